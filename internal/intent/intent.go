@@ -1,0 +1,99 @@
+// Package intent says what forwarding must be, in the words of the dataplane: ports, VLANs,
+// MAC addresses, tunnels. It knows nothing of database rows, and nothing of how a plane does it.
+//
+// A State is the whole of it; a Delta is what changed between two States. The compiler
+// (package vtep) owns the one live State and edits it in place; planes read it during Apply
+// and keep no reference to it. Both belong to the agent loop, so nothing here is locked.
+//
+// Everything in a State is already decided: the replication mode has been turned into the
+// list of tunnels that get a copy, the effective VNI has been worked out for each peer, and
+// rows that can't be served are not in it.
+package intent
+
+import (
+	"net/netip"
+)
+
+// MAC is an Ethernet address in transmission order.
+type MAC [6]byte
+
+// UnknownDst is the FloodKey.MAC of the set used for every broadcast, unknown unicast and
+// multicast address that has no set of its own. No Ethernet frame is addressed to it.
+var UnknownDst = MAC{}
+
+// SwitchID names a logical switch: the UUID of its Logical_Switch row.
+type SwitchID [16]byte
+
+// Switch is a logical switch that is active here (spec FW-8).
+type Switch struct {
+	Name string // for logs and listings; not an identity
+	VNI  uint32 // 1..16777215, or 0: the overlay side is down (see VNI0)
+	VNI0 bool   // VNI 0 is meant as data (Logical_Switch.other_config:allow_vni_0)
+}
+
+// OverlayUp says whether frames of s may leave or enter by tunnel with the switch's own VNI.
+func (s Switch) OverlayUp() bool { return s.VNI != 0 || s.VNI0 }
+
+// BindingKey is a (port, VLAN) pair. VLAN 0 means untagged (and priority-tagged) frames.
+type BindingKey struct {
+	Port string // name of the network device
+	VLAN uint16 // 0..4094
+}
+
+// Binding says which logical switch the frames of a BindingKey belong to.
+type Binding struct {
+	Switch SwitchID
+}
+
+// Tunnel is one direction of the overlay: the peer's address and the VNI used with it.
+type Tunnel struct {
+	Peer netip.Addr // IPv4
+	VNI  uint32     // effective: the locator's key, else the switch's
+}
+
+// MACKey is a MAC address in a logical switch.
+type MACKey struct {
+	Switch SwitchID
+	MAC    MAC
+}
+
+// FloodKey names the tunnels that get a copy of frames to a group address. MAC UnknownDst
+// is the switch's default set; a set under its own group MAC replaces it.
+type FloodKey = MACKey
+
+// FloodSet is the tunnels that each get one copy, sorted by (peer, VNI), without duplicates
+// and without this VTEP's own address. It may be empty: the frames then stay local.
+// In service_node mode the compiler has already chosen the one member.
+type FloodSet []Tunnel
+
+// Port is a physical port under this VTEP's management. It is attached even with no binding:
+// its frames are then dropped rather than handed to the host.
+type Port struct {
+	MACLimit uint32 // most MACs learned on it; 0: no limit of its own
+}
+
+// State is everything a plane must realise. Maps are never nil in a State made by NewState.
+type State struct {
+	TunnelIP        netip.Addr // source of every tunnel; the zero Addr: no tunnels at all
+	AcceptAnySource bool       // decapsulate from any source that uses a switch's own VNI
+	MACLimit        uint32     // most MACs learned on all ports together; 0: no limit
+
+	Ports    map[string]Port
+	Switches map[SwitchID]Switch
+	Bindings map[BindingKey]Binding
+	Unicast  map[MACKey]Tunnel // MACs behind other VTEPs
+	Floods   map[FloodKey]FloodSet
+	Decap    map[Tunnel]SwitchID // (source, VNI) of accepted frames: the switch they enter
+}
+
+// NewState returns an empty State: no port, no tunnel.
+func NewState() *State {
+	return &State{
+		Ports:    map[string]Port{},
+		Switches: map[SwitchID]Switch{},
+		Bindings: map[BindingKey]Binding{},
+		Unicast:  map[MACKey]Tunnel{},
+		Floods:   map[FloodKey]FloodSet{},
+		Decap:    map[Tunnel]SwitchID{},
+	}
+}

@@ -1,0 +1,114 @@
+// Package plane is the seam between the rules of a VTEP and a dataplane: the agent hands a
+// Plane the State that forwarding must have, the Plane answers what it could do and tells
+// what it sees. Planes see intent, never database rows.
+package plane
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Plane realises intent in one kind of dataplane. One goroutine, the agent loop, calls it.
+type Plane interface {
+	// Apply makes forwarding equal to next. d is what changed since the State of the last
+	// Apply that returned a nil error; a nil d means reconcile from scratch: adopt what is
+	// installed (perhaps by an earlier process), repair the differences, flush nothing that
+	// is right. Additions come before removals, and no frame may reach a switch that neither
+	// the old nor the new State gives it.
+	//
+	// A key that can't be realised (a missing device) does not fail Apply: it is in the
+	// Report, and the plane realises it by itself when its cause goes (it then sends an
+	// Event{Kind: PortChanged}, and the next Report shows it well). An error means that the
+	// plane's contents are not known: the next call must have a nil d.
+	Apply(ctx context.Context, next *intent.State, d *intent.Delta) (Report, error)
+
+	// Events gives what the dataplane saw, in order. The channel is bounded; when the agent
+	// is too slow, events are dropped and counted, and one Event{Kind: Lost} says so: the
+	// agent repairs the loss with Sweep. It is closed by Close.
+	Events() <-chan Event
+
+	// Sweep gives every MAC learned on a local port, with the time since its last frame.
+	Sweep(ctx context.Context) ([]Sighting, error)
+
+	// Forget removes locally learned MACs from the dataplane. Unknown keys are no error.
+	Forget(ctx context.Context, keys []intent.MACKey) error
+
+	// Stats reads the counters of every binding.
+	Stats(ctx context.Context) (Stats, error)
+
+	// Audit compares what is installed with the State of the last Apply.
+	Audit(ctx context.Context) ([]Drift, error)
+
+	// Close lets go of the dataplane and leaves forwarding in place.
+	Close() error
+
+	// Destroy takes forwarding down: nothing of the plane stays behind. It implies Close.
+	Destroy(ctx context.Context) error
+}
+
+// Report is what is really installed after an Apply, valid even with an error. It lists all
+// failures standing now, not only those of this call.
+type Report struct {
+	Ports    map[string]error            // ports that could not be attached, and why
+	Bindings map[intent.BindingKey]error // bindings that are not in force, and why
+	Tunnels  error                       // why no tunnel works at all (tunnel IP not local, ...)
+	Peers    map[netip.Addr]error        // peers that can't be reached by a tunnel, and why
+	Capacity error                       // a table of the dataplane is full: which one
+}
+
+// EventKind says which fields of an Event count.
+type EventKind uint8
+
+const (
+	Seen        EventKind = iota + 1 // Sighting: a MAC is new on, or moved to, a binding
+	PortChanged                      // Port: device appeared, vanished, or its link changed
+	Lost                             // Count events were dropped
+	TunnelIP                         // the host's addresses changed in a way that touches the tunnel IP
+)
+
+// Event is one thing that the dataplane saw.
+type Event struct {
+	Kind     EventKind
+	Sighting Sighting
+	Port     PortState
+	Count    uint64
+}
+
+// Sighting is a source MAC seen on a local binding.
+type Sighting struct {
+	Key  intent.MACKey
+	At   intent.BindingKey
+	Idle time.Duration // since its last frame, at the time of the call; 0 in an Event
+}
+
+// PortState is what the host says of a port's network device.
+type PortState struct {
+	Name   string
+	Exists bool
+	Up     bool
+}
+
+// Counters are cumulative frames and bytes of a binding, as Logical_Binding_Stats has them:
+// FromLocal were received from the attached hosts, ToLocal were sent to them. Bytes are of
+// frames without the binding's own tag and without FCS.
+type Counters struct {
+	PacketsFromLocal, BytesFromLocal uint64
+	PacketsToLocal, BytesToLocal     uint64
+}
+
+// Stats is one reading of all counters.
+type Stats struct {
+	Bindings map[intent.BindingKey]Counters
+	Drops    map[string]uint64 // frames dropped, by reason
+}
+
+// Drift is one difference between the dataplane and the State it should have.
+type Drift struct {
+	Kind string // "binding", "unicast", "flood", "decap", "port", ...
+	Key  string
+	Want string // empty: should not be there
+	Have string // empty: missing
+}
