@@ -1,0 +1,287 @@
+package stream
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// TLSFiles names the files of a TLS identity.
+type TLSFiles struct {
+	PrivateKey  string // PEM; required
+	Certificate string // PEM, the chain to present; required
+	// CACert holds the authorities that peers' certificates must be signed by; "none"
+	// accepts any peer, which gives up authentication.
+	CACert string
+	// Bootstrap takes the authority from the first peer when CACert does not exist yet, and
+	// stores it there: trust on first use.
+	Bootstrap bool
+	// PeerCACert is sent along with Certificate, for peers that bootstrap from us.
+	PeerCACert string
+}
+
+// TLS is one TLS identity, for any number of connections in both directions. The files are
+// read again when they change, so that renewed certificates need no restart; a connection
+// keeps what it was opened with. Host names are not compared: a peer is who its authority
+// says, at any address. Safe for concurrent use.
+type TLS struct {
+	files TLSFiles
+
+	mu     sync.Mutex // guards what follows
+	stamps map[string]stamp
+	cert   *tls.Certificate
+	roots  *x509.CertPool // nil: no authority known yet (bootstrap) or wanted ("none")
+}
+
+// stamp tells whether a file has changed.
+type stamp struct {
+	mtime time.Time
+	size  int64
+}
+
+// LoadTLS reads a TLS identity.
+func LoadTLS(files TLSFiles) (*TLS, error) {
+	switch {
+	case files.PrivateKey == "":
+		return nil, errors.New("TLS: no private key configured")
+	case files.Certificate == "":
+		return nil, errors.New("TLS: no certificate configured")
+	case files.CACert == "":
+		return nil, errors.New("TLS: no CA certificate configured")
+	}
+	t := &TLS{files: files, stamps: map[string]stamp{}}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.reload(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// current returns the identity as the files have it now. While they cannot be read (a
+// renewal half done) the last good state stays in use.
+func (t *TLS) current() (*tls.Certificate, *x509.CertPool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_ = t.reload()
+	return t.cert, t.roots
+}
+
+// reload reads what has changed. The caller holds mu.
+func (t *TLS) reload() error {
+	if t.changed(t.files.PrivateKey, t.files.Certificate, t.files.PeerCACert) || t.cert == nil {
+		cert, err := t.loadCertificate()
+		if err != nil {
+			return err
+		}
+		t.cert = cert
+		t.remember(t.files.PrivateKey, t.files.Certificate, t.files.PeerCACert)
+	}
+	if t.files.CACert == "none" {
+		return nil
+	}
+	if t.changed(t.files.CACert) || t.roots == nil {
+		roots, err := loadRoots(t.files.CACert)
+		if t.files.Bootstrap && errors.Is(err, fs.ErrNotExist) {
+			t.roots = nil
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.roots = roots
+		t.remember(t.files.CACert)
+	}
+	return nil
+}
+
+func (t *TLS) changed(names ...string) bool {
+	for _, name := range names {
+		if name != "" && t.stamps[name] != stampOf(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *TLS) remember(names ...string) {
+	for _, name := range names {
+		if name != "" {
+			t.stamps[name] = stampOf(name)
+		}
+	}
+}
+
+func stampOf(name string) stamp {
+	fi, err := os.Stat(name)
+	if err != nil {
+		return stamp{}
+	}
+	return stamp{fi.ModTime(), fi.Size()}
+}
+
+func (t *TLS) loadCertificate() (*tls.Certificate, error) {
+	cert, err := tls.LoadX509KeyPair(t.files.Certificate, t.files.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("TLS: load certificate: %w", err)
+	}
+	if t.files.PeerCACert != "" {
+		b, err := os.ReadFile(t.files.PeerCACert)
+		if err != nil {
+			return nil, fmt.Errorf("TLS: load peer CA certificate: %w", err)
+		}
+		for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
+			if block.Type == "CERTIFICATE" {
+				cert.Certificate = append(cert.Certificate, block.Bytes)
+			}
+		}
+	}
+	return &cert, nil
+}
+
+func loadRoots(name string) (*x509.CertPool, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("TLS: load CA certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("TLS: load CA certificate: %s has none in PEM form", name)
+	}
+	return roots, nil
+}
+
+// client gives the configuration to dial with.
+func (t *TLS) client(host string) (*tls.Config, error) {
+	config := t.config()
+	config.ServerName = host
+	if net.ParseIP(host) != nil {
+		config.ServerName = "" // only names are told to the peer
+	}
+	return config, nil
+}
+
+// server gives the configuration to accept with.
+func (t *TLS) server() *tls.Config {
+	config := t.config()
+	config.ClientAuth = tls.RequireAnyClientCert
+	if t.files.CACert == "none" {
+		config.ClientAuth = tls.RequestClientCert
+	}
+	return config
+}
+
+func (t *TLS) config() *tls.Config {
+	cert, roots := t.current()
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{*cert},
+		// The stock verification compares host names; verify does the rest.
+		InsecureSkipVerify: true,
+		VerifyConnection:   func(cs tls.ConnectionState) error { return t.verify(cs, roots) },
+	}
+}
+
+// verify checks the peer's chain against the authorities.
+func (t *TLS) verify(cs tls.ConnectionState, roots *x509.CertPool) error {
+	if t.files.CACert == "none" {
+		return nil
+	}
+	if len(cs.PeerCertificates) == 0 {
+		return errors.New("TLS: the peer presented no certificate")
+	}
+	bootstrap := roots == nil
+	last := cs.PeerCertificates[len(cs.PeerCertificates)-1]
+	if bootstrap {
+		if !bytes.Equal(last.RawIssuer, last.RawSubject) {
+			return errors.New("TLS: cannot bootstrap the CA certificate: the peer's chain does not end in a self-signed one")
+		}
+		roots = x509.NewCertPool()
+		roots.AddCert(last)
+	}
+	between := x509.NewCertPool()
+	for _, c := range cs.PeerCertificates[1:] {
+		between.AddCert(c)
+	}
+	if _, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{
+		Roots:         roots,
+		Intermediates: between,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	}); err != nil {
+		return fmt.Errorf("TLS: peer certificate: %w", err)
+	}
+	if bootstrap {
+		return t.saveRoot(last)
+	}
+	return nil
+}
+
+// saveRoot stores a bootstrapped authority. Whoever stores one first wins: a peer that
+// chained to another one is refused.
+func (t *TLS) saveRoot(root *x509.Certificate) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f, err := os.OpenFile(t.files.CACert, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	if err != nil {
+		return fmt.Errorf("TLS: bootstrap CA certificate: %w", err)
+	}
+	err = pem.Encode(f, &pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		os.Remove(t.files.CACert)
+		return fmt.Errorf("TLS: bootstrap CA certificate: %w", err)
+	}
+	return nil
+}
+
+// secureListener wraps what it accepts in TLS, with the files as they are at that moment.
+type secureListener struct {
+	net.Listener
+	tls *TLS
+}
+
+func (l *secureListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return tls.Server(conn, l.tls.server()), nil
+}
+
+// Handshake completes the handshake of an accepted pssl connection; of others there is none.
+func Handshake(conn net.Conn) error {
+	secure, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	if err := secure.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return err
+	}
+	if err := secure.Handshake(); err != nil {
+		return err
+	}
+	return secure.SetDeadline(time.Time{})
+}
+
+// PeerID is the name by which a TLS peer's certificate calls it, empty when there is none.
+func PeerID(conn net.Conn) string {
+	secure, ok := conn.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	certs := secure.ConnectionState().PeerCertificates
+	if len(certs) == 0 {
+		return ""
+	}
+	return certs[0].Subject.CommonName
+}
