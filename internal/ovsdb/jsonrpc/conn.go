@@ -1,0 +1,278 @@
+package jsonrpc
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// DefaultMaxMessage is the longest message accepted unless told otherwise.
+const DefaultMaxMessage = 256 << 20
+
+// ErrClosed is returned by Send after Close.
+var ErrClosed = errors.New("connection closed")
+
+// ErrBacklog is the cause of the end of a connection whose peer did not read.
+var ErrBacklog = errors.New("sending backlog exceeded its limit")
+
+// Options are the limits of a Conn. Zero values are defaults.
+type Options struct {
+	MaxMessage int // bytes of one message received; 0: DefaultMaxMessage
+	// MaxQueue ends the connection when more bytes than this wait to be sent; 0: no limit.
+	MaxQueue int
+	// Drained is called, by the writer goroutine and without a lock, each time all that was
+	// queued has been sent.
+	Drained func()
+}
+
+// Conn is a connection that carries messages. One goroutine reads; any goroutine sends.
+// Sending queues: a goroutine of the Conn writes, so that a slow peer delays nobody else.
+type Conn struct {
+	nc       net.Conn
+	opts     Options
+	r        *wire.Reader
+	activity atomic.Int64  // unix nanoseconds of the last sign of life from the peer
+	done     chan struct{} // closed when the writer has ended
+
+	wake chan struct{} // cap 1: something changed below
+
+	mu      sync.Mutex // guards what follows
+	queue   [][]byte
+	queued  int   // bytes in queue and in the hands of the writer
+	closing bool  // end when the queue is empty
+	err     error // why the connection ended; set once
+}
+
+// NewConn starts a Conn on nc, which it owns from now on.
+func NewConn(nc net.Conn, opts Options) *Conn {
+	if opts.MaxMessage == 0 {
+		opts.MaxMessage = DefaultMaxMessage
+	}
+	c := &Conn{
+		nc:   nc,
+		opts: opts,
+		done: make(chan struct{}),
+		wake: make(chan struct{}, 1),
+	}
+	c.r = wire.NewReader(aliveReader{c}, opts.MaxMessage)
+	c.touch()
+	go c.write()
+	return c
+}
+
+// aliveReader notes when bytes arrive: a peer in the middle of a long message is alive.
+type aliveReader struct{ c *Conn }
+
+func (r aliveReader) Read(p []byte) (int, error) {
+	n, err := r.c.nc.Read(p)
+	if n > 0 {
+		r.c.touch()
+	}
+	return n, err
+}
+
+func (c *Conn) touch() { c.activity.Store(time.Now().UnixNano()) }
+
+// Activity is the last time the peer showed life: sent something, or took what had piled
+// up for it.
+func (c *Conn) Activity() time.Time { return time.Unix(0, c.activity.Load()) }
+
+// Read returns the next message. After an error the connection is of no more use; io.EOF
+// means that the peer closed it.
+func (c *Conn) Read() (Message, error) {
+	text, err := c.r.Next()
+	if err != nil {
+		return Message{}, c.cause(err)
+	}
+	return Parse(text)
+}
+
+// cause prefers the reason why this side ended the connection to the error that ending it
+// made for the reader.
+func (c *Conn) cause(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	return err
+}
+
+// Send queues a message given in pieces, which must not change any more.
+func (c *Conn) Send(pieces ...[]byte) error {
+	c.mu.Lock()
+	if c.err != nil {
+		defer c.mu.Unlock()
+		return c.err
+	}
+	if c.closing {
+		c.mu.Unlock()
+		return ErrClosed
+	}
+	for _, p := range pieces {
+		c.queued += len(p)
+	}
+	c.queue = append(c.queue, pieces...)
+	if c.opts.MaxQueue > 0 && c.queued > c.opts.MaxQueue {
+		c.mu.Unlock()
+		c.fail(ErrBacklog)
+		return ErrBacklog
+	}
+	c.mu.Unlock()
+	c.poke()
+	return nil
+}
+
+// Backlog is how many bytes wait to be sent.
+func (c *Conn) Backlog() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queued
+}
+
+// Close ends the connection at once; what is queued is lost.
+func (c *Conn) Close() error {
+	c.fail(ErrClosed)
+	<-c.done
+	return nil
+}
+
+// Abort ends the connection at once for the given reason, which readers and senders see.
+// Unlike Close it does not wait for the writer, so the writer's own callback may call it.
+func (c *Conn) Abort(cause error) { c.fail(cause) }
+
+// CloseSoon ends the connection once what is queued has been sent, or when the peer does
+// not take it within the patience given.
+func (c *Conn) CloseSoon(patience time.Duration) {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
+	_ = c.nc.SetWriteDeadline(time.Now().Add(patience))
+	c.poke()
+}
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// LocalAddr and RemoteAddr are those of the stream.
+func (c *Conn) LocalAddr() net.Addr  { return c.nc.LocalAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+func (c *Conn) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// fail ends the connection; the first cause given stays.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	first := c.err == nil
+	if first {
+		c.err = err
+		c.queue, c.queued = nil, 0
+	}
+	c.mu.Unlock()
+	if first {
+		// A TLS connection says goodbye in Close, which must not wait for a peer that does
+		// not read.
+		_ = c.nc.SetWriteDeadline(time.Now())
+		c.nc.Close()
+	}
+	c.poke()
+}
+
+// joinBelow is the size up to which pieces are copied together for one write.
+const joinBelow = 32 << 10
+
+// write is the writer goroutine.
+func (c *Conn) write() {
+	defer close(c.done)
+	var joined []byte
+	for range c.wake {
+		for {
+			c.mu.Lock()
+			queue, size := c.queue, c.queued
+			c.queue = nil
+			ended, closing := c.err != nil, c.closing
+			c.mu.Unlock()
+			if ended {
+				return
+			}
+			if len(queue) == 0 {
+				if closing {
+					c.fail(ErrClosed)
+					return
+				}
+				break
+			}
+			began := time.Now()
+			var err error
+			if joined, err = c.writeAll(queue, joined[:0]); err != nil {
+				if errors.Is(err, os.ErrDeadlineExceeded) && c.isClosing() {
+					err = ErrClosed
+				}
+				c.fail(err)
+				return
+			}
+			// Writes that the kernel's buffer took say nothing about the peer; one that had
+			// to wait does.
+			if time.Since(began) > time.Millisecond {
+				c.touch()
+			}
+			if c.sent(size) && c.opts.Drained != nil {
+				c.opts.Drained()
+			}
+		}
+	}
+}
+
+func (c *Conn) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
+// sent takes size bytes off the backlog and says whether none is left.
+func (c *Conn) sent(size int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false
+	}
+	c.queued -= size
+	return c.queued == 0
+}
+
+// writeAll writes the pieces, small ones together. It returns the scratch buffer.
+func (c *Conn) writeAll(queue [][]byte, joined []byte) ([]byte, error) {
+	flush := func() error {
+		if len(joined) == 0 {
+			return nil
+		}
+		_, err := c.nc.Write(joined)
+		joined = joined[:0]
+		return err
+	}
+	for _, p := range queue {
+		if len(joined)+len(p) > joinBelow {
+			if err := flush(); err != nil {
+				return joined, err
+			}
+		}
+		if len(p) > joinBelow {
+			if _, err := c.nc.Write(p); err != nil {
+				return joined, err
+			}
+			continue
+		}
+		joined = append(joined, p...)
+	}
+	return joined, flush()
+}
