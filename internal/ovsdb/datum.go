@@ -1,0 +1,268 @@
+package ovsdb
+
+import (
+	"encoding/binary"
+	"iter"
+	"math"
+	"sort"
+	"unsafe"
+)
+
+// Datum is the value of a column: a set of atoms, or a map from atoms to
+// atoms; a scalar is a set of one. Keys are distinct and in ascending order.
+// A Datum does not change once it is built, and may share memory with others.
+// The zero Datum is the empty set and the empty map.
+//
+// A Datum does not know its type. Methods that compare take it as argument.
+type Datum struct {
+	first *Atom  // the keys; in a map each key is followed by its value
+	n     uint32 // number of keys
+	pairs bool   // a map
+}
+
+// datumOf wraps atoms, already sorted and distinct, without a copy.
+func datumOf(atoms []Atom, pairs bool) Datum {
+	n := len(atoms)
+	if pairs {
+		n /= 2
+	}
+	if n == 0 {
+		return Datum{}
+	}
+	return Datum{first: unsafe.SliceData(atoms), n: uint32(n), pairs: pairs}
+}
+
+// slots returns the atoms as they are stored.
+func (d Datum) slots() []Atom {
+	if d.pairs {
+		return unsafe.Slice(d.first, 2*int(d.n))
+	}
+	return unsafe.Slice(d.first, int(d.n))
+}
+
+// stride is the distance of two keys in slots.
+func (d Datum) stride() int {
+	if d.pairs {
+		return 2
+	}
+	return 1
+}
+
+// Scalar returns the set that holds a alone.
+func Scalar(a Atom) Datum { return datumOf([]Atom{a}, false) }
+
+// NewSet returns the set of atoms, which are of type t: sorted, and without
+// duplicates. The slice remains the caller's.
+func NewSet(t AtomicType, atoms ...Atom) Datum {
+	if len(atoms) == 0 {
+		return Datum{}
+	}
+	own := append(make([]Atom, 0, len(atoms)), atoms...)
+	sortAtoms(own, 1, t)
+	return datumOf(dedup(own, 1, t), false)
+}
+
+// NewMap returns the map of kv, which alternates keys of type kt and values of
+// type vt. Of pairs with equal keys the first remains. The slice remains the caller's.
+func NewMap(kt, vt AtomicType, kv ...Atom) Datum {
+	if len(kv) < 2 {
+		return Datum{}
+	}
+	own := append(make([]Atom, 0, len(kv)), kv[:len(kv)&^1]...)
+	sortAtoms(own, 2, kt)
+	return datumOf(dedup(own, 2, kt), true)
+}
+
+// Default returns the default value of type t: empty if t allows it, else one
+// default atom (or pair of them).
+func Default(t *Type) Datum {
+	switch {
+	case t.Min == 0:
+		return Datum{}
+	case t.Value.Type != Void:
+		return Datum{first: &defaultAtoms[0], n: 1, pairs: true}
+	}
+	return Datum{first: &defaultAtoms[0], n: 1}
+}
+
+// defaultAtoms is shared by all default datums.
+var defaultAtoms [2]Atom
+
+// IsDefault reports whether d is the default value of type t.
+func (d Datum) IsDefault(t *Type) bool {
+	if int(d.n) != t.Min {
+		return false
+	}
+	if d.n == 0 {
+		return true
+	}
+	return d.n == 1 && d.Key(0).IsDefault(t.Key.Type) &&
+		(t.Value.Type == Void || d.Value(0).IsDefault(t.Value.Type))
+}
+
+// Len returns the number of elements, or of pairs.
+func (d Datum) Len() int { return int(d.n) }
+
+// IsEmpty reports whether d has no element.
+func (d Datum) IsEmpty() bool { return d.n == 0 }
+
+// Key returns element i of a set, or the key of pair i of a map.
+func (d Datum) Key(i int) Atom { return d.slots()[i*d.stride()] }
+
+// Value returns the value of pair i of a map; the zero Atom for a set.
+func (d Datum) Value(i int) Atom {
+	if !d.pairs {
+		_ = d.slots()[i]
+		return Atom{}
+	}
+	return d.slots()[2*i+1]
+}
+
+// Keys yields the elements of a set, or the keys of a map, in order.
+func (d Datum) Keys() iter.Seq[Atom] {
+	return func(yield func(Atom) bool) {
+		s := d.slots()
+		for i := 0; i < len(s); i += d.stride() {
+			if !yield(s[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Pairs yields the keys and values of a map in order.
+func (d Datum) Pairs() iter.Seq2[Atom, Atom] {
+	return func(yield func(Atom, Atom) bool) {
+		for i := range d.Len() {
+			if !yield(d.Key(i), d.Value(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Find returns the index of key, of type t, and whether it is there; if it is
+// not, the index at which it would be.
+func (d Datum) Find(key Atom, t AtomicType) (int, bool) {
+	lo, hi := 0, int(d.n)
+	s, stride := d.slots(), d.stride()
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		switch c := CompareAtoms(t, s[mid*stride], key); {
+		case c < 0:
+			lo = mid + 1
+		case c > 0:
+			hi = mid
+		default:
+			return mid, true
+		}
+	}
+	return lo, false
+}
+
+// Equal reports whether d and e, both of type t, are equal.
+func (d Datum) Equal(e Datum, t *Type) bool {
+	if d.n != e.n {
+		return false
+	}
+	if d.first == e.first {
+		return true
+	}
+	a, b := d.slots(), e.slots()
+	stride := d.stride()
+	for i := 0; i < len(a); i += stride {
+		if !EqualAtoms(t.Key.Type, a[i], b[i]) {
+			return false
+		}
+		if d.pairs && !EqualAtoms(t.Value.Type, a[i+1], b[i+1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Compare orders d and e, both of type t: by their keys, then by their values,
+// then the shorter first. It returns -1, 0 or 1.
+func (d Datum) Compare(e Datum, t *Type) int {
+	n := min(d.Len(), e.Len())
+	for i := range n {
+		if c := CompareAtoms(t.Key.Type, d.Key(i), e.Key(i)); c != 0 {
+			return c
+		}
+	}
+	if t.Value.Type != Void {
+		for i := range n {
+			if c := CompareAtoms(t.Value.Type, d.Value(i), e.Value(i)); c != 0 {
+				return c
+			}
+		}
+	}
+	switch {
+	case d.n < e.n:
+		return -1
+	case d.n > e.n:
+		return 1
+	}
+	return 0
+}
+
+// AppendKey appends a binary form of d, of type t, that is equal exactly for
+// equal datums and is no prefix of another: to build map keys from.
+func (d Datum) AppendKey(dst []byte, t *Type) []byte {
+	dst = binary.AppendUvarint(dst, uint64(d.n))
+	for i := range d.Len() {
+		dst = d.Key(i).AppendKey(dst, t.Key.Type)
+		if d.pairs {
+			dst = d.Value(i).AppendKey(dst, t.Value.Type)
+		}
+	}
+	return dst
+}
+
+// sortAtoms sorts the keys of atoms, which stand stride apart, and moves the
+// values along. It is stable.
+func sortAtoms(atoms []Atom, stride int, t AtomicType) {
+	n := len(atoms) / stride
+	sorted := true
+	for i := 1; i < n && sorted; i++ {
+		sorted = CompareAtoms(t, atoms[(i-1)*stride], atoms[i*stride]) < 0
+	}
+	if sorted {
+		return
+	}
+	sort.Stable(&atomSorter{atoms, stride, t})
+}
+
+type atomSorter struct {
+	atoms  []Atom
+	stride int
+	t      AtomicType
+}
+
+func (s *atomSorter) Len() int { return len(s.atoms) / s.stride }
+func (s *atomSorter) Less(i, j int) bool {
+	return CompareAtoms(s.t, s.atoms[i*s.stride], s.atoms[j*s.stride]) < 0
+}
+func (s *atomSorter) Swap(i, j int) {
+	for k := range s.stride {
+		a, b := i*s.stride+k, j*s.stride+k
+		s.atoms[a], s.atoms[b] = s.atoms[b], s.atoms[a]
+	}
+}
+
+// dedup drops, in place, all but the first of equal keys of sorted atoms.
+func dedup(atoms []Atom, stride int, t AtomicType) []Atom {
+	out := stride
+	for i := stride; i < len(atoms); i += stride {
+		if EqualAtoms(t, atoms[out-stride], atoms[i]) {
+			continue
+		}
+		copy(atoms[out:out+stride], atoms[i:i+stride])
+		out += stride
+	}
+	return atoms[:min(out, len(atoms))]
+}
+
+// Unlimited is the Max of a Type, the MaxLen of a string and the MaxRows of a
+// table that has no limit. It is also the highest of each that a schema can name.
+const Unlimited = math.MaxUint32

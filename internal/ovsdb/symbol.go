@@ -1,0 +1,50 @@
+package ovsdb
+
+// Symbol is a name that stands for the UUID of a row within a transaction.
+type Symbol struct {
+	UUID      UUID
+	Created   bool // a row was inserted under the name
+	StrongRef bool // a strong reference was made by the name
+	WeakRef   bool // a weak reference was made by the name
+}
+
+// SymbolTable holds the names of a transaction: those of named-uuid in JSON,
+// or of @name (with the @) in the text notation. The zero table is ready.
+type SymbolTable struct {
+	byName map[string]*Symbol
+}
+
+// Get returns the symbol called name, or nil.
+func (st *SymbolTable) Get(name string) *Symbol { return st.byName[name] }
+
+// Insert returns the symbol called name, made with a new UUID if need be.
+func (st *SymbolTable) Insert(name string) *Symbol {
+	if s := st.byName[name]; s != nil {
+		return s
+	}
+	return st.Put(name, NewUUID(), false)
+}
+
+// Put adds the symbol called name, which must not exist, and returns it.
+func (st *SymbolTable) Put(name string, u UUID, created bool) *Symbol {
+	if st.byName == nil {
+		st.byName = make(map[string]*Symbol)
+	}
+	s := &Symbol{UUID: u, Created: created}
+	st.byName[clone(name)] = s
+	return s
+}
+
+// All returns the symbols by their names. The map must not be changed.
+func (st *SymbolTable) All() map[string]*Symbol { return st.byName }
+
+// refer notes that a reference of type b was made by the symbol.
+func (s *Symbol) refer(b *BaseType) {
+	if b.IsRef() {
+		if b.Weak {
+			s.WeakRef = true
+		} else {
+			s.StrongRef = true
+		}
+	}
+}

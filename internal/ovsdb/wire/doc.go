@@ -1,0 +1,15 @@
+// Package wire is JSON as OVSDB peers speak it.
+//
+// It differs from encoding/json where the protocol does:
+//   - integers are exact over the whole int64 range, and a number written as
+//     1.0 or 1e3 that is an integer is an [Integer];
+//   - of members with equal names the last one wins;
+//   - a string may not hold NUL, and must be valid UTF-8;
+//   - nesting deeper than [MaxDepth] is refused.
+//
+// A text is parsed in one pass to a tape of fixed-size nodes, so a document of
+// any size costs a handful of allocations. A [Value] is a view of one node;
+// strings are views of the source bytes, which therefore must not change while
+// a Value, or a string taken from it, is in use. Whoever keeps a string longer
+// than the message clones it.
+package wire
