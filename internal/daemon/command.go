@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+)
+
+// commands are what the control socket understands.
+type commands struct {
+	mu     sync.Mutex
+	byName map[string]*command
+}
+
+type command struct {
+	usage    string
+	min, max int
+	run      func(args []string) (string, error)
+	after    func() // called when the answer to a success has been sent; nil: nothing
+}
+
+// Register adds a command to the control socket: usage names its arguments, of which there
+// must be min to max. run is called with them; its text or its error is the answer. Commands
+// of different connections run at the same time.
+func (d *Daemon) Register(name, usage string, minArgs, maxArgs int, run func(args []string) (string, error)) {
+	d.commands.add(name, &command{usage: usage, min: minArgs, max: maxArgs, run: run})
+}
+
+func (c *commands) add(name string, cmd *command) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byName == nil {
+		c.byName = map[string]*command{}
+	}
+	c.byName[name] = cmd
+}
+
+// call runs a command. after is never nil.
+func (c *commands) call(name string, args []string) (text string, after func(), err error) {
+	c.mu.Lock()
+	cmd := c.byName[name]
+	c.mu.Unlock()
+	after = func() {}
+	switch {
+	case cmd == nil:
+		return "", after, fmt.Errorf("\"%s\" is not a valid command (use \"list-commands\" to see a list of valid commands)", name)
+	case len(args) < cmd.min:
+		return "", after, fmt.Errorf("\"%s\" command requires at least %d arguments", name, cmd.min)
+	case len(args) > cmd.max:
+		return "", after, fmt.Errorf("\"%s\" command takes at most %d arguments", name, cmd.max)
+	}
+	if text, err = cmd.run(args); err == nil && cmd.after != nil {
+		after = cmd.after
+	}
+	return text, after, err
+}
+
+// usages gives the usage of every command, in the order of the names.
+func (c *commands) usages() (names []string, usage map[string]string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	usage = map[string]string{}
+	for name, cmd := range c.byName {
+		names = append(names, name)
+		usage[name] = cmd.usage
+	}
+	sort.Strings(names)
+	return names, usage
+}
+
+func (d *Daemon) registerBuiltins() {
+	d.commands.add("exit", &command{usage: "[--cleanup]", max: 1, run: d.prepareExit, after: d.stop})
+	d.Register("version", "", 0, 0, func([]string) (string, error) { return d.Version, nil })
+	d.Register("list-commands", "", 0, 0, func([]string) (string, error) {
+		var b strings.Builder
+		b.WriteString("The available commands are:\n")
+		names, usage := d.commands.usages()
+		for _, name := range names {
+			fmt.Fprintf(&b, "  %-23s %s\n", name, usage[name])
+		}
+		return b.String(), nil
+	})
+	d.registerLog()
+}
+
+// prepareExit notes what "exit" asks for; the process ends after the answer.
+func (d *Daemon) prepareExit(args []string) (string, error) {
+	if len(args) == 0 {
+		return "", nil
+	}
+	if args[0] != "--cleanup" {
+		return "", fmt.Errorf("%q is not an option of \"exit\"", args[0])
+	}
+	d.cleanup.Store(true)
+	return "", nil
+}
+
+func (d *Daemon) registerLog() {
+	d.Register("vlog/set", "{spec | PATTERN:destination:pattern}", 0, 1<<20, func(args []string) (string, error) {
+		if len(args) == 0 {
+			args = []string{""}
+		}
+		for _, spec := range args {
+			if err := d.log.Set(spec); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	})
+	d.Register("vlog/list", "", 0, 0, func([]string) (string, error) { return d.log.list(), nil })
+	d.Register("vlog/list-pattern", "", 0, 0, func([]string) (string, error) { return d.log.listPatterns(), nil })
+	d.Register("vlog/reopen", "", 0, 0, func([]string) (string, error) { return "", d.log.Reopen() })
+	d.Register("vlog/close", "", 0, 0, func([]string) (string, error) { d.log.Close(); return "", nil })
+}

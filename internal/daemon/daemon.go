@@ -1,0 +1,287 @@
+// Package daemon makes a program behave as the daemons of the Open vSwitch family do, so that
+// the scripts and tests written for those work on ours: their option syntax, their log, their
+// pidfile, --detach and --monitor, and the control socket that ovs-appctl(8) talks to.
+//
+// The life of a daemon, in order:
+//
+//	d := daemon.New("ovsdb-server", version, daemon.OVSDirs())
+//	rest, err := daemon.Parse(args, append(own, d.Options()...))
+//	status, over := d.Start()   // over: another process is the daemon, or there was an error
+//	if over { return status }
+//	defer d.Close()             // pidfile and socket go
+//	... open listeners; on an error: return d.Fatal(err)
+//	err = d.Ready()             // the foreground process of --detach ends with status 0
+//	<-d.Context().Done()        // "exit" command, SIGTERM, SIGINT or SIGHUP
+//
+// A Go process can't fork. So --detach and --monitor run the program again, with the same
+// arguments, and tell it its role by an environment variable (see stage); each starter waits
+// on a pipe until its child is ready. What a program does before Start happens in each of
+// these processes: parse options there, no more.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Daemon is one process and how it was asked to run.
+type Daemon struct {
+	// Constant after Start.
+	Name    string // of the default pidfile, log and socket
+	Version string // answer to the "version" command
+	Dirs    Dirs   // may be changed before Start
+
+	log     *Log
+	stage   stage
+	notify  *os.File // told when ready; nil: nobody waits
+	state   *os.File // see State
+	options settings
+
+	commands commands
+	server   *server
+	pidfile  *pidfile
+	ready    bool // main goroutine only
+
+	ctx     context.Context
+	stop    context.CancelFunc
+	cleanup atomic.Bool // "exit --cleanup"
+}
+
+// settings is what the command line said.
+type settings struct {
+	pidfile, logFile           string // "": the default name, when wanted
+	wantPidfile, wantLogFile   bool
+	overwrite, detach, monitor bool
+	noChdir                    bool
+	unixctl                    string
+}
+
+// New returns the daemon of that name. Nothing happens before Start.
+func New(name, version string, dirs Dirs) *Daemon {
+	d := &Daemon{Name: name, Version: version, Dirs: dirs, log: NewLog(name)}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	d.registerBuiltins()
+	return d
+}
+
+// Options returns the options that every daemon has. They act when they are parsed or in Start.
+func (d *Daemon) Options() []Option {
+	o := &d.options
+	return []Option{
+		{Long: "detach", Help: "run in the background", Set: set(&o.detach)},
+		{Long: "monitor", Help: "start again after a crash", Set: set(&o.monitor)},
+		{Long: "no-chdir", Help: "with --detach: stay in this directory", Set: set(&o.noChdir)},
+		{Long: "pidfile", Arg: OptionalArg, ArgName: "FILE", Help: "write the process id to FILE (default: NAME.pid)",
+			Set: func(arg string) error { o.wantPidfile, o.pidfile = true, arg; return nil }},
+		{Long: "overwrite-pidfile", Help: "with --pidfile: start even if already running", Set: set(&o.overwrite)},
+		{Long: "unixctl", Arg: RequiredArg, ArgName: "SOCKET", Help: "name of the control socket (default: NAME.PID.ctl)",
+			Set: func(arg string) error { o.unixctl = arg; return nil }},
+		d.verboseOption(),
+		{Long: "log-file", Arg: OptionalArg, ArgName: "FILE", Help: "log to FILE (default: NAME.log)",
+			Set: func(arg string) error { o.wantLogFile, o.logFile = true, arg; return nil }},
+		{Long: "no-self-confinement", Set: func(string) error { return nil }}, // there is none
+	}
+}
+
+// LogOptions returns the options about logging only, for programs that are no daemons.
+func (d *Daemon) LogOptions() []Option {
+	var some []Option
+	for _, opt := range d.Options() {
+		if opt.Long == "verbose" || opt.Long == "log-file" {
+			some = append(some, opt)
+		}
+	}
+	return some
+}
+
+func (d *Daemon) verboseOption() Option {
+	return Option{Long: "verbose", Short: 'v', Arg: OptionalArg, ArgName: "SPEC",
+		Help: "set levels: [MODULE:][console|file:][off|emer|err|warn|info|dbg]",
+		Set: func(arg string) error {
+			if err := d.log.Set(arg); err != nil {
+				return fmt.Errorf("processing %q: %w", arg, err)
+			}
+			return nil
+		}}
+}
+
+func set(p *bool) func(string) error {
+	return func(string) error { *p = true; return nil }
+}
+
+// Log returns the log of the process.
+func (d *Daemon) Log() *Log { return d.log }
+
+// Logger returns a logger whose messages come from the given module.
+func (d *Daemon) Logger(module string) *slog.Logger { return d.log.Logger(module) }
+
+// Context ends when the process is to end: after "exit" or a signal.
+func (d *Daemon) Context() context.Context { return d.ctx }
+
+// Cleanup says whether the process was told "exit --cleanup": take down what it built.
+func (d *Daemon) Cleanup() bool {
+	return d.cleanup.Load()
+}
+
+// Start gives the process its role, and the daemon its log file, pidfile and control socket.
+// When over is true the caller returns status at once: this was a starter or a monitor whose
+// daemon has ended, or an error that has been told.
+func (d *Daemon) Start() (status int, over bool) {
+	var err error
+	if d.stage, d.notify, d.state, err = takeStage(); err != nil {
+		return d.Fatal(err), true
+	}
+	o := &d.options
+	if o.detach && d.stage == stageFirst {
+		return d.runStarter(), true
+	}
+	setName(d.Name)
+	if o.wantLogFile {
+		path, err := d.logPath()
+		if err == nil {
+			err = d.log.Open(path)
+		}
+		if err != nil {
+			// As in the OVS family, a log file that can't be had does not stop a daemon.
+			d.Logger("vlog").Warn("no log file", "err", err)
+		}
+	}
+	if o.monitor && d.stage != stageDaemon {
+		return d.runMonitor(), true
+	}
+	if err := d.open(); err != nil {
+		return d.Fatal(err), true
+	}
+	go d.watchSignals()
+	return 0, false
+}
+
+// open makes the pidfile and the control socket.
+func (d *Daemon) open() error {
+	o := &d.options
+	if o.wantPidfile {
+		name := o.pidfile
+		if name == "" {
+			name = d.Name + ".pid"
+		}
+		p, err := createPidfile(In(d.Dirs.Run, name), o.overwrite)
+		if err != nil {
+			return err
+		}
+		d.pidfile = p
+	}
+	name := o.unixctl
+	if name == "none" {
+		return nil
+	}
+	if name == "" {
+		name = fmt.Sprintf("%s.%d.ctl", d.Name, os.Getpid())
+	}
+	s, err := listen(In(d.Dirs.Run, name), &d.commands, d.Logger("unixctl"))
+	if err != nil {
+		return err
+	}
+	d.server = s
+	return nil
+}
+
+func (d *Daemon) logPath() (string, error) {
+	if d.options.logFile == "" {
+		return filepath.Join(d.Dirs.Log, d.Name+".log"), nil
+	}
+	return filepath.Abs(d.options.logFile) // it must survive chdir
+}
+
+// Ready tells the waiting starter, if there is one, that the daemon serves; then a detached
+// daemon leaves the starter's directory and standard descriptors. Relative file names mean
+// something else from here on, unless --no-chdir was given.
+func (d *Daemon) Ready() error {
+	if d.ready {
+		return nil
+	}
+	d.ready = true
+	if d.notify != nil {
+		_, err := d.notify.Write([]byte{0})
+		if err = errors.Join(err, d.notify.Close()); err != nil {
+			return fmt.Errorf("tell the starting process: %w", err)
+		}
+	}
+	if !d.options.detach {
+		return nil
+	}
+	if !d.options.noChdir {
+		if err := os.Chdir("/"); err != nil {
+			return fmt.Errorf("detach: %w", err)
+		}
+	}
+	return redirect()
+}
+
+// Fatal tells err to whoever started the process and to the log file, takes the pidfile and
+// the socket away and returns the exit status.
+func (d *Daemon) Fatal(err error) int {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", d.Name, err)
+	d.log.fileOnly(LevelEmer, err.Error())
+	d.Close()
+	return 1
+}
+
+// Close takes the pidfile and the control socket away. The log stays.
+func (d *Daemon) Close() {
+	d.stop()
+	if d.server != nil {
+		d.server.close()
+		d.server = nil
+	}
+	if d.pidfile != nil {
+		d.pidfile.remove()
+		d.pidfile = nil
+	}
+}
+
+// Exit ends Context, as the "exit" command does.
+func (d *Daemon) Exit() { d.stop() }
+
+// State returns a file that outlives a crash of the daemon: under --monitor every daemon that
+// the monitor starts gets the same one. It has no name. Without a monitor it returns nil.
+func (d *Daemon) State() *os.File { return d.state }
+
+// watchSignals ends the daemon in good order at a first signal; at a second one at once.
+func (d *Daemon) watchSignals() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	select {
+	case s := <-signals:
+		d.Logger("daemon").Info("terminating", "signal", s)
+	case <-d.ctx.Done():
+	}
+	signal.Stop(signals) // from here on a signal has its default effect
+	d.stop()
+}
+
+// setName gives the process the daemon's name in ps and /proc, where the binary's would be.
+func setName(name string) {
+	// A name that can't be set costs nothing but the name.
+	_ = os.WriteFile("/proc/self/comm", []byte(name), 0)
+}
+
+// fileOnly logs a message that has been told on the console already.
+func (l *Log) fileOnly(level slog.Level, message string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.modules["daemon"]
+	if l.file == nil || level < m.level(file) {
+		return
+	}
+	e := entry{time: time.Now(), seq: l.seq.Add(1), module: m.name, level: levelName(level), message: oneLine(message)}
+	l.buf = append(l.format(l.buf[:0], l.patterns[file], &e), '\n')
+	l.file.Write(l.buf)
+}

@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Dirs are the directories that a daemon's default file names are in.
+type Dirs struct {
+	Run string // pidfile, control socket, db.sock
+	Log string // NAME.log
+	DB  string // databases
+}
+
+// OVSDirs returns the directories of the Open vSwitch family, for the drop-in personalities:
+// what the environment says, else what the distributions' packages use.
+func OVSDirs() Dirs {
+	db := "/etc/openvswitch"
+	if sysconf := os.Getenv("OVS_SYSCONFDIR"); sysconf != "" {
+		db = filepath.Join(sysconf, "openvswitch")
+	}
+	return fromEnv(Dirs{Run: "/var/run/openvswitch", Log: "/var/log/openvswitch", DB: db})
+}
+
+// VTEPDirs returns the directories of "vtep run": what the environment says, else our own,
+// so that an Open vSwitch on the same machine is not disturbed.
+func VTEPDirs() Dirs {
+	return fromEnv(Dirs{Run: "/run/vtep", Log: "/var/log/vtep", DB: "/var/lib/vtep"})
+}
+
+func fromEnv(d Dirs) Dirs {
+	for _, v := range []struct {
+		name string
+		dir  *string
+	}{{"OVS_RUNDIR", &d.Run}, {"OVS_LOGDIR", &d.Log}, {"OVS_DBDIR", &d.DB}} {
+		if s := os.Getenv(v.name); s != "" {
+			*v.dir = s
+		}
+	}
+	return d
+}
+
+// Make creates the named directories where they are missing.
+func Make(dirs ...string) error {
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("create directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// In returns name itself when it is absolute, else name inside dir.
+func In(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}

@@ -1,0 +1,348 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// destination is a place that messages go to. Messages to syslog are never sent: its levels
+// are kept because other people's scripts set them ("-vsyslog:err").
+type destination int
+
+const (
+	console destination = iota
+	syslog
+	file
+	destinations
+)
+
+var destinationNames = [destinations]string{"console", "syslog", "file"}
+
+var defaultPatterns = [destinations]string{
+	console: "%D{%Y-%m-%dT%H:%M:%SZ}|%05N|%c%T|%p|%m",
+	syslog:  "ovs|%05N|%c%T|%p|%m",
+	file:    "%D{%Y-%m-%dT%H:%M:%S.###Z}|%05N|%c%T|%p|%m",
+}
+
+// module is a source of messages, with the lowest level that passes to each destination.
+type module struct {
+	name   string
+	levels [destinations]atomic.Int64 // slog.Level
+}
+
+// Log sends messages to the console and to a file, by level, module and destination, in the
+// form that the OVS family calls vlog. Its Handler makes a slog.Logger of it. All methods may
+// be called from any goroutine.
+type Log struct {
+	program    string // constant
+	subprogram string // constant once the process has its role
+	started    time.Time
+	seq        atomic.Uint64
+
+	mu       sync.Mutex // guards what follows, and orders the lines
+	modules  map[string]*module
+	patterns [destinations]string
+	console  io.Writer
+	path     string   // of the file; empty: none
+	file     *os.File // nil: none, or closed by vlog/close
+	buf      []byte
+}
+
+// NewLog returns a Log that prints messages of level INFO and above to standard error.
+func NewLog(program string) *Log {
+	l := &Log{
+		program:  program,
+		started:  time.Now(),
+		modules:  map[string]*module{},
+		patterns: defaultPatterns,
+		console:  os.Stderr,
+	}
+	for _, name := range knownModules {
+		l.addModule(name)
+	}
+	return l
+}
+
+// addModule wants l.mu, except in NewLog. A module without a level of its own starts at INFO.
+func (l *Log) addModule(name string) *module {
+	m := &module{name: name}
+	for d := range m.levels {
+		m.levels[d].Store(int64(slog.LevelInfo))
+	}
+	l.modules[name] = m
+	return m
+}
+
+func (l *Log) module(name string) *module {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.modules[name]; m != nil {
+		return m
+	}
+	return l.addModule(name)
+}
+
+// enabled says whether a message of this level goes anywhere.
+func (m *module) enabled(level slog.Level) bool {
+	return level >= m.level(console) || level >= m.level(file)
+}
+
+func (m *module) level(d destination) slog.Level { return slog.Level(m.levels[d].Load()) }
+
+// write sends one message to its destinations. A failure to write has nowhere to be told.
+func (l *Log) write(m *module, level slog.Level, t time.Time, message string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	toConsole := level >= m.level(console)
+	toFile := level >= m.level(file) && l.file != nil
+	if !toConsole && !toFile {
+		return
+	}
+	e := entry{time: t, seq: l.seq.Add(1), module: m.name, level: levelName(level), message: message}
+	if toConsole {
+		l.buf = append(l.format(l.buf[:0], l.patterns[console], &e), '\n')
+		l.console.Write(l.buf)
+	}
+	if toFile {
+		l.buf = append(l.format(l.buf[:0], l.patterns[file], &e), '\n')
+		l.file.Write(l.buf)
+	}
+}
+
+// info logs a message of the log itself.
+func (l *Log) info(format string, args ...any) {
+	if m := l.module("vlog"); m.enabled(slog.LevelInfo) {
+		l.write(m, slog.LevelInfo, time.Now(), fmt.Sprintf(format, args...))
+	}
+}
+
+// Open starts, or starts again, logging to the file at path. A crash of the process is
+// told there too.
+func (l *Log) Open(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o660)
+	if err != nil {
+		return fmt.Errorf("open log file: %w", err)
+	}
+	l.mu.Lock()
+	old, same := l.file, l.file != nil && sameFile(l.file, f)
+	l.mu.Unlock()
+	if same {
+		return f.Close()
+	}
+	if old != nil {
+		l.info("closing log file")
+	}
+	l.mu.Lock()
+	l.file, l.path = f, path
+	l.mu.Unlock()
+	if err := debug.SetCrashOutput(f, debug.CrashOptions{}); err != nil {
+		l.info("%s: crashes can't be told here: %v", path, err)
+	}
+	if old != nil {
+		old.Close()
+	}
+	l.info("opened log file %s", path)
+	return nil
+}
+
+func sameFile(a, b *os.File) bool {
+	sa, err := a.Stat()
+	if err != nil {
+		return false
+	}
+	sb, err := b.Stat()
+	return err == nil && os.SameFile(sa, sb)
+}
+
+// Reopen opens the log file by its name again, after a rotation.
+func (l *Log) Reopen() error {
+	l.mu.Lock()
+	path := l.path
+	l.mu.Unlock()
+	if path == "" {
+		return fmt.Errorf("Logging to file not configured") //lint:ignore ST1005 the text of the OVS family
+	}
+	return l.Open(path)
+}
+
+// Close ends logging to the file; Reopen starts it again.
+func (l *Log) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return
+	}
+	// Nothing sensible can be done when the crash output can't be taken off a file that goes.
+	_ = debug.SetCrashOutput(nil, debug.CrashOptions{})
+	l.file.Close()
+	l.file = nil
+}
+
+// redirect points the standard descriptors at /dev/null, once nobody waits at them.
+func redirect() error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("detach from standard descriptors: %w", err)
+	}
+	defer null.Close()
+	for fd := range 3 {
+		if err := syscall.Dup3(int(null.Fd()), fd, 0); err != nil {
+			return fmt.Errorf("detach from standard descriptors: %w", err)
+		}
+	}
+	return nil
+}
+
+// Set changes levels or a pattern as spec says: words separated by spaces, commas or colons,
+// at most one each of a module, a destination and a level (default: every module, every
+// destination, DBG); or PATTERN:DESTINATION:TEXT.
+func (l *Log) Set(spec string) error {
+	word, rest := nextWord(spec)
+	switch {
+	case strings.EqualFold(word, "PATTERN"):
+		return l.setPattern(rest)
+	case strings.EqualFold(word, "FACILITY"):
+		return nil // of syslog
+	}
+	name, dest, level := "", destinations, slog.Level(0)
+	haveLevel := false
+	for ; word != ""; word, rest = nextWord(rest) {
+		if strings.EqualFold(word, "ANY") {
+			continue
+		}
+		if d, ok := parseDestination(word); ok {
+			if dest != destinations {
+				return fmt.Errorf("cannot specify multiple destinations")
+			}
+			dest = d
+		} else if v, ok := parseLevel(word); ok {
+			if haveLevel {
+				return fmt.Errorf("cannot specify multiple levels")
+			}
+			level, haveLevel = v, true
+		} else if m := l.knownModule(word); m != "" {
+			if name != "" {
+				return fmt.Errorf("cannot specify multiple modules")
+			}
+			name = m
+		} else {
+			return fmt.Errorf("no destination, level, or module %q", word)
+		}
+	}
+	if !haveLevel {
+		level = slog.LevelDebug
+	}
+	l.setLevel(name, dest, level)
+	return nil
+}
+
+// SetConsoleLevel changes what goes to the console, from every module.
+func (l *Log) SetConsoleLevel(level slog.Level) { l.setLevel("", console, level) }
+
+// setLevel sets the level of one module ("": all) for one destination (destinations: all).
+func (l *Log) setLevel(name string, dest destination, level slog.Level) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.modules {
+		if name != "" && m.name != name {
+			continue
+		}
+		for d := range destinations {
+			if dest == destinations || dest == d {
+				m.levels[d].Store(int64(level))
+			}
+		}
+	}
+}
+
+func (l *Log) setPattern(spec string) error {
+	word, rest := nextWord(spec)
+	if word == "" {
+		return fmt.Errorf("missing destination")
+	}
+	dest, ok := parseDestination(word)
+	if !ok && !strings.EqualFold(word, "ANY") {
+		return fmt.Errorf("unknown destination %q", word)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for d := range destinations {
+		if !ok || d == dest {
+			l.patterns[d] = rest
+		}
+	}
+	return nil
+}
+
+func (l *Log) knownModule(word string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name := range l.modules {
+		if strings.EqualFold(name, word) {
+			return name
+		}
+	}
+	return ""
+}
+
+func parseDestination(word string) (destination, bool) {
+	for d, name := range destinationNames {
+		if strings.EqualFold(name, word) {
+			return destination(d), true
+		}
+	}
+	return destinations, false
+}
+
+// nextWord takes the first word of a specification, and one separator after it.
+func nextWord(s string) (word, rest string) {
+	const separators = " ,:\t"
+	s = strings.TrimLeft(s, separators)
+	i := strings.IndexAny(s, separators)
+	if i < 0 {
+		return s, ""
+	}
+	return s[:i], s[i+1:]
+}
+
+// list prints the levels of every module, as vlog/list does.
+func (l *Log) list() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([]string, 0, len(l.modules))
+	for name := range l.modules {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var b strings.Builder
+	b.WriteString("                 console    syslog    file\n")
+	b.WriteString("                 -------    ------    ------\n")
+	for _, name := range names {
+		m := l.modules[name]
+		fmt.Fprintf(&b, "%-16s  %4s       %4s       %4s\n", name, levelName(m.level(console)),
+			levelName(m.level(syslog)), levelName(m.level(file)))
+	}
+	return b.String()
+}
+
+// listPatterns prints the patterns, as vlog/list-pattern does.
+func (l *Log) listPatterns() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var b strings.Builder
+	b.WriteString("         prefix                            format\n")
+	b.WriteString("         ------                            ------\n")
+	for d, name := range destinationNames {
+		fmt.Fprintf(&b, "%-7s  %-32s  %s\n", name, "none", l.patterns[d])
+	}
+	return b.String()
+}
