@@ -1,0 +1,189 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Compaction replaces the content of a log by a shorter one that means the same.
+//
+//	StartCompact    the owner, who takes a snapshot of the database with it
+//	Write           any goroutine: the snapshot goes to PATH.tmp, and most of
+//	                what the log receives meanwhile after it
+//	Finish          the owner: the rest is copied, the file synced and renamed
+//
+// Until the rename the log is as it was, whatever fails.
+type Compaction struct {
+	log  *Log
+	cuts int    // log.cuts at the start
+	tmp  string // name of the new file
+	buf  []byte // where Write and Finish collect and copy
+
+	file    File
+	size    int64 // of the new file
+	base    int64 // of that, the snapshot
+	copied  int64 // the log up to here is in the new file
+	records int   // log.records at the start
+	written bool  // Write has succeeded
+}
+
+// StartCompact begins a compaction. What is in the log by now is what Write has
+// to write.
+func (l *Log) StartCompact() (*Compaction, error) {
+	switch {
+	case l.opts.ReadOnly:
+		return nil, ErrReadOnly
+	case !l.replayed:
+		return nil, ErrNotReplayed
+	case l.lock == nil:
+		return nil, fmt.Errorf("compact %s: log is closed", l.path)
+	case l.compact != nil:
+		return nil, fmt.Errorf("compact %s: already under way", l.path)
+	}
+	l.compact = &Compaction{
+		log:     l,
+		cuts:    l.cuts,
+		tmp:     l.real + ".tmp",
+		copied:  l.size.Load(),
+		records: l.records,
+	}
+	return l.compact, nil
+}
+
+// Write calls snapshot, which emits the records: the schema, then what makes
+// the state at StartCompact. A record is no longer used when emit returns.
+func (c *Compaction) Write(snapshot func(emit func(record []byte) error) error) error {
+	if err := c.write(snapshot); err != nil {
+		return fmt.Errorf("compact %s: %w", c.log.path, err)
+	}
+	return nil
+}
+
+func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) {
+	fs := c.log.opts.FS
+	if err := fs.Remove(c.tmp); err != nil {
+		return err
+	}
+	if c.file, err = fs.Create(c.tmp); err != nil {
+		return err
+	}
+	err = snapshot(func(record []byte) error {
+		c.buf = appendRecord(c.buf[:0], record)
+		if err := writeAt(c.file, c.buf, c.size); err != nil {
+			return err
+		}
+		c.size += int64(len(c.buf))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	c.base = c.size
+	c.buf = make([]byte, copyBuffer)
+	if err := c.catchUp(smallTail); err != nil {
+		return err
+	}
+	// Nearly everything is synced here, so that the sync in Finish is short.
+	if err := c.file.Sync(); err != nil {
+		return err
+	}
+	c.written = true
+	return nil
+}
+
+// smallTail is how much of the log Write leaves to Finish.
+const smallTail = 64 << 10
+
+// catchUp copies what the log has received since, until less than left is missing.
+func (c *Compaction) catchUp(left int64) error {
+	for {
+		end := c.log.size.Load()
+		n := end - c.copied
+		if n <= 0 || n < left {
+			return nil
+		}
+		if err := copyRange(c.file, c.size, c.log.file, c.copied, n, c.buf); err != nil {
+			return err
+		}
+		c.size += n
+		c.copied = end
+	}
+}
+
+// Finish ends the compaction. On success the log is the new file, all of it
+// durable, and a broken log is whole again.
+func (c *Compaction) Finish() error {
+	l := c.log
+	if l.compact != c {
+		return fmt.Errorf("compact %s: no longer under way", l.path)
+	}
+	replaced, err := c.finish()
+	if !replaced {
+		c.Abort()
+	}
+	if err != nil {
+		err = fmt.Errorf("compact %s: %w", l.path, err)
+		if replaced {
+			l.err = err
+		}
+		return err
+	}
+	return nil
+}
+
+// finish reports, besides its error, whether the log is the new file.
+func (c *Compaction) finish() (replaced bool, err error) {
+	l := c.log
+	switch {
+	case !c.written:
+		return false, errors.New("the new file has not been written")
+	case l.cuts != c.cuts:
+		return false, errors.New("the log lost records meanwhile")
+	}
+	if err := c.catchUp(0); err != nil {
+		return false, err
+	}
+	if err := c.file.Sync(); err != nil {
+		return false, err
+	}
+	if err := l.opts.FS.Rename(c.tmp, l.real); err != nil {
+		return false, err
+	}
+	if l.file != nil {
+		l.file.Close() // the file has no name any more: an error concerns nobody
+	}
+	l.file, l.err, l.compact = c.file, nil, nil
+	l.size.Store(c.size)
+	l.prev, l.base = c.size, c.base
+	l.records -= c.records
+	// If this fails, a power cut could bring the old file back, without
+	// anything that is appended from now on.
+	return true, l.opts.FS.SyncDir(l.real)
+}
+
+// Abort gives the compaction up and removes the new file. Write must not be
+// running. After Finish it does nothing.
+func (c *Compaction) Abort() {
+	if c.log.compact != c {
+		return
+	}
+	c.log.compact = nil
+	if c.file != nil {
+		c.file.Close()
+		c.log.opts.FS.Remove(c.tmp) // Write removes what is left here, too
+	}
+}
+
+// Compact replaces the content of the log by what snapshot emits, at once. It
+// also serves to change the schema.
+func (l *Log) Compact(snapshot func(emit func(record []byte) error) error) error {
+	c, err := l.StartCompact()
+	if err != nil {
+		return err
+	}
+	if err := c.Write(snapshot); err != nil {
+		c.Abort()
+		return err
+	}
+	return c.Finish()
+}

@@ -1,0 +1,85 @@
+package storage
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A record is a header line and a data line:
+//
+//	OVSDB JSON <length> <sha1>\n
+//	<JSON object>\n
+//
+// Length and SHA-1 are those of the data line, its line feed included.
+const (
+	magic          = "JSON"
+	clusteredMagic = "CLUSTER"
+	lead           = "OVSDB "
+	maxHeader      = 127 // bytes of a header line that ovsdb-server reads
+)
+
+// header is a parsed header line.
+type header struct {
+	magic  string
+	length int64
+	sum    [sha1.Size]byte
+}
+
+// appendRecord appends the record that holds data, a JSON object without a line feed.
+func appendRecord(dst, data []byte) []byte {
+	h := sha1.New()
+	h.Write(data)
+	h.Write([]byte{'\n'})
+	var sum [sha1.Size]byte
+	h.Sum(sum[:0])
+
+	dst = append(dst, lead+magic+" "...)
+	dst = strconv.AppendInt(dst, int64(len(data))+1, 10)
+	dst = append(dst, ' ')
+	dst = hex.AppendEncode(dst, sum[:])
+	dst = append(dst, '\n')
+	dst = append(dst, data...)
+	return append(dst, '\n')
+}
+
+// parseHeader parses a header line, its line feed included.
+func parseHeader(line string) (header, bool) {
+	var h header
+	rest, ok := strings.CutPrefix(line, lead)
+	if !ok {
+		return h, false
+	}
+	if h.magic, rest, ok = strings.Cut(rest, " "); !ok {
+		return h, false
+	}
+	length, rest, ok := strings.Cut(rest, " ")
+	if !ok {
+		return h, false
+	}
+	n, err := strconv.ParseUint(length, 10, 63)
+	if err != nil || n == 0 {
+		return h, false
+	}
+	h.length = int64(n)
+	sum, rest, ok := strings.Cut(rest, "\n")
+	if !ok || rest != "" || len(sum) != hex.EncodedLen(sha1.Size) {
+		return h, false
+	}
+	_, err = hex.Decode(h.sum[:], []byte(sum))
+	return h, err == nil
+}
+
+// checkData checks the data of a record that stands at offset off.
+func (h *header) checkData(data []byte, off int64) error {
+	if sum := sha1.Sum(data); sum != h.sum {
+		return fmt.Errorf("%d bytes starting at offset %d have SHA-1 hash %x but should have hash %x",
+			len(data), off, sum, h.sum)
+	}
+	if len(data) == 0 || data[0] != '{' {
+		return fmt.Errorf("%d bytes starting at offset %d are not a JSON object", len(data), off)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Recovery tells what Replay cut off a damaged file.
+type Recovery struct {
+	Offset  int64  // where the damage begins: the new size of the file
+	Cut     int64  // bytes from there on
+	Reason  error  // what was found there
+	SavedAs string // the file that keeps the cut bytes
+}
+
+func (r *Recovery) String() string {
+	return fmt.Sprintf("%d bytes from offset %d on were cut off and kept in %s: %v", r.Cut, r.Offset, r.SavedAs, r.Reason)
+}
+
+// Replay calls apply for each record in order; the first is the schema. A
+// record belongs to apply. The log ends where the file is damaged, or at a record
+// other than the first that apply refuses: what follows is cut off, and the
+// Recovery says so. A read-only log is not cut, but the Recovery, without
+// SavedAs, tells what would be.
+//
+// An error means that the file could not be read, or kept in order, or that
+// its first record is bad; nothing has been cut then.
+func (l *Log) Replay(apply func(record []byte) error) (*Recovery, error) {
+	r, err := l.replay(apply)
+	if err != nil {
+		return nil, fmt.Errorf("read database %s: %w", l.path, err)
+	}
+	return r, nil
+}
+
+func (l *Log) replay(apply func([]byte) error) (*Recovery, error) {
+	if l.replayed {
+		return nil, errors.New("it was read before")
+	}
+	s, err := newScanner(l.file)
+	if err != nil {
+		return nil, err
+	}
+	reason, err := s.run(apply, func() { l.grow(s) })
+	if err != nil {
+		return nil, err
+	}
+	l.replayed = true
+	l.prev = l.size.Load()
+	if reason == nil {
+		return nil, nil
+	}
+	r := &Recovery{Offset: l.prev, Cut: s.size - l.prev, Reason: reason}
+	if l.opts.ReadOnly {
+		return r, nil
+	}
+	if err := l.cutOff(r); err != nil {
+		l.replayed = false
+		return nil, err
+	}
+	return r, nil
+}
+
+// grow counts the record that s has read last as good.
+func (l *Log) grow(s *scanner) {
+	l.size.Store(s.off)
+	if s.n <= 2 {
+		l.base = s.off // the schema, and the snapshot that a compaction wrote
+	} else {
+		l.records++
+	}
+}
+
+// run calls apply for every record, and good for those that apply accepts. It
+// returns the reason why it ended before the end of the file, or an error.
+func (s *scanner) run(apply func([]byte) error, good func()) (reason, err error) {
+	for {
+		data, err := s.next()
+		var d damage
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case errors.As(err, &d) && s.n > 0:
+			return d.error, nil
+		case err != nil:
+			return nil, err
+		}
+		if err := apply(data[:len(data)-1]); err != nil {
+			if s.n == 1 {
+				return nil, err
+			}
+			return fmt.Errorf("record at offset %d: %w", s.prev, err), nil
+		}
+		good()
+	}
+}
+
+// cutOff keeps the bytes that r names in a file of their own, then cuts them off.
+func (l *Log) cutOff(r *Recovery) error {
+	name := l.real + ".corrupt." + l.opts.Now().UTC().Format("20060102T150405Z")
+	free := name
+	for i := 1; ; i++ {
+		exists, err := l.opts.FS.Exists(free)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			break
+		}
+		free = fmt.Sprintf("%s.%d", name, i)
+	}
+	if err := l.keep(free, r); err != nil {
+		return fmt.Errorf("keep damaged end of file in %s: %w", free, err)
+	}
+	r.SavedAs = free
+	if err := l.file.Truncate(r.Offset); err != nil {
+		return fmt.Errorf("cut off damaged end of file: %w", err)
+	}
+	return l.file.Sync()
+}
+
+func (l *Log) keep(name string, r *Recovery) (err error) {
+	f, err := l.opts.FS.Create(name)
+	if err != nil {
+		return err
+	}
+	err = copyRange(f, 0, l.file, r.Offset, r.Cut, make([]byte, copyBuffer))
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = l.opts.FS.SyncDir(name)
+	}
+	if err != nil {
+		l.opts.FS.Remove(name) // it is of no use, and the next attempt needs the room
+	}
+	return err
+}
+
+const copyBuffer = 256 << 10
+
+// copyRange copies n bytes of src at from to dst at to.
+func copyRange(dst io.WriterAt, to int64, src io.ReaderAt, from, n int64, buf []byte) error {
+	for n > 0 {
+		b := buf[:min(n, int64(len(buf)))]
+		if m, err := src.ReadAt(b, from); m < len(b) {
+			return noEOF(err)
+		}
+		m, err := dst.WriteAt(b, to)
+		if err == nil && m < len(b) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return err
+		}
+		from, to, n = from+int64(m), to+int64(m), n-int64(m)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package storage
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// scanner reads the records of a file one after the other.
+type scanner struct {
+	r    *bufio.Reader
+	size int64 // of the file
+	off  int64 // end of the last good record
+	prev int64 // start of the last good record
+	n    int   // good records
+}
+
+const scanBuffer = 256 << 10
+
+func newScanner(f File) (*scanner, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	return &scanner{
+		r:    bufio.NewReaderSize(io.NewSectionReader(f, 0, size), scanBuffer),
+		size: size,
+	}, nil
+}
+
+// damage is an error of the content of a file, not of reading it.
+type damage struct{ error }
+
+// next returns the data of the next record, in memory of its own; io.EOF at a
+// clean end; a damage where the file is torn or corrupt.
+func (s *scanner) next() ([]byte, error) {
+	line, err := s.line()
+	if err != nil {
+		return nil, err
+	}
+	h, ok := parseHeader(line)
+	if !ok || h.magic != magic {
+		return nil, damage{fmt.Errorf("parse error at offset %d in header line %q", s.off, strings.TrimSuffix(line, "\n"))}
+	}
+	at := s.off + int64(len(line))
+	if h.length > s.size-at {
+		return nil, damage{fmt.Errorf("%d bytes starting at offset %d are expected, but the file ends at %d",
+			h.length, at, s.size)}
+	}
+	data := make([]byte, h.length)
+	if _, err := io.ReadFull(s.r, data); err != nil {
+		return nil, fmt.Errorf("read %d bytes at offset %d: %w", h.length, at, noEOF(err))
+	}
+	if err := h.checkData(data, at); err != nil {
+		return nil, damage{err}
+	}
+	s.prev, s.off = s.off, at+h.length
+	s.n++
+	return data, nil
+}
+
+// line reads a header line. It may come without a line feed, if it is torn or
+// too long.
+func (s *scanner) line() (string, error) {
+	b, err := s.r.Peek(maxHeader)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read header at offset %d: %w", s.off, err)
+	}
+	if len(b) == 0 {
+		return "", io.EOF
+	}
+	line := string(b)
+	if i := strings.IndexByte(line, '\n'); i >= 0 {
+		line = line[:i+1]
+	}
+	s.r.Discard(len(line))
+	return line, nil
+}
+
+// noEOF turns an io.EOF, which callers take for a clean end, into an
+// unexpected one: the file became shorter while it was read.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// identify checks that f begins like a standalone OVSDB file. An empty file
+// does not.
+func identify(f File) error {
+	b := make([]byte, maxHeader)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if n == 0 {
+		return fmt.Errorf("%w: cannot identify file type (the file is empty)", ErrNotOVSDB)
+	}
+	line, _, found := strings.Cut(string(b[:n]), "\n")
+	h, ok := parseHeader(line + "\n")
+	switch {
+	case !found || !ok:
+		return fmt.Errorf("%w: unexpected file format", ErrNotOVSDB)
+	case h.magic == clusteredMagic:
+		return ErrClustered
+	case h.magic != magic:
+		return fmt.Errorf("%w: cannot identify file type (%q)", ErrNotOVSDB, h.magic)
+	}
+	return nil
+}
