@@ -1,0 +1,3 @@
+package hwvtep
+
+//go:generate go run ./gen
