@@ -1,7 +1,9 @@
 package ovsdb
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -51,6 +53,9 @@ func (b *BaseType) checkReal(f float64) error {
 }
 
 func (b *BaseType) checkString(s string) error {
+	if !utf8.ValidString(s) {
+		return ConstraintError("not a valid UTF-8 string: invalid UTF-8 sequence%s", invalidSequence(s))
+	}
 	if b.MinLen == 0 && b.MaxLen == Unlimited {
 		return nil
 	}
@@ -62,6 +67,33 @@ func (b *BaseType) checkString(s string) error {
 		return ConstraintError(`"%s" length %d is greater than maximum allowed length %d`, s, n, b.MaxLen)
 	}
 	return nil
+}
+
+// invalidSequence returns the bytes of s at which it ceases to be UTF-8: the
+// first byte of a character, the good ones after it, and the bad one.
+func invalidSequence(s string) string {
+	for s != "" {
+		r, size := utf8.DecodeRuneInString(s)
+		if r != utf8.RuneError || size > 1 {
+			s = s[size:]
+			continue
+		}
+		break
+	}
+	n := 1
+	// A prefix that some continuation would make a character is good.
+	for n < len(s) && n < utf8.UTFMax && !utf8.FullRuneInString(s[:n]) {
+		n++
+	}
+	s += "\x00" // where the string ends, C sees a NUL
+	if n < utf8.UTFMax && !utf8.FullRuneInString(s[:n]) {
+		n++
+	}
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, " 0x%02x", s[i])
+	}
+	return b.String()
 }
 
 // Check checks the atoms of d against the constraints of t, and their number.

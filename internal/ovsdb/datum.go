@@ -1,6 +1,7 @@
 package ovsdb
 
 import (
+	"cmp"
 	"encoding/binary"
 	"iter"
 	"math"
@@ -181,27 +182,23 @@ func (d Datum) Equal(e Datum, t *Type) bool {
 	return true
 }
 
-// Compare orders d and e, both of type t: by their keys, then by their values,
-// then the shorter first. It returns -1, 0 or 1.
+// Compare orders d and e, both of type t: the shorter first, then by their
+// keys, then by their values. It returns -1, 0 or 1.
 func (d Datum) Compare(e Datum, t *Type) int {
-	n := min(d.Len(), e.Len())
-	for i := range n {
+	if d.n != e.n {
+		return cmp.Compare(d.n, e.n)
+	}
+	for i := range d.Len() {
 		if c := CompareAtoms(t.Key.Type, d.Key(i), e.Key(i)); c != 0 {
 			return c
 		}
 	}
 	if t.Value.Type != Void {
-		for i := range n {
+		for i := range d.Len() {
 			if c := CompareAtoms(t.Value.Type, d.Value(i), e.Value(i)); c != 0 {
 				return c
 			}
 		}
-	}
-	switch {
-	case d.n < e.n:
-		return -1
-	case d.n > e.n:
-		return 1
 	}
 	return 0
 }

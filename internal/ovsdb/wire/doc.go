@@ -4,7 +4,8 @@
 //   - integers are exact over the whole int64 range, and a number written as
 //     1.0 or 1e3 that is an integer is an [Integer];
 //   - of members with equal names the last one wins;
-//   - a string may not hold NUL, and must be valid UTF-8;
+//   - a string may not hold NUL; that it is UTF-8 is not checked here, but when
+//     it becomes the value of a column, as in the C server;
 //   - nesting deeper than [MaxDepth] is refused.
 //
 // A text is parsed in one pass to a tape of fixed-size nodes, so a document of

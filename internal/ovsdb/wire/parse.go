@@ -1,15 +1,305 @@
 package wire
 
-import "errors"
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"unsafe"
+)
 
 // MaxDepth is the deepest nesting of arrays and objects that Parse accepts.
 const MaxDepth = 1000
 
-// Parse parses b, which must hold exactly one JSON value, possibly with white
-// space around it. b must not be changed afterwards.
-func Parse(b []byte) (Value, error) {
-	return Value{}, errors.New("not parsed")
+// SyntaxError says where a text is not JSON, in the words of the C tools.
+// Lines and columns count from 0.
+type SyntaxError struct {
+	Line, Column, Offset int
+	Msg                  string
 }
 
-// ParseString is Parse for a string.
-func ParseString(s string) (Value, error) { return Parse([]byte(s)) }
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("line %d, column %d, byte %d: %s", e.Line, e.Column, e.Offset, e.Msg)
+}
+
+// Parse parses b, which must hold exactly one JSON value, possibly with white
+// space around it. b must not be changed afterwards. The error is a *SyntaxError.
+func Parse(b []byte) (Value, error) {
+	p := parser{src: b}
+	if len(b) >= flag {
+		return Value{}, p.fail(0, "input is too long")
+	}
+	var stack, names [8]uint32 // enough for most texts
+	p.stack, p.names = stack[:0], names[:0]
+	p.nodes = make([]node, 0, guessNodes(b))
+	if err := p.parse(); err != nil {
+		return Value{}, err
+	}
+	return Value{doc: &document{src: b, nodes: p.nodes, esc: p.esc}}, nil
+}
+
+// ParseString is Parse for a string, which it does not copy.
+func ParseString(s string) (Value, error) {
+	return Parse(unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+// guessNodes estimates how many nodes b will make: every value but the first
+// follows one of four characters. A long text is judged by its beginning.
+func guessNodes(b []byte) int {
+	const sample = 4096
+	head := b[:min(len(b), sample)]
+	n := 1
+	for _, c := range [...]byte{',', ':', '[', '{'} {
+		n += bytes.Count(head, []byte{c})
+	}
+	if len(b) > sample {
+		n = n*(len(b)/sample+1) + n/8
+	}
+	return n
+}
+
+type parser struct {
+	src   []byte
+	nodes []node
+	esc   []byte
+	stack []uint32 // nodes of the containers that are open
+	names []uint32 // scratch of dedup
+	table []uint32 // scratch of dedup
+}
+
+// fail returns the error msg at offset at.
+func (p *parser) fail(at int, format string, args ...any) error {
+	before := p.src[:at]
+	return &SyntaxError{
+		Line:   bytes.Count(before, []byte{'\n'}),
+		Column: at - 1 - bytes.LastIndexByte(before, '\n'),
+		Offset: at,
+		Msg:    fmt.Sprintf(format, args...),
+	}
+}
+
+func (p *parser) skipSpace(i int) int {
+	for i < len(p.src) && isSpace(p.src[i]) {
+		i++
+	}
+	return i
+}
+
+func (p *parser) parse() error {
+	src := p.src
+	i := p.skipSpace(0)
+	if i == len(src) {
+		return p.fail(i, "empty input stream")
+	}
+	var err error
+
+value: // a value begins at i
+	if i == len(src) {
+		return p.fail(i, "unexpected end of input")
+	}
+	switch c := src[i]; c {
+	case '{', '[':
+		if len(p.stack) == MaxDepth {
+			return p.fail(i, "input exceeds maximum nesting depth %d", MaxDepth)
+		}
+		p.stack = append(p.stack, uint32(len(p.nodes)))
+		p.nodes = append(p.nodes, node{off: uint32(i)})
+		if i = p.skipSpace(i + 1); i == len(src) {
+			return p.fail(i, "unexpected end of input")
+		}
+		if src[i] == c+2 { // the bracket that closes it
+			goto closing
+		}
+		if c == '[' {
+			goto value
+		}
+		goto name
+	case '"':
+		if i, err = p.str(i); err != nil {
+			return err
+		}
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		if i, err = p.number(i); err != nil {
+			return err
+		}
+	case 't', 'f', 'n':
+		if i, err = p.keyword(i); err != nil {
+			return err
+		}
+	default:
+		return p.unexpected(i, "syntax error expecting value")
+	}
+
+next: // a value ended at i
+	{
+		i = p.skipSpace(i)
+		if len(p.stack) == 0 {
+			if i < len(src) {
+				return p.unexpected(i, "trailing garbage at end of input")
+			}
+			return nil
+		}
+		if i == len(src) {
+			return p.fail(i, "unexpected end of input")
+		}
+		top := &p.nodes[p.stack[len(p.stack)-1]]
+		top.x++
+		open := src[top.off]
+		switch src[i] {
+		case ',':
+			i = p.skipSpace(i + 1)
+			if open == '[' {
+				goto value
+			}
+			goto name
+		case open + 2:
+			goto closing
+		}
+		return p.unexpected(i, "syntax error expecting '%c' or ','", open+2)
+	}
+
+closing: // the container on top of the stack ends with the byte at i
+	{
+		at := p.stack[len(p.stack)-1]
+		p.stack = p.stack[:len(p.stack)-1]
+		i++
+		top := &p.nodes[at]
+		top.end = uint32(i)
+		if count := top.x; count > 1 && src[top.off] == '{' {
+			p.dedup(at, int(count))
+		}
+		top.x |= uint64(len(p.nodes)-int(at)-1) << 32
+		goto next
+	}
+
+name: // the name of a member begins at i
+	if i == len(src) {
+		return p.fail(i, "unexpected end of input")
+	}
+	if src[i] != '"' {
+		return p.unexpected(i, "syntax error parsing object expecting string")
+	}
+	if i, err = p.str(i); err != nil {
+		return err
+	}
+	if i == len(src) || src[i] != ':' {
+		if i = p.skipSpace(i); i == len(src) {
+			return p.fail(i, "unexpected end of input")
+		}
+		if src[i] != ':' {
+			return p.unexpected(i, "syntax error parsing object expecting ':'")
+		}
+	}
+	i = p.skipSpace(i + 1)
+	goto value
+}
+
+// str parses the string whose opening quote is at i and returns the offset
+// after it.
+func (p *parser) str(i int) (int, error) {
+	end, escaped, err := p.endOfString(i + 1)
+	if err != nil {
+		return 0, err
+	}
+	n := node{off: uint32(i), end: uint32(end + 1)}
+	if escaped {
+		start := len(p.esc)
+		if p.esc, err = Unescape(p.esc, view(p.src[i+1:end])); err != nil {
+			return 0, p.fail(end, "%s", err)
+		}
+		n.end |= flag
+		n.x = uint64(start)<<32 | uint64(len(p.esc)-start)
+	}
+	p.nodes = append(p.nodes, n)
+	return end + 1, nil
+}
+
+// endOfString returns the offset of the quote that ends a string whose text
+// begins at i, and whether there are escapes before it.
+func (p *parser) endOfString(i int) (end int, escaped bool, err error) {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	src := p.src
+	for {
+		// Eight bytes at a time: (x - ones) &^ x has the high bit of the
+		// lowest byte of x that is 0 set, and of no byte below it.
+		for i+8 <= len(src) {
+			w := binary.LittleEndian.Uint64(src[i:])
+			quote := w ^ '"'*ones
+			slash := w ^ '\\'*ones
+			special := ((quote - ones) &^ quote) | ((slash - ones) &^ slash) | ((w - ' '*ones) &^ w)
+			if special &= high; special != 0 {
+				i += bits.TrailingZeros64(special) >> 3
+				break
+			}
+			i += 8
+		}
+		if i >= len(src) {
+			return 0, false, p.fail(len(src), "unexpected end of input in quoted string")
+		}
+		switch c := src[i]; {
+		case c == '"':
+			return i, escaped, nil
+		case c == '\\':
+			escaped = true
+			i += 2
+		case c < ' ':
+			return 0, false, p.fail(i, "U+%04X must be escaped in quoted string", c)
+		default:
+			i++
+		}
+	}
+}
+
+// keyword parses true, false or null at i.
+func (p *parser) keyword(i int) (int, error) {
+	end := i + 1
+	for end < len(p.src) && isAlpha(p.src[end]) {
+		end++
+	}
+	switch view(p.src[i:end]) {
+	case "true", "false", "null":
+		p.nodes = append(p.nodes, node{off: uint32(i), end: uint32(end)})
+		return end, nil
+	}
+	return 0, p.fail(end, "invalid keyword '%s'", p.src[i:end])
+}
+
+// unexpected returns the error for the token at i, which is not one of those
+// that may stand there. Should it be no token at all, the error says so.
+func (p *parser) unexpected(i int, format string, args ...any) error {
+	var err error
+	switch c := p.src[i]; {
+	case c == '"':
+		if i, err = p.str(i); err == nil {
+			i-- // the error is noticed at the closing quote
+		}
+	case c == '-' || c >= '0' && c <= '9':
+		i, err = p.number(i)
+	case c >= 'a' && c <= 'z':
+		i, err = p.keyword(i)
+	case isPunct(c):
+	case c >= ' ' && c < 0x7f:
+		err = p.fail(i, "invalid character '%c'", c)
+	default:
+		err = p.fail(i, "invalid character U+%04x", c)
+	}
+	if err != nil {
+		return err
+	}
+	return p.fail(i, format, args...)
+}
+
+func isAlpha(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+func isSpace(c byte) bool { return c <= ' ' && (c == ' ' || c == '\n' || c == '\t' || c == '\r') }
+
+func isPunct(c byte) bool {
+	switch c {
+	case '{', '}', '[', ']', ':', ',':
+		return true
+	}
+	return false
+}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -13,7 +14,25 @@ var ErrTooLong = errors.New("JSON text too long")
 type Reader struct {
 	r   io.Reader
 	max int
+
+	store []byte // the memory of buf
+	buf   []byte // what was read and not handed out yet
+	at    int    // buf up to here has been scanned
+
+	// The state of the scan of the text at the front of buf, after leading
+	// white space was dropped from it.
+	started bool
+	depth   int
+	quoted  bool
+	scalar  bool // a number or keyword: white space or punctuation ends it
 }
+
+// Sizes of the buffer: what a fresh one has, and from which size on a text is
+// handed out with the buffer it is in instead of a copy.
+const (
+	bufferSize = 16 << 10
+	handOver   = 64 << 10
+)
 
 // NewReader returns a Reader of r that refuses texts longer than max bytes.
 func NewReader(r io.Reader, max int) *Reader { return &Reader{r: r, max: max} }
@@ -21,4 +40,162 @@ func NewReader(r io.Reader, max int) *Reader { return &Reader{r: r, max: max} }
 // Next returns the next text. The slice is the caller's own. Next only looks
 // for the end of the text: whether it is valid is for Parse to say. At the end
 // of the stream it returns io.EOF, or io.ErrUnexpectedEOF within a text.
-func (r *Reader) Next() ([]byte, error) { return nil, io.EOF }
+func (r *Reader) Next() ([]byte, error) {
+	for {
+		if r.scan() {
+			if r.at > r.max {
+				return nil, ErrTooLong
+			}
+			return r.take(), nil
+		}
+		if r.started && len(r.buf) > r.max {
+			return nil, ErrTooLong
+		}
+		if err := r.fill(); err != nil {
+			if err != io.EOF || !r.started {
+				return nil, err
+			}
+			if r.scalar {
+				return r.take(), nil
+			}
+			return nil, io.ErrUnexpectedEOF
+		}
+	}
+}
+
+// Buffered reports whether bytes were read that Next has not returned.
+func (r *Reader) Buffered() bool { return len(r.buf) > 0 }
+
+// fill reads more bytes.
+func (r *Reader) fill() error {
+	if len(r.buf) == cap(r.buf) {
+		if 2*len(r.buf) >= len(r.store) {
+			r.store = make([]byte, max(bufferSize, 2*len(r.store)))
+		}
+		r.buf = r.store[:copy(r.store, r.buf)]
+	}
+	for range 100 {
+		n, err := r.r.Read(r.buf[len(r.buf):cap(r.buf)])
+		r.buf = r.buf[:len(r.buf)+n]
+		if n > 0 {
+			return nil // an error will come again
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// take hands out the text that ends at r.at.
+func (r *Reader) take() []byte {
+	n := r.at
+	var text []byte
+	if n < handOver {
+		text = make([]byte, n)
+		copy(text, r.buf)
+		r.buf = r.buf[n:]
+	} else {
+		text = r.buf[:n:n]
+		rest := r.buf[n:]
+		r.store = make([]byte, max(bufferSize, len(rest)))
+		r.buf = r.store[:copy(r.store, rest)]
+	}
+	r.at, r.started, r.scalar = 0, false, false
+	return text
+}
+
+// scan goes on to look for the end of the text at the front of buf. It reports
+// whether it was found: then it is at r.at.
+func (r *Reader) scan() bool {
+	if !r.started && !r.start() {
+		return false
+	}
+	b, i := r.buf, r.at
+	for i < len(b) {
+		c := b[i]
+		if r.quoted {
+			switch c {
+			case '"':
+				r.quoted = false
+				if r.depth == 0 {
+					r.at = i + 1
+					return true
+				}
+			case '\\':
+				if i+1 == len(b) {
+					r.at = i // come back with the byte after it
+					return false
+				}
+				i++
+			default:
+				i = skipPlain(b, i)
+			}
+			i++
+			continue
+		}
+		if r.scalar {
+			if isSpace(c) || isPunct(c) || c == '"' {
+				r.at = i
+				return true
+			}
+			i++
+			continue
+		}
+		switch c {
+		case '"':
+			r.quoted = true
+		case '{', '[':
+			r.depth++
+		case '}', ']':
+			r.depth--
+			if r.depth == 0 {
+				r.at = i + 1
+				return true
+			}
+		}
+		i++
+	}
+	r.at = i
+	return false
+}
+
+// start drops white space from the front of buf and sees how a text begins.
+func (r *Reader) start() bool {
+	i := 0
+	for i < len(r.buf) && isSpace(r.buf[i]) {
+		i++
+	}
+	if r.buf = r.buf[i:]; len(r.buf) == 0 {
+		return false
+	}
+	r.started, r.depth, r.quoted, r.at = true, 0, false, 0
+	switch r.buf[0] {
+	case '{', '[', '"':
+	case '}', ']', ',', ':':
+		// No text begins so: one byte will do for Parse to say it.
+		r.scalar, r.at = true, 1
+	default:
+		r.scalar = true
+	}
+	return true
+}
+
+// skipPlain returns the offset of the last of the bytes from i on that are
+// neither quote nor backslash, by steps of eight; at least i.
+func skipPlain(b []byte, i int) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	for i+9 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[i+1:])
+		quote := w ^ '"'*ones
+		slash := w ^ '\\'*ones
+		if (((quote-ones)&^quote)|((slash-ones)&^slash))&high != 0 {
+			break
+		}
+		i += 8
+	}
+	return i
+}

@@ -1,0 +1,159 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func readAll(r io.Reader, max int) ([]string, error) {
+	rd := NewReader(r, max)
+	var texts []string
+	for {
+		b, err := rd.Next()
+		if err != nil {
+			return texts, err
+		}
+		texts = append(texts, string(b))
+	}
+}
+
+func TestReader(t *testing.T) {
+	long := `{"a":"` + strings.Repeat(`x\"}`, 50000) + `"}`
+	for _, test := range []struct {
+		name, stream string
+		want         []string
+		err          error
+	}{
+		{"nothing", "", nil, io.EOF},
+		{"white space", " \r\n\t", nil, io.EOF},
+		{"objects without space", `{"a":1}{"b":[]}[]`, []string{`{"a":1}`, `{"b":[]}`, `[]`}, io.EOF},
+		{"white space between", " {} \n\n [1] ", []string{`{}`, `[1]`}, io.EOF},
+		{"brackets in strings", `{"a":"}]{["}["\"]\\"]`, []string{`{"a":"}]{["}`, `["\"]\\"]`}, io.EOF},
+		{"longer than the buffer", long + `[1]` + long, []string{long, `[1]`, long}, io.EOF},
+		{"cut in an object", `{}{"a":`, []string{`{}`}, io.ErrUnexpectedEOF},
+		{"cut in a string", `["abc`, nil, io.ErrUnexpectedEOF},
+		{"cut after a backslash", `["abc\`, nil, io.ErrUnexpectedEOF},
+		{"scalars", `"a b"12 true`, []string{`"a b"`, `12`, `true`}, io.EOF},
+		{"garbage", "GET / HTTP/1.1\r\n]}", []string{"GET", "/", "HTTP/1.1", "]", "}"}, io.EOF},
+		{"wrong bracket ends a text", `{"a":1]{}`, []string{`{"a":1]`, `{}`}, io.EOF},
+	} {
+		for _, feed := range []struct {
+			name string
+			wrap func(io.Reader) io.Reader
+		}{
+			{"at once", func(r io.Reader) io.Reader { return r }},
+			{"byte by byte", iotest.OneByteReader},
+			{"data with error", iotest.DataErrReader},
+		} {
+			t.Run(test.name+"/"+feed.name, func(t *testing.T) {
+				got, err := readAll(feed.wrap(strings.NewReader(test.stream)), 1<<20)
+				if !errors.Is(err, test.err) {
+					t.Errorf("got error %v, want %v", err, test.err)
+				}
+				if strings.Join(got, "\x00") != strings.Join(test.want, "\x00") {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+			})
+		}
+	}
+}
+
+func TestReaderLimit(t *testing.T) {
+	text := `["` + strings.Repeat("x", 96) + `"]`
+	for _, test := range []struct {
+		name string
+		max  int
+		err  error
+	}{
+		{"as long as the limit", 100, io.EOF},
+		{"a byte longer", 99, ErrTooLong},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := readAll(strings.NewReader(text), test.max); err != test.err {
+				t.Errorf("got %v, want %v", err, test.err)
+			}
+		})
+	}
+	t.Run("a text that never ends", func(t *testing.T) {
+		endless := io.MultiReader(strings.NewReader(`["`), iotest.OneByteReader(zeros{}))
+		if _, err := readAll(endless, 1000); err != ErrTooLong {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// zeros is an endless stream of the digit 0.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = '0'
+	}
+	return len(b), nil
+}
+
+func TestReaderGivesOwnCopies(t *testing.T) {
+	var stream bytes.Buffer
+	for range 3 {
+		stream.WriteString(`{"a":"` + strings.Repeat("y", handOver) + `"}` + `{"b":1}`)
+	}
+	want := stream.String()
+	r := NewReader(&stream, 1<<20)
+	var all [][]byte
+	for {
+		b, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b)
+	}
+	if got := string(bytes.Join(all, nil)); got != want {
+		t.Error("texts changed after they were returned")
+	}
+}
+
+// FuzzReader checks that a valid text in a stream is found whole, however the
+// stream is cut.
+func FuzzReader(f *testing.F) {
+	f.Add([]byte(`{"a":"\"\\x"}`), uint8(3))
+	f.Add([]byte(`[1,[2,"]"]]`), uint8(1))
+	f.Fuzz(func(t *testing.T, text []byte, cut uint8) {
+		v, err := Parse(text)
+		if err != nil || v.Kind() != Object && v.Kind() != Array {
+			return
+		}
+		stream := append(append(append([]byte(" "), text...), text...), '[', ']')
+		r := NewReader(&chunks{stream, int(cut) + 1}, 2*len(stream))
+		for range 2 {
+			got, err := r.Next()
+			if err != nil || string(got) != string(v.Raw()) {
+				t.Fatalf("got %q, %v; want %q", got, err, v.Raw())
+			}
+		}
+		if got, err := r.Next(); string(got) != "[]" || err != nil {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	})
+}
+
+// chunks is a stream that gives n bytes at a time.
+type chunks struct {
+	b []byte
+	n int
+}
+
+func (c *chunks) Read(b []byte) (int, error) {
+	if len(c.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, c.b[:min(c.n, len(c.b))])
+	c.b = c.b[n:]
+	return n, nil
+}
