@@ -63,13 +63,21 @@ type FloodKey = MACKey
 
 // FloodSet is the tunnels that each get one copy, sorted by (peer, VNI), without duplicates
 // and without this VTEP's own address. It may be empty: the frames then stay local.
-// In service_node mode the compiler has already chosen the one member.
+// In service_node mode the compiler has already chosen the one member. A FloodSet in a State
+// is not edited: a change puts another in its place.
 type FloodSet []Tunnel
 
 // Port is a physical port under this VTEP's management. It is attached even with no binding:
 // its frames are then dropped rather than handed to the host.
 type Port struct {
 	MACLimit uint32 // most MACs learned on it; 0: no limit of its own
+}
+
+// Scalars are the fields of a State that stand alone.
+type Scalars struct {
+	TunnelIP        netip.Addr
+	AcceptAnySource bool
+	MACLimit        uint32
 }
 
 // State is everything a plane must realise. Maps are never nil in a State made by NewState.

@@ -1,0 +1,138 @@
+package intent
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestParseMAC(t *testing.T) {
+	for text, want := range map[string]string{
+		"00:23:20:00:00:01":  "00:23:20:00:00:01",
+		"AA:bb:Cc:dD:EE:0F":  "aa:bb:cc:dd:ee:0f",
+		"":                   "",
+		"unknown-dst":        "",
+		"00:23:20:00:00:0g":  "",
+		"00-23-20-00-00-01":  "",
+		"0:23:20:00:00:01":   "",
+		"00:23:20:00:00:011": "",
+		"00:23:20:00:00:1 ":  "",
+	} {
+		m, err := ParseMAC(text)
+		if want == "" {
+			if err == nil {
+				t.Errorf("ParseMAC(%q) = %v, want an error", text, m)
+			}
+			continue
+		}
+		if err != nil || m.String() != want {
+			t.Errorf("ParseMAC(%q) = %v, %v, want %s", text, m, err, want)
+		}
+	}
+}
+
+func TestMACKinds(t *testing.T) {
+	for _, c := range []struct {
+		mac                   MAC
+		group, zero, reserved bool
+	}{
+		{MAC{2, 0, 0, 0, 0, 1}, false, false, false},
+		{MAC{}, false, true, false},
+		{MAC{255, 255, 255, 255, 255, 255}, true, false, false},
+		{MAC{0x01, 0x80, 0xc2, 0, 0, 0x0e}, true, false, true},
+		{MAC{0x01, 0x80, 0xc2, 0, 0, 0x10}, true, false, false},
+		{MAC{0x01, 0x80, 0xc2, 0, 1, 0x00}, true, false, false},
+	} {
+		if c.mac.IsGroup() != c.group || c.mac.IsZero() != c.zero || c.mac.Reserved() != c.reserved {
+			t.Errorf("%v: group %v, zero %v, reserved %v", c.mac, c.mac.IsGroup(), c.mac.IsZero(), c.mac.Reserved())
+		}
+	}
+}
+
+// Small domains, so that states meet.
+func drawState(t *rapid.T) *State {
+	id := rapid.Custom(func(t *rapid.T) SwitchID { return SwitchID{rapid.ByteRange(1, 3).Draw(t, "ls")} })
+	mac := rapid.Custom(func(t *rapid.T) MAC { return MAC{2, 5: rapid.ByteRange(0, 5).Draw(t, "mac")} })
+	addr := rapid.Custom(func(t *rapid.T) netip.Addr {
+		return netip.AddrFrom4([4]byte{192, 0, 2, rapid.ByteRange(1, 4).Draw(t, "addr")})
+	})
+	tunnel := rapid.Custom(func(t *rapid.T) Tunnel {
+		return Tunnel{addr.Draw(t, "peer"), rapid.Uint32Range(0, 2).Draw(t, "vni")}
+	})
+	key := rapid.Custom(func(t *rapid.T) MACKey { return MACKey{id.Draw(t, "ls"), mac.Draw(t, "mac")} })
+	port := rapid.SampledFrom([]string{"p0", "p1", "p2"})
+	s := NewState()
+	s.TunnelIP = addr.Draw(t, "tunnel ip")
+	s.AcceptAnySource = rapid.Bool().Draw(t, "any source")
+	s.MACLimit = rapid.Uint32Range(0, 1).Draw(t, "mac limit")
+	s.Ports = rapid.MapOf(port, rapid.Custom(func(t *rapid.T) Port {
+		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit")}
+	})).Draw(t, "ports")
+	s.Switches = rapid.MapOf(id, rapid.Custom(func(t *rapid.T) Switch {
+		return Switch{rapid.StringN(0, 2, 4).Draw(t, "name"), rapid.Uint32Range(0, 2).Draw(t, "vni"), rapid.Bool().Draw(t, "vni0")}
+	})).Draw(t, "switches")
+	s.Bindings = rapid.MapOf(rapid.Custom(func(t *rapid.T) BindingKey {
+		return BindingKey{port.Draw(t, "port"), rapid.Uint16Range(0, 2).Draw(t, "vlan")}
+	}), rapid.Custom(func(t *rapid.T) Binding { return Binding{id.Draw(t, "ls")} })).Draw(t, "bindings")
+	s.Unicast = rapid.MapOf(key, tunnel).Draw(t, "unicast")
+	s.Floods = rapid.MapOf(key, rapid.Custom(func(t *rapid.T) FloodSet {
+		return slices.SortedFunc(maps.Keys(rapid.MapOf(tunnel, rapid.Just(0)).Draw(t, "set")), Tunnel.Compare)
+	})).Draw(t, "floods")
+	s.Decap = rapid.MapOf(tunnel, id).Draw(t, "decap")
+	return s
+}
+
+func TestDeltasAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		states := rapid.SliceOfN(rapid.Custom(drawState), 2, 5).Draw(t, "states")
+		s := states[0].Clone()
+		for i := 1; i < len(states); i++ {
+			d := Diff(states[i-1], states[i])
+			if d.Empty() != (states[i-1].String() == states[i].String()) {
+				t.Fatalf("delta is empty: %v\n%v", d.Empty(), d)
+			}
+			s.Apply(d)
+			if s.String() != states[i].String() || !Diff(s, states[i]).Empty() {
+				t.Fatalf("after %v got\n%v\nwant\n%v", d, s, states[i])
+			}
+		}
+	})
+}
+
+func TestString(t *testing.T) {
+	peer := netip.MustParseAddr("192.0.2.2")
+	s := NewState()
+	s.TunnelIP = netip.MustParseAddr("192.0.2.1")
+	s.Ports["p0"] = Port{MACLimit: 10}
+	a, b := SwitchID{1}, SwitchID{2}
+	s.Switches[a] = Switch{Name: "ls0", VNI: 5000}
+	s.Switches[b] = Switch{Name: "a b"}
+	s.Bindings[BindingKey{"p0", 100}] = Binding{a}
+	s.Unicast[MACKey{a, MAC{2, 0, 0, 0, 0, 1}}] = Tunnel{peer, 5000}
+	s.Floods[FloodKey{a, UnknownDst}] = FloodSet{{peer, 5000}, {peer, 6000}}
+	s.Decap[Tunnel{peer, 5000}] = a
+	s.Decap[Tunnel{peer, 6000}] = a
+	const want = `tunnel-ip 192.0.2.1
+port p0 mac-limit 10
+switch "a b" no vni
+switch ls0 vni 5000
+binding p0/100 -> ls0
+unicast ls0 02:00:00:00:00:01 -> 192.0.2.2/5000
+flood ls0 unknown-dst -> 192.0.2.2/5000 192.0.2.2/6000
+decap 192.0.2.2/5000 -> ls0
+decap 192.0.2.2/6000 -> ls0
+`
+	if got := s.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := s.Check(); err != nil {
+		t.Error(err)
+	}
+	delete(s.Decap, Tunnel{peer, 6000})
+	if s.Check() == nil {
+		t.Error("a flood set may use a tunnel whose frames are not accepted")
+	}
+}
