@@ -18,7 +18,7 @@ func (c *connection) answer(req *request) (rep *reply, after func()) {
 	args := make([]string, len(req.Params))
 	for i, p := range req.Params {
 		if err := json.Unmarshal(p, &args[i]); err != nil || p[0] != '"' {
-			return &reply{ID: req.ID, Error: fmt.Sprintf("\"%s\" command has non-string argument", method)}, func() {}
+			return &reply{ID: req.ID, Error: fmt.Sprintf("\"%s\" command has non-string argument\n", method)}, func() {}
 		}
 	}
 	var text string

@@ -178,19 +178,24 @@ func (d *Daemon) open() error {
 		}
 		d.pidfile = p
 	}
-	name := o.unixctl
-	if name == "none" {
+	if o.unixctl == "none" {
 		return nil
 	}
-	if name == "" {
-		name = fmt.Sprintf("%s.%d.ctl", d.Name, os.Getpid())
-	}
-	s, err := listen(In(d.Dirs.Run, name), &d.commands, d.Logger("unixctl"))
+	s, err := listen(d.socketPath(os.Getpid()), &d.commands, d.Logger("unixctl"))
 	if err != nil {
 		return err
 	}
 	d.server = s
 	return nil
+}
+
+// socketPath is where the daemon with this process id has its control socket.
+func (d *Daemon) socketPath(pid int) string {
+	name := d.options.unixctl
+	if name == "" {
+		name = fmt.Sprintf("%s.%d.ctl", d.Name, pid)
+	}
+	return In(d.Dirs.Run, name)
 }
 
 func (d *Daemon) logPath() (string, error) {

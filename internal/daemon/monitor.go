@@ -50,6 +50,7 @@ func (d *Daemon) runMonitor() int {
 			log.Info(fmt.Sprintf("pid %d died, %s, exiting", pid, status))
 			return 0
 		}
+		os.Remove(d.socketPath(pid)) // it could not do so itself; the pidfile is replaced
 		status = fmt.Sprintf("%d crashes: pid %d died, %s", crashes, pid, status)
 		if pause := time.Until(lastRestart.Add(restartPause)); pause > 0 {
 			log.Warn(status + ", waiting until 10 seconds since last restart")

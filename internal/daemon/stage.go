@@ -46,7 +46,7 @@ func takeStage() (s stage, notify, state *os.File, err error) {
 		return s, nil, nil, fmt.Errorf("clean environment: %w", err)
 	}
 	var stat unix.Stat_t
-	if (s != stageMonitor && s != stageDaemon) || unix.Fstat(notifyFD, &stat) != nil {
+	if (s != stageMonitor && s != stageDaemon) || unix.Fstat(notifyFD, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return s, nil, nil, fmt.Errorf("%s is set, and must not be: unset it", stageVariable)
 	}
 	unix.CloseOnExec(notifyFD)

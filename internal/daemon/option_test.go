@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	tests := []struct {
+		args string
+		want string // options in order as name=arg, then "| positionals"; or "error: ..."
+	}{
+		{"", "|"},
+		{"br0 -vconsole:off --detach --no-chdir --pidfile --log-file",
+			"verbose=console:off detach= no-chdir= pidfile= log-file= | br0"},
+		{"--pidfile=a b", "pidfile=a | b"},
+		{"--pidfile b", "pidfile= | b"}, // an optional argument is never the next word
+		{"--remote=punix:x db1 --remote punix:y db2", "remote=punix:x remote=punix:y | db1 db2"},
+		{"-v -vjsonrpc -vPATTERN:file:%m x", "verbose= verbose=jsonrpc verbose=PATTERN:file:%m | x"},
+		{"--no-c", "no-chdir= |"},
+		{"--remo=x", "remote=x |"},
+		{"-- --detach -v", "| --detach -v"},
+		{"a - b", "| a - b"},
+		{"-hx", "error: invalid option -- 'x'"},
+		{"-hV", "h= V= |"},
+		{"-hvinfo", "h= verbose=info |"},
+		{"-rT -r T", "r=T r=T |"},
+		{"-r", "error: option requires an argument -- 'r'"},
+		{"--no", "error: option '--no' is ambiguous; possibilities: '--no-chdir' '--no-dbs'"},
+		{"--nix", "error: unrecognized option '--nix'"},
+		{"--nix=1", "error: unrecognized option '--nix'"},
+		{"--detach=1", "error: option '--detach' doesn't allow an argument"},
+		{"--remote", "error: option '--remote' requires an argument"},
+		{"--bad=1", "error: --bad: not 1"},
+		{"--=", "error: option '--' is ambiguous; possibilities: '--detach' '--no-chdir' '--no-dbs'" +
+			" '--pidfile' '--log-file' '--remote' '--verbose' '--bad'"},
+	}
+	for _, tt := range tests {
+		var got []string
+		note := func(name string) func(string) error {
+			return func(arg string) error { got = append(got, name+"="+arg); return nil }
+		}
+		options := []Option{
+			{Long: "detach", Set: note("detach")},
+			{Long: "no-chdir", Set: note("no-chdir")},
+			{Long: "no-dbs", Set: note("no-dbs")},
+			{Long: "pidfile", Arg: OptionalArg, Set: note("pidfile")},
+			{Long: "log-file", Arg: OptionalArg, Set: note("log-file")},
+			{Long: "remote", Arg: RequiredArg, Set: note("remote")},
+			{Long: "verbose", Short: 'v', Arg: OptionalArg, Set: note("verbose")},
+			{Long: "bad", Arg: RequiredArg, Set: func(arg string) error { return fmt.Errorf("not %s", arg) }},
+			{Short: 'h', Set: note("h")},
+			{Short: 'V', Set: note("V")},
+			{Short: 'r', Arg: RequiredArg, Set: note("r")},
+		}
+		rest, err := Parse(strings.Fields(tt.args), options)
+		result := strings.Join(append(append(got, "|"), rest...), " ")
+		if err != nil {
+			result = "error: " + err.Error()
+		}
+		if result != tt.want {
+			t.Errorf("%q:\n got %s\nwant %s", tt.args, result, tt.want)
+		}
+	}
+}
+
+func TestParseLeading(t *testing.T) {
+	var detach bool
+	options := []Option{Flag("detach", "", &detach)}
+	for args, want := range map[string]string{
+		"--detach add-port --may-exist a": "add-port --may-exist a",
+		"--detach -- --may-exist a":       "--may-exist a",
+		"--detach":                        "",
+	} {
+		rest, err := ParseLeading(strings.Fields(args), options)
+		if err != nil || !reflect.DeepEqual(strings.Join(rest, " "), want) || !detach {
+			t.Errorf("%q: %q, %v", args, rest, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("--pidfile=x\x00-vinfo\x00--\x00a")
+	f.Fuzz(func(t *testing.T, line string) {
+		d := New("fuzz", "", Dirs{})
+		_, _ = Parse(strings.Split(line, "\x00"), d.Options())
+	})
+}
