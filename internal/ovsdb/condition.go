@@ -30,11 +30,12 @@ var functionNames = [...]string{"false", "true", "==", "includes", "<=", "<", ">
 // String returns the notation of f.
 func (f Function) String() string { return functionNames[f] }
 
-// ParseFunction returns the function called name.
+// ParseFunction returns the function called name. FuncTrue and FuncFalse have
+// none: they are written as booleans in place of a clause.
 func ParseFunction(name string) (Function, error) {
-	for f, n := range functionNames {
-		if n == name {
-			return Function(f), nil
+	for f := FuncEqual; f <= FuncNotEqual; f++ {
+		if functionNames[f] == name {
+			return f, nil
 		}
 	}
 	return 0, SyntaxError(wire.Value{}, "unknown function", "No function named %s.", name)
