@@ -1,0 +1,120 @@
+// Package fdb is the MAC learning table of a VTEP: which binding a MAC address was last seen
+// on, for each logical switch.
+//
+// Four things make it more than a map:
+//   - move:   a MAC seen on another binding moves at once; the move is reported.
+//   - age:    an entry unseen for Config.Age is dropped by Expire.
+//   - limit:  a full table evicts from the port that holds most entries, oldest first, so that
+//     one port cannot push out the others. A port at its own limit learns nothing new.
+//   - pinned: an entry placed by configuration is not moved by traffic, and stays.
+//
+// Operations on one entry take time logarithmic in the number of entries, and the table is as
+// large as its entries. The package does no I/O, starts no goroutine and reads no clock:
+// callers pass now. A Table belongs to one goroutine (here the agent loop).
+package fdb
+
+import (
+	"iter"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Config is what a Table obeys. It may be changed with SetConfig.
+type Config struct {
+	Age    time.Duration // how long an entry lives without being seen; 0: for ever
+	Limit  int           // most entries; 0: no limit
+	Ignore []intent.MAC  // addresses that are never learned
+}
+
+// Verdict is what became of a sighting.
+type Verdict uint8
+
+const (
+	New       Verdict = iota + 1 // the entry was made
+	Moved                        // the entry was on another binding until now
+	Refreshed                    // the entry is where it was
+	Rejected                     // nothing changed; Result.Reason says why
+)
+
+// Reason says why a sighting was rejected.
+type Reason uint8
+
+const (
+	None     Reason = iota
+	Group           // a group address is nobody's source
+	Zero            // 00:00:00:00:00:00 is nobody's address
+	Ignored         // the address is in Config.Ignore
+	Pinned          // the entry is pinned elsewhere
+	PortFull        // the port has as many entries as it may
+	Full            // the table is full, and of pinned entries only
+	Stale           // the entry has been seen elsewhere since
+)
+
+// Result is the answer to a sighting.
+type Result struct {
+	Verdict Verdict
+	Reason  Reason
+	From    intent.BindingKey // where a moved entry was
+	Evicted *intent.MACKey    // the entry that made place for this one; nil: none
+}
+
+// Table holds the learned entries. The zero Table is not ready; use NewTable.
+type Table struct {
+	cfg     Config
+	epoch   time.Time // ticks are counted from here
+	entries map[intent.MACKey]*entry
+	ports   map[string]*port // those that have entries, or a limit
+	bySize  portHeap         // every port of ports, the one with most entries first
+	byAge   portHeap         // the same ports, the one with the oldest entry first
+}
+
+// tick is a point in time: nanoseconds since Table.epoch.
+type tick int64
+
+type entry struct {
+	key  intent.MACKey
+	vlan uint16
+	at   int32 // index in port.aging; -1: pinned
+	seen tick
+	port *port
+}
+
+// NewTable returns an empty table. epoch is any time that is not after the first sighting.
+func NewTable(epoch time.Time, cfg Config) *Table {
+	return &Table{
+		cfg:     cfg,
+		epoch:   epoch,
+		entries: map[intent.MACKey]*entry{},
+		ports:   map[string]*port{},
+		bySize:  portHeap{less: largerFirst, at: func(p *port) *int { return &p.sizeAt }},
+		byAge:   portHeap{less: olderFirst, at: func(p *port) *int { return &p.ageAt }},
+	}
+}
+
+// Len returns the number of entries.
+func (t *Table) Len() int { return len(t.entries) }
+
+// Get returns the binding of key.
+func (t *Table) Get(key intent.MACKey) (intent.BindingKey, bool) {
+	e := t.entries[key]
+	if e == nil {
+		return intent.BindingKey{}, false
+	}
+	return e.binding(), true
+}
+
+// All yields the entries in no particular order.
+func (t *Table) All() iter.Seq2[intent.MACKey, intent.BindingKey] {
+	return func(yield func(intent.MACKey, intent.BindingKey) bool) {
+		for key, e := range t.entries {
+			if !yield(key, e.binding()) {
+				return
+			}
+		}
+	}
+}
+
+func (e *entry) binding() intent.BindingKey {
+	return intent.BindingKey{Port: e.port.name, VLAN: e.vlan}
+}

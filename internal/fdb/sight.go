@@ -1,0 +1,155 @@
+package fdb
+
+import (
+	"slices"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Sight takes note that key was last seen at a binding at the time seen. Sightings may come
+// out of order: one that is older than what is known changes nothing.
+func (t *Table) Sight(seen time.Time, key intent.MACKey, at intent.BindingKey) Result {
+	if r := t.refuse(key.MAC); r != None {
+		return Result{Verdict: Rejected, Reason: r}
+	}
+	when := tick(seen.Sub(t.epoch))
+	e := t.entries[key]
+	switch {
+	case e == nil:
+		return t.learn(when, key, at)
+	case e.port.name == at.Port && e.vlan == at.VLAN:
+		t.refresh(e, when)
+		return Result{Verdict: Refreshed}
+	case e.at < 0:
+		return Result{Verdict: Rejected, Reason: Pinned}
+	case when < e.seen:
+		return Result{Verdict: Rejected, Reason: Stale}
+	}
+	return t.move(when, e, at)
+}
+
+func (t *Table) refuse(mac intent.MAC) Reason {
+	switch {
+	case mac.IsZero():
+		return Zero
+	case mac.IsGroup():
+		return Group
+	case slices.Contains(t.cfg.Ignore, mac):
+		return Ignored
+	}
+	return None
+}
+
+func (t *Table) learn(when tick, key intent.MACKey, at intent.BindingKey) Result {
+	if p := t.ports[at.Port]; p.full() {
+		return Result{Verdict: Rejected, Reason: PortFull}
+	}
+	r := Result{Verdict: New}
+	if t.cfg.Limit > 0 && len(t.entries) >= t.cfg.Limit {
+		victim := t.victim()
+		if victim == nil {
+			return Result{Verdict: Rejected, Reason: Full}
+		}
+		r.Evicted = &victim.key
+		t.drop(victim)
+	}
+	e := &entry{key: key, vlan: at.VLAN, seen: when}
+	t.entries[key] = e
+	t.enter(e, t.port(at.Port))
+	return r
+}
+
+func (t *Table) move(when tick, e *entry, at intent.BindingKey) Result {
+	r := Result{Verdict: Moved, From: e.binding()}
+	if e.port.name != at.Port {
+		if p := t.ports[at.Port]; p.full() {
+			return Result{Verdict: Rejected, Reason: PortFull}
+		}
+		t.leave(e)
+		e.seen = when
+		t.enter(e, t.port(at.Port))
+	} else {
+		t.refresh(e, when)
+	}
+	e.vlan = at.VLAN
+	return r
+}
+
+func (t *Table) refresh(e *entry, when tick) {
+	if when <= e.seen {
+		return
+	}
+	e.seen = when
+	if e.at >= 0 {
+		e.port.aging.fix(int(e.at))
+		t.byAge.fix(e.port)
+	}
+}
+
+// victim returns the entry to give up when the table is full: the oldest of the port that
+// has most. A port of pinned entries only has none to give.
+func (t *Table) victim() *entry {
+	if p := t.bySize.first(); p != nil && len(p.aging) > 0 {
+		return p.aging[0]
+	}
+	return nil
+}
+
+// Pin places key at a binding. Traffic does not move it, and it neither ages nor is evicted.
+// It may exceed limits: configuration is obeyed.
+func (t *Table) Pin(key intent.MACKey, at intent.BindingKey) {
+	e := t.entries[key]
+	if e != nil {
+		t.leave(e)
+	} else {
+		e = &entry{key: key}
+		t.entries[key] = e
+	}
+	e.vlan, e.at = at.VLAN, -1
+	e.port = t.port(at.Port)
+	e.port.pinned++
+}
+
+// Remove drops key and says whether it was there.
+func (t *Table) Remove(key intent.MACKey) bool {
+	e := t.entries[key]
+	if e == nil {
+		return false
+	}
+	t.drop(e)
+	return true
+}
+
+// RemoveBinding drops the entries of a binding and returns them. The time that it takes grows
+// with the entries of its port.
+func (t *Table) RemoveBinding(at intent.BindingKey) []intent.MACKey {
+	p := t.ports[at.Port]
+	if p == nil {
+		return nil
+	}
+	var gone []*entry
+	for _, e := range p.aging {
+		if e.vlan == at.VLAN {
+			gone = append(gone, e)
+		}
+	}
+	if p.pinned > 0 { // few, and rare: they have no list of their own
+		for _, e := range t.entries {
+			if e.at < 0 && e.port == p && e.vlan == at.VLAN {
+				gone = append(gone, e)
+			}
+		}
+	}
+	keys := make([]intent.MACKey, len(gone))
+	for i, e := range gone {
+		keys[i] = e.key
+		t.drop(e)
+	}
+	return keys
+}
+
+func (t *Table) drop(e *entry) {
+	t.leave(e)
+	delete(t.entries, e.key)
+}
