@@ -1,0 +1,187 @@
+package db
+
+import (
+	"iter"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// Database is the content of a database.
+type Database struct {
+	schema *ovsdb.DatabaseSchema
+	tables map[string]*Table
+	sorted []*Table // the same, by name
+
+	txn   *txn // the one being executed, or nil
+	seq   uint64
+	atoms int
+}
+
+// New returns an empty database.
+func New(schema *ovsdb.DatabaseSchema) *Database {
+	d := &Database{schema: schema, tables: make(map[string]*Table, len(schema.Tables))}
+	for _, ts := range schema.SortedTables() {
+		t := newTable(ts)
+		d.tables[ts.Name] = t
+		d.sorted = append(d.sorted, t)
+	}
+	for _, t := range d.sorted {
+		t.resolve(d)
+	}
+	return d
+}
+
+// Schema returns the schema of the database.
+func (d *Database) Schema() *ovsdb.DatabaseSchema { return d.schema }
+
+// Table returns the table called name, or nil.
+func (d *Database) Table(name string) *Table { return d.tables[name] }
+
+// Tables returns the tables in the order of their names. The slice must not be changed.
+func (d *Database) Tables() []*Table { return d.sorted }
+
+// Atoms returns the number of atoms in the database: a measure of its size.
+func (d *Database) Atoms() int { return d.atoms }
+
+// Table is the content of a table.
+type Table struct {
+	schema   *ovsdb.TableSchema
+	defaults []ovsdb.Datum         // by column index
+	invalid  []*ovsdb.ColumnSchema // columns whose default violates their constraints
+
+	rows    map[ovsdb.UUID]*rowState // also rows that the transaction has deleted
+	all     []*rowState              // the same, in any order; rowState.pos is the index
+	live    int                      // rows that are not deleted
+	indexes []map[string]*rowState   // by TableSchema.Indexes; of committed rows
+
+	strong []refColumn // columns with strong references
+	weak   []refColumn // columns with weak references
+}
+
+// refColumn is a column that holds references.
+type refColumn struct {
+	*ovsdb.ColumnSchema
+	key   *Table // what the keys refer to with that strength, or nil
+	value *Table // what the values refer to with that strength, or nil
+}
+
+// rowState is what a table knows of a row beside its content.
+type rowState struct {
+	id   ovsdb.UUID          // constant; references to the row share it
+	row  *ovsdb.Row          // the present version; nil: deleted by the transaction
+	t    *txnRow             // the row's part in the transaction being executed, or nil
+	weak map[*rowState]referrer // rows that refer to this one weakly
+	refs int32               // strong references from other rows, as committed
+	pos  int32               // in Table.all
+}
+
+// referrer tells how often a row, of a table, refers to another.
+type referrer struct {
+	table *Table
+	n     int32
+}
+
+func newTable(ts *ovsdb.TableSchema) *Table {
+	t := &Table{
+		schema:   ts,
+		defaults: make([]ovsdb.Datum, len(ts.Columns)),
+		rows:     make(map[ovsdb.UUID]*rowState),
+		indexes:  make([]map[string]*rowState, len(ts.Indexes)),
+	}
+	for i, c := range ts.Columns {
+		t.defaults[i] = ovsdb.Default(&c.Type)
+		if t.defaults[i].Check(&c.Type) != nil {
+			t.invalid = append(t.invalid, c)
+		}
+	}
+	for i := range t.indexes {
+		t.indexes[i] = make(map[string]*rowState)
+	}
+	return t
+}
+
+// resolve finds the tables that the columns refer to.
+func (t *Table) resolve(d *Database) {
+	for _, c := range t.schema.Columns {
+		strong, weak := refColumn{ColumnSchema: c}, refColumn{ColumnSchema: c}
+		for _, b := range []*ovsdb.BaseType{&c.Type.Key, &c.Type.Value} {
+			col := &strong
+			switch {
+			case !b.IsRef():
+				continue
+			case b.Weak:
+				col = &weak
+			}
+			if b == &c.Type.Key {
+				col.key = d.tables[b.RefTable]
+			} else {
+				col.value = d.tables[b.RefTable]
+			}
+		}
+		if strong.key != nil || strong.value != nil {
+			t.strong = append(t.strong, strong)
+		}
+		if weak.key != nil || weak.value != nil {
+			t.weak = append(t.weak, weak)
+		}
+	}
+}
+
+// Schema returns the schema of the table.
+func (t *Table) Schema() *ovsdb.TableSchema { return t.schema }
+
+// Len returns the number of rows.
+func (t *Table) Len() int { return t.live }
+
+// Get returns the row with the given UUID, or nil.
+func (t *Table) Get(id ovsdb.UUID) *ovsdb.Row {
+	if st := t.rows[id]; st != nil {
+		return st.row
+	}
+	return nil
+}
+
+// All yields the rows, in any order. The table must not change meanwhile.
+func (t *Table) All() iter.Seq[*ovsdb.Row] {
+	return func(yield func(*ovsdb.Row) bool) {
+		for _, st := range t.all {
+			if st.row != nil && !yield(st.row) {
+				return
+			}
+		}
+	}
+}
+
+// add puts st into the table.
+func (t *Table) add(st *rowState) {
+	t.rows[st.id] = st
+	st.pos = int32(len(t.all))
+	t.all = append(t.all, st)
+	if st.row != nil {
+		t.live++
+	}
+}
+
+// remove takes st out of the table, whether it has a row or not.
+func (t *Table) remove(st *rowState) {
+	delete(t.rows, st.id)
+	last := t.all[len(t.all)-1]
+	t.all[st.pos] = last
+	last.pos = st.pos
+	t.all[len(t.all)-1] = nil
+	t.all = t.all[:len(t.all)-1]
+	if st.row != nil {
+		t.live--
+	}
+}
+
+// set gives st, which is in the table, another row, or nil.
+func (t *Table) set(st *rowState, row *ovsdb.Row) {
+	if st.row != nil {
+		t.live--
+	}
+	if row != nil {
+		t.live++
+	}
+	st.row = row
+}

@@ -1,0 +1,107 @@
+package db
+
+import (
+	"slices"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+func (o *operation) insert() error {
+	t := o.table()
+	uuid := o.Get("uuid", ovsdb.OpString|ovsdb.OpOptional)
+	name := o.Get("uuid-name", ovsdb.OpID|ovsdb.OpOptional)
+	values := o.Get("row", ovsdb.OpObject)
+	if err := o.Err(); err != nil {
+		return err
+	}
+	id, err := o.newID(t, uuid, name)
+	if err != nil {
+		return err
+	}
+	fields := slices.Clone(t.defaults)
+	columns, err := t.parseRow(values, &o.syms, fields, nil)
+	if err != nil {
+		return err
+	}
+	for _, c := range t.invalid {
+		if !columns.Contains(c) {
+			return t.defaults[c.Index].Check(&c.Type)
+		}
+	}
+	if o.env.Permit != nil {
+		columns = slices.DeleteFunc(columns, func(c *ovsdb.ColumnSchema) bool {
+			return c.Index < 0 || fields[c.Index].IsDefault(&c.Type)
+		})
+		if err := o.permit("insert", t, columns); err != nil {
+			return err
+		}
+	}
+	o.insertRow(t, &ovsdb.Row{UUID: id, Version: ovsdb.NewUUID(), Fields: fields})
+	o.reply = ovsdb.AppendUUID(append(o.reply, `{"uuid":`...), id)
+	o.reply = append(o.reply, '}')
+	return nil
+}
+
+// newID returns the UUID for a row to be inserted: that which uuid or the
+// symbol name gives, or a new one.
+func (o *operation) newID(t *Table, uuid, name wire.Value) (ovsdb.UUID, error) {
+	var id ovsdb.UUID
+	if uuid.Exists() {
+		var ok bool
+		if id, ok = ovsdb.ParseUUID(uuid.Str()); !ok {
+			return id, ovsdb.SyntaxError(uuid, "", "bad uuid")
+		}
+		if !t.mayInsert(id) {
+			return id, ovsdb.SyntaxError(uuid, "duplicate uuid",
+				`This UUID would duplicate a UUID already present within the "%s" table `+
+					`or deleted from this table within the same transaction.`, t.schema.Name)
+		}
+	}
+	if !name.Exists() {
+		if !uuid.Exists() {
+			id = ovsdb.NewUUID()
+		}
+		return id, nil
+	}
+	sym := o.syms.Insert(name.Str())
+	if sym.Created {
+		return id, ovsdb.SyntaxError(name, "duplicate uuid-name",
+			`This "uuid-name" appeared on an earlier "insert" operation.`)
+	}
+	sym.Created = true
+	if uuid.Exists() {
+		sym.UUID = id
+	}
+	return sym.UUID, nil
+}
+
+// parseRow parses a <row> into fields, and returns the columns that it names,
+// appended to columns.
+func (t *Table) parseRow(v wire.Value, syms *ovsdb.SymbolTable, fields []ovsdb.Datum, columns ovsdb.ColumnSet) (ovsdb.ColumnSet, error) {
+	if v.Kind() != wire.Object {
+		return nil, ovsdb.SyntaxError(v, "", "row must be JSON object")
+	}
+	if columns == nil {
+		columns = make(ovsdb.ColumnSet, 0, v.Len())
+	}
+	for name, value := range v.Members() {
+		c := t.schema.Column(name)
+		if c == nil {
+			return nil, ovsdb.SyntaxError(v, "unknown column", "No column %s in table %s.", name, t.schema.Name)
+		}
+		d, err := ovsdb.ParseDatum(value, &c.Type, syms)
+		if err != nil {
+			return nil, err
+		}
+		columns = append(columns, c)
+		if c.Index < 0 {
+			continue // valid, but without effect
+		}
+		if d.IsDefault(&c.Type) {
+			d = t.defaults[c.Index] // shared
+		}
+		fields[c.Index] = d
+	}
+	return columns, nil
+}

@@ -1,0 +1,164 @@
+package db
+
+import (
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// AppendRecord appends the change-set as a record of an OVSDB file: the new
+// values of persistent columns. It appends nothing if there is nothing to
+// remember. May be called by any goroutine.
+func (cs *ChangeSet) AppendRecord(dst []byte, now time.Time) []byte {
+	w := recordWriter{dst: dst, start: len(dst)}
+	for i := range cs.Tables {
+		tc := &cs.Tables[i]
+		w.table = tc.Schema
+		w.open = false
+		for j := range tc.Rows {
+			w.row(&tc.Rows[j])
+		}
+		w.closeTable()
+	}
+	if len(w.dst) == w.start {
+		return dst
+	}
+	return w.finish(cs.Comment, now)
+}
+
+// Snapshot is the content of a database at one time. It does not change, and
+// may be used by any goroutine.
+type Snapshot struct {
+	Schema *ovsdb.DatabaseSchema
+	Tables []SnapshotTable // by name
+}
+
+// SnapshotTable is the content of a table in a Snapshot.
+type SnapshotTable struct {
+	Schema *ovsdb.TableSchema
+	Rows   []*ovsdb.Row
+}
+
+// Snapshot returns the content of the database.
+func (d *Database) Snapshot() *Snapshot {
+	s := &Snapshot{Schema: d.schema}
+	for _, t := range d.sorted {
+		rows := make([]*ovsdb.Row, 0, t.live)
+		for row := range t.All() {
+			rows = append(rows, row)
+		}
+		s.Tables = append(s.Tables, SnapshotTable{t.schema, rows})
+	}
+	return s
+}
+
+// AppendRecord appends the snapshot as one record, which follows that of the
+// schema in an OVSDB file.
+func (s *Snapshot) AppendRecord(dst []byte, comment string, now time.Time) []byte {
+	w := recordWriter{dst: dst, start: len(dst)}
+	for _, t := range s.Tables {
+		w.table = t.Schema
+		w.open = false
+		for _, row := range t.Rows {
+			w.insert(row)
+		}
+		w.closeTable()
+	}
+	return w.finish(comment, now)
+}
+
+// recordWriter writes a record.
+type recordWriter struct {
+	dst   []byte
+	start int
+	table *ovsdb.TableSchema
+	open  bool // the object of table is open
+}
+
+// begin opens the record and the table as needed, and begins the member of a row.
+func (w *recordWriter) begin(id ovsdb.UUID) {
+	if w.open {
+		w.dst = append(w.dst, ',')
+	} else {
+		if len(w.dst) == w.start {
+			w.dst = append(w.dst, '{')
+		}
+		w.dst = append(wire.AppendString(w.dst, w.table.Name), ":{"...)
+		w.open = true
+	}
+	w.dst = id.AppendText(append(w.dst, '"'))
+	w.dst = append(w.dst, `":`...)
+}
+
+// closeTable ends the object of the table. A comma follows, as members of the
+// record itself always come last.
+func (w *recordWriter) closeTable() {
+	if w.open {
+		w.dst = append(w.dst, "},"...)
+	}
+}
+
+func (w *recordWriter) finish(comment string, now time.Time) []byte {
+	if len(w.dst) == w.start {
+		w.dst = append(w.dst, '{')
+	}
+	if comment != "" {
+		w.dst = append(wire.AppendString(append(w.dst, `"_comment":`...), comment), ',')
+	}
+	w.dst = wire.AppendInt(append(w.dst, `"_date":`...), now.UnixMilli())
+	return append(w.dst, '}')
+}
+
+func (w *recordWriter) row(r *RowChange) {
+	switch {
+	case r.Old == nil:
+		w.insert(r.New)
+	case r.New == nil:
+		w.begin(r.Old.UUID)
+		w.dst = append(w.dst, "null"...)
+	default:
+		w.modify(r)
+	}
+}
+
+// insert writes a row without the columns that have their default value.
+func (w *recordWriter) insert(row *ovsdb.Row) {
+	w.begin(row.UUID)
+	w.dst = append(w.dst, '{')
+	first := true
+	for i, c := range w.table.Columns {
+		if c.Persistent && !row.Fields[i].IsDefault(&c.Type) {
+			w.column(row, c, first)
+			first = false
+		}
+	}
+	w.dst = append(w.dst, '}')
+}
+
+// modify writes the columns that differ, if any of those is persistent.
+func (w *recordWriter) modify(r *RowChange) {
+	first := true
+	for i, c := range w.table.Columns {
+		if !c.Persistent || !r.Columns.Has(i) {
+			continue
+		}
+		if first {
+			w.begin(r.New.UUID)
+			w.dst = append(w.dst, '{')
+		}
+		w.column(r.New, c, first)
+		first = false
+	}
+	if !first {
+		w.dst = append(w.dst, '}')
+	}
+}
+
+func (w *recordWriter) column(row *ovsdb.Row, c *ovsdb.ColumnSchema, first bool) {
+	if !first {
+		w.dst = append(w.dst, ',')
+	}
+	w.dst = append(wire.AppendString(w.dst, c.Name), ':')
+	w.dst = ovsdb.AppendDatum(w.dst, row.Fields[c.Index], &c.Type)
+}

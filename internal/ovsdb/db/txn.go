@@ -1,0 +1,163 @@
+package db
+
+import (
+	"slices"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// txn is the transaction being executed. Its changes are in the tables
+// already; abort takes them back.
+type txn struct {
+	db      *Database
+	comment string
+	tables  []*txnTable // in the order in which they were touched
+	byTable map[*Table]*txnTable
+}
+
+// txnTable is the part of one table in a transaction.
+type txnTable struct {
+	*Table
+	rows  []*txnRow // in the order in which they were touched; some may be gone
+	block []txnRow  // memory for more of them
+	found []target  // by index in Table.strong: what the last reference was found to refer to
+
+	overlay  []map[string][]*rowState // see query.go
+	overlaid int                      // rows that are in overlay
+}
+
+// txnRow is the part of one row in a transaction. The row's present content is
+// st.row:
+//
+//	old      st.row
+//	nil      set      inserted
+//	set      nil      deleted
+//	set      set      modified, or only touched: then both are equal
+//	nil      nil      inserted and deleted again
+//
+// Unless it is old, st.row belongs to the transaction and is changed in place.
+type txnRow struct {
+	st      *rowState
+	old     *ovsdb.Row
+	changed Columns // from the commit on: what differs
+	refs    int32   // strong references, as they will be after the commit
+	gone    bool    // no longer a part of the transaction
+	recheck bool    // the target of a weak reference has been deleted
+}
+
+// target is a row that a strong reference refers to.
+type target struct {
+	table *Table
+	row   *txnRow
+	set   ovsdb.Datum // the set of a reference to it alone, for all that refer to it to share
+}
+
+// begin begins a transaction.
+func (d *Database) begin() *txn {
+	if d.txn != nil {
+		panic("db: transaction within a transaction")
+	}
+	d.txn = &txn{db: d, byTable: make(map[*Table]*txnTable)}
+	return d.txn
+}
+
+// end takes every row out of the transaction.
+func (x *txn) end() {
+	for _, tt := range x.tables {
+		for _, r := range tt.rows {
+			if !r.gone {
+				r.st.t = nil
+			}
+		}
+	}
+	x.db.txn = nil
+}
+
+// abort puts everything back.
+func (x *txn) abort() {
+	for _, tt := range x.tables {
+		for _, r := range tt.rows {
+			switch {
+			case r.gone:
+			case r.old == nil:
+				tt.remove(r.st)
+			default:
+				tt.set(r.st, r.old)
+			}
+		}
+	}
+	x.end()
+}
+
+// of returns the part of t in the transaction.
+func (x *txn) of(t *Table) *txnTable {
+	if n := len(x.tables); n > 0 && x.tables[n-1].Table == t {
+		return x.tables[n-1]
+	}
+	tt := x.byTable[t]
+	if tt == nil {
+		tt = &txnTable{Table: t, found: make([]target, len(t.strong))}
+		x.byTable[t] = tt
+		x.tables = append(x.tables, tt)
+	}
+	return tt
+}
+
+// touch makes st a part of the transaction, if it is none.
+func (tt *txnTable) touch(st *rowState) *txnRow {
+	if st.t != nil {
+		return st.t
+	}
+	if len(tt.block) == 0 {
+		tt.block = make([]txnRow, min(max(4, len(tt.rows)), 512))
+	}
+	r := &tt.block[0]
+	tt.block = tt.block[1:]
+	r.st, r.old, r.refs = st, st.row, st.refs
+	st.t = r
+	tt.rows = append(tt.rows, r)
+	return r
+}
+
+// insertRow inserts row, which becomes the transaction's.
+func (x *txn) insertRow(t *Table, row *ovsdb.Row) {
+	st := &rowState{id: row.UUID, row: row}
+	r := x.of(t).touch(st)
+	r.old = nil
+	t.add(st)
+}
+
+// modifyRow returns the row of st for the transaction to change.
+func (x *txn) modifyRow(t *Table, st *rowState) *ovsdb.Row {
+	r := x.of(t).touch(st)
+	if st.row == r.old {
+		st.row = &ovsdb.Row{UUID: r.old.UUID, Version: r.old.Version, Fields: slices.Clone(r.old.Fields)}
+	}
+	return st.row
+}
+
+// modified has to be called after the row that modifyRow returned was changed
+// by an operation.
+func (x *txn) modified(t *Table, st *rowState) {
+	if tt := x.of(t); tt.overlay != nil {
+		tt.enter(st)
+	}
+}
+
+// deleteRow deletes st.
+func (x *txn) deleteRow(t *Table, st *rowState) {
+	r := x.of(t).touch(st)
+	if r.old != nil {
+		t.set(st, nil)
+		return
+	}
+	// Nothing remains of a row that this transaction inserted; its UUID may be
+	// used again.
+	r.gone = true
+	st.t = nil
+	t.remove(st)
+}
+
+// mayInsert reports whether a row with the given UUID can be inserted: there
+// is none, and the transaction has deleted none.
+func (t *Table) mayInsert(id ovsdb.UUID) bool { return t.rows[id] == nil }

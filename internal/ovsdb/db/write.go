@@ -1,0 +1,122 @@
+package db
+
+import (
+	"slices"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+func (o *operation) update() error {
+	t := o.table()
+	where := o.Get("where", ovsdb.OpArray)
+	values := o.Get("row", ovsdb.OpObject)
+	if err := o.Err(); err != nil {
+		return err
+	}
+	fields := slices.Clone(t.defaults)
+	columns, err := t.parseRow(values, &o.syms, fields, nil)
+	if err != nil {
+		return err
+	}
+	for _, c := range columns {
+		if !c.Mutable {
+			return ovsdb.SyntaxError(o.json, "constraint violation",
+				"Cannot update immutable column %s in table %s.", c.Name, t.schema.Name)
+		}
+	}
+	cond, err := ovsdb.ParseCondition(where, t.schema, &o.syms)
+	if err != nil {
+		return err
+	}
+	if err := o.permit("update", t, columns); err != nil {
+		return err
+	}
+	rows := o.match(t, cond)
+	for _, st := range rows {
+		if equalColumns(st.row.Fields, fields, columns) {
+			continue
+		}
+		row := o.modifyRow(t, st)
+		for _, c := range columns {
+			row.Fields[c.Index] = fields[c.Index]
+		}
+		o.modified(t, st)
+	}
+	o.count(len(rows))
+	return nil
+}
+
+func equalColumns(a, b []ovsdb.Datum, columns ovsdb.ColumnSet) bool {
+	for _, c := range columns {
+		if !a[c.Index].Equal(b[c.Index], &c.Type) {
+			return false
+		}
+	}
+	return true
+}
+
+func (o *operation) mutate() error {
+	t := o.table()
+	where := o.Get("where", ovsdb.OpArray)
+	mutationsJSON := o.Get("mutations", ovsdb.OpArray)
+	if err := o.Err(); err != nil {
+		return err
+	}
+	mutations, err := ovsdb.ParseMutations(mutationsJSON, t.schema, &o.syms)
+	if err != nil {
+		return err
+	}
+	cond, err := ovsdb.ParseCondition(where, t.schema, &o.syms)
+	if err != nil {
+		return err
+	}
+	if len(mutations) == 0 {
+		if len(cond) == 0 {
+			o.count(t.live)
+		} else {
+			o.count(len(o.match(t, cond)))
+		}
+		return nil
+	}
+	if o.env.Permit != nil {
+		var columns ovsdb.ColumnSet
+		for i := range mutations {
+			if c := mutations[i].Column; !columns.Contains(c) {
+				columns = append(columns, c)
+			}
+		}
+		if err := o.permit("mutate", t, columns); err != nil {
+			return err
+		}
+	}
+	rows := o.match(t, cond)
+	for _, st := range rows {
+		if err := mutations.Apply(o.modifyRow(t, st).Fields); err != nil {
+			return err
+		}
+		o.modified(t, st)
+	}
+	o.count(len(rows))
+	return nil
+}
+
+func (o *operation) delete() error {
+	where := o.Get("where", ovsdb.OpArray)
+	t := o.table()
+	if err := o.Err(); err != nil {
+		return err
+	}
+	cond, err := ovsdb.ParseCondition(where, t.schema, &o.syms)
+	if err != nil {
+		return err
+	}
+	if err := o.permit("delete", t, nil); err != nil {
+		return err
+	}
+	rows := o.match(t, cond)
+	for _, st := range rows {
+		o.deleteRow(t, st)
+	}
+	o.count(len(rows))
+	return nil
+}
