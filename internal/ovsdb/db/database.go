@@ -67,12 +67,12 @@ type refColumn struct {
 
 // rowState is what a table knows of a row beside its content.
 type rowState struct {
-	id   ovsdb.UUID          // constant; references to the row share it
-	row  *ovsdb.Row          // the present version; nil: deleted by the transaction
-	t    *txnRow             // the row's part in the transaction being executed, or nil
+	id   ovsdb.UUID             // constant; references to the row share it
+	row  *ovsdb.Row             // the present version; nil: deleted by the transaction
+	t    *txnRow                // the row's part in the transaction being executed, or nil
 	weak map[*rowState]referrer // rows that refer to this one weakly
-	refs int32               // strong references from other rows, as committed
-	pos  int32               // in Table.all
+	refs int32                  // strong references from other rows, as committed
+	pos  int32                  // in Table.all
 }
 
 // referrer tells how often a row, of a table, refers to another.

@@ -67,6 +67,8 @@ func (x *txn) replayTable(t *Table, rows wire.Value, isDiff bool) error {
 func (x *txn) replayRow(t *Table, id ovsdb.UUID, v wire.Value, isDiff bool) error {
 	st := t.rows[id]
 	switch {
+	case st != nil && st.row == nil: // the same UUID, written in another way
+		return ovsdb.SyntaxError(wire.Value{}, "", "transaction names row %s twice", id)
 	case v.Kind() == wire.Null && st == nil:
 		return ovsdb.SyntaxError(wire.Value{}, "", "transaction deletes row %s that does not exist", id)
 	case v.Kind() == wire.Null:
