@@ -1,0 +1,37 @@
+# Targets are listed by "make help". Everything needs Go and git only; what the tests drive is
+# fetched into .cache by scripts/testdeps, and nothing is installed.
+
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help build generate check-generate demo test lint bench clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## static bin/vtep, and its links vtep-ctl, ovs-vtep, ovsdb-server
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/vtep ./cmd/vtep
+	@for link in vtep-ctl ovs-vtep ovsdb-server; do ln -sf vtep bin/$$link; done
+
+demo: build ## a VTEP at work, in network namespaces (root); KEEP=1 leaves it up
+	@bin/vtep lab demo $(if $(KEEP),--keep)
+
+test: ## fetch what the tests drive, then lint and test everything
+	@scripts/test
+
+bench: build ## figures, as ratios to peers in the same run (root)
+	@scripts/bench
+
+lint: ## gofmt, go vet, staticcheck
+	@scripts/lint
+
+generate: ## remake the generated files (needs clang; scripts/testdeps fetches one)
+	@scripts/generate
+
+check-generate: ## fail if the generated files are not up to date
+	@scripts/generate --check
+
+clean: ## remove what make made
+	rm -rf bin .cache/testbin
