@@ -1,0 +1,109 @@
+package server
+
+import (
+	"errors"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/storage"
+)
+
+// compaction is the rewriting of a log that is under way in the background.
+type compaction struct {
+	log     *storage.Compaction
+	written chan error // the background part has ended
+	waiting []func(error)
+}
+
+// compactInterval is the least time between compactions that nobody asked for.
+const compactInterval = 10 * time.Minute
+
+// done is ready when the background part has ended; never for a nil compaction.
+func (c *compaction) done() <-chan error {
+	if c == nil {
+		return nil
+	}
+	return c.written
+}
+
+// maybeCompact begins a compaction if the log has grown enough.
+func (d *database) maybeCompact() {
+	if d.file == nil || d.compact != nil || !d.file.ShouldCompact() || time.Since(d.lastTry) < compactInterval {
+		return
+	}
+	d.lastTry = time.Now()
+	d.startCompaction(nil)
+}
+
+var errInMemory = errors.New("the database is not stored in a file")
+
+// startCompaction begins a compaction, or joins the one under way; done is told how it ended.
+func (d *database) startCompaction(done func(error)) {
+	tell := func(err error) {
+		if done != nil {
+			done(err)
+		} else if err != nil {
+			d.log.Warn("compaction failed", "err", err)
+		}
+	}
+	if d.file == nil {
+		tell(errInMemory)
+		return
+	}
+	if d.compact == nil {
+		log, err := d.file.StartCompact()
+		if err != nil {
+			tell(err)
+			return
+		}
+		c := &compaction{log: log, written: make(chan error, 1)}
+		snapshot := d.db.Snapshot()
+		go func() { c.written <- log.Write(emitter(snapshot, "compacting database online")) }()
+		d.compact = c
+	}
+	d.compact.waiting = append(d.compact.waiting, tell)
+}
+
+// emitter gives the records of a log that holds just the snapshot.
+func emitter(snapshot *db.Snapshot, comment string) func(emit func([]byte) error) error {
+	return func(emit func([]byte) error) error {
+		if err := emit(snapshot.Schema.AppendJSON(nil)); err != nil {
+			return err
+		}
+		return emit(snapshot.AppendRecord(nil, comment, time.Now()))
+	}
+}
+
+// finishCompaction puts the new file in the place of the old.
+func (d *database) finishCompaction() {
+	d.endCompaction(<-d.compact.written)
+}
+
+func (d *database) endCompaction(err error) {
+	c := d.compact
+	d.compact = nil
+	if err == nil {
+		err = c.log.Finish()
+	} else {
+		c.log.Abort()
+	}
+	if err == nil {
+		d.compacts++
+		d.log.Info("compacted the log", "bytes", d.file.Size())
+		if d.failed != nil && d.file.Err() == nil {
+			d.log.Info("the database can be written again")
+			d.failed = nil
+		}
+	}
+	for _, tell := range c.waiting {
+		tell(err)
+	}
+}
+
+// abandonCompaction ends a compaction without effect.
+func (d *database) abandonCompaction() {
+	if d.compact != nil {
+		<-d.compact.written
+		d.endCompaction(errShutdown)
+	}
+}

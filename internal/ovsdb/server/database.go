@@ -1,0 +1,193 @@
+package server
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/storage"
+)
+
+// database is one database that the server serves.
+type database struct {
+	// Constant.
+	name  string
+	srv   *Server
+	log   *slog.Logger
+	path  string // of the file; empty: the database lives in memory only
+	queue *queue
+	ended chan struct{} // closed when the loop has ended
+	// readOnly refuses every change by a client.
+	readOnly bool
+
+	// The loop's own.
+	db       *db.Database
+	file     *storage.Log // nil: in memory only
+	monitors *monitors
+	history  *history
+	triggers []*trigger // in the order of their requests
+	failed   error      // why the database is read-only; nil: it is not
+	compact  *compaction
+	watch    map[string]*managers // the db: remotes that live in this database, by name
+	compacts int                  // how often the log was compacted
+	lastTry  time.Time            // of the last compaction begun by itself
+
+	mu     sync.Mutex // guards what follows: what the loop publishes for others
+	schema []byte     // JSON
+	usage  usage
+}
+
+// usage is what memory/show tells of a database.
+type usage struct{ rows, atoms, monitors, triggers int }
+
+func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *database {
+	name := d.Schema().Name
+	db := &database{
+		name:     name,
+		srv:      srv,
+		log:      srv.log.With("database", name),
+		path:     path,
+		queue:    newQueue(),
+		ended:    make(chan struct{}),
+		db:       d,
+		file:     file,
+		monitors: newMonitors(&srv.opts.Limits),
+		history:  newHistory(srv.historyLimit()),
+		watch:    map[string]*managers{},
+		schema:   d.Schema().AppendJSON(nil),
+	}
+	return db
+}
+
+func (d *database) schemaJSON() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.schema
+}
+
+// batchLimit is how many requests may share a write to the log.
+const batchLimit = 512
+
+// loop is the goroutine that owns the database, until the queue is closed.
+func (d *database) loop() {
+	defer close(d.ended)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var jobs []job
+	for {
+		jobs = d.queue.take(batchLimit, jobs[:0])
+		if len(jobs) == 0 {
+			if d.queue.finished() {
+				d.close()
+				return
+			}
+			timer.Reset(d.untilTimeout())
+			select {
+			case <-d.queue.wake:
+			case <-timer.C:
+				d.expireTriggers()
+			case <-d.compact.done():
+				d.finishCompaction()
+			}
+			continue
+		}
+		b := &batch{base: d}
+		for _, j := range jobs {
+			j.run(b)
+		}
+		clear(jobs)
+		d.runTriggers(b)
+		b.commit()
+		d.maybeCompact()
+	}
+}
+
+// do has f run alone by the loop and waits for it; false if the database is gone.
+func (d *database) do(f func()) bool {
+	done := make(chan struct{})
+	ok := d.queue.put(job{alone: true, run: func(*batch) {
+		defer close(done)
+		f()
+	}})
+	if !ok {
+		<-d.ended
+		return false
+	}
+	<-done
+	return true
+}
+
+// forget removes what a session has in the database.
+func (d *database) forget(s *session) {
+	s.mu.Lock()
+	var gone []*monitor
+	for _, m := range s.monitors {
+		if m.base == d {
+			gone = append(gone, m)
+		}
+	}
+	s.mu.Unlock()
+	for _, m := range gone {
+		d.removeMonitor(m)
+	}
+	for _, t := range d.triggersOf(s) {
+		d.dropTrigger(t)
+	}
+}
+
+// catchUp sends a session what was postponed for it.
+func (d *database) catchUp(s *session) {
+	if s.behind.Load() == 0 {
+		return
+	}
+	s.mu.Lock()
+	var late []*monitor
+	for _, m := range s.monitors {
+		if m.base == d && m.pending != nil {
+			late = append(late, m)
+		}
+	}
+	s.mu.Unlock()
+	for _, m := range late {
+		m.flush(d.history.last)
+	}
+}
+
+// publishUsage makes the figures of memory/show current.
+func (d *database) publishUsage() {
+	u := usage{triggers: len(d.triggers)}
+	for range d.monitors.all {
+		u.monitors++
+	}
+	for _, ts := range d.db.Schema().SortedTables() {
+		n := d.db.Table(ts.Name).Len()
+		u.rows += n
+		u.atoms += n * len(ts.Columns)
+	}
+	d.mu.Lock()
+	d.usage = u
+	d.mu.Unlock()
+}
+
+// close ends everything that the database has.
+func (d *database) close() {
+	d.abandonCompaction()
+	if d.file != nil {
+		if err := d.file.Close(); err != nil {
+			d.log.Warn("close failed", "err", err)
+		}
+	}
+}
+
+// writeFailed notes that a batch could not be written. As long as the log is whole the next
+// one may try again, as after a disk was full. A log that is broken takes no more: the
+// database is read-only until a compaction has made a new file.
+func (d *database) writeFailed(err error) {
+	if d.file.Err() == nil {
+		d.log.Error("a batch of transactions was rolled back", "err", err)
+		return
+	}
+	d.failed = err
+	d.log.Error("a batch of transactions was rolled back; the database is read-only from now on", "err", err)
+}

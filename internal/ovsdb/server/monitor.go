@@ -1,0 +1,244 @@
+package server
+
+import (
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// monitor is a session's standing wish to be told of changes. The loop of its database owns
+// it.
+type monitor struct {
+	base *database
+	sess *session
+	id   []byte // JSON, as the client gave it
+	key  string // the same in canonical form
+	spec *monitorSpec
+
+	group   *group   // the monitors that are shown the same; nil: conditional, rendered alone
+	pending *changes // not sent yet because the session is slow; nil: in step
+}
+
+// group is the monitors of a database whose updates have equal bodies: one rendering serves
+// them all.
+type group struct {
+	key      string
+	spec     *monitorSpec
+	monitors map[*monitor]struct{}
+}
+
+// monitors is the set of monitors of a database.
+type monitors struct {
+	groups map[string]*group
+	alone  map[*monitor]struct{} // those without a group
+	limits *Limits
+}
+
+func newMonitors(limits *Limits) *monitors {
+	return &monitors{groups: map[string]*group{}, alone: map[*monitor]struct{}{}, limits: limits}
+}
+
+// add puts m where its condition says.
+func (ms *monitors) add(m *monitor) {
+	if m.spec.conditional() {
+		ms.alone[m] = struct{}{}
+		return
+	}
+	key := m.spec.groupKey()
+	g := ms.groups[key]
+	if g == nil {
+		g = &group{key: key, spec: m.spec, monitors: map[*monitor]struct{}{}}
+		ms.groups[key] = g
+	}
+	g.monitors[m] = struct{}{}
+	m.group = g
+}
+
+func (ms *monitors) remove(m *monitor) {
+	if m.group == nil {
+		delete(ms.alone, m)
+		return
+	}
+	g := m.group
+	m.group = nil
+	delete(g.monitors, m)
+	for other := range g.monitors {
+		g.spec = other.spec // that of m may be about to change
+		return
+	}
+	delete(ms.groups, g.key)
+}
+
+// all yields every monitor.
+func (ms *monitors) all(yield func(*monitor) bool) {
+	for m := range ms.alone {
+		if !yield(m) {
+			return
+		}
+	}
+	for _, g := range ms.groups {
+		for m := range g.monitors {
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// publish tells every monitor of a transaction. last is its id.
+func (ms *monitors) publish(cs *db.ChangeSet, last ovsdb.UUID) {
+	for _, g := range ms.groups {
+		var body []byte
+		rendered := false
+		for m := range g.monitors {
+			if ms.postpone(m, cs) {
+				continue
+			}
+			if !rendered {
+				body, rendered = renderChangeSet(cs, g.spec), true
+			}
+			m.send(body, last)
+		}
+	}
+	for m := range ms.alone {
+		if !ms.postpone(m, cs) {
+			m.send(renderChangeSet(cs, m.spec), last)
+		}
+	}
+}
+
+// postpone merges the change set into those that m has not been sent, if its session is
+// behind.
+func (ms *monitors) postpone(m *monitor, cs *db.ChangeSet) bool {
+	if m.pending == nil {
+		if m.sess.conn.Backlog() <= ms.limits.Queue {
+			return false
+		}
+		m.pending = newChanges()
+		m.sess.behind.Add(1)
+	}
+	m.pending.add(cs, m.spec)
+	if m.pending.rows > ms.limits.Pending {
+		m.sess.abort(errTooSlow)
+	}
+	return true
+}
+
+// flush sends what was postponed.
+func (m *monitor) flush(last ovsdb.UUID) {
+	if m.pending == nil {
+		return
+	}
+	body := m.pending.render(m.spec)
+	m.pending = nil
+	m.sess.behind.Add(-1)
+	m.send(body, last)
+}
+
+// send queues an update notification with the given body, which may be shared; nil: none.
+func (m *monitor) send(body []byte, last ovsdb.UUID) {
+	if body == nil {
+		return
+	}
+	head := make([]byte, 0, 96+len(m.id))
+	head = append(head, `{"id":null,"method":"`...)
+	head = append(head, m.spec.proto.updateMethod()...)
+	head = append(head, `","params":[`...)
+	head = append(head, m.id...)
+	head = append(head, ',')
+	if m.spec.proto == protoCondSince {
+		head = append(head, '"')
+		head = last.AppendText(head)
+		head = append(head, `",`...)
+	}
+	m.sess.send(head, body, updateTail)
+}
+
+var updateTail = []byte(`]}`)
+
+// appendCanceled appends the notification that m is no more.
+func (m *monitor) appendCanceled(dst []byte) []byte {
+	dst = append(dst, `{"id":null,"method":"monitor_canceled","params":[`...)
+	dst = append(dst, m.id...)
+	return append(dst, `]}`...)
+}
+
+// parseConditions parses the <monitor-cond-change-requests> for m into new conditions by
+// table.
+func (m *monitor) parseConditions(v wire.Value, schema *ovsdb.DatabaseSchema) (map[*monitorTable]ovsdb.Condition, error) {
+	if v.Kind() != wire.Object {
+		return nil, ovsdb.SyntaxError(wire.Value{}, "", "monitor-cond-change-requests must be object")
+	}
+	conds := map[*monitorTable]ovsdb.Condition{}
+	for name, requests := range v.Members() {
+		ts := schema.Tables[name]
+		if ts == nil {
+			return nil, ovsdb.SyntaxError(wire.Value{}, "", "no table named %s", name)
+		}
+		t := m.spec.tables[ts]
+		if t == nil {
+			return nil, ovsdb.SyntaxError(wire.Value{}, "", "no table named %s in monitor session", name)
+		}
+		if requests.Kind() != wire.Array {
+			return nil, ovsdb.SyntaxError(wire.Value{}, "", "table %s no monitor-cond-change JSON array", name)
+		}
+		for r := range requests.Elems() {
+			cond, err := parseConditionChange(r, ts)
+			if err != nil {
+				return nil, err
+			}
+			conds[t] = cond
+		}
+	}
+	return conds, nil
+}
+
+func parseConditionChange(v wire.Value, ts *ovsdb.TableSchema) (ovsdb.Condition, error) {
+	p := ovsdb.NewMembers(v, "table "+ts.Name)
+	columns := p.Get("columns", ovsdb.OpArray|ovsdb.OpOptional)
+	where := p.Get("where", ovsdb.OpArray|ovsdb.OpOptional)
+	if err := p.Finish(); err != nil {
+		return nil, err
+	}
+	if columns.Exists() {
+		return nil, ovsdb.SyntaxError(v, "", "changing columns is unsupported")
+	}
+	if !where.Exists() {
+		return nil, nil
+	}
+	return ovsdb.ParseCondition(where, ts, nil)
+}
+
+// changeConditions puts new conditions in place and gives the <table-updates> of what comes
+// into view and what goes out of it, nil if nothing does. The specs of a group are not
+// shared with m while this goes on: the caller has taken m out of its group.
+func (m *monitor) changeConditions(d *db.Database, conds map[*monitorTable]ovsdb.Condition) []byte {
+	var w updateWriter
+	for t, cond := range conds {
+		if t.cond.Equal(cond) {
+			continue
+		}
+		before := *t
+		t.cond = cond
+		for row := range d.Table(t.schema.Name).All() {
+			was, is := before.cond.MatchesAny(row), cond.MatchesAny(row)
+			switch {
+			case was && !is && t.sel&selDelete != 0:
+				w.open(t.schema)
+				w.buf = appendRowKey(w.buf, row)
+				w.buf = t.appendRowUpdate2(w.buf, selDelete, row, nil)
+			case !was && is && t.sel&selInsert != 0:
+				w.open(t.schema)
+				w.buf = appendRowKey(w.buf, row)
+				w.buf = t.appendRowUpdate2(w.buf, selInsert, nil, row)
+			}
+		}
+	}
+	return w.finish()
+}
+
+func appendRowKey(dst []byte, row *ovsdb.Row) []byte {
+	dst = append(dst, '"')
+	dst = row.UUID.AppendText(dst)
+	return append(dst, `":`...)
+}

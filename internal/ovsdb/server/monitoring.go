@@ -1,0 +1,233 @@
+package server
+
+import (
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// monitor starts a monitor: monitor, monitor_cond or monitor_cond_since. The answer is the
+// present content, or what changed since the transaction that the client names.
+func (d *database) monitor(s *session, m jsonrpc.Message, _ *batch) {
+	d.catchUp(s)
+	result, err := d.startMonitor(s, m)
+	s.reply(m, result, err)
+	s.answered()
+}
+
+func (d *database) startMonitor(s *session, m jsonrpc.Message) ([]byte, error) {
+	proto, n := protoMonitor, max(3, m.Params.Len())
+	switch m.Method {
+	case "monitor_cond":
+		proto, n = protoCond, 3
+	case "monitor_cond_since":
+		proto, n = protoCondSince, 4
+	}
+	if m.Params.Len() != n {
+		return nil, ovsdb.SyntaxError(m.Params, "", "invalid parameters")
+	}
+	id := m.Params.Index(1)
+	key := canonical(id)
+	spec, err := parseMonitorSpec(m.Params.Index(2), d.db.Schema(), proto)
+	if err == nil && s.findMonitor(id) != nil {
+		err = ovsdb.SyntaxError(id, "", "duplicate monitor ID")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var after *changes
+	if proto == protoCondSince {
+		if after, err = d.changesSince(m.Params.Index(3), spec); err != nil {
+			return nil, err
+		}
+	}
+	mon := &monitor{base: d, sess: s, id: id.Raw(), key: key, spec: spec}
+	if err := s.addMonitor(mon); err != nil {
+		return nil, err
+	}
+	d.monitors.add(mon)
+	var body []byte
+	if after != nil {
+		body = after.render(spec)
+	} else {
+		body = renderInitial(d.db, spec)
+	}
+	if body == nil {
+		body = emptyObject
+	}
+	if proto == protoCondSince {
+		head := wire.AppendBool([]byte{'['}, after != nil)
+		head = append(head, `,"`...)
+		head = d.history.last.AppendText(head)
+		head = append(head, `",`...)
+		body = append(append(head, body...), ']')
+	}
+	return body, nil
+}
+
+// changesSince gives what changed since the transaction that v names, nil if that is not
+// known.
+func (d *database) changesSince(v wire.Value, spec *monitorSpec) (*changes, error) {
+	if v.Kind() != wire.String {
+		return nil, ovsdb.SyntaxError(v, "", "last-txn-id must be string")
+	}
+	id, ok := ovsdb.ParseUUID(v.Str())
+	if !ok {
+		return nil, ovsdb.SyntaxError(v, "", "last-txn-id must be UUID format.")
+	}
+	after, ok := d.history.since(id, spec)
+	if !ok || id.IsZero() {
+		return nil, nil
+	}
+	return after, nil
+}
+
+// addMonitor gives the session one more monitor.
+func (s *session) addMonitor(m *monitor) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.srv.opts.Limits.Monitors; len(s.monitors) >= n {
+		return ovsdb.ResourcesError("session has reached its limit of %d monitors", n)
+	}
+	s.monitors[m.key] = m
+	return nil
+}
+
+// removeMonitor ends a monitor.
+func (d *database) removeMonitor(m *monitor) {
+	d.monitors.remove(m)
+	if m.pending != nil {
+		m.pending = nil
+		m.sess.behind.Add(-1)
+	}
+	m.sess.mu.Lock()
+	delete(m.sess.monitors, m.key)
+	m.sess.mu.Unlock()
+}
+
+// cancelMonitor is monitor_cancel.
+func (d *database) cancelMonitor(s *session, m jsonrpc.Message, _ *batch) {
+	d.catchUp(s)
+	if mon := s.findMonitor(m.Params.Index(0)); mon != nil {
+		d.removeMonitor(mon)
+		s.reply(m, emptyObject, nil)
+	} else {
+		s.reply(m, nil, errUnknownMonitor)
+	}
+	s.answered()
+}
+
+// changeMonitor is monitor_cond_change: new conditions, and maybe a new id. What the
+// conditions let in and out of view is sent before the answer.
+func (d *database) changeMonitor(s *session, m jsonrpc.Message, _ *batch) {
+	d.catchUp(s)
+	result, err := d.applyChange(s, m)
+	s.reply(m, result, err)
+	s.answered()
+}
+
+func (d *database) applyChange(s *session, m jsonrpc.Message) ([]byte, error) {
+	mon := s.findMonitor(m.Params.Index(0))
+	if mon == nil || mon.base != d {
+		return nil, unknownMonitorSession(m)
+	}
+	id := m.Params.Index(1)
+	key := canonical(id)
+	if key != mon.key && s.findMonitor(id) != nil {
+		return nil, ovsdb.SyntaxError(id, "", "duplicate monitor ID")
+	}
+	conds, err := mon.parseConditions(m.Params.Index(2), d.db.Schema())
+	if err != nil {
+		return nil, err
+	}
+	d.monitors.remove(mon)
+	body := mon.changeConditions(d.db, conds)
+	if key != mon.key {
+		s.mu.Lock()
+		delete(s.monitors, mon.key)
+		s.monitors[key] = mon
+		s.mu.Unlock()
+		mon.id, mon.key = id.Raw(), key
+	}
+	d.monitors.add(mon)
+	mon.send(body, d.history.last)
+	return emptyObject, nil
+}
+
+func unknownMonitorSession(m jsonrpc.Message) error {
+	return ovsdb.SyntaxError(m.Params.Index(0), "", "unknown monitor session")
+}
+
+// dropAll ends every monitor and every waiting transaction, because the database goes or
+// its schema changes. Sessions that care are told.
+func (d *database) dropAll() {
+	for _, t := range append([]*trigger(nil), d.triggers...) {
+		d.cancelTrigger(t)
+	}
+	var all []*monitor
+	for m := range d.monitors.all {
+		all = append(all, m)
+	}
+	for _, m := range all {
+		m.flush(d.history.last)
+		if m.sess.aware.Load() {
+			m.sess.send(m.appendCanceled(nil))
+		}
+		d.removeMonitor(m)
+	}
+}
+
+// convert gives the database another schema, keeping what data fits.
+func (d *database) convert(s *session, m jsonrpc.Message, _ *batch) {
+	d.catchUp(s)
+	err := d.convertTo(s, m)
+	s.reply(m, emptyObject, err)
+	s.answered()
+	if err == nil {
+		d.srv.converted(d)
+	}
+}
+
+func (d *database) convertTo(s *session, m jsonrpc.Message) error {
+	switch {
+	case s.access.role != "":
+		return ovsdb.NewError("permission error", `RBAC rules for client "%s" role "%s" prohibit "convert" of database %s `+
+			"(only the root role may convert databases)", s.peerID, s.access.role, d.name)
+	case s.readOnly() || d.readOnly:
+		return ovsdb.NewError("not allowed", "conversion is not allowed for read-only database %s", d.name)
+	case m.Params.Len() != 2:
+		return ovsdb.SyntaxError(m.Params, "", "array expected")
+	case d.srv.opts.Roles != nil && !s.access.trusted && !s.access.local:
+		return ovsdb.NewError("permission error", `"convert" of database %s is not allowed over the network`, d.name)
+	case d.failed != nil:
+		return ovsdb.IOError(d.failed, "database %s is read-only after an I/O error", d.name)
+	}
+	// The message's memory goes with it; the schema keeps copies.
+	schema, err := ovsdb.ParseSchema(m.Params.Index(1))
+	if err != nil {
+		return err
+	}
+	if schema.Name != d.name {
+		return ovsdb.NewError("invalid parameters", "new schema name (%s) does not match database name (%s)",
+			schema.Name, d.name)
+	}
+	next, err := d.db.Convert(schema)
+	if err != nil {
+		return err
+	}
+	d.abandonCompaction()
+	if d.file != nil {
+		if err := d.file.Compact(emitter(next.Snapshot(), "converted by ovsdb-server")); err != nil {
+			return ovsdb.IOError(err, "the converted database could not be stored")
+		}
+	}
+	d.dropAll()
+	d.db = next
+	d.refreshManagers()
+	d.history = newHistory(d.srv.historyLimit())
+	d.mu.Lock()
+	d.schema = schema.AppendJSON(nil)
+	d.mu.Unlock()
+	d.log.Info("converted the database", "version", schema.Version)
+	return nil
+}

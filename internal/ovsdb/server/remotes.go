@@ -1,0 +1,285 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb/stream"
+)
+
+// remotes is what the server listens on and connects to: the remotes that were named to it,
+// and those that the database columns named to it list.
+type remotes struct {
+	srv *Server
+
+	apply sync.Mutex // one reconciliation at a time; taken before mu
+
+	mu       sync.Mutex // guards what follows
+	names    []string   // as given, "db:..." among them, in order
+	managed  map[string]map[string]remoteOptions
+	active   map[string]*remote // by target
+	failures map[string]string  // of targets that could not be opened: why, as logged
+	closed   bool
+
+	wake chan struct{} // cap 1: something to reconcile
+	quit chan struct{}
+	done sync.WaitGroup
+}
+
+func newRemotes(srv *Server) *remotes {
+	r := &remotes{
+		srv:      srv,
+		managed:  map[string]map[string]remoteOptions{},
+		active:   map[string]*remote{},
+		failures: map[string]string{},
+		wake:     make(chan struct{}, 1),
+		quit:     make(chan struct{}),
+	}
+	r.done.Add(1)
+	go r.run()
+	return r
+}
+
+// statusInterval is how often the status columns of managed remotes are brought up to date,
+// and how often a listener that failed is tried again.
+const statusInterval = 2500 * time.Millisecond
+
+// run reconciles when something has changed, and keeps the status columns.
+func (r *remotes) run() {
+	defer r.done.Done()
+	tick := time.NewTimer(time.Hour)
+	defer tick.Stop()
+	for {
+		// Without status columns and failures there is nothing to wake up for.
+		if r.needTick() {
+			tick.Reset(statusInterval)
+		} else {
+			tick.Stop()
+		}
+		select {
+		case <-r.quit:
+			return
+		case <-r.wake:
+			r.reconcile()
+		case <-tick.C:
+			if r.haveFailures() {
+				r.reconcile()
+			}
+		}
+		r.srv.writeStatus()
+	}
+}
+
+func (r *remotes) needTick() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.failures) > 0 || len(r.managed) > 0
+}
+
+func (r *remotes) haveFailures() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.failures) > 0
+}
+
+func (r *remotes) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Errors of AddRemote and RemoveRemote.
+var (
+	ErrRemoteExists = errors.New("remote exists already")
+	ErrNoRemote     = errors.New("no such remote")
+)
+
+// AddRemote serves a target: one of those of package stream, or "db:DB,TABLE,COLUMN" for
+// all that a column of a database lists, as targets or as references to rows with a column
+// "target". When the target cannot be listened on it returns why, but keeps trying.
+func (s *Server) AddRemote(name string) error {
+	r := s.remotes
+	if strings.HasPrefix(name, "db:") {
+		if err := s.watchColumn(name); err != nil {
+			return err
+		}
+	} else if _, err := stream.ParseTarget(name); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	if slices.Contains(r.names, name) {
+		r.mu.Unlock()
+		return fmt.Errorf("%s: %w", name, ErrRemoteExists)
+	}
+	r.names = append(r.names, name)
+	r.mu.Unlock()
+	return r.reconcile()[name]
+}
+
+// RemoveRemote stops serving what AddRemote was given.
+func (s *Server) RemoveRemote(name string) error {
+	r := s.remotes
+	r.mu.Lock()
+	i := slices.Index(r.names, name)
+	if i < 0 {
+		r.mu.Unlock()
+		return fmt.Errorf("%s: %w", name, ErrNoRemote)
+	}
+	r.names = slices.Delete(r.names, i, i+1)
+	delete(r.managed, name)
+	r.mu.Unlock()
+	s.unwatchColumn(name)
+	r.reconcile()
+	return nil
+}
+
+// Remotes returns what AddRemote was given, sorted.
+func (s *Server) Remotes() []string {
+	s.remotes.mu.Lock()
+	defer s.remotes.mu.Unlock()
+	names := slices.Clone(s.remotes.names)
+	slices.Sort(names)
+	return names
+}
+
+// resolve looks again for the columns of "db:" remotes, after the set of databases changed.
+func (r *remotes) resolve() {
+	r.mu.Lock()
+	names := slices.Clone(r.names)
+	r.mu.Unlock()
+	for _, name := range names {
+		if !strings.HasPrefix(name, "db:") {
+			continue
+		}
+		if err := r.srv.watchColumn(name); err != nil {
+			r.srv.log.Warn(err.Error())
+			r.setManaged(name, nil)
+		}
+	}
+}
+
+// setManaged says what the column of a "db:" remote lists.
+func (r *remotes) setManaged(name string, targets map[string]remoteOptions) {
+	r.mu.Lock()
+	same := maps.Equal(r.managed[name], targets)
+	_, known := r.managed[name]
+	r.managed[name] = targets
+	r.mu.Unlock()
+	if !same || !known {
+		r.poke()
+	}
+}
+
+// wanted is all targets with their options.
+func (r *remotes) wanted() map[string]remoteOptions {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := map[string]remoteOptions{}
+	if r.closed {
+		return all
+	}
+	for _, name := range r.names {
+		if !strings.HasPrefix(name, "db:") {
+			all[name] = defaultOptions(name)
+			continue
+		}
+		maps.Copy(all, r.managed[name])
+	}
+	return all
+}
+
+// reconcile makes what is served what is wanted. It returns what could not be opened.
+func (r *remotes) reconcile() map[string]error {
+	r.apply.Lock()
+	defer r.apply.Unlock()
+	wanted := r.wanted()
+	r.mu.Lock()
+	active := maps.Clone(r.active)
+	r.mu.Unlock()
+	for target, rem := range active {
+		opts, ok := wanted[target]
+		rem.mu.Lock()
+		same := opts.dscp == rem.opts.dscp && opts.role == rem.opts.role && opts.readOnly == rem.opts.readOnly
+		rem.mu.Unlock()
+		if !ok {
+			r.srv.log.Info(target + ": remote deconfigured")
+		}
+		if !ok || !same {
+			r.set(target, nil)
+			rem.close()
+			delete(active, target)
+			continue
+		}
+		rem.setOptions(opts)
+	}
+	failed := map[string]error{}
+	for target, opts := range wanted {
+		if active[target] != nil {
+			continue
+		}
+		rem, err := newRemote(r.srv, target, opts)
+		if err != nil {
+			failed[target] = err
+			continue
+		}
+		r.set(target, rem)
+	}
+	r.report(failed)
+	return failed
+}
+
+// set records what serves a target; nil: nothing.
+func (r *remotes) set(target string, rem *remote) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rem == nil {
+		delete(r.active, target)
+	} else {
+		r.active[target] = rem
+	}
+}
+
+// report logs failures, each once as long as it stays the same.
+func (r *remotes) report(failed map[string]error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for target := range r.failures {
+		if failed[target] == nil {
+			delete(r.failures, target)
+		}
+	}
+	for target, err := range failed {
+		text := err.Error()
+		if r.failures[target] != text {
+			r.failures[target] = text
+			r.srv.log.Error(target + ": listen failed: " + stream.Reason(err))
+		}
+	}
+}
+
+// find returns what serves a target, nil if nothing does.
+func (r *remotes) find(target string) *remote {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.active[target]
+}
+
+// close ends everything.
+func (r *remotes) close() {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return
+	}
+	r.closed = true
+	r.mu.Unlock()
+	close(r.quit)
+	r.done.Wait()
+	r.reconcile()
+}

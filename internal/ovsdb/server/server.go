@@ -1,0 +1,407 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/storage"
+	"github.com/vtep/vtep/internal/ovsdb/stream"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// Options configure a Server. The zero Options are those of a server without TLS.
+type Options struct {
+	Logger     *slog.Logger // nil: discard
+	TLS        *stream.TLS  // nil: ssl and pssl remotes do not work; see also SetTLS
+	RunDir     string       // where relative unix sockets are; empty: $OVS_RUNDIR
+	Durability Durability
+	// History is how many transactions a client may have missed and still get them alone
+	// when it comes back (monitor_cond_since); 0: 100, below 0: none, as the C server for
+	// databases that are not clustered.
+	History  int
+	ReadOnly bool // no session but those of Pipe may change anything
+	// Roles, if not nil, is asked before a session over the network changes anything; role is
+	// that of its remote. An error refuses it. See db.Env.Permit for the other arguments.
+	Roles  func(role, op, database string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error
+	Limits Limits
+	FS     storage.FS // nil: the operating system's
+}
+
+// Server serves databases to clients.
+type Server struct {
+	opts    Options // constant after New
+	log     *slog.Logger
+	id      ovsdb.UUID
+	locks   *lockTable
+	catalog *database
+	remotes *remotes
+
+	tls           atomic.Pointer[stream.TLS]
+	noMonitorCond atomic.Bool
+	unixSessions  atomic.Int64 // numbers those over unix sockets, for their names
+
+	admin sync.Mutex // one change of the set of databases at a time; taken before mu
+
+	mu       sync.Mutex // guards what follows
+	dbs      map[string]*database
+	sessions map[*session]struct{}
+	closed   bool
+	serving  sync.WaitGroup // goroutines of sessions
+}
+
+// New returns a server with no database but _Server and no remote.
+func New(opts Options) (*Server, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	opts.Limits.fill()
+	s := &Server{
+		opts:     opts,
+		log:      opts.Logger,
+		id:       ovsdb.NewUUID(),
+		locks:    newLockTable(),
+		dbs:      map[string]*database{},
+		sessions: map[*session]struct{}{},
+	}
+	s.tls.Store(opts.TLS)
+	var err error
+	if s.catalog, err = newCatalog(s); err != nil {
+		return nil, err
+	}
+	s.dbs[catalogName] = s.catalog
+	go s.catalog.loop()
+	if err := s.enter(catalogAdd(nil, s.catalog)); err != nil {
+		s.catalog.queue.close()
+		return nil, err
+	}
+	s.remotes = newRemotes(s)
+	return s, nil
+}
+
+func (s *Server) historyLimit() int {
+	switch {
+	case s.opts.History < 0:
+		return 0
+	case s.opts.History == 0:
+		return 100
+	}
+	return s.opts.History
+}
+
+// SetTLS changes the keys that connections from now on use.
+func (s *Server) SetTLS(tls *stream.TLS) { s.tls.Store(tls) }
+
+// DisableMonitorCond makes the server refuse monitor_cond and monitor_cond_since, as servers
+// do that are older than them.
+func (s *Server) DisableMonitorCond() { s.noMonitorCond.Store(true) }
+
+// enter executes operations on the catalog and waits for them.
+func (s *Server) enter(ops []byte) error {
+	done := make(chan error, 1)
+	s.catalog.internal(ops, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		return fmt.Errorf("update database %s: %w", catalogName, err)
+	}
+	return nil
+}
+
+// Errors of AddDatabase and RemoveDatabase.
+var (
+	ErrReserved  = errors.New(`names beginning with "_" are reserved`)
+	ErrDuplicate = errors.New("duplicate database name")
+	ErrAlready   = errors.New("already open")
+	ErrUnknown   = errors.New("no such database")
+)
+
+// AddDatabase serves the database in the file at path, which must exist, and returns its
+// name.
+func (s *Server) AddDatabase(path string) (string, error) {
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	for _, d := range s.all() {
+		if d.path == path {
+			return "", fmt.Errorf("%s: %w", path, ErrAlready)
+		}
+	}
+	file, err := storage.Open(path, storage.Options{FS: s.opts.FS})
+	if err != nil {
+		return "", err
+	}
+	content, err := s.load(path, file)
+	if err == nil {
+		err = s.add(newDatabase(s, path, file, content))
+	}
+	if err != nil {
+		file.Close()
+		return "", err
+	}
+	return content.Schema().Name, nil
+}
+
+// AddMemory serves an empty database that is kept in memory only.
+func (s *Server) AddMemory(schema *ovsdb.DatabaseSchema) error {
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	return s.add(newDatabase(s, "", nil, db.New(schema)))
+}
+
+// load reads a log into a database.
+func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
+	var d *db.Database
+	recovery, err := file.Replay(func(record []byte) error {
+		v, err := wire.Parse(record)
+		if err != nil {
+			return err
+		}
+		if d != nil {
+			return d.ReplayRecord(v)
+		}
+		schema, err := ovsdb.ParseSchema(v)
+		if err != nil {
+			return err
+		}
+		d = db.New(schema)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if d == nil {
+		return nil, fmt.Errorf("%s: the file is empty", path)
+	}
+	if recovery != nil {
+		s.log.Error(path + ": the file is damaged: " + recovery.String())
+	}
+	return d, nil
+}
+
+// add starts to serve a database. The caller holds admin.
+func (s *Server) add(d *database) error {
+	if d.name[0] == '_' {
+		return fmt.Errorf("%s: %w", d.name, ErrReserved)
+	}
+	s.mu.Lock()
+	switch {
+	case s.closed:
+		s.mu.Unlock()
+		return errShutdown
+	case s.dbs[d.name] != nil:
+		s.mu.Unlock()
+		return fmt.Errorf("%s: %w", d.name, ErrDuplicate)
+	}
+	s.dbs[d.name] = d
+	s.mu.Unlock()
+	go d.loop()
+	if err := s.enter(catalogAdd(nil, d)); err != nil {
+		s.drop(d)
+		return err
+	}
+	s.reconnectUnaware("adding " + d.name + " database")
+	s.remotes.resolve()
+	return nil
+}
+
+// drop stops serving a database.
+func (s *Server) drop(d *database) {
+	s.mu.Lock()
+	delete(s.dbs, d.name)
+	s.mu.Unlock()
+	d.do(d.dropAll)
+	d.queue.close()
+	<-d.ended
+}
+
+// RemoveDatabase stops serving a database.
+func (s *Server) RemoveDatabase(name string) error {
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	d := s.find(name)
+	if d == nil || d == s.catalog {
+		return fmt.Errorf("%s: %w", name, ErrUnknown)
+	}
+	s.drop(d)
+	if err := s.enter(catalogRemove(nil, d)); err != nil {
+		return err
+	}
+	s.reconnectUnaware("removing " + name + " database")
+	s.remotes.resolve()
+	return nil
+}
+
+// converted makes the change of a database's schema known.
+func (s *Server) converted(d *database) {
+	ops := append(catalogRemove(nil, d), ',')
+	s.catalog.internal(catalogAdd(ops, d), nil)
+	s.reconnectUnaware("committed " + d.name + " database schema conversion")
+}
+
+// Databases returns the names of the databases, sorted, _Server among them.
+func (s *Server) Databases() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make([]string, 0, len(s.dbs))
+	for name := range s.dbs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// appendNames appends the names of the databases as a JSON array.
+func (s *Server) appendNames(dst []byte) []byte {
+	dst = append(dst, '[')
+	for i, name := range s.Databases() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = wire.AppendString(dst, name)
+	}
+	return append(dst, ']')
+}
+
+// find returns the database called name, nil if there is none.
+func (s *Server) find(name string) *database {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dbs[name]
+}
+
+// all returns the databases sorted by name.
+func (s *Server) all() []*database {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dbs := make([]*database, 0, len(s.dbs))
+	for _, d := range s.dbs {
+		dbs = append(dbs, d)
+	}
+	slices.SortFunc(dbs, func(a, b *database) int {
+		if a.name < b.name {
+			return -1
+		}
+		return 1
+	})
+	return dbs
+}
+
+// Compact rewrites the log of a database, and waits for it.
+func (s *Server) Compact(name string) error {
+	d := s.find(name)
+	if d == nil {
+		return fmt.Errorf("%s: %w", name, ErrUnknown)
+	}
+	done := make(chan error, 1)
+	if !d.queue.put(job{alone: true, run: func(*batch) { d.startCompaction(func(err error) { done <- err }) }}) {
+		return fmt.Errorf("%s: %w", name, ErrUnknown)
+	}
+	return <-done
+}
+
+// InMemory says whether a database has no file.
+func (s *Server) InMemory(name string) bool {
+	d := s.find(name)
+	return d == nil || d.path == ""
+}
+
+// Pipe returns the client's end of a connection to the server within the process. Its
+// session is trusted: ReadOnly and Roles do not apply to it.
+func (s *Server) Pipe() (net.Conn, error) {
+	client, server := net.Pipe()
+	sess, err := s.start(server, "internal", access{trusted: true, local: true})
+	if err != nil {
+		client.Close()
+		server.Close()
+		return nil, err
+	}
+	go func() {
+		defer s.serving.Done()
+		_ = sess.serve()
+		s.remove(sess)
+	}()
+	return client, nil
+}
+
+// start makes a session for a connection. The caller runs its serve, then remove, and
+// serving.Done.
+func (s *Server) start(nc net.Conn, name string, a access) (*session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errShutdown
+	}
+	if len(s.sessions) >= s.opts.Limits.Sessions {
+		return nil, fmt.Errorf("limit of %d sessions reached", s.opts.Limits.Sessions)
+	}
+	sess := newSession(s, nc, name, a)
+	s.sessions[sess] = struct{}{}
+	s.serving.Add(1)
+	return sess, nil
+}
+
+func (s *Server) remove(sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, sess)
+}
+
+// reconnectUnaware ends the sessions that have not said that they follow changes of the set
+// of databases: they find out when they connect again.
+func (s *Server) reconnectUnaware(reason string) {
+	s.disconnect(reason, func(sess *session) bool { return !sess.aware.Load() })
+}
+
+// Reconnect ends all sessions, which clients then start anew.
+func (s *Server) Reconnect(reason string) {
+	s.disconnect(reason, func(*session) bool { return true })
+}
+
+func (s *Server) disconnect(reason string, which func(*session) bool) {
+	s.mu.Lock()
+	var gone []*session
+	for sess := range s.sessions {
+		if which(sess) {
+			gone = append(gone, sess)
+		}
+	}
+	s.mu.Unlock()
+	for _, sess := range gone {
+		s.log.Info(sess.name + ": disconnecting (" + reason + ")")
+		sess.end()
+	}
+}
+
+// Close ends all sessions and closes all databases.
+func (s *Server) Close() error {
+	s.remotes.close()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	for sess := range s.sessions {
+		sess.abort(errShutdown)
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
+	s.admin.Lock()
+	defer s.admin.Unlock()
+	dbs := s.all()
+	for _, d := range dbs {
+		d.queue.close()
+	}
+	for _, d := range dbs {
+		<-d.ended
+	}
+	return nil
+}
+
+// end ends the session after what is queued for the peer has been sent.
+func (s *session) end() { s.conn.CloseSoon(time.Second) }

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// trigger is a transaction with a "wait" that is not met yet: it is executed again whenever
+// a table that it names changes, until it stops waiting.
+type trigger struct {
+	base    *database
+	sess    *session
+	id      []byte // of the request
+	key     string // the same in canonical form
+	params  wire.Value
+	arrived time.Time
+	wait    *db.Wait
+}
+
+// transact executes a transaction within the batch.
+func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
+	t := &trigger{base: d, sess: s, id: m.ID.Raw(), params: m.Params, arrived: time.Now()}
+	if len(d.triggers) > 0 { // only then can the id be in use
+		t.key = canonical(m.ID)
+		s.mu.Lock()
+		used, full := s.waiting[t.key] != nil, len(s.waiting) >= s.srv.opts.Limits.Waiting
+		s.mu.Unlock()
+		if used || full {
+			err := ovsdb.SyntaxError(m.Params, "", "%s: duplicate request ID", m.Method)
+			if full && !used {
+				err = ovsdb.ResourcesError("too many transactions of this session wait")
+			}
+			b.add(outcome{sess: s, id: t.id, queued: true, refused: err})
+			return
+		}
+	}
+	if d.try(t, b, true) {
+		return
+	}
+	t.key = canonical(m.ID)
+	s.mu.Lock()
+	over := s.over
+	if !over {
+		s.waiting[t.key] = t
+	}
+	s.mu.Unlock()
+	if !over {
+		d.triggers = append(d.triggers, t)
+	}
+	s.answered() // the requests behind it need not wait for it
+}
+
+// try executes a transaction; false if it waits.
+func (d *database) try(t *trigger, b *batch, queued bool) bool {
+	env := t.sess.env(d)
+	env.Elapsed = time.Since(t.arrived)
+	result := d.db.Transact(t.params, &env)
+	if result.Wait != nil {
+		t.wait = result.Wait
+		return false
+	}
+	if d.failed != nil && result.Changes != nil {
+		d.db.Undo(result.Changes)
+		result.Changes = nil
+		result.Reply = db.AppendCommitError(result.Reply,
+			ovsdb.IOError(d.failed, "database %s is read-only after an I/O error", d.name))
+	}
+	b.add(outcome{
+		sess:    t.sess,
+		id:      t.id,
+		results: result.Reply,
+		failed:  result.Failed,
+		changes: result.Changes,
+		durable: result.Durable,
+		queued:  queued,
+	})
+	return true
+}
+
+// env is what the session may do in d.
+func (s *session) env(d *database) db.Env {
+	env := db.Env{ReadOnly: s.readOnly() || d.readOnly}
+	env.HasLock = func(name string) bool { return s.srv.locks.holds(s, name) }
+	if roles := s.srv.opts.Roles; roles != nil && !s.access.trusted && !s.access.local {
+		env.Permit = func(op string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error {
+			return roles(s.access.role, op, d.name, table, columns)
+		}
+	}
+	return env
+}
+
+// runTriggers executes what waited for the changes of the batch, and for the changes of
+// those in turn.
+func (d *database) runTriggers(b *batch) {
+	seen := 0
+	for len(d.triggers) > 0 && b.changed {
+		b.changed = false
+		tables := map[*ovsdb.TableSchema]bool{}
+		for _, o := range b.outcomes[seen:] {
+			if o.changes != nil {
+				for i := range o.changes.Tables {
+					tables[o.changes.Tables[i].Schema] = true
+				}
+			}
+		}
+		seen = len(b.outcomes)
+		for _, t := range slices.Clone(d.triggers) {
+			if !slices.ContainsFunc(t.wait.Tables, func(ts *ovsdb.TableSchema) bool { return tables[ts] }) {
+				continue
+			}
+			if d.try(t, b, false) {
+				d.dropTrigger(t)
+			}
+		}
+	}
+}
+
+// expireTriggers executes the transactions whose time is up.
+func (d *database) expireTriggers() {
+	b := &batch{base: d}
+	now := time.Now()
+	for _, t := range slices.Clone(d.triggers) {
+		if t.wait.Timeout >= 0 && now.Sub(t.arrived) >= t.wait.Timeout && d.try(t, b, false) {
+			d.dropTrigger(t)
+		}
+	}
+	d.runTriggers(b)
+	b.commit()
+}
+
+// untilTimeout is how long the first transaction to time out has.
+func (d *database) untilTimeout() time.Duration {
+	left := time.Duration(math.MaxInt64)
+	now := time.Now()
+	for _, t := range d.triggers {
+		if t.wait.Timeout >= 0 {
+			left = min(left, t.arrived.Add(t.wait.Timeout).Sub(now))
+		}
+	}
+	return max(left, 0)
+}
+
+// triggersOf lists the waiting transactions of a session.
+func (d *database) triggersOf(s *session) []*trigger {
+	var own []*trigger
+	for _, t := range d.triggers {
+		if t.sess == s {
+			own = append(own, t)
+		}
+	}
+	return own
+}
+
+// dropTrigger takes a transaction off those that wait.
+func (d *database) dropTrigger(t *trigger) {
+	if i := slices.Index(d.triggers, t); i >= 0 {
+		d.triggers = slices.Delete(d.triggers, i, i+1)
+	}
+	t.sess.mu.Lock()
+	delete(t.sess.waiting, t.key)
+	t.sess.mu.Unlock()
+}
+
+// cancelTrigger answers a transaction that still waits as RFC 7047, section 4.1.4, says.
+func (d *database) cancelTrigger(t *trigger) {
+	if !slices.Contains(d.triggers, t) {
+		return
+	}
+	d.dropTrigger(t)
+	d.catchUp(t.sess)
+	t.sess.send(jsonrpc.AppendError(nil, quoted(string(errCanceled)), t.id))
+}
