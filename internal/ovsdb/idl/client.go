@@ -1,0 +1,280 @@
+package idl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb/reconnect"
+)
+
+// Client keeps a replica of one database. Its methods may be called by any
+// goroutine; Take is meant for one consumer.
+type Client struct {
+	opts    Options       // constant after New
+	log     *slog.Logger  // constant after New
+	updates chan struct{} // cap 1
+
+	mu      sync.Mutex    // guards what follows
+	session *session      // the one whose replica is in step; nil: none
+	current *Snapshot     // nil: never synchronized
+	lastID  string        // of the transaction that made current; empty: not known
+	taken   *Snapshot     // what Take returned last; nil: never
+	reset   bool          // for the next Delta
+	changed chan struct{} // closed, and made anew, when session or lastErr changes
+	lastErr error         // why there is no connection
+	locks   map[string]*lock
+}
+
+// New returns a client that does nothing until Run.
+func New(opts Options) *Client {
+	if opts.Name == "" {
+		opts.Name = opts.Database
+	}
+	log := opts.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Client{
+		opts:    opts,
+		log:     log,
+		updates: make(chan struct{}, 1),
+		changed: make(chan struct{}),
+		locks:   map[string]*lock{},
+	}
+}
+
+// Run connects and keeps connected until ctx ends. It returns the cause of ctx's end,
+// or with Once the error that ended the connection. It is called once.
+func (c *Client) Run(ctx context.Context) error {
+	fsm := reconnect.New(c.opts.Name, time.Now(), c.log)
+	fsm.SetBackoff(0, c.opts.MaxBackoff)
+	fsm.SetPassive(c.opts.Passive, time.Now())
+	if c.opts.Once {
+		fsm.SetMaxTries(1)
+	}
+	fsm.Enable(time.Now())
+	for fsm.State() != reconnect.Void {
+		if err := c.await(ctx, fsm, reconnect.Connect); err != nil {
+			return err
+		}
+		err := c.connect(ctx, fsm)
+		c.disconnected(err)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		fsm.Disconnected(time.Now(), err)
+	}
+	return c.LastError()
+}
+
+// await returns when fsm asks for action.
+func (c *Client) await(ctx context.Context, fsm *reconnect.FSM, action reconnect.Action) error {
+	for fsm.Run(time.Now()) != action {
+		var wait <-chan time.Time
+		if at, ok := fsm.Deadline(time.Now()); ok {
+			wait = time.After(time.Until(at))
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-wait:
+		}
+	}
+	return nil
+}
+
+// connect makes a connection and serves it. It returns the reason of its end.
+func (c *Client) connect(ctx context.Context, fsm *reconnect.FSM) error {
+	if c.opts.Passive {
+		fsm.Listening(time.Now())
+	} else {
+		fsm.Connecting(time.Now())
+	}
+	dialCtx := ctx
+	if at, ok := fsm.Deadline(time.Now()); ok {
+		var cancel context.CancelFunc
+		dialCtx, cancel = context.WithDeadline(ctx, at)
+		defer cancel()
+	}
+	nc, err := c.opts.Dial(dialCtx)
+	if err != nil {
+		return err
+	}
+	fsm.SetProbeInterval(syncPatience)
+	fsm.Connected(time.Now())
+	return c.serve(ctx, fsm, nc)
+}
+
+func (c *Client) serve(ctx context.Context, fsm *reconnect.FSM, nc net.Conn) error {
+	s := newSession(c, nc)
+	defer s.rpc.Close()
+	s.start()
+	alive := time.Now()
+	for {
+		var wait <-chan time.Time
+		if at, ok := fsm.Deadline(time.Now()); ok {
+			wait = time.After(time.Until(at))
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.rpc.Done():
+			return s.rpc.Err()
+		case <-s.inStep:
+			s.inStep = nil
+			fsm.SetProbeInterval(c.opts.probeInterval())
+			c.setError(nil)
+		case <-wait:
+		}
+		if at := s.activity(); at.After(alive) {
+			alive = at
+			fsm.Activity(at)
+		}
+		switch fsm.Run(time.Now()) {
+		case reconnect.Probe:
+			s.probe()
+		case reconnect.Disconnect:
+			return errors.New("no response to inactivity probe")
+		}
+	}
+}
+
+// disconnected notes that there is no connection any more.
+func (c *Client) disconnected(err error) {
+	c.mu.Lock()
+	c.session = nil
+	for _, l := range c.locks {
+		l.owned = false
+	}
+	c.mu.Unlock()
+	c.setError(err)
+	c.poke() // locks may be lost
+}
+
+func (c *Client) setError(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastErr = err
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// resume returns what the replica of the next connection goes on from: the newest
+// snapshot, nil if there is none, and the last transaction in it, if it is known.
+func (c *Client) resume() (*Snapshot, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current, c.lastID
+}
+
+// synchronized makes s the session in step, and its replica the current snapshot. It
+// returns the locks to ask for, and whether to steal them.
+func (c *Client) synchronized(s *session) map[string]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = s
+	c.current, c.lastID = s.data, s.lastID
+	c.reset = true
+	c.poke()
+	wanted := make(map[string]bool, len(c.locks))
+	for name, l := range c.locks {
+		wanted[name] = l.steal
+	}
+	return wanted
+}
+
+// publish makes the replica of s the current snapshot.
+func (c *Client) publish(s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current, c.lastID = s.data, s.lastID
+	c.poke()
+}
+
+// distrust makes the next connection read everything: the replica and the server do
+// not agree.
+func (c *Client) distrust() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastID = ""
+}
+
+func (c *Client) poke() {
+	select {
+	case c.updates <- struct{}{}:
+	default:
+	}
+}
+
+// Updates receives a value when there may be something new: to take, or about a lock
+// or the connection.
+func (c *Client) Updates() <-chan struct{} { return c.updates }
+
+// Take returns the newest snapshot and how it differs from the one taken before; the
+// first time, from an empty database. Before the replica was ever synchronized both
+// are nil.
+func (c *Client) Take() (*Snapshot, *Delta) {
+	c.mu.Lock()
+	before, after := c.taken, c.current
+	d := &Delta{Reset: c.reset}
+	c.taken, c.reset = after, false
+	c.mu.Unlock()
+	if after == nil {
+		return nil, nil
+	}
+	d.Tables = difference(before, after)
+	return after, d
+}
+
+// Snapshot returns the newest snapshot, nil if the replica was never synchronized. It
+// is not taken: Take tells the same changes as without.
+func (c *Client) Snapshot() *Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// Connected reports whether there is a connection and the replica is in step.
+func (c *Client) Connected() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session != nil
+}
+
+// LastError returns why there is no connection. It is nil while there is one, and
+// before the first attempt has ended.
+func (c *Client) LastError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lastErr
+}
+
+// WaitReady waits until Connected, and returns the newest snapshot. With Once it
+// returns the error of the attempt if that fails.
+func (c *Client) WaitReady(ctx context.Context) (*Snapshot, error) {
+	for {
+		c.mu.Lock()
+		ready, current, lastErr, changed := c.session != nil, c.current, c.lastErr, c.changed
+		c.mu.Unlock()
+		switch {
+		case ready:
+			return current, nil
+		case lastErr != nil && c.opts.Once:
+			return nil, fmt.Errorf("connect to %s: %w", c.opts.Name, lastErr)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			err := context.Cause(ctx)
+			if lastErr != nil {
+				err = fmt.Errorf("%w (%w)", err, lastErr)
+			}
+			return nil, fmt.Errorf("connect to %s: %w", c.opts.Name, err)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package idl
+
+import (
+	"iter"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// RowDelta is what became of one row: Old is nil for a new one, New for one that
+// is gone.
+type RowDelta struct {
+	UUID     ovsdb.UUID
+	Old, New *ovsdb.Row
+}
+
+// Delta is the difference between two snapshots. All its rows are of the schema of
+// the later one. Tables without a difference are not in it.
+type Delta struct {
+	// Reset tells that the replica was synchronized anew in between: what the server
+	// does not store may have been lost.
+	Reset  bool
+	Tables map[string][]RowDelta
+}
+
+// Empty reports whether there is neither a difference nor a Reset.
+func (d *Delta) Empty() bool { return !d.Reset && len(d.Tables) == 0 }
+
+// Rows yields the old and the new form of the rows of a table that differ.
+func (d *Delta) Rows(table string) iter.Seq2[*ovsdb.Row, *ovsdb.Row] {
+	return func(yield func(*ovsdb.Row, *ovsdb.Row) bool) {
+		for _, row := range d.Tables[table] {
+			if !yield(row.Old, row.New) {
+				return
+			}
+		}
+	}
+}
+
+// difference returns what leads from before, which may be nil, to after.
+func difference(before, after *Snapshot) map[string][]RowDelta {
+	if before == nil {
+		before = newSnapshot(after.plan)
+	}
+	if before.plan != after.plan {
+		before = before.translate(after.plan)
+	}
+	tables := map[string][]RowDelta{}
+	for i, t := range after.plan.tables {
+		var rows []RowDelta
+		compare(before.tables[i].root, after.tables[i].root, 0, func(b, a *ovsdb.Row) {
+			switch {
+			case b == nil:
+				rows = append(rows, RowDelta{a.UUID, nil, a})
+			case a == nil:
+				rows = append(rows, RowDelta{b.UUID, b, nil})
+			case !t.equalRows(b, a):
+				rows = append(rows, RowDelta{a.UUID, b, a})
+			}
+		})
+		if rows != nil {
+			tables[t.schema.Name] = rows
+		}
+	}
+	return tables
+}

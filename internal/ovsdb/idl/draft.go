@@ -1,0 +1,195 @@
+package idl
+
+import (
+	"fmt"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// draft is a snapshot in the making. It starts as another one, whose memory it
+// shares and does not touch: a draft that fails half way is simply dropped.
+type draft struct {
+	plan   *plan
+	tables []Table
+	known  []Table // rows to use in place of equal new ones; nil: none
+	edit   *edit
+}
+
+// newDraft starts from s.
+func newDraft(s *Snapshot) *draft {
+	return &draft{plan: s.plan, tables: append([]Table(nil), s.tables...), edit: new(edit)}
+}
+
+// newDraftAfresh starts with nothing, for a database of which s was an earlier
+// state: a row that is still the same remains the same *Row.
+func newDraftAfresh(s *Snapshot) *draft {
+	return &draft{plan: s.plan, tables: make([]Table, len(s.tables)), known: s.tables, edit: new(edit)}
+}
+
+// publish ends the draft.
+func (d *draft) publish() *Snapshot { return &Snapshot{plan: d.plan, tables: d.tables} }
+
+func (d *draft) set(table int, row *ovsdb.Row) {
+	t := &d.tables[table]
+	if d.known != nil {
+		if old := d.known[table].Get(row.UUID); old != nil && d.plan.tables[table].equalRows(old, row) {
+			row = old
+		}
+	}
+	root, added := t.root.set(d.edit, 0, row)
+	t.root = root
+	if added {
+		t.n++
+	}
+}
+
+func (d *draft) remove(table int, id ovsdb.UUID) {
+	t := &d.tables[table]
+	root, removed := t.root.remove(d.edit, 0, id)
+	t.root = root
+	if removed {
+		t.n--
+	}
+}
+
+// version is how the server tells about changes: the number in "update",
+// "update2" and "update3".
+type version int
+
+// method is the request that makes the server use a version.
+func (v version) method() string {
+	return [...]string{1: "monitor", 2: "monitor_cond", 3: "monitor_cond_since"}[v]
+}
+
+// apply applies <table-updates> of v. Tables and columns that are not replicated
+// are ignored.
+func (d *draft) apply(updates wire.Value, v version) error {
+	if updates.Kind() != wire.Object {
+		return fmt.Errorf("table updates are %s, not an object", updates.Kind())
+	}
+	for name, rows := range updates.Members() {
+		table, ok := d.plan.index[name]
+		if !ok {
+			continue
+		}
+		if err := d.applyTable(table, rows, v); err != nil {
+			return fmt.Errorf("update of table %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (d *draft) applyTable(table int, rows wire.Value, v version) error {
+	if rows.Kind() != wire.Object {
+		return fmt.Errorf("rows are %s, not an object", rows.Kind())
+	}
+	for text, update := range rows.Members() {
+		id, ok := ovsdb.ParseUUID(text)
+		if !ok {
+			return fmt.Errorf("%q is not a UUID", text)
+		}
+		if update.Kind() != wire.Object {
+			return fmt.Errorf("row %s: update is %s, not an object", text, update.Kind())
+		}
+		var err error
+		if v == 1 {
+			err = d.applyRow1(table, id, update)
+		} else {
+			err = d.applyRow2(table, id, update)
+		}
+		if err != nil {
+			return fmt.Errorf("row %s: %w", text, err)
+		}
+	}
+	return nil
+}
+
+// applyRow1 applies a <row-update>: the old and the new row, or one of them.
+func (d *draft) applyRow1(table int, id ovsdb.UUID, update wire.Value) error {
+	if columns := update.Get("new"); columns.Exists() {
+		return d.setColumns(table, id, d.tables[table].Get(id), columns)
+	}
+	if !update.Get("old").Exists() {
+		return fmt.Errorf(`update has neither "old" nor "new"`)
+	}
+	d.remove(table, id)
+	return nil
+}
+
+// applyRow2 applies a <row-update2>: one of four, by the name of its only member.
+func (d *draft) applyRow2(table int, id ovsdb.UUID, update wire.Value) error {
+	if update.Len() != 1 {
+		return fmt.Errorf("update has %d members, not 1", update.Len())
+	}
+	for what, columns := range update.Members() {
+		switch what {
+		case "initial", "insert":
+			return d.setColumns(table, id, nil, columns)
+		case "modify":
+			return d.modifyColumns(table, id, columns)
+		case "delete":
+			d.remove(table, id)
+			return nil
+		default:
+			return fmt.Errorf("unknown kind of update %q", what)
+		}
+	}
+	return nil
+}
+
+// setColumns stores a row that has the columns given and the others from base, or
+// with their defaults if that is nil.
+func (d *draft) setColumns(table int, id ovsdb.UUID, base *ovsdb.Row, columns wire.Value) error {
+	if columns.Kind() != wire.Object {
+		return fmt.Errorf("columns are %s, not an object", columns.Kind())
+	}
+	t := d.plan.tables[table]
+	row := &ovsdb.Row{UUID: id}
+	if base != nil {
+		row.Fields = append([]ovsdb.Datum(nil), base.Fields...)
+	} else {
+		row.Fields = append([]ovsdb.Datum(nil), t.defaults...)
+	}
+	for name, v := range columns.Members() {
+		c := t.columns[name]
+		if c == nil {
+			continue
+		}
+		value, err := ovsdb.ParseDatum(v, &c.value, nil)
+		if err != nil {
+			return fmt.Errorf("column %s: %w", name, err)
+		}
+		row.Fields[c.Index] = value
+	}
+	d.set(table, row)
+	return nil
+}
+
+// modifyColumns applies the differences given to a row.
+func (d *draft) modifyColumns(table int, id ovsdb.UUID, columns wire.Value) error {
+	if columns.Kind() != wire.Object {
+		return fmt.Errorf("columns are %s, not an object", columns.Kind())
+	}
+	old := d.tables[table].Get(id)
+	if old == nil {
+		return fmt.Errorf("is modified but does not exist")
+	}
+	t := d.plan.tables[table]
+	row := &ovsdb.Row{UUID: id, Fields: append([]ovsdb.Datum(nil), old.Fields...)}
+	for name, v := range columns.Members() {
+		c := t.columns[name]
+		if c == nil {
+			continue
+		}
+		diff, err := ovsdb.ParseDatum(v, &c.diff, nil)
+		if err == nil {
+			row.Fields[c.Index], err = old.Fields[c.Index].ApplyDiff(diff, &c.Type)
+		}
+		if err != nil {
+			return fmt.Errorf("column %s: %w", name, err)
+		}
+	}
+	d.set(table, row)
+	return nil
+}

@@ -1,0 +1,83 @@
+package idl
+
+import (
+	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// lock is one that the client wants.
+type lock struct {
+	steal bool // at the next request only
+	owned bool
+}
+
+// Lock asks for a lock and keeps asking after each connection, until Unlock. Whether
+// it is held, HasLock tells; a change is announced by Updates.
+func (c *Client) Lock(name string) { c.want(name, false) }
+
+// Steal is Lock, but takes the lock from whoever holds it.
+func (c *Client) Steal(name string) { c.want(name, true) }
+
+func (c *Client) want(name string, steal bool) {
+	c.mu.Lock()
+	l, ok := c.locks[name]
+	if !ok {
+		l = new(lock)
+		c.locks[name] = l
+	}
+	l.steal = steal
+	s := c.session
+	c.mu.Unlock()
+	if s != nil && (!ok || steal) {
+		// An error means that the connection has ended; the next one asks again.
+		_ = s.requestLock(name, steal)
+	}
+}
+
+// Unlock gives a lock up, or stops asking for it.
+func (c *Client) Unlock(name string) {
+	c.mu.Lock()
+	_, ok := c.locks[name]
+	delete(c.locks, name)
+	s := c.session
+	c.mu.Unlock()
+	if s != nil && ok {
+		_ = s.call("unlock", appendParams(nil, name), func(wire.Value, *jsonrpc.RemoteError) error { return nil })
+	}
+}
+
+// HasLock reports whether the client holds a lock, as far as it knows: to be sure, a
+// transaction asserts it.
+func (c *Client) HasLock(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.locks[name]
+	return l != nil && l.owned
+}
+
+func (s *session) requestLock(name string, steal bool) error {
+	method := "lock"
+	if steal {
+		method = "steal"
+	}
+	return s.call(method, appendParams(nil, name), func(result wire.Value, refused *jsonrpc.RemoteError) error {
+		if refused != nil {
+			s.client.log.Warn("lock "+name+" refused", "error", refused)
+			return nil
+		}
+		s.client.lockChanged(name, result.Get("locked").Bool())
+		return nil
+	})
+}
+
+func (c *Client) lockChanged(name string, owned bool) {
+	c.mu.Lock()
+	if l := c.locks[name]; l != nil {
+		l.owned = owned
+		if owned {
+			l.steal = false
+		}
+	}
+	c.mu.Unlock()
+	c.poke()
+}

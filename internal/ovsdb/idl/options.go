@@ -1,0 +1,61 @@
+package idl
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb/reconnect"
+)
+
+// Options configure a Client. Database and Dial must be set.
+type Options struct {
+	Database string
+	// Dial makes a connection. Its context ends when the attempt has taken too long.
+	Dial func(context.Context) (net.Conn, error)
+	// Passive tells that Dial waits for the server to connect, however long that takes.
+	Passive bool
+	// Tables are the tables to replicate and their columns; nil for all columns of a
+	// table, a nil map for all tables. What the server does not have is left out.
+	Tables map[string][]string
+	// LeaderOnly refuses the servers of a cluster that are not its leader.
+	LeaderOnly bool
+	// Once makes Run return the error when an attempt to connect fails or the
+	// connection ends, rather than connect again.
+	Once bool
+
+	Name   string       // of the server, in the log; empty: that of the database
+	Logger *slog.Logger // nil: nothing is logged
+
+	// MaxBackoff is the longest wait between attempts to connect; 0: 8 s.
+	MaxBackoff time.Duration
+	// ProbeInterval is after how long without a sign of life the server is probed, and
+	// after how long without an answer it is given up; 0: 5 s, below 0: never.
+	ProbeInterval time.Duration
+	MaxMessage    int // bytes of a message received; 0: jsonrpc's default
+}
+
+// syncPatience is the probe interval while the replica is being synchronized: a
+// server that composes a large database answers nothing else meanwhile. To give it
+// up and ask again would never end.
+const syncPatience = time.Minute
+
+func (o *Options) probeInterval() time.Duration {
+	switch {
+	case o.ProbeInterval == 0:
+		return reconnect.DefaultProbeInterval
+	case o.ProbeInterval < 0:
+		return 0
+	}
+	return o.ProbeInterval
+}
+
+// ErrNotConnected is returned for a request while there is no connection with a
+// replica in step. The request was not sent.
+var ErrNotConnected = errors.New("not connected to the database")
+
+// ErrOutcomeUnknown is returned by Transact when the connection ended, or the caller
+// gave up, before the server answered: the transaction may have been executed or not.
+var ErrOutcomeUnknown = errors.New("outcome of the transaction is unknown")

@@ -1,0 +1,91 @@
+package idl
+
+import (
+	"iter"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// Snapshot is the replica between two transactions. It does not change.
+type Snapshot struct {
+	plan   *plan
+	tables []Table // as plan.tables
+}
+
+// Table is one table of a Snapshot. A nil *Table is empty.
+type Table struct {
+	root *node
+	n    int
+}
+
+func newSnapshot(p *plan) *Snapshot {
+	return &Snapshot{plan: p, tables: make([]Table, len(p.tables))}
+}
+
+// Schema returns the schema of the server's database. As long as the server's
+// stays the same it is the same pointer.
+func (s *Snapshot) Schema() *ovsdb.DatabaseSchema { return s.plan.schema }
+
+// Table returns the table called name. It is empty if the database does not have
+// it or it is not replicated.
+func (s *Snapshot) Table(name string) *Table {
+	i, ok := s.plan.index[name]
+	if !ok {
+		return nil
+	}
+	return &s.tables[i]
+}
+
+// Get returns the row called id, or nil.
+func (t *Table) Get(id ovsdb.UUID) *ovsdb.Row {
+	if t == nil {
+		return nil
+	}
+	return t.root.get(id)
+}
+
+// All yields the rows in the order of their UUIDs.
+func (t *Table) All() iter.Seq[*ovsdb.Row] {
+	return func(yield func(*ovsdb.Row) bool) {
+		if t != nil {
+			t.root.each(yield)
+		}
+	}
+}
+
+// Len returns the number of rows.
+func (t *Table) Len() int {
+	if t == nil {
+		return 0
+	}
+	return t.n
+}
+
+// translate returns s with its rows as rows of p, so that they can be compared
+// with others of p: columns by name, those of another type with their defaults.
+func (s *Snapshot) translate(p *plan) *Snapshot {
+	d := newDraft(newSnapshot(p))
+	for i, t := range p.tables {
+		old := s.Table(t.schema.Name)
+		if old == nil {
+			continue
+		}
+		from := make([]int, len(t.schema.Columns)) // -1: there is no such column
+		for j, c := range t.schema.Columns {
+			from[j] = -1
+			if o := s.plan.schema.Tables[t.schema.Name].Column(c.Name); o != nil && o.Type.Equal(&c.Type) {
+				from[j] = o.Index
+			}
+		}
+		for row := range old.All() {
+			fields := append([]ovsdb.Datum(nil), t.defaults...)
+			for j := range fields {
+				if from[j] >= 0 {
+					fields[j] = row.Fields[from[j]]
+				}
+			}
+			d.set(i, &ovsdb.Row{UUID: row.UUID, Version: row.Version, Fields: fields})
+		}
+	}
+	return d.publish()
+}
