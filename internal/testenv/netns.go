@@ -5,15 +5,15 @@ import (
 	"os"
 	"testing"
 
-	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/namespace"
 )
 
 // Netns makes a network namespace for the test. At its end the namespace goes, and a process
 // that is left in it fails the test.
-func Netns(t testing.TB, name string) *lab.Namespace {
+func Netns(t testing.TB, name string) *namespace.Namespace {
 	t.Helper()
 	Root(t)
-	n, err := lab.CreateNamespace(fmt.Sprintf("vt%d-%s", os.Getpid(), name))
+	n, err := namespace.Create(fmt.Sprintf("vt%d-%s", os.Getpid(), name))
 	if err != nil {
 		t.Fatal(err)
 	}

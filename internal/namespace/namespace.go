@@ -1,4 +1,5 @@
-package lab
+// Package namespace makes named network namespaces and runs code and programs inside them.
+package namespace
 
 import (
 	"errors"
@@ -16,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespaceDir is where "ip netns" keeps its names, so that it sees ours and we see its.
-const namespaceDir = "/run/netns"
+// dir is where "ip netns" keeps its names, so that it sees ours and we see its.
+const dir = "/run/netns"
 
 // Namespace is a named network namespace. It outlives the process that makes it, until Delete.
 type Namespace struct {
@@ -25,8 +26,8 @@ type Namespace struct {
 	handle netns.NsHandle
 }
 
-// CreateNamespace makes an empty network namespace with its loopback device up.
-func CreateNamespace(name string) (*Namespace, error) {
+// Create makes an empty network namespace with its loopback device up.
+func Create(name string) (*Namespace, error) {
 	n := &Namespace{Name: name}
 	err := onThread(func() error {
 		var err error
@@ -49,8 +50,8 @@ func CreateNamespace(name string) (*Namespace, error) {
 	return n, nil
 }
 
-// OpenNamespace opens one that exists.
-func OpenNamespace(name string) (*Namespace, error) {
+// Open opens one that exists.
+func Open(name string) (*Namespace, error) {
 	handle, err := netns.GetFromName(name)
 	if err != nil {
 		return nil, fmt.Errorf("open network namespace %s: %w", name, err)
@@ -58,9 +59,9 @@ func OpenNamespace(name string) (*Namespace, error) {
 	return &Namespace{Name: name, handle: handle}, nil
 }
 
-// Namespaces lists the names that begin with prefix.
-func Namespaces(prefix string) ([]string, error) {
-	entries, err := os.ReadDir(namespaceDir)
+// List lists the names that begin with prefix.
+func List(prefix string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -77,7 +78,7 @@ func Namespaces(prefix string) ([]string, error) {
 }
 
 // Path is the file that stands for the namespace.
-func (n *Namespace) Path() string { return filepath.Join(namespaceDir, n.Name) }
+func (n *Namespace) Path() string { return filepath.Join(dir, n.Name) }
 
 // Close lets go of the namespace, which stays.
 func (n *Namespace) Close() error { return n.handle.Close() }
@@ -160,11 +161,19 @@ func (n *Namespace) Processes() ([]int, error) {
 
 // onThread runs f on a thread of its own, which ends with it: whatever f does to the
 // thread's namespaces can't leak into other goroutines.
+//
+// The first thread of a process is not used: it does not end before the process, so it
+// would keep a namespace alive, and /proc/PID/ns is what it says.
 func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the runtime ends the thread with the goroutine
-		done <- f()
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			done <- onThread(f) // on another one, as this one waits here
+			runtime.UnlockOSThread()
+			return
+		}
+		done <- f() // still locked: the runtime ends the thread with the goroutine
 	}()
 	return <-done
 }
