@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,9 @@ const (
 // programs started by the daemon don't see it.
 const stageVariable = "VTEP_DAEMON_STAGE"
 
+// stateSuffix follows the stage when the child has a state file.
+const stateSuffix = "+state"
+
 // Descriptors that a child gets beside the standard ones.
 const (
 	notifyFD = 3 // one byte written here: ready
@@ -38,7 +42,10 @@ const (
 
 // takeStage reads and removes what the process that started us left.
 func takeStage() (s stage, notify, state *os.File, err error) {
-	s = stage(os.Getenv(stageVariable))
+	// Whether there is a state file is told in words: descriptor 4 may be anything, as the Go
+	// runtime opens files of its own.
+	value, hasState := strings.CutSuffix(os.Getenv(stageVariable), stateSuffix)
+	s = stage(value)
 	if s == stageFirst {
 		return s, nil, nil, nil
 	}
@@ -51,7 +58,7 @@ func takeStage() (s stage, notify, state *os.File, err error) {
 	}
 	unix.CloseOnExec(notifyFD)
 	notify = os.NewFile(notifyFD, "notify")
-	if s == stageDaemon && unix.Fstat(stateFD, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
+	if hasState && unix.Fstat(stateFD, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
 		unix.CloseOnExec(stateFD)
 		state = os.NewFile(stateFD, "state")
 	}
@@ -72,10 +79,14 @@ func (d *Daemon) spawn(s stage) (started *child, ready bool, err error) {
 		return nil, false, fmt.Errorf("start the %s: %w", s, err)
 	}
 	defer r.Close()
+	value := stageVariable + "=" + string(s)
+	if d.state != nil {
+		value += stateSuffix
+	}
 	cmd := &exec.Cmd{
 		Path:       "/proc/self/exe", // also when the file has been replaced
 		Args:       os.Args,
-		Env:        append(os.Environ(), stageVariable+"="+string(s)),
+		Env:        append(os.Environ(), value),
 		Stdin:      os.Stdin,
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
