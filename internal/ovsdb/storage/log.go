@@ -58,9 +58,10 @@ func open(path string, opts Options) (l *Log, err error) {
 	if err != nil {
 		return nil, err
 	}
+	locked := l
 	defer func() {
 		if err != nil {
-			l.Close()
+			locked.Close()
 		}
 	}()
 	if l.file, err = l.opts.FS.Open(l.real, !opts.ReadOnly); err != nil {
@@ -106,9 +107,10 @@ func create(path string, schema []byte, opts Options) (l *Log, err error) {
 	if err != nil {
 		return nil, err
 	}
+	locked := l
 	defer func() {
 		if err != nil {
-			l.Close()
+			locked.Close()
 		}
 	}()
 	switch exists, err := l.opts.FS.Exists(l.real); {
