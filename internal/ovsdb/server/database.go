@@ -33,13 +33,9 @@ type database struct {
 	compacts int                  // how often the log was compacted
 	lastTry  time.Time            // of the last compaction begun by itself
 
-	mu     sync.Mutex // guards what follows: what the loop publishes for others
+	mu     sync.Mutex // guards what follows
 	schema []byte     // JSON
-	usage  usage
 }
-
-// usage is what memory/show tells of a database.
-type usage struct{ rows, atoms, monitors, triggers int }
 
 func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *database {
 	name := d.Schema().Name
@@ -152,22 +148,6 @@ func (d *database) catchUp(s *session) {
 	for _, m := range late {
 		m.flush(d.history.last)
 	}
-}
-
-// publishUsage makes the figures of memory/show current.
-func (d *database) publishUsage() {
-	u := usage{triggers: len(d.triggers)}
-	for range d.monitors.all {
-		u.monitors++
-	}
-	for _, ts := range d.db.Schema().SortedTables() {
-		n := d.db.Table(ts.Name).Len()
-		u.rows += n
-		u.atoms += n * len(ts.Columns)
-	}
-	d.mu.Lock()
-	d.usage = u
-	d.mu.Unlock()
 }
 
 // close ends everything that the database has.

@@ -200,14 +200,14 @@ func (r *remotes) reconcile() map[string]error {
 	defer r.apply.Unlock()
 	wanted := r.wanted()
 	r.mu.Lock()
-	active := maps.Clone(r.active)
+	active, closed := maps.Clone(r.active), r.closed
 	r.mu.Unlock()
 	for target, rem := range active {
 		opts, ok := wanted[target]
 		rem.mu.Lock()
 		same := opts.dscp == rem.opts.dscp && opts.role == rem.opts.role && opts.readOnly == rem.opts.readOnly
 		rem.mu.Unlock()
-		if !ok {
+		if !ok && !closed {
 			r.srv.log.Info(target + ": remote deconfigured")
 		}
 		if !ok || !same {

@@ -304,12 +304,6 @@ func (s *Server) Compact(name string) error {
 	return <-done
 }
 
-// InMemory says whether a database has no file.
-func (s *Server) InMemory(name string) bool {
-	d := s.find(name)
-	return d == nil || d.path == ""
-}
-
 // Pipe returns the client's end of a connection to the server within the process. Its
 // session is trusted: ReadOnly and Roles do not apply to it.
 func (s *Server) Pipe() (net.Conn, error) {

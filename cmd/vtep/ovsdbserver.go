@@ -1,0 +1,204 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/ovsdb/storage"
+	"github.com/vtep/vtep/internal/ovsdb/stream"
+)
+
+// ovsdbServer is the ovsdb-server personality: its command line and its control commands
+// around a server.Server.
+type ovsdbServer struct {
+	d      *daemon.Daemon
+	log    *slog.Logger
+	server *server.Server
+	state  *serverState
+
+	// The command line.
+	remotes    []string
+	run        string
+	durability string
+	noHistory  bool
+	readOnly   bool
+	noDBs      bool
+	files      stream.TLSFiles
+}
+
+func runOVSDBServer(args []string) int {
+	o := &ovsdbServer{d: daemon.New("ovsdb-server", version, daemon.OVSDirs())}
+	o.log = o.d.Logger("ovsdb_server")
+	own := o.options()
+	paths, err := daemon.Parse(args, append(own, o.d.Options()...))
+	switch {
+	case errors.Is(err, daemon.ErrHelp):
+		o.usage(os.Stdout)
+		return 0
+	case errors.Is(err, daemon.ErrVersion):
+		fmt.Printf("ovsdb-server (vtep) %s\n", version)
+		return 0
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "ovsdb-server: %v\n", err)
+		return 1
+	}
+	if status, over := o.d.Start(); over {
+		return status
+	}
+	defer o.d.Close()
+	if len(paths) == 0 && !o.noDBs {
+		paths = []string{filepath.Join(o.d.Dirs.DB, "conf.db")}
+	}
+	if err := o.open(paths); err != nil {
+		return o.d.Fatal(err)
+	}
+	defer func() {
+		if err := o.server.Close(); err != nil {
+			o.log.Warn("shutdown failed", "err", err)
+		}
+	}()
+	return o.serve()
+}
+
+func (o *ovsdbServer) options() []daemon.Option {
+	return []daemon.Option{
+		daemon.Strings("remote", "REMOTE", "listen on or connect to REMOTE, or what db:DB,TABLE,COLUMN lists", &o.remotes),
+		daemon.String("run", "COMMAND", "run COMMAND, then exit with its status", &o.run),
+		daemon.Flag("no-dbs", "serve no database until add-db; otherwise the default is conf.db", &o.noDBs),
+		daemon.String("durability", "POLICY", "always (default), client or off: when a transaction waits for the disk", &o.durability),
+		daemon.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
+		daemon.Flag("read-only", "refuse all changes", &o.readOnly),
+		{Long: "private-key", Short: 'p', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "private key for TLS",
+			Set: func(arg string) error { o.files.PrivateKey = arg; return nil }},
+		{Long: "certificate", Short: 'c', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate for TLS",
+			Set: func(arg string) error { o.files.Certificate = arg; return nil }},
+		{Long: "ca-cert", Short: 'C', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate of the authority of peers",
+			Set: func(arg string) error { o.files.CACert = arg; return nil }},
+		{Long: "bootstrap-ca-cert", Arg: daemon.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
+			Set: func(arg string) error { o.files.CACert, o.files.Bootstrap = arg, true; return nil }},
+		daemon.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &o.files.PeerCACert),
+		// The ciphers and protocols are those of the library: TLS 1.2 and later.
+		{Long: "ssl-protocols", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
+		{Long: "ssl-ciphers", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
+		{Long: "ssl-ciphersuites", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
+		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
+		{Long: "version", Short: 'V', Set: func(string) error { return daemon.ErrVersion }},
+	}
+}
+
+func (o *ovsdbServer) usage(w io.Writer) {
+	fmt.Fprintf(w, "ovsdb-server: serve OVSDB databases\nusage: ovsdb-server [OPTION]... [DATABASE]...\n"+
+		"where each DATABASE is a file in OVSDB format.\nThe default DATABASE, if none is given, is\n%s.\n\n",
+		filepath.Join(o.d.Dirs.DB, "conf.db"))
+	daemon.PrintOptions(w, o.options())
+	fmt.Fprintln(w, "\nDaemon and logging options:")
+	daemon.PrintOptions(w, o.d.Options())
+}
+
+// open makes the server with its databases and remotes.
+func (o *ovsdbServer) open(paths []string) error {
+	opts := server.Options{Logger: o.d.Logger("ovsdb_jsonrpc_server"), RunDir: o.d.Dirs.Run, ReadOnly: o.readOnly}
+	switch o.durability {
+	case "", "always":
+	case "client":
+		opts.Durability = server.DurableClient
+	case "off":
+		opts.Durability = server.DurableOff
+	default:
+		return fmt.Errorf("--durability=%s: not one of always, client and off", o.durability)
+	}
+	if o.noHistory {
+		opts.History = -1
+	}
+	tls, err := o.loadTLS()
+	if err != nil {
+		return err
+	}
+	opts.TLS = tls
+	if o.server, err = server.New(opts); err != nil {
+		return err
+	}
+	// After a crash under --monitor the state is that of the process that crashed.
+	o.state = newServerState(o.d.State(), paths, o.remotes)
+	if err := o.openAll(); err != nil {
+		o.server.Close()
+		return err
+	}
+	return nil
+}
+
+func (o *ovsdbServer) openAll() error {
+	if err := o.state.load(); err != nil {
+		return err
+	}
+	for _, path := range o.state.Databases {
+		if _, err := o.server.AddDatabase(path); err != nil {
+			return errors.New(databaseError(path, err))
+		}
+	}
+	for _, name := range o.state.Remotes {
+		if err := o.server.AddRemote(name); err != nil && strings.HasPrefix(name, "db:") {
+			return err
+		} // a listener that cannot be opened now is logged and tried again
+	}
+	return o.state.save()
+}
+
+// loadTLS loads the keys that the command line names, nil if it names none.
+func (o *ovsdbServer) loadTLS() (*stream.TLS, error) {
+	if o.files == (stream.TLSFiles{}) {
+		return nil, nil
+	}
+	return stream.LoadTLS(o.files)
+}
+
+// serve runs until the daemon is told to end, or the command of --run has ended.
+func (o *ovsdbServer) serve() int {
+	o.register()
+	if o.run != "" {
+		return o.runCommand()
+	}
+	o.log.Info("ovsdb-server (vtep) " + version)
+	if err := o.d.Ready(); err != nil {
+		return o.d.Fatal(err)
+	}
+	<-o.d.Context().Done()
+	return 0
+}
+
+func (o *ovsdbServer) runCommand() int {
+	if err := o.d.Ready(); err != nil {
+		return o.d.Fatal(err)
+	}
+	cmd := exec.CommandContext(o.d.Context(), "/bin/sh", "-c", o.run)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return o.d.Fatal(fmt.Errorf("%s: child exited, %s", o.run, exit))
+	}
+	if err != nil {
+		return o.d.Fatal(fmt.Errorf("%s: %w", o.run, err))
+	}
+	return 0
+}
+
+// databaseError words why a database cannot be opened as the C server does.
+func databaseError(path string, err error) string {
+	var e *os.PathError
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.As(err, &e) && e.Op == "open":
+		return fmt.Sprintf("I/O error: %s: open failed (%s)", path, stream.Reason(err))
+	case errors.Is(err, storage.ErrLocked):
+		return fmt.Sprintf("I/O error: %s: failed to lock lockfile (%s)", path, "Resource temporarily unavailable")
+	}
+	return "ovsdb error: " + err.Error()
+}

@@ -1,0 +1,54 @@
+package server
+
+import "fmt"
+
+// Usage is what a server holds.
+type Usage struct {
+	Rows, Atoms, Monitors, Triggers int
+	Sessions                        int
+	Backlog                         int // bytes that wait to be sent
+}
+
+// Usage counts what the server holds.
+func (s *Server) Usage() Usage {
+	var u Usage
+	for _, d := range s.all() {
+		d.do(func() {
+			for _, t := range d.db.Tables() {
+				u.Rows += t.Len()
+			}
+			u.Atoms += d.db.Atoms()
+			u.Triggers += len(d.triggers)
+			for range d.monitors.all {
+				u.Monitors++
+			}
+		})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u.Sessions = len(s.sessions)
+	for sess := range s.sessions {
+		u.Backlog += sess.conn.Backlog()
+	}
+	return u
+}
+
+// Path is the file of a database, empty if it has none or there is no such database.
+func (s *Server) Path(name string) string {
+	d := s.find(name)
+	if d == nil {
+		return ""
+	}
+	return d.path
+}
+
+// StorageError says why a database is read-only; nil: it is not.
+func (s *Server) StorageError(name string) error {
+	d := s.find(name)
+	if d == nil {
+		return fmt.Errorf("%s: %w", name, ErrUnknown)
+	}
+	var err error
+	d.do(func() { err = d.failed })
+	return err
+}
