@@ -412,3 +412,12 @@ func TestRealSchemas(t *testing.T) {
 		})
 	}
 }
+
+func readFile(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

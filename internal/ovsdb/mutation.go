@@ -195,8 +195,8 @@ func (m Mutator) onInt(x, y int64) (int64, error) {
 	return 0, m.rangeError()
 }
 
-// multiply refuses one product too many, MaxInt64 of two positive factors, as
-// ovsdb-server does.
+// multiply refuses, of positive factors, the largest x for a y although the
+// product fits, as ovsdb-server does.
 func multiply(x, y int64) (int64, bool) {
 	switch {
 	case x > 0 && y > 0:

@@ -8,14 +8,8 @@ import (
 // syms, a named-uuid stands for the symbol of that name. The Datum shares no
 // memory with v.
 func ParseDatum(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
-	if !t.IsMap() && (v.Kind() != wire.Array || v.Index(0).Str() != "set") {
-		a, err := ParseAtom(v, &t.Key, syms)
-		if err != nil {
-			return Datum{}, err
-		}
-		return Scalar(a), nil
-	}
-	return parseMany(v, t, syms)
+	var a Arena
+	return a.ParseDatum(v, t, syms)
 }
 
 // ParseTransient is ParseDatum without the check of the number of elements:
@@ -34,7 +28,7 @@ func ParseUnconstrained(v wire.Value, t *Type) (Datum, error) {
 }
 
 // parseMany parses ["set", [...]] and ["map", [...]].
-func parseMany(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
+func (a *Arena) parseMany(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
 	class := "set"
 	if t.IsMap() {
 		class = "map"
@@ -66,16 +60,13 @@ func parseMany(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
 			}
 			key, value = e.Index(0), e.Index(1)
 		}
-		a, err := ParseAtom(key, &t.Key, syms)
-		if err != nil {
+		if atoms, err = a.appendAtom(atoms, key, &t.Key, syms); err != nil {
 			return Datum{}, err
 		}
-		atoms = append(atoms, a)
 		if t.IsMap() {
-			if a, err = ParseAtom(value, &t.Value, syms); err != nil {
+			if atoms, err = a.appendAtom(atoms, value, &t.Value, syms); err != nil {
 				return Datum{}, err
 			}
-			atoms = append(atoms, a)
 		}
 	}
 	sortAtoms(atoms, stride, t.Key.Type)
@@ -98,16 +89,26 @@ func unwrap(v wire.Value, name string, kind wire.Kind) (wire.Value, error) {
 	return wire.Value{}, SyntaxError(v, "", `expected ["%s", <%s>]`, name, kind)
 }
 
-// ParseAtom parses an <atom> of type b and checks the constraints of b.
-func ParseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
-	a, err := parseAtom(v, b, syms)
-	if err != nil {
-		return Atom{}, err
+// appendAtom parses an atom, checks it and appends it to atoms.
+func (a *Arena) appendAtom(atoms []Atom, v wire.Value, b *BaseType, syms *SymbolTable) ([]Atom, error) {
+	atom, err := a.parseAtom(v, b, syms)
+	if err == nil {
+		err = b.Check(atom)
 	}
-	return a, b.Check(a)
+	return append(atoms, atom), err
 }
 
-func parseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
+// ParseAtom parses an <atom> of type b and checks the constraints of b.
+func ParseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
+	var a Arena
+	atom, err := a.parseAtom(v, b, syms)
+	if err == nil {
+		err = b.Check(atom)
+	}
+	return atom, err
+}
+
+func (a *Arena) parseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
 	k := v.Kind()
 	switch b.Type {
 	case Integer:
@@ -130,36 +131,33 @@ func parseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
 					return b.Enum.Key(i), nil
 				}
 			}
-			return StringAtom(clone(s)), nil
+			return a.string(s), nil
 		}
 	case UUIDType:
-		return parseUUIDAtom(v, b, syms)
+		return a.parseUUID(v, b, syms)
 	}
 	return Atom{}, SyntaxError(v, "", "expected %s", b.Type)
 }
 
-func parseUUIDAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
-	text, err := unwrap(v, "uuid", wire.String)
-	if err == nil {
-		u, ok := ParseUUID(text.Str())
-		if !ok {
-			return Atom{}, SyntaxError(v, "", `"%s" is not a valid UUID`, text.Str())
+func (a *Arena) parseUUID(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
+	if syms != nil && v.Len() == 2 && v.Index(0).Str() == "named-uuid" && v.Index(1).Kind() == wire.String {
+		name := v.Index(1).Str()
+		if !IsID(name) {
+			return Atom{}, SyntaxError(v, "", "named-uuid string is not a valid <id>")
 		}
-		return UUIDAtom(u), nil
+		s := syms.Insert(name)
+		s.refer(b)
+		return RefTo(&s.UUID), nil
 	}
-	if syms == nil {
+	text, err := unwrap(v, "uuid", wire.String)
+	if err != nil {
 		return Atom{}, err
 	}
-	name, nameErr := unwrap(v, "named-uuid", wire.String)
-	if nameErr != nil {
-		return Atom{}, err
+	u, ok := ParseUUID(text.Str())
+	if !ok {
+		return Atom{}, SyntaxError(v, "", `"%s" is not a valid UUID`, text.Str())
 	}
-	if !IsID(name.Str()) {
-		return Atom{}, SyntaxError(v, "", "named-uuid string is not a valid <id>")
-	}
-	s := syms.Insert(name.Str())
-	s.refer(b)
-	return RefTo(&s.UUID), nil
+	return a.uuid(u), nil
 }
 
 // AppendDatum appends d, of type t, in the notation of RFC 7047: a set of one

@@ -2,6 +2,7 @@ package ovsdb
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -101,4 +102,7 @@ func appendElements(dst []byte, d Datum, t *Type, separator string,
 	return dst
 }
 
-func formatReal(f float64) string { return strconv.FormatFloat(f, 'g', 15, 64) }
+// formatReal prints f as C does with 15 digits.
+func formatReal(f float64) string {
+	return strings.TrimPrefix(strings.ToLower(strconv.FormatFloat(f, 'g', 15, 64)), "+")
+}

@@ -1,7 +1,6 @@
 package ovsdb
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -11,6 +10,13 @@ import (
 // MaxAtomRange is the number of integers that a range in the text notation may
 // stand for.
 const MaxAtomRange = 4096
+
+// complaint is an error in the words of the ctl tools, ready for the user.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
+
+func complain(format string, args ...any) error { return complaint(sprintf(format, args)) }
 
 // ParseAtomString parses s, the text notation of an atom of type b, and checks
 // the constraints of b. A string may be bare or quoted as in JSON; a boolean
@@ -41,12 +47,12 @@ func parseAtomText(s string, b *BaseType, syms *SymbolTable) (Atom, error) {
 		if i, rest, ok := leadingInt(s); ok && rest == "" {
 			return IntAtom(i), nil
 		}
-		return Atom{}, fmt.Errorf(`"%s" is not a valid integer or range`, s)
+		return Atom{}, complain(`"%s" is not a valid integer or range`, s)
 	case Real:
 		if f, ok := parseReal(s); ok {
 			return RealAtom(f), nil
 		}
-		return Atom{}, fmt.Errorf(`"%s" is not a valid real number`, s)
+		return Atom{}, complain(`"%s" is not a valid real number`, s)
 	case Boolean:
 		switch s {
 		case "true", "yes", "on", "1":
@@ -54,7 +60,7 @@ func parseAtomText(s string, b *BaseType, syms *SymbolTable) (Atom, error) {
 		case "false", "no", "off", "0":
 			return BoolAtom(false), nil
 		}
-		return Atom{}, fmt.Errorf(`"%s" is not a valid boolean (use "true" or "false")`, s)
+		return Atom{}, complain(`"%s" is not a valid boolean (use "true" or "false")`, s)
 	case String:
 		return parseStringText(s)
 	}
@@ -66,22 +72,22 @@ func parseAtomText(s string, b *BaseType, syms *SymbolTable) (Atom, error) {
 	if u, ok := ParseUUID(s); ok {
 		return UUIDAtom(u), nil
 	}
-	return Atom{}, fmt.Errorf(`"%s" is not a valid UUID`, s)
+	return Atom{}, complain(`"%s" is not a valid UUID`, s)
 }
 
 func parseStringText(s string) (Atom, error) {
 	if s == "" {
-		return Atom{}, fmt.Errorf(`An empty string is not valid as input; use "" to represent the empty string`) //nolint:staticcheck // the tools' text
+		return Atom{}, complain(`An empty string is not valid as input; use "" to represent the empty string`)
 	}
 	if s[0] != '"' {
 		return StringAtom(clone(s)), nil
 	}
 	if len(s) < 2 || s[len(s)-1] != '"' {
-		return Atom{}, fmt.Errorf("%s: missing quote at end of quoted string", s)
+		return Atom{}, complain("%s: missing quote at end of quoted string", s)
 	}
 	text, err := wire.Unescape(nil, s[1:len(s)-1])
 	if err != nil {
-		return Atom{}, fmt.Errorf("%s: %w", s, err)
+		return Atom{}, complain("%s: %s", s, err)
 	}
 	return StringAtom(string(text)), nil
 }
@@ -98,7 +104,7 @@ func splitRange(s string) (start, end int64, ok bool) {
 
 func checkRange(s string, start, end int64, b *BaseType) error {
 	if end < start {
-		return fmt.Errorf(`"%s" is not a valid range. Range end cannot be before start.`, s)
+		return complain(`"%s" is not a valid range. Range end cannot be before start.`, s)
 	}
 	if err := b.Check(IntAtom(start)); err != nil {
 		return err
@@ -164,17 +170,17 @@ func ParseDatumString(s string, t *Type, syms *SymbolTable) (Datum, error) {
 	}
 	n := len(p.atoms) / stride
 	if n < t.Min {
-		return Datum{}, fmt.Errorf("%s: %d %s(s) specified but the minimum number is %d", s, n, kind, t.Min)
+		return Datum{}, complain("%s: %d %s(s) specified but the minimum number is %d", s, n, kind, t.Min)
 	}
 	if n > t.Max {
-		return Datum{}, fmt.Errorf("%s: %d %s(s) specified but the maximum number is %d", s, n, kind, t.Max)
+		return Datum{}, complain("%s: %d %s(s) specified but the maximum number is %d", s, n, kind, t.Max)
 	}
 	sortAtoms(p.atoms, stride, t.Key.Type)
 	if len(dedup(p.atoms, stride, t.Key.Type)) < len(p.atoms) {
 		if t.IsMap() {
-			return Datum{}, fmt.Errorf("%s: map contains duplicate key", s)
+			return Datum{}, complain("%s: map contains duplicate key", s)
 		}
-		return Datum{}, fmt.Errorf("%s: set contains duplicate value", s)
+		return Datum{}, complain("%s: set contains duplicate value", s)
 	}
 	return datumOf(p.atoms, t.IsMap()), nil
 }
@@ -195,9 +201,9 @@ func (p *textParser) parse() error {
 	}
 	if p.rest == "" {
 		if p.t.IsMap() {
-			return fmt.Errorf(`use "{}" to specify the empty map`)
+			return complain(`use "{}" to specify the empty map`)
 		}
-		return fmt.Errorf(`use "[]" to specify the empty set`)
+		return complain(`use "[]" to specify the empty set`)
 	}
 	bracketed := strings.HasPrefix(p.rest, left)
 	if bracketed {
@@ -205,7 +211,7 @@ func (p *textParser) parse() error {
 	}
 	for p.rest != "" && (!bracketed || p.rest[0] != right[0]) {
 		if IsTokenDelimiter(p.rest[0]) {
-			return fmt.Errorf(`%s: unexpected "%c" parsing %s`, p.whole, p.rest[0], p.t.English())
+			return complain(`%s: unexpected "%c" parsing %s`, p.whole, p.rest[0], p.t.English())
 		}
 		if err := p.element(); err != nil {
 			return err
@@ -219,10 +225,10 @@ func (p *textParser) parse() error {
 		return nil
 	}
 	if p.rest == "" {
-		return fmt.Errorf(`%s: missing "%s" at end of data`, p.whole, right)
+		return complain(`%s: missing "%s" at end of data`, p.whole, right)
 	}
 	if skipSpace(p.rest[1:]) != "" {
-		return fmt.Errorf(`%s: trailing garbage after "%s"`, p.whole, right)
+		return complain(`%s: trailing garbage after "%s"`, p.whole, right)
 	}
 	return nil
 }
@@ -243,7 +249,7 @@ func (p *textParser) element() error {
 		p.rest = skipSpace(p.rest)
 		if !strings.HasPrefix(p.rest, "=") {
 			at := p.rest[:min(1, len(p.rest))]
-			return fmt.Errorf(`%s: syntax error at "%s" expecting "="`, start, at)
+			return complain(`%s: syntax error at "%s" expecting "="`, start, at)
 		}
 		p.rest = skipSpace(p.rest[1:])
 		if token, err = p.token(); err != nil {
@@ -288,7 +294,7 @@ func ParseToken(s string) (token, rest string, err error) {
 		switch {
 		case c == '\\':
 			if i++; i == len(s) {
-				return "", "", fmt.Errorf("%s: backslash at end of argument", s)
+				return "", "", complain("%s: backslash at end of argument", s)
 			}
 			if quoted {
 				b.WriteByte('\\')
@@ -304,7 +310,7 @@ func ParseToken(s string) (token, rest string, err error) {
 		}
 	}
 	if quoted {
-		return "", "", fmt.Errorf("%s: quoted string extends past end of argument", s)
+		return "", "", complain("%s: quoted string extends past end of argument", s)
 	}
 	return b.String(), "", nil
 }

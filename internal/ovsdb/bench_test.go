@@ -1,0 +1,80 @@
+package ovsdb
+
+import (
+	"testing"
+
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// macTable is like Ucast_Macs_Remote of hardware_vtep.
+const macTable = `{"name":"d","tables":{"m":{"columns":{"MAC":{"type":"string"},"ipaddr":{"type":"string"},
+	"locator":{"type":{"key":{"type":"uuid","refTable":"m"}}},"logical_switch":{"type":{"key":{"type":"uuid","refTable":"m"}}}}}}}`
+
+const macRow = `{"MAC":"02:00:00:00:00:01","ipaddr":"192.0.2.17","locator":["uuid","3f2504e0-4f89-11d3-9a0c-0305e82c3301"],` +
+	`"logical_switch":["uuid","3f2504e0-4f89-11d3-9a0c-0305e82c3302"]}`
+
+func BenchmarkParseRow(b *testing.B) {
+	s, err := ParseSchema(parse(b, macTable))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ts, v := s.Tables["m"], parse(b, macRow)
+	for _, bench := range []struct {
+		name  string
+		arena func() Arena
+	}{
+		{"arena", func() Arena { return NewArena(v) }},
+		{"apart", func() Arena { return Arena{} }},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				fields := make([]Datum, len(ts.Columns))
+				arena := bench.arena()
+				for name, m := range v.Members() {
+					c := ts.Column(name)
+					if fields[c.Index], err = arena.ParseDatum(m, &c.Type, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAppendRow(b *testing.B) {
+	s, err := ParseSchema(parse(b, macTable))
+	if err != nil {
+		b.Fatal(err)
+	}
+	ts := s.Tables["m"]
+	row := &Row{Fields: make([]Datum, len(ts.Columns))}
+	for name, m := range parse(b, macRow).Members() {
+		c := ts.Column(name)
+		if row.Fields[c.Index], err = ParseDatum(m, &c.Type, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = dst[:0]
+		for _, c := range ts.Columns {
+			dst = append(wire.AppendString(dst, c.Name), ':')
+			dst = append(row.AppendField(dst, c), ',')
+		}
+	}
+}
+
+func BenchmarkUnionOne(b *testing.B) {
+	typ := SetType(Integer)
+	var atoms []Atom
+	for i := range 1000 {
+		atoms = append(atoms, IntAtom(int64(2*i)))
+	}
+	d, one := NewSet(Integer, atoms...), Scalar(IntAtom(999))
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Union(one, &typ)
+	}
+}
