@@ -310,7 +310,7 @@ func TestPassive(t *testing.T) {
 	target := "punix:" + server.env.RunDir + "/passive"
 	c := run(t, idl.Options{Passive: true, Dial: idl.DialTarget(target, nil)})
 	testenv.Eventually(t, deadline, func() error {
-		return server.env.Command("ovs-appctl", "-t", "ovsdb-server", "ovsdb-server/add-remote", target[1:]).Run()
+		return server.env.Command("ovs-appctl", "-t", server.env.RunDir+"/ctl", "ovsdb-server/add-remote", target[1:]).Run()
 	})
 	server.ctl("add-ls", "ls0")
 	ready(t, c)

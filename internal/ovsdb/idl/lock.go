@@ -20,30 +20,38 @@ func (c *Client) Steal(name string) { c.want(name, true) }
 
 func (c *Client) want(name string, steal bool) {
 	c.mu.Lock()
-	l, ok := c.locks[name]
-	if !ok {
-		l = new(lock)
-		c.locks[name] = l
+	_, asked := c.locks[name]
+	if asked && !steal {
+		c.mu.Unlock()
+		return
 	}
-	l.steal = steal
+	c.locks[name] = &lock{steal: steal}
 	s := c.session
 	c.mu.Unlock()
-	if s != nil && (!ok || steal) {
-		// An error means that the connection has ended; the next one asks again.
-		_ = s.requestLock(name, steal)
+	if s == nil {
+		return // asked when there is a connection
 	}
+	// An error of a call means that the connection has ended; the next one asks again.
+	if asked {
+		_ = s.unlock(name) // a lock can be asked for once
+	}
+	_ = s.lock(name, steal)
 }
 
 // Unlock gives a lock up, or stops asking for it.
 func (c *Client) Unlock(name string) {
 	c.mu.Lock()
-	_, ok := c.locks[name]
+	_, asked := c.locks[name]
 	delete(c.locks, name)
 	s := c.session
 	c.mu.Unlock()
-	if s != nil && ok {
-		_ = s.call("unlock", appendParams(nil, name), func(wire.Value, *jsonrpc.RemoteError) error { return nil })
+	if s != nil && asked {
+		_ = s.unlock(name)
 	}
+}
+
+func (s *session) unlock(name string) error {
+	return s.call("unlock", appendParams(nil, name), func(wire.Value, *jsonrpc.RemoteError) error { return nil })
 }
 
 // HasLock reports whether the client holds a lock, as far as it knows: to be sure, a
@@ -55,7 +63,7 @@ func (c *Client) HasLock(name string) bool {
 	return l != nil && l.owned
 }
 
-func (s *session) requestLock(name string, steal bool) error {
+func (s *session) lock(name string, steal bool) error {
 	method := "lock"
 	if steal {
 		method = "steal"

@@ -45,7 +45,7 @@ func startCServer(t testing.TB) *cServer {
 
 func (s *cServer) start() {
 	s.t.Helper()
-	s.cmd = s.env.Command("ovsdb-server", "--remote=p"+s.target, s.db)
+	s.cmd = s.env.Command("ovsdb-server", "--remote=p"+s.target, "--unixctl="+filepath.Join(s.env.RunDir, "ctl"), s.db)
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ func (s *session) gotContents(old *Snapshot, v version, result wire.Value) error
 	wanted := s.client.synchronized(s)
 	close(s.inStep)
 	for name, steal := range wanted {
-		if err := s.requestLock(name, steal); err != nil {
+		if err := s.lock(name, steal); err != nil {
 			return err
 		}
 	}
