@@ -1,0 +1,88 @@
+package vtepctl
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// operators are the ones of conditions. Those in braces are about sets.
+var operators = []string{"=", "!=", "<", ">", "<=", ">=",
+	"{=}", "{!=}", "{<}", "{>}", "{<=}", "{>=}", "{in}", "{not-in}"}
+
+// matches says whether a record meets a condition, COLUMN[:KEY] OP VALUE.
+func (x *txn) matches(r *record, arg string) (bool, error) {
+	a, err := parseColumnValue(arg, r.table, operators...)
+	if err != nil {
+		return false, err
+	}
+	c := a.column
+	have := r.get(c)
+	typ := c.Type
+	typ.Max = ovsdb.Unlimited
+	if !a.hasKey {
+		want, err := ovsdb.ParseDatumString(a.value, &c.Type, &x.symbols)
+		if err != nil {
+			return false, err
+		}
+		return compare(have, want, &typ, a.op), nil
+	}
+	if !c.Type.IsMap() {
+		return false, fmt.Errorf("cannot specify key to check for non-map column %s", c.Name)
+	}
+	key, err := ovsdb.ParseAtomString(a.key, &c.Type.Key, &x.symbols)
+	if err != nil {
+		return false, err
+	}
+	typ.Key, typ.Value = c.Type.Value, ovsdb.BaseType{}
+	want, err := ovsdb.ParseDatumString(a.value, &typ, &x.symbols)
+	if err != nil {
+		return false, err
+	}
+	i, found := have.Find(key, c.Type.Key.Type)
+	if !found && !strings.HasPrefix(a.op, "{") {
+		return false, nil
+	}
+	value := ovsdb.Datum{}
+	if found {
+		value = ovsdb.Scalar(have.Value(i))
+	}
+	return compare(value, want, &typ, a.op), nil
+}
+
+// compare says whether "a op b" holds.
+func compare(a, b ovsdb.Datum, t *ovsdb.Type, op string) bool {
+	switch op {
+	case "=", "{=}":
+		return order(a, b, t) == 0
+	case "!=", "{!=}":
+		return order(a, b, t) != 0
+	case "<":
+		return order(a, b, t) < 0
+	case ">":
+		return order(a, b, t) > 0
+	case "<=":
+		return order(a, b, t) <= 0
+	case ">=":
+		return order(a, b, t) >= 0
+	case "{<}":
+		return b.Len() > a.Len() && b.IncludesAll(a, t)
+	case "{>}":
+		return a.Len() > b.Len() && a.IncludesAll(b, t)
+	case "{<=}", "{in}":
+		return b.IncludesAll(a, t)
+	case "{>=}":
+		return a.IncludesAll(b, t)
+	}
+	return b.ExcludesAll(a, t) // {not-in}
+}
+
+// order orders values: the one with fewer elements first.
+func order(a, b ovsdb.Datum, t *ovsdb.Type) int {
+	if a.Len() != b.Len() {
+		return cmp.Compare(a.Len(), b.Len())
+	}
+	return a.Compare(b, t)
+}

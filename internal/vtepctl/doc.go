@@ -1,0 +1,29 @@
+// Package vtepctl is the command line tool of a hardware_vtep database: a drop-in for
+// vtep-ctl of Open vSwitch, with commands and conveniences of its own.
+//
+// A run goes through these steps, one file or a few for each:
+//
+//	getopt, globals    options before the first command
+//	invocation         the words are split into commands, checked against the table of
+//	                   commands (command, table_*), which is also what help, the manual
+//	                   page and the completion of shells are made from
+//	needs              each command says which tables and columns it reads
+//	session, replica   connect, and monitor exactly these
+//	txn, record        the commands run in order on a working copy, each sees what those
+//	                   before it did
+//	operations         what they changed becomes one "transact": first "wait" operations for
+//	                   everything a decision was based on, then the changes
+//	reply              a lost race runs the commands again on the new state of the database;
+//	                   otherwise the output, held back so far, is printed
+//
+// Why not package idl: that client keeps a copy of the database up to date for as long as a
+// process lives, with reconnection, locks and conditions. Here a process lives for some
+// milliseconds and needs a few columns once. It sends its first request without waiting for
+// anything, keeps no state over a lost connection (which is an error to report, not to
+// repair), and needs a writable copy with verification, which a replica does not have.
+//
+// Texts of errors and output are those of vtep-ctl, because scripts and test suites compare
+// them. What goes beyond it shows only where it was asked for, or on a terminal.
+//
+// One goroutine does it all; that of the connection hands it what arrives.
+package vtepctl

@@ -1,0 +1,120 @@
+package vtepctl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var errNoCommand = errors.New("missing command name (use --help for help)")
+
+// parseInvocation splits words at "--" into commands. local holds the options that came
+// before the first word; they belong to the first command.
+func (t *tool) parseInvocation(words []string, local map[string]string) ([]*call, error) {
+	var calls []*call
+	start := 0
+	for i := 0; i <= len(words); i++ {
+		if i < len(words) && words[i] != "--" {
+			continue
+		}
+		switch {
+		case i > start:
+			c, err := t.parseCall(words[start:i], local)
+			if err != nil {
+				return nil, err
+			}
+			calls = append(calls, c)
+			local = nil
+		case len(local) > 0:
+			return nil, errNoCommand
+		}
+		start = i + 1
+	}
+	if len(calls) == 0 {
+		return nil, errNoCommand
+	}
+	calls[len(calls)-1].last = true
+	for _, c := range calls {
+		if c.alone != nil && len(calls) > 1 {
+			return nil, fmt.Errorf("'%s' cannot be combined with other commands", c.name)
+		}
+	}
+	return calls, nil
+}
+
+// parseCall parses one command: its options, its name, its arguments.
+func (t *tool) parseCall(words []string, local map[string]string) (*call, error) {
+	c := &call{tool: t, options: map[string]string{}}
+	valued := map[string]bool{}
+	var given []string
+	add := func(name, arg string, hasArg bool) {
+		c.options[name] = arg
+		valued[name] = hasArg
+		given = append(given, name)
+	}
+	for name, arg := range local {
+		o := t.local(name)
+		add("--"+name, arg, o.arg == requiredArg || o.arg == optionalArg && arg != "")
+	}
+	i := 0
+	for ; i < len(words) && strings.HasPrefix(words[i], "-"); i++ {
+		name, arg, hasArg := strings.Cut(words[i], "=")
+		if _, ok := c.options[name]; ok {
+			return nil, fmt.Errorf("'%s' option specified multiple times", words[i])
+		}
+		add(name, arg, hasArg)
+	}
+	if i == len(words) {
+		return nil, errNoCommand
+	}
+	name := words[i]
+	c.command = findCommand(t.groups, name)
+	if c.command == nil {
+		return nil, &unknownCommand{name}
+	}
+	for _, name := range given {
+		if err := c.checkOption(name, valued[name]); err != nil {
+			return nil, err
+		}
+	}
+	c.args = words[i+1:]
+	return c, c.checkCount()
+}
+
+// checkOption says whether the command has an option, and one with or without an argument.
+func (c *call) checkOption(name string, valued bool) error {
+	o := c.option(strings.TrimPrefix(name, "--"))
+	if o == nil || !strings.HasPrefix(name, "--") {
+		return fmt.Errorf("'%s' command has no '%s' option", c.name, name)
+	}
+	switch {
+	case o.arg == requiredArg && !valued:
+		return fmt.Errorf("missing argument to '%s' option on '%s' command", name, c.name)
+	case o.arg == noArg && valued:
+		return fmt.Errorf("'%s' option on '%s' does not accept an argument", name, c.name)
+	}
+	return nil
+}
+
+func (c *call) checkCount() error {
+	if len(c.args) < c.min {
+		return fmt.Errorf("'%s' command requires at least %d arguments", c.name, c.min)
+	}
+	if len(c.args) <= c.max {
+		return nil
+	}
+	for _, arg := range c.args {
+		if strings.HasPrefix(arg, "-") {
+			return fmt.Errorf("'%s' command takes at most %d arguments (note that options must precede "+
+				"command names and follow a \"--\" argument)", c.name, c.max)
+		}
+	}
+	return fmt.Errorf("'%s' command takes at most %d arguments", c.name, c.max)
+}
+
+// unknownCommand is the error of a word that is no command.
+type unknownCommand struct{ name string }
+
+func (e *unknownCommand) Error() string {
+	return fmt.Sprintf("unknown command '%s'; use --help for help", e.name)
+}

@@ -1,0 +1,77 @@
+package vtepctl
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// lookup finds a record by what a user calls it: its UUID, "." for the only one, its name,
+// or the beginning of its UUID. It returns nil if there is none and none has to be.
+func (x *txn) lookup(t *ovsdb.TableSchema, id string, must bool) (*record, error) {
+	if u, ok := ovsdb.ParseUUID(id); ok {
+		if r := x.find(t, u); r != nil {
+			return r, nil
+		}
+	}
+	records := x.all(t)
+	if id == "." && len(records) == 1 {
+		return records[0], nil
+	}
+	r, err := byName(t, records, id)
+	if err != nil || r != nil {
+		return r, err
+	}
+	if isPartialUUID(id) {
+		if r, err = byPrefix(t, records, id); err != nil || r != nil {
+			return r, err
+		}
+	}
+	if must {
+		return nil, fmt.Errorf("no row \"%s\" in table %s", id, t.Name)
+	}
+	return nil, nil
+}
+
+// byName finds the record whose name is id. A name that is a UUID may be shortened like one.
+func byName(t *ovsdb.TableSchema, records []*record, id string) (*record, error) {
+	c := nameColumn(t)
+	if c == nil {
+		return nil, nil
+	}
+	var found *record
+	for _, r := range records {
+		name := r.str(c.Name)
+		if r.get(c).IsEmpty() || name != id && !(len(id) >= 4 && isUUID(name) && strings.HasPrefix(name, id)) {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("multiple rows in %s match \"%s\"", t.Name, id)
+		}
+		found = r
+	}
+	return found, nil
+}
+
+// byPrefix finds the record whose UUID begins with id.
+func byPrefix(t *ovsdb.TableSchema, records []*record, id string) (*record, error) {
+	var found *record
+	for _, r := range records {
+		if !strings.HasPrefix(r.uuid.String(), id) {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Errorf("%s contains 2 or more rows whose UUIDs begin with %s: at least %s and %s",
+				t.Name, id, found.uuid, r.uuid)
+		}
+		found = r
+	}
+	return found, nil
+}
+
+// isPartialUUID says whether s is the beginning of a UUID, of 4 digits or more.
+func isPartialUUID(s string) bool {
+	const zero = "00000000-0000-0000-0000-000000000000"
+	return len(s) >= 4 && len(s) <= len(zero) && isUUID(s+zero[len(s):])
+}

@@ -1,0 +1,71 @@
+package vtepctl
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// macEntry is a line of list-*-macs.
+type macEntry struct {
+	mac string
+	loc *record
+}
+
+func (e macEntry) text() string {
+	return fmt.Sprintf("  %s -> %s/%s", e.mac, e.loc.str("encapsulation_type"), e.loc.str("dst_ip"))
+}
+
+func (m macTables) list(c *call) error {
+	ls, err := c.x.mustLS(c.args[0])
+	if err != nil {
+		return err
+	}
+	var ucast, mcast []macEntry
+	for _, r := range c.x.macsOf(m.ucast, ls) {
+		if loc := c.x.find(tableNamed(hwvtep.TablePhysicalLocator), r.ref("locator")); loc != nil {
+			ucast = append(ucast, macEntry{r.str("MAC"), loc})
+		}
+	}
+	for _, r := range c.x.macsOf(m.mcast, ls) {
+		for _, loc := range c.x.members(r) {
+			mcast = append(mcast, macEntry{r.str("MAC"), loc})
+		}
+	}
+	ucastName, mcastName := "ucast-mac-"+m.side, "mcast-mac-"+m.side
+	ucastJSON := c.listMACs(ucastName, ucast)
+	mcastJSON := c.listMACs(mcastName, mcast)
+	value := append(wire.AppendString([]byte{'{'}, mcastName), ':')
+	value = append(append(value, mcastJSON...), ',')
+	value = append(append(wire.AppendString(value, ucastName), ':'), ucastJSON...)
+	c.value = append(value, '}')
+	return nil
+}
+
+// listMACs prints entries below a heading, and returns them as JSON.
+func (c *call) listMACs(heading string, entries []macEntry) jsonValue {
+	sort.Slice(entries, func(i, j int) bool { return entries[i].text() < entries[j].text() })
+	c.printf("%s\n", heading)
+	value := jsonValue{'['}
+	for i, e := range entries {
+		c.printf("%s\n", e.text())
+		if i > 0 {
+			value = append(value, ',')
+		}
+		value = e.appendJSON(value)
+	}
+	c.printf("\n")
+	return append(value, ']')
+}
+
+func (e macEntry) appendJSON(dst []byte) []byte {
+	dst = wire.AppendString(append(dst, `{"MAC":`...), e.mac)
+	dst = wire.AppendString(append(dst, `,"dst_ip":`...), e.loc.str("dst_ip"))
+	dst = wire.AppendString(append(dst, `,"encapsulation_type":`...), e.loc.str("encapsulation_type"))
+	if key := e.loc.field("tunnel_key"); key.Len() > 0 {
+		dst = wire.AppendInt(append(dst, `,"tunnel_key":`...), key.Key(0).Int())
+	}
+	return append(dst, '}')
+}

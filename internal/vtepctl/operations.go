@@ -1,0 +1,298 @@
+package vtepctl
+
+import (
+	"strings"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
+// request is a txn in the form of the parameters of "transact".
+type request struct {
+	params  []byte
+	inserts map[ovsdb.UUID]int // provisional UUID -> index of the operation
+	changes bool               // something would change; otherwise there is nothing to send
+}
+
+// builder collects operations.
+type builder struct {
+	x   *txn
+	buf []byte
+	n   int
+}
+
+// build makes the request: the conditions under which the transaction may happen, then the
+// changes, then the comment.
+func (x *txn) build() request {
+	b := &builder{x: x}
+	req := request{inserts: map[ovsdb.UUID]int{}}
+	b.buf = wire.AppendString(append(b.buf, '['), hwvtep.Database)
+	for _, r := range x.touched {
+		if len(r.verified) > 0 {
+			b.wait(r)
+		}
+	}
+	b.waitForEmpty()
+	for _, r := range x.touched {
+		switch {
+		case r.deleted:
+			// The rows of other tables go when nothing refers to them.
+			if r.old != nil && r.table.IsRoot {
+				b.begin("delete", r.table)
+				b.where(r)
+				b.end()
+				req.changes = true
+			}
+			continue
+		case r.old == nil:
+			req.inserts[r.uuid] = b.n
+			b.insert(r)
+			req.changes = true
+		case len(r.written) > 0:
+			b.update(r)
+			req.changes = req.changes || r.changed()
+		}
+		if b.mutate(r) {
+			req.changes = true
+		}
+	}
+	if x.comment != "" {
+		b.op("comment")
+		b.buf = wire.AppendString(append(b.buf, `,"comment":`...), x.comment)
+		b.end()
+	}
+	if x.dryRun {
+		b.op("abort")
+		b.end()
+	}
+	req.params = append(b.buf, ']')
+	return req
+}
+
+// changed says whether a written column has another value than before. Columns that keep
+// theirs are sent all the same, or the transaction would not be atomic, but they are no
+// reason to send one.
+func (r *record) changed() bool {
+	for c, d := range r.written {
+		if !d.Equal(r.old.Fields[c.Index], &c.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *builder) op(name string) {
+	b.n++
+	b.buf = wire.AppendString(append(b.buf, `,{"op":`...), name)
+}
+
+func (b *builder) begin(name string, t *ovsdb.TableSchema) {
+	b.op(name)
+	b.buf = wire.AppendString(append(b.buf, `,"table":`...), t.Name)
+}
+
+func (b *builder) end() { b.buf = append(b.buf, '}') }
+
+// where selects one row.
+func (b *builder) where(r *record) {
+	b.buf = append(b.buf, `,"where":[["_uuid","==",`...)
+	b.ref(r.uuid)
+	b.buf = append(b.buf, "]]"...)
+}
+
+// wait demands that the verified columns still have the values that were read.
+func (b *builder) wait(r *record) {
+	b.begin("wait", r.table)
+	b.where(r)
+	b.buf = append(b.buf, `,"timeout":0,"until":"==","columns":[`...)
+	for i, c := range columnsIn(r.table, r.verified) {
+		if i > 0 {
+			b.buf = append(b.buf, ',')
+		}
+		b.buf = wire.AppendString(b.buf, c.Name)
+	}
+	b.buf = append(b.buf, `],"rows":[{`...)
+	for i, c := range columnsIn(r.table, r.verified) {
+		if i > 0 {
+			b.buf = append(b.buf, ',')
+		}
+		b.buf = append(wire.AppendString(b.buf, c.Name), ':')
+		b.buf = ovsdb.AppendDatum(b.buf, r.old.Fields[c.Index], &c.Type)
+	}
+	b.buf = append(b.buf, "}]"...)
+	b.end()
+}
+
+// waitForEmpty demands that a table of one row is still empty before the row is inserted.
+func (b *builder) waitForEmpty() {
+	for _, r := range b.x.touched {
+		if r.old == nil && !r.deleted && r.table.MaxRows == 1 && len(b.x.base.tables[r.table]) == 0 {
+			b.begin("wait", r.table)
+			b.buf = append(b.buf, `,"where":[],"timeout":0,"until":"==","rows":[]`...)
+			b.end()
+		}
+	}
+}
+
+func (b *builder) insert(r *record) {
+	b.begin("insert", r.table)
+	if r.keep {
+		b.buf = wire.AppendString(append(b.buf, `,"uuid":`...), r.uuid.String())
+	} else {
+		b.buf = wire.AppendString(append(b.buf, `,"uuid-name":`...), rowName(r.uuid))
+	}
+	b.row(r)
+	b.end()
+}
+
+func (b *builder) update(r *record) {
+	b.begin("update", r.table)
+	b.where(r)
+	b.row(r)
+	b.end()
+}
+
+// row appends the written columns; of a new row only those that differ from the default.
+func (b *builder) row(r *record) {
+	b.buf = append(b.buf, `,"row":{`...)
+	comma := false
+	for _, c := range r.table.Columns {
+		d, ok := r.written[c]
+		if !ok || r.old == nil && d.IsDefault(&c.Type) {
+			continue
+		}
+		if comma {
+			b.buf = append(b.buf, ',')
+		}
+		comma = true
+		b.buf = append(wire.AppendString(b.buf, c.Name), ':')
+		b.datum(d, &c.Type)
+	}
+	b.end()
+}
+
+// mutate puts pairs into maps, and says whether that changes anything. A pair whose key was
+// there replaces the old one.
+func (b *builder) mutate(r *record) bool {
+	var mutations []byte
+	for _, c := range r.table.Columns {
+		var gone, put []byte
+		have := r.get(c)
+		for _, p := range r.puts[c] {
+			i, found := have.Find(p.key, c.Type.Key.Type)
+			if found && ovsdb.EqualAtoms(c.Type.Value.Type, have.Value(i), p.value) {
+				continue
+			}
+			if found {
+				gone = b.list(gone, func() { b.atom(p.key, c.Type.Key.Type) })
+			}
+			put = b.list(put, func() {
+				b.buf = append(b.buf, '[')
+				b.atom(p.key, c.Type.Key.Type)
+				b.buf = append(b.buf, ',')
+				b.atom(p.value, c.Type.Value.Type)
+				b.buf = append(b.buf, ']')
+			})
+		}
+		mutations = appendMutation(mutations, c.Name, "delete", "set", gone)
+		mutations = appendMutation(mutations, c.Name, "insert", "map", put)
+	}
+	if len(mutations) == 0 {
+		return false
+	}
+	b.begin("mutate", r.table)
+	b.where(r)
+	b.buf = append(append(b.buf, `,"mutations":[`...), mutations...)
+	b.buf = append(b.buf, ']')
+	b.end()
+	return true
+}
+
+// list appends to dst what element appends to b.buf, after a comma if dst has elements.
+func (b *builder) list(dst []byte, element func()) []byte {
+	if len(dst) > 0 {
+		dst = append(dst, ',')
+	}
+	n := len(b.buf)
+	element()
+	dst = append(dst, b.buf[n:]...)
+	b.buf = b.buf[:n]
+	return dst
+}
+
+func appendMutation(dst []byte, column, mutator, class string, elements []byte) []byte {
+	if len(elements) == 0 {
+		return dst
+	}
+	if len(dst) > 0 {
+		dst = append(dst, ',')
+	}
+	dst = wire.AppendString(append(dst, '['), column)
+	dst = append(append(append(dst, `,"`...), mutator...), `",["`...)
+	dst = append(append(append(dst, class...), `",[`...), elements...)
+	return append(dst, "]]]"...)
+}
+
+// datum appends a value, with rows of this transaction by their names.
+func (b *builder) datum(d ovsdb.Datum, t *ovsdb.Type) {
+	if t.Key.Type != ovsdb.UUIDType && t.Value.Type != ovsdb.UUIDType {
+		b.buf = ovsdb.AppendDatum(b.buf, d, t)
+		return
+	}
+	class := "set"
+	if t.IsMap() {
+		class = "map"
+	} else if d.Len() == 1 {
+		b.atom(d.Key(0), t.Key.Type)
+		return
+	}
+	b.buf = append(append(append(b.buf, `["`...), class...), `",[`...)
+	for i := range d.Len() {
+		if i > 0 {
+			b.buf = append(b.buf, ',')
+		}
+		if !t.IsMap() {
+			b.atom(d.Key(i), t.Key.Type)
+			continue
+		}
+		b.buf = append(b.buf, '[')
+		b.atom(d.Key(i), t.Key.Type)
+		b.buf = append(b.buf, ',')
+		b.atom(d.Value(i), t.Value.Type)
+		b.buf = append(b.buf, ']')
+	}
+	b.buf = append(b.buf, "]]"...)
+}
+
+func (b *builder) atom(a ovsdb.Atom, t ovsdb.AtomicType) {
+	if t == ovsdb.UUIDType {
+		b.ref(a.UUID())
+		return
+	}
+	b.buf = ovsdb.AppendAtom(b.buf, a, t)
+}
+
+// ref appends a reference.
+func (b *builder) ref(u ovsdb.UUID) {
+	if r := b.x.records[u]; r != nil && r.old == nil && !r.deleted && !r.keep {
+		b.buf = wire.AppendString(append(b.buf, `["named-uuid",`...), rowName(u))
+		b.buf = append(b.buf, ']')
+		return
+	}
+	b.buf = ovsdb.AppendUUID(b.buf, u)
+}
+
+// rowName makes a name for a new row.
+func rowName(u ovsdb.UUID) string { return "row" + strings.ReplaceAll(u.String(), "-", "_") }
+
+// columnsIn returns the columns of a set, in the order of the table.
+func columnsIn(t *ovsdb.TableSchema, set map[*ovsdb.ColumnSchema]bool) []*ovsdb.ColumnSchema {
+	var columns []*ovsdb.ColumnSchema
+	for _, c := range t.Columns {
+		if set[c] {
+			columns = append(columns, c)
+		}
+	}
+	return columns
+}

@@ -1,0 +1,120 @@
+package vtepctl
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// transact runs commands as one transaction, and prints their output.
+func (t *tool) transact(calls []*call) error {
+	n := &needs{}
+	n.rows(tableNamed(hwvtep.TableGlobal))
+	for _, c := range calls {
+		c.needed = n
+		if c.needs != nil {
+			if err := c.needs(c); err != nil {
+				return err
+			}
+		}
+	}
+	s, err := t.connect()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.monitor(n); err != nil {
+		return err
+	}
+	for {
+		version := s.have.version
+		err := t.attempt(s, calls)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errRetry) {
+			var refused *transactionError
+			if errors.As(err, &refused) {
+				t.Log.Logger("ovsdb_idl").Warn(err.Error())
+			}
+			return err
+		}
+		if err := s.await(version); err != nil {
+			return err
+		}
+	}
+	return t.print(calls)
+}
+
+// attempt runs the commands on what the server has now, and commits.
+func (t *tool) attempt(s *session, calls []*call) error {
+	x := newTxn(s.have)
+	x.dryRun = t.dryRun
+	x.comment = "vtep-ctl: " + quoteArgs(t.Argv)
+	x.global()
+	for _, c := range calls {
+		c.x = x
+		c.reset()
+		if c.command.run == nil {
+			continue
+		}
+		if err := c.command.run(c); err != nil {
+			return err
+		}
+	}
+	if err := t.checkSymbols(x); err != nil {
+		return err
+	}
+	given := map[ovsdb.UUID]ovsdb.UUID{}
+	if req := x.build(); req.changes {
+		result, err := s.call("transact", req.params)
+		if given, err = req.judge(result, err); err != nil {
+			return err
+		}
+	}
+	real := func(u ovsdb.UUID) ovsdb.UUID {
+		if g, ok := given[u]; ok {
+			return g
+		}
+		return u
+	}
+	for _, c := range calls {
+		if c.after != nil {
+			c.after(c, real)
+		}
+	}
+	return nil
+}
+
+// checkSymbols looks for @names that nothing was made under, or that nothing refers to.
+func (t *tool) checkSymbols(x *txn) error {
+	symbols := x.symbols.All()
+	names := make([]string, 0, len(symbols))
+	for name := range symbols {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		s := symbols[name]
+		switch {
+		case !s.Created:
+			return fmt.Errorf("row id \"%s\" is referenced but never created (e.g. with \"-- --id=%s create ...\")", name, name)
+		case s.StrongRef:
+		case !s.WeakRef:
+			t.warn("vtep_ctl", "row id \"%s\" was created but no reference to it was inserted, "+
+				"so it will not actually appear in the database", name)
+		default:
+			t.warn("vtep_ctl", "row id \"%s\" was created but only a weak reference to it was inserted, "+
+				"so it will not actually appear in the database", name)
+		}
+	}
+	return nil
+}
+
+// warn logs a warning of a module, which goes to standard error by default.
+func (t *tool) warn(module, format string, args ...any) {
+	t.Log.Logger(module).Warn(fmt.Sprintf(format, args...))
+}

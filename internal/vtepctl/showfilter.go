@@ -1,0 +1,27 @@
+package vtepctl
+
+import (
+	"errors"
+	"strings"
+)
+
+// parseFilters parses the argument of --filter: the texts to look for, by table.
+func parseFilters(s string) (map[string][]string, error) {
+	filters := map[string][]string{}
+	for _, item := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) {
+		name, values := shownTables[0].table, item
+		if open := strings.IndexByte(item, '('); open >= 0 {
+			if !strings.HasSuffix(item, ")") {
+				return nil, errors.New("Malformed filter: missing closing ')'") //nolint:staticcheck // the text of vtep-ctl
+			}
+			t, err := findTable(item[:open])
+			if err != nil {
+				return nil, err
+			}
+			name, values = t.Name, item[open+1:len(item)-1]
+		}
+		words := strings.FieldsFunc(values, func(r rune) bool { return r == '|' })
+		filters[name] = append(filters[name], words...)
+	}
+	return filters, nil
+}

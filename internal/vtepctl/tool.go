@@ -1,0 +1,211 @@
+package vtepctl
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// Log is what the tool wants of the log of the process.
+type Log interface {
+	Logger(module string) *slog.Logger
+	Set(spec string) error  // change levels: -v
+	Open(path string) error // log to a file too: --log-file
+}
+
+// Options are a run's surroundings.
+type Options struct {
+	Program string   // the name that messages begin with
+	Argv    []string // the whole command line: for the log, and the comment of the transaction
+	Args    []string // what follows the program's name
+	Version string
+
+	Stdout, Stderr io.Writer
+	Log            Log
+	RunDir, LogDir string // where the server's socket and log files are by default
+
+	// Terminal says that a person reads Stderr: hints may be added to messages.
+	Terminal bool
+}
+
+// The exit statuses.
+const (
+	statusOK     = 0
+	statusFailed = 1
+	statusAbsent = 2 // what a *-exists command asked for is not there
+)
+
+// exitStatus ends a run early, without a message.
+type exitStatus int
+
+func (e exitStatus) Error() string { return "exit status " + strconv.Itoa(int(e)) }
+
+// tool is one run.
+type tool struct {
+	Options
+	globals
+	groups []group
+	locals []option // the options of commands, as getopt sees them
+	out    *bufio.Writer
+	tables int // how many tables have been printed
+}
+
+// Run runs a command line and returns the status to exit with.
+func Run(o Options) int {
+	t := &tool{Options: o, groups: groups(), out: bufio.NewWriter(o.Stdout)}
+	t.globals = globals{log: o.Log, style: style{headings: true}}
+	t.locals = localOptions(t.groups)
+	err := t.run()
+	// Nobody to tell when the reader of the output has gone, and that is its choice.
+	_ = t.out.Flush()
+	var status exitStatus
+	var usage *usageError
+	switch {
+	case err == nil:
+		return statusOK
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &usage):
+		fmt.Fprintf(o.Stderr, "%s: %v\n", t.calledAs(), err)
+		return statusFailed
+	}
+	t.fatal(err)
+	return statusFailed
+}
+
+// calledAs is the name that getopt reports errors under: the one typed.
+func (t *tool) calledAs() string {
+	if len(t.Argv) == len(t.Args)+1 {
+		return t.Argv[0]
+	}
+	return t.Program
+}
+
+// fatal reports what ended the run.
+func (t *tool) fatal(err error) {
+	_ = t.Log.Set("db_ctl_base:console:off")
+	t.Log.Logger("db_ctl_base").Error(err.Error())
+	fmt.Fprintf(t.Stderr, "%s: %v\n", t.Program, err)
+	if t.Terminal {
+		if hint := t.hint(err); hint != "" {
+			fmt.Fprintf(t.Stderr, "%s: %s\n", t.Program, hint)
+		}
+	}
+}
+
+func (t *tool) run() error {
+	local := map[string]string{}
+	words, err := parseOptions(t.Args, append(globalOptions(), t.locals...), func(o *option, arg string) error {
+		if o.set == nil {
+			local[o.long] = arg
+			return nil
+		}
+		return o.set(&t.globals, arg)
+	})
+	switch {
+	case errors.Is(err, errHelp):
+		return t.help(t.Args)
+	case errors.Is(err, errVersion):
+		fmt.Fprintf(t.out, "vtep-ctl (vtep) %s\nDB Schema %s\n", t.Version, hwvtep.Schema().Version)
+		return nil
+	case err != nil:
+		return err
+	}
+	if err := t.openLog(); err != nil {
+		return err
+	}
+	if t.db == "" {
+		t.db = "unix:" + t.RunDir + "/db.sock"
+	}
+	calls, err := t.parseInvocation(words, local)
+	if err != nil {
+		return err
+	}
+	t.logCall(calls)
+	t.startAlarm()
+	if c := calls[0]; c.alone != nil {
+		return c.alone(t, c)
+	}
+	return t.transact(calls)
+}
+
+// local returns the command option called name.
+func (t *tool) local(name string) *option {
+	for i := range t.locals {
+		if t.locals[i].long == name {
+			return &t.locals[i]
+		}
+	}
+	return nil
+}
+
+// openLog starts logging to a file, if it was asked for.
+func (t *tool) openLog() error {
+	if t.logFile == nil {
+		return nil
+	}
+	path := *t.logFile
+	if path == "" {
+		path = t.LogDir + "/" + t.Program + ".log"
+	}
+	if err := t.Log.Open(path); err != nil {
+		t.Log.Logger("vlog").Warn(fmt.Sprintf("failed to open %s for logging: %s", path, reason(err)))
+		return exitStatus(statusFailed)
+	}
+	return nil
+}
+
+func (t *tool) logCall(calls []*call) {
+	level := slog.LevelDebug
+	for _, c := range calls {
+		if c.writes {
+			level = slog.LevelInfo
+		}
+	}
+	log := t.Log.Logger("vtep_ctl")
+	if log.Enabled(nil, level) { //nolint:staticcheck // no context matters here
+		log.Log(nil, level, "Called as "+quoteArgs(t.Argv)) //nolint:staticcheck // as above
+	}
+}
+
+// startAlarm has the process end by SIGALRM after the timeout.
+func (t *tool) startAlarm() {
+	if t.timeout == 0 {
+		if s := os.Getenv("OVS_CTL_TIMEOUT"); s != "" {
+			_ = t.setTimeout(s) // a bad value is none
+		}
+	}
+	if t.timeout > 0 {
+		time.AfterFunc(t.timeout, func() {
+			t.Log.Logger("fatal_signal").Warn("terminating with signal 14 (Alarm clock)")
+			dieOfAlarm()
+		})
+	}
+}
+
+// hint is what else to say about an error, to a person.
+func (t *tool) hint(err error) string {
+	var unknown *unknownCommand
+	var conn *connectionError
+	switch {
+	case errors.As(err, &unknown):
+		if near := t.suggest(unknown.name); len(near) > 0 {
+			return "did you mean " + strings.Join(near, " or ") + "?"
+		}
+	case errors.As(err, &conn):
+		return "no database server answers at " + conn.target + ". Is it running? Name another with --db=SERVER, " +
+			"for example --db=unix:/run/vtep/db.sock or --db=tcp:192.0.2.1:6640, or set OVS_RUNDIR."
+	}
+	return ""
+}
+
+// LogModules are the modules that messages of the tool come from.
+var LogModules = []string{"vtep_ctl", "db_ctl_base", "ovsdb_idl", "fatal_signal", "vlog"}
