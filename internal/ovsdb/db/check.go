@@ -75,7 +75,7 @@ func (t *Table) checkRow(st *rowState, refs map[*rowState]int32, weak map[*rowSt
 	}
 	for i := range t.strong {
 		err := t.strong[i].eachTarget(st.row, func(to *rowState) {
-			if to.id != st.id {
+			if to != st {
 				refs[to]++
 			}
 		})

@@ -63,6 +63,8 @@ type refColumn struct {
 	*ovsdb.ColumnSchema
 	key   *Table // what the keys refer to with that strength, or nil
 	value *Table // what the values refer to with that strength, or nil
+
+	strong *refColumn // of a column with weak references: its strong ones, if it has both
 }
 
 // rowState is what a table knows of a row beside its content.
@@ -122,6 +124,9 @@ func (t *Table) resolve(d *Database) {
 			t.strong = append(t.strong, strong)
 		}
 		if weak.key != nil || weak.value != nil {
+			if strong.key != nil || strong.value != nil {
+				weak.strong = &strong
+			}
 			t.weak = append(t.weak, weak)
 		}
 	}

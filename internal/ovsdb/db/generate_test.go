@@ -72,7 +72,7 @@ func (g *generator) operation(t *rapid.T) string {
 			`{"op":"wait","table":"` + ts.Name + `","where":[],"columns":[],"until":"=","rows":[],"timeout":0}`,
 			`{"op":"wait","table":"` + ts.Name + `","where":[],"columns":[],"until":"==","rows":[1],"timeout":0}`,
 			`{"op":"wait","table":"` + ts.Name + `","where":[],"columns":[],"until":"==","rows":[],"timeout":-1}`,
-			`{"op":"abort"}`, `{"op":"abort","x":1,"y":2}`, `{"op":"assert","lock":"l"}`, `{"op":"assert","lock":1}`, `{"op":"commit"}`,
+			`{"op":"abort"}`, `{"op":"assert","lock":"l"}`, `{"op":"assert","lock":1}`, `{"op":"commit"}`,
 			`{"op":"commit","durable":1}`, `{"op":"comment"}`, `{"op":"comment","comment":3}`,
 		}).Draw(t, "malformed operation")
 	}
@@ -171,8 +171,11 @@ func (g *generator) atom(t *rapid.T, b *ovsdb.BaseType) string {
 		return rapid.SampledFrom([]string{`""`, `"a"`, `"b"`, `"\u00e9\n"`}).Draw(t, "string")
 	}
 	table := b.RefTable
-	if table == "" || g.bad && chance(t, 20, "wrong table") {
+	if table == "" {
 		table = g.tables[rapid.IntRange(0, len(g.tables)-1).Draw(t, "any table")].Name
+	}
+	if g.bad && chance(t, 20, "no row") {
+		return `["uuid","ffffffff-0000-4000-8000-000000000000"]`
 	}
 	if g.bad && chance(t, 40, "zero") {
 		return string(ovsdb.AppendUUID(nil, ovsdb.UUID{}))

@@ -69,7 +69,7 @@ func (x *txn) adjust(tt *txnTable, src *rowState, c *refColumn, found *target, d
 }
 
 func (x *txn) adjustOne(tt *txnTable, src *rowState, c *refColumn, found *target, t *Table, id ovsdb.UUID, delta int32) error {
-	if id == src.id {
+	if id == src.id && t == tt.Table {
 		return nil // a reference to itself does not keep a row
 	}
 	if found.table != t || found.row.st.id != id {
@@ -123,7 +123,7 @@ func (x *txn) collect(g garbage, todo []garbage) []garbage {
 	row := g.st.row
 	g.t.set(g.st, nil)
 	release := func(t *Table, id ovsdb.UUID) {
-		if t == nil || id == g.st.id {
+		if t == nil || id == g.st.id && t == g.t {
 			return
 		}
 		st := t.rows[id]

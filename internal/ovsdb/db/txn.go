@@ -13,6 +13,8 @@ type txn struct {
 	comment string
 	tables  []*txnTable // in the order in which they were touched
 	byTable map[*Table]*txnTable
+
+	released bool // cleaning weak references has removed strong ones
 }
 
 // txnTable is the part of one table in a transaction.

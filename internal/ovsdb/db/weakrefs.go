@@ -7,7 +7,23 @@ import (
 // cleanWeakRefs removes weak references to rows that do not exist: new ones,
 // and those to rows that the transaction deletes. A column may become too
 // small by that.
+//
+// A map may hold a strong and a weak reference in one pair, which goes as a
+// whole: then what the strong one referred to may be garbage, and to that there
+// may be weak references again.
 func (x *txn) cleanWeakRefs() error {
+	for {
+		x.released = false
+		if err := x.cleanOnce(); err != nil || !x.released {
+			return err
+		}
+		if err := x.collectGarbage(); err != nil {
+			return err
+		}
+	}
+}
+
+func (x *txn) cleanOnce() error {
 	x.each(func(tt *txnTable, r *txnRow) error {
 		if r.st.row == nil {
 			x.recheckReferrers(r.st)
@@ -62,6 +78,13 @@ func (x *txn) cleanColumn(tt *txnTable, r *txnRow, c *refColumn) error {
 		return nil
 	}
 	x.modifyRow(tt.Table, r.st).Fields[c.Index] = after
+	if c.strong != nil {
+		x.released = true
+		_, removed := ovsdb.AddedRemoved(before, after, &c.Type)
+		if err := x.adjust(tt, r.st, c.strong, &target{}, removed, -1); err != nil {
+			return err
+		}
+	}
 	if r.old != nil {
 		if after.Equal(r.old.Fields[c.Index], &c.Type) {
 			r.changed.remove(c.Index)
