@@ -1,0 +1,272 @@
+package ebpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Apply implements plane.Plane. The change is staged in the tables first, all of it in
+// memory; install then writes it in the order that keeps frames right.
+func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (plane.Report, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return plane.Report{}, errClosed
+	}
+	p.capacityErr = nil
+	var err error
+	if d == nil || !p.known {
+		p.known = false
+		err = p.reconcile(next)
+	} else {
+		p.known = false
+		p.stage(next, d)
+		err = p.install()
+	}
+	if err != nil {
+		return p.report(), fmt.Errorf("ebpf plane: apply: %w", err)
+	}
+	p.known = true
+	return p.report(), nil
+}
+
+// stage works the delta into the tables. Nothing is written to the kernel but the vxlan
+// device, which must be there before anything can name it.
+func (p *Plane) stage(next *intent.State, d *intent.Delta) {
+	if d.Global {
+		p.limitQuota(0, next.MACLimit)
+		had := p.overlay.ip
+		p.configureOverlay(next)
+		if p.overlay.ip != had {
+			p.resolvePeers()
+		}
+	}
+	if d.Global || p.overlay.err != nil {
+		p.ensureVXLAN()
+	}
+	for _, c := range d.Switches {
+		if c.New != nil {
+			p.setDomain(c.Key, *c.New)
+		}
+	}
+	for _, c := range d.Ports {
+		if c.New != nil {
+			p.setPort(c.Key, *c.New)
+		} else {
+			p.delPort(c.Key)
+		}
+	}
+	for _, c := range d.Bindings {
+		if dom := p.domainOf(c.New); dom != nil {
+			p.setBinding(c.Key, dom)
+		} else {
+			p.delBinding(c.Key)
+		}
+	}
+	for _, c := range d.Unicast {
+		p.stageUnicast(c)
+	}
+	for _, c := range d.Floods {
+		dom := p.byUUID[c.Key.Switch]
+		if dom == nil {
+			continue
+		}
+		key := vtepMacKey{Bd: dom.bd, Mac: c.Key.MAC, Kind: floodTunnels}
+		if c.New != nil {
+			p.setTunnels(key, *c.New)
+		} else {
+			p.delTunnels(key)
+		}
+	}
+	for _, c := range d.Decap {
+		p.stageDecap(c)
+	}
+	for _, c := range d.Switches {
+		if c.New == nil {
+			p.delDomain(c.Key)
+		}
+	}
+	if d.Global || len(d.Switches) > 0 {
+		p.stageAnySource()
+	}
+	for _, dom := range p.domains {
+		if dom.dirty {
+			p.floodMembersOf(dom)
+		}
+	}
+	p.forgetPeers()
+}
+
+func (p *Plane) domainOf(b *intent.Binding) *domain {
+	if b == nil {
+		return nil
+	}
+	return p.byUUID[b.Switch]
+}
+
+func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) {
+	d := p.byUUID[id]
+	if d == nil {
+		d = &domain{id: id, members: map[uint32]*binding{}}
+		if d.bd = p.adopted.switches[id]; d.bd == 0 {
+			d.bd = p.nextBD
+			p.nextBD++
+		}
+		p.byUUID[id], p.domains[d.bd] = d, d
+		p.tSwitches.set(vtepSwitchId{Uuid: id}, d.bd)
+	}
+	d.sw = sw
+}
+
+func (p *Plane) delDomain(id intent.SwitchID) {
+	d := p.byUUID[id]
+	if d == nil {
+		return
+	}
+	for _, b := range d.members { // the compiler has removed them already
+		p.delBinding(b.key)
+	}
+	p.delFlood(vtepMacKey{Bd: d.bd, Kind: floodMembers})
+	p.tSwitches.del(vtepSwitchId{Uuid: id})
+	delete(p.byUUID, id)
+	delete(p.domains, d.bd)
+}
+
+func (p *Plane) stageUnicast(c intent.Change[intent.MACKey, intent.Tunnel]) {
+	dom := p.byUUID[c.Key.Switch]
+	if dom == nil {
+		return
+	}
+	key := vtepMacKey{Bd: dom.bd, Mac: c.Key.MAC}
+	old, had := p.tRemotes.want[key]
+	if c.New == nil {
+		p.tRemotes.del(key)
+	} else if t, ok := p.target(*c.New); ok {
+		p.tRemotes.set(key, vtepRemote{Ip: t.Ip, Vni: t.Vni, Peer: t.Id})
+	} else {
+		p.tRemotes.del(key)
+	}
+	if had {
+		p.dropPeer(old.Ip)
+	}
+}
+
+func (p *Plane) stageDecap(c intent.Change[intent.Tunnel, intent.SwitchID]) {
+	if !c.Key.Peer.Is4() {
+		return
+	}
+	key := vtepTunnelKey{Ip: ipNumber(c.Key.Peer), Vni: c.Key.VNI}
+	if c.New != nil {
+		if dom := p.byUUID[*c.New]; dom != nil {
+			p.tDecaps.set(key, dom.bd)
+			return
+		}
+	}
+	p.tDecaps.del(key)
+}
+
+// stageAnySource makes the decap entries that hold for every source: one for each VNI that
+// is a switch's own. Of two switches with the same VNI, the one with the lower id gets it.
+func (p *Plane) stageAnySource() {
+	owners := map[uint32]*domain{}
+	if p.overlay.anySource {
+		for _, d := range p.domains {
+			if !d.sw.OverlayUp() {
+				continue
+			}
+			if o := owners[d.sw.VNI]; o == nil || string(d.id[:]) < string(o.id[:]) {
+				owners[d.sw.VNI] = d
+			}
+		}
+	}
+	for vni := range p.overlay.anyVNI {
+		if owners[vni] == nil {
+			p.tDecaps.del(vtepTunnelKey{Vni: vni})
+		}
+	}
+	p.overlay.anyVNI = map[uint32]struct{}{}
+	for vni, d := range owners {
+		p.tDecaps.set(vtepTunnelKey{Vni: vni}, d.bd)
+		p.overlay.anyVNI[vni] = struct{}{}
+	}
+}
+
+// install writes what is staged: what others name before those that name it, additions
+// before removals. Programs are attached last, so that a frame finds everything ready.
+func (p *Plane) install() error {
+	now := time.Now()
+	if err := p.sweepRetired(now); err != nil {
+		return err
+	}
+	for _, write := range []func() error{
+		p.writeSettings,
+		p.tSwitches.put, p.tPeers.put, p.tMembers.put, p.tBindings.put,
+		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
+	} {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	for _, prt := range p.ports {
+		p.attachPort(prt)
+	}
+	p.retireChunks(now)
+	for _, remove := range []func() error{
+		p.tDevices.put,
+		p.tDecaps.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune,
+		p.tPeers.prune, p.tSwitches.prune,
+		p.detachLeaving, p.tDevices.prune,
+		p.collectIfFew,
+	} {
+		if err := remove(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fewLocals is how many learned MACs are looked through at once for those whose binding has
+// gone; more wait for the next reading of the counters.
+const fewLocals = 4096
+
+func (p *Plane) collectIfFew() error {
+	if !p.stale || atomic.LoadUint32(&p.quotas[0].Count) > fewLocals {
+		return nil
+	}
+	return p.collect()
+}
+
+// report says what is in force.
+func (p *Plane) report() plane.Report {
+	r := plane.Report{
+		Ports:    map[string]error{},
+		Bindings: map[intent.BindingKey]error{},
+		Peers:    map[netip.Addr]error{},
+		Tunnels:  p.tunnelError(),
+	}
+	for name, prt := range p.ports {
+		if prt.err != nil {
+			r.Ports[name] = prt.err
+		}
+	}
+	for key, b := range p.bindings {
+		if err := p.bindingError(b); err != nil {
+			r.Bindings[key] = err
+		}
+	}
+	for ip, pr := range p.peers {
+		if pr.err != nil {
+			r.Peers[ipOf(ip)] = pr.err
+		}
+	}
+	r.Capacity = errors.Join(p.capacityErr, p.tSwitches.full(), p.tDevices.full(), p.tBindings.full(),
+		p.tMembers.full(), p.tRemotes.full(), p.tDecaps.full(), p.tFloods.full(), p.tChunks.full())
+	return r
+}

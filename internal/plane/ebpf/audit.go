@@ -1,0 +1,109 @@
+package ebpf
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Audit implements plane.Plane: it reads every map and every attachment.
+func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	c, err := p.readAll()
+	if err != nil {
+		return nil, fmt.Errorf("ebpf plane: audit: %w", err)
+	}
+	var a audit
+	compare(&a, "switch", p.tSwitches, c.switches, func(k vtepSwitchId) string { return fmt.Sprintf("%x", k.Uuid) })
+	compare(&a, "port", p.tDevices, c.devices, p.nameOf)
+	compare(&a, "binding", p.tBindings, c.bindings, func(k vtepBindKey) string { return fmt.Sprintf("%s/%d", p.nameOf(k.Ifindex), k.Vid) })
+	compare(&a, "binding", p.tMembers, c.members, func(slot uint32) string { return fmt.Sprintf("slot %d", slot) })
+	compare(&a, "unicast", p.tRemotes, c.remotes, p.macOf)
+	compare(&a, "decap", p.tDecaps, c.decaps, func(k vtepTunnelKey) string { return fmt.Sprintf("%v vni %d", ipOf(k.Ip), k.Vni) })
+	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return ipOf(p.tPeers.want[n].Ip).String() })
+	compare(&a, "flood", p.tFloods, c.floods, p.macOf)
+	for _, r := range p.retired {
+		for _, k := range r.chunks {
+			delete(c.chunks, k)
+		}
+	}
+	compare(&a, "flood", p.tChunks, c.chunks, func(k vtepChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
+
+	for name, prt := range p.ports {
+		if prt.device != 0 && prt.err == nil && !p.attached(prt.device) {
+			a = append(a, plane.Drift{Kind: "port", Key: name, Want: "program attached"})
+		}
+	}
+	if p.overlay.ifindex != 0 && !p.attached(p.overlay.ifindex) {
+		a = append(a, plane.Drift{Kind: "tunnel", Key: p.vxlanName(), Want: "program attached"})
+	}
+	var s vtepSettings
+	if err := p.objs.Config.Lookup(uint32(0), &s); err != nil {
+		return nil, fmt.Errorf("ebpf plane: audit: read map config: %w", err)
+	}
+	if s != p.settings {
+		a = append(a, plane.Drift{Kind: "settings", Want: fmt.Sprintf("%+v", p.settings), Have: fmt.Sprintf("%+v", s)})
+	}
+	slices.SortFunc(a, func(x, y plane.Drift) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key), cmp.Compare(x.Have, y.Have))
+	})
+	return a, nil
+}
+
+type audit []plane.Drift
+
+// compare adds the differences between a table and the contents of its map.
+func compare[K, V comparable](a *audit, kind string, t *table[K, V], have map[K]V, name func(K) string) {
+	for k, want := range t.want {
+		var zero V
+		h, ok := have[k]
+		switch {
+		case ok && h == want, !ok && t.array && want == zero:
+		case ok:
+			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Want: text(want), Have: text(h)})
+		default:
+			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Want: text(want)})
+		}
+	}
+	for k, h := range have {
+		if _, ok := t.want[k]; !ok {
+			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Have: text(h)})
+		}
+	}
+}
+
+func text(v any) string {
+	switch v := v.(type) {
+	case vtepRemote:
+		return fmt.Sprintf("%v vni %d", ipOf(v.Ip), v.Vni)
+	case vtepMember:
+		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d", v.Ifindex, v.Vid, v.Bd, v.Gen, v.Mtu)
+	}
+	return fmt.Sprintf("%+v", v)
+}
+
+func (p *Plane) nameOf(ifindex uint32) string {
+	if d := p.devices.byIndex[int(ifindex)]; d.index != 0 {
+		return d.name
+	}
+	return fmt.Sprintf("ifindex %d", ifindex)
+}
+
+func (p *Plane) macOf(k vtepMacKey) string {
+	name := fmt.Sprintf("domain %d", k.Bd)
+	if d := p.domains[k.Bd]; d != nil {
+		name = d.sw.Name
+	}
+	if k.Kind == floodMembers {
+		return name + " members"
+	}
+	return name + " " + net.HardwareAddr(k.Mac[:]).String()
+}

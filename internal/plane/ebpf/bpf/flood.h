@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flooding: one copy to each target of up to two lists, members before tunnels (a frame
+// that has been given tunnel metadata must not leave by a port any more).
+#pragma once
+
+#include "output.h"
+
+#define FLOOD_MAX (1 << 16) // targets of one list; the agent refuses longer ones
+
+struct flooding {
+	struct __sk_buff *skb;
+	__u32 list;
+	__u32 bd;
+	__u32 from; // slot it came from, gets no copy; 0: from a tunnel
+	__u32 held; // 1: last is waiting
+	// The walk is one target behind, so that the last target gets the frame itself.
+	struct target last;
+	struct size size;
+};
+
+// Sends a copy to f->last.
+static __always_inline void copy_last(struct flooding *f)
+{
+	struct member *m;
+	__u32 slot;
+
+	if (f->last.ip) {
+		copy_tunnel(f->skb, &f->last, &f->size);
+		return;
+	}
+	slot = f->last.id;
+	m = bpf_map_lookup_elem(&members, &slot);
+	if (m && m->bd == f->bd)
+		copy_member(f->skb, m, slot, &f->size);
+}
+
+static long flood_one(__u32 i, void *ctx)
+{
+	struct flooding *f = ctx;
+	struct chunk_key key = {.list = f->list, .seq = i / CHUNK_TARGETS};
+	struct chunk *c = bpf_map_lookup_elem(&chunks, &key);
+	struct target *t;
+
+	if (!c)
+		return 1;
+	t = &c->targets[i % CHUNK_TARGETS];
+	if (!t->ip && (!t->id || t->id == f->from))
+		return 0;
+	if (f->held)
+		copy_last(f);
+	f->last = *t;
+	f->held = 1;
+	return 0;
+}
+
+static __always_inline void flood_list(struct flooding *f, struct flood_set *l)
+{
+	if (!l || !l->count)
+		return;
+	f->list = l->list;
+	bpf_loop(l->count, flood_one, f, 0);
+}
+
+// dst.bd and dst.mac are the frame's; from as in struct flooding. Without `from` the frame
+// came by a tunnel, and goes to members only.
+static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, struct size *s)
+{
+	struct flooding f = {.skb = skb, .from = from};
+	struct mac_key key = {};
+	struct flood_set *tunnels;
+	struct member *m;
+	__u32 slot, nobody = DROP_NO_DESTINATION;
+
+	if (!dst || !s)
+		return drop(DROP_FAILED);
+	f.size = *s;
+	f.bd = dst->bd;
+	key.bd = dst->bd;
+	key.kind = FLOOD_MEMBERS;
+	flood_list(&f, bpf_map_lookup_elem(&floods, &key));
+
+	if (from) {
+		key.kind = FLOOD_TUNNELS;
+		tunnels = NULL;
+		if (is_group(dst->mac)) {
+			__builtin_memcpy(key.mac, dst->mac, ETH_ALEN);
+			tunnels = bpf_map_lookup_elem(&floods, &key);
+			__builtin_memset(key.mac, 0, ETH_ALEN);
+		}
+		if (!tunnels)
+			tunnels = bpf_map_lookup_elem(&floods, &key);
+		if (tunnels && tunnels->count && s->tagged)
+			nobody = DROP_TAGGED_OVERLAY; // members still get theirs
+		else
+			flood_list(&f, tunnels);
+	}
+
+	if (!f.held)
+		return drop(nobody);
+	if (f.last.ip)
+		return redirect_tunnel(skb, &f.last, &f.size);
+	slot = f.last.id;
+	m = bpf_map_lookup_elem(&members, &slot);
+	if (!m || m->bd != f.bd)
+		return drop(DROP_NO_DESTINATION);
+	return redirect_member(skb, m, slot, &f.size);
+}

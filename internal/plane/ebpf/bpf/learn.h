@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Learning: which binding a source MAC is behind. Forwarding does not wait for the agent;
+// the agent hears of it through the ring and writes the database.
+#pragma once
+
+#include "frame.h"
+
+#define SECOND 1000000000ULL
+
+// The entry of key if it still means something: the slot may have got another meaning
+// since it was learned, which its generation shows.
+static __always_inline struct local *find_local(struct mac_key *key, struct member **where)
+{
+	struct local *l = bpf_map_lookup_elem(&locals, key);
+	struct member *m;
+	__u32 slot;
+
+	if (!l)
+		return NULL;
+	slot = l->slot;
+	m = bpf_map_lookup_elem(&members, &slot);
+	if (!m || m->bd != key->bd || m->gen != l->gen)
+		return NULL;
+	*where = m;
+	return l;
+}
+
+static __always_inline struct quota *get_quota(__u32 port)
+{
+	return bpf_map_lookup_elem(&quotas, &port);
+}
+
+// Takes one place of q. Without one left it answers 0.
+static __always_inline int take(struct quota *q)
+{
+	__u32 limit = q->limit;
+
+	if (__sync_fetch_and_add(&q->count, 1) < limit || !limit)
+		return 1;
+	__sync_fetch_and_add(&q->count, -1);
+	__sync_fetch_and_add(&q->refused, 1);
+	return 0;
+}
+
+static __always_inline void give(struct quota *q)
+{
+	__sync_fetch_and_add(&q->count, -1);
+}
+
+static __always_inline void tell(struct mac_key *key, __u32 slot, __u32 gen)
+{
+	__u32 zero = 0;
+	struct sighting s = {.bd = key->bd, .slot = slot, .gen = gen};
+	struct quota *total;
+
+	__builtin_memcpy(s.mac, key->mac, ETH_ALEN);
+	if (!bpf_ringbuf_output(&events, &s, sizeof(s), 0))
+		return;
+	total = bpf_map_lookup_elem(&quotas, &zero);
+	if (total)
+		__sync_fetch_and_add(&total->lost, 1);
+}
+
+// The agent hears also of MACs for which there is no room in all, because it decides who
+// must make place; but not of each of their frames.
+static __always_inline void tell_refused(struct quota *total, struct mac_key *key, __u32 slot,
+					 __u32 gen, __u64 now)
+{
+	if (now - total->told < SECOND / 100)
+		return;
+	total->told = now;
+	tell(key, slot, gen);
+}
+
+// The slow part of learn: once for each MAC and each of its moves.
+static __noinline int learn_new(struct mac_key *key, __u32 slot)
+{
+	struct member *m = bpf_map_lookup_elem(&members, &slot);
+	struct quota *total = get_quota(0), *port, *old;
+	struct local *l, fresh = {};
+	__u32 was;
+
+	if (!m || !total)
+		return 0;
+	port = get_quota(m->port);
+	if (!port)
+		return 0;
+	fresh.slot = slot;
+	fresh.gen = m->gen;
+	fresh.port = m->port;
+	fresh.seen = bpf_ktime_get_coarse_ns();
+
+	l = bpf_map_lookup_elem(&locals, key);
+	if (!l) {
+		if (!take(total)) {
+			tell_refused(total, key, slot, fresh.gen, fresh.seen);
+			return 0;
+		}
+		if (!take(port)) {
+			give(total);
+			return 0;
+		}
+		if (bpf_map_update_elem(&locals, key, &fresh, BPF_NOEXIST)) {
+			// Another CPU was faster, or the table is full.
+			give(port);
+			give(total);
+			return 0;
+		}
+		tell(key, slot, fresh.gen);
+		return 0;
+	}
+
+	// A move. Its old place stops counting; if the new port is full the MAC is known
+	// nowhere, so that its frames are flooded rather than sent to where it left.
+	was = l->port;
+	if (was != m->port) {
+		if (!take(port)) {
+			if (!bpf_map_delete_elem(&locals, key)) {
+				give(total);
+				old = get_quota(was);
+				if (old)
+					give(old);
+			}
+			return 0;
+		}
+		// Of several CPUs that move it at once, only one may change the counts.
+		if (__sync_val_compare_and_swap(&l->port, was, m->port) != was) {
+			give(port);
+			return 0;
+		}
+		old = get_quota(was);
+		if (old)
+			give(old);
+	}
+	if (!bpf_map_update_elem(&locals, key, &fresh, BPF_EXIST))
+		tell(key, slot, fresh.gen);
+	return 0;
+}
+
+static __always_inline void learn(struct mac_key *key, __u32 slot, __u32 gen)
+{
+	struct local *l;
+	__u64 now;
+
+	if (is_group(key->mac) || is_zero(key->mac))
+		return;
+	l = bpf_map_lookup_elem(&locals, key);
+	if (!l || l->slot != slot || l->gen != gen) {
+		learn_new(key, slot);
+		return;
+	}
+	// At most one write a second, or the entry's cache line would bounce between CPUs.
+	now = bpf_ktime_get_coarse_ns();
+	if (now - l->seen > SECOND)
+		l->seen = now;
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables that the programs and the agent share. Everything here is pinned and outlives
+// both: a change of any layout or meaning needs a new schemaVersion (objects.go).
+//
+// Who writes what:
+//   agent     config, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices
+//   programs  locals (learning), counters, drops, events
+//   both      quotas (atomic adds through a memory map on the agent's side)
+//
+// Numbers that stand for things:
+//   bd    broadcast domain: a logical switch. From 1, never used twice.
+//   slot  a binding, i.e. a (port, VLAN) pair. From 1; index of members and counters.
+//   port  a port, as index of quotas. From 1; index 0 holds the totals.
+//   peer  another VTEP, as index of peers. From 1.
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+
+#define ETH_ALEN 6
+
+// ---- configuration ---------------------------------------------------------------------
+
+enum config_flags {
+	CONFIG_ANY_SOURCE = 1 << 0,    // decaps entries with ip 0 count too
+	CONFIG_DIRECT_ENCAP = 1 << 1,  // encapsulate in the program where possible
+	CONFIG_DIRECT_DECAP = 1 << 2,  // decapsulate in the program where possible
+};
+
+struct settings {
+	__u32 tunnel_ip;     // source of all tunnels, host byte order; 0: no tunnels
+	__u32 vxlan_ifindex; // the external vxlan device; 0: none
+	__u32 flags;         // enum config_flags
+	__u32 next_bd;       // agent only: first bd never used
+	__u64 netns;         // agent only: inode of the network namespace
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct settings);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} config SEC(".maps");
+
+// ---- logical switches and devices: only for the agent, to know its numbers again --------
+
+struct switch_id {
+	__u8 uuid[16];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct switch_id);
+	__type(value, __u32); // bd
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} switches SEC(".maps");
+
+enum device_flags {
+	DEVICE_PROMISC = 1 << 0, // the agent made it promiscuous
+};
+
+struct device {
+	__u32 port;
+	__u32 flags; // enum device_flags
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); // ifindex
+	__type(value, struct device);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} devices SEC(".maps");
+
+// ---- bindings --------------------------------------------------------------------------
+
+struct bind_key {
+	__u32 ifindex;
+	__u32 vid; // 0: untagged and priority-tagged frames
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct bind_key);
+	__type(value, __u32); // slot
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bindings SEC(".maps");
+
+// A binding as an array element, because looking it up at egress must cost nothing. The bd
+// says whether it is in force: whoever sends to a member must find its own bd here, so that
+// entries which still name the slot after the binding went elsewhere do no harm.
+struct member {
+	__u32 ifindex;
+	__u32 vid;
+	__u32 bd;   // 0: the slot is free
+	__u32 gen;  // changes with every new meaning of the slot; locals entries must match
+	__u32 port; // for quotas
+	__u32 mtu;  // of the device
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, __u32); // slot
+	__type(value, struct member);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} members SEC(".maps");
+
+struct traffic {
+	__u64 in_packets, in_bytes;   // received from the attached hosts
+	__u64 out_packets, out_bytes; // sent to them
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, __u32); // slot
+	__type(value, struct traffic);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} counters SEC(".maps");
+
+// ---- MAC addresses ---------------------------------------------------------------------
+
+struct mac_key {
+	__u32 bd;
+	__u8 mac[ETH_ALEN];
+	__u16 kind; // 0; floods: enum flood_kind
+};
+
+struct remote {
+	__u32 ip; // of the peer, host byte order
+	__u32 vni;
+	__u32 peer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 20);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mac_key);
+	__type(value, struct remote);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} remotes SEC(".maps");
+
+struct local {
+	__u32 slot;
+	__u32 gen;
+	__u32 port;
+	__u32 zero;
+	__u64 seen; // CLOCK_MONOTONIC, to within a second
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 18);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mac_key);
+	__type(value, struct local);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} locals SEC(".maps");
+
+// How many MACs a port (index 0: all ports) has learned and may learn.
+struct quota {
+	__u32 limit;   // 0: none
+	__u32 count;
+	__u32 refused; // sightings not learned because of the limit
+	__u32 lost;    // index 0 only: events that did not fit into the ring
+	__u64 told;    // index 0 only: when the agent last heard of a refused MAC
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32); // port
+	__type(value, struct quota);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} quotas SEC(".maps");
+
+// A MAC is new on, or moved to, a binding.
+struct sighting {
+	__u32 bd;
+	__u8 mac[ETH_ALEN];
+	__u16 zero;
+	__u32 slot;
+	__u32 gen;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} events SEC(".maps");
+
+// ---- tunnels ---------------------------------------------------------------------------
+
+struct tunnel_key {
+	__u32 ip; // of the peer, host byte order; 0: any
+	__u32 vni;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 18);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tunnel_key);
+	__type(value, __u32); // bd
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} decaps SEC(".maps");
+
+// What the agent knows of the way to a peer.
+struct peer {
+	__u32 ip;      // host byte order; 0: the element is free
+	__u32 mtu;     // of the route; 0: not known
+	__u32 ifindex; // of the route; 0: no route, the kernel's own lookup decides
+	__u32 gateway; // next hop, network byte order
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct peer);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} peers SEC(".maps");
+
+// ---- flooding --------------------------------------------------------------------------
+
+enum flood_kind {
+	FLOOD_TUNNELS = 0, // by (bd, group MAC or zero): tunnels that get a copy
+	FLOOD_MEMBERS = 1, // by (bd, zero): slots that get a copy
+};
+
+// A list is immutable once a floods entry names it: a changed list gets a new number, so
+// that a frame on its way sees the old one or the new one whole.
+struct flood_set {
+	__u32 list;
+	__u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 17);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mac_key);
+	__type(value, struct flood_set);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} floods SEC(".maps");
+
+struct chunk_key {
+	__u32 list;
+	__u32 seq;
+};
+
+// One destination of a copy: a tunnel, or (ip and vni 0) the member `id`.
+struct target {
+	__u32 ip;
+	__u32 vni;
+	__u32 id; // peer or slot
+};
+
+#define CHUNK_TARGETS 16
+
+struct chunk {
+	struct target targets[CHUNK_TARGETS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 18);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct chunk_key);
+	__type(value, struct chunk);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} chunks SEC(".maps");
+
+// ---- drops -----------------------------------------------------------------------------
+
+// Why a frame was dropped. The agent's names are in stats.go, in this order.
+enum drop {
+	DROP_MALFORMED,      // shorter than its headers
+	DROP_UNBOUND,        // no binding for its port and VLAN
+	DROP_RESERVED,       // to 01:80:c2:00:00:0x
+	DROP_HAIRPIN,        // its destination is where it came from
+	DROP_NO_DESTINATION, // nobody else is in the logical switch
+	DROP_TOO_BIG,        // larger than the way out allows
+	DROP_TAGGED_OVERLAY, // has a tag and would enter a tunnel
+	DROP_TAGGED_INSIDE,  // came from a tunnel and has a tag
+	DROP_SPLIT_HORIZON,  // came from a tunnel and would leave by a tunnel
+	DROP_UNKNOWN_TUNNEL, // no logical switch for its source and VNI
+	DROP_NOT_OURS,       // encapsulated, but not to the tunnel IP
+	DROP_NO_TUNNEL,      // would leave by a tunnel, but there is no tunnel IP
+	DROP_FAILED,         // a kernel helper failed (memory)
+	DROP_REASONS,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} drops SEC(".maps");

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two ways out: a member (port and VLAN) and a tunnel. Each has a check, which says
+// why not, and two forms of sending: the frame itself, or a copy of it.
+#pragma once
+
+#include "frame.h"
+
+// ---- members ---------------------------------------------------------------------------
+
+// 0, or the reason why the frame can't leave by m.
+static __always_inline int fits_member(struct member *m, struct size *s)
+{
+	__u32 room = m->mtu + ETH_HLEN;
+
+	// As everywhere in Linux, the outermost tag is not part of what the MTU limits.
+	if (s->tagged && !m->vid)
+		room += 4;
+	return !m->mtu || s->largest <= room;
+}
+
+static __always_inline void count_out(__u32 slot, struct size *s)
+{
+	struct traffic *c = bpf_map_lookup_elem(&counters, &slot);
+
+	if (c) {
+		c->out_packets += s->packets;
+		c->out_bytes += s->bytes;
+	}
+}
+
+static __always_inline int redirect_member(struct __sk_buff *skb, struct member *m, __u32 slot,
+					   struct size *s)
+{
+	__u32 ifindex = m->ifindex, vid = m->vid;
+
+	if (!fits_member(m, s))
+		return drop(DROP_TOO_BIG);
+	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
+		return drop(DROP_FAILED);
+	count_out(slot, s);
+	return bpf_redirect(ifindex, 0);
+}
+
+static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, __u32 slot,
+				       struct size *s)
+{
+	__u32 ifindex = m->ifindex, vid = m->vid;
+	long err;
+
+	if (!fits_member(m, s))
+		return drop(DROP_TOO_BIG);
+	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
+		return drop(DROP_FAILED);
+	err = bpf_clone_redirect(skb, ifindex, 0);
+	if (vid && bpf_skb_vlan_pop(skb))
+		err = -1;
+	if (err)
+		return drop(DROP_FAILED);
+	count_out(slot, s);
+	return 0;
+}
+
+// ---- tunnels ---------------------------------------------------------------------------
+
+// Bytes that encapsulation adds to the inner frame, seen from the outer IP header:
+// IPv4, UDP, VXLAN.
+#define OUTER_HEADERS (20 + 8 + 8)
+
+static __always_inline int fits_tunnel(struct peer *p, __u32 ip, struct size *s)
+{
+	return p->ip != ip || !p->mtu || s->largest + OUTER_HEADERS <= p->mtu;
+}
+
+// Checks, and tells the vxlan device where the frame is to go. 0 or the result of drop.
+static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
+{
+	struct bpf_tunnel_key key = {};
+	struct settings *cfg = get_config();
+	struct peer *p;
+
+	if (!cfg || !t || !s)
+		return drop(DROP_FAILED);
+	if (!cfg->tunnel_ip || !cfg->vxlan_ifindex)
+		return drop(DROP_NO_TUNNEL);
+	if (s->tagged)
+		return drop(DROP_TAGGED_OVERLAY);
+	p = bpf_map_lookup_elem(&peers, &t->id);
+	if (p && !fits_tunnel(p, t->ip, s))
+		return drop(DROP_TOO_BIG);
+	key.tunnel_id = t->vni;
+	key.remote_ipv4 = t->ip;
+	key.local_ipv4 = cfg->tunnel_ip;
+	key.tunnel_ttl = 64;
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key),
+				   BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT))
+		return drop(DROP_FAILED);
+	return 0;
+}
+
+static __always_inline int redirect_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
+{
+	struct settings *cfg = get_config();
+	int err = prepare_tunnel(skb, t, s);
+
+	if (err || !cfg)
+		return err;
+	return bpf_redirect(cfg->vxlan_ifindex, 0);
+}
+
+static __always_inline void copy_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
+{
+	struct settings *cfg = get_config();
+
+	if (prepare_tunnel(skb, t, s) || !cfg)
+		return;
+	if (bpf_clone_redirect(skb, cfg->vxlan_ifindex, 0))
+		drop(DROP_FAILED);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// First stage of frames from the vxlan device: admission by peer and VNI, then members only.
+#pragma once
+
+#include "flood.h"
+#include "learn.h"
+
+// The switch that frames with this outer source and VNI enter, or 0.
+static __always_inline __u32 admitted(struct settings *cfg, __u32 ip, __u32 vni)
+{
+	struct tunnel_key key = {.ip = ip, .vni = vni};
+	__u32 *bd = bpf_map_lookup_elem(&decaps, &key);
+
+	if (!bd && (cfg->flags & CONFIG_ANY_SOURCE)) {
+		key.ip = 0;
+		bd = bpf_map_lookup_elem(&decaps, &key);
+	}
+	return bd ? *bd : 0;
+}
+
+static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
+{
+	struct ethhdr *eth = ethernet(skb);
+	struct mac_key dst = {.bd = bd};
+	struct member *m = NULL;
+	struct size size;
+	struct local *l;
+
+	if (!eth)
+		return drop(DROP_MALFORMED);
+	if (skb->vlan_present || is_tag(eth->h_proto))
+		return drop(DROP_TAGGED_INSIDE);
+	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
+	if (is_reserved(dst.mac))
+		return drop(DROP_RESERVED);
+	measure(skb, &size);
+
+	if (!is_group(dst.mac)) {
+		// A MAC that lives behind another VTEP: this one must not be asked.
+		if (bpf_map_lookup_elem(&remotes, &dst))
+			return drop(DROP_SPLIT_HORIZON);
+		l = find_local(&dst, &m);
+		if (l)
+			return redirect_member(skb, m, l->slot, &size);
+	}
+	return flood(skb, &dst, 0, &size);
+}
+
+static __always_inline int from_overlay(struct __sk_buff *skb)
+{
+	struct settings *cfg = get_config();
+	struct bpf_tunnel_key key;
+	__u32 bd;
+
+	if (!cfg || bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
+		return drop(DROP_NOT_OURS);
+	if (!cfg->tunnel_ip || key.local_ipv4 != cfg->tunnel_ip)
+		return drop(DROP_NOT_OURS);
+	bd = admitted(cfg, key.remote_ipv4, key.tunnel_id);
+	if (!bd)
+		return drop(DROP_UNKNOWN_TUNNEL);
+	return deliver(skb, bd);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs. Each is attached at TC ingress of a device and decides every frame itself:
+// nothing is left to the host's stack, as on the ports of a bridge.
+//
+//   vtep_port     port ------> from_port     -> member | tunnel | flood | drop
+//   vtep_overlay  vxlan -----> from_overlay  -> member | flood to members | drop
+
+#include "overlay.h"
+#include "port.h"
+
+SEC("tc")
+int vtep_port(struct __sk_buff *skb)
+{
+	return from_port(skb);
+}
+
+SEC("tc")
+int vtep_overlay(struct __sk_buff *skb)
+{
+	return from_overlay(skb);
+}
+
+// Not attached: run once at start to find out whether the kernel lets a program choose the
+// source of a tunnel.
+SEC("tc")
+int vtep_probe(struct __sk_buff *skb)
+{
+	struct bpf_tunnel_key key = {.tunnel_id = 1, .remote_ipv4 = 1, .local_ipv4 = 1};
+
+	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX);
+}
+
+char _license[] SEC("license") = "Apache-2.0";

@@ -1,0 +1,94 @@
+package ebpf
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// device is what the plane knows of a network device of the host.
+type device struct {
+	index int
+	name  string
+	mtu   int
+	up    bool
+	vxlan bool
+}
+
+// devices mirrors the host's devices and IPv4 addresses; the watcher keeps it true.
+type devices struct {
+	byIndex map[int]device
+	byName  map[string]int
+	addrs   map[addrKey]struct{}
+}
+
+type addrKey struct {
+	index int
+	addr  netip.Addr
+}
+
+func deviceOf(l netlink.Link) device {
+	a := l.Attrs()
+	return device{
+		index: a.Index, name: a.Name, mtu: a.MTU, vxlan: l.Type() == "vxlan",
+		up: a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
+	}
+}
+
+func (d *devices) set(dev device) {
+	if old, ok := d.byIndex[dev.index]; ok && d.byName[old.name] == dev.index {
+		delete(d.byName, old.name)
+	}
+	d.byIndex[dev.index] = dev
+	d.byName[dev.name] = dev.index
+}
+
+func (d *devices) del(index int) {
+	if old, ok := d.byIndex[index]; ok && d.byName[old.name] == index {
+		delete(d.byName, old.name)
+	}
+	delete(d.byIndex, index)
+	for k := range d.addrs {
+		if k.index == index {
+			delete(d.addrs, k)
+		}
+	}
+}
+
+// named gives the device of that name; the zero device (index 0) if there is none.
+func (d *devices) named(name string) device { return d.byIndex[d.byName[name]] }
+
+// local says whether ip is an address of the host.
+func (d *devices) local(ip netip.Addr) bool {
+	for k := range d.addrs {
+		if k.addr == ip {
+			return true
+		}
+	}
+	return false
+}
+
+// loadDevices reads all of the host's devices and addresses.
+func (p *Plane) loadDevices() error {
+	fresh := devices{map[int]device{}, map[string]int{}, map[addrKey]struct{}{}}
+	links, err := p.space.links.LinkList()
+	if err != nil {
+		return fmt.Errorf("list network devices: %w", err)
+	}
+	for _, l := range links {
+		fresh.set(deviceOf(l))
+	}
+	addrs, err := p.space.links.AddrList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	for _, a := range addrs {
+		if ip, ok := netip.AddrFromSlice(a.IP.To4()); ok {
+			fresh.addrs[addrKey{a.LinkIndex, ip}] = struct{}{}
+		}
+	}
+	p.devices = fresh
+	return nil
+}

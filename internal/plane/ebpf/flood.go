@@ -1,0 +1,142 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// list is a flood list in the kernel: never changed, only replaced.
+type list struct {
+	number  uint32
+	targets []vtepTarget
+}
+
+// maxTargets is FLOOD_MAX of the programs.
+const maxTargets = 1 << 16
+
+const chunkTargets = len(vtepChunk{}.Targets)
+
+// setTunnels makes set the tunnels that key's frames get a copy to.
+func (p *Plane) setTunnels(key vtepMacKey, set intent.FloodSet) {
+	if len(set) > maxTargets {
+		p.capacityErr = fmt.Errorf("a flood set has %d tunnels: only the first %d get copies", len(set), maxTargets)
+		set = set[:maxTargets]
+	}
+	old := p.lists[key].targets
+	targets := make([]vtepTarget, 0, len(set))
+	for _, t := range set {
+		if t, ok := p.target(t); ok {
+			targets = append(targets, t)
+		}
+	}
+	p.setFlood(key, targets)
+	p.dropPeers(old)
+}
+
+func (p *Plane) delTunnels(key vtepMacKey) {
+	p.dropPeers(p.lists[key].targets)
+	p.delFlood(key)
+}
+
+func (p *Plane) dropPeers(targets []vtepTarget) {
+	for _, t := range targets {
+		p.dropPeer(t.Ip)
+	}
+}
+
+// setFlood makes targets the flood set of key.
+func (p *Plane) setFlood(key vtepMacKey, targets []vtepTarget) {
+	have, ok := p.lists[key]
+	if !ok {
+		have, ok = p.adopted.lists[key]
+	}
+	if !ok || !slices.Equal(have.targets, targets) {
+		p.dropChunks(p.lists[key])
+		have = list{targets: targets}
+		if len(targets) > 0 {
+			have.number = p.nextList
+			p.nextList++
+		}
+	}
+	p.lists[key] = have
+	for seq := range (len(targets) + chunkTargets - 1) / chunkTargets {
+		var c vtepChunk
+		copy(c.Targets[:], targets[seq*chunkTargets:])
+		p.tChunks.set(vtepChunkKey{List: have.number, Seq: uint32(seq)}, c)
+	}
+	p.tFloods.set(key, vtepFloodSet{List: have.number, Count: uint32(len(targets))})
+}
+
+func (p *Plane) delFlood(key vtepMacKey) {
+	if l, ok := p.lists[key]; ok {
+		p.dropChunks(l)
+		delete(p.lists, key)
+		p.tFloods.del(key)
+	}
+}
+
+func (p *Plane) dropChunks(l list) {
+	for seq := range (len(l.targets) + chunkTargets - 1) / chunkTargets {
+		p.tChunks.del(vtepChunkKey{List: l.number, Seq: uint32(seq)})
+	}
+}
+
+// floodMembersOf makes the local flood set of d from its members.
+func (p *Plane) floodMembersOf(d *domain) {
+	d.dirty = false
+	key := vtepMacKey{Bd: d.bd, Kind: floodMembers}
+	if len(d.members) == 0 {
+		p.delFlood(key)
+		return
+	}
+	targets := make([]vtepTarget, 0, len(d.members))
+	for slot := range d.members {
+		targets = append(targets, vtepTarget{Id: slot})
+	}
+	slices.SortFunc(targets, func(a, b vtepTarget) int { return int(a.Id) - int(b.Id) })
+	p.setFlood(key, targets)
+}
+
+// ---- lists that a frame may still be walking -------------------------------------------
+
+// retired are chunks of lists that nothing names any more.
+type retired struct {
+	since  time.Time
+	chunks []vtepChunkKey
+}
+
+// grace is longer than any frame takes through the programs.
+const grace = time.Second
+
+// retireChunks keeps the chunks that would be deleted now for later.
+func (p *Plane) retireChunks(now time.Time) {
+	var chunks []vtepChunkKey
+	for _, k := range p.tChunks.gone {
+		if _, ok := p.tChunks.want[k]; !ok {
+			chunks = append(chunks, k)
+		}
+	}
+	p.tChunks.gone = nil
+	if len(chunks) > 0 {
+		p.retired = append(p.retired, retired{now, chunks})
+	}
+}
+
+// sweepRetired deletes what has been retired for long enough.
+func (p *Plane) sweepRetired(now time.Time) error {
+	for len(p.retired) > 0 && now.Sub(p.retired[0].since) > grace {
+		for _, k := range p.retired[0].chunks {
+			if err := p.objs.Chunks.Delete(&k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+				return fmt.Errorf("delete from map chunks: %w", err)
+			}
+		}
+		p.retired = p.retired[1:]
+	}
+	return nil
+}

@@ -1,0 +1,7 @@
+package ebpf
+
+// The programs are compiled ahead of time and committed, so that building needs no clang.
+// Little endian only: amd64, arm64, riscv64. The objects use the kernel's UAPI headers
+// alone, hence need no kernel BTF.
+//
+//go:generate go tool bpf2go -go-package ebpf -target bpfel -output-stem vtep -type bind_key -type member -type traffic -type mac_key -type remote -type local -type quota -type tunnel_key -type peer -type flood_set -type chunk_key -type chunk -type target -type settings -type switch_id -type device vtep bpf/vtep.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -isystem $VTEP_TESTROOT/usr/include -isystem $VTEP_TESTROOT/usr/include/x86_64-linux-gnu -isystem $VTEP_TESTROOT/usr/include/aarch64-linux-gnu

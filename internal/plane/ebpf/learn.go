@@ -1,0 +1,168 @@
+package ebpf
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// learner turns the programs' sightings into events.
+func (p *Plane) learner() {
+	var rec ringbuf.Record
+	for {
+		err := p.ring.ReadInto(&rec)
+		if errors.Is(err, ringbuf.ErrClosed) {
+			return
+		}
+		if err != nil {
+			p.log.Error("reading learned MACs failed, no more will be seen", "error", err)
+			return
+		}
+		p.learned(rec.RawSample)
+		// The programs count what did not fit; when the ring is empty it is time to tell.
+		if p.ring.AvailableBytes() == 0 {
+			p.tellLost()
+		}
+	}
+}
+
+func (p *Plane) tellLost() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	if n := atomic.SwapUint32(&p.quotas[0].Lost, 0); n > 0 {
+		p.queue.add(plane.Event{Kind: plane.Lost, Count: uint64(n)})
+	}
+}
+
+// learned queues the event for one struct sighting.
+func (p *Plane) learned(b []byte) {
+	if len(b) < 20 {
+		return
+	}
+	bd, slot, gen := binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[12:]), binary.NativeEndian.Uint32(b[16:])
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s, ok := p.sighting(bd, [6]byte(b[4:10]), slot, gen); ok {
+		p.queue.add(plane.Event{Kind: plane.Seen, Sighting: s})
+	}
+}
+
+// sighting translates a MAC that was learned by the programs; ok is false if its binding
+// has meanwhile gone.
+func (p *Plane) sighting(bd uint32, mac intent.MAC, slot, gen uint32) (plane.Sighting, bool) {
+	b := p.bySlot[slot]
+	if b == nil || b.domain.bd != bd || b.gen != gen || b.device == 0 {
+		return plane.Sighting{}, false
+	}
+	return plane.Sighting{Key: intent.MACKey{Switch: b.domain.id, MAC: mac}, At: b.key}, true
+}
+
+// Sweep implements plane.Plane.
+func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	now := monotonic()
+	var seen []plane.Sighting
+	err := p.eachLocal(func(s plane.Sighting, l vtepLocal) {
+		s.Idle = max(0, now-time.Duration(l.Seen))
+		seen = append(seen, s)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ebpf plane: sweep: %w", err)
+	}
+	return seen, nil
+}
+
+// collect deletes the learned MACs whose binding has gone or changed its switch.
+func (p *Plane) collect() error {
+	return p.eachLocal(func(plane.Sighting, vtepLocal) {})
+}
+
+// eachLocal calls f for every learned MAC that means something, and deletes the others.
+func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
+	var stale []vtepMacKey
+	err := scan(p.objs.Locals, func(k vtepMacKey, l vtepLocal) {
+		if s, ok := p.sighting(k.Bd, k.Mac, l.Slot, l.Gen); ok {
+			f(s, l)
+		} else if !p.absent(k.Bd, l) {
+			stale = append(stale, k)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read map locals: %w", err)
+	}
+	for _, k := range stale {
+		if err := p.forget(k); err != nil {
+			return err
+		}
+	}
+	p.stale = false
+	return nil
+}
+
+// absent says whether l is on a binding that still stands but whose device is away: the
+// device may come back, with the same hosts behind it.
+func (p *Plane) absent(bd uint32, l vtepLocal) bool {
+	b := p.bySlot[l.Slot]
+	return b != nil && b.domain.bd == bd && b.gen == l.Gen && b.device == 0
+}
+
+// Forget implements plane.Plane.
+func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	for _, k := range keys {
+		d := p.byUUID[k.Switch]
+		if d == nil {
+			continue
+		}
+		if err := p.forget(vtepMacKey{Bd: d.bd, Mac: k.MAC}); err != nil {
+			return fmt.Errorf("ebpf plane: forget: %w", err)
+		}
+	}
+	return nil
+}
+
+// forget deletes one learned MAC and gives its places back.
+func (p *Plane) forget(k vtepMacKey) error {
+	var l vtepLocal
+	if err := p.objs.Locals.LookupAndDelete(&k, &l); err != nil {
+		if isMissing(err) {
+			return nil
+		}
+		return fmt.Errorf("delete from map locals: %w", err)
+	}
+	atomic.AddUint32(&p.quotas[0].Count, ^uint32(0))
+	if int(l.Port) < len(p.quotas) && l.Port != 0 {
+		atomic.AddUint32(&p.quotas[l.Port].Count, ^uint32(0))
+	}
+	return nil
+}
+
+func isMissing(err error) bool { return errors.Is(err, ebpf.ErrKeyNotExist) }
+
+// monotonic is the clock that the programs stamp with.
+func monotonic() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return time.Duration(ts.Nano())
+}

@@ -1,0 +1,50 @@
+package ebpf
+
+// pool hands out numbers from 1 to max-1, those given back last of all: what still names a
+// number for a moment should not find somebody else behind it.
+type pool struct {
+	next, max uint32
+	free      []uint32 // below next
+}
+
+// newPool makes a pool for a map of size entries in which some numbers are used.
+func newPool(size uint32, used map[uint32]bool) pool {
+	p := pool{next: 1, max: size}
+	for n := range used {
+		p.next = max(p.next, n+1)
+	}
+	for n := uint32(1); n < p.next; n++ {
+		if !used[n] {
+			p.free = append(p.free, n)
+		}
+	}
+	return p
+}
+
+// take answers 0 when all are taken.
+func (p *pool) take() uint32 {
+	if p.next < p.max {
+		p.next++
+		return p.next - 1
+	}
+	if len(p.free) == 0 {
+		return 0
+	}
+	n := p.free[0]
+	p.free = p.free[1:]
+	return n
+}
+
+func (p *pool) give(n uint32) {
+	if n != 0 {
+		p.free = append(p.free, n)
+	}
+}
+
+// numbers are the scarce numbers of the maps; maps.h says what they mean.
+type numbers struct {
+	nextBD, nextList uint32
+	slots, portSlots pool
+	peerSlots        pool
+	gens             []uint32 // by slot: its last generation; 0: never used
+}

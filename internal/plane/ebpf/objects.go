@@ -1,0 +1,164 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// schemaVersion names the layout and meaning of the pinned maps. A change of either gives a
+// new number: the new process then fills fresh maps, swaps the programs on the devices, and
+// removes the old maps.
+const schemaVersion = 1
+
+// Flags of the settings map, as enum config_flags.
+const (
+	configAnySource = 1 << iota
+	configDirectEncap
+	configDirectDecap
+)
+
+// Kinds of flood sets, as enum flood_kind.
+const (
+	floodTunnels = iota
+	floodMembers
+)
+
+const devicePromisc = 1 // as enum device_flags
+
+// pins is the directory in bpffs that outlives the process.
+//
+//	DIR/v1/MAP       the maps, by schema version
+//	DIR/links/INDEX  one TCX link for each device, by ifindex
+type pins struct {
+	dir  string
+	lock *os.File // held while a process owns the directory
+}
+
+func openPins(dir string) (*pins, error) {
+	if err := mountBPFFS(dir); err != nil {
+		return nil, err
+	}
+	p := &pins{dir: dir}
+	for _, d := range []string{p.maps(), p.links()} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("make pin directory: %w", err)
+		}
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open pin directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("pin directory %s is in use by another process: is the same switch running already?", dir)
+		}
+		return nil, fmt.Errorf("lock pin directory %s: %w", dir, err)
+	}
+	p.lock = f
+	return p, nil
+}
+
+func (p *pins) maps() string  { return filepath.Join(p.dir, fmt.Sprintf("v%d", schemaVersion)) }
+func (p *pins) links() string { return filepath.Join(p.dir, "links") }
+func (p *pins) close()        { p.lock.Close() }
+
+// prune removes the maps of other schema versions, which nothing uses any more.
+func (p *pins) prune() error {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return fmt.Errorf("list pin directory: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if path := filepath.Join(p.dir, e.Name()); path != p.maps() && strings.HasPrefix(e.Name(), "v") {
+			errs = append(errs, os.RemoveAll(path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// remove takes everything away.
+func (p *pins) remove() error {
+	if err := os.RemoveAll(p.dir); err != nil {
+		return fmt.Errorf("remove pin directory: %w", err)
+	}
+	return nil
+}
+
+const bpffs = "/sys/fs/bpf"
+
+// mountBPFFS sees to it that dir is, or will be, in a BPF file system.
+func mountBPFFS(dir string) error {
+	ok, err := inBPFFS(dir)
+	if ok || err != nil {
+		return err
+	}
+	if !strings.HasPrefix(filepath.Clean(dir), bpffs+"/") {
+		return fmt.Errorf("pin directory %s is not in a BPF file system: mount one (mount -t bpf bpf DIR), or use one below %s", dir, bpffs)
+	}
+	if err := unix.Mount("bpf", bpffs, "bpf", 0, "mode=0700"); err != nil {
+		return fmt.Errorf("mount a BPF file system on %s (needs CAP_SYS_ADMIN; or mount it beforehand): %w", bpffs, err)
+	}
+	return nil
+}
+
+func inBPFFS(dir string) (bool, error) {
+	for {
+		var st unix.Statfs_t
+		err := unix.Statfs(dir, &st)
+		if err == nil {
+			return st.Type == unix.BPF_FS_MAGIC, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return false, fmt.Errorf("look for a BPF file system at %s: %w", dir, err)
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// load loads the programs, with the pinned maps where there are any.
+func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
+	spec, err := loadVtep()
+	if err != nil {
+		return nil, fmt.Errorf("read the programs: %w", err)
+	}
+	for name, m := range spec.Maps {
+		if n := sizes[name]; n != 0 {
+			m.MaxEntries = n
+		}
+		// The size of a map in use can't be changed: it counts, whatever is asked now.
+		if old, err := ebpf.LoadPinnedMap(filepath.Join(p.maps(), name), nil); err == nil {
+			m.MaxEntries = old.MaxEntries()
+			old.Close()
+		}
+	}
+	var o vtepObjects
+	err = spec.LoadAndAssign(&o, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.maps()}})
+	if err != nil {
+		return nil, explain("load the programs", err)
+	}
+	if err := probe(&o); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return &o, nil
+}
+
+// mapQuotas maps the quotas into memory, for atomic changes beside the programs'.
+func mapQuotas(m *ebpf.Map) ([]byte, []vtepQuota, error) {
+	size := int(unsafe.Sizeof(vtepQuota{})) * int(m.MaxEntries())
+	mem, err := unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, fmt.Errorf("map quotas into memory: %w", err)
+	}
+	return mem, unsafe.Slice((*vtepQuota)(unsafe.Pointer(&mem[0])), m.MaxEntries()), nil
+}

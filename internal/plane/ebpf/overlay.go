@@ -1,0 +1,182 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+const vxlanPort = 4789
+
+// vxlanMTU is so large that the device never refuses what the programs let through; they
+// check the size against the route.
+const vxlanMTU = 65450
+
+// overlay is the tunnel side: one vxlan device whose programs and metadata say peer and VNI
+// of each frame.
+type overlay struct {
+	ip        netip.Addr // tunnel IP; the zero Addr: no tunnels
+	anySource bool
+	anyVNI    map[uint32]struct{} // VNIs that any source may use
+	ifindex   int                 // of the vxlan device; 0: none
+	err       error               // why there is no device
+}
+
+// vxlanName is unique for the switch name and fits a device name.
+func (p *Plane) vxlanName() string { return "vtep" + hash(p.opts.Name) }
+
+// configureOverlay brings device and settings to what ip and anySource say.
+func (p *Plane) configureOverlay(s *intent.State) {
+	p.overlay.ip, p.overlay.anySource = netip.Addr{}, s.AcceptAnySource
+	if s.TunnelIP.IsValid() && s.TunnelIP.Is4() {
+		p.overlay.ip = s.TunnelIP
+	}
+}
+
+// ensureVXLAN makes the vxlan device as it must be and attaches the program to it. An error
+// stands in overlay.err; it is tried again with every Apply and when a vxlan device goes.
+func (p *Plane) ensureVXLAN() {
+	if !p.overlay.ip.IsValid() {
+		p.overlay.ifindex, p.overlay.err = 0, p.removeVXLAN()
+		return
+	}
+	p.overlay.ifindex, p.overlay.err = p.makeVXLAN()
+	if p.overlay.err == nil {
+		p.overlay.err = p.attach(p.overlay.ifindex, p.objs.VtepOverlay)
+	}
+}
+
+func (p *Plane) makeVXLAN() (int, error) {
+	name := p.vxlanName()
+	h := p.space.links
+	have, err := h.LinkByName(name)
+	if err == nil && !isOurs(have) {
+		if err := h.LinkDel(have); err != nil {
+			return 0, fmt.Errorf("delete device %s, which is not as it must be: %w", name, err)
+		}
+		have = nil
+	}
+	if err != nil || have == nil {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.MTU = name, vxlanMTU
+		err := h.LinkAdd(&netlink.Vxlan{LinkAttrs: attrs, FlowBased: true, Port: vxlanPort})
+		if errors.Is(err, unix.EEXIST) {
+			return 0, p.portTaken(err)
+		}
+		if err != nil {
+			return 0, explain("add vxlan device "+name, err)
+		}
+		if have, err = h.LinkByName(name); err != nil {
+			return 0, fmt.Errorf("find vxlan device %s: %w", name, err)
+		}
+		// Without an address of its own the device sends nothing by itself. Where IPv6 is
+		// off this fails, and is not needed.
+		_ = h.LinkSetIP6AddrGenMode(have, nl6AddrGenNone)
+	}
+	if have.Attrs().Flags&net.FlagUp == 0 {
+		if err := h.LinkSetUp(have); err != nil {
+			_ = h.LinkDel(have)
+			if errors.Is(err, unix.EADDRINUSE) {
+				return 0, p.portTaken(err)
+			}
+			return 0, fmt.Errorf("bring up vxlan device %s: %w", name, err)
+		}
+	}
+	return have.Attrs().Index, nil
+}
+
+const nl6AddrGenNone = 1 // IN6_ADDR_GEN_MODE_NONE
+
+func isOurs(l netlink.Link) bool {
+	v, ok := l.(*netlink.Vxlan)
+	return ok && v.FlowBased && v.Port == vxlanPort && v.MTU == vxlanMTU
+}
+
+// portTaken names who has the VXLAN port.
+func (p *Plane) portTaken(cause error) error {
+	links, err := p.space.links.LinkList()
+	if err != nil {
+		return fmt.Errorf("UDP port %d is taken: %w", vxlanPort, cause)
+	}
+	for _, l := range links {
+		if v, ok := l.(*netlink.Vxlan); ok && v.Port == vxlanPort {
+			return fmt.Errorf("UDP port %d is taken by vxlan device %s (another VTEP in this network namespace?): delete it, or run this VTEP in a network namespace of its own: %w",
+				vxlanPort, v.Name, cause)
+		}
+	}
+	return fmt.Errorf("UDP port %d is taken by another program: stop it, or run this VTEP in a network namespace of its own: %w", vxlanPort, cause)
+}
+
+// removeVXLAN deletes the vxlan device, if there is one.
+func (p *Plane) removeVXLAN() error {
+	have, err := p.space.links.LinkByName(p.vxlanName())
+	var none netlink.LinkNotFoundError
+	if errors.As(err, &none) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find vxlan device: %w", err)
+	}
+	if _, ok := have.(*netlink.Vxlan); !ok {
+		return nil
+	}
+	err = errors.Join(p.unpinLink(have.Attrs().Index), p.space.links.LinkDel(have))
+	if err != nil {
+		return fmt.Errorf("delete vxlan device: %w", err)
+	}
+	return nil
+}
+
+// tunnelError says why no tunnel works, or nil.
+func (p *Plane) tunnelError() error {
+	switch {
+	case !p.overlay.ip.IsValid():
+		return nil
+	case p.overlay.err != nil:
+		return p.overlay.err
+	case !p.devices.local(p.overlay.ip):
+		return fmt.Errorf("tunnel IP %v is not an address of this host: add it to a device, or change Physical_Switch.tunnel_ips", p.overlay.ip)
+	}
+	return nil
+}
+
+// writeSettings writes the config map if it differs.
+func (p *Plane) writeSettings() error {
+	s := vtepSettings{NextBd: p.nextBD, Netns: p.space.inode}
+	if p.overlay.ip.IsValid() && p.overlay.ifindex != 0 {
+		s.TunnelIp, s.VxlanIfindex = ipNumber(p.overlay.ip), uint32(p.overlay.ifindex)
+	}
+	if p.overlay.anySource {
+		s.Flags |= configAnySource
+	}
+	if p.opts.DirectEncap {
+		s.Flags |= configDirectEncap
+	}
+	if p.opts.DirectDecap {
+		s.Flags |= configDirectDecap
+	}
+	if s == p.settings {
+		return nil
+	}
+	if err := p.objs.Config.Put(uint32(0), &s); err != nil {
+		return fmt.Errorf("write map config: %w", err)
+	}
+	p.settings = s
+	return nil
+}
+
+func ipNumber(ip netip.Addr) uint32 {
+	b := ip.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+func ipOf(n uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
+}

@@ -1,0 +1,296 @@
+// Package ebpf is the native plane: eBPF programs at TC ingress of the ports and of one
+// vxlan device forward every frame in the kernel.
+//
+//	h1 --- p0 [vtep_port] ----- members, remotes, locals, floods ----- [vxlan] --- underlay
+//	h2 --- p1 [vtep_port] --'                                     `--- [vtep_overlay]
+//
+// The programs (bpf/*.h) find everything in maps (bpf/maps.h); the agent only edits the maps.
+// Maps and links are pinned in bpffs, so forwarding goes on without the process, and the
+// next process adopts it: it reads the maps to know its numbers again, computes what must be
+// in them, and writes only the differences.
+//
+// Goroutines, besides the agent's that calls the Plane:
+//
+//	pump    queue of events -> Events()
+//	learner ring buffer of the programs -> queue
+//	watcher netlink -> devices, addresses, routes; repairs; -> queue
+//
+// All of them and the agent share Plane.mu. Nothing blocks while it is held.
+package ebpf
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Options say how a plane is made. Only Name is necessary.
+type Options struct {
+	Name   string       // of the switch; planes with different names don't touch each other
+	PinDir string       // in bpffs; default: /sys/fs/bpf/vtep/ and a word made of Name
+	Logger *slog.Logger // nil: no log
+
+	// Classic attaches with clsact and tc filters even where the kernel has TCX.
+	Classic bool
+	// DirectEncap and DirectDecap let the programs add and take off outer headers
+	// themselves where they can, rather than by the vxlan device.
+	DirectEncap, DirectDecap bool
+
+	// Most entries of the large tables; 0: the default. Maps that are pinned already keep
+	// their size.
+	MaxBindings  int // 16384
+	MaxRemotes   int // 1048576 MACs behind other VTEPs
+	MaxLocals    int // 262144 MACs learned on ports
+	MaxFloodSets int // 131072
+}
+
+// Plane is a plane.Plane.
+type Plane struct {
+	opts  Options
+	log   *slog.Logger
+	pins  *pins
+	space *space
+	objs  *vtepObjects
+	ring  *ringbuf.Reader
+	watch *nl.NetlinkSocket
+	queue *queue
+	wg    sync.WaitGroup // learner, watcher
+
+	quotaMemory []byte      // what quotas is a view of
+	quotas      []vtepQuota // shared with the programs: atomic access only
+
+	mu     sync.Mutex // guards everything below
+	closed bool
+	known  bool // the maps are what the tables say: a delta can be applied
+
+	tables
+	numbers
+	devices  devices // of the host
+	overlay  overlay
+	ports    map[string]*port
+	bindings map[intent.BindingKey]*binding
+	bySlot   map[uint32]*binding
+	domains  map[uint32]*domain // by bd
+	byUUID   map[intent.SwitchID]*domain
+	peers    map[uint32]*peer // by IPv4 address
+	lists    map[vtepMacKey]list
+	adopted  adopted   // what the maps said when they were read last
+	retired  []retired // flood lists that a frame may still be walking
+
+	leaving   []int   // ifindexes to detach from
+	idlePeers []*peer // whose last user went
+	stale     bool    // some learned MACs may be on bindings that have gone
+
+	settings    vtepSettings // as written last
+	reroute     *time.Timer  // resolves all peers a moment after a route change; nil: none pending
+	capacityErr error        // numbers ran out
+}
+
+// tables are the maps that the agent writes.
+type tables struct {
+	tSwitches *table[vtepSwitchId, uint32]
+	tDevices  *table[uint32, vtepDevice]
+	tBindings *table[vtepBindKey, uint32]
+	tMembers  *table[uint32, vtepMember]
+	tRemotes  *table[vtepMacKey, vtepRemote]
+	tDecaps   *table[vtepTunnelKey, uint32]
+	tPeers    *table[uint32, vtepPeer]
+	tFloods   *table[vtepMacKey, vtepFloodSet]
+	tChunks   *table[vtepChunkKey, vtepChunk]
+}
+
+var _ plane.Plane = (*Plane)(nil)
+
+// New loads the programs and adopts the pinned maps. Forwarding that is in place goes on
+// untouched; the first Apply must have a nil delta.
+func New(o Options) (_ *Plane, err error) {
+	if o.Name == "" {
+		return nil, errors.New("ebpf plane: no name of the switch")
+	}
+	if o.PinDir == "" {
+		o.PinDir = filepath.Join(bpffs, "vtep", word(o.Name))
+	}
+	p := &Plane{opts: o, log: o.Logger, queue: newQueue()}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.log = p.log.With("module", "ebpf")
+	defer func() {
+		if err != nil {
+			p.release()
+			err = fmt.Errorf("ebpf plane: %w", err)
+		}
+	}()
+	if p.space, err = openSpace(); err != nil {
+		return nil, err
+	}
+	if p.pins, err = openPins(o.PinDir); err != nil {
+		return nil, err
+	}
+	if p.objs, err = p.pins.load(o.sizes()); err != nil {
+		return nil, err
+	}
+	if err = p.checkOwner(); err != nil {
+		return nil, err
+	}
+	if p.quotaMemory, p.quotas, err = mapQuotas(p.objs.Quotas); err != nil {
+		return nil, err
+	}
+	if p.ring, err = ringbuf.NewReader(p.objs.Events); err != nil {
+		return nil, fmt.Errorf("open the ring buffer: %w", err)
+	}
+	p.tables = tables{
+		tSwitches: newTable[vtepSwitchId, uint32]("switches", p.objs.Switches),
+		tDevices:  newTable[uint32, vtepDevice]("devices", p.objs.Devices),
+		tBindings: newTable[vtepBindKey, uint32]("bindings", p.objs.Bindings),
+		tMembers:  newTable[uint32, vtepMember]("members", p.objs.Members),
+		tRemotes:  newTable[vtepMacKey, vtepRemote]("remotes", p.objs.Remotes),
+		tDecaps:   newTable[vtepTunnelKey, uint32]("decaps", p.objs.Decaps),
+		tPeers:    newTable[uint32, vtepPeer]("peers", p.objs.Peers),
+		tFloods:   newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
+		tChunks:   newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
+	}
+	if err = p.startWatch(); err != nil {
+		return nil, err
+	}
+	go p.queue.pump()
+	p.wg.Go(p.learner)
+	p.wg.Go(p.watcher)
+	return p, nil
+}
+
+func (o Options) sizes() map[string]uint32 {
+	return map[string]uint32{
+		"bindings": uint32(o.MaxBindings), "members": uint32(o.MaxBindings), "counters": uint32(o.MaxBindings),
+		"remotes": uint32(o.MaxRemotes), "locals": uint32(o.MaxLocals), "floods": uint32(o.MaxFloodSets),
+	}
+}
+
+// word makes a file name of any text, different for different texts.
+func word(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return -1
+	}, name)
+	return fmt.Sprintf("%.20s-%s", clean, hash(name))
+}
+
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("%x", sum[:4])
+}
+
+// checkOwner refuses maps whose programs run on devices of another network namespace: the
+// same interface numbers mean other devices there.
+func (p *Plane) checkOwner() error {
+	var s vtepSettings
+	if err := p.objs.Config.Lookup(uint32(0), &s); err != nil {
+		return fmt.Errorf("read map config: %w", err)
+	}
+	if s.Netns == 0 || s.Netns == p.space.inode {
+		p.settings = s
+		return nil
+	}
+	alive, err := p.liveLinks()
+	if err != nil {
+		return err
+	}
+	if alive > 0 {
+		return fmt.Errorf("the pins in %s belong to a VTEP in another network namespace: give this one another name or pin directory", p.pins.dir)
+	}
+	// That namespace is gone, and with it everything the maps speak of.
+	if err := p.pins.remove(); err != nil {
+		return err
+	}
+	p.objs.Close()
+	p.pins.close()
+	if p.pins, err = openPins(p.opts.PinDir); err != nil {
+		return err
+	}
+	p.objs, err = p.pins.load(p.opts.sizes())
+	return err
+}
+
+// Events implements plane.Plane.
+func (p *Plane) Events() <-chan plane.Event { return p.queue.out }
+
+// Close implements plane.Plane.
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	if p.reroute != nil {
+		p.reroute.Stop()
+	}
+	p.mu.Unlock()
+
+	p.ring.Close()
+	p.watch.Close()
+	p.wg.Wait()
+	p.queue.close()
+	p.release()
+	return nil
+}
+
+// release closes what is open, for New that failed half way and for Close.
+func (p *Plane) release() {
+	if p.ring != nil {
+		p.ring.Close()
+	}
+	if p.watch != nil {
+		p.watch.Close()
+	}
+	p.quotas = nil
+	if p.quotaMemory != nil {
+		unix.Munmap(p.quotaMemory)
+		p.quotaMemory = nil
+	}
+	if p.objs != nil {
+		p.objs.Close()
+	}
+	if p.pins != nil {
+		p.pins.close()
+	}
+	if p.space != nil {
+		p.space.close()
+	}
+}
+
+// Destroy implements plane.Plane. It takes down also what an earlier process left.
+func (p *Plane) Destroy(context.Context) error {
+	p.mu.Lock()
+	defer p.Close() // after the unlock
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	var errs []error
+	errs = append(errs, p.detachAll())
+	errs = append(errs, p.removeVXLAN())
+	errs = append(errs, p.pins.remove())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("ebpf plane: take down: %w", err)
+	}
+	return nil
+}
+
+var errClosed = errors.New("ebpf plane: closed")

@@ -1,0 +1,310 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// port is a device under the plane's management.
+type port struct {
+	name     string
+	limit    uint32              // most MACs learned on it; 0: none
+	number   uint32              // index of quotas; 0: they ran out, nothing is learned
+	device   int                 // ifindex; 0: there is no such device now
+	mtu      uint32              // of the device
+	attached int                 // ifindex on which the program runs; 0: none
+	err      error               // why it is not attached
+	bindings map[uint16]*binding // by VLAN
+	state    plane.PortState     // as told last
+}
+
+// binding is a (port, VLAN) pair in a logical switch.
+type binding struct {
+	key    intent.BindingKey
+	domain *domain
+	slot   uint32 // 0: slots ran out
+	gen    uint32
+	device int // ifindex in the bindings map; 0: not there
+}
+
+// domain is a logical switch.
+type domain struct {
+	id      intent.SwitchID
+	sw      intent.Switch
+	bd      uint32
+	members map[uint32]*binding // in force, by slot
+	dirty   bool                // members changed since the flood set was made
+}
+
+var errNotManaged = errors.New("its port is not managed by this switch")
+
+// bindingError says why b is not in force, or nil.
+func (p *Plane) bindingError(b *binding) error {
+	prt := p.ports[b.key.Port]
+	switch {
+	case prt == nil:
+		return errNotManaged
+	case b.slot == 0:
+		return fmt.Errorf("no room for more than %d bindings", p.slots.max-1)
+	case prt.err != nil:
+		return prt.err
+	}
+	return nil
+}
+
+func (p *Plane) setPort(name string, want intent.Port) {
+	prt := p.ports[name]
+	if prt == nil {
+		prt = &port{name: name, bindings: map[uint16]*binding{}, state: plane.PortState{Name: name}}
+		if prt.number = p.adopted.ports[name]; prt.number == 0 {
+			prt.number = p.portSlots.take()
+		}
+		if prt.number == 0 {
+			p.capacityErr = fmt.Errorf("no room for more than %d ports: nothing is learned on the others", p.portSlots.max-1)
+		}
+		p.ports[name] = prt
+		for _, b := range p.bindings {
+			if b.key.Port == name {
+				prt.bindings[b.key.VLAN] = b
+			}
+		}
+		p.setDevice(prt, p.lookup(name))
+	}
+	prt.limit = want.MACLimit
+	if prt.number != 0 {
+		p.limitQuota(prt.number, want.MACLimit)
+	}
+}
+
+// lookup finds a device; one that the watcher has not heard of yet, too.
+func (p *Plane) lookup(name string) device {
+	if d := p.devices.named(name); d.index != 0 {
+		return d
+	}
+	if l, err := p.space.links.LinkByName(name); err == nil {
+		p.devices.set(deviceOf(l))
+	}
+	return p.devices.named(name)
+}
+
+// setDevice says which device the port is now; the zero device: none.
+func (p *Plane) setDevice(prt *port, d device) {
+	prt.state = plane.PortState{Name: prt.name, Exists: d.index != 0, Up: d.up}
+	if prt.device == d.index && prt.mtu == uint32(d.mtu) {
+		return
+	}
+	if prt.device != d.index {
+		if prt.device != 0 {
+			p.leaving = append(p.leaving, prt.device)
+		}
+		prt.attached = 0
+	}
+	prt.device, prt.mtu = d.index, uint32(d.mtu)
+	prt.err = nil
+	if d.index == 0 {
+		prt.err = fmt.Errorf("no network device named %q: add it, or remove the port", prt.name)
+	}
+	for _, b := range prt.bindings {
+		p.place(b)
+	}
+}
+
+// delPort forgets the port. What runs on its device is detached by detachPort later.
+func (p *Plane) delPort(name string) {
+	prt := p.ports[name]
+	if prt == nil {
+		return
+	}
+	delete(p.ports, name)
+	for _, b := range prt.bindings {
+		p.place(b)
+	}
+	if prt.device != 0 {
+		p.leaving = append(p.leaving, prt.device)
+	}
+	p.portSlots.give(prt.number)
+}
+
+// setBinding puts the pair into the switch, out of another one if need be.
+func (p *Plane) setBinding(key intent.BindingKey, d *domain) {
+	b := p.bindings[key]
+	if b == nil {
+		b = &binding{key: key}
+		if slot, ok := p.adopted.slots[key]; ok {
+			// Still the same meaning: what was learned there is right.
+			b.slot, b.gen = slot.number, p.gens[slot.number]
+			if slot.bd != d.bd {
+				p.newGen(b)
+			}
+		} else if b.slot = p.slots.take(); b.slot != 0 {
+			if p.gens[b.slot] != 0 {
+				p.zeroCounters(b.slot)
+			}
+			p.newGen(b)
+		}
+		p.bindings[key] = b
+		if b.slot != 0 {
+			p.bySlot[b.slot] = b
+		}
+		if prt := p.ports[key.Port]; prt != nil {
+			prt.bindings[key.VLAN] = b
+		}
+	} else if b.domain != d {
+		p.leaveDomain(b)
+		p.newGen(b)
+	}
+	b.domain = d
+	p.place(b)
+}
+
+func (p *Plane) newGen(b *binding) {
+	if b.slot == 0 {
+		return
+	}
+	p.gens[b.slot]++
+	b.gen = p.gens[b.slot]
+}
+
+func (p *Plane) leaveDomain(b *binding) {
+	p.stale = true
+	if d := b.domain; d != nil && d.members[b.slot] == b {
+		delete(d.members, b.slot)
+		d.dirty = true
+	}
+}
+
+func (p *Plane) delBinding(key intent.BindingKey) {
+	b := p.bindings[key]
+	if b == nil {
+		return
+	}
+	delete(p.bindings, key)
+	delete(p.bySlot, b.slot)
+	if prt := p.ports[key.Port]; prt != nil {
+		delete(prt.bindings, key.VLAN)
+	}
+	p.leaveDomain(b)
+	b.domain = nil
+	p.place(b)
+	p.slots.give(b.slot)
+}
+
+// place writes b where it belongs now: on its port's device, or nowhere.
+func (p *Plane) place(b *binding) {
+	if b.slot == 0 {
+		return
+	}
+	prt := p.ports[b.key.Port]
+	device := 0
+	if prt != nil && b.domain != nil {
+		device = prt.device
+	}
+	vid := uint32(b.key.VLAN)
+	if b.device != 0 && b.device != device {
+		p.tBindings.del(vtepBindKey{Ifindex: uint32(b.device), Vid: vid})
+	}
+	b.device = device
+	if device == 0 {
+		p.leaveDomain(b)
+		p.tMembers.set(b.slot, vtepMember{Gen: b.gen})
+		return
+	}
+	p.tMembers.set(b.slot, vtepMember{
+		Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu,
+	})
+	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)
+	if b.domain.members[b.slot] != b {
+		b.domain.members[b.slot] = b
+		b.domain.dirty = true
+	}
+}
+
+// attachPort attaches the program to the port's device, if it has one.
+func (p *Plane) attachPort(prt *port) {
+	if prt.device == 0 || prt.attached == prt.device {
+		return
+	}
+	if err := p.attach(prt.device, p.objs.VtepPort); err != nil {
+		prt.err = fmt.Errorf("device %q: %w", prt.name, err)
+		return
+	}
+	dev := vtepDevice{Port: prt.number, Flags: p.adopted.devices[uint32(prt.device)].Flags}
+	if l, err := p.space.links.LinkByIndex(prt.device); err == nil && l.Attrs().Promisc == 0 {
+		// A NIC would keep frames for other hosts' addresses to itself.
+		if err := p.space.links.SetPromiscOn(l); err != nil {
+			prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.name, err)
+			return
+		}
+		dev.Flags |= devicePromisc
+	}
+	p.tDevices.set(uint32(prt.device), dev)
+	prt.attached, prt.err = prt.device, nil
+}
+
+// detachLeaving lets go of the devices that are no port any more.
+func (p *Plane) detachLeaving() error {
+	leaving := p.leaving
+	p.leaving = nil
+	var errs []error
+	for _, ifindex := range leaving {
+		if p.portOf(ifindex) == nil {
+			errs = append(errs, p.detachPort(ifindex, p.tDevices.want[uint32(ifindex)].Flags))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// portOf gives the port that the device is, or nil.
+func (p *Plane) portOf(ifindex int) *port {
+	if prt := p.ports[p.devices.byIndex[ifindex].name]; prt != nil && prt.device == ifindex {
+		return prt
+	}
+	return nil
+}
+
+func (p *Plane) detachPort(ifindex int, flags uint32) error {
+	p.tDevices.del(uint32(ifindex))
+	if err := p.detach(ifindex); err != nil {
+		return err
+	}
+	if flags&devicePromisc == 0 {
+		return nil
+	}
+	if l, err := p.space.links.LinkByIndex(ifindex); err == nil {
+		if err := p.space.links.SetPromiscOff(l); err != nil {
+			var none netlink.LinkNotFoundError
+			if !errors.As(err, &none) {
+				return fmt.Errorf("device %q: make it not promiscuous: %w", l.Attrs().Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// detachAll lets go of every device that the pins know of.
+func (p *Plane) detachAll() error {
+	var errs []error
+	have, err := p.tDevices.read()
+	errs = append(errs, err)
+	for index, dev := range have {
+		errs = append(errs, p.detachPort(int(index), dev.Flags))
+	}
+	indexes, err := p.linked()
+	errs = append(errs, err)
+	for _, i := range indexes {
+		errs = append(errs, p.unpinLink(i))
+	}
+	return errors.Join(errs...)
+}
+
+// ---- quotas ----------------------------------------------------------------------------
+
+func (p *Plane) limitQuota(number, limit uint32) {
+	atomic.StoreUint32(&p.quotas[number].Limit, limit)
+}

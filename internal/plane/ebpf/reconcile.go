@@ -1,0 +1,232 @@
+package ebpf
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// adopted is what the maps said about numbers when they were read: an object that is still
+// wanted keeps its number, so that what stays as it is needs no write.
+type adopted struct {
+	switches map[intent.SwitchID]uint32
+	slots    map[intent.BindingKey]adoptedSlot
+	ports    map[string]uint32
+	peers    map[uint32]uint32 // by IPv4 address
+	lists    map[vtepMacKey]list
+	devices  map[uint32]vtepDevice // by ifindex
+}
+
+type adoptedSlot struct{ number, bd uint32 }
+
+// reconcile makes everything equal to next, whatever is there now: it reads all maps, says
+// anew what must be in them, and writes the differences.
+func (p *Plane) reconcile(next *intent.State) error {
+	if err := p.loadDevices(); err != nil {
+		return err
+	}
+	have, err := p.readAll()
+	if err != nil {
+		return err
+	}
+	p.adopt(have)
+	p.stage(next, whole(next))
+	have.diff(&p.tables)
+	p.stale = true
+	if err := p.install(); err != nil {
+		return err
+	}
+	return errors.Join(p.detachStrangers(have.devices), p.pins.prune(), p.recount())
+}
+
+// whole is the delta from nothing to s.
+func whole(s *intent.State) *intent.Delta {
+	return &intent.Delta{
+		Global:   true,
+		Ports:    additions(s.Ports),
+		Switches: additions(s.Switches),
+		Bindings: additions(s.Bindings),
+		Unicast:  additions(s.Unicast),
+		Floods:   additions(s.Floods),
+		Decap:    additions(s.Decap),
+	}
+}
+
+func additions[K comparable, V any](m map[K]V) []intent.Change[K, V] {
+	list := make([]intent.Change[K, V], 0, len(m))
+	for k, v := range m {
+		list = append(list, intent.Change[K, V]{Key: k, New: &v})
+	}
+	return list
+}
+
+// contents is one reading of the agent's maps.
+type contents struct {
+	switches map[vtepSwitchId]uint32
+	devices  map[uint32]vtepDevice
+	bindings map[vtepBindKey]uint32
+	members  map[uint32]vtepMember
+	remotes  map[vtepMacKey]vtepRemote
+	decaps   map[vtepTunnelKey]uint32
+	peers    map[uint32]vtepPeer
+	floods   map[vtepMacKey]vtepFloodSet
+	chunks   map[vtepChunkKey]vtepChunk
+}
+
+func (p *Plane) readAll() (*contents, error) {
+	var c contents
+	var errs [9]error
+	c.switches, errs[0] = p.tSwitches.read()
+	c.devices, errs[1] = p.tDevices.read()
+	c.bindings, errs[2] = p.tBindings.read()
+	c.members, errs[3] = p.tMembers.read()
+	c.remotes, errs[4] = p.tRemotes.read()
+	c.decaps, errs[5] = p.tDecaps.read()
+	c.peers, errs[6] = p.tPeers.read()
+	c.floods, errs[7] = p.tFloods.read()
+	c.chunks, errs[8] = p.tChunks.read()
+	return &c, errors.Join(errs[:]...)
+}
+
+// diff stages in each table what turns c into what is wanted.
+func (c *contents) diff(t *tables) {
+	t.tSwitches.diff(c.switches)
+	t.tDevices.diff(c.devices)
+	t.tBindings.diff(c.bindings)
+	t.tMembers.diff(c.members)
+	t.tRemotes.diff(c.remotes)
+	t.tDecaps.diff(c.decaps)
+	t.tPeers.diff(c.peers)
+	t.tFloods.diff(c.floods)
+	t.tChunks.diff(c.chunks)
+	// Devices are written when they are attached, removed when they are detached.
+	t.tDevices.gone = nil
+}
+
+// adopt empties the plane's memory and takes the numbers from c.
+func (p *Plane) adopt(c *contents) {
+	p.tSwitches.reset()
+	p.tDevices.reset()
+	p.tBindings.reset()
+	p.tMembers.reset()
+	p.tRemotes.reset()
+	p.tDecaps.reset()
+	p.tPeers.reset()
+	p.tFloods.reset()
+	p.tChunks.reset()
+	p.ports, p.bindings = map[string]*port{}, map[intent.BindingKey]*binding{}
+	p.bySlot = map[uint32]*binding{}
+	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
+	p.peers, p.lists = map[uint32]*peer{}, map[vtepMacKey]list{}
+	p.retired, p.leaving, p.idlePeers = nil, nil, nil
+	p.overlay.anyVNI = nil
+
+	a := adopted{
+		switches: map[intent.SwitchID]uint32{},
+		slots:    map[intent.BindingKey]adoptedSlot{},
+		ports:    map[string]uint32{},
+		peers:    map[uint32]uint32{},
+		lists:    map[vtepMacKey]list{},
+		devices:  c.devices,
+	}
+	p.nextBD = max(p.nextBD, p.settings.NextBd, 1)
+	for id, bd := range c.switches {
+		a.switches[id.Uuid] = bd
+		p.nextBD = max(p.nextBD, bd+1)
+	}
+
+	p.gens = make([]uint32, p.objs.Members.MaxEntries())
+	for slot, m := range c.members {
+		p.gens[slot] = m.Gen
+	}
+	used := map[uint32]bool{}
+	for at, slot := range c.bindings {
+		m, dev := c.members[slot], p.devices.byIndex[int(at.Ifindex)]
+		if dev.index == 0 || m.Ifindex != at.Ifindex || m.Vid != at.Vid {
+			continue
+		}
+		a.slots[intent.BindingKey{Port: dev.name, VLAN: uint16(at.Vid)}] = adoptedSlot{slot, m.Bd}
+		used[slot] = true
+	}
+	p.slots = newPool(p.objs.Members.MaxEntries(), used)
+
+	used = map[uint32]bool{}
+	for index, d := range c.devices {
+		if dev := p.devices.byIndex[int(index)]; dev.index != 0 && d.Port != 0 {
+			a.ports[dev.name] = d.Port
+			used[d.Port] = true
+		}
+	}
+	p.portSlots = newPool(p.objs.Quotas.MaxEntries(), used)
+
+	used = map[uint32]bool{}
+	for n, pr := range c.peers {
+		a.peers[pr.Ip] = n
+		used[n] = true
+	}
+	p.peerSlots = newPool(p.objs.Peers.MaxEntries(), used)
+
+	p.nextList = max(p.nextList, 1)
+	for k := range c.chunks {
+		p.nextList = max(p.nextList, k.List+1)
+	}
+	for key, f := range c.floods {
+		a.lists[key] = list{f.List, targetsOf(f, c.chunks)}
+	}
+	p.adopted = a
+}
+
+func targetsOf(f vtepFloodSet, chunks map[vtepChunkKey]vtepChunk) []vtepTarget {
+	targets := make([]vtepTarget, 0, min(int(f.Count), maxTargets))
+	for i := range cap(targets) {
+		c := chunks[vtepChunkKey{List: f.List, Seq: uint32(i / chunkTargets)}]
+		targets = append(targets, c.Targets[i%chunkTargets])
+	}
+	return targets
+}
+
+// detachStrangers lets go of the devices that an earlier process or State had as ports.
+func (p *Plane) detachStrangers(have map[uint32]vtepDevice) error {
+	var errs []error
+	keep := map[int]bool{p.overlay.ifindex: true}
+	for _, prt := range p.ports {
+		keep[prt.device] = true
+	}
+	for index, d := range have {
+		if !keep[int(index)] {
+			errs = append(errs, p.detachPort(int(index), d.Flags))
+			err := p.objs.Devices.Delete(&index)
+			if err != nil && !isMissing(err) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	indexes, err := p.linked()
+	errs = append(errs, err)
+	for _, i := range indexes {
+		if !keep[i] {
+			errs = append(errs, p.unpinLink(i))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// recount makes the quotas' counts agree with the learned MACs, in case a process died
+// between deleting one and counting it.
+func (p *Plane) recount() error {
+	counts := make([]uint32, len(p.quotas))
+	err := scan(p.objs.Locals, func(_ vtepMacKey, l vtepLocal) {
+		if int(l.Port) < len(counts) {
+			counts[l.Port]++
+			counts[0]++
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i := range counts {
+		atomic.StoreUint32(&p.quotas[i].Count, counts[i])
+	}
+	return nil
+}

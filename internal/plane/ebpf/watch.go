@@ -1,0 +1,209 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// startWatch subscribes before it reads, so that nothing falls between.
+func (p *Plane) startWatch() error {
+	var err error
+	p.watch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_ROUTE,
+		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE)
+	if err != nil {
+		return fmt.Errorf("watch network devices: %w", err)
+	}
+	return p.loadDevices()
+}
+
+// watcher follows the host's devices, addresses and routes until the socket is closed.
+func (p *Plane) watcher() {
+	for {
+		messages, _, err := p.watch.Receive()
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return
+		}
+		switch {
+		case err == nil:
+			for i := range messages {
+				p.heard(&messages[i])
+			}
+		case errors.Is(err, unix.ENOBUFS):
+			p.resync()
+		default:
+			p.mu.Unlock()
+			p.log.Error("watching network devices failed, changes will not be seen", "error", err)
+			return
+		}
+		p.mu.Unlock()
+	}
+}
+
+func (p *Plane) heard(m *syscall.NetlinkMessage) {
+	switch m.Header.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		// Messages of other families speak of bridge ports, not of devices.
+		if len(m.Data) < unix.SizeofIfInfomsg || m.Data[0] != unix.AF_UNSPEC {
+			return
+		}
+		l, err := netlink.LinkDeserialize((*unix.NlMsghdr)(&m.Header), m.Data)
+		if err != nil {
+			p.log.Warn("a message about a network device can't be read", "error", err)
+			return
+		}
+		if m.Header.Type == unix.RTM_DELLINK {
+			p.deviceGone(l.Attrs().Index)
+		} else {
+			p.deviceIs(deviceOf(l))
+		}
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		p.addressChanged(m)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		p.rerouteSoon()
+	}
+}
+
+func (p *Plane) deviceIs(d device) {
+	old := p.devices.byIndex[d.index]
+	if old == d {
+		return
+	}
+	p.devices.set(d)
+	if old.name != d.name {
+		p.portChanged(old.name)
+	}
+	p.portChanged(d.name)
+	p.rerouteSoon()
+}
+
+func (p *Plane) deviceGone(index int) {
+	old, ok := p.devices.byIndex[index]
+	if !ok {
+		return
+	}
+	p.devices.del(index)
+	p.portChanged(old.name)
+	// Ours must be there again; another one may have been in its way.
+	if p.known && old.vxlan && p.overlay.ip.IsValid() {
+		p.ensureVXLAN()
+		p.repair()
+	}
+	p.rerouteSoon()
+}
+
+// portChanged brings the port of that name, if there is one, to what its device is now.
+func (p *Plane) portChanged(name string) {
+	prt := p.ports[name]
+	if prt == nil {
+		return
+	}
+	before := prt.state
+	p.setDevice(prt, p.devices.named(name))
+	p.repair()
+	if prt.state != before {
+		p.queue.add(plane.Event{Kind: plane.PortChanged, Port: prt.state})
+	}
+}
+
+// repair installs what the watcher has staged. If that fails the next Apply starts from
+// scratch, which the agent need not know.
+func (p *Plane) repair() {
+	if !p.known {
+		return
+	}
+	for _, d := range p.domains {
+		if d.dirty {
+			p.floodMembersOf(d)
+		}
+	}
+	if err := p.install(); err != nil {
+		p.known = false
+		p.log.Error("adapting to a change of the network devices failed", "error", err)
+	}
+}
+
+func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
+	index, ip, ok := parseAddress(m.Data)
+	if !ok {
+		return
+	}
+	before := p.devices.local(p.overlay.ip)
+	if m.Header.Type == unix.RTM_NEWADDR {
+		p.devices.addrs[addrKey{index, ip}] = struct{}{}
+	} else {
+		delete(p.devices.addrs, addrKey{index, ip})
+	}
+	if p.overlay.ip.IsValid() && p.devices.local(p.overlay.ip) != before {
+		p.queue.add(plane.Event{Kind: plane.TunnelIP})
+	}
+	p.rerouteSoon()
+}
+
+// parseAddress takes the device and the IPv4 address from an address message.
+func parseAddress(b []byte) (int, netip.Addr, bool) {
+	if len(b) < unix.SizeofIfAddrmsg || b[0] != unix.AF_INET {
+		return 0, netip.Addr{}, false
+	}
+	attrs, err := nl.ParseRouteAttr(b[unix.SizeofIfAddrmsg:])
+	if err != nil {
+		return 0, netip.Addr{}, false
+	}
+	for _, a := range attrs {
+		if a.Attr.Type == unix.IFA_LOCAL {
+			ip, ok := netip.AddrFromSlice(a.Value)
+			return int(nl.DeserializeIfAddrmsg(b).Index), ip, ok
+		}
+	}
+	return 0, netip.Addr{}, false
+}
+
+// rerouteDelay lets a burst of route changes pass before the peers are looked up again.
+const rerouteDelay = 50 * time.Millisecond
+
+func (p *Plane) rerouteSoon() {
+	if p.reroute != nil || len(p.peers) == 0 {
+		return
+	}
+	p.reroute = time.AfterFunc(rerouteDelay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.reroute = nil
+		if p.closed {
+			return
+		}
+		p.resolvePeers()
+		p.repair()
+	})
+}
+
+// resync reads everything anew, after messages were lost.
+func (p *Plane) resync() {
+	was := p.devices.local(p.overlay.ip)
+	if err := p.loadDevices(); err != nil {
+		p.log.Error("reading the network devices failed", "error", err)
+		return
+	}
+	for name := range p.ports {
+		p.portChanged(name)
+	}
+	if p.known && p.overlay.ip.IsValid() {
+		p.ensureVXLAN()
+		p.repair()
+		if p.devices.local(p.overlay.ip) != was {
+			p.queue.add(plane.Event{Kind: plane.TunnelIP})
+		}
+	}
+	p.rerouteSoon()
+}
