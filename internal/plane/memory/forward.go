@@ -1,0 +1,188 @@
+package memory
+
+import (
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Drop says why a frame went nowhere. It is also a key of Stats.Drops.
+type Drop string
+
+const (
+	Forwarded      Drop = ""                // not dropped
+	Runt           Drop = "runt"            // shorter than its headers
+	NoPort         Drop = "no_port"         // the port is not under management
+	UnboundVLAN    Drop = "unbound_vlan"    // no binding for the frame's VLAN, or none for untagged frames
+	Reserved       Drop = "reserved"        // the destination is 01:80:c2:00:00:0x
+	UnknownTunnel  Drop = "unknown_tunnel"  // neither its source nor its VNI is known
+	TaggedInside   Drop = "tagged_inside"   // a decapsulated frame with a tag
+	SplitHorizon   Drop = "split_horizon"   // from a tunnel to a MAC behind a tunnel
+	Hairpin        Drop = "hairpin"         // the destination is where the frame came from
+	NoDestination  Drop = "no_destination"  // there is nobody to send it to
+	BadTunnelFrame Drop = "tagged_overlay"  // a frame with a tag, to a MAC behind a tunnel
+	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
+	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
+	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
+)
+
+// Out is one copy of a frame that leaves: at a port, or by a tunnel.
+type Out struct {
+	Port   string        // "": by Tunnel
+	Tunnel intent.Tunnel // the VTEP it goes to, and the VNI
+	Frame  []byte        // as on the wire of the port; in a tunnel, the inner frame
+}
+
+// FromPort forwards a frame that the host at a port sent.
+func (f *Fabric) FromPort(port string, data []byte) ([]Out, Drop) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	outs, why := f.fromPort(port, frame(data))
+	f.count(why)
+	return outs, why
+}
+
+// FromTunnel forwards a frame that arrived in a tunnel from peer.
+func (f *Fabric) FromTunnel(peer netip.Addr, vni uint32, inner []byte) ([]Out, Drop) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	outs, why := f.fromTunnel(intent.Tunnel{Peer: peer, VNI: vni}, frame(inner))
+	f.count(why)
+	return outs, why
+}
+
+func (f *Fabric) count(why Drop) {
+	if why != Forwarded {
+		f.drops[string(why)]++
+	}
+}
+
+func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
+	if len(fr) < minFrame {
+		return nil, Runt
+	}
+	if _, ok := f.installed.Ports[port]; !ok || !f.devices[port] {
+		return nil, NoPort
+	}
+	in := intent.BindingKey{Port: port}
+	vid, tagged := fr.vid()
+	if tagged {
+		in.VLAN = vid
+	}
+	b, ok := f.installed.Bindings[in]
+	if !ok || !tagged && fr.etherType() == etherQinQ {
+		return nil, UnboundVLAN
+	}
+	if tagged { // the tag that chose the binding, priority tags too
+		if fr = fr.pop(); len(fr) < minFrame {
+			return nil, Runt
+		}
+	}
+	c := f.counter(in)
+	c.PacketsFromLocal++
+	c.BytesFromLocal += uint64(len(fr))
+	f.learn(intent.MACKey{Switch: b.Switch, MAC: fr.src()}, in)
+
+	dst := intent.MACKey{Switch: b.Switch, MAC: fr.dst()}
+	if dst.MAC.Reserved() {
+		return nil, Reserved
+	}
+	if t, ok := f.installed.Unicast[dst]; ok {
+		if fr.tagged() {
+			return nil, BadTunnelFrame
+		}
+		return f.encapsulate(nil, t, fr), Forwarded
+	}
+	if s, ok := f.learned[dst]; ok {
+		if s.at == in {
+			return nil, Hairpin
+		}
+		return f.deliver(nil, s.at, fr)
+	}
+	return f.flood(dst, in, true, fr)
+}
+
+func (f *Fabric) fromTunnel(from intent.Tunnel, fr frame) ([]Out, Drop) {
+	if len(fr) < minFrame {
+		return nil, Runt
+	}
+	id, ok := f.installed.Decap[from]
+	if !ok && f.installed.AcceptAnySource {
+		id, ok = f.ownVNI[from.VNI]
+	}
+	switch {
+	case !ok || !f.tunnelsWork():
+		return nil, UnknownTunnel
+	case fr.tagged():
+		return nil, TaggedInside
+	case fr.dst().Reserved():
+		return nil, Reserved
+	}
+	dst := intent.MACKey{Switch: id, MAC: fr.dst()}
+	if _, ok := f.installed.Unicast[dst]; ok {
+		return nil, SplitHorizon
+	}
+	if s, ok := f.learned[dst]; ok {
+		return f.deliver(nil, s.at, fr)
+	}
+	return f.flood(dst, intent.BindingKey{}, false, fr)
+}
+
+// flood sends fr to every binding of the switch but in, and, if the frame came from a port,
+// to the tunnels of its flood set.
+func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, fr frame) ([]Out, Drop) {
+	var outs []Out
+	for _, at := range f.members[dst.Switch] {
+		if !fromPort || at != in {
+			outs, _ = f.deliver(outs, at, fr)
+		}
+	}
+	if fromPort && !fr.tagged() {
+		for _, t := range f.floodSet(dst) {
+			outs = f.encapsulate(outs, t, fr)
+		}
+	}
+	if len(outs) == 0 {
+		return nil, NoDestination
+	}
+	return outs, Forwarded
+}
+
+func (f *Fabric) floodSet(dst intent.MACKey) intent.FloodSet {
+	if dst.MAC.IsGroup() {
+		if set, ok := f.installed.Floods[dst]; ok {
+			return set
+		}
+	}
+	return f.installed.Floods[intent.FloodKey{Switch: dst.Switch, MAC: intent.UnknownDst}]
+}
+
+func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Drop) {
+	if !f.devices[at.Port] {
+		return outs, DeviceGone
+	}
+	c := f.counter(at)
+	c.PacketsToLocal++
+	c.BytesToLocal += uint64(len(fr))
+	if at.VLAN != 0 {
+		fr = fr.push(at.VLAN)
+	}
+	return append(outs, Out{Port: at.Port, Frame: fr}), Forwarded
+}
+
+func (f *Fabric) encapsulate(outs []Out, t intent.Tunnel, fr frame) []Out {
+	if !f.tunnelsWork() {
+		return outs
+	}
+	return append(outs, Out{Tunnel: t, Frame: fr})
+}
+
+func (f *Fabric) counter(at intent.BindingKey) *plane.Counters {
+	c := f.counts[at]
+	if c == nil {
+		c = &plane.Counters{}
+		f.counts[at] = c
+	}
+	return c
+}

@@ -1,0 +1,52 @@
+package memory
+
+import (
+	"encoding/binary"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+const (
+	addrLen   = 6
+	headerLen = 2*addrLen + 2
+	tagLen    = 4
+	minFrame  = headerLen
+
+	etherVLAN = 0x8100 // IEEE 802.1Q customer tag
+	etherQinQ = 0x88a8 // IEEE 802.1ad service tag
+)
+
+// frame is an Ethernet frame without FCS. It is never edited: changes make another.
+type frame []byte
+
+func (f frame) dst() intent.MAC { return intent.MAC(f[:addrLen]) }
+func (f frame) src() intent.MAC { return intent.MAC(f[addrLen : 2*addrLen]) }
+func (f frame) etherType() uint16 {
+	return binary.BigEndian.Uint16(f[2*addrLen:])
+}
+
+// tagged says whether f has any tag.
+func (f frame) tagged() bool { return f.etherType() == etherVLAN || f.etherType() == etherQinQ }
+
+// vid returns the VLAN of f's outer customer tag; ok is false for a frame that has none.
+func (f frame) vid() (vid uint16, ok bool) {
+	if f.etherType() != etherVLAN || len(f) < headerLen+tagLen {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(f[headerLen:]) & 0x0fff, true
+}
+
+// pop returns f without its outer tag.
+func (f frame) pop() frame {
+	out := make(frame, 0, len(f)-tagLen)
+	return append(append(out, f[:2*addrLen]...), f[2*addrLen+tagLen:]...)
+}
+
+// push returns f with a customer tag in front of those it has.
+func (f frame) push(vid uint16) frame {
+	out := make(frame, 0, len(f)+tagLen)
+	out = append(out, f[:2*addrLen]...)
+	out = binary.BigEndian.AppendUint16(out, etherVLAN)
+	out = binary.BigEndian.AppendUint16(out, vid)
+	return append(out, f[2*addrLen:]...)
+}

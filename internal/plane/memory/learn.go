@@ -1,0 +1,71 @@
+package memory
+
+import (
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// learn takes note of a source address. f.mu is held.
+func (f *Fabric) learn(key intent.MACKey, at intent.BindingKey) {
+	if key.MAC.IsGroup() || key.MAC.IsZero() {
+		return
+	}
+	now := f.opts.Now()
+	s := f.learned[key]
+	if s != nil && s.at == at {
+		s.seen = now
+		return
+	}
+	if limit := f.installed.Ports[at.Port].MACLimit; limit > 0 &&
+		(s == nil || s.at.Port != at.Port) && f.onPort[at.Port] >= int(limit) {
+		f.count(PortLimit)
+		return
+	}
+	f.emit(plane.Event{Kind: plane.Seen, Sighting: plane.Sighting{Key: key, At: at}})
+	if limit := f.installed.MACLimit; s == nil && limit > 0 && len(f.learned) >= int(limit) {
+		// The agent has been told; it decides who makes place.
+		f.count(TableLimit)
+		return
+	}
+	f.unlearn(key)
+	f.learned[key] = &station{at, now}
+	f.onPort[at.Port]++
+}
+
+func (f *Fabric) unlearn(key intent.MACKey) {
+	if s := f.learned[key]; s != nil {
+		delete(f.learned, key)
+		if f.onPort[s.at.Port]--; f.onPort[s.at.Port] == 0 {
+			delete(f.onPort, s.at.Port)
+		}
+	}
+}
+
+// flush forgets what was learned where it can't be any more.
+func (f *Fabric) flush() {
+	for key, s := range f.learned {
+		if b, ok := f.installed.Bindings[s.at]; !ok || b.Switch != key.Switch {
+			f.unlearn(key)
+		}
+	}
+}
+
+// emit hands an event to the open plane, or counts it as lost. f.mu is held.
+func (f *Fabric) emit(e plane.Event) {
+	p := f.open
+	if p == nil {
+		return // the next plane begins with a sweep
+	}
+	if p.lost > 0 && len(p.events) < cap(p.events) {
+		p.events <- plane.Event{Kind: plane.Lost, Count: p.lost}
+		p.lost = 0
+	}
+	switch cap(p.events) - len(p.events) {
+	default:
+		p.events <- e
+	case 1: // the last place is for the event that tells of the loss
+		p.events <- plane.Event{Kind: plane.Lost, Count: 1}
+	case 0:
+		p.lost++
+	}
+}

@@ -1,0 +1,241 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+var (
+	errNoDevice  = errors.New("no such network device")
+	errClosed    = errors.New("the plane is closed")
+	errNotLocal  = errors.New("is not an address of this host")
+	errNeedsFull = errors.New("the first Apply of a plane needs a nil delta")
+)
+
+// Plane is an agent's hold on a Fabric. It implements plane.Plane.
+type Plane struct {
+	fabric *Fabric
+	events chan plane.Event
+
+	// fabric.mu guards what follows
+	applied bool   // an Apply has succeeded
+	lost    uint64 // events that the agent has not been told of
+}
+
+// Open returns a plane. The one that was open before is closed, as it is when its agent dies.
+func (f *Fabric) Open() *Plane {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.close(f.open)
+	f.open = &Plane{fabric: f, events: make(chan plane.Event, f.opts.Events)}
+	return f.open
+}
+
+func (f *Fabric) close(p *Plane) {
+	if p != nil && f.open == p {
+		f.open = nil
+		close(p.events)
+	}
+}
+
+// use locks the fabric for p.
+func (p *Plane) use() (unlock func(), err error) {
+	p.fabric.mu.Lock()
+	if p.fabric.open != p {
+		p.fabric.mu.Unlock()
+		return nil, errClosed
+	}
+	return p.fabric.mu.Unlock, nil
+}
+
+// Apply implements plane.Plane.
+func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (plane.Report, error) {
+	unlock, err := p.use()
+	if err != nil {
+		return plane.Report{}, fmt.Errorf("apply: %w", err)
+	}
+	defer unlock()
+	f := p.fabric
+	if d == nil {
+		d = intent.Diff(f.installed, next)
+	} else if !p.applied {
+		return f.report(), fmt.Errorf("apply: %w", errNeedsFull)
+	}
+	f.apply(d)
+	p.applied = true
+	// What the deltas added up to must be what was asked for. Sizes are cheap to compare.
+	f.drift = nil
+	if have, want := sizes(f.installed), sizes(next); have != want {
+		f.drift = []plane.Drift{{Kind: "delta", Key: "sizes", Want: fmt.Sprint(want), Have: fmt.Sprint(have)}}
+	}
+	return f.report(), nil
+}
+
+func sizes(s *intent.State) [6]int {
+	return [...]int{len(s.Ports), len(s.Switches), len(s.Bindings), len(s.Unicast), len(s.Floods), len(s.Decap)}
+}
+
+func (f *Fabric) apply(d *intent.Delta) {
+	f.installed.Apply(d)
+	if d.Global || len(d.Switches) > 0 {
+		clear(f.ownVNI)
+		if f.installed.AcceptAnySource {
+			for id, ls := range f.installed.Switches {
+				if ls.OverlayUp() {
+					f.ownVNI[ls.VNI] = id
+				}
+			}
+		}
+	}
+	for _, c := range d.Bindings {
+		if c.Old != nil {
+			f.leave(c.Old.Switch, c.Key)
+		}
+		if c.New != nil {
+			f.enter(c.New.Switch, c.Key)
+		} else {
+			delete(f.counts, c.Key)
+		}
+	}
+	if len(d.Bindings) > 0 {
+		f.flush()
+	}
+}
+
+func (f *Fabric) enter(id intent.SwitchID, at intent.BindingKey) {
+	list := f.members[id]
+	i, _ := slices.BinarySearchFunc(list, at, intent.BindingKey.Compare)
+	f.members[id] = slices.Insert(list, i, at)
+}
+
+func (f *Fabric) leave(id intent.SwitchID, at intent.BindingKey) {
+	list := f.members[id]
+	if i, ok := slices.BinarySearchFunc(list, at, intent.BindingKey.Compare); ok {
+		list = slices.Delete(list, i, i+1)
+	}
+	if f.members[id] = list; len(list) == 0 {
+		delete(f.members, id)
+	}
+}
+
+func (f *Fabric) tunnelsWork() bool {
+	ip := f.installed.TunnelIP
+	return ip.IsValid() && (f.opts.LocalAddrs == nil || slices.Contains(f.opts.LocalAddrs, ip))
+}
+
+func (f *Fabric) report() plane.Report {
+	var r plane.Report
+	for name := range f.installed.Ports {
+		if !f.devices[name] {
+			put(&r.Ports, name, errNoDevice)
+		}
+	}
+	if len(r.Ports) > 0 {
+		for at := range f.installed.Bindings {
+			if !f.devices[at.Port] {
+				put(&r.Bindings, at, errNoDevice)
+			}
+		}
+	}
+	if ip := f.installed.TunnelIP; ip.IsValid() && !f.tunnelsWork() {
+		r.Tunnels = fmt.Errorf("tunnel IP %v %w", ip, errNotLocal)
+	}
+	return r
+}
+
+func put[K comparable](m *map[K]error, key K, err error) {
+	if *m == nil {
+		*m = map[K]error{}
+	}
+	(*m)[key] = err
+}
+
+// Events implements plane.Plane.
+func (p *Plane) Events() <-chan plane.Event { return p.events }
+
+// Sweep implements plane.Plane.
+func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
+	unlock, err := p.use()
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	defer unlock()
+	now := p.fabric.opts.Now()
+	all := make([]plane.Sighting, 0, len(p.fabric.learned))
+	for key, s := range p.fabric.learned {
+		all = append(all, plane.Sighting{Key: key, At: s.at, Idle: now.Sub(s.seen)})
+	}
+	return all, nil
+}
+
+// Forget implements plane.Plane.
+func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
+	unlock, err := p.use()
+	if err != nil {
+		return fmt.Errorf("forget: %w", err)
+	}
+	defer unlock()
+	for _, key := range keys {
+		p.fabric.unlearn(key)
+	}
+	return nil
+}
+
+// Stats implements plane.Plane.
+func (p *Plane) Stats(context.Context) (plane.Stats, error) {
+	unlock, err := p.use()
+	if err != nil {
+		return plane.Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	defer unlock()
+	s := plane.Stats{
+		Bindings: make(map[intent.BindingKey]plane.Counters, len(p.fabric.installed.Bindings)),
+		Drops:    maps.Clone(p.fabric.drops),
+	}
+	for at := range p.fabric.installed.Bindings {
+		s.Bindings[at] = plane.Counters{}
+		if c := p.fabric.counts[at]; c != nil {
+			s.Bindings[at] = *c
+		}
+	}
+	return s, nil
+}
+
+// Audit implements plane.Plane.
+func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
+	unlock, err := p.use()
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	defer unlock()
+	drift := slices.Clone(p.fabric.drift)
+	if err := p.fabric.installed.Check(); err != nil {
+		drift = append(drift, plane.Drift{Kind: "state", Want: "a State that passes Check", Have: err.Error()})
+	}
+	return drift, nil
+}
+
+// Close implements plane.Plane.
+func (p *Plane) Close() error {
+	p.fabric.mu.Lock()
+	defer p.fabric.mu.Unlock()
+	p.fabric.close(p)
+	return nil
+}
+
+// Destroy implements plane.Plane.
+func (p *Plane) Destroy(context.Context) error {
+	p.fabric.mu.Lock()
+	defer p.fabric.mu.Unlock()
+	if p.fabric.open == p {
+		p.fabric.close(p)
+		p.fabric.clear()
+	}
+	return nil
+}

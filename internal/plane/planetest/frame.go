@@ -1,0 +1,109 @@
+package planetest
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Payload is a kind of frame. Planes have different paths for them.
+type Payload uint8
+
+const (
+	IPv4  Payload = iota // UDP over IPv4
+	IPv6                 // UDP over IPv6
+	Other                // neither
+)
+
+func (k Payload) String() string { return [...]string{"IPv4", "IPv6", "other"}[k] }
+
+// Frame describes a frame of the suite. ID tells it from others.
+type Frame struct {
+	Dst, Src intent.MAC
+	Tags     []uint16 // VLANs, the outer one first
+	Payload  Payload
+	ID       uint32
+}
+
+var marker = []byte("planetest frame ")
+
+// Mine says whether frame is one of the suite's.
+func Mine(frame []byte) bool { return bytes.Contains(frame, marker) }
+
+const etherOther = 0x88b5 // IEEE 802: local experimental
+
+// Bytes returns the frame without FCS. It has no padding that a device might cut or add.
+func (f Frame) Bytes() []byte {
+	b := append(append([]byte{}, f.Dst[:]...), f.Src[:]...)
+	for _, vid := range f.Tags {
+		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, 0x8100), vid)
+	}
+	data := binary.BigEndian.AppendUint32(bytes.Clone(marker), f.ID)
+	data = append(data, "................................"...)
+	switch f.Payload {
+	case IPv4:
+		return append(b, ipv4(data)...)
+	case IPv6:
+		return append(b, ipv6(data)...)
+	}
+	return append(binary.BigEndian.AppendUint16(b, etherOther), data...)
+}
+
+// withTags returns f as seen where it carries other tags.
+func (f Frame) withTags(vids ...uint16) Frame {
+	f.Tags = vids
+	return f
+}
+
+func ipv4(data []byte) []byte {
+	b := []byte{0x08, 0x00, 0x45, 0}
+	b = binary.BigEndian.AppendUint16(b, uint16(20+8+len(data)))
+	b = append(b, 0, 0, 0x40, 0, 64, 17, 0, 0)
+	b = append(b, 198, 51, 100, 1, 198, 51, 100, 2)
+	binary.BigEndian.PutUint16(b[12:], ^fold(sum(0, b[2:])))
+	return append(b, udp(sum(0, b[14:22]), data)...)
+}
+
+func ipv6(data []byte) []byte {
+	b := []byte{0x86, 0xdd, 0x60, 0, 0, 0}
+	b = binary.BigEndian.AppendUint16(b, uint16(8+len(data)))
+	b = append(b, 17, 64)
+	for host := range byte(2) {
+		b = append(b, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, host+1)
+	}
+	return append(b, udp(sum(0, b[10:42]), data)...)
+}
+
+// udp returns a datagram; addresses is the sum of those of its pseudo header.
+func udp(addresses uint32, data []byte) []byte {
+	length := uint16(8 + len(data))
+	var b []byte
+	for _, v := range []uint16{49152, 9, length, 0} { // port 9 discards
+		b = binary.BigEndian.AppendUint16(b, v)
+	}
+	b = append(b, data...)
+	c := ^fold(sum(addresses+17+uint32(length), b))
+	if c == 0 {
+		c = 0xffff
+	}
+	binary.BigEndian.PutUint16(b[6:], c)
+	return b
+}
+
+func sum(s uint32, b []byte) uint32 {
+	for i := 0; i+1 < len(b); i += 2 {
+		s += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	if len(b)%2 == 1 {
+		s += uint32(b[len(b)-1]) << 8
+	}
+	return s
+}
+
+func fold(s uint32) uint16 {
+	for s > 0xffff {
+		s = s>>16 + s&0xffff
+	}
+	return uint16(s)
+}

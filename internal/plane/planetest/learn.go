@@ -1,0 +1,183 @@
+package planetest
+
+import (
+	"context"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+func learning(l *lab) {
+	l.apply(usual)
+	f := l.frame(1, station(21))
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+	f = l.frame(1, station(22), 100) // the same MAC in another switch
+	l.fromPort("p0", f, toTunnel(tunnel(1, blueVNI), f.withTags()))
+	f = l.frame(2, station(1))
+	l.fromPort("p1", f, toPort("p0", f))
+
+	inRed, inBlue := intent.MACKey{Switch: red, MAC: station(1)}, intent.MACKey{Switch: blue, MAC: station(1)}
+	two := intent.MACKey{Switch: red, MAC: station(2)}
+	l.seen(inRed, at("p0", 0))
+	l.seen(inBlue, at("p0", 100))
+	l.seen(two, at("p1", 0))
+	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{
+		inRed: at("p0", 0), inBlue: at("p0", 100), two: at("p1", 0),
+	})
+	f = l.frame(21, station(2))
+	l.fromTunnel(tunnel(0, redVNI), f, toPort("p1", f))
+}
+
+func learningIgnores(l *lab) {
+	l.apply(usual)
+	for _, src := range []intent.MAC{{}, broadcastMAC, group(1)} {
+		l.lastID++
+		// A plane may drop such a frame or forward it; learn it may not.
+		l.harness.FromPort(l, "p0", Frame{Dst: station(21), Src: src, Payload: l.payload, ID: l.lastID}.Bytes())
+	}
+	l.harness.Receive(l, 0)
+	f := l.frame(1, station(21))
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{{Switch: red, MAC: station(1)}: at("p0", 0)})
+}
+
+func move(l *lab) {
+	l.apply(usual)
+	key := intent.MACKey{Switch: red, MAC: station(1)}
+	for _, port := range []string{"p0", "p1", "p0"} {
+		f := l.frame(1, station(21))
+		l.fromPort(port, f, toTunnel(tunnel(0, redVNI), f))
+		l.seen(key, at(port, 0))
+		l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{key: at(port, 0)})
+		f = l.frame(21, station(1))
+		l.fromTunnel(tunnel(0, redVNI), f, toPort(port, f))
+	}
+	// Between VLANs of one port.
+	l.apply(func(s *intent.State) { bind(s, "p0", 7, red) })
+	f := l.frame(1, station(21), 7)
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f.withTags()))
+	l.seen(key, at("p0", 7))
+	f = l.frame(21, station(1))
+	l.fromTunnel(tunnel(0, redVNI), f, toPort("p0", f.withTags(7)))
+}
+
+func forget(l *lab) {
+	l.apply(usual)
+	f := l.frame(1, station(21))
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+	key := intent.MACKey{Switch: red, MAC: station(1)}
+	l.seen(key, at("p0", 0))
+	unknown := intent.MACKey{Switch: red, MAC: station(99)}
+	if err := l.plane.Forget(context.Background(), []intent.MACKey{key, unknown}); err != nil {
+		l.Fatalf("forget: %v", err)
+	}
+	l.mustHaveLearned(nil)
+	f = l.frame(21, station(1))
+	l.fromTunnel(tunnel(0, redVNI), f, toPort("p0", f), toPort("p1", f))
+	f = l.frame(1, station(21)) // it is new again
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+	l.seen(key, at("p0", 0))
+}
+
+func portLimit(l *lab) {
+	l.apply(usual)
+	l.apply(func(s *intent.State) { s.Ports["p0"] = intent.Port{MACLimit: 3} })
+	want := map[intent.MACKey]intent.BindingKey{}
+	for n := byte(1); n <= 6; n++ {
+		f := l.frame(n, station(21)) // forwarded, learned or not
+		l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+		if n <= 3 {
+			want[intent.MACKey{Switch: red, MAC: station(n)}] = at("p0", 0)
+		}
+	}
+	l.mustHaveLearned(want)
+	f := l.frame(7, station(21)) // another port is not concerned
+	l.fromPort("p1", f, toTunnel(tunnel(0, redVNI), f))
+	want[intent.MACKey{Switch: red, MAC: station(7)}] = at("p1", 0)
+	l.mustHaveLearned(want)
+	// A MAC that is forgotten makes place for another.
+	gone := intent.MACKey{Switch: red, MAC: station(2)}
+	if err := l.plane.Forget(context.Background(), []intent.MACKey{gone}); err != nil {
+		l.Fatalf("forget: %v", err)
+	}
+	delete(want, gone)
+	f = l.frame(8, station(21))
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+	want[intent.MACKey{Switch: red, MAC: station(8)}] = at("p0", 0)
+	l.mustHaveLearned(want)
+}
+
+func restart(l *lab) {
+	l.apply(usual)
+	f := l.frame(1, station(21))
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+	f = l.frame(2, station(21))
+	l.fromPort("p1", f, toTunnel(tunnel(0, redVNI), f))
+	want := map[intent.MACKey]intent.BindingKey{
+		{Switch: red, MAC: station(1)}: at("p0", 0),
+		{Switch: red, MAC: station(2)}: at("p1", 0),
+	}
+	l.mustHaveLearned(want)
+	before := l.stats()
+
+	if err := l.plane.Close(); err != nil {
+		l.Fatalf("close: %v", err)
+	}
+	f = l.frame(1, station(2)) // nobody is there, and all goes on
+	l.fromPort("p0", f, toPort("p1", f))
+	f = l.frame(21, station(1))
+	l.fromTunnel(tunnel(0, redVNI), f, toPort("p0", f))
+
+	l.open()
+	l.mustHaveLearned(want)
+	f = l.frame(1, station(2))
+	l.fromPort("p0", f, toPort("p1", f))
+	after := l.stats()
+	for at, c := range before.Bindings {
+		if n := after.Bindings[at]; n.PacketsFromLocal < c.PacketsFromLocal || n.PacketsToLocal < c.PacketsToLocal {
+			l.Errorf("counters of %v went back from %+v to %+v", at, c, n)
+		}
+	}
+
+	// What changed while nobody was there is put right, and nothing else is lost.
+	if err := l.plane.Close(); err != nil {
+		l.Fatalf("close: %v", err)
+	}
+	delete(l.state.Bindings, at("p1", 0))
+	remote(l.state, red, station(23), tunnel(2, redVNI))
+	l.open()
+	delete(want, intent.MACKey{Switch: red, MAC: station(2)})
+	l.mustHaveLearned(want)
+	l.fromPort("p1", l.frame(2, station(1)))
+	f = l.frame(1, station(23))
+	l.fromPort("p0", f, toTunnel(tunnel(2, redVNI), f))
+}
+
+func missingDevice(l *lab) {
+	l.apply(usual)
+	l.harness.RemoveDevice(l, "p1")
+	l.event("p1 is gone", func(e plane.Event) bool {
+		return e.Kind == plane.PortChanged && e.Port.Name == "p1" && !e.Port.Exists
+	})
+	r := l.apply(func(s *intent.State) { bind(s, "p1", 5, red) })
+	if r.Ports["p1"] == nil || r.Bindings[at("p1", 0)] == nil || r.Bindings[at("p1", 5)] == nil {
+		l.Errorf("report %+v says nothing of p1", r)
+	}
+	if r.Ports["p0"] != nil || r.Bindings[at("p0", 0)] != nil {
+		l.Errorf("report %+v: p0 is well", r)
+	}
+	f := l.frame(1, broadcastMAC) // the others go on
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f))
+
+	l.harness.AddDevice(l, "p1")
+	l.event("p1 is back", func(e plane.Event) bool {
+		return e.Kind == plane.PortChanged && e.Port.Name == "p1" && e.Port.Exists
+	})
+	if r := l.apply(func(*intent.State) {}); r.Ports["p1"] != nil || r.Bindings[at("p1", 0)] != nil {
+		l.Errorf("report %+v: p1 is back", r)
+	}
+	f = l.frame(2, station(1)) // by itself
+	l.fromPort("p1", f, toPort("p0", f))
+	f = l.frame(2, station(1), 5)
+	l.fromPort("p1", f, toPort("p0", f.withTags()))
+}

@@ -1,0 +1,130 @@
+// Package planetest is one conformance suite for every plane: the same States, the same
+// frames, the same answers.
+//
+//	func TestConformance(t *testing.T) {
+//		planetest.Run(t, func(t *testing.T) planetest.Harness { return newHarness(t) })
+//	}
+//
+// A case gets a dataplane of its own with the devices of Ports, the tunnel IP TunnelIP and the
+// peers of Peers on the underlay. It applies States, sends frames in, and says which frames
+// must come out, byte for byte; nothing else may. At its end the plane's Audit must be clean.
+// The last case walks at random between States and compares with package memory.
+package planetest
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Ports are the devices that exist when a case begins. The host at the other end of each sees
+// frames with their tags.
+var Ports = []string{"p0", "p1", "p2"}
+
+// TunnelIP is the address of the VTEP on the underlay.
+var TunnelIP = netip.MustParseAddr("192.0.2.1")
+
+// Peers are the other VTEPs: they are reachable, and every frame that they get is collected.
+var Peers = []netip.Addr{
+	netip.MustParseAddr("192.0.2.2"),
+	netip.MustParseAddr("192.0.2.3"),
+	netip.MustParseAddr("192.0.2.4"),
+}
+
+// Out is one frame that came out of the dataplane.
+type Out struct {
+	Port   string        // where the host of this port got it; "": a peer did
+	Tunnel intent.Tunnel // the peer, and the VNI of the frame that it got
+	Frame  []byte        // with the tags that the host saw; in a tunnel, the inner frame
+}
+
+// Harness is a dataplane and what is around it. Its methods fail the test when they can't do
+// what they should. Frames that are none of the suite's may be among those received: they are
+// passed over.
+type Harness interface {
+	// Open makes a plane. The suite closes it, and may then open another on the same
+	// dataplane; it destroys the last one.
+	Open(t testing.TB) plane.Plane
+
+	// FromPort makes the host at a port send a frame. It may return before it is forwarded.
+	FromPort(t testing.TB, port string, frame []byte)
+
+	// FromTunnel makes a peer send a frame to TunnelIP, with the VNI and inner frame given.
+	FromTunnel(t testing.TB, from intent.Tunnel, inner []byte)
+
+	// Receive returns the frames that came out since the last call. It waits until there
+	// are at least n of the suite's (those for which Mine is true), or a generous deadline
+	// has passed, and then long enough that an unwanted one would be there, too. It checks
+	// the outer headers of what peers got: addresses, UDP port 4789, the I flag.
+	Receive(t testing.TB, n int) []Out
+
+	// AddDevice and RemoveDevice make and unmake the device of a port.
+	AddDevice(t testing.TB, port string)
+	RemoveDevice(t testing.TB, port string)
+}
+
+// Run runs the suite. open makes a harness for one case; its cleanups, by t.Cleanup, run after
+// the case has destroyed its plane.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	for _, c := range cases {
+		for _, k := range c.payloads() {
+			t.Run(c.name+"/"+k.String(), func(t *testing.T) { c.run(newLab(t, open(t), k)) })
+		}
+	}
+}
+
+type testCase struct {
+	name string
+	run  func(*lab)
+	once bool // one kind of payload will do
+}
+
+func (c testCase) payloads() []Payload {
+	if c.once {
+		return []Payload{IPv4}
+	}
+	return []Payload{IPv4, IPv6, Other}
+}
+
+// cases are the suite.
+var cases = []testCase{
+	{"untagged", untagged, false},
+	{"tagged", tagged, false},
+	{"unbound VLAN", unboundVLAN, false},
+	{"priority tag", priorityTag, true},
+	{"hairpin", hairpin, false},
+	{"inner tag", innerTag, false},
+	{"not to where it came from", reflected, true},
+	{"no binding", noBinding, true},
+	{"reserved addresses", reserved, true},
+
+	{"learning", learning, false},
+	{"learning ignores", learningIgnores, true},
+	{"move", move, true},
+	{"forget", forget, true},
+	{"port limit", portLimit, true},
+
+	{"remote unicast", remoteUnicast, false},
+	{"own VNI of a peer", ownVNIOfPeer, true},
+	{"broadcast to all", broadcast, false},
+	{"group set", groupSet, true},
+	{"no flood set", noFloodSet, true},
+	{"remote before local", remoteBeforeLocal, true},
+	{"tagged frames stay out of the overlay", taggedOverlay, true},
+
+	{"from a tunnel", fromTunnel, false},
+	{"no learning from tunnels", noTunnelLearning, true},
+	{"split horizon", splitHorizon, false},
+	{"unknown tunnels", unknownTunnels, true},
+	{"any source", anySource, true},
+	{"VNI changes", vniChanges, true},
+
+	{"binding moves", bindingMoves, true},
+	{"binding goes", bindingGoes, true},
+	{"counters", counters, false},
+	{"restart", restart, true},
+	{"missing device", missingDevice, true},
+	{"random walk", randomWalk, true},
+}
