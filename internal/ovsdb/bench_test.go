@@ -66,15 +66,25 @@ func BenchmarkAppendRow(b *testing.B) {
 	}
 }
 
-func BenchmarkUnionOne(b *testing.B) {
+func BenchmarkUnion(b *testing.B) {
 	typ := SetType(Integer)
-	var atoms []Atom
-	for i := range 1000 {
-		atoms = append(atoms, IntAtom(int64(2*i)))
+	set := func(n, step, offset int) Datum {
+		var atoms []Atom
+		for i := range n {
+			atoms = append(atoms, IntAtom(int64(step*i+offset)))
+		}
+		return NewSet(Integer, atoms...)
 	}
-	d, one := NewSet(Integer, atoms...), Scalar(IntAtom(999))
-	b.ReportAllocs()
-	for b.Loop() {
-		d.Union(one, &typ)
+	d := set(1000, 2, 0)
+	for _, bench := range []struct {
+		name string
+		e    Datum
+	}{{"one", set(1, 1, 999)}, {"ten", set(10, 200, 1)}, {"interleaved", set(1000, 2, 1)}, {"nothing new", set(10, 200, 0)}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				d.Union(bench.e, &typ)
+			}
+		})
 	}
 }

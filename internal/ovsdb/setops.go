@@ -66,43 +66,88 @@ func sameValue(d, e Datum, i, j int, t *Type) bool {
 	return !t.IsMap() || EqualAtoms(t.Value.Type, d.Value(i), e.Value(j))
 }
 
+// edit is what splice does at a key of e.
+type edit uint8
+
+const (
+	add  edit = 1 << iota // put the element of e into the result
+	drop                  // leave the element of d with the same key out
+)
+
+// splice returns d edited at the keys of e, both of type t. decide is asked
+// once for each element j of e; i is where its key is in d, or would be. The
+// elements of d in between are copied as they are, so that a small change of a
+// large datum costs little more than the copy, and no change nothing. room is
+// how many elements decide may add.
+func (d Datum) splice(e Datum, t *Type, room int, decide func(i, j int, found bool) edit) Datum {
+	var b *build
+	stride := d.stride()
+	from := 0 // elements of d before it are in the result already
+	at := 0
+	for j := range e.Len() {
+		i, found := d.findFrom(at, e.Key(j), t.Key.Type)
+		at = i
+		what := decide(i, j, found)
+		if what == 0 {
+			continue
+		}
+		if b == nil {
+			b = newBuild(t, d.Len()+room)
+		}
+		b.atoms = append(b.atoms, d.slots()[from*stride:i*stride]...)
+		from = i
+		if what&add != 0 {
+			b.add(e, j)
+		}
+		if what&drop != 0 {
+			from++
+		}
+	}
+	if b == nil {
+		return d
+	}
+	b.atoms = append(b.atoms, d.slots()[from*stride:]...)
+	return b.datum()
+}
+
+// findFrom is Find for a key that is not before element from. The nearer it is
+// to that, the faster it is found.
+func (d Datum) findFrom(from int, key Atom, t AtomicType) (int, bool) {
+	n, step := d.Len(), 1
+	for from+step < n && CompareAtoms(t, d.Key(from+step), key) < 0 {
+		from += step
+		step *= 2
+	}
+	s, stride := d.slots(), d.stride()
+	part := datumOf(s[from*stride:min(n, from+step+1)*stride], d.pairs)
+	i, found := part.Find(key, t)
+	return from + i, found
+}
+
 // Union returns d with the elements of e whose keys d does not have. Both are
 // of type t.
 func (d Datum) Union(e Datum, t *Type) Datum {
-	if e.IsEmpty() {
-		return d
-	}
 	if d.IsEmpty() {
 		return e
 	}
-	b := newBuild(t, d.Len()+e.Len())
-	merge(d, e, t, func(s side, i, j int) {
-		if s == inRight {
-			b.add(e, j)
-		} else {
-			b.add(d, i)
+	return d.splice(e, t, e.Len(), func(_, _ int, found bool) edit {
+		if found {
+			return 0
 		}
+		return add
 	})
-	return b.datum()
 }
 
 // Subtract returns d, of type t, without the elements of e. e is of type t or,
 // if t is a map, may be the set of the keys to go; otherwise pairs must be
 // equal in key and value.
 func (d Datum) Subtract(e Datum, t *Type) Datum {
-	if d.IsEmpty() || e.IsEmpty() {
-		return d
-	}
-	b := newBuild(t, d.Len())
-	merge(d, e, t, func(s side, i, j int) {
-		if s == inLeft || s == inBoth && e.pairs && !sameValue(d, e, i, j, t) {
-			b.add(d, i)
+	return d.splice(e, t, 0, func(i, j int, found bool) edit {
+		if found && (!e.pairs || sameValue(d, e, i, j, t)) {
+			return drop
 		}
+		return 0
 	})
-	if len(b.atoms) == len(d.slots()) {
-		return d
-	}
-	return b.datum()
 }
 
 // Diff returns what leads from old to new, both of type t. For a set it holds
@@ -128,7 +173,18 @@ func Diff(old, new Datum, t *Type) Datum {
 // ApplyDiff returns what diff leads to from d, both of type t. The number of
 // elements must then be one that t allows.
 func (d Datum) ApplyDiff(diff Datum, t *Type) (Datum, error) {
-	result := Diff(d, diff, t)
+	result := diff
+	if t.IsComposite() {
+		result = d.splice(diff, t, diff.Len(), func(i, j int, found bool) edit {
+			switch {
+			case !found:
+				return add
+			case sameValue(d, diff, i, j, t):
+				return drop
+			}
+			return add | drop
+		})
+	}
 	if result.Len() < t.Min || result.Len() > t.Max {
 		return Datum{}, NewError("", "Datum crated by diff has size error")
 	}
