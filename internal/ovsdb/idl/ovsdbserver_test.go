@@ -30,6 +30,18 @@ type cServer struct {
 // startCServer starts one. It is stopped when the test ends.
 func startCServer(t testing.TB) *cServer {
 	t.Helper()
+	return startServer(t, "create")
+}
+
+// startCCluster starts one that is a cluster of one member: such a server remembers
+// transactions.
+func startCCluster(t testing.TB) *cServer {
+	t.Helper()
+	return startServer(t, "create-cluster")
+}
+
+func startServer(t testing.TB, create string) *cServer {
+	t.Helper()
 	testenv.Program(t, "ovsdb-server")
 	env := testenv.OVS(t)
 	s := &cServer{t: t, env: env, db: filepath.Join(env.DBDir, "vtep.db"), target: "unix:" + filepath.Join(env.RunDir, "db.sock")}
@@ -37,7 +49,11 @@ func startCServer(t testing.TB) *cServer {
 	if err := os.WriteFile(schema, []byte(hwvtep.SchemaText), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	env.Output(t, "ovsdb-tool", "create", s.db, schema)
+	args := []string{create, s.db, schema}
+	if create == "create-cluster" {
+		args = append(args, "unix:"+filepath.Join(env.RunDir, "raft"))
+	}
+	env.Output(t, "ovsdb-tool", args...)
 	s.start()
 	t.Cleanup(s.stop)
 	return s
