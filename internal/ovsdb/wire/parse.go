@@ -23,7 +23,8 @@ func (e *SyntaxError) Error() string {
 }
 
 // Parse parses b, which must hold exactly one JSON value, possibly with white
-// space around it. b must not be changed afterwards. The error is a *SyntaxError.
+// space around it. It may be of any kind, though the C tools take only arrays
+// and objects. b must not be changed afterwards. The error is a *SyntaxError.
 func Parse(b []byte) (Value, error) {
 	p := parser{src: b}
 	if len(b) >= flag {
@@ -127,6 +128,9 @@ value: // a value begins at i
 			return err
 		}
 	default:
+		if len(p.stack) == 0 {
+			return p.unexpected(i, "syntax error at beginning of input")
+		}
 		return p.unexpected(i, "syntax error expecting value")
 	}
 
