@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,7 +155,9 @@ func TestMalformed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := func(nc net.Conn) { tt.peer.serve(nc, tt.after) }
-			good := func(nc net.Conn) { honest().serve(nc, update("update", `["db",{"A":{`+row+`:{"old":{"i":1},"new":{"i":2}}}}]`)) }
+			good := func(nc net.Conn) {
+				honest().serve(nc, update("update", `["db",{"A":{`+row+`:{"old":{"i":1},"new":{"i":2}}}}]`))
+			}
 			log := inBubble(t, idl.Options{Dial: dialer(bad, good)}, func(c *idl.Client) {
 				time.Sleep(30 * time.Second)
 				if s := c.Snapshot(); s == nil || !c.Connected() {
@@ -175,57 +178,57 @@ func TestMalformed(t *testing.T) {
 
 // A server that falls silent is probed, and then given up.
 func TestSilence(t *testing.T) {
-	connections := 0
+	var connections atomic.Int32
 	serve := func(nc net.Conn) {
-		connections++
+		connections.Add(1)
 		honest().with("echo", "-").serve(nc)
 	}
 	inBubble(t, idl.Options{Dial: dialer(serve), ProbeInterval: 2 * time.Second}, func(c *idl.Client) {
 		time.Sleep(3 * time.Second)
-		if !c.Connected() || connections != 1 {
-			t.Errorf("given up before its time: %d connections", connections)
+		if !c.Connected() || connections.Load() != 1 {
+			t.Errorf("given up before its time: %d connections", connections.Load())
 		}
 		time.Sleep(3 * time.Second)
-		if connections != 2 {
-			t.Errorf("%d connections", connections)
+		if connections.Load() != 2 {
+			t.Errorf("%d connections", connections.Load())
 		}
 	})
-	connections = 0
+	connections.Store(0)
 	inBubble(t, idl.Options{Dial: dialer(serve), ProbeInterval: -1}, func(*idl.Client) {
 		time.Sleep(time.Hour)
-		if connections != 1 {
-			t.Errorf("%d connections without probes", connections)
+		if connections.Load() != 1 {
+			t.Errorf("%d connections without probes", connections.Load())
 		}
 	})
-	connections = 0
-	answering := func(nc net.Conn) { connections++; honest().serve(nc) }
+	connections.Store(0)
+	answering := func(nc net.Conn) { connections.Add(1); honest().serve(nc) }
 	inBubble(t, idl.Options{Dial: dialer(answering)}, func(*idl.Client) {
 		time.Sleep(time.Hour)
-		if connections != 1 {
-			t.Errorf("%d connections with answers", connections)
+		if connections.Load() != 1 {
+			t.Errorf("%d connections with answers", connections.Load())
 		}
 	})
 	// While it composes the contents of a large database, a server answers nothing.
-	connections = 0
-	slow := func(nc net.Conn) { connections++; honest().with("monitor", "-").serve(nc) }
+	connections.Store(0)
+	slow := func(nc net.Conn) { connections.Add(1); honest().with("monitor", "-").serve(nc) }
 	inBubble(t, idl.Options{Dial: dialer(slow)}, func(*idl.Client) {
 		time.Sleep(50 * time.Second)
-		if connections != 1 {
-			t.Errorf("%d connections while waiting for the contents", connections)
+		if connections.Load() != 1 {
+			t.Errorf("%d connections while waiting for the contents", connections.Load())
 		}
 	})
 }
 
 func TestBackoff(t *testing.T) {
-	attempts := 0
+	var attempts atomic.Int32
 	dial := func(context.Context) (net.Conn, error) {
-		attempts++
+		attempts.Add(1)
 		return nil, errors.New("refused")
 	}
 	inBubble(t, idl.Options{Dial: dial}, func(c *idl.Client) {
 		time.Sleep(time.Minute)
-		if attempts < 8 || attempts > 12 { // after 1, 2, 4, 8, 8... seconds
-			t.Errorf("%d attempts in a minute", attempts)
+		if n := attempts.Load(); n < 8 || n > 12 { // after 1, 2, 4, 8, 8... seconds
+			t.Errorf("%d attempts in a minute", n)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -233,16 +236,16 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("WaitReady() = %v", err)
 		}
 	})
-	hangs := 0
+	var hangs atomic.Int32
 	hang := func(ctx context.Context) (net.Conn, error) {
-		hangs++
+		hangs.Add(1)
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
 	inBubble(t, idl.Options{Dial: hang}, func(*idl.Client) {
 		time.Sleep(time.Minute)
-		if hangs < 3 {
-			t.Errorf("%d attempts that hung in a minute", hangs)
+		if n := hangs.Load(); n < 3 {
+			t.Errorf("%d attempts that hung in a minute", n)
 		}
 	})
 }
