@@ -7,11 +7,16 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
 // TestDifferential runs random transactions here and on the C server, and
 // compares every reply and the content of the database.
+//
+// The C server loses track of weak references in some sequences of inserts
+// and deletes, and then keeps some to rows that are gone. Where its content
+// shows that, a sequence ends without a verdict.
 func TestDifferential(t *testing.T) {
 	for _, c := range []struct {
 		name, schema string
@@ -21,52 +26,97 @@ func TestDifferential(t *testing.T) {
 		{"hardware_vtep", "../../hwvtep/vtep.ovsschema", vtepDatabase},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			server := startCServer(t, absolute(t, c.schema))
-			schema := c.empty(t).schema
-			exact, loose, commits := 0, 0, 0
-			rapid.Check(t, func(rt *rapid.T) {
-				d, g := c.empty(t), newGenerator(schema, rapid.Bool().Draw(rt, "bad"))
-				reply, err := server.transact(g.clear())
-				if err != nil || reply.Len() != len(g.tables) || strings.Contains(reply.String(), "error") {
-					rt.Fatalf("clear: %v %s", err, reply.Raw())
-				}
-				for range rapid.IntRange(1, 15).Draw(rt, "transactions") {
-					request := g.request(rt)
-					out := d.Transact(parseText(request), &Env{NoWait: true})
-					if out.Changes != nil {
-						commits++
-					}
-					got := parseText(string(out.Reply))
-					want, err := server.transact(request)
-					if err != nil {
-						rt.Fatalf("%s: %v", request, err)
-					}
-					switch compareReplies(got, want) {
-					case equal:
-						exact++
-					case similar:
-						loose++
-					default:
-						rt.Fatalf("request %s\n got %s\nwant %s", request, got.Raw(), want.Raw())
-					}
-					got = parseText(string(d.Transact(parseText(g.dump()), &Env{}).Reply))
-					if want, err = server.transact(g.dump()); err != nil {
-						rt.Fatal(err)
-					}
-					if compareReplies(got, want) != equal {
-						rt.Fatalf("after %s\n got %s\nwant %s", request, got.Raw(), want.Raw())
-					}
-					if err := d.Check(); err != nil {
-						rt.Fatalf("after %s: %v", request, err)
-					}
-				}
-			})
-			t.Logf("%d replies equal, %d similar; %d commits", exact, loose, commits)
-			if loose > exact/5 || commits < exact/10 {
+			d := &differential{server: startCServer(t, absolute(t, c.schema)), schema: c.empty(t).schema}
+			rapid.Check(t, d.check)
+			t.Logf("%d replies equal, %d similar; %d commits; %d sequences without a verdict", d.exact, d.loose, d.commits, d.dangling)
+			if d.loose > d.exact/5 || d.commits < d.exact/10 || d.dangling > d.exact/50 {
 				t.Error("too few replies could be compared exactly, or too few transactions committed")
 			}
 		})
 	}
+}
+
+// differential compares with one C server.
+type differential struct {
+	server *cServer
+	schema *ovsdb.DatabaseSchema
+
+	exact, loose, commits, dangling int
+}
+
+// check runs one sequence of transactions.
+func (d *differential) check(t *rapid.T) {
+	db := New(d.schema)
+	g := newGenerator(d.schema, rapid.Bool().Draw(t, "bad"))
+	g.db = db
+	reply := d.ask(t, g.clear())
+	if reply.Len() != len(g.tables) || strings.Contains(reply.String(), "error") {
+		t.Fatalf("clear: %s", reply.Raw())
+	}
+	for range rapid.IntRange(1, 15).Draw(t, "transactions") {
+		request := g.request(t)
+		out := db.Transact(parseText(request), &Env{NoWait: true})
+		if out.Changes != nil {
+			d.commits++
+		}
+		got, want := parseText(string(out.Reply)), d.ask(t, request)
+		switch compareReplies(got, want) {
+		case equal:
+			d.exact++
+		case similar:
+			d.loose++
+		default:
+			t.Fatalf("request %s\n got %s\nwant %s", request, got.Raw(), want.Raw())
+		}
+		got, want = parseText(string(db.Transact(parseText(g.dump()), &Env{}).Reply)), d.ask(t, g.dump())
+		if err := db.Check(); err != nil {
+			t.Fatalf("after %s: %v", request, err)
+		}
+		if compareReplies(got, want) == equal {
+			continue
+		}
+		if hasDangling(g.tables, want) {
+			d.dangling++
+			return
+		}
+		t.Fatalf("after %s\n got %s\nwant %s", request, got.Raw(), want.Raw())
+	}
+}
+
+// ask runs a request on the C server.
+func (d *differential) ask(t *rapid.T, request string) wire.Value {
+	v, err := d.server.transact(request)
+	if err != nil {
+		t.Fatalf("%s: %v", request, err)
+	}
+	return v
+}
+
+// hasDangling reports whether a dump has references to rows that it does not have.
+func hasDangling(tables []*ovsdb.TableSchema, dump wire.Value) bool {
+	rows := make(map[string]bool)
+	for i, ts := range tables {
+		for row := range dump.Index(i).Get("rows").Elems() {
+			rows[ts.Name+row.Get("_uuid").Index(1).Str()] = true
+		}
+	}
+	for i, ts := range tables {
+		for row := range dump.Index(i).Get("rows").Elems() {
+			for _, c := range ts.Columns {
+				value, err := ovsdb.ParseDatum(row.Get(c.Name), &c.Type, nil)
+				if err != nil {
+					return false
+				}
+				for k := range value.Len() {
+					if c.Type.Key.IsRef() && !rows[c.Type.Key.RefTable+value.Key(k).UUID().String()] ||
+						c.Type.Value.IsRef() && !rows[c.Type.Value.RefTable+value.Value(k).UUID().String()] {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }
 
 type likeness int
@@ -100,10 +150,13 @@ func compareResults(a, b wire.Value) likeness {
 	if canonical(a) == canonical(b) {
 		return equal
 	}
+	x, y := a.Get("details").Str(), b.Get("details").Str()
+	if containsAny(x, mutationErrors) && containsAny(y, mutationErrors) {
+		return similar
+	}
 	if tag := a.Get("error").Str(); tag == "" || tag != b.Get("error").Str() {
 		return different
 	}
-	x, y := a.Get("details").Str(), b.Get("details").Str()
 	for _, kind := range manyErrors {
 		if strings.Contains(x, kind) && strings.Contains(y, kind) {
 			return similar
@@ -121,10 +174,19 @@ func compareResults(a, b wire.Value) likeness {
 // transaction. Which one is reported depends on the order of hash tables.
 var manyErrors = []string{
 	"references nonexistent row", "remaining reference(s)", "transaction causes \"", "Transaction causes multiple rows",
-	"column to become empty", "not allowed to be empty", "Attempted to store", "is out of range", "contains duplicates",
-	"than maximum allowed", "than minimum allowed", "not in the valid range",
-	"is not one of the allowed values",
+	"column to become empty", "not allowed to be empty", "is not one of the allowed values",
 	"This UUID would duplicate", // the text has changed between versions
+}
+
+// mutationErrors are parts of errors of a mutation, each of which depends on
+// the row that is mutated first.
+var mutationErrors = []string{
+	"Attempted to store", "is out of range", "contains duplicates", "Division by zero",
+	"than maximum allowed", "than minimum allowed", "not in the valid range",
+}
+
+func containsAny(s string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s, p) })
 }
 
 // canonical returns v with sorted members, and the rows of a select sorted.

@@ -3,6 +3,7 @@ package db
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -18,9 +19,48 @@ type generator struct {
 	tables []*ovsdb.TableSchema
 	ids    map[string][]ovsdb.UUID // by table: the UUIDs of all rows, past, present and future
 	bad    bool                    // also make operations that are errors in themselves
+	db     *Database               // the present state, so that most requests succeed
+	fresh  map[string][]ovsdb.UUID // by table: rows that the request inserts
+	before []string                // operations that the one being made needs before it
 }
 
 const idsPerTable = 5
+
+// free returns a UUID for a new row: most often one that is not in use.
+func (g *generator) free(t *rapid.T, table string) ovsdb.UUID {
+	id := rapid.SampledFrom(g.ids[table]).Draw(t, "uuid")
+	for _, other := range g.ids[table] {
+		if g.db.Table(table).Get(id) == nil && !slices.Contains(g.fresh[table], id) || g.bad && chance(t, 8, "in use") {
+			break
+		}
+		id = other
+	}
+	g.fresh[table] = append(g.fresh[table], id)
+	return id
+}
+
+// target returns a UUID to refer to: most often that of a row.
+func (g *generator) target(t *rapid.T, table string) ovsdb.UUID {
+	if g.bad && chance(t, 25, "any row") {
+		return rapid.SampledFrom(g.ids[table]).Draw(t, "uuid")
+	}
+	var live []ovsdb.UUID
+	for _, id := range g.ids[table] {
+		if g.db.Table(table).Get(id) != nil {
+			live = append(live, id)
+		}
+	}
+	if fresh := g.fresh[table]; len(fresh) > 0 && (len(live) == 0 || rapid.Bool().Draw(t, "fresh")) {
+		return rapid.SampledFrom(fresh).Draw(t, "fresh row")
+	}
+	if len(live) == 0 {
+		// None yet: insert one first.
+		op := g.insert(t, g.schema.Tables[table])
+		g.before = append(g.before, op)
+		return g.fresh[table][0]
+	}
+	return rapid.SampledFrom(live).Draw(t, "row")
+}
 
 func newGenerator(schema *ovsdb.DatabaseSchema, bad bool) *generator {
 	g := &generator{schema: schema, tables: schema.SortedTables(), ids: map[string][]ovsdb.UUID{}, bad: bad}
@@ -37,8 +77,11 @@ func newGenerator(schema *ovsdb.DatabaseSchema, bad bool) *generator {
 // request is the params of a transact call.
 func (g *generator) request(t *rapid.T) string {
 	ops := []string{fmt.Sprintf("%q", g.schema.Name)}
+	g.fresh = map[string][]ovsdb.UUID{}
 	for range rapid.IntRange(1, 6).Draw(t, "operations") {
-		ops = append(ops, g.operation(t))
+		g.before = nil
+		op := g.operation(t)
+		ops = append(append(ops, g.before...), op)
 	}
 	return "[" + strings.Join(ops, ",") + "]"
 }
@@ -78,8 +121,7 @@ func (g *generator) operation(t *rapid.T) string {
 	}
 	switch kind {
 	case "insert":
-		id := rapid.SampledFrom(g.ids[ts.Name]).Draw(t, "uuid")
-		return fmt.Sprintf(`{"op":"insert","table":%q,"uuid":"%s","row":%s}`, ts.Name, id, g.row(t, ts, false))
+		return g.insert(t, ts)
 	case "update":
 		return fmt.Sprintf(`{"op":"update","table":%q,"where":%s,"row":%s}`, ts.Name, g.where(t, ts), g.row(t, ts, true))
 	case "mutate":
@@ -96,13 +138,20 @@ func (g *generator) operation(t *rapid.T) string {
 	return rapid.SampledFrom([]string{`{"op":"comment","comment":"c"}`, `{"op":"commit","durable":false}`}).Draw(t, "other")
 }
 
+func (g *generator) insert(t *rapid.T, ts *ovsdb.TableSchema) string {
+	id := g.free(t, ts.Name)
+	return fmt.Sprintf(`{"op":"insert","table":%q,"uuid":"%s","row":%s}`, ts.Name, id, g.row(t, ts, false))
+}
+
 // row gives some columns values. At most one is bad, as it is not defined
 // which of several is reported.
 func (g *generator) row(t *rapid.T, ts *ovsdb.TableSchema, mutable bool) string {
 	var members []string
 	bad := g.bad && chance(t, 12, "bad row")
 	for _, c := range ts.Columns {
-		if mutable && !c.Mutable && !(bad && len(members) == 0) || rapid.IntRange(0, 2).Draw(t, "give "+c.Name) == 0 {
+		// A column without a valid default has to be given.
+		needed := !mutable && (ovsdb.Default(&c.Type).Check(&c.Type) != nil || c.Type.Min > 0 && c.Type.Key.IsRef())
+		if mutable && !c.Mutable && !(bad && len(members) == 0) || !needed && rapid.IntRange(0, 2).Draw(t, "give "+c.Name) == 0 {
 			continue
 		}
 		if bad && !(mutable && !c.Mutable) {
@@ -129,7 +178,7 @@ func (g *generator) value(t *rapid.T, typ *ovsdb.Type) string {
 	var elems []string
 	for range n {
 		key := g.atom(t, &typ.Key)
-		if seen[key] {
+		if seen[key] || typ.Min == 0 && typ.Key.IsRef() && key == zeroRef {
 			continue
 		}
 		seen[key] = true
@@ -146,6 +195,8 @@ func (g *generator) value(t *rapid.T, typ *ovsdb.Type) string {
 	}
 	return `["set",[` + strings.Join(elems, ",") + `]]`
 }
+
+var zeroRef = string(ovsdb.AppendUUID(nil, ovsdb.UUID{}))
 
 func (g *generator) atom(t *rapid.T, b *ovsdb.BaseType) string {
 	if b.Enum != nil {
@@ -168,24 +219,21 @@ func (g *generator) atom(t *rapid.T, b *ovsdb.BaseType) string {
 	case ovsdb.Boolean:
 		return rapid.SampledFrom([]string{"true", "false"}).Draw(t, "boolean")
 	case ovsdb.String:
-		return rapid.SampledFrom([]string{`""`, `"a"`, `"b"`, `"\u00e9\n"`}).Draw(t, "string")
+		return rapid.SampledFrom([]string{`""`, `"a"`, `"b"`, `"c"`, `"d"`, `"e"`, `"f"`, `"\u00e9\n"`}).Draw(t, "string")
 	}
 	table := b.RefTable
 	if table == "" {
 		table = g.tables[rapid.IntRange(0, len(g.tables)-1).Draw(t, "any table")].Name
 	}
-	if g.bad && chance(t, 20, "no row") {
+	if g.bad && chance(t, 40, "no row") {
 		return `["uuid","ffffffff-0000-4000-8000-000000000000"]`
 	}
-	if g.bad && chance(t, 40, "zero") {
-		return string(ovsdb.AppendUUID(nil, ovsdb.UUID{}))
-	}
-	return string(ovsdb.AppendUUID(nil, rapid.SampledFrom(g.ids[table]).Draw(t, "reference")))
+	return string(ovsdb.AppendUUID(nil, g.target(t, table)))
 }
 
 func (g *generator) where(t *rapid.T, ts *ovsdb.TableSchema) string {
 	if chance(t, 3, "by uuid") {
-		return fmt.Sprintf(`[["_uuid","==",%s]]`, ovsdb.AppendUUID(nil, rapid.SampledFrom(g.ids[ts.Name]).Draw(t, "uuid")))
+		return fmt.Sprintf(`[["_uuid","==",%s]]`, ovsdb.AppendUUID(nil, g.target(t, ts.Name)))
 	}
 	if len(ts.Indexes) > 0 && chance(t, 4, "by index") {
 		var clauses []string
@@ -210,14 +258,8 @@ func (g *generator) mutations(t *rapid.T, ts *ovsdb.TableSchema) string {
 		c := ts.Columns[rapid.IntRange(0, len(ts.Columns)-1).Draw(t, "column")]
 		numeric := (c.Type.Key.Type == ovsdb.Integer || c.Type.Key.Type == ovsdb.Real) && !c.Type.IsMap()
 		composite := c.Type.IsSet() || c.Type.IsMap()
-		if !c.Mutable && !g.bad || !numeric && !composite {
-			c = ts.Columns[len(ts.Columns)-1]
-			for _, other := range ts.Columns {
-				if other.Mutable && other.Type.IsSet() {
-					c = other
-				}
-			}
-			numeric, composite = false, true
+		if !g.bad && (!c.Mutable || !numeric && !composite) {
+			return ""
 		}
 		if numeric && (!composite || rapid.Bool().Draw(t, "arithmetic")) {
 			return fmt.Sprintf(`[%q,%q,%d]`, c.Name, rapid.SampledFrom([]string{"+=", "-=", "*=", "/="}).Draw(t, "mutator"),
@@ -227,6 +269,7 @@ func (g *generator) mutations(t *rapid.T, ts *ovsdb.TableSchema) string {
 		arg.Min = 0
 		return fmt.Sprintf(`[%q,%q,%s]`, c.Name, rapid.SampledFrom([]string{"insert", "delete"}).Draw(t, "mutator"), g.value(t, &arg))
 	}), 0, 2).Draw(t, "mutations")
+	ms = slices.DeleteFunc(ms, func(m string) bool { return m == "" })
 	return "[" + strings.Join(ms, ",") + "]"
 }
 
