@@ -98,7 +98,8 @@ func parseColumnValue(arg string, t *ovsdb.TableSchema, ops ...string) (columnAr
 		}
 	}
 	if a.op == "" {
-		return a, fmt.Errorf("%s: argument does not end in %s followed by a value.", arg, quoteList(ops)) //nolint:staticcheck // the text of vtep-ctl
+		//lint:ignore ST1005 the text of vtep-ctl
+		return a, fmt.Errorf("%s: argument does not end in %s followed by a value.", arg, quoteList(ops))
 	}
 	a.value = rest[len(a.op):]
 	return a, nil

@@ -1,8 +1,10 @@
 package vtepctl
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -79,23 +81,31 @@ func (c *command) option(name string) *option {
 	return nil
 }
 
-// localOptions returns the options of all commands once each, those of Open vSwitch first.
+// localOptions returns the options of all commands once each: those of Open vSwitch first,
+// flags before others, short names before long. That is the order in which its vtep-ctl names
+// them when an abbreviation is ambiguous.
 func localOptions(all []group) []option {
 	var options []option
-	have := map[string]bool{}
-	for _, extra := range []bool{false, true} {
-		for _, g := range all {
-			for _, c := range g.commands {
-				for _, o := range c.options {
-					if o.extra == extra && !have[o.long] {
-						have[o.long] = true
-						options = append(options, o)
-					}
-				}
-			}
+	for _, g := range all {
+		for _, c := range g.commands {
+			options = append(options, c.options...)
 		}
 	}
-	return options
+	slices.SortStableFunc(options, func(a, b option) int {
+		return cmp.Or(boolCompare(a.extra, b.extra), boolCompare(a.arg != noArg, b.arg != noArg),
+			cmp.Compare(len(a.long), len(b.long)), cmp.Compare(a.long, b.long))
+	})
+	return slices.CompactFunc(options, func(a, b option) bool { return a.long == b.long })
+}
+
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // The options that several commands have.

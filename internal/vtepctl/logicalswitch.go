@@ -100,7 +100,8 @@ func lsExists(c *call) error { return exists(c.x.named(hwvtep.TableLogicalSwitch
 func setReplicationMode(c *call) error {
 	mode := c.args[1]
 	if mode != "service_node" && mode != "source_node" {
-		return errors.New("Replication mode must be 'service_node' or 'source_node'") //nolint:staticcheck // the text of vtep-ctl
+		//lint:ignore ST1005 the text of vtep-ctl
+		return errors.New("Replication mode must be 'service_node' or 'source_node'")
 	}
 	ls, err := c.x.mustLS(c.args[0])
 	if err != nil {

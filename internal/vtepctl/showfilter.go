@@ -12,7 +12,8 @@ func parseFilters(s string) (map[string][]string, error) {
 		name, values := shownTables[0].table, item
 		if open := strings.IndexByte(item, '('); open >= 0 {
 			if !strings.HasSuffix(item, ")") {
-				return nil, errors.New("Malformed filter: missing closing ')'") //nolint:staticcheck // the text of vtep-ctl
+				//lint:ignore ST1005 the text of vtep-ctl
+				return nil, errors.New("Malformed filter: missing closing ')'")
 			}
 			t, err := findTable(item[:open])
 			if err != nil {

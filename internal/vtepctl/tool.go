@@ -2,6 +2,7 @@ package vtepctl
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -170,10 +171,7 @@ func (t *tool) logCall(calls []*call) {
 			level = slog.LevelInfo
 		}
 	}
-	log := t.Log.Logger("vtep_ctl")
-	if log.Enabled(nil, level) { //nolint:staticcheck // no context matters here
-		log.Log(nil, level, "Called as "+quoteArgs(t.Argv)) //nolint:staticcheck // as above
-	}
+	t.Log.Logger("vtep_ctl").Log(context.Background(), level, "Called as "+quoteArgs(t.Argv))
 }
 
 // startAlarm has the process end by SIGALRM after the timeout.
