@@ -151,12 +151,13 @@ func (d *draft) setColumns(table int, id ovsdb.UUID, base *ovsdb.Row, columns wi
 	} else {
 		row.Fields = append([]ovsdb.Datum(nil), t.defaults...)
 	}
+	arena := ovsdb.NewArena(columns)
 	for name, v := range columns.Members() {
 		c := t.columns[name]
 		if c == nil {
 			continue
 		}
-		value, err := ovsdb.ParseDatum(v, &c.value, nil)
+		value, err := arena.ParseDatum(v, &c.value, nil)
 		if err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
