@@ -158,6 +158,7 @@ func (x *txn) deleteRow(t *Table, st *rowState) {
 	r.gone = true
 	st.t = nil
 	t.remove(st)
+	st.row = nil
 }
 
 // mayInsert reports whether a row with the given UUID can be inserted: there
