@@ -37,6 +37,9 @@ func (l *Lab) build() error {
 	if err := daemon.Make(l.Dir(), l.RunDir()); err != nil {
 		return err
 	}
+	if err := l.noteMount(); err != nil {
+		return err
+	}
 	for _, node := range Nodes {
 		n, err := namespace.Create(l.namespaceName(node))
 		if err != nil {

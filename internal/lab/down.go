@@ -20,7 +20,10 @@ func (l *Lab) Down() error {
 		errs = append(errs, l.endProcesses(node), n.Delete())
 		delete(l.spaces, node)
 	}
-	errs = append(errs, os.RemoveAll(l.Dir()))
+	for _, pin := range l.Pins() { // of a VTEP that was killed
+		errs = append(errs, os.RemoveAll(pin))
+	}
+	errs = append(errs, l.undoMount(), os.RemoveAll(l.Dir()))
 	os.Remove(base) // fails while there is another lab
 	return errors.Join(errs...)
 }

@@ -85,7 +85,7 @@ func mac(n byte) net.HardwareAddr { return net.HardwareAddr{0x00, 0x00, 0x5e, 0x
 
 // Lab is one picture.
 type Lab struct {
-	Name  string
+	Name   string
 	spaces map[Node]*namespace.Namespace
 }
 

@@ -2,10 +2,8 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +19,6 @@ import (
 // Files of the VTEP in the lab's directory.
 func (l *Lab) pidfile() string  { return filepath.Join(l.RunDir(), "vtep.pid") }
 func (l *Lab) control() string  { return filepath.Join(l.RunDir(), "vtep.ctl") }
-func (l *Lab) command() string  { return filepath.Join(l.Dir(), "command") }
 func (l *Lab) Database() string { return filepath.Join(l.Dir(), "vtep.db") }
 func (l *Lab) LogFile() string  { return filepath.Join(l.Dir(), "vtep.log") }
 
@@ -34,34 +31,13 @@ func (l *Lab) VTEPArgs() []string {
 // StartVTEP starts the VTEP in its namespace, by the program at path, and returns when it is
 // ready. It goes on when this process ends.
 func (l *Lab) StartVTEP(ctx context.Context, path string) error {
-	argv := append([]string{path}, l.VTEPArgs()...)
-	argv = append(argv, "--rundir="+l.RunDir(), "--db="+l.Database(), "--detach", "--no-chdir",
+	args := append(l.VTEPArgs(), "--rundir="+l.RunDir(), "--db="+l.Database(), "--detach", "--no-chdir",
 		"--pidfile="+l.pidfile(), "--unixctl="+l.control(), "--log-file="+l.LogFile(), "-vconsole:warn")
-	b, err := json.Marshal(argv)
-	if err == nil {
-		err = os.WriteFile(l.command(), b, 0o644)
-	}
-	if err != nil {
-		return fmt.Errorf("note the command of the VTEP: %w", err)
-	}
-	return l.startAgain(ctx)
-}
-
-// startAgain starts the VTEP as it was started before.
-func (l *Lab) startAgain(ctx context.Context) error {
-	b, err := os.ReadFile(l.command())
-	if err != nil {
-		return fmt.Errorf("start the VTEP: %w", err)
-	}
-	var argv []string
-	if err := json.Unmarshal(b, &argv); err != nil || len(argv) == 0 {
-		return fmt.Errorf("start the VTEP: %s is damaged", l.command())
-	}
 	n := l.spaces[VTEP]
 	if n == nil {
 		return fmt.Errorf("start the VTEP: %w: its namespace is gone", ErrNotThere)
 	}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	cmd.Dir = l.Dir()
@@ -117,27 +93,19 @@ func (l *Lab) KillVTEP() error {
 	return awaitEnd(pid)
 }
 
-// StopVTEP ends the VTEP and takes its forwarding down. If it has been killed before, it is
-// started once more for that: what it left in the kernel, it alone knows.
+// StopVTEP ends the VTEP and takes its forwarding down. Forwarding that a killed one left
+// goes with the lab.
 func (l *Lab) StopVTEP() error {
-	if _, err := os.Stat(l.command()); errors.Is(err, fs.ErrNotExist) {
-		return nil // never started
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	defer cancel()
-	if l.VTEPProcess() == 0 {
-		if err := l.startAgain(ctx); err != nil {
-			return fmt.Errorf("take forwarding down: %w", err)
-		}
-	}
 	pid := l.VTEPProcess()
+	if pid == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	if _, err := daemon.Call(ctx, l.control(), "exit", "--cleanup"); err != nil {
-		return fmt.Errorf("take forwarding down: %w", err)
+		return fmt.Errorf("end the VTEP: %w", err)
 	}
-	if err := awaitEnd(pid); err != nil {
-		return err
-	}
-	return os.Remove(l.command())
+	return awaitEnd(pid)
 }
 
 func awaitEnd(pid int) error {

@@ -1,0 +1,59 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// bpffs is where planes pin what outlives them. A VTEP mounts it when the machine has not.
+const (
+	bpffs = "/sys/fs/bpf"
+	pins  = bpffs + "/vtep"
+)
+
+func (l *Lab) mountNote() string { return filepath.Join(l.Dir(), "bpffs-was-not-mounted") }
+
+// noteMount remembers whether the mount would be ours.
+func (l *Lab) noteMount() error {
+	if mounted() {
+		return nil
+	}
+	if err := os.WriteFile(l.mountNote(), nil, 0o644); err != nil {
+		return fmt.Errorf("note the state of %s: %w", bpffs, err)
+	}
+	return nil
+}
+
+// undoMount unmounts the file system if it was mounted for this lab and nobody uses it.
+func (l *Lab) undoMount() error {
+	os.Remove(pins) // fails unless it is empty
+	if _, err := os.Stat(l.mountNote()); errors.Is(err, fs.ErrNotExist) || !mounted() {
+		return nil
+	}
+	if entries, err := os.ReadDir(bpffs); err != nil || len(entries) > 0 {
+		return err
+	}
+	if err := unix.Unmount(bpffs, 0); err != nil && !errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("unmount %s: %w", bpffs, err)
+	}
+	return nil
+}
+
+func mounted() bool {
+	var st unix.Statfs_t
+	return unix.Statfs(bpffs, &st) == nil && st.Type == unix.BPF_FS_MAGIC
+}
+
+// Pins lists what the lab's VTEP has pinned: the switch has the name of the lab.
+func (l *Lab) Pins() []string {
+	found, err := filepath.Glob(filepath.Join(pins, l.Name))
+	if err != nil { // only of a bad pattern, and a lab's name has no special character
+		return nil
+	}
+	return found
+}

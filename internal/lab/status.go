@@ -1,0 +1,59 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// Describe prints what is there.
+func (l *Lab) Describe(w io.Writer) {
+	fmt.Fprintf(w, "lab %s\n", l.Name)
+	for _, node := range Nodes {
+		state := "namespace " + l.namespaceName(node)
+		if l.spaces[node] == nil {
+			state = "gone"
+		}
+		fmt.Fprintf(w, "  %-5s %s%s\n", node, state, addresses(node))
+	}
+	switch pid := l.VTEPProcess(); {
+	case pid != 0:
+		fmt.Fprintf(w, "a VTEP runs as process %d; its files are in %s\n", pid, l.Dir())
+	case len(l.Pins()) > 0:
+		fmt.Fprintf(w, "no VTEP runs; forwarding is as the last one left it\n")
+	default:
+		fmt.Fprintf(w, "no VTEP runs\n")
+	}
+}
+
+func addresses(node Node) string {
+	var all []string
+	for _, s := range Stations {
+		if s.Node == node {
+			all = append(all, fmt.Sprintf("%s %s %s", s.Device, s.IP.Addr(), s.MAC))
+		}
+	}
+	switch node {
+	case VTEP:
+		all = append(all, "ports p0 p1", "tunnel IP "+TunnelIP.String())
+	case R1:
+		all = append(all, fmt.Sprintf("tunnel IP %s, VNI %d %d", RemoteIP, VNIUntagged, VNITagged))
+	}
+	return ": " + strings.Join(all, ", ")
+}
+
+// Command returns a command to run in a node, which knows where the VTEP's database is.
+func (l *Lab) Command(node Node, argv []string) (*exec.Cmd, error) {
+	if l.spaces[node] == nil {
+		if !slices.Contains(Nodes, node) {
+			return nil, fmt.Errorf("%q is no node; there are %v", node, Nodes)
+		}
+		return nil, fmt.Errorf("node %s: %w", node, ErrNotThere)
+	}
+	// env(1) looks the program up in the PATH of the command, which has ours in front.
+	cmd := exec.Command("/usr/bin/env", append([]string{"--"}, argv...)...)
+	cmd.Env = l.Environ()
+	return cmd, nil
+}
