@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -92,7 +93,7 @@ func (r *ACLEntry) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *ACLEntry) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -227,7 +228,7 @@ func (r *ACLEntry) Diff(o *ACLEntry) (cols ACLEntryColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *ACLEntry) appendColumns(dst []byte, cols ACLEntryColumns, refs tokens) []byte {
+func (r *ACLEntry) appendColumns(dst []byte, cols ACLEntryColumns, refs ops.Refs) []byte {
 	if cols&ACLEntrySequence != 0 {
 		dst = append(dst, `"sequence":`...)
 		dst = wire.AppendInt(dst, r.Sequence)
@@ -325,7 +326,7 @@ func (r *ACLEntry) appendColumns(dst []byte, cols ACLEntryColumns, refs tokens) 
 	}
 	if cols&ACLEntryACLEFaultStatus != 0 {
 		dst = append(dst, `"acle_fault_status":`...)
-		dst = appendSet(dst, r.ACLEFaultStatus, wire.AppendString)
+		dst = ops.AppendSet(dst, r.ACLEFaultStatus, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -383,20 +384,14 @@ func (c Changes) ACLEntries() iter.Seq2[*ACLEntry, *ACLEntry] {
 // InsertACLEntry inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertACLEntry(r ACLEntry) UUID {
-	id, ok := t.beginInsert(tACLEntry)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&ACLEntryColumns(t.have(tACLEntry)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & ACLEntryColumns(t.have(tACLEntry))
+	return t.insert(tACLEntry, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateACLEntry sets cols of the row called id to their values in r.
 func (t *Txn) UpdateACLEntry(id UUID, r ACLEntry, cols ACLEntryColumns) {
 	if cols &= ACLEntryColumns(t.have(tACLEntry)); cols != 0 {
-		t.beginUpdate(tACLEntry, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tACLEntry, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -404,9 +399,7 @@ func (t *Txn) UpdateACLEntry(id UUID, r ACLEntry, cols ACLEntryColumns) {
 // values in r at this point of it.
 func (t *Txn) WaitACLEntry(id UUID, r ACLEntry, cols ACLEntryColumns) {
 	if cols &= ACLEntryColumns(t.have(tACLEntry)); cols != 0 {
-		t.beginWait(tACLEntry, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tACLEntry, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -415,16 +408,10 @@ func (t *Txn) DeleteACLEntry(id UUID) { t.delete(tACLEntry, id) }
 
 // AddACLEntryACLEFaultStatus inserts elems into acle_fault_status of the row called id.
 func (t *Txn) AddACLEntryACLEFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tACLEntry, 19, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tACLEntry, 19, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemoveACLEntryACLEFaultStatus deletes elems from acle_fault_status of the row called id.
 func (t *Txn) RemoveACLEntryACLEFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tACLEntry, 19, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tACLEntry, 19, id, len(elems), "delete", ops.Value(elems))
 }

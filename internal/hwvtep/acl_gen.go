@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -40,7 +41,7 @@ func (r *ACL) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *ACL) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -73,10 +74,10 @@ func (r *ACL) Diff(o *ACL) (cols ACLColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *ACL) appendColumns(dst []byte, cols ACLColumns, refs tokens) []byte {
+func (r *ACL) appendColumns(dst []byte, cols ACLColumns, refs ops.Refs) []byte {
 	if cols&ACLEntries != 0 {
 		dst = append(dst, `"acl_entries":`...)
-		dst = appendSet(dst, r.Entries, refs.appendUUID)
+		dst = ops.AppendSet(dst, r.Entries, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&ACLName != 0 {
@@ -86,7 +87,7 @@ func (r *ACL) appendColumns(dst []byte, cols ACLColumns, refs tokens) []byte {
 	}
 	if cols&ACLFaultStatus != 0 {
 		dst = append(dst, `"acl_fault_status":`...)
-		dst = appendSet(dst, r.FaultStatus, wire.AppendString)
+		dst = ops.AppendSet(dst, r.FaultStatus, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -127,20 +128,14 @@ func (c Changes) ACLs() iter.Seq2[*ACL, *ACL] {
 // InsertACL inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertACL(r ACL) UUID {
-	id, ok := t.beginInsert(tACL)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&ACLColumns(t.have(tACL)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & ACLColumns(t.have(tACL))
+	return t.insert(tACL, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateACL sets cols of the row called id to their values in r.
 func (t *Txn) UpdateACL(id UUID, r ACL, cols ACLColumns) {
 	if cols &= ACLColumns(t.have(tACL)); cols != 0 {
-		t.beginUpdate(tACL, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tACL, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -148,9 +143,7 @@ func (t *Txn) UpdateACL(id UUID, r ACL, cols ACLColumns) {
 // values in r at this point of it.
 func (t *Txn) WaitACL(id UUID, r ACL, cols ACLColumns) {
 	if cols &= ACLColumns(t.have(tACL)); cols != 0 {
-		t.beginWait(tACL, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tACL, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -159,32 +152,20 @@ func (t *Txn) DeleteACL(id UUID) { t.delete(tACL, id) }
 
 // AddACLEntries inserts elems into acl_entries of the row called id.
 func (t *Txn) AddACLEntries(id UUID, elems ...UUID) {
-	if t.beginMutation(tACL, 0, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tACL, 0, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemoveACLEntries deletes elems from acl_entries of the row called id.
 func (t *Txn) RemoveACLEntries(id UUID, elems ...UUID) {
-	if t.beginMutation(tACL, 0, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tACL, 0, id, len(elems), "delete", ops.Value(elems))
 }
 
 // AddACLFaultStatus inserts elems into acl_fault_status of the row called id.
 func (t *Txn) AddACLFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tACL, 2, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tACL, 2, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemoveACLFaultStatus deletes elems from acl_fault_status of the row called id.
 func (t *Txn) RemoveACLFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tACL, 2, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tACL, 2, id, len(elems), "delete", ops.Value(elems))
 }

@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -37,7 +38,7 @@ func (r *ARPSourceLocal) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *ARPSourceLocal) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -64,7 +65,7 @@ func (r *ARPSourceLocal) Diff(o *ARPSourceLocal) (cols ARPSourceLocalColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *ARPSourceLocal) appendColumns(dst []byte, cols ARPSourceLocalColumns, refs tokens) []byte {
+func (r *ARPSourceLocal) appendColumns(dst []byte, cols ARPSourceLocalColumns, refs ops.Refs) []byte {
 	if cols&ARPSourceLocalSrcMAC != 0 {
 		dst = append(dst, `"src_mac":`...)
 		dst = wire.AppendString(dst, r.SrcMAC)
@@ -72,7 +73,7 @@ func (r *ARPSourceLocal) appendColumns(dst []byte, cols ARPSourceLocalColumns, r
 	}
 	if cols&ARPSourceLocalLocator != 0 {
 		dst = append(dst, `"locator":`...)
-		dst = refs.appendUUID(dst, r.Locator)
+		dst = refs.AppendUUID(dst, r.Locator)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -112,20 +113,14 @@ func (c Changes) ARPSourcesLocal() iter.Seq2[*ARPSourceLocal, *ARPSourceLocal] {
 // InsertARPSourceLocal inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertARPSourceLocal(r ARPSourceLocal) UUID {
-	id, ok := t.beginInsert(tARPSourceLocal)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&ARPSourceLocalColumns(t.have(tARPSourceLocal)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & ARPSourceLocalColumns(t.have(tARPSourceLocal))
+	return t.insert(tARPSourceLocal, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateARPSourceLocal sets cols of the row called id to their values in r.
 func (t *Txn) UpdateARPSourceLocal(id UUID, r ARPSourceLocal, cols ARPSourceLocalColumns) {
 	if cols &= ARPSourceLocalColumns(t.have(tARPSourceLocal)); cols != 0 {
-		t.beginUpdate(tARPSourceLocal, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tARPSourceLocal, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -133,9 +128,7 @@ func (t *Txn) UpdateARPSourceLocal(id UUID, r ARPSourceLocal, cols ARPSourceLoca
 // values in r at this point of it.
 func (t *Txn) WaitARPSourceLocal(id UUID, r ARPSourceLocal, cols ARPSourceLocalColumns) {
 	if cols &= ARPSourceLocalColumns(t.have(tARPSourceLocal)); cols != 0 {
-		t.beginWait(tARPSourceLocal, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tARPSourceLocal, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

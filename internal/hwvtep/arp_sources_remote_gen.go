@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -37,7 +38,7 @@ func (r *ARPSourceRemote) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *ARPSourceRemote) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -64,7 +65,7 @@ func (r *ARPSourceRemote) Diff(o *ARPSourceRemote) (cols ARPSourceRemoteColumns)
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *ARPSourceRemote) appendColumns(dst []byte, cols ARPSourceRemoteColumns, refs tokens) []byte {
+func (r *ARPSourceRemote) appendColumns(dst []byte, cols ARPSourceRemoteColumns, refs ops.Refs) []byte {
 	if cols&ARPSourceRemoteSrcMAC != 0 {
 		dst = append(dst, `"src_mac":`...)
 		dst = wire.AppendString(dst, r.SrcMAC)
@@ -72,7 +73,7 @@ func (r *ARPSourceRemote) appendColumns(dst []byte, cols ARPSourceRemoteColumns,
 	}
 	if cols&ARPSourceRemoteLocator != 0 {
 		dst = append(dst, `"locator":`...)
-		dst = refs.appendUUID(dst, r.Locator)
+		dst = refs.AppendUUID(dst, r.Locator)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -112,20 +113,14 @@ func (c Changes) ARPSourcesRemote() iter.Seq2[*ARPSourceRemote, *ARPSourceRemote
 // InsertARPSourceRemote inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertARPSourceRemote(r ARPSourceRemote) UUID {
-	id, ok := t.beginInsert(tARPSourceRemote)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&ARPSourceRemoteColumns(t.have(tARPSourceRemote)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & ARPSourceRemoteColumns(t.have(tARPSourceRemote))
+	return t.insert(tARPSourceRemote, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateARPSourceRemote sets cols of the row called id to their values in r.
 func (t *Txn) UpdateARPSourceRemote(id UUID, r ARPSourceRemote, cols ARPSourceRemoteColumns) {
 	if cols &= ARPSourceRemoteColumns(t.have(tARPSourceRemote)); cols != 0 {
-		t.beginUpdate(tARPSourceRemote, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tARPSourceRemote, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -133,9 +128,7 @@ func (t *Txn) UpdateARPSourceRemote(id UUID, r ARPSourceRemote, cols ARPSourceRe
 // values in r at this point of it.
 func (t *Txn) WaitARPSourceRemote(id UUID, r ARPSourceRemote, cols ARPSourceRemoteColumns) {
 	if cols &= ARPSourceRemoteColumns(t.have(tARPSourceRemote)); cols != 0 {
-		t.beginWait(tARPSourceRemote, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tARPSourceRemote, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

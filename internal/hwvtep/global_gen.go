@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -40,7 +41,7 @@ func (r *Global) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *Global) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -73,20 +74,20 @@ func (r *Global) Diff(o *Global) (cols GlobalColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *Global) appendColumns(dst []byte, cols GlobalColumns, refs tokens) []byte {
+func (r *Global) appendColumns(dst []byte, cols GlobalColumns, refs ops.Refs) []byte {
 	if cols&GlobalManagers != 0 {
 		dst = append(dst, `"managers":`...)
-		dst = appendSet(dst, r.Managers, refs.appendUUID)
+		dst = ops.AppendSet(dst, r.Managers, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&GlobalSwitches != 0 {
 		dst = append(dst, `"switches":`...)
-		dst = appendSet(dst, r.Switches, refs.appendUUID)
+		dst = ops.AppendSet(dst, r.Switches, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&GlobalOtherConfig != 0 {
 		dst = append(dst, `"other_config":`...)
-		dst = appendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -127,20 +128,14 @@ func (c Changes) Globals() iter.Seq2[*Global, *Global] {
 // InsertGlobal inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertGlobal(r Global) UUID {
-	id, ok := t.beginInsert(tGlobal)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&GlobalColumns(t.have(tGlobal)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & GlobalColumns(t.have(tGlobal))
+	return t.insert(tGlobal, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateGlobal sets cols of the row called id to their values in r.
 func (t *Txn) UpdateGlobal(id UUID, r Global, cols GlobalColumns) {
 	if cols &= GlobalColumns(t.have(tGlobal)); cols != 0 {
-		t.beginUpdate(tGlobal, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tGlobal, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -148,9 +143,7 @@ func (t *Txn) UpdateGlobal(id UUID, r Global, cols GlobalColumns) {
 // values in r at this point of it.
 func (t *Txn) WaitGlobal(id UUID, r Global, cols GlobalColumns) {
 	if cols &= GlobalColumns(t.have(tGlobal)); cols != 0 {
-		t.beginWait(tGlobal, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tGlobal, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -159,51 +152,32 @@ func (t *Txn) DeleteGlobal(id UUID) { t.delete(tGlobal, id) }
 
 // AddGlobalManagers inserts elems into managers of the row called id.
 func (t *Txn) AddGlobalManagers(id UUID, elems ...UUID) {
-	if t.beginMutation(tGlobal, 0, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tGlobal, 0, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemoveGlobalManagers deletes elems from managers of the row called id.
 func (t *Txn) RemoveGlobalManagers(id UUID, elems ...UUID) {
-	if t.beginMutation(tGlobal, 0, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tGlobal, 0, id, len(elems), "delete", ops.Value(elems))
 }
 
 // AddGlobalSwitches inserts elems into switches of the row called id.
 func (t *Txn) AddGlobalSwitches(id UUID, elems ...UUID) {
-	if t.beginMutation(tGlobal, 1, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tGlobal, 1, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemoveGlobalSwitches deletes elems from switches of the row called id.
 func (t *Txn) RemoveGlobalSwitches(id UUID, elems ...UUID) {
-	if t.beginMutation(tGlobal, 1, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tGlobal, 1, id, len(elems), "delete", ops.Value(elems))
 }
 
 // PutGlobalOtherConfig adds pairs to other_config of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutGlobalOtherConfig(id UUID, pairs map[string]string) {
-	if t.beginMutation(tGlobal, 2, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tGlobal, 2, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tGlobal, 2, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveGlobalOtherConfig deletes the pairs with keys from other_config of the row called id.
 func (t *Txn) RemoveGlobalOtherConfig(id UUID, keys ...string) {
-	if t.beginMutation(tGlobal, 2, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tGlobal, 2, id, len(keys), "delete", ops.Value(keys))
 }

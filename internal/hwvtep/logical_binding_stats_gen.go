@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -41,7 +42,7 @@ func (r *LogicalBindingStats) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *LogicalBindingStats) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -80,7 +81,7 @@ func (r *LogicalBindingStats) Diff(o *LogicalBindingStats) (cols LogicalBindingS
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *LogicalBindingStats) appendColumns(dst []byte, cols LogicalBindingStatsColumns, refs tokens) []byte {
+func (r *LogicalBindingStats) appendColumns(dst []byte, cols LogicalBindingStatsColumns, refs ops.Refs) []byte {
 	if cols&LogicalBindingStatsBytesFromLocal != 0 {
 		dst = append(dst, `"bytes_from_local":`...)
 		dst = wire.AppendInt(dst, r.BytesFromLocal)
@@ -140,20 +141,14 @@ func (c Changes) LogicalBindingStatsRows() iter.Seq2[*LogicalBindingStats, *Logi
 // InsertLogicalBindingStats inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertLogicalBindingStats(r LogicalBindingStats) UUID {
-	id, ok := t.beginInsert(tLogicalBindingStats)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&LogicalBindingStatsColumns(t.have(tLogicalBindingStats)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & LogicalBindingStatsColumns(t.have(tLogicalBindingStats))
+	return t.insert(tLogicalBindingStats, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateLogicalBindingStats sets cols of the row called id to their values in r.
 func (t *Txn) UpdateLogicalBindingStats(id UUID, r LogicalBindingStats, cols LogicalBindingStatsColumns) {
 	if cols &= LogicalBindingStatsColumns(t.have(tLogicalBindingStats)); cols != 0 {
-		t.beginUpdate(tLogicalBindingStats, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tLogicalBindingStats, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -161,9 +156,7 @@ func (t *Txn) UpdateLogicalBindingStats(id UUID, r LogicalBindingStats, cols Log
 // values in r at this point of it.
 func (t *Txn) WaitLogicalBindingStats(id UUID, r LogicalBindingStats, cols LogicalBindingStatsColumns) {
 	if cols &= LogicalBindingStatsColumns(t.have(tLogicalBindingStats)); cols != 0 {
-		t.beginWait(tLogicalBindingStats, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tLogicalBindingStats, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -49,7 +50,7 @@ func (r *LogicalRouter) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *LogicalRouter) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -106,7 +107,7 @@ func (r *LogicalRouter) Diff(o *LogicalRouter) (cols LogicalRouterColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *LogicalRouter) appendColumns(dst []byte, cols LogicalRouterColumns, refs tokens) []byte {
+func (r *LogicalRouter) appendColumns(dst []byte, cols LogicalRouterColumns, refs ops.Refs) []byte {
 	if cols&LogicalRouterName != 0 {
 		dst = append(dst, `"name":`...)
 		dst = wire.AppendString(dst, r.Name)
@@ -119,27 +120,27 @@ func (r *LogicalRouter) appendColumns(dst []byte, cols LogicalRouterColumns, ref
 	}
 	if cols&LogicalRouterSwitchBinding != 0 {
 		dst = append(dst, `"switch_binding":`...)
-		dst = appendMap(dst, r.SwitchBinding, wire.AppendString, refs.appendUUID)
+		dst = ops.AppendMap(dst, r.SwitchBinding, wire.AppendString, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&LogicalRouterStaticRoutes != 0 {
 		dst = append(dst, `"static_routes":`...)
-		dst = appendMap(dst, r.StaticRoutes, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.StaticRoutes, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&LogicalRouterACLBinding != 0 {
 		dst = append(dst, `"acl_binding":`...)
-		dst = appendMap(dst, r.ACLBinding, wire.AppendString, refs.appendUUID)
+		dst = ops.AppendMap(dst, r.ACLBinding, wire.AppendString, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&LogicalRouterOtherConfig != 0 {
 		dst = append(dst, `"other_config":`...)
-		dst = appendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&LogicalRouterLRFaultStatus != 0 {
 		dst = append(dst, `"LR_fault_status":`...)
-		dst = appendSet(dst, r.LRFaultStatus, wire.AppendString)
+		dst = ops.AppendSet(dst, r.LRFaultStatus, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -184,20 +185,14 @@ func (c Changes) LogicalRouters() iter.Seq2[*LogicalRouter, *LogicalRouter] {
 // InsertLogicalRouter inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertLogicalRouter(r LogicalRouter) UUID {
-	id, ok := t.beginInsert(tLogicalRouter)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&LogicalRouterColumns(t.have(tLogicalRouter)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & LogicalRouterColumns(t.have(tLogicalRouter))
+	return t.insert(tLogicalRouter, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateLogicalRouter sets cols of the row called id to their values in r.
 func (t *Txn) UpdateLogicalRouter(id UUID, r LogicalRouter, cols LogicalRouterColumns) {
 	if cols &= LogicalRouterColumns(t.have(tLogicalRouter)); cols != 0 {
-		t.beginUpdate(tLogicalRouter, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tLogicalRouter, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -205,9 +200,7 @@ func (t *Txn) UpdateLogicalRouter(id UUID, r LogicalRouter, cols LogicalRouterCo
 // values in r at this point of it.
 func (t *Txn) WaitLogicalRouter(id UUID, r LogicalRouter, cols LogicalRouterColumns) {
 	if cols &= LogicalRouterColumns(t.have(tLogicalRouter)); cols != 0 {
-		t.beginWait(tLogicalRouter, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tLogicalRouter, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -217,91 +210,57 @@ func (t *Txn) DeleteLogicalRouter(id UUID) { t.delete(tLogicalRouter, id) }
 // PutLogicalRouterSwitchBinding adds pairs to switch_binding of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutLogicalRouterSwitchBinding(id UUID, pairs map[string]UUID) {
-	if t.beginMutation(tLogicalRouter, 2, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tLogicalRouter, 2, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tLogicalRouter, 2, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveLogicalRouterSwitchBinding deletes the pairs with keys from switch_binding of the row called id.
 func (t *Txn) RemoveLogicalRouterSwitchBinding(id UUID, keys ...string) {
-	if t.beginMutation(tLogicalRouter, 2, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tLogicalRouter, 2, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutLogicalRouterStaticRoutes adds pairs to static_routes of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutLogicalRouterStaticRoutes(id UUID, pairs map[string]string) {
-	if t.beginMutation(tLogicalRouter, 3, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tLogicalRouter, 3, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tLogicalRouter, 3, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveLogicalRouterStaticRoutes deletes the pairs with keys from static_routes of the row called id.
 func (t *Txn) RemoveLogicalRouterStaticRoutes(id UUID, keys ...string) {
-	if t.beginMutation(tLogicalRouter, 3, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tLogicalRouter, 3, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutLogicalRouterACLBinding adds pairs to acl_binding of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutLogicalRouterACLBinding(id UUID, pairs map[string]UUID) {
-	if t.beginMutation(tLogicalRouter, 4, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tLogicalRouter, 4, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tLogicalRouter, 4, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveLogicalRouterACLBinding deletes the pairs with keys from acl_binding of the row called id.
 func (t *Txn) RemoveLogicalRouterACLBinding(id UUID, keys ...string) {
-	if t.beginMutation(tLogicalRouter, 4, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tLogicalRouter, 4, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutLogicalRouterOtherConfig adds pairs to other_config of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutLogicalRouterOtherConfig(id UUID, pairs map[string]string) {
-	if t.beginMutation(tLogicalRouter, 5, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tLogicalRouter, 5, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tLogicalRouter, 5, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveLogicalRouterOtherConfig deletes the pairs with keys from other_config of the row called id.
 func (t *Txn) RemoveLogicalRouterOtherConfig(id UUID, keys ...string) {
-	if t.beginMutation(tLogicalRouter, 5, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tLogicalRouter, 5, id, len(keys), "delete", ops.Value(keys))
 }
 
 // AddLogicalRouterLRFaultStatus inserts elems into LR_fault_status of the row called id.
 func (t *Txn) AddLogicalRouterLRFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tLogicalRouter, 6, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tLogicalRouter, 6, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemoveLogicalRouterLRFaultStatus deletes elems from LR_fault_status of the row called id.
 func (t *Txn) RemoveLogicalRouterLRFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tLogicalRouter, 6, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tLogicalRouter, 6, id, len(elems), "delete", ops.Value(elems))
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -53,7 +54,7 @@ func (r *LogicalSwitch) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *LogicalSwitch) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -98,7 +99,7 @@ func (r *LogicalSwitch) Diff(o *LogicalSwitch) (cols LogicalSwitchColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *LogicalSwitch) appendColumns(dst []byte, cols LogicalSwitchColumns, refs tokens) []byte {
+func (r *LogicalSwitch) appendColumns(dst []byte, cols LogicalSwitchColumns, refs ops.Refs) []byte {
 	if cols&LogicalSwitchName != 0 {
 		dst = append(dst, `"name":`...)
 		dst = wire.AppendString(dst, r.Name)
@@ -121,7 +122,7 @@ func (r *LogicalSwitch) appendColumns(dst []byte, cols LogicalSwitchColumns, ref
 	}
 	if cols&LogicalSwitchOtherConfig != 0 {
 		dst = append(dst, `"other_config":`...)
-		dst = appendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -164,20 +165,14 @@ func (c Changes) LogicalSwitches() iter.Seq2[*LogicalSwitch, *LogicalSwitch] {
 // InsertLogicalSwitch inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertLogicalSwitch(r LogicalSwitch) UUID {
-	id, ok := t.beginInsert(tLogicalSwitch)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&LogicalSwitchColumns(t.have(tLogicalSwitch)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & LogicalSwitchColumns(t.have(tLogicalSwitch))
+	return t.insert(tLogicalSwitch, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateLogicalSwitch sets cols of the row called id to their values in r.
 func (t *Txn) UpdateLogicalSwitch(id UUID, r LogicalSwitch, cols LogicalSwitchColumns) {
 	if cols &= LogicalSwitchColumns(t.have(tLogicalSwitch)); cols != 0 {
-		t.beginUpdate(tLogicalSwitch, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tLogicalSwitch, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -185,9 +180,7 @@ func (t *Txn) UpdateLogicalSwitch(id UUID, r LogicalSwitch, cols LogicalSwitchCo
 // values in r at this point of it.
 func (t *Txn) WaitLogicalSwitch(id UUID, r LogicalSwitch, cols LogicalSwitchColumns) {
 	if cols &= LogicalSwitchColumns(t.have(tLogicalSwitch)); cols != 0 {
-		t.beginWait(tLogicalSwitch, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tLogicalSwitch, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -197,18 +190,11 @@ func (t *Txn) DeleteLogicalSwitch(id UUID) { t.delete(tLogicalSwitch, id) }
 // PutLogicalSwitchOtherConfig adds pairs to other_config of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutLogicalSwitchOtherConfig(id UUID, pairs map[string]string) {
-	if t.beginMutation(tLogicalSwitch, 4, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tLogicalSwitch, 4, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tLogicalSwitch, 4, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveLogicalSwitchOtherConfig deletes the pairs with keys from other_config of the row called id.
 func (t *Txn) RemoveLogicalSwitchOtherConfig(id UUID, keys ...string) {
-	if t.beginMutation(tLogicalSwitch, 4, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tLogicalSwitch, 4, id, len(keys), "delete", ops.Value(keys))
 }

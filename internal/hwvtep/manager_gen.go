@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -46,7 +47,7 @@ func (r *Manager) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *Manager) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -97,7 +98,7 @@ func (r *Manager) Diff(o *Manager) (cols ManagerColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *Manager) appendColumns(dst []byte, cols ManagerColumns, refs tokens) []byte {
+func (r *Manager) appendColumns(dst []byte, cols ManagerColumns, refs ops.Refs) []byte {
 	if cols&ManagerTarget != 0 {
 		dst = append(dst, `"target":`...)
 		dst = wire.AppendString(dst, r.Target)
@@ -115,7 +116,7 @@ func (r *Manager) appendColumns(dst []byte, cols ManagerColumns, refs tokens) []
 	}
 	if cols&ManagerOtherConfig != 0 {
 		dst = append(dst, `"other_config":`...)
-		dst = appendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&ManagerIsConnected != 0 {
@@ -125,7 +126,7 @@ func (r *Manager) appendColumns(dst []byte, cols ManagerColumns, refs tokens) []
 	}
 	if cols&ManagerStatus != 0 {
 		dst = append(dst, `"status":`...)
-		dst = appendMap(dst, r.Status, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.Status, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -169,20 +170,14 @@ func (c Changes) Managers() iter.Seq2[*Manager, *Manager] {
 // InsertManager inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertManager(r Manager) UUID {
-	id, ok := t.beginInsert(tManager)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&ManagerColumns(t.have(tManager)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & ManagerColumns(t.have(tManager))
+	return t.insert(tManager, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateManager sets cols of the row called id to their values in r.
 func (t *Txn) UpdateManager(id UUID, r Manager, cols ManagerColumns) {
 	if cols &= ManagerColumns(t.have(tManager)); cols != 0 {
-		t.beginUpdate(tManager, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tManager, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -190,9 +185,7 @@ func (t *Txn) UpdateManager(id UUID, r Manager, cols ManagerColumns) {
 // values in r at this point of it.
 func (t *Txn) WaitManager(id UUID, r Manager, cols ManagerColumns) {
 	if cols &= ManagerColumns(t.have(tManager)); cols != 0 {
-		t.beginWait(tManager, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tManager, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -202,37 +195,23 @@ func (t *Txn) DeleteManager(id UUID) { t.delete(tManager, id) }
 // PutManagerOtherConfig adds pairs to other_config of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutManagerOtherConfig(id UUID, pairs map[string]string) {
-	if t.beginMutation(tManager, 3, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tManager, 3, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tManager, 3, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveManagerOtherConfig deletes the pairs with keys from other_config of the row called id.
 func (t *Txn) RemoveManagerOtherConfig(id UUID, keys ...string) {
-	if t.beginMutation(tManager, 3, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tManager, 3, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutManagerStatus adds pairs to status of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutManagerStatus(id UUID, pairs map[string]string) {
-	if t.beginMutation(tManager, 5, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tManager, 5, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tManager, 5, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveManagerStatus deletes the pairs with keys from status of the row called id.
 func (t *Txn) RemoveManagerStatus(id UUID, keys ...string) {
-	if t.beginMutation(tManager, 5, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tManager, 5, id, len(keys), "delete", ops.Value(keys))
 }

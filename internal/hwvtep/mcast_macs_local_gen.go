@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -41,7 +42,7 @@ func (r *McastMACLocal) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *McastMACLocal) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -80,7 +81,7 @@ func (r *McastMACLocal) Diff(o *McastMACLocal) (cols McastMACLocalColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *McastMACLocal) appendColumns(dst []byte, cols McastMACLocalColumns, refs tokens) []byte {
+func (r *McastMACLocal) appendColumns(dst []byte, cols McastMACLocalColumns, refs ops.Refs) []byte {
 	if cols&McastMACLocalMAC != 0 {
 		dst = append(dst, `"MAC":`...)
 		dst = wire.AppendString(dst, r.MAC)
@@ -88,12 +89,12 @@ func (r *McastMACLocal) appendColumns(dst []byte, cols McastMACLocalColumns, ref
 	}
 	if cols&McastMACLocalLogicalSwitch != 0 {
 		dst = append(dst, `"logical_switch":`...)
-		dst = refs.appendUUID(dst, r.LogicalSwitch)
+		dst = refs.AppendUUID(dst, r.LogicalSwitch)
 		dst = append(dst, ',')
 	}
 	if cols&McastMACLocalLocatorSet != 0 {
 		dst = append(dst, `"locator_set":`...)
-		dst = refs.appendUUID(dst, r.LocatorSet)
+		dst = refs.AppendUUID(dst, r.LocatorSet)
 		dst = append(dst, ',')
 	}
 	if cols&McastMACLocalIPAddr != 0 {
@@ -140,20 +141,14 @@ func (c Changes) McastMACsLocal() iter.Seq2[*McastMACLocal, *McastMACLocal] {
 // InsertMcastMACLocal inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertMcastMACLocal(r McastMACLocal) UUID {
-	id, ok := t.beginInsert(tMcastMACLocal)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&McastMACLocalColumns(t.have(tMcastMACLocal)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & McastMACLocalColumns(t.have(tMcastMACLocal))
+	return t.insert(tMcastMACLocal, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateMcastMACLocal sets cols of the row called id to their values in r.
 func (t *Txn) UpdateMcastMACLocal(id UUID, r McastMACLocal, cols McastMACLocalColumns) {
 	if cols &= McastMACLocalColumns(t.have(tMcastMACLocal)); cols != 0 {
-		t.beginUpdate(tMcastMACLocal, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tMcastMACLocal, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -161,9 +156,7 @@ func (t *Txn) UpdateMcastMACLocal(id UUID, r McastMACLocal, cols McastMACLocalCo
 // values in r at this point of it.
 func (t *Txn) WaitMcastMACLocal(id UUID, r McastMACLocal, cols McastMACLocalColumns) {
 	if cols &= McastMACLocalColumns(t.have(tMcastMACLocal)); cols != 0 {
-		t.beginWait(tMcastMACLocal, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tMcastMACLocal, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -41,7 +42,7 @@ func (r *McastMACRemote) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *McastMACRemote) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -80,7 +81,7 @@ func (r *McastMACRemote) Diff(o *McastMACRemote) (cols McastMACRemoteColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *McastMACRemote) appendColumns(dst []byte, cols McastMACRemoteColumns, refs tokens) []byte {
+func (r *McastMACRemote) appendColumns(dst []byte, cols McastMACRemoteColumns, refs ops.Refs) []byte {
 	if cols&McastMACRemoteMAC != 0 {
 		dst = append(dst, `"MAC":`...)
 		dst = wire.AppendString(dst, r.MAC)
@@ -88,12 +89,12 @@ func (r *McastMACRemote) appendColumns(dst []byte, cols McastMACRemoteColumns, r
 	}
 	if cols&McastMACRemoteLogicalSwitch != 0 {
 		dst = append(dst, `"logical_switch":`...)
-		dst = refs.appendUUID(dst, r.LogicalSwitch)
+		dst = refs.AppendUUID(dst, r.LogicalSwitch)
 		dst = append(dst, ',')
 	}
 	if cols&McastMACRemoteLocatorSet != 0 {
 		dst = append(dst, `"locator_set":`...)
-		dst = refs.appendUUID(dst, r.LocatorSet)
+		dst = refs.AppendUUID(dst, r.LocatorSet)
 		dst = append(dst, ',')
 	}
 	if cols&McastMACRemoteIPAddr != 0 {
@@ -140,20 +141,14 @@ func (c Changes) McastMACsRemote() iter.Seq2[*McastMACRemote, *McastMACRemote] {
 // InsertMcastMACRemote inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertMcastMACRemote(r McastMACRemote) UUID {
-	id, ok := t.beginInsert(tMcastMACRemote)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&McastMACRemoteColumns(t.have(tMcastMACRemote)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & McastMACRemoteColumns(t.have(tMcastMACRemote))
+	return t.insert(tMcastMACRemote, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateMcastMACRemote sets cols of the row called id to their values in r.
 func (t *Txn) UpdateMcastMACRemote(id UUID, r McastMACRemote, cols McastMACRemoteColumns) {
 	if cols &= McastMACRemoteColumns(t.have(tMcastMACRemote)); cols != 0 {
-		t.beginUpdate(tMcastMACRemote, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tMcastMACRemote, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -161,9 +156,7 @@ func (t *Txn) UpdateMcastMACRemote(id UUID, r McastMACRemote, cols McastMACRemot
 // values in r at this point of it.
 func (t *Txn) WaitMcastMACRemote(id UUID, r McastMACRemote, cols McastMACRemoteColumns) {
 	if cols &= McastMACRemoteColumns(t.have(tMcastMACRemote)); cols != 0 {
-		t.beginWait(tMcastMACRemote, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tMcastMACRemote, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -47,7 +48,7 @@ func (r *PhysicalLocator) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *PhysicalLocator) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -80,7 +81,7 @@ func (r *PhysicalLocator) Diff(o *PhysicalLocator) (cols PhysicalLocatorColumns)
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *PhysicalLocator) appendColumns(dst []byte, cols PhysicalLocatorColumns, refs tokens) []byte {
+func (r *PhysicalLocator) appendColumns(dst []byte, cols PhysicalLocatorColumns, refs ops.Refs) []byte {
 	if cols&PhysicalLocatorEncapsulationType != 0 {
 		dst = append(dst, `"encapsulation_type":`...)
 		dst = wire.AppendString(dst, string(r.EncapsulationType))
@@ -134,20 +135,14 @@ func (c Changes) PhysicalLocators() iter.Seq2[*PhysicalLocator, *PhysicalLocator
 // InsertPhysicalLocator inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertPhysicalLocator(r PhysicalLocator) UUID {
-	id, ok := t.beginInsert(tPhysicalLocator)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&PhysicalLocatorColumns(t.have(tPhysicalLocator)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & PhysicalLocatorColumns(t.have(tPhysicalLocator))
+	return t.insert(tPhysicalLocator, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdatePhysicalLocator sets cols of the row called id to their values in r.
 func (t *Txn) UpdatePhysicalLocator(id UUID, r PhysicalLocator, cols PhysicalLocatorColumns) {
 	if cols &= PhysicalLocatorColumns(t.have(tPhysicalLocator)); cols != 0 {
-		t.beginUpdate(tPhysicalLocator, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tPhysicalLocator, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -155,9 +150,7 @@ func (t *Txn) UpdatePhysicalLocator(id UUID, r PhysicalLocator, cols PhysicalLoc
 // values in r at this point of it.
 func (t *Txn) WaitPhysicalLocator(id UUID, r PhysicalLocator, cols PhysicalLocatorColumns) {
 	if cols &= PhysicalLocatorColumns(t.have(tPhysicalLocator)); cols != 0 {
-		t.beginWait(tPhysicalLocator, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tPhysicalLocator, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

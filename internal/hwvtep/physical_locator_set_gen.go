@@ -4,6 +4,8 @@ package hwvtep
 
 import (
 	"iter"
+
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 )
 
 // PhysicalLocatorSet is a row of Physical_Locator_Set: a set of locators. It never changes: another set is another row.
@@ -33,7 +35,7 @@ func (r *PhysicalLocatorSet) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *PhysicalLocatorSet) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -54,10 +56,10 @@ func (r *PhysicalLocatorSet) Diff(o *PhysicalLocatorSet) (cols PhysicalLocatorSe
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *PhysicalLocatorSet) appendColumns(dst []byte, cols PhysicalLocatorSetColumns, refs tokens) []byte {
+func (r *PhysicalLocatorSet) appendColumns(dst []byte, cols PhysicalLocatorSetColumns, refs ops.Refs) []byte {
 	if cols&PhysicalLocatorSetLocators != 0 {
 		dst = append(dst, `"locators":`...)
-		dst = appendSet(dst, r.Locators, refs.appendUUID)
+		dst = ops.AppendSet(dst, r.Locators, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -96,20 +98,14 @@ func (c Changes) PhysicalLocatorSets() iter.Seq2[*PhysicalLocatorSet, *PhysicalL
 // InsertPhysicalLocatorSet inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertPhysicalLocatorSet(r PhysicalLocatorSet) UUID {
-	id, ok := t.beginInsert(tPhysicalLocatorSet)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&PhysicalLocatorSetColumns(t.have(tPhysicalLocatorSet)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & PhysicalLocatorSetColumns(t.have(tPhysicalLocatorSet))
+	return t.insert(tPhysicalLocatorSet, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdatePhysicalLocatorSet sets cols of the row called id to their values in r.
 func (t *Txn) UpdatePhysicalLocatorSet(id UUID, r PhysicalLocatorSet, cols PhysicalLocatorSetColumns) {
 	if cols &= PhysicalLocatorSetColumns(t.have(tPhysicalLocatorSet)); cols != 0 {
-		t.beginUpdate(tPhysicalLocatorSet, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tPhysicalLocatorSet, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -117,9 +113,7 @@ func (t *Txn) UpdatePhysicalLocatorSet(id UUID, r PhysicalLocatorSet, cols Physi
 // values in r at this point of it.
 func (t *Txn) WaitPhysicalLocatorSet(id UUID, r PhysicalLocatorSet, cols PhysicalLocatorSetColumns) {
 	if cols &= PhysicalLocatorSetColumns(t.have(tPhysicalLocatorSet)); cols != 0 {
-		t.beginWait(tPhysicalLocatorSet, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tPhysicalLocatorSet, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

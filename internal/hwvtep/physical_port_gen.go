@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -49,7 +50,7 @@ func (r *PhysicalPort) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *PhysicalPort) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -106,7 +107,7 @@ func (r *PhysicalPort) Diff(o *PhysicalPort) (cols PhysicalPortColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *PhysicalPort) appendColumns(dst []byte, cols PhysicalPortColumns, refs tokens) []byte {
+func (r *PhysicalPort) appendColumns(dst []byte, cols PhysicalPortColumns, refs ops.Refs) []byte {
 	if cols&PhysicalPortName != 0 {
 		dst = append(dst, `"name":`...)
 		dst = wire.AppendString(dst, r.Name)
@@ -119,27 +120,27 @@ func (r *PhysicalPort) appendColumns(dst []byte, cols PhysicalPortColumns, refs 
 	}
 	if cols&PhysicalPortVLANBindings != 0 {
 		dst = append(dst, `"vlan_bindings":`...)
-		dst = appendMap(dst, r.VLANBindings, wire.AppendInt, refs.appendUUID)
+		dst = ops.AppendMap(dst, r.VLANBindings, wire.AppendInt, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalPortACLBindings != 0 {
 		dst = append(dst, `"acl_bindings":`...)
-		dst = appendMap(dst, r.ACLBindings, wire.AppendInt, refs.appendUUID)
+		dst = ops.AppendMap(dst, r.ACLBindings, wire.AppendInt, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalPortVLANStats != 0 {
 		dst = append(dst, `"vlan_stats":`...)
-		dst = appendMap(dst, r.VLANStats, wire.AppendInt, refs.appendUUID)
+		dst = ops.AppendMap(dst, r.VLANStats, wire.AppendInt, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalPortOtherConfig != 0 {
 		dst = append(dst, `"other_config":`...)
-		dst = appendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalPortPortFaultStatus != 0 {
 		dst = append(dst, `"port_fault_status":`...)
-		dst = appendSet(dst, r.PortFaultStatus, wire.AppendString)
+		dst = ops.AppendSet(dst, r.PortFaultStatus, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -184,20 +185,14 @@ func (c Changes) PhysicalPorts() iter.Seq2[*PhysicalPort, *PhysicalPort] {
 // InsertPhysicalPort inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertPhysicalPort(r PhysicalPort) UUID {
-	id, ok := t.beginInsert(tPhysicalPort)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&PhysicalPortColumns(t.have(tPhysicalPort)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & PhysicalPortColumns(t.have(tPhysicalPort))
+	return t.insert(tPhysicalPort, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdatePhysicalPort sets cols of the row called id to their values in r.
 func (t *Txn) UpdatePhysicalPort(id UUID, r PhysicalPort, cols PhysicalPortColumns) {
 	if cols &= PhysicalPortColumns(t.have(tPhysicalPort)); cols != 0 {
-		t.beginUpdate(tPhysicalPort, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tPhysicalPort, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -205,9 +200,7 @@ func (t *Txn) UpdatePhysicalPort(id UUID, r PhysicalPort, cols PhysicalPortColum
 // values in r at this point of it.
 func (t *Txn) WaitPhysicalPort(id UUID, r PhysicalPort, cols PhysicalPortColumns) {
 	if cols &= PhysicalPortColumns(t.have(tPhysicalPort)); cols != 0 {
-		t.beginWait(tPhysicalPort, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tPhysicalPort, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -217,91 +210,57 @@ func (t *Txn) DeletePhysicalPort(id UUID) { t.delete(tPhysicalPort, id) }
 // PutPhysicalPortVLANBindings adds pairs to vlan_bindings of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutPhysicalPortVLANBindings(id UUID, pairs map[int64]UUID) {
-	if t.beginMutation(tPhysicalPort, 2, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendInt)
-		t.nextMutation(tPhysicalPort, 2, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendInt, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendInt) }
+	t.put(tPhysicalPort, 2, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemovePhysicalPortVLANBindings deletes the pairs with keys from vlan_bindings of the row called id.
 func (t *Txn) RemovePhysicalPortVLANBindings(id UUID, keys ...int64) {
-	if t.beginMutation(tPhysicalPort, 2, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendInt)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalPort, 2, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutPhysicalPortACLBindings adds pairs to acl_bindings of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutPhysicalPortACLBindings(id UUID, pairs map[int64]UUID) {
-	if t.beginMutation(tPhysicalPort, 3, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendInt)
-		t.nextMutation(tPhysicalPort, 3, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendInt, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendInt) }
+	t.put(tPhysicalPort, 3, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemovePhysicalPortACLBindings deletes the pairs with keys from acl_bindings of the row called id.
 func (t *Txn) RemovePhysicalPortACLBindings(id UUID, keys ...int64) {
-	if t.beginMutation(tPhysicalPort, 3, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendInt)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalPort, 3, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutPhysicalPortVLANStats adds pairs to vlan_stats of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutPhysicalPortVLANStats(id UUID, pairs map[int64]UUID) {
-	if t.beginMutation(tPhysicalPort, 4, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendInt)
-		t.nextMutation(tPhysicalPort, 4, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendInt, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendInt) }
+	t.put(tPhysicalPort, 4, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemovePhysicalPortVLANStats deletes the pairs with keys from vlan_stats of the row called id.
 func (t *Txn) RemovePhysicalPortVLANStats(id UUID, keys ...int64) {
-	if t.beginMutation(tPhysicalPort, 4, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendInt)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalPort, 4, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutPhysicalPortOtherConfig adds pairs to other_config of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutPhysicalPortOtherConfig(id UUID, pairs map[string]string) {
-	if t.beginMutation(tPhysicalPort, 5, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tPhysicalPort, 5, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tPhysicalPort, 5, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemovePhysicalPortOtherConfig deletes the pairs with keys from other_config of the row called id.
 func (t *Txn) RemovePhysicalPortOtherConfig(id UUID, keys ...string) {
-	if t.beginMutation(tPhysicalPort, 5, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalPort, 5, id, len(keys), "delete", ops.Value(keys))
 }
 
 // AddPhysicalPortPortFaultStatus inserts elems into port_fault_status of the row called id.
 func (t *Txn) AddPhysicalPortPortFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalPort, 6, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalPort, 6, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemovePhysicalPortPortFaultStatus deletes elems from port_fault_status of the row called id.
 func (t *Txn) RemovePhysicalPortPortFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalPort, 6, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalPort, 6, id, len(elems), "delete", ops.Value(elems))
 }

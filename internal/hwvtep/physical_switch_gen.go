@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -51,7 +52,7 @@ func (r *PhysicalSwitch) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *PhysicalSwitch) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -114,10 +115,10 @@ func (r *PhysicalSwitch) Diff(o *PhysicalSwitch) (cols PhysicalSwitchColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *PhysicalSwitch) appendColumns(dst []byte, cols PhysicalSwitchColumns, refs tokens) []byte {
+func (r *PhysicalSwitch) appendColumns(dst []byte, cols PhysicalSwitchColumns, refs ops.Refs) []byte {
 	if cols&PhysicalSwitchPorts != 0 {
 		dst = append(dst, `"ports":`...)
-		dst = appendSet(dst, r.Ports, refs.appendUUID)
+		dst = ops.AppendSet(dst, r.Ports, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalSwitchName != 0 {
@@ -132,27 +133,27 @@ func (r *PhysicalSwitch) appendColumns(dst []byte, cols PhysicalSwitchColumns, r
 	}
 	if cols&PhysicalSwitchManagementIPs != 0 {
 		dst = append(dst, `"management_ips":`...)
-		dst = appendSet(dst, r.ManagementIPs, wire.AppendString)
+		dst = ops.AppendSet(dst, r.ManagementIPs, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalSwitchTunnelIPs != 0 {
 		dst = append(dst, `"tunnel_ips":`...)
-		dst = appendSet(dst, r.TunnelIPs, wire.AppendString)
+		dst = ops.AppendSet(dst, r.TunnelIPs, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalSwitchTunnels != 0 {
 		dst = append(dst, `"tunnels":`...)
-		dst = appendSet(dst, r.Tunnels, refs.appendUUID)
+		dst = ops.AppendSet(dst, r.Tunnels, refs.AppendUUID)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalSwitchOtherConfig != 0 {
 		dst = append(dst, `"other_config":`...)
-		dst = appendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.OtherConfig, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&PhysicalSwitchSwitchFaultStatus != 0 {
 		dst = append(dst, `"switch_fault_status":`...)
-		dst = appendSet(dst, r.SwitchFaultStatus, wire.AppendString)
+		dst = ops.AppendSet(dst, r.SwitchFaultStatus, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -198,20 +199,14 @@ func (c Changes) PhysicalSwitches() iter.Seq2[*PhysicalSwitch, *PhysicalSwitch] 
 // InsertPhysicalSwitch inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertPhysicalSwitch(r PhysicalSwitch) UUID {
-	id, ok := t.beginInsert(tPhysicalSwitch)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&PhysicalSwitchColumns(t.have(tPhysicalSwitch)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & PhysicalSwitchColumns(t.have(tPhysicalSwitch))
+	return t.insert(tPhysicalSwitch, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdatePhysicalSwitch sets cols of the row called id to their values in r.
 func (t *Txn) UpdatePhysicalSwitch(id UUID, r PhysicalSwitch, cols PhysicalSwitchColumns) {
 	if cols &= PhysicalSwitchColumns(t.have(tPhysicalSwitch)); cols != 0 {
-		t.beginUpdate(tPhysicalSwitch, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tPhysicalSwitch, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -219,9 +214,7 @@ func (t *Txn) UpdatePhysicalSwitch(id UUID, r PhysicalSwitch, cols PhysicalSwitc
 // values in r at this point of it.
 func (t *Txn) WaitPhysicalSwitch(id UUID, r PhysicalSwitch, cols PhysicalSwitchColumns) {
 	if cols &= PhysicalSwitchColumns(t.have(tPhysicalSwitch)); cols != 0 {
-		t.beginWait(tPhysicalSwitch, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tPhysicalSwitch, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -230,99 +223,62 @@ func (t *Txn) DeletePhysicalSwitch(id UUID) { t.delete(tPhysicalSwitch, id) }
 
 // AddPhysicalSwitchPorts inserts elems into ports of the row called id.
 func (t *Txn) AddPhysicalSwitchPorts(id UUID, elems ...UUID) {
-	if t.beginMutation(tPhysicalSwitch, 0, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 0, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemovePhysicalSwitchPorts deletes elems from ports of the row called id.
 func (t *Txn) RemovePhysicalSwitchPorts(id UUID, elems ...UUID) {
-	if t.beginMutation(tPhysicalSwitch, 0, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 0, id, len(elems), "delete", ops.Value(elems))
 }
 
 // AddPhysicalSwitchManagementIPs inserts elems into management_ips of the row called id.
 func (t *Txn) AddPhysicalSwitchManagementIPs(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalSwitch, 3, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 3, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemovePhysicalSwitchManagementIPs deletes elems from management_ips of the row called id.
 func (t *Txn) RemovePhysicalSwitchManagementIPs(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalSwitch, 3, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 3, id, len(elems), "delete", ops.Value(elems))
 }
 
 // AddPhysicalSwitchTunnelIPs inserts elems into tunnel_ips of the row called id.
 func (t *Txn) AddPhysicalSwitchTunnelIPs(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalSwitch, 4, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 4, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemovePhysicalSwitchTunnelIPs deletes elems from tunnel_ips of the row called id.
 func (t *Txn) RemovePhysicalSwitchTunnelIPs(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalSwitch, 4, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 4, id, len(elems), "delete", ops.Value(elems))
 }
 
 // AddPhysicalSwitchTunnels inserts elems into tunnels of the row called id.
 func (t *Txn) AddPhysicalSwitchTunnels(id UUID, elems ...UUID) {
-	if t.beginMutation(tPhysicalSwitch, 5, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 5, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemovePhysicalSwitchTunnels deletes elems from tunnels of the row called id.
 func (t *Txn) RemovePhysicalSwitchTunnels(id UUID, elems ...UUID) {
-	if t.beginMutation(tPhysicalSwitch, 5, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, t.tokens.appendUUID)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 5, id, len(elems), "delete", ops.Value(elems))
 }
 
 // PutPhysicalSwitchOtherConfig adds pairs to other_config of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutPhysicalSwitchOtherConfig(id UUID, pairs map[string]string) {
-	if t.beginMutation(tPhysicalSwitch, 6, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tPhysicalSwitch, 6, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tPhysicalSwitch, 6, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemovePhysicalSwitchOtherConfig deletes the pairs with keys from other_config of the row called id.
 func (t *Txn) RemovePhysicalSwitchOtherConfig(id UUID, keys ...string) {
-	if t.beginMutation(tPhysicalSwitch, 6, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 6, id, len(keys), "delete", ops.Value(keys))
 }
 
 // AddPhysicalSwitchSwitchFaultStatus inserts elems into switch_fault_status of the row called id.
 func (t *Txn) AddPhysicalSwitchSwitchFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalSwitch, 7, id, "insert", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 7, id, len(elems), "insert", ops.Value(elems))
 }
 
 // RemovePhysicalSwitchSwitchFaultStatus deletes elems from switch_fault_status of the row called id.
 func (t *Txn) RemovePhysicalSwitchSwitchFaultStatus(id UUID, elems ...string) {
-	if t.beginMutation(tPhysicalSwitch, 7, id, "delete", len(elems)) {
-		t.ops = appendSet(t.ops, elems, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tPhysicalSwitch, 7, id, len(elems), "delete", ops.Value(elems))
 }

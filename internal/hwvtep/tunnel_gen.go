@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -46,7 +47,7 @@ func (r *Tunnel) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *Tunnel) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -97,35 +98,35 @@ func (r *Tunnel) Diff(o *Tunnel) (cols TunnelColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *Tunnel) appendColumns(dst []byte, cols TunnelColumns, refs tokens) []byte {
+func (r *Tunnel) appendColumns(dst []byte, cols TunnelColumns, refs ops.Refs) []byte {
 	if cols&TunnelLocal != 0 {
 		dst = append(dst, `"local":`...)
-		dst = refs.appendUUID(dst, r.Local)
+		dst = refs.AppendUUID(dst, r.Local)
 		dst = append(dst, ',')
 	}
 	if cols&TunnelRemote != 0 {
 		dst = append(dst, `"remote":`...)
-		dst = refs.appendUUID(dst, r.Remote)
+		dst = refs.AppendUUID(dst, r.Remote)
 		dst = append(dst, ',')
 	}
 	if cols&TunnelBFDConfigLocal != 0 {
 		dst = append(dst, `"bfd_config_local":`...)
-		dst = appendMap(dst, r.BFDConfigLocal, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.BFDConfigLocal, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&TunnelBFDConfigRemote != 0 {
 		dst = append(dst, `"bfd_config_remote":`...)
-		dst = appendMap(dst, r.BFDConfigRemote, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.BFDConfigRemote, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&TunnelBFDParams != 0 {
 		dst = append(dst, `"bfd_params":`...)
-		dst = appendMap(dst, r.BFDParams, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.BFDParams, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	if cols&TunnelBFDStatus != 0 {
 		dst = append(dst, `"bfd_status":`...)
-		dst = appendMap(dst, r.BFDStatus, wire.AppendString, wire.AppendString)
+		dst = ops.AppendMap(dst, r.BFDStatus, wire.AppendString, wire.AppendString)
 		dst = append(dst, ',')
 	}
 	return dst
@@ -169,20 +170,14 @@ func (c Changes) Tunnels() iter.Seq2[*Tunnel, *Tunnel] {
 // InsertTunnel inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertTunnel(r Tunnel) UUID {
-	id, ok := t.beginInsert(tTunnel)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&TunnelColumns(t.have(tTunnel)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & TunnelColumns(t.have(tTunnel))
+	return t.insert(tTunnel, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateTunnel sets cols of the row called id to their values in r.
 func (t *Txn) UpdateTunnel(id UUID, r Tunnel, cols TunnelColumns) {
 	if cols &= TunnelColumns(t.have(tTunnel)); cols != 0 {
-		t.beginUpdate(tTunnel, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tTunnel, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -190,9 +185,7 @@ func (t *Txn) UpdateTunnel(id UUID, r Tunnel, cols TunnelColumns) {
 // values in r at this point of it.
 func (t *Txn) WaitTunnel(id UUID, r Tunnel, cols TunnelColumns) {
 	if cols &= TunnelColumns(t.have(tTunnel)); cols != 0 {
-		t.beginWait(tTunnel, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tTunnel, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -202,75 +195,47 @@ func (t *Txn) DeleteTunnel(id UUID) { t.delete(tTunnel, id) }
 // PutTunnelBFDConfigLocal adds pairs to bfd_config_local of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutTunnelBFDConfigLocal(id UUID, pairs map[string]string) {
-	if t.beginMutation(tTunnel, 2, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tTunnel, 2, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tTunnel, 2, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveTunnelBFDConfigLocal deletes the pairs with keys from bfd_config_local of the row called id.
 func (t *Txn) RemoveTunnelBFDConfigLocal(id UUID, keys ...string) {
-	if t.beginMutation(tTunnel, 2, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tTunnel, 2, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutTunnelBFDConfigRemote adds pairs to bfd_config_remote of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutTunnelBFDConfigRemote(id UUID, pairs map[string]string) {
-	if t.beginMutation(tTunnel, 3, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tTunnel, 3, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tTunnel, 3, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveTunnelBFDConfigRemote deletes the pairs with keys from bfd_config_remote of the row called id.
 func (t *Txn) RemoveTunnelBFDConfigRemote(id UUID, keys ...string) {
-	if t.beginMutation(tTunnel, 3, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tTunnel, 3, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutTunnelBFDParams adds pairs to bfd_params of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutTunnelBFDParams(id UUID, pairs map[string]string) {
-	if t.beginMutation(tTunnel, 4, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tTunnel, 4, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tTunnel, 4, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveTunnelBFDParams deletes the pairs with keys from bfd_params of the row called id.
 func (t *Txn) RemoveTunnelBFDParams(id UUID, keys ...string) {
-	if t.beginMutation(tTunnel, 4, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tTunnel, 4, id, len(keys), "delete", ops.Value(keys))
 }
 
 // PutTunnelBFDStatus adds pairs to bfd_status of the row called id, in place of those
 // that have the same keys.
 func (t *Txn) PutTunnelBFDStatus(id UUID, pairs map[string]string) {
-	if t.beginMutation(tTunnel, 5, id, "delete", len(pairs)) {
-		t.ops = appendKeys(t.ops, pairs, wire.AppendString)
-		t.nextMutation(tTunnel, 5, "insert")
-		t.ops = appendMap(t.ops, pairs, wire.AppendString, wire.AppendString)
-		t.endMutations()
-	}
+	keys := func(dst []byte, _ ops.Refs) []byte { return ops.AppendKeys(dst, pairs, wire.AppendString) }
+	t.put(tTunnel, 5, id, len(pairs), keys, ops.Value(pairs))
 }
 
 // RemoveTunnelBFDStatus deletes the pairs with keys from bfd_status of the row called id.
 func (t *Txn) RemoveTunnelBFDStatus(id UUID, keys ...string) {
-	if t.beginMutation(tTunnel, 5, id, "delete", len(keys)) {
-		t.ops = appendSet(t.ops, keys, wire.AppendString)
-		t.endMutations()
-	}
+	t.mutate(tTunnel, 5, id, len(keys), "delete", ops.Value(keys))
 }

@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -41,7 +42,7 @@ func (r *UcastMACLocal) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *UcastMACLocal) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -80,7 +81,7 @@ func (r *UcastMACLocal) Diff(o *UcastMACLocal) (cols UcastMACLocalColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *UcastMACLocal) appendColumns(dst []byte, cols UcastMACLocalColumns, refs tokens) []byte {
+func (r *UcastMACLocal) appendColumns(dst []byte, cols UcastMACLocalColumns, refs ops.Refs) []byte {
 	if cols&UcastMACLocalMAC != 0 {
 		dst = append(dst, `"MAC":`...)
 		dst = wire.AppendString(dst, r.MAC)
@@ -88,12 +89,12 @@ func (r *UcastMACLocal) appendColumns(dst []byte, cols UcastMACLocalColumns, ref
 	}
 	if cols&UcastMACLocalLogicalSwitch != 0 {
 		dst = append(dst, `"logical_switch":`...)
-		dst = refs.appendUUID(dst, r.LogicalSwitch)
+		dst = refs.AppendUUID(dst, r.LogicalSwitch)
 		dst = append(dst, ',')
 	}
 	if cols&UcastMACLocalLocator != 0 {
 		dst = append(dst, `"locator":`...)
-		dst = refs.appendUUID(dst, r.Locator)
+		dst = refs.AppendUUID(dst, r.Locator)
 		dst = append(dst, ',')
 	}
 	if cols&UcastMACLocalIPAddr != 0 {
@@ -140,20 +141,14 @@ func (c Changes) UcastMACsLocal() iter.Seq2[*UcastMACLocal, *UcastMACLocal] {
 // InsertUcastMACLocal inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertUcastMACLocal(r UcastMACLocal) UUID {
-	id, ok := t.beginInsert(tUcastMACLocal)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&UcastMACLocalColumns(t.have(tUcastMACLocal)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & UcastMACLocalColumns(t.have(tUcastMACLocal))
+	return t.insert(tUcastMACLocal, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateUcastMACLocal sets cols of the row called id to their values in r.
 func (t *Txn) UpdateUcastMACLocal(id UUID, r UcastMACLocal, cols UcastMACLocalColumns) {
 	if cols &= UcastMACLocalColumns(t.have(tUcastMACLocal)); cols != 0 {
-		t.beginUpdate(tUcastMACLocal, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tUcastMACLocal, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -161,9 +156,7 @@ func (t *Txn) UpdateUcastMACLocal(id UUID, r UcastMACLocal, cols UcastMACLocalCo
 // values in r at this point of it.
 func (t *Txn) WaitUcastMACLocal(id UUID, r UcastMACLocal, cols UcastMACLocalColumns) {
 	if cols &= UcastMACLocalColumns(t.have(tUcastMACLocal)); cols != 0 {
-		t.beginWait(tUcastMACLocal, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tUcastMACLocal, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

@@ -5,6 +5,7 @@ package hwvtep
 import (
 	"iter"
 
+	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -41,7 +42,7 @@ func (r *UcastMACRemote) RowUUID() UUID { return r.UUID }
 
 // AppendJSON appends the columns that differ from their defaults, as a <row>.
 func (r *UcastMACRemote) AppendJSON(dst []byte) []byte {
-	return closeObject(r.appendColumns(append(dst, '{'), r.Columns(), tokens{}))
+	return ops.CloseObject(r.appendColumns(append(dst, '{'), r.Columns(), ops.Refs{}))
 }
 
 // Columns returns the columns that differ from their defaults.
@@ -80,7 +81,7 @@ func (r *UcastMACRemote) Diff(o *UcastMACRemote) (cols UcastMACRemoteColumns) {
 }
 
 // appendColumns appends cols as members of a <row>, each with a comma behind it.
-func (r *UcastMACRemote) appendColumns(dst []byte, cols UcastMACRemoteColumns, refs tokens) []byte {
+func (r *UcastMACRemote) appendColumns(dst []byte, cols UcastMACRemoteColumns, refs ops.Refs) []byte {
 	if cols&UcastMACRemoteMAC != 0 {
 		dst = append(dst, `"MAC":`...)
 		dst = wire.AppendString(dst, r.MAC)
@@ -88,12 +89,12 @@ func (r *UcastMACRemote) appendColumns(dst []byte, cols UcastMACRemoteColumns, r
 	}
 	if cols&UcastMACRemoteLogicalSwitch != 0 {
 		dst = append(dst, `"logical_switch":`...)
-		dst = refs.appendUUID(dst, r.LogicalSwitch)
+		dst = refs.AppendUUID(dst, r.LogicalSwitch)
 		dst = append(dst, ',')
 	}
 	if cols&UcastMACRemoteLocator != 0 {
 		dst = append(dst, `"locator":`...)
-		dst = refs.appendUUID(dst, r.Locator)
+		dst = refs.AppendUUID(dst, r.Locator)
 		dst = append(dst, ',')
 	}
 	if cols&UcastMACRemoteIPAddr != 0 {
@@ -140,20 +141,14 @@ func (c Changes) UcastMACsRemote() iter.Seq2[*UcastMACRemote, *UcastMACRemote] {
 // InsertUcastMACRemote inserts r. The result stands for the new row in the rest of the
 // transaction: as a reference, and as the row to update.
 func (t *Txn) InsertUcastMACRemote(r UcastMACRemote) UUID {
-	id, ok := t.beginInsert(tUcastMACRemote)
-	if ok {
-		t.ops = r.appendColumns(t.ops, r.Columns()&UcastMACRemoteColumns(t.have(tUcastMACRemote)), t.tokens)
-		t.endRow()
-	}
-	return id
+	cols := r.Columns() & UcastMACRemoteColumns(t.have(tUcastMACRemote))
+	return t.insert(tUcastMACRemote, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 }
 
 // UpdateUcastMACRemote sets cols of the row called id to their values in r.
 func (t *Txn) UpdateUcastMACRemote(id UUID, r UcastMACRemote, cols UcastMACRemoteColumns) {
 	if cols &= UcastMACRemoteColumns(t.have(tUcastMACRemote)); cols != 0 {
-		t.beginUpdate(tUcastMACRemote, id)
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endRow()
+		t.update(tUcastMACRemote, id, func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 
@@ -161,9 +156,7 @@ func (t *Txn) UpdateUcastMACRemote(id UUID, r UcastMACRemote, cols UcastMACRemot
 // values in r at this point of it.
 func (t *Txn) WaitUcastMACRemote(id UUID, r UcastMACRemote, cols UcastMACRemoteColumns) {
 	if cols &= UcastMACRemoteColumns(t.have(tUcastMACRemote)); cols != 0 {
-		t.beginWait(tUcastMACRemote, id, uint32(cols))
-		t.ops = r.appendColumns(t.ops, cols, t.tokens)
-		t.endWait()
+		t.wait(tUcastMACRemote, id, uint32(cols), func(dst []byte, refs ops.Refs) []byte { return r.appendColumns(dst, cols, refs) })
 	}
 }
 

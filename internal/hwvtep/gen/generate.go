@@ -79,7 +79,7 @@ func dropUnused(source []byte) []byte {
 	for _, pkg := range []struct{ line, use string }{
 		{"\t\"cmp\"\n", "cmp."},
 		{"\t\"maps\"\n", "maps."},
-		{"\n\t\"github.com/vtep/vtep/internal/ovsdb/wire\"\n", "wire."},
+		{"\t\"github.com/vtep/vtep/internal/ovsdb/wire\"\n", "wire."},
 	} {
 		if !bytes.Contains(source, []byte(pkg.use)) {
 			source = bytes.Replace(source, []byte(pkg.line), nil, 1)
