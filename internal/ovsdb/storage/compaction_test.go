@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -87,6 +88,37 @@ func TestShouldCompact(t *testing.T) {
 	}
 }
 
+// TestCompactionAfterCut: a compaction that copied records which were cut off
+// since must not bring them back.
+func TestCompactionAfterCut(t *testing.T) {
+	fs := newMemFS()
+	l := mustCreate(t, "db", 2, Options{FS: fs})
+	c, err := l.StartCompact()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append([]byte(record(2))); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Write(emitSome(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	fs.fail = func(e string) error { return errPower }
+	if err := l.Sync(); err == nil {
+		t.Fatal("no error")
+	}
+	fs.fail = nil
+	if err := c.Finish(); err == nil {
+		t.Error("the compaction ends well")
+	}
+	if fs.names["db.tmp"] != nil {
+		t.Error("the new file is left over")
+	}
+	if l.Err() == nil {
+		t.Error("the log is not broken")
+	}
+}
+
 // TestEdges breaks each edge of appends, syncs, compactions and recovery once,
 // and looks at what is promised.
 func TestEdges(t *testing.T) {
@@ -144,6 +176,14 @@ func TestEdges(t *testing.T) {
 					}
 				}
 				continue
+			}
+			if l.Err() == nil || strings.HasPrefix(edge, "sync") {
+				// What failed is gone from the file.
+				r, records, rec := mustReplay(t, "db", Options{FS: fs, ReadOnly: true})
+				r.Close()
+				if rec != nil || !slices.Equal(records, acked) || l.Size() != int64(len(fs.names["db"].data)) {
+					t.Errorf("edge %d (%s): got %q, want %q; %v; size %d", n, edge, records, acked, rec, l.Size())
+				}
 			}
 			if l.Err() != nil {
 				if err := l.Append([]byte(record(9))); !errors.Is(err, ErrBroken) || !errors.Is(err, failure) {
