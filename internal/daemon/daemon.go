@@ -157,10 +157,12 @@ func (d *Daemon) Start() (status int, over bool) {
 	if o.monitor && d.stage != stageDaemon {
 		return d.runMonitor(), true
 	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before there is a file to leave
+	go d.watchSignals(signals)
 	if err := d.open(); err != nil {
 		return d.Fatal(err), true
 	}
-	go d.watchSignals()
 	return 0, false
 }
 
@@ -260,9 +262,7 @@ func (d *Daemon) Exit() { d.stop() }
 func (d *Daemon) State() *os.File { return d.state }
 
 // watchSignals ends the daemon in good order at a first signal; at a second one at once.
-func (d *Daemon) watchSignals() {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+func (d *Daemon) watchSignals(signals chan os.Signal) {
 	select {
 	case s := <-signals:
 		d.Logger("daemon").Info("terminating", "signal", s)

@@ -1,0 +1,176 @@
+package houserules
+
+import (
+	"path"
+	"strings"
+	"testing"
+)
+
+// group is a row of the table in ARCHITECTURE.md. A package belongs to the first group with a
+// matching name; "x/*" matches what is below x.
+type group struct {
+	name     string
+	packages []string
+	may      []string // packages of this module, as above, or names of groups
+	modules  []string // other modules
+}
+
+const sys = "golang.org/x/sys"
+
+var groups = []group{
+	{
+		name: "tests only",
+		packages: []string{"internal/testenv", "internal/houserules", "internal/plane/planetest",
+			"internal/hwvtep/hwvteptest", "test", "test/*"},
+		may:     []string{"*"},
+		modules: []string{"*"},
+	},
+	{
+		name: "protocols",
+		packages: []string{"internal/packet", "internal/bfd", "internal/openflow", "internal/ovsdb", "internal/ovsdb/wire",
+			"internal/ovsdb/ops", "internal/ovsdb/jsonrpc", "internal/ovsdb/stream", "internal/ovsdb/reconnect"},
+		may:     []string{"protocols"},
+		modules: []string{sys},
+	},
+	{
+		name:     "engines",
+		packages: []string{"internal/ovsdb/db", "internal/ovsdb/storage", "internal/ovsdb/server", "internal/ovsdb/idl"},
+		may:      []string{"protocols", "engines"},
+		modules:  []string{sys, "golang.org/x/sync"},
+	},
+	{name: "rows", packages: []string{"internal/hwvtep", "internal/hwvtep/gen"}, may: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops"}},
+	{name: "domain", packages: []string{"internal/intent"}},
+	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
+	{
+		name: "domain", packages: []string{"internal/vtep"}, // values of OVSDB through hwvtep only
+		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane"},
+	},
+	{name: "planes", packages: []string{"internal/plane"}, may: []string{"internal/intent"}},
+	{
+		name: "planes", packages: []string{"internal/plane/memory"},
+		may: []string{"internal/intent", "internal/plane", "internal/packet"},
+	},
+	{
+		name: "planes", packages: []string{"internal/plane/ebpf", "internal/plane/ebpf/*"},
+		may: []string{"internal/intent", "internal/plane", "internal/packet", "internal/bfd"},
+		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns",
+			"github.com/mdlayher/netlink"},
+	},
+	{
+		name: "planes", packages: []string{"internal/plane/ovs", "internal/plane/ovs/*"},
+		may: []string{"internal/intent", "internal/plane", "internal/packet", "internal/bfd", "internal/openflow",
+			"protocols", "internal/ovsdb/idl"},
+		modules: []string{sys},
+	},
+	{
+		name: "agent", packages: []string{"internal/agent"}, // never a concrete plane
+		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
+			"internal/ovsdb"},
+	},
+	{
+		name: "tools", packages: []string{"internal/vtepctl"},
+		may: []string{"internal/hwvtep", "internal/ovsdb/idl", "protocols"},
+	},
+	{name: "process", packages: []string{"internal/daemon"}, modules: []string{sys}},
+	{
+		name: "process", packages: []string{"internal/namespace"},
+		modules: []string{sys, "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
+	},
+	{
+		name: "lab", packages: []string{"internal/lab", "internal/lab/*"},
+		may:     []string{"internal/lab", "internal/namespace", "internal/daemon"},
+		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink"},
+	},
+	{name: "commands", packages: []string{"cmd/vtep"}, may: []string{"*"}, modules: []string{"*"}},
+	{name: "scripts", packages: []string{"scripts/*"}},
+}
+
+func match(patterns []string, name string) bool {
+	for _, p := range patterns {
+		if p == "*" || p == name {
+			return true
+		}
+		if below, ok := strings.CutSuffix(p, "/*"); ok && strings.HasPrefix(name, below+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func groupOf(name string) *group {
+	for i := range groups {
+		if match(groups[i].packages, name) {
+			return &groups[i]
+		}
+	}
+	return nil
+}
+
+// allows says whether a package of g may import the package of this module.
+func (g *group) allows(name string) bool {
+	if match(g.may, name) {
+		return true
+	}
+	of := groupOf(name)
+	return of != nil && match(g.may, of.name)
+}
+
+func (g *group) allowsModule(importPath string) bool {
+	for _, m := range g.modules {
+		if m == "*" || importPath == m || strings.HasPrefix(importPath, m+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestImports(t *testing.T) {
+	for _, p := range packages(t) {
+		g := groupOf(p.path)
+		if g == nil {
+			t.Errorf("%s is in no group: add it to the table in imports_test.go and in ARCHITECTURE.md", p.path)
+			continue
+		}
+		for _, file := range p.files {
+			for _, imported := range file.imports {
+				within, ours := strings.CutPrefix(imported, module+"/")
+				switch {
+				case ours && groupOf(within) != nil && groupOf(within).name == "tests only" && g.name != "tests only":
+					t.Errorf("%s imports %s, which is for tests only", file.path, within)
+				case ours && !g.allows(within):
+					t.Errorf("%s imports %s: packages of %q may not", file.path, within, g.name)
+				case !ours && strings.Contains(strings.Split(imported, "/")[0], ".") && !g.allowsModule(imported):
+					t.Errorf("%s imports %s: packages of %q may not", file.path, imported, g.name)
+				}
+			}
+		}
+	}
+}
+
+// TestNames refuses packages that say nothing of what is in them.
+func TestNames(t *testing.T) {
+	for _, p := range packages(t) {
+		switch name := path.Base(p.path); name {
+		case "util", "utils", "common", "helper", "helpers", "types", "misc", "base", "shared", "lib":
+			t.Errorf("%s: no package is called %s: name it after what it knows", p.path, name)
+		}
+	}
+}
+
+// TestPackageComments wants each package to say in one place what it is.
+func TestPackageComments(t *testing.T) {
+	for _, p := range packages(t) {
+		comments := 0
+		for _, file := range p.files {
+			if file.comment != "" {
+				comments++
+			}
+			if p.name != "main" && file.comment != "" && !strings.HasPrefix(file.comment, "Package "+p.name+" ") {
+				t.Errorf("%s: the package comment does not begin with \"Package %s \"", file.path, p.name)
+			}
+		}
+		if comments != 1 && len(p.files) > 0 {
+			t.Errorf("%s has %d package comments, not one", p.path, comments)
+		}
+	}
+}
