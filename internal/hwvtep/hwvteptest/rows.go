@@ -1,5 +1,5 @@
-// Package hwvteptest gives tests a hardware_vtep database made of typed rows,
-// without a server.
+// Package hwvteptest gives tests a hardware_vtep database without a server: Rows holds
+// whatever rows a test puts into it; DB executes transactions, by the rules of a server.
 package hwvteptest
 
 import (
