@@ -118,11 +118,7 @@ func (o *ovsdbServer) open(paths []string) error {
 	if o.noHistory {
 		opts.History = -1
 	}
-	tls, err := o.loadTLS()
-	if err != nil {
-		return err
-	}
-	opts.TLS = tls
+	var err error
 	if o.server, err = server.New(opts); err != nil {
 		return err
 	}
@@ -144,6 +140,9 @@ func (o *ovsdbServer) openAll() error {
 			return errors.New(databaseError(path, err))
 		}
 	}
+	if err := o.loadTLS(); err != nil {
+		return err
+	}
 	for _, name := range o.state.Remotes {
 		if err := o.server.AddRemote(name); err != nil && strings.HasPrefix(name, "db:") {
 			return err
@@ -152,24 +151,16 @@ func (o *ovsdbServer) openAll() error {
 	return o.state.save()
 }
 
-// loadTLS loads the keys that the command line names, nil if it names none.
-func (o *ovsdbServer) loadTLS() (*stream.TLS, error) {
-	if o.files == (stream.TLSFiles{}) {
-		return nil, nil
-	}
-	return stream.LoadTLS(o.files)
-}
-
 // serve runs until the daemon is told to end, or the command of --run has ended.
 func (o *ovsdbServer) serve() int {
 	o.register()
 	if o.run != "" {
 		return o.runCommand()
 	}
-	o.log.Info("ovsdb-server (vtep) " + version)
 	if err := o.d.Ready(); err != nil {
 		return o.d.Fatal(err)
 	}
+	o.log.Info("ovsdb-server (vtep) " + version)
 	<-o.d.Context().Done()
 	return 0
 }

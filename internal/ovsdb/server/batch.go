@@ -52,6 +52,7 @@ func (b *batch) commit() {
 			d.history.add(o.changes)
 			d.monitors.publish(o.changes, d.history.last)
 			d.notifyManagers(o.changes)
+			d.notifyFollowers(o.changes)
 		}
 		b.answer(o, err)
 	}

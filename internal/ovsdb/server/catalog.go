@@ -38,6 +38,15 @@ func catalogAdd(dst []byte, d *database) []byte {
 	return append(dst, `}}`...)
 }
 
+// catalogConvert appends the operation that enters the new schema of d.
+func catalogConvert(dst []byte, d *database) []byte {
+	dst = append(dst, `{"op":"update","table":"Database","where":[["name","==",`...)
+	dst = wire.AppendString(dst, d.name)
+	dst = append(dst, `]],"row":{"schema":`...)
+	dst = wire.AppendString(dst, string(d.schemaJSON()))
+	return append(dst, `}}`...)
+}
+
 // catalogRemove appends the operation that takes d off the catalog.
 func catalogRemove(dst []byte, d *database) []byte {
 	dst = append(dst, `{"op":"delete","table":"Database","where":[["name","==",`...)

@@ -22,16 +22,17 @@ type database struct {
 	readOnly bool
 
 	// The loop's own.
-	db       *db.Database
-	file     *storage.Log // nil: in memory only
-	monitors *monitors
-	history  *history
-	triggers []*trigger // in the order of their requests
-	failed   error      // why the database is read-only; nil: it is not
-	compact  *compaction
-	watch    map[string]*managers // the db: remotes that live in this database, by name
-	compacts int                  // how often the log was compacted
-	lastTry  time.Time            // of the last compaction begun by itself
+	db        *db.Database
+	file      *storage.Log // nil: in memory only
+	monitors  *monitors
+	history   *history
+	triggers  []*trigger // in the order of their requests
+	failed    error      // why the database is read-only; nil: it is not
+	compact   *compaction
+	watch     map[string]*managers // the db: remotes that live in this database, by name
+	followers []*follower
+	compacts  int       // how often the log was compacted
+	lastTry   time.Time // of the last compaction begun by itself
 
 	mu     sync.Mutex // guards what follows
 	schema []byte     // JSON

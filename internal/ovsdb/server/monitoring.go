@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -161,8 +163,12 @@ func unknownMonitorSession(m jsonrpc.Message) error {
 // dropAll ends every monitor and every waiting transaction, because the database goes or
 // its schema changes. Sessions that care are told.
 func (d *database) dropAll() {
-	for _, t := range append([]*trigger(nil), d.triggers...) {
-		d.cancelTrigger(t)
+	for _, t := range slices.Clone(d.triggers) {
+		if t.sess.aware.Load() {
+			d.cancelTrigger(t)
+		} else {
+			d.dropTrigger(t) // its session is about to end
+		}
 	}
 	var all []*monitor
 	for m := range d.monitors.all {

@@ -119,7 +119,9 @@ func (s *Server) AddRemote(name string) error {
 	}
 	r.names = append(r.names, name)
 	r.mu.Unlock()
-	return r.reconcile()[name]
+	err := r.reconcile()[name]
+	s.writeStatus()
+	return err
 }
 
 // RemoveRemote stops serving what AddRemote was given.

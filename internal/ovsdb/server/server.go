@@ -178,6 +178,7 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
 		return nil, fmt.Errorf("%s: the file is empty", path)
 	}
 	if recovery != nil {
+		s.log.Error("syntax error: " + path + ": " + recovery.Reason.Error())
 		s.log.Error(path + ": the file is damaged: " + recovery.String())
 	}
 	return d, nil
@@ -200,11 +201,12 @@ func (s *Server) add(d *database) error {
 	s.dbs[d.name] = d
 	s.mu.Unlock()
 	go d.loop()
+	// Before the catalog tells: who does not follow it shall not hear of it halfway.
+	s.reconnectUnaware("adding " + d.name + " database")
 	if err := s.enter(catalogAdd(nil, d)); err != nil {
 		s.drop(d)
 		return err
 	}
-	s.reconnectUnaware("adding " + d.name + " database")
 	s.remotes.resolve()
 	return nil
 }
@@ -228,19 +230,18 @@ func (s *Server) RemoveDatabase(name string) error {
 		return fmt.Errorf("%s: %w", name, ErrUnknown)
 	}
 	s.drop(d)
+	s.reconnectUnaware("removing " + name + " database by user request")
 	if err := s.enter(catalogRemove(nil, d)); err != nil {
 		return err
 	}
-	s.reconnectUnaware("removing " + name + " database")
 	s.remotes.resolve()
 	return nil
 }
 
 // converted makes the change of a database's schema known.
 func (s *Server) converted(d *database) {
-	ops := append(catalogRemove(nil, d), ',')
-	s.catalog.internal(catalogAdd(ops, d), nil)
 	s.reconnectUnaware("committed " + d.name + " database schema conversion")
+	s.catalog.internal(catalogConvert(nil, d), nil)
 }
 
 // Databases returns the names of the databases, sorted, _Server among them.

@@ -58,8 +58,10 @@ func (d *database) appendStatusOp(dst []byte, ts *ovsdb.TableSchema, row *ovsdb.
 	}
 	connected, status := d.srv.remotes.status(target)
 	var columns []byte
-	if a, ok := r.scalar("is_connected", ovsdb.Boolean); ok && a.Bool() != connected {
-		columns = wire.AppendBool(append(columns, `"is_connected":`...), connected)
+	if c := ts.Column("is_connected"); c != nil && c.Type.Key.Type == ovsdb.Boolean && !c.Type.IsMap() {
+		if a, ok := r.scalar("is_connected", ovsdb.Boolean); !ok || a.Bool() != connected {
+			columns = wire.AppendBool(append(columns, `"is_connected":`...), connected)
+		}
 	}
 	if c := ts.Column("status"); c != nil && c.Type.Key.Type == ovsdb.String && c.Type.Value.Type == ovsdb.String {
 		want := ovsdb.NewMap(ovsdb.String, ovsdb.String, status...)
