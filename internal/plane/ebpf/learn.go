@@ -21,8 +21,8 @@ func (p *Plane) learner() {
 	var rec ringbuf.Record
 	for {
 		err := p.ring.ReadInto(&rec)
-		if errors.Is(err, ringbuf.ErrClosed) {
-			return
+		if errors.Is(err, ringbuf.ErrFlushed) {
+			return // Close wants it
 		}
 		if err != nil {
 			p.log.Error("reading learned MACs failed, no more will be seen", "error", err)

@@ -243,11 +243,16 @@ func (p *Plane) Close() error {
 	}
 	p.mu.Unlock()
 
-	p.ring.Close()
-	p.watch.Close()
-	p.wg.Wait()
+	err := p.ring.Flush() // ends the learner
+	p.watch.Close()       // ends the watcher
+	if err == nil {
+		p.wg.Wait()
+	}
 	p.queue.close()
 	p.release()
+	if err != nil {
+		return fmt.Errorf("ebpf plane: stop reading the ring buffer: %w", err)
+	}
 	return nil
 }
 

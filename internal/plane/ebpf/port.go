@@ -234,7 +234,8 @@ func (p *Plane) attachPort(prt *port) {
 		prt.err = fmt.Errorf("device %q: %w", prt.name, err)
 		return
 	}
-	dev := vtepDevice{Port: prt.number, Flags: p.adopted.devices[uint32(prt.device)].Flags}
+	index := uint32(prt.device)
+	dev := vtepDevice{Port: prt.number, Flags: p.adopted.devices[index].Flags | p.tDevices.want[index].Flags}
 	if l, err := p.space.links.LinkByIndex(prt.device); err == nil && l.Attrs().Promisc == 0 {
 		// A NIC would keep frames for other hosts' addresses to itself.
 		if err := p.space.links.SetPromiscOn(l); err != nil {
@@ -243,7 +244,7 @@ func (p *Plane) attachPort(prt *port) {
 		}
 		dev.Flags |= devicePromisc
 	}
-	p.tDevices.set(uint32(prt.device), dev)
+	p.tDevices.set(index, dev)
 	prt.attached, prt.err = prt.device, nil
 }
 

@@ -34,7 +34,9 @@ func (p *Plane) reconcile(next *intent.State) error {
 	p.stage(next, whole(next))
 	have.diff(&p.tables)
 	p.stale = true
-	if err := p.install(); err != nil {
+	err = p.install()
+	p.adopted = adopted{} // numbers given back may have other owners from now on
+	if err != nil {
 		return err
 	}
 	return errors.Join(p.detachStrangers(have.devices), p.pins.prune(), p.recount())

@@ -39,6 +39,7 @@ type world struct {
 	hosts, vtep, far *namespace.Namespace
 	pins             string
 	taps             map[string]*tap
+	barriers         int
 }
 
 var (
@@ -67,6 +68,9 @@ func newWorld(t *testing.T) *world {
 	for i := range hostPorts {
 		w.tap(w.hosts, fmt.Sprintf("h%d", i))
 	}
+	w.veth(w.hosts, "b0", w.hosts, "b1", 1500)
+	w.tap(w.hosts, "b0")
+	w.tap(w.hosts, "b1")
 	w.tap(w.far, "r0")
 	w.tap(w.far, "vx10")
 	return w
@@ -123,6 +127,64 @@ func (w *world) veth(a *namespace.Namespace, nameA string, b *namespace.Namespac
 		return setUp(h, nameA)
 	})
 	w.links(b, func(h *netlink.Handle) error { return setUp(h, nameB) })
+	w.running(a, nameA)
+	w.running(b, nameB)
+}
+
+// running waits until the kernel has noticed that the device has a carrier: until then it
+// drops what is sent.
+func (w *world) running(n *namespace.Namespace, name string) {
+	w.t.Helper()
+	testenv.Eventually(w.t, patience, func() error {
+		return n.Links(func(h *netlink.Handle) error {
+			l, err := h.LinkByName(name)
+			if err == nil && l.Attrs().OperState != netlink.OperUp {
+				err = fmt.Errorf("%s is %v", name, l.Attrs().OperState)
+			}
+			return err
+		})
+	})
+}
+
+// barrier waits until every frame that was sent before has gone where it goes. Devices made
+// by the test hand frames on by queues of the sender's CPU: a frame sent from each CPU queues
+// up behind them, once for each device on their way.
+func (w *world) barrier() {
+	w.t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		w.t.Fatal(err)
+	}
+	defer unix.SchedSetaffinity(0, &all)
+	for range 5 {
+		for cpu := range 1024 {
+			if !all.IsSet(cpu) {
+				continue
+			}
+			var one unix.CPUSet
+			one.Set(cpu)
+			if err := unix.SchedSetaffinity(0, &one); err != nil {
+				w.t.Fatal(err)
+			}
+			w.barriers++
+			b := frame(bcast, macA, fmt.Sprintf("barrier %d", w.barriers))
+			w.send("b0", b)
+			w.expect("b1", b)
+		}
+	}
+}
+
+func (w *world) removeLink(n *namespace.Namespace, name string) {
+	w.t.Helper()
+	w.links(n, func(h *netlink.Handle) error {
+		l, err := h.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", name, err)
+		}
+		return h.LinkDel(l)
+	})
 }
 
 func setUp(h *netlink.Handle, name string) error {
@@ -145,6 +207,26 @@ func (w *world) address(n *namespace.Namespace, dev, cidr string) {
 			return err
 		}
 		return h.AddrAdd(l, a)
+	})
+}
+
+// neighbour tells the vtep ns the MAC of an address of r0.
+func (w *world) neighbour(ip netip.Addr) {
+	w.t.Helper()
+	var mac net.HardwareAddr
+	w.links(w.far, func(h *netlink.Handle) error {
+		l, err := h.LinkByName("r0")
+		if err == nil {
+			mac = l.Attrs().HardwareAddr
+		}
+		return err
+	})
+	w.links(w.vtep, func(h *netlink.Handle) error {
+		l, err := h.LinkByName("u0")
+		if err != nil {
+			return err
+		}
+		return h.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: ip.AsSlice(), HardwareAddr: mac})
 	})
 }
 
@@ -291,22 +373,18 @@ func (tp *tap) receive(deadline time.Time) []byte {
 	tp.t.Helper()
 	data, oob := make([]byte, 65536), make([]byte, 64)
 	for {
+		size, nb, _, _, err := unix.Recvmsg(tp.fd, data, oob, unix.MSG_DONTWAIT)
+		if err == nil {
+			return untuck(data[:size], oob[:nb])
+		}
 		left := time.Until(deadline)
 		if left <= 0 {
 			return nil
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(tp.fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(tp.fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			tp.t.Fatal(err)
 		}
-		if n <= 0 {
-			continue
-		}
-		size, nb, _, _, err := unix.Recvmsg(tp.fd, data, oob, unix.MSG_DONTWAIT)
-		if err != nil {
-			continue
-		}
-		return untuck(data[:size], oob[:nb])
 	}
 }
 

@@ -1,0 +1,166 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/planetest"
+)
+
+// modes are the ways in which the plane can do its work; forwarding must be the same.
+var modes = map[string]Options{
+	"vxlan device": {},
+	"tc filter":    {Classic: true},
+	"direct encap": {DirectEncap: true},
+	"direct":       {DirectEncap: true, DirectDecap: true},
+}
+
+func TestConformance(t *testing.T) {
+	for name, o := range modes {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, o)
+			planetest.Run(t, func(t *testing.T) planetest.Harness {
+				h.drain()
+				return h
+			})
+		})
+	}
+}
+
+// harness is the world as the suite wants it. All cases of a mode share the namespaces.
+type harness struct {
+	w       *world
+	opts    Options
+	senders map[netip.Addr]net.PacketConn
+}
+
+func newHarness(t *testing.T, o Options) *harness {
+	w := newWorld(t)
+	w.address(w.far, "r0", "192.0.2.4/24")
+	h := &harness{w: w, opts: o, senders: map[netip.Addr]net.PacketConn{}}
+	w.links(w.far, func(l *netlink.Handle) error { // the sockets below stand for it
+		vx, err := l.LinkByName("vx10")
+		if err != nil {
+			return err
+		}
+		return l.LinkDel(vx)
+	})
+	delete(w.taps, "vx10")
+	for _, ip := range planetest.Peers {
+		w.neighbour(ip) // or the first frames would wait for ARP
+	}
+	err := w.far.Do(func() error {
+		for _, ip := range planetest.Peers {
+			c, err := net.ListenPacket("udp4", netip.AddrPortFrom(ip, vxlanPort).String())
+			if err != nil {
+				return err
+			}
+			h.senders[ip] = c
+			t.Cleanup(func() { c.Close() })
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func (h *harness) drain() {
+	for _, tp := range h.w.taps {
+		for tp.receive(time.Time{}) != nil {
+		}
+	}
+}
+
+// Open implements planetest.Harness.
+func (h *harness) Open(testing.TB) plane.Plane { return h.w.plane(h.opts) }
+
+func host(port string) string { return "h" + port[1:] }
+
+// FromPort implements planetest.Harness.
+func (h *harness) FromPort(_ testing.TB, port string, frame []byte) { h.w.send(host(port), frame) }
+
+// FromTunnel implements planetest.Harness.
+func (h *harness) FromTunnel(t testing.TB, from intent.Tunnel, inner []byte) {
+	t.Helper()
+	b := binary.BigEndian.AppendUint32([]byte{0x08, 0, 0, 0}, from.VNI<<8)
+	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(planetest.TunnelIP, vxlanPort))
+	if _, err := h.senders[from.Peer].WriteTo(append(b, inner...), to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Receive implements planetest.Harness.
+func (h *harness) Receive(t testing.TB, n int) []planetest.Out {
+	t.Helper()
+	var outs []planetest.Out
+	mine := 0
+	for end := time.Now().Add(patience); ; {
+		h.w.barrier()
+		got := h.collect(t)
+		outs = append(outs, got...)
+		for _, o := range got {
+			if planetest.Mine(o.Frame) {
+				mine++
+			}
+		}
+		if mine >= n || time.Now().After(end) {
+			break
+		}
+	}
+	return outs
+}
+
+// collect takes what is there now.
+func (h *harness) collect(t testing.TB) []planetest.Out {
+	t.Helper()
+	var outs []planetest.Out
+	for name, tp := range h.w.taps {
+		if name[0] == 'b' {
+			continue
+		}
+		for {
+			b := tp.receive(time.Time{})
+			if b == nil {
+				break
+			}
+			if name != "r0" {
+				outs = append(outs, planetest.Out{Port: "p" + name[1:], Frame: b})
+				continue
+			}
+			o, ok := parseOuter(b)
+			if !ok {
+				continue
+			}
+			if o.src != planetest.TunnelIP || !slices.Contains(planetest.Peers, o.dst) || o.ttl != 64 || !o.df ||
+				o.udpSum != 0 || o.flags != 0x08 || !o.ipSumOK || o.trailer ||
+				o.ipLen != len(o.inner)+36 || o.udpLen != len(o.inner)+16 {
+				t.Errorf("outer headers %+v", o)
+			}
+			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.dst, VNI: o.vni}, Frame: o.inner})
+		}
+	}
+	return outs
+}
+
+// AddDevice implements planetest.Harness.
+func (h *harness) AddDevice(_ testing.TB, port string) {
+	h.w.veth(h.w.hosts, host(port), h.w.vtep, port, 1500)
+	h.w.tap(h.w.hosts, host(port))
+}
+
+// RemoveDevice implements planetest.Harness.
+func (h *harness) RemoveDevice(t testing.TB, port string) {
+	t.Helper()
+	h.w.removeLink(h.w.vtep, port)
+	delete(h.w.taps, host(port))
+}
