@@ -25,8 +25,9 @@ type Client struct {
 	lastID  string        // of the transaction that made current; empty: not known
 	taken   *Snapshot     // what Take returned last; nil: never
 	reset   bool          // for the next Delta
-	changed chan struct{} // closed, and made anew, when session or lastErr changes
+	changed chan struct{} // closed, and made anew, when what follows changes
 	lastErr error         // why there is no connection
+	ended   bool          // Run has returned
 	locks   map[string]*lock
 }
 
@@ -50,7 +51,13 @@ func New(opts Options) *Client {
 
 // Run connects and keeps connected until ctx ends. It returns the cause of ctx's end,
 // or with Once the error that ended the connection. It is called once.
-func (c *Client) Run(ctx context.Context) error {
+func (c *Client) Run(ctx context.Context) (err error) {
+	defer func() {
+		c.mu.Lock()
+		c.ended = true
+		c.mu.Unlock()
+		c.setError(err)
+	}()
 	fsm := reconnect.New(c.opts.Name, time.Now(), c.log)
 	fsm.SetBackoff(0, c.opts.MaxBackoff)
 	fsm.SetPassive(c.opts.Passive, time.Now())
@@ -147,13 +154,15 @@ func (c *Client) serve(ctx context.Context, fsm *reconnect.FSM, nc net.Conn) err
 // disconnected notes that there is no connection any more.
 func (c *Client) disconnected(err error) {
 	c.mu.Lock()
-	c.session = nil
-	for _, l := range c.locks {
-		l.owned = false
+	if c.session != nil {
+		c.session = nil
+		for _, l := range c.locks {
+			l.owned = false
+		}
+		c.poke()
 	}
 	c.mu.Unlock()
 	c.setError(err)
-	c.poke() // locks may be lost
 }
 
 func (c *Client) setError(err error) {
@@ -254,17 +263,18 @@ func (c *Client) LastError() error {
 	return c.lastErr
 }
 
-// WaitReady waits until Connected, and returns the newest snapshot. With Once it
-// returns the error of the attempt if that fails.
+// WaitReady waits until Connected, and returns the newest snapshot. When Run has
+// returned, so does WaitReady, with its error.
 func (c *Client) WaitReady(ctx context.Context) (*Snapshot, error) {
 	for {
 		c.mu.Lock()
-		ready, current, lastErr, changed := c.session != nil, c.current, c.lastErr, c.changed
+		ready, current := c.session != nil, c.current
+		changed, lastErr, ended := c.changed, c.lastErr, c.ended
 		c.mu.Unlock()
 		switch {
 		case ready:
 			return current, nil
-		case lastErr != nil && c.opts.Once:
+		case ended:
 			return nil, fmt.Errorf("connect to %s: %w", c.opts.Name, lastErr)
 		}
 		select {

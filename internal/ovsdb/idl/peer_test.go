@@ -176,6 +176,52 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// Each generation of servers tells about changes in its own way.
+func TestVersions(t *testing.T) {
+	const insert = `{"A":{"22222222-2222-2222-2222-222222222222":{"insert":{"i":2}}}}`
+	const initial = `{"A":{"11111111-1111-1111-1111-111111111111":{"initial":{"i":1}}}}`
+	for name, tt := range map[string]struct {
+		peer  peer
+		after string
+	}{
+		"update": {honest(), `{"id":null,"method":"update","params":["db",{"A":{"22222222-2222-2222-2222-222222222222":{"new":{"i":2}}}}]}`},
+		"update2": {honest().with("monitor_cond", initial),
+			`{"id":null,"method":"update2","params":["db",` + insert + `]}`},
+		"update3": {honest().with("monitor_cond_since", `[false,"00000000-0000-0000-0000-000000000000",`+initial+`]`),
+			`{"id":null,"method":"update3","params":["db","33333333-3333-3333-3333-333333333333",` + insert + `]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			serve := func(nc net.Conn) { tt.peer.serve(nc, tt.after) }
+			inBubble(t, idl.Options{Dial: dialer(serve)}, func(c *idl.Client) {
+				time.Sleep(time.Second)
+				if s, d := c.Take(); s == nil || s.Table("A").Len() != 2 || len(d.Tables["A"]) != 2 {
+					t.Errorf("delta is %+v", d)
+				}
+			})
+		})
+	}
+}
+
+// What Run ended with, WaitReady tells.
+func TestEnd(t *testing.T) {
+	c := idl.New(idl.Options{Database: "db", Dial: func(context.Context) (net.Conn, error) { return nil, io.ErrNoProgress }, Once: true})
+	if err := c.Run(context.Background()); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("Run() = %v", err)
+	}
+	if _, err := c.WaitReady(context.Background()); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("WaitReady() = %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	c = idl.New(idl.Options{Database: "db", Dial: dialer(func(nc net.Conn) { honest().serve(nc) })})
+	if err := c.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Run() = %v", err)
+	}
+	if _, err := c.WaitReady(context.Background()); !errors.Is(err, context.Canceled) {
+		t.Errorf("WaitReady() = %v", err)
+	}
+}
+
 // A server that falls silent is probed, and then given up.
 func TestSilence(t *testing.T) {
 	var connections atomic.Int32
