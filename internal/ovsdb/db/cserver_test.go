@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ type cServer struct {
 	conn   net.Conn
 	reader *wire.Reader
 	nextID int
+	stop   func()
 }
 
 // startCServer starts a server with an empty database that has the schema in
@@ -26,8 +28,16 @@ type cServer struct {
 func startCServer(t testing.TB, schema string) *cServer {
 	t.Helper()
 	env := testenv.OVS(t)
-	file, socket := filepath.Join(env.DBDir, "db"), filepath.Join(env.RunDir, "db.sock")
+	file := filepath.Join(env.DBDir, "db")
 	env.Output(t, testenv.Program(t, "ovsdb-tool"), "create", file, schema)
+	return serveFile(t, file)
+}
+
+// serveFile starts a server with the database in file.
+func serveFile(t testing.TB, file string) *cServer {
+	t.Helper()
+	env := testenv.OVS(t)
+	socket := filepath.Join(env.RunDir, "db.sock")
 	cmd := env.Command(testenv.Program(t, "ovsdb-server"), "--no-chdir", "--remote=punix:"+socket, "-vconsole:off", file)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -36,16 +46,17 @@ func startCServer(t testing.TB, schema string) *cServer {
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		<-exited
 	})
+	t.Cleanup(stop)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		conn, err := net.Dial("unix", socket)
 		if err == nil {
 			t.Cleanup(func() { conn.Close() })
-			return &cServer{conn: conn, reader: wire.NewReader(conn, 64<<20)}
+			return &cServer{conn: conn, reader: wire.NewReader(conn, 64<<20), stop: stop}
 		}
 		select {
 		case err := <-exited:
