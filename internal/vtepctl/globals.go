@@ -20,6 +20,7 @@ type globals struct {
 	strict  bool
 	timeout time.Duration // 0: none
 	style   style
+	styled  bool // --format or --bare was given
 	tls     stream.TLSFiles
 	logFile *string // nil: none wanted; "": the default one
 }
@@ -59,7 +60,7 @@ func globalOptions() []option {
 		{long: "syslog-method", arg: requiredArg, argName: "METHOD", help: "accepted for compatibility", set: ignore},
 		{long: "syslog-target", arg: requiredArg, argName: "HOST:PORT", help: "accepted for compatibility", set: ignore},
 		{long: "format", short: 'f', arg: requiredArg, argName: "FORMAT", help: "list, table, html, csv or json (default: list)",
-			set: func(g *globals, arg string) error { return g.style.setFormat(arg) }},
+			set: func(g *globals, arg string) error { g.styled = true; return g.style.setFormat(arg) }},
 		{long: "data", short: 'd', arg: requiredArg, argName: "FORMAT", help: "print values as string, bare or json (default: string)",
 			set: func(g *globals, arg string) error { return g.style.setData(arg) }},
 		{long: "no-headings", help: "omit the headings of columns",
@@ -68,7 +69,7 @@ func globalOptions() []option {
 			set: func(g *globals, _ string) error { g.style.pretty = true; return nil }},
 		{long: "bare", help: "the same as --format=list --data=bare --no-headings",
 			set: func(g *globals, _ string) error {
-				g.style.format, g.style.data, g.style.headings = formatList, dataBare, false
+				g.style.format, g.style.data, g.style.headings, g.styled = formatList, dataBare, false, true
 				return nil
 			}},
 		{long: "max-column-width", arg: requiredArg, argName: "N", help: "cut the columns of --format=table",

@@ -9,11 +9,11 @@ import (
 func (t *tool) print(calls []*call) error {
 	for _, c := range calls {
 		switch {
-		case c.table != nil:
-			t.printTable(c.table)
 		case c.value != nil && t.style.format == formatJSON:
 			t.out.WriteString(formatJSONText(c.value, t.style.pretty))
 			t.out.WriteByte('\n')
+		case c.table != nil:
+			t.printTable(c.table)
 		case t.oneline:
 			t.out.WriteString(oneLine(c.out.String()))
 			t.out.WriteByte('\n')
@@ -44,13 +44,13 @@ func (t *tool) printTable(tb *table) {
 		t.out.WriteByte('\n')
 	}
 	t.tables++
-	switch t.style.format {
-	case formatList:
-		t.printList(tb)
-	case formatCSV:
+	switch {
+	case t.style.format == formatCSV:
 		t.printCSV(tb)
-	default:
+	case t.style.format == formatTable, tb.columns && !t.styled:
 		t.printColumns(tb)
+	default:
+		t.printList(tb)
 	}
 }
 

@@ -43,6 +43,7 @@ func overviewCommands() group {
 					"printed whose part of the output contains one of the TEXTs, in any case. TEXT alone is about the Global table.",
 				needs: needShow, run: show},
 			listTunnelsCommand(),
+			monitorCommand(),
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 type table struct {
 	headings []string
 	rows     [][]cell
+	columns  bool // to be printed in columns where no format was asked for
 }
 
 // cell is a value of a type; with a nil type, plain text.

@@ -103,6 +103,9 @@ func (t *tool) fatal(err error) {
 }
 
 func (t *tool) run() error {
+	if len(t.Args) > 1 && t.Args[0] == "__complete" {
+		return t.complete(t.Args[1], t.Args[2:])
+	}
 	local := map[string]string{}
 	words, err := parseOptions(t.Args, append(globalOptions(), t.locals...), func(o *option, arg string) error {
 		if o.set == nil {

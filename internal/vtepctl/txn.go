@@ -76,8 +76,15 @@ func (x *txn) all(t *ovsdb.TableSchema) []*record {
 // listed returns the records of a table in the order in which people want to see them: by
 // name where they have one.
 func (x *txn) listed(t *ovsdb.TableSchema) []*record {
-	records := x.all(t)
-	if c := nameColumn(t); c != nil {
+	return sortByName(x.all(t))
+}
+
+// sortByName sorts records of a table by name, if they have one.
+func sortByName(records []*record) []*record {
+	if len(records) == 0 {
+		return records
+	}
+	if c := nameColumn(records[0].table); c != nil {
 		slices.SortStableFunc(records, func(a, b *record) int {
 			return strings.Compare(a.str(c.Name), b.str(c.Name))
 		})

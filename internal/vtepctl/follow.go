@@ -1,0 +1,175 @@
+package vtepctl
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+func monitorCommand() command {
+	return command{
+		name: "monitor", args: "[TABLE]...", max: unlimited, extra: true,
+		options: []option{
+			{long: "columns", arg: requiredArg, argName: "COLUMN,...", help: "of one TABLE, print only these columns"},
+			{long: "initial", help: "print what is there first", extra: true},
+			{long: "count", arg: requiredArg, argName: "N", help: "end after N changes", extra: true},
+		},
+		brief: "print changes of tables, or of all, as they happen",
+		text: "Each change is a line with the time, what happened to which row, and below it the columns that are new. With " +
+			"--format=json it is one JSON object in a line.",
+		alone: monitor,
+	}
+}
+
+// follower prints changes as they come.
+type follower struct {
+	t       *tool
+	columns map[*ovsdb.TableSchema][]*ovsdb.ColumnSchema
+	initial bool // what comes now was there before
+	silent  bool
+	left    int // changes to print before it ends; below 0: no end
+}
+
+func monitor(t *tool, c *call) error {
+	f := &follower{t: t, columns: map[*ovsdb.TableSchema][]*ovsdb.ColumnSchema{}, left: -1, initial: true, silent: !c.has("initial")}
+	n := &needs{}
+	if err := f.parse(c, n); err != nil {
+		return err
+	}
+	s, err := t.connect()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.observe = f.change
+	if err := s.monitor(n); err != nil {
+		return err
+	}
+	f.initial, f.silent = false, false
+	for f.left != 0 {
+		if err := t.out.Flush(); err != nil {
+			return nil // the reader has seen enough
+		}
+		if err := s.await(s.have.version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *follower) parse(c *call, n *needs) error {
+	if text, ok := c.opt("count"); ok {
+		count, err := strconv.Atoi(text)
+		if err != nil || count < 1 {
+			return fmt.Errorf("--count: \"%s\" is not a number of changes", text)
+		}
+		f.left = count
+	}
+	names := c.args
+	if len(names) == 0 {
+		for _, t := range hwvtep.Schema().SortedTables() {
+			names = append(names, t.Name)
+		}
+	}
+	if c.has("columns") && len(names) != 1 {
+		return errors.New("--columns needs exactly one table")
+	}
+	for _, name := range names {
+		t, err := findTable(name)
+		if err != nil {
+			return err
+		}
+		columns, err := c.columnsArg(t)
+		if err != nil {
+			return err
+		}
+		f.columns[t] = columns
+		n.table(t)
+		for _, column := range columns {
+			n.column(t, column)
+		}
+	}
+	return nil
+}
+
+// change prints one change.
+func (f *follower) change(t *ovsdb.TableSchema, old, row *ovsdb.Row) {
+	if f.silent || f.left == 0 || old == nil && row == nil {
+		return
+	}
+	action, show := "modify", row
+	switch {
+	case f.initial:
+		action = "initial"
+	case old == nil:
+		action = "insert"
+	case row == nil:
+		action, show = "delete", old
+	}
+	var columns []*ovsdb.ColumnSchema
+	for _, c := range f.columns[t] {
+		if c.Index < 0 || old != nil && row != nil && old.Fields[c.Index].Equal(row.Fields[c.Index], &c.Type) ||
+			old == nil && show.Fields[c.Index].IsDefault(&c.Type) {
+			continue
+		}
+		columns = append(columns, c)
+	}
+	if action == "modify" && len(columns) == 0 {
+		return
+	}
+	if f.left > 0 && !f.initial {
+		f.left--
+	}
+	now := time.Now()
+	if f.t.style.format == formatJSON {
+		f.printJSON(now, action, t, old, show, columns)
+		return
+	}
+	f.printText(now, action, t, old, show, columns)
+}
+
+func (f *follower) printText(now time.Time, action string, t *ovsdb.TableSchema, old, show *ovsdb.Row, columns []*ovsdb.ColumnSchema) {
+	name := ""
+	if c := nameColumn(t); c != nil && show.Fields[c.Index].Len() > 0 {
+		name = " " + ovsdb.FormatDatum(show.Fields[c.Index], &c.Type)
+	}
+	fmt.Fprintf(f.t.out, "%s %s %s%s (%s)\n", now.Format("2006-01-02 15:04:05.000"), action, t.Name, name, show.UUID)
+	if action == "delete" {
+		return
+	}
+	for _, c := range columns {
+		text := ovsdb.FormatDatum(show.Fields[c.Index], &c.Type)
+		if action == "modify" {
+			text = ovsdb.FormatDatum(old.Fields[c.Index], &c.Type) + " -> " + text
+		}
+		fmt.Fprintf(f.t.out, "    %s: %s\n", pad(c.Name, 20), text)
+	}
+}
+
+func (f *follower) printJSON(now time.Time, action string, t *ovsdb.TableSchema, old, show *ovsdb.Row, columns []*ovsdb.ColumnSchema) {
+	before, after := newObject(), newObject()
+	for _, c := range columns {
+		if old != nil {
+			before.member(c.Name, plainJSON(old.Fields[c.Index], &c.Type))
+		}
+		if action != "delete" {
+			after.member(c.Name, plainJSON(show.Fields[c.Index], &c.Type))
+		}
+	}
+	o := newObject()
+	o.member("time", jsonString(now.UTC().Format(time.RFC3339Nano)))
+	o.member("action", jsonString(action))
+	o.member("table", jsonString(t.Name))
+	o.member("uuid", jsonString(show.UUID.String()))
+	if old != nil {
+		o.member("old", before.close())
+	}
+	if action != "delete" {
+		o.member("new", after.close())
+	}
+	f.t.out.Write(append(o.close(), '\n'))
+}

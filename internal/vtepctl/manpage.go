@@ -1,0 +1,119 @@
+package vtepctl
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ManPage returns the manual page vtep-ctl(8).
+func ManPage() string {
+	var b strings.Builder
+	b.WriteString(`.\" Made from the table of commands by the tests of internal/vtepctl. Do not edit.
+.TH VTEP\-CTL 8 "" "vtep" "VTEP manual"
+.SH NAME
+vtep\-ctl \- read and change the database of a VTEP
+.SH SYNOPSIS
+.B vtep\-ctl
+.RI [ OPTION ]... " COMMAND " [ ARG ]...
+.RB [ \-\-
+.RI [ OPTION ]... " COMMAND " [ ARG ]...]...
+`)
+	section(&b, "DESCRIPTION",
+		"vtep-ctl reads and changes a hardware_vtep database, the one that controllers and a VTEP share. It connects to "+
+			"the server of the database, does what the commands say as one transaction, and prints what they have to print.",
+		"Commands see what those before them in the call have done. Nothing is changed if one of them fails. Options of a "+
+			"command come before its name; between commands there is \"--\".",
+		"It is made to be used in place of the vtep-ctl of Open vSwitch: commands, output and messages are the same. What goes beyond is marked below.")
+	b.WriteString(".SH OPTIONS\n")
+	for _, o := range globalOptions() {
+		optionEntry(&b, &o)
+	}
+	b.WriteString(".SH COMMANDS\n")
+	for _, g := range groups() {
+		fmt.Fprintf(&b, ".SS %s\n", roff(g.title))
+		if g.intro != "" {
+			fmt.Fprintf(&b, "%s\n", roff(g.intro))
+		}
+		for _, c := range g.commands {
+			if !c.hidden {
+				commandEntry(&b, &c)
+			}
+		}
+	}
+	section(&b, "DATABASE SERVERS",
+		"The server of --db is unix:FILE, tcp:HOST[:PORT] or ssl:HOST[:PORT] to connect to it; with punix:FILE, "+
+			"ptcp:[PORT][:HOST] or pssl:[PORT][:HOST] vtep-ctl waits for the server to connect. PORT is 6640 if it is not given. An IPv6 address "+
+			"is written in brackets. Of several servers, separated by commas, the first that answers is taken.")
+	section(&b, "OUTPUT",
+		"Output of list and find is a table in the format of --format. With --format=json the other commands that print "+
+			"something print JSON too: strings, lists and objects, sets as lists and maps as objects.")
+	section(&b, "ENVIRONMENT",
+		"OVS_RUNDIR: where the socket db.sock of the server is, and relative names of sockets (default /var/run/openvswitch).",
+		"OVS_LOGDIR: where the file of --log-file is (default /var/log/openvswitch).",
+		"OVS_CTL_TIMEOUT: seconds, as --timeout.")
+	section(&b, "EXIT STATUS",
+		"0: all is done. 1: something failed, and nothing was changed. 2: what a command like ps-exists asked for does not exist. "+
+			"After --timeout the program dies of SIGALRM.")
+	b.WriteString(".SH EXAMPLES\n")
+	for _, e := range examples {
+		fmt.Fprintf(&b, "%s\n.PP\n.nf\n.RS\n%s\n.RE\n.fi\n.PP\n", roff(e.text), roff(e.command))
+	}
+	b.WriteString(".SH SEE ALSO\n.BR ovsdb\\-server (1),\n.BR hardware_vtep (5)\n")
+	return b.String()
+}
+
+var examples = []struct{ text, command string }{
+	{"Make a VTEP with one port, whose untagged frames are in a logical switch with VNI 5000, and another VTEP that gets all that is flooded:",
+		"vtep-ctl add-ps br0 -- set Physical_Switch br0 tunnel_ips=192.0.2.1 \\\n" +
+			"    -- add-port br0 eth1 \\\n" +
+			"    -- add-ls ls0 -- set Logical_Switch ls0 tunnel_key=5000 \\\n" +
+			"    -- set-replication-mode ls0 source_node \\\n" +
+			"    -- bind-ls br0 eth1 0 ls0 \\\n" +
+			"    -- add-mcast-remote ls0 unknown-dst 192.0.2.2"},
+	{"Which ports have a fault?", "vtep-ctl --columns=name,port_fault_status find Physical_Port 'port_fault_status{>}[]'"},
+	{"Wait until a host is known, for ten seconds at most:",
+		"vtep-ctl -t 10 wait-until Tunnel . bfd_status:state=up"},
+}
+
+func section(b *strings.Builder, title string, paragraphs ...string) {
+	fmt.Fprintf(b, ".SH %s\n", title)
+	for i, p := range paragraphs {
+		if i > 0 {
+			b.WriteString(".PP\n")
+		}
+		b.WriteString(roff(p) + "\n")
+	}
+}
+
+func optionEntry(b *strings.Builder, o *option) {
+	fmt.Fprintf(b, ".TP\n.B %s\n%s.%s\n", roff(o.names()), roff(capital(o.help)), mark(o.extra))
+}
+
+func mark(extra bool) string {
+	if extra {
+		return " (Not in Open vSwitch.)"
+	}
+	return ""
+}
+
+func commandEntry(b *strings.Builder, c *command) {
+	fmt.Fprintf(b, ".TP\n.B %s\n%s.%s\n", roff(c.synopsis()), roff(capital(c.brief)), mark(c.extra))
+	if c.text != "" {
+		fmt.Fprintf(b, "%s\n", roff(c.text))
+	}
+	for _, o := range c.options {
+		fmt.Fprintf(b, ".RS\n.TP\n.B %s\n%s.%s\n.RE\n", roff(o.synopsis()), roff(capital(o.help)), mark(o.extra && !c.extra))
+	}
+}
+
+// roff makes text safe for roff.
+func roff(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(l, ".") || strings.HasPrefix(l, "'") {
+			lines[i] = `\&` + l
+		}
+	}
+	return strings.Join(lines, "\n")
+}

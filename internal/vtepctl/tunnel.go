@@ -1,0 +1,87 @@
+package vtepctl
+
+import (
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+func listTunnelsCommand() command {
+	return command{
+		name: "list-tunnels", args: "[PS]", max: 1, extra: true,
+		brief: "print the tunnels, of PS or of all, and the state of BFD on them",
+		text: "BFD is \"off\" where bfd_params:enable is not true; otherwise it is the state of the session, or \"down\" " +
+			"where the VTEP has reported none. FORWARDING says whether the VTEP takes the tunnel for usable.",
+		needs: needTunnels, run: listTunnels,
+	}
+}
+
+func needTunnels(c *call) error {
+	c.needed.named(hwvtep.TablePhysicalSwitch, "tunnels")
+	c.needed.named(hwvtep.TableTunnel, "local", "remote", "bfd_params", "bfd_status")
+	needLocators(c.needed)
+	return needSwitches(c)
+}
+
+func listTunnels(c *call) error {
+	switches := c.x.switches()
+	if len(c.args) > 0 {
+		ps, err := c.x.mustSwitch(c.args[0])
+		if err != nil {
+			return err
+		}
+		switches = []*record{ps}
+	}
+	c.table = &table{headings: []string{"switch", "local", "remote", "bfd", "remote_bfd", "forwarding", "diagnostic"}, columns: true}
+	var nodes []jsonValue
+	for _, ps := range sortByName(switches) {
+		for _, tunnel := range c.x.follow(hwvtep.TableTunnel, ps.field("tunnels")) {
+			status := tunnel.field("bfd_status")
+			cells := []string{ps.str("name"), c.x.locatorText(tunnel.ref("local")), c.x.locatorText(tunnel.ref("remote")),
+				"off", "", "", ""}
+			if mapValue(tunnel.field("bfd_params"), "enable") == "true" {
+				cells[3] = orElse(mapValue(status, "state"), "down")
+				cells[4] = mapValue(status, "remote_state")
+				cells[5] = mapValue(status, "forwarding")
+				cells[6] = orElse(mapValue(status, "info"), mapValue(status, "diagnostic"))
+			}
+			row := make([]cell, len(cells))
+			o := newObject()
+			for i, text := range cells {
+				row[i].text = text
+				o.member(c.table.headings[i], jsonString(text))
+			}
+			c.table.rows = append(c.table.rows, row)
+			nodes = append(nodes, o.close())
+		}
+	}
+	c.value = joinJSON(nodes)
+	return nil
+}
+
+// locatorText is the address of a locator, with its key if it has one.
+func (x *txn) locatorText(u ovsdb.UUID) string {
+	loc := x.find(tableNamed(hwvtep.TablePhysicalLocator), u)
+	if loc == nil {
+		return u.String()
+	}
+	text := loc.str("dst_ip")
+	if key := loc.field("tunnel_key"); key.Len() > 0 {
+		text += "/" + ovsdb.FormatAtom(key.Key(0), ovsdb.Integer)
+	}
+	return text
+}
+
+// mapValue returns the value of a key in a map of strings, or "".
+func mapValue(d ovsdb.Datum, key string) string {
+	if i, ok := d.Find(ovsdb.StringAtom(key), ovsdb.String); ok {
+		return d.Value(i).Str()
+	}
+	return ""
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
