@@ -49,11 +49,13 @@ func mounted() bool {
 	return unix.Statfs(bpffs, &st) == nil && st.Type == unix.BPF_FS_MAGIC
 }
 
-// Pins lists what the lab's VTEP has pinned: the switch has the name of the lab.
+// pinDir is where the lab's VTEP pins.
+func (l *Lab) pinDir() string { return filepath.Join(pins, "lab-"+l.Name) }
+
+// Pins lists what the lab's VTEP has pinned.
 func (l *Lab) Pins() []string {
-	found, err := filepath.Glob(filepath.Join(pins, l.Name))
-	if err != nil { // only of a bad pattern, and a lab's name has no special character
+	if _, err := os.Stat(l.pinDir()); err != nil {
 		return nil
 	}
-	return found
+	return []string{l.pinDir()}
 }

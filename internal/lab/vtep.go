@@ -31,7 +31,7 @@ func (l *Lab) VTEPArgs() []string {
 // StartVTEP starts the VTEP in its namespace, by the program at path, and returns when it is
 // ready. It goes on when this process ends.
 func (l *Lab) StartVTEP(ctx context.Context, path string) error {
-	args := append(l.VTEPArgs(), "--rundir="+l.RunDir(), "--db="+l.Database(), "--detach", "--no-chdir",
+	args := append(l.VTEPArgs(), "--rundir="+l.RunDir(), "--pin-dir="+l.pinDir(), "--db="+l.Database(), "--detach", "--no-chdir",
 		"--pidfile="+l.pidfile(), "--unixctl="+l.control(), "--log-file="+l.LogFile(), "-vconsole:warn")
 	n := l.spaces[VTEP]
 	if n == nil {
