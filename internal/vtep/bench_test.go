@@ -1,0 +1,100 @@
+package vtep
+
+import (
+	"fmt"
+	"iter"
+	"testing"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
+)
+
+// oneRow is a delta of one table.
+type oneRow struct {
+	table string
+	rows  [][2]*hwvtep.Row
+}
+
+func (d oneRow) Rows(table string) iter.Seq2[*hwvtep.Row, *hwvtep.Row] {
+	return func(yield func(*hwvtep.Row, *hwvtep.Row) bool) {
+		if table != d.table {
+			return
+		}
+		for _, r := range d.rows {
+			if !yield(r[0], r[1]) {
+				return
+			}
+		}
+	}
+}
+
+func macRowOf(n int, ls, locator UUID) *hwvtep.Row {
+	table := hwvtep.Schema().Tables[hwvtep.TableUcastMACRemote]
+	row := &hwvtep.Row{UUID: UUID{0xff, byte(n >> 16), byte(n >> 8), byte(n)}, Fields: make([]ovsdb.Datum, len(table.Columns))}
+	set := func(name string, t ovsdb.AtomicType, a ovsdb.Atom) {
+		row.Fields[table.Column(name).Index] = ovsdb.NewSet(t, a)
+	}
+	set("MAC", ovsdb.String, ovsdb.StringAtom(fmt.Sprintf("02:00:00:%02x:%02x:%02x", byte(n>>16), byte(n>>8), byte(n))))
+	set("ipaddr", ovsdb.String, ovsdb.StringAtom(""))
+	set("logical_switch", ovsdb.UUIDType, ovsdb.UUIDAtom(ls))
+	set("locator", ovsdb.UUIDType, ovsdb.UUIDAtom(locator))
+	return row
+}
+
+// One MAC moves between two VTEPs, among n others.
+func BenchmarkMove(b *testing.B) {
+	for _, n := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			book, c := newBook(), NewCompiler("br0")
+			book.edit(b, `
+				Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0
+				Physical_Port P0 name=p0 vlan_bindings=0:LS0
+				Logical_Switch LS0 name=ls0 tunnel_key=5000
+				Physical_Locator L2 dst_ip=192.0.2.2
+				Physical_Locator L3 dst_ip=192.0.2.3`)
+			v := book.rows.View()
+			c.Update(v, nil)
+			at := [2]UUID{labelUUID("L2"), labelUUID("L3")}
+			all := oneRow{table: hwvtep.TableUcastMACRemote}
+			for i := range n {
+				all.rows = append(all.rows, [2]*hwvtep.Row{nil, macRowOf(i, labelUUID("LS0"), at[0])})
+			}
+			ch := hwvtep.NewChanges(v.Layout(), all)
+			c.Update(v, &ch)
+			if got := len(c.State().Unicast); got != n {
+				b.Fatalf("%d MACs, want %d", got, n)
+			}
+			forms := [2]*hwvtep.Row{all.rows[0][1], macRowOf(0, labelUUID("LS0"), at[1])}
+			i := 0
+			for b.Loop() {
+				ch := hwvtep.NewChanges(v.Layout(), oneRow{hwvtep.TableUcastMACRemote, [][2]*hwvtep.Row{{forms[i%2], forms[1-i%2]}}})
+				if d := c.Update(v, &ch); len(d.Unicast) != 1 {
+					b.Fatalf("delta %v", d)
+				}
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkBulk(b *testing.B) {
+	const n = 10_000
+	for b.Loop() {
+		b.StopTimer()
+		book, c := newBook(), NewCompiler("br0")
+		book.edit(b, `
+			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0
+			Physical_Port P0 name=p0 vlan_bindings=0:LS0
+			Logical_Switch LS0 name=ls0 tunnel_key=5000
+			Physical_Locator L2 dst_ip=192.0.2.2`)
+		v := book.rows.View()
+		c.Update(v, nil)
+		all := oneRow{table: hwvtep.TableUcastMACRemote}
+		for i := range n {
+			all.rows = append(all.rows, [2]*hwvtep.Row{nil, macRowOf(i, labelUUID("LS0"), labelUUID("L2"))})
+		}
+		b.StartTimer()
+		ch := hwvtep.NewChanges(v.Layout(), all)
+		c.Update(v, &ch)
+	}
+}

@@ -1,0 +1,176 @@
+package vtep
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// claim is a tunnel that switches need. Frames that arrive by it can belong to one of them
+// only: the one that needed it first keeps it, the others do without until it is free.
+//
+// A tunnel whose peer is the zero Addr stands for a VNI that is accepted from any source.
+type claim struct {
+	owner   intent.SwitchID // zero: nobody
+	wanters map[intent.SwitchID]struct{}
+}
+
+// need counts the uses of t in ls.
+func (c *Compiler) need(ls *lswitch, t intent.Tunnel, n int) {
+	was := ls.needs[t]
+	if ls.needs[t] += n; ls.needs[t] == 0 {
+		delete(ls.needs, t)
+	}
+	switch {
+	case was == 0 && n > 0:
+		c.want(ls.id, t)
+	case was+n == 0:
+		c.unwant(ls.id, t)
+	}
+}
+
+func (c *Compiler) want(id intent.SwitchID, t intent.Tunnel) {
+	cl := c.claims[t]
+	if cl == nil {
+		cl = &claim{wanters: map[intent.SwitchID]struct{}{}}
+		c.claims[t] = cl
+	}
+	cl.wanters[id] = struct{}{}
+	c.dirty.claims[t] = struct{}{}
+	c.countPeer(t.Peer, 1)
+}
+
+func (c *Compiler) unwant(id intent.SwitchID, t intent.Tunnel) {
+	delete(c.claims[t].wanters, id)
+	c.problems.set(claimSubject(id, t), "", "")
+	c.dirty.claims[t] = struct{}{}
+	c.countPeer(t.Peer, -1)
+}
+
+func (c *Compiler) countPeer(peer netip.Addr, n int) {
+	if !peer.IsValid() {
+		return
+	}
+	was := c.peers[peer]
+	if c.peers[peer] += n; c.peers[peer] == 0 {
+		delete(c.peers, peer)
+	}
+	if (was == 0) != (was+n == 0) {
+		c.peersMoved = true
+	}
+}
+
+// claimOwnVNI claims the VNI of ls from any source, where that is to be accepted.
+func (c *Compiler) claimOwnVNI(ls *lswitch) {
+	wanted := c.scope.anyone && ls.active && ls.up()
+	t := intent.Tunnel{VNI: ls.vni}
+	if ls.anyone && (!wanted || ls.anyoneVNI != ls.vni) {
+		c.unwant(ls.id, intent.Tunnel{VNI: ls.anyoneVNI})
+		ls.anyone = false
+	}
+	if wanted && !ls.anyone {
+		c.want(ls.id, t)
+		ls.anyone, ls.anyoneVNI = true, ls.vni
+	}
+}
+
+// owns says whether ls may use t.
+func (c *Compiler) owns(id intent.SwitchID, t intent.Tunnel) bool {
+	cl := c.claims[t]
+	return cl != nil && cl.owner == id
+}
+
+// settleClaims gives every dirty claim its owner.
+func (c *Compiler) settleClaims() {
+	for t := range c.dirty.claims {
+		cl := c.claims[t]
+		was := cl.owner
+		if _, wants := cl.wanters[was]; !wants {
+			cl.owner = c.heir(t, cl)
+		}
+		if cl.owner != was {
+			c.reown(t, was, cl.owner)
+		}
+		for id := range cl.wanters {
+			text := ""
+			if id != cl.owner {
+				text = conflict(t, cl.owner)
+			}
+			c.problems.set(claimSubject(id, t), text, faultIf(text))
+		}
+		if len(cl.wanters) == 0 {
+			delete(c.claims, t)
+		}
+	}
+	empty(&c.dirty.claims)
+}
+
+// heir returns who gets a free claim: who had it before a rebuild, else the switch that is
+// active for the longest time.
+func (c *Compiler) heir(t intent.Tunnel, cl *claim) intent.SwitchID {
+	if id, ok := c.sticky.owners[t]; ok {
+		if _, wants := cl.wanters[id]; wants {
+			return id
+		}
+	}
+	var heir *lswitch
+	for id := range cl.wanters {
+		ls := c.switches[id]
+		if heir == nil || cmp.Or(cmp.Compare(ls.seq, heir.seq), id.Compare(heir.id)) < 0 {
+			heir = ls
+		}
+	}
+	if heir == nil {
+		return intent.SwitchID{}
+	}
+	return heir.id
+}
+
+// reown writes what follows when a claim goes from one switch to another.
+func (c *Compiler) reown(t intent.Tunnel, from, to intent.SwitchID) {
+	if !t.Peer.IsValid() {
+		c.dirty.shown[from] = struct{}{}
+		c.dirty.shown[to] = struct{}{}
+		return
+	}
+	if to == (intent.SwitchID{}) {
+		c.ledgers.decap.delete(t)
+		return
+	}
+	c.ledgers.decap.set(t, to)
+	// A switch that has waited for it can now have what it went without.
+	if ls := c.switches[to]; from != (intent.SwitchID{}) {
+		for mac, e := range ls.macs {
+			if e.placed && e.target == t {
+				c.dirty.macs[intent.MACKey{Switch: to, MAC: mac}] = struct{}{}
+			}
+		}
+		for mac, e := range ls.groups {
+			if slices.Contains(e.members, t) || slices.Contains(e.flood, t) {
+				c.dirty.groups[intent.MACKey{Switch: to, MAC: mac}] = struct{}{}
+			}
+		}
+	}
+}
+
+func conflict(t intent.Tunnel, owner intent.SwitchID) string {
+	if !t.Peer.IsValid() {
+		return fmt.Sprintf("VNI %d from any source belongs to logical switch %v: this one is cut off from the overlay", t.VNI, owner)
+	}
+	return fmt.Sprintf("VNI %d with %v belongs to logical switch %v: this one can't use it", t.VNI, t.Peer, owner)
+}
+
+func claimSubject(id intent.SwitchID, t intent.Tunnel) subject {
+	return subject{table: hwvtep.TableLogicalSwitch, row: UUID(id), aspect: "claim", tunnel: t}
+}
+
+func faultIf(text string) string {
+	if text == "" {
+		return ""
+	}
+	return hwvtep.FaultUnspecified
+}

@@ -1,0 +1,330 @@
+package vtep
+
+import (
+	"iter"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Compiler turns the rows of a database into the State of one Physical_Switch.
+//
+// An update goes through three stages, each of which looks only at what the one before has
+// marked dirty, so that its cost is that of the change:
+//
+//	feed     rows into the indexes: who uses which locator, set, switch      feed.go
+//	settle   ports.go      bindings, and with them
+//	         lswitch.go    which switches are active
+//	         unicast.go    the tunnel of each MAC
+//	         flood.go      the tunnels of each group
+//	         claim.go      whose frames a tunnel carries
+//	show     what each switch may use of that, in the State
+//
+// When our own row or anybody's tunnel IPs change, all is compiled anew, which gives the same
+// as the steps would have: what depends on history (who had a tunnel first, which service node
+// was chosen) is carried over.
+type Compiler struct {
+	name string // of our Physical_Switch
+
+	state   *intent.State
+	ledgers ledgers // the only ones who write state's maps
+	view    *hwvtep.View
+	scope   scope
+
+	ports       map[UUID]*port
+	portsByName map[string][]UUID                     // sorted; never an empty list
+	bound       map[string]map[uint16]intent.SwitchID // the bindings in state, by port
+	acls        map[UUID]int                          // ACLs by how many of our ports bind them
+	routers     map[UUID]struct{}                     // Logical_Router rows that bind switches
+	switches    map[intent.SwitchID]*lswitch
+	locators    map[UUID]*locator
+	sets        map[UUID][]UUID                       // locator sets
+	setUsers    map[UUID]map[intent.FloodKey]struct{} // never an empty map
+	arps        map[intent.MAC][]candidate            // of Arp_Sources_Remote
+	claims      map[intent.Tunnel]*claim
+	peers       map[netip.Addr]int // by how many (switch, tunnel) want them
+
+	problems problems
+	dirty    dirty
+	lastSeq  uint64
+	sticky   sticky // during a rebuild
+	liveness map[netip.Addr]Liveness
+
+	// for the reporter, since it last looked
+	activity   map[intent.SwitchID]bool // switches that became active, or ceased to be
+	peersMoved bool
+	portsMoved bool
+}
+
+type ledgers struct {
+	ports    ledger[string, intent.Port]
+	switches ledger[intent.SwitchID, intent.Switch]
+	bindings ledger[intent.BindingKey, intent.Binding]
+	unicast  ledger[intent.MACKey, intent.Tunnel]
+	floods   ledger[intent.FloodKey, intent.FloodSet]
+	decap    ledger[intent.Tunnel, intent.SwitchID]
+}
+
+// dirty is what the next stages have to look at.
+type dirty struct {
+	ports    map[UUID]struct{}
+	switches map[intent.SwitchID]struct{}
+	macs     map[intent.MACKey]struct{}
+	groups   map[intent.FloodKey]struct{}
+	claims   map[intent.Tunnel]struct{}
+	shown    map[intent.SwitchID]struct{}
+}
+
+// sticky is what depends on history.
+type sticky struct {
+	owners map[intent.Tunnel]intent.SwitchID
+	chosen map[intent.FloodKey]intent.Tunnel
+	seqs   map[intent.SwitchID]uint64
+}
+
+// NewCompiler returns a compiler for the Physical_Switch called name. Its State is empty until
+// the first Update.
+func NewCompiler(name string) *Compiler {
+	c := &Compiler{name: name, liveness: map[netip.Addr]Liveness{}, activity: map[intent.SwitchID]bool{}}
+	c.reset()
+	return c
+}
+
+// reset forgets all rows.
+func (c *Compiler) reset() {
+	s := intent.NewState()
+	c.state = s
+	c.ledgers = ledgers{
+		newLedger(s.Ports), newLedger(s.Switches), newLedger(s.Bindings),
+		newLedger(s.Unicast), newLedger(s.Floods), newLedger(s.Decap),
+	}
+	c.ports = map[UUID]*port{}
+	c.portsByName = map[string][]UUID{}
+	c.bound = map[string]map[uint16]intent.SwitchID{}
+	c.acls = map[UUID]int{}
+	c.routers = map[UUID]struct{}{}
+	c.switches = map[intent.SwitchID]*lswitch{}
+	c.locators = map[UUID]*locator{}
+	c.sets = map[UUID][]UUID{}
+	c.setUsers = map[UUID]map[intent.FloodKey]struct{}{}
+	c.arps = map[intent.MAC][]candidate{}
+	c.claims = map[intent.Tunnel]*claim{}
+	c.peers = map[netip.Addr]int{}
+	c.problems = newProblems()
+	c.dirty = dirty{
+		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, map[intent.MACKey]struct{}{},
+		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
+	}
+}
+
+// Update brings the State up to date with v, and returns what changed in it. changes says how
+// v differs from the view of the last call; nil is for when that is not known.
+func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta {
+	c.view = v
+	if changes == nil {
+		return c.rebuild()
+	}
+	before := c.scalars()
+	for range changes.PhysicalSwitches() {
+		s := readScope(v, c.name)
+		if !s.sameWorld(&c.scope) {
+			return c.rebuild()
+		}
+		c.rescope(s)
+		break
+	}
+	if !c.scope.present {
+		return &intent.Delta{}
+	}
+	c.feed(changes)
+	c.settle()
+	return c.delta(before)
+}
+
+// Refresh is an Update for when no row has changed, but what BFD says.
+func (c *Compiler) Refresh() *intent.Delta {
+	before := c.scalars()
+	c.settle()
+	return c.delta(before)
+}
+
+func (c *Compiler) scalars() intent.Scalars { return c.state.Scalars() }
+
+func (c *Compiler) delta(before intent.Scalars) *intent.Delta {
+	d := &intent.Delta{
+		Ports:    c.ledgers.ports.close(same),
+		Switches: c.ledgers.switches.close(same),
+		Bindings: c.ledgers.bindings.close(same),
+		Unicast:  c.ledgers.unicast.close(same),
+		Floods:   c.ledgers.floods.close(slices.Equal),
+		Decap:    c.ledgers.decap.close(same),
+	}
+	if now := c.scalars(); now != before {
+		d.Global, d.Scalars = true, now
+	}
+	return d
+}
+
+// rescope takes a scope that leaves whose addresses are whose as it was.
+func (c *Compiler) rescope(s scope) {
+	old := c.scope
+	c.scope = s
+	c.state.TunnelIP = s.tunnelIP
+	c.state.AcceptAnySource = s.anyone
+	c.state.MACLimit = uint32(s.macLimit)
+	for id := range s.ports {
+		if !old.ports[id] {
+			c.dirty.ports[id] = struct{}{}
+		}
+	}
+	for id := range old.ports {
+		if !s.ports[id] {
+			c.dirty.ports[id] = struct{}{}
+		}
+	}
+	if s.anyone != old.anyone {
+		for id := range c.switches {
+			c.dirty.switches[id] = struct{}{}
+		}
+	}
+	for text := range old.trouble {
+		if _, still := s.trouble[text]; !still {
+			c.problems.set(subject{table: hwvtep.TablePhysicalSwitch, row: old.id, aspect: text}, "", "")
+		}
+	}
+	for text, fault := range s.trouble {
+		c.problems.set(subject{table: hwvtep.TablePhysicalSwitch, row: s.id, aspect: text}, text, fault)
+	}
+}
+
+// rebuild compiles all anew.
+func (c *Compiler) rebuild() *intent.Delta {
+	old := c.state
+	wasActive := map[intent.SwitchID]bool{}
+	for id, ls := range c.switches {
+		wasActive[id] = ls.active
+	}
+	c.keepSticky()
+	told := map[Problem]struct{}{}
+	for _, p := range c.problems.standing {
+		told[p] = struct{}{}
+	}
+	c.reset()
+	c.scope = scope{}
+	if s := readScope(c.view, c.name); s.present {
+		c.rescope(s)
+		c.feedAll()
+		c.settle()
+	}
+	c.sticky = sticky{}
+	c.problems.news = slices.DeleteFunc(c.problems.news, func(p Problem) bool {
+		_, again := told[p]
+		return again
+	})
+	for id, was := range wasActive {
+		if ls := c.switches[id]; was && (ls == nil || !ls.active) {
+			c.activity[id] = false
+		}
+	}
+	c.peersMoved, c.portsMoved = true, true
+	c.delta(intent.Scalars{}) // the ledgers compare with nothing; what counts is the old State
+	return intent.Diff(old, c.state)
+}
+
+func (c *Compiler) keepSticky() {
+	c.sticky = sticky{map[intent.Tunnel]intent.SwitchID{}, map[intent.FloodKey]intent.Tunnel{}, map[intent.SwitchID]uint64{}}
+	for t, cl := range c.claims {
+		c.sticky.owners[t] = cl.owner
+	}
+	for id, ls := range c.switches {
+		if ls.active {
+			c.sticky.seqs[id] = ls.seq
+		}
+		for mac, e := range ls.groups {
+			if e.chosen.Peer.IsValid() {
+				c.sticky.chosen[intent.MACKey{Switch: id, MAC: mac}] = e.chosen
+			}
+		}
+	}
+}
+
+func (c *Compiler) settle() {
+	c.settlePorts()
+	c.settleSwitches()
+	c.settleMACs()
+	c.settleGroups()
+	c.settleClaims()
+	c.showSwitches()
+	c.showMACs()
+	c.showGroups()
+	for id := range c.dirty.shown {
+		c.forgetUnused(id)
+	}
+	for key := range c.dirty.macs {
+		c.forgetUnused(key.Switch)
+	}
+	for key := range c.dirty.groups {
+		c.forgetUnused(key.Switch)
+	}
+	empty(&c.dirty.shown)
+	empty(&c.dirty.macs)
+	empty(&c.dirty.groups)
+}
+
+func (c *Compiler) forgetUnused(id intent.SwitchID) {
+	if ls := c.switches[id]; ls != nil {
+		c.forgetSwitch(ls)
+	}
+}
+
+// State returns the State as of the last Update, which goes on editing it.
+func (c *Compiler) State() *intent.State { return c.state }
+
+// Present says whether the row of our Physical_Switch exists, and which it is.
+func (c *Compiler) Present() (UUID, bool) { return c.scope.id, c.scope.present }
+
+// Aging returns how long an unseen MAC is remembered; 0: for ever.
+func (c *Compiler) Aging() time.Duration { return c.scope.aging }
+
+// Active says whether a switch is active here (it has a binding on our ports).
+func (c *Compiler) Active(id intent.SwitchID) bool {
+	ls := c.switches[id]
+	return ls != nil && ls.active
+}
+
+// ActiveSwitches yields the active switches.
+func (c *Compiler) ActiveSwitches() iter.Seq[intent.SwitchID] {
+	return func(yield func(intent.SwitchID) bool) {
+		for id, ls := range c.switches {
+			if ls.active && !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// Peers yields the VTEPs that rows of active switches lead to.
+func (c *Compiler) Peers() iter.Seq[netip.Addr] { return maps.Keys(c.peers) }
+
+// WantsPeer says whether peer is one of Peers.
+func (c *Compiler) WantsPeer(peer netip.Addr) bool { return c.peers[peer] > 0 }
+
+// Faults returns the elements that switch_fault_status must have by the rows alone, sorted.
+func (c *Compiler) Faults() []string {
+	faults := c.problems.switchFaults()
+	if len(c.routers) > 0 {
+		faults = append(faults, hwvtep.FaultLRSupport)
+		slices.Sort(faults)
+	}
+	return faults
+}
+
+// Problems returns all that stand, sorted; NewProblems those that are new since the last call.
+func (c *Compiler) Problems() []Problem { return c.problems.all() }
+
+// NewProblems returns the problems that were raised since the last call.
+func (c *Compiler) NewProblems() []Problem { return c.problems.takeNews() }

@@ -1,0 +1,59 @@
+package vtep
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// The private keys of other_config, by table.
+const (
+	keyAcceptAnySource = "accept_any_source"      // Physical_Switch: bool
+	keyMACAging        = "mac_aging_time"         // Physical_Switch: seconds, 0 is never
+	keyMACLimit        = "mac_limit"              // Physical_Switch, Physical_Port: MACs
+	keyFloodToUnicast  = "flood_to_unicast_peers" // Logical_Switch: bool
+	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
+)
+
+const (
+	defaultMACAging = 300 * time.Second
+	defaultMACLimit = 1_000_000
+	maxMACLimit     = 1 << 24
+	maxMACAging     = 1_000_000 // seconds
+)
+
+// settings reads the keys of one row, and collects what is wrong with their values.
+type settings struct {
+	values map[string]string
+	bad    []string
+}
+
+func (s *settings) bool(key string) bool {
+	switch text, ok := s.values[key]; {
+	case !ok || text == "false":
+		return false
+	case text == "true":
+		return true
+	default:
+		s.reject(key, text, "true or false")
+		return false
+	}
+}
+
+// integer returns the value of key, or otherwise if it is absent or not in 0..most.
+func (s *settings) integer(key string, most, otherwise int) int {
+	text, ok := s.values[key]
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > most {
+		s.reject(key, text, fmt.Sprintf("a number from 0 to %d", most))
+		return otherwise
+	}
+	return n
+}
+
+func (s *settings) reject(key, text, want string) {
+	s.bad = append(s.bad, fmt.Sprintf("other_config:%s is %q, not %s", key, text, want))
+}

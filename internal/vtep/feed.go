@@ -1,0 +1,70 @@
+package vtep
+
+import (
+	"iter"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// feed puts changed rows into the indexes. Locators come first: whose a Local row is shows in
+// its locator.
+func (c *Compiler) feed(ch *hwvtep.Changes) {
+	each(ch.PhysicalLocators(), c.locatorChanged)
+	each(ch.PhysicalLocatorSets(), c.setChanged)
+	each(ch.LogicalSwitches(), c.switchChanged)
+	each(ch.UcastMACsRemote(), func(b, a *hwvtep.UcastMACRemote) { c.unicastChanged(remoteRow(b), remoteRow(a)) })
+	each(ch.UcastMACsLocal(), func(b, a *hwvtep.UcastMACLocal) { c.unicastChanged(localRow(b), localRow(a)) })
+	each(ch.McastMACsRemote(), func(b, a *hwvtep.McastMACRemote) { c.groupChanged(remoteGroup(b), remoteGroup(a)) })
+	each(ch.McastMACsLocal(), func(b, a *hwvtep.McastMACLocal) { c.groupChanged(localGroup(b), localGroup(a)) })
+	each(ch.ARPSourcesRemote(), c.arpChanged)
+	each(ch.LogicalRouters(), c.routerChanged)
+	each(ch.PhysicalPorts(), func(before, after *hwvtep.PhysicalPort) {
+		if before == nil {
+			before = after
+		}
+		if c.scope.ports[before.UUID] || c.ports[before.UUID] != nil {
+			c.dirty.ports[before.UUID] = struct{}{}
+		}
+	})
+}
+
+func each[T any](changes iter.Seq2[*T, *T], take func(before, after *T)) {
+	for before, after := range changes {
+		take(before, after)
+	}
+}
+
+// feedAll puts every row of the view into the indexes, which are empty.
+func (c *Compiler) feedAll() {
+	v := c.view
+	all(v.PhysicalLocators(), c.locatorChanged)
+	all(v.PhysicalLocatorSets(), c.setChanged)
+	all(v.LogicalSwitches(), c.switchChanged)
+	all(v.UcastMACsRemote(), func(_, a *hwvtep.UcastMACRemote) { c.unicastChanged(nil, remoteRow(a)) })
+	all(v.UcastMACsLocal(), func(_, a *hwvtep.UcastMACLocal) { c.unicastChanged(nil, localRow(a)) })
+	all(v.McastMACsRemote(), func(_, a *hwvtep.McastMACRemote) { c.groupChanged(nil, remoteGroup(a)) })
+	all(v.McastMACsLocal(), func(_, a *hwvtep.McastMACLocal) { c.groupChanged(nil, localGroup(a)) })
+	all(v.ARPSourcesRemote(), c.arpChanged)
+	all(v.LogicalRouters(), c.routerChanged)
+	for id := range c.scope.ports {
+		c.dirty.ports[id] = struct{}{}
+	}
+}
+
+func all[T any](rows iter.Seq[T], take func(before, after *T)) {
+	for row := range rows {
+		take(nil, &row)
+	}
+}
+
+// routerChanged notes routers that want something of us. This VTEP does not route.
+func (c *Compiler) routerChanged(before, after *hwvtep.LogicalRouter) {
+	if before != nil {
+		delete(c.routers, before.UUID)
+		c.problems.set(rowOf(hwvtep.TableLogicalRouter, before.UUID), "", "")
+	}
+	if after != nil && len(after.SwitchBinding) > 0 {
+		c.routers[after.UUID] = struct{}{}
+		c.problems.set(rowOf(hwvtep.TableLogicalRouter, after.UUID), "this VTEP does not route: the router is ignored", "")
+	}
+}

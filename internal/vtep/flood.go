@@ -1,0 +1,279 @@
+package vtep
+
+import (
+	"cmp"
+	"encoding/binary"
+	"hash/fnv"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// groupEntry is a group address of a switch, or unknown-dst.
+type groupEntry struct {
+	rows    []candidate     // best first
+	members []intent.Tunnel // what it needs: those of the best row, sorted
+	service bool            // one member gets the copy, not all
+	flood   []intent.Tunnel // beside members: peers of unicast rows
+	present bool            // there is a set, perhaps an empty one
+	chosen  intent.Tunnel   // the service node; zero: none
+}
+
+// Liveness is what BFD says of a peer. Peers without BFD are Unmonitored.
+type Liveness uint8
+
+const (
+	Unmonitored Liveness = iota
+	Forwarding
+	NotForwarding
+)
+
+// SetLiveness notes what BFD says of a peer. The next Update acts on it.
+func (c *Compiler) SetLiveness(peer netip.Addr, l Liveness) {
+	if c.liveness[peer] == l {
+		return
+	}
+	if l == Unmonitored {
+		delete(c.liveness, peer)
+	} else {
+		c.liveness[peer] = l
+	}
+	for _, ls := range c.switches {
+		for mac, e := range ls.groups {
+			if e.service && slices.ContainsFunc(e.members, func(t intent.Tunnel) bool { return t.Peer == peer }) {
+				c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
+			}
+		}
+	}
+}
+
+// groupRow is what the multicast tables have in common.
+type groupRow struct {
+	table   string
+	rank    uint8
+	id      UUID
+	mac     string
+	ls, set UUID
+}
+
+func remoteGroup(r *hwvtep.McastMACRemote) *groupRow {
+	if r == nil {
+		return nil
+	}
+	return &groupRow{hwvtep.TableMcastMACRemote, rankRemote, r.UUID, r.MAC, r.LogicalSwitch, r.LocatorSet}
+}
+
+// localGroup leaves out what is for others' group addresses: only the sets that say where the
+// switches of the database are matter here.
+func localGroup(r *hwvtep.McastMACLocal) *groupRow {
+	if r == nil || r.MAC != hwvtep.UnknownDst {
+		return nil
+	}
+	return &groupRow{hwvtep.TableMcastMACLocal, rankLocal, r.UUID, r.MAC, r.LogicalSwitch, r.LocatorSet}
+}
+
+func parseGroup(text string) (mac intent.MAC, ok bool) {
+	if text == hwvtep.UnknownDst {
+		return intent.UnknownDst, true
+	}
+	mac, err := intent.ParseMAC(text)
+	return mac, err == nil && mac.IsGroup()
+}
+
+func quote(s string) string { return strconv.Quote(s) }
+
+func (c *Compiler) groupChanged(before, after *groupRow) {
+	if before != nil {
+		c.removeGroup(before)
+	}
+	if after != nil {
+		c.addGroup(after)
+	}
+}
+
+func (c *Compiler) addGroup(r *groupRow) {
+	mac, ok := parseGroup(r.mac)
+	if !ok {
+		c.problems.set(rowOf(r.table, r.id), "MAC is "+quote(r.mac)+", neither unknown-dst nor a group address: the row is ignored", "")
+		return
+	}
+	ls := c.lswitch(r.ls)
+	e := ls.groups[mac]
+	if e == nil {
+		e = &groupEntry{}
+		ls.groups[mac] = e
+	}
+	e.rows = insertCandidate(e.rows, candidate{r.rank, r.id, r.set})
+	key := intent.MACKey{Switch: ls.id, MAC: mac}
+	if c.setUsers[r.set] == nil {
+		c.setUsers[r.set] = map[intent.FloodKey]struct{}{}
+	}
+	c.setUsers[r.set][key] = struct{}{}
+	c.dirty.groups[key] = struct{}{}
+}
+
+func (c *Compiler) removeGroup(r *groupRow) {
+	c.problems.set(rowOf(r.table, r.id), "", "")
+	mac, ok := parseGroup(r.mac)
+	ls := c.switches[switchID(r.ls)]
+	if !ok || ls == nil || ls.groups[mac] == nil {
+		return
+	}
+	e := ls.groups[mac]
+	e.rows = removeCandidate(e.rows, candidate{r.rank, r.id, r.set})
+	key := intent.MACKey{Switch: ls.id, MAC: mac}
+	if !leadTo(e.rows, r.set) {
+		if delete(c.setUsers[r.set], key); len(c.setUsers[r.set]) == 0 {
+			delete(c.setUsers, r.set)
+		}
+	}
+	c.dirty.groups[key] = struct{}{}
+}
+
+// settleGroups finds the members of every dirty group.
+func (c *Compiler) settleGroups() {
+	for key := range c.dirty.groups {
+		ls := c.switches[key.Switch]
+		if ls == nil {
+			continue
+		}
+		e := ls.groups[key.MAC]
+		if e == nil {
+			if key.MAC != intent.UnknownDst || !ls.active || !ls.floodToUnicast {
+				continue
+			}
+			e = &groupEntry{}
+			ls.groups[key.MAC] = e
+		}
+		c.noteDuplicates(hwvtep.TableMcastMACRemote, e.rows, key)
+		members := c.members(ls, e, key.MAC == intent.UnknownDst)
+		for _, t := range members {
+			c.need(ls, t, 1)
+		}
+		for _, t := range e.members {
+			c.need(ls, t, -1)
+		}
+		e.members = members
+		if len(e.rows) == 0 && !e.present {
+			delete(ls.groups, key.MAC)
+		}
+	}
+}
+
+// members works out what e is now, and returns the tunnels that it needs.
+func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tunnel {
+	e.service, e.present, e.flood = false, false, nil
+	if !ls.active {
+		return nil
+	}
+	set := map[intent.Tunnel]struct{}{}
+	remote := len(e.rows) > 0 && e.rows[0].rank == rankRemote
+	if remote {
+		e.present, e.service = true, !ls.sourceNode
+		for _, id := range c.sets[e.rows[0].to] {
+			if t, ok := c.tunnelBy(id, ls); ok {
+				set[t] = struct{}{}
+			}
+		}
+		return sortedTunnels(set)
+	}
+	// No NVC says where to flood: to the other switches of the database, which each need a
+	// copy, and, where that is wanted, to all who have unicast MACs.
+	for _, r := range e.rows {
+		for _, id := range c.sets[r.to] {
+			if t, ok := c.tunnelBy(id, ls); ok && c.othersLocator(id) {
+				e.present = true
+				set[t] = struct{}{}
+			}
+		}
+	}
+	if unknown && ls.floodToUnicast {
+		e.present = true
+		e.flood = slices.SortedFunc(maps.Keys(ls.peers), intent.Tunnel.Compare)
+	}
+	return sortedTunnels(set)
+}
+
+func sortedTunnels(set map[intent.Tunnel]struct{}) []intent.Tunnel {
+	return slices.SortedFunc(maps.Keys(set), intent.Tunnel.Compare)
+}
+
+// showGroups writes the flood sets of the State.
+func (c *Compiler) showGroups() {
+	for key := range c.dirty.groups {
+		var e *groupEntry
+		ls := c.switches[key.Switch]
+		if ls != nil {
+			e = ls.groups[key.MAC]
+		}
+		if e == nil || !e.present {
+			c.ledgers.floods.delete(key)
+			continue
+		}
+		set := intent.FloodSet{}
+		for _, list := range [][]intent.Tunnel{e.members, e.flood} {
+			for _, t := range list {
+				if c.owns(ls.id, t) {
+					set = append(set, t)
+				}
+			}
+		}
+		slices.SortFunc(set, intent.Tunnel.Compare)
+		set = slices.Compact(set)
+		if e.service {
+			set = c.choose(key, e, set)
+		} else {
+			e.chosen = intent.Tunnel{}
+		}
+		if old, ok := c.ledgers.floods.now[key]; !ok || !slices.Equal(old, set) {
+			c.ledgers.floods.set(key, set)
+		}
+	}
+}
+
+// choose leaves of set the one member that gets the copy. Those that BFD sees forwarding come
+// before those without BFD, and these before those that it sees not forwarding. A choice
+// stands while nobody is better; otherwise a hash spreads the switches over the members.
+func (c *Compiler) choose(key intent.FloodKey, e *groupEntry, set intent.FloodSet) intent.FloodSet {
+	if len(set) == 0 {
+		e.chosen = intent.Tunnel{}
+		return set
+	}
+	preference := func(t intent.Tunnel) int {
+		switch c.liveness[t.Peer] {
+		case Forwarding:
+			return 0
+		case NotForwarding:
+			return 2
+		}
+		return 1
+	}
+	best := slices.MinFunc(set, func(a, b intent.Tunnel) int {
+		return cmp.Or(cmp.Compare(preference(a), preference(b)),
+			cmp.Compare(spread(key.Switch, b), spread(key.Switch, a)), a.Compare(b))
+	})
+	if e.chosen == (intent.Tunnel{}) {
+		e.chosen = c.sticky.chosen[key]
+	}
+	if !slices.Contains(set, e.chosen) || preference(e.chosen) > preference(best) {
+		e.chosen = best
+	}
+	return intent.FloodSet{e.chosen}
+}
+
+// spread is a hash by which each switch ranks the members: one that goes changes only the
+// choice of those that had chosen it.
+func spread(id intent.SwitchID, t intent.Tunnel) uint64 {
+	h := fnv.New64a()
+	h.Write(id[:])
+	ip := t.Peer.As4()
+	h.Write(ip[:])
+	var vni [4]byte
+	binary.BigEndian.PutUint32(vni[:], t.VNI)
+	h.Write(vni[:])
+	return h.Sum64()
+}

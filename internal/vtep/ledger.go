@@ -1,0 +1,63 @@
+package vtep
+
+import "github.com/vtep/vtep/internal/intent"
+
+// ledger edits one map of a State and remembers how it was when the edits began.
+type ledger[K comparable, V any] struct {
+	now    map[K]V
+	before map[K]*V // the keys that were touched; nil: the key was not there
+}
+
+func newLedger[K comparable, V any](m map[K]V) ledger[K, V] {
+	return ledger[K, V]{m, map[K]*V{}}
+}
+
+func (l *ledger[K, V]) touch(k K) {
+	if _, done := l.before[k]; done {
+		return
+	}
+	if old, ok := l.now[k]; ok {
+		l.before[k] = &old
+	} else {
+		l.before[k] = nil
+	}
+}
+
+func (l *ledger[K, V]) set(k K, v V) {
+	l.touch(k)
+	l.now[k] = v
+}
+
+func (l *ledger[K, V]) delete(k K) {
+	if _, ok := l.now[k]; ok {
+		l.touch(k)
+		delete(l.now, k)
+	}
+}
+
+// close returns what changed, and begins anew.
+func (l *ledger[K, V]) close(equal func(a, b V) bool) []intent.Change[K, V] {
+	var changes []intent.Change[K, V]
+	for k, old := range l.before {
+		now, ok := l.now[k]
+		switch {
+		case ok && (old == nil || !equal(*old, now)):
+			changes = append(changes, intent.Change[K, V]{Key: k, Old: old, New: &now})
+		case !ok && old != nil:
+			changes = append(changes, intent.Change[K, V]{Key: k, Old: old})
+		}
+	}
+	empty(&l.before)
+	return changes
+}
+
+// empty empties a map. One that is large would stay so, and be slow to empty ever after.
+func empty[K comparable, V any](m *map[K]V) {
+	if len(*m) > 1024 {
+		*m = map[K]V{}
+	} else {
+		clear(*m)
+	}
+}
+
+func same[V comparable](a, b V) bool { return a == b }

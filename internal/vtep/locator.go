@@ -1,0 +1,143 @@
+package vtep
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// locator is a Physical_Locator row, and who uses it. One is made when the first row names it,
+// which may be before its own row is read.
+type locator struct {
+	row   bool       // its row exists
+	addr  netip.Addr // the zero Addr: there is no row, or its dst_ip is no good
+	vni   uint32     // its own VNI; 0: see keyed
+	keyed bool       // it has a VNI of its own
+	bad   bool       // that is out of range: the locator can't be used
+
+	macs map[intent.MACKey]struct{} // of unicast rows
+	arps map[intent.MAC]struct{}    // of Arp_Sources_Remote rows
+	sets map[UUID]struct{}          // locator sets it is a member of
+}
+
+func parseTunnelIP(text string) (netip.Addr, error) {
+	ip, err := netip.ParseAddr(text)
+	switch {
+	case err != nil:
+		return netip.Addr{}, fmt.Errorf("%q is not an IP address", text)
+	case !ip.Is4():
+		return netip.Addr{}, fmt.Errorf("%q is not an IPv4 address", text)
+	case ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return netip.Addr{}, fmt.Errorf("%q is not the address of a host", text)
+	}
+	return ip, nil
+}
+
+func (c *Compiler) locator(id UUID) *locator {
+	l := c.locators[id]
+	if l == nil {
+		l = &locator{}
+		c.locators[id] = l
+	}
+	return l
+}
+
+// forgetLocator drops a locator that has neither row nor users.
+func (c *Compiler) forgetLocator(id UUID) {
+	if l := c.locators[id]; l != nil && !l.row && len(l.macs)+len(l.arps)+len(l.sets) == 0 {
+		delete(c.locators, id)
+	}
+}
+
+func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
+	if after == nil {
+		l := c.locator(before.UUID)
+		l.row, l.addr = false, netip.Addr{}
+		c.problems.set(locatorSubject(before.UUID), "", "")
+		c.touchUsers(l)
+		c.forgetLocator(before.UUID)
+		return
+	}
+	l := c.locator(after.UUID)
+	l.row = true
+	was := *l
+	addr, err := parseTunnelIP(after.DstIP)
+	text := ""
+	if err != nil {
+		text = fmt.Sprintf("dst_ip: %v: what is behind it can't be reached", err)
+	}
+	l.addr, l.vni, l.keyed, l.bad = addr, 0, false, false
+	if key, ok := after.TunnelKey.Get(); ok {
+		if key < 0 || key > intent.MaxVNI {
+			l.bad = true
+			text = fmt.Sprintf("tunnel_key %d is not a VNI: what is behind it can't be reached", key)
+		} else {
+			l.vni, l.keyed = uint32(key), true
+		}
+	}
+	c.problems.set(locatorSubject(after.UUID), text, faultIf(text))
+	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.bad != was.bad {
+		c.touchUsers(l)
+	}
+}
+
+// touchUsers marks all that depends on l.
+func (c *Compiler) touchUsers(l *locator) {
+	for key := range l.macs {
+		c.dirty.macs[key] = struct{}{}
+	}
+	for mac := range l.arps {
+		c.touchARP(mac)
+	}
+	for id := range l.sets {
+		c.touchSet(id)
+	}
+}
+
+// tunnelBy returns the tunnel from ls by the locator called id; ok is false where there can
+// be none: no usable address, our own, or no VNI.
+func (c *Compiler) tunnelBy(id UUID, ls *lswitch) (t intent.Tunnel, ok bool) {
+	l := c.locators[id]
+	if l == nil || !l.addr.IsValid() || l.bad || c.scope.ownIPs[l.addr] || !c.scope.tunnelIP.IsValid() {
+		return intent.Tunnel{}, false
+	}
+	switch {
+	case l.vni != 0, l.keyed && ls.vni0:
+		return intent.Tunnel{Peer: l.addr, VNI: l.vni}, true
+	case ls.up():
+		return intent.Tunnel{Peer: l.addr, VNI: ls.vni}, true
+	}
+	return intent.Tunnel{}, false
+}
+
+func (c *Compiler) setChanged(before, after *hwvtep.PhysicalLocatorSet) {
+	if before != nil {
+		for _, id := range before.Locators {
+			if l := c.locators[id]; l != nil {
+				delete(l.sets, before.UUID)
+				c.forgetLocator(id)
+			}
+		}
+		delete(c.sets, before.UUID)
+		c.touchSet(before.UUID)
+	}
+	if after != nil {
+		for _, id := range after.Locators {
+			l := c.locator(id)
+			if l.sets == nil {
+				l.sets = map[UUID]struct{}{}
+			}
+			l.sets[after.UUID] = struct{}{}
+		}
+		c.sets[after.UUID] = after.Locators
+		c.touchSet(after.UUID)
+	}
+}
+
+func (c *Compiler) touchSet(id UUID) {
+	for key := range c.setUsers[id] {
+		c.dirty.groups[key] = struct{}{}
+	}
+}

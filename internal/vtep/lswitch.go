@@ -1,0 +1,168 @@
+package vtep
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// lswitch is a logical switch, active here or not. One is made when the first row names it.
+type lswitch struct {
+	id  intent.SwitchID
+	row bool // its row exists
+
+	// of the row
+	name           string
+	vni            uint32 // 0: unassigned, or 0 if vni0
+	assigned       bool   // it has a VNI
+	badVNI         string // what is wrong with the VNI that it is given; "": nothing
+	vni0           bool   // VNI 0 is data
+	sourceNode     bool
+	floodToUnicast bool
+
+	bound  int    // bindings of our ports
+	active bool   // as of the last settling
+	seq    uint64 // counts activations: the older has the lower
+
+	macs      map[intent.MAC]*macEntry
+	groups    map[intent.MAC]*groupEntry
+	anyone    bool // it claims anyoneVNI from any source
+	anyoneVNI uint32
+
+	needs map[intent.Tunnel]int // how many macs and groups use each tunnel
+	peers map[intent.Tunnel]int // how many macs do
+}
+
+// up says whether the switch has a VNI of its own to use.
+func (ls *lswitch) up() bool { return ls.assigned && (ls.vni != 0 || ls.vni0) }
+
+func (c *Compiler) lswitch(id UUID) *lswitch {
+	ls := c.switches[switchID(id)]
+	if ls == nil {
+		ls = &lswitch{
+			id:     switchID(id),
+			macs:   map[intent.MAC]*macEntry{},
+			groups: map[intent.MAC]*groupEntry{},
+			needs:  map[intent.Tunnel]int{},
+			peers:  map[intent.Tunnel]int{},
+		}
+		c.switches[ls.id] = ls
+	}
+	return ls
+}
+
+func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
+	if after == nil {
+		ls := c.lswitch(before.UUID)
+		ls.row, ls.badVNI = false, ""
+		c.problems.set(rowOf(hwvtep.TableLogicalSwitch, before.UUID), "", "")
+		c.dirty.switches[ls.id] = struct{}{}
+		return
+	}
+	ls := c.lswitch(after.UUID)
+	was := *ls
+	set := settings{values: after.OtherConfig}
+	ls.row, ls.name = true, after.Name
+	ls.sourceNode = after.ReplicationMode == hwvtep.ReplicationModeSourceNode
+	ls.vni0 = set.bool(keyAllowVNI0)
+	ls.floodToUnicast = set.bool(keyFloodToUnicast)
+	ls.vni, ls.assigned, ls.badVNI = 0, false, ""
+	if key, ok := after.TunnelKey.Get(); ok {
+		if key >= 0 && key <= intent.MaxVNI {
+			ls.vni, ls.assigned = uint32(key), true
+		} else {
+			ls.badVNI = fmt.Sprintf("tunnel_key %d is not a VNI: the overlay is down", key)
+		}
+	}
+	c.problems.set(rowOf(hwvtep.TableLogicalSwitch, after.UUID), strings.Join(set.bad, "; "), "")
+	c.dirty.switches[ls.id] = struct{}{}
+	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {
+		c.touchMACs(ls)
+		c.touchGroups(ls)
+	} else if ls.sourceNode != was.sourceNode || ls.floodToUnicast != was.floodToUnicast {
+		c.touchGroups(ls)
+	}
+}
+
+func (c *Compiler) touchMACs(ls *lswitch) {
+	for mac := range ls.macs {
+		c.dirty.macs[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
+	}
+	for mac := range c.arps {
+		c.dirty.macs[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
+	}
+}
+
+func (c *Compiler) touchGroups(ls *lswitch) {
+	for mac := range ls.groups {
+		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
+	}
+	c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
+}
+
+// settleSwitches brings activity and the Switches of the State up to date.
+func (c *Compiler) settleSwitches() {
+	ids := slices.SortedFunc(maps.Keys(c.dirty.switches), intent.SwitchID.Compare)
+	for _, id := range ids {
+		ls := c.switches[id]
+		if ls == nil {
+			continue
+		}
+		active := ls.row && ls.bound > 0
+		if active != ls.active {
+			ls.active = active
+			c.touchMACs(ls)
+			c.touchGroups(ls)
+			c.activity[id] = active
+			if active {
+				ls.seq = c.nextSeq(id)
+			}
+		}
+		if fault := hwvtep.FaultUnspecified; active {
+			c.problems.set(vniSubject(id), ls.badVNI, fault)
+		} else {
+			c.problems.set(vniSubject(id), "", "")
+		}
+		c.claimOwnVNI(ls)
+		c.dirty.shown[id] = struct{}{}
+	}
+	empty(&c.dirty.switches)
+}
+
+// nextSeq returns the activation number of a switch: the one that it had before a rebuild.
+func (c *Compiler) nextSeq(id intent.SwitchID) uint64 {
+	if seq, ok := c.sticky.seqs[id]; ok {
+		return seq
+	}
+	c.lastSeq++
+	return c.lastSeq
+}
+
+// showSwitches writes the switches of the State. It comes after claims are settled.
+func (c *Compiler) showSwitches() {
+	for id := range c.dirty.shown {
+		ls := c.switches[id]
+		if ls == nil || !ls.active {
+			c.ledgers.switches.delete(id)
+			continue
+		}
+		s := intent.Switch{Name: ls.name}
+		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
+			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
+		}
+		if c.ledgers.switches.now[id] != s {
+			c.ledgers.switches.set(id, s)
+		}
+	}
+}
+
+// forgetSwitch drops a switch that nothing names any more.
+func (c *Compiler) forgetSwitch(ls *lswitch) {
+	if !ls.row && ls.bound == 0 && !ls.anyone && len(ls.macs)+len(ls.groups)+len(ls.needs) == 0 {
+		delete(c.switches, ls.id)
+	}
+}

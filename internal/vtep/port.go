@@ -1,0 +1,183 @@
+package vtep
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// port is a Physical_Port row of our switch.
+type port struct {
+	id       UUID
+	name     string
+	bindings map[uint16]intent.SwitchID // those that can be
+	acls     []UUID
+	macLimit int
+	badVLAN  bool // it has bindings that can't be
+}
+
+// settlePorts brings the ports that changed, and their bindings, up to date.
+func (c *Compiler) settlePorts() {
+	names := map[string]struct{}{}
+	for id := range c.dirty.ports {
+		if old := c.ports[id]; old != nil {
+			names[old.name] = struct{}{}
+			c.dropPort(old)
+		}
+		if !c.scope.ports[id] {
+			continue
+		}
+		if row, ok := c.view.PhysicalPort(id); ok {
+			names[row.Name] = struct{}{}
+			c.addPort(&row)
+		}
+	}
+	empty(&c.dirty.ports)
+	for name := range names {
+		c.settleName(name)
+	}
+}
+
+func (c *Compiler) dropPort(p *port) {
+	delete(c.ports, p.id)
+	ids := slices.DeleteFunc(c.portsByName[p.name], func(id UUID) bool { return id == p.id })
+	if c.portsByName[p.name] = ids; len(ids) == 0 {
+		delete(c.portsByName, p.name)
+	}
+	for _, acl := range p.acls {
+		if c.acls[acl]--; c.acls[acl] == 0 {
+			delete(c.acls, acl)
+		}
+	}
+	c.problems.set(rowOf(hwvtep.TablePhysicalPort, p.id), "", "")
+	c.problems.set(duplicateSubject(p.id), "", "")
+}
+
+func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
+	p := &port{id: row.UUID, name: row.Name, bindings: make(map[uint16]intent.SwitchID, len(row.VLANBindings))}
+	text := ""
+	complain := func(t string) {
+		if text != "" {
+			text += "; "
+		}
+		text += t
+	}
+	for vlan, ls := range row.VLANBindings {
+		if vlan < 0 || vlan > 4094 {
+			p.badVLAN = true
+			complain(fmt.Sprintf("vlan_bindings has VLAN %d, which does not exist: it is ignored", vlan))
+			continue
+		}
+		p.bindings[uint16(vlan)] = switchID(ls)
+	}
+	if len(row.ACLBindings) > 0 {
+		complain("acl_bindings: this VTEP has no access control lists: the port is open")
+		// An ACL is counted once for a port, however often it is bound.
+		p.acls = slices.Collect(maps.Keys(invert(row.ACLBindings)))
+		for _, acl := range p.acls {
+			c.acls[acl]++
+		}
+	}
+	set := settings{values: row.OtherConfig}
+	p.macLimit = set.integer(keyMACLimit, maxMACLimit, 0)
+	for _, t := range set.bad {
+		complain(t)
+	}
+	c.problems.set(rowOf(hwvtep.TablePhysicalPort, p.id), text, "")
+	c.ports[p.id] = p
+	ids := c.portsByName[p.name]
+	i, _ := slices.BinarySearchFunc(ids, p.id, compareUUIDs)
+	c.portsByName[p.name] = slices.Insert(ids, i, p.id)
+}
+
+func invert[K, V comparable](m map[K]V) map[V]K {
+	inverse := make(map[V]K, len(m))
+	for k, v := range m {
+		inverse[v] = k
+	}
+	return inverse
+}
+
+func duplicateSubject(id UUID) subject {
+	return subject{table: hwvtep.TablePhysicalPort, row: id, aspect: "name"}
+}
+
+// settleName writes the port called name, which is that of the row with the lowest UUID.
+func (c *Compiler) settleName(name string) {
+	ids := c.portsByName[name]
+	for i, id := range ids {
+		text := ""
+		if i > 0 {
+			text = fmt.Sprintf("row %v has the same name %s: this one is ignored", ids[0], quote(name))
+		}
+		c.problems.set(duplicateSubject(id), text, "")
+	}
+	var want map[uint16]intent.SwitchID
+	if len(ids) == 0 || name == "" {
+		c.ledgers.ports.delete(name)
+	} else {
+		p := c.ports[ids[0]]
+		want = p.bindings
+		shown := intent.Port{MACLimit: uint32(p.macLimit)}
+		if old, ok := c.ledgers.ports.now[name]; !ok || old != shown {
+			c.ledgers.ports.set(name, shown)
+		}
+	}
+	have := c.bound[name]
+	for vlan, id := range have {
+		if now, ok := want[vlan]; !ok || now != id {
+			c.countBinding(id, -1)
+			if !ok {
+				c.ledgers.bindings.delete(intent.BindingKey{Port: name, VLAN: vlan})
+			}
+		}
+	}
+	for vlan, id := range want {
+		if was, ok := have[vlan]; !ok || was != id {
+			c.countBinding(id, 1)
+			c.ledgers.bindings.set(intent.BindingKey{Port: name, VLAN: vlan}, intent.Binding{Switch: id})
+		}
+	}
+	if c.bound[name] = want; len(want) == 0 {
+		delete(c.bound, name)
+	}
+	c.portsMoved = true
+}
+
+func (c *Compiler) countBinding(id intent.SwitchID, n int) {
+	c.lswitch(UUID(id)).bound += n
+	c.dirty.switches[id] = struct{}{}
+}
+
+// Port is what the reporter needs to know of one of our Physical_Port rows.
+type Port struct {
+	ID       UUID
+	Name     string
+	Bindings map[uint16]intent.SwitchID // those in force; nil for a row that gives way to another
+	Faults   []string                   // by the rows alone, sorted
+}
+
+// Ports yields our ports.
+func (c *Compiler) Ports() iter.Seq[Port] {
+	return func(yield func(Port) bool) {
+		for id, p := range c.ports {
+			out := Port{ID: id, Name: p.name, Bindings: p.bindings}
+			if c.portsByName[p.name][0] != id {
+				out.Bindings = nil
+			}
+			if len(p.acls) > 0 {
+				out.Faults = append(out.Faults, hwvtep.FaultInvalidACLBinding)
+			}
+			if p.badVLAN || out.Bindings == nil && len(p.bindings) > 0 {
+				out.Faults = append(out.Faults, hwvtep.FaultInvalidVLANMap)
+			}
+			if !yield(out) {
+				return
+			}
+		}
+	}
+}

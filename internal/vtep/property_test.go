@@ -1,0 +1,177 @@
+package vtep
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// locatorIPs has the dst_ip of each locator, which can't be changed. Those with a K have a key.
+var locatorIPs = map[string]string{
+	"L1": "192.0.2.1", "L2": "192.0.2.2", "L3": "192.0.2.3", "L4": "192.0.2.4", "K2": "192.0.2.2", "K3": "192.0.2.3", "LB": "bad",
+}
+
+var locators = slices.Sorted(maps.Keys(locatorIPs))
+
+// draw draws one transaction: rows put and deleted at random, in small domains.
+func (b *book) draw(t *rapid.T) {
+	pick := func(label string, options ...string) string { return rapid.SampledFrom(options).Draw(t, label) }
+	ls := func() string { return pick("ls", "LS0", "LS1", "LS2") }
+	loc := func() string { return pick("loc", locators...) }
+	mac := func() string {
+		return pick("mac", "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03", "01:00:5e:00:00:01", "bad")
+	}
+	some := func(label string, options ...string) string {
+		return strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(options), 0, len(options), rapid.ID).Draw(t, label), ",")
+	}
+	put := func(table, label string, columns ...string) {
+		if err := b.put(table, label, columns); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range rapid.IntRange(1, 6).Draw(t, "rows") {
+		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "LR")
+		n := rapid.IntRange(0, 4).Draw(t, "n")
+		label := fmt.Sprintf("%s%d", kind, n)
+		switch kind {
+		case "PS", "PT":
+			label = kind
+		case "LS":
+			label = ls()
+		case "locator":
+			label = loc()
+		}
+		if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
+			b.delete(label)
+			continue
+		}
+		switch kind {
+		case "PS":
+			put("Physical_Switch", label, "name=br0", "tunnel_ips="+some("ips", "192.0.2.1", "192.0.2.4", "bad"),
+				"ports="+some("ports", "port0", "port1", "port2", "port3", "port4"),
+				"other_config="+some("config", "accept_any_source:true", "mac_limit:7", "mac_aging_time:x"))
+		case "PT":
+			put("Physical_Switch", label, "name=br1", "tunnel_ips="+some("ips", "192.0.2.2", "192.0.2.3"))
+		case "port":
+			put("Physical_Port", label, "name="+pick("name", "p0", "p1", "p2"), "other_config="+some("config", "mac_limit:3"),
+				"vlan_bindings="+some("bindings", "0:LS0", "1:LS1", "2:LS2", "3:LS0", "4095:LS1"), "acl_bindings="+some("acls", "0:A0", "1:A0"))
+		case "LS":
+			put("Logical_Switch", label, "name="+pick("name", "a", "b"), "tunnel_key="+pick("vni", "", "0", "1", "2", "99999999"),
+				"replication_mode="+pick("mode", "", "service_node", "source_node"),
+				"other_config="+some("config", "allow_vni_0:true", "flood_to_unicast_peers:true"))
+		case "locator":
+			key := ""
+			if label[0] == 'K' {
+				key = pick("key", "0", "1", "5", "99999999")
+			}
+			put("Physical_Locator", label, "dst_ip="+locatorIPs[label], "tunnel_key="+key)
+		case "set":
+			put("Physical_Locator_Set", label, "locators="+some("members", locators...))
+		case "ucast":
+			put("Ucast_Macs_Remote", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc())
+		case "local":
+			put("Ucast_Macs_Local", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc())
+		case "mcast", "mlocal":
+			table := map[string]string{"mcast": "Mcast_Macs_Remote", "mlocal": "Mcast_Macs_Local"}[kind]
+			put(table, label, "MAC="+pick("group", "unknown-dst", "unknown-dst", mac()), "logical_switch="+ls(),
+				"locator_set=set"+pick("set", "0", "1", "2", "3", "4"))
+		case "arp":
+			put("Arp_Sources_Remote", label, "src_mac="+mac(), "locator="+loc())
+		case "LR":
+			put("Logical_Router", label, "name="+label, "switch_binding="+some("binding", "a:LS0"))
+		}
+	}
+	// The server keeps references good.
+	for _, l := range locators {
+		if b.tables[l] == "" && b.refers(l) {
+			put("Physical_Locator", l, "dst_ip="+locatorIPs[l])
+		}
+	}
+	for _, ls := range []string{"LS0", "LS1", "LS2"} {
+		if b.tables[ls] == "" && b.refers(ls) {
+			put("Logical_Switch", ls, "name=again")
+		}
+	}
+}
+
+func (b *book) refers(label string) bool {
+	for _, text := range b.texts {
+		if strings.Contains(text, label) {
+			return true
+		}
+	}
+	return false
+}
+
+// Whatever the rows and the order of edits: deltas add up to the State, the State keeps its
+// promises, and compiling all anew gives the same.
+func TestIncrementalIsFull(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b, c := newBook(), NewCompiler("br0")
+		sum := intent.NewState()
+		for range rapid.IntRange(1, 15).Draw(t, "transactions") {
+			b.draw(t)
+			changes := b.rows.Changes()
+			sum.Apply(c.Update(b.rows.View(), &changes))
+			if rapid.IntRange(0, 4).Draw(t, "bfd") == 0 {
+				c.SetLiveness(rapid.SampledFrom([]netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")}).Draw(t, "peer"),
+					Liveness(rapid.IntRange(0, 2).Draw(t, "liveness")))
+				sum.Apply(c.Refresh())
+			}
+			if got, want := c.State().String(), sum.String(); got != want {
+				t.Fatalf("the State is\n%s\nits deltas add up to\n%s", got, want)
+			}
+			if err := c.State().Check(); err != nil {
+				t.Fatalf("%v in\n%v", err, c.State())
+			}
+			verdict := b.verdict(c)
+			if d := c.Update(b.rows.View(), nil); !d.Empty() {
+				t.Fatalf("compiling all anew changes\n%v", d)
+			}
+			if again := b.verdict(c); again != verdict {
+				t.Fatalf("compiling all anew says\n%s\nit said\n%s", again, verdict)
+			}
+		}
+	})
+}
+
+// Nothing of rows that are gone may stay in the indexes.
+func TestNoLeaks(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b, c := newBook(), NewCompiler("br0")
+		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
+			b.draw(t)
+			changes := b.rows.Changes()
+			c.Update(b.rows.View(), &changes)
+		}
+		for _, label := range slices.Collect(maps.Keys(b.tables)) {
+			if label != "PS" {
+				b.delete(label)
+			}
+		}
+		changes := b.rows.Changes()
+		c.Update(b.rows.View(), &changes)
+		left := map[string]int{
+			"ports": len(c.ports) + len(c.portsByName) + len(c.bound), "acls": len(c.acls), "routers": len(c.routers),
+			"switches": len(c.switches), "locators": len(c.locators), "sets": len(c.sets), "users of sets": len(c.setUsers),
+			"arps": len(c.arps), "claims": len(c.claims), "peers": len(c.peers),
+		}
+		for what, n := range left {
+			if n != 0 {
+				t.Errorf("%d %s are left", n, what)
+			}
+		}
+		for _, p := range c.Problems() {
+			if p.Table != "Physical_Switch" {
+				t.Errorf("problem left: %+v", p)
+			}
+		}
+	})
+}

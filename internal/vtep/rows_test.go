@@ -1,0 +1,173 @@
+package vtep
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
+)
+
+// book is a database that tests write as text, a row on each line:
+//
+//	TABLE LABEL COLUMN=VALUE...     puts the row in place of the one with the label
+//	delete LABEL
+//
+// A label stands for the row's UUID; the order of UUIDs is that of the labels. Sets are
+// written a,b and maps k:v,k:v.
+type book struct {
+	rows   *hwvteptest.Rows
+	tables map[string]string // of each label
+	texts  map[string]string // of each label: its columns
+}
+
+func newBook() *book { return &book{hwvteptest.New(), map[string]string{}, map[string]string{}} }
+
+func labelUUID(label string) (id UUID) {
+	copy(id[:], label)
+	return id
+}
+
+// named puts labels in place of UUIDs.
+func (b *book) named(text string) string {
+	for label := range b.tables {
+		text = strings.ReplaceAll(text, labelUUID(label).String(), label)
+	}
+	return text
+}
+
+func (b *book) edit(t testing.TB, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0 || strings.HasPrefix(fields[0], "#"):
+		case fields[0] == "delete":
+			b.delete(fields[1])
+		default:
+			if err := b.put(fields[0], fields[1], fields[2:]); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+		}
+	}
+}
+
+func (b *book) delete(label string) {
+	b.rows.Delete(b.tables[label], labelUUID(label))
+	delete(b.tables, label)
+	delete(b.texts, label)
+}
+
+func (b *book) put(table, label string, columns []string) error {
+	col := map[string]string{}
+	for _, c := range columns {
+		name, value, _ := strings.Cut(c, "=")
+		col[name] = value
+	}
+	list := func(name string) (all []string) {
+		if col[name] != "" {
+			all = strings.Split(col[name], ",")
+		}
+		return all
+	}
+	ids := func(name string) (all []UUID) {
+		for _, l := range list(name) {
+			all = append(all, labelUUID(l))
+		}
+		return all
+	}
+	pairs := func(name string) map[string]string {
+		m := map[string]string{}
+		for _, p := range list(name) {
+			k, v, _ := strings.Cut(p, ":")
+			m[k] = v
+		}
+		return m
+	}
+	refs := func(name string) map[int64]UUID {
+		m := map[int64]UUID{}
+		for k, v := range pairs(name) {
+			n, _ := strconv.ParseInt(k, 10, 64)
+			m[n] = labelUUID(v)
+		}
+		return m
+	}
+	number := func(name string) hwvtep.Optional[int64] {
+		n, err := strconv.ParseInt(col[name], 10, 64)
+		if err != nil {
+			return hwvtep.Optional[int64]{}
+		}
+		return hwvtep.Some(n)
+	}
+	id := labelUUID(label)
+	var row hwvteptest.Record
+	switch table {
+	case hwvtep.TablePhysicalSwitch:
+		row = &hwvtep.PhysicalSwitch{UUID: id, Name: col["name"], Ports: ids("ports"), TunnelIPs: list("tunnel_ips"),
+			Tunnels: ids("tunnels"), OtherConfig: pairs("other_config"), SwitchFaultStatus: list("switch_fault_status")}
+	case hwvtep.TablePhysicalPort:
+		row = &hwvtep.PhysicalPort{UUID: id, Name: col["name"], VLANBindings: refs("vlan_bindings"), ACLBindings: refs("acl_bindings"),
+			VLANStats: refs("vlan_stats"), OtherConfig: pairs("other_config"), PortFaultStatus: list("port_fault_status")}
+	case hwvtep.TableLogicalSwitch:
+		row = &hwvtep.LogicalSwitch{UUID: id, Name: col["name"], TunnelKey: number("tunnel_key"),
+			ReplicationMode: hwvtep.ReplicationMode(col["replication_mode"]), OtherConfig: pairs("other_config")}
+	case hwvtep.TablePhysicalLocator:
+		row = &hwvtep.PhysicalLocator{UUID: id, EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: col["dst_ip"], TunnelKey: number("tunnel_key")}
+	case hwvtep.TablePhysicalLocatorSet:
+		row = &hwvtep.PhysicalLocatorSet{UUID: id, Locators: ids("locators")}
+	case hwvtep.TableUcastMACRemote:
+		row = &hwvtep.UcastMACRemote{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), Locator: labelUUID(col["locator"])}
+	case hwvtep.TableUcastMACLocal:
+		row = &hwvtep.UcastMACLocal{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), Locator: labelUUID(col["locator"])}
+	case hwvtep.TableMcastMACRemote:
+		row = &hwvtep.McastMACRemote{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), LocatorSet: labelUUID(col["locator_set"])}
+	case hwvtep.TableMcastMACLocal:
+		row = &hwvtep.McastMACLocal{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), LocatorSet: labelUUID(col["locator_set"])}
+	case hwvtep.TableARPSourceRemote:
+		row = &hwvtep.ARPSourceRemote{UUID: id, SrcMAC: col["src_mac"], Locator: labelUUID(col["locator"])}
+	case hwvtep.TableLogicalRouter:
+		bindings := map[string]UUID{}
+		for k, v := range pairs("switch_binding") {
+			bindings[k] = labelUUID(v)
+		}
+		row = &hwvtep.LogicalRouter{UUID: id, Name: col["name"], SwitchBinding: bindings, LRFaultStatus: list("LR_fault_status")}
+	case hwvtep.TableTunnel:
+		row = &hwvtep.Tunnel{UUID: id, Local: labelUUID(col["local"]), Remote: labelUUID(col["remote"]), BFDParams: pairs("bfd_params"), BFDStatus: pairs("bfd_status")}
+	default:
+		return fmt.Errorf("no such table")
+	}
+	b.rows.Put(row)
+	b.tables[label], b.texts[label] = table, strings.Join(columns, " ")
+	return nil
+}
+
+// verdict is what a compiler says of the rows beside the State.
+func (b *book) verdict(c *Compiler) string {
+	var w strings.Builder
+	for _, f := range c.Faults() {
+		fmt.Fprintf(&w, "switch fault %s\n", f)
+	}
+	for _, p := range slices.SortedFunc(c.Ports(), func(a, b Port) int { return compareUUIDs(a.ID, b.ID) }) {
+		for _, f := range p.Faults {
+			fmt.Fprintf(&w, "port fault %s %s\n", p.Name, f)
+		}
+	}
+	peers := []string{}
+	for p := range c.Peers() {
+		peers = append(peers, p.String())
+	}
+	slices.Sort(peers)
+	for _, p := range peers {
+		fmt.Fprintf(&w, "peer %s\n", p)
+	}
+	texts := map[string]struct{}{}
+	for _, p := range c.Problems() {
+		texts[b.named(fmt.Sprintf("problem %s %v: %s\n", p.Table, p.Row, p.Text))] = struct{}{}
+	}
+	w.WriteString(strings.Join(slices.Sorted(maps.Keys(texts)), ""))
+	return w.String()
+}

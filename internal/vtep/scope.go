@@ -1,0 +1,88 @@
+package vtep
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// scope is what the Physical_Switch rows say of who we are.
+type scope struct {
+	present  bool // our row exists
+	id       UUID
+	tunnelIP netip.Addr          // the source of our tunnels; the zero Addr: none
+	ownIPs   map[netip.Addr]bool // all our tunnel_ips, used or not
+	others   map[netip.Addr]bool // the tunnel_ips of the other switches in the database
+	ports    map[UUID]bool       // our Physical_Port rows
+	anyone   bool                // frames are accepted from any source
+	macLimit int                 // most MACs learned
+	aging    time.Duration       // of learned MACs; 0: never
+	trouble  map[string]string   // problems of our row: their text, and the fault of each
+	single   bool                // ours is the only switch in the database
+}
+
+func readScope(v *hwvtep.View, name string) scope {
+	s := scope{ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}, trouble: map[string]string{}}
+	n := 0
+	for ps := range v.PhysicalSwitches() {
+		n++
+		if ps.Name == name {
+			s.readOwn(&ps)
+			continue
+		}
+		for _, text := range ps.TunnelIPs {
+			if ip, err := parseTunnelIP(text); err == nil {
+				s.others[ip] = true
+			}
+		}
+	}
+	for ip := range s.ownIPs {
+		delete(s.others, ip)
+	}
+	s.single = n == 1 && s.present
+	return s
+}
+
+func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
+	s.present, s.id = true, ps.UUID
+	for _, id := range ps.Ports {
+		s.ports[id] = true
+	}
+	for _, text := range ps.TunnelIPs {
+		if ip, err := parseTunnelIP(text); err != nil {
+			s.trouble["tunnel_ips: "+err.Error()+": it is ignored"] = ""
+		} else {
+			s.ownIPs[ip] = true
+		}
+	}
+	ips := slices.Collect(maps.Keys(s.ownIPs))
+	slices.SortFunc(ips, func(a, b netip.Addr) int { return strings.Compare(a.String(), b.String()) })
+	switch {
+	case len(ips) > 0:
+		// NVCs that take the first of several see them sorted as texts.
+		s.tunnelIP = ips[0]
+		if len(ips) > 1 {
+			s.trouble["tunnel_ips has several addresses: "+s.tunnelIP.String()+" is used"] = ""
+		}
+	case len(ps.TunnelIPs) > 0:
+		s.trouble["tunnel_ips has no IPv4 address: there can be no tunnels"] = hwvtep.FaultUnspecified
+	}
+	set := settings{values: ps.OtherConfig}
+	s.anyone = set.bool(keyAcceptAnySource)
+	s.macLimit = set.integer(keyMACLimit, maxMACLimit, defaultMACLimit)
+	s.aging = time.Duration(set.integer(keyMACAging, maxMACAging, int(defaultMACAging/time.Second))) * time.Second
+	for _, text := range set.bad {
+		s.trouble[text] = ""
+	}
+}
+
+// sameWorld says whether what was compiled under o can be kept under s: whose addresses are
+// whose has not changed.
+func (s *scope) sameWorld(o *scope) bool {
+	return s.present == o.present && s.id == o.id && s.tunnelIP == o.tunnelIP &&
+		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others)
+}

@@ -1,0 +1,275 @@
+package vtep
+
+import (
+	"slices"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// The ranks of rows that place a MAC behind a tunnel; the lower one is taken.
+const (
+	rankRemote = iota // Ucast_Macs_Remote, Mcast_Macs_Remote
+	rankLocal         // ..._Local, of other switches in the database
+)
+
+// candidate is a row that places a MAC: a unicast one by its locator, a group by its set.
+type candidate struct {
+	rank uint8
+	row  UUID
+	to   UUID // the locator, or the locator set
+}
+
+func compareCandidates(a, b candidate) int {
+	if a.rank != b.rank {
+		return int(a.rank) - int(b.rank)
+	}
+	return compareUUIDs(a.row, b.row)
+}
+
+// insertCandidate and removeCandidate keep lists in the order of preference: of rows that say
+// the same thing, the one with the lowest UUID counts.
+func insertCandidate(list []candidate, c candidate) []candidate {
+	i, _ := slices.BinarySearchFunc(list, c, compareCandidates)
+	return slices.Insert(list, i, c)
+}
+
+func removeCandidate(list []candidate, c candidate) []candidate {
+	if i, ok := slices.BinarySearchFunc(list, c, compareCandidates); ok {
+		return slices.Delete(list, i, i+1)
+	}
+	return list
+}
+
+func leadTo(list []candidate, to UUID) bool {
+	return slices.ContainsFunc(list, func(c candidate) bool { return c.to == to })
+}
+
+// macEntry is a unicast MAC of a switch.
+type macEntry struct {
+	rows   []candidate // best first
+	target intent.Tunnel
+	placed bool // target counts
+}
+
+// macRow is what the unicast tables have in common.
+type macRow struct {
+	table       string
+	rank        uint8
+	id          UUID
+	mac         string
+	ls, locator UUID
+}
+
+func remoteRow(r *hwvtep.UcastMACRemote) *macRow {
+	if r == nil {
+		return nil
+	}
+	return &macRow{hwvtep.TableUcastMACRemote, rankRemote, r.UUID, r.MAC, r.LogicalSwitch, r.Locator}
+}
+
+func localRow(r *hwvtep.UcastMACLocal) *macRow {
+	if r == nil {
+		return nil
+	}
+	return &macRow{hwvtep.TableUcastMACLocal, rankLocal, r.UUID, r.MAC, r.LogicalSwitch, r.Locator}
+}
+
+// unicastChanged takes a changed row of a unicast table.
+func (c *Compiler) unicastChanged(before, after *macRow) {
+	if before != nil {
+		c.removeUnicast(before)
+	}
+	if after != nil {
+		c.addUnicast(after)
+	}
+}
+
+// othersLocator says whether a row of a Local table with this locator is of another switch of
+// the database. Our own rows follow from what we learn; they must not come back as remote.
+func (c *Compiler) othersLocator(id UUID) bool {
+	l := c.locators[id]
+	return l != nil && c.scope.others[l.addr]
+}
+
+func (c *Compiler) addUnicast(r *macRow) {
+	if r.rank == rankLocal && !c.othersLocator(r.locator) {
+		return
+	}
+	mac, err := intent.ParseMAC(r.mac)
+	if err != nil || mac.IsGroup() || mac.IsZero() {
+		c.problems.set(rowOf(r.table, r.id), "MAC is "+quote(r.mac)+", not the address of a station: the row is ignored", "")
+		return
+	}
+	ls := c.lswitch(r.ls)
+	e := ls.macs[mac]
+	if e == nil {
+		e = &macEntry{}
+		ls.macs[mac] = e
+	}
+	e.rows = insertCandidate(e.rows, candidate{r.rank, r.id, r.locator})
+	key := intent.MACKey{Switch: ls.id, MAC: mac}
+	l := c.locator(r.locator)
+	if l.macs == nil {
+		l.macs = map[intent.MACKey]struct{}{}
+	}
+	l.macs[key] = struct{}{}
+	c.dirty.macs[key] = struct{}{}
+}
+
+func (c *Compiler) removeUnicast(r *macRow) {
+	c.problems.set(rowOf(r.table, r.id), "", "")
+	mac, err := intent.ParseMAC(r.mac)
+	if err != nil {
+		return
+	}
+	ls := c.switches[switchID(r.ls)]
+	if ls == nil || ls.macs[mac] == nil {
+		return
+	}
+	e := ls.macs[mac]
+	e.rows = removeCandidate(e.rows, candidate{r.rank, r.id, r.locator})
+	key := intent.MACKey{Switch: ls.id, MAC: mac}
+	if l := c.locators[r.locator]; l != nil && !leadTo(e.rows, r.locator) {
+		delete(l.macs, key)
+		c.forgetLocator(r.locator)
+	}
+	c.dirty.macs[key] = struct{}{}
+}
+
+// arpChanged takes a changed row of Arp_Sources_Remote. Its MAC is behind its locator in every
+// switch that has no better row for it.
+func (c *Compiler) arpChanged(before, after *hwvtep.ARPSourceRemote) {
+	if before != nil {
+		c.problems.set(rowOf(hwvtep.TableARPSourceRemote, before.UUID), "", "")
+		if mac, err := intent.ParseMAC(before.SrcMAC); err == nil {
+			rows := removeCandidate(c.arps[mac], candidate{0, before.UUID, before.Locator})
+			if c.touchARP(mac); len(rows) > 0 {
+				c.arps[mac] = rows
+			} else {
+				delete(c.arps, mac)
+			}
+			if l := c.locators[before.Locator]; l != nil && !leadTo(rows, before.Locator) {
+				delete(l.arps, mac)
+				c.forgetLocator(before.Locator)
+			}
+		}
+	}
+	if after == nil {
+		return
+	}
+	mac, err := intent.ParseMAC(after.SrcMAC)
+	if err != nil || mac.IsGroup() || mac.IsZero() {
+		c.problems.set(rowOf(hwvtep.TableARPSourceRemote, after.UUID),
+			"src_mac is "+quote(after.SrcMAC)+", not the address of a station: the row is ignored", "")
+		return
+	}
+	c.arps[mac] = insertCandidate(c.arps[mac], candidate{0, after.UUID, after.Locator})
+	l := c.locator(after.Locator)
+	if l.arps == nil {
+		l.arps = map[intent.MAC]struct{}{}
+	}
+	l.arps[mac] = struct{}{}
+	c.touchARP(mac)
+}
+
+func (c *Compiler) touchARP(mac intent.MAC) {
+	for id, ls := range c.switches {
+		if ls.active {
+			c.dirty.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+		}
+	}
+}
+
+// settleMACs finds the tunnel of every dirty MAC.
+func (c *Compiler) settleMACs() {
+	for key := range c.dirty.macs {
+		ls := c.switches[key.Switch]
+		if ls == nil {
+			continue
+		}
+		e := ls.macs[key.MAC]
+		arps := c.arps[key.MAC]
+		if e == nil {
+			if !ls.active || len(arps) == 0 {
+				continue
+			}
+			e = &macEntry{}
+			ls.macs[key.MAC] = e
+		}
+		c.noteDuplicates(hwvtep.TableUcastMACRemote, e.rows, key)
+		target, placed := c.place(ls, e.rows)
+		if !placed {
+			target, placed = c.place(ls, arps)
+		}
+		if target != e.target || placed != e.placed {
+			if placed {
+				c.need(ls, target, 1)
+				c.peer(ls, target, 1)
+			}
+			if e.placed {
+				c.need(ls, e.target, -1)
+				c.peer(ls, e.target, -1)
+			}
+			e.target, e.placed = target, placed
+		}
+		if !placed && len(e.rows) == 0 && (len(arps) == 0 || !ls.active) {
+			delete(ls.macs, key.MAC)
+		}
+	}
+}
+
+// place returns the tunnel of the first row that leads anywhere.
+func (c *Compiler) place(ls *lswitch, rows []candidate) (intent.Tunnel, bool) {
+	if ls.active {
+		for _, r := range rows {
+			if t, ok := c.tunnelBy(r.to, ls); ok {
+				return t, true
+			}
+		}
+	}
+	return intent.Tunnel{}, false
+}
+
+// noteDuplicates notes which rows of the remote table give way to another for the same MAC.
+func (c *Compiler) noteDuplicates(table string, rows []candidate, key intent.MACKey) {
+	for i, r := range rows {
+		if r.rank != rankRemote {
+			return
+		}
+		if i == 0 {
+			c.problems.set(rowOf(table, r.row), "", "")
+		} else {
+			c.problems.set(rowOf(table, r.row), "row "+rows[0].row.String()+" is for the same MAC and switch: this one is ignored", "")
+		}
+	}
+}
+
+// peer counts the MACs of ls behind t, for switches that flood to them.
+func (c *Compiler) peer(ls *lswitch, t intent.Tunnel, n int) {
+	was := ls.peers[t]
+	if ls.peers[t] += n; ls.peers[t] == 0 {
+		delete(ls.peers, t)
+	}
+	if ls.floodToUnicast && (was == 0 || was+n == 0) {
+		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
+	}
+}
+
+// showMACs writes the unicast entries of the State.
+func (c *Compiler) showMACs() {
+	for key := range c.dirty.macs {
+		ls := c.switches[key.Switch]
+		if ls == nil {
+			c.ledgers.unicast.delete(key)
+			continue
+		}
+		if e := ls.macs[key.MAC]; e != nil && e.placed && c.owns(ls.id, e.target) {
+			if old, ok := c.ledgers.unicast.now[key]; !ok || old != e.target {
+				c.ledgers.unicast.set(key, e.target)
+			}
+		} else {
+			c.ledgers.unicast.delete(key)
+		}
+	}
+}
