@@ -1,6 +1,7 @@
 package idl
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -111,7 +112,7 @@ func (d *draft) applyRow1(table int, id ovsdb.UUID, update wire.Value) error {
 		return d.setColumns(table, id, d.tables[table].Get(id), columns)
 	}
 	if !update.Get("old").Exists() {
-		return fmt.Errorf(`update has neither "old" nor "new"`)
+		return errors.New(`update has neither "old" nor "new"`)
 	}
 	d.remove(table, id)
 	return nil
@@ -174,7 +175,7 @@ func (d *draft) modifyColumns(table int, id ovsdb.UUID, columns wire.Value) erro
 	}
 	old := d.tables[table].Get(id)
 	if old == nil {
-		return fmt.Errorf("is modified but does not exist")
+		return errors.New("is modified but does not exist")
 	}
 	t := d.plan.tables[table]
 	row := &ovsdb.Row{UUID: id, Fields: append([]ovsdb.Datum(nil), old.Fields...)}
