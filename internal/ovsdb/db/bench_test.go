@@ -2,7 +2,6 @@ package db
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,11 +13,7 @@ import (
 // vtepDatabase returns an empty database with the hardware_vtep schema.
 func vtepDatabase(tb testing.TB) *Database {
 	tb.Helper()
-	text, err := os.ReadFile("../../hwvtep/vtep.ovsschema")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return New(parseSchema(tb, string(text)))
+	return emptyDatabase(tb, "../../hwvtep/vtep.ovsschema")
 }
 
 func parseSchema(tb testing.TB, text string) *ovsdb.DatabaseSchema {

@@ -102,8 +102,13 @@ func (c *cServer) transact(params string) (wire.Value, error) {
 
 // syntheticDatabase returns an empty database with the synthetic schema.
 func syntheticDatabase(tb testing.TB) *Database {
+	return emptyDatabase(tb, "testdata/synthetic.ovsschema")
+}
+
+// emptyDatabase returns an empty database with the schema in a file.
+func emptyDatabase(tb testing.TB, schema string) *Database {
 	tb.Helper()
-	text, err := os.ReadFile("testdata/synthetic.ovsschema")
+	text, err := os.ReadFile(schema)
 	if err != nil {
 		tb.Fatal(err)
 	}

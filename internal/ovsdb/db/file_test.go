@@ -74,7 +74,7 @@ func dumpOf(d *Database) wire.Value {
 }
 
 // forget clears ephemeral columns, which a file does not keep.
-func forget(t testing.TB, d *Database) {
+func forget(t interface{ Fatalf(string, ...any) }, d *Database) {
 	for _, ts := range d.schema.SortedTables() {
 		for _, c := range ts.Columns {
 			if c.Persistent {

@@ -43,7 +43,7 @@ func (x *txn) countColumn(tt *txnTable, r *txnRow, c *refColumn, found *target) 
 		return err
 	}
 	// Let the many rows that refer to one row share one reference.
-	if found.row != nil && c.value == nil && added.Len() == 1 {
+	if found.row != nil && !c.Type.IsMap() && added.Len() == 1 {
 		if d := &r.st.row.Fields[c.Index]; d.Len() == 1 && d.Key(0).UUID() == found.row.st.id {
 			*d = found.set
 		}
