@@ -1,0 +1,429 @@
+package test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/lab"
+)
+
+// peer3 and peer4 are two more addresses of r1: peers of which only the wire is looked at.
+var (
+	peer3 = netip.MustParseAddr("10.2.2.3")
+	peer4 = netip.MustParseAddr("10.2.2.4")
+)
+
+func (w *world) morePeers() {
+	w.t.Helper()
+	for _, ip := range []netip.Addr{peer3, peer4} {
+		w.address(lab.R1, "u0", ip.String()+"/24")
+	}
+}
+
+// repeat sends a frame every few milliseconds until stop.
+func (w *world) repeat(tp *tap, f []byte) (stop func()) {
+	end := make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			select {
+			case <-tick.C:
+				_, _ = unix.Write(tp.fd, f)
+			case <-end:
+				tick.Stop()
+				return
+			}
+		}
+	})
+	return sync.OnceFunc(func() { close(end); done.Wait() })
+}
+
+// floods waits until a broadcast of h1 goes out to exactly these peers, once to each, under
+// the VNI.
+func (w *world) floods(vni uint32, peers ...netip.Addr) {
+	w.t.Helper()
+	h1, u := w.h1(), w.underlay()
+	end := time.Now().Add(patience)
+	for n := 0; ; n++ {
+		payload := fmt.Sprintf("flood %p %d.", w.t, n)
+		f := frame(broadcast, lab.Host1.MAC, payload)
+		h1.send(f)
+		// It reaches h2 when all tunnels have theirs, or have been skipped; then r1's side of
+		// the wire has what was sent.
+		w.h2().expect(f)
+		got := map[netip.Addr]int{}
+		for b := u.receive(time.Now().Add(50 * time.Millisecond)); b != nil; b = u.receive(time.Now().Add(20 * time.Millisecond)) {
+			if d, ok := decapsulate(b); ok && d.vni == vni && says(payload)(d.inner) {
+				got[d.dst]++
+			}
+		}
+		ok := len(got) == len(peers)
+		for _, p := range peers {
+			ok = ok && got[p] == 1
+		}
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("a broadcast went to %v under VNI %d, want one copy to each of %v", got, vni, peers)
+		}
+	}
+}
+
+// TestReplicationMode flips the mode of a live switch: one copy, or one to each peer.
+func TestReplicationMode(t *testing.T) {
+	w := newWorld(t)
+	w.morePeers()
+	w.basic()
+	w.reach(lab.Host1, lab.Host3)
+	w.ctl(fmt.Sprintf(`
+		set-replication-mode ls0 source_node
+		add-mcast-remote ls0 unknown-dst %v
+		add-mcast-remote ls0 unknown-dst %v`, peer3, peer4))
+	w.floods(lab.VNIUntagged, lab.RemoteIP, peer3, peer4)
+
+	traffic := w.startPing(lab.H1, lab.Host3)
+	w.ctl("set-replication-mode ls0 service_node")
+	w.oneCopy()
+	w.ctl("set-replication-mode ls0 source_node")
+	w.floods(lab.VNIUntagged, lab.RemoteIP, peer3, peer4)
+	w.ctl("clear Logical_Switch ls0 replication_mode") // means service_node
+	w.oneCopy()
+	traffic()
+}
+
+// oneCopy waits until a broadcast goes to one peer, whichever.
+func (w *world) oneCopy() {
+	w.t.Helper()
+	h1, u := w.h1(), w.underlay()
+	end := time.Now().Add(patience)
+	for n := 0; ; n++ {
+		payload := fmt.Sprintf("one copy %d.", n)
+		f := frame(broadcast, lab.Host1.MAC, payload)
+		h1.send(f)
+		w.h2().expect(f)
+		copies := 0
+		for b := u.receive(time.Now().Add(50 * time.Millisecond)); b != nil; b = u.receive(time.Now().Add(20 * time.Millisecond)) {
+			if d, ok := decapsulate(b); ok && says(payload)(d.inner) {
+				copies++
+			}
+		}
+		if copies == 1 {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("%d copies of a broadcast, want one", copies)
+		}
+	}
+}
+
+// startPing pings as fast as 200 times in a second; the result ends it, and wants all replies.
+func (w *world) startPing(from lab.Node, to lab.Station) (stop func()) {
+	w.t.Helper()
+	p, err := w.lab.StartPing(from, to.IP.Addr(), 5*time.Millisecond)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		w.t.Helper()
+		if r := p.Stop(); r.Lost() > 0 {
+			w.t.Errorf("%s -> %s: %d of %d packets lost, longest silence %v", from, to.Node, r.Lost(), r.Sent, r.Gap)
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// TestFloodSetChange changes the members of a flood set while broadcasts go to it: the member
+// that stays loses none.
+func TestFloodSetChange(t *testing.T) {
+	w := newWorld(t)
+	w.morePeers()
+	w.basic()
+	w.ctl("set-replication-mode ls0 source_node")
+	w.reach(lab.Host1, lab.Host3)
+	w.floods(lab.VNIUntagged, lab.RemoteIP)
+
+	// Numbered broadcasts, while the set changes back and forth.
+	end := make(chan struct{})
+	var sender sync.WaitGroup
+	sent := 0
+	h1 := w.h1()
+	sender.Go(func() {
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if _, err := unix.Write(h1.fd, frame(broadcast, lab.Host1.MAC, numbered(sent))); err == nil {
+					sent++
+				}
+			case <-end:
+				return
+			}
+		}
+	})
+	for range 5 {
+		w.ctl(fmt.Sprintf("add-mcast-remote ls0 unknown-dst %v", peer3))
+		w.tunnels(lab.RemoteIP.String(), peer3.String())
+		w.ctl(fmt.Sprintf("add-mcast-remote ls0 unknown-dst %v -- del-mcast-remote ls0 unknown-dst %v", peer4, peer3))
+		w.tunnels(lab.RemoteIP.String(), peer4.String())
+		w.ctl(fmt.Sprintf("del-mcast-remote ls0 unknown-dst %v", peer4))
+		w.tunnels(lab.RemoteIP.String())
+	}
+	close(end)
+	sender.Wait()
+
+	marker := frame(broadcast, lab.Host1.MAC, "marker")
+	h1.send(marker)
+	_, frames := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, marker)
+	times := make([]int, sent)
+	others := map[netip.Addr]int{}
+	for _, b := range frames {
+		d, ok := decapsulate(b)
+		if !ok {
+			continue
+		}
+		if n, ok := number(d.inner); ok && d.dst == lab.RemoteIP {
+			times[n]++
+		} else if ok {
+			others[d.dst]++
+		}
+	}
+	bad := 0
+	for _, n := range times {
+		if n != 1 {
+			bad++
+		}
+	}
+	if bad > 0 {
+		t.Errorf("%d of %d broadcasts did not reach the lasting member exactly once", bad, sent)
+	}
+	if others[peer3] == 0 || others[peer4] == 0 {
+		t.Errorf("the members for a time got %v broadcasts: the test shows nothing", others)
+	}
+}
+
+// numbered is the payload of a frame with a number, and number reads it.
+func numbered(n int) string {
+	return string(binary.BigEndian.AppendUint32([]byte("numbered"), uint32(n)))
+}
+
+func number(b []byte) (int, bool) {
+	if len(b) < 26 || string(b[14:22]) != "numbered" {
+		return 0, false
+	}
+	return int(binary.BigEndian.Uint32(b[22:])), true
+}
+
+// TestVNIChange gives a live switch another VNI: both directions follow, the old one is dead.
+func TestVNIChange(t *testing.T) {
+	w := newWorld(t)
+	w.basic()
+	w.reach(lab.Host1, lab.Host3)
+	const vni = 6000
+	w.ctl(fmt.Sprintf("set Logical_Switch ls0 tunnel_key=%d", vni))
+	w.floods(vni, lab.RemoteIP)
+	f := frame(lab.Host3.MAC, lab.Host1.MAC, "known unicast under the new VNI")
+	w.h1().send(f)
+	w.expectTunnelled(lab.RemoteIP, vni, f)
+
+	w.fromPeer(lab.RemoteIP, lab.VNIUntagged, frame(broadcast, lab.Host3.MAC, "under the old VNI"))
+	marker := frame(broadcast, lab.Host3.MAC, "under the new VNI")
+	w.fromPeer(lab.RemoteIP, vni, marker)
+	if count(w.h1().expect(marker), "under the old VNI") > 0 {
+		t.Error("a frame under the old VNI came in")
+	}
+	w.ctl(fmt.Sprintf("set Logical_Switch ls0 tunnel_key=%d", lab.VNIUntagged))
+	w.reach(lab.Host1, lab.Host3)
+}
+
+// TestNoVNI takes the VNI away, as OVN does when it ends: hosts of the box still reach each
+// other, nothing goes into or comes out of a tunnel.
+func TestNoVNI(t *testing.T) {
+	for _, key := range []string{"[]", "0"} {
+		t.Run("tunnel_key="+key, func(t *testing.T) {
+			w := newWorld(t)
+			w.basic()
+			w.reach(lab.Host1, lab.Host3)
+			traffic := w.startPing(lab.H1, lab.Host2)
+			w.ctl("set Logical_Switch ls0 tunnel_key=" + key)
+			w.floods(lab.VNIUntagged)
+			w.fromPeer(lab.RemoteIP, lab.VNIUntagged, frame(broadcast, lab.Host3.MAC, "from the overlay"))
+			marker := frame(broadcast, lab.Host1.MAC, "local")
+			w.h1().send(marker)
+			if count(w.h2().expect(marker), "from the overlay") > 0 {
+				t.Error("a frame came in from the overlay")
+			}
+			traffic()
+			w.ctl(fmt.Sprintf("set Logical_Switch ls0 tunnel_key=%d", lab.VNIUntagged))
+			w.reach(lab.Host1, lab.Host3)
+		})
+	}
+}
+
+// TestUnicastMoves moves a remote MAC to another peer in one commit, as OVN does: delete and
+// insert; and then away, so that it is flooded.
+func TestUnicastMoves(t *testing.T) {
+	w := newWorld(t)
+	w.morePeers()
+	w.basic()
+	mac := station(0x81)
+	send := func(peer netip.Addr) {
+		t.Helper()
+		end := time.Now().Add(patience)
+		for n := 0; ; n++ {
+			payload := fmt.Sprintf("to %v, try %d.", peer, n)
+			f := frame(mac, lab.Host1.MAC, payload)
+			w.h1().send(f)
+			_, b := w.underlay().until("the frame in a tunnel", says(payload))
+			if d, _ := decapsulate(b); d.dst == peer {
+				w.underlay().drain()
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("frames to %v do not go to %v", mac, peer)
+			}
+		}
+	}
+	w.ctl(fmt.Sprintf("add-ucast-remote ls0 %v %v", mac, peer3))
+	send(peer3)
+	w.ctl(fmt.Sprintf(`
+		del-ucast-remote ls0 %v
+		add-ucast-remote ls0 %[1]v %v`, mac, peer4))
+	send(peer4)
+	w.ctl(fmt.Sprintf("del-ucast-remote ls0 %v", mac))
+	send(lab.RemoteIP) // unknown now
+}
+
+// TestSplitHorizon sends, from a peer, frames to a MAC behind another one, and broadcasts:
+// nothing goes back into any tunnel. And a source that is no peer is not heard.
+func TestSplitHorizon(t *testing.T) {
+	w := newWorld(t)
+	w.morePeers()
+	w.basic()
+	w.ctl(fmt.Sprintf(`
+		set-replication-mode ls0 source_node
+		add-mcast-remote ls0 unknown-dst %v
+		add-ucast-remote ls0 %v %[1]v`, peer3, station(0x83)))
+	w.floods(lab.VNIUntagged, lab.RemoteIP, peer3)
+	w.fromPeer(peer3, lab.VNIUntagged, frame(lab.Host3.MAC, station(0x83), "reflected?"))
+	w.fromPeer(lab.RemoteIP, lab.VNIUntagged, frame(station(0x83), lab.Host3.MAC, "reflected?"))
+	w.fromPeer(peer3, lab.VNIUntagged, frame(broadcast, station(0x83), "reflected?"))
+	w.fromPeer(peer4, lab.VNIUntagged, frame(broadcast, station(0x84), "a stranger"))
+	w.fromPeer(lab.RemoteIP, lab.VNITagged, frame(broadcast, station(0x84), "a stranger's VNI"))
+	marker := frame(broadcast, station(0x83), "marker")
+	w.fromPeer(peer3, lab.VNIUntagged, marker)
+	before := w.h1().expect(marker)
+	if n := count(before, "reflected?"); n != 1 {
+		t.Errorf("h1 got %d frames, want the broadcast alone", n)
+	}
+	if count(before, "a stranger") > 0 {
+		t.Error("h1 got a frame from a source that is no peer of the network")
+	}
+	f := frame(broadcast, lab.Host1.MAC, "marker")
+	w.h1().send(f)
+	if _, before := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f); count(before, "reflected?") > 0 {
+		t.Error("a frame from a peer went into a tunnel")
+	}
+	// No MAC is learned from a tunnel.
+	w.learned("ls0", lab.Host1.MAC.String())
+}
+
+// TestMoveBinding moves a (port, VLAN) from one network to another, in one commit: no frame
+// of the one is ever seen in the other.
+func TestMoveBinding(t *testing.T) {
+	w := newWorld(t)
+	w.basic()
+	w.ctl(fmt.Sprintf(`
+		add-ls ls1
+		set Logical_Switch ls1 tunnel_key=%d
+		add-mcast-remote ls1 unknown-dst %v`, lab.VNITagged, lab.RemoteIP))
+	mac := station(0x85)
+	w.h2().send(frame(broadcast, mac, "hello"))
+	w.learned("ls0", mac.String())
+	w.h1().drain()
+
+	// Frames of ls0 from the peer and from h1, to all and to the MAC that will be gone. After
+	// "moved" is known none of them may come to h2.
+	stops := []func(){
+		w.repeat(w.h3(), frame(broadcast, lab.Host3.MAC, "in ls0, to all")),
+		w.repeat(w.h1(), frame(mac, lab.Host1.MAC, "in ls0, to h2")),
+		w.repeat(w.h4(), frame(broadcast, lab.Host4.MAC, "in ls1, to all")),
+	}
+	w.h2().until("a frame in ls0", says("in ls0, to h2"))
+	w.ctl(fmt.Sprintf("unbind-ls %s p1 0 -- bind-ls %[1]s p1 0 ls1", w.name))
+	w.h2().until("a frame in ls1", says("in ls1"))
+	marker := frame(broadcast, lab.Host4.MAC, "marker 1")
+	w.h4().send(marker)
+	// One frame may have been on its way at the change; from the first of ls1 on, none.
+	if before := w.h2().expect(marker); count(before, "in ls0") > 0 {
+		t.Errorf("after the first frame of ls1, %d of ls0 came to h2", count(before, "in ls0"))
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	if before := w.h1().expectSoon(w.h3(), frame(broadcast, lab.Host3.MAC, "marker 2")); count(before, "in ls1") > 0 {
+		t.Error("frames of ls1 came to h1, which is in ls0")
+	}
+	w.learned("ls0", lab.Host1.MAC.String())
+
+	// What h2 sends is in ls1 alone.
+	w.h2().send(frame(broadcast, mac, "from h2"))
+	w.learned("ls1", mac.String())
+	w.h4().until("the broadcast of h2", says("from h2"))
+	if before := w.h1().expectSoon(w.h3(), frame(broadcast, lab.Host3.MAC, "marker 3")); count(before, "from h2") > 0 {
+		t.Error("a frame of ls1 came to h1, which is in ls0")
+	}
+}
+
+// expectSoon sends a frame at another tap and waits for it here.
+func (tp *tap) expectSoon(from *tap, f []byte) (before [][]byte) {
+	tp.t.Helper()
+	from.send(f)
+	return tp.expect(f)
+}
+
+// TestManyVLANs binds several VLANs of one port to one network: they reach each other through
+// that port, each with its own tag.
+func TestManyVLANs(t *testing.T) {
+	w := newWorld(t)
+	w.start(usual...)
+	w.ctl(fmt.Sprintf(`
+		add-ls ls0
+		bind-ls %s p0 0 ls0
+		bind-ls %[1]s p1 10 ls0
+		bind-ls %[1]s p1 20 ls0
+		bind-ls %[1]s p1 4094 ls0`, w.name))
+	f := frame(broadcast, lab.Host1.MAC, "to all VLANs")
+	stop := w.repeat(w.h1(), f)
+	tag := func(b []byte, vlan uint16) []byte {
+		return append(append(append([]byte{}, b[:12]...), 0x81, 0, byte(vlan>>8), byte(vlan)), b[12:]...)
+	}
+	for _, vlan := range []uint16{10, 20, 4094} {
+		w.h2().expect(tag(f, vlan))
+	}
+	stop()
+	mac := station(0x86)
+	f = frame(broadcast, mac, "from VLAN 10", 10)
+	w.h2().send(f)
+	w.h1().expect(untagged(f))
+	w.h2().expect(tag(untagged(f), 20))
+	w.learned("ls0", lab.Host1.MAC.String(), mac.String())
+
+	// Known now, in VLAN 10 alone.
+	inner := frame(mac, lab.Host1.MAC, "to VLAN 10")
+	w.h1().send(inner)
+	w.h2().expect(tag(inner, 10))
+	marker := frame(broadcast, lab.Host1.MAC, "marker")
+	w.h1().send(marker)
+	if n := count(w.h2().expect(tag(marker, 4094)), "to VLAN 10"); n != 0 {
+		t.Errorf("h2 got %d more copies of a frame that was for VLAN 10", n)
+	}
+}

@@ -1,0 +1,223 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/namespace"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// The first thread of the process must not be one that enters a namespace: it would keep it.
+func init() { runtime.LockOSThread() }
+
+// patience is how long anything may take to happen on a busy machine.
+const patience = 20 * time.Second
+
+// world is a lab, and the VTEP under test in it.
+type world struct {
+	t    *testing.T
+	lab  *lab.Lab
+	env  *testenv.Env // its RunDir is the VTEP's, its DBDir has the database
+	bin  string       // directory of the binary and its links
+	name string       // of the physical switch
+	pins string
+
+	vtep     *process // nil: not started, or ended
+	args     []string // of the last start
+	replica  *replica // nil: not opened
+	taps     map[string]*tap
+	external bool // the database is another server's, whose files begin with "c."
+}
+
+var worlds atomic.Int32 // numbers their names
+
+// newWorld builds the picture. No VTEP runs yet.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	testenv.Root(t)
+	testenv.NoLeaks(t)
+	w := &world{t: t, env: testenv.OVS(t), bin: testenv.Binary(t), taps: map[string]*tap{}}
+	w.name = fmt.Sprintf("e%dn%d", os.Getpid(), worlds.Add(1))
+	w.pins = mountPins(t)
+	l, err := lab.Up(w.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lab = l
+	t.Cleanup(w.end)
+	return w
+}
+
+// mountPins gives a BPF file system of the test's own, and a place in it.
+func mountPins(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "vtep-pins")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(dir) })
+	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
+		t.Fatalf("mount bpffs: %v", err)
+	}
+	t.Cleanup(func() {
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("pins left: %v, %v", left, err)
+		}
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount bpffs: %v", err)
+			_ = unix.Unmount(dir, unix.MNT_DETACH)
+		}
+	})
+	return filepath.Join(dir, "pins")
+}
+
+// end takes the VTEP down, with its forwarding, and the lab, and looks for leftovers.
+func (w *world) end() {
+	w.closeReplica()
+	if w.t.Failed() {
+		w.showLogs()
+	}
+	if w.vtep == nil && exists(w.pins) {
+		w.start(w.args...) // what a killed one left, only its successor takes down
+	}
+	if w.vtep != nil {
+		w.exit("--cleanup")
+	}
+	w.checkGone()
+	if err := w.lab.Down(); err != nil {
+		w.t.Error(err)
+	}
+	if left, err := namespace.List(w.name); err != nil || len(left) > 0 {
+		w.t.Errorf("namespaces left: %q, %v", left, err)
+	}
+	if exists(w.lab.Dir()) {
+		w.t.Errorf("directory left: %s", w.lab.Dir())
+	}
+}
+
+// checkGone checks that "exit --cleanup" has left nothing: no pins, no vxlan device, no
+// program on a port, no socket, no pidfile.
+func (w *world) checkGone() {
+	w.t.Helper()
+	if exists(w.pins) {
+		w.t.Errorf("pins left in %s", w.pins)
+	}
+	for _, name := range w.devices(lab.VTEP) {
+		if strings.HasPrefix(name, "vtep") {
+			w.t.Errorf("device left: %s", name)
+		}
+	}
+	for _, program := range w.programs() {
+		w.t.Errorf("program left on %s", program)
+	}
+	for _, path := range w.leftovers() {
+		w.t.Errorf("left in the run directory: %s", path)
+	}
+}
+
+// leftovers lists the sockets and pidfiles in the run directory, of which an orderly end
+// leaves none.
+func (w *world) leftovers() []string {
+	w.t.Helper()
+	var all []string
+	for _, pattern := range []string{"*.sock", "*.ctl", "*.pid"} {
+		left, err := filepath.Glob(filepath.Join(w.env.RunDir, pattern))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		all = append(all, left...)
+	}
+	if w.external {
+		all = slices.DeleteFunc(all, func(path string) bool { return strings.HasPrefix(filepath.Base(path), "c.") })
+	}
+	return all
+}
+
+// devices lists the network devices of a node.
+func (w *world) devices(node lab.Node) []string {
+	w.t.Helper()
+	var names []string
+	w.links(node, func(h *netlink.Handle) error {
+		all, err := h.LinkList()
+		for _, l := range all {
+			names = append(names, l.Attrs().Name)
+		}
+		return err
+	})
+	return names
+}
+
+// links calls f with a netlink handle of a node.
+func (w *world) links(node lab.Node, f func(*netlink.Handle) error) {
+	w.t.Helper()
+	n := w.lab.Namespace(node)
+	if n == nil {
+		return // the lab could not be built
+	}
+	if err := n.Links(f); err != nil {
+		w.t.Fatalf("links of %s: %v", node, err)
+	}
+}
+
+// address gives a device one more address.
+func (w *world) address(node lab.Node, device, prefix string) {
+	w.t.Helper()
+	w.links(node, func(h *netlink.Handle) error {
+		link, err := h.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		addr, err := netlink.ParseAddr(prefix)
+		if err != nil {
+			return err
+		}
+		return h.AddrAdd(link, addr)
+	})
+}
+
+// reach pings until the first reply, since rows take effect a moment after their commit, and
+// from there on no packet may be lost.
+func (w *world) reach(from, to lab.Station) {
+	w.t.Helper()
+	testenv.Eventually(w.t, patience, func() error {
+		r := w.ping(from, to, 1, time.Millisecond)
+		if r.Received == 0 {
+			return fmt.Errorf("no reply from %s to %s", to.Node, from.Node)
+		}
+		return nil
+	})
+	if r := w.ping(from, to, 20, 5*time.Millisecond); r.Lost() > 0 {
+		w.t.Fatalf("%s -> %s: %d of %d packets lost", from.Node, to.Node, r.Lost(), r.Sent)
+	}
+}
+
+func (w *world) ping(from, to lab.Station, count int, interval time.Duration) lab.Replies {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	r, err := w.lab.Ping(ctx, from.Node, to.IP.Addr(), count, interval)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
