@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/ovsdb/storage"
+	"github.com/vtep/vtep/internal/ovsdb/stream"
+)
+
+// openDatabase makes the database when it is absent, and serves it at RUNDIR/db.sock, at the
+// remotes of the command line, and at those of its Manager rows.
+func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
+	durability, err := r.durable()
+	if err != nil {
+		return nil, err
+	}
+	if err := createDatabase(r.db); err != nil {
+		return nil, err
+	}
+	s, err := server.New(server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: durability})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.serveDatabase(s); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (r *vtepRun) serveDatabase(s *server.Server) error {
+	name, err := s.AddDatabase(r.db)
+	switch {
+	case errors.Is(err, storage.ErrNotOVSDB):
+		return fmt.Errorf("%s: not an OVSDB file; name another with --db, or move it away and an empty database is made", r.db)
+	case errors.Is(err, storage.ErrLocked):
+		return fmt.Errorf("%s: in use by another process (%w); give this VTEP its own with --db", r.db, err)
+	case err != nil:
+		return fmt.Errorf("open database: %w", err)
+	}
+	if want := hwvtep.Schema().Name; name != want {
+		return fmt.Errorf("%s: holds the database %q, not %q; name another file with --db", r.db, name, want)
+	}
+	remotes := append([]string{
+		"punix:" + filepath.Join(r.d.Dirs.Run, "db.sock"),
+		"db:" + name + ",Global,managers",
+	}, r.remotes...)
+	for _, remote := range remotes {
+		if err := s.AddRemote(remote); err != nil {
+			return fmt.Errorf("listen on %s: %w", remote, err)
+		}
+	}
+	return nil
+}
+
+// createDatabase makes an empty hardware_vtep database at path, unless there is a file.
+func createDatabase(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if err := daemon.Make(filepath.Dir(path)); err != nil {
+		return err
+	}
+	l, err := storage.Create(path, hwvtep.Schema().AppendJSON(nil), storage.Options{})
+	if err != nil {
+		return fmt.Errorf("create database: %w", err)
+	}
+	return l.Close()
+}
+
+// dialPipe makes connections to a server in this process.
+func dialPipe(s *server.Server) func(context.Context) (net.Conn, error) {
+	return func(context.Context) (net.Conn, error) { return s.Pipe() }
+}

@@ -1,0 +1,88 @@
+// Command vtep is a VXLAN tunnel endpoint driven through OVSDB, and the tools around it.
+//
+// One binary, several personalities: the name it is called by selects one (vtep-ctl,
+// ovs-vtep, ovsdb-server), and under any other name the first argument does.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// version is set by the build (-ldflags -X main.version=...).
+var version = "devel"
+
+// personality is one of the programs that the binary can be.
+type personality struct {
+	name    string // first argument of vtep
+	link    string // argv[0] that selects it too; empty: none
+	summary string
+	run     func(args []string) int // args without the program's name; the exit status
+}
+
+// personalities lists them in the order of the help text.
+func personalities() []personality {
+	return []personality{
+		{"run", "", "run a VTEP: database server, agent and dataplane in one process", runVTEP},
+		{"ovs-vtep", "ovs-vtep", "run a VTEP on an external ovsdb-server, with the command line of ovs-vtep", runOVSVTEP},
+		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl},
+		{"ovsdb-server", "ovsdb-server", "serve OVSDB databases of any schema", runOVSDBServer},
+		{"lab", "", "try it all in network namespaces: up, status, exec, down, demo", runLab},
+		{"version", "", "print the version", runVersion},
+		{"help", "", "print this text", runHelp},
+	}
+}
+
+func main() { os.Exit(dispatch(os.Args)) }
+
+// dispatch selects the personality and runs it.
+func dispatch(argv []string) int {
+	all := personalities()
+	called := filepath.Base(argv[0])
+	for _, p := range all {
+		if p.link == called {
+			return p.run(argv[1:])
+		}
+	}
+	if len(argv) < 2 {
+		usage(os.Stderr)
+		return 1
+	}
+	name := argv[1]
+	switch name {
+	case "-h", "--help":
+		name = "help"
+	case "-V", "--version":
+		name = "version"
+	case "vtep-ctl":
+		name = "ctl"
+	}
+	for _, p := range all {
+		if p.name == name {
+			return p.run(argv[2:])
+		}
+	}
+	fmt.Fprintf(os.Stderr, "vtep: unknown command %q; \"vtep help\" lists them\n", name)
+	return 1
+}
+
+func runVersion([]string) int {
+	fmt.Printf("vtep %s\nhardware_vtep schema 1.7.0\n", version)
+	return 0
+}
+
+func runHelp([]string) int {
+	usage(os.Stdout)
+	return 0
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "vtep: a VXLAN tunnel endpoint driven through OVSDB\n\nusage: vtep COMMAND [ARG...]\n\n")
+	for _, p := range personalities() {
+		name := p.name
+		fmt.Fprintf(w, "  %-14s %s\n", name, p.summary)
+	}
+	fmt.Fprint(w, "\n\"vtep COMMAND --help\" says more about one. The links vtep-ctl, ovs-vtep\nand ovsdb-server beside the binary are the commands of the same names.\n")
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/ovsdb/stream"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf"
+	"github.com/vtep/vtep/internal/plane/memory"
+)
+
+// vtepRun is the "run" personality: its command line, and the wiring of the database
+// server, the replica, the agent and a plane.
+type vtepRun struct {
+	d   *daemon.Daemon
+	log *slog.Logger
+
+	// The command line.
+	name       string // of the physical switch
+	db         string
+	connect    string // an external server; empty: the embedded one
+	plane      string
+	pinDir     string
+	tunnelIP   string
+	ports      []string
+	remotes    []string
+	durability string
+	files      stream.TLSFiles
+}
+
+func runVTEP(args []string) int {
+	r := &vtepRun{d: daemon.New("vtep", version, daemon.VTEPDirs()), plane: "ebpf"}
+	return r.main(args)
+}
+
+// runOVSVTEP takes the command line of Open vSwitch's emulator: an external database server
+// at the usual socket.
+func runOVSVTEP(args []string) int {
+	r := &vtepRun{d: daemon.New("ovs-vtep", version, daemon.OVSDirs()), plane: "ebpf"}
+	r.connect = "unix:" + filepath.Join(r.d.Dirs.Run, "db.sock")
+	return r.main(args)
+}
+
+func (r *vtepRun) main(args []string) int {
+	r.log = r.d.Logger("vtep")
+	names, err := daemon.Parse(args, append(r.options(), r.d.Options()...))
+	switch {
+	case errors.Is(err, daemon.ErrHelp):
+		r.usage(os.Stdout)
+		return 0
+	case errors.Is(err, daemon.ErrVersion):
+		return runVersion(nil)
+	case err == nil:
+		err = r.check(names)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", r.d.Name, err)
+		return 1
+	}
+	if err := daemon.Make(r.d.Dirs.Run); err != nil {
+		return r.d.Fatal(err)
+	}
+	if status, over := r.d.Start(); over {
+		return status
+	}
+	defer r.d.Close()
+	return r.serve()
+}
+
+func (r *vtepRun) options() []daemon.Option {
+	return []daemon.Option{
+		daemon.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
+		daemon.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
+		daemon.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
+		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
+		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
+		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
+		daemon.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
+		daemon.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
+		daemon.String("durability", "POLICY", "always (default), client or off: when a transaction waits for the disk", &r.durability),
+		{Long: "private-key", Short: 'p', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "private key for TLS",
+			Set: func(arg string) error { r.files.PrivateKey = arg; return nil }},
+		{Long: "certificate", Short: 'c', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate for TLS",
+			Set: func(arg string) error { r.files.Certificate = arg; return nil }},
+		{Long: "ca-cert", Short: 'C', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate of the authority of peers",
+			Set: func(arg string) error { r.files.CACert = arg; return nil }},
+		{Long: "bootstrap-ca-cert", Arg: daemon.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
+			Set: func(arg string) error { r.files.CACert, r.files.Bootstrap = arg, true; return nil }},
+		daemon.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &r.files.PeerCACert),
+		{Long: "root-prefix", Arg: daemon.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
+		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
+		{Long: "version", Short: 'V', Set: func(string) error { return daemon.ErrVersion }},
+	}
+}
+
+func (r *vtepRun) usage(w io.Writer) {
+	fmt.Fprintf(w, "run a VTEP: database server, agent and dataplane in one process\n"+
+		"usage: %s [OPTION]... PS-NAME\nwhere PS-NAME is the name of the Physical_Switch.\n\n", map[bool]string{true: "vtep run", false: r.d.Name}[r.d.Name == "vtep"])
+	daemon.PrintOptions(w, r.options())
+	fmt.Fprintln(w, "\nDaemon and logging options:")
+	daemon.PrintOptions(w, r.d.Options())
+}
+
+func (r *vtepRun) defaultDB() string { return filepath.Join(r.d.Dirs.DB, "vtep.db") }
+
+// check completes the command line, and refuses what can't work before anything is made.
+func (r *vtepRun) check(names []string) error {
+	switch len(names) {
+	case 0:
+		return errors.New("the name of the physical switch is missing; see --help")
+	case 1:
+		r.name = names[0]
+	default:
+		return fmt.Errorf("one physical switch can be run, %d are named: %q", len(names), names)
+	}
+	if r.name == "" {
+		return errors.New("the name of the physical switch is empty")
+	}
+	if r.plane != "ebpf" && r.plane != "memory" {
+		return fmt.Errorf("--plane=%s: not one of ebpf and memory", r.plane)
+	}
+	if r.connect != "" && r.db != "" {
+		return errors.New("--db and --connect exclude each other: with --connect the database is the other server's")
+	}
+	if r.connect != "" && len(r.remotes) > 0 {
+		return errors.New("--remote and --connect exclude each other: with --connect the other server listens")
+	}
+	if r.tunnelIP != "" {
+		ip, err := netip.ParseAddr(r.tunnelIP)
+		if err != nil || !ip.Is4() || ip.IsUnspecified() || ip.IsMulticast() {
+			return fmt.Errorf("--tunnel-ip=%s: not an IPv4 address that a tunnel can have", r.tunnelIP)
+		}
+	}
+	if _, err := r.durable(); err != nil {
+		return err
+	}
+	// --detach leaves the directory: names must not depend on it.
+	if r.db == "" {
+		r.db = r.defaultDB()
+	}
+	for _, path := range []*string{&r.d.Dirs.Run, &r.db} {
+		abs, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = abs
+	}
+	return nil
+}
+
+func (r *vtepRun) durable() (server.Durability, error) {
+	switch r.durability {
+	case "", "always":
+		return server.DurableAlways, nil
+	case "client":
+		return server.DurableClient, nil
+	case "off":
+		return server.DurableOff, nil
+	}
+	return 0, fmt.Errorf("--durability=%s: not one of always, client and off", r.durability)
+}
+
+// serve opens everything, says that it is ready, and runs until it is told to end.
+// Whatever ends it, forwarding stays as it is, unless "exit --cleanup" was asked for.
+func (r *vtepRun) serve() int {
+	lock, err := lockDir(r.d.Dirs.Run)
+	if err != nil {
+		return r.d.Fatal(err)
+	}
+	defer lock.Close()
+
+	var tls *stream.TLS
+	if r.files != (stream.TLSFiles{}) {
+		if tls, err = stream.LoadTLS(r.files); err != nil {
+			return r.d.Fatal(err)
+		}
+	}
+	replica := idl.Options{Database: hwvtep.Schema().Name, Logger: r.d.Logger("idl"), Name: r.connect}
+	if r.connect == "" {
+		db, err := r.openDatabase(tls)
+		if err != nil {
+			return r.d.Fatal(err)
+		}
+		defer func() {
+			if err := db.Close(); err != nil {
+				r.log.Warn("database not closed well", "err", err)
+			}
+		}()
+		replica.Dial = dialPipe(db)
+	} else {
+		replica.Dial = idl.DialTarget(r.connect, tls)
+	}
+	p, err := r.openPlane()
+	if err != nil {
+		return r.d.Fatal(err)
+	}
+	err = r.runAgent(idl.New(replica), p)
+	if r.d.Cleanup() {
+		err = errors.Join(err, p.Destroy(context.Background()))
+	} else {
+		err = errors.Join(err, p.Close())
+	}
+	if err != nil {
+		return r.d.Fatal(err)
+	}
+	return 0
+}
+
+// runAgent runs the replica and the agent until the daemon's end or a failure of one of them.
+func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
+	ctx, cancel := context.WithCancel(r.d.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- replica.Run(ctx) }()
+
+	a := agent.New(agent.Options{
+		Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports,
+		Replica: replica, Plane: p, Logger: r.d.Logger("agent"),
+	})
+	err := r.d.Ready()
+	if err == nil {
+		r.log.Info("running", "switch", r.name, "plane", r.plane, "version", version)
+		err = a.Run(ctx)
+	}
+	cancel()
+	if rerr := <-done; rerr != nil && !errors.Is(rerr, context.Canceled) {
+		err = errors.Join(err, rerr)
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// openPlane makes the plane that the command line names.
+func (r *vtepRun) openPlane() (plane.Plane, error) {
+	if r.plane == "memory" {
+		fabric := memory.New(memory.Options{})
+		for _, port := range r.ports {
+			fabric.AddDevice(port)
+		}
+		return fabric.Open(), nil
+	}
+	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
+		DirectEncap: true, DirectDecap: true})
+}
