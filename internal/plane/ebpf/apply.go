@@ -217,6 +217,7 @@ func (p *Plane) install() error {
 	for _, prt := range p.ports {
 		p.attachPort(prt)
 	}
+	p.attachUnderlays()
 	p.retireChunks(now)
 	for _, remove := range []func() error{
 		p.tDevices.put,

@@ -45,6 +45,11 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	if p.overlay.ifindex != 0 && !p.attached(p.overlay.ifindex) {
 		a = append(a, plane.Drift{Kind: "tunnel", Key: p.vxlanName(), Want: "program attached"})
 	}
+	for index := range p.overlay.underlays {
+		if !p.attached(index) {
+			a = append(a, plane.Drift{Kind: "tunnel", Key: p.nameOf(uint32(index)), Want: "program attached"})
+		}
+	}
 	var s vtepSettings
 	if err := p.objs.Config.Lookup(uint32(0), &s); err != nil {
 		return nil, fmt.Errorf("ebpf plane: audit: read map config: %w", err)

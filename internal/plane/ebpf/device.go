@@ -10,11 +10,12 @@ import (
 
 // device is what the plane knows of a network device of the host.
 type device struct {
-	index int
-	name  string
-	mtu   int
-	up    bool
-	vxlan bool
+	index    int
+	name     string
+	mtu      int
+	up       bool
+	vxlan    bool
+	ethernet bool // has Ethernet headers
 }
 
 // devices mirrors the host's devices and IPv4 addresses; the watcher keeps it true.
@@ -32,7 +33,7 @@ type addrKey struct {
 func deviceOf(l netlink.Link) device {
 	a := l.Attrs()
 	return device{
-		index: a.Index, name: a.Name, mtu: a.MTU, vxlan: l.Type() == "vxlan",
+		index: a.Index, name: a.Name, mtu: a.MTU, vxlan: l.Type() == "vxlan", ethernet: a.EncapType == "ether",
 		up: a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
 	}
 }

@@ -27,6 +27,7 @@ type overlay struct {
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
 	err       error               // why there is no device
+	underlays map[int]bool        // devices by which peers are reached and that run the short way in
 }
 
 // vxlanName is unique for the switch name and fits a device name.
@@ -179,4 +180,35 @@ func ipNumber(ip netip.Addr) uint32 {
 
 func ipOf(n uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
+}
+
+// attachUnderlays makes the program of the short way in run on the devices by which peers
+// are reached. It is a short cut only, so that a device which refuses it is no error.
+func (p *Plane) attachUnderlays() {
+	want := map[int]bool{}
+	if p.opts.DirectDecap && p.overlay.ip.IsValid() && p.overlay.err == nil {
+		for _, pr := range p.peers {
+			entry := p.tPeers.want[pr.number]
+			if d := p.devices.byIndex[int(entry.Ifindex)]; d.ethernet && p.portOf(d.index) == nil {
+				want[d.index] = true
+			}
+		}
+	}
+	for index := range want {
+		if p.overlay.underlays[index] {
+			continue
+		}
+		if err := p.attach(index, p.objs.VtepUnderlay); err != nil {
+			p.log.Warn("no short way in", "device", p.devices.byIndex[index].name, "error", err)
+			delete(want, index)
+			continue
+		}
+		p.tDevices.set(uint32(index), vtepDevice{})
+	}
+	for index := range p.overlay.underlays {
+		if !want[index] {
+			p.leaving = append(p.leaving, index)
+		}
+	}
+	p.overlay.underlays = want
 }

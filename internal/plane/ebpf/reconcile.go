@@ -122,7 +122,7 @@ func (p *Plane) adopt(c *contents) {
 	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
 	p.peers, p.lists = map[uint32]*peer{}, map[vtepMacKey]list{}
 	p.retired, p.leaving, p.idlePeers = nil, nil, nil
-	p.overlay.anyVNI = nil
+	p.overlay.anyVNI, p.overlay.underlays = nil, nil
 
 	a := adopted{
 		switches: map[intent.SwitchID]uint32{},
@@ -194,6 +194,9 @@ func (p *Plane) detachStrangers(have map[uint32]vtepDevice) error {
 	keep := map[int]bool{p.overlay.ifindex: true}
 	for _, prt := range p.ports {
 		keep[prt.device] = true
+	}
+	for index := range p.overlay.underlays {
+		keep[index] = true
 	}
 	for index, d := range have {
 		if !keep[int(index)] {

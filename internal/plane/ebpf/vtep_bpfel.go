@@ -131,24 +131,25 @@ type vtepTunnelKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	vtepMapBindings     = "bindings"
-	vtepMapChunks       = "chunks"
-	vtepMapConfig       = "config"
-	vtepMapCounters     = "counters"
-	vtepMapDecaps       = "decaps"
-	vtepMapDevices      = "devices"
-	vtepMapDrops        = "drops"
-	vtepMapEvents       = "events"
-	vtepMapFloods       = "floods"
-	vtepMapLocals       = "locals"
-	vtepMapMembers      = "members"
-	vtepMapPeers        = "peers"
-	vtepMapQuotas       = "quotas"
-	vtepMapRemotes      = "remotes"
-	vtepMapSwitches     = "switches"
-	vtepProgVtepOverlay = "vtep_overlay"
-	vtepProgVtepPort    = "vtep_port"
-	vtepProgVtepProbe   = "vtep_probe"
+	vtepMapBindings      = "bindings"
+	vtepMapChunks        = "chunks"
+	vtepMapConfig        = "config"
+	vtepMapCounters      = "counters"
+	vtepMapDecaps        = "decaps"
+	vtepMapDevices       = "devices"
+	vtepMapDrops         = "drops"
+	vtepMapEvents        = "events"
+	vtepMapFloods        = "floods"
+	vtepMapLocals        = "locals"
+	vtepMapMembers       = "members"
+	vtepMapPeers         = "peers"
+	vtepMapQuotas        = "quotas"
+	vtepMapRemotes       = "remotes"
+	vtepMapSwitches      = "switches"
+	vtepProgVtepOverlay  = "vtep_overlay"
+	vtepProgVtepPort     = "vtep_port"
+	vtepProgVtepProbe    = "vtep_probe"
+	vtepProgVtepUnderlay = "vtep_underlay"
 )
 
 // loadVtep returns the embedded CollectionSpec for vtep.
@@ -193,9 +194,10 @@ type vtepSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepProgramSpecs struct {
-	VtepOverlay *ebpf.ProgramSpec `ebpf:"vtep_overlay"`
-	VtepPort    *ebpf.ProgramSpec `ebpf:"vtep_port"`
-	VtepProbe   *ebpf.ProgramSpec `ebpf:"vtep_probe"`
+	VtepOverlay  *ebpf.ProgramSpec `ebpf:"vtep_overlay"`
+	VtepPort     *ebpf.ProgramSpec `ebpf:"vtep_port"`
+	VtepProbe    *ebpf.ProgramSpec `ebpf:"vtep_probe"`
+	VtepUnderlay *ebpf.ProgramSpec `ebpf:"vtep_underlay"`
 }
 
 // vtepMapSpecs contains maps before they are loaded into the kernel.
@@ -292,9 +294,10 @@ type vtepVariables struct {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepPrograms struct {
-	VtepOverlay *ebpf.Program `ebpf:"vtep_overlay"`
-	VtepPort    *ebpf.Program `ebpf:"vtep_port"`
-	VtepProbe   *ebpf.Program `ebpf:"vtep_probe"`
+	VtepOverlay  *ebpf.Program `ebpf:"vtep_overlay"`
+	VtepPort     *ebpf.Program `ebpf:"vtep_port"`
+	VtepProbe    *ebpf.Program `ebpf:"vtep_probe"`
+	VtepUnderlay *ebpf.Program `ebpf:"vtep_underlay"`
 }
 
 func (p *vtepPrograms) Close() error {
@@ -302,6 +305,7 @@ func (p *vtepPrograms) Close() error {
 		p.VtepOverlay,
 		p.VtepPort,
 		p.VtepProbe,
+		p.VtepUnderlay,
 	)
 }
 

@@ -2,6 +2,7 @@
 // First stage of frames from an attached port: binding, tag, counters, learning, forwarding.
 #pragma once
 
+#include "direct.h"
 #include "flood.h"
 #include "learn.h"
 
@@ -76,7 +77,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		if (r) {
 			struct target t = {.ip = r->ip, .vni = r->vni, .id = r->peer};
 
-			return redirect_tunnel(skb, &t, &size);
+			return to_tunnel(skb, &t, &size);
 		}
 		l = find_local(&dst, &m);
 		if (l) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The programs. Each is attached at TC ingress of a device and decides every frame itself:
-// nothing is left to the host's stack, as on the ports of a bridge.
+// nothing is left to the host's stack, as on the ports of a bridge. Only the underlay is the
+// host's own; there a program picks out what it can deliver at once.
 //
 //   vtep_port     port ------> from_port     -> member | tunnel | flood | drop
 //   vtep_overlay  vxlan -----> from_overlay  -> member | flood to members | drop
+//   vtep_underlay underlay --> from_underlay -> member | (the host, hence vxlan)
 
 #include "overlay.h"
 #include "port.h"
+#include "underlay.h"
 
 SEC("tc")
 int vtep_port(struct __sk_buff *skb)
@@ -18,6 +21,12 @@ SEC("tc")
 int vtep_overlay(struct __sk_buff *skb)
 {
 	return from_overlay(skb);
+}
+
+SEC("tc")
+int vtep_underlay(struct __sk_buff *skb)
+{
+	return from_underlay(skb);
 }
 
 // Not attached: run once at start to find out whether the kernel lets a program choose the

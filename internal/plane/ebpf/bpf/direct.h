@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// The short ways: the program itself adds or takes off the outer headers, without the vxlan
+// device. Only for the frames that are many and simple, IP unicast; for every other one the
+// answer is LONG_WAY and the vxlan device does the same, more slowly.
+#pragma once
+
+#include <linux/in.h>
+#include <linux/udp.h>
+
+#include "learn.h"
+#include "output.h"
+
+#define LONG_WAY (-2)
+#define VXLAN_PORT 4789
+#define AF_INET 2
+#define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8) // Linux 6.3; not in older headers
+
+// What is between the outer Ethernet header and the inner packet.
+struct encapsulation {
+	struct iphdr ip;
+	struct udphdr udp;
+	__be32 flags;
+	__be32 vni; // in the upper 24 bits
+	struct ethhdr inner;
+} __attribute__((packed, aligned(2)));
+
+#define VXLAN_HAS_VNI 0x08000000
+#define ECN_MASK 3
+#define ECN_ECT_0 2
+#define ECN_CE 3
+
+// The checksum of an IPv4 header without options. Over a header that has one: 0 if right.
+static __always_inline __u16 ip_checksum(const void *ip)
+{
+	const __u16 *p = ip;
+	__u32 sum = 0;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < (int)sizeof(struct iphdr) / 2; i++)
+		sum += p[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	return ~sum;
+}
+
+// The outer congestion bits for those of the inner packet, as the kernel's tunnels have it.
+static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
+{
+	__u8 b[2] = {}, ecn;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, b, sizeof(b)))
+		return 0;
+	// IPv4 has them at the end of its second byte, IPv6 in the middle of it.
+	ecn = (skb->protocol == bpf_htons(ETH_P_IP) ? b[1] : b[1] >> 4) & ECN_MASK;
+	return ecn == ECN_CE ? ECN_ECT_0 : ecn;
+}
+
+// Sends the frame to the tunnel, or LONG_WAY, with the frame as it was.
+static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32 source)
+{
+	struct encapsulation e = {};
+	struct bpf_redir_neigh hop = {.nh_family = AF_INET};
+	struct ethhdr *eth;
+	struct peer *p;
+	__u32 hash, ifindex, length;
+
+	if (!t)
+		return LONG_WAY;
+	p = bpf_map_lookup_elem(&peers, &t->id);
+	eth = ethernet(skb);
+	if (!p || !eth || p->ip != t->ip || !p->ifindex)
+		return LONG_WAY;
+	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return LONG_WAY;
+	length = skb->len + OUTER_HEADERS;
+	if (length > 0xffff)
+		return LONG_WAY;
+	ifindex = p->ifindex;
+	hop.ipv4_nh = p->gateway;
+
+	e.inner = *eth;
+	e.flags = bpf_htonl(VXLAN_HAS_VNI);
+	e.vni = bpf_htonl(t->vni << 8);
+	hash = bpf_get_hash_recalc(skb);
+	e.udp.source = bpf_htons(0xc000 | ((hash ^ hash >> 16) & 0x3fff));
+	e.udp.dest = bpf_htons(VXLAN_PORT);
+	e.udp.len = bpf_htons(length - sizeof(e.ip));
+	e.ip.version = 4;
+	e.ip.ihl = 5;
+	e.ip.tos = outer_ecn(skb);
+	e.ip.tot_len = bpf_htons(length);
+	e.ip.frag_off = bpf_htons(0x4000); // don't fragment
+	e.ip.ttl = 64;
+	e.ip.protocol = IPPROTO_UDP;
+	e.ip.saddr = bpf_htonl(source);
+	e.ip.daddr = bpf_htonl(t->ip);
+	e.ip.check = ip_checksum(&e);
+
+	// The inner Ethernet header is told to the kernel as a tunnel's second layer, so that
+	// segmentation offload finds the inner packet.
+	if (bpf_skb_adjust_room(skb, sizeof(e), BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
+				BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
+				BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)) |
+				BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+		return LONG_WAY;
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, &e, sizeof(e), 0))
+		return drop(DROP_FAILED);
+	// The kernel's neighbour table gives the MAC and keeps it fresh.
+	return bpf_redirect_neigh(ifindex, &hop, sizeof(hop), 0);
+}
+
+// Sends the frame to a tunnel, by the short way or by the long one.
+static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
+{
+	struct settings *cfg = get_config();
+	struct peer *p;
+	int result;
+
+	if (cfg && cfg->flags & CONFIG_DIRECT_ENCAP && cfg->tunnel_ip && !s->tagged) {
+		p = bpf_map_lookup_elem(&peers, &t->id);
+		if (p && fits_tunnel(p, t->ip, s)) {
+			result = encapsulate(skb, t, cfg->tunnel_ip);
+			if (result != LONG_WAY)
+				return result;
+		}
+	}
+	return redirect_tunnel(skb, t, s);
+}
+
+// The inner Ethernet header if this is a plain VXLAN frame for us that may be taken apart
+// here; vni and source are filled in. NULL: the long way.
+static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct settings *cfg,
+						  struct tunnel_key *from)
+{
+	void *data = (void *)(long)skb->data;
+	struct encapsulation *e = data + ETH_HLEN;
+	__u32 length;
+
+	// Frames that stand for several are left to the kernel: it forgets nothing about
+	// their segmentation when it takes the headers off.
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present || skb->gso_size ||
+	    skb->pkt_type != 0 /* PACKET_HOST */)
+		return NULL;
+	if ((void *)(e + 1) > (void *)(long)skb->data_end)
+		return NULL;
+	length = bpf_ntohs(e->ip.tot_len);
+	if (e->ip.version != 4 || e->ip.ihl != 5 || e->ip.protocol != IPPROTO_UDP ||
+	    e->ip.frag_off & bpf_htons(0x3fff) || bpf_ntohl(e->ip.daddr) != cfg->tunnel_ip ||
+	    length + ETH_HLEN != skb->len)
+		return NULL;
+	if (e->udp.dest != bpf_htons(VXLAN_PORT) || e->udp.check ||
+	    bpf_ntohs(e->udp.len) != length - sizeof(e->ip))
+		return NULL;
+	if (e->flags != bpf_htonl(VXLAN_HAS_VNI) || bpf_ntohl(e->vni) & 0xff)
+		return NULL;
+	// Congestion on the underlay has to be told to the inner packet.
+	if ((e->ip.tos & ECN_MASK) == ECN_CE || ip_checksum(e))
+		return NULL;
+	from->ip = bpf_ntohl(e->ip.saddr);
+	from->vni = bpf_ntohl(e->vni) >> 8;
+	return &e->inner;
+}
