@@ -54,6 +54,7 @@ func groups() []group {
 		localMACCommands(),
 		remoteMACCommands(),
 		managerCommands(),
+		applyCommands(),
 		databaseCommands(),
 		toolCommands(),
 	}
@@ -124,11 +125,14 @@ type call struct {
 	needed *needs // for needs
 	x      *txn   // for run
 	last   bool   // no command follows
+	only   bool   // nor was there one before
 
 	out   strings.Builder // text output
 	table *table          // output that can be formatted; nil: out is the output
 	value jsonValue       // output for -f json, of a command that prints text; nil: none
 	made  ovsdb.UUID      // the row that "create" made
+
+	config *config // of "apply"
 }
 
 // has says whether an option was given.

@@ -34,6 +34,7 @@ func (t *tool) parseInvocation(words []string, local map[string]string) ([]*call
 		return nil, errNoCommand
 	}
 	calls[len(calls)-1].last = true
+	calls[0].only = len(calls) == 1
 	for _, c := range calls {
 		if c.alone != nil && len(calls) > 1 {
 			return nil, fmt.Errorf("'%s' cannot be combined with other commands", c.name)

@@ -16,6 +16,7 @@ type endpoint struct {
 	encap, ip string
 	key       int64 // VNI on this tunnel instead of the logical switch's
 	hasKey    bool
+	exact     bool // without a key, only a locator without one is meant
 }
 
 var tunnelKeyOption = option{long: "tunnel-key", arg: requiredArg, argName: "VNI", extra: true,
@@ -50,7 +51,10 @@ func (e endpoint) matches(loc *record) bool {
 		return false
 	}
 	key := loc.field("tunnel_key")
-	return !e.hasKey || key.Len() > 0 && key.Key(0).Int() == e.key
+	if !e.hasKey {
+		return !e.exact || key.IsEmpty()
+	}
+	return key.Len() > 0 && key.Key(0).Int() == e.key
 }
 
 // findLocator returns the locator of an endpoint, or nil. Of several it prefers the one

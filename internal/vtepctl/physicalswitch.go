@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
 )
 
 func physicalSwitchCommands() group {
@@ -79,13 +80,18 @@ func delPS(c *call) error {
 		}
 		return err
 	}
-	for _, port := range c.x.ports(ps) {
-		c.x.dropRef(ps, "ports", port)
-		c.x.remove(port)
-	}
-	c.x.dropRef(c.x.global(), "switches", ps)
-	c.x.remove(ps)
+	c.x.removeSwitch(ps)
 	return nil
+}
+
+// removeSwitch removes a physical switch with its ports.
+func (x *txn) removeSwitch(ps *record) {
+	for _, port := range x.ports(ps) {
+		x.remove(port)
+	}
+	x.set(ps, "ports", ovsdb.Datum{})
+	x.dropRef(x.global(), "switches", ps)
+	x.remove(ps)
 }
 
 func listPS(c *call) error {

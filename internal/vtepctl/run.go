@@ -29,15 +29,21 @@ func (t *tool) transact(calls []*call) error {
 	if err := s.monitor(n); err != nil {
 		return err
 	}
-	for {
+	for retries := 0; ; {
 		version := s.have.version
 		err := t.attempt(s, calls)
 		if err == nil {
 			break
 		}
+		var refused *transactionError
+		if errors.As(err, &refused) && s.have.version != version && retries < maxRetries {
+			// It may have been refused for what another client did in the meantime, which
+			// the commands did not know of.
+			retries++
+			continue
+		}
 		if !errors.Is(err, errRetry) {
-			var refused *transactionError
-			if errors.As(err, &refused) {
+			if refused != nil {
 				t.Log.Logger("ovsdb_idl").Warn(err.Error())
 			}
 			return err
@@ -48,6 +54,9 @@ func (t *tool) transact(calls []*call) error {
 	}
 	return t.print(calls)
 }
+
+// maxRetries is how often a refused transaction is tried again, at most.
+const maxRetries = 10
 
 // attempt runs the commands on what the server has now, and commits.
 func (t *tool) attempt(s *session, calls []*call) error {
@@ -69,7 +78,7 @@ func (t *tool) attempt(s *session, calls []*call) error {
 		return err
 	}
 	given := map[ovsdb.UUID]ovsdb.UUID{}
-	if req := x.build(); req.changes {
+	if req := x.build(); req.changes && !x.abandon {
 		result, err := s.call("transact", req.params)
 		if given, err = req.judge(result, err); err != nil {
 			return err

@@ -17,7 +17,8 @@ type txn struct {
 	touched []*record // written, verified, inserted or deleted, in this order
 	symbols ovsdb.SymbolTable
 	comment string
-	dryRun  bool
+	dryRun  bool // the server is to check it, but not to commit
+	abandon bool // it is not even sent
 }
 
 func newTxn(base *replica) *txn {
