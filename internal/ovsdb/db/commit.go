@@ -33,19 +33,18 @@ func (x *txn) commit() (*ChangeSet, error) {
 	return x.publish(), nil
 }
 
-// rows calls f for each row of the transaction, also those that f adds, until
+// each calls f for each row of the transaction, also those that f adds, until
 // f returns an error.
 func (x *txn) each(f func(tt *txnTable, r *txnRow) error) error {
-	done := make([]int, len(x.tables))
+	for _, tt := range x.tables {
+		tt.seen = 0
+	}
 	for again := true; again; {
 		again = false
 		for i := 0; i < len(x.tables); i++ {
-			if i == len(done) {
-				done = append(done, 0)
-			}
-			for tt := x.tables[i]; done[i] < len(tt.rows); {
-				r := tt.rows[done[i]]
-				done[i]++
+			for tt := x.tables[i]; tt.seen < len(tt.rows); {
+				r := tt.rows[tt.seen]
+				tt.seen++
 				again = true
 				if r.gone {
 					continue

@@ -12,7 +12,8 @@ type Database struct {
 	tables map[string]*Table
 	sorted []*Table // the same, by name
 
-	txn   *txn // the one being executed, or nil
+	txn   *txn        // the one being executed, or nil
+	spare []*txnTable // memory for txn.tables
 	seq   uint64
 	atoms int
 }
@@ -56,6 +57,9 @@ type Table struct {
 
 	strong []refColumn // columns with strong references
 	weak   []refColumn // columns with weak references
+
+	part  *txnTable // the table's part in the transaction being executed, or nil
+	spare *txnTable // memory for the next part
 }
 
 // refColumn is a column that holds references.

@@ -82,7 +82,7 @@ func condKey(cond ovsdb.Condition, index ovsdb.ColumnSet) ([]byte, bool) {
 // touched. It is made at the first lookup, and only grows: rows in it may have
 // got other keys since.
 func (x *txn) lookup(t *Table, i int, key []byte) []*rowState {
-	tt := x.byTable[t]
+	tt := t.part
 	if tt == nil {
 		return nil
 	}

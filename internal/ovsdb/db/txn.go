@@ -12,17 +12,19 @@ type txn struct {
 	db      *Database
 	comment string
 	tables  []*txnTable // in the order in which they were touched
-	byTable map[*Table]*txnTable
 
 	released bool // cleaning weak references has removed strong ones
 }
 
-// txnTable is the part of one table in a transaction.
+// txnTable is the part of one table in a transaction. Table.spare keeps it for
+// the next transaction.
 type txnTable struct {
 	*Table
 	rows  []*txnRow // in the order in which they were touched; some may be gone
 	block []txnRow  // memory for more of them
+	first [4]txnRow // where block begins
 	found []target  // by index in Table.strong: what the last reference was found to refer to
+	seen  int       // rows that each has visited
 
 	overlay  []map[string][]*rowState // see query.go
 	overlaid int                      // rows that are in overlay
@@ -59,7 +61,7 @@ func (d *Database) begin() *txn {
 	if d.txn != nil {
 		panic("db: transaction within a transaction")
 	}
-	d.txn = &txn{db: d, byTable: make(map[*Table]*txnTable)}
+	d.txn = &txn{db: d, tables: d.spare[:0]}
 	return d.txn
 }
 
@@ -71,8 +73,25 @@ func (x *txn) end() {
 				r.st.t = nil
 			}
 		}
+		tt.reset()
 	}
+	x.db.spare = x.tables
 	x.db.txn = nil
+}
+
+// maxSpareRows is how many txnTable.rows may stay for the next transaction.
+const maxSpareRows = 1024
+
+// reset takes tt out of the transaction and leaves it empty for the next.
+func (tt *txnTable) reset() {
+	rows := tt.rows
+	clear(rows)
+	if cap(rows) > maxSpareRows {
+		rows = nil
+	}
+	clear(tt.found)
+	*tt = txnTable{Table: tt.Table, rows: rows[:0], found: tt.found}
+	tt.Table.part, tt.Table.spare = nil, tt
 }
 
 // abort puts everything back.
@@ -93,15 +112,16 @@ func (x *txn) abort() {
 
 // of returns the part of t in the transaction.
 func (x *txn) of(t *Table) *txnTable {
-	if n := len(x.tables); n > 0 && x.tables[n-1].Table == t {
-		return x.tables[n-1]
+	if t.part != nil {
+		return t.part
 	}
-	tt := x.byTable[t]
+	tt := t.spare
 	if tt == nil {
 		tt = &txnTable{Table: t, found: make([]target, len(t.strong))}
-		x.byTable[t] = tt
-		x.tables = append(x.tables, tt)
 	}
+	tt.block = tt.first[:]
+	t.part = tt
+	x.tables = append(x.tables, tt)
 	return tt
 }
 
@@ -111,7 +131,7 @@ func (tt *txnTable) touch(st *rowState) *txnRow {
 		return st.t
 	}
 	if len(tt.block) == 0 {
-		tt.block = make([]txnRow, min(max(4, len(tt.rows)), 512))
+		tt.block = make([]txnRow, min(len(tt.rows), 512))
 	}
 	r := &tt.block[0]
 	tt.block = tt.block[1:]

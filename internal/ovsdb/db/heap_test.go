@@ -1,0 +1,30 @@
+package db
+
+import (
+	"runtime"
+	"testing"
+)
+
+// TestMemory reports the heap that 100,000 rows need.
+func TestMemory(t *testing.T) {
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	d := vtepDatabase(t)
+	for i := range 10 {
+		if out := d.Transact(mustParse(t, macInserts(10000, i*10000)), &Env{}); out.Failed {
+			t.Fatalf("%.300s", out.Reply)
+		}
+	}
+	perRow := float64(heap()-before) / 100000
+	runtime.KeepAlive(d)
+	t.Logf("%.0f bytes for each of 100,000 rows", perRow)
+	if perRow > 450 {
+		t.Errorf("%.0f bytes for each row is too much", perRow)
+	}
+}
