@@ -225,14 +225,19 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 	done := make(chan error, 1)
 	go func() { done <- replica.Run(ctx) }()
 
-	a := agent.New(agent.Options{
-		Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports,
-		Replica: replica, Plane: p, Logger: r.d.Logger("agent"),
-	})
-	err := r.d.Ready()
-	if err == nil {
+	ready := func() error {
 		r.log.Info("running", "switch", r.name, "plane", r.plane, "version", version)
-		err = a.Run(ctx)
+		return r.d.Ready()
+	}
+	var err error
+	if r.connect != "" {
+		err = r.d.Ready() // it may take long until the other server answers
+	}
+	if err == nil {
+		err = agent.New(agent.Options{
+			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
+			Replica: replica, Plane: p, Logger: r.d.Logger("agent"),
+		}).Run(ctx)
 	}
 	cancel()
 	if rerr := <-done; rerr != nil && !errors.Is(rerr, context.Canceled) {

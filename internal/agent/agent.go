@@ -30,7 +30,9 @@ type Options struct {
 	Ports    []string // rows made for the ports that the switch has not got
 	Replica  Replica
 	Plane    plane.Plane
-	Logger   *slog.Logger // nil: discard
+	// Ready is called once, after the rows are made and forwarding is what they say.
+	Ready  func() error
+	Logger *slog.Logger // nil: discard
 }
 
 // Agent is the agent of one Physical_Switch.
@@ -45,6 +47,9 @@ type Agent struct {
 func New(opts Options) *Agent {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Ready == nil {
+		opts.Ready = func() error { return nil }
 	}
 	return &Agent{opts: opts, log: opts.Logger, compiler: vtep.NewCompiler(opts.Name)}
 }

@@ -11,7 +11,7 @@ import (
 // Run runs the agent until ctx ends, and returns its cause, or what made it impossible to go
 // on. Forwarding stays as it is.
 func (a *Agent) Run(ctx context.Context) error {
-	made := false
+	made, ready := false, false
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,6 +29,13 @@ func (a *Agent) Run(ctx context.Context) error {
 				made = true
 			}
 			a.update(ctx, v, delta)
+			if _, present := a.compiler.Present(); ready || !present && a.hasRows() {
+				continue // the rows just made are on their way
+			}
+			ready = true
+			if err := a.opts.Ready(); err != nil {
+				return err
+			}
 		case _, ok := <-a.opts.Plane.Events():
 			if !ok {
 				return fmt.Errorf("dataplane closed")
@@ -36,6 +43,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// hasRows says whether the command line asks for rows, so that the switch is sure to come.
+func (a *Agent) hasRows() bool { return a.opts.TunnelIP != "" || len(a.opts.Ports) > 0 }
 
 // make makes the rows of the command line.
 func (a *Agent) make(ctx context.Context, v *hwvtep.View) error {
