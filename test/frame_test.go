@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net"
 	"net/netip"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -142,15 +141,4 @@ func (w *world) expectTunnelled(peer netip.Addr, vni uint32, inner []byte) (spor
 func (w *world) fromPeer(src netip.Addr, vni uint32, inner []byte) {
 	w.t.Helper()
 	w.underlay().send(encapsulate(w.tap(lab.VTEP, "u0").mac, w.underlay().mac, src, lab.TunnelIP, vni, 1, 50000, inner))
-}
-
-// tunnelledTo counts the frames with a payload on their way to a peer.
-func tunnelledTo(frames [][]byte, peer netip.Addr, payload string) int {
-	n := 0
-	for _, b := range frames {
-		if d, ok := decapsulate(b); ok && d.dst == peer && strings.Contains(string(d.inner), payload) {
-			n++
-		}
-	}
-	return n
 }

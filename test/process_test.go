@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,10 +110,17 @@ func (w *world) launch(args ...string) *process {
 	w.t.Helper()
 	cmd := exec.Command(filepath.Join(w.bin, "vtep"), w.vtepArgs(args...)...)
 	cmd.Env, cmd.Dir = w.env.Env, w.env.RunDir
-	return launch(w.t, w.lab.Namespace(lab.VTEP), cmd, filepath.Join(w.env.LogDir, "vtep.log"))
+	return w.launchIn(cmd)
 }
 
-// start starts the VTEP, and returns when its database answers.
+// launchIn starts a VTEP in its namespace, with a log of its own.
+func (w *world) launchIn(cmd *exec.Cmd) *process {
+	w.t.Helper()
+	w.starts++
+	return launch(w.t, w.lab.Namespace(lab.VTEP), cmd, filepath.Join(w.env.LogDir, fmt.Sprintf("vtep%d.log", w.starts)))
+}
+
+// start starts the VTEP, and returns when it is ready.
 func (w *world) start(args ...string) {
 	w.t.Helper()
 	if w.vtep != nil {
@@ -122,18 +128,22 @@ func (w *world) start(args ...string) {
 	}
 	w.args = args
 	w.vtep = w.launch(args...)
+	w.ready()
+}
+
+// ready waits until the VTEP says that it runs: forwarding is what the rows say then.
+func (w *world) ready() {
+	w.t.Helper()
 	testenv.Eventually(w.t, patience, func() error {
+		out := w.vtep.output(w.t)
 		if w.vtep.ended() {
-			out := w.vtep.output(w.t)
 			w.vtep = nil
 			w.t.Fatalf("the VTEP ended at once:\n%s", out)
 		}
-		// The control socket is there last, when the daemon says that it is ready.
-		conn, err := net.Dial("unix", w.control())
-		if err != nil {
-			return err
+		if !strings.Contains(out, "|running") {
+			return errors.New("the VTEP does not say that it runs")
 		}
-		return conn.Close()
+		return nil
 	})
 }
 

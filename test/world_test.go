@@ -39,9 +39,11 @@ type world struct {
 
 	vtep     *process // nil: not started, or ended
 	args     []string // of the last start
+	starts   int
 	replica  *replica // nil: not opened
 	taps     map[string]*tap
-	external bool // the database is another server's, whose files begin with "c."
+	ends     []func() // see atEnd
+	external bool     // the database is another server's, whose files begin with "c."
 }
 
 var worlds atomic.Int32 // numbers their names
@@ -59,7 +61,8 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.lab = l
-	t.Cleanup(w.end)
+	t.Cleanup(w.endLab)
+	t.Cleanup(w.endVTEP)
 	return w
 }
 
@@ -86,8 +89,8 @@ func mountPins(t *testing.T) string {
 	return filepath.Join(dir, "pins")
 }
 
-// end takes the VTEP down, with its forwarding, and the lab, and looks for leftovers.
-func (w *world) end() {
+// endVTEP takes the VTEP down, with its forwarding, and looks for leftovers.
+func (w *world) endVTEP() {
 	w.closeReplica()
 	if w.t.Failed() {
 		w.showLogs()
@@ -99,16 +102,26 @@ func (w *world) end() {
 		w.exit("--cleanup")
 	}
 	w.checkGone()
+}
+
+// endLab takes down what atEnd was told of, and the lab, and looks for leftovers.
+func (w *world) endLab() {
+	for _, end := range slices.Backward(w.ends) {
+		end()
+	}
 	if err := w.lab.Down(); err != nil {
 		w.t.Error(err)
 	}
-	if left, err := namespace.List(w.name); err != nil || len(left) > 0 {
+	if left, err := namespace.List(w.lab.Name); err != nil || len(left) > 0 {
 		w.t.Errorf("namespaces left: %q, %v", left, err)
 	}
 	if exists(w.lab.Dir()) {
 		w.t.Errorf("directory left: %s", w.lab.Dir())
 	}
 }
+
+// atEnd has f called at the end, after that of the VTEP, which may need what f ends.
+func (w *world) atEnd(f func()) { w.ends = append(w.ends, f) }
 
 // checkGone checks that "exit --cleanup" has left nothing: no pins, no vxlan device, no
 // program on a port, no socket, no pidfile.

@@ -1,0 +1,332 @@
+package test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// lines starts a program and gives what it prints, line by line. It is ended with the test.
+func (w *world) lines(program string, args ...string) (next func(want string) string) {
+	w.t.Helper()
+	cmd := w.env.Command(program, args...)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	errs, err := os.Create(filepath.Join(w.env.LogDir, filepath.Base(program)+".err"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer errs.Close()
+	cmd.Stderr = errs
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	all := make(chan string, 1000)
+	go func() {
+		defer close(all)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			all <- s.Text()
+		}
+		_, _ = io.Copy(io.Discard, out) // if a line was too long
+	}()
+	w.t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		for range all {
+		}
+		_ = cmd.Wait() // killed or not, it has ended
+	})
+	return func(want string) string {
+		w.t.Helper()
+		deadline := time.After(patience)
+		var seen []string
+		for {
+			select {
+			case line, ok := <-all:
+				if !ok {
+					w.t.Fatalf("%s ended without %q; it printed %q", program, want, seen)
+				}
+				if strings.Contains(line, want) {
+					return line
+				}
+				seen = append(seen, line)
+			case <-deadline:
+				w.t.Fatalf("%s did not print %q, but %q", program, want, seen)
+			}
+		}
+	}
+}
+
+// TestOVSDBClient asks the embedded server with the C ovsdb-client.
+func TestOVSDBClient(t *testing.T) {
+	w := newWorld(t)
+	w.basic()
+	client, server := testenv.Program(t, "ovsdb-client"), "unix:"+w.socket()
+	if got := w.env.Output(t, client, "list-dbs", server); !strings.Contains(got, "hardware_vtep\n") {
+		t.Errorf("list-dbs: %q", got)
+	}
+	if got := w.env.Output(t, client, "get-schema-version", server, "hardware_vtep"); got != "1.7.0\n" {
+		t.Errorf("get-schema-version: %q", got)
+	}
+	// The schema is the public one.
+	root := os.Getenv("VTEP_TESTROOT")
+	if public := filepath.Join(root, "usr/share/openvswitch/vtep.ovsschema"); exists(public) {
+		needs := w.env.Output(t, client, "needs-conversion", server, public)
+		if needs != "no\n" {
+			t.Errorf("needs-conversion to the public schema: %q", needs)
+		}
+	}
+
+	next := w.lines(client, "monitor", server, "hardware_vtep", "Ucast_Macs_Local", "MAC")
+	cond := w.lines(client, "monitor-cond-since", server, "hardware_vtep", "Ucast_Macs_Local", "MAC")
+	first, second := station(0xd1), station(0xd2)
+	w.h1().send(frame(broadcast, first, "hello"))
+	next(first.String())
+	cond(first.String())
+	w.h2().send(frame(broadcast, second, "hello"))
+	if line := next(second.String()); !strings.Contains(line, "insert") {
+		t.Errorf("monitor says %q of a new row", line)
+	}
+	cond(second.String())
+	dump := w.env.Output(t, client, "dump", server, "hardware_vtep")
+	for _, want := range []string{first.String(), "Physical_Switch table", w.name, "vxlan_over_ipv4"} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("dump lacks %q", want)
+		}
+	}
+
+	// The rules of the schema hold: references, constraints, unique names.
+	for name, c := range map[string]struct{ op, want string }{
+		"referenced":  {`{"op":"delete","table":"Logical_Switch","where":[["name","==","ls0"]]}`, "referential integrity violation"},
+		"not unique":  {`{"op":"insert","table":"Logical_Switch","row":{"name":"ls0"}}`, "constraint violation"},
+		"not in enum": {`{"op":"update","table":"Logical_Switch","where":[],"row":{"replication_mode":"no_node"}}`, "constraint violation"},
+		"immutable":   {`{"op":"update","table":"Physical_Locator","where":[],"row":{"dst_ip":"10.9.9.9"}}`, "constraint violation"},
+	} {
+		got := w.env.Output(t, client, "transact", server, `["hardware_vtep",`+c.op+`]`)
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	w.reach(lab.Host1, lab.Host3)
+}
+
+// TestPythonIDL has a controller on Python's ovs.db.idl.
+func TestPythonIDL(t *testing.T) {
+	w := newWorld(t)
+	w.start(usual...)
+	python := testenv.Program(t, "python3")
+	schema := filepath.Join(w.env.DBDir, "schema.json")
+	text := w.env.Output(t, testenv.Program(t, "ovsdb-client"), "get-schema", "unix:"+w.socket(), "hardware_vtep")
+	if err := os.WriteFile(schema, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script, err := filepath.Abs("testdata/follow.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.env.Command(python, "-c", "import ovs.db.idl").Run(); err != nil {
+		testenv.Skip(t, "needs the Python package ovs: run scripts/testdeps")
+	}
+	next := w.lines(python, script, "unix:"+w.socket(), schema, w.name, "p0", lab.RemoteIP.String(), fmt.Sprint(lab.VNIUntagged))
+	next("committed success")
+	w.reach(lab.Host1, lab.Host3)
+	next("learned " + lab.Host1.MAC.String())
+	w.h1().send(frame(broadcast, station(0xd3), "hello"))
+	next("learned " + station(0xd3).String())
+	w.ctl("set Physical_Switch " + w.name + " other_config:mac_aging_time=1")
+	next("withdrawn " + station(0xd3).String())
+}
+
+// TestExternalServer runs the VTEP on the C ovsdb-server. Forwarding does not need it.
+func TestExternalServer(t *testing.T) {
+	w := newWorld(t)
+	w.external = true
+	start := w.externalServer()
+	server := start()
+	w.basic()
+	w.reach(lab.Host1, lab.Host3)
+	w.learned("ls0", lab.Host1.MAC.String())
+
+	// The server goes, and with it the ephemeral columns; it comes back, and they too.
+	w.closeReplica()
+	if err := server.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	server.wait(t)
+	os.Remove(w.socket())
+	traffic := w.startPing(lab.H1, lab.Host3)
+	w.breathe(500 * time.Millisecond)
+	w.h1().send(frame(broadcast, station(0xd4), "hello"))
+	start()
+	w.learned("ls0", lab.Host1.MAC.String(), station(0xd4).String())
+	traffic()
+	w.cs().run("set", "Logical_Switch", "ls0", "tunnel_key=6000")
+	w.floods(6000, lab.RemoteIP)
+	w.cs().run("set", "Logical_Switch", "ls0", fmt.Sprintf("tunnel_key=%d", lab.VNIUntagged))
+	w.reach(lab.Host2, lab.Host3)
+}
+
+// externalServer makes a database of the public schema. The result starts a C ovsdb-server.
+func (w *world) externalServer() (start func() *process) {
+	w.t.Helper()
+	schema := filepath.Join(os.Getenv("VTEP_TESTROOT"), "usr/share/openvswitch/vtep.ovsschema")
+	if !exists(schema) {
+		testenv.Skip(w.t, "needs vtep.ovsschema of Open vSwitch: run scripts/testdeps")
+	}
+	server, db := testenv.Program(w.t, "ovsdb-server"), filepath.Join(w.env.DBDir, "c.db")
+	w.env.Output(w.t, testenv.Program(w.t, "ovsdb-tool"), "create", db, schema)
+	var running *process
+	start = func() *process {
+		w.t.Helper()
+		running = launch(w.t, nil, w.env.Command(server, "--remote=punix:"+w.socket(), "--unixctl="+filepath.Join(w.env.RunDir, "c.ctl"),
+			"--remote=db:hardware_vtep,Global,managers", db), filepath.Join(w.env.LogDir, "c-server.log"))
+		testenv.Eventually(w.t, patience, func() error {
+			if running.ended() {
+				w.t.Fatalf("ovsdb-server ended: %s", running.output(w.t))
+			}
+			if !exists(w.socket()) {
+				return errors.New("ovsdb-server does not listen yet")
+			}
+			return nil
+		})
+		return running
+	}
+	w.atEnd(func() {
+		if running != nil {
+			_ = running.cmd.Process.Signal(syscall.SIGTERM)
+			running.wait(w.t)
+		}
+	})
+	return start
+}
+
+// TestOVN has ovn-controller-vtep between our embedded server and a southbound database of
+// the C ovsdb-server: a datapath with our port and a hypervisor (r1) that has h3.
+func TestOVN(t *testing.T) {
+	w := newWorld(t)
+	w.start(usual...)
+	sb := w.southbound()
+	sbctl := func(args ...string) string {
+		t.Helper()
+		return strings.TrimSpace(w.env.Output(t, testenv.Program(t, "ovn-sbctl"), append([]string{"--db=" + sb, "--timeout=20"}, args...)...))
+	}
+	controller := launch(t, nil, w.env.Command(testenv.Program(t, "ovn-controller-vtep"), "--vtep-db=unix:"+w.socket(), "--ovnsb-db="+sb,
+		"--unixctl="+filepath.Join(w.env.RunDir, "c.ovn.ctl")), filepath.Join(w.env.LogDir, "ovn-controller-vtep.log"))
+	w.atEnd(func() {
+		_ = controller.cmd.Process.Signal(syscall.SIGTERM)
+		controller.wait(t)
+	})
+
+	// What the operator does: OVN makes no logical switches and bindings.
+	w.ctl(fmt.Sprintf(`
+		add-ls lsw0
+		bind-ls %s p0 0 lsw0
+		bind-ls %[1]s p1 0 lsw0`, w.name))
+
+	// The chassis is registered, with the tunnel IP and the logical switch.
+	w.sbWait(sb, "Chassis", "name="+w.name, "vtep_logical_switches=lsw0")
+	if ip := sbctl("--bare", "--columns=ip", "find", "Encap", "chassis_name="+w.name); ip != lab.TunnelIP.String() {
+		t.Errorf("the chassis has the encap ip %q", ip)
+	}
+
+	// A datapath, our port in it, and a hypervisor with a port of its own.
+	sbctl("--id=@dp", "create", "Datapath_Binding", fmt.Sprintf("tunnel_key=%d", lab.VNIUntagged),
+		"--", "create", "Port_Binding", "datapath=@dp", "logical_port=vtep-port", "type=vtep", "tunnel_key=1",
+		"options:vtep-physical-switch="+w.name, "options:vtep-logical-switch=lsw0",
+		"--", "--id=@encap", "create", "Encap", "type=vxlan", "ip="+lab.RemoteIP.String(), "chassis_name=hv1",
+		"--", "--id=@hv", "create", "Chassis", "name=hv1", "encaps=@encap",
+		"--", "create", "Port_Binding", "datapath=@dp", "logical_port=vm", "chassis=@hv", "tunnel_key=2",
+		fmt.Sprintf(`mac="%v %v"`, lab.Host3.MAC, lab.Host3.IP.Addr()))
+	w.await(func(v view) error {
+		ls, err := v.logicalSwitch("lsw0")
+		if err != nil {
+			return err
+		}
+		if key, ok := ls.TunnelKey.Get(); !ok || key != lab.VNIUntagged {
+			return fmt.Errorf("tunnel_key %d, %v", key, ok)
+		}
+		for m := range v.UcastMACsRemote() {
+			if l, _ := v.PhysicalLocator(m.Locator); m.MAC == lab.Host3.MAC.String() && l.DstIP == lab.RemoteIP.String() {
+				return nil
+			}
+		}
+		return errors.New("no Ucast_Macs_Remote of the VM")
+	})
+	w.reach(lab.Host1, lab.Host3)
+
+	// What we learn is in the southbound database.
+	testenv.Eventually(t, patience, func() error {
+		if all := sbctl("find", "FDB") + sbctl("list", "Port_Binding", "vtep-port"); !strings.Contains(all, lab.Host1.MAC.String()) {
+			return fmt.Errorf("the MAC of h1 is not in the southbound database:\n%s", all)
+		}
+		return nil
+	})
+
+	// The VM moves to another hypervisor; and then OVN ends: the key goes, the hosts of the box
+	// still have each other.
+	w.morePeers()
+	sbctl("--id=@encap", "create", "Encap", "type=vxlan", "ip="+peer3.String(), "chassis_name=hv2",
+		"--", "--id=@hv", "create", "Chassis", "name=hv2", "encaps=@encap", "--", "set", "Port_Binding", "vm", "chassis=@hv")
+	f := frame(lab.Host3.MAC, lab.Host1.MAC, "after the move")
+	stop := w.repeat(w.h1(), f)
+	w.expectTunnelled(peer3, lab.VNIUntagged, f)
+	stop()
+	if err := controller.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	controller.wait(t)
+	w.reach(lab.Host1, lab.Host2)
+}
+
+// southbound starts a C ovsdb-server with an empty southbound database, and returns where.
+func (w *world) southbound() string {
+	w.t.Helper()
+	schema := filepath.Join(os.Getenv("VTEP_TESTROOT"), "usr/share/ovn/ovn-sb.ovsschema")
+	if !exists(schema) {
+		testenv.Skip(w.t, "needs ovn-sb.ovsschema of OVN: run scripts/testdeps")
+	}
+	db, socket := filepath.Join(w.env.DBDir, "sb.db"), filepath.Join(w.env.DBDir, "sb.sock")
+	w.env.Output(w.t, testenv.Program(w.t, "ovsdb-tool"), "create", db, schema)
+	server := launch(w.t, nil, w.env.Command(testenv.Program(w.t, "ovsdb-server"), "--remote=punix:"+socket,
+		"--unixctl="+filepath.Join(w.env.DBDir, "sb.ctl"), db), filepath.Join(w.env.LogDir, "sb-server.log"))
+	w.atEnd(func() {
+		_ = server.cmd.Process.Signal(syscall.SIGTERM)
+		server.wait(w.t)
+	})
+	testenv.Eventually(w.t, patience, func() error {
+		if !exists(socket) {
+			return errors.New("ovsdb-server does not listen yet")
+		}
+		return nil
+	})
+	return "unix:" + socket
+}
+
+// sbWait waits until a row of the southbound database meets all conditions.
+func (w *world) sbWait(sb, table string, conditions ...string) {
+	w.t.Helper()
+	testenv.Eventually(w.t, patience, func() error {
+		args := slices.Concat([]string{"--db=" + sb, "--timeout=20", "--bare", "--columns=_uuid", "find", table}, conditions)
+		if w.env.Output(w.t, testenv.Program(w.t, "ovn-sbctl"), args...) == "" {
+			return fmt.Errorf("no row of %s with %q", table, conditions)
+		}
+		return nil
+	})
+}
