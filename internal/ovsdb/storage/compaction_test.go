@@ -154,7 +154,7 @@ func TestEdges(t *testing.T) {
 	}
 	edges := slices.Clone(fs.edges)
 	for n, edge := range edges {
-		for _, failure := range []error{broken, shortWrite} {
+		for _, failure := range []error{broken, errShortWrite} {
 			fs := newMemFS()
 			at := 0
 			fs.fail = func(e string) error {

@@ -198,12 +198,12 @@ func (f *memFile) ReadAt(b []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// shortWrite makes a write stop in the middle.
-var shortWrite = errors.New("no space left on device")
+// errShortWrite makes a write stop in the middle.
+var errShortWrite = errors.New("no space left on device")
 
 func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
 	err := f.fs.edge("write %s", f.name)
-	if err == shortWrite {
+	if err == errShortWrite {
 		b = b[:len(b)/2]
 	} else if err != nil {
 		return 0, err
