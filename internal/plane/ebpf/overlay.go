@@ -157,10 +157,10 @@ func (p *Plane) writeSettings() error {
 	if p.overlay.anySource {
 		s.Flags |= configAnySource
 	}
-	if p.opts.DirectEncap {
+	if !p.opts.NoDirectEncap {
 		s.Flags |= configDirectEncap
 	}
-	if p.opts.DirectDecap {
+	if !p.opts.NoDirectDecap {
 		s.Flags |= configDirectDecap
 	}
 	if s == p.settings {
@@ -186,7 +186,7 @@ func ipOf(n uint32) netip.Addr {
 // are reached. It is a short cut only, so that a device which refuses it is no error.
 func (p *Plane) attachUnderlays() {
 	want := map[int]bool{}
-	if p.opts.DirectDecap && p.overlay.ip.IsValid() && p.overlay.err == nil {
+	if !p.opts.NoDirectDecap && p.overlay.ip.IsValid() && p.overlay.err == nil {
 		for _, pr := range p.peers {
 			entry := p.tPeers.want[pr.number]
 			if d := p.devices.byIndex[int(entry.Ifindex)]; d.ethernet && p.portOf(d.index) == nil {

@@ -46,9 +46,9 @@ type Options struct {
 
 	// Classic attaches with clsact and tc filters even where the kernel has TCX.
 	Classic bool
-	// DirectEncap and DirectDecap let the programs add and take off outer headers
-	// themselves where they can, rather than by the vxlan device.
-	DirectEncap, DirectDecap bool
+	// NoDirectEncap and NoDirectDecap send every frame by the vxlan device; otherwise the
+	// programs add and take off the outer headers of simple ones themselves.
+	NoDirectEncap, NoDirectDecap bool
 
 	// Most entries of the large tables; 0: the default. Maps that are pinned already keep
 	// their size.

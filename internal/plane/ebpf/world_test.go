@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -35,7 +36,7 @@ func init() { runtime.LockOSThread() }
 //
 // Whatever leaves is read at h*, r0 (outer frames) and vx10 (decapsulated by the kernel).
 type world struct {
-	t                *testing.T
+	t                testing.TB
 	hosts, vtep, far *namespace.Namespace
 	pins             string
 	taps             map[string]*tap
@@ -50,7 +51,7 @@ var (
 
 const hostPorts = 3
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	testenv.Root(t)
 	testenv.NoLeaks(t)
@@ -270,7 +271,7 @@ func (w *world) plane(o Options) *Plane {
 
 func (w *world) apply(p *Plane, s *intent.State, d *intent.Delta) {
 	w.t.Helper()
-	r, err := p.Apply(w.t.Context(), s, d)
+	r, err := p.Apply(context.Background(), s, d)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -289,7 +290,7 @@ func (w *world) apply(p *Plane, s *intent.State, d *intent.Delta) {
 
 func (w *world) audit(p *Plane) {
 	w.t.Helper()
-	drift, err := p.Audit(w.t.Context())
+	drift, err := p.Audit(context.Background())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -327,7 +328,7 @@ func frame(dst, src intent.MAC, payload string, vids ...uint16) []byte {
 
 // tap is a packet socket on a device.
 type tap struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	fd   int
 }

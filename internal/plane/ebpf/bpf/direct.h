@@ -150,7 +150,8 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 	    e->ip.frag_off & bpf_htons(0x3fff) || bpf_ntohl(e->ip.daddr) != cfg->tunnel_ip ||
 	    length + ETH_HLEN != skb->len)
 		return NULL;
-	if (e->udp.dest != bpf_htons(VXLAN_PORT) || e->udp.check ||
+	// A UDP checksum need not be verified (RFC 7348, 4.1).
+	if (e->udp.dest != bpf_htons(VXLAN_PORT) ||
 	    bpf_ntohs(e->udp.len) != length - sizeof(e->ip))
 		return NULL;
 	if (e->flags != bpf_htonl(VXLAN_HAS_VNI) || bpf_ntohl(e->vni) & 0xff)
