@@ -92,5 +92,9 @@ func describe(state *os.ProcessState) string {
 	if status.Signaled() {
 		return fmt.Sprintf("killed (%s)", status.Signal())
 	}
+	if isCrash(state) {
+		// What filters the crashes of other daemons out of a log finds this one too.
+		return fmt.Sprintf("killed by the Go runtime (exit status %d)", status.ExitStatus())
+	}
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
 }

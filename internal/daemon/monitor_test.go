@@ -67,7 +67,7 @@ func TestMonitor(t *testing.T) {
 	}
 	for _, want := range []string{
 		"SIGSEGV: segmentation violation", // the crash itself is told
-		fmt.Sprintf("|daemon(monitor)|ERR|1 crashes: pid %d died, exit status 2, restarting\n", first),
+		fmt.Sprintf("|daemon(monitor)|ERR|1 crashes: pid %d died, killed by the Go runtime (exit status 2), restarting\n", first),
 		fmt.Sprintf("|daemon(monitor)|INFO|pid %d died, exit status 0, exiting\n", second),
 	} {
 		if !strings.Contains(string(b), want) {
