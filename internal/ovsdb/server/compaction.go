@@ -74,11 +74,7 @@ func emitter(snapshot *db.Snapshot, comment string) func(emit func([]byte) error
 	}
 }
 
-// finishCompaction puts the new file in the place of the old.
-func (d *database) finishCompaction() {
-	d.endCompaction(<-d.compact.written)
-}
-
+// endCompaction puts the new file in the place of the old, if it was written without error.
 func (d *database) endCompaction(err error) {
 	c := d.compact
 	d.compact = nil

@@ -84,8 +84,8 @@ func (d *database) loop() {
 			case <-d.queue.wake:
 			case <-timer.C:
 				d.expireTriggers()
-			case <-d.compact.done():
-				d.finishCompaction()
+			case err := <-d.compact.done():
+				d.endCompaction(err)
 			}
 			continue
 		}
