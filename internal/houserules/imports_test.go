@@ -69,7 +69,8 @@ var groups = []group{
 	},
 	{
 		name: "tools", packages: []string{"internal/vtepctl"},
-		may: []string{"internal/hwvtep", "internal/ovsdb/idl", "protocols"},
+		may:     []string{"internal/hwvtep", "internal/ovsdb/idl", "protocols"},
+		modules: []string{"go.yaml.in/yaml/v3"},
 	},
 	{name: "process", packages: []string{"internal/daemon"}, modules: []string{sys}},
 	{

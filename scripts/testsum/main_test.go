@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSummary(t *testing.T) {
+	const input = `{"Action":"start","Package":"m/a"}
+{"Action":"run","Package":"m/a","Test":"TestGood"}
+{"Action":"output","Package":"m/a","Test":"TestGood","Output":"noise\n"}
+{"Action":"pass","Package":"m/a","Test":"TestGood","Elapsed":0.1}
+{"Action":"output","Package":"m/a","Test":"TestSkipped","Output":"=== RUN   TestSkipped\n"}
+{"Action":"output","Package":"m/a","Test":"TestSkipped","Output":"    a_test.go:3: needs root\n"}
+{"Action":"output","Package":"m/a","Test":"TestSkipped","Output":"--- SKIP: TestSkipped (0.00s)\n"}
+{"Action":"skip","Package":"m/a","Test":"TestSkipped","Elapsed":0}
+{"Action":"pass","Package":"m/a","Elapsed":1.5}
+{"Action":"output","Package":"m/b","Test":"TestBad","Output":"    b_test.go:9: got 1, want 2\n"}
+{"Action":"fail","Package":"m/b","Test":"TestBad","Elapsed":0}
+{"Action":"output","Package":"m/b","Output":"FAIL\n"}
+{"Action":"fail","Package":"m/b","Elapsed":0.2}
+{"ImportPath":"m/c","Action":"build-output","Output":"c.go:1: syntax error\n"}
+{"ImportPath":"m/c","Action":"build-fail"}
+{"Action":"fail","Package":"m/c","Elapsed":0,"FailedBuild":"m/c"}
+{"Action":"skip","Package":"m/d","Elapsed":0}
+not JSON
+`
+	var out strings.Builder
+	s := summary{w: &out, output: map[id][]string{}}
+	if err := s.read(strings.NewReader(input)); err != nil {
+		t.Fatal(err)
+	}
+	s.print()
+	for _, want := range []string{
+		"ok    m/a ", "    b_test.go:9: got 1, want 2\n", "FAIL  m/b ", "c.go:1: syntax error\n", "FAIL  m/c ", "not JSON\n",
+		"skipped:\n  m/a TestSkipped: a_test.go:3: needs root\n",
+		"1 passed, 2 failed, 1 skipped, in 4 packages\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "noise") {
+		t.Error("the output of a test that passed is printed")
+	}
+}
