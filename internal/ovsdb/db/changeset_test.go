@@ -73,6 +73,16 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// TestWeakReferenceToNothing: what cleaning takes back is no change.
+func TestWeakReferenceToNothing(t *testing.T) {
+	d := New(parseSchema(t, `{"name":"w","tables":{"T":{"columns":{"t":{"type":{"key":{"type":"uuid","refTable":"T","refType":"weak"},"min":0,"max":2}}}}}}`))
+	transact(t, d, &Env{}, `{'op':'insert','table':'T','row':{}}`)
+	out := transact(t, d, &Env{}, `{'op':'update','table':'T','where':[],'row':{'t':['uuid','00000000-0000-4000-8000-000000000001']}}`)
+	if out.Failed || out.Changes != nil {
+		t.Errorf("%s, changes: %s", out.Reply, changesText(out.Changes))
+	}
+}
+
 // TestRowsAreImmutable: what a change-set shows stays as it is.
 func TestRowsAreImmutable(t *testing.T) {
 	d := smallDatabase(t)

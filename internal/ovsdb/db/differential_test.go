@@ -92,6 +92,9 @@ func (d *differential) compare(t *rapid.T, db *Database, request string, got wir
 	case similar:
 		d.loose++
 	default:
+		if strings.Contains(got.String(), "weak reference(s)") {
+			return false // those which the C server does not see
+		}
 		t.Fatalf("request %s\n got %s\nwant %s", request, got.Raw(), want.Raw())
 	}
 	if ours := parseText(string(db.Transact(parseText(g.dump()), &Env{}).Reply)); compareReplies(ours, dump) != equal {

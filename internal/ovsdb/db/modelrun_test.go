@@ -55,6 +55,7 @@ func TestModel(t *testing.T) {
 				continue
 			}
 			commits++
+			checkChanges(t, out.Changes, before, m.rows)
 			undo = append(undo, state{out.Changes, before})
 			if record := out.Changes.AppendRecord(nil, time.Time{}); len(record) > 0 {
 				if err := copied.ReplayRecord(parseText(string(record))); err != nil {
@@ -65,6 +66,31 @@ func TestModel(t *testing.T) {
 		checkCopy(t, d, copied)
 	})
 	t.Logf("%d commits, %d without", commits, failures)
+}
+
+// checkChanges compares a change-set with the rows before and after it.
+func checkChanges(t *rapid.T, cs *ChangeSet, before, after modelRows) {
+	for i := range cs.Tables {
+		ts := cs.Tables[i].Schema
+		for j := range cs.Tables[i].Rows {
+			r := &cs.Tables[i].Rows[j]
+			old, new := before[ts.Name][r.UUID()], after[ts.Name][r.UUID()]
+			if (old == nil) != (r.Old == nil) || (new == nil) != (r.New == nil) || old == nil && new == nil {
+				t.Fatalf("table %s row %s: old %v, new %v", ts.Name, r.UUID(), r.Old, r.New)
+			}
+			if old == nil || new == nil {
+				continue
+			}
+			if r.Columns.IsEmpty() || r.Old.Version == r.New.Version {
+				t.Fatalf("table %s row %s: nothing changed, or not the version", ts.Name, r.UUID())
+			}
+			for k, c := range ts.Columns {
+				if r.Columns.Has(k) == old[k].Equal(new[k], &c.Type) {
+					t.Fatalf("table %s row %s column %s: changed is %v", ts.Name, r.UUID(), c.Name, r.Columns.Has(k))
+				}
+			}
+		}
+	}
 }
 
 func checkAgainst(t *rapid.T, what string, d *Database, m *model) {
