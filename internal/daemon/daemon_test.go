@@ -39,7 +39,8 @@ func newRig(t *testing.T, name string) *rig {
 // command is the daemon with arguments, not yet started.
 func (r *rig) command(args ...string) *exec.Cmd {
 	cmd := r.env.Command(os.Args[0], args...)
-	cmd.Env = append(cmd.Env, actVariable+"="+r.name)
+	// A process under the race detector would sleep for a second at its end.
+	cmd.Env = append(cmd.Env, actVariable+"="+r.name, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
