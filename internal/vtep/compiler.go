@@ -42,6 +42,7 @@ type Compiler struct {
 	routers     map[UUID]struct{}                     // Logical_Router rows that bind switches
 	switches    map[intent.SwitchID]*lswitch
 	locators    map[UUID]*locator
+	byAddr      map[netip.Addr][]UUID                 // locators that have a row, the best for a tunnel first
 	sets        map[UUID][]UUID                       // locator sets
 	setUsers    map[UUID]map[intent.FloodKey]struct{} // never an empty map
 	arps        map[intent.MAC][]candidate            // of Arp_Sources_Remote
@@ -109,6 +110,7 @@ func (c *Compiler) reset() {
 	c.routers = map[UUID]struct{}{}
 	c.switches = map[intent.SwitchID]*lswitch{}
 	c.locators = map[UUID]*locator{}
+	c.byAddr = map[netip.Addr][]UUID{}
 	c.sets = map[UUID][]UUID{}
 	c.setUsers = map[UUID]map[intent.FloodKey]struct{}{}
 	c.arps = map[intent.MAC][]candidate{}
@@ -137,11 +139,11 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 		c.rescope(s)
 		break
 	}
-	if !c.scope.present {
-		return &intent.Delta{}
+	c.feedLocators(changes)
+	if c.scope.present {
+		c.feed(changes)
+		c.settle()
 	}
-	c.feed(changes)
-	c.settle()
 	return c.delta(before)
 }
 
@@ -215,10 +217,12 @@ func (c *Compiler) rebuild() *intent.Delta {
 	}
 	c.reset()
 	c.scope = scope{}
-	if s := readScope(c.view, c.name); s.present {
-		c.rescope(s)
+	c.rescope(readScope(c.view, c.name))
+	if c.scope.present {
 		c.feedAll()
 		c.settle()
+	} else {
+		c.feedAllLocators()
 	}
 	c.sticky = sticky{}
 	c.problems.news = slices.DeleteFunc(c.problems.news, func(p Problem) bool {

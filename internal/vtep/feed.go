@@ -6,11 +6,15 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
-// feed puts changed rows into the indexes. Locators come first: whose a Local row is shows in
-// its locator.
-func (c *Compiler) feed(ch *hwvtep.Changes) {
+// feedLocators puts changed locators and sets into the indexes. They come first: whose a Local
+// row is shows in its locator. The reporter needs them even where there is nothing to compile.
+func (c *Compiler) feedLocators(ch *hwvtep.Changes) {
 	each(ch.PhysicalLocators(), c.locatorChanged)
 	each(ch.PhysicalLocatorSets(), c.setChanged)
+}
+
+// feed puts the other changed rows into the indexes.
+func (c *Compiler) feed(ch *hwvtep.Changes) {
 	each(ch.LogicalSwitches(), c.switchChanged)
 	each(ch.UcastMACsRemote(), func(b, a *hwvtep.UcastMACRemote) { c.unicastChanged(remoteRow(b), remoteRow(a)) })
 	each(ch.UcastMACsLocal(), func(b, a *hwvtep.UcastMACLocal) { c.unicastChanged(localRow(b), localRow(a)) })
@@ -34,11 +38,15 @@ func each[T any](changes iter.Seq2[*T, *T], take func(before, after *T)) {
 	}
 }
 
+func (c *Compiler) feedAllLocators() {
+	all(c.view.PhysicalLocators(), c.locatorChanged)
+	all(c.view.PhysicalLocatorSets(), c.setChanged)
+}
+
 // feedAll puts every row of the view into the indexes, which are empty.
 func (c *Compiler) feedAll() {
+	c.feedAllLocators()
 	v := c.view
-	all(v.PhysicalLocators(), c.locatorChanged)
-	all(v.PhysicalLocatorSets(), c.setChanged)
 	all(v.LogicalSwitches(), c.switchChanged)
 	all(v.UcastMACsRemote(), func(_, a *hwvtep.UcastMACRemote) { c.unicastChanged(nil, remoteRow(a)) })
 	all(v.UcastMACsLocal(), func(_, a *hwvtep.UcastMACLocal) { c.unicastChanged(nil, localRow(a)) })

@@ -1,8 +1,10 @@
 package vtep
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
@@ -44,6 +46,14 @@ func (c *Compiler) locator(id UUID) *locator {
 	return l
 }
 
+// addrOf returns the address of a locator; the zero Addr: there is none.
+func (c *Compiler) addrOf(id UUID) netip.Addr {
+	if l := c.locators[id]; l != nil {
+		return l.addr
+	}
+	return netip.Addr{}
+}
+
 // forgetLocator drops a locator that has neither row nor users.
 func (c *Compiler) forgetLocator(id UUID) {
 	if l := c.locators[id]; l != nil && !l.row && len(l.macs)+len(l.arps)+len(l.sets) == 0 {
@@ -54,6 +64,7 @@ func (c *Compiler) forgetLocator(id UUID) {
 func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	if after == nil {
 		l := c.locator(before.UUID)
+		c.unlist(before.UUID, l)
 		l.row, l.addr = false, netip.Addr{}
 		c.problems.set(locatorSubject(before.UUID), "", "")
 		c.touchUsers(l)
@@ -61,6 +72,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 		return
 	}
 	l := c.locator(after.UUID)
+	c.unlist(after.UUID, l)
 	l.row = true
 	was := *l
 	addr, err := parseTunnelIP(after.DstIP)
@@ -78,9 +90,41 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 		}
 	}
 	c.problems.set(locatorSubject(after.UUID), text, faultIf(text))
+	c.list(after.UUID, l)
 	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.bad != was.bad {
 		c.touchUsers(l)
 	}
+}
+
+// list and unlist keep Compiler.byAddr: for a tunnel the locator without a key is preferred,
+// then the one with the lowest.
+func (c *Compiler) list(id UUID, l *locator) {
+	if !l.addr.IsValid() {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(c.byAddr[l.addr], id, c.compareLocators)
+	c.byAddr[l.addr] = slices.Insert(c.byAddr[l.addr], i, id)
+}
+
+func (c *Compiler) unlist(id UUID, l *locator) {
+	if !l.row || !l.addr.IsValid() {
+		return
+	}
+	ids := slices.DeleteFunc(c.byAddr[l.addr], func(o UUID) bool { return o == id })
+	if c.byAddr[l.addr] = ids; len(ids) == 0 {
+		delete(c.byAddr, l.addr)
+	}
+}
+
+func (c *Compiler) compareLocators(a, b UUID) int {
+	l, m := c.locators[a], c.locators[b]
+	if l.keyed != m.keyed {
+		if m.keyed {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(l.vni, m.vni), compareUUIDs(a, b))
 }
 
 // touchUsers marks all that depends on l.

@@ -31,6 +31,7 @@ type problems struct {
 	standing map[subject]Problem
 	faults   map[string]int // number of standing problems by fault
 	news     []Problem      // raised since the last take
+	moved    bool           // the set of faults changed since the reporter last looked
 }
 
 func newProblems() problems {
@@ -47,12 +48,14 @@ func (p *problems) set(s subject, text, fault string) {
 		delete(p.standing, s)
 		if p.faults[old.Fault]--; p.faults[old.Fault] == 0 {
 			delete(p.faults, old.Fault)
+			p.moved = true
 		}
 	}
 	if text != "" {
 		problem := Problem{s.table, s.row, text, fault}
 		p.standing[s] = problem
 		p.faults[fault]++
+		p.moved = true
 		p.news = append(p.news, problem)
 	}
 }

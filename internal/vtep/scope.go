@@ -69,7 +69,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 			s.trouble["tunnel_ips has several addresses: "+s.tunnelIP.String()+" is used"] = ""
 		}
 	case len(ps.TunnelIPs) > 0:
-		s.trouble["tunnel_ips has no IPv4 address: there can be no tunnels"] = hwvtep.FaultUnspecified
+		s.trouble["tunnel_ips has no IPv4 address: there can be no tunnels"] = hwvtep.FaultTunnelExhaustion
 	}
 	set := settings{values: ps.OtherConfig}
 	s.anyone = set.bool(keyAcceptAnySource)

@@ -88,8 +88,7 @@ func (c *Compiler) unicastChanged(before, after *macRow) {
 // othersLocator says whether a row of a Local table with this locator is of another switch of
 // the database. Our own rows follow from what we learn; they must not come back as remote.
 func (c *Compiler) othersLocator(id UUID) bool {
-	l := c.locators[id]
-	return l != nil && c.scope.others[l.addr]
+	return c.scope.others[c.addrOf(id)]
 }
 
 func (c *Compiler) addUnicast(r *macRow) {

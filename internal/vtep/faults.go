@@ -1,0 +1,64 @@
+package vtep
+
+import (
+	"slices"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// switchFaults returns what switch_fault_status must be, sorted. NVCs stop using a switch that
+// has any fault, so that only what costs traffic is one.
+func (r *Reporter) switchFaults() []string {
+	faults := r.c.Faults()
+	if r.report.Tunnels != nil && len(r.c.peers) > 0 {
+		faults = append(faults, hwvtep.FaultTunnelExhaustion)
+	}
+	if r.report.Capacity != nil || r.full {
+		faults = append(faults, hwvtep.FaultMACTableExhaustion)
+	}
+	slices.Sort(faults)
+	return slices.Compact(faults)
+}
+
+func (r *Reporter) buildFaults(tx *hwvtep.Txn) {
+	if !r.todo.faults {
+		return
+	}
+	r.todo.faults = false
+	before := tx.Len()
+	if ps, ok := r.ownRow(); ok {
+		now := hwvtep.PhysicalSwitch{SwitchFaultStatus: r.switchFaults()}
+		tx.UpdatePhysicalSwitch(ps.UUID, now, now.Diff(&ps)&hwvtep.PhysicalSwitchSwitchFaultStatus)
+	}
+	for lr := range r.c.view.LogicalRouters() {
+		_, want := r.c.routers[lr.UUID]
+		have := slices.Contains(lr.LRFaultStatus, hwvtep.FaultUnspecified)
+		r.buildShared(lr.UUID, want, have,
+			func() { tx.AddLogicalRouterLRFaultStatus(lr.UUID, hwvtep.FaultUnspecified) },
+			func() { tx.RemoveLogicalRouterLRFaultStatus(lr.UUID, hwvtep.FaultUnspecified) })
+	}
+	for acl := range r.c.view.ACLs() {
+		have := slices.Contains(acl.FaultStatus, hwvtep.FaultUnspecified)
+		r.buildShared(acl.UUID, r.c.acls[acl.UUID] > 0, have,
+			func() { tx.AddACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) },
+			func() { tx.RemoveACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) })
+	}
+	r.pending.faults = tx.Len() > before
+}
+
+// buildShared adds a fault to a row, or takes it back. The rows belong to all switches of the
+// database: what another may have raised stays.
+func (r *Reporter) buildShared(id UUID, want, have bool, add, remove func()) {
+	_, raised := r.raised[id]
+	switch {
+	case want:
+		r.raised[id] = struct{}{}
+		if !have {
+			add()
+		}
+	case have && (raised || r.c.scope.single):
+		remove()
+	case raised:
+		delete(r.raised, id)
+	}
+}

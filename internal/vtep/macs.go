@@ -1,0 +1,131 @@
+package vtep
+
+import (
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// localMAC is a row of Ucast_Macs_Local that is ours.
+type localMAC struct {
+	id, locator UUID
+}
+
+func (r *Reporter) macRowChanged(before, after *hwvtep.UcastMACLocal) {
+	if before != nil {
+		if mac, err := intent.ParseMAC(before.MAC); err == nil {
+			r.dropMACRow(intent.MACKey{Switch: switchID(before.LogicalSwitch), MAC: mac}, before.UUID)
+		}
+	}
+	if after == nil || !r.ours(after.Locator) {
+		return
+	}
+	mac, err := intent.ParseMAC(after.MAC)
+	if err != nil {
+		return // nobody's that we could have written
+	}
+	key := intent.MACKey{Switch: switchID(after.LogicalSwitch), MAC: mac}
+	row := localMAC{after.UUID, after.Locator}
+	macs := r.macs[key.Switch]
+	if macs == nil {
+		macs = map[intent.MAC]localMAC{}
+		r.macs[key.Switch] = macs
+	}
+	if _, taken := macs[mac]; taken {
+		r.spare[key] = append(r.spare[key], row)
+	} else {
+		macs[mac] = row
+	}
+	r.todo.macs[key] = struct{}{}
+}
+
+func (r *Reporter) dropMACRow(key intent.MACKey, id UUID) {
+	macs := r.macs[key.Switch]
+	spare := r.spare[key]
+	for i, row := range spare {
+		if row.id == id {
+			spare = append(spare[:i], spare[i+1:]...)
+			break
+		}
+	}
+	if row, ok := macs[key.MAC]; ok && row.id == id {
+		if len(spare) > 0 {
+			macs[key.MAC], spare = spare[0], spare[1:]
+		} else if delete(macs, key.MAC); len(macs) == 0 {
+			delete(r.macs, key.Switch)
+		}
+		r.todo.macs[key] = struct{}{}
+	}
+	if len(spare) > 0 {
+		r.spare[key] = spare
+	} else {
+		delete(r.spare, key)
+	}
+}
+
+// adopt takes the rows that an earlier process left as if their MACs were learned. Those that
+// are not seen until Unadopt are withdrawn then.
+func (r *Reporter) adopt() {
+	for id, macs := range r.macs {
+		for mac := range macs {
+			r.adopted[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+		}
+	}
+}
+
+// Adopted returns how many rows of an earlier process stand only by adoption, or did.
+func (r *Reporter) Adopted() int { return len(r.adopted) }
+
+// Unadopt withdraws the rows of an earlier process whose MACs were not seen again.
+func (r *Reporter) Unadopt() {
+	for key := range r.adopted {
+		r.todo.macs[key] = struct{}{}
+	}
+	clear(r.adopted)
+}
+
+// wantMAC says whether there must be a row for key.
+func (r *Reporter) wantMAC(key intent.MACKey) bool {
+	if !r.c.scope.tunnelIP.IsValid() || !r.c.Active(key.Switch) {
+		return false
+	}
+	if _, learned := r.learned.Get(key); learned {
+		return true
+	}
+	_, adopted := r.adopted[key]
+	return adopted
+}
+
+func (r *Reporter) buildMACs(tx *hwvtep.Txn) {
+	n := 0
+	for key := range r.todo.macs {
+		if n == maxMACs {
+			break
+		}
+		delete(r.todo.macs, key)
+		before := tx.Len()
+		r.buildMAC(tx, key)
+		if tx.Len() > before {
+			n++
+			r.pending.macs[key] = struct{}{}
+		}
+	}
+	if len(r.todo.macs) == 0 {
+		r.todo.macs = map[intent.MACKey]struct{}{}
+	}
+}
+
+func (r *Reporter) buildMAC(tx *hwvtep.Txn, key intent.MACKey) {
+	for _, row := range r.spare[key] {
+		tx.DeleteUcastMACLocal(row.id)
+	}
+	row, have := r.macs[key.Switch][key.MAC]
+	switch want := r.wantMAC(key); {
+	case want && !have:
+		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{
+			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.localLocator(tx)})
+	case want && r.c.addrOf(row.locator) != r.c.scope.tunnelIP: // our address has changed
+		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.localLocator(tx)}, hwvtep.UcastMACLocalLocator)
+	case !want && have:
+		tx.DeleteUcastMACLocal(row.id)
+	}
+}

@@ -1,0 +1,80 @@
+package vtep
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+)
+
+func (r *Reporter) mcastRowChanged(before, after *hwvtep.McastMACLocal) {
+	if before != nil && before.MAC == hwvtep.UnknownDst {
+		id := switchID(before.LogicalSwitch)
+		if delete(r.mcasts[id], before.UUID); len(r.mcasts[id]) == 0 {
+			delete(r.mcasts, id)
+		}
+		r.todo.switches[id] = struct{}{}
+	}
+	if after != nil && after.MAC == hwvtep.UnknownDst {
+		id := switchID(after.LogicalSwitch)
+		if r.mcasts[id] == nil {
+			r.mcasts[id] = map[UUID]UUID{}
+		}
+		r.mcasts[id][after.UUID] = after.LocatorSet
+		r.todo.switches[id] = struct{}{}
+	}
+}
+
+// buildMcasts sees to it that every active switch has an unknown-dst row with our locator in
+// its set. The switches of a database share one row for a logical switch; of several the one
+// with the lowest UUID is it, so that all agree. Others' locators are left as they are.
+func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
+	for id := range r.todo.switches {
+		before := tx.Len()
+		r.buildMcast(tx, id)
+		if tx.Len() > before {
+			r.pending.switches[id] = struct{}{}
+		}
+	}
+	empty(&r.todo.switches)
+}
+
+func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
+	want := r.c.scope.tunnelIP.IsValid() && r.c.Active(id)
+	rows := slices.SortedFunc(maps.Keys(r.mcasts[id]), compareUUIDs)
+	if want && len(rows) == 0 {
+		set := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: []UUID{r.localLocator(tx)}})
+		tx.InsertMcastMACLocal(hwvtep.McastMACLocal{MAC: hwvtep.UnknownDst, LogicalSwitch: UUID(id), LocatorSet: set})
+	}
+	for i, row := range rows {
+		set := r.mcasts[id][row]
+		var others, own []UUID
+		current := false // our locator is in it
+		for _, l := range r.c.sets[set] {
+			if !r.ours(l) {
+				others = append(others, l)
+				continue
+			}
+			own = append(own, l)
+			current = current || r.c.addrOf(l) == r.c.scope.tunnelIP
+		}
+		in := want && i == 0
+		if in == (len(own) > 0) && (!in || current && len(own) == 1) {
+			continue
+		}
+		// Another agent may be at the same row.
+		tx.WaitMcastMACLocal(row, hwvtep.McastMACLocal{LocatorSet: set}, hwvtep.McastMACLocalLocatorSet)
+		if in {
+			others = append(others, r.localLocator(tx))
+		}
+		if len(others) == 0 {
+			tx.DeleteMcastMACLocal(row)
+			continue
+		}
+		slices.SortFunc(others, func(a, b UUID) int { return bytes.Compare(a[:], b[:]) })
+		now := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: others})
+		tx.UpdateMcastMACLocal(row, hwvtep.McastMACLocal{LocatorSet: now}, hwvtep.McastMACLocalLocatorSet)
+	}
+}

@@ -1,0 +1,322 @@
+package vtep
+
+import (
+	"iter"
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Reporter makes database rows of what the dataplane does. It compares what the rows should
+// say with what they do say, as the replica shows them, and Build makes the transaction that
+// is missing; no difference, no transaction.
+//
+//	macs.go      Ucast_Macs_Local
+//	mcast.go     Mcast_Macs_Local, unknown-dst only
+//	tunnels.go   Tunnel, Physical_Switch.tunnels
+//	portrows.go  vlan_stats, Logical_Binding_Stats, port_fault_status
+//	faults.go    switch_fault_status, and the faults of routers and ACLs
+//
+// One transaction is under way at a time: after Build comes its execution, then an Update that
+// shows what it did, then Done. The rest is retried or no longer wanted, as the rows then say.
+//
+// Several switches may share the database, each with its own agent. Ours are the Local rows
+// whose locators have one of our tunnel IPs, or had one since we began.
+type Reporter struct {
+	c       *Compiler
+	learned Learned
+
+	own      map[netip.Addr]bool // our tunnel IPs, now and formerly
+	homed    netip.Addr          // the tunnel IP that Local rows are written for
+	macs     map[intent.SwitchID]map[intent.MAC]localMAC
+	spare    map[intent.MACKey][]localMAC         // our rows beside those in macs, for the same MAC
+	mcasts   map[intent.SwitchID]map[UUID]UUID    // unknown-dst rows of anybody: their locator sets
+	adopted  map[intent.MACKey]struct{}           // rows of an earlier process, not learned again yet
+	counters map[intent.BindingKey]plane.Counters // as last read
+	base     map[intent.BindingKey]plane.Counters // to add to what is read, so that nothing counts back
+	raised   map[UUID]struct{}                    // routers and ACLs that have a fault of ours
+	report   plane.Report
+	full     bool // a MAC limit is reached
+
+	begun    bool
+	todo     work
+	pending  work // handed to the transaction under way
+	failures int  // transactions that failed in a row
+	tokens   struct{ local UUID }
+}
+
+// Learned says which MACs are learned on local ports.
+type Learned interface {
+	Get(intent.MACKey) (intent.BindingKey, bool)
+	All() iter.Seq2[intent.MACKey, intent.BindingKey]
+}
+
+// work is what has to be compared again.
+type work struct {
+	macs     map[intent.MACKey]struct{}
+	switches map[intent.SwitchID]struct{} // their unknown-dst rows
+	ports    map[UUID]struct{}
+	stats    bool
+	tunnels  bool
+	faults   bool
+}
+
+func newWork() work {
+	return work{macs: map[intent.MACKey]struct{}{}, switches: map[intent.SwitchID]struct{}{}, ports: map[UUID]struct{}{}}
+}
+
+func (w *work) add(o *work) {
+	for k := range o.macs {
+		w.macs[k] = struct{}{}
+	}
+	for id := range o.switches {
+		w.switches[id] = struct{}{}
+	}
+	for id := range o.ports {
+		w.ports[id] = struct{}{}
+	}
+	w.stats = w.stats || o.stats
+	w.tunnels = w.tunnels || o.tunnels
+	w.faults = w.faults || o.faults
+}
+
+// maxMACs bounds one transaction. An NVC must be able to get a word in.
+const maxMACs = 5000
+
+// NewReporter returns a reporter beside c, whose rows it shares.
+func NewReporter(c *Compiler, learned Learned) *Reporter {
+	return &Reporter{
+		c:        c,
+		learned:  learned,
+		own:      map[netip.Addr]bool{},
+		macs:     map[intent.SwitchID]map[intent.MAC]localMAC{},
+		spare:    map[intent.MACKey][]localMAC{},
+		mcasts:   map[intent.SwitchID]map[UUID]UUID{},
+		adopted:  map[intent.MACKey]struct{}{},
+		counters: map[intent.BindingKey]plane.Counters{},
+		base:     map[intent.BindingKey]plane.Counters{},
+		raised:   map[UUID]struct{}{},
+		todo:     newWork(),
+		pending:  newWork(),
+	}
+}
+
+// Update takes the rows that changed. It comes after the Update of the Compiler, with the same
+// changes. The first time, and with nil, it looks at all rows.
+func (r *Reporter) Update(changes *hwvtep.Changes) {
+	grown := r.growOwn()
+	if changes == nil || !r.begun || grown {
+		r.reread()
+	} else {
+		each(changes.UcastMACsLocal(), r.macRowChanged)
+		each(changes.McastMACsLocal(), r.mcastRowChanged)
+		r.mark(changes)
+	}
+	if r.homed != r.c.scope.tunnelIP {
+		r.homed = r.c.scope.tunnelIP
+		for key := range r.learned.All() {
+			r.todo.macs[key] = struct{}{}
+		}
+	}
+	for id := range r.c.activity {
+		r.touchSwitch(id)
+		delete(r.c.activity, id)
+	}
+	if r.c.peersMoved {
+		r.c.peersMoved = false
+		r.todo.tunnels, r.todo.faults = true, true
+	}
+	if r.c.problems.moved {
+		r.c.problems.moved = false
+		r.todo.faults = true
+	}
+	if r.c.portsMoved {
+		r.c.portsMoved = false
+		r.touchPorts()
+	}
+	if !r.begun && r.c.scope.present {
+		r.begun = true
+		r.adopt()
+	}
+}
+
+// growOwn adds to our tunnel IPs those of our row, and those that our tunnels begin at: of a
+// process before us, under another tunnel IP. It says whether there are new ones.
+func (r *Reporter) growOwn() (moved bool) {
+	add := func(ip netip.Addr) {
+		if ip.IsValid() && !r.own[ip] && !r.c.scope.others[ip] {
+			r.own[ip], moved = true, true
+		}
+	}
+	for ip := range r.c.scope.ownIPs {
+		add(ip)
+	}
+	if ps, ok := r.ownRow(); ok && !r.begun {
+		for _, id := range ps.Tunnels {
+			if t, ok := r.c.view.Tunnel(id); ok {
+				add(r.c.addrOf(t.Local))
+			}
+		}
+	}
+	for ip := range r.c.scope.others {
+		if r.own[ip] {
+			delete(r.own, ip)
+			moved = true
+		}
+	}
+	return moved
+}
+
+func (r *Reporter) ownRow() (hwvtep.PhysicalSwitch, bool) {
+	if !r.c.scope.present {
+		return hwvtep.PhysicalSwitch{}, false
+	}
+	return r.c.view.PhysicalSwitch(r.c.scope.id)
+}
+
+// ours says whether a locator is an end of our tunnels.
+func (r *Reporter) ours(id UUID) bool { return r.own[r.c.addrOf(id)] }
+
+// reread indexes all Local rows anew, and has everything compared.
+func (r *Reporter) reread() {
+	clear(r.macs)
+	clear(r.spare)
+	clear(r.mcasts)
+	all(r.c.view.UcastMACsLocal(), r.macRowChanged)
+	all(r.c.view.McastMACsLocal(), r.mcastRowChanged)
+	for id, macs := range r.macs {
+		for mac := range macs {
+			r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+		}
+	}
+	for id := range r.mcasts {
+		r.todo.switches[id] = struct{}{}
+	}
+	for id := range r.c.ActiveSwitches() {
+		r.todo.switches[id] = struct{}{}
+	}
+	r.touchPorts()
+	r.todo.tunnels, r.todo.faults, r.todo.stats = true, true, true
+}
+
+// mark notes what the changes of other tables make necessary.
+func (r *Reporter) mark(ch *hwvtep.Changes) {
+	for range ch.PhysicalSwitches() {
+		r.todo.tunnels, r.todo.faults = true, true
+		r.touchPorts()
+		break
+	}
+	for before, after := range ch.PhysicalPorts() {
+		if after != nil && r.c.ports[after.UUID] != nil {
+			r.todo.ports[after.UUID] = struct{}{}
+		}
+		if before == nil || after == nil || len(before.ACLBindings)+len(after.ACLBindings) > 0 {
+			r.todo.faults = true
+		}
+	}
+	for range ch.Tunnels() {
+		r.todo.tunnels = true
+		break
+	}
+	for range ch.PhysicalLocators() {
+		r.todo.tunnels = true
+		break
+	}
+	for range ch.LogicalRouters() {
+		r.todo.faults = true
+		break
+	}
+	for range ch.ACLs() {
+		r.todo.faults = true
+		break
+	}
+}
+
+// Touch notes that the learned state of a MAC has changed.
+func (r *Reporter) Touch(key intent.MACKey) { r.todo.macs[key] = struct{}{} }
+
+func (r *Reporter) touchSwitch(id intent.SwitchID) {
+	r.todo.switches[id] = struct{}{}
+	for mac := range r.macs[id] {
+		r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+	}
+}
+
+func (r *Reporter) touchPorts() {
+	for id := range r.c.ports {
+		r.todo.ports[id] = struct{}{}
+	}
+}
+
+// SetReport takes what the plane says of the last Apply.
+func (r *Reporter) SetReport(report plane.Report) {
+	r.report = report
+	r.todo.faults = true
+	r.touchPorts()
+}
+
+// SetFull takes whether the MAC table is at its limit.
+func (r *Reporter) SetFull(full bool) {
+	if r.full != full {
+		r.full = full
+		r.todo.faults = true
+	}
+}
+
+// Build returns the transaction that makes the rows right; nil: they are.
+//
+// While transactions fail, it is made of one part at a time, so that a part that can't succeed
+// does not hold up the others.
+func (r *Reporter) Build() *hwvtep.Txn {
+	if r.c.view == nil {
+		return nil
+	}
+	parts := []func(*hwvtep.Txn){r.buildFaults, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildMACs}
+	for i := range parts {
+		tx := hwvtep.NewTxn(r.c.view.Layout())
+		r.tokens.local = UUID{}
+		if r.failures > 0 {
+			parts[(r.failures+i)%len(parts)](tx)
+		} else {
+			for _, build := range parts {
+				build(tx)
+			}
+		}
+		if tx.Len() > 0 {
+			return tx
+		}
+		r.pending = newWork() // it was right already
+		if r.failures == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// Done takes the outcome of the transaction that Build returned. It comes after the Update
+// that shows its effects.
+func (r *Reporter) Done(err error) {
+	if err != nil {
+		r.failures++
+		r.todo.add(&r.pending)
+	} else {
+		r.failures = 0
+	}
+	r.pending = newWork()
+}
+
+// localLocator returns the locator that stands for this VTEP, and makes it if there is none.
+// Only one without a key will do: it is what NVCs look for.
+func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
+	ip := r.c.scope.tunnelIP
+	if ids := r.c.byAddr[ip]; len(ids) > 0 && !r.c.locators[ids[0]].keyed {
+		return ids[0]
+	}
+	if r.tokens.local.IsZero() {
+		r.tokens.local = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
+			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip.String()})
+	}
+	return r.tokens.local
+}
