@@ -258,6 +258,5 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 		}
 		return fabric.Open(), nil
 	}
-	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
-		DirectEncap: true, DirectDecap: true})
+	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf")})
 }
