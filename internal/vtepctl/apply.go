@@ -62,7 +62,10 @@ type applier struct {
 
 func apply(c *call) error {
 	a := &applier{x: c.x, prune: c.has("prune")}
-	// Logical switches come first, because others refer to them; those that go are last.
+	if a.prune && c.config.logical != nil {
+		a.pruneLogicalSwitches(c.config.logical)
+	}
+	// Logical switches come first, because others refer to them.
 	for i := range c.config.logical {
 		a.logicalSwitch(&c.config.logical[i])
 	}
@@ -212,13 +215,6 @@ func (a *applier) pruneRows(c *config) {
 		for _, lr := range a.x.all(tableNamed(hwvtep.TableLogicalRouter)) {
 			if !slices.ContainsFunc(c.routers, func(r routerConfig) bool { return r.name == lr.str("name") }) {
 				a.x.remove(lr)
-			}
-		}
-	}
-	if c.logical != nil {
-		for _, ls := range a.x.all(tableNamed(hwvtep.TableLogicalSwitch)) {
-			if !slices.ContainsFunc(c.logical, func(l logicalConfig) bool { return l.name == ls.str("name") }) {
-				a.removeLogicalSwitch(ls)
 			}
 		}
 	}

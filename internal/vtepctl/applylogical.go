@@ -58,6 +58,15 @@ func (a *applier) pruneMACs(table string, ls *record, list []macConfig) {
 	}
 }
 
+// pruneLogicalSwitches removes the logical switches that are not in a list.
+func (a *applier) pruneLogicalSwitches(list []logicalConfig) {
+	for _, ls := range a.x.all(tableNamed(hwvtep.TableLogicalSwitch)) {
+		if !slices.ContainsFunc(list, func(l logicalConfig) bool { return l.name == ls.str("name") }) {
+			a.removeLogicalSwitch(ls)
+		}
+	}
+}
+
 // removeLogicalSwitch removes a logical switch with all that refers to it, or it could not go.
 func (a *applier) removeLogicalSwitch(ls *record) {
 	for _, table := range []string{localMACs.ucast, localMACs.mcast, remoteMACs.ucast, remoteMACs.mcast} {

@@ -1,6 +1,7 @@
 package vtepctl
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -92,6 +93,9 @@ func (x *txn) readable(d ovsdb.Datum, c *ovsdb.ColumnSchema) string {
 			text += "=" + x.element(d.Value(i), &t.Value)
 		}
 		parts = append(parts, text)
+	}
+	if !t.IsMap() {
+		slices.Sort(parts)
 	}
 	joined := strings.Join(parts, ", ")
 	switch {

@@ -22,7 +22,6 @@ type command struct {
 	options  []option
 	writes   bool   // may change the database
 	extra    bool   // vtep-ctl of Open vSwitch does not have it
-	hidden   bool   // not for people
 	brief    string // one line
 	text     string // more, for the manual page and "help COMMAND"; paragraphs end with a blank line
 

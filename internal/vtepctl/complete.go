@@ -149,9 +149,7 @@ func (c *completer) next(cmd *command, given []string, globals bool) {
 	}
 	for _, g := range c.t.groups {
 		for _, cmd := range g.commands {
-			if !cmd.hidden {
-				c.add(cmd.brief, cmd.name)
-			}
+			c.add(cmd.brief, cmd.name)
 		}
 	}
 }

@@ -81,9 +81,7 @@ name; those of the first one may be shortened like the others.
 	for _, g := range t.groups {
 		fmt.Fprintf(w, "\n%s:\n", g.title)
 		for _, c := range g.commands {
-			if !c.hidden {
-				describe(w, 42, strings.TrimSpace(c.name+" "+c.args), c.brief)
-			}
+			describe(w, 42, strings.TrimSpace(c.name+" "+c.args), c.brief)
 		}
 	}
 	fmt.Fprintf(w, "\nOptions:\n")

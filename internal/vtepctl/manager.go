@@ -21,7 +21,7 @@ func managerCommands() group {
 			{name: "set-manager", args: "TARGET...", min: 1, max: unlimited, writes: true,
 				options: []option{{long: "inactivity-probe", arg: requiredArg, argName: "MSECS",
 					help: "probe a connection after MSECS of silence; 0: never"}},
-				brief: "set the managers to TARGET...",
+				brief: "set the managers to these targets",
 				text:  "Rows of former managers are replaced, with all that was configured in them.",
 				needs: needManagers, run: setManager},
 		},

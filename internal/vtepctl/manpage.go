@@ -35,9 +35,7 @@ vtep\-ctl \- read and change the database of a VTEP
 			fmt.Fprintf(&b, "%s\n", roff(g.intro))
 		}
 		for _, c := range g.commands {
-			if !c.hidden {
-				commandEntry(&b, &c)
-			}
+			commandEntry(&b, &c)
 		}
 	}
 	section(&b, "DATABASE SERVERS",
@@ -54,25 +52,14 @@ vtep\-ctl \- read and change the database of a VTEP
 	section(&b, "EXIT STATUS",
 		"0: all is done. 1: something failed, and nothing was changed. 2: what a command like ps-exists asked for does not exist. "+
 			"After --timeout the program dies of SIGALRM.")
+	section(&b, "CONFIGURATION FILES", configText...)
+	b.WriteString(verbatim(configExample))
 	b.WriteString(".SH EXAMPLES\n")
 	for _, e := range examples {
-		fmt.Fprintf(&b, "%s\n.PP\n.nf\n.RS\n%s\n.RE\n.fi\n.PP\n", roff(e.text), roff(e.command))
+		b.WriteString(roff(e.text) + "\n" + verbatim(e.command) + ".PP\n")
 	}
 	b.WriteString(".SH SEE ALSO\n.BR ovsdb\\-server (1),\n.BR hardware_vtep (5)\n")
 	return b.String()
-}
-
-var examples = []struct{ text, command string }{
-	{"Make a VTEP with one port, whose untagged frames are in a logical switch with VNI 5000, and another VTEP that gets all that is flooded:",
-		"vtep-ctl add-ps br0 -- set Physical_Switch br0 tunnel_ips=192.0.2.1 \\\n" +
-			"    -- add-port br0 eth1 \\\n" +
-			"    -- add-ls ls0 -- set Logical_Switch ls0 tunnel_key=5000 \\\n" +
-			"    -- set-replication-mode ls0 source_node \\\n" +
-			"    -- bind-ls br0 eth1 0 ls0 \\\n" +
-			"    -- add-mcast-remote ls0 unknown-dst 192.0.2.2"},
-	{"Which ports have a fault?", "vtep-ctl --columns=name,port_fault_status find Physical_Port 'port_fault_status{>}[]'"},
-	{"Wait until a host is known, for ten seconds at most:",
-		"vtep-ctl -t 10 wait-until Tunnel . bfd_status:state=up"},
 }
 
 func section(b *strings.Builder, title string, paragraphs ...string) {
@@ -84,6 +71,9 @@ func section(b *strings.Builder, title string, paragraphs ...string) {
 		b.WriteString(roff(p) + "\n")
 	}
 }
+
+// verbatim returns lines to be printed as they are.
+func verbatim(s string) string { return ".PP\n.nf\n.RS\n" + roff(s) + "\n.RE\n.fi\n" }
 
 func optionEntry(b *strings.Builder, o *option) {
 	fmt.Fprintf(b, ".TP\n.B %s\n%s.%s\n", roff(o.names()), roff(capital(o.help)), mark(o.extra))

@@ -37,11 +37,17 @@ func (x *txn) build() request {
 	for _, r := range x.touched {
 		switch {
 		case r.deleted:
-			// The rows of other tables go when nothing refers to them.
-			if r.old != nil && r.table.IsRoot {
+			// The rows of other tables go when nothing refers to them. What they refer to does
+			// not count as free before that, so references that were taken out of them matter.
+			switch {
+			case r.old == nil:
+			case r.table.IsRoot:
 				b.begin("delete", r.table)
 				b.where(r)
 				b.end()
+				req.changes = true
+			case len(r.written) > 0:
+				b.update(r)
 				req.changes = true
 			}
 			continue

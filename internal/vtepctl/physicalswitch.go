@@ -5,7 +5,6 @@ import (
 	"sort"
 
 	"github.com/vtep/vtep/internal/hwvtep"
-	"github.com/vtep/vtep/internal/ovsdb"
 )
 
 func physicalSwitchCommands() group {
@@ -89,7 +88,6 @@ func (x *txn) removeSwitch(ps *record) {
 	for _, port := range x.ports(ps) {
 		x.remove(port)
 	}
-	x.set(ps, "ports", ovsdb.Datum{})
 	x.dropRef(x.global(), "switches", ps)
 	x.remove(ps)
 }

@@ -25,15 +25,21 @@ type database struct {
 // newDatabase starts a server; program is the path of an ovsdb-server.
 func newDatabase(t *testing.T, program string) *database {
 	t.Helper()
+	return newDatabaseOf(t, program, hwvtep.SchemaText)
+}
+
+// newDatabaseOf is newDatabase with a schema of its own. More options for the server may follow.
+func newDatabaseOf(t *testing.T, program, text string, options ...string) *database {
+	t.Helper()
 	env := testenv.OVS(t)
 	schema := filepath.Join(env.DBDir, "vtep.ovsschema")
-	if err := os.WriteFile(schema, []byte(hwvtep.SchemaText), 0o644); err != nil {
+	if err := os.WriteFile(schema, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(env.DBDir, "vtep.db")
 	env.Output(t, testenv.Program(t, "ovsdb-tool"), "create", file, schema)
 	socket := filepath.Join(env.RunDir, "db.sock")
-	cmd := env.Command(program, "-vconsole:off", "--remote=punix:"+socket, file)
+	cmd := env.Command(program, append([]string{"-vconsole:off", "--remote=punix:" + socket, file}, options...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {

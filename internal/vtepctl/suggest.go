@@ -14,9 +14,9 @@ func (t *tool) suggest(name string) []string {
 	var found []near
 	for _, g := range t.groups {
 		for _, c := range g.commands {
-			if d := distance(name, c.name); !c.hidden && d <= max(1, len(name)/3) {
+			if d := distance(name, c.name); d <= max(1, len(name)/3) {
 				found = append(found, near{c.name, d})
-			} else if !c.hidden && sameWords(name, c.name) {
+			} else if sameWords(name, c.name) {
 				found = append(found, near{c.name, 0})
 			}
 		}

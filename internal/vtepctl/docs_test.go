@@ -1,0 +1,91 @@
+package vtepctl_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/vtepctl"
+)
+
+var update = flag.Bool("update", false, "write docs/vtep-ctl.8")
+
+// TestManPage checks that the committed manual page is the one that the table of commands
+// makes: go test ./internal/vtepctl -run TestManPage -update writes it.
+func TestManPage(t *testing.T) {
+	path := filepath.Join(testenv.Tree(t), "docs", "vtep-ctl.8")
+	page := vtepctl.ManPage()
+	if *update {
+		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(committed) != page {
+		t.Errorf("%s is not up to date: go test ./internal/vtepctl -run TestManPage -update", path)
+	}
+	for i, line := range strings.Split(page, "\n") {
+		if strings.HasPrefix(line, "'") || len(line) > 1 && line[0] == '.' && (line[1] < 'A' || line[1] > 'z') && !strings.HasPrefix(line, `.\"`) {
+			t.Errorf("line %d is no request of roff: %q", i+1, line)
+		}
+	}
+}
+
+// TestEverythingIsDescribed: each command is in the help and in the manual page, with a line
+// that says what it does.
+func TestEverythingIsDescribed(t *testing.T) {
+	help := inProcess(t, false, "--help").stdout
+	page := strings.ReplaceAll(vtepctl.ManPage(), `\-`, "-")
+	for name, brief := range vtepctl.Commands() {
+		if brief == "" || strings.HasSuffix(brief, ".") {
+			t.Errorf("%s: bad description %q", name, brief)
+		}
+		if !strings.Contains(help, "  "+name) || !strings.Contains(page, name) {
+			t.Errorf("%s is missing in the help or in the manual page", name)
+		}
+		about := inProcess(t, false, "help", name)
+		if about.status != 0 || !strings.Contains(about.stdout, name) {
+			t.Errorf("help %s: %+v", name, about)
+		}
+		if again := inProcess(t, false, "--help", name); again.stdout != about.stdout {
+			t.Errorf("--help %s differs from help %s", name, name)
+		}
+	}
+}
+
+func TestHints(t *testing.T) {
+	for _, tt := range []struct{ typed, want string }{
+		{"ad-ps", "did you mean add-ps"},
+		{"ps-add", "did you mean add-ps?"},
+		{"lst-ports", "did you mean list-ports?"},
+		{"bnid-ls", "did you mean bind-ls"},
+		{"xyzzy-foo-bar", ""},
+	} {
+		r := inProcess(t, true, tt.typed)
+		want := "vtep-ctl: unknown command '" + tt.typed + "'; use --help for help\n"
+		if r.status != 1 || !strings.HasPrefix(r.stderr, want) {
+			t.Errorf("%s: %+v", tt.typed, r)
+		}
+		hint := strings.TrimPrefix(r.stderr, want)
+		if tt.want == "" && hint != "" || !strings.Contains(hint, tt.want) {
+			t.Errorf("%s: hint %q, want %q", tt.typed, hint, tt.want)
+		}
+		if r := inProcess(t, false, tt.typed); r.stderr != want {
+			t.Errorf("%s: hint without a terminal: %q", tt.typed, r.stderr)
+		}
+	}
+	r := inProcess(t, true, "--db=unix:/nonexistent/db.sock", "list-ps")
+	want := "vtep-ctl: unix:/nonexistent/db.sock: database connection failed (No such file or directory)\n"
+	if !strings.HasPrefix(r.stderr, want) || !strings.Contains(r.stderr, "--db=SERVER") {
+		t.Errorf("no server: %q", r.stderr)
+	}
+	if r := inProcess(t, false, "--db=unix:/nonexistent/db.sock", "list-ps"); r.stderr != want {
+		t.Errorf("no server, no terminal: %q", r.stderr)
+	}
+}

@@ -1,0 +1,130 @@
+package vtepctl_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/vtepctl"
+)
+
+// TestStrict: what makes no sense is accepted, and warned of only when that is asked for.
+func TestStrict(t *testing.T) {
+	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
+	d.must(t, "add-ps", "ps", "--", "add-port", "ps", "p", "--", "add-ls", "ls")
+	for _, tt := range []struct{ args, want string }{
+		{"add-ucast-remote ls 00:00:5e:00:53:01 192.0.2.1", ""},
+		{"add-ucast-remote ls nonsense 192.0.2.1", `"nonsense" is not a MAC address (xx:xx:xx:xx:xx:xx)`},
+		{"add-ucast-remote ls 01:00:5e:00:53:01 192.0.2.1", "01:00:5e:00:53:01 is the address of a group, not of a host"},
+		{"add-ucast-remote ls 00-00-5e-00-53-01 192.0.2.1", `"00-00-5e-00-53-01" is not a MAC address (xx:xx:xx:xx:xx:xx)`},
+		{"add-ucast-remote ls 00:00:5e:00:53:01 300.0.0.1", `"300.0.0.1" is not an IPv4 address`},
+		{"add-ucast-remote ls 00:00:5e:00:53:01 224.0.0.1", "224.0.0.1 can't be the address of a VTEP"},
+		{"add-mcast-remote ls unknown-dst 192.0.2.1", ""},
+		{"add-mcast-remote ls 00:00:5e:00:53:01 192.0.2.1", "00:00:5e:00:53:01 is the address of a host, not of a group"},
+		{"add-mcast-remote ls nonsense 192.0.2.1", `"nonsense" is neither a MAC address (xx:xx:xx:xx:xx:xx) nor unknown-dst`},
+		{"bind-ls ps p 10 ls", ""},
+		{"bind-ls ps p 010 ls", `VLAN "010" is read as 8`},
+		{"bind-ls ps p 4095 ls", "4095 is not a VLAN (0 to 4094)"},
+	} {
+		args := strings.Fields(tt.args)
+		r := run(t, d.ours(t, append([]string{"--strict", "--dry-run"}, args...)...))
+		want := ""
+		if tt.want != "" {
+			want = "TIME|N|vtep_ctl|WARN|" + tt.want + "\n"
+		}
+		if r.status != 0 || message(r.stderr) != want {
+			t.Errorf("--strict %s: status %d, %q, want %q", tt.args, r.status, r.stderr, want)
+		}
+		if r := run(t, d.ours(t, append([]string{"--dry-run"}, args...)...)); r.status != 0 || r.stderr != "" {
+			t.Errorf("%s: %+v", tt.args, r)
+		}
+	}
+}
+
+// TestTunnelKey: with a key, a locator of that key is meant, and no other.
+func TestTunnelKey(t *testing.T) {
+	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
+	d.must(t, "add-ls", "ls",
+		"--", "--tunnel-key=7", "add-ucast-remote", "ls", "00:00:5e:00:53:01", "192.0.2.1",
+		"--", "--tunnel-key=8", "add-ucast-remote", "ls", "00:00:5e:00:53:02", "192.0.2.1",
+		"--", "--tunnel-key=7", "add-mcast-remote", "ls", "unknown-dst", "192.0.2.1",
+		"--", "add-mcast-remote", "ls", "unknown-dst", "192.0.2.2")
+	keys := func() string {
+		return strings.Join(strings.Fields(d.must(t, "--bare", "--columns=dst_ip,tunnel_key", "list", "Physical_Locator")), " ")
+	}
+	if got := strings.Count(keys(), "192.0.2.1"); got != 2 || !strings.Contains(keys(), "192.0.2.1 7") || !strings.Contains(keys(), "192.0.2.1 8") {
+		t.Errorf("locators: %s", keys())
+	}
+	d.must(t, "--tunnel-key=8", "del-mcast-remote", "ls", "unknown-dst", "192.0.2.1")
+	if got := strings.Count(d.must(t, "list-remote-macs", "ls"), "unknown-dst"); got != 2 {
+		t.Errorf("%d members after one with another key was removed", got)
+	}
+	d.must(t, "--tunnel-key=7", "del-mcast-remote", "ls", "unknown-dst", "192.0.2.1")
+	if got := strings.Count(d.must(t, "list-remote-macs", "ls"), "unknown-dst"); got != 1 {
+		t.Errorf("%d members after one was removed", got)
+	}
+	for _, key := range []string{"x", "-1", "16777216", ""} {
+		r := run(t, d.ours(t, "--tunnel-key="+key, "add-ucast-remote", "ls", "m", "192.0.2.1"))
+		if want := "vtep-ctl: --tunnel-key: \"" + key + "\" is not a VNI (0 to 16777215)\n"; r.status != 1 || r.stderr != want {
+			t.Errorf("%q: %+v", key, r)
+		}
+	}
+}
+
+// TestNamesAreData: any string is a name.
+func TestNamesAreData(t *testing.T) {
+	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
+	names := []string{" ", "-", "--help", "a b", "a\nb", `"`, `\`, "[]", "{}", "é", "💡", "%s%n", "$(x)", "true", "@x", ".", "x=y",
+		"6ba7b810-9dad-11d1-80b4-00c04fd430c8", strings.Repeat("long", 500)}
+	for _, name := range names {
+		d.must(t, "add-ps", name, "--", "add-port", name, "p"+name, "--", "add-ls", name, "--", "bind-ls", name, "p"+name, "0", name)
+		if got, want := d.must(t, "list-bindings", name, "p"+name), "0000 "+name+"\n"; got != want {
+			t.Errorf("%q: %q", name, got)
+		}
+		if got, want := d.must(t, "list-ports", name), "p"+name+"\n"; got != want {
+			t.Errorf("%q: ports %q", name, got)
+		}
+	}
+	if got := strings.Count(d.must(t, "--bare", "--columns=_uuid", "list", "Physical_Switch"), "-") / 4; got != len(names) {
+		t.Errorf("%d switches of %d", got, len(names))
+	}
+	// What is no UTF-8 can't be in the database.
+	if r := run(t, d.ours(t, "add-ls", "\xff")); r.status != 1 || r.stderr == "" {
+		t.Errorf("bad UTF-8: %+v", r)
+	}
+}
+
+func TestNumbersOfC(t *testing.T) {
+	for s, want := range map[string]int64{"": 0, "10": 10, "010": 8, "0x1F": 31, "0x": 0, "0xg": 0, "08": 0, " 7x": 7, "-1": -1, "+5": 5,
+		"99999999999999999999": 1<<63 - 1, "-99999999999999999999": -1 << 63} {
+		if got := vtepctl.ParseCInt(s); got != want {
+			t.Errorf("%q: %d, want %d", s, got, want)
+		}
+	}
+	for s, want := range map[string]int{"": 0, "10": 10, "010": 10, "x": 0, " -3y": -3} {
+		if got := vtepctl.Atoi(s); got != want {
+			t.Errorf("%q: %d, want %d", s, got, want)
+		}
+	}
+}
+
+func TestIsPartialUUID(t *testing.T) {
+	for s, want := range map[string]bool{"": false, "6ba": false, "6ba7": true, "6BA7": true, "6ba7b810": true, "6ba7b810-": true,
+		"6ba7b8109": false, "6ba7b810-9dad-11d1-80b4-00c04fd430c8": true, "6ba7b810-9dad-11d1-80b4-00c04fd430c80": false, "wxyz": false} {
+		if got := vtepctl.IsPartialUUID(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
+func FuzzCutToken(f *testing.F) {
+	for _, s := range []string{"a=b", `"a=b"=c`, `a\=b`, `a\`, `"`, "", "é:x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		token, rest, err := vtepctl.CutToken(s)
+		if err == nil && (len(token)+len(rest) > len(s) || !strings.HasSuffix(s, rest)) {
+			t.Errorf("%q: token %q, rest %q", s, token, rest)
+		}
+	})
+}
