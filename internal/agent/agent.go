@@ -1,55 +1,93 @@
-// Package agent is the one loop of a VTEP: what the database says becomes forwarding, and what
-// the dataplane sees becomes rows.
+// Package agent is the one loop of a VTEP: database rows go in, forwarding comes out; what the
+// dataplane sees goes in, rows come out.
 //
-//	replica ──> vtep.Compiler ──> plane.Apply        rows to forwarding
-//	plane.Events ──> fdb ──> rows, by the replica    observations to rows
+//	replica ──> vtep.Compiler ──> plane.Apply                         rows.go
+//	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, report.go
 //
-// One goroutine, Run, owns all state of the agent and makes every call of the plane.
+// Everything here belongs to the goroutine that calls Run. The only others are those of the
+// replica and the plane, and one that waits for a transaction.
+//
+// The loop sleeps until something happens. It sets a timer only for what is pending: the next
+// MAC to age, counters while there are bindings, the retry of what has failed.
 package agent
 
 import (
 	"context"
 	"log/slog"
+	"time"
 
+	"github.com/vtep/vtep/internal/fdb"
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/vtep"
 )
 
-// Replica is what the agent needs of a replica of the database: an idl.Client.
+// Replica is what the agent needs of the database; an *idl.Client is one.
 type Replica interface {
 	Updates() <-chan struct{}
 	Take() (*idl.Snapshot, *idl.Delta)
 	Transact(ctx context.Context, ops []byte) ([]idl.OpResult, error)
+	Connected() bool
 }
 
-// Options configure an Agent.
+// Options are what an Agent is made of.
 type Options struct {
 	Name     string   // of the Physical_Switch
-	TunnelIP string   // set on a switch that has none; empty: leave it so
-	Ports    []string // rows made for the ports that the switch has not got
-	Replica  Replica
-	Plane    plane.Plane
-	// Ready is called once, after the rows are made and forwarding is what they say.
+	TunnelIP string   // is set at the start if the switch has none; "": nothing is set
+	Ports    []string // are added at the start if the switch has not got them
+
+	Replica Replica
+	Plane   plane.Plane // Run does not close it
+	// Ready is called once, when the rows are made and forwarding was made to follow them. An
+	// error ends Run. Nil: nobody waits.
 	Ready  func() error
 	Logger *slog.Logger // nil: discard
 }
 
-// Agent is the agent of one Physical_Switch.
+// Agent runs one VTEP.
 type Agent struct {
-	opts     Options        // constant after New
-	log      *slog.Logger   // constant after New
-	compiler *vtep.Compiler // Run's goroutine only, as all that follows
-	inSync   bool           // the plane has what the compiler's last State says
+	opts     Options
+	log      *slog.Logger
+	compiler *vtep.Compiler
+	table    *fdb.Table
+	reporter *vtep.Reporter
+
+	view  *hwvtep.View // nil: none was taken yet
+	ready bool         // the database has what the options ask for
+	told  bool         // Options.Ready was called
+
+	known      bool // the plane has the compiler's State
+	apply      retry
+	aging      time.Duration
+	macLimit   uint32
+	full       bool
+	forget     []intent.MACKey // to be forgotten by the plane
+	swept      time.Time       // when the plane was last swept
+	adopted    time.Time       // when rows of an earlier process were adopted; zero: they weren't, or are settled
+	stats      time.Time       // when the counters were last read
+	outcome    chan error      // of the transaction under way; cap 1
+	inFlight   bool
+	transact   retry
+	complaints complaints
 }
 
-// New returns an agent that does nothing until Run.
+// New returns an agent. It does nothing until Run.
 func New(opts Options) *Agent {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
+	log := opts.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	if opts.Ready == nil {
-		opts.Ready = func() error { return nil }
+	a := &Agent{
+		opts:     opts,
+		log:      log,
+		compiler: vtep.NewCompiler(opts.Name),
+		table:    fdb.NewTable(time.Now(), fdb.Config{}),
+		outcome:  make(chan error, 1),
+		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},
+		transact: retry{first: 10 * time.Millisecond, most: 5 * time.Second},
 	}
-	return &Agent{opts: opts, log: opts.Logger, compiler: vtep.NewCompiler(opts.Name)}
+	a.reporter = vtep.NewReporter(a.compiler, a.table)
+	return a
 }

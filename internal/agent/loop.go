@@ -2,82 +2,140 @@ package agent
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"time"
 
-	"github.com/vtep/vtep/internal/hwvtep"
-	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/intent"
 )
 
-// Run runs the agent until ctx ends, and returns its cause, or what made it impossible to go
-// on. Forwarding stays as it is.
+const (
+	// statsPeriod is how often counters are read while there are bindings, and the least
+	// time between two transactions for them.
+	statsPeriod = 5 * time.Second
+	// burst is how many events are taken before the rest of the loop has its turn.
+	burst = 4096
+)
+
+var errPlaneClosed = errors.New("the plane was closed under the agent")
+
+// Run runs the VTEP until ctx ends, and returns why it ended. Forwarding stays as it is.
 func (a *Agent) Run(ctx context.Context) error {
-	made, ready := false, false
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-a.opts.Replica.Updates():
-			snapshot, delta := a.opts.Replica.Take()
-			if snapshot == nil {
-				continue
-			}
-			v := hwvtep.NewView(snapshot)
-			if !made {
-				if err := a.make(ctx, v); err != nil {
+		now := time.Now()
+		if a.reporter.Busy() || !a.ready {
+			a.report(ctx, now)
+		}
+		if a.ready && !a.told {
+			a.told = true
+			if a.opts.Ready != nil {
+				if err := a.opts.Ready(); err != nil {
+					a.settleOutcome()
 					return err
 				}
-				made = true
 			}
-			a.update(ctx, v, delta)
-			if _, present := a.compiler.Present(); ready || !present && a.hasRows() {
-				continue // the rows just made are on their way
-			}
-			ready = true
-			if err := a.opts.Ready(); err != nil {
-				return err
-			}
-		case _, ok := <-a.opts.Plane.Events():
+		}
+		if at := a.nextTimer(); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(max(0, time.Until(at)))
+		}
+		select {
+		case <-ctx.Done():
+			a.settleOutcome()
+			return context.Cause(ctx)
+		case <-a.opts.Replica.Updates():
+			a.take(ctx)
+		case e, ok := <-a.opts.Plane.Events():
 			if !ok {
-				return fmt.Errorf("dataplane closed")
+				return errPlaneClosed
 			}
+			a.events(ctx, e)
+		case err := <-a.outcome:
+			// The update with the transaction's effects came before its outcome.
+			a.take(ctx)
+			a.finished(err)
+		case <-timer.C:
+			a.timers(ctx)
 		}
 	}
 }
 
-// hasRows says whether the command line asks for rows, so that the switch is sure to come.
-func (a *Agent) hasRows() bool { return a.opts.TunnelIP != "" || len(a.opts.Ports) > 0 }
-
-// make makes the rows of the command line.
-func (a *Agent) make(ctx context.Context, v *hwvtep.View) error {
-	tx := bootstrap(v, &a.opts)
-	if tx.Len() == 0 {
-		return nil
+// settleOutcome waits for the transaction under way, whose context has ended.
+func (a *Agent) settleOutcome() {
+	if a.inFlight {
+		<-a.outcome
 	}
-	tx.Comment("vtep: rows of the command line")
-	if _, err := a.opts.Replica.Transact(ctx, tx.Ops()); err != nil {
-		return fmt.Errorf("make the rows of the command line: %w", err)
-	}
-	return nil
 }
 
-// update brings forwarding up to date with the rows.
-func (a *Agent) update(ctx context.Context, v *hwvtep.View, delta *idl.Delta) {
-	changes := hwvtep.NewChanges(v.Layout(), delta)
-	d := a.compiler.Update(v, &changes)
-	for _, p := range a.compiler.NewProblems() {
-		a.log.Warn(p.Text, "table", p.Table, "row", p.Row)
+// nextTimer returns when there is something to do if nothing happens; zero: never.
+func (a *Agent) nextTimer() time.Time {
+	var next time.Time
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
 	}
-	if !a.inSync {
-		d = nil
-	} else if d.Empty() {
+	if a.mustApply() {
+		sooner(a.apply.at)
+	}
+	if !a.inFlight && a.opts.Replica.Connected() && (a.reporter.Busy() || !a.ready) {
+		sooner(a.transact.at)
+	}
+	if a.known && len(a.compiler.State().Bindings) > 0 {
+		sooner(a.stats.Add(statsPeriod))
+	}
+	if at, ok := a.table.NextExpiry(); ok {
+		sooner(later(at, a.swept.Add(a.sweepPeriod())))
+	}
+	if !a.adopted.IsZero() {
+		sooner(a.adopted.Add(a.agingOrDefault()))
+	}
+	return next
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// timers does what is due.
+func (a *Agent) timers(ctx context.Context) {
+	now := time.Now()
+	if a.mustApply() && a.apply.due(now) {
+		a.applyState(ctx, nil)
+	}
+	if a.known && len(a.compiler.State().Bindings) > 0 && !now.Before(a.stats.Add(statsPeriod)) {
+		a.readStats(ctx, now)
+	}
+	if at, ok := a.table.NextExpiry(); ok && !now.Before(later(at, a.swept.Add(a.sweepPeriod()))) {
+		a.age(ctx, now)
+	}
+	if !a.adopted.IsZero() && !now.Before(a.adopted.Add(a.agingOrDefault())) {
+		a.adopted = time.Time{}
+		a.reporter.Unadopt()
+	}
+	a.flushForget(ctx)
+}
+
+// flushForget makes the plane forget what the table dropped.
+func (a *Agent) flushForget(ctx context.Context) {
+	if len(a.forget) == 0 {
 		return
 	}
-	report, err := a.opts.Plane.Apply(ctx, a.compiler.State(), d)
-	a.inSync = err == nil
-	if err != nil {
-		a.log.Error("dataplane not in step", "err", err)
+	if err := a.opts.Plane.Forget(ctx, a.forget); err != nil {
+		a.log.Warn("MACs not forgotten", "count", len(a.forget), "err", err)
 	}
-	for port, err := range report.Ports {
-		a.log.Warn("port not attached", "port", port, "err", err)
+	a.forget = nil
+}
+
+// dropped takes MACs that the table has dropped.
+func (a *Agent) dropped(keys []intent.MACKey) {
+	for _, key := range keys {
+		a.reporter.Touch(key)
 	}
+	a.forget = append(a.forget, keys...)
 }

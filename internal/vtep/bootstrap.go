@@ -14,6 +14,8 @@ type Wanted struct {
 	Ports    []string // to add
 }
 
+const bootstrapComment = "vtep: what the command line asks for"
+
 // Bootstrap returns the transaction that gives the database what it lacks; nil: nothing.
 // Without tunnel IP and ports not even the switch is made: it is then the operator's.
 func Bootstrap(v *hwvtep.View, want Wanted) *hwvtep.Txn {
@@ -32,6 +34,7 @@ func Bootstrap(v *hwvtep.View, want Wanted) *hwvtep.Txn {
 		if tx.Len() == 0 {
 			return nil
 		}
+		tx.Comment(bootstrapComment)
 		return tx
 	}
 	ps := hwvtep.PhysicalSwitch{Name: want.Name, Ports: newPorts(v, tx, nil, want.Ports)}
@@ -44,6 +47,7 @@ func Bootstrap(v *hwvtep.View, want Wanted) *hwvtep.Txn {
 	} else {
 		tx.InsertGlobal(hwvtep.Global{Switches: []UUID{id}})
 	}
+	tx.Comment(bootstrapComment)
 	return tx
 }
 

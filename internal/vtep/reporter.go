@@ -224,6 +224,10 @@ func (r *Reporter) mark(ch *hwvtep.Changes) {
 		r.todo.tunnels = true
 		break
 	}
+	for range ch.LogicalBindingStatsRows() { // the server forgets them when it restarts
+		r.todo.stats = true
+		break
+	}
 	for range ch.LogicalRouters() {
 		r.todo.faults = true
 		break
@@ -319,4 +323,10 @@ func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
 			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip.String()})
 	}
 	return r.tokens.local
+}
+
+// Busy says whether there may be something for Build to do.
+func (r *Reporter) Busy() bool {
+	w := &r.todo
+	return w.stats || w.tunnels || w.faults || len(w.macs)+len(w.switches)+len(w.ports) > 0
 }

@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/vtep/vtep/internal/fdb"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// ignored are the addresses of BFD packets in tunnels, which no host has.
+var ignored = []intent.MAC{{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}}
+
+// events takes an event, and those that are behind it.
+func (a *Agent) events(ctx context.Context, e plane.Event) {
+	now := time.Now()
+	sweep, report := false, false
+	for range burst {
+		switch e.Kind {
+		case plane.Seen:
+			a.sight(now, e.Sighting)
+		case plane.Lost:
+			sweep = true
+		case plane.PortChanged:
+			a.portChanged(e.Port)
+			report = true
+		case plane.TunnelIP:
+			report = true
+		}
+		var ok bool
+		select {
+		case e, ok = <-a.opts.Plane.Events():
+		default:
+		}
+		if !ok {
+			break // nothing more for now, or closed: the loop will see
+		}
+	}
+	if sweep {
+		a.sweep(ctx, now)
+	}
+	if report {
+		a.askReport(ctx)
+	}
+	a.checkFull()
+	a.flushForget(ctx)
+}
+
+// sight takes note of where a MAC was seen.
+func (a *Agent) sight(now time.Time, s plane.Sighting) {
+	// An event may be older than a change of the bindings.
+	if b, ok := a.compiler.State().Bindings[s.At]; !ok || b.Switch != s.Key.Switch {
+		return
+	}
+	r := a.table.Sight(now.Add(-s.Idle), s.Key, s.At)
+	switch r.Verdict {
+	case fdb.New:
+		a.reporter.Touch(s.Key)
+	case fdb.Rejected:
+		switch r.Reason {
+		case fdb.Ignored, fdb.Pinned, fdb.Full:
+			a.forget = append(a.forget, s.Key)
+		}
+	}
+	if r.Evicted != nil {
+		a.dropped([]intent.MACKey{*r.Evicted})
+	}
+}
+
+// portChanged drops what was learned at a port that has no link any more: its hosts are
+// elsewhere, if anywhere.
+func (a *Agent) portChanged(p plane.PortState) {
+	a.log.Info("port changed", "port", p.Name, "exists", p.Exists, "up", p.Up)
+	if p.Exists && p.Up {
+		return
+	}
+	for at := range a.compiler.State().Bindings {
+		if at.Port == p.Name {
+			a.dropped(a.table.RemoveBinding(at))
+		}
+	}
+}
+
+// sweep takes note of everything that the plane has learned.
+func (a *Agent) sweep(ctx context.Context, now time.Time) {
+	sightings, err := a.opts.Plane.Sweep(ctx)
+	a.swept = now
+	if err != nil {
+		a.log.Warn("learned MACs not read", "err", err)
+		return
+	}
+	for _, s := range sightings {
+		a.sight(now, s)
+	}
+	a.checkFull()
+}
+
+// age sweeps, and drops what was not seen for too long.
+func (a *Agent) age(ctx context.Context, now time.Time) {
+	a.sweep(ctx, now)
+	a.dropped(a.table.Expire(now))
+	a.checkFull()
+}
+
+// sweepPeriod is the least time between sweeps. A MAC may live longer by it.
+func (a *Agent) sweepPeriod() time.Duration { return max(a.aging/10, time.Second) }
+
+// agingOrDefault is how long rows of an earlier process may stand unseen.
+func (a *Agent) agingOrDefault() time.Duration {
+	if a.aging == 0 {
+		return 300 * time.Second
+	}
+	return a.aging
+}
+
+// checkFull tells the reporter whether the table is at its limit. It takes some room for it
+// not to be any more, so that rows don't flap.
+func (a *Agent) checkFull() {
+	limit := int(a.macLimit)
+	switch n := a.table.Len(); {
+	case limit > 0 && n >= limit:
+		a.full = true
+	case limit == 0 || n < limit-limit/16:
+		a.full = false
+	}
+	a.reporter.SetFull(a.full)
+}

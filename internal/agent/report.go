@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/vtep"
+)
+
+// report starts the transaction that makes the rows right, if one is needed and none is under
+// way.
+func (a *Agent) report(ctx context.Context, now time.Time) {
+	if a.inFlight || a.view == nil || !a.opts.Replica.Connected() || !a.transact.due(now) {
+		return
+	}
+	var tx *hwvtep.Txn
+	if !a.ready {
+		tx = vtep.Bootstrap(a.view, vtep.Wanted{Name: a.opts.Name, TunnelIP: a.opts.TunnelIP, Ports: a.opts.Ports})
+		if tx == nil {
+			a.begin(ctx)
+		}
+	}
+	if tx == nil {
+		tx = a.reporter.Build()
+	}
+	if tx == nil {
+		return
+	}
+	a.inFlight = true
+	go func() {
+		_, err := a.opts.Replica.Transact(ctx, tx.Ops())
+		a.outcome <- err
+	}()
+}
+
+// finished takes the outcome of the transaction that was under way.
+func (a *Agent) finished(err error) {
+	a.inFlight = false
+	if a.ready {
+		a.reporter.Done(err)
+	}
+	if err == nil {
+		a.transact.succeeded()
+		return
+	}
+	a.transact.failed(time.Now())
+	var refused *idl.TransactError
+	switch {
+	case a.transact.failures == 1:
+		// Most often another client was faster. The rows tell what is left to do.
+		a.log.Debug("transaction failed", "err", err)
+	case errors.As(err, &refused):
+		a.log.Warn("the database refuses what this VTEP reports: trying again", "err", err)
+	default:
+		a.log.Info("nothing can be reported now", "err", err)
+	}
+}
+
+// readStats reads the counters. Those that moved become rows.
+func (a *Agent) readStats(ctx context.Context, now time.Time) {
+	a.stats = now
+	stats, err := a.opts.Plane.Stats(ctx)
+	if err != nil {
+		a.log.Warn("counters not read", "err", err)
+		return
+	}
+	a.reporter.SetStats(stats)
+}

@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/vtep/vtep/internal/fdb"
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
+)
+
+// take compiles what is new in the database, and applies it.
+func (a *Agent) take(ctx context.Context) {
+	snapshot, delta := a.opts.Replica.Take()
+	if snapshot == nil || delta.Empty() && a.view != nil {
+		return
+	}
+	view := hwvtep.NewView[*idl.Table](snapshot)
+	var changes *hwvtep.Changes // nil: all is to be looked at
+	if a.view != nil && view.Layout() == a.view.Layout() {
+		c := hwvtep.NewChanges(view.Layout(), delta)
+		changes = &c
+	}
+	a.view = view
+	d := a.compiler.Update(view, changes)
+	if delta.Reset {
+		changes = nil // what the server does not keep is to be published again
+	}
+	a.reporter.Update(changes)
+	a.logProblems()
+	if a.ready {
+		a.configure(d)
+		a.applyState(ctx, d)
+		a.flushForget(ctx)
+	}
+}
+
+// begin is called once, when the database has what the options ask for. A switch that is made
+// only then must not take down what an earlier process has left.
+func (a *Agent) begin(ctx context.Context) {
+	a.ready = true
+	if id, ok := a.compiler.Present(); ok {
+		a.log.Info("found the switch", "name", a.opts.Name, "row", id)
+	} else {
+		a.log.Info("the database has no such switch: waiting for it", "name", a.opts.Name)
+	}
+	a.configure(intent.Diff(intent.NewState(), a.compiler.State()))
+	a.applyState(ctx, nil)
+	if a.known {
+		a.sweep(ctx, time.Now())
+	}
+	if a.reporter.Adopted() > 0 {
+		a.adopted = time.Now()
+	}
+}
+
+// configure hands the table what d says of limits and bindings.
+func (a *Agent) configure(d *intent.Delta) {
+	s := a.compiler.State()
+	if aging := a.compiler.Aging(); aging != a.aging || s.MACLimit != a.macLimit {
+		a.aging, a.macLimit = aging, s.MACLimit
+		a.dropped(a.table.SetConfig(fdb.Config{Age: aging, Limit: int(s.MACLimit), Ignore: ignored}))
+	}
+	for _, c := range d.Ports {
+		limit := 0
+		if c.New != nil {
+			limit = int(c.New.MACLimit)
+		}
+		a.dropped(a.table.SetPortLimit(c.Key, limit))
+	}
+	for _, c := range d.Bindings {
+		if c.Old != nil { // it is gone, or of another switch now
+			a.dropped(a.table.RemoveBinding(c.Key))
+		}
+	}
+	a.checkFull()
+}
+
+// mustApply says whether the plane is to be reconciled from scratch.
+func (a *Agent) mustApply() bool { return a.ready && !a.known }
+
+// applyState makes the plane's forwarding that of the State, from which d is the difference
+// since the last time; nil if that is not known.
+func (a *Agent) applyState(ctx context.Context, d *intent.Delta) {
+	if !a.known {
+		if !a.apply.due(time.Now()) {
+			return
+		}
+		d = nil
+	} else if d != nil && d.Empty() {
+		return
+	}
+	a.applyNow(ctx, d)
+}
+
+func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
+	report, err := a.opts.Plane.Apply(ctx, a.compiler.State(), d)
+	a.reporter.SetReport(report)
+	a.logReport(report)
+	if err != nil {
+		a.known = false
+		a.apply.failed(time.Now())
+		if ctx.Err() == nil {
+			a.log.Error("forwarding is not as it should be: trying again", "err", err)
+		}
+		return
+	}
+	if !a.known && a.apply.failures > 0 {
+		a.log.Info("forwarding is as it should be again")
+	}
+	a.known = true
+	a.apply.succeeded()
+}
+
+// askReport makes the plane say anew what works.
+func (a *Agent) askReport(ctx context.Context) {
+	if a.known {
+		a.applyNow(ctx, &intent.Delta{})
+	}
+}
