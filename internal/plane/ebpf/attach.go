@@ -48,7 +48,8 @@ func (p *Plane) attach(ifindex int, prog *ebpf.Program) error {
 	if err != nil {
 		return explain("attach a program", err)
 	}
-	return p.detachClassic(ifindex)
+	_, err = p.deleteFilter(ifindex) // the qdisc stays: removing it would lose frames
+	return err
 }
 
 // adoptLink takes over the link that is pinned for the device, if it is alive.
@@ -199,14 +200,22 @@ func (p *Plane) classicFilter(ifindex int) (*netlink.BpfFilter, error) {
 	return nil, nil
 }
 
-// detachClassic removes the plane's filter, and the qdisc when nobody else uses it.
-func (p *Plane) detachClassic(ifindex int) error {
+// deleteFilter removes the plane's filter and says whether there was one.
+func (p *Plane) deleteFilter(ifindex int) (bool, error) {
 	f, err := p.classicFilter(ifindex)
 	if err != nil || f == nil {
-		return nil // no qdisc, or no such device: nothing is attached
+		return false, nil // no qdisc, or no such device: nothing is attached
 	}
 	if err := p.space.links.FilterDel(f); err != nil {
-		return fmt.Errorf("delete tc filter: %w", err)
+		return true, fmt.Errorf("delete tc filter: %w", err)
+	}
+	return true, nil
+}
+
+// detachClassic removes the plane's filter, and the qdisc when nobody else uses it.
+func (p *Plane) detachClassic(ifindex int) error {
+	if was, err := p.deleteFilter(ifindex); !was || err != nil {
+		return err
 	}
 	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {

@@ -18,7 +18,6 @@ import (
 // modes are the ways in which the plane can do its work; forwarding must be the same.
 var modes = map[string]Options{
 	"vxlan device": {NoDirectEncap: true, NoDirectDecap: true},
-	"direct encap": {NoDirectDecap: true},
 	"direct":       {},
 	"tc filter":    {Classic: true},
 }
@@ -76,7 +75,7 @@ func newHarness(t *testing.T, o Options) *harness {
 
 func (h *harness) drain() {
 	for _, tp := range h.w.taps {
-		for tp.receive(time.Time{}) != nil {
+		for tp.receive(noWait) != nil {
 		}
 	}
 }
@@ -129,7 +128,7 @@ func (h *harness) collect(t testing.TB) []planetest.Out {
 			continue
 		}
 		for {
-			b := tp.receive(time.Time{})
+			b := tp.receive(noWait)
 			if b == nil {
 				break
 			}

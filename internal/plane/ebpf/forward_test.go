@@ -8,10 +8,7 @@ import (
 	"github.com/vtep/vtep/internal/plane"
 )
 
-var (
-	ls1 = intent.SwitchID{1}
-	ls2 = intent.SwitchID{2}
-)
+var ls1 = intent.SwitchID{1}
 
 // basic is the State of most tests: p0 and p1 untagged in ls1 (VNI 10), p2 unbound, macR
 // behind the peer.

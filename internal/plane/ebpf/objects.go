@@ -49,7 +49,7 @@ func openPins(dir string) (*pins, error) {
 	p := &pins{dir: dir}
 	for _, d := range []string{p.maps(), p.links()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, fmt.Errorf("make pin directory: %w", err)
+			return nil, explain("make pin directory", err)
 		}
 	}
 	f, err := os.Open(dir)
@@ -119,7 +119,7 @@ func inBPFFS(dir string) (bool, error) {
 			return st.Type == unix.BPF_FS_MAGIC, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
-			return false, fmt.Errorf("look for a BPF file system at %s: %w", dir, err)
+			return false, explain("look for a BPF file system at "+dir, err)
 		}
 		dir = filepath.Dir(dir)
 	}

@@ -410,6 +410,8 @@ func untuck(b, oob []byte) []byte {
 
 const patience = 5 * time.Second
 
+var noWait time.Time
+
 func (w *world) send(dev string, b []byte) {
 	w.t.Helper()
 	w.taps[dev].send(b)

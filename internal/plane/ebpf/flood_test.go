@@ -1,0 +1,66 @@
+package ebpf
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Many members and many tunnels: each gets exactly one copy.
+func TestFloodMany(t *testing.T) {
+	w := newWorld(t)
+	w.bigBuffers("h0", "h1", "r0")
+	p := w.plane(Options{})
+	s := basic()
+	const members, tunnels = 300, 500
+	for vid := range uint16(members) {
+		s.Bindings[intent.BindingKey{Port: "p1", VLAN: vid + 1}] = intent.Binding{Switch: ls1}
+	}
+	set := intent.FloodSet{}
+	for vni := range uint32(tunnels) {
+		set = append(set, intent.Tunnel{Peer: []netip.Addr{peerIP, peerIP3}[vni%2], VNI: 100 + vni})
+	}
+	slices.SortFunc(set, intent.Tunnel.Compare)
+	s.Floods[intent.FloodKey{Switch: ls1}] = set
+	w.neighbour(peerIP)
+	w.neighbour(peerIP3)
+	w.apply(p, s, nil)
+
+	b := frame(bcast, macA, "one for each")
+	w.send("h0", b)
+	w.barrier()
+	got := map[string]int{}
+	for f := w.taps["h1"].receive(noWait); f != nil; f = w.taps["h1"].receive(noWait) {
+		vid := 0
+		if f[12] == 0x81 {
+			vid = int(f[14])<<8 | int(f[15])
+			f = append(f[:12:12], f[16:]...)
+		}
+		if bytes.Equal(f, b) {
+			got[fmt.Sprintf("vlan %d", vid)]++
+		}
+	}
+	for f := w.taps["r0"].receive(noWait); f != nil; f = w.taps["r0"].receive(noWait) {
+		if o, ok := parseOuter(f); ok && bytes.Equal(o.inner, b) {
+			got[intent.Tunnel{Peer: o.dst, VNI: o.vni}.String()]++
+		}
+	}
+	for vid := range members + 1 { // VLAN 0 is p1 untagged
+		if n := got[fmt.Sprintf("vlan %d", vid)]; n != 1 {
+			t.Errorf("vlan %d got %d copies", vid, n)
+		}
+	}
+	for _, tn := range set {
+		if n := got[tn.String()]; n != 1 {
+			t.Errorf("%v got %d copies", tn, n)
+		}
+	}
+	if len(got) != members+1+tunnels {
+		t.Errorf("%d destinations got copies, want %d", len(got), members+1+tunnels)
+	}
+	w.audit(p)
+}

@@ -1,0 +1,210 @@
+package ebpf
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// flow is a stream of numbered frames from one device to another.
+type flow struct {
+	w    *world
+	sent atomic.Uint32
+	got  sync.Map // number of each frame that arrived
+	stop chan struct{}
+	wg   sync.WaitGroup
+}
+
+const flowFrame = "flow frame"
+
+func (w *world) flow(from, to string, src, dst intent.MAC) *flow {
+	f := &flow{w: w, stop: make(chan struct{})}
+	in, out := w.taps[from], w.taps[to]
+	f.wg.Go(func() {
+		for {
+			select {
+			case <-f.stop:
+				return
+			default:
+			}
+			for range 5 {
+				b := frame(dst, src, flowFrame)
+				binary.BigEndian.PutUint32(b[40:], f.sent.Add(1))
+				if _, err := unix.Write(in.fd, b); err != nil {
+					w.t.Errorf("send at %s: %v", from, err)
+					return
+				}
+			}
+			time.Sleep(200 * time.Microsecond)
+		}
+	})
+	f.wg.Go(func() {
+		for {
+			b := out.receive(time.Now().Add(20 * time.Millisecond))
+			if len(b) >= 44 && strings.HasPrefix(string(b[14:]), flowFrame) {
+				f.got.Store(binary.BigEndian.Uint32(b[40:]), true)
+			}
+			select {
+			case <-f.stop:
+				if b == nil {
+					return
+				}
+			default:
+			}
+		}
+	})
+	return f
+}
+
+// end stops the flow and says how many frames were sent and which of them are missing.
+func (f *flow) end() (sent uint32, missing []uint32) {
+	close(f.stop)
+	f.wg.Wait()
+	sent = f.sent.Load()
+	for n := uint32(1); n <= sent; n++ {
+		if _, ok := f.got.Load(n); !ok {
+			missing = append(missing, n)
+		}
+	}
+	return sent, missing
+}
+
+func (f *flow) mustBeWhole(name string) {
+	f.w.t.Helper()
+	sent, missing := f.end()
+	f.w.t.Logf("%s: %d frames", name, sent)
+	if len(missing) > 0 {
+		f.w.t.Errorf("%s: %d of %d frames are missing, the first is %d", name, len(missing), sent, missing[0])
+	}
+}
+
+// bigBuffers keeps the counting sockets from dropping what the plane delivered.
+func (w *world) bigBuffers(devs ...string) {
+	for _, dev := range devs {
+		_ = unix.SetsockoptInt(w.taps[dev].fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
+	}
+}
+
+// TestRestart hands the dataplane from plane to plane, and from mode to mode, under traffic:
+// none of it may be lost.
+func TestRestart(t *testing.T) {
+	t.Run("tcx", func(t *testing.T) {
+		testRestart(t, "direct", "direct", "vxlan device", "direct")
+	})
+	// To add or remove the qdisc, as between these and the others, loses frames.
+	t.Run("tc filter", func(t *testing.T) { testRestart(t, "tc filter", "tc filter", "tc filter") })
+}
+
+func testRestart(t *testing.T, first string, then ...string) {
+	w := newWorld(t)
+	w.bigBuffers("h0", "vx10")
+	p := w.plane(modes[first])
+	w.apply(p, basic(), nil)
+	w.send("h0", frame(bcast, macA, "here is A"))
+	w.send("h1", frame(bcast, macB, "here is B"))
+	w.seen(p, plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
+
+	out := w.flow("h0", "vx10", macA, macR)
+	in := w.flow("vx10", "h0", macR, macA)
+	for _, mode := range then {
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p = w.plane(modes[mode])
+		w.apply(p, basic(), nil)
+		w.audit(p)
+	}
+	in.mustBeWhole("from the peer")
+	out.mustBeWhole("to the peer")
+}
+
+// TestMain is also the program that TestKill kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("VTEP_TEST_PINS"); dir != "" {
+		p, err := New(Options{Name: "ps1", PinDir: dir, MaxRemotes: 1 << 16, MaxLocals: 1 << 16})
+		if err == nil {
+			_, err = p.Apply(context.Background(), basic(), nil)
+		}
+		fmt.Println("ready", err)
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+// TestKill ends the process with SIGKILL, again and again, each time with a new one.
+func TestKill(t *testing.T) {
+	w := newWorld(t)
+	w.bigBuffers("h0", "vx10")
+	child := func() *exec.Cmd {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+		cmd.Env = append(os.Environ(), "VTEP_TEST_PINS="+w.pins)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stderr = os.Stderr
+		if err := w.vtep.Start(cmd); err != nil {
+			t.Fatal(err)
+		}
+		line, _ := bufio.NewReader(out).ReadString('\n')
+		if line != "ready <nil>\n" {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			t.Fatalf("the process said %q", line)
+		}
+		return cmd
+	}
+	cmd := child()
+	w.send("h0", frame(bcast, macA, "here is A"))
+	out := w.flow("h0", "vx10", macA, macR)
+	in := w.flow("vx10", "h0", macR, macA)
+	for range 3 {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		cmd = child()
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	in.mustBeWhole("from the peer")
+	out.mustBeWhole("to the peer")
+
+	// What was learned meanwhile is found again.
+	w.send("h1", frame(bcast, macB, "here is B"))
+	w.barrier()
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	seen, err := p.Sweep(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[intent.MAC]string{macA: "p0", macB: "p1"}
+	for _, s := range seen {
+		if want[s.Key.MAC] == s.At.Port {
+			delete(want, s.Key.MAC)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("sweep gives %+v, without %v", seen, want)
+	}
+	w.audit(p)
+	if err := p.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,229 @@
+package ebpf
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// event waits for one that is wanted.
+func (w *world) event(p *Plane, what string, want func(plane.Event) bool) {
+	w.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case e := <-p.Events():
+			if want(e) {
+				return
+			}
+		case <-deadline:
+			w.t.Fatalf("%s: no event: %s", caller(), what)
+		}
+	}
+}
+
+func portEvent(name string, exists bool) func(plane.Event) bool {
+	return func(e plane.Event) bool {
+		return e.Kind == plane.PortChanged && e.Port.Name == name && e.Port.Exists == exists
+	}
+}
+
+// A port is its name: whatever device has it carries the port's bindings.
+func TestRename(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	rename := func(from, to string) {
+		w.links(w.vtep, func(h *netlink.Handle) error {
+			l, err := h.LinkByName(from)
+			if err != nil {
+				return err
+			}
+			return h.LinkSetName(l, to)
+		})
+	}
+	rename("p1", "p9")
+	w.event(p, "p1 is gone", portEvent("p1", false))
+	if r, err := p.Apply(t.Context(), basic(), &intent.Delta{}); err != nil || r.Ports["p1"] == nil ||
+		!strings.Contains(r.Ports["p1"].Error(), `"p1"`) || r.Bindings[intent.BindingKey{Port: "p1"}] == nil {
+		t.Errorf("report %+v, %v: p1 is gone", r, err)
+	}
+	b := frame(bcast, macA, "without p1")
+	w.send("h0", b)
+	w.expectTunnel(peerIP, 10, b)
+	w.audit(p)
+
+	// p2 takes the name: it was attached as a port without bindings.
+	rename("p2", "p1")
+	w.event(p, "p1 is back", portEvent("p1", true))
+	b = frame(bcast, macA, "p1 is at h2")
+	w.send("h0", b)
+	w.expect("h2", b)
+	b = frame(bcast, macB, "from h2")
+	w.send("h2", b)
+	w.expect("h0", b)
+	if got := w.taps["h1"].receive(noWait); got != nil {
+		t.Errorf("h1 got %x", got)
+	}
+	w.audit(p)
+}
+
+// The MTU of a device and of the underlay bound what is sent there, also after they change.
+func TestTooBig(t *testing.T) {
+	for name, o := range modes {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.neighbour(peerIP)
+			p := w.plane(o)
+			w.apply(p, basic(), nil)
+			w.send("h1", frame(bcast, macB, "here is B"))
+			mtu := func(dev string, mtu int) {
+				w.links(w.vtep, func(h *netlink.Handle) error {
+					l, err := h.LinkByName(dev)
+					if err != nil {
+						return err
+					}
+					return h.LinkSetMTU(l, mtu)
+				})
+			}
+			dropped := func() uint64 {
+				s, err := p.Stats(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s.Drops["too_big"]
+			}
+			// u0 has 1600: 1500 bytes inside fit, until it has 1549.
+			big := ipFrame(macR, macA, 1500-28)
+			w.send("h0", big)
+			w.expectTunnel(peerIP, 10, big)
+			mtu("u0", 1549)
+			mtu("p1", 1400)
+			testenv.Eventually(t, patience, func() error {
+				before := dropped()
+				w.send("h0", big)
+				w.barrier()
+				if dropped() != before+1 {
+					return fmt.Errorf("a frame that is too big for the underlay was not dropped")
+				}
+				before = dropped()
+				w.send("h0", ipFrame(macB, macA, 1401-28))
+				w.send("vx10", ipFrame(macB, macR, 1401-28))
+				w.barrier()
+				if dropped() != before+2 {
+					return fmt.Errorf("a frame that is too big for p1 was not dropped")
+				}
+				return nil
+			})
+			fits := ipFrame(macR, macA, 1499-28)
+			w.send("h0", fits)
+			w.expectTunnel(peerIP, 10, fits)
+			fits = ipFrame(macB, macA, 1400-28)
+			w.send("h0", fits)
+			w.expect("h1", fits)
+			w.audit(p)
+		})
+	}
+}
+
+// The tunnel IP comes and goes with the host's addresses.
+func TestTunnelIP(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	s.TunnelIP = peerIP3.Next().Next() // 192.0.2.5, of nobody yet
+	r, err := p.Apply(t.Context(), s, nil)
+	if err != nil || r.Tunnels == nil || !strings.Contains(r.Tunnels.Error(), "192.0.2.5 is not an address of this host") {
+		t.Fatalf("report %+v, %v", r, err)
+	}
+	b := frame(bcast, macA, "local forwarding goes on")
+	w.send("h0", b)
+	w.expect("h1", b)
+	w.address(w.vtep, "u0", "192.0.2.5/24")
+	w.event(p, "the tunnel IP is there", func(e plane.Event) bool { return e.Kind == plane.TunnelIP })
+	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || r.Tunnels != nil {
+		t.Errorf("report %+v, %v", r, err)
+	}
+	s.TunnelIP = tunnelIP
+	w.apply(p, s, &intent.Delta{Global: true})
+	b = frame(bcast, macA, "with the other address")
+	w.send("h0", b)
+	w.expectTunnel(peerIP, 10, b)
+	w.audit(p)
+}
+
+// A peer without a route is reported, and used as soon as there is one.
+func TestPeerRoute(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	lost := intent.Tunnel{Peer: netip.MustParseAddr("203.0.113.7"), VNI: 10}
+	s.Unicast[intent.MACKey{Switch: ls1, MAC: macC}] = lost
+	r, err := p.Apply(t.Context(), s, nil)
+	if err != nil || r.Peers[lost.Peer] == nil || r.Peers[peerIP] != nil {
+		t.Fatalf("report %+v, %v", r, err)
+	}
+	w.links(w.vtep, func(h *netlink.Handle) error {
+		l, err := h.LinkByName("u0")
+		if err != nil {
+			return err
+		}
+		dst := &net.IPNet{IP: net.IPv4(203, 0, 113, 0).To4(), Mask: net.CIDRMask(24, 32)}
+		return h.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Gw: peerIP.AsSlice()})
+	})
+	testenv.Eventually(t, patience, func() error {
+		r, err := p.Apply(t.Context(), s, &intent.Delta{})
+		if err == nil {
+			err = r.Peers[lost.Peer]
+		}
+		return err
+	})
+	b := ipFrame(macC, macA, 64)
+	w.send("h0", b)
+	w.expectTunnel(lost.Peer, 10, b)
+	w.audit(p)
+}
+
+// Somebody deletes or changes what is the plane's: it comes back.
+func TestRepair(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	w.removeLink(w.vtep, p.vxlanName())
+	testenv.Eventually(t, patience, func() error {
+		drift, err := p.Audit(t.Context())
+		if err == nil && len(drift) > 0 {
+			err = fmt.Errorf("drift %+v", drift)
+		}
+		return err
+	})
+	b := frame(bcast, macA, "by a new vxlan device")
+	w.send("h0", b)
+	w.expectTunnel(peerIP, 10, b)
+
+	// What the watcher can't see is found by an audit, and put right from scratch.
+	key := vtepMacKey{Bd: p.byUUID[ls1].bd, Mac: macR}
+	if err := p.objs.Remotes.Delete(&key); err != nil {
+		t.Fatal(err)
+	}
+	extra := vtepTunnelKey{Ip: 1, Vni: 1}
+	if err := p.objs.Decaps.Put(&extra, uint32(1)); err != nil {
+		t.Fatal(err)
+	}
+	drift, err := p.Audit(t.Context())
+	if err != nil || len(drift) != 2 || drift[0].Kind != "decap" || drift[0].Want != "" ||
+		drift[1].Kind != "unicast" || drift[1].Have != "" {
+		t.Errorf("drift %+v, %v", drift, err)
+	}
+	w.apply(p, basic(), nil)
+	w.audit(p)
+}
