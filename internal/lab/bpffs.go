@@ -35,8 +35,14 @@ func (l *Lab) undoMount() error {
 	if _, err := os.Stat(l.mountNote()); errors.Is(err, fs.ErrNotExist) || !mounted() {
 		return nil
 	}
-	if entries, err := os.ReadDir(bpffs); err != nil || len(entries) > 0 {
-		return err
+	entries, err := os.ReadDir(bpffs)
+	if err != nil {
+		return fmt.Errorf("look into %s: %w", bpffs, err)
+	}
+	for _, e := range entries {
+		if e.Name() != "maps.debug" && e.Name() != "progs.debug" { // the kernel's own
+			return nil
+		}
 	}
 	if err := unix.Unmount(bpffs, 0); err != nil && !errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("unmount %s: %w", bpffs, err)

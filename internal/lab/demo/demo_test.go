@@ -80,7 +80,7 @@ func TestDemo(t *testing.T) {
 
 // TestInterrupt ends the demo by Ctrl-C in several places.
 func TestInterrupt(t *testing.T) {
-	for i, place := range []string{"== A VTEP", "$ vtep run", "$ ping", "$ kill -9", "no VTEP process"} {
+	for i, place := range []string{"== A VTEP", "$ vtep run", "h1$ ping", "$ kill -9", "no VTEP process"} {
 		t.Run(strings.Trim(place, "=$ "), func(t *testing.T) {
 			r := newRun(t, fmt.Sprintf("i%d", i))
 			out, err := r.cmd.StdoutPipe()

@@ -48,8 +48,13 @@ func (s *show) step(title string) {
 	s.head(fmt.Sprintf("%d. %s", s.steps, title))
 }
 
-// command shows a command line as a person types it.
+// command shows a command line as a person types it on the machine of the VTEP.
 func (s *show) command(words ...string) { s.text("%s\n", s.paint(bold, "$ "+quote(words))) }
+
+// commandAt is the same on another machine.
+func (s *show) commandAt(node lab.Node, words ...string) {
+	s.text("%s\n", s.paint(bold, string(node)+"$ "+quote(words)))
+}
 
 // quote joins words so that a shell would take them apart again.
 func quote(words []string) string {

@@ -75,7 +75,7 @@ func (s *show) reach(ctx context.Context) error {
 // checks that nothing is lost from there on.
 func (s *show) ping(ctx context.Context, from, to lab.Station, what string) error {
 	const count = 20
-	s.command("ping", "-c", strconv.Itoa(count), "-i", "0.01", to.IP.Addr().String())
+	s.commandAt(from.Node, "ping", "-c", strconv.Itoa(count), "-i", "0.01", to.IP.Addr().String())
 	for end := time.Now().Add(10 * time.Second); ; {
 		r, err := s.lab.Ping(ctx, from.Node, to.IP.Addr(), 1, time.Millisecond)
 		if err != nil {
