@@ -104,7 +104,7 @@ func Up(name string) (*Lab, error) {
 	if left, err := leftovers(name); err != nil {
 		return nil, err
 	} else if len(left) > 0 {
-		return nil, fmt.Errorf("lab %s is there already (%s): take it down, or use another name", name, left[0])
+		return nil, fmt.Errorf("lab %s is there already (%s): take it down by \"vtep lab down --name %s\", or use another name", name, left[0], name)
 	}
 	l := &Lab{Name: name, spaces: map[Node]*namespace.Namespace{}}
 	if err := l.build(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/vtep/vtep/internal/lab"
 )
@@ -76,12 +77,18 @@ func (s *show) takeDown() error {
 // lookAround says what can be done in a lab that stays up.
 func (s *show) lookAround() {
 	s.head("The lab stays up")
-	exec := fmt.Sprintf("%s lab exec --name %s", s.Program, s.Name)
+	program := s.Program
+	if here, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(here, program); err == nil && len(rel) < len(program) {
+			program = rel
+		}
+	}
+	exec := fmt.Sprintf("%s lab exec --name %s", program, s.Name)
 	s.text("  %s vtep vtep-ctl show         # any command, in the place of the VTEP\n", exec)
 	s.text("  %s h1 ip neigh                # or of a host\n", exec)
-	s.text("  %s lab ping --name %s h1 192.0.2.3\n", s.Program, s.Name)
+	s.text("  %s lab ping --name %s h1 192.0.2.3\n", program, s.Name)
 	s.text("  tail %s\n", s.lab.LogFile())
-	s.text("  %s lab down --name %s         # take it away\n", s.Program, s.Name)
+	s.text("  %s lab down --name %s         # take it away\n", program, s.Name)
 }
 
 // lastWords is the end of the VTEP's log, after a failure.
