@@ -34,6 +34,10 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 		return p.report(), fmt.Errorf("ebpf plane: apply: %w", err)
 	}
 	p.known = true
+	if !p.begun {
+		p.begun = true
+		close(p.ready)
+	}
 	return p.report(), nil
 }
 

@@ -273,7 +273,7 @@ func checksum(b []byte) uint16 {
 }
 
 // outerFrame is inner in a tunnel from the peer, as u0 receives it.
-func (g *gateway) outerFrame(b *testing.B, inner []byte) []byte {
+func (g *gateway) outerFrame(b testing.TB, inner []byte) []byte {
 	var mac net.HardwareAddr
 	err := g.ns.Links(func(h *netlink.Handle) error {
 		l, err := h.LinkByName("u0")

@@ -17,7 +17,14 @@ import (
 )
 
 // learner turns the programs' sightings into events.
+// Before the first Apply nothing is known of the numbers in them; until then they wait in the
+// ring, with those of the time when there was no process.
 func (p *Plane) learner() {
+	select {
+	case <-p.ready:
+	case <-p.stop:
+		return
+	}
 	var rec ringbuf.Record
 	for {
 		err := p.ring.ReadInto(&rec)

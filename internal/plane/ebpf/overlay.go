@@ -23,6 +23,7 @@ const vxlanMTU = 65450
 // of each frame.
 type overlay struct {
 	ip        netip.Addr // tunnel IP; the zero Addr: no tunnels
+	refused   netip.Addr // a tunnel IP that can't be one; the zero Addr: none
 	anySource bool
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
@@ -35,9 +36,11 @@ func (p *Plane) vxlanName() string { return "vtep" + hash(p.opts.Name) }
 
 // configureOverlay brings device and settings to what ip and anySource say.
 func (p *Plane) configureOverlay(s *intent.State) {
-	p.overlay.ip, p.overlay.anySource = netip.Addr{}, s.AcceptAnySource
-	if s.TunnelIP.IsValid() && s.TunnelIP.Is4() {
+	p.overlay.ip, p.overlay.refused, p.overlay.anySource = netip.Addr{}, netip.Addr{}, s.AcceptAnySource
+	if s.TunnelIP.Is4() {
 		p.overlay.ip = s.TunnelIP
+	} else {
+		p.overlay.refused = s.TunnelIP
 	}
 }
 
@@ -138,8 +141,10 @@ func (p *Plane) removeVXLAN() error {
 // tunnelError says why no tunnel works, or nil.
 func (p *Plane) tunnelError() error {
 	switch {
+	case p.overlay.refused.IsValid():
+		return fmt.Errorf("tunnel IP %v is not IPv4: give an IPv4 address in Physical_Switch.tunnel_ips", p.overlay.refused)
 	case !p.overlay.ip.IsValid():
-		return nil
+		return p.overlay.err
 	case p.overlay.err != nil:
 		return p.overlay.err
 	case !p.devices.local(p.overlay.ip):

@@ -69,12 +69,15 @@ type Plane struct {
 	watch *nl.NetlinkSocket
 	queue *queue
 	wg    sync.WaitGroup // learner, watcher
+	ready chan struct{}  // closed by the first Apply that succeeds
+	stop  chan struct{}  // closed by Close
 
 	quotaMemory []byte      // what quotas is a view of
 	quotas      []vtepQuota // shared with the programs: atomic access only
 
 	mu     sync.Mutex // guards everything below
 	closed bool
+	begun  bool // ready is closed
 	known  bool // the maps are what the tables say: a delta can be applied
 
 	tables
@@ -124,7 +127,7 @@ func New(o Options) (_ *Plane, err error) {
 	if o.PinDir == "" {
 		o.PinDir = filepath.Join(bpffs, "vtep", word(o.Name))
 	}
-	p := &Plane{opts: o, log: o.Logger, queue: newQueue()}
+	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{})}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -238,6 +241,7 @@ func (p *Plane) Close() error {
 		return nil
 	}
 	p.closed = true
+	close(p.stop)
 	if p.reroute != nil {
 		p.reroute.Stop()
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -236,7 +237,7 @@ func (p *Plane) attachPort(prt *port) {
 	}
 	index := uint32(prt.device)
 	dev := vtepDevice{Port: prt.number, Flags: p.adopted.devices[index].Flags | p.tDevices.want[index].Flags}
-	if l, err := p.space.links.LinkByIndex(prt.device); err == nil && l.Attrs().Promisc == 0 {
+	if l, err := p.space.links.LinkByIndex(prt.device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 		// A NIC would keep frames for other hosts' addresses to itself.
 		if err := p.space.links.SetPromiscOn(l); err != nil {
 			prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.name, err)

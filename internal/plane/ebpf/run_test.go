@@ -1,0 +1,197 @@
+package ebpf
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"net"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/namespace"
+)
+
+const (
+	actNext     = ^uint32(0) // TC_ACT_UNSPEC
+	actDrop     = 2          // TC_ACT_SHOT
+	actRedirect = 7          // TC_ACT_REDIRECT
+)
+
+// runAt runs a program on bytes, as if they had come in at the device.
+func runAt(t testing.TB, n *namespace.Namespace, prog *ebpf.Program, dev string, in []byte) (ret uint32, out []byte) {
+	t.Helper()
+	err := n.Do(func() error {
+		ifi, err := net.InterfaceByName(dev)
+		if err != nil {
+			return err
+		}
+		ctx := make([]byte, 192)                                   // struct __sk_buff
+		binary.NativeEndian.PutUint32(ctx[36:], uint32(ifi.Index)) // ingress_ifindex
+		binary.NativeEndian.PutUint32(ctx[40:], uint32(ifi.Index)) // ifindex
+		out = make([]byte, len(in)+256)
+		o := &ebpf.RunOptions{Data: in, DataOut: out, Context: ctx}
+		ret, err = prog.Run(o)
+		out = o.DataOut
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ret, out
+}
+
+// Each reason to drop a frame has its own counter, and only that one moves.
+func TestDropReasons(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	s.Bindings[intent.BindingKey{Port: "p0", VLAN: 7}] = intent.Binding{Switch: intent.SwitchID{2}}
+	s.Switches[intent.SwitchID{2}] = intent.Switch{Name: "ls2"}
+	w.apply(p, s, nil)
+	w.send("h0", frame(bcast, macA, "here is A"))
+	w.barrier()
+
+	serviceTag := frame(bcast, macA, "", 7)
+	binary.BigEndian.PutUint16(serviceTag[12:], 0x88a8)
+	for _, c := range []struct {
+		name   string
+		reason string
+		frame  []byte
+	}{
+		{"a VLAN without binding", "unbound_vlan", frame(bcast, macA, "", 8)},
+		{"a service tag", "unbound_vlan", serviceTag},
+		{"a reserved address", "reserved", frame(intent.MAC{1, 0x80, 0xc2, 0, 0, 0}, macA, "")},
+		{"to where it came from", "hairpin", frame(macA, macB, "")},
+		{"alone in the switch", "no_destination", frame(bcast, macA, "", 7)},
+		{"a tag inside, to a remote MAC", "tagged_overlay", frame(macR, macA, "", 0, 5)},
+		{"too big for the underlay", "too_big", ipFrame(macR, macA, 1600)},
+		{"too big for a port", "too_big", ipFrame(macA, macB, 1480)},
+	} {
+		port := "p0"
+		if c.name == "too big for a port" {
+			port = "p1"
+		}
+		before := w.drops(p)
+		ret, _ := runAt(t, w.vtep, p.objs.VtepPort, port, c.frame)
+		after := w.drops(p)
+		for reason := range after {
+			want := before[reason]
+			if reason == c.reason {
+				want++
+			}
+			if after[reason] != want {
+				t.Errorf("%s: %s went from %d to %d", c.name, reason, before[reason], after[reason])
+			}
+		}
+		if ret != actDrop {
+			t.Errorf("%s: action %d", c.name, int32(ret))
+		}
+	}
+	// Not from the vxlan device: no tunnel metadata.
+	if ret, _ := runAt(t, w.vtep, p.objs.VtepOverlay, p.vxlanName(), frame(bcast, macR, "")); ret != actDrop {
+		t.Errorf("a frame without metadata: action %d", int32(ret))
+	}
+}
+
+func (w *world) drops(p *Plane) map[string]uint64 {
+	w.t.Helper()
+	s, err := p.Stats(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s.Drops
+}
+
+// The short ways, byte for byte.
+func TestDirectBytes(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	w.send("h0", frame(bcast, macA, "here is A"))
+	w.barrier()
+
+	inner := ipFrame(macR, macA, 64)
+	inner[15] = 0x03 // congestion experienced: outside it must say only that it can be
+	ret, out := runAt(t, w.vtep, p.objs.VtepPort, "p0", inner)
+	o, ok := parseOuter(out)
+	if ret != actRedirect || !ok || string(o.inner) != string(inner) {
+		t.Fatalf("action %d, %d bytes: %x", int32(ret), len(out), out)
+	}
+	if o.src != tunnelIP || o.dst != peerIP || o.ttl != 64 || o.tos != 2 || !o.df || !o.ipSumOK ||
+		o.udpSum != 0 || o.flags != 8 || o.vni != 10 || o.sport < 0xc000 || o.trailer {
+		t.Errorf("outer headers %+v", o)
+	}
+	other := ipFrame(macR, macA, 64)
+	binary.BigEndian.PutUint16(other[34:], 50001)
+	_, out2 := runAt(t, w.vtep, p.objs.VtepPort, "p0", other)
+	if o2, _ := parseOuter(out2); o2.sport == o.sport {
+		t.Errorf("two flows have the same source port %d", o.sport)
+	}
+
+	back := ipFrame(macA, macR, 64)
+	g := &gateway{ns: w.vtep}
+	ret, out = runAt(t, w.vtep, p.objs.VtepUnderlay, "u0", g.outerFrame(t, back))
+	if ret != actRedirect || string(out) != string(back) {
+		t.Fatalf("action %d, %d bytes: %x", int32(ret), len(out), out)
+	}
+
+	// What is not plain goes on to the host, as it was.
+	for name, edit := range map[string]func(b []byte){
+		"congestion experienced": func(b []byte) { b[15] |= 3; fixOuterSum(b) },
+		"wrong IP checksum":      func(b []byte) { b[24]++ },
+		"a fragment":             func(b []byte) { b[20] = 0x20; fixOuterSum(b) },
+		"another port":           func(b []byte) { b[37]++ },
+		"no VNI":                 func(b []byte) { b[42] = 0 },
+		"a flag more":            func(b []byte) { b[42] |= 0x80 },
+		"an unknown VNI":         func(b []byte) { b[48]++ },
+		"another source":         func(b []byte) { b[29]++; fixOuterSum(b) },
+		"another destination":    func(b []byte) { b[33]++; fixOuterSum(b) },
+		"wrong length":           func(b []byte) { b[17]--; fixOuterSum(b) },
+		"wrong UDP length":       func(b []byte) { b[39]-- },
+		"inner broadcast":        func(b []byte) { copy(b[50:], bcast[:]) },
+		"unknown inner MAC":      func(b []byte) { copy(b[50:], macC[:]) },
+		"inner tag":              func(b []byte) { b[62], b[63] = 0x81, 0 },
+		"inner ARP":              func(b []byte) { b[62], b[63] = 8, 6 },
+		"remote inner MAC":       func(b []byte) { copy(b[50:], macR[:]) },
+	} {
+		in := g.outerFrame(t, back)
+		edit(in)
+		ret, out := runAt(t, w.vtep, p.objs.VtepUnderlay, "u0", in)
+		if ret != actNext || string(out) != string(in) {
+			t.Errorf("%s: action %d, %x", name, int32(ret), out)
+		}
+	}
+}
+
+func fixOuterSum(b []byte) {
+	b[24], b[25] = 0, 0
+	binary.BigEndian.PutUint16(b[24:], checksum(b[14:34]))
+}
+
+// No bytes from the wire do harm: each frame is dropped, redirected or passed on.
+func TestAnyBytes(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	rng := rand.New(rand.NewPCG(1, 2))
+	good := [][]byte{
+		ipFrame(macR, macA, 20), frame(bcast, macA, "x", 7, 8), frame(macR, macA, "y"),
+		(&gateway{ns: w.vtep}).outerFrame(t, ipFrame(macA, macR, 20)),
+	}
+	for range 2000 {
+		b := append([]byte{}, good[rng.IntN(len(good))]...)
+		for range rng.IntN(6) {
+			b[rng.IntN(len(b))] = byte(rng.Uint32())
+		}
+		b = b[:max(54, rng.IntN(len(b)+1))] // the kernel refuses to run on less than the headers of IPv6
+		for dev, prog := range map[string]*ebpf.Program{"p0": p.objs.VtepPort, "u0": p.objs.VtepUnderlay, p.vxlanName(): p.objs.VtepOverlay} {
+			ret, _ := runAt(t, w.vtep, prog, dev, b)
+			if ret != actDrop && ret != actRedirect && (ret != actNext || dev != "u0") {
+				t.Fatalf("at %s: action %d for %x", dev, int32(ret), b)
+			}
+		}
+	}
+	w.audit(p)
+}
