@@ -260,6 +260,7 @@ func (r *remotes) report(failed map[string]error) {
 		text := err.Error()
 		if r.failures[target] != text {
 			r.failures[target] = text
+			r.poke() // run tries again from now on
 			r.srv.log.Error(target + ": listen failed: " + stream.Reason(err))
 		}
 	}
