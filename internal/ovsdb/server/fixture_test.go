@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -148,9 +149,14 @@ func (r *rig) dial() *client {
 		r.t.Fatal(err)
 	}
 	c := &client{t: r.t, more: make(chan struct{}, 1)}
-	c.Client = jsonrpc.NewClient(nc, jsonrpc.Options{}, c.note)
+	c.Client = newClientOn(nc, c)
 	r.t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// newClientOn speaks over a connection and has c keep the notifications.
+func newClientOn(nc net.Conn, c *client) *jsonrpc.Client {
+	return jsonrpc.NewClient(nc, jsonrpc.Options{}, c.note)
 }
 
 func (c *client) note(m jsonrpc.Message) {
