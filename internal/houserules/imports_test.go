@@ -20,7 +20,7 @@ const sys = "golang.org/x/sys"
 var groups = []group{
 	{
 		name: "tests only",
-		packages: []string{"internal/testenv", "internal/houserules", "internal/plane/planetest",
+		packages: []string{"bench", "internal/testenv", "internal/houserules", "internal/plane/planetest",
 			"internal/hwvtep/hwvteptest", "test", "test/*"},
 		may:     []string{"*"},
 		modules: []string{"*"},

@@ -1,7 +1,6 @@
-// Command benchsum reads the output of "go test -bench" from its input, passes it on as it
-// comes, and prints a summary at the end: first the ratios to peers, which benchmarks report
-// with the unit "x-peer" (how many times the peer's cost is ours: below 1 is better than the
-// peer), then every other figure.
+// Command benchsum reads the output of "go test -bench" from its input, passes on what is not
+// a benchmark's line, and prints a table at the end: first the figures that were compared with
+// a peer, then the others. Package bench says what the units mean.
 package main
 
 import (
@@ -41,10 +40,12 @@ func read(r io.Reader, echo io.Writer) (results []result, failed bool, err error
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		fmt.Fprintln(echo, line)
 		failed = failed || strings.HasPrefix(line, "FAIL") || strings.HasPrefix(line, "--- FAIL")
 		if res, ok := parse(line); ok {
 			results = append(results, res)
+			fmt.Fprintf(echo, "%s: done\n", res.name)
+		} else {
+			fmt.Fprintln(echo, line)
 		}
 	}
 	return results, failed, lines.Err()
@@ -69,31 +70,6 @@ func parse(line string) (result, bool) {
 		res.figures = append(res.figures, figure{v, fields[i+1]})
 	}
 	return res, true
-}
-
-func summarise(w io.Writer, results []result) {
-	head := "\nratios to peers (ours / theirs; below 1 is better)\n"
-	for _, res := range results {
-		for _, f := range res.figures {
-			if f.unit == "x-peer" {
-				fmt.Fprintf(w, "%s  %-60s %8.2f x\n", head, res.name, f.value)
-				head = ""
-			}
-		}
-	}
-	head = "\nfigures\n"
-	for _, res := range results {
-		var b strings.Builder
-		for _, f := range res.figures {
-			if f.unit != "x-peer" && f.unit != "B/op" && f.unit != "allocs/op" {
-				fmt.Fprintf(&b, "  %s %s", number(f.value), f.unit)
-			}
-		}
-		if b.Len() > 0 {
-			fmt.Fprintf(w, "%s  %-60s%s\n", head, res.name, b.String())
-			head = ""
-		}
-	}
 }
 
 // number prints with three significant digits, or as an integer.

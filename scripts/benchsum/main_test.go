@@ -7,22 +7,44 @@ import (
 
 func TestSummarise(t *testing.T) {
 	const input = `goos: linux
-BenchmarkGateway/h2r-2         	     100	       964 ns/op	       0.54 x-peer
-BenchmarkCommit-16  	       5	  81234567 ns/op	  16 B/op	 2 allocs/op
+BenchmarkGateway/h2r-2  5  1772 bridge-ns/frame  964 direct-ns/frame  0.54 direct-x-bridge
+BenchmarkLatency-2      5  72.5 p50:C-µs  0.9 p50:goal-ours-x-C  70 p50:ours-µs  0.97 p50:ours-x-C  0.9 p50:ours-x-C-min  1.04 p50:ours-x-C-max
+BenchmarkIdle-2         5  0.1 goal-vtep-%  0.05 vtep-%
+BenchmarkCommit-16      5  81234567 ns/op  16 B/op  2 allocs/op
 BenchmarkBroken
 ok  	m/a	1.0s
 `
+	const echoed = `goos: linux
+Gateway/h2r: done
+Latency: done
+Idle: done
+Commit: done
+BenchmarkBroken
+ok  	m/a	1.0s
+`
+	const want = `
+compared: ours / the peer's in the same round, as a cost: below 1 is better
+ours peer ratio range of the rounds goal
+Gateway/h2r direct 964 ns/frame bridge 1772 ns/frame 0.54
+Latency p50 ours 70 µs C 72.5 µs 0.97 0.90 .. 1.04 0.9 x: MISSED
+
+not compared
+ours goal
+Idle vtep 0.05 % 0.1 %: met
+Commit 81234567 ns/op
+`
 	var echo, out strings.Builder
 	results, failed, err := read(strings.NewReader(input), &echo)
-	if err != nil || failed || echo.String() != input {
+	if err != nil || failed || echo.String() != echoed {
 		t.Fatalf("%v, failed %v, passed on %q", err, failed, echo.String())
 	}
 	summarise(&out, results)
-	got := strings.Join(strings.Fields(out.String()), " ")
-	const want = "ratios to peers (ours / theirs; below 1 is better) Gateway/h2r 0.54 x " +
-		"figures Gateway/h2r 964 ns/op Commit 81234567 ns/op"
-	if got != want {
-		t.Errorf("got %q\nwant %q", got, want)
+	var got strings.Builder
+	for line := range strings.Lines(out.String()) {
+		got.WriteString(strings.Join(strings.Fields(line), " ") + "\n")
+	}
+	if got.String() != want {
+		t.Errorf("got %s\nwant %s", got.String(), want)
 	}
 	if _, failed, _ := read(strings.NewReader("--- FAIL: BenchmarkX\n"), &echo); !failed {
 		t.Error("a failure is not seen")

@@ -1,0 +1,244 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// BenchmarkOneMAC is a row of one MAC, from its transaction until the dataplane's table has
+// it, with none and with 100,000 other MACs there. The peer is the time until the C server
+// has told a client of the row: an agent that is not in the server's process cannot begin
+// earlier.
+func BenchmarkOneMAC(b *testing.B) {
+	for _, present := range []int{0, 100_000} {
+		b.Run(fmt.Sprintf("of%d", present), func(b *testing.B) {
+			g := newGateway(b)
+			g.start()
+			c := dial(b, g.socket)
+			net := g.bind(c, 1, 2)[0]
+			table := g.open(net.ls)
+
+			peer := startServers(b, cServer)[0]
+			writer, watcher := dial(b, peer.socket), dial(b, peer.socket)
+			peerNet := writer.makeNetwork()
+
+			const samples = 300
+			first := 1_000_000
+			c.fill(net, 0, present)
+			writer.fill(peerNet, 0, present)
+			if present > 0 {
+				table.awaitMAC(present - 1)
+			}
+			watcher.monitor()
+			took := newPercentiles()
+			for b.Loop() {
+				var mine latencies
+				for range samples {
+					text := net.one(first, false)
+					start := time.Now()
+					c.send(text)
+					table.awaitMAC(first)
+					mine.add(time.Since(start))
+					c.committed()
+					first++
+				}
+				took.add("vtep", mine)
+				took.add("C-update", commitToUpdate(writer, watcher, peerNet, first, samples))
+			}
+			took.p50.goal(b, 1000, "vtep-µs")
+			took.report(b, "C-update")
+		})
+	}
+}
+
+// BenchmarkMACs10k is 10,000 MACs in one transaction until the dataplane has the last. The
+// peer is a program that gives the kernel's vxlan device as many entries.
+func BenchmarkMACs10k(b *testing.B) {
+	g := newGateway(b)
+	g.start()
+	c := dial(b, g.socket)
+	net := g.bind(c, 1, 2)[0]
+	table := g.open(net.ls)
+	kernel := newKernelTable(b)
+	const n = 10_000
+	first := 0
+	took := newContest("", "ms")
+	for b.Loop() {
+		tx := hwvtep.NewTxn(nil)
+		for i := range n {
+			net.insert(tx, first+i)
+		}
+		text := transaction(tx)
+		start := time.Now()
+		c.send(text)
+		// The order within a transaction is anybody's: all must be there.
+		for i := range n {
+			table.awaitMAC(first + i)
+		}
+		took.addTime("vtep", time.Since(start), 1)
+		c.committed()
+		first += n
+		took.addTime("kernel-fdb", kernel.add(n), 1)
+	}
+	took.goal(b, 200, "vtep-ms")
+	took.report(b, "kernel-fdb")
+}
+
+// kernelTable is a vxlan device in a namespace of its own.
+type kernelTable struct {
+	b     *testing.B
+	links *netlink.Handle
+	index int
+	next  int
+}
+
+func newKernelTable(b *testing.B) *kernelTable {
+	b.Helper()
+	k := &kernelTable{b: b}
+	space := testenv.Netns(b, "fdb")
+	done := make(chan struct{})
+	ready := make(chan error)
+	go func() {
+		err := space.Links(func(h *netlink.Handle) error {
+			link := &netlink.Vxlan{LinkAttrs: netlink.LinkAttrs{Name: "vx0"}, VxlanId: 1, Port: 4789}
+			if err := h.LinkAdd(link); err != nil {
+				return err
+			}
+			found, err := h.LinkByName("vx0")
+			if err != nil {
+				return err
+			}
+			k.links, k.index = h, found.Attrs().Index
+			ready <- nil
+			<-done
+			return nil
+		})
+		if err != nil {
+			ready <- err
+		}
+	}()
+	if err := <-ready; err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { close(done) })
+	return k
+}
+
+// add adds n MACs.
+func (k *kernelTable) add(n int) time.Duration {
+	start := time.Now()
+	for range n {
+		hw, err := net.ParseMAC(mac(k.next))
+		k.next++
+		if err == nil {
+			err = k.links.NeighAppend(&netlink.Neigh{LinkIndex: k.index, Family: unix.AF_BRIDGE, Flags: netlink.NTF_SELF,
+				State: netlink.NUD_PERMANENT | netlink.NUD_NOARP, IP: lab.RemoteIP.AsSlice(), HardwareAddr: hw})
+		}
+		if err != nil {
+			k.b.Fatal(err)
+		}
+	}
+	return time.Since(start)
+}
+
+// BenchmarkVTEPStart100k is the start of a VTEP with a database of 100,000 MACs, until
+// forwarding is what the rows say: with empty tables, and with those that the process before
+// has left. The peer is the C server with the same file, without any dataplane.
+func BenchmarkVTEPStart100k(b *testing.B) {
+	g := newGateway(b)
+	g.start()
+	c := dial(b, g.socket)
+	c.fill(g.bind(c, 1, 2)[0], 0, 100_000)
+	c.close()
+	g.exit("--cleanup")
+	peer := newServer(b, cServer)
+	copyFile(b, g.database(), peer.db)
+	took := newContest("", "ms")
+	for b.Loop() {
+		for _, kind := range []struct {
+			name string
+			end  []string
+		}{{"empty", nil}, {"adopt", []string{"--cleanup"}}} {
+			start := time.Now()
+			g.start()
+			took.addTime(kind.name, time.Since(start), 1)
+			g.exit(kind.end...)
+		}
+		start := time.Now()
+		peer.start()
+		took.addTime("C", time.Since(start), 1)
+		peer.stop()
+	}
+	took.report(b, "C")
+}
+
+func copyFile(b *testing.B, from, to string) {
+	b.Helper()
+	in, err := os.Open(from)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := io.Copy(out, in); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkIdle is the processor time that a VTEP with 1,000 bindings needs for nothing, in a
+// round of two seconds.
+func BenchmarkIdle(b *testing.B) {
+	g := newGateway(b)
+	g.start()
+	c := dial(b, g.socket)
+	nets := g.bind(c, 1, 1001)
+	g.open(nets[len(nets)-1].ls)
+	time.Sleep(3 * time.Second) // what bindings cause after they are made
+	const window = 2 * time.Second
+	idle := newContest("", "%")
+	for b.Loop() {
+		before := cpuTime(b, g.cmd.Process.Pid)
+		time.Sleep(window)
+		used := cpuTime(b, g.cmd.Process.Pid) - before
+		idle.add("vtep", 100*float64(used)/float64(window))
+	}
+	idle.goal(b, 0.1, "vtep-%")
+	idle.report(b, "")
+}
+
+// cpuTime is what all threads of a process have used.
+func cpuTime(b *testing.B, pid int) (sum time.Duration) {
+	b.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(files) == 0 {
+		b.Fatalf("threads of process %d: %v", pid, err)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		var ns int64
+		if err == nil {
+			_, err = fmt.Sscan(string(text), &ns)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(ns)
+	}
+	return sum
+}
