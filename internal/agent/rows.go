@@ -70,8 +70,13 @@ func (a *Agent) configure(d *intent.Delta) {
 		a.dropped(a.table.SetPortLimit(c.Key, limit))
 	}
 	for _, c := range d.Bindings {
-		if c.Old != nil { // it is gone, or of another switch now
-			a.dropped(a.table.RemoveBinding(c.Key))
+		if c.Old == nil {
+			continue
+		}
+		// It is gone, or of another switch now. The plane forgets these by itself, and may
+		// already have learned some of them elsewhere.
+		for _, key := range a.table.RemoveBinding(c.Key) {
+			a.reporter.Touch(key)
 		}
 	}
 	a.checkFull()

@@ -116,9 +116,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	}
 	if r.homed != r.c.scope.tunnelIP {
 		r.homed = r.c.scope.tunnelIP
-		for key := range r.learned.All() {
-			r.todo.macs[key] = struct{}{}
-		}
+		r.touchLearned()
 	}
 	for id := range r.c.activity {
 		r.touchSwitch(id)
@@ -197,8 +195,15 @@ func (r *Reporter) reread() {
 	for id := range r.c.ActiveSwitches() {
 		r.todo.switches[id] = struct{}{}
 	}
+	r.touchLearned() // of these, rows may be missing
 	r.touchPorts()
 	r.todo.tunnels, r.todo.faults, r.todo.stats = true, true, true
+}
+
+func (r *Reporter) touchLearned() {
+	for key := range r.learned.All() {
+		r.todo.macs[key] = struct{}{}
+	}
 }
 
 // mark notes what the changes of other tables make necessary.

@@ -33,6 +33,7 @@ type site struct {
 	c       *Compiler
 	r       *Reporter
 	learned learnedMap
+	alone   bool // nobody else looks at what has changed
 }
 
 func newSite(t testing.TB, db *hwvteptest.DB, name string) *site {
