@@ -64,3 +64,31 @@ func TestFloodMany(t *testing.T) {
 	}
 	w.audit(p)
 }
+
+// A flood set that changes is, for each frame, the old one or the new one: who is in both
+// gets every frame. The same for members.
+func TestFloodChanges(t *testing.T) {
+	w := newWorld(t)
+	w.bigBuffers("h1", "vx10")
+	p := w.plane(Options{})
+	s := basic()
+	w.apply(p, s, nil)
+	f := w.flow("h0", "h1", macA, bcast)
+	for i := range uint32(300) {
+		next := s.Clone()
+		set := intent.FloodSet{{Peer: peerIP, VNI: 10}}
+		for vni := range i % 40 {
+			set = append(set, intent.Tunnel{Peer: peerIP3, VNI: 100 + vni})
+		}
+		slices.SortFunc(set, intent.Tunnel.Compare)
+		next.Floods[intent.FloodKey{Switch: ls1}] = set
+		delete(next.Bindings, intent.BindingKey{Port: "p2", VLAN: 5})
+		if i%2 == 0 {
+			next.Bindings[intent.BindingKey{Port: "p2", VLAN: 5}] = intent.Binding{Switch: ls1}
+		}
+		w.apply(p, next, intent.Diff(s, next))
+		s = next
+	}
+	f.mustBeWhole("broadcasts to h1")
+	w.audit(p)
+}

@@ -100,7 +100,7 @@ const nl6AddrGenNone = 1 // IN6_ADDR_GEN_MODE_NONE
 
 func isOurs(l netlink.Link) bool {
 	v, ok := l.(*netlink.Vxlan)
-	return ok && v.FlowBased && v.Port == vxlanPort && v.MTU == vxlanMTU
+	return ok && v.FlowBased && v.Port == vxlanPort && !v.Learning
 }
 
 // portTaken names who has the VXLAN port.
@@ -193,8 +193,7 @@ func (p *Plane) attachUnderlays() {
 	want := map[int]bool{}
 	if !p.opts.NoDirectDecap && p.overlay.ip.IsValid() && p.overlay.err == nil {
 		for _, pr := range p.peers {
-			entry := p.tPeers.want[pr.number]
-			if d := p.devices.byIndex[int(entry.Ifindex)]; d.ethernet && p.portOf(d.index) == nil {
+			if d := p.devices.byIndex[pr.device]; d.ethernet && p.portOf(d.index) == nil {
 				want[d.index] = true
 			}
 		}

@@ -15,6 +15,7 @@ type peer struct {
 	ip     uint32
 	number uint32 // index of the peers map; 0: they ran out, its route is not watched
 	refs   int
+	device int   // ifindex by which it is reached; 0: not known
 	err    error // why it can't be reached
 }
 
@@ -68,18 +69,10 @@ func (p *Plane) target(t intent.Tunnel) (vtepTarget, bool) {
 // resolve asks the host for the route to the peer.
 func (p *Plane) resolve(pr *peer) {
 	entry := vtepPeer{Ip: pr.ip}
-	pr.err = nil
+	pr.device, pr.err = 0, nil
 	if p.overlay.ip.IsValid() {
-		var o netlink.RouteGetOptions
-		if p.devices.local(p.overlay.ip) {
-			o.SrcAddr = p.overlay.ip.AsSlice()
-		}
-		routes, err := p.space.links.RouteGetWithOptions(ipOf(pr.ip).AsSlice(), &o)
-		switch {
-		case err != nil:
+		if err := p.route(pr, &entry); err != nil {
 			pr.err = fmt.Errorf("no route to %v: %w", ipOf(pr.ip), err)
-		case len(routes) > 0:
-			p.fill(&entry, &routes[0])
 		}
 	}
 	if pr.number != 0 {
@@ -87,20 +80,39 @@ func (p *Plane) resolve(pr *peer) {
 	}
 }
 
-// fill takes from the route what the programs need.
-func (p *Plane) fill(entry *vtepPeer, r *netlink.Route) {
+// route fills in what the programs need to know of the way to the peer.
+func (p *Plane) route(pr *peer, entry *vtepPeer) error {
+	var o netlink.RouteGetOptions
+	if p.devices.local(p.overlay.ip) {
+		o.SrcAddr = p.overlay.ip.AsSlice()
+	}
+	to := ipOf(entry.Ip).AsSlice()
+	routes, err := p.space.links.RouteGetWithOptions(to, &o)
+	if err != nil || len(routes) == 0 {
+		return err
+	}
+	r := &routes[0]
 	dev := p.devices.byIndex[r.LinkIndex]
-	entry.Mtu = uint32(dev.mtu)
+	pr.device, entry.Mtu = r.LinkIndex, uint32(dev.mtu)
 	if r.MTU != 0 {
 		entry.Mtu = uint32(r.MTU)
 	}
-	entry.Ifindex = uint32(r.LinkIndex)
-	// The programs compare and copy it as the header has it.
+	// The rest is for the short way out. It is for Ethernet and an IPv4 next hop only, and
+	// of several next hops the kernel has to choose, flow by flow.
+	if p.opts.NoDirectEncap || !dev.ethernet || r.Via != nil || r.Encap != nil {
+		return nil
+	}
+	o.FIBMatch = true
+	if entries, err := p.space.links.RouteGetWithOptions(to, &o); err != nil || len(entries) != 1 || len(entries[0].MultiPath) > 1 {
+		return nil
+	}
 	hop := ipOf(entry.Ip).As4()
 	if gw := r.Gw.To4(); gw != nil {
 		hop = [4]byte(gw)
 	}
-	entry.Gateway = binary.NativeEndian.Uint32(hop[:])
+	entry.Ifindex = uint32(r.LinkIndex)
+	entry.Gateway = binary.NativeEndian.Uint32(hop[:]) // as a header has it
+	return nil
 }
 
 // resolvePeers looks all routes up again, after something changed about them.

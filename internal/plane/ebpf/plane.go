@@ -131,7 +131,6 @@ func New(o Options) (_ *Plane, err error) {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	p.log = p.log.With("module", "ebpf")
 	defer func() {
 		if err != nil {
 			p.release()

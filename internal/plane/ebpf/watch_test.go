@@ -191,6 +191,36 @@ func TestPeerRoute(t *testing.T) {
 	w.send("h0", b)
 	w.expectTunnel(lost.Peer, 10, b)
 	w.audit(p)
+
+	// Of two next hops the kernel chooses: the short way, which knows one only, is off.
+	short := func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.tPeers.want[p.peers[ipNumber(lost.Peer)].number].Ifindex != 0
+	}
+	if !short() {
+		t.Error("one next hop, and the short way is off")
+	}
+	w.links(w.vtep, func(h *netlink.Handle) error {
+		l, err := h.LinkByName("u0")
+		if err != nil {
+			return err
+		}
+		dst := &net.IPNet{IP: net.IPv4(203, 0, 113, 0).To4(), Mask: net.CIDRMask(24, 32)}
+		return h.RouteReplace(&netlink.Route{Dst: dst, MultiPath: []*netlink.NexthopInfo{
+			{LinkIndex: l.Attrs().Index, Gw: peerIP.AsSlice()}, {LinkIndex: l.Attrs().Index, Gw: peerIP3.AsSlice()},
+		}})
+	})
+	testenv.Eventually(t, patience, func() error {
+		if short() {
+			return fmt.Errorf("the short way is still on")
+		}
+		return nil
+	})
+	b = ipFrame(macC, macA, 65)
+	w.send("h0", b)
+	w.expectTunnel(lost.Peer, 10, b)
+	w.audit(p)
 }
 
 // Somebody deletes or changes what is the plane's: it comes back.

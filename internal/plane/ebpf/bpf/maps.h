@@ -218,7 +218,7 @@ struct {
 struct peer {
 	__u32 ip;      // host byte order; 0: the element is free
 	__u32 mtu;     // of the route; 0: not known
-	__u32 ifindex; // of the route; 0: no route, the kernel's own lookup decides
+	__u32 ifindex; // of the route; 0: only the kernel's own lookup can tell the way
 	__u32 gateway; // next hop, network byte order
 };
 
