@@ -100,3 +100,24 @@ func (p percentiles) report(b *testing.B, peer string) {
 	p.p50.report(b, peer)
 	p.p99.report(b, peer)
 }
+
+// effort is two contests: over the time that the client waits, and over the processor time
+// that the server uses meanwhile, which hardly depends on what else the machine does.
+type effort struct{ time, cpu *contest }
+
+func newEffort(unit string) effort { return effort{newContest("", unit), newContest("cpu", unit)} }
+
+// measure runs f, which makes the process do n things.
+func (e effort) measure(b *testing.B, name string, pid, n int, f func()) {
+	b.Helper()
+	cpu, start := cpuTime(b, pid), time.Now()
+	f()
+	e.time.addTime(name, time.Since(start), n)
+	e.cpu.addTime(name, cpuTime(b, pid)-cpu, n)
+}
+
+func (e effort) report(b *testing.B, peer string) {
+	b.Helper()
+	e.time.report(b, peer)
+	e.cpu.report(b, peer)
+}

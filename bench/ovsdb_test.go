@@ -12,7 +12,7 @@ import (
 func BenchmarkInsert10k(b *testing.B) {
 	servers := startServers(b, always, onRequest, cServer)
 	clients, networks := prepare(b, servers)
-	took := newContest("", "ms")
+	took := newEffort("ms")
 	for b.Loop() {
 		for i, s := range servers {
 			tx := hwvtep.NewTxn(nil)
@@ -20,14 +20,14 @@ func BenchmarkInsert10k(b *testing.B) {
 				networks[i].insert(tx, m)
 			}
 			text := transaction(tx)
-			start := time.Now()
-			clients[i].send(text)
-			clients[i].next()
-			took.addTime(s.name, time.Since(start), 1)
+			took.measure(b, s.name, s.pid(), 1, func() {
+				clients[i].send(text)
+				clients[i].next()
+			})
 			clients[i].drain(10_000)
 		}
 	}
-	took.goal(b, 0.5, onRequest+"-x-C")
+	took.time.goal(b, 0.5, onRequest+"-x-C")
 	took.report(b, cServer)
 }
 
@@ -90,20 +90,18 @@ func durably(b *testing.B, plain, durable float64, run func(*testing.B, *client,
 		b.Run(kind.name, func(b *testing.B) {
 			servers := startServers(b, kind.contenders...)
 			clients, networks := prepare(b, servers)
-			took := newContest("", "µs")
+			took := newEffort("µs")
 			for b.Loop() {
 				for i, s := range servers {
 					texts := make([][]byte, kind.n)
 					for m := range texts {
 						texts[m] = networks[i].one(m, kind.durable)
 					}
-					start := time.Now()
-					run(b, clients[i], texts)
-					took.addTime(s.name, time.Since(start), kind.n)
+					took.measure(b, s.name, s.pid(), kind.n, func() { run(b, clients[i], texts) })
 					clients[i].drain(kind.n)
 				}
 			}
-			took.goal(b, kind.goal, kind.alike+"-x-C")
+			took.time.goal(b, kind.goal, kind.alike+"-x-C")
 			took.report(b, cServer)
 		})
 	}
@@ -157,7 +155,7 @@ func BenchmarkMemory100k(b *testing.B) {
 			c := dial(b, s.socket)
 			c.fill(c.makeNetwork(), 0, 100_000)
 			time.Sleep(time.Second)
-			held.add(name, resident(b, s.cmd.Process.Pid))
+			held.add(name, resident(b, s.pid()))
 			c.close()
 			s.stop()
 		}
@@ -215,26 +213,27 @@ func BenchmarkFanout1000(b *testing.B) {
 			}()
 		}
 	}
-	took := newContest("", "ms")
+	took := newEffort("ms")
+	const txns = 20
 	next := 0
 	for b.Loop() {
 		for i, s := range servers {
-			const txns = 20
-			var sum time.Duration
-			for m := range txns {
-				text := networks[i].one(next+m, false)
-				start := time.Now()
-				clients[i].send(text)
-				for range cap(told[i]) {
-					<-told[i]
-				}
-				sum += time.Since(start)
-				clients[i].committed()
+			texts := make([][]byte, txns)
+			for m := range texts {
+				texts[m] = networks[i].one(next, false)
+				next++
 			}
-			took.addTime(s.name, sum, txns)
+			took.measure(b, s.name, s.pid(), txns, func() {
+				for _, text := range texts {
+					clients[i].send(text)
+					for range cap(told[i]) {
+						<-told[i]
+					}
+					clients[i].committed()
+				}
+			})
 		}
-		next += 20
 	}
-	took.goal(b, 1, onRequest+"-x-C")
+	took.time.goal(b, 1, onRequest+"-x-C")
 	took.report(b, cServer)
 }

@@ -101,6 +101,8 @@ func (s *server) start() {
 	c.committed()
 }
 
+func (s *server) pid() int { return s.cmd.Process.Pid }
+
 func (s *server) stop() {
 	if s.cmd == nil {
 		return
@@ -128,7 +130,28 @@ func resident(b *testing.B, pid int) float64 {
 	return kib / 1024
 }
 
-// await calls ready in a tight loop that gives the processor away.
+// cpuTime is what all threads of a process have used.
+func cpuTime(b *testing.B, pid int) (sum time.Duration) {
+	b.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(files) == 0 {
+		b.Fatalf("threads of process %d: %v", pid, err)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		var ns int64
+		if err == nil {
+			_, err = fmt.Sscan(string(text), &ns)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(ns)
+	}
+	return sum
+}
+
+// await calls ready often until it is true.
 func await(b *testing.B, what string, ready func() bool) {
 	b.Helper()
 	for end := time.Now().Add(patience); !ready(); time.Sleep(200 * time.Microsecond) {

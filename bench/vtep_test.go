@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -74,25 +73,25 @@ func BenchmarkMACs10k(b *testing.B) {
 	kernel := newKernelTable(b)
 	const n = 10_000
 	first := 0
-	took := newContest("", "ms")
+	took := newEffort("ms")
 	for b.Loop() {
 		tx := hwvtep.NewTxn(nil)
 		for i := range n {
 			net.insert(tx, first+i)
 		}
 		text := transaction(tx)
-		start := time.Now()
-		c.send(text)
-		// The order within a transaction is anybody's: all must be there.
-		for i := range n {
-			table.awaitMAC(first + i)
-		}
-		took.addTime("vtep", time.Since(start), 1)
+		took.measure(b, "vtep", g.cmd.Process.Pid, 1, func() {
+			c.send(text)
+			// The order within a transaction is anybody's: all must be there.
+			for i := range n {
+				table.awaitMAC(first + i)
+			}
+		})
 		c.committed()
 		first += n
-		took.addTime("kernel-fdb", kernel.add(n), 1)
+		took.measure(b, "kernel-fdb", os.Getpid(), 1, func() { kernel.add(n) })
 	}
-	took.goal(b, 200, "vtep-ms")
+	took.time.goal(b, 200, "vtep-ms")
 	took.report(b, "kernel-fdb")
 }
 
@@ -137,8 +136,7 @@ func newKernelTable(b *testing.B) *kernelTable {
 }
 
 // add adds n MACs.
-func (k *kernelTable) add(n int) time.Duration {
-	start := time.Now()
+func (k *kernelTable) add(n int) {
 	for range n {
 		hw, err := net.ParseMAC(mac(k.next))
 		k.next++
@@ -150,7 +148,6 @@ func (k *kernelTable) add(n int) time.Duration {
 			k.b.Fatal(err)
 		}
 	}
-	return time.Since(start)
 }
 
 // BenchmarkVTEPStart100k is the start of a VTEP with a database of 100,000 MACs, until
@@ -220,25 +217,4 @@ func BenchmarkIdle(b *testing.B) {
 	}
 	idle.goal(b, 0.1, "vtep-%")
 	idle.report(b, "")
-}
-
-// cpuTime is what all threads of a process have used.
-func cpuTime(b *testing.B, pid int) (sum time.Duration) {
-	b.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil || len(files) == 0 {
-		b.Fatalf("threads of process %d: %v", pid, err)
-	}
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		var ns int64
-		if err == nil {
-			_, err = fmt.Sscan(string(text), &ns)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-		sum += time.Duration(ns)
-	}
-	return sum
 }
