@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -41,11 +43,15 @@ type Conn struct {
 
 	wake chan struct{} // cap 1: something changed below
 
+	raw syscall.RawConn // constant; nil: no writing without waiting, as with TLS
+
 	mu      sync.Mutex // guards what follows
 	queue   [][]byte
-	queued  int   // bytes in queue and in the hands of the writer
-	closing bool  // end when the queue is empty
-	err     error // why the connection ended; set once
+	queued  int    // bytes in queue and in the hands of the writer
+	writing bool   // the writer has taken what was in the queue
+	direct  []byte // scratch of Flush
+	closing bool   // end when the queue is empty
+	err     error  // why the connection ended; set once
 }
 
 // NewConn starts a Conn on nc, which it owns from now on.
@@ -58,6 +64,12 @@ func NewConn(nc net.Conn, opts Options) *Conn {
 		opts: opts,
 		done: make(chan struct{}),
 		wake: make(chan struct{}, 1),
+	}
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
+			c.raw = raw
+		}
 	}
 	c.r = wire.NewReader(aliveReader{c}, opts.MaxMessage)
 	c.touch()
@@ -103,29 +115,92 @@ func (c *Conn) cause(err error) error {
 	return err
 }
 
-// Send queues a message given in pieces, which must not change any more.
+// Send queues a message given in pieces, which must not change any more, and sees to it
+// that it is sent.
 func (c *Conn) Send(pieces ...[]byte) error {
+	first, err := c.Queue(pieces...)
+	if first {
+		c.Flush()
+	}
+	return err
+}
+
+// Queue queues a message given in pieces, which must not change any more. When it returns
+// true nobody sends it yet: the caller does, with Flush, after it has queued whatever else
+// can go along.
+func (c *Conn) Queue(pieces ...[]byte) (first bool, err error) {
 	c.mu.Lock()
-	if c.err != nil {
-		defer c.mu.Unlock()
-		return c.err
+	switch {
+	case c.err != nil:
+		err = c.err
+	case c.closing:
+		err = ErrClosed
 	}
-	if c.closing {
+	if err != nil {
 		c.mu.Unlock()
-		return ErrClosed
+		return false, err
 	}
+	first = len(c.queue) == 0 && !c.writing
 	for _, p := range pieces {
 		c.queued += len(p)
 	}
 	c.queue = append(c.queue, pieces...)
-	if c.opts.MaxQueue > 0 && c.queued > c.opts.MaxQueue {
-		c.mu.Unlock()
+	over := c.opts.MaxQueue > 0 && c.queued > c.opts.MaxQueue
+	c.mu.Unlock()
+	if over {
 		c.fail(ErrBacklog)
-		return ErrBacklog
+		return false, ErrBacklog
+	}
+	return first, nil
+}
+
+const (
+	directLimit = 64 << 10 // the most that Flush writes itself
+	keptScratch = 4 << 10  // the most memory for it that stays with a connection
+)
+
+// Flush sends what is queued: at once as far as the kernel takes it without waiting, the
+// rest by the writer.
+func (c *Conn) Flush() {
+	c.mu.Lock()
+	if c.writing {
+		c.mu.Unlock()
+		return // the writer looks into the queue again when it is done
+	}
+	if c.raw != nil && c.queued <= directLimit && c.err == nil && len(c.queue) > 0 {
+		c.direct = c.direct[:0]
+		for _, p := range c.queue {
+			c.direct = append(c.direct, p...)
+		}
+		n := c.try(c.direct)
+		size := len(c.direct)
+		left := slices.Clone(c.direct[n:])
+		if cap(c.direct) > keptScratch {
+			c.direct = nil
+		}
+		c.queued -= n
+		clear(c.queue)
+		c.queue = c.queue[:0]
+		if n == size && !c.closing {
+			c.mu.Unlock()
+			return
+		}
+		if n < size {
+			c.queue = append(c.queue, left)
+		}
 	}
 	c.mu.Unlock()
 	c.poke()
-	return nil
+}
+
+// try writes what the kernel takes without waiting. An error is for the writer to find.
+func (c *Conn) try(b []byte) int {
+	n := 0
+	_ = c.raw.Write(func(fd uintptr) bool {
+		n, _ = syscall.Write(int(fd), b)
+		return true
+	})
+	return max(n, 0)
 }
 
 // Backlog is how many bytes wait to be sent.
@@ -200,6 +275,7 @@ func (c *Conn) write() {
 			c.mu.Lock()
 			queue, size := c.queue, c.queued
 			c.queue = nil
+			c.writing = len(queue) > 0
 			ended, closing := c.err != nil, c.closing
 			c.mu.Unlock()
 			if ended {

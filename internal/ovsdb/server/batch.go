@@ -71,7 +71,7 @@ func (b *batch) answer(o *outcome, err error) {
 		// Also of what it only read, something may be gone again.
 		o.results = db.AppendCommitError(o.results, ovsdb.IOError(err, "the transaction could not be made durable"))
 	}
-	o.sess.send(appendReply(make([]byte, 0, len(o.results)+len(o.id)+40), o.id, o.results, o.refused))
+	b.base.send(o.sess, appendReply(make([]byte, 0, len(o.results)+len(o.id)+40), o.id, o.results, o.refused))
 	if o.queued {
 		o.sess.answered()
 	}

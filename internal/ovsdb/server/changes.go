@@ -70,7 +70,7 @@ func (c *changes) render(spec *monitorSpec) []byte {
 
 // renderChangeSet gives the <table-updates> of one transaction, nil if spec shows none of it.
 func renderChangeSet(cs *db.ChangeSet, spec *monitorSpec) []byte {
-	var w updateWriter
+	w := updateWriter{buf: make([]byte, 0, cs.TextSize())}
 	for i := range cs.Tables {
 		tc := &cs.Tables[i]
 		t := spec.tables[tc.Schema]

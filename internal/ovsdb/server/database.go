@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/storage"
 )
 
@@ -31,8 +32,9 @@ type database struct {
 	compact   *compaction
 	watch     map[string]*managers // the db: remotes that live in this database, by name
 	followers []*follower
-	compacts  int       // how often the log was compacted
-	lastTry   time.Time // of the last compaction begun by itself
+	unsent    []*jsonrpc.Conn // that have something queued which nobody sends yet
+	compacts  int             // how often the log was compacted
+	lastTry   time.Time       // of the last compaction begun by itself
 
 	mu     sync.Mutex // guards what follows
 	schema []byte     // JSON
@@ -84,6 +86,7 @@ func (d *database) loop() {
 			case <-d.queue.wake:
 			case <-timer.C:
 				d.expireTriggers()
+				d.flush()
 			case err := <-d.compact.done():
 				d.endCompaction(err)
 			}
@@ -96,8 +99,26 @@ func (d *database) loop() {
 		clear(jobs)
 		d.runTriggers(b)
 		b.commit()
+		d.flush()
 		d.maybeCompact()
 	}
+}
+
+// send queues a message for a session; flush sends it. So what a batch has for one peer goes
+// out together.
+func (d *database) send(s *session, pieces ...[]byte) {
+	if first, _ := s.conn.Queue(pieces...); first {
+		d.unsent = append(d.unsent, s.conn)
+	}
+}
+
+// flush sends what was queued.
+func (d *database) flush() {
+	for _, conn := range d.unsent {
+		conn.Flush()
+	}
+	clear(d.unsent)
+	d.unsent = d.unsent[:0]
 }
 
 // do has f run alone by the loop and waits for it; false if the database is gone.

@@ -116,6 +116,10 @@ func (ms *monitors) postpone(m *monitor, cs *db.ChangeSet) bool {
 		}
 		m.pending = newChanges()
 		m.sess.behind.Add(1)
+		if m.sess.conn.Backlog() == 0 {
+			// It has drained just before it was behind: nobody will say so again.
+			m.base.queue.put(job{alone: true, run: func(*batch) { m.base.catchUp(m.sess) }})
+		}
 	}
 	m.pending.add(cs, m.spec)
 	if m.pending.rows > ms.limits.Pending {
@@ -151,7 +155,7 @@ func (m *monitor) send(body []byte, last ovsdb.UUID) {
 		head = last.AppendText(head)
 		head = append(head, `",`...)
 	}
-	m.sess.send(head, body, updateTail)
+	m.base.send(m.sess, head, body, updateTail)
 }
 
 var updateTail = []byte(`]}`)

@@ -177,7 +177,7 @@ func (d *database) dropAll() {
 	for _, m := range all {
 		m.flush(d.history.last)
 		if m.sess.aware.Load() {
-			m.sess.send(m.appendCanceled(nil))
+			d.send(m.sess, m.appendCanceled(nil))
 		}
 		d.removeMonitor(m)
 	}

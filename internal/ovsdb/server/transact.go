@@ -174,5 +174,5 @@ func (d *database) cancelTrigger(t *trigger) {
 	}
 	d.dropTrigger(t)
 	d.catchUp(t.sess)
-	t.sess.send(jsonrpc.AppendError(nil, quoted(string(errCanceled)), t.id))
+	d.send(t.sess, jsonrpc.AppendError(nil, quoted(string(errCanceled)), t.id))
 }
