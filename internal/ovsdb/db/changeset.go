@@ -62,6 +62,17 @@ func (r *RowChange) UUID() ovsdb.UUID {
 	return r.Old.UUID
 }
 
+// TextSize is about how many bytes the change-set has as JSON: room for that
+// saves growing a buffer step by step.
+func (cs *ChangeSet) TextSize() int {
+	const perRow, perAtom = 64, 40 // UUIDs, names and punctuation prevail
+	n := perAtom * cs.Atoms
+	for i := range cs.Tables {
+		n += perRow * len(cs.Tables[i].Rows)
+	}
+	return n
+}
+
 // Columns is a set of columns of one table, by their index.
 type Columns struct {
 	low  uint64

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"slices"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -11,7 +12,7 @@ import (
 // values of persistent columns. It appends nothing if there is nothing to
 // remember. May be called by any goroutine.
 func (cs *ChangeSet) AppendRecord(dst []byte, now time.Time) []byte {
-	w := recordWriter{dst: dst, start: len(dst)}
+	w := recordWriter{dst: slices.Grow(dst, cs.TextSize()), start: len(dst)}
 	for i := range cs.Tables {
 		tc := &cs.Tables[i]
 		w.table = tc.Schema

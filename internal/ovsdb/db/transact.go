@@ -97,7 +97,9 @@ func (d *Database) Transact(params wire.Value, env *Env) Outcome {
 	if err := d.checkParams(params); err != nil {
 		return Outcome{Reply: err.AppendJSON(nil), Failed: true}
 	}
-	x := &execution{txn: d.begin(), env: env, timeout: -1, reply: []byte{'['}}
+	const perResult = 64 // what that of an insert has
+	x := &execution{txn: d.begin(), env: env, timeout: -1, reply: make([]byte, 1, perResult*params.Len())}
+	x.reply[0] = '['
 	err := x.execute(params)
 	if err == errWait && !env.NoWait {
 		x.abort()
