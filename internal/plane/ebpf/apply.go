@@ -248,6 +248,14 @@ func (p *Plane) collectIfFew() error {
 	return p.collect()
 }
 
+// localsFull says that no more MACs can be learned, whatever the limits are.
+func (p *Plane) localsFull() error {
+	if most := p.objs.Locals.MaxEntries(); atomic.LoadUint32(&p.quotas[0].Count) >= most {
+		return fmt.Errorf("map locals is full (%d learned MACs): no more are learned", most)
+	}
+	return nil
+}
+
 // report says what is in force.
 func (p *Plane) report() plane.Report {
 	r := plane.Report{
@@ -271,7 +279,7 @@ func (p *Plane) report() plane.Report {
 			r.Peers[ipOf(ip)] = pr.err
 		}
 	}
-	r.Capacity = errors.Join(p.capacityErr, p.tSwitches.full(), p.tDevices.full(), p.tBindings.full(),
+	r.Capacity = errors.Join(p.capacityErr, p.localsFull(), p.tSwitches.full(), p.tDevices.full(), p.tBindings.full(),
 		p.tMembers.full(), p.tRemotes.full(), p.tDecaps.full(), p.tFloods.full(), p.tChunks.full())
 	return r
 }

@@ -153,7 +153,11 @@ func (p *Plane) attached(ifindex int) bool {
 
 // ---- tc filters ------------------------------------------------------------------------
 
-const filterName = "vtep"
+// The name and the handle tell the plane's filter from other people's.
+const (
+	filterName   = "vtep"
+	filterHandle = 0x76746570
+)
 
 func clsact(ifindex int) *netlink.Clsact {
 	return &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
@@ -171,7 +175,7 @@ func (p *Plane) attachClassic(ifindex int, prog *ebpf.Program) error {
 		FilterAttrs: netlink.FilterAttrs{
 			LinkIndex: ifindex,
 			Parent:    netlink.HANDLE_MIN_INGRESS,
-			Handle:    1,
+			Handle:    filterHandle,
 			Priority:  1,
 			Protocol:  unix.ETH_P_ALL,
 		},

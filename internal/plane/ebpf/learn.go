@@ -107,7 +107,7 @@ func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
 	err := scan(p.objs.Locals, func(k vtepMacKey, l vtepLocal) {
 		if s, ok := p.sighting(k.Bd, k.Mac, l.Slot, l.Gen); ok {
 			f(s, l)
-		} else if !p.absent(k.Bd, l) {
+		} else {
 			stale = append(stale, k)
 		}
 	})
@@ -121,13 +121,6 @@ func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
 	}
 	p.stale = false
 	return nil
-}
-
-// absent says whether l is on a binding that still stands but whose device is away: the
-// device may come back, with the same hosts behind it.
-func (p *Plane) absent(bd uint32, l vtepLocal) bool {
-	b := p.bySlot[l.Slot]
-	return b != nil && b.domain.bd == bd && b.gen == l.Gen && b.device == 0
 }
 
 // Forget implements plane.Plane.

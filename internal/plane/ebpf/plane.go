@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -291,11 +292,9 @@ func (p *Plane) Destroy(context.Context) error {
 	if p.closed {
 		return errClosed
 	}
-	var errs []error
-	errs = append(errs, p.detachAll())
-	errs = append(errs, p.removeVXLAN())
-	errs = append(errs, p.pins.remove())
-	if err := errors.Join(errs...); err != nil {
+	// The watcher must not repair what goes away now.
+	p.known, p.ports, p.peers, p.overlay.ip = false, nil, nil, netip.Addr{}
+	if err := errors.Join(p.detachAll(), p.removeVXLAN(), p.pins.remove()); err != nil {
 		return fmt.Errorf("ebpf plane: take down: %w", err)
 	}
 	return nil

@@ -209,6 +209,7 @@ func (p *Plane) place(b *binding) {
 	vid := uint32(b.key.VLAN)
 	if b.device != 0 && b.device != device {
 		p.tBindings.del(vtepBindKey{Ifindex: uint32(b.device), Vid: vid})
+		p.newGen(b) // whoever was behind that device need not be behind another one
 	}
 	b.device = device
 	if device == 0 {

@@ -3,6 +3,7 @@ package ebpf
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -57,6 +58,13 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 		}
 		for _, n := range cpus {
 			s.Drops[name] += n
+		}
+	}
+	// Not frames, but MACs that were not learned.
+	s.Drops["mac_table_limit"] = uint64(atomic.LoadUint32(&p.quotas[0].Refused))
+	for _, prt := range p.ports {
+		if prt.number != 0 {
+			s.Drops["port_limit"] += uint64(atomic.LoadUint32(&p.quotas[prt.number].Refused))
 		}
 	}
 	if p.stale {

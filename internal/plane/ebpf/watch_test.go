@@ -51,6 +51,8 @@ func TestRename(t *testing.T) {
 			return h.LinkSetName(l, to)
 		})
 	}
+	w.send("h1", frame(bcast, macB, "here is B"))
+	w.seen(p, plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
 	rename("p1", "p9")
 	w.event(p, "p1 is gone", portEvent("p1", false))
 	if r, err := p.Apply(t.Context(), basic(), &intent.Delta{}); err != nil || r.Ports["p1"] == nil ||
@@ -65,9 +67,13 @@ func TestRename(t *testing.T) {
 	// p2 takes the name: it was attached as a port without bindings.
 	rename("p2", "p1")
 	w.event(p, "p1 is back", portEvent("p1", true))
-	b = frame(bcast, macA, "p1 is at h2")
+	b = frame(macB, macA, "nobody knows where B is now")
 	w.send("h0", b)
 	w.expect("h2", b)
+	w.expectTunnel(peerIP, 10, b)
+	if seen, err := p.Sweep(t.Context()); err != nil || len(seen) != 1 {
+		t.Errorf("sweep %+v, %v: only A is learned", seen, err)
+	}
 	b = frame(bcast, macB, "from h2")
 	w.send("h2", b)
 	w.expect("h0", b)

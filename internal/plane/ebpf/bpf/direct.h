@@ -102,10 +102,9 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 	if (bpf_skb_adjust_room(skb, sizeof(e), BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
 				BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
-				BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)) |
-				BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+				BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr))))
 		return LONG_WAY;
-	if (bpf_skb_store_bytes(skb, ETH_HLEN, &e, sizeof(e), 0))
+	if (bpf_skb_store_bytes(skb, ETH_HLEN, &e, sizeof(e), BPF_F_RECOMPUTE_CSUM))
 		return drop(DROP_FAILED);
 	// The kernel's neighbour table gives the MAC and keeps it fresh.
 	return bpf_redirect_neigh(ifindex, &hop, sizeof(hop), 0);

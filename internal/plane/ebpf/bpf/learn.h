@@ -3,6 +3,8 @@
 // the agent hears of it through the ring and writes the database.
 #pragma once
 
+#include <linux/errno.h>
+
 #include "frame.h"
 
 #define SECOND 1000000000ULL
@@ -79,6 +81,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	struct quota *total = get_quota(0), *port, *old;
 	struct local *l, fresh = {};
 	__u32 was;
+	long err;
 
 	if (!m || !total)
 		return 0;
@@ -100,10 +103,12 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 			give(total);
 			return 0;
 		}
-		if (bpf_map_update_elem(&locals, key, &fresh, BPF_NOEXIST)) {
-			// Another CPU was faster, or the table is full.
+		err = bpf_map_update_elem(&locals, key, &fresh, BPF_NOEXIST);
+		if (err) {
 			give(port);
 			give(total);
+			if (err != -EEXIST) // no room; else another CPU was faster
+				__sync_fetch_and_add(&total->refused, 1);
 			return 0;
 		}
 		tell(key, slot, fresh.gen);
