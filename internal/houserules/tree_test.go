@@ -104,17 +104,30 @@ func tracked(t *testing.T) []string {
 // TestForeignNames refuses what says where a file was made rather than what it is: paths of
 // a machine, hosts that packages came from. Tests and scripts make their places themselves.
 func TestForeignNames(t *testing.T) {
-	// Written so that this file does not contain them.
-	forbidden := regexp.MustCompile(`(^|[^a-zA-Z0-9_.$/})-])(/wor` + `k/|/ho` + `me/[a-z]|/roo` + `t/|/Use` + `rs/[a-z]|/tm` + `p/[a-zA-Z0-9])` +
-		`|proxy\.gol` + `ang|deb\.deb` + `ian\.org|registry\.np` + `mjs`)
+	// Written so that this file does not contain them. Each begins at the start of a word.
+	hosts := []string{"proxy.gol" + "ang", "deb.deb" + "ian.org", "registry.np" + "mjs"}
+	paths := []string{"/wor" + "k/", "/ho" + "me/", "/roo" + "t/", "/Use" + "rs/", "/tm" + "p/"}
+	before := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$/})-"
 	for _, path := range tracked(t) {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			continue // deleted, but not yet in the index
 		}
-		for i, line := range bytes.Split(b, []byte("\n")) {
-			if found := forbidden.Find(line); found != nil {
-				t.Errorf("%s:%d contains %q", path, i+1, found)
+		for _, host := range hosts {
+			if bytes.Contains(b, []byte(host)) {
+				t.Errorf("%s contains %q", path, host)
+			}
+		}
+		for _, dir := range paths {
+			for rest := b; ; {
+				i := bytes.Index(rest, []byte(dir))
+				if i < 0 {
+					break
+				}
+				if i == 0 || !strings.ContainsRune(before, rune(rest[i-1])) {
+					t.Errorf("%s contains %q", path, rest[i:min(len(rest), i+40)])
+				}
+				rest = rest[i+len(dir):]
 			}
 		}
 	}
@@ -122,7 +135,7 @@ func TestForeignNames(t *testing.T) {
 
 // TestUnfinished refuses marks of work that is left.
 func TestUnfinished(t *testing.T) {
-	mark := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)
+	marks := []string{"TO" + "DO", "FIX" + "ME", "XX" + "X"}
 	for _, path := range tracked(t) {
 		if ext := filepath.Ext(path); ext != ".go" && ext != ".c" && ext != ".h" && ext != ".md" && ext != "" {
 			continue
@@ -131,8 +144,10 @@ func TestUnfinished(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if found := mark.Find(b); found != nil {
-			t.Errorf("%s contains %s: finish it, or leave it out", path, found)
+		for _, mark := range marks {
+			if bytes.Contains(b, []byte(mark)) {
+				t.Errorf("%s contains %s: finish it, or leave it out", path, mark)
+			}
 		}
 	}
 }
