@@ -49,6 +49,11 @@ func (o *ovsdbServer) register() {
 	}
 }
 
+// controlError is an answer whose text is the C server's.
+type controlError string
+
+func (e controlError) Error() string { return string(e) }
+
 func lines(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -65,11 +70,11 @@ func (o *ovsdbServer) addDatabase(args []string) (string, error) {
 
 func (o *ovsdbServer) removeDatabase(args []string) (string, error) {
 	if strings.HasPrefix(args[0], "_") {
-		return "", errors.New("Cannot remove reserved database.")
+		return "", controlError("Cannot remove reserved database.")
 	}
 	path := o.server.Path(args[0])
 	if err := o.server.RemoveDatabase(args[0]); err != nil {
-		return "", errors.New("Failed to find the database.")
+		return "", controlError("Failed to find the database.")
 	}
 	return "", o.state.change(func(s *serverState) {
 		s.Databases = slices.DeleteFunc(s.Databases, func(p string) bool { return p == path })
@@ -126,7 +131,7 @@ func (o *ovsdbServer) compact(args []string) (string, error) {
 
 func (o *ovsdbServer) storageStatus(args []string) (string, error) {
 	if !slices.Contains(o.server.Databases(), args[0]) {
-		return "", errors.New("Failed to find the database.")
+		return "", controlError("Failed to find the database.")
 	}
 	if err := o.server.StorageError(args[0]); err != nil {
 		return "status: " + err.Error() + "\n", nil

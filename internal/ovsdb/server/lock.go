@@ -19,15 +19,6 @@ type lockWaiter struct {
 	lost  bool // stolen from us, and we had stolen it: no longer among the waiters
 }
 
-// lockState is what a session has of a lock.
-type lockState uint8
-
-const (
-	lockHeld lockState = iota
-	lockWaiting
-	lockLost
-)
-
 func newLockTable() *lockTable { return &lockTable{waiters: map[string][]*lockWaiter{}} }
 
 // holds says whether sess owns the lock.
