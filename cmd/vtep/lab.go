@@ -145,7 +145,10 @@ func labExec(c *labCommand) (int, error) {
 	signal.Ignore(syscall.SIGINT, syscall.SIGQUIT) // the command gets them too, and decides
 	err = l.Namespace(lab.Node(c.args[0])).Run(cmd)
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Exited() {
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &exit) && exit.Exited():
 		return exit.ExitCode(), nil
 	}
 	return 1, err
