@@ -58,15 +58,16 @@ func TestBadRows(t *testing.T) {
 	w.reach(lab.Host1, lab.Host2)
 	w.ctl(fmt.Sprintf("add-ucast-remote ls0 %v %v", station(0xa2), lab.RemoteIP)) // good, after the bad
 	f := frame(station(0xa2), lab.Host1.MAC, "good")
-	w.h1().send(f)
+	stop := w.repeat(w.h1(), f)
 	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
+	stop()
 
 	// Repaired rows work, and their faults go.
 	bad.run("unbind-ls", w.name, "p1", "4095")
 	w.portFault("p1")
 	w.ctl(fmt.Sprintf("set Logical_Switch ls-bad-vni tunnel_key=%d -- add-mcast-remote ls-bad-vni unknown-dst %v", lab.VNITagged, lab.RemoteIP))
 	f = frame(broadcast, station(0xa3), "in the repaired network", 7)
-	stop := w.repeat(w.h2(), f)
+	stop = w.repeat(w.h2(), f)
 	defer stop()
 	w.expectTunnelled(lab.RemoteIP, lab.VNITagged, untagged(f))
 }
@@ -82,7 +83,7 @@ func TestSameVNI(t *testing.T) {
 		bind-ls %s p1 100 ls1
 		add-mcast-remote ls1 unknown-dst %v`, lab.VNIUntagged, w.name, lab.RemoteIP))
 	w.switchFault("unspecified_fault")
-	w.logged("ls1", fmt.Sprint(lab.VNIUntagged))
+	w.logged(fmt.Sprint(lab.VNIUntagged), "Logical_Switch")
 	w.reach(lab.Host1, lab.Host3)
 	w.ctl(fmt.Sprintf("set Logical_Switch ls1 tunnel_key=%d", lab.VNITagged))
 	w.switchFault()
@@ -206,6 +207,10 @@ func TestTunnelIPNotLocal(t *testing.T) {
 
 	// Another one, by the row.
 	w.ctl(fmt.Sprintf("set Physical_Switch %s tunnel_ips=%v", w.name, lab.TunnelIP))
+	w.underlay().until("a frame from the other address", func(b []byte) bool {
+		d, ok := decapsulate(b)
+		return ok && d.src == lab.TunnelIP
+	})
 	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
 	w.await(func(v view) error {
 		for l := range v.PhysicalLocators() {

@@ -230,9 +230,14 @@ func TestVNIChange(t *testing.T) {
 	const vni = 6000
 	w.ctl(fmt.Sprintf("set Logical_Switch ls0 tunnel_key=%d", vni))
 	w.floods(vni, lab.RemoteIP)
-	f := frame(lab.Host3.MAC, lab.Host1.MAC, "known unicast under the new VNI")
-	w.h1().send(f)
+	f := frame(lab.Host3.MAC, lab.Host1.MAC, "known unicast")
+	stop := w.repeat(w.h1(), f)
+	w.underlay().until("a frame under the new VNI", func(b []byte) bool {
+		d, _ := decapsulate(b)
+		return d.vni == vni
+	})
 	w.expectTunnelled(lab.RemoteIP, vni, f)
+	stop()
 
 	w.fromPeer(lab.RemoteIP, lab.VNIUntagged, frame(broadcast, lab.Host3.MAC, "under the old VNI"))
 	marker := frame(broadcast, lab.Host3.MAC, "under the new VNI")

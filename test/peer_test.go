@@ -29,7 +29,7 @@ func (w *world) lines(program string, args ...string) (next func(want string) st
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	errs, err := os.Create(filepath.Join(w.env.LogDir, filepath.Base(program)+".err"))
+	errs, err := os.CreateTemp(w.env.LogDir, filepath.Base(program)+".err")
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -227,8 +227,9 @@ func TestOVN(t *testing.T) {
 		t.Helper()
 		return strings.TrimSpace(w.env.Output(t, testenv.Program(t, "ovn-sbctl"), append([]string{"--db=" + sb, "--timeout=20"}, args...)...))
 	}
-	controller := launch(t, nil, w.env.Command(testenv.Program(t, "ovn-controller-vtep"), "--vtep-db=unix:"+w.socket(), "--ovnsb-db="+sb,
-		"--unixctl="+filepath.Join(w.env.RunDir, "c.ovn.ctl")), filepath.Join(w.env.LogDir, "ovn-controller-vtep.log"))
+	cmd := w.env.Command(testenv.Program(t, "ovn-controller-vtep"), "--vtep-db=unix:"+w.socket(), "--ovnsb-db="+sb)
+	cmd.Env = append(cmd.Env, "OVN_RUNDIR="+w.env.DBDir)
+	controller := launch(t, nil, cmd, filepath.Join(w.env.LogDir, "ovn-controller-vtep.log"))
 	w.atEnd(func() {
 		_ = controller.cmd.Process.Signal(syscall.SIGTERM)
 		controller.wait(t)

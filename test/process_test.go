@@ -174,6 +174,9 @@ func (w *world) signal(sig syscall.Signal) int {
 		w.t.Fatal(err)
 	}
 	status := w.vtep.wait(w.t)
+	if sig == syscall.SIGKILL {
+		os.Remove(w.control()) // nobody else can, and nobody is in its way
+	}
 	w.vtep = nil
 	return status
 }
@@ -250,7 +253,14 @@ func fails(t testing.TB, cmd *exec.Cmd) (status int, stderr string) {
 	t.Helper()
 	var b bytes.Buffer
 	cmd.Stderr = &b
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	runs := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
+	if !runs.Stop() {
+		t.Fatalf("%q runs, but it must refuse; it said: %s", cmd.Args, b.String())
+	}
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		t.Fatalf("%q: %v, but it must fail; it said: %s", cmd.Args, err, b.String())

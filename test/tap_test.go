@@ -146,9 +146,14 @@ func (tp *tap) expect(want []byte) (before [][]byte) {
 	return before
 }
 
-// drain throws away what has arrived.
-func (tp *tap) drain() {
-	for tp.receive(time.Now().Add(time.Microsecond)) != nil {
+// drain returns what has arrived.
+func (tp *tap) drain() (frames [][]byte) {
+	for {
+		b := tp.receive(time.Now().Add(time.Microsecond))
+		if b == nil {
+			return frames
+		}
+		frames = append(frames, b)
 	}
 }
 
