@@ -12,8 +12,10 @@ import (
 var uuidText = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // hideUUIDs replaces each UUID by the number of its first appearance.
-func hideUUIDs(s string) string {
-	seen := map[string]string{}
+func hideUUIDs(s string) string { return hide(s, map[string]string{}) }
+
+// hide does so with the numbers given before.
+func hide(s string, seen map[string]string) string {
 	return uuidText.ReplaceAllStringFunc(s, func(u string) string {
 		if seen[u] == "" {
 			seen[u] = fmt.Sprintf("<%d>", len(seen))
