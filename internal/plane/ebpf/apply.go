@@ -100,11 +100,7 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	if d.Global || len(d.Switches) > 0 {
 		p.stageAnySource()
 	}
-	for _, dom := range p.domains {
-		if dom.dirty {
-			p.floodMembersOf(dom)
-		}
-	}
+	p.floodMembers()
 	p.forgetPeers()
 }
 
@@ -265,19 +261,19 @@ func (p *Plane) report() plane.Report {
 		Tunnels:  p.tunnelError(),
 	}
 	for name, prt := range p.ports {
-		if prt.err != nil {
-			r.Ports[name] = prt.err
+		if prt.err == nil {
+			continue
+		}
+		r.Ports[name] = prt.err
+		for _, b := range prt.bindings {
+			r.Bindings[b.key] = prt.err
 		}
 	}
-	for key, b := range p.bindings {
-		if err := p.bindingError(b); err != nil {
-			r.Bindings[key] = err
-		}
+	for key, b := range p.unserved {
+		r.Bindings[key] = p.bindingError(b)
 	}
-	for ip, pr := range p.peers {
-		if pr.err != nil {
-			r.Peers[ipOf(ip)] = pr.err
-		}
+	for ip, err := range p.unreachable {
+		r.Peers[ipOf(ip)] = err
 	}
 	r.Capacity = errors.Join(p.capacityErr, p.localsFull(), p.tSwitches.full(), p.tDevices.full(), p.tBindings.full(),
 		p.tMembers.full(), p.tRemotes.full(), p.tDecaps.full(), p.tFloods.full(), p.tChunks.full())

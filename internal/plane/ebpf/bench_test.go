@@ -60,13 +60,20 @@ func BenchmarkGateway(b *testing.B) {
 					spent[g.name] = append(spent[g.name], g.run(b, dir.in, dir.out, dir.frame(g), frames))
 				}
 			}
-			base := median(spent["bridge"])
 			b.ReportMetric(0, "ns/op")
 			for name, list := range spent {
 				b.ReportMetric(median(list), name+"-ns/frame")
-				if name != "bridge" {
-					b.ReportMetric(median(list)/base, name+"-x-bridge")
+				if name == "bridge" {
+					continue
 				}
+				var ratios []float64
+				for round, cost := range list {
+					ratios = append(ratios, cost/spent["bridge"][round])
+				}
+				b.ReportMetric(median(ratios), name+"-x-bridge")
+				b.ReportMetric(slices.Min(ratios), name+"-x-bridge-min")
+				b.ReportMetric(slices.Max(ratios), name+"-x-bridge-max")
+				b.ReportMetric(1, "goal-"+name+"-x-bridge")
 			}
 		})
 	}

@@ -87,9 +87,18 @@ func (p *Plane) dropChunks(l list) {
 	}
 }
 
-// floodMembersOf makes the local flood set of d from its members.
+// floodMembers makes the local flood sets whose members have changed.
+func (p *Plane) floodMembers() {
+	for _, d := range p.dirty {
+		d.dirty = false
+		if p.domains[d.bd] == d {
+			p.floodMembersOf(d)
+		}
+	}
+	p.dirty = nil
+}
+
 func (p *Plane) floodMembersOf(d *domain) {
-	d.dirty = false
 	key := vtepMacKey{Bd: d.bd, Kind: floodMembers}
 	if len(d.members) == 0 {
 		p.delFlood(key)

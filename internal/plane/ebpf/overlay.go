@@ -47,6 +47,7 @@ func (p *Plane) configureOverlay(s *intent.State) {
 // ensureVXLAN makes the vxlan device as it must be and attaches the program to it. An error
 // stands in overlay.err; it is tried again with every Apply and when a vxlan device goes.
 func (p *Plane) ensureVXLAN() {
+	p.rerouted = true
 	if !p.overlay.ip.IsValid() {
 		p.overlay.ifindex, p.overlay.err = 0, p.removeVXLAN()
 		return
@@ -190,6 +191,10 @@ func ipOf(n uint32) netip.Addr {
 // attachUnderlays makes the program of the short way in run on the devices by which peers
 // are reached. It is a short cut only, so that a device which refuses it is no error.
 func (p *Plane) attachUnderlays() {
+	if !p.rerouted {
+		return
+	}
+	p.rerouted = false
 	want := map[int]bool{}
 	if !p.opts.NoDirectDecap && p.overlay.ip.IsValid() && p.overlay.err == nil {
 		for _, pr := range p.peers {

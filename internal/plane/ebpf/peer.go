@@ -15,8 +15,7 @@ type peer struct {
 	ip     uint32
 	number uint32 // index of the peers map; 0: they ran out, its route is not watched
 	refs   int
-	device int   // ifindex by which it is reached; 0: not known
-	err    error // why it can't be reached
+	device int // ifindex by which it is reached; 0: not known
 }
 
 // takePeer counts one more user of the peer at addr.
@@ -48,6 +47,8 @@ func (p *Plane) forgetPeers() {
 	for _, pr := range p.idlePeers {
 		if pr.refs == 0 && p.peers[pr.ip] == pr {
 			delete(p.peers, pr.ip)
+			delete(p.unreachable, pr.ip)
+			p.rerouted = true
 			if pr.number != 0 {
 				p.tPeers.del(pr.number)
 				p.peerSlots.give(pr.number)
@@ -69,10 +70,12 @@ func (p *Plane) target(t intent.Tunnel) (vtepTarget, bool) {
 // resolve asks the host for the route to the peer.
 func (p *Plane) resolve(pr *peer) {
 	entry := vtepPeer{Ip: pr.ip}
-	pr.device, pr.err = 0, nil
+	pr.device = 0
+	delete(p.unreachable, pr.ip)
+	p.rerouted = true
 	if p.overlay.ip.IsValid() {
 		if err := p.route(pr, &entry); err != nil {
-			pr.err = fmt.Errorf("no route to %v: %w", ipOf(pr.ip), err)
+			p.unreachable[pr.ip] = fmt.Errorf("no route to %v: %w", ipOf(pr.ip), err)
 		}
 	}
 	if pr.number != 0 {

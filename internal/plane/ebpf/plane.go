@@ -83,20 +83,24 @@ type Plane struct {
 
 	tables
 	numbers
-	devices  devices // of the host
-	overlay  overlay
-	ports    map[string]*port
-	bindings map[intent.BindingKey]*binding
-	bySlot   map[uint32]*binding
-	domains  map[uint32]*domain // by bd
-	byUUID   map[intent.SwitchID]*domain
-	peers    map[uint32]*peer // by IPv4 address
-	lists    map[vtepMacKey]list
-	adopted  adopted   // what the maps said when they were read last
-	retired  []retired // flood lists that a frame may still be walking
+	devices     devices // of the host
+	overlay     overlay
+	ports       map[string]*port
+	bindings    map[intent.BindingKey]*binding
+	bySlot      map[uint32]*binding
+	unserved    map[intent.BindingKey]*binding // those of bindings without a slot or a port
+	dirty       []*domain                      // those whose flood set of members has to be made anew
+	domains     map[uint32]*domain             // by bd
+	byUUID      map[intent.SwitchID]*domain
+	peers       map[uint32]*peer // by IPv4 address
+	unreachable map[uint32]error // why, of those of peers that can't be reached
+	lists       map[vtepMacKey]list
+	adopted     adopted   // what the maps said when they were read last
+	retired     []retired // flood lists that a frame may still be walking
 
 	leaving   []int   // ifindexes to detach from
 	idlePeers []*peer // whose last user went
+	rerouted  bool    // underlay devices may not be those by which peers are reached
 	stale     bool    // some learned MACs may be on bindings that have gone
 
 	settings    vtepSettings // as written last

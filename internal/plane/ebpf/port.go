@@ -40,23 +40,17 @@ type domain struct {
 	sw      intent.Switch
 	bd      uint32
 	members map[uint32]*binding // in force, by slot
-	dirty   bool                // members changed since the flood set was made
+	dirty   bool                // it is in Plane.dirty: members changed since the flood set was made
 }
 
 var errNotManaged = errors.New("its port is not managed by this switch")
 
-// bindingError says why b is not in force, or nil.
+// bindingError says why b, one of the unserved, is not in force.
 func (p *Plane) bindingError(b *binding) error {
-	prt := p.ports[b.key.Port]
-	switch {
-	case prt == nil:
+	if p.ports[b.key.Port] == nil {
 		return errNotManaged
-	case b.slot == 0:
-		return fmt.Errorf("no room for more than %d bindings", p.slots.max-1)
-	case prt.err != nil:
-		return prt.err
 	}
-	return nil
+	return fmt.Errorf("no room for more than %d bindings", p.slots.max-1)
 }
 
 func (p *Plane) setPort(name string, want intent.Port) {
@@ -70,9 +64,10 @@ func (p *Plane) setPort(name string, want intent.Port) {
 			p.capacityErr = fmt.Errorf("no room for more than %d ports: nothing is learned on the others", p.portSlots.max-1)
 		}
 		p.ports[name] = prt
-		for _, b := range p.bindings {
+		for _, b := range p.unserved {
 			if b.key.Port == name {
 				prt.bindings[b.key.VLAN] = b
+				p.judge(b)
 			}
 		}
 		p.setDevice(prt, p.lookup(name))
@@ -125,6 +120,7 @@ func (p *Plane) delPort(name string) {
 	delete(p.ports, name)
 	for _, b := range prt.bindings {
 		p.place(b)
+		p.judge(b)
 	}
 	if prt.device != 0 {
 		p.leaving = append(p.leaving, prt.device)
@@ -156,6 +152,7 @@ func (p *Plane) setBinding(key intent.BindingKey, d *domain) {
 		if prt := p.ports[key.Port]; prt != nil {
 			prt.bindings[key.VLAN] = b
 		}
+		p.judge(b)
 	} else if b.domain != d {
 		p.leaveDomain(b)
 		p.newGen(b)
@@ -176,7 +173,24 @@ func (p *Plane) leaveDomain(b *binding) {
 	p.stale = true
 	if d := b.domain; d != nil && d.members[b.slot] == b {
 		delete(d.members, b.slot)
+		p.soil(d)
+	}
+}
+
+// soil marks d for a new flood set of its members.
+func (p *Plane) soil(d *domain) {
+	if !d.dirty {
 		d.dirty = true
+		p.dirty = append(p.dirty, d)
+	}
+}
+
+// judge notes whether b can't be in force for a reason other than its port's device.
+func (p *Plane) judge(b *binding) {
+	if b.slot == 0 || p.ports[b.key.Port] == nil {
+		p.unserved[b.key] = b
+	} else {
+		delete(p.unserved, b.key)
 	}
 }
 
@@ -187,6 +201,7 @@ func (p *Plane) delBinding(key intent.BindingKey) {
 	}
 	delete(p.bindings, key)
 	delete(p.bySlot, b.slot)
+	delete(p.unserved, key)
 	if prt := p.ports[key.Port]; prt != nil {
 		delete(prt.bindings, key.VLAN)
 	}
@@ -223,7 +238,7 @@ func (p *Plane) place(b *binding) {
 	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)
 	if b.domain.members[b.slot] != b {
 		b.domain.members[b.slot] = b
-		b.domain.dirty = true
+		p.soil(b.domain)
 	}
 }
 

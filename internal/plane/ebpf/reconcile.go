@@ -118,9 +118,11 @@ func (p *Plane) adopt(c *contents) {
 	p.tFloods.reset()
 	p.tChunks.reset()
 	p.ports, p.bindings = map[string]*port{}, map[intent.BindingKey]*binding{}
-	p.bySlot = map[uint32]*binding{}
+	p.bySlot, p.unserved, p.dirty = map[uint32]*binding{}, map[intent.BindingKey]*binding{}, nil
+	p.rerouted = true
 	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
-	p.peers, p.lists = map[uint32]*peer{}, map[vtepMacKey]list{}
+	p.peers, p.unreachable = map[uint32]*peer{}, map[uint32]error{}
+	p.lists = map[vtepMacKey]list{}
 	p.retired, p.leaving, p.idlePeers = nil, nil, nil
 	p.overlay.anyVNI, p.overlay.underlays = nil, nil
 

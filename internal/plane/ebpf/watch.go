@@ -3,6 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"syscall"
 	"time"
@@ -97,10 +98,22 @@ func (p *Plane) deviceGone(index int) {
 	p.portChanged(old.name)
 	// Ours must be there again; another one may have been in its way.
 	if p.known && old.vxlan && p.overlay.ip.IsValid() {
-		p.ensureVXLAN()
-		p.repair()
+		p.tellOfTunnels(func() {
+			p.ensureVXLAN()
+			p.repair()
+		})
 	}
 	p.rerouteSoon()
+}
+
+// tellOfTunnels queues an event if f changes what a Report says of the tunnels.
+func (p *Plane) tellOfTunnels(f func()) {
+	why, unreachable := fmt.Sprint(p.tunnelError()), maps.Clone(p.unreachable)
+	f()
+	same := func(error, error) bool { return true }
+	if fmt.Sprint(p.tunnelError()) != why || !maps.EqualFunc(p.unreachable, unreachable, same) {
+		p.queue.add(plane.Event{Kind: plane.TunnelIP})
+	}
 }
 
 // portChanged brings the port of that name, if there is one, to what its device is now.
@@ -123,11 +136,7 @@ func (p *Plane) repair() {
 	if !p.known {
 		return
 	}
-	for _, d := range p.domains {
-		if d.dirty {
-			p.floodMembersOf(d)
-		}
-	}
+	p.floodMembers()
 	if err := p.install(); err != nil {
 		p.known = false
 		p.log.Error("adapting to a change of the network devices failed", "error", err)
@@ -139,15 +148,13 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 	if !ok {
 		return
 	}
-	before := p.devices.local(p.overlay.ip)
-	if m.Header.Type == unix.RTM_NEWADDR {
-		p.devices.addrs[addrKey{index, ip}] = struct{}{}
-	} else {
-		delete(p.devices.addrs, addrKey{index, ip})
-	}
-	if p.overlay.ip.IsValid() && p.devices.local(p.overlay.ip) != before {
-		p.queue.add(plane.Event{Kind: plane.TunnelIP})
-	}
+	p.tellOfTunnels(func() {
+		if m.Header.Type == unix.RTM_NEWADDR {
+			p.devices.addrs[addrKey{index, ip}] = struct{}{}
+		} else {
+			delete(p.devices.addrs, addrKey{index, ip})
+		}
+	})
 	p.rerouteSoon()
 }
 
@@ -183,27 +190,25 @@ func (p *Plane) rerouteSoon() {
 		if p.closed {
 			return
 		}
-		p.resolvePeers()
+		p.tellOfTunnels(p.resolvePeers)
 		p.repair()
 	})
 }
 
 // resync reads everything anew, after messages were lost.
 func (p *Plane) resync() {
-	was := p.devices.local(p.overlay.ip)
-	if err := p.loadDevices(); err != nil {
-		p.log.Error("reading the network devices failed", "error", err)
-		return
-	}
-	for name := range p.ports {
-		p.portChanged(name)
-	}
-	if p.known && p.overlay.ip.IsValid() {
-		p.ensureVXLAN()
-		p.repair()
-		if p.devices.local(p.overlay.ip) != was {
-			p.queue.add(plane.Event{Kind: plane.TunnelIP})
+	p.tellOfTunnels(func() {
+		if err := p.loadDevices(); err != nil {
+			p.log.Error("reading the network devices failed", "error", err)
+			return
 		}
-	}
+		for name := range p.ports {
+			p.portChanged(name)
+		}
+		if p.known && p.overlay.ip.IsValid() {
+			p.ensureVXLAN()
+			p.repair()
+		}
+	})
 	p.rerouteSoon()
 }

@@ -186,13 +186,10 @@ func TestPeerRoute(t *testing.T) {
 		dst := &net.IPNet{IP: net.IPv4(203, 0, 113, 0).To4(), Mask: net.CIDRMask(24, 32)}
 		return h.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Gw: peerIP.AsSlice()})
 	})
-	testenv.Eventually(t, patience, func() error {
-		r, err := p.Apply(t.Context(), s, &intent.Delta{})
-		if err == nil {
-			err = r.Peers[lost.Peer]
-		}
-		return err
-	})
+	w.event(p, "the peer can be reached", func(e plane.Event) bool { return e.Kind == plane.TunnelIP })
+	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || len(r.Peers) > 0 {
+		t.Errorf("report %+v, %v", r, err)
+	}
 	b := ipFrame(macC, macA, 64)
 	w.send("h0", b)
 	w.expectTunnel(lost.Peer, 10, b)
