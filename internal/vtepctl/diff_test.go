@@ -1,21 +1,30 @@
 package vtepctl_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/testenv"
 )
 
+// onServers runs a test on the C server and on the one of this project.
+func onServers(t *testing.T, test func(t *testing.T, server string)) {
+	t.Run("C", func(t *testing.T) { test(t, testenv.Program(t, "ovsdb-server")) })
+	t.Run("ours", func(t *testing.T) { test(t, filepath.Join(testenv.Binary(t), "ovsdb-server")) })
+}
+
 // TestCurated runs command lines that were chosen for what is special in them.
 func TestCurated(t *testing.T) {
-	p := newPair(t, testenv.Program(t, "ovsdb-server"))
-	for _, args := range curated {
-		p.step(args...)
-	}
-	for _, args := range readOnly {
-		p.same(args...)
-	}
+	onServers(t, func(t *testing.T, server string) {
+		p := newPair(t, server)
+		for _, args := range curated {
+			p.step(args...)
+		}
+		for _, args := range readOnly {
+			p.same(args...)
+		}
+	})
 }
 
 // TestCompareSeesDifferences plants differences: a comparison that finds none where there

@@ -1,8 +1,8 @@
 package vtepctl
 
 import (
-	"fmt"
-	"sort"
+	"slices"
+	"strings"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -10,12 +10,13 @@ import (
 
 // macEntry is a line of list-*-macs.
 type macEntry struct {
-	mac string
-	loc *record
+	text string
+	mac  string
+	loc  *record
 }
 
-func (e macEntry) text() string {
-	return fmt.Sprintf("  %s -> %s/%s", e.mac, e.loc.str("encapsulation_type"), e.loc.str("dst_ip"))
+func newMACEntry(mac string, loc *record) macEntry {
+	return macEntry{"  " + mac + " -> " + loc.str("encapsulation_type") + "/" + loc.str("dst_ip"), mac, loc}
 }
 
 func (m macTables) list(c *call) error {
@@ -26,12 +27,12 @@ func (m macTables) list(c *call) error {
 	var ucast, mcast []macEntry
 	for _, r := range c.x.macsOf(m.ucast, ls) {
 		if loc := c.x.find(tableNamed(hwvtep.TablePhysicalLocator), r.ref("locator")); loc != nil {
-			ucast = append(ucast, macEntry{r.str("MAC"), loc})
+			ucast = append(ucast, newMACEntry(r.str("MAC"), loc))
 		}
 	}
 	for _, r := range c.x.macsOf(m.mcast, ls) {
 		for _, loc := range c.x.members(r) {
-			mcast = append(mcast, macEntry{r.str("MAC"), loc})
+			mcast = append(mcast, newMACEntry(r.str("MAC"), loc))
 		}
 	}
 	ucastName, mcastName := "ucast-mac-"+m.side, "mcast-mac-"+m.side
@@ -46,11 +47,11 @@ func (m macTables) list(c *call) error {
 
 // listMACs prints entries below a heading, and returns them as JSON.
 func (c *call) listMACs(heading string, entries []macEntry) jsonValue {
-	sort.Slice(entries, func(i, j int) bool { return entries[i].text() < entries[j].text() })
+	slices.SortFunc(entries, func(a, b macEntry) int { return strings.Compare(a.text, b.text) })
 	c.printf("%s\n", heading)
 	value := jsonValue{'['}
 	for i, e := range entries {
-		c.printf("%s\n", e.text())
+		c.printf("%s\n", e.text)
 		if i > 0 {
 			value = append(value, ',')
 		}

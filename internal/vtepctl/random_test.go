@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-
-	"github.com/vtep/vtep/internal/testenv"
 )
 
 var (
@@ -22,17 +20,19 @@ func TestRandom(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("seed %d", seed)
-	g := &generator{rand.New(rand.NewPCG(seed, 0))}
-	p := newPair(t, testenv.Program(t, "ovsdb-server"))
-	p.step("list-ps") // makes the Global row
-	for range *randomSteps {
-		if !p.step(g.line()...) {
-			t.Fatalf("the databases are of no more use for comparing; run again with -seed=%d", seed)
+	onServers(t, func(t *testing.T, server string) {
+		g := &generator{rand.New(rand.NewPCG(seed, 0))}
+		p := newPair(t, server)
+		p.step("list-ps") // makes the Global row
+		for range *randomSteps {
+			if !p.step(g.line()...) {
+				t.Fatalf("the databases are of no more use for comparing; run again with -seed=%d", seed)
+			}
+			if g.IntN(3) == 0 {
+				p.same(g.query()...)
+			}
 		}
-		if g.IntN(3) == 0 {
-			p.same(g.query()...)
-		}
-	}
+	})
 }
 
 // generator makes command lines. Its pools of names are small, so that commands meet.
