@@ -28,7 +28,7 @@ type Options struct {
 	// MaxQueue ends the connection when more bytes than this wait to be sent; 0: no limit.
 	MaxQueue int
 	// Drained is called, by the writer goroutine and without a lock, each time all that was
-	// queued has been sent.
+	// queued has been sent, and when the connection has ended.
 	Drained func()
 }
 
@@ -269,6 +269,9 @@ const joinBelow = 32 << 10
 // write is the writer goroutine.
 func (c *Conn) write() {
 	defer close(c.done)
+	if c.opts.Drained != nil {
+		defer c.opts.Drained()
+	}
 	var joined []byte
 	for range c.wake {
 		for {

@@ -24,6 +24,7 @@ type outcome struct {
 	failed  bool          // the results hold an error
 	refused error         // the request was not executed at all, because of this
 	queued  bool          // the request counts as in flight
+	size    int           // of the request
 	done    func(error)   // the server's own transaction: called at the end; may be nil
 }
 
@@ -73,7 +74,7 @@ func (b *batch) answer(o *outcome, err error) {
 	}
 	b.base.send(o.sess, appendReply(make([]byte, 0, len(o.results)+len(o.id)+40), o.id, o.results, o.refused))
 	if o.queued {
-		o.sess.answered()
+		o.sess.answered(o.size, len(o.results))
 	}
 }
 

@@ -36,8 +36,12 @@ func (l *Limits) fill() {
 	def(&l.Pending, 2_000_000)
 }
 
-// pipeline is how many requests of one session may be queued to a database.
-const pipeline = 512
+// What one session may have in the queue of a database.
+const (
+	pipeline      = 512      // requests
+	pipelineBytes = 64 << 20 // bytes of them, or one request of any size
+	bigReply      = 1 << 20  // bytes of an answer after which requests come one at a time
+)
 
 // Reasons for which the server ends a session.
 var (

@@ -118,7 +118,7 @@ func (s *session) toDatabase(m jsonrpc.Message, alone bool, run func(*database, 
 	if !s.join(d) {
 		return
 	}
-	s.submit(d, job{alone: alone, run: func(b *batch) { run(d, s, m, b) }}, func() {
+	s.submit(d, size(m), job{alone: alone, run: func(b *batch) { run(d, s, m, b) }}, func() {
 		s.reply(m, nil, unknownDatabase(m))
 	})
 }
@@ -171,7 +171,7 @@ func (s *session) toMonitor(m jsonrpc.Message, unknown error, run func(*database
 		return
 	}
 	d := mon.base
-	s.submit(d, job{alone: true, run: func(b *batch) { run(d, s, m, b) }}, func() {
+	s.submit(d, size(m), job{alone: true, run: func(b *batch) { run(d, s, m, b) }}, func() {
 		s.reply(m, nil, unknown)
 	})
 }

@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb/wire"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 func TestMethods(t *testing.T) {
@@ -233,6 +235,42 @@ func TestLimits(t *testing.T) {
 	}
 	<-other.Done()
 	c.must("echo", `[]`)
+}
+
+// TestGreedyPeer asks for much and takes nothing: it is not read any further.
+func TestGreedyPeer(t *testing.T) {
+	r := newRig(t, Options{Limits: Limits{Queue: 10_000}})
+	w := r.dial()
+	for i := range 100 {
+		w.insert(strings.Repeat("x", 1000)+fmt.Sprint(i), i)
+	}
+	nc, err := r.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan int, 1)
+	go func() {
+		n := 0
+		for ; n < 100_000; n++ {
+			if _, err := nc.Write([]byte(`{"id":1,"method":"transact","params":["things",{"op":"select","table":"Thing","where":[]}]}`)); err != nil {
+				break
+			}
+		}
+		sent <- n
+	}()
+	last := 0
+	testenv.Eventually(t, patience, func() error {
+		before := last
+		if last = r.Usage().Backlog; last == 0 || last != before {
+			return fmt.Errorf("%d bytes, then %d", before, last)
+		}
+		return nil
+	})
+	w.must("echo", "[]")
+	nc.Close()
+	if n := <-sent; n > 2*pipeline {
+		t.Errorf("%d requests were read", n)
+	}
 }
 
 // TestBadInput sends what is no request, to one session each; the server outlives it.

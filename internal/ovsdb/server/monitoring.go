@@ -14,7 +14,7 @@ func (d *database) monitor(s *session, m jsonrpc.Message, _ *batch) {
 	d.catchUp(s)
 	result, err := d.startMonitor(s, m)
 	s.reply(m, result, err)
-	s.answered()
+	s.answered(size(m), len(result))
 }
 
 func (d *database) startMonitor(s *session, m jsonrpc.Message) ([]byte, error) {
@@ -116,7 +116,7 @@ func (d *database) cancelMonitor(s *session, m jsonrpc.Message, _ *batch) {
 	} else {
 		s.reply(m, nil, errUnknownMonitor)
 	}
-	s.answered()
+	s.answered(size(m), 0)
 }
 
 // changeMonitor is monitor_cond_change: new conditions, and maybe a new id. What the
@@ -125,7 +125,7 @@ func (d *database) changeMonitor(s *session, m jsonrpc.Message, _ *batch) {
 	d.catchUp(s)
 	result, err := d.applyChange(s, m)
 	s.reply(m, result, err)
-	s.answered()
+	s.answered(size(m), 0)
 }
 
 func (d *database) applyChange(s *session, m jsonrpc.Message) ([]byte, error) {
@@ -188,7 +188,7 @@ func (d *database) convert(s *session, m jsonrpc.Message, _ *batch) {
 	d.catchUp(s)
 	err := d.convertTo(s, m)
 	s.reply(m, emptyObject, err)
-	s.answered()
+	s.answered(size(m), 0)
 	if err == nil {
 		d.srv.converted(d)
 	}

@@ -33,7 +33,9 @@ type session struct {
 
 	mu       sync.Mutex // guards what follows
 	inFlight int        // requests in the queue of where
-	idle     *sync.Cond // inFlight has gone down
+	bytes    int        // of their messages
+	window   int        // how many may be
+	idle     *sync.Cond // there is less in flight, or the backlog has been sent
 	monitors map[string]*monitor
 	waiting  map[string]*trigger // by canonical request id
 	bases    map[*database]struct{}
@@ -58,6 +60,7 @@ func newSession(srv *Server, nc net.Conn, name string, a access) *session {
 		monitors: map[string]*monitor{},
 		waiting:  map[string]*trigger{},
 		bases:    map[*database]struct{}{},
+		window:   pipeline,
 	}
 	s.idle = sync.NewCond(&s.mu)
 	s.conn = jsonrpc.NewConn(nc, jsonrpc.Options{MaxMessage: srv.opts.Limits.Message, Drained: s.drained})
@@ -74,6 +77,7 @@ func (s *session) serve() error {
 
 func (s *session) read() error {
 	for {
+		s.waitRoom()
 		s.reading.Store(true)
 		m, err := s.conn.Read()
 		s.reading.Store(false)
@@ -120,31 +124,55 @@ func (s *session) abort(cause error) { s.conn.Abort(cause) }
 // reader sees the end too.
 func (s *session) send(pieces ...[]byte) { _ = s.conn.Send(pieces...) }
 
-// submit queues a request to d; done is called, by the loop, in place of run if d is gone.
-func (s *session) submit(d *database, j job, gone func()) {
+// submit queues a request whose message has so many bytes to d; gone is called in place of
+// the job if d is gone. What a session may have in flight is limited.
+func (s *session) submit(d *database, size int, j job, gone func()) {
 	if s.where != d {
 		s.waitIdle()
 		s.where = d
 	}
 	s.mu.Lock()
-	for s.inFlight >= pipeline {
+	for s.inFlight > 0 && (s.inFlight >= s.window || s.bytes+size > pipelineBytes) {
 		s.idle.Wait()
 	}
 	s.inFlight++
+	s.bytes += size
 	s.mu.Unlock()
 	if !d.queue.put(j) {
-		s.answered()
+		s.answered(size, 0)
 		gone()
 	}
 }
 
-// answered takes one request off those in flight.
-func (s *session) answered() {
+// answered takes a request off those in flight. Peers that ask for much at once get less of
+// it in advance.
+func (s *session) answered(size, reply int) {
 	s.mu.Lock()
 	s.inFlight--
+	s.bytes -= size
+	s.window = pipeline
+	if reply > bigReply {
+		s.window = 1
+	}
 	s.idle.Broadcast()
 	s.mu.Unlock()
 }
+
+// waitRoom waits while the peer leaves too much of its answers lying: it gets no more until
+// it has taken those.
+func (s *session) waitRoom() {
+	if s.conn.Backlog() <= s.srv.opts.Limits.Queue {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.conn.Backlog() > s.srv.opts.Limits.Queue {
+		s.idle.Wait()
+	}
+}
+
+// size is what a request counts for in the limit of bytes in flight.
+func size(m jsonrpc.Message) int { return len(m.Params.Raw()) }
 
 // waitIdle waits until every request in flight has been answered.
 func (s *session) waitIdle() {
@@ -166,19 +194,21 @@ func (s *session) inOrder(f func()) {
 		return
 	}
 	d := s.where
-	s.submit(d, job{alone: true, run: func(b *batch) {
+	s.submit(d, 0, job{alone: true, run: func(b *batch) {
 		d.catchUp(s)
 		f()
-		s.answered()
+		s.answered(0, 0)
 	}}, f)
 }
 
-// drained is called by the writer when everything queued has been sent.
+// drained is called by the writer when everything queued has been sent, or never will be.
 func (s *session) drained() {
+	s.mu.Lock()
+	s.idle.Broadcast()
 	if s.behind.Load() == 0 {
+		s.mu.Unlock()
 		return
 	}
-	s.mu.Lock()
 	bases := make([]*database, 0, len(s.bases))
 	for d := range s.bases {
 		bases = append(bases, d)

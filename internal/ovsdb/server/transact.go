@@ -21,6 +21,7 @@ type trigger struct {
 	params  wire.Value
 	arrived time.Time
 	wait    *db.Wait
+	size    int // of the request
 }
 
 // transact executes a transaction within the batch.
@@ -36,10 +37,11 @@ func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
 			if full && !used {
 				err = ovsdb.ResourcesError("too many transactions of this session wait")
 			}
-			b.add(outcome{sess: s, id: t.id, queued: true, refused: err})
+			b.add(outcome{sess: s, id: t.id, queued: true, size: size(m), refused: err})
 			return
 		}
 	}
+	t.size = size(m)
 	if d.try(t, b, true) {
 		return
 	}
@@ -53,7 +55,7 @@ func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
 	if !over {
 		d.triggers = append(d.triggers, t)
 	}
-	s.answered() // the requests behind it need not wait for it
+	s.answered(size(m), 0) // the requests behind it need not wait for it
 }
 
 // try executes a transaction; false if it waits.
@@ -79,6 +81,7 @@ func (d *database) try(t *trigger, b *batch, queued bool) bool {
 		changes: result.Changes,
 		durable: result.Durable,
 		queued:  queued,
+		size:    t.size,
 	})
 	return true
 }
