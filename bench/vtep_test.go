@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -32,7 +33,7 @@ func newFilled(b *testing.B, durability string, macs int) *filled {
 	f := &filled{gateway: newGateway(b)}
 	f.start("--durability=" + durability)
 	f.c = dial(b, f.socket)
-	f.net = f.bind(f.c, 1, 2)[0]
+	f.net = f.bind(f.c, 0, 1)[0]
 	f.table = f.open(f.net.ls)
 	f.c.fill(f.net, 0, macs)
 	if macs > 0 {
@@ -177,6 +178,43 @@ func (k *kernelTable) add(n int) {
 			k.b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkFrameToRow is a frame with a new source address from an attached host, until a
+// client of the database is told of the MAC's row.
+func BenchmarkFrameToRow(b *testing.B) {
+	var ours []*filled
+	var hosts []*host
+	var watchers []*client
+	for _, durability := range vteps {
+		f := newFilled(b, durability, 0)
+		ours, hosts = append(ours, f), append(hosts, newHost(b, f.lab))
+		w := dial(b, f.socket)
+		w.send(request("monitor_cond", []byte(`["hardware_vtep","m",{"Ucast_Macs_Local":[{"columns":["MAC"]}]}]`)))
+		w.reply()
+		watchers = append(watchers, w)
+	}
+	const samples = 100
+	next := 0
+	took := newPercentiles()
+	for b.Loop() {
+		for i := range ours {
+			var l latencies
+			for m := range samples {
+				start := time.Now()
+				hosts[i].send(next + m)
+				for !bytes.Contains(watchers[i].next(), []byte(mac(next+m))) {
+				}
+				l.add(time.Since(start))
+			}
+			took.add("vtep-"+vteps[i], l)
+		}
+		next += samples
+	}
+	for _, durability := range vteps {
+		took.p50.goal(b, 10_000, "vtep-"+durability+"-µs")
+	}
+	took.report(b, "")
 }
 
 // BenchmarkVTEPStart100k is the start of a VTEP with a database of 100,000 MACs, until
