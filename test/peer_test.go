@@ -95,7 +95,7 @@ func TestOVSDBClient(t *testing.T) {
 	}
 
 	next := w.lines(client, "monitor", server, "hardware_vtep", "Ucast_Macs_Local", "MAC")
-	cond := w.lines(client, "monitor-cond-since", server, "hardware_vtep", "Ucast_Macs_Local", "MAC")
+	cond := w.lines(client, "monitor-cond-since", server, "hardware_vtep", "[true]", "Ucast_Macs_Local", "MAC")
 	first, second := station(0xd1), station(0xd2)
 	w.h1().send(frame(broadcast, first, "hello"))
 	next(first.String())
@@ -272,13 +272,17 @@ func TestOVN(t *testing.T) {
 	})
 	w.reach(lab.Host1, lab.Host3)
 
-	// What we learn is in the southbound database.
-	testenv.Eventually(t, patience, func() error {
-		if all := sbctl("find", "FDB") + sbctl("list", "Port_Binding", "vtep-port"); !strings.Contains(all, lab.Host1.MAC.String()) {
-			return fmt.Errorf("the MAC of h1 is not in the southbound database:\n%s", all)
-		}
-		return nil
-	})
+	// What we learn is in the southbound database, by an OVN that copies it.
+	if major := w.ovnMajor(); major < 24 {
+		t.Logf("OVN %d does not copy learned MACs", major)
+	} else {
+		testenv.Eventually(t, patience, func() error {
+			if all := sbctl("list", "FDB"); !strings.Contains(all, lab.Host1.MAC.String()) {
+				return fmt.Errorf("the MAC of h1 is not in the southbound database:\n%s", all)
+			}
+			return nil
+		})
+	}
 
 	// The VM moves to another hypervisor; and then OVN ends: the key goes, the hosts of the box
 	// still have each other.
@@ -294,6 +298,17 @@ func TestOVN(t *testing.T) {
 	}
 	controller.wait(t)
 	w.reach(lab.Host1, lab.Host2)
+}
+
+// ovnMajor is the first number of the version of OVN, its year.
+func (w *world) ovnMajor() (major int) {
+	w.t.Helper()
+	first, _, _ := strings.Cut(w.env.Output(w.t, testenv.Program(w.t, "ovn-controller-vtep"), "--version"), "\n")
+	words := strings.Fields(first)
+	if _, err := fmt.Sscanf(last(words), "%d.", &major); err != nil {
+		w.t.Fatalf("version %q: %v", first, err)
+	}
+	return major
 }
 
 // southbound starts a C ovsdb-server with an empty southbound database, and returns where.

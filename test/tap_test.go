@@ -82,24 +82,35 @@ func (tp *tap) send(frame []byte) {
 // receive gives the next frame, or nil after the deadline.
 func (tp *tap) receive(deadline time.Time) []byte {
 	tp.t.Helper()
-	data, control := make([]byte, 1<<16), make([]byte, 128)
 	for {
+		if b := tp.read(); b != nil {
+			return b
+		}
 		left := time.Until(deadline)
 		if left <= 0 {
 			return nil
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(tp.fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(tp.fd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			tp.t.Fatalf("poll %s: %v", tp.name, err)
 		}
-		if n <= 0 {
-			continue
-		}
+	}
+}
+
+// read gives the next frame if one has arrived, else nil.
+func (tp *tap) read() []byte {
+	tp.t.Helper()
+	data, control := make([]byte, 1<<16), make([]byte, 128)
+	for {
 		size, n, _, _, err := unix.Recvmsg(tp.fd, data, control, unix.MSG_DONTWAIT)
-		if err != nil {
-			continue // poll again
+		switch {
+		case err == nil:
+			return withTag(data[:size], control[:n])
+		case errors.Is(err, unix.EAGAIN):
+			return nil
+		case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENETDOWN):
+			tp.t.Fatalf("receive at %s: %v", tp.name, err)
 		}
-		return withTag(data[:size], control[:n])
 	}
 }
 
@@ -148,8 +159,9 @@ func (tp *tap) expect(want []byte) (before [][]byte) {
 
 // drain returns what has arrived.
 func (tp *tap) drain() (frames [][]byte) {
+	tp.t.Helper()
 	for {
-		b := tp.receive(time.Now().Add(time.Microsecond))
+		b := tp.read()
 		if b == nil {
 			return frames
 		}
@@ -157,11 +169,11 @@ func (tp *tap) drain() (frames [][]byte) {
 	}
 }
 
-func last(frames [][]byte) []byte {
-	if len(frames) == 0 {
-		return nil
+func last[T any](all []T) (l T) {
+	if len(all) > 0 {
+		l = all[len(all)-1]
 	}
-	return frames[len(frames)-1]
+	return l
 }
 
 // caller is the place in the test, for messages of helpers.
