@@ -9,8 +9,10 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
@@ -20,12 +22,21 @@ import (
 // with all the segmentation and checksum offload that the devices have.
 func TestTCP(t *testing.T) {
 	for name, o := range modes {
-		t.Run(name, func(t *testing.T) { testTCP(t, o, true) })
-		t.Run(name+" without segmentation offload", func(t *testing.T) { testTCP(t, o, false) })
+		t.Run(name, func(t *testing.T) { testTCP(t, o, offloads) })
+		t.Run(name+" without segmentation offload", func(t *testing.T) { testTCP(t, o, noSegmentation) })
+		t.Run(name+" with a plain underlay", func(t *testing.T) { testTCP(t, o, plainUnderlay) })
 	}
 }
 
-func testTCP(t *testing.T, o Options, offload bool) {
+type offloading int
+
+const (
+	offloads       offloading = iota // all that the devices have
+	noSegmentation                   // hosts send frame by frame
+	plainUnderlay                    // hosts have all, the underlay's device nothing: the kernel does it before
+)
+
+func testTCP(t *testing.T, o Options, off offloading) {
 	w := newWorld(t)
 	w.address(w.hosts, "h0", "198.51.100.1/24")
 	w.address(w.far, "vx10", "198.51.100.2/24")
@@ -34,9 +45,13 @@ func testTCP(t *testing.T, o Options, offload bool) {
 	s.Unicast[intent.MACKey{Switch: ls1, MAC: w.mac(w.far, "vx10")}] = intent.Tunnel{Peer: peerIP, VNI: 10}
 	w.apply(p, s, nil)
 
-	if !offload {
+	switch off {
+	case noSegmentation:
 		w.unsegmented(w.hosts, "h0")
 		w.unsegmented(w.far, "vx10")
+	case plainUnderlay:
+		w.plain(w.vtep, "u0")
+		w.plain(w.far, "r0")
 	}
 	w.transfer(w.hosts, w.far, "198.51.100.2")
 	w.transfer(w.far, w.hosts, "198.51.100.1")
@@ -54,7 +69,7 @@ func testTCP(t *testing.T, o Options, offload bool) {
 		t.Errorf("the vxlan device sent %d bytes", out)
 	}
 	// What stands for several frames always comes in by the device.
-	if long := in > transferBytes/2; long != (o.NoDirectDecap || offload) {
+	if long := in > transferBytes/2; long != (o.NoDirectDecap || off == offloads) {
 		t.Errorf("the vxlan device received %d bytes", in)
 	}
 	t.Logf("by the vxlan device: %d bytes out, %d in", out, in)
@@ -149,4 +164,33 @@ func (w *world) unsegmented(n *namespace.Namespace, dev string) {
 		}
 		return h.LinkSetGSOMaxSegs(l, 1)
 	})
+}
+
+// plain switches off checksum and segmentation offload of the device's sending side.
+func (w *world) plain(n *namespace.Namespace, dev string) {
+	w.t.Helper()
+	err := n.Do(func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		for _, cmd := range []uint32{unix.ETHTOOL_SGSO, unix.ETHTOOL_STSO, unix.ETHTOOL_STXCSUM, unix.ETHTOOL_SSG} {
+			value := [2]uint32{cmd, 0} // struct ethtool_value
+			var req struct {           // struct ifreq
+				name [unix.IFNAMSIZ]byte
+				data unsafe.Pointer
+				_    [16]byte
+			}
+			copy(req.name[:], dev)
+			req.data = unsafe.Pointer(&value)
+			if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
+				return fmt.Errorf("ethtool %d of %s: %w", cmd, dev, errno)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }

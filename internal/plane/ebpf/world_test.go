@@ -155,16 +155,16 @@ func (w *world) barrier() {
 		w.t.Fatal(err)
 	}
 	defer unix.SchedSetaffinity(0, &all)
-	for range 5 {
-		for cpu := range 1024 {
-			if !all.IsSet(cpu) {
-				continue
-			}
-			var one unix.CPUSet
-			one.Set(cpu)
-			if err := unix.SchedSetaffinity(0, &one); err != nil {
-				w.t.Fatal(err)
-			}
+	for cpu := range 1024 {
+		if !all.IsSet(cpu) {
+			continue
+		}
+		var one unix.CPUSet
+		one.Set(cpu)
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			w.t.Fatal(err)
+		}
+		for range 4 {
 			w.barriers++
 			b := frame(bcast, macA, fmt.Sprintf("barrier %d", w.barriers))
 			w.send("b0", b)
