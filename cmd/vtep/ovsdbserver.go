@@ -85,8 +85,8 @@ func (o *ovsdbServer) options() []daemon.Option {
 		{Long: "bootstrap-ca-cert", Arg: daemon.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
 			Set: func(arg string) error { o.files.CACert, o.files.Bootstrap = arg, true; return nil }},
 		daemon.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &o.files.PeerCACert),
-		// The ciphers and protocols are those of the library: TLS 1.2 and later.
-		{Long: "ssl-protocols", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
+		daemon.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
+		// The ciphers are those that the library takes for safe.
 		{Long: "ssl-ciphers", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
 		{Long: "ssl-ciphersuites", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
 		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},

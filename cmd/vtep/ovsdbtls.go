@@ -19,12 +19,12 @@ type tlsColumns struct {
 
 // loadTLS gives the server the keys that the command line names, as far as it names any.
 func (o *ovsdbServer) loadTLS() error {
-	if o.files == (stream.TLSFiles{}) {
+	if o.files.PrivateKey == "" && o.files.Certificate == "" && o.files.CACert == "" {
 		return nil
 	}
 	t := &tlsColumns{o: o, files: o.files}
 	followed := false
-	for _, f := range []*string{&t.files.PrivateKey, &t.files.Certificate, &t.files.CACert} {
+	for _, f := range []*string{&t.files.PrivateKey, &t.files.Certificate, &t.files.CACert, &t.files.Protocols} {
 		name := *f
 		if !strings.HasPrefix(name, "db:") {
 			continue
@@ -58,7 +58,7 @@ func (t *tlsColumns) set(f *string, file string) {
 
 // pending says whether a column has not been read yet.
 func (t *tlsColumns) pending() bool {
-	for _, file := range []string{t.files.PrivateKey, t.files.Certificate, t.files.CACert} {
+	for _, file := range []string{t.files.PrivateKey, t.files.Certificate, t.files.CACert, t.files.Protocols} {
 		if strings.HasPrefix(file, "db:") {
 			return true
 		}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// TLSFiles names the files of a TLS identity.
+// TLSFiles names the files of a TLS identity, and says how to use them.
 type TLSFiles struct {
 	PrivateKey  string // PEM; required
 	Certificate string // PEM, the chain to present; required
@@ -26,6 +26,7 @@ type TLSFiles struct {
 	Bootstrap bool
 	// PeerCACert is sent along with Certificate, for peers that bootstrap from us.
 	PeerCACert string
+	Protocols  string // versions allowed, as in "TLSv1.3" or "TLSv1.2+"; empty: 1.2 and later
 }
 
 // TLS is one TLS identity, for any number of connections in both directions. The files are
@@ -33,7 +34,8 @@ type TLSFiles struct {
 // keeps what it was opened with. Host names are not compared: a peer is who its authority
 // says, at any address. Safe for concurrent use.
 type TLS struct {
-	files TLSFiles
+	files           TLSFiles
+	lowest, highest uint16 // versions; highest 0: the latest
 
 	mu     sync.Mutex // guards what follows
 	stamps map[string]stamp
@@ -58,6 +60,10 @@ func LoadTLS(files TLSFiles) (*TLS, error) {
 		return nil, errors.New("TLS: no CA certificate configured")
 	}
 	t := &TLS{files: files, stamps: map[string]stamp{}}
+	var err error
+	if t.lowest, t.highest, err = parseProtocols(files.Protocols); err != nil {
+		return nil, err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.reload(); err != nil {
@@ -182,7 +188,8 @@ func (t *TLS) server() *tls.Config {
 func (t *TLS) config() *tls.Config {
 	cert, roots := t.current()
 	return &tls.Config{
-		MinVersion:   tls.VersionTLS12,
+		MinVersion:   t.lowest,
+		MaxVersion:   t.highest,
 		Certificates: []tls.Certificate{*cert},
 		// The stock verification compares host names; verify does the rest.
 		InsecureSkipVerify: true,

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -177,5 +178,43 @@ func TestTLSBootstrap(t *testing.T) {
 	}
 	if err := connect(t, impostor, client); err == nil {
 		t.Error("the client took an impostor")
+	}
+}
+
+func TestProtocols(t *testing.T) {
+	for _, tc := range []struct {
+		list            string
+		lowest, highest uint16
+	}{
+		{"", tls.VersionTLS12, 0},
+		{"TLSv1.2", tls.VersionTLS12, tls.VersionTLS12},
+		{"TLSv1.3", tls.VersionTLS13, tls.VersionTLS13},
+		{"TLSv1.3,TLSv1.2", tls.VersionTLS12, tls.VersionTLS13},
+		{"TLSv1.2-TLSv1.3", tls.VersionTLS12, tls.VersionTLS13},
+		{"TLSv1.3+", tls.VersionTLS13, 0},
+	} {
+		lowest, highest, err := parseProtocols(tc.list)
+		if err != nil || lowest != tc.lowest || highest != tc.highest {
+			t.Errorf("%q: %x to %x, %v", tc.list, lowest, highest, err)
+		}
+	}
+	for _, list := range []string{"TLSv1", "SSLv3", "TLSv1.2+TLSv1.3", "TLSv1.2-"} {
+		if _, _, err := parseProtocols(list); err == nil {
+			t.Errorf("%q was taken", list)
+		}
+	}
+	a := newAuthority(t, "ours")
+	key, cert := a.issue(t, "server")
+	server, err := LoadTLS(TLSFiles{PrivateKey: key, Certificate: cert, CACert: a.file, Protocols: "TLSv1.3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, cert = a.issue(t, "client")
+	client, err := LoadTLS(TLSFiles{PrivateKey: key, Certificate: cert, CACert: a.file, Protocols: "TLSv1.2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := connect(t, server, client); err == nil {
+		t.Error("TLS 1.2 and TLS 1.3 agreed")
 	}
 }
