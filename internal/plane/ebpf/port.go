@@ -92,8 +92,14 @@ func (p *Plane) lookup(name string) device {
 // setDevice says which device the port is now; the zero device: none.
 func (p *Plane) setDevice(prt *port, d device) {
 	prt.state = plane.PortState{Name: prt.name, Exists: d.index != 0, Up: d.up}
+	if d.index == 0 { // that of a new port may never have been there
+		prt.err = fmt.Errorf("no network device named %q: add it, or remove the port", prt.name)
+	}
 	if prt.device == d.index && prt.mtu == uint32(d.mtu) {
 		return
+	}
+	if d.index != 0 {
+		prt.err = nil
 	}
 	if prt.device != d.index {
 		if prt.device != 0 {
@@ -102,10 +108,6 @@ func (p *Plane) setDevice(prt *port, d device) {
 		prt.attached = 0
 	}
 	prt.device, prt.mtu = d.index, uint32(d.mtu)
-	prt.err = nil
-	if d.index == 0 {
-		prt.err = fmt.Errorf("no network device named %q: add it, or remove the port", prt.name)
-	}
 	for _, b := range prt.bindings {
 		p.place(b)
 	}
