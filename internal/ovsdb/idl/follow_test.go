@@ -45,10 +45,10 @@ func TestFollow(t *testing.T) {
 	server := startCServer(t)
 	server.ctl("add-ps", "ps0", "--", "add-port", "ps0", "p0", "--", "add-ls", "ls0", "--", "bind-ls", "ps0", "p0", "7", "ls0")
 
-	c := run(t, idl.Options{Dial: idl.DialTarget(server.target, nil)})
-	if s, d := c.Take(); s != nil || d != nil {
+	if s, d := idl.New(idl.Options{}).Take(); s != nil || d != nil {
 		t.Errorf("Take() before a connection = %v, %v", s, d)
 	}
+	c := run(t, idl.Options{Dial: idl.DialTarget(server.target, nil)})
 	ready(t, c)
 	s, d := c.Take()
 	view := hwvtep.NewView(s)
