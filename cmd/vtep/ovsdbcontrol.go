@@ -150,8 +150,10 @@ func (o *ovsdbServer) memory() string {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	u := o.server.Usage()
-	return fmt.Sprintf("atoms:%d backlog:%d cells:%d heap-kB:%d monitors:%d rows:%d sessions:%d triggers:%d\n",
-		u.Atoms, u.Backlog, u.Atoms, m.HeapAlloc>>10, u.Monitors, u.Rows, u.Sessions, u.Triggers)
+	return fmt.Sprintf("atoms:%d backlog:%d cells:%d heap-kB:%d monitors:%d rows:%d sessions:%d triggers:%d"+
+		" txn-history:%d txn-history-atoms:%d\n",
+		u.Atoms, u.Backlog, u.Atoms, m.HeapAlloc>>10, u.Monitors, u.Rows, u.Sessions, u.Triggers,
+		u.History, u.HistoryAtoms)
 }
 
 // serverState is what the control commands can change of what is served. Under --monitor it

@@ -50,7 +50,7 @@ func (b *batch) commit() {
 	for i := range b.outcomes {
 		o := &b.outcomes[i]
 		if o.changes != nil && err == nil {
-			d.history.add(o.changes)
+			d.history.add(o.changes, d.db.Atoms())
 			d.monitors.publish(o.changes, d.history.last)
 			d.notifyManagers(o.changes)
 			d.notifyFollowers(o.changes)

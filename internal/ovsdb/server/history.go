@@ -9,13 +9,10 @@ import (
 // connection gets what it missed instead of everything (monitor_cond_since).
 type history struct {
 	limit int             // transactions; 0: remember none
-	past  []*db.ChangeSet // the first stands for the state before the second
+	past  []*db.ChangeSet // the first is empty: the state before the second
 	atoms int             // in past
 	last  ovsdb.UUID      // of the last transaction; zero without history
 }
-
-// historyAtoms bounds what a history holds on to.
-const historyAtoms = 5_000_000
 
 func newHistory(limit int) *history {
 	h := &history{limit: limit}
@@ -27,22 +24,27 @@ func newHistory(limit int) *history {
 	return h
 }
 
-// add appends a transaction and forgets the oldest beyond the limits.
-func (h *history) add(cs *db.ChangeSet) {
+// add appends a transaction and forgets the oldest beyond the limits, but never this one. A
+// history larger than the database, which has the given number of atoms, would cost more to
+// merge and send than the database itself.
+func (h *history) add(cs *db.ChangeSet, atoms int) {
 	if h.limit == 0 {
 		return
 	}
 	h.past = append(h.past, cs)
 	h.atoms += cs.Atoms
 	h.last = cs.TxnID
-	drop := 0
-	for len(h.past)-drop > 1 && (len(h.past)-drop > h.limit+1 || h.atoms > historyAtoms) {
-		h.atoms -= h.past[drop].Atoms
-		h.past[drop] = nil
-		drop++
+	for h.len() > 1 && (h.len() > h.limit || h.atoms > atoms) {
+		// What led to the oldest state that can be named is of no use.
+		oldest := h.past[1]
+		h.atoms -= oldest.Atoms
+		h.past[0], h.past[1] = nil, &db.ChangeSet{TxnID: oldest.TxnID}
+		h.past = h.past[1:]
 	}
-	h.past = h.past[drop:]
 }
+
+// len returns how many transactions are remembered.
+func (h *history) len() int { return max(len(h.past)-1, 0) }
 
 // since merges what spec shows of the transactions after id; false if id is not remembered.
 func (h *history) since(id ovsdb.UUID, spec *monitorSpec) (*changes, bool) {

@@ -112,6 +112,7 @@ func TestMonitorCond(t *testing.T) {
 func TestMonitorCondSince(t *testing.T) {
 	r := newRig(t, Options{})
 	w, c := r.dial(), r.dial()
+	w.fill(10_000)
 	w.insert("a", 1)
 	const zero = `"00000000-0000-0000-0000-000000000000"`
 	start := func(c *client, id, last string) (found bool, txn, updates string) {

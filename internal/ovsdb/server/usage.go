@@ -5,6 +5,7 @@ import "fmt"
 // Usage is what a server holds.
 type Usage struct {
 	Rows, Atoms, Monitors, Triggers int
+	History, HistoryAtoms           int // transactions remembered, and their size
 	Sessions                        int
 	Backlog                         int // bytes that wait to be sent
 }
@@ -19,6 +20,8 @@ func (s *Server) Usage() Usage {
 			}
 			u.Atoms += d.db.Atoms()
 			u.Triggers += len(d.triggers)
+			u.History += d.history.len()
+			u.HistoryAtoms += d.history.atoms
 			for range d.monitors.all {
 				u.Monitors++
 			}
