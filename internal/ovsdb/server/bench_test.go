@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -169,4 +170,57 @@ func BenchmarkInitialMonitor(b *testing.B) {
 		c.must("monitor_cond", `["things","m",{"Thing":{}}]`)
 		return time.Since(start)
 	})
+}
+
+// vtepRows fills a hardware_vtep database with n remote MACs of 100 logical switches.
+func vtepRows(c *client, n int) {
+	c.t.Helper()
+	var ops []string
+	for i := range 100 {
+		ops = append(ops,
+			fmt.Sprintf(`{"op":"insert","table":"Logical_Switch","uuid-name":"ls%d","row":{"name":"ls%d","tunnel_key":%d}}`, i, i, i),
+			fmt.Sprintf(`{"op":"insert","table":"Physical_Locator","uuid-name":"pl%d","row":{"encapsulation_type":"vxlan_over_ipv4","dst_ip":"192.0.2.%d"}}`, i, i))
+	}
+	for i := range n {
+		ops = append(ops, fmt.Sprintf(`{"op":"insert","table":"Ucast_Macs_Remote","row":{"MAC":"00:00:00:%02x:%02x:%02x","logical_switch":["named-uuid","ls%d"],"locator":["named-uuid","pl%d"],"ipaddr":"10.%d.%d.%d"}}`,
+			i>>16, i>>8&255, i&255, i%100, i%100, i>>16, i>>8&255, i&255))
+	}
+	c.must("transact", `["hardware_vtep",`+strings.Join(ops, ",")+`]`)
+}
+
+// BenchmarkStart opens a database of 100,000 rows.
+func BenchmarkStart(b *testing.B) {
+	path := createFile(b, vtepSchema(b))
+	p := startC(b, path)
+	vtepRows(p.dial(b), 100_000)
+	p.kill()
+	var ours, theirs time.Duration
+	for range b.N {
+		start := time.Now()
+		startC(b, path).kill()
+		theirs += time.Since(start)
+		start = time.Now()
+		startOurs(b, path, "always").kill()
+		ours += time.Since(start)
+	}
+	b.ReportMetric(float64(ours.Nanoseconds())/float64(b.N), "ns/op")
+	b.ReportMetric(float64(ours)/float64(theirs), "x-peer")
+}
+
+// BenchmarkMemory compares the resident memory with 100,000 rows.
+func BenchmarkMemory(b *testing.B) {
+	var ours, theirs float64
+	for range b.N {
+		for _, start := range []func() *process{
+			func() *process { return startC(b, createFile(b, vtepSchema(b))) },
+			func() *process { return startOurs(b, createFile(b, vtepSchema(b)), "client") },
+		} {
+			p := start()
+			vtepRows(p.dial(b), 100_000)
+			theirs, ours = ours, p.resident(b)
+			p.kill()
+		}
+	}
+	b.ReportMetric(ours, "kB")
+	b.ReportMetric(ours/theirs, "x-peer")
 }

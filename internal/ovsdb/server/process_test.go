@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -134,4 +135,16 @@ func createFile(t testing.TB, schema string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// resident is the resident memory of the process in kB.
+func (p *process) resident(t testing.TB) float64 {
+	t.Helper()
+	status := readFile(t, fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	_, rest, _ := strings.Cut(status, "VmRSS:")
+	var kb float64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		t.Fatal(err)
+	}
+	return kb
 }
