@@ -27,16 +27,17 @@ func runVtepCtl(args []string) int {
 	log.SetConsoleLevel(slog.LevelWarn)
 	dirs := daemon.OVSDirs()
 	return vtepctl.Run(vtepctl.Options{
-		Program:  program,
-		Argv:     os.Args,
-		Args:     args,
-		Version:  version,
-		Stdout:   os.Stdout,
-		Stderr:   os.Stderr,
-		Log:      log,
-		RunDir:   dirs.Run,
-		LogDir:   dirs.Log,
-		Terminal: isTerminal(os.Stderr),
+		Program:     program,
+		Argv:        os.Args,
+		Args:        args,
+		Version:     version,
+		Stdout:      os.Stdout,
+		Stderr:      os.Stderr,
+		Log:         log,
+		RunDir:      dirs.Run,
+		LogDir:      dirs.Log,
+		OtherRunDir: daemon.VTEPDirs().Run,
+		Terminal:    isTerminal(os.Stderr),
 	})
 }
 

@@ -51,8 +51,12 @@ func (a *applier) group(ls *record, m macConfig) {
 
 // pruneMACs removes the addresses of a logical switch that are not in a list.
 func (a *applier) pruneMACs(table string, ls *record, list []macConfig) {
+	keep := make(map[string]bool, len(list))
+	for _, m := range list {
+		keep[m.mac] = true
+	}
 	for _, r := range a.x.macsOf(table, ls) {
-		if !slices.ContainsFunc(list, func(m macConfig) bool { return m.mac == r.str("MAC") }) {
+		if !keep[r.str("MAC")] {
 			a.x.remove(r)
 		}
 	}

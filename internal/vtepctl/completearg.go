@@ -109,9 +109,7 @@ func (c *completer) read(need func(*needs), use func(*txn)) {
 	n.named(hwvtep.TableGlobal)
 	need(n)
 	t := c.t
-	if t.db == "" {
-		t.db = "unix:" + t.RunDir + "/db.sock"
-	}
+	t.chooseDB()
 	s, err := t.connect()
 	if err != nil {
 		return

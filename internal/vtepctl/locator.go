@@ -57,18 +57,6 @@ func (e endpoint) matches(loc *record) bool {
 	return key.Len() > 0 && key.Key(0).Int() == e.key
 }
 
-// findLocator returns the locator of an endpoint, or nil. Of several it prefers the one
-// without a key, then the one with the lowest.
-func (x *txn) findLocator(e endpoint) *record {
-	var found *record
-	for _, loc := range x.all(tableNamed(hwvtep.TablePhysicalLocator)) {
-		if e.matches(loc) && (found == nil || compareKeys(loc, found) < 0) {
-			found = loc
-		}
-	}
-	return found
-}
-
 func compareKeys(a, b *record) int {
 	c := a.table.Column("tunnel_key")
 	return order(a.get(c), b.get(c), &c.Type)

@@ -87,29 +87,6 @@ func (x *txn) macsOf(table string, ls *record) []*record {
 	return rows
 }
 
-// macRow returns the row of a MAC address, or nil. Of duplicates the first counts.
-func (x *txn) macRow(table string, ls *record, mac string) *record {
-	for _, r := range x.macsOf(table, ls) {
-		if r.str("MAC") == mac {
-			return r
-		}
-	}
-	return nil
-}
-
-// addMACRow returns the row of a MAC address, made if there is none.
-func (x *txn) addMACRow(table string, ls *record, mac string) *record {
-	if r := x.macRow(table, ls, mac); r != nil {
-		// An update of a row that is gone would change nothing, silently.
-		x.verifyNamed(r, "MAC")
-		return r
-	}
-	r := x.insertNew(table)
-	x.setString(r, "MAC", mac)
-	x.setRef(r, "logical_switch", ls)
-	return r
-}
-
 func (m macTables) addUcast(c *call) error {
 	ls, err := c.x.mustLS(c.args[0])
 	if err != nil {

@@ -46,7 +46,7 @@ vtep\-ctl \- read and change the database of a VTEP
 		"Output of list and find is a table in the format of --format. With --format=json the other commands that print "+
 			"something print JSON too: strings, lists and objects, sets as lists and maps as objects.")
 	section(&b, "ENVIRONMENT",
-		"OVS_RUNDIR: where the socket db.sock of the server is, and relative names of sockets (default /var/run/openvswitch).",
+		"OVS_RUNDIR: where the socket db.sock of the server is, and relative names of sockets (default /var/run/openvswitch; if db.sock is not there, /run/vtep is tried).",
 		"OVS_LOGDIR: where the file of --log-file is (default /var/log/openvswitch).",
 		"OVS_CTL_TIMEOUT: seconds, as --timeout.")
 	section(&b, "EXIT STATUS",

@@ -1,6 +1,7 @@
 package vtepctl_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/vtepctl"
 )
 
 // TestRaces has many tools at once change the same sets, maps and locators: every change must
@@ -148,6 +150,30 @@ func TestServerGone(t *testing.T) {
 	// Of several servers the first that answers counts.
 	if got := d.must(t, "--db=unix:/nonexistent,"+d.remote, "--", "add-ps", "x", "--", "list-ps"); got != "x\n" {
 		t.Errorf("list of servers: %q", got)
+	}
+}
+
+// TestOtherRunDir: where there is no socket in the default place, the one of "vtep run" is
+// taken, but no other.
+func TestOtherRunDir(t *testing.T) {
+	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
+	d.must(t, "add-ps", "here")
+	for _, tt := range []struct{ dir, other, want string }{
+		{t.TempDir(), d.env.RunDir, "here\n"},
+		{d.env.RunDir, t.TempDir(), "here\n"},
+		{t.TempDir(), t.TempDir(), ""},
+		{t.TempDir(), "", ""},
+	} {
+		var stdout, stderr bytes.Buffer
+		o := options([]string{"list-ps"}, &stdout, &stderr)
+		o.RunDir, o.OtherRunDir = tt.dir, tt.other
+		status := vtepctl.Run(o)
+		if stdout.String() != tt.want || (status == 0) != (tt.want != "") {
+			t.Errorf("%+v: status %d, %q, %q", tt, status, stdout.String(), stderr.String())
+		}
+		if tt.want == "" && !strings.Contains(stderr.String(), "unix:"+tt.dir+"/db.sock: database") {
+			t.Errorf("%+v: %q", tt, stderr.String())
+		}
 	}
 }
 

@@ -25,13 +25,16 @@ func TestTLS(t *testing.T) {
 	key, cert := ca.issue(t, "server")
 	d := newDatabaseOf(t, testenv.Program(t, "ovsdb-server"), hwvtep.SchemaText,
 		"--remote=pssl:0:127.0.0.1", "--private-key="+key, "--certificate="+cert, "--ca-cert="+ca.file, "--log-file")
-	log, err := os.ReadFile(filepath.Join(d.env.LogDir, "ovsdb-server.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := regexp.MustCompile(`listening on port (\d+)`).FindSubmatch(log)
-	if port == nil {
-		t.Fatalf("the server says no port:\n%s", log)
+	var port [][]byte
+	for deadline := time.Now().Add(20 * time.Second); port == nil; time.Sleep(10 * time.Millisecond) {
+		log, err := os.ReadFile(filepath.Join(d.env.LogDir, "ovsdb-server.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		port = regexp.MustCompile(`listening on port (\d+)`).FindSubmatch(log)
+		if time.Now().After(deadline) {
+			t.Fatalf("the server says no port:\n%s", log)
+		}
 	}
 	d.remote = "ssl:127.0.0.1:" + string(port[1])
 	db := "--db=" + d.remote

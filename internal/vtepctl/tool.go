@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strconv"
@@ -32,6 +33,8 @@ type Options struct {
 	Stdout, Stderr io.Writer
 	Log            Log
 	RunDir, LogDir string // where the server's socket and log files are by default
+	// OtherRunDir is where the socket is looked for if it is not in RunDir; empty: nowhere.
+	OtherRunDir string
 
 	// Terminal says that a person reads Stderr: hints may be added to messages.
 	Terminal bool
@@ -126,9 +129,7 @@ func (t *tool) run() error {
 	if err := t.openLog(); err != nil {
 		return err
 	}
-	if t.db == "" {
-		t.db = "unix:" + t.RunDir + "/db.sock"
-	}
+	t.chooseDB()
 	calls, err := t.parseInvocation(words, local)
 	if err != nil {
 		return err
@@ -139,6 +140,29 @@ func (t *tool) run() error {
 		return c.alone(t, c)
 	}
 	return t.transact(calls)
+}
+
+// chooseDB chooses the server if none was named. Only where the C tool would fail, because
+// its socket is not there, it is the one of "vtep run".
+func (t *tool) chooseDB() {
+	if t.db != "" {
+		return
+	}
+	t.db = "unix:" + t.RunDir + "/db.sock"
+	if t.OtherRunDir == "" {
+		return
+	}
+	if _, err := os.Lstat(t.RunDir + "/db.sock"); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if other := t.OtherRunDir + "/db.sock"; isSocket(other) {
+		t.db = "unix:" + other
+	}
+}
+
+func isSocket(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode()&fs.ModeSocket != 0
 }
 
 // local returns the command option called name.

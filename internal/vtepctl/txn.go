@@ -14,7 +14,8 @@ type txn struct {
 	base    *replica
 	records map[ovsdb.UUID]*record // those that were asked for, and the inserted
 	added   map[*ovsdb.TableSchema][]*record
-	touched []*record // written, verified, inserted or deleted, in this order
+	indexes map[*ovsdb.TableSchema]*index // up to date while they are here
+	touched []*record                     // written, verified, inserted or deleted, in this order
 	symbols ovsdb.SymbolTable
 	comment string
 	dryRun  bool // the server is to check it, but not to commit
@@ -26,6 +27,7 @@ func newTxn(base *replica) *txn {
 		base:    base,
 		records: map[ovsdb.UUID]*record{},
 		added:   map[*ovsdb.TableSchema][]*record{},
+		indexes: map[*ovsdb.TableSchema]*index{},
 	}
 }
 
@@ -105,6 +107,7 @@ func (x *txn) insert(t *ovsdb.TableSchema, u ovsdb.UUID, keep bool) *record {
 	r := &record{table: t, uuid: u, keep: keep}
 	x.records[u] = r
 	x.added[t] = append(x.added[t], r)
+	x.stale(t, nil)
 	x.touch(r)
 	return r
 }
@@ -120,6 +123,7 @@ func (x *txn) write(r *record, c *ovsdb.ColumnSchema, d ovsdb.Datum) {
 		r.written = map[*ovsdb.ColumnSchema]ovsdb.Datum{}
 	}
 	r.written[c] = d
+	x.stale(r.table, c)
 	x.touch(r)
 }
 
@@ -173,6 +177,7 @@ func (x *txn) remove(r *record) {
 		return
 	}
 	r.deleted = true
+	x.stale(r.table, nil)
 	x.touch(r)
 }
 
