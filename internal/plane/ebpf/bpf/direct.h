@@ -9,6 +9,7 @@
 
 #include "learn.h"
 #include "output.h"
+#include "toobig.h"
 
 #define LONG_WAY (-2)
 #define VXLAN_PORT 4789
@@ -32,16 +33,7 @@ struct encapsulation {
 // The checksum of an IPv4 header without options. Over a header that has one: 0 if right.
 static __always_inline __u16 ip_checksum(const void *ip)
 {
-	const __u16 *p = ip;
-	__u32 sum = 0;
-	int i;
-
-#pragma unroll
-	for (i = 0; i < (int)sizeof(struct iphdr) / 2; i++)
-		sum += p[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	return ~sum;
+	return fold16(add16(0, ip, sizeof(struct iphdr)));
 }
 
 // The outer congestion bits for those of the inner packet, as the kernel's tunnels have it.
@@ -110,20 +102,23 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 	return bpf_redirect_neigh(ifindex, &hop, sizeof(hop), 0);
 }
 
-// Sends the frame to a tunnel, by the short way or by the long one.
-static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
+// Sends a frame that came in at slot to a tunnel, by the short way or by the long one.
+static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __u32 slot,
+				     struct size *s)
 {
 	struct settings *cfg = get_config();
 	struct peer *p;
 	int result;
 
-	if (cfg && cfg->flags & CONFIG_DIRECT_ENCAP && cfg->tunnel_ip && !s->tagged) {
-		p = bpf_map_lookup_elem(&peers, &t->id);
-		if (p && fits_tunnel(p, t->ip, s)) {
-			result = encapsulate(skb, t, cfg->tunnel_ip);
-			if (result != LONG_WAY)
-				return result;
-		}
+	if (!cfg || !cfg->tunnel_ip || s->tagged)
+		return redirect_tunnel(skb, t, s); // it knows why not
+	p = bpf_map_lookup_elem(&peers, &t->id);
+	if (p && !fits_tunnel(p, t->ip, s))
+		return too_big(skb, slot, p->mtu - OUTER_HEADERS - ETH_HLEN, s);
+	if (cfg->flags & CONFIG_DIRECT_ENCAP) {
+		result = encapsulate(skb, t, cfg->tunnel_ip);
+		if (result != LONG_WAY)
+			return result;
 	}
 	return redirect_tunnel(skb, t, s);
 }

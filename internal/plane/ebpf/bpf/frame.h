@@ -110,3 +110,22 @@ static __always_inline void measure(struct __sk_buff *skb, struct size *s)
 	s->largest = header + segment + s->tagged * 4;
 	s->bytes += (s->packets - 1) * (header + s->tagged * 4);
 }
+
+// The Internet checksum: add16 sums words up, fold16 makes the field of it.
+static __always_inline __u32 add16(__u32 sum, const void *data, int length)
+{
+	const __u16 *p = data;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < length / 2; i++)
+		sum += p[i];
+	return sum;
+}
+
+static __always_inline __u16 fold16(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum += sum >> 16;
+	return ~sum;
+}

@@ -171,7 +171,8 @@ struct quota {
 	__u32 count;
 	__u32 refused; // sightings not learned because of the limit
 	__u32 lost;    // index 0 only: events that did not fit into the ring
-	__u64 told;    // index 0 only: when the agent last heard of a refused MAC
+	__u64 told;    // when a host was last told that its packet is too big; index 0: when
+	               // the agent last heard of a refused MAC
 };
 
 struct {

@@ -77,7 +77,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		if (r) {
 			struct target t = {.ip = r->ip, .vni = r->vni, .id = r->peer};
 
-			return to_tunnel(skb, &t, &size);
+			return to_tunnel(skb, &t, slot, &size);
 		}
 		l = find_local(&dst, &m);
 		if (l) {
