@@ -2,7 +2,11 @@ package test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -262,4 +266,45 @@ func TestCleanup(t *testing.T) {
 	w.start(usual...)
 	w.reach(lab.Host1, lab.Host3)
 	w.reach(lab.Host2Tagged, lab.Host4)
+}
+
+// TestMonitorOption kills a VTEP that runs under --monitor: it is started again by itself.
+func TestMonitorOption(t *testing.T) {
+	w := newWorld(t)
+	pidfile := filepath.Join(w.env.RunDir, "vtep.pid")
+	args := append([]string{"--detach", "--no-chdir", "--monitor", "--pidfile", "--log-file=" + filepath.Join(w.env.LogDir, "vtep.log"),
+		"--unixctl=" + filepath.Join(w.env.RunDir, "vtep.ctl")}, usual...)
+	starter := w.launch(args...)
+	if status := starter.wait(t); status != 0 {
+		t.Fatalf("status %d: %s", status, starter.output(t))
+	}
+	w.howto(w.ours()) // it is ready when the starter ends
+	w.reach(lab.Host1, lab.Host3)
+	stop := w.pings()
+	pid := func() int {
+		b, err := os.ReadFile(pidfile)
+		if err != nil {
+			return 0
+		}
+		n, _ := strconv.Atoi(strings.TrimSpace(string(b))) // half of a number is not the one that answers
+		return n
+	}
+	first := pid()
+	if err := syscall.Kill(first, syscall.SIGSEGV); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, patience, func() error {
+		if now := pid(); now == first || now == 0 {
+			return fmt.Errorf("process %d", now)
+		}
+		return w.env.Command(w.ours().program, "--db=unix:"+w.socket(), "-t", "5", "list-ls").Run()
+	})
+	stop()
+	w.env.Output(t, testenv.Program(t, "ovs-appctl"), "-t", filepath.Join(w.env.RunDir, "vtep.ctl"), "exit", "--cleanup")
+	testenv.Eventually(t, patience, func() error {
+		if pids, err := w.lab.Namespace(lab.VTEP).Processes(); err != nil || len(pids) > 0 {
+			return fmt.Errorf("processes %v, %v", pids, err)
+		}
+		return nil
+	})
 }

@@ -127,6 +127,55 @@ func TestOVSDBClient(t *testing.T) {
 	w.reach(lab.Host1, lab.Host3)
 }
 
+// TestManager makes the embedded server listen by a Manager row, as set-manager does.
+func TestManager(t *testing.T) {
+	w := newWorld(t)
+	w.start(usual...)
+	w.ctl("set-manager ptcp:0:127.0.0.1")
+	var port string
+	w.await(func(v view) error {
+		for m := range v.Managers() {
+			if port = m.Status["bound_port"]; port != "" {
+				return nil
+			}
+		}
+		return errors.New("no Manager has a port")
+	})
+	client := w.env.Command(testenv.Program(t, "ovsdb-client"), "monitor", "tcp:127.0.0.1:"+port, "hardware_vtep", "Manager")
+	p := launch(t, w.lab.Namespace(lab.VTEP), client, filepath.Join(w.env.LogDir, "monitor.log"))
+	w.await(func(v view) error {
+		for m := range v.Managers() {
+			if m.IsConnected {
+				return nil
+			}
+		}
+		return errors.New("no Manager is connected")
+	})
+	if err := client.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(t)
+	w.await(func(v view) error {
+		for m := range v.Managers() {
+			if m.IsConnected {
+				return errors.New("a Manager is connected still")
+			}
+		}
+		return nil
+	})
+	w.ctl("del-manager")
+	w.await(func(v view) error {
+		if n := v.Len("Manager"); n > 0 {
+			return fmt.Errorf("%d Managers are left", n)
+		}
+		return nil
+	})
+	late := w.env.Command(testenv.Program(t, "ovsdb-client"), "-t", "5", "list-dbs", "tcp:127.0.0.1:"+port)
+	if err := w.lab.Namespace(lab.VTEP).Run(late); err == nil {
+		t.Error("the server still listens for the Manager that was deleted")
+	}
+}
+
 // TestPythonIDL has a controller on Python's ovs.db.idl.
 func TestPythonIDL(t *testing.T) {
 	w := newWorld(t)

@@ -109,6 +109,11 @@ func (w *world) endLab() {
 	for _, end := range slices.Backward(w.ends) {
 		end()
 	}
+	for _, node := range lab.Nodes { // Down would end them without a word
+		if pids, err := w.lab.Namespace(node).Processes(); err != nil || len(pids) > 0 {
+			w.t.Errorf("processes left in %s: %v, %v", node, pids, err)
+		}
+	}
 	if err := w.lab.Down(); err != nil {
 		w.t.Error(err)
 	}
