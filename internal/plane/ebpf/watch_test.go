@@ -260,3 +260,25 @@ func TestRepair(t *testing.T) {
 	w.apply(p, basic(), nil)
 	w.audit(p)
 }
+
+// A port may be wanted before its device is there.
+func TestLateDevice(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	s.Ports["p7"] = intent.Port{}
+	s.Bindings[intent.BindingKey{Port: "p7"}] = intent.Binding{Switch: ls1}
+	r, err := p.Apply(t.Context(), s, nil)
+	if err != nil || r.Ports["p7"] == nil || r.Bindings[intent.BindingKey{Port: "p7"}] == nil || len(r.Ports) != 1 {
+		t.Fatalf("report %+v, %v: there is no p7", r, err)
+	}
+	w.audit(p)
+	w.veth(w.hosts, "h7", w.vtep, "p7", 1500)
+	w.tap(w.hosts, "h7")
+	w.event(p, "p7 is there", portEvent("p7", true))
+	b := frame(bcast, macA, "to p7, too")
+	w.send("h0", b)
+	w.expect("h7", b)
+	w.apply(p, s, &intent.Delta{}) // and no error is left
+	w.audit(p)
+}
