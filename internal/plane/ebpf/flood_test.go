@@ -73,7 +73,7 @@ func TestFloodChanges(t *testing.T) {
 	p := w.plane(Options{})
 	s := basic()
 	w.apply(p, s, nil)
-	f := w.flow("h0", "h1", macA, bcast)
+	f := w.flow("h0", macA, bcast, "h1")
 	for i := range uint32(300) {
 		next := s.Clone()
 		set := intent.FloodSet{{Peer: peerIP, VNI: 10}}
@@ -90,5 +90,30 @@ func TestFloodChanges(t *testing.T) {
 		s = next
 	}
 	f.mustBeWhole("broadcasts to h1")
+	w.audit(p)
+}
+
+// A binding that moves from one switch to another: every frame of its host belongs to one of
+// them, and none to both or to neither.
+func TestBindingMovesUnderTraffic(t *testing.T) {
+	w := newWorld(t)
+	w.bigBuffers("h1", "h2")
+	p := w.plane(Options{})
+	s := basic()
+	other := intent.SwitchID{2}
+	s.Switches[other] = intent.Switch{Name: "ls2", VNI: 20}
+	s.Bindings[intent.BindingKey{Port: "p2"}] = intent.Binding{Switch: other}
+	w.apply(p, s, nil)
+	f := w.flow("h0", macA, bcast, "h1", "h2")
+	for i := range 200 {
+		next := s.Clone()
+		next.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: []intent.SwitchID{other, ls1}[i%2]}
+		w.apply(p, next, intent.Diff(s, next))
+		s = next
+		if i%20 == 0 {
+			w.barrier()
+		}
+	}
+	f.mustBeWhole("broadcasts of h0")
 	w.audit(p)
 }
