@@ -22,6 +22,14 @@ func (w *world) basic() {
 		add-mcast-remote ls0 unknown-dst %[3]v
 		add-ucast-remote ls0 %[4]v %[3]v`,
 		lab.VNIUntagged, w.name, lab.RemoteIP, lab.Host3.MAC))
+	w.bound("p0", 0)
+	w.bound("p1", 0)
+}
+
+// bound waits until a binding is in force: its counters have a row then.
+func (w *world) bound(port string, vlan int64) {
+	w.t.Helper()
+	w.await(func(v view) error { _, err := v.stats(port, vlan); return err })
 }
 
 // learned waits until exactly these MACs are published for a logical switch.
@@ -160,7 +168,7 @@ func TestCounters(t *testing.T) {
 		set Logical_Switch ls1 tunnel_key=%d
 		bind-ls %s p0 %d ls1
 		add-mcast-remote ls1 unknown-dst %v`, lab.VNITagged, w.name, vlan, lab.RemoteIP))
-	w.await(func(v view) error { _, err := v.stats("p0", vlan); return err })
+	w.bound("p0", vlan)
 	h1, h4 := w.h1(), w.h4()
 	host := station(0x99)
 	up := frame(lab.Host4.MAC, host, "counted, up", vlan)
