@@ -118,6 +118,30 @@ func TestKill(t *testing.T) {
 	w.floods(6000, lab.RemoteIP)
 }
 
+// TestKillWhileStarting kills VTEPs on their way up, at times from the first moment to after
+// the last: whatever they have done by then, no packet is lost, and the next one finds its way.
+func TestKillWhileStarting(t *testing.T) {
+	w := newWorld(t)
+	w.both()
+	before := w.pinned()
+	stop := w.pings()
+	w.closeReplica()
+	w.signal(syscall.SIGKILL)
+	for delay := 10 * time.Millisecond; delay < 400*time.Millisecond; delay += 30 * time.Millisecond {
+		w.vtep = w.launch(usual...)
+		w.breathe(delay)
+		w.signal(syscall.SIGKILL)
+	}
+	w.start(usual...)
+	w.same(before, "at the end")
+	stop()
+	w.learned("ls0", lab.Host1.MAC.String(), lab.Host2.MAC.String())
+	w.ctl(fmt.Sprintf("unbind-ls %s p1 %d -- bind-ls %[1]s p1 7 ls1", w.name, lab.VLAN))
+	w.bound("p1", 7)
+	w.ctl(fmt.Sprintf("unbind-ls %s p1 7 -- bind-ls %[1]s p1 %d ls1", w.name, lab.VLAN))
+	w.reach(lab.Host2Tagged, lab.Host4)
+}
+
 // breathe lets traffic flow for a time: the only thing that a test here waits for blindly.
 func (w *world) breathe(d time.Duration) { time.Sleep(d) }
 
