@@ -9,6 +9,7 @@ import (
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/vtepctl"
+	"golang.org/x/sys/unix"
 )
 
 // runVtepCtl is vtep-ctl. Its messages go by the name it was called by, as those of the C
@@ -43,6 +44,6 @@ func runVtepCtl(args []string) int {
 
 // isTerminal says whether a person reads f.
 func isTerminal(f *os.File) bool {
-	fi, err := f.Stat()
-	return err == nil && fi.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" && f.Name() != os.DevNull
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }

@@ -147,5 +147,5 @@ func (c *call) reset() {
 	c.value = nil
 }
 
-// print adds a line to the output.
+// printf adds to the text output.
 func (c *call) printf(format string, args ...any) { fmt.Fprintf(&c.out, format, args...) }

@@ -28,8 +28,8 @@ func lines(s string) [][]string {
 }
 
 // curated are run in this order by both tools, each on its own database. Left out is what is
-// known to differ on purpose: "add" of more values than a column can hold, which releases of
-// the C tool leave to the server or not; and messages that the C tool cuts off at a NUL.
+// known to differ: "add" of more values than a column can hold, which some releases of the C
+// tool leave to the server.
 var curated = lines(`
 	list-ps
 	add-ps ps1
@@ -210,6 +210,7 @@ var curated = lines(`
 	add Physical_Switch ps1 tunnel_ips 192.0.2.7 192.0.2.8
 	add Physical_Switch ps1 tunnel_ips 192.0.2.7
 	add Logical_Switch ls1 other_config a=changed z=new
+	add Logical_Switch ls1 other_config novalue
 	add Logical_Switch nope other_config a=b
 	--if-exists add Logical_Switch nope other_config a=b
 	remove Physical_Switch ps1 tunnel_ips 192.0.2.7

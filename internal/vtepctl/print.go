@@ -6,7 +6,7 @@ import (
 )
 
 // print prints the output of all commands.
-func (t *tool) print(calls []*call) error {
+func (t *tool) print(calls []*call) {
 	for _, c := range calls {
 		switch {
 		case c.value != nil && t.style.format == formatJSON:
@@ -21,7 +21,6 @@ func (t *tool) print(calls []*call) error {
 			t.out.WriteString(c.out.String())
 		}
 	}
-	return nil
 }
 
 // oneLine makes one line of several.

@@ -45,6 +45,9 @@ func TestTLS(t *testing.T) {
 	if got := d.must(t, db, "-p", key, "-c", cert, "-C", "none", "list-ps"); got != "tls\n" {
 		t.Errorf("list-ps without a check: %q", got)
 	}
+	if got := d.must(t, db, "-p", key, "-c", cert, "-C", ca.file, "--ssl-protocols=TLSv1.2", "list-ps"); got != "tls\n" {
+		t.Errorf("list-ps with TLS 1.2: %q", got)
+	}
 	other := newAuthority(t, "other")
 	for _, tt := range []struct {
 		what string
@@ -52,6 +55,7 @@ func TestTLS(t *testing.T) {
 	}{
 		{"no keys", nil},
 		{"wrong authority", []string{"-p", key, "-c", cert, "-C", other.file}},
+		{"no such version", []string{"-p", key, "-c", cert, "-C", ca.file, "--ssl-protocols=TLSv9"}},
 		{"no such key", []string{"-p", "/nonexistent", "-c", cert, "-C", ca.file}},
 	} {
 		r := run(t, d.ours(t, append(append([]string{db}, tt.args...), "list-ps")...))
