@@ -192,6 +192,7 @@ func (r *remote) serveAccepted(nc net.Conn) {
 	defer r.done.Done()
 	name := r.srv.nameOf(nc, r.target)
 	unblock := context.AfterFunc(r.ctx, func() { nc.Close() })
+	secure := r.srv.log.With("module", "stream_ssl") // where log filters expect it
 	err := stream.Handshake(nc)
 	if !unblock() && err == nil {
 		err = errRemoved
@@ -199,9 +200,12 @@ func (r *remote) serveAccepted(nc net.Conn) {
 	if err != nil {
 		nc.Close()
 		if r.ctx.Err() == nil {
-			r.srv.log.Warn(name + ": handshake failed: " + stream.Reason(err))
+			secure.Warn(name + ": handshake failed: " + stream.Reason(err))
 		}
 		return
+	}
+	if host := stream.ServerName(nc); host != "" {
+		secure.Debug("connection indicated server name " + host)
 	}
 	sess, err := r.srv.start(nc, name, r.access())
 	if err != nil {

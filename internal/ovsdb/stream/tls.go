@@ -292,3 +292,12 @@ func PeerID(conn net.Conn) string {
 	}
 	return certs[0].Subject.CommonName
 }
+
+// ServerName is the name that an accepted TLS connection asked for, empty when it gave none.
+func ServerName(conn net.Conn) string {
+	secure, ok := conn.(*tls.Conn)
+	if !ok {
+		return ""
+	}
+	return secure.ConnectionState().ServerName
+}
