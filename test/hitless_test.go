@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/testenv"
@@ -211,6 +213,9 @@ func commitMAC(round, n int) string {
 func TestChangesWhileDead(t *testing.T) {
 	w := newWorld(t)
 	w.both()
+	w.addPort("p9")
+	w.ctl(fmt.Sprintf("add-port %s p9 -- bind-ls %[1]s p9 0 ls0", w.name))
+	w.bound("p9", 0)
 	w.closeReplica()
 	stop := w.startPing(lab.H1, lab.Host3)
 	other := w.startPing(lab.H1, lab.Host2)
@@ -231,8 +236,15 @@ func TestChangesWhileDead(t *testing.T) {
 	}
 	server.wait(t)
 
+	w.device(lab.VTEP, "p9", func(h *netlink.Handle, l netlink.Link) error { return h.LinkDel(l) })
+	w.addPort("p9") // the same name, another device
+
 	w.start(usual...)
-	f := frame(station(0xb2), lab.Host1.MAC, "by a row of the dead time")
+	f := frame(broadcast, station(0xb3), "from the replaced device")
+	anew := w.repeat(w.tap(lab.VTEP, "p9far"), f)
+	w.h1().expect(f)
+	anew()
+	f = frame(station(0xb2), lab.Host1.MAC, "by a row of the dead time")
 	again := w.repeat(w.h1(), f)
 	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
 	again()

@@ -206,7 +206,7 @@ func TestPythonIDL(t *testing.T) {
 // TestExternalServer runs the VTEP on the C ovsdb-server. Forwarding does not need it.
 func TestExternalServer(t *testing.T) {
 	w := newWorld(t)
-	w.external = true
+	w.external = "c.sock"
 	start := w.externalServer()
 	server := start()
 	w.basic()
@@ -230,6 +230,33 @@ func TestExternalServer(t *testing.T) {
 	w.floods(6000, lab.RemoteIP)
 	w.cs().run("set", "Logical_Switch", "ls0", fmt.Sprintf("tunnel_key=%d", lab.VNIUntagged))
 	w.reach(lab.Host2, lab.Host3)
+}
+
+// TestOVSVTEP runs the program under the name and with the command line of Open vSwitch's
+// emulator: the database is at the usual socket, the switch is the operator's.
+func TestOVSVTEP(t *testing.T) {
+	w := newWorld(t)
+	w.external = "db.sock"
+	w.externalServer()()
+	ctl := w.cs()
+	ctl.run("add-ps", w.name, "--", "set", "Physical_Switch", w.name, "tunnel_ips="+lab.TunnelIP.String(),
+		"--", "add-port", w.name, "p0", "--", "add-port", w.name, "p1")
+	pidfile := filepath.Join(w.env.RunDir, "ovs-vtep.pid")
+	cmd := w.env.Command(filepath.Join(w.bin, "ovs-vtep"), "--pin-dir="+w.pins, "--pidfile", "--log-file", "-vconsole:info", w.name)
+	w.vtep = w.launchIn(cmd)
+	w.ready()
+	w.howto(ctl)
+	w.reach(lab.Host1, lab.Host3)
+	w.reach(lab.Host2Tagged, lab.Host4)
+	w.learned("ls0", lab.Host1.MAC.String())
+	if !exists(pidfile) || !exists(filepath.Join(w.env.LogDir, "ovs-vtep.log")) {
+		t.Error("no pidfile or no log file")
+	}
+	w.env.Output(t, testenv.Program(t, "ovs-appctl"), "-t", "ovs-vtep", "exit", "--cleanup")
+	if status := w.vtep.wait(t); status != 0 {
+		t.Errorf("it ended with status %d", status)
+	}
+	w.vtep = nil
 }
 
 // externalServer makes a database of the public schema. The result starts a C ovsdb-server.

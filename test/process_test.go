@@ -84,7 +84,7 @@ func (p *process) output(t testing.TB) string {
 // vtepArgs are the arguments of "vtep" for this world: run, and where everything is.
 func (w *world) vtepArgs(args ...string) []string {
 	all := []string{"run", w.name, "--rundir=" + w.env.RunDir, "--pin-dir=" + w.pins}
-	if w.external {
+	if w.external != "" {
 		all = append(all, "--connect=unix:"+w.socket())
 	} else {
 		all = append(all, "--db="+w.database())
@@ -99,8 +99,8 @@ func (w *world) database() string { return filepath.Join(w.env.DBDir, "vtep.db")
 
 // socket is where the database is served.
 func (w *world) socket() string {
-	if w.external {
-		return filepath.Join(w.env.RunDir, "c.sock")
+	if w.external != "" {
+		return filepath.Join(w.env.RunDir, w.external)
 	}
 	return filepath.Join(w.env.RunDir, "db.sock")
 }

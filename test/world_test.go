@@ -43,7 +43,7 @@ type world struct {
 	replica  *replica // nil: not opened
 	taps     map[string]*tap
 	ends     []func() // see atEnd
-	external bool     // the database is another server's, whose files begin with "c."
+	external string   // socket of another server that has the database; empty: the VTEP serves it
 }
 
 var worlds atomic.Int32 // numbers their names
@@ -160,8 +160,8 @@ func (w *world) leftovers() []string {
 		}
 		all = append(all, left...)
 	}
-	if w.external {
-		all = slices.DeleteFunc(all, func(path string) bool { return strings.HasPrefix(filepath.Base(path), "c.") })
+	if w.external != "" {
+		all = slices.DeleteFunc(all, func(path string) bool { return path == w.socket() || filepath.Base(path) == "c.ctl" })
 	}
 	return all
 }
