@@ -18,7 +18,7 @@ func (a *Agent) take(ctx context.Context) {
 	}
 	view := hwvtep.NewView[*idl.Table](snapshot)
 	var changes *hwvtep.Changes // nil: all is to be looked at
-	if a.view != nil && view.Layout() == a.view.Layout() {
+	if a.view != nil && view.Layout().Schema() == a.view.Layout().Schema() {
 		c := hwvtep.NewChanges(view.Layout(), delta)
 		changes = &c
 	}
