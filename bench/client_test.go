@@ -160,8 +160,8 @@ func (c *client) fill(n network, from, to int) {
 // drain deletes the MACs again, but for that of makeNetwork, and checks that there were n.
 func (c *client) drain(n int) {
 	c.b.Helper()
-	const delete = `["hardware_vtep",{"op":"delete","table":"Ucast_Macs_Remote","where":[["MAC","!=","%s"]]}]`
-	c.send(request("transact", fmt.Appendf(nil, delete, mac(1<<24-1))))
+	const del = `["hardware_vtep",{"op":"delete","table":"Ucast_Macs_Remote","where":[["MAC","!=","%s"]]}]`
+	c.send(request("transact", fmt.Appendf(nil, del, mac(1<<24-1))))
 	if got := c.committed().Index(0).Get("count").Int(); got != int64(n) {
 		c.b.Fatalf("%d rows were inserted, not %d", got, n)
 	}
