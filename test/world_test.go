@@ -53,6 +53,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	testenv.Root(t)
 	testenv.NoLeaks(t)
+	testenv.Program(t, "ovs-appctl") // the end needs it
 	w := &world{t: t, env: testenv.OVS(t), bin: testenv.Binary(t), taps: map[string]*tap{}}
 	w.name = fmt.Sprintf("e%dn%d", os.Getpid(), worlds.Add(1))
 	w.pins = mountPins(t)
