@@ -28,7 +28,7 @@ func (t *tool) complete(shell string, words []string) error {
 		words = []string{""}
 	}
 	// A server that does not answer must not keep a person waiting.
-	time.AfterFunc(time.Second, func() { os.Exit(statusFailed) })
+	t.alarm = time.AfterFunc(time.Second, func() { os.Exit(statusFailed) })
 	c := &completer{t: t, word: words[len(words)-1]}
 	c.line(words[:len(words)-1])
 	slices.SortFunc(c.found, func(a, b candidate) int { return strings.Compare(a.word, b.word) })

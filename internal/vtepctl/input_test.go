@@ -128,3 +128,35 @@ func FuzzCutToken(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCommandLine: no command line makes the tool panic before it connects.
+func FuzzCommandLine(f *testing.F) {
+	for _, args := range curated {
+		f.Add(strings.Join(args, "\x00"))
+	}
+	for _, args := range readOnly {
+		f.Add(strings.Join(args, "\x00"))
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if strings.Contains(line, "-") && (strings.Contains(line, "log") || strings.Contains(line, "db")) {
+			return // no files, no other servers
+		}
+		args := append([]string{"--db=unix:/nonexistent/db.sock"}, strings.Split(line, "\x00")...)
+		if r := inProcess(t, true, args...); r.status == 0 && r.stdout == "" {
+			t.Errorf("%q: succeeded without a database: %+v", args, r)
+		}
+	})
+}
+
+// FuzzConfig: no configuration makes the parser panic.
+func FuzzConfig(f *testing.F) {
+	f.Add(vtepctl.ConfigExample)
+	f.Add("switches: &a {x: *a}")
+	f.Add("managers: [[], {}, ~]")
+	f.Fuzz(func(t *testing.T, text string) {
+		r := inProcess(t, false, "--db=unix:/nonexistent/db.sock", "apply", configFile(t, text))
+		if r.status != 1 || r.stderr == "" {
+			t.Errorf("%q: %+v", text, r)
+		}
+	})
+}

@@ -59,7 +59,8 @@ type tool struct {
 	groups []group
 	locals []option // the options of commands, as getopt sees them
 	out    *bufio.Writer
-	tables int // how many tables have been printed
+	alarm  *time.Timer // ends the process; nil: none
+	tables int         // how many tables have been printed
 }
 
 // Run runs a command line and returns the status to exit with.
@@ -68,6 +69,9 @@ func Run(o Options) int {
 	t.globals = globals{log: o.Log, style: style{headings: true}}
 	t.locals = localOptions(t.groups)
 	err := t.run()
+	if t.alarm != nil {
+		t.alarm.Stop()
+	}
 	// Nobody to tell when the reader of the output has gone, and that is its choice.
 	_ = t.out.Flush()
 	var status exitStatus
@@ -209,7 +213,7 @@ func (t *tool) startAlarm() {
 		}
 	}
 	if t.timeout > 0 {
-		time.AfterFunc(t.timeout, func() {
+		t.alarm = time.AfterFunc(t.timeout, func() {
 			t.Log.Logger("fatal_signal").Warn("terminating with signal 14 (Alarm clock)")
 			dieOfAlarm()
 		})
