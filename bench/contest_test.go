@@ -116,6 +116,13 @@ func (e effort) measure(b *testing.B, name string, pid, n int, f func()) {
 	e.cpu.addTime(name, cpuTime(b, pid)-cpu, n)
 }
 
+// started is told that a process begun at start is ready now.
+func (e effort) started(b *testing.B, name string, start time.Time, pid int) {
+	b.Helper()
+	e.time.addTime(name, time.Since(start), 1)
+	e.cpu.addTime(name, cpuTime(b, pid), 1)
+}
+
 func (e effort) report(b *testing.B, peer string) {
 	b.Helper()
 	e.time.report(b, peer)

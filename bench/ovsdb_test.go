@@ -180,16 +180,16 @@ func BenchmarkStart100k(b *testing.B) {
 	if err := os.WriteFile(theirs.db, file, 0o644); err != nil {
 		b.Fatal(err)
 	}
-	took := newContest("", "ms")
+	took := newEffort("ms")
 	for b.Loop() {
 		for _, s := range []*server{ours, theirs} {
 			start := time.Now()
 			s.start()
-			took.addTime(s.name, time.Since(start), 1)
+			took.started(b, s.name, start, s.pid())
 			s.stop()
 		}
 	}
-	took.goal(b, 0.3, onRequest+"-x-C")
+	took.time.goal(b, 0.3, onRequest+"-x-C")
 	took.report(b, cServer)
 }
 

@@ -229,7 +229,7 @@ func BenchmarkVTEPStart100k(b *testing.B) {
 	g.exit("--cleanup")
 	peer := newServer(b, cServer)
 	copyFile(b, g.database(), peer.db)
-	took := newContest("", "ms")
+	took := newEffort("ms")
 	for b.Loop() {
 		for _, kind := range []struct {
 			name string
@@ -237,15 +237,15 @@ func BenchmarkVTEPStart100k(b *testing.B) {
 		}{{"empty", nil}, {"adopt", []string{"--cleanup"}}} {
 			start := time.Now()
 			g.start()
-			took.addTime(kind.name, time.Since(start), 1)
+			took.started(b, kind.name, start, g.cmd.Process.Pid)
 			g.exit(kind.end...)
 		}
 		start := time.Now()
 		peer.start()
-		took.addTime("C", time.Since(start), 1)
+		took.started(b, cServer, start, peer.pid())
 		peer.stop()
 	}
-	took.report(b, "C")
+	took.report(b, cServer)
 }
 
 func copyFile(b *testing.B, from, to string) {
