@@ -163,38 +163,54 @@ func (a *Arena) parseUUID(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, e
 // AppendDatum appends d, of type t, in the notation of RFC 7047: a set of one
 // as a bare atom.
 func AppendDatum(dst []byte, d Datum, t *Type) []byte {
+	return appendDatum(dst, d, t, wire.AppendReal)
+}
+
+// AppendExactDatum is AppendDatum, but reals keep all their digits: what was
+// different remains different when it is read again.
+func AppendExactDatum(dst []byte, d Datum, t *Type) []byte {
+	return appendDatum(dst, d, t, wire.AppendExactReal)
+}
+
+func appendDatum(dst []byte, d Datum, t *Type, appendReal realAppender) []byte {
 	if t.IsMap() {
 		dst = append(dst, `["map",[`...)
 		for i := range d.Len() {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = AppendAtom(append(dst, '['), d.Key(i), t.Key.Type)
-			dst = AppendAtom(append(dst, ','), d.Value(i), t.Value.Type)
+			dst = appendAtom(append(dst, '['), d.Key(i), t.Key.Type, appendReal)
+			dst = appendAtom(append(dst, ','), d.Value(i), t.Value.Type, appendReal)
 			dst = append(dst, ']')
 		}
 		return append(dst, "]]"...)
 	}
 	if d.Len() == 1 {
-		return AppendAtom(dst, d.Key(0), t.Key.Type)
+		return appendAtom(dst, d.Key(0), t.Key.Type, appendReal)
 	}
 	dst = append(dst, `["set",[`...)
 	for i := range d.Len() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendAtom(dst, d.Key(i), t.Key.Type)
+		dst = appendAtom(dst, d.Key(i), t.Key.Type, appendReal)
 	}
 	return append(dst, "]]"...)
 }
 
 // AppendAtom appends a, of type t, in the notation of RFC 7047.
 func AppendAtom(dst []byte, a Atom, t AtomicType) []byte {
+	return appendAtom(dst, a, t, wire.AppendReal)
+}
+
+type realAppender func(dst []byte, f float64) []byte
+
+func appendAtom(dst []byte, a Atom, t AtomicType, appendReal realAppender) []byte {
 	switch t {
 	case Integer:
 		return wire.AppendInt(dst, a.Int())
 	case Real:
-		return wire.AppendReal(dst, a.Real())
+		return appendReal(dst, a.Real())
 	case Boolean:
 		return wire.AppendBool(dst, a.Bool())
 	case String:

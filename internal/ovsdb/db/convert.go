@@ -57,7 +57,7 @@ func (c *conversion) convert(d ovsdb.Datum) (ovsdb.Datum, error) {
 	if c.same {
 		return d.Clone(&c.to.Type), nil // references must not hold on to the old rows
 	}
-	v, err := wire.Parse(ovsdb.AppendDatum(nil, d, &c.from.Type))
+	v, err := wire.Parse(ovsdb.AppendExactDatum(nil, d, &c.from.Type))
 	if err != nil {
 		return ovsdb.Datum{}, err
 	}

@@ -161,5 +161,5 @@ func (w *recordWriter) column(row *ovsdb.Row, c *ovsdb.ColumnSchema, first bool)
 		w.dst = append(w.dst, ',')
 	}
 	w.dst = append(wire.AppendString(w.dst, c.Name), ':')
-	w.dst = ovsdb.AppendDatum(w.dst, row.Fields[c.Index], &c.Type)
+	w.dst = ovsdb.AppendExactDatum(w.dst, row.Fields[c.Index], &c.Type)
 }

@@ -3,6 +3,7 @@ package db
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -114,5 +115,43 @@ func TestConvert(t *testing.T) {
 	}
 	if err := d.Check(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestReplayReals has reals that differ in the last of their digits: they must still do so
+// when they are read from the file.
+func TestReplayReals(t *testing.T) {
+	schema := parseSchema(t, `{"name":"small","tables":{"R":{"isRoot":true,"indexes":[["key"]],"columns":{
+		"key":{"type":"real"},"set":{"type":{"key":"real","min":0,"max":"unlimited"}}}}}}`)
+	d, copied := New(schema), New(schema)
+	for _, op := range []string{
+		`{'op':'insert','table':'R','row':{'key':0.3,'set':['set',[0.3,0.30000000000000004]]}}`,
+		`{'op':'insert','table':'R','row':{'key':0.30000000000000004}}`,
+		`{'op':'insert','table':'R','row':{'key':1.7976931348623157e308}}`,
+	} {
+		out := transact(t, d, &Env{}, op)
+		if out.Changes == nil {
+			t.Fatal(out.reply())
+		}
+		if err := copied.ReplayRecord(parseBytes(t, out.Changes.AppendRecord(nil, time.Now()))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compacted := New(schema)
+	if err := compacted.ReplayRecord(parseBytes(t, d.Snapshot().AppendRecord(nil, "", time.Now()))); err != nil {
+		t.Fatal(err)
+	}
+	converted, err := d.Convert(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []*Database{copied, compacted, converted} {
+		for row := range d.Table("R").All() {
+			for _, c := range schema.Tables["R"].Columns {
+				if got := other.Table("R").Get(row.UUID); got == nil || !got.Field(c).Equal(row.Field(c), &c.Type) {
+					t.Errorf("%s of %s differs", c.Name, row.UUID)
+				}
+			}
+		}
 	}
 }

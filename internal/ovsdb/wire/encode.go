@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -109,8 +110,26 @@ func AppendString(dst []byte, s string) []byte {
 // AppendInt appends i as a JSON number.
 func AppendInt(dst []byte, i int64) []byte { return strconv.AppendInt(dst, i, 10) }
 
-// AppendReal appends f with up to 15 significant digits, as the C server does.
-func AppendReal(dst []byte, f float64) []byte { return strconv.AppendFloat(dst, f, 'g', 15, 64) }
+// AppendReal appends f with up to 15 significant digits, as the C server does. The few at
+// the end of the range get 17, because their 15 would be a number that no parser takes.
+func AppendReal(dst []byte, f float64) []byte {
+	digits := 15
+	if math.Abs(f) >= 1.797693134862315e308 {
+		digits = 17
+	}
+	return strconv.AppendFloat(dst, f, 'g', digits, 64)
+}
+
+// AppendExactReal appends f as AppendReal does if that names f, or else with as many digits
+// as it takes.
+func AppendExactReal(dst []byte, f float64) []byte {
+	start := len(dst)
+	dst = AppendReal(dst, f)
+	if back, err := strconv.ParseFloat(string(dst[start:]), 64); err == nil && back == f {
+		return dst
+	}
+	return strconv.AppendFloat(dst[:start], f, 'g', 17, 64)
+}
 
 // AppendBool appends true or false.
 func AppendBool(dst []byte, b bool) []byte { return strconv.AppendBool(dst, b) }

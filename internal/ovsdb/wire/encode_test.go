@@ -1,6 +1,9 @@
 package wire
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 func TestAppendReal(t *testing.T) {
 	// The expectations are what printf("%.15g") gives.
@@ -27,6 +30,41 @@ func TestAppendReal(t *testing.T) {
 		{9223372036854775808, "9.22337203685478e+18"},
 	} {
 		if got := string(AppendReal(nil, test.f)); got != test.want {
+			t.Errorf("%v: got %s, want %s", test.f, got, test.want)
+		}
+	}
+}
+
+func TestAppendRealAtTheEnd(t *testing.T) {
+	f := math.MaxFloat64
+	for range 1000 {
+		for _, f := range []float64{f, -f} {
+			text := AppendReal(nil, f)
+			if _, err := Parse(text); err != nil {
+				t.Fatalf("%v: %v", f, err)
+			}
+		}
+		f = math.Nextafter(f, 0)
+	}
+}
+
+func TestAppendExactReal(t *testing.T) {
+	for _, test := range []struct {
+		f    float64
+		want string
+	}{
+		{0.3, "0.3"},
+		{0.1 + 0.2 + 1e-17, "0.3"},
+		{0.30000000000000004, "0.30000000000000004"},
+		{-1.0 / 3, "-0.33333333333333331"},
+		{1e22, "1e+22"},
+		{123456789, "123456789"},
+		{9007199254740993, "9007199254740992"},
+		{math.MaxFloat64, "1.7976931348623157e+308"},
+		{math.SmallestNonzeroFloat64, "4.94065645841247e-324"},
+		{0, "0"},
+	} {
+		if got := string(AppendExactReal(nil, test.f)); got != test.want {
 			t.Errorf("%v: got %s, want %s", test.f, got, test.want)
 		}
 	}
