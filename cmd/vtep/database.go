@@ -25,7 +25,11 @@ func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
 	if err := createDatabase(r.db); err != nil {
 		return nil, err
 	}
-	s, err := server.New(server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: durability})
+	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: durability}
+	if r.protect {
+		opts.Roles = protect
+	}
+	s, err := server.New(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +58,11 @@ func (r *vtepRun) serveDatabase(s *server.Server) error {
 	}, r.remotes...)
 	for _, remote := range remotes {
 		if err := s.AddRemote(remote); err != nil {
+			return fmt.Errorf("listen on %s: %w", remote, err)
+		}
+	}
+	for _, remote := range r.looking {
+		if err := s.AddReadOnlyRemote(remote); err != nil {
 			return fmt.Errorf("listen on %s: %w", remote, err)
 		}
 	}

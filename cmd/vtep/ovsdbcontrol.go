@@ -100,7 +100,8 @@ func (o *ovsdbServer) removeRemote(args []string) (string, error) {
 		return "", errors.New("no such remote")
 	}
 	return "", o.state.change(func(s *serverState) {
-		s.Remotes = slices.DeleteFunc(s.Remotes, func(r string) bool { return r == args[0] })
+		gone := func(r string) bool { return r == args[0] }
+		s.Remotes, s.Looking = slices.DeleteFunc(s.Remotes, gone), slices.DeleteFunc(s.Looking, gone)
 	})
 }
 
@@ -161,14 +162,14 @@ func (o *ovsdbServer) memory() string {
 type serverState struct {
 	Databases []string
 	Remotes   []string
+	Looking   []string // remotes that are read-only
 
 	mu   sync.Mutex
 	file *os.File // nil: no monitor
-
 }
 
-func newServerState(file *os.File, databases, remotes []string) *serverState {
-	return &serverState{Databases: databases, Remotes: remotes, file: file}
+func newServerState(file *os.File, databases, remotes, looking []string) *serverState {
+	return &serverState{Databases: databases, Remotes: remotes, Looking: looking, file: file}
 }
 
 // load replaces the state by that of the process before, if there was one.
@@ -186,7 +187,7 @@ func (s *serverState) load() error {
 	if len(b) == 0 {
 		return nil
 	}
-	s.Databases, s.Remotes = nil, nil
+	s.Databases, s.Remotes, s.Looking = nil, nil, nil
 	if err := json.Unmarshal(b, s); err != nil {
 		return fmt.Errorf("load state: %w", err)
 	}

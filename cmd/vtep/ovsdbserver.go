@@ -30,6 +30,8 @@ type ovsdbServer struct {
 	durability string
 	noHistory  bool
 	readOnly   bool
+	looking    []string // remotes that are read-only
+	protect    bool
 	noDBs      bool
 	files      stream.TLSFiles
 }
@@ -76,6 +78,8 @@ func (o *ovsdbServer) options() []daemon.Option {
 		daemon.String("durability", "POLICY", "always (default), client or off: when a transaction waits for the disk", &o.durability),
 		daemon.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
 		daemon.Flag("read-only", "refuse all changes", &o.readOnly),
+		readOnlyRemoteOption(&o.looking),
+		protectOption(&o.protect),
 		{Long: "private-key", Short: 'p', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "private key for TLS",
 			Set: func(arg string) error { o.files.PrivateKey = arg; return nil }},
 		{Long: "certificate", Short: 'c', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate for TLS",
@@ -115,6 +119,9 @@ func (o *ovsdbServer) open(paths []string) error {
 	default:
 		return fmt.Errorf("--durability=%s: not one of always, client and off", o.durability)
 	}
+	if o.protect {
+		opts.Roles = protect
+	}
 	if o.noHistory {
 		opts.History = -1
 	}
@@ -123,7 +130,7 @@ func (o *ovsdbServer) open(paths []string) error {
 		return err
 	}
 	// After a crash under --monitor the state is that of the process that crashed.
-	o.state = newServerState(o.d.State(), paths, o.remotes)
+	o.state = newServerState(o.d.State(), paths, o.remotes, o.looking)
 	if err := o.openAll(); err != nil {
 		o.server.Close()
 		return err
@@ -143,10 +150,17 @@ func (o *ovsdbServer) openAll() error {
 	if err := o.loadTLS(); err != nil {
 		return err
 	}
+	// A listener that cannot be opened now is logged and tried again.
 	for _, name := range o.state.Remotes {
 		if err := o.server.AddRemote(name); err != nil && strings.HasPrefix(name, "db:") {
 			return err
-		} // a listener that cannot be opened now is logged and tried again
+		}
+	}
+	for _, name := range o.state.Looking {
+		err := o.server.AddReadOnlyRemote(name)
+		if err != nil && (strings.HasPrefix(name, "db:") || errors.Is(err, server.ErrRemoteExists)) {
+			return err
+		}
 	}
 	return o.state.save()
 }

@@ -184,3 +184,12 @@ func TestOVSDBServerRefuses(t *testing.T) {
 	}
 	b.gone()
 }
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -36,6 +36,8 @@ type vtepRun struct {
 	tunnelIP   string
 	ports      []string
 	remotes    []string
+	looking    []string // remotes that are read-only
+	protect    bool
 	durability string
 	files      stream.TLSFiles
 }
@@ -84,6 +86,8 @@ func (r *vtepRun) options() []daemon.Option {
 		daemon.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
 		daemon.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
 		daemon.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
+		readOnlyRemoteOption(&r.looking),
+		protectOption(&r.protect),
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
 		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
 		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
@@ -134,8 +138,11 @@ func (r *vtepRun) check(names []string) error {
 	if r.connect != "" && r.db != "" {
 		return errors.New("--db and --connect exclude each other: with --connect the database is the other server's")
 	}
-	if r.connect != "" && len(r.remotes) > 0 {
+	if r.connect != "" && len(r.remotes)+len(r.looking) > 0 {
 		return errors.New("--remote and --connect exclude each other: with --connect the other server listens")
+	}
+	if r.connect != "" && r.protect {
+		return errors.New("--protect and --connect exclude each other: with --connect the other server protects")
 	}
 	if r.tunnelIP != "" {
 		ip, err := netip.ParseAddr(r.tunnelIP)

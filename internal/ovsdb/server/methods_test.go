@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -216,6 +217,44 @@ func TestReadOnly(t *testing.T) {
 	if n := c.count("Thing"); n != 1 {
 		t.Errorf("%d rows", n)
 	}
+}
+
+// TestReadOnlyRemote has one remote that may only look beside one that may do all, and a
+// column that lists the first of them again.
+func TestReadOnlyRemote(t *testing.T) {
+	r := newRig(t, Options{})
+	if err := r.AddReadOnlyRemote("punix:look.sock"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"punix:touch.sock", "db:things,Config,targets"} {
+		if err := r.AddRemote(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.AddRemote("punix:look.sock"); !errors.Is(err, ErrRemoteExists) {
+		t.Errorf("a second time: %v", err)
+	}
+	r.dial().transact(`{"op":"insert","table":"Config","row":{"targets":["set",["punix:look.sock"]]}}`)
+	look, touch := r.connect("unix:look.sock"), r.connect("unix:touch.sock")
+	touch.insert("x", 1)
+	if n := look.count("Thing"); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+	for _, op := range []string{
+		insertOp(1), `{"op":"delete","table":"Thing","where":[]}`, `{"op":"update","table":"Thing","where":[],"row":{"n":2}}`,
+		`{"op":"mutate","table":"Thing","where":[],"mutations":[["n","+=",1]]}`,
+	} {
+		v := look.must("transact", `["things",`+op+`]`)
+		if v.Index(0).Get("error").Str() != "not allowed" {
+			t.Errorf("%s: %s", op, v)
+		}
+	}
+	look.fails("lock", `["x"]`, `"lock and unlock methods not allowed, DB server is read only."`)
+	look.fails("convert", `["things",`+testSchema+`]`,
+		`{"error":"not allowed","details":"conversion is not allowed for read-only database things"}`)
+	look.must("monitor", `["things","m",{"Thing":{}}]`)
+	touch.insert("y", 2)
+	look.next()
 }
 
 func TestLimits(t *testing.T) {

@@ -73,7 +73,11 @@ func newRemote(srv *Server, target string, opts remoteOptions) (*remote, error) 
 		srv.log.Info(fmt.Sprintf("%s: listening on port %d", rest, port))
 	}
 	if t.Scheme == "ptcp" && !r.onLoopback() {
-		srv.log.Warn(target + ": anybody who reaches this address can change the databases: " +
+		can := "change"
+		if opts.readOnly || srv.opts.ReadOnly {
+			can = "read"
+		}
+		srv.log.Warn(target + ": anybody who reaches this address can " + can + " the databases: " +
 			"the remote has no TLS and is not on the loopback interface")
 	}
 	r.done.Add(1)

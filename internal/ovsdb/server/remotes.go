@@ -19,8 +19,9 @@ type remotes struct {
 
 	apply sync.Mutex // one reconciliation at a time; taken before mu
 
-	mu       sync.Mutex // guards what follows
-	names    []string   // as given, "db:..." among them, in order
+	mu       sync.Mutex      // guards what follows
+	names    []string        // as given, "db:..." among them, in order
+	readOnly map[string]bool // the names that were given as read-only
 	managed  map[string]map[string]remoteOptions
 	active   map[string]*remote // by target
 	failures map[string]string  // of targets that could not be opened: why, as logged
@@ -34,6 +35,7 @@ type remotes struct {
 func newRemotes(srv *Server) *remotes {
 	r := &remotes{
 		srv:      srv,
+		readOnly: map[string]bool{},
 		managed:  map[string]map[string]remoteOptions{},
 		active:   map[string]*remote{},
 		failures: map[string]string{},
@@ -103,7 +105,12 @@ var (
 // AddRemote serves a target: one of those of package stream, or "db:DB,TABLE,COLUMN" for
 // all that a column of a database lists, as targets or as references to rows with a column
 // "target". When the target cannot be listened on it returns why, but keeps trying.
-func (s *Server) AddRemote(name string) error {
+func (s *Server) AddRemote(name string) error { return s.addRemote(name, false) }
+
+// AddReadOnlyRemote is AddRemote for a remote whose sessions can change nothing.
+func (s *Server) AddReadOnlyRemote(name string) error { return s.addRemote(name, true) }
+
+func (s *Server) addRemote(name string, readOnly bool) error {
 	r := s.remotes
 	if strings.HasPrefix(name, "db:") {
 		if err := s.watchColumn(name); err != nil {
@@ -118,6 +125,9 @@ func (s *Server) AddRemote(name string) error {
 		return fmt.Errorf("%s: %w", name, ErrRemoteExists)
 	}
 	r.names = append(r.names, name)
+	if readOnly {
+		r.readOnly[name] = true
+	}
 	r.mu.Unlock()
 	err := r.reconcile()[name]
 	s.writeStatus()
@@ -134,6 +144,7 @@ func (s *Server) RemoveRemote(name string) error {
 		return fmt.Errorf("%s: %w", name, ErrNoRemote)
 	}
 	r.names = slices.Delete(r.names, i, i+1)
+	delete(r.readOnly, name)
 	delete(r.managed, name)
 	r.mu.Unlock()
 	s.unwatchColumn(name)
@@ -178,7 +189,8 @@ func (r *remotes) setManaged(name string, targets map[string]remoteOptions) {
 	}
 }
 
-// wanted is all targets with their options.
+// wanted is all targets with their options. A target that several names list is read-only if
+// it is so by one of them.
 func (r *remotes) wanted() map[string]remoteOptions {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,12 +198,18 @@ func (r *remotes) wanted() map[string]remoteOptions {
 	if r.closed {
 		return all
 	}
+	enter := func(name, target string, opts remoteOptions) {
+		opts.readOnly = opts.readOnly || r.readOnly[name] || all[target].readOnly
+		all[target] = opts
+	}
 	for _, name := range r.names {
 		if !strings.HasPrefix(name, "db:") {
-			all[name] = defaultOptions(name)
+			enter(name, name, defaultOptions(name))
 			continue
 		}
-		maps.Copy(all, r.managed[name])
+		for target, opts := range r.managed[name] {
+			enter(name, target, opts)
+		}
 	}
 	return all
 }
