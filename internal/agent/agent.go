@@ -2,7 +2,7 @@
 // dataplane sees goes in, rows come out.
 //
 //	replica ──> vtep.Compiler ──> plane.Apply                         rows.go
-//	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, report.go
+//	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, moves.go, report.go
 //
 // Everything here belongs to the goroutine that calls Run. The only others are those of the
 // replica and the plane, and one that waits for a transaction.
@@ -71,6 +71,7 @@ type Agent struct {
 	inFlight   bool
 	transact   retry
 	complaints complaints
+	moves      moves
 }
 
 // New returns an agent. It does nothing until Run.
@@ -87,7 +88,9 @@ func New(opts Options) *Agent {
 		outcome:  make(chan error, 1),
 		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},
 		transact: retry{first: 10 * time.Millisecond, most: 5 * time.Second},
+		moves:    newMoves(),
 	}
+	a.compiler.SetLearned(a.table)
 	a.reporter = vtep.NewReporter(a.compiler, a.table)
 	return a
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/plane/memory"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -259,5 +260,61 @@ func TestTwoSwitches(t *testing.T) {
 		a.stop()
 		r.ctl("unbind-ls", "br1", "q0", "7")
 		r.rows("mcast ls0 unknown-dst 192.0.2.1", "stats p0/0", "tunnel br0 192.0.2.1-192.0.2.2", "ucast ls0 02:00:00:00:00:01 192.0.2.1")
+	})
+}
+
+// A full table gives up the MACs of the port that has most, and says that it is full.
+func TestLimit(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+		r.howto()
+		r.ctl("set", "Physical_Switch", "br0", "other_config:mac_limit=4")
+		testenv.Eventually(r, deadline, func() error {
+			if n := v.fabric.Installed().MACLimit; n != 4 {
+				return fmt.Errorf("limit %d", n)
+			}
+			return nil
+		})
+		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+		r.rows(append(howtoRows, "ucast ls0 02:00:00:00:00:01 192.0.2.1")...)
+		for n := byte(10); n < 30; n++ {
+			v.forwards("p1", tag(frame(0x21, n), 100), "192.0.2.2/33")
+		}
+		testenv.Eventually(r, deadline, func() error {
+			rows := reported(r.view())
+			n := r.view().Len(hwvtep.TableUcastMACLocal)
+			if n != 4 || !slices.Contains(rows, "ucast ls0 02:00:00:00:00:01 192.0.2.1") || !slices.Contains(rows, "fault br0 mac_table_exhaustion") {
+				return fmt.Errorf("rows say\n%s", strings.Join(rows, "\n"))
+			}
+			return nil
+		})
+		r.ctl("remove", "Physical_Switch", "br0", "other_config", "mac_limit")
+		testenv.Eventually(r, deadline, func() error {
+			if rows := reported(r.view()); slices.Contains(rows, "fault br0 mac_table_exhaustion") {
+				return errors.New("it is not full any more")
+			}
+			return nil
+		})
+	})
+}
+
+// Events that were lost are made up for by a sweep.
+func TestLostEvents(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		f := memory.New(memory.Options{Events: 8})
+		f.AddDevice("p0")
+		f.AddDevice("p1")
+		v := r.start(f, agent.Options{Name: "br0"})
+		r.howto()
+		v.forwards("p0", frame(0x21, 0), "192.0.2.2/33")
+		for n := range 250 {
+			v.fabric.FromPort("p1", tag(frame(0x21, byte(n)), 100))
+		}
+		testenv.Eventually(r, deadline, func() error {
+			if n := r.view().Len(hwvtep.TableUcastMACLocal); n != 250 {
+				return fmt.Errorf("%d MACs, 250 were seen", n)
+			}
+			return nil
+		})
 	})
 }

@@ -16,7 +16,7 @@ var ignored = []intent.MAC{{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}}
 func (a *Agent) events(ctx context.Context, e plane.Event) {
 	now := time.Now()
 	sweep, report := false, false
-	for range burst {
+	for n := 1; ; n++ {
 		switch e.Kind {
 		case plane.Seen:
 			a.sight(now, e.Sighting)
@@ -28,10 +28,12 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 		case plane.TunnelIP:
 			report = true
 		}
-		var ok bool
-		select {
-		case e, ok = <-a.opts.Plane.Events():
-		default:
+		ok := false
+		if n < burst {
+			select {
+			case e, ok = <-a.opts.Plane.Events():
+			default:
+			}
 		}
 		if !ok {
 			break // nothing more for now, or closed: the loop will see
@@ -56,7 +58,7 @@ func (a *Agent) sight(now time.Time, s plane.Sighting) {
 	r := a.table.Sight(now.Add(-s.Idle), s.Key, s.At)
 	switch r.Verdict {
 	case fdb.New:
-		a.reporter.Touch(s.Key)
+		a.touch(s.Key)
 	case fdb.Rejected:
 		switch r.Reason {
 		case fdb.Ignored, fdb.Pinned, fdb.Full:

@@ -24,6 +24,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		now := time.Now()
+		a.settleMoves(ctx, now)
 		if a.reporter.Busy() || !a.ready {
 			a.report(ctx, now)
 		}
@@ -92,6 +93,7 @@ func (a *Agent) nextTimer() time.Time {
 	if !a.adopted.IsZero() {
 		sooner(a.adopted.Add(a.agingOrDefault()))
 	}
+	sooner(a.moves.next)
 	return next
 }
 
@@ -135,7 +137,7 @@ func (a *Agent) flushForget(ctx context.Context) {
 // dropped takes MACs that the table has dropped.
 func (a *Agent) dropped(keys []intent.MACKey) {
 	for _, key := range keys {
-		a.reporter.Touch(key)
+		a.touch(key)
 	}
 	a.forget = append(a.forget, keys...)
 }

@@ -52,6 +52,8 @@ func (a *Agent) finished(err error) {
 	case a.transact.failures == 1:
 		// Most often another client was faster. The rows tell what is left to do.
 		a.log.Debug("transaction failed", "err", err)
+	case a.transact.failures&(a.transact.failures-1) != 0:
+		// Ever rarer, while it goes on.
 	case errors.As(err, &refused):
 		a.log.Warn("the database refuses what this VTEP reports: trying again", "err", err)
 	default:

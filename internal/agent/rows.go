@@ -47,9 +47,6 @@ func (a *Agent) begin(ctx context.Context) {
 	}
 	a.configure(intent.Diff(intent.NewState(), a.compiler.State()))
 	a.applyState(ctx, nil)
-	if a.known {
-		a.sweep(ctx, time.Now())
-	}
 	if a.reporter.Adopted() > 0 {
 		a.adopted = time.Now()
 	}
@@ -116,6 +113,9 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	}
 	a.known = true
 	a.apply.succeeded()
+	if d == nil { // what the plane has learned may be news, too
+		a.sweep(ctx, time.Now())
+	}
 }
 
 // askReport makes the plane say anew what works.

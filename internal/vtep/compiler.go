@@ -54,6 +54,8 @@ type Compiler struct {
 	lastSeq  uint64
 	sticky   sticky // during a rebuild
 	liveness map[netip.Addr]Liveness
+	learned  Learned         // nil: nothing is
+	moved    []intent.MACKey // see TakeMoved
 
 	// for the reporter, since it last looked
 	activity   map[intent.SwitchID]bool // switches that became active, or ceased to be
@@ -147,7 +149,7 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 	return c.delta(before)
 }
 
-// Refresh is an Update for when no row has changed, but what BFD says.
+// Refresh is an Update for when no row has changed, but what BFD says or what is learned.
 func (c *Compiler) Refresh() *intent.Delta {
 	before := c.scalars()
 	c.settle()
@@ -225,6 +227,7 @@ func (c *Compiler) rebuild() *intent.Delta {
 		c.feedAllLocators()
 	}
 	c.sticky = sticky{}
+	c.moved = nil // what is there already is no news
 	c.problems.news = slices.DeleteFunc(c.problems.news, func(p Problem) bool {
 		_, again := told[p]
 		return again
@@ -316,6 +319,20 @@ func (c *Compiler) Peers() iter.Seq[netip.Addr] { return maps.Keys(c.peers) }
 
 // WantsPeer says whether peer is one of Peers.
 func (c *Compiler) WantsPeer(peer netip.Addr) bool { return c.peers[peer] > 0 }
+
+// lacksTunnelIP says whether rows of active switches ask for tunnels, and there is no address
+// that they could begin at.
+func (c *Compiler) lacksTunnelIP() bool {
+	if !c.scope.present || c.scope.tunnelIP.IsValid() {
+		return false
+	}
+	for _, ls := range c.switches {
+		if ls.active && len(ls.macs)+len(ls.groups) > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // Faults returns the elements that switch_fault_status must have by the rows alone, sorted.
 func (c *Compiler) Faults() []string {

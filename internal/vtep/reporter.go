@@ -126,7 +126,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		r.c.peersMoved = false
 		r.todo.tunnels, r.todo.faults = true, true
 	}
-	if r.c.problems.moved {
+	if r.c.problems.moved || !r.c.scope.tunnelIP.IsValid() {
 		r.c.problems.moved = false
 		r.todo.faults = true
 	}

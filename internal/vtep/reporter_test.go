@@ -349,7 +349,7 @@ func TestReportTunnelIPChanges(t *testing.T) {
 		t.Error("the tunnel's row was made anew")
 	}
 	rehome()
-	s.want("stats p0/0 from 0/0 to 0/0")
+	s.want("stats p0/0 from 0/0 to 0/0", "fault br0 tunnel_exhaustion") // there is a remote MAC
 	rehome("192.0.2.9")
 	s.want(after...)
 

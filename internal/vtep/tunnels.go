@@ -20,7 +20,7 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 	}
 	r.todo.tunnels = false
 	ps, ok := r.ownRow()
-	if !ok {
+	if !ok || !r.c.view.Layout().HasColumn(hwvtep.TablePhysicalSwitch, "tunnels") {
 		return
 	}
 	before := tx.Len()

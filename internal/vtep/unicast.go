@@ -45,6 +45,11 @@ func leadTo(list []candidate, to UUID) bool {
 	return slices.ContainsFunc(list, func(c candidate) bool { return c.to == to })
 }
 
+// weak says whether a MAC that was learned on a port of ours counts more than the row. What
+// another switch of the database has learned does not: a host that came here is known there
+// until that switch hears of it.
+func (c candidate) weak() bool { return c.rank == rankLocal }
+
 // macEntry is a unicast MAC of a switch.
 type macEntry struct {
 	rows   []candidate // best first
@@ -82,6 +87,18 @@ func (c *Compiler) unicastChanged(before, after *macRow) {
 	}
 	if after != nil {
 		c.addUnicast(after)
+		if after.rank == rankLocal && (before == nil || before.mac != after.mac || before.ls != after.ls) {
+			c.noteMove(after)
+		}
+	}
+}
+
+// noteMove notes that another switch of the database has learned a MAC that is learned here.
+func (c *Compiler) noteMove(r *macRow) {
+	mac, err := intent.ParseMAC(r.mac)
+	key := intent.MACKey{Switch: switchID(r.ls), MAC: mac}
+	if err == nil && c.othersLocator(r.locator) && c.isLearned(key) {
+		c.moved = append(c.moved, key)
 	}
 }
 
@@ -197,8 +214,12 @@ func (c *Compiler) settleMACs() {
 			ls.macs[key.MAC] = e
 		}
 		c.noteDuplicates(hwvtep.TableUcastMACRemote, e.rows, key)
-		target, placed := c.place(ls, e.rows)
-		if !placed {
+		rows, learned := e.rows, c.isLearned(key)
+		if i := slices.IndexFunc(rows, candidate.weak); learned && i >= 0 {
+			rows = rows[:i]
+		}
+		target, placed := c.place(ls, rows)
+		if !placed && !learned {
 			target, placed = c.place(ls, arps)
 		}
 		if target != e.target || placed != e.placed {
@@ -216,6 +237,48 @@ func (c *Compiler) settleMACs() {
 			delete(ls.macs, key.MAC)
 		}
 	}
+}
+
+// SetLearned says where to ask which MACs are learned on our ports.
+func (c *Compiler) SetLearned(l Learned) { c.learned = l }
+
+func (c *Compiler) isLearned(key intent.MACKey) bool {
+	if c.learned == nil {
+		return false
+	}
+	_, ok := c.learned.Get(key)
+	return ok
+}
+
+// LearnedChanged notes that a MAC was learned, or forgotten. When the answer is true the State
+// depends on it: Refresh is to be called.
+func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
+	ls := c.switches[key.Switch]
+	if ls == nil || !ls.active {
+		return false
+	}
+	if len(c.arps[key.MAC]) == 0 && !c.Elsewhere(key) {
+		return false
+	}
+	c.dirty.macs[key] = struct{}{}
+	return true
+}
+
+// Elsewhere says whether another switch of the database has learned the MAC.
+func (c *Compiler) Elsewhere(key intent.MACKey) bool {
+	ls := c.switches[key.Switch]
+	if ls == nil || ls.macs[key.MAC] == nil {
+		return false
+	}
+	return slices.ContainsFunc(ls.macs[key.MAC].rows, candidate.weak)
+}
+
+// TakeMoved returns the MACs, learned on our ports, that other switches of the database have
+// newly learned since the last call.
+func (c *Compiler) TakeMoved() []intent.MACKey {
+	moved := c.moved
+	c.moved = nil
+	return moved
 }
 
 // place returns the tunnel of the first row that leads anywhere.
