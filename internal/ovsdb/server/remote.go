@@ -197,7 +197,7 @@ func (r *remote) serveAccepted(nc net.Conn) {
 	name := r.srv.nameOf(nc, r.target)
 	unblock := context.AfterFunc(r.ctx, func() { nc.Close() })
 	secure := r.srv.log.With("module", "stream_ssl") // where log filters expect it
-	err := stream.Handshake(nc)
+	err := r.srv.handshake(nc)
 	if !unblock() && err == nil {
 		err = errRemoved
 	}
@@ -233,6 +233,16 @@ func (r *remote) serveAccepted(nc net.Conn) {
 	delete(r.links, l)
 	r.mu.Unlock()
 	r.srv.ended(sess, err)
+}
+
+// handshake completes the handshake of an accepted connection. Peers that leave theirs half
+// done have a limit together, that of sessions.
+func (s *Server) handshake(nc net.Conn) error {
+	defer s.handshakes.Add(-1)
+	if s.handshakes.Add(1) > int64(s.opts.Limits.Sessions) {
+		return fmt.Errorf("limit of %d handshakes at once reached", s.opts.Limits.Sessions)
+	}
+	return stream.Handshake(nc)
 }
 
 // dial is the goroutine of an active remote.

@@ -47,6 +47,7 @@ type Server struct {
 	tls           atomic.Pointer[stream.TLS]
 	noMonitorCond atomic.Bool
 	unixSessions  atomic.Int64 // numbers those over unix sockets, for their names
+	handshakes    atomic.Int64 // of accepted connections, under way
 
 	admin sync.Mutex // one change of the set of databases at a time; taken before mu
 

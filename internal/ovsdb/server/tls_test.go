@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -85,4 +86,30 @@ func TestHandshakeLog(t *testing.T) {
 		t.Error("connected with TLS 1.1")
 	}
 	find("handshake failed")
+}
+
+// TestHalfOpen has peers begin handshakes and leave them: they hold no session, and their
+// number has a limit.
+func TestHalfOpen(t *testing.T) {
+	r := newRig(t, Options{TLS: selfSigned(t), Limits: Limits{Sessions: 2}})
+	if err := r.AddRemote("pssl:0:127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		nc, err := net.Dial("tcp", "127.0.0.1:"+r.port())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if _, err := nc.Write([]byte{22, 3, 1}); err != nil { // the beginning of a ClientHello
+			t.Fatal(err)
+		}
+	}
+	testenv.Eventually(t, patience, func() error {
+		if !strings.Contains(r.log.String(), "limit of 2 handshakes at once reached") {
+			return os.ErrNotExist
+		}
+		return nil
+	})
+	r.dial().must("echo", "[]") // there is still room for sessions
 }
