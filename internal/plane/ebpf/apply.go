@@ -50,6 +50,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 		p.configureOverlay(next)
 		if p.overlay.ip != had {
 			p.resolvePeers()
+			for name, prt := range p.ports { // it must not be on one of them
+				p.setDevice(prt, p.lookup(name))
+			}
 		}
 	}
 	if d.Global || p.overlay.err != nil {

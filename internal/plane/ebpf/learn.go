@@ -32,7 +32,7 @@ func (p *Plane) learner() {
 			return // Close wants it
 		}
 		if err != nil {
-			p.log.Error("reading learned MACs failed, no more will be seen", "error", err)
+			p.log.Error("reading learned MACs failed, no more will be seen", "err", err)
 			return
 		}
 		p.learned(rec.RawSample)

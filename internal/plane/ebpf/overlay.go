@@ -208,7 +208,7 @@ func (p *Plane) attachUnderlays() {
 			continue
 		}
 		if err := p.attach(index, p.objs.VtepUnderlay); err != nil {
-			p.log.Warn("no short way in", "device", p.devices.byIndex[index].name, "error", err)
+			p.log.Warn("no short way in", "device", p.devices.byIndex[index].name, "err", err)
 			delete(want, index)
 			continue
 		}

@@ -92,8 +92,8 @@ func (p *Plane) lookup(name string) device {
 // setDevice says which device the port is now; the zero device: none.
 func (p *Plane) setDevice(prt *port, d device) {
 	prt.state = plane.PortState{Name: prt.name, Exists: d.index != 0, Up: d.up}
-	if d.index == 0 { // that of a new port may never have been there
-		prt.err = fmt.Errorf("no network device named %q: add it, or remove the port", prt.name)
+	if err := p.unfit(prt.name, d); err != nil {
+		prt.err, d = err, device{}
 	}
 	if prt.device == d.index && prt.mtu == uint32(d.mtu) {
 		return
@@ -111,6 +111,23 @@ func (p *Plane) setDevice(prt *port, d device) {
 	for _, b := range prt.bindings {
 		p.place(b)
 	}
+}
+
+// unfit says why d can't be the device of the port called name, or nil. A program on a device
+// that forwarding itself depends on would cut off more than the port.
+func (p *Plane) unfit(name string, d device) error {
+	_, hasTunnelIP := p.devices.addrs[addrKey{d.index, p.overlay.ip}]
+	switch {
+	case d.index == 0:
+		return fmt.Errorf("no network device named %q: add it, or remove the port", name)
+	case !d.ethernet:
+		return fmt.Errorf("network device %q has no Ethernet frames: remove the port", name)
+	case d.name == p.vxlanName():
+		return fmt.Errorf("network device %q is the end of this VTEP's tunnels: remove the port", name)
+	case hasTunnelIP:
+		return fmt.Errorf("network device %q has the tunnel IP %v: remove the port, or move the address to another device", name, p.overlay.ip)
+	}
+	return nil
 }
 
 // delPort forgets the port. What runs on its device is detached by detachPort later.

@@ -83,6 +83,6 @@ func (p *Plane) zeroCounters(slot uint32) {
 	}
 	clear(cpus)
 	if err := p.objs.Counters.Put(slot, cpus); err != nil {
-		p.log.Warn("resetting the counters of a binding failed", "error", err)
+		p.log.Warn("resetting the counters of a binding failed", "err", err)
 	}
 }

@@ -45,7 +45,7 @@ func (p *Plane) watcher() {
 			p.resync()
 		default:
 			p.mu.Unlock()
-			p.log.Error("watching network devices failed, changes will not be seen", "error", err)
+			p.log.Error("watching network devices failed, changes will not be seen", "err", err)
 			return
 		}
 		p.mu.Unlock()
@@ -61,7 +61,7 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 		}
 		l, err := netlink.LinkDeserialize((*unix.NlMsghdr)(&m.Header), m.Data)
 		if err != nil {
-			p.log.Warn("a message about a network device can't be read", "error", err)
+			p.log.Warn("a message about a network device can't be read", "err", err)
 			return
 		}
 		if m.Header.Type == unix.RTM_DELLINK {
@@ -122,16 +122,16 @@ func (p *Plane) portChanged(name string) {
 	if prt == nil {
 		return
 	}
-	before := prt.state
+	before, fit := prt.state, prt.err == nil
 	p.setDevice(prt, p.devices.named(name))
 	p.repair()
-	if prt.state != before {
+	if prt.state != before || fit != (prt.err == nil) {
 		p.queue.add(plane.Event{Kind: plane.PortChanged, Port: prt.state})
 	}
 }
 
 // repair installs what the watcher has staged. If that fails the next Apply starts from
-// scratch, which the agent need not know.
+// scratch; the event makes the agent call it.
 func (p *Plane) repair() {
 	if !p.known {
 		return
@@ -139,7 +139,8 @@ func (p *Plane) repair() {
 	p.floodMembers()
 	if err := p.install(); err != nil {
 		p.known = false
-		p.log.Error("adapting to a change of the network devices failed", "error", err)
+		p.log.Error("adapting to a change of the network devices failed", "err", err)
+		p.queue.add(plane.Event{Kind: plane.TunnelIP})
 	}
 }
 
@@ -155,6 +156,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 			delete(p.devices.addrs, addrKey{index, ip})
 		}
 	})
+	p.portChanged(p.devices.byIndex[index].name) // the tunnel IP must not be on a port
 	p.rerouteSoon()
 }
 
@@ -199,7 +201,7 @@ func (p *Plane) rerouteSoon() {
 func (p *Plane) resync() {
 	p.tellOfTunnels(func() {
 		if err := p.loadDevices(); err != nil {
-			p.log.Error("reading the network devices failed", "error", err)
+			p.log.Error("reading the network devices failed", "err", err)
 			return
 		}
 		for name := range p.ports {
