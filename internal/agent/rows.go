@@ -73,7 +73,7 @@ func (a *Agent) configure(d *intent.Delta) {
 		// It is gone, or of another switch now. The plane forgets these by itself, and may
 		// already have learned some of them elsewhere.
 		for _, key := range a.table.RemoveBinding(c.Key) {
-			a.reporter.Touch(key)
+			a.touch(key)
 		}
 	}
 	a.checkFull()
