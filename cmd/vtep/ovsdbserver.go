@@ -90,8 +90,8 @@ func (o *ovsdbServer) options() []daemon.Option {
 			Set: func(arg string) error { o.files.CACert, o.files.Bootstrap = arg, true; return nil }},
 		daemon.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &o.files.PeerCACert),
 		daemon.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
-		// The ciphers are those that the library takes for safe.
-		{Long: "ssl-ciphers", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
+		daemon.String("ssl-ciphers", "LIST", "cipher suites of TLS 1.2, as OpenSSL writes them; default the safe ones", &o.files.Ciphers),
+		// The cipher suites of TLS 1.3 are those of the library: all of them are safe.
 		{Long: "ssl-ciphersuites", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
 		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
 		{Long: "version", Short: 'V', Set: func(string) error { return daemon.ErrVersion }},

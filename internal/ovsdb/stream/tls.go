@@ -27,6 +27,7 @@ type TLSFiles struct {
 	// PeerCACert is sent along with Certificate, for peers that bootstrap from us.
 	PeerCACert string
 	Protocols  string // versions allowed, as in "TLSv1.3" or "TLSv1.2+"; empty: 1.2 and later
+	Ciphers    string // suites of TLS 1.2, as a list of OpenSSL; empty: the safe ones. Those of 1.3 are fixed
 }
 
 // TLS is one TLS identity, for any number of connections in both directions. The files are
@@ -35,7 +36,8 @@ type TLSFiles struct {
 // says, at any address. Safe for concurrent use.
 type TLS struct {
 	files           TLSFiles
-	lowest, highest uint16 // versions; highest 0: the latest
+	lowest, highest uint16   // versions; highest 0: the latest
+	ciphers         []uint16 // nil: the default
 
 	mu     sync.Mutex // guards what follows
 	stamps map[string]stamp
@@ -62,6 +64,9 @@ func LoadTLS(files TLSFiles) (*TLS, error) {
 	t := &TLS{files: files, stamps: map[string]stamp{}}
 	var err error
 	if t.lowest, t.highest, err = parseProtocols(files.Protocols); err != nil {
+		return nil, err
+	}
+	if t.ciphers, err = parseCiphers(files.Ciphers); err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
@@ -189,6 +194,7 @@ func (t *TLS) config() *tls.Config {
 	cert, roots := t.current()
 	return &tls.Config{
 		MinVersion:   t.lowest,
+		CipherSuites: t.ciphers,
 		MaxVersion:   t.highest,
 		Certificates: []tls.Certificate{*cert},
 		// The stock verification compares host names; verify does the rest.
