@@ -55,5 +55,5 @@ func (s *settings) integer(key string, most, otherwise int) int {
 }
 
 func (s *settings) reject(key, text, want string) {
-	s.bad = append(s.bad, fmt.Sprintf("other_config:%s is %q, not %s", key, text, want))
+	s.bad = append(s.bad, fmt.Sprintf("other_config:%s is %s, not %s", key, quote(text), want))
 }

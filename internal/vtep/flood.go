@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
@@ -83,8 +82,6 @@ func parseGroup(text string) (mac intent.MAC, ok bool) {
 	mac, err := intent.ParseMAC(text)
 	return mac, err == nil && mac.IsGroup()
 }
-
-func quote(s string) string { return strconv.Quote(s) }
 
 func (c *Compiler) groupChanged(before, after *groupRow) {
 	if before != nil {

@@ -28,11 +28,11 @@ func parseTunnelIP(text string) (netip.Addr, error) {
 	ip, err := netip.ParseAddr(text)
 	switch {
 	case err != nil:
-		return netip.Addr{}, fmt.Errorf("%q is not an IP address", text)
+		return netip.Addr{}, fmt.Errorf("%s is not an IP address", quote(text))
 	case !ip.Is4():
-		return netip.Addr{}, fmt.Errorf("%q is not an IPv4 address", text)
+		return netip.Addr{}, fmt.Errorf("%s is not an IPv4 address", quote(text))
 	case ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return netip.Addr{}, fmt.Errorf("%q is not the address of a host", text)
+		return netip.Addr{}, fmt.Errorf("%s is not the address of a host", quote(text))
 	}
 	return ip, nil
 }

@@ -87,6 +87,9 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 	for _, t := range set.bad {
 		complain(t)
 	}
+	if p.name == "" {
+		complain("the port has no name, hence no device: it is ignored")
+	}
 	c.problems.set(rowOf(hwvtep.TablePhysicalPort, p.id), text, "")
 	c.ports[p.id] = p
 	ids := c.portsByName[p.name]
@@ -157,7 +160,7 @@ func (c *Compiler) countBinding(id intent.SwitchID, n int) {
 type Port struct {
 	ID       UUID
 	Name     string
-	Bindings map[uint16]intent.SwitchID // those in force; nil for a row that gives way to another
+	Bindings map[uint16]intent.SwitchID // those in force; nil for a row without name, or one that gives way to another
 	Faults   []string                   // by the rows alone, sorted
 }
 
@@ -166,7 +169,7 @@ func (c *Compiler) Ports() iter.Seq[Port] {
 	return func(yield func(Port) bool) {
 		for id, p := range c.ports {
 			out := Port{ID: id, Name: p.name, Bindings: p.bindings}
-			if c.portsByName[p.name][0] != id {
+			if c.portsByName[p.name][0] != id || p.name == "" {
 				out.Bindings = nil
 			}
 			if len(p.acls) > 0 {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
@@ -84,6 +85,17 @@ func (p *problems) switchFaults() []string {
 	}
 	slices.Sort(faults)
 	return faults
+}
+
+// maxQuoted is how much of a row's text a Problem repeats, in bytes.
+const maxQuoted = 64
+
+// quote is for texts of rows: they may hold anything, and any amount of it.
+func quote(s string) string {
+	if len(s) > maxQuoted {
+		return strconv.Quote(s[:maxQuoted]) + "..."
+	}
+	return strconv.Quote(s)
 }
 
 func rowOf(table string, row UUID) subject { return subject{table: table, row: row} }
