@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // handler makes lines of slog records: the message, then the attributes as " key=value",
@@ -82,8 +84,15 @@ func (h *handler) add(group string, a slog.Attr) {
 	}
 }
 
-// oneLine keeps a message from outside from looking like two.
+// maxMessage is the most bytes of a message: texts from outside have any length.
+const maxMessage = 4096
+
+// oneLine keeps a message from outside from looking like two, from filling the disk, and from
+// talking to the terminal.
 func oneLine(s string) string {
+	if n := len(s) - maxMessage; n > 0 {
+		s = fmt.Sprintf("%s... (%d bytes more)", strings.ToValidUTF8(s[:maxMessage], ""), n)
+	}
 	if strings.IndexFunc(s, isControl) < 0 {
 		return s
 	}
@@ -99,4 +108,4 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+func isControl(r rune) bool { return unicode.IsControl(r) && r != '\t' }

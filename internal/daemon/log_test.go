@@ -56,6 +56,11 @@ func TestLogOneLine(t *testing.T) {
 		!strings.Contains(got, `a\n2026|00009|x|EMER|faked\x1b[1m`+"\ttab") {
 		t.Errorf("got %q", got)
 	}
+	console.Reset()
+	l.Logger("agent").Info("\u009b1m" + strings.Repeat("\u00e9", 50000))
+	if got := console.String(); strings.Contains(got, "\u009b") || len(got) > 5000 || !strings.HasSuffix(got, "bytes more)\n") {
+		t.Errorf("got %d bytes: %.40q...%q", len(got), got, got[max(0, len(got)-40):])
+	}
 }
 
 func TestLogSet(t *testing.T) {
