@@ -80,7 +80,15 @@ func (r *remotes) run() {
 func (r *remotes) needTick() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.failures) > 0 || len(r.managed) > 0
+	if len(r.failures) > 0 {
+		return true
+	}
+	for _, targets := range r.managed {
+		if len(targets) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *remotes) haveFailures() bool {
