@@ -21,7 +21,7 @@ var groups = []group{
 	{
 		name: "tests only",
 		packages: []string{"bench", "internal/testenv", "internal/houserules", "internal/plane/planetest",
-			"internal/hwvtep/hwvteptest", "test", "test/*"},
+			"internal/hwvtep/hwvteptest", "internal/ovsdb/ovsdbtest", "test", "test/*"},
 		may:     []string{"*"},
 		modules: []string{"*"},
 	},

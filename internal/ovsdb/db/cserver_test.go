@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -123,3 +124,14 @@ func absolute(t testing.TB, path string) string {
 	}
 	return abs
 }
+
+func parseText(s string) wire.Value {
+	v, err := wire.ParseString(s)
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// has reports whether there is a row.
+func (d *Database) has(table string, id ovsdb.UUID) bool { return d.Table(table).Get(id) != nil }

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/ovsdbtest"
 	"github.com/vtep/vtep/internal/ovsdb/storage"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 	"github.com/vtep/vtep/internal/testenv"
@@ -56,11 +57,10 @@ func openFile(t testing.TB, path string) (*Database, *storage.Log, *storage.Reco
 func samples(schema *ovsdb.DatabaseSchema, n, seed int) []string {
 	return rapid.Custom(func(t *rapid.T) []string {
 		d := New(schema)
-		g := newGenerator(schema, false)
-		g.db = d
+		g := ovsdbtest.NewGenerator(schema, false, d.has)
 		var requests []string
 		for range n {
-			r := g.request(t)
+			r := g.Request(t)
 			d.Transact(parseText(r), &Env{NoWait: true})
 			requests = append(requests, r)
 		}
@@ -69,8 +69,7 @@ func samples(schema *ovsdb.DatabaseSchema, n, seed int) []string {
 }
 
 func dumpOf(d *Database) wire.Value {
-	g := newGenerator(d.schema, false)
-	return parseText(string(d.Transact(parseText(g.dump()), &Env{}).Reply))
+	return parseText(string(d.Transact(parseText(ovsdbtest.Dump(d.schema)), &Env{}).Reply))
 }
 
 // forget clears ephemeral columns, which a file does not keep.
@@ -135,13 +134,12 @@ func TestReadsCFiles(t *testing.T) {
 			d, l, rec := openFile(t, ours)
 			l.Close()
 			c := serveFile(t, theirs)
-			g := newGenerator(schema, false)
-			want, err := c.transact(g.dump())
+			want, err := c.transact(ovsdbtest.Dump(schema))
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.stop()
-			if got := dumpOf(d); compareReplies(got, want) != equal {
+			if got := dumpOf(d); ovsdbtest.Compare(got, want) != ovsdbtest.Equal {
 				t.Errorf("seed %d damage %d (%v):\n got %s\nwant %s", seed, i, rec, got.Raw(), want.Raw())
 			}
 			if i == 0 && rec != nil {
@@ -200,16 +198,15 @@ func TestCReadsFiles(t *testing.T) {
 			t.Errorf("show-log prints %s", log)
 		}
 		forget(t, d)
-		g := newGenerator(d.schema, false)
 		compare := func(what string) {
 			t.Helper()
 			var buf bytes.Buffer
-			cmd := env.Command(tool, "query", path, g.dump())
+			cmd := env.Command(tool, "query", path, ovsdbtest.Dump(d.schema))
 			cmd.Stdout = &buf
 			if err := cmd.Run(); err != nil {
 				t.Fatalf("%s: query: %v %s", what, err, buf.String())
 			}
-			if got := parseText(buf.String()); compareReplies(got, dumpOf(d)) != equal {
+			if got := parseText(buf.String()); ovsdbtest.Compare(got, dumpOf(d)) != ovsdbtest.Equal {
 				t.Errorf("%s:\n got %s\nwant %s", what, got.Raw(), dumpOf(d).Raw())
 			}
 		}
@@ -223,7 +220,7 @@ func TestCReadsFiles(t *testing.T) {
 		}
 		c.stop()
 		again, _, rec := openFile(t, path)
-		if rec != nil || compareReplies(dumpOf(again), dumpOf(d)) != equal {
+		if rec != nil || ovsdbtest.Compare(dumpOf(again), dumpOf(d)) != ovsdbtest.Equal {
 			t.Errorf("read back: %v\n got %s\nwant %s", rec, dumpOf(again).Raw(), dumpOf(d).Raw())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/ovsdb/ovsdbtest"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -50,7 +51,7 @@ func FuzzTransact(f *testing.F) {
 		}
 		forget(t, d)
 		forget(t, copied)
-		if got, want := dumpOf(copied), dumpOf(d); compareReplies(got, want) != equal {
+		if got, want := dumpOf(copied), dumpOf(d); ovsdbtest.Compare(got, want) != ovsdbtest.Equal {
 			t.Fatalf("from records\n got %s\nwant %s", got, want)
 		}
 	})

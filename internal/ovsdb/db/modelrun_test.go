@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/vtep/vtep/internal/ovsdb/ovsdbtest"
 )
 
 // TestModel runs random transactions here and on the model. It also takes
@@ -15,8 +17,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d, m := New(schema), newModel(schema)
 		copied := New(schema)
-		g := newGenerator(schema, false)
-		g.db = d
+		g := ovsdbtest.NewGenerator(schema, false, d.has)
 		type state struct {
 			changes *ChangeSet
 			rows    modelRows // before it
@@ -38,7 +39,7 @@ func TestModel(t *testing.T) {
 				}
 				continue
 			}
-			request := g.request(t)
+			request := g.Request(t)
 			before := m.rows.clone()
 			out := d.Transact(parseText(request), &Env{NoWait: true})
 			want := m.transact(parseText(request))
@@ -97,7 +98,7 @@ func checkAgainst(t *rapid.T, what string, d *Database, m *model) {
 	if err := d.Check(); err != nil {
 		t.Fatalf("after %s: %v", what, err)
 	}
-	if got, want := dumpOf(d), m.dump(); compareReplies(got, want) != equal {
+	if got, want := dumpOf(d), m.dump(); ovsdbtest.Compare(got, want) != ovsdbtest.Equal {
 		t.Fatalf("after %s\n got %s\nwant %s", what, got, want)
 	}
 }
@@ -114,11 +115,11 @@ func checkCopy(t *rapid.T, d, copied *Database) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := dumpOf(converted), dumpOf(d); compareReplies(got, want) != equal {
+	if got, want := dumpOf(converted), dumpOf(d); ovsdbtest.Compare(got, want) != ovsdbtest.Equal {
 		t.Fatalf("converted\n got %s\nwant %s", got, want)
 	}
 	forget(t, d)
-	if got, want := dumpOf(copied), dumpOf(d); compareReplies(got, want) != equal {
+	if got, want := dumpOf(copied), dumpOf(d); ovsdbtest.Compare(got, want) != ovsdbtest.Equal {
 		t.Fatalf("from records\n got %s\nwant %s", got, want)
 	}
 }

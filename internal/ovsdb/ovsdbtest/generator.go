@@ -1,4 +1,6 @@
-package db
+// Package ovsdbtest makes random transactions for OVSDB databases of any schema, and compares
+// what two servers make of them. It is for tests.
+package ovsdbtest
 
 import (
 	"fmt"
@@ -9,17 +11,16 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vtep/vtep/internal/ovsdb"
-	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
-// generator makes random requests for a schema. Values come from small sets,
+// Generator makes random requests for a schema. Values come from small sets,
 // so that rows meet, and some are bad.
-type generator struct {
+type Generator struct {
 	schema *ovsdb.DatabaseSchema
 	tables []*ovsdb.TableSchema
 	ids    map[string][]ovsdb.UUID // by table: the UUIDs of all rows, past, present and future
 	bad    bool                    // also make operations that are errors in themselves
-	db     *Database               // the present state, so that most requests succeed
+	has    func(table string, id ovsdb.UUID) bool
 	fresh  map[string][]ovsdb.UUID // by table: rows that the request inserts
 	before []string                // operations that the one being made needs before it
 }
@@ -27,10 +28,10 @@ type generator struct {
 const idsPerTable = 5
 
 // free returns a UUID for a new row: most often one that is not in use.
-func (g *generator) free(t *rapid.T, table string) ovsdb.UUID {
+func (g *Generator) free(t *rapid.T, table string) ovsdb.UUID {
 	id := rapid.SampledFrom(g.ids[table]).Draw(t, "uuid")
 	for _, other := range g.ids[table] {
-		if g.db.Table(table).Get(id) == nil && !slices.Contains(g.fresh[table], id) || g.bad && chance(t, 8, "in use") {
+		if !g.has(table, id) && !slices.Contains(g.fresh[table], id) || g.bad && chance(t, 8, "in use") {
 			break
 		}
 		id = other
@@ -40,13 +41,13 @@ func (g *generator) free(t *rapid.T, table string) ovsdb.UUID {
 }
 
 // target returns a UUID to refer to: most often that of a row.
-func (g *generator) target(t *rapid.T, table string) ovsdb.UUID {
+func (g *Generator) target(t *rapid.T, table string) ovsdb.UUID {
 	if g.bad && chance(t, 25, "any row") {
 		return rapid.SampledFrom(g.ids[table]).Draw(t, "uuid")
 	}
 	var live []ovsdb.UUID
 	for _, id := range g.ids[table] {
-		if g.db.Table(table).Get(id) != nil {
+		if g.has(table, id) {
 			live = append(live, id)
 		}
 	}
@@ -62,8 +63,11 @@ func (g *generator) target(t *rapid.T, table string) ovsdb.UUID {
 	return rapid.SampledFrom(live).Draw(t, "row")
 }
 
-func newGenerator(schema *ovsdb.DatabaseSchema, bad bool) *generator {
-	g := &generator{schema: schema, tables: schema.SortedTables(), ids: map[string][]ovsdb.UUID{}, bad: bad}
+// NewGenerator returns a generator. has tells whether there is a row now: so most requests can
+// succeed. With bad, there are also requests that are errors in themselves.
+func NewGenerator(schema *ovsdb.DatabaseSchema, bad bool, has func(table string, id ovsdb.UUID) bool) *Generator {
+	g := &Generator{schema: schema, tables: schema.SortedTables(), ids: map[string][]ovsdb.UUID{},
+		bad: bad, has: has, fresh: map[string][]ovsdb.UUID{}}
 	for i, ts := range g.tables {
 		for k := range idsPerTable {
 			var u ovsdb.UUID
@@ -74,8 +78,8 @@ func newGenerator(schema *ovsdb.DatabaseSchema, bad bool) *generator {
 	return g
 }
 
-// request is the params of a transact call.
-func (g *generator) request(t *rapid.T) string {
+// Request is the params of a transact call.
+func (g *Generator) Request(t *rapid.T) string {
 	ops := []string{fmt.Sprintf("%q", g.schema.Name)}
 	g.fresh = map[string][]ovsdb.UUID{}
 	for range rapid.IntRange(1, 6).Draw(t, "operations") {
@@ -89,7 +93,7 @@ func (g *generator) request(t *rapid.T) string {
 // one in n.
 func chance(t *rapid.T, n int, label string) bool { return rapid.IntRange(0, n-1).Draw(t, label) == 1 }
 
-func (g *generator) operation(t *rapid.T) string {
+func (g *Generator) operation(t *rapid.T) string {
 	ts := g.tables[rapid.IntRange(0, len(g.tables)-1).Draw(t, "table")]
 	kind := rapid.SampledFrom([]string{
 		"insert", "insert", "insert", "insert", "update", "update", "mutate", "mutate", "delete", "select", "wait", "other",
@@ -123,29 +127,29 @@ func (g *generator) operation(t *rapid.T) string {
 	case "insert":
 		return g.insert(t, ts)
 	case "update":
-		return fmt.Sprintf(`{"op":"update","table":%q,"where":%s,"row":%s}`, ts.Name, g.where(t, ts), g.row(t, ts, true))
+		return fmt.Sprintf(`{"op":"update","table":%q,"where":%s,"row":%s}`, ts.Name, g.Where(t, ts), g.row(t, ts, true))
 	case "mutate":
-		return fmt.Sprintf(`{"op":"mutate","table":%q,"where":%s,"mutations":%s}`, ts.Name, g.where(t, ts), g.mutations(t, ts))
+		return fmt.Sprintf(`{"op":"mutate","table":%q,"where":%s,"mutations":%s}`, ts.Name, g.Where(t, ts), g.mutations(t, ts))
 	case "delete":
-		return fmt.Sprintf(`{"op":"delete","table":%q,"where":%s}`, ts.Name, g.where(t, ts))
+		return fmt.Sprintf(`{"op":"delete","table":%q,"where":%s}`, ts.Name, g.Where(t, ts))
 	case "select":
-		return fmt.Sprintf(`{"op":"select","table":%q,"where":%s,"columns":%s}`, ts.Name, g.where(t, ts), g.columns(t, ts))
+		return fmt.Sprintf(`{"op":"select","table":%q,"where":%s,"columns":%s}`, ts.Name, g.Where(t, ts), g.columns(t, ts))
 	case "wait":
 		return fmt.Sprintf(`{"op":"wait","timeout":0,"table":%q,"where":%s,"columns":%s,"until":%q,"rows":[%s]}`, ts.Name,
-			g.where(t, ts), g.columns(t, ts), rapid.SampledFrom([]string{"!=", "!=", "!=", "=="}).Draw(t, "until"),
+			g.Where(t, ts), g.columns(t, ts), rapid.SampledFrom([]string{"!=", "!=", "!=", "=="}).Draw(t, "until"),
 			strings.Join(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string { return g.row(t, ts, false) }), 0, 2).Draw(t, "rows"), ","))
 	}
 	return rapid.SampledFrom([]string{`{"op":"comment","comment":"c"}`, `{"op":"commit","durable":false}`}).Draw(t, "other")
 }
 
-func (g *generator) insert(t *rapid.T, ts *ovsdb.TableSchema) string {
+func (g *Generator) insert(t *rapid.T, ts *ovsdb.TableSchema) string {
 	id := g.free(t, ts.Name)
 	return fmt.Sprintf(`{"op":"insert","table":%q,"uuid":"%s","row":%s}`, ts.Name, id, g.row(t, ts, false))
 }
 
 // row gives some columns values. At most one is bad, as it is not defined
 // which of several is reported.
-func (g *generator) row(t *rapid.T, ts *ovsdb.TableSchema, mutable bool) string {
+func (g *Generator) row(t *rapid.T, ts *ovsdb.TableSchema, mutable bool) string {
 	var members []string
 	bad := g.bad && chance(t, 12, "bad row")
 	for _, c := range ts.Columns {
@@ -164,7 +168,7 @@ func (g *generator) row(t *rapid.T, ts *ovsdb.TableSchema, mutable bool) string 
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-func (g *generator) badValue(t *rapid.T, typ *ovsdb.Type) string {
+func (g *Generator) badValue(t *rapid.T, typ *ovsdb.Type) string {
 	return rapid.SampledFrom([]string{
 		`"long word"`, `99`, `-99`, `1e9`, `null`, `true`, `["set",[1,1]]`, `["set",[1,2,3,4,5]]`, `["set",[]]`, `["map",[]]`,
 		`["map",[["a",-1]]]`, `["map",[["a",1],["a",2]]]`, `["map",[1]]`, `["uuid","x"]`, `["set"]`, `{}`, `["named-uuid","9"]`, `9007199254740993`,
@@ -172,7 +176,7 @@ func (g *generator) badValue(t *rapid.T, typ *ovsdb.Type) string {
 }
 
 // value is one that typ allows.
-func (g *generator) value(t *rapid.T, typ *ovsdb.Type) string {
+func (g *Generator) value(t *rapid.T, typ *ovsdb.Type) string {
 	n := rapid.IntRange(typ.Min, min(typ.Max, 3)).Draw(t, "n")
 	seen := map[string]bool{}
 	var elems []string
@@ -198,7 +202,7 @@ func (g *generator) value(t *rapid.T, typ *ovsdb.Type) string {
 
 var zeroRef = string(ovsdb.AppendUUID(nil, ovsdb.UUID{}))
 
-func (g *generator) atom(t *rapid.T, b *ovsdb.BaseType) string {
+func (g *Generator) atom(t *rapid.T, b *ovsdb.BaseType) string {
 	if b.Enum != nil {
 		i := rapid.IntRange(0, b.Enum.Len()-1).Draw(t, "enum")
 		return string(ovsdb.AppendAtom(nil, b.Enum.Key(i), b.Type))
@@ -231,7 +235,8 @@ func (g *generator) atom(t *rapid.T, b *ovsdb.BaseType) string {
 	return string(ovsdb.AppendUUID(nil, g.target(t, table)))
 }
 
-func (g *generator) where(t *rapid.T, ts *ovsdb.TableSchema) string {
+// Where is a condition on the rows of a table.
+func (g *Generator) Where(t *rapid.T, ts *ovsdb.TableSchema) string {
 	if chance(t, 3, "by uuid") {
 		return fmt.Sprintf(`[["_uuid","==",%s]]`, ovsdb.AppendUUID(nil, g.target(t, ts.Name)))
 	}
@@ -253,7 +258,7 @@ func (g *generator) where(t *rapid.T, ts *ovsdb.TableSchema) string {
 	return "[" + strings.Join(clauses, ",") + "]"
 }
 
-func (g *generator) mutations(t *rapid.T, ts *ovsdb.TableSchema) string {
+func (g *Generator) mutations(t *rapid.T, ts *ovsdb.TableSchema) string {
 	ms := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
 		c := ts.Columns[rapid.IntRange(0, len(ts.Columns)-1).Draw(t, "column")]
 		numeric := (c.Type.Key.Type == ovsdb.Integer || c.Type.Key.Type == ovsdb.Real) && !c.Type.IsMap()
@@ -273,7 +278,7 @@ func (g *generator) mutations(t *rapid.T, ts *ovsdb.TableSchema) string {
 	return "[" + strings.Join(ms, ",") + "]"
 }
 
-func (g *generator) columns(t *rapid.T, ts *ovsdb.TableSchema) string {
+func (g *Generator) columns(t *rapid.T, ts *ovsdb.TableSchema) string {
 	var names []string
 	for _, c := range append(ovsdb.ColumnSet{ovsdb.UUIDColumn}, ts.Columns...) {
 		if rapid.IntRange(0, 2).Draw(t, "column "+c.Name) > 0 {
@@ -283,29 +288,21 @@ func (g *generator) columns(t *rapid.T, ts *ovsdb.TableSchema) string {
 	return "[" + strings.Join(names, ",") + "]"
 }
 
-// clear is a request that deletes everything.
-func (g *generator) clear() string {
-	ops := []string{fmt.Sprintf("%q", g.schema.Name)}
-	for _, ts := range g.tables {
+// Clear is a request that deletes everything.
+func Clear(schema *ovsdb.DatabaseSchema) string {
+	ops := []string{fmt.Sprintf("%q", schema.Name)}
+	for _, ts := range schema.SortedTables() {
 		ops = append(ops, fmt.Sprintf(`{"op":"delete","table":%q,"where":[]}`, ts.Name))
 	}
 	return "[" + strings.Join(ops, ",") + "]"
 }
 
-// dump is a request for the whole content, without versions.
-func (g *generator) dump() string {
-	ops := []string{fmt.Sprintf("%q", g.schema.Name)}
-	for _, ts := range g.tables {
+// Dump is a request for the whole content, without versions.
+func Dump(schema *ovsdb.DatabaseSchema) string {
+	ops := []string{fmt.Sprintf("%q", schema.Name)}
+	for _, ts := range schema.SortedTables() {
 		columns := append(ovsdb.ColumnSet{ovsdb.UUIDColumn}, ts.Columns...)
 		ops = append(ops, fmt.Sprintf(`{"op":"select","table":%q,"where":[],"columns":%s}`, ts.Name, columns.AppendJSON(nil)))
 	}
 	return "[" + strings.Join(ops, ",") + "]"
-}
-
-func parseText(s string) wire.Value {
-	v, err := wire.ParseString(s)
-	if err != nil {
-		panic(err)
-	}
-	return v
 }
