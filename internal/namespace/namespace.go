@@ -29,6 +29,9 @@ type Namespace struct {
 // Create makes an empty network namespace with its loopback device up.
 func Create(name string) (*Namespace, error) {
 	n := &Namespace{Name: name}
+	if err := share(); err != nil {
+		return nil, fmt.Errorf("create network namespace %s: %w", name, err)
+	}
 	err := onThread(func() error {
 		var err error
 		n.handle, err = netns.NewNamed(name) // moves this thread there
@@ -48,6 +51,33 @@ func Create(name string) (*Namespace, error) {
 		return nil, errors.Join(fmt.Errorf("network namespace %s: bring up lo: %w", name, err), n.Delete())
 	}
 	return n, nil
+}
+
+// share makes dir a shared mount of its own, unless it is one. "ip netns add" does that when
+// it is not: it would then hide the names that are in it, and nobody could delete them.
+func share() error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// As "ip netns" does, so that two at once don't do it twice.
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", dir, err)
+	}
+	err = unix.Mount("", dir, "none", unix.MS_SHARED|unix.MS_REC, "")
+	if errors.Is(err, unix.EINVAL) { // it is no mount
+		if err = unix.Mount(dir, dir, "none", unix.MS_BIND|unix.MS_REC, ""); err == nil {
+			err = unix.Mount("", dir, "none", unix.MS_SHARED|unix.MS_REC, "")
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("make %s a shared mount: %w", dir, err)
+	}
+	return nil
 }
 
 // Open opens one that exists.

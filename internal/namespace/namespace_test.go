@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -96,5 +98,41 @@ func TestRun(t *testing.T) {
 	_ = sleep.Wait() // killed
 	if err := n.Run(exec.Command("false")); err == nil {
 		t.Error("a failure is not told")
+	}
+}
+
+// TestBesideIP has "ip netns add" between Create and Delete, where it is the first one on the
+// machine: in a mount namespace of its own, in which /run/netns is no mount yet.
+func TestBesideIP(t *testing.T) {
+	testenv.Root(t)
+	ip := testenv.Program(t, "ip")
+	const inside = "VTEP_TEST_BESIDE_IP"
+	if os.Getenv(inside) == "" {
+		cmd := exec.Command(testenv.Program(t, "unshare"), "--mount", "--propagation=private", os.Args[0], "-test.run=^TestBesideIP$")
+		cmd.Env = append(os.Environ(), inside+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	for unix.Unmount("/run/netns", unix.MNT_DETACH) == nil {
+		continue // there may be several, one on another
+	}
+	ours, theirs := fmt.Sprintf("vtns%da", os.Getpid()), fmt.Sprintf("vtns%db", os.Getpid())
+	n, err := namespace.Create(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(ip, "netns", "add", theirs).CombinedOutput(); err != nil {
+		t.Errorf("ip netns add: %v: %s", err, out)
+	}
+	if err := n.Delete(); err != nil {
+		t.Error(err)
+	}
+	if out, err := exec.Command(ip, "netns", "delete", theirs).CombinedOutput(); err != nil {
+		t.Errorf("ip netns delete: %v: %s", err, out)
+	}
+	if left, err := namespace.List(fmt.Sprintf("vtns%d", os.Getpid())); err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
 	}
 }
