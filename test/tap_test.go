@@ -157,6 +157,18 @@ func (tp *tap) expect(want []byte) (before [][]byte) {
 	return before
 }
 
+// within returns what arrives in a time.
+func (tp *tap) within(d time.Duration) (frames [][]byte) {
+	tp.t.Helper()
+	for deadline := time.Now().Add(d); ; {
+		b := tp.receive(deadline)
+		if b == nil || time.Now().After(deadline) {
+			return frames
+		}
+		frames = append(frames, b)
+	}
+}
+
 // drain returns what has arrived.
 func (tp *tap) drain() (frames [][]byte) {
 	tp.t.Helper()
