@@ -19,6 +19,10 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 	var tx *hwvtep.Txn
 	if !a.ready {
 		tx = vtep.Bootstrap(a.view, vtep.Wanted{Name: a.opts.Name, TunnelIP: a.opts.TunnelIP, Ports: a.opts.Ports})
+		if _, present := a.compiler.Present(); present && a.transact.failures >= 3 {
+			a.log.Warn("the database does not take what the command line asks for: going on without")
+			tx = nil
+		}
 		if tx == nil {
 			a.begin(ctx)
 		}
