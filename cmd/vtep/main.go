@@ -28,6 +28,7 @@ func personalities() []personality {
 		{"run", "", "run a VTEP: database server, agent and dataplane in one process", runVTEP},
 		{"ovs-vtep", "ovs-vtep", "run a VTEP on an external ovsdb-server, with the command line of ovs-vtep", runOVSVTEP},
 		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl},
+		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl},
 		{"ovsdb-server", "ovsdb-server", "serve OVSDB databases of any schema", runOVSDBServer},
 		{"lab", "", "try it all in network namespaces: up, status, exec, down, demo", runLab},
 		{"version", "", "print the version", runVersion},

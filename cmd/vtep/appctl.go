@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/daemon"
+)
+
+// appctl is the "appctl" personality: it gives a running daemon a command, as ovs-appctl does.
+type appctl struct {
+	target  string // a socket's path, or the name of a daemon in rundir
+	rundir  string
+	timeout time.Duration
+}
+
+func runAppctl(args []string) int {
+	a := appctl{target: "vtep", rundir: daemon.VTEPDirs().Run, timeout: 10 * time.Second}
+	words, err := daemon.ParseLeading(args, a.options())
+	switch {
+	case errors.Is(err, daemon.ErrHelp):
+		a.usage(os.Stdout)
+		return 0
+	case err == nil && len(words) == 0:
+		err = errors.New("a command is missing; \"vtep appctl list-commands\" lists them")
+	}
+	if err == nil {
+		err = a.call(words[0], words[1:])
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "vtep appctl: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+func (a *appctl) options() []daemon.Option {
+	return []daemon.Option{
+		{Long: "target", Short: 't', Arg: daemon.RequiredArg, ArgName: "TARGET", Help: "a control socket, or the name of a daemon (default vtep)",
+			Set: func(arg string) error { a.target = arg; return nil }},
+		daemon.String("rundir", "DIR", "daemons are looked for here (default "+a.rundir+")", &a.rundir),
+		{Long: "timeout", Short: 'T', Arg: daemon.RequiredArg, ArgName: "SECS", Help: "wait at most this long for an answer (default 10)",
+			Set: func(arg string) error {
+				n, err := strconv.Atoi(arg)
+				if err != nil || n < 1 {
+					return fmt.Errorf("%q is not a number of seconds", arg)
+				}
+				a.timeout = time.Duration(n) * time.Second
+				return nil
+			}},
+		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
+	}
+}
+
+func (a *appctl) usage(w io.Writer) {
+	fmt.Fprint(w, "give a running daemon a command, and print its answer\nusage: vtep appctl [OPTION]... COMMAND [ARG]...\n\n")
+	daemon.PrintOptions(w, a.options())
+}
+
+func (a *appctl) call(command string, args []string) error {
+	path, err := a.socket()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), a.timeout)
+	defer cancel()
+	answer, err := daemon.Call(ctx, path, command, args...)
+	if err != nil {
+		return err
+	}
+	if answer != "" {
+		fmt.Println(strings.TrimSuffix(answer, "\n"))
+	}
+	return nil
+}
+
+// socket finds the control socket of the target. A daemon that was killed leaves a socket
+// behind on which nobody listens.
+func (a *appctl) socket() (string, error) {
+	if strings.Contains(a.target, "/") {
+		return a.target, nil
+	}
+	all, err := filepath.Glob(filepath.Join(a.rundir, a.target+".*.ctl"))
+	if err != nil {
+		return "", fmt.Errorf("look for %s in %s: %w", a.target, a.rundir, err)
+	}
+	var live []string
+	for _, path := range all {
+		if conn, err := net.Dial("unix", path); err == nil {
+			conn.Close()
+			live = append(live, path)
+		}
+	}
+	switch len(live) {
+	case 0:
+		return "", fmt.Errorf("no %s runs in %s; name another directory with --rundir, or a socket with -t", a.target, a.rundir)
+	case 1:
+		return live[0], nil
+	}
+	return "", fmt.Errorf("several run in %s; choose one with -t: %s", a.rundir, strings.Join(live, " "))
+}
