@@ -241,10 +241,12 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 		err = r.d.Ready() // it may take long until the other server answers
 	}
 	if err == nil {
-		err = agent.New(agent.Options{
+		a := agent.New(agent.Options{
 			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
 			Replica: replica, Plane: p, Logger: r.d.Logger("agent"),
-		}).Run(ctx)
+		})
+		registerInspection(r.d, a)
+		err = a.Run(ctx)
 	}
 	cancel()
 	if rerr := <-done; rerr != nil && !errors.Is(rerr, context.Canceled) {

@@ -5,7 +5,7 @@
 //	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, moves.go, report.go
 //
 // Everything here belongs to the goroutine that calls Run. The only others are those of the
-// replica and the plane, and one that waits for a transaction.
+// replica and the plane, one that waits for a transaction, and those that ask (inspect.go).
 //
 // The loop sleeps until something happens. It sets a timer only for what is pending: the next
 // MAC to age, counters while there are bindings, the retry of what has failed.
@@ -72,6 +72,9 @@ type Agent struct {
 	transact   retry
 	complaints complaints
 	moves      moves
+
+	asks  chan func(context.Context) // run by the loop; see ask
+	ended chan struct{}              // closed: Run has returned
 }
 
 // New returns an agent. It does nothing until Run.
@@ -89,6 +92,8 @@ func New(opts Options) *Agent {
 		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},
 		transact: retry{first: 10 * time.Millisecond, most: 5 * time.Second},
 		moves:    newMoves(),
+		asks:     make(chan func(context.Context)),
+		ended:    make(chan struct{}),
 	}
 	a.compiler.SetLearned(a.table)
 	a.reporter = vtep.NewReporter(a.compiler, a.table)

@@ -18,8 +18,10 @@ const (
 
 var errPlaneClosed = errors.New("the plane was closed under the agent")
 
-// Run runs the VTEP until ctx ends, and returns why it ended. Forwarding stays as it is.
+// Run runs the VTEP until ctx ends, and returns why it ended. Forwarding stays as it is. It is
+// called once.
 func (a *Agent) Run(ctx context.Context) error {
+	defer close(a.ended)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -57,6 +59,8 @@ func (a *Agent) Run(ctx context.Context) error {
 			// The update with the transaction's effects came before its outcome.
 			a.take(ctx)
 			a.finished(err)
+		case f := <-a.asks:
+			f(ctx)
 		case <-timer.C:
 			a.timers(ctx)
 		}

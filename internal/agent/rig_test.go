@@ -146,6 +146,7 @@ func (r *rig) ctl(args ...string) string {
 type vtep struct {
 	*rig
 	name     string
+	agent    *agent.Agent
 	fabric   *memory.Fabric
 	plane    *faultyPlane
 	replica  *countingReplica
@@ -162,8 +163,8 @@ func (r *rig) start(fabric *memory.Fabric, opts agent.Options) *vtep {
 	opts.Logger = slog.New(slog.NewTextHandler(logWriter{r}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(context.Background())
 	v.cancel = cancel
-	a := agent.New(opts)
-	go func() { v.finished <- a.Run(ctx) }()
+	v.agent = agent.New(opts)
+	go func() { v.finished <- v.agent.Run(ctx) }()
 	r.Cleanup(v.stop)
 	return v
 }

@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+var errNotRunning = errors.New("the agent does not run")
+
+// ask has the loop run f between two of its turns, and waits for it.
+func (a *Agent) ask(ctx context.Context, f func(context.Context) (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	answers := make(chan answer, 1)
+	select {
+	case a.asks <- func(loop context.Context) {
+		text, err := f(loop)
+		answers <- answer{text, err}
+	}:
+	case <-a.ended:
+		return "", errNotRunning
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	got := <-answers
+	return got.text, got.err
+}
+
+// State returns what forwarding has to be, as the canonical text of intent.State.
+func (a *Agent) State(ctx context.Context) (string, error) {
+	return a.ask(ctx, func(context.Context) (string, error) { return a.compiler.State().String(), nil })
+}
+
+// Problems returns what is wrong with rows, a line each; empty: nothing.
+func (a *Agent) Problems(ctx context.Context) (string, error) {
+	return a.ask(ctx, func(context.Context) (string, error) {
+		var b strings.Builder
+		for _, p := range a.compiler.Problems() {
+			fmt.Fprintf(&b, "%s %s: %s\n", p.Table, p.Row, p.Text)
+		}
+		return b.String(), nil
+	})
+}
+
+// Drops returns how many frames the plane dropped, a line for each reason.
+func (a *Agent) Drops(ctx context.Context) (string, error) {
+	return a.ask(ctx, func(loop context.Context) (string, error) {
+		stats, err := a.opts.Plane.Stats(loop)
+		if err != nil {
+			return "", fmt.Errorf("read the counters: %w", err)
+		}
+		var b strings.Builder
+		for _, reason := range slices.Sorted(maps.Keys(stats.Drops)) {
+			fmt.Fprintf(&b, "%s: %d\n", reason, stats.Drops[reason])
+		}
+		return b.String(), nil
+	})
+}
+
+// Audit compares what the plane has installed with what it should have, and returns the
+// differences, a line each; empty: there are none.
+func (a *Agent) Audit(ctx context.Context) (string, error) {
+	return a.ask(ctx, func(loop context.Context) (string, error) {
+		drifts, err := a.opts.Plane.Audit(loop)
+		if err != nil {
+			return "", fmt.Errorf("audit the dataplane: %w", err)
+		}
+		var b strings.Builder
+		for _, d := range drifts {
+			fmt.Fprintf(&b, "%s %s: is %q, should be %q\n", d.Kind, d.Key, d.Have, d.Want)
+		}
+		return b.String(), nil
+	})
+}

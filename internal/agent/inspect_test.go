@@ -1,0 +1,48 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// The agent tells what it wants, what is wrong, and what was dropped, while it runs and only then.
+func TestInspect(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+		r.howto()
+		r.ctl("add-ucast-remote", "ls0", "no-mac", "192.0.2.2")
+		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
+		v.fabric.FromPort("p1", frame(0xff, 2)) // p1 has no binding for untagged frames
+		ctx := context.Background()
+		for _, c := range []struct {
+			name string
+			look func(context.Context) (string, error)
+			want string // in the answer; "": the answer is empty
+		}{
+			{"State", v.agent.State, "02:00:00:00:00:21"},
+			{"Problems", v.agent.Problems, "no-mac"},
+			{"Drops", v.agent.Drops, "unbound_vlan: 1"},
+			{"Audit", v.agent.Audit, ""},
+		} {
+			testenv.Eventually(r, deadline, func() error {
+				got, err := c.look(ctx)
+				if err != nil {
+					return err
+				}
+				if !strings.Contains(got, c.want) || c.want == "" && got != "" {
+					return fmt.Errorf("%s() = %q, want %q in it", c.name, got, c.want)
+				}
+				return nil
+			})
+		}
+		v.stop()
+		if _, err := v.agent.State(ctx); err == nil {
+			r.Error("an agent that has ended answers")
+		}
+	})
+}
