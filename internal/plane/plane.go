@@ -63,7 +63,7 @@ type Report struct {
 type EventKind uint8
 
 const (
-	Seen        EventKind = iota + 1 // Sighting: a MAC is new on, or moved to, a binding
+	Seen        EventKind = iota + 1 // Sighting: a MAC is new on, or moved to, a binding; or was not learned for want of room
 	PortChanged                      // Port: device appeared, vanished, or its link changed
 	Lost                             // Count events were dropped
 	TunnelIP                         // the host's addresses changed in a way that touches the tunnel IP
