@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -30,8 +31,11 @@ func (p *Plane) attach(ifindex int, prog *ebpf.Program) error {
 		}
 		return p.unpinLink(ifindex)
 	}
-	ok, err := p.adoptLink(ifindex, prog)
-	if ok || err != nil {
+	own, err := p.adoptLink(ifindex, prog)
+	if err == nil {
+		err = p.strangers(ifindex, own)
+	}
+	if own != 0 || err != nil {
 		return err
 	}
 	err = p.space.run(func() error {
@@ -52,33 +56,77 @@ func (p *Plane) attach(ifindex int, prog *ebpf.Program) error {
 	return err
 }
 
-// adoptLink takes over the link that is pinned for the device, if it is alive.
-func (p *Plane) adoptLink(ifindex int, prog *ebpf.Program) (bool, error) {
+// adoptLink takes over the link that is pinned for the device, if it is alive. It gives the
+// link's number; 0: there is none.
+func (p *Plane) adoptLink(ifindex int, prog *ebpf.Program) (link.ID, error) {
 	l, err := link.LoadPinnedLink(p.linkPin(ifindex), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("open pinned link: %w", err)
+		return 0, fmt.Errorf("open pinned link: %w", err)
 	}
 	defer l.Close()
 	info, err := l.Info()
 	if err != nil {
-		return false, fmt.Errorf("look at pinned link: %w", err)
+		return 0, fmt.Errorf("look at pinned link: %w", err)
 	}
 	if tcx := info.TCX(); tcx == nil || int(tcx.Ifindex) != ifindex {
 		// Its device is gone and another one has the number now.
-		return false, p.unpinLink(ifindex)
+		return 0, p.unpinLink(ifindex)
 	}
 	if own, err := prog.Info(); err == nil {
 		if id, ok := own.ID(); ok && id == info.Program {
-			return true, nil
+			return info.ID, nil
 		}
 	}
 	if err := l.Update(prog); err != nil {
-		return false, explain("replace a program", err)
+		return 0, explain("replace a program", err)
 	}
-	return true, nil
+	return info.ID, nil
+}
+
+// strangers says that programs of this plane, but not of these pins, run on the device, or
+// nil. Of several on one device the first decides every frame: what a VTEP says that was
+// started beside another one, or that does not see the pins of its own past, would count for
+// nothing, and nobody would notice.
+func (p *Plane) strangers(ifindex int, own link.ID) error {
+	var all *link.QueryResult
+	err := p.space.run(func() (err error) {
+		all, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress})
+		return err
+	})
+	if err != nil {
+		return nil // no TCX, or no such device: attaching will say
+	}
+	for _, other := range all.Programs {
+		if id, _ := other.LinkID(); id == own && own != 0 {
+			continue
+		}
+		if name := programName(other.ID); strings.HasPrefix(name, programPrefix) {
+			return fmt.Errorf("the program %s of another VTEP, or of an earlier run with other pins than in %s, is attached: "+
+				"end that one with \"exit --cleanup\", or run this one with its pin directory (and in its mount namespace: \"ip netns exec\" makes one each time)",
+				name, p.pins.dir)
+		}
+	}
+	return nil
+}
+
+// programPrefix begins the name of each of the plane's programs.
+const programPrefix = "vtep_"
+
+// programName is empty if the program may not be looked at, or has gone.
+func programName(id ebpf.ProgramID) string {
+	prog, err := ebpf.NewProgramFromID(id)
+	if err != nil {
+		return ""
+	}
+	defer prog.Close()
+	info, err := prog.Info()
+	if err != nil {
+		return ""
+	}
+	return info.Name
 }
 
 // unpinLink detaches the link that is pinned for the device, if any.

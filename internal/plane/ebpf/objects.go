@@ -40,13 +40,16 @@ const devicePromisc = 1 // as enum device_flags
 type pins struct {
 	dir  string
 	lock *os.File // held while a process owns the directory
+
+	transient bool // they go with the process, as its mount namespace does
 }
 
 func openPins(dir string) (*pins, error) {
-	if err := mountBPFFS(dir); err != nil {
+	mounted, err := mountBPFFS(dir)
+	if err != nil {
 		return nil, err
 	}
-	p := &pins{dir: dir}
+	p := &pins{dir: dir, transient: mounted && ownMounts()}
 	for _, d := range []string{p.maps(), p.links()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, explain("make pin directory", err)
@@ -96,19 +99,35 @@ func (p *pins) remove() error {
 
 const bpffs = "/sys/fs/bpf"
 
-// mountBPFFS sees to it that dir is, or will be, in a BPF file system.
-func mountBPFFS(dir string) error {
+// mountBPFFS sees to it that dir is, or will be, in a BPF file system. It says whether it had
+// to mount one.
+func mountBPFFS(dir string) (bool, error) {
 	ok, err := inBPFFS(dir)
 	if ok || err != nil {
-		return err
+		return false, err
 	}
 	if !strings.HasPrefix(filepath.Clean(dir), bpffs+"/") {
-		return fmt.Errorf("pin directory %s is not in a BPF file system: mount one (mount -t bpf bpf DIR), or use one below %s", dir, bpffs)
+		return false, fmt.Errorf("pin directory %s is not in a BPF file system: mount one (mount -t bpf bpf DIR), or use one below %s", dir, bpffs)
 	}
 	if err := unix.Mount("bpf", bpffs, "bpf", 0, "mode=0700"); err != nil {
-		return fmt.Errorf("mount a BPF file system on %s (needs CAP_SYS_ADMIN; or mount it beforehand): %w", bpffs, err)
+		return false, fmt.Errorf("mount a BPF file system on %s (needs CAP_SYS_ADMIN; or mount it beforehand): %w", bpffs, err)
 	}
-	return nil
+	return true, nil
+}
+
+// ownMounts says whether the process has another mount namespace than its parent, or than the
+// first process of its machine or container.
+func ownMounts() bool {
+	own, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		return false
+	}
+	for _, pid := range []int{1, os.Getppid()} {
+		if other, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)); err == nil && other != own {
+			return true
+		}
+	}
+	return false
 }
 
 func inBPFFS(dir string) (bool, error) {

@@ -148,6 +148,10 @@ func New(o Options) (_ *Plane, err error) {
 	if p.pins, err = openPins(o.PinDir); err != nil {
 		return nil, err
 	}
+	if p.pins.transient {
+		p.log.Warn("the BPF file system of the pins is in a mount namespace of this process: forwarding will end with it; " +
+			"\"ip netns exec\" makes such a namespace, \"nsenter --net=FILE\" does not")
+	}
 	if p.objs, err = p.pins.load(o.sizes()); err != nil {
 		return nil, err
 	}

@@ -103,3 +103,38 @@ func TestFailedRepairIsTold(t *testing.T) {
 	w.apply(p, basic(), &intent.Delta{})
 	w.audit(p)
 }
+
+// A VTEP that does not see the pins of its own past must not run behind its old programs.
+func TestOtherPins(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lost := w.plane(Options{PinDir: w.pins + "2"})
+	r, err := lost.Apply(t.Context(), basic(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{"tunnels": r.Tunnels, "p0": r.Ports["p0"], "p1": r.Ports["p1"], "p2": r.Ports["p2"]} {
+		if err == nil || !strings.Contains(err.Error(), "other pins than in "+w.pins+"2") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	b := frame(bcast, macA, "the old programs forward on")
+	w.send("h0", b)
+	w.expect("h1", b)
+
+	p = w.plane(Options{})
+	if err := p.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.apply(lost, basic(), nil)
+	w.send("h0", b)
+	w.expect("h1", b)
+	w.audit(lost)
+	if err := lost.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
