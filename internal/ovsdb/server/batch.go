@@ -104,8 +104,11 @@ func (b *batch) write() error {
 		return err
 	}
 	if d.srv.opts.Durability.sync(durable) {
-		return d.file.Sync()
+		if err := d.file.Sync(); err != nil {
+			return err
+		}
 	}
+	d.written()
 	return nil
 }
 

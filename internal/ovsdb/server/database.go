@@ -29,6 +29,7 @@ type database struct {
 	history   *history
 	triggers  []*trigger // in the order of their requests
 	failed    error      // why the database is read-only; nil: it is not
+	refused   string     // why the last write to the log failed, as logged; empty: it did not
 	compact   *compaction
 	watch     map[string]*managers // the db: remotes that live in this database, by name
 	followers []*follower
@@ -99,8 +100,21 @@ func (d *database) loop() {
 		clear(jobs)
 		d.runTriggers(b)
 		b.commit()
+		d.attend()
 		d.flush()
 		d.maybeCompact()
+	}
+}
+
+// attend does what is due beside requests, which may never leave the loop idle.
+func (d *database) attend() {
+	select {
+	case err := <-d.compact.done():
+		d.endCompaction(err)
+	default:
+	}
+	if len(d.triggers) > 0 && d.untilTimeout() == 0 {
+		d.expireTriggers()
 	}
 }
 
@@ -182,12 +196,23 @@ func (d *database) close() {
 	}
 }
 
+// written notes that a batch is in the log.
+func (d *database) written() {
+	if d.refused != "" {
+		d.refused = ""
+		d.log.Info("the log can be written again")
+	}
+}
+
 // writeFailed notes that a batch could not be written. As long as the log is whole the next
 // one may try again, as after a disk was full. A log that is broken takes no more: the
 // database is read-only until a compaction has made a new file.
 func (d *database) writeFailed(err error) {
 	if d.file.Err() == nil {
-		d.log.Error("a batch of transactions was rolled back", "err", err)
+		if text := err.Error(); d.refused != text { // one line, not one for each client that tries
+			d.refused = text
+			d.log.Error("transactions are rolled back until the log can be written again", "err", err)
+		}
 		return
 	}
 	d.failed = err

@@ -145,8 +145,9 @@ func TestWriteError(t *testing.T) {
 		t.Errorf("update %v", n)
 	}
 	reopened(t, r, "after", "before")
-	if !strings.Contains(r.log.String(), "rolled back") {
-		t.Error("nothing in the log")
+	log := r.log.String()
+	if strings.Count(log, "rolled back") != 1 || strings.Count(log, "can be written again") != 2 {
+		t.Error("the log must tell once of the failure, and once of its end")
 	}
 }
 
