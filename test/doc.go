@@ -11,7 +11,8 @@
 // checks at its end that nothing of it is left. Frames are read and written at h1, h2, h3,
 // h4 and, with their outer headers, at u0 of r1.
 //
-// No test waits for a time to pass. What must happen is awaited, by a replica of the
-// database or by the frame itself, with a generous deadline; what must not happen is checked
-// by a later frame on the same way, that has to arrive first.
+// What must happen is awaited, by a replica of the database or by the frame itself, with a
+// generous deadline; what must not happen is checked by a later frame on the same way, which
+// has to arrive first. No result depends on how long something takes; where a test lets time
+// pass, it is for traffic to flow (breathe), or because the measure is a rate (TestIdle).
 package test

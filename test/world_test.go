@@ -100,9 +100,19 @@ func (w *world) endVTEP() {
 		w.start(w.args...) // what a killed one left, only its successor takes down
 	}
 	if w.vtep != nil {
+		w.audit()
 		w.exit("--cleanup")
 	}
 	w.checkGone()
+}
+
+// audit compares what is in the dataplane with what must be, as the VTEP itself sees it.
+func (w *world) audit() {
+	w.t.Helper()
+	cmd := w.env.Command(testenv.Program(w.t, "ovs-appctl"), "-t", w.control(), "vtep/audit")
+	if out, err := cmd.CombinedOutput(); err != nil || len(strings.TrimSpace(string(out))) > 0 {
+		w.t.Errorf("the dataplane differs from what it must be: %v\n%s", err, out)
+	}
 }
 
 // endLab takes down what atEnd was told of, and the lab, and looks for leftovers.
