@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/daemon"
@@ -20,6 +21,9 @@ import (
 	"github.com/vtep/vtep/internal/plane/ebpf"
 	"github.com/vtep/vtep/internal/plane/memory"
 )
+
+// withdrawTimeout bounds how long the database is waited for when a VTEP is taken down.
+const withdrawTimeout = 5 * time.Second
 
 // vtepRun is the "run" personality: its command line, and the wiring of the database
 // server, the replica, the agent and a plane.
@@ -227,10 +231,11 @@ func (r *vtepRun) serve() int {
 
 // runAgent runs the replica and the agent until the daemon's end or a failure of one of them.
 func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
-	ctx, cancel := context.WithCancel(r.d.Context())
+	// The replica outlives the agent, which may have rows to withdraw.
+	live, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- replica.Run(ctx) }()
+	go func() { done <- replica.Run(live) }()
 
 	ready := func() error {
 		r.log.Info("running", "switch", r.name, "plane", r.plane, "version", version)
@@ -246,7 +251,9 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 			Replica: replica, Plane: p, Logger: r.d.Logger("agent"),
 		})
 		registerInspection(r.d, a)
-		err = a.Run(ctx)
+		if err = a.Run(r.d.Context()); r.d.Cleanup() {
+			r.withdraw(a)
+		}
 	}
 	cancel()
 	if rerr := <-done; rerr != nil && !errors.Is(rerr, context.Canceled) {
@@ -256,6 +263,16 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 		return nil
 	}
 	return err
+}
+
+// withdraw takes back the rows of a VTEP that is taken down. A database that does not answer
+// does not stop that.
+func (r *vtepRun) withdraw(a *agent.Agent) {
+	ctx, cancel := context.WithTimeout(context.Background(), withdrawTimeout)
+	defer cancel()
+	if err := a.Withdraw(ctx); err != nil {
+		r.log.Warn("rows stay in the database", "err", err)
+	}
 }
 
 // openPlane makes the plane that the command line names.

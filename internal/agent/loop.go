@@ -70,7 +70,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // settleOutcome waits for the transaction under way, whose context has ended.
 func (a *Agent) settleOutcome() {
 	if a.inFlight {
-		<-a.outcome
+		a.finished(<-a.outcome)
 	}
 }
 

@@ -85,7 +85,7 @@ func (r *Reporter) Unadopt() {
 
 // wantMAC says whether there must be a row for key.
 func (r *Reporter) wantMAC(key intent.MACKey) bool {
-	if !r.c.scope.tunnelIP.IsValid() || !r.c.Active(key.Switch) {
+	if r.withdrawn || !r.c.scope.tunnelIP.IsValid() || !r.c.Active(key.Switch) {
 		return false
 	}
 	if _, learned := r.learned.Get(key); learned {

@@ -42,7 +42,7 @@ func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 }
 
 func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
-	want := r.c.scope.tunnelIP.IsValid() && r.c.Active(id)
+	want := !r.withdrawn && r.c.scope.tunnelIP.IsValid() && r.c.Active(id)
 	rows := slices.SortedFunc(maps.Keys(r.mcasts[id]), compareUUIDs)
 	if want && len(rows) == 0 {
 		set := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: []UUID{r.localLocator(tx)}})

@@ -40,6 +40,8 @@ type Reporter struct {
 	report   plane.Report
 	full     bool // a MAC limit is reached
 
+	withdrawn bool // see Withdraw
+
 	begun    bool
 	todo     work
 	pending  work // handed to the transaction under way
@@ -272,6 +274,13 @@ func (r *Reporter) SetFull(full bool) {
 		r.full = full
 		r.todo.faults = true
 	}
+}
+
+// Withdraw has the rows go that tell others what they reach here. It is for the end: from now
+// on nothing is wanted.
+func (r *Reporter) Withdraw() {
+	r.withdrawn = true
+	r.reread()
 }
 
 // Build returns the transaction that makes the rows right; nil: they are.

@@ -35,6 +35,9 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 		byPeer[peer] = append(byPeer[peer], t)
 	}
 	peers := slices.SortedFunc(maps.Keys(r.c.peers), netip.Addr.Compare)
+	if r.withdrawn {
+		peers = nil
+	}
 	for _, peer := range peers {
 		rows := byPeer[peer]
 		delete(byPeer, peer)
