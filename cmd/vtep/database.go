@@ -25,7 +25,7 @@ func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
 	if err := createDatabase(r.db); err != nil {
 		return nil, err
 	}
-	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: durability}
+	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: durability, NetworkOnly: true}
 	if r.protect {
 		opts.Roles = protect
 	}

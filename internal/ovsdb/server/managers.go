@@ -101,6 +101,10 @@ func (m *managers) targets(d *database) map[string]remoteOptions {
 			d.log.Warn(`pfd: remotes can only be specified on the command line; ignoring "` + target + `" from database`)
 			return
 		}
+		if t, err := stream.ParseTarget(target); err == nil && t.Local() && d.srv.opts.NetworkOnly {
+			d.log.Warn(`unix sockets can only be specified on the command line; ignoring "` + target + `" from database`)
+			return
+		}
 		all[target] = opts
 	}
 	if m.rows != nil {

@@ -2,9 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +304,28 @@ func TestTargets(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// TestNetworkOnly: who may write the database may not make files with it.
+func TestNetworkOnly(t *testing.T) {
+	r := newRig(t, Options{NetworkOnly: true})
+	c := r.dial()
+	if err := r.AddRemote("db:things,Config,targets"); err != nil {
+		t.Fatal(err)
+	}
+	c.transact(`{"op":"insert","table":"Config","row":{"targets":["set",["punix:x.sock","unix:y.sock","ptcp:0:127.0.0.1"]]}}`)
+	testenv.Eventually(t, patience, func() error {
+		if !strings.Contains(r.log.String(), "listening on port") {
+			return errors.New("the TCP target is not served")
+		}
+		return nil
+	})
+	if _, err := os.Lstat(filepath.Join(r.dir, "x.sock")); err == nil {
+		t.Error("there is a socket")
+	}
+	if n := strings.Count(r.log.String(), "can only be specified on the command line"); n != 2 {
+		t.Errorf("%d warnings", n)
+	}
 }
 
 func TestRoles(t *testing.T) {

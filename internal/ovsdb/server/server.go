@@ -32,7 +32,10 @@ type Options struct {
 	// that of its remote. An error refuses it. See db.Env.Permit for the other arguments.
 	Roles  func(role, op, database string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error
 	Limits Limits
-	FS     storage.FS // nil: the operating system's
+	// NetworkOnly ignores remotes in database columns that are no TCP or TLS targets: whoever
+	// may write there must not make sockets in the file system.
+	NetworkOnly bool
+	FS          storage.FS // nil: the operating system's
 }
 
 // Server serves databases to clients.

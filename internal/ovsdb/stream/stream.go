@@ -129,8 +129,16 @@ func (o Options) listenUnix(name, path string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	defer done()
-	// A socket left behind by a process that died is in the way; anything else is not ours.
+	// A socket left behind by a process that died is in the way; anything else, and one that
+	// somebody listens on, is not ours.
 	if fi, err := os.Lstat(full); err == nil && fi.Mode()&fs.ModeSocket != 0 {
+		switch c, err := net.Dial("unix", short); {
+		case err == nil:
+			c.Close()
+			return nil, fmt.Errorf("%s: %w", name, syscall.EADDRINUSE)
+		case !errors.Is(err, syscall.ECONNREFUSED):
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 		os.Remove(full)
 	}
 	l, err := net.Listen("unix", short)
@@ -143,17 +151,26 @@ func (o Options) listenUnix(name, path string) (net.Listener, error) {
 		ul.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &unixListener{UnixListener: ul, path: full}, nil
+	fi, err := os.Lstat(full)
+	if err != nil {
+		ul.Close()
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &unixListener{ul, full, fi}, nil
 }
 
-// unixListener removes its socket when it is closed.
+// unixListener removes its socket when it is closed, if it is still its own.
 type unixListener struct {
 	*net.UnixListener
 	path string
+	file fs.FileInfo
 }
 
 func (l *unixListener) Close() error {
 	err := l.UnixListener.Close()
+	if now, serr := os.Lstat(l.path); serr == nil && !os.SameFile(now, l.file) {
+		return err
+	}
 	if rm := os.Remove(l.path); err == nil && rm != nil && !errors.Is(rm, fs.ErrNotExist) {
 		err = rm
 	}

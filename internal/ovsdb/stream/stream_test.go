@@ -132,6 +132,34 @@ func TestUnix(t *testing.T) {
 	}
 }
 
+// A socket that somebody listens on is left alone, and one that is not one's own any more too.
+func TestUnixInUse(t *testing.T) {
+	o := Options{RunDir: t.TempDir()}
+	l, err := o.Listen("punix:s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if second, err := o.Listen("punix:./s"); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a second listener: %v, %v", second, err)
+	}
+	path := filepath.Join(o.RunDir, "s")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	other, err := o.Listen("punix:s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the first listener took the socket of the second away: %v", err)
+	}
+}
+
 func TestTCP(t *testing.T) {
 	for _, name := range []string{"ptcp:0:127.0.0.1", "ptcp:0:[::1]"} {
 		l, err := Listen(name, nil)
