@@ -99,14 +99,18 @@ func TestApplyErrors(t *testing.T) {
 		{"switchez: {}", `:1: unknown key "switchez" in the configuration; there are logical_switches, managers, routers, switches`},
 		{"switches:\n  a:\n    portz: {}", `:3: unknown key "portz" in switch a; there are description, management_ips, other_config, ports, tunnel_ips`},
 		{"switches:\n  a: {}\n  a: {}", `:3: "a" is twice in switches`},
-		{"switches: {a: {ports: {p: {bindings: {4096: x}}}}}", `:1: a VLAN must be a number from 0 to 4095, not "4096"`},
-		{"switches: {a: {ports: {p: {bindings: {1x: x}}}}}", `:1: a VLAN must be a number from 0 to 4095, not "1x"`},
+		{"switches: {a: {ports: {p: {bindings: {4095: x}}}}}", `:1: a VLAN must be a number from 0 to 4094, not "4095"`},
+		{"switches: {a: {ports: {p: {bindings: {1x: x}}}}}", `:1: a VLAN must be a number from 0 to 4094, not "1x"`},
 		{"switches:\n  a: {ports: {p: {bindings: {1: nope}}}}", `:2: no logical switch named nope`},
 		{"logical_switches: {a: {tunnel_key: 16777216}}", `:1: tunnel_key must be a number from 0 to 16777215, not "16777216"`},
 		{"logical_switches: {a: {replication_mode: x}}", `:1: replication_mode must be source_node or service_node, not "x"`},
-		{"logical_switches: {a: {ucast: {m: [1.1.1.1, 1.1.1.2]}}}", ":1: m must be at one VTEP"},
-		{"logical_switches: {a: {mcast: {m: []}}}", ":1: m must be at one VTEP or more"},
-		{"logical_switches: {a: {mcast: {m: {tunnel_key: 1}}}}", ":1: a VTEP needs an ip"},
+		{"logical_switches: {a: {ucast: {00:00:5e:00:53:01: [1.1.1.1, 1.1.1.2]}}}", ":1: 00:00:5e:00:53:01 must be at one VTEP"},
+		{"logical_switches: {a: {mcast: {unknown-dst: []}}}", ":1: unknown-dst must be at one VTEP or more"},
+		{"logical_switches: {a: {mcast: {unknown-dst: {tunnel_key: 1}}}}", ":1: a VTEP needs an ip"},
+		{"logical_switches: {a: {ucast: {m: 1.1.1.1}}}", `:1: "m" is not a MAC address (xx:xx:xx:xx:xx:xx)`},
+		{"logical_switches: {a: {ucast: {01:00:5e:00:00:01: 1.1.1.1}}}", ":1: 01:00:5e:00:00:01 is the address of a group, not of a host"},
+		{"logical_switches: {a: {mcast: {00:00:5e:00:53:01: 1.1.1.1}}}", ":1: 00:00:5e:00:53:01 is the address of a host, not of a group"},
+		{"logical_switches: {a: {mcast: {unknown-dst: 1.1.1}}}", `:1: "1.1.1" is not an IP address`},
 		{"logical_switches: {a: {description: {}}}", ":1: description must be a plain value"},
 	} {
 		file := configFile(t, tt.text)
@@ -123,7 +127,7 @@ func TestApplyErrors(t *testing.T) {
 		t.Errorf("--diff combined: %q", r.stderr)
 	}
 	// What the server refuses is refused as a whole.
-	file := configFile(t, "switches: {new: }\nlogical_switches: {a: {ucast: {m: {ip: 192.0.2.1, encap: nope}}}}")
+	file := configFile(t, "switches: {new: }\nlogical_switches: {a: {ucast: {00:00:5e:00:53:01: {ip: 192.0.2.1, encap: nope}}}}")
 	if r := run(t, d.ours(t, "apply", file)); r.status != 1 || !strings.Contains(r.stderr, "transaction error: ") {
 		t.Errorf("bad encapsulation: %+v", r)
 	}

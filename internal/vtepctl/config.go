@@ -1,6 +1,7 @@
 package vtepctl
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -123,7 +124,7 @@ func (p *configParser) port(n *yaml.Node, port *portConfig) error {
 		"bindings": func(v *yaml.Node) error {
 			port.bindings = []bindingConfig{}
 			return p.each(v, "bindings", func(key, v *yaml.Node) error {
-				vlan, err := p.integer(key, "a VLAN", 0, 4095)
+				vlan, err := p.integer(key, "a VLAN", 0, 4094)
 				if err != nil {
 					return err
 				}
@@ -164,6 +165,9 @@ func (p *configParser) macs(n *yaml.Node, what string, list *[]macConfig, limit 
 	*list = []macConfig{}
 	return p.each(n, what, func(key, v *yaml.Node) error {
 		m := macConfig{mac: key.Value}
+		if err := p.mac(key, limit == 0); err != nil {
+			return err
+		}
 		if err := p.elements(v, func(e *yaml.Node) error { return p.endpoint(e, &m.endpoints) }); err != nil {
 			return err
 		}
@@ -173,6 +177,23 @@ func (p *configParser) macs(n *yaml.Node, what string, list *[]macConfig, limit 
 		*list = append(*list, m)
 		return nil
 	})
+}
+
+// mac checks the address of a host, or of a group.
+func (p *configParser) mac(n *yaml.Node, group bool) error {
+	if group && n.Value == "unknown-dst" {
+		return nil
+	}
+	mac, ok := parseMAC(n.Value)
+	switch {
+	case !ok:
+		return p.errorf(n, "%q is not a MAC address (xx:xx:xx:xx:xx:xx)", n.Value)
+	case group && mac[0]&1 == 0:
+		return p.errorf(n, "%s is the address of a host, not of a group", n.Value)
+	case !group && mac[0]&1 != 0:
+		return p.errorf(n, "%s is the address of a group, not of a host", n.Value)
+	}
+	return nil
 }
 
 // endpoint parses IP, or {ip: IP, tunnel_key: VNI, encap: ENCAP}.
@@ -194,6 +215,9 @@ func (p *configParser) endpoint(n *yaml.Node, list *[]endpoint) error {
 	}
 	if err == nil && e.ip == "" {
 		err = p.errorf(n, "a VTEP needs an ip")
+	}
+	if _, bad := netip.ParseAddr(e.ip); err == nil && bad != nil {
+		err = p.errorf(n, "%q is not an IP address", e.ip)
 	}
 	*list = append(*list, e)
 	return err
