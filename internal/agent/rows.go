@@ -23,6 +23,7 @@ func (a *Agent) take(ctx context.Context) {
 		changes = &c
 	}
 	a.view = view
+	before, was := a.compiler.Present()
 	d := a.compiler.Update(view, changes)
 	if delta.Reset {
 		changes = nil // what the server does not keep is to be published again
@@ -30,6 +31,12 @@ func (a *Agent) take(ctx context.Context) {
 	a.reporter.Update(changes)
 	a.logProblems()
 	if a.ready {
+		switch id, is := a.compiler.Present(); {
+		case is && (!was || id != before):
+			a.log.Info("found the switch", "name", a.opts.Name, "row", id)
+		case was && !is:
+			a.log.Warn("the switch was deleted: nothing is forwarded until it is there again", "name", a.opts.Name)
+		}
 		a.configure(d)
 		a.applyState(ctx, d)
 		a.flushForget(ctx)
