@@ -1,11 +1,13 @@
 package ebpf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -62,7 +64,7 @@ func openPins(dir string) (*pins, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("pin directory %s is in use by another process: is the same switch running already?", dir)
+			return nil, fmt.Errorf("pin directory %s is in use by another process: is the same switch running already? A switch of that name in another network namespace needs another --pin-dir", dir)
 		}
 		return nil, fmt.Errorf("lock pin directory %s: %w", dir, err)
 	}
@@ -115,19 +117,37 @@ func mountBPFFS(dir string) (bool, error) {
 	return true, nil
 }
 
-// ownMounts says whether the process has another mount namespace than its parent, or than the
-// first process of its machine or container.
+// ownMounts says whether the process has another mount namespace than one that it descends from.
+// Those that may not be looked at don't count.
 func ownMounts() bool {
 	own, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {
 		return false
 	}
-	for _, pid := range []int{1, os.Getppid()} {
+	for pid := os.Getppid(); pid > 0; pid = parent(pid) {
 		if other, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", pid)); err == nil && other != own {
 			return true
 		}
 	}
 	return false
+}
+
+// parent returns the process id of pid's parent, 0 if there is none.
+func parent(pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// PID (NAME) STATE PARENT ..., and a name may hold anything.
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(f) < 2 {
+		return 0
+	}
+	ppid, err := strconv.Atoi(f[1])
+	if err != nil {
+		return 0
+	}
+	return ppid
 }
 
 func inBPFFS(dir string) (bool, error) {
