@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -94,7 +95,11 @@ func (a *appctl) socket() (string, error) {
 	}
 	var live []string
 	for _, path := range all {
-		if conn, err := net.Dial("unix", path); err == nil {
+		conn, err := net.Dial("unix", path)
+		if errors.Is(err, fs.ErrPermission) {
+			return "", fmt.Errorf("control socket %s: no permission: run as the user of the daemon, or as root", path)
+		}
+		if err == nil {
 			conn.Close()
 			live = append(live, path)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/vtep/vtep/internal/agent"
@@ -153,6 +154,9 @@ func (r *vtepRun) check(names []string) error {
 		if err != nil || !ip.Is4() || ip.IsUnspecified() || ip.IsMulticast() {
 			return fmt.Errorf("--tunnel-ip=%s: not an IPv4 address that a tunnel can have", r.tunnelIP)
 		}
+	}
+	if slices.Contains(r.ports, "") {
+		return errors.New("--port=: the name of the port is empty")
 	}
 	if _, err := r.durable(); err != nil {
 		return err
