@@ -1,7 +1,9 @@
 package db
 
 import (
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -52,6 +54,9 @@ func (x *txn) replayTable(t *Table, rows wire.Value, isDiff bool) error {
 	if rows.Kind() != wire.Object {
 		return ovsdb.SyntaxError(rows, "", "object expected")
 	}
+	if rows.Len() >= manyRows && len(t.rows) == 0 {
+		return x.replayEmpty(t, rows, isDiff)
+	}
 	for name, v := range rows.Members() {
 		id, ok := ovsdb.ParseUUID(name)
 		if !ok {
@@ -59,6 +64,53 @@ func (x *txn) replayTable(t *Table, rows wire.Value, isDiff bool) error {
 		}
 		if err := x.replayRow(t, id, v, isDiff); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// manyRows is how many rows in one record are worth more than one processor.
+const manyRows = 2000
+
+// replayEmpty is replayTable for many rows of an empty table, as a compaction writes them. The
+// rows are parsed on all processors.
+func (x *txn) replayEmpty(t *Table, rows wire.Value, isDiff bool) error {
+	type parsed struct {
+		id     ovsdb.UUID
+		json   wire.Value
+		fields []ovsdb.Datum
+		err    error
+	}
+	list := make([]parsed, 0, rows.Len())
+	for name, v := range rows.Members() {
+		id, ok := ovsdb.ParseUUID(name)
+		if !ok {
+			return ovsdb.SyntaxError(rows, "", `"%s" is not a valid UUID`, name)
+		}
+		list = append(list, parsed{id: id, json: v})
+	}
+	var all sync.WaitGroup
+	for part := range slices.Chunk(list, max(len(list)/runtime.GOMAXPROCS(0), manyRows/4)) {
+		all.Go(func() {
+			for i := range part {
+				if p := &part[i]; p.json.Kind() != wire.Null {
+					p.fields = slices.Clone(t.defaults)
+					_, p.err = t.parseRow(p.json, nil, p.fields, nil)
+				}
+			}
+		})
+	}
+	t.rows = make(map[ovsdb.UUID]*rowState, len(list))
+	all.Wait()
+	for i := range list {
+		p := &list[i]
+		if p.fields == nil || t.rows[p.id] != nil {
+			p.err = x.replayRow(t, p.id, p.json, isDiff)
+		} else if p.err == nil {
+			x.insertRow(t, &ovsdb.Row{UUID: p.id, Version: ovsdb.NewUUID(), Fields: p.fields})
+		}
+		if p.err != nil {
+			return p.err
 		}
 	}
 	return nil

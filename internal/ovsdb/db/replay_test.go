@@ -1,10 +1,13 @@
 package db
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/ovsdb/ovsdbtest"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -153,5 +156,55 @@ func TestReplayReals(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestReplayManyRows has a record with so many rows that they are parsed side by side: the
+// result is that of records with few.
+func TestReplayManyRows(t *testing.T) {
+	const n = 3 * manyRows
+	row := func(i int) string {
+		return fmt.Sprintf(`"%08x-0000-4000-8000-00000000abcd":{"name":"r%d","tunnel_key":%d}`, i, i, i)
+	}
+	record := func(rows []string) string { return `{"Logical_Switch":{` + strings.Join(rows, ",") + `}}` }
+	var rows []string
+	for i := range n {
+		rows = append(rows, row(i))
+	}
+	once, parts := emptyDatabase(t, "../../hwvtep/vtep.ovsschema"), emptyDatabase(t, "../../hwvtep/vtep.ovsschema")
+	if err := once.ReplayRecord(parseText(record(rows))); err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(rows, manyRows/2) {
+		if err := parts.ReplayRecord(parseText(record(part))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := once.Check(); err != nil {
+		t.Error(err)
+	}
+	if once.Table("Logical_Switch").Len() != n || ovsdbtest.Compare(dumpOf(once), dumpOf(parts)) != ovsdbtest.Equal {
+		t.Errorf("%d rows, or others", once.Table("Logical_Switch").Len())
+	}
+	// Bad rows among many good ones: nothing remains.
+	for _, bad := range []string{
+		`"nonsense":{}`, `"00000001-0000-4000-8000-00000000abce":{"none":1}`, `"00000001-0000-4000-8000-00000000abce":null`,
+		`"00000001-0000-4000-8000-00000000abce":{"name":"r7"}`, `"00000001-0000-4000-8000-00000000abce":{"tunnel_key":"x"}`,
+	} {
+		d := emptyDatabase(t, "../../hwvtep/vtep.ovsschema")
+		if err := d.ReplayRecord(parseText(record(append(slices.Clone(rows), bad)))); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+		if err := d.Check(); err != nil || d.Table("Logical_Switch").Len() != 0 {
+			t.Errorf("%s: %d rows remain; %v", bad, d.Table("Logical_Switch").Len(), err)
+		}
+	}
+	// The same row a second time, in capitals, has the last word.
+	d := emptyDatabase(t, "../../hwvtep/vtep.ovsschema")
+	if err := d.ReplayRecord(parseText(record(append(slices.Clone(rows), `"00000001-0000-4000-8000-00000000ABCD":{"name":"again"}`)))); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Check(); err != nil || d.Table("Logical_Switch").Len() != n {
+		t.Errorf("%d rows; %v", d.Table("Logical_Switch").Len(), err)
 	}
 }

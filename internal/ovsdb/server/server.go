@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -157,8 +158,16 @@ func (s *Server) AddMemory(schema *ovsdb.DatabaseSchema) error {
 	return s.add(newDatabase(s, "", nil, db.New(schema)))
 }
 
+// loading is held while the collector runs at the pace of load.
+var loading sync.Mutex
+
 // load reads a log into a database.
 func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
+	// Nearly all that is allocated here stays: looking for garbage as often as usual would take
+	// a good part of the time.
+	loading.Lock()
+	defer loading.Unlock()
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	var d *db.Database
 	recovery, err := file.Replay(func(record []byte) error {
 		v, err := wire.Parse(record)
