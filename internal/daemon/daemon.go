@@ -135,6 +135,7 @@ func (d *Daemon) Cleanup() bool {
 // When over is true the caller returns status at once: this was a starter or a monitor whose
 // daemon has ended, or an error that has been told.
 func (d *Daemon) Start() (status int, over bool) {
+	signal.Ignore(syscall.SIGPIPE) // the reader of the log may go before the daemon
 	var err error
 	if d.stage, d.notify, d.state, err = takeStage(); err != nil {
 		return d.Fatal(err), true

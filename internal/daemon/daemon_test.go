@@ -267,6 +267,32 @@ func TestSignal(t *testing.T) {
 	}
 }
 
+// TestBrokenPipe: a daemon whose messages nobody reads any more goes on.
+func TestBrokenPipe(t *testing.T) {
+	r := newRig(t, "pipe")
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close() // "bye" finds a broken pipe
+	cmd := r.command("--pidfile")
+	cmd.Stderr = write
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	for end := time.Now().Add(deadline); !strings.Contains(r.files(), ".ctl") && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	for range 3 {
+		r.ask("version")
+	}
+	r.ask("exit")
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("with a broken pipe: %v", err)
+	}
+}
+
 func TestExitCleanup(t *testing.T) {
 	r := newRig(t, "d")
 	if _, stderr, status := r.start("--detach", "--pidfile"); status != 0 {
