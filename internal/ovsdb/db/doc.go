@@ -19,7 +19,7 @@
 //
 // Rows are immutable once committed and may be handed to other goroutines. All
 // else belongs to the one goroutine that owns the Database. Nothing here does
-// I/O, starts a goroutine or reads a clock.
+// I/O, reads a clock, or starts a goroutine that outlives the call.
 //
 // Texts of errors are those of ovsdb-server: clients compare them.
 package db
