@@ -44,6 +44,9 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%s:\n%s", command, out)
 		}
 	}
+	if log := readText(t, filepath.Join(b.env.LogDir, "ovsdb-server.log")); strings.Contains(log, "|WARN|") || strings.Contains(log, "|ERR|") {
+		t.Errorf("the log of a clean run has warnings:\n%s", log)
+	}
 	if commands < 5 {
 		t.Errorf("%d commands", commands)
 	}
