@@ -65,6 +65,7 @@ type Agent struct {
 	full       bool
 	forget     []intent.MACKey // to be forgotten by the plane
 	swept      time.Time       // when the plane was last swept
+	lost       bool            // events were lost since then
 	adopted    time.Time       // when rows of an earlier process were adopted; zero: they weren't, or are settled
 	stats      time.Time       // when the counters were last read
 	outcome    chan error      // of the transaction under way; cap 1

@@ -15,13 +15,13 @@ var ignored = []intent.MAC{{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}}
 // events takes an event, and those that are behind it.
 func (a *Agent) events(ctx context.Context, e plane.Event) {
 	now := time.Now()
-	sweep, report := false, false
+	report := false
 	for n := 1; ; n++ {
 		switch e.Kind {
 		case plane.Seen:
 			a.sight(now, e.Sighting)
 		case plane.Lost:
-			sweep = true
+			a.lost = true
 		case plane.PortChanged:
 			a.portChanged(e.Port)
 			report = true
@@ -39,7 +39,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			break // nothing more for now, or closed: the loop will see
 		}
 	}
-	if sweep {
+	if a.lost && !now.Before(a.swept.Add(lostPause)) {
 		a.sweep(ctx, now)
 	}
 	if report {
@@ -92,6 +92,7 @@ func (a *Agent) sweep(ctx context.Context, now time.Time) {
 		a.log.Warn("learned MACs not read", "err", err)
 		return
 	}
+	a.lost = false
 	for _, s := range sightings {
 		a.sight(now, s)
 	}
@@ -104,6 +105,10 @@ func (a *Agent) age(ctx context.Context, now time.Time) {
 	a.dropped(a.table.Expire(now))
 	a.checkFull()
 }
+
+// lostPause is the least time between sweeps for lost events: hosts that seem to move with
+// every frame, as in a loop, must not keep the agent from its other work.
+const lostPause = time.Second
 
 // sweepPeriod is the least time between sweeps. A MAC may live longer by it.
 func (a *Agent) sweepPeriod() time.Duration { return max(a.aging/10, time.Second) }

@@ -98,6 +98,9 @@ func (a *Agent) nextTimer() time.Time {
 		sooner(a.adopted.Add(a.agingOrDefault()))
 	}
 	sooner(a.moves.next)
+	if a.lost {
+		sooner(a.swept.Add(lostPause))
+	}
 	return next
 }
 
@@ -119,6 +122,9 @@ func (a *Agent) timers(ctx context.Context) {
 	}
 	if at, ok := a.table.NextExpiry(); ok && !now.Before(later(at, a.swept.Add(a.sweepPeriod()))) {
 		a.age(ctx, now)
+	}
+	if a.lost && !now.Before(a.swept.Add(lostPause)) {
+		a.sweep(ctx, now)
 	}
 	if !a.adopted.IsZero() && !now.Before(a.adopted.Add(a.agingOrDefault())) {
 		a.adopted = time.Time{}

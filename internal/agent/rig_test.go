@@ -211,6 +211,7 @@ type faultyPlane struct {
 	*memory.Plane
 	failures atomic.Int64 // how many calls will fail
 	calls    atomic.Int64
+	sweeps   atomic.Int64
 }
 
 func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delta) (plane.Report, error) {
