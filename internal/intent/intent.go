@@ -24,7 +24,7 @@ var UnknownDst = MAC{}
 // SwitchID names a logical switch: the UUID of its Logical_Switch row.
 type SwitchID [16]byte
 
-// Switch is a logical switch that is active here (spec FW-8).
+// Switch is a logical switch that is active here: one with a binding on a port of this VTEP.
 type Switch struct {
 	Name string // for logs and listings; not an identity
 	VNI  uint32 // 1..16777215, or 0: the overlay side is down (see VNI0)
