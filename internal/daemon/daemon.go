@@ -91,17 +91,6 @@ func (d *Daemon) Options() []Option {
 	}
 }
 
-// LogOptions returns the options about logging only, for programs that are no daemons.
-func (d *Daemon) LogOptions() []Option {
-	var some []Option
-	for _, opt := range d.Options() {
-		if opt.Long == "verbose" || opt.Long == "log-file" {
-			some = append(some, opt)
-		}
-	}
-	return some
-}
-
 func (d *Daemon) verboseOption() Option {
 	return Option{Long: "verbose", Short: 'v', Arg: OptionalArg, ArgName: "SPEC",
 		Help: "set levels: [MODULE:][console|file:][off|emer|err|warn|info|dbg]",
@@ -116,9 +105,6 @@ func (d *Daemon) verboseOption() Option {
 func set(p *bool) func(string) error {
 	return func(string) error { *p = true; return nil }
 }
-
-// Log returns the log of the process.
-func (d *Daemon) Log() *Log { return d.log }
 
 // Logger returns a logger whose messages come from the given module.
 func (d *Daemon) Logger(module string) *slog.Logger { return d.log.Logger(module) }
@@ -254,9 +240,6 @@ func (d *Daemon) Close() {
 		d.pidfile = nil
 	}
 }
-
-// Exit ends Context, as the "exit" command does.
-func (d *Daemon) Exit() { d.stop() }
 
 // State returns a file that outlives a crash of the daemon: under --monitor every daemon that
 // the monitor starts gets the same one. It has no name. Without a monitor it returns nil.
