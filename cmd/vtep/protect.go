@@ -19,7 +19,7 @@ func readOnlyRemoteOption(p *[]string) daemon.Option {
 func protect(role, op, database string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error {
 	switch {
 	case role != "":
-		return ovsdb.NewError("permission error", "%s is not allowed: there is no role %q", op, role)
+		return ovsdb.PermissionError("%s is not allowed: there is no role %q", op, role)
 	case database == hwvtep.Database:
 		return hwvtep.Protect(op, table, columns)
 	}

@@ -93,11 +93,11 @@ var ownTables = func() map[string]bool {
 // the VTEP. columns are those that the operation gives a value; for delete, nil.
 func Protect(op string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error {
 	if ownTables[table.Name] {
-		return ovsdb.NewError("permission error", "%s is not allowed: the rows of table %s belong to the VTEP", op, table.Name)
+		return ovsdb.PermissionError("%s is not allowed: the rows of table %s belong to the VTEP", op, table.Name)
 	}
 	for _, c := range columns {
 		if WritersOf(table.Name, c.Name).vtepOwned() {
-			return ovsdb.NewError("permission error", "%s is not allowed: column %s of table %s belongs to the VTEP",
+			return ovsdb.PermissionError("%s is not allowed: column %s of table %s belongs to the VTEP",
 				op, c.Name, table.Name)
 		}
 	}

@@ -56,9 +56,9 @@ func IOError(err error, format string, args ...any) *Error {
 	return &Error{Tag: "I/O error", Details: sprintf(format, args), IOError: err.Error()}
 }
 
-// InternalError returns an "internal error".
-func InternalError(format string, args ...any) *Error {
-	return &Error{Tag: "internal error", Details: sprintf(format, args)}
+// PermissionError returns a "permission error".
+func PermissionError(format string, args ...any) *Error {
+	return &Error{Tag: "permission error", Details: sprintf(format, args)}
 }
 
 // AsError returns the *Error in err's chain. An error without one becomes an

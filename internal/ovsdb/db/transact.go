@@ -21,18 +21,13 @@ type Env struct {
 	// Permit, if not nil, is asked before an operation ("insert", "update",
 	// "mutate" or "delete") touches a table. columns are those that the
 	// operation names; for insert, without those it gives their default value;
-	// for delete, nil. An error, best a PermissionError, refuses the operation.
+	// for delete, nil. An error, best an ovsdb.PermissionError, refuses the operation.
 	Permit func(op string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error
 	// Elapsed is the time since the request arrived: what "wait" compares its
 	// timeout with.
 	Elapsed time.Duration
 	// NoWait makes a "wait" that is not met fail at once.
 	NoWait bool
-}
-
-// PermissionError returns a "permission error".
-func PermissionError(format string, args ...any) *ovsdb.Error {
-	return ovsdb.NewError("permission error", format, args...)
 }
 
 // Outcome is what became of a transaction.

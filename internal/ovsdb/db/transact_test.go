@@ -215,7 +215,7 @@ func TestPermit(t *testing.T) {
 		for _, c := range columns {
 			names += "." + c.Name
 			if c.Name == "n" {
-				return PermissionError("%s of %s is not yours", op, c.Name)
+				return ovsdb.PermissionError("%s of %s is not yours", op, c.Name)
 			}
 		}
 		asked = append(asked, op+" "+names)

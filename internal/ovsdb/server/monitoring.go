@@ -197,14 +197,14 @@ func (d *database) convert(s *session, m jsonrpc.Message, _ *batch) {
 func (d *database) convertTo(s *session, m jsonrpc.Message) error {
 	switch {
 	case s.access.role != "":
-		return ovsdb.NewError("permission error", `RBAC rules for client "%s" role "%s" prohibit "convert" of database %s `+
+		return ovsdb.PermissionError(`RBAC rules for client "%s" role "%s" prohibit "convert" of database %s `+
 			"(only the root role may convert databases)", s.peerID, s.access.role, d.name)
 	case s.readOnly() || d.readOnly:
 		return ovsdb.NewError("not allowed", "conversion is not allowed for read-only database %s", d.name)
 	case m.Params.Len() != 2:
 		return ovsdb.SyntaxError(m.Params, "", "array expected")
 	case d.srv.opts.Roles != nil && !s.access.trusted && !s.access.local:
-		return ovsdb.NewError("permission error", `"convert" of database %s is not allowed over the network`, d.name)
+		return ovsdb.PermissionError(`"convert" of database %s is not allowed over the network`, d.name)
 	case d.failed != nil:
 		return ovsdb.IOError(d.failed, "database %s is read-only after an I/O error", d.name)
 	}
