@@ -2,7 +2,6 @@ package vtep
 
 import (
 	"iter"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -17,7 +16,7 @@ import (
 // marked dirty, so that its cost is that of the change:
 //
 //	feed     rows into the indexes: who uses which locator, set, switch      feed.go
-//	settle   ports.go      bindings, and with them
+//	settle   port.go       bindings, and with them
 //	         lswitch.go    which switches are active
 //	         unicast.go    the tunnel of each MAC
 //	         flood.go      the tunnels of each group
@@ -313,12 +312,6 @@ func (c *Compiler) ActiveSwitches() iter.Seq[intent.SwitchID] {
 		}
 	}
 }
-
-// Peers yields the VTEPs that rows of active switches lead to.
-func (c *Compiler) Peers() iter.Seq[netip.Addr] { return maps.Keys(c.peers) }
-
-// WantsPeer says whether peer is one of Peers.
-func (c *Compiler) WantsPeer(peer netip.Addr) bool { return c.peers[peer] > 0 }
 
 // lacksTunnelIP says whether rows of active switches ask for tunnels, and there is no address
 // that they could begin at.

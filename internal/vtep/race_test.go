@@ -190,7 +190,7 @@ func wanted(agents []*site, ips []string) string {
 				}
 			}
 		}
-		for peer := range a.c.Peers() {
+		for peer := range a.c.peers {
 			if peer == netip.MustParseAddr(ips[i]) {
 				lines = append(lines, "a tunnel to itself")
 			}

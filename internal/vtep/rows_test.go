@@ -157,7 +157,7 @@ func (b *book) verdict(c *Compiler) string {
 		}
 	}
 	peers := []string{}
-	for p := range c.Peers() {
+	for p := range c.peers {
 		peers = append(peers, p.String())
 	}
 	slices.Sort(peers)
