@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -173,6 +174,7 @@ func (r *remote) close() {
 // accept is the goroutine of a listener.
 func (r *remote) accept() {
 	defer r.done.Done()
+	told := "" // why accepting fails, as logged
 	for {
 		nc, err := r.listener.Accept()
 		if errors.Is(err, net.ErrClosed) || r.ctx.Err() != nil {
@@ -182,10 +184,14 @@ func (r *remote) accept() {
 			return
 		}
 		if err != nil {
-			r.srv.log.Warn(r.target + ": accept failed: " + stream.Reason(err))
+			if why := stream.Reason(err); why != told {
+				told = why
+				r.srv.log.Warn(r.target + ": accept failed: " + why)
+			}
 			time.Sleep(100 * time.Millisecond) // out of descriptors, most likely
 			continue
 		}
+		told = ""
 		r.done.Add(1)
 		go r.serveAccepted(nc)
 	}
@@ -335,7 +341,7 @@ func (s *Server) ended(sess *session, err error) {
 		s.log.Debug(sess.name + ": disconnected")
 	case errors.Is(err, errNoAnswer):
 		// The link has said so.
-	case errors.As(err, new(net.Error)):
+	case errors.As(err, new(net.Error)), errors.Is(err, io.ErrUnexpectedEOF):
 		s.log.Info(sess.name + ": connection dropped (" + stream.Reason(err) + ")")
 	default:
 		s.log.Warn(sess.name + ": " + text)
