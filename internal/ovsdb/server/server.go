@@ -169,20 +169,21 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
 	defer loading.Unlock()
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	var d *db.Database
-	recovery, err := file.Replay(func(record []byte) error {
+	recovery, err := file.ReplayPrepared(func(record []byte) (func() error, error) {
 		v, err := wire.Parse(record)
 		if err != nil {
+			return nil, err
+		}
+		return func() error {
+			if d != nil {
+				return d.ReplayRecord(v)
+			}
+			schema, err := ovsdb.ParseSchema(v)
+			if err == nil {
+				d = db.New(schema)
+			}
 			return err
-		}
-		if d != nil {
-			return d.ReplayRecord(v)
-		}
-		schema, err := ovsdb.ParseSchema(v)
-		if err != nil {
-			return err
-		}
-		d = db.New(schema)
-		return nil
+		}, nil
 	})
 	if err != nil {
 		return nil, err

@@ -18,6 +18,10 @@ func (r *Recovery) String() string {
 	return fmt.Sprintf("%d bytes from offset %d on were cut off and kept in %s: %v", r.Cut, r.Offset, r.SavedAs, r.Reason)
 }
 
+// Prepare looks at a record, which may still turn out to be corrupt, and returns
+// what applies it. It changes nothing that matters by itself. The record belongs to it.
+type Prepare func(record []byte) (apply func() error, err error)
+
 // Replay calls apply for each record in order; the first is the schema. A
 // record belongs to apply. The log ends where the file is damaged, or at a record
 // other than the first that apply refuses: what follows is cut off, and the
@@ -27,14 +31,22 @@ func (r *Recovery) String() string {
 // An error means that the file could not be read, or kept in order, or that
 // its first record is bad; nothing has been cut then.
 func (l *Log) Replay(apply func(record []byte) error) (*Recovery, error) {
-	r, err := l.replay(apply)
+	return l.ReplayPrepared(func(record []byte) (func() error, error) {
+		return func() error { return apply(record) }, nil
+	})
+}
+
+// ReplayPrepared is Replay, with the part of the work on large records that prepare does
+// beside the reading of them.
+func (l *Log) ReplayPrepared(prepare Prepare) (*Recovery, error) {
+	r, err := l.replay(prepare)
 	if err != nil {
 		return nil, fmt.Errorf("read database %s: %w", l.path, err)
 	}
 	return r, nil
 }
 
-func (l *Log) replay(apply func([]byte) error) (*Recovery, error) {
+func (l *Log) replay(prepare Prepare) (*Recovery, error) {
 	if l.replayed {
 		return nil, errors.New("it was read before")
 	}
@@ -42,7 +54,7 @@ func (l *Log) replay(apply func([]byte) error) (*Recovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	reason, err := s.run(apply, func() { l.grow(s) })
+	reason, err := s.run(prepare, func() { l.grow(s) })
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +84,11 @@ func (l *Log) grow(s *scanner) {
 	}
 }
 
-// run calls apply for every record, and good for those that apply accepts. It
+// run has every record applied, and calls good for those that are accepted. It
 // returns the reason why it ended before the end of the file, or an error.
-func (s *scanner) run(apply func([]byte) error, good func()) (reason, err error) {
+func (s *scanner) run(prepare Prepare, good func()) (reason, err error) {
 	for {
-		data, err := s.next()
+		apply, refused, err := s.next(prepare)
 		var d damage
 		switch {
 		case errors.Is(err, io.EOF):
@@ -86,11 +98,14 @@ func (s *scanner) run(apply func([]byte) error, good func()) (reason, err error)
 		case err != nil:
 			return nil, err
 		}
-		if err := apply(data[:len(data)-1]); err != nil {
+		if refused == nil {
+			refused = apply()
+		}
+		if refused != nil {
 			if s.n == 1 {
-				return nil, err
+				return nil, refused
 			}
-			return fmt.Errorf("record at offset %d: %w", s.prev, err), nil
+			return fmt.Errorf("record at offset %d: %w", s.prev, refused), nil
 		}
 		good()
 	}

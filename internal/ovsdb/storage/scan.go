@@ -33,33 +33,46 @@ func newScanner(f File) (*scanner, error) {
 // damage is an error of the content of a file, not of reading it.
 type damage struct{ error }
 
-// next returns the data of the next record, in memory of its own; io.EOF at a
-// clean end; a damage where the file is torn or corrupt.
-func (s *scanner) next() ([]byte, error) {
+// next reads the next record, in memory of its own, has prepare look at its
+// data, and returns what that returns; io.EOF at a clean end; a damage where
+// the file is torn or corrupt, whatever prepare said.
+func (s *scanner) next(prepare Prepare) (apply func() error, refused, err error) {
 	line, err := s.line()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	h, ok := parseHeader(line)
 	if !ok || h.magic != magic {
-		return nil, damage{fmt.Errorf("parse error at offset %d in header line %q", s.off, strings.TrimSuffix(line, "\n"))}
+		return nil, nil, damage{fmt.Errorf("parse error at offset %d in header line %q", s.off, strings.TrimSuffix(line, "\n"))}
 	}
 	at := s.off + int64(len(line))
 	if h.length > s.size-at {
-		return nil, damage{fmt.Errorf("%d bytes starting at offset %d are expected, but the file ends at %d",
+		return nil, nil, damage{fmt.Errorf("%d bytes starting at offset %d are expected, but the file ends at %d",
 			h.length, at, s.size)}
 	}
 	data := make([]byte, h.length)
 	if _, err := io.ReadFull(s.r, data); err != nil {
-		return nil, fmt.Errorf("read %d bytes at offset %d: %w", h.length, at, noEOF(err))
+		return nil, nil, fmt.Errorf("read %d bytes at offset %d: %w", h.length, at, noEOF(err))
 	}
-	if err := h.checkData(data, at); err != nil {
-		return nil, damage{err}
+	checked := make(chan error, 1)
+	if len(data) >= largeRecord {
+		go func() { checked <- h.checkData(data, at) }()
+		apply, refused = prepare(data[:len(data)-1])
+		err = <-checked
+	} else if err = h.checkData(data, at); err == nil {
+		apply, refused = prepare(data[:len(data)-1])
+	}
+	if err != nil {
+		return nil, nil, damage{err}
 	}
 	s.prev, s.off = s.off, at+h.length
 	s.n++
-	return data, nil
+	return apply, refused, nil
 }
+
+// largeRecord is the size from which a record is prepared while its checksum is
+// computed.
+const largeRecord = 256 << 10
 
 // line reads a header line. It may come without a line feed, if it is torn or
 // too long.
