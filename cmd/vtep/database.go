@@ -18,14 +18,10 @@ import (
 // openDatabase makes the database when it is absent, and serves it at RUNDIR/db.sock, at the
 // remotes of the command line, and at those of its Manager rows.
 func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
-	durability, err := r.durable()
-	if err != nil {
-		return nil, err
-	}
 	if err := createDatabase(r.db); err != nil {
 		return nil, err
 	}
-	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: durability, NetworkOnly: true}
+	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: r.durability, NetworkOnly: true}
 	if r.protect {
 		opts.Roles = protect
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/vtep/vtep/internal/daemon"
@@ -27,7 +28,7 @@ type ovsdbServer struct {
 	// The command line.
 	remotes    []string
 	run        string
-	durability string
+	durability server.Durability
 	noHistory  bool
 	readOnly   bool
 	looking    []string // remotes that are read-only
@@ -71,31 +72,21 @@ func runOVSDBServer(args []string) int {
 }
 
 func (o *ovsdbServer) options() []daemon.Option {
-	return []daemon.Option{
+	return slices.Concat([]daemon.Option{
 		daemon.Strings("remote", "REMOTE", "listen on or connect to REMOTE, or what db:DB,TABLE,COLUMN lists", &o.remotes),
 		daemon.String("run", "COMMAND", "run COMMAND, then exit with its status", &o.run),
 		daemon.Flag("no-dbs", "serve no database until add-db; otherwise the default is conf.db", &o.noDBs),
-		daemon.String("durability", "POLICY", "always (default), client or off: when a transaction waits for the disk", &o.durability),
+		durabilityOption(&o.durability),
 		daemon.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
 		daemon.Flag("read-only", "refuse all changes", &o.readOnly),
 		readOnlyRemoteOption(&o.looking),
 		protectOption(&o.protect),
-		{Long: "private-key", Short: 'p', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "private key for TLS",
-			Set: func(arg string) error { o.files.PrivateKey = arg; return nil }},
-		{Long: "certificate", Short: 'c', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate for TLS",
-			Set: func(arg string) error { o.files.Certificate = arg; return nil }},
-		{Long: "ca-cert", Short: 'C', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate of the authority of peers",
-			Set: func(arg string) error { o.files.CACert = arg; return nil }},
-		{Long: "bootstrap-ca-cert", Arg: daemon.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
-			Set: func(arg string) error { o.files.CACert, o.files.Bootstrap = arg, true; return nil }},
-		daemon.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &o.files.PeerCACert),
+	}, tlsOptions(&o.files), []daemon.Option{
 		daemon.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
 		daemon.String("ssl-ciphers", "LIST", "cipher suites of TLS 1.2, as OpenSSL writes them; default the safe ones", &o.files.Ciphers),
 		// The cipher suites of TLS 1.3 are those of the library: all of them are safe.
 		{Long: "ssl-ciphersuites", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
-		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
-		{Long: "version", Short: 'V', Set: func(string) error { return daemon.ErrVersion }},
-	}
+	}, commonOptions())
 }
 
 func (o *ovsdbServer) usage(w io.Writer) {
@@ -109,16 +100,7 @@ func (o *ovsdbServer) usage(w io.Writer) {
 
 // open makes the server with its databases and remotes.
 func (o *ovsdbServer) open(paths []string) error {
-	opts := server.Options{Logger: o.d.Logger("ovsdb_jsonrpc_server"), RunDir: o.d.Dirs.Run, ReadOnly: o.readOnly}
-	switch o.durability {
-	case "", "always":
-	case "client":
-		opts.Durability = server.DurableClient
-	case "off":
-		opts.Durability = server.DurableOff
-	default:
-		return fmt.Errorf("--durability=%s: not one of always, client and off", o.durability)
-	}
+	opts := server.Options{Logger: o.d.Logger("ovsdb_jsonrpc_server"), RunDir: o.d.Dirs.Run, ReadOnly: o.readOnly, Durability: o.durability}
 	if o.protect {
 		opts.Roles = protect
 	}

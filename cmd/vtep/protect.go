@@ -1,18 +1,9 @@
 package main
 
 import (
-	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
-
-func protectOption(p *bool) daemon.Option {
-	return daemon.Flag("protect", "peers on the network cannot write what belongs to the VTEP", p)
-}
-
-func readOnlyRemoteOption(p *[]string) daemon.Option {
-	return daemon.Strings("read-only-remote", "REMOTE", "like --remote, for peers that can change nothing (repeatable)", p)
-}
 
 // protect refuses what peers on the network may not write: what belongs to the VTEP, and all
 // of it to those of a remote that has a role, as no role is known here.

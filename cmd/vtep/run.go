@@ -43,7 +43,7 @@ type vtepRun struct {
 	remotes    []string
 	looking    []string // remotes that are read-only
 	protect    bool
-	durability string
+	durability server.Durability
 	files      stream.TLSFiles
 }
 
@@ -87,7 +87,7 @@ func (r *vtepRun) main(args []string) int {
 }
 
 func (r *vtepRun) options() []daemon.Option {
-	return []daemon.Option{
+	return slices.Concat([]daemon.Option{
 		daemon.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
 		daemon.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
 		daemon.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
@@ -98,25 +98,19 @@ func (r *vtepRun) options() []daemon.Option {
 		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
 		daemon.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		daemon.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
-		daemon.String("durability", "POLICY", "always (default), client or off: when a transaction waits for the disk", &r.durability),
-		{Long: "private-key", Short: 'p', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "private key for TLS",
-			Set: func(arg string) error { r.files.PrivateKey = arg; return nil }},
-		{Long: "certificate", Short: 'c', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate for TLS",
-			Set: func(arg string) error { r.files.Certificate = arg; return nil }},
-		{Long: "ca-cert", Short: 'C', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate of the authority of peers",
-			Set: func(arg string) error { r.files.CACert = arg; return nil }},
-		{Long: "bootstrap-ca-cert", Arg: daemon.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
-			Set: func(arg string) error { r.files.CACert, r.files.Bootstrap = arg, true; return nil }},
-		daemon.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &r.files.PeerCACert),
+		durabilityOption(&r.durability),
+	}, tlsOptions(&r.files), []daemon.Option{
 		{Long: "root-prefix", Arg: daemon.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
-		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
-		{Long: "version", Short: 'V', Set: func(string) error { return daemon.ErrVersion }},
-	}
+	}, commonOptions())
 }
 
 func (r *vtepRun) usage(w io.Writer) {
+	called := r.d.Name
+	if called == "vtep" {
+		called = "vtep run"
+	}
 	fmt.Fprintf(w, "run a VTEP: database server, agent and dataplane in one process\n"+
-		"usage: %s [OPTION]... PS-NAME\nwhere PS-NAME is the name of the Physical_Switch.\n\n", map[bool]string{true: "vtep run", false: r.d.Name}[r.d.Name == "vtep"])
+		"usage: %s [OPTION]... PS-NAME\nwhere PS-NAME is the name of the Physical_Switch.\n\n", called)
 	daemon.PrintOptions(w, r.options())
 	fmt.Fprintln(w, "\nDaemon and logging options:")
 	daemon.PrintOptions(w, r.d.Options())
@@ -158,9 +152,6 @@ func (r *vtepRun) check(names []string) error {
 	if slices.Contains(r.ports, "") {
 		return errors.New("--port=: the name of the port is empty")
 	}
-	if _, err := r.durable(); err != nil {
-		return err
-	}
 	// --detach leaves the directory: names must not depend on it.
 	if r.db == "" {
 		r.db = r.defaultDB()
@@ -173,18 +164,6 @@ func (r *vtepRun) check(names []string) error {
 		*path = abs
 	}
 	return nil
-}
-
-func (r *vtepRun) durable() (server.Durability, error) {
-	switch r.durability {
-	case "", "always":
-		return server.DurableAlways, nil
-	case "client":
-		return server.DurableClient, nil
-	case "off":
-		return server.DurableOff, nil
-	}
-	return 0, fmt.Errorf("--durability=%s: not one of always, client and off", r.durability)
 }
 
 // serve opens everything, says that it is ready, and runs until it is told to end.
