@@ -103,6 +103,7 @@ func (o *ovsdbServer) open(paths []string) error {
 	opts := server.Options{Logger: o.d.Logger("ovsdb_jsonrpc_server"), RunDir: o.d.Dirs.Run, ReadOnly: o.readOnly, Durability: o.durability}
 	if o.protect {
 		opts.Roles = protect
+		opts.NetworkOnly = true // who writes a Manager row must not make files with it
 	}
 	if o.noHistory {
 		opts.History = -1

@@ -128,6 +128,27 @@ func TestProtect(t *testing.T) {
 	}
 }
 
+// TestProtectOVSDBServer has the server alone protect a VTEP's database, and no other.
+func TestProtectOVSDBServer(t *testing.T) {
+	b := newOVSDBBed(t)
+	vtep := filepath.Join(b.env.DBDir, "vtep.db")
+	b.run("ovsdb-tool", "create", vtep, filepath.Join(testenv.Tree(t), "internal", "hwvtep", "vtep.ovsschema"))
+	port := freePort(t)
+	b.start("--protect", "--remote=punix:db.sock", "--remote=ptcp:"+port+":127.0.0.1", b.create("first"), vtep)
+	transact := func(target, params string) string { return b.run("ovsdb-client", "transact", target, params) }
+	const local = `["hardware_vtep",{"op":"delete","table":"Ucast_Macs_Local","where":[]}]`
+	remote := "tcp:127.0.0.1:" + port
+	if out := transact(remote, local); !strings.Contains(out, "permission error") {
+		t.Errorf("over the network: %s", out)
+	}
+	if out := transact("unix:db.sock", local); strings.Contains(out, "error") {
+		t.Errorf("over the unix socket: %s", out)
+	}
+	if out := transact(remote, `["first",{"op":"insert","table":"T","row":{"n":1}}]`); strings.Contains(out, "error") {
+		t.Errorf("another database: %s", out)
+	}
+}
+
 // TestOpenPort: both programs warn of a port that anybody can reach.
 func TestOpenPort(t *testing.T) {
 	const warning = "|WARN|ptcp:0: anybody who reaches this address can change the databases"
