@@ -98,10 +98,6 @@ func (a Atom) UUID() UUID {
 	return *(*UUID)(a.p)
 }
 
-// UUIDRef returns the storage of a UUIDType atom, or nil for the default
-// atom. It must not be changed.
-func (a Atom) UUIDRef() *UUID { return (*UUID)(a.p) }
-
 // IsDefault reports whether a is the default of type t: 0, false, "" or the
 // zero UUID.
 func (a Atom) IsDefault(t AtomicType) bool {

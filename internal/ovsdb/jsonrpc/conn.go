@@ -234,8 +234,7 @@ func (c *Conn) CloseSoon(patience time.Duration) {
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// LocalAddr and RemoteAddr are those of the stream.
-func (c *Conn) LocalAddr() net.Addr  { return c.nc.LocalAddr() }
+// RemoteAddr is that of the stream.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 func (c *Conn) poke() {

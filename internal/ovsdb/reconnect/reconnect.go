@@ -110,18 +110,12 @@ func New(name string, now time.Time, log *slog.Logger) *FSM {
 	}
 }
 
-// SetName changes the name that log lines show.
-func (f *FSM) SetName(name string) { f.name = name }
-
 // SetQuiet moves informational messages to debug level, for connections that are expected
 // to be short.
 func (f *FSM) SetQuiet(quiet bool) { f.quiet = quiet }
 
 // SetMaxTries limits the attempts; when they are used up the FSM disables itself.
 func (f *FSM) SetMaxTries(n int) { f.maxTries = n }
-
-// MaxTries is the number of attempts left.
-func (f *FSM) MaxTries() int { return f.maxTries }
 
 // SetFreeTries sets how many attempts are made without backing off; 0 and 1 both mean one.
 func (f *FSM) SetFreeTries(n int) { f.freeTries = n }

@@ -63,9 +63,6 @@ func (r *Reader) Next() ([]byte, error) {
 	}
 }
 
-// Buffered reports whether bytes were read that Next has not returned.
-func (r *Reader) Buffered() bool { return len(r.buf) > 0 }
-
 // fill reads more bytes.
 func (r *Reader) fill() error {
 	if len(r.buf) == cap(r.buf) {

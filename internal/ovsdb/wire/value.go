@@ -95,9 +95,6 @@ func (v Value) Kind() Kind {
 // Exists reports whether v is present.
 func (v Value) Exists() bool { return v.doc != nil }
 
-// IsNumber reports whether v is an Integer or a Real.
-func (v Value) IsNumber() bool { k := v.Kind(); return k == Integer || k == Real }
-
 // Bool reports whether v is true.
 func (v Value) Bool() bool { return v.Kind() == True }
 
