@@ -115,11 +115,18 @@ func (r *Reporter) buildMACs(tx *hwvtep.Txn) {
 }
 
 func (r *Reporter) buildMAC(tx *hwvtep.Txn, key intent.MACKey) {
-	for _, row := range r.spare[key] {
-		tx.DeleteUcastMACLocal(row.id)
-	}
 	row, have := r.macs[key.Switch][key.MAC]
-	switch want := r.wantMAC(key); {
+	want := r.wantMAC(key)
+	if r.mine.shared {
+		if !note(r.mine.macs, key, want, have) {
+			return
+		}
+	} else {
+		for _, row := range r.spare[key] {
+			tx.DeleteUcastMACLocal(row.id)
+		}
+	}
+	switch {
 	case want && !have:
 		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{
 			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.localLocator(tx)})

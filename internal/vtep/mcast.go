@@ -44,6 +44,9 @@ func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
 	want := !r.withdrawn && r.c.scope.tunnelIP.IsValid() && r.c.Active(id)
 	rows := slices.SortedFunc(maps.Keys(r.mcasts[id]), compareUUIDs)
+	if r.mine.shared && !note(r.mine.floods, id, want, len(rows) > 0) {
+		return
+	}
 	if want && len(rows) == 0 {
 		set := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: []UUID{r.localLocator(tx)}})
 		tx.InsertMcastMACLocal(hwvtep.McastMACLocal{MAC: hwvtep.UnknownDst, LogicalSwitch: UUID(id), LocatorSet: set})

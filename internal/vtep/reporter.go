@@ -37,6 +37,7 @@ type Reporter struct {
 	counters map[intent.BindingKey]plane.Counters // as last read
 	base     map[intent.BindingKey]plane.Counters // to add to what is read, so that nothing counts back
 	raised   map[UUID]struct{}                    // routers and ACLs that have a fault of ours
+	mine     mine
 	report   plane.Report
 	full     bool // a MAC limit is reached
 
@@ -100,6 +101,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
 		raised:   map[UUID]struct{}{},
+		mine:     newMine(),
 		todo:     newWork(),
 		pending:  newWork(),
 	}
@@ -119,6 +121,11 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	if r.homed != r.c.scope.tunnelIP {
 		r.homed = r.c.scope.tunnelIP
 		r.touchLearned()
+	}
+	if shared := r.c.scope.shared; r.mine.shared != shared {
+		r.mine = newMine()
+		r.mine.shared = shared
+		r.reread()
 	}
 	for id := range r.c.activity {
 		r.touchSwitch(id)

@@ -23,6 +23,7 @@ type scope struct {
 	aging    time.Duration       // of learned MACs; 0: never
 	trouble  map[string]string   // problems of our row: their text, and the fault of each
 	single   bool                // ours is the only switch in the database
+	shared   bool                // another switch has our tunnel IP too
 }
 
 func readScope(v *hwvtep.View, name string) scope {
@@ -39,6 +40,9 @@ func readScope(v *hwvtep.View, name string) scope {
 				s.others[ip] = true
 			}
 		}
+	}
+	if s.shared = s.others[s.tunnelIP]; s.shared {
+		s.trouble["tunnel_ips: another switch of the database has "+s.tunnelIP.String()+" too: rows that it may have written are left alone"] = ""
 	}
 	for ip := range s.ownIPs {
 		delete(s.others, ip)
@@ -83,6 +87,6 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 // sameWorld says whether what was compiled under o can be kept under s: whose addresses are
 // whose has not changed.
 func (s *scope) sameWorld(o *scope) bool {
-	return s.present == o.present && s.id == o.id && s.tunnelIP == o.tunnelIP &&
+	return s.present == o.present && s.id == o.id && s.tunnelIP == o.tunnelIP && s.shared == o.shared &&
 		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others)
 }
