@@ -1,119 +1,34 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/vtep/vtep/internal/testenv"
 )
 
-// authority signs certificates.
-type authority struct {
-	t    *testing.T
-	dir  string
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-	file string // its certificate
-}
-
-// identity is the files of a peer's TLS options.
-type identity struct{ key, cert string }
-
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	a := &authority{t: t, dir: t.TempDir(), key: newKey(t)}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IsCA: true,
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	if err == nil {
-		a.cert, err = x509.ParseCertificate(der)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.file = filepath.Join(a.dir, "ca.pem")
-	writePEM(t, a.file, "CERTIFICATE", der)
-	return a
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func writePEM(t *testing.T, file, kind string, ders ...[]byte) {
-	t.Helper()
-	var text []byte
-	for _, der := range ders {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})...)
-	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// issue makes a certificate, into the files of id.
-func (a *authority) issue(name string, id identity) identity {
-	a.t.Helper()
-	key := newKey(a.t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, KeyUsage: x509.KeyUsageDigitalSignature,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	writePEM(a.t, id.key, "PRIVATE KEY", private)
-	writePEM(a.t, id.cert, "CERTIFICATE", der, a.cert.Raw) // with the authority, for peers that bootstrap
-	return id
-}
-
-func (a *authority) identity(name string) identity {
-	a.t.Helper()
-	return a.issue(name, identity{filepath.Join(a.dir, name+"-key.pem"), filepath.Join(a.dir, name+"-cert.pem")})
-}
-
-// options are those of our programs and of Open vSwitch's.
-func (id identity) options(ca string) []string {
-	return []string{"--private-key=" + id.key, "--certificate=" + id.cert, ca}
+// tlsArgs are options of our programs and of Open vSwitch's.
+func tlsArgs(id testenv.Identity, ca string) []string {
+	return []string{"--private-key=" + id.Key, "--certificate=" + id.Cert, ca}
 }
 
 // TestTLS has the C programs speak TLS to a VTEP: keys of both sides are checked, authorities
 // are learned at first use in both directions, and renewed files need no restart.
 func TestTLS(t *testing.T) {
-	ours, others := newAuthority(t, "ours"), newAuthority(t, "others")
-	server, nvc, stranger := ours.identity("vtep"), ours.identity("nvc"), others.identity("stranger")
-	trust := "--ca-cert=" + ours.file
-	b := newVTEPBed(t, append(server.options(trust), "--remote=pssl:0:127.0.0.1")...)
+	ours, others := testenv.NewAuthority(t, "ours"), testenv.NewAuthority(t, "others")
+	server, nvc, stranger := ours.Issue("vtep"), ours.Issue("nvc"), others.Issue("stranger")
+	trust := "--ca-cert=" + ours.File
+	b := newVTEPBed(t, append(tlsArgs(server, trust), "--remote=pssl:0:127.0.0.1")...)
 	target := "ssl:127.0.0.1:" + b.ports(1)[0]
-	client := func(id identity, ca string) (string, error) {
-		out, err := b.env.Command("ovsdb-client", append(id.options(ca), "-vconsole:off", "--timeout=5", "list-dbs", target)...).CombinedOutput()
+	client := func(id testenv.Identity, ca string) (string, error) {
+		out, err := b.env.Command("ovsdb-client", append(tlsArgs(id, ca), "-vconsole:off", "--timeout=5", "list-dbs", target)...).CombinedOutput()
 		return string(out), err
 	}
-	if out, err := b.ctl(target, append(nvc.options(trust), "add-ls", "ls0")...).CombinedOutput(); err != nil {
+	if out, err := b.ctl(target, append(tlsArgs(nvc, trust), "add-ls", "ls0")...).CombinedOutput(); err != nil {
 		t.Fatalf("vtep-ctl: %v\n%s", err, out)
 	}
 	if out, err := client(nvc, trust); err != nil || !strings.Contains(out, "hardware_vtep") {
@@ -122,7 +37,7 @@ func TestTLS(t *testing.T) {
 	if out, err := client(stranger, trust); err == nil {
 		t.Errorf("a client of another authority got in:\n%s", out)
 	}
-	if out, err := client(nvc, "--ca-cert="+others.file); err == nil {
+	if out, err := client(nvc, "--ca-cert="+others.File); err == nil {
 		t.Errorf("a client that trusts another authority connected:\n%s", out)
 	}
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(target, "ssl:"), &tls.Config{InsecureSkipVerify: true})
@@ -154,9 +69,9 @@ func TestTLS(t *testing.T) {
 	})
 	target = "ssl:127.0.0.1:" + b.ports(1)[0]
 	// Renewed by the other authority: who trusts that one gets on.
-	others.issue("vtep", server)
+	others.Renew("vtep", server)
 	b.eventually(func() error {
-		_, err := client(nvc, "--ca-cert="+others.file)
+		_, err := client(nvc, "--ca-cert="+others.File)
 		return err
 	})
 	if out, err := client(nvc, trust); err == nil {
@@ -166,22 +81,22 @@ func TestTLS(t *testing.T) {
 
 // TestTLSBootstrap has a server learn its authority from the first client, and take no other.
 func TestTLSBootstrap(t *testing.T) {
-	ours, others := newAuthority(t, "ours"), newAuthority(t, "others")
-	server, nvc, stranger := ours.identity("vtep"), ours.identity("nvc"), others.identity("stranger")
+	ours, others := testenv.NewAuthority(t, "ours"), testenv.NewAuthority(t, "others")
+	server, nvc, stranger := ours.Issue("vtep"), ours.Issue("nvc"), others.Issue("stranger")
 	learned := filepath.Join(t.TempDir(), "learned.pem")
 	b := newOVSDBBed(t)
-	b.start(append(server.options("--bootstrap-ca-cert="+learned), "--remote=pssl:0:127.0.0.1", b.create("first"))...)
+	b.start(append(tlsArgs(server, "--bootstrap-ca-cert="+learned), "--remote=pssl:0:127.0.0.1", b.create("first"))...)
 	_, port, _ := strings.Cut(readText(t, filepath.Join(b.env.LogDir, "ovsdb-server.log")), "listening on port ")
 	port, _, _ = strings.Cut(port, "\n")
-	list := func(id identity) (string, error) {
-		out, err := b.env.Command("ovsdb-client", append(id.options("--ca-cert="+ours.file), "-vconsole:off", "--timeout=5",
+	list := func(id testenv.Identity) (string, error) {
+		out, err := b.env.Command("ovsdb-client", append(tlsArgs(id, "--ca-cert="+ours.File), "-vconsole:off", "--timeout=5",
 			"list-dbs", "ssl:127.0.0.1:"+port)...).CombinedOutput()
 		return string(out), err
 	}
 	if out, err := list(nvc); err != nil {
 		t.Errorf("first use: %v\n%s", err, out)
 	}
-	if readText(t, learned) != readText(t, ours.file) {
+	if readText(t, learned) != readText(t, ours.File) {
 		t.Error("another authority was learned")
 	}
 	if out, err := list(stranger); err == nil {

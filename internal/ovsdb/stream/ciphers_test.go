@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"slices"
 	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 func TestParseCiphers(t *testing.T) {
@@ -48,10 +50,10 @@ func TestParseCiphers(t *testing.T) {
 }
 
 func TestCiphers(t *testing.T) {
-	a := newAuthority(t, "ours")
+	a := testenv.NewAuthority(t, "ours")
 	load := func(name, ciphers string) *TLS {
-		key, cert := a.issue(t, name)
-		id, err := LoadTLS(TLSFiles{PrivateKey: key, Certificate: cert, CACert: a.file, Protocols: "TLSv1.2", Ciphers: ciphers})
+		files := a.Issue(name)
+		id, err := LoadTLS(TLSFiles{PrivateKey: files.Key, Certificate: files.Cert, CACert: a.File, Protocols: "TLSv1.2", Ciphers: ciphers})
 		if err != nil {
 			t.Fatal(err)
 		}
