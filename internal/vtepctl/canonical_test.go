@@ -3,6 +3,7 @@ package vtepctl_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 )
@@ -28,7 +29,11 @@ func canonical(tables []dumped) (rows string, labels map[string]string) {
 				lines = append(lines, line)
 			}
 		}
+		settled := maps.Equal(labels, next)
 		labels = next
+		if settled {
+			break
+		}
 	}
 	sort.Strings(lines)
 	return strings.Join(lines, "\n"), labels

@@ -76,10 +76,16 @@ func printsRows(args []string) bool {
 // step runs one command line with both, and says whether nothing differed.
 func (p *pair) step(args ...string) bool {
 	p.t.Helper()
-	c := run(p.t, p.c.theirs(p.t, args...))
-	ours := run(p.t, p.ours.ours(p.t, args...))
-	cRows, cLabels := canonical(p.c.dump(p.t))
-	ourRows, ourLabels := canonical(p.ours.dump(p.t))
+	var c, ours result
+	var cRows, ourRows string
+	var cLabels, ourLabels map[string]string
+	both(func() {
+		c = run(p.t, p.c.theirs(p.t, args...))
+		cRows, cLabels = canonical(p.c.dump(p.t))
+	}, func() {
+		ours = run(p.t, p.ours.ours(p.t, args...))
+		ourRows, ourLabels = canonical(p.ours.dump(p.t))
+	})
 	var diffs []string
 	differ := func(what, want, got string) {
 		if want != got {
@@ -97,13 +103,25 @@ func (p *pair) step(args ...string) bool {
 	return len(diffs) == 0
 }
 
+// both runs two functions at once. If f ends the test it ends only itself; there is nothing to
+// compare then, and that is a difference.
+func both(f, g func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	g()
+	<-done
+}
+
 // same runs a command line that only reads with both tools on the same database: then UUIDs
 // are equal, and the output must be, byte for byte. Rows that come in the order of a hash
 // table in C are sorted.
 func (p *pair) same(args ...string) bool {
 	p.t.Helper()
-	c := run(p.t, p.c.theirs(p.t, args...))
-	ours := run(p.t, p.c.ours(p.t, args...))
+	var c, ours result
+	both(func() { c = run(p.t, p.c.theirs(p.t, args...)) }, func() { ours = run(p.t, p.c.ours(p.t, args...)) })
 	if slices.Contains(args, "list") || slices.Contains(args, "find") {
 		c.stdout, ours.stdout = sortRows(c.stdout), sortRows(ours.stdout)
 	}

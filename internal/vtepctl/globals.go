@@ -15,6 +15,7 @@ import (
 type globals struct {
 	log     Log
 	db      string
+	dbGiven bool // by --db, though it may be empty
 	oneline bool
 	dryRun  bool
 	strict  bool
@@ -36,7 +37,7 @@ var (
 func globalOptions() []option {
 	return []option{
 		{long: "db", arg: requiredArg, argName: "SERVER", help: "the database server (default: unix:RUNDIR/db.sock)",
-			set: func(g *globals, arg string) error { g.db = arg; return nil }},
+			set: func(g *globals, arg string) error { g.db, g.dbGiven = arg, true; return nil }},
 		{long: "no-syslog", help: "accepted for compatibility; nothing is sent to syslog", set: ignore},
 		{long: "dry-run", help: "do everything but change the database",
 			set: func(g *globals, _ string) error { g.dryRun = true; return nil }},
@@ -82,7 +83,8 @@ func globalOptions() []option {
 			set: func(g *globals, arg string) error { g.tls.CACert = arg; return nil }},
 		{long: "ssl-protocols", arg: requiredArg, argName: "PROTOS", help: "TLS: the versions to allow, as TLSv1.3 or TLSv1.2+ (default: TLSv1.2+)",
 			set: func(g *globals, arg string) error { g.tls.Protocols = arg; return nil }},
-		{long: "ssl-ciphers", arg: requiredArg, argName: "CIPHERS", help: "accepted for compatibility", set: ignore},
+		{long: "ssl-ciphers", arg: requiredArg, argName: "CIPHERS", help: "TLS: the cipher suites of TLS 1.2 to allow, as OpenSSL writes them",
+			set: func(g *globals, arg string) error { g.tls.Ciphers = arg; return nil }},
 		{long: "ssl-ciphersuites", arg: requiredArg, argName: "SUITES", help: "accepted for compatibility", extra: true, set: ignore},
 		{long: "ssl-server-name", arg: requiredArg, argName: "NAME", help: "accepted for compatibility", extra: true, set: ignore},
 		{long: "bootstrap-ca-cert", arg: requiredArg, argName: "FILE", help: "like --ca-cert; if FILE does not exist, trust the first server and save its authority there",

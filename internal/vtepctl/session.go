@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -29,7 +30,13 @@ func (e *connectionError) Error() string {
 func (e *connectionError) Unwrap() error { return e.err }
 
 // reason words the cause of an error as the C library does.
-func reason(err error) string { return stream.Reason(err) }
+func reason(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return dns.Name + ": " + dns.Err
+	}
+	return stream.Reason(err)
+}
 
 // event is something that the connection brings: the reply to a call, or an update.
 type event struct {
@@ -54,8 +61,8 @@ func (t *tool) connect() (*session, error) {
 	s := &session{target: t.db, events: make(chan event, 64), have: newReplica()}
 	var conn net.Conn
 	var err error
-	for _, target := range strings.Split(t.db, ",") {
-		if conn, err = t.dial(strings.TrimSpace(target)); err == nil {
+	for _, target := range splitTargets(t.db) {
+		if conn, err = t.dial(target); err == nil {
 			break
 		}
 	}
@@ -68,6 +75,35 @@ func (t *tool) connect() (*session, error) {
 		}
 	})
 	return s, nil
+}
+
+// splitTargets splits a list of servers at the commas that another one follows: names of
+// sockets may have commas.
+func splitTargets(list string) []string {
+	var targets []string
+	for {
+		list = strings.TrimLeft(list, " \t")
+		end := nextTarget(list)
+		if end < 0 {
+			return append(targets, list)
+		}
+		targets = append(targets, list[:end])
+		list = list[end+1:]
+	}
+}
+
+// nextTarget finds the comma before the next server, or -1.
+func nextTarget(list string) int {
+	for i := range len(list) {
+		if list[i] != ',' {
+			continue
+		}
+		method, _, ok := strings.Cut(strings.TrimLeft(list[i+1:], " \t"), ":")
+		if ok && slices.Contains([]string{"tcp", "ssl", "unix", "ptcp", "pssl", "punix", "cid"}, method) {
+			return i
+		}
+	}
+	return -1
 }
 
 // dial connects to a server, or waits for one to connect.

@@ -140,6 +140,9 @@ func TestServerGone(t *testing.T) {
 		{"unix:nonexistent", "No such file or directory"},
 		{"tcp:127.0.0.1:1", "Connection refused"},
 		{"foo:bar", "Address family not supported by protocol"},
+		{"", "Address family not supported by protocol"}, // and not the default
+		{"unix:/nonexistent,", "No such file or directory"},
+		{"tcp:host.invalid:1", "host.invalid: no such host"},
 	} {
 		r := run(t, d.ours(t, "--db="+tt.db, "list-ps"))
 		want := "vtep-ctl: " + tt.db + ": database connection failed (" + tt.want + ")\n"

@@ -146,10 +146,11 @@ func (t *tool) run() error {
 	return t.transact(calls)
 }
 
-// chooseDB chooses the server if none was named. Only where the C tool would fail, because
+// chooseDB chooses the server if none was named: an empty name, as of a variable that a
+// script forgot to set, is an error and no wish for the default. Only where the C tool would fail, because
 // its socket is not there, it is the one of "vtep run".
 func (t *tool) chooseDB() {
-	if t.db != "" {
+	if t.dbGiven {
 		return
 	}
 	t.db = "unix:" + t.RunDir + "/db.sock"
@@ -236,5 +237,8 @@ func (t *tool) hint(err error) string {
 	return ""
 }
 
-// LogModules are the modules that messages of the tool come from.
-var LogModules = []string{"vtep_ctl", "db_ctl_base", "ovsdb_idl", "fatal_signal", "vlog"}
+// LogModules are the modules that messages of the tool come from, and those that only the C
+// tool has messages of, which scripts may want to silence all the same.
+var LogModules = []string{"vtep_ctl", "db_ctl_base", "ovsdb_idl", "fatal_signal", "vlog",
+	"command_line", "coverage", "dns_resolve", "entropy", "hmap", "netdev", "netdev_linux", "netlink", "netlink_socket",
+	"ovs_rcu", "ovs_replay", "ovs_thread"}
