@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -211,7 +212,7 @@ func (l *Log) Set(spec string) error {
 	case strings.EqualFold(word, "PATTERN"):
 		return l.setPattern(rest)
 	case strings.EqualFold(word, "FACILITY"):
-		return nil // of syslog
+		return checkFacility(rest)
 	}
 	name, dest, level := "", destinations, slog.Level(0)
 	haveLevel := false
@@ -301,6 +302,17 @@ func parseDestination(word string) (destination, bool) {
 		}
 	}
 	return destinations, false
+}
+
+// checkFacility says whether a facility of syslog exists, though nothing is sent there.
+func checkFacility(name string) error {
+	for known := range strings.FieldsSeq("kern user mail daemon auth syslog lpr news uucp clock ftp ntp audit alert clock2 " +
+		"local0 local1 local2 local3 local4 local5 local6 local7") {
+		if strings.EqualFold(name, known) {
+			return nil
+		}
+	}
+	return errors.New("invalid facility")
 }
 
 // nextWord takes the first word of a specification, and one separator after it.
