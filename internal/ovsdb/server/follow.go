@@ -20,29 +20,15 @@ type follower struct {
 // before it returns, and again whenever the table changes, as long as the database has the
 // schema it has now. tell must be quick; it must not call the server.
 func (s *Server) FollowColumn(name string, tell func(string)) error {
-	parts := strings.FieldsFunc(strings.TrimPrefix(name, "db:"), func(c rune) bool { return c == ',' })
-	if len(parts) < 3 {
-		return fmt.Errorf("%q: invalid syntax", name)
-	}
-	d := s.find(parts[0])
-	if d == nil {
-		return fmt.Errorf("%q: no database named %s", name, parts[0])
-	}
-	err := fmt.Errorf("%q: no database named %s", name, parts[0])
-	d.do(func() {
-		var m *managers
-		if m, err = findColumn(d.db.Schema(), name, parts[1], parts[2]); err != nil {
-			return
-		}
+	return s.onColumn(name, func(d *database, m *managers) error {
 		if m.column.Type.Key.Type != ovsdb.String || m.column.Type.IsMap() {
-			err = fmt.Errorf("%q: table %q column %q is not string or set of strings", name, parts[1], parts[2])
-			return
+			return fmt.Errorf("%q: table %q column %q is not string or set of strings", name, m.table.Name, m.column.Name)
 		}
 		f := &follower{m.table, m.column, tell}
 		d.followers = append(d.followers, f)
 		f.read(d)
+		return nil
 	})
-	return err
 }
 
 // read tells the present value.

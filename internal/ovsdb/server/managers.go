@@ -25,20 +25,30 @@ type managers struct {
 
 // watchColumn begins to follow the column that a "db:" remote names.
 func (s *Server) watchColumn(name string) error {
+	return s.onColumn(name, func(d *database, m *managers) error {
+		d.watch[name] = m
+		s.remotes.setManaged(name, m.targets(d))
+		return nil
+	})
+}
+
+// onColumn finds the column named "db:DB,TABLE,COLUMN", and calls f with it in the loop of its
+// database.
+func (s *Server) onColumn(name string, f func(*database, *managers) error) error {
 	parts := strings.FieldsFunc(strings.TrimPrefix(name, "db:"), func(c rune) bool { return c == ',' })
 	if len(parts) < 3 {
 		return fmt.Errorf("%q: invalid syntax", name)
 	}
+	err := fmt.Errorf("%q: no database named %s", name, parts[0])
 	d := s.find(parts[0])
 	if d == nil {
-		return fmt.Errorf("%q: no database named %s", name, parts[0])
+		return err
 	}
-	err := fmt.Errorf("%q: no database named %s", name, parts[0])
+	// A database that is closed meanwhile runs nothing: the error stays.
 	d.do(func() {
 		var m *managers
 		if m, err = findColumn(d.db.Schema(), name, parts[1], parts[2]); err == nil {
-			d.watch[name] = m
-			s.remotes.setManaged(name, m.targets(d))
+			err = f(d, m)
 		}
 	})
 	return err
