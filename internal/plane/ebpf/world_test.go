@@ -19,10 +19,6 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-// The main thread must not be one of those that enter a namespace and end: it does not end,
-// and then the process seems to live there.
-func init() { runtime.LockOSThread() }
-
 // world is the picture in which the plane is tested:
 //
 //	hosts ns        vtep ns                              far ns
