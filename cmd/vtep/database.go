@@ -57,7 +57,7 @@ func (r *vtepRun) serveDatabase(s *server.Server) error {
 			return fmt.Errorf("listen on %s: %w", remote, err)
 		}
 	}
-	for _, remote := range r.looking {
+	for _, remote := range r.readOnlyRemotes {
 		if err := s.AddReadOnlyRemote(remote); err != nil {
 			return fmt.Errorf("listen on %s: %w", remote, err)
 		}

@@ -101,7 +101,7 @@ func (o *ovsdbServer) removeRemote(args []string) (string, error) {
 	}
 	return "", o.state.change(func(s *serverState) {
 		gone := func(r string) bool { return r == args[0] }
-		s.Remotes, s.Looking = slices.DeleteFunc(s.Remotes, gone), slices.DeleteFunc(s.Looking, gone)
+		s.Remotes, s.ReadOnlyRemotes = slices.DeleteFunc(s.Remotes, gone), slices.DeleteFunc(s.ReadOnlyRemotes, gone)
 	})
 }
 
@@ -160,16 +160,16 @@ func (o *ovsdbServer) memory() string {
 // serverState is what the control commands can change of what is served. Under --monitor it
 // is kept in a file that outlives a crash.
 type serverState struct {
-	Databases []string
-	Remotes   []string
-	Looking   []string // remotes that are read-only
+	Databases       []string
+	Remotes         []string
+	ReadOnlyRemotes []string
 
 	mu   sync.Mutex
 	file *os.File // nil: no monitor
 }
 
-func newServerState(file *os.File, databases, remotes, looking []string) *serverState {
-	return &serverState{Databases: databases, Remotes: remotes, Looking: looking, file: file}
+func newServerState(file *os.File, databases, remotes, readOnlyRemotes []string) *serverState {
+	return &serverState{Databases: databases, Remotes: remotes, ReadOnlyRemotes: readOnlyRemotes, file: file}
 }
 
 // load replaces the state by that of the process before, if there was one.
@@ -187,7 +187,7 @@ func (s *serverState) load() error {
 	if len(b) == 0 {
 		return nil
 	}
-	s.Databases, s.Remotes, s.Looking = nil, nil, nil
+	s.Databases, s.Remotes, s.ReadOnlyRemotes = nil, nil, nil
 	if err := json.Unmarshal(b, s); err != nil {
 		return fmt.Errorf("load state: %w", err)
 	}

@@ -26,15 +26,15 @@ type ovsdbServer struct {
 	state  *serverState
 
 	// The command line.
-	remotes    []string
-	run        string
-	durability server.Durability
-	noHistory  bool
-	readOnly   bool
-	looking    []string // remotes that are read-only
-	protect    bool
-	noDBs      bool
-	files      stream.TLSFiles
+	remotes         []string
+	run             string
+	durability      server.Durability
+	noHistory       bool
+	readOnly        bool
+	readOnlyRemotes []string
+	protect         bool
+	noDBs           bool
+	files           stream.TLSFiles
 }
 
 func runOVSDBServer(args []string) int {
@@ -79,7 +79,7 @@ func (o *ovsdbServer) options() []daemon.Option {
 		durabilityOption(&o.durability),
 		daemon.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
 		daemon.Flag("read-only", "refuse all changes", &o.readOnly),
-		readOnlyRemoteOption(&o.looking),
+		readOnlyRemoteOption(&o.readOnlyRemotes),
 		protectOption(&o.protect),
 	}, tlsOptions(&o.files), []daemon.Option{
 		daemon.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
@@ -113,7 +113,7 @@ func (o *ovsdbServer) open(paths []string) error {
 		return err
 	}
 	// After a crash under --monitor the state is that of the process that crashed.
-	o.state = newServerState(o.d.State(), paths, o.remotes, o.looking)
+	o.state = newServerState(o.d.State(), paths, o.remotes, o.readOnlyRemotes)
 	if err := o.openAll(); err != nil {
 		o.server.Close()
 		return err
@@ -139,7 +139,7 @@ func (o *ovsdbServer) openAll() error {
 			return err
 		}
 	}
-	for _, name := range o.state.Looking {
+	for _, name := range o.state.ReadOnlyRemotes {
 		err := o.server.AddReadOnlyRemote(name)
 		if err != nil && (strings.HasPrefix(name, "db:") || errors.Is(err, server.ErrRemoteExists)) {
 			return err

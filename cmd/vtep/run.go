@@ -33,18 +33,18 @@ type vtepRun struct {
 	log *slog.Logger
 
 	// The command line.
-	name       string // of the physical switch
-	db         string
-	connect    string // an external server; empty: the embedded one
-	plane      string
-	pinDir     string
-	tunnelIP   string
-	ports      []string
-	remotes    []string
-	looking    []string // remotes that are read-only
-	protect    bool
-	durability server.Durability
-	files      stream.TLSFiles
+	name            string // of the physical switch
+	db              string
+	connect         string // an external server; empty: the embedded one
+	plane           string
+	pinDir          string
+	tunnelIP        string
+	ports           []string
+	remotes         []string
+	readOnlyRemotes []string
+	protect         bool
+	durability      server.Durability
+	files           stream.TLSFiles
 }
 
 func runVTEP(args []string) int {
@@ -91,7 +91,7 @@ func (r *vtepRun) options() []daemon.Option {
 		daemon.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
 		daemon.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
 		daemon.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
-		readOnlyRemoteOption(&r.looking),
+		readOnlyRemoteOption(&r.readOnlyRemotes),
 		protectOption(&r.protect),
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
 		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
@@ -137,7 +137,7 @@ func (r *vtepRun) check(names []string) error {
 	if r.connect != "" && r.db != "" {
 		return errors.New("--db and --connect exclude each other: with --connect the database is the other server's")
 	}
-	if r.connect != "" && len(r.remotes)+len(r.looking) > 0 {
+	if r.connect != "" && len(r.remotes)+len(r.readOnlyRemotes) > 0 {
 		return errors.New("--remote and --connect exclude each other: with --connect the other server listens")
 	}
 	if r.connect != "" && r.protect {
