@@ -240,12 +240,7 @@ func TestTwoSwitches(t *testing.T) {
 	onBoth(t, func(r *rig) {
 		a := r.start(newFabric("p0"), agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0"}})
 		b := r.start(newFabric("q0"), agent.Options{Name: "br1", TunnelIP: "192.0.2.2", Ports: []string{"q0"}})
-		testenv.Eventually(r, deadline, func() error {
-			if n := r.view().Len(hwvtep.TablePhysicalPort); n != 2 {
-				return fmt.Errorf("%d ports", n)
-			}
-			return nil
-		})
+		r.ports(2)
 		r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33",
 			"--", "bind-ls", "br0", "p0", "0", "ls0", "--", "bind-ls", "br1", "q0", "7", "ls0")
 		a.forwards("p0", frame(0xff, 1), "192.0.2.2/33")

@@ -16,12 +16,7 @@ func TestSameTunnelIP(t *testing.T) {
 	onBoth(t, func(r *rig) {
 		a := r.start(newFabric("p0"), agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0"}})
 		b := r.start(newFabric("q0"), agent.Options{Name: "br1", TunnelIP: "192.0.2.1", Ports: []string{"q0"}})
-		testenv.Eventually(r, deadline, func() error {
-			if n := r.view().Len(hwvtep.TablePhysicalPort); n != 2 {
-				return fmt.Errorf("%d ports", n)
-			}
-			return nil
-		})
+		r.ports(2)
 		r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "--", "add-mcast-remote", "ls0", "unknown-dst", "192.0.2.2",
 			"--", "add-ls", "ls1", "--", "set", "Logical_Switch", "ls1", "tunnel_key=34",
 			"--", "bind-ls", "br0", "p0", "0", "ls0", "--", "bind-ls", "br1", "q0", "0", "ls1")

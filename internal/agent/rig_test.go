@@ -265,6 +265,17 @@ func (v *vtep) forwards(port string, f []byte, want ...string) {
 	})
 }
 
+// ports waits until the agents have made their ports, n in all, for commands that name them.
+func (r *rig) ports(n int) {
+	r.Helper()
+	testenv.Eventually(r, deadline, func() error {
+		if have := r.view().Len(hwvtep.TablePhysicalPort); have != n {
+			return fmt.Errorf("%d ports, want %d", have, n)
+		}
+		return nil
+	})
+}
+
 // rows waits until the tables that agents write say what they should.
 func (r *rig) rows(want ...string) {
 	r.Helper()
