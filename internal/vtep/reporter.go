@@ -47,7 +47,7 @@ type Reporter struct {
 	todo     work
 	pending  work // handed to the transaction under way
 	failures int  // transactions that failed in a row
-	tokens   struct{ local UUID }
+	inserted UUID // stands for the locator that the transaction under way inserts; zero: none
 }
 
 // Learned says which MACs are learned on local ports.
@@ -301,7 +301,7 @@ func (r *Reporter) Build() *hwvtep.Txn {
 	parts := []func(*hwvtep.Txn){r.buildFaults, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildMACs}
 	for i := range parts {
 		tx := hwvtep.NewTxn(r.c.view.Layout())
-		r.tokens.local = UUID{}
+		r.inserted = UUID{}
 		if r.failures > 0 {
 			parts[(r.failures+i)%len(parts)](tx)
 		} else {
@@ -339,11 +339,11 @@ func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
 	if ids := r.c.byAddr[ip]; len(ids) > 0 && !r.c.locators[ids[0]].keyed {
 		return ids[0]
 	}
-	if r.tokens.local.IsZero() {
-		r.tokens.local = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
+	if r.inserted.IsZero() {
+		r.inserted = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
 			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip.String()})
 	}
-	return r.tokens.local
+	return r.inserted
 }
 
 // Busy says whether there may be something for Build to do.
