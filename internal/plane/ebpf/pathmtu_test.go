@@ -3,6 +3,7 @@ package ebpf
 import (
 	"encoding/binary"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -78,6 +79,16 @@ func TestPathMTU(t *testing.T) {
 	big = ipFrame(macR, macC, 1451-28)
 	w.send("h2", tag(big, 9))
 	w.expect("h2", tag(tooBig4(big, 1450), 9))
+
+	// Also about a receiver that is not known yet, once the members have their copies.
+	unknown := intent.MAC{2, 0, 0, 0, 0, 0x77}
+	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{{Peer: peerIP, VNI: 10}, {Peer: peerIP.Next(), VNI: 10}}
+	w.apply(p, s, nil)
+	time.Sleep(2 * time.Millisecond) // each port is told once a millisecond at most
+	big = ipFrame(unknown, macA, 1451-28)
+	w.send("h0", big)
+	w.expect("h0", tooBig4(big, 1450))
+	w.expect("h1", big)
 
 	// No answer to those who may be fragmented, to errors, to fragments.
 	for name, edit := range map[string]func([]byte){

@@ -3,7 +3,7 @@
 // that has been given tunnel metadata must not leave by a port any more).
 #pragma once
 
-#include "output.h"
+#include "toobig.h"
 
 #define FLOOD_MAX (1 << 16) // targets of one list; the agent refuses longer ones
 
@@ -13,6 +13,7 @@ struct flooding {
 	__u32 bd;
 	__u32 from; // slot it came from, gets no copy; 0: from a tunnel
 	__u32 held; // 1: last is waiting
+	__u32 sent; // 1: a tunnel got a copy
 	// The walk is one target behind, so that the last target gets the frame itself.
 	struct target last;
 	struct size size;
@@ -25,7 +26,8 @@ static __always_inline void copy_last(struct flooding *f)
 	__u32 slot;
 
 	if (f->last.ip) {
-		copy_tunnel(f->skb, &f->last, &f->size);
+		if (copy_tunnel(f->skb, &f->last, &f->size))
+			f->sent = 1;
 		return;
 	}
 	slot = f->last.id;
@@ -69,6 +71,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 	struct mac_key key = {};
 	struct flood_set *tunnels;
 	struct member *m;
+	struct peer *p;
 	__u32 slot, nobody = DROP_NO_DESTINATION;
 
 	if (!dst || !s)
@@ -97,8 +100,14 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 
 	if (!f.held)
 		return drop(nobody);
-	if (f.last.ip)
+	if (f.last.ip) {
+		// A unicast frame that no tunnel could take: its receiver is not heard of yet,
+		// and never will be if the sender does not learn to send less.
+		p = bpf_map_lookup_elem(&peers, &f.last.id);
+		if (p && !f.sent && !is_group(dst->mac) && !fits_tunnel(p, f.last.ip, &f.size))
+			return too_big(skb, from, p->mtu - OUTER_HEADERS - ETH_HLEN, &f.size);
 		return redirect_tunnel(skb, &f.last, &f.size);
+	}
 	slot = f.last.id;
 	m = bpf_map_lookup_elem(&members, &slot);
 	if (!m || m->bd != f.bd)

@@ -107,12 +107,14 @@ static __always_inline int redirect_tunnel(struct __sk_buff *skb, struct target 
 	return bpf_redirect(cfg->vxlan_ifindex, 0);
 }
 
-static __always_inline void copy_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
+// 1, or 0 when no copy was sent. The frame has tunnel metadata from the first copy on.
+static __always_inline int copy_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
 {
 	struct settings *cfg = get_config();
 
 	if (prepare_tunnel(skb, t, s) || !cfg)
-		return;
+		return 0;
 	if (bpf_clone_redirect(skb, cfg->vxlan_ifindex, 0))
 		drop(DROP_FAILED);
+	return 1;
 }
