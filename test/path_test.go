@@ -8,20 +8,23 @@ import (
 	"github.com/vtep/vtep/internal/lab"
 )
 
-// TestMainPath is the howto, with either vtep-ctl as the controller: two networks, untagged
+// TestMainPath is the howto, with either vtep-ctl as the controller, and by the ways of old
+// kernels: two networks, untagged
 // and in a VLAN; hosts reach those behind the kernel's VTEP; every frame is right in every
 // byte, at both ends.
 func TestMainPath(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		nvc  func(*world) nvc
+		args []string
 	}{
-		{"OVS", (*world).cs},
-		{"ours", (*world).ours},
+		{"OVS", (*world).cs, nil},
+		{"ours", (*world).ours, nil},
+		{"without short ways", (*world).ours, []string{"--no-direct", "--tc-filter"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.start(usual...)
+			w.start(append(c.args, usual...)...)
 			w.howto(c.nvc(w))
 
 			w.reach(lab.Host1, lab.Host3)

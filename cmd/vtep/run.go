@@ -38,6 +38,8 @@ type vtepRun struct {
 	connect         string // an external server; empty: the embedded one
 	plane           string
 	pinDir          string
+	noDirect        bool
+	tcFilter        bool
 	tunnelIP        string
 	ports           []string
 	remotes         []string
@@ -96,6 +98,8 @@ func (r *vtepRun) options() []daemon.Option {
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
 		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
 		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
+		daemon.Flag("no-direct", "ebpf plane: leave encapsulation and decapsulation to the kernel's vxlan device", &r.noDirect),
+		daemon.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
 		daemon.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		daemon.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
 		durabilityOption(&r.durability),
@@ -267,5 +271,6 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 		}
 		return fabric.Open(), nil
 	}
-	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf")})
+	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
+		NoDirectEncap: r.noDirect, NoDirectDecap: r.noDirect, Classic: r.tcFilter})
 }
