@@ -138,6 +138,50 @@ func TestOtherShells(t *testing.T) {
 	}
 }
 
+// TestOtherShellsAsk has the shells that are there ask for completions. zsh gets stand-ins for
+// what its completion system has, and the option that this sets and that matters.
+func TestOtherShellsAsk(t *testing.T) {
+	d := filled(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(self, filepath.Join(bin, programName)); err != nil {
+		t.Fatal(err)
+	}
+	for shell, script := range map[string]string{
+		"zsh": `compdef() { }
+			_call_program() { shift; eval "$*" }
+			compadd() { print -rl -- ${(P)@[-1]} }
+			source $1
+			setopt rc_expand_param
+			words=(vtep-ctl del-port br0 '') CURRENT=4; _vtep_ctl
+			words=(vtep-ctl -- del-port br0 two\\ w) CURRENT=5; _vtep_ctl
+			words=(vtep-ctl del-port br0 '"two w') CURRENT=4; _vtep_ctl`,
+		"fish": `source $argv[1]; complete -C "vtep-ctl del-port br0 "; complete -C 'vtep-ctl -- del-port br0 two\ w'
+			complete -C 'vtep-ctl del-port br0 "two w'`,
+	} {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			t.Logf("%s is not here; it was not asked", shell)
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "script")
+		if err := os.WriteFile(file, []byte(d.must(t, "completion", shell)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cmd := d.env.Command(path, "-f", "-c", script, shell, file)
+		if shell == "fish" {
+			cmd = d.env.Command(path, "--no-config", "-c", script, file)
+		}
+		cmd.Env = append(cmd.Env, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+		if r := run(t, cmd); r.stdout != "eth1\ntwo words\ntwo words\ntwo words\n" || r.stderr != "" {
+			t.Errorf("%s: %q %s", shell, r.stdout, r.stderr)
+		}
+	}
+}
+
 func TestSplitShellLine(t *testing.T) {
 	for line, want := range map[string][]string{
 		"":             {""},

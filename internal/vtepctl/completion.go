@@ -7,11 +7,11 @@ package vtepctl
 var completionScripts = map[string]string{
 	"bash": `# bash completion of vtep-ctl
 _vtep_ctl() {
-    local line IFS=$'\n'
+    local line
     COMPREPLY=()
-    for line in $("${COMP_WORDS[0]}" __complete bash "${COMP_LINE:0:COMP_POINT}" 2>/dev/null); do
+    while IFS= read -r line; do
         COMPREPLY+=("${line%%$'\t'*}")
-    done
+    done < <("${COMP_WORDS[0]}" __complete bash "${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:] ]]; then
         compopt -o nospace
     fi
@@ -22,8 +22,10 @@ complete -o default -F _vtep_ctl vtep-ctl
 # zsh completion of vtep-ctl
 _vtep_ctl() {
     local line
-    local -a plain described open
-    for line in "${(@f)$(_call_program vtep-ctl "${(q)words[1]} __complete zsh ${(@q)words[2,CURRENT]}" 2>/dev/null)}"; do
+    local -a given plain described open
+    given=("${(@Q)words[2,CURRENT]}")
+    given[-1]=${given[-1]#[\"\']}
+    for line in "${(@f)$(_call_program vtep-ctl "${(q)words[1]}" __complete zsh "${(@q)given}" 2>/dev/null)}"; do
         [[ -z $line ]] && continue
         if [[ ${line%%$'\t'*} == *[=:] ]]; then
             open+=("${line%%$'\t'*}")
@@ -43,8 +45,11 @@ fi
 `,
 	"fish": `# fish completion of vtep-ctl
 function __vtep_ctl_complete
-    set -l words (commandline -opc) (commandline -ct)
-    command $words[1] __complete fish $words[2..-1] 2>/dev/null
+    set -l words (commandline -opc)
+    set -l token (commandline -ct)
+    set -l word (string unescape -- "$token")
+    test -n "$word"; or set word (string trim --left --chars "\"'" -- "$token")
+    command $words[1] __complete fish $words[2..-1] "$word" 2>/dev/null
 end
 complete -c vtep-ctl -f -a '(__vtep_ctl_complete)'
 `,

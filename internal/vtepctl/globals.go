@@ -60,7 +60,7 @@ func globalOptions() []option {
 			set: func(g *globals, arg string) error { g.logFile = &arg; return nil }},
 		{long: "syslog-method", arg: requiredArg, argName: "METHOD", help: "accepted for compatibility", set: ignore},
 		{long: "syslog-target", arg: requiredArg, argName: "HOST:PORT", help: "accepted for compatibility", set: ignore},
-		{long: "format", short: 'f', arg: requiredArg, argName: "FORMAT", help: "list, table, html, csv or json (default: list)",
+		{long: "format", short: 'f', arg: requiredArg, argName: "FORMAT", help: "print tables as list, table, html, csv or json (default: list)",
 			set: func(g *globals, arg string) error { g.styled = true; return g.style.setFormat(arg) }},
 		{long: "data", short: 'd', arg: requiredArg, argName: "FORMAT", help: "print values as string, bare or json (default: string)",
 			set: func(g *globals, arg string) error { return g.style.setData(arg) }},
