@@ -79,6 +79,9 @@ func (r *vtepRun) main(args []string) int {
 		return 1
 	}
 	if err := daemon.Make(r.d.Dirs.Run); err != nil {
+		if errors.Is(err, os.ErrPermission) {
+			err = fmt.Errorf("%w: run as root, or name another directory with --rundir", err)
+		}
 		return r.d.Fatal(err)
 	}
 	if status, over := r.d.Start(); over {
