@@ -41,7 +41,7 @@ func globalOptions() []option {
 		{long: "no-syslog", help: "accepted for compatibility; nothing is sent to syslog", set: ignore},
 		{long: "dry-run", help: "do everything but change the database",
 			set: func(g *globals, _ string) error { g.dryRun = true; return nil }},
-		{long: "oneline", help: "print exactly one line for each command",
+		{long: "oneline", help: "print exactly one line for each command, and tables as usual",
 			set: func(g *globals, _ string) error { g.oneline = true; return nil }},
 		{long: "timeout", short: 't', arg: requiredArg, argName: "SECS", help: "end with SIGALRM after SECS seconds",
 			set: func(g *globals, arg string) error { return g.setTimeout(arg) }},

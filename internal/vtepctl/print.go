@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// print prints the output of all commands.
+// print prints the output of all commands. Where --oneline asks for text, --format=json is
+// about tables alone, as in the C tool: programs are known to give both.
 func (t *tool) print(calls []*call) {
 	for _, c := range calls {
 		switch {
-		case c.value != nil && t.style.format == formatJSON:
+		case c.value != nil && t.style.format == formatJSON && !t.oneline:
 			t.out.WriteString(formatJSONText(c.value, t.style.pretty))
 			t.out.WriteByte('\n')
 		case c.table != nil:

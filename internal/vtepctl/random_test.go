@@ -9,10 +9,7 @@ import (
 	"testing"
 )
 
-var (
-	randomSteps = flag.Int("steps", 60, "command lines that TestRandom runs")
-	randomSeed  = flag.Uint64("seed", 0, "seed of TestRandom; 0: a new one")
-)
+var randomSeed = flag.Uint64("seed", 0, "seed of TestRandom; 0: a new one")
 
 // TestRandom runs random command lines with both tools until they differ.
 func TestRandom(t *testing.T) {
@@ -25,7 +22,7 @@ func TestRandom(t *testing.T) {
 		g := &generator{rand.New(rand.NewPCG(seed, 0))}
 		p := newPair(t, server)
 		p.step("list-ps") // makes the Global row
-		for range *randomSteps {
+		for range 60 * effort(t) {
 			if !p.step(g.line()...) {
 				t.Fatalf("the databases are of no more use for comparing; run again with -seed=%d", seed)
 			}

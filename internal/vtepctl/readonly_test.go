@@ -41,6 +41,7 @@ var readOnly = lines(`
 	--columns=t list Physical_Switch
 	--no-headings list Physical_Switch
 	--oneline list Physical_Switch
+	--oneline -f json list-ps -- get Logical_Switch ls1 name other_config -- show -- get-manager -- list-bindings ps1 p1
 	--pretty -f json list Global
 	--pretty -f json --columns=name,other_config list Logical_Switch ls1
 	-f json list ACL
