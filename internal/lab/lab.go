@@ -22,7 +22,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 
 	"github.com/vtep/vtep/internal/namespace"
@@ -89,8 +88,21 @@ type Lab struct {
 	spaces map[Node]*namespace.Namespace
 }
 
-// validName keeps names short enough for devices and fit for paths.
-var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_]{0,19}$`)
+const maxName = 20
+
+// validName keeps names short enough for devices and fit for paths: letters, digits and, but
+// not first, underscores. It is no regular expression, as every program of the binary would
+// compile that when it starts.
+func validName(name string) bool {
+	for i, c := range []byte(name) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_' && i > 0:
+		default:
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxName
+}
 
 // ErrNotThere says that no lab of that name is up.
 var ErrNotThere = errors.New("no such lab")
@@ -98,7 +110,7 @@ var ErrNotThere = errors.New("no such lab")
 // Up builds the picture. The VTEP namespace has its devices, but no VTEP runs yet. When it
 // fails nothing is left behind.
 func Up(name string) (*Lab, error) {
-	if !validName.MatchString(name) {
+	if !validName(name) {
 		return nil, fmt.Errorf("lab name %q: must be at most 20 letters, digits and underscores", name)
 	}
 	if left, err := leftovers(name); err != nil {
