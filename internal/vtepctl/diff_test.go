@@ -1,9 +1,7 @@
 package vtepctl_test
 
 import (
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -14,20 +12,6 @@ import (
 func onServers(t *testing.T, test func(t *testing.T, server string)) {
 	t.Run("C", func(t *testing.T) { test(t, testenv.Program(t, "ovsdb-server")) })
 	t.Run("ours", func(t *testing.T) { test(t, filepath.Join(testenv.Binary(t), "ovsdb-server")) })
-}
-
-// effort says how much to compare: 1 by default, for a test that takes seconds; otherwise
-// what VTEP_TEST_EFFORT says.
-func effort(t *testing.T) int {
-	text := os.Getenv("VTEP_TEST_EFFORT")
-	if text == "" {
-		return 1
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		t.Fatalf("VTEP_TEST_EFFORT=%s is not a number", text)
-	}
-	return n
 }
 
 // TestCurated runs command lines that were chosen for what is special in them.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 var randomSeed = flag.Uint64("seed", 0, "seed of TestRandom; 0: a new one")
@@ -22,7 +24,7 @@ func TestRandom(t *testing.T) {
 		g := &generator{rand.New(rand.NewPCG(seed, 0))}
 		p := newPair(t, server)
 		p.step("list-ps") // makes the Global row
-		for range 60 * effort(t) {
+		for range 60 * testenv.Effort(t) {
 			if !p.step(g.line()...) {
 				t.Fatalf("the databases are of no more use for comparing; run again with -seed=%d", seed)
 			}

@@ -144,7 +144,7 @@ func TestUnusual(t *testing.T) {
 	onServers(t, func(t *testing.T, server string) {
 		p := newPair(t, server)
 		one := 1
-		if effort(t) == 1 && server != testenv.Program(t, "ovsdb-server") {
+		if testenv.Effort(t) == 1 && server != testenv.Program(t, "ovsdb-server") {
 			one = 4
 		}
 		for i, args := range unusual {

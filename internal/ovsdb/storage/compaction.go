@@ -68,6 +68,9 @@ func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) 
 		return err
 	}
 	err = snapshot(func(record []byte) error {
+		if err := checkLength(len(record)); err != nil {
+			return err
+		}
 		c.buf = appendRecord(c.buf[:0], record)
 		if err := writeAt(c.file, c.buf, c.size); err != nil {
 			return err

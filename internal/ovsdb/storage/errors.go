@@ -21,6 +21,8 @@ var (
 	ErrBroken = errors.New("log is broken by an earlier error")
 	// ErrNotReplayed says that Replay has to come first.
 	ErrNotReplayed = errors.New("log has not been replayed")
+	// ErrTooLong says that a record is longer than MaxRecord.
+	ErrTooLong = errors.New("record is too long")
 	// ErrReadOnly says that the log was opened only for reading.
 	ErrReadOnly = errors.New("log is open read-only")
 )

@@ -137,27 +137,53 @@ func (l *Log) Append(records ...[]byte) error {
 	case l.err != nil:
 		return l.broken()
 	}
-	l.buf = l.buf[:0]
-	for _, r := range records {
-		l.buf = appendRecord(l.buf, r)
+	if err := l.append(records); err != nil {
+		return fmt.Errorf("append to %s: %w", l.path, err)
 	}
+	return nil
+}
+
+func (l *Log) append(records [][]byte) error {
 	at := l.size.Load()
-	if err := writeAt(l.file, l.buf, at); err != nil {
-		err = fmt.Errorf("append to %s: %w", l.path, err)
+	if err := l.checkEnd(at); err != nil {
+		return err
+	}
+	buf := l.buf[:0]
+	for _, r := range records {
+		if err := checkLength(len(r)); err != nil {
+			return err
+		}
+		buf = appendRecord(buf, r)
+	}
+	if err := writeAt(l.file, buf, at); err != nil {
 		l.cut(at, err)
 		return err
 	}
-	if cap(l.buf) > maxKeptBuffer {
+	l.prev = at
+	l.size.Store(at + int64(len(buf)))
+	l.records += len(records)
+	if l.buf = buf; cap(buf) > maxKeptBuffer {
 		l.buf = nil
 	}
-	l.prev = at
-	l.size.Store(at + int64(len(l.buf)))
-	l.records += len(records)
 	return nil
 }
 
 // maxKeptBuffer is the most memory that stays with a Log between appends.
 const maxKeptBuffer = 4 << 20
+
+// checkEnd checks that the file ends at, where the next record is to begin: what another
+// program wrote there, or an error in counting, must not cost records that were
+// acknowledged. If it does not, the log is broken.
+func (l *Log) checkEnd(at int64) error {
+	switch size, err := l.file.Size(); {
+	case err != nil:
+		return err
+	case size != at:
+		l.err = fmt.Errorf("the file ends at %d, not at %d: something else writes to it", size, at)
+		return l.err
+	}
+	return nil
+}
 
 // writeAt writes all of b at off.
 func writeAt(f File, b []byte, off int64) error {

@@ -28,6 +28,18 @@ type header struct {
 	sum    [sha1.Size]byte
 }
 
+// MaxRecord is the length in bytes that the data of a record may have: what package wire
+// can read back.
+const MaxRecord = 1<<31 - 2
+
+// checkLength returns an ErrTooLong if a record cannot have length bytes of data.
+func checkLength(length int) error {
+	if length > MaxRecord {
+		return fmt.Errorf("%w: %d bytes, the most is %d", ErrTooLong, length, MaxRecord)
+	}
+	return nil
+}
+
 // appendRecord appends the record that holds data, a JSON object without a line feed.
 func appendRecord(dst, data []byte) []byte {
 	h := sha1.New()
