@@ -90,7 +90,7 @@ func text(v any) string {
 	case vtepRemote:
 		return fmt.Sprintf("%v vni %d", ipOf(v.Ip), v.Vni)
 	case vtepMember:
-		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d", v.Ifindex, v.Vid, v.Bd, v.Gen, v.Mtu)
+		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d flags %d", v.Ifindex, v.Vid, v.Bd, v.Gen, v.Mtu, v.Flags)
 	}
 	return fmt.Sprintf("%+v", v)
 }

@@ -18,7 +18,7 @@ import (
 // schemaVersion names the layout and meaning of the pinned maps. A change of either gives a
 // new number: the new process then fills fresh maps, swaps the programs on the devices, and
 // removes the old maps.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Flags of the settings map, as enum config_flags.
 const (
@@ -34,6 +34,8 @@ const (
 )
 
 const devicePromisc = 1 // as enum device_flags
+
+const memberNoTags = 1 // as enum member_flags
 
 // pins is the directory in bpffs that outlives the process.
 //

@@ -170,6 +170,7 @@ func (p *Plane) setBinding(key intent.BindingKey, d *domain) {
 		}
 		if prt := p.ports[key.Port]; prt != nil {
 			prt.bindings[key.VLAN] = b
+			p.placeUntagged(prt)
 		}
 		p.judge(b)
 	} else if b.domain != d {
@@ -223,6 +224,7 @@ func (p *Plane) delBinding(key intent.BindingKey) {
 	delete(p.unserved, key)
 	if prt := p.ports[key.Port]; prt != nil {
 		delete(prt.bindings, key.VLAN)
+		p.placeUntagged(prt)
 	}
 	p.leaveDomain(b)
 	b.domain = nil
@@ -251,13 +253,22 @@ func (p *Plane) place(b *binding) {
 		p.tMembers.set(b.slot, vtepMember{Gen: b.gen})
 		return
 	}
-	p.tMembers.set(b.slot, vtepMember{
-		Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu,
-	})
+	m := vtepMember{Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu}
+	if vid == 0 && len(prt.bindings) > 1 {
+		m.Flags = memberNoTags
+	}
+	p.tMembers.set(b.slot, m)
 	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)
 	if b.domain.members[b.slot] != b {
 		b.domain.members[b.slot] = b
 		p.soil(b.domain)
+	}
+}
+
+// placeUntagged places the binding of the untagged frames of prt, which depends on its others.
+func (p *Plane) placeUntagged(prt *port) {
+	if b := prt.bindings[0]; b != nil && b.domain != nil {
+		p.place(b)
 	}
 }
 

@@ -70,9 +70,11 @@ func TestDropReasons(t *testing.T) {
 		{"a tag inside, to a remote MAC", "tagged_overlay", frame(macR, macA, "", 0, 5)},
 		{"too big for the underlay", "too_big", fragmentable},
 		{"too big for a port", "too_big", ipFrame(macA, macB, 1480)},
+		{"a second tag, to a port with VLANs", "double_tagged", frame(macA, macB, "", 0, 7)},
+		{"a second tag, to an unknown MAC", "double_tagged", frame(macC, macB, "", 0, 7)},
 	} {
 		port := "p0"
-		if c.name == "too big for a port" {
+		if c.reason == "double_tagged" || c.name == "too big for a port" {
 			port = "p1"
 		}
 		before := w.drops(p)

@@ -24,6 +24,7 @@ var dropReasons = []string{
 	"not_ours",
 	"no_tunnel",
 	"failed",
+	"double_tagged",
 }
 
 // Stats implements plane.Plane.

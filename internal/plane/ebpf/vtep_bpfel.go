@@ -66,6 +66,7 @@ type vtepMember struct {
 	Gen     uint32
 	Port    uint32
 	Mtu     uint32
+	Flags   uint32
 }
 
 type vtepPeer struct {

@@ -23,6 +23,7 @@ const (
 	NoDestination  Drop = "no_destination"  // there is nobody to send it to
 	BadTunnelFrame Drop = "tagged_overlay"  // a frame with a tag, to a MAC behind a tunnel
 	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
+	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
 	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
 )
@@ -133,9 +134,15 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, fr frame) ([]Out, Drop) {
 // to the tunnels of its flood set.
 func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, fr frame) ([]Out, Drop) {
 	var outs []Out
+	refused := Forwarded // why the last copy that went nowhere did
 	for _, at := range f.members[dst.Switch] {
-		if !fromPort || at != in {
-			outs, _ = f.deliver(outs, at, fr)
+		if fromPort && at == in {
+			continue
+		}
+		var why Drop
+		if outs, why = f.deliver(outs, at, fr); why != Forwarded {
+			f.count(refused)
+			refused = why
 		}
 	}
 	if fromPort && !fr.tagged() {
@@ -143,10 +150,14 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 			outs = f.encapsulate(outs, t, fr)
 		}
 	}
-	if len(outs) == 0 {
-		return nil, NoDestination
+	switch {
+	case len(outs) > 0:
+		f.count(refused)
+		return outs, Forwarded
+	case refused != Forwarded:
+		return nil, refused
 	}
-	return outs, Forwarded
+	return nil, NoDestination
 }
 
 func (f *Fabric) floodSet(dst intent.MACKey) intent.FloodSet {
@@ -159,8 +170,11 @@ func (f *Fabric) floodSet(dst intent.MACKey) intent.FloodSet {
 }
 
 func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Drop) {
-	if !f.devices[at.Port] {
+	switch {
+	case !f.devices[at.Port]:
 		return outs, DeviceGone
+	case at.VLAN == 0 && fr.tagged() && f.vlans[at.Port] > 0:
+		return outs, DoubleTagged
 	}
 	c := f.counter(at)
 	c.PacketsToLocal++

@@ -42,6 +42,7 @@ type Fabric struct {
 	devices   map[string]bool
 	installed *intent.State
 	members   map[intent.SwitchID][]intent.BindingKey // the bindings of installed, by switch, sorted
+	vlans     map[string]int                          // the number of bindings of installed that have a VLAN, by port
 	ownVNI    map[uint32]intent.SwitchID              // of the switches whose overlay is up; kept while any source is accepted
 	learned   map[intent.MACKey]*station
 	onPort    map[string]int // number of learned by port
@@ -74,6 +75,7 @@ func New(opts Options) *Fabric {
 func (f *Fabric) clear() {
 	f.installed = intent.NewState()
 	f.members = map[intent.SwitchID][]intent.BindingKey{}
+	f.vlans = map[string]int{}
 	f.ownVNI = map[uint32]intent.SwitchID{}
 	f.learned = map[intent.MACKey]*station{}
 	f.onPort = map[string]int{}

@@ -109,12 +109,20 @@ func (f *Fabric) apply(d *intent.Delta) {
 }
 
 func (f *Fabric) enter(id intent.SwitchID, at intent.BindingKey) {
+	if at.VLAN != 0 {
+		f.vlans[at.Port]++
+	}
 	list := f.members[id]
 	i, _ := slices.BinarySearchFunc(list, at, intent.BindingKey.Compare)
 	f.members[id] = slices.Insert(list, i, at)
 }
 
 func (f *Fabric) leave(id intent.SwitchID, at intent.BindingKey) {
+	if at.VLAN != 0 {
+		if f.vlans[at.Port]--; f.vlans[at.Port] == 0 {
+			delete(f.vlans, at.Port)
+		}
+	}
 	list := f.members[id]
 	if i, ok := slices.BinarySearchFunc(list, at, intent.BindingKey.Compare); ok {
 		list = slices.Delete(list, i, i+1)

@@ -97,6 +97,56 @@ func innerTag(l *lab) {
 	l.fromPort("p1", f, toPort("p0", f.withTags(100, 43)))
 }
 
+// A host must not choose the VLAN that its frame leaves in by tagging it twice: what still has a
+// tag does not leave untagged by a port that has VLANs.
+func taggedTwice(l *lab) {
+	l.apply(site)
+	l.apply(func(s *intent.State) {
+		bind(s, "p0", 100, red)
+		bind(s, "p1", 0, red)
+		bind(s, "p1", 200, blue)
+		bind(s, "p2", 0, red)
+	})
+	f := l.frame(2, broadcastMAC)
+	l.fromPort("p1", f, toPort("p0", f.withTags(100)), toPort("p2", f))
+	for _, inner := range []uint16{200, 7, 0} {
+		f = l.frame(1, broadcastMAC, 100, inner) // p2 has no VLAN: for its host all is data
+		l.fromPort("p0", f, toPort("p2", f.withTags(inner)))
+		l.fromPort("p0", l.frame(1, station(2), 100, inner)) // known
+		l.fromPort("p2", l.frame(3, station(2), 0, inner))   // behind a priority tag
+	}
+	l.fromPort("p0", l.frame(1, station(2), 100, 0, 200))
+	f = l.frame(1, station(2), 100)
+	l.fromPort("p0", f, toPort("p1", f.withTags()))
+	f = l.frame(3, broadcastMAC, 0, 200)
+	l.fromPort("p2", f, toPort("p0", f.withTags(100, 200)))
+
+	// Back to the port that it came from, by another binding.
+	l.apply(func(s *intent.State) { bind(s, "p1", 300, red) })
+	f = l.frame(4, broadcastMAC, 300, 200)
+	l.fromPort("p1", f, toPort("p0", f.withTags(100, 200)), toPort("p2", f.withTags(200)))
+	l.fromPort("p1", l.frame(4, station(2), 300, 200))
+
+	// It depends on the bindings as they are now, whatever came first.
+	l.apply(func(s *intent.State) {
+		delete(s.Bindings, at("p1", 200))
+		delete(s.Bindings, at("p1", 300))
+	})
+	f = l.frame(1, station(2), 100, 200)
+	l.fromPort("p0", f, toPort("p1", f.withTags(200)))
+	l.apply(func(s *intent.State) { bind(s, "p2", 200, blue) })
+	f = l.frame(1, broadcastMAC, 100, 200)
+	l.fromPort("p0", f, toPort("p1", f.withTags(200)))
+	l.apply(func(s *intent.State) {
+		delete(s.Ports, "p2")
+		delete(s.Bindings, at("p2", 0))
+		delete(s.Bindings, at("p2", 200))
+	})
+	l.apply(func(s *intent.State) { s.Ports["p2"] = intent.Port{}; bind(s, "p2", 200, blue); bind(s, "p2", 0, red) })
+	f = l.frame(1, broadcastMAC, 100, 200)
+	l.fromPort("p0", f, toPort("p1", f.withTags(200)))
+}
+
 func reflected(l *lab) {
 	l.apply(site)
 	l.apply(func(s *intent.State) {

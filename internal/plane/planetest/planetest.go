@@ -96,6 +96,7 @@ var cases = []testCase{
 	{"priority tag", priorityTag, true},
 	{"hairpin", hairpin, false},
 	{"inner tag", innerTag, false},
+	{"tagged twice", taggedTwice, true},
 	{"not to where it came from", reflected, true},
 	{"no binding", noBinding, true},
 	{"reserved addresses", reserved, true},

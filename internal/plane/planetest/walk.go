@@ -110,7 +110,7 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	for _, n := range stations {
 		dsts = append(dsts, station(n))
 	}
-	tags := [][]uint16{nil, nil, {100}, {100}, {0}, {7}, {100, 42}}
+	tags := [][]uint16{nil, nil, {100}, {100}, {0}, {7}, {100, 42}, {100, 100}, {0, 100}}
 	l.payload = Payload(rng.IntN(3))
 	f := l.frame(stations[rng.IntN(3)], dsts[rng.IntN(len(dsts))], tags[rng.IntN(len(tags))]...)
 	var want []Out

@@ -98,10 +98,17 @@ struct {
 struct member {
 	__u32 ifindex;
 	__u32 vid;
-	__u32 bd;   // 0: the slot is free
-	__u32 gen;  // changes with every new meaning of the slot; locals entries must match
-	__u32 port; // for quotas
-	__u32 mtu;  // of the device
+	__u32 bd;    // 0: the slot is free
+	__u32 gen;   // changes with every new meaning of the slot; locals entries must match
+	__u32 port;  // for quotas
+	__u32 mtu;   // of the device
+	__u32 flags; // enum member_flags
+};
+
+enum member_flags {
+	// Frames that have a tag may not leave here: vid is 0, and the port has VLANs, in one of
+	// which the tag would put them on the wire.
+	MEMBER_NO_TAGS = 1 << 0,
 };
 
 struct {
@@ -298,6 +305,7 @@ enum drop {
 	DROP_NOT_OURS,       // encapsulated, but not to the tunnel IP
 	DROP_NO_TUNNEL,      // would leave by a tunnel, but there is no tunnel IP
 	DROP_FAILED,         // a kernel helper failed (memory)
+	DROP_DOUBLE_TAGGED,  // has a second tag and would leave untagged by a port that has VLANs
 	DROP_REASONS,
 };
 

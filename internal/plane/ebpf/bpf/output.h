@@ -7,15 +7,19 @@
 
 // ---- members ---------------------------------------------------------------------------
 
-// 0, or the reason why the frame can't leave by m.
+#define FITS (-1)
+
+// FITS, or the reason why the frame can't leave by m.
 static __always_inline int fits_member(struct member *m, struct size *s)
 {
 	__u32 room = m->mtu + ETH_HLEN;
 
+	if (s->tagged && m->flags & MEMBER_NO_TAGS)
+		return DROP_DOUBLE_TAGGED;
 	// As everywhere in Linux, the outermost tag is not part of what the MTU limits.
 	if (s->tagged && !m->vid)
 		room += 4;
-	return !m->mtu || s->largest <= room;
+	return !m->mtu || s->largest <= room ? FITS : DROP_TOO_BIG;
 }
 
 static __always_inline void count_out(__u32 slot, struct size *s)
@@ -32,9 +36,10 @@ static __always_inline int redirect_member(struct __sk_buff *skb, struct member 
 					   struct size *s)
 {
 	__u32 ifindex = m->ifindex, vid = m->vid;
+	int why = fits_member(m, s);
 
-	if (!fits_member(m, s))
-		return drop(DROP_TOO_BIG);
+	if (why != FITS)
+		return drop(why);
 	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
 		return drop(DROP_FAILED);
 	count_out(slot, s);
@@ -45,10 +50,11 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 				       struct size *s)
 {
 	__u32 ifindex = m->ifindex, vid = m->vid;
+	int why = fits_member(m, s);
 	long err;
 
-	if (!fits_member(m, s))
-		return drop(DROP_TOO_BIG);
+	if (why != FITS)
+		return drop(why);
 	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
 		return drop(DROP_FAILED);
 	err = bpf_clone_redirect(skb, ifindex, 0);

@@ -39,7 +39,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	size.packets = 1;
 	size.tagged = 0;
 	size.bytes = size.largest = skb->len - sizeof(struct encapsulation);
-	if (!fits_member(m, &size))
+	if (fits_member(m, &size) != FITS)
 		return TC_ACT_UNSPEC;
 
 	if (bpf_skb_adjust_room(skb, -(int)sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, flags))
