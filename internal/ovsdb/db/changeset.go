@@ -14,6 +14,7 @@ type ChangeSet struct {
 	Tables  []TableChanges // those with changes, each once
 	Atoms   int            // in all old and new rows: a measure of size
 
+	texts      int        // atoms of inserted rows, and modified columns: what text shows
 	seq        uint64     // Database.seq after the commit
 	atomsDelta int        // what the commit added to Database.atoms
 	refs       []refDelta // changes of reference counts
@@ -66,7 +67,7 @@ func (r *RowChange) UUID() ovsdb.UUID {
 // saves growing a buffer step by step.
 func (cs *ChangeSet) TextSize() int {
 	const perRow, perAtom = 64, 40 // UUIDs, names and punctuation prevail
-	n := perAtom * cs.Atoms
+	n := perAtom * cs.texts
 	for i := range cs.Tables {
 		n += perRow * len(cs.Tables[i].Rows)
 	}

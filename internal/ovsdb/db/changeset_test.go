@@ -53,9 +53,9 @@ func TestChanges(t *testing.T) {
 		{`{'op':'mutate','table':'A','where':[],'mutations':[['n','+=',1],['n','-=',1]]}`, "nothing", ``},
 		{`{'op':'insert','table':'B','uuid':'00000000-0000-4000-8000-000000000002','row':{}},` +
 			`{'op':'update','table':'A','where':[],'row':{'bs':['uuid','00000000-0000-4000-8000-000000000002']}}`, "B insert; A modify bs",
-			`{"B":{"00000000-0000-4000-8000-000000000002":{}},"A":{"00000000-0000-4000-8000-000000000001":{"bs":["uuid","00000000-0000-4000-8000-000000000002"]}},"_date":0}`},
+			`{"B":{"00000000-0000-4000-8000-000000000002":{}},"A":{"00000000-0000-4000-8000-000000000001":{"bs":["uuid","00000000-0000-4000-8000-000000000002"]}},"_is_diff":true,"_date":0}`},
 		{`{'op':'update','table':'A','where':[],'row':{'bs':['set',[]]}}`, "A modify bs; B delete",
-			`{"A":{"00000000-0000-4000-8000-000000000001":{"bs":["set",[]]}},"B":{"00000000-0000-4000-8000-000000000002":null},"_date":0}`},
+			`{"A":{"00000000-0000-4000-8000-000000000001":{"bs":["uuid","00000000-0000-4000-8000-000000000002"]}},"B":{"00000000-0000-4000-8000-000000000002":null},"_is_diff":true,"_date":0}`},
 		{`{'op':'insert','table':'B','row':{}}`, "nothing", ``},
 		{`{'op':'insert','table':'A','row':{'name':'x'}},{'op':'delete','table':'A','where':[['name','==','x']]}`, "nothing", ``},
 		{`{'op':'delete','table':'A','where':[]}`, "A delete", `{"A":{"00000000-0000-4000-8000-000000000001":null},"_date":0}`},
@@ -69,6 +69,37 @@ func TestChanges(t *testing.T) {
 		}
 		if got := string(out.Changes.AppendRecord(nil, time.UnixMilli(0))); got != c.record {
 			t.Errorf("%s: record %s, want %s", c.op, got, c.record)
+		}
+	}
+}
+
+// TestOddDifference has a difference with more elements than the column may have, which not
+// every version of ovsdb-server reads: the record holds new values instead.
+func TestOddDifference(t *testing.T) {
+	d := New(parseSchema(t, `{"name":"o","tables":{"T":{"isRoot":true,"columns":{
+		"few":{"type":{"key":"integer","min":0,"max":2}},"some":{"type":{"key":"integer","min":1,"max":3}},"many":{"type":{"key":"integer","min":0,"max":"unlimited"}}}}}}`))
+	transact(t, d, &Env{}, `{'op':'insert','table':'T','uuid':'00000000-0000-4000-8000-000000000001','row':{'few':['set',[1,2]],'some':['set',[1,2]],'many':['set',[1,2]]}}`)
+	copied := New(d.Schema())
+	record := d.Snapshot().AppendRecord(nil, "", time.UnixMilli(0))
+	for _, c := range []struct{ row, columns string }{
+		{"", ""},
+		{`'few':['set',[1]],'many':['set',[2,3]]`, `"few":2,"many":["set",[1,3]]}},"_is_diff":true`},
+		{`'few':['set',[3,4]],'many':['set',[3,4]]`, `"few":["set",[3,4]],"many":["set",[3,4]]}}`},
+		{`'some':['set',[1,2,3]],'many':['set',[3]]`, `"many":4,"some":3}},"_is_diff":true`},
+		{`'some':4,'many':['set',[]]`, `"many":["set",[]],"some":4}}`},
+	} {
+		if c.row != "" {
+			out := transact(t, d, &Env{}, `{'op':'update','table':'T','where':[],'row':{`+c.row+`}}`)
+			record = out.Changes.AppendRecord(nil, time.UnixMilli(0))
+			if want := `{"T":{"00000000-0000-4000-8000-000000000001":{` + c.columns + `,"_date":0}`; string(record) != want {
+				t.Errorf("%s: record %s, want %s", c.row, record, want)
+			}
+		}
+		if err := copied.ReplayRecord(parseBytes(t, record)); err != nil {
+			t.Errorf("%s: %v", record, err)
+		}
+		if got, want := dumpOf(copied).String(), dumpOf(d).String(); got != want {
+			t.Errorf("%s leads to %s, want %s", record, got, want)
 		}
 	}
 }

@@ -141,6 +141,11 @@ func (x *txn) publish() *ChangeSet {
 				before, after := tt.countAtoms(r.old), tt.countAtoms(r.st.row)
 				cs.Atoms += before + after
 				cs.atomsDelta += after - before
+				if r.old == nil {
+					cs.texts += after
+				} else {
+					cs.texts += r.changed.Len()
+				}
 			}
 			tt.updateWeak(r.st, r.old, r.st.row)
 		}

@@ -200,11 +200,11 @@ func TestCReadsFiles(t *testing.T) {
 		forget(t, d)
 		compare := func(what string) {
 			t.Helper()
-			var buf bytes.Buffer
+			var buf, complaints bytes.Buffer
 			cmd := env.Command(tool, "query", path, ovsdbtest.Dump(d.schema))
-			cmd.Stdout = &buf
+			cmd.Stdout, cmd.Stderr = &buf, &complaints
 			if err := cmd.Run(); err != nil {
-				t.Fatalf("%s: query: %v %s", what, err, buf.String())
+				t.Fatalf("%s: query: %v\n%s", what, err, complaints.String())
 			}
 			if got := parseText(buf.String()); ovsdbtest.Compare(got, dumpOf(d)) != ovsdbtest.Equal {
 				t.Errorf("%s:\n got %s\nwant %s", what, got.Raw(), dumpOf(d).Raw())

@@ -8,11 +8,22 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
-// AppendRecord appends the change-set as a record of an OVSDB file: the new
-// values of persistent columns. It appends nothing if there is nothing to
-// remember. May be called by any goroutine.
+// AppendRecord appends the change-set as a record of an OVSDB file: persistent columns, of
+// modified rows as differences, which ovsdb-server understands from Open vSwitch 2.15 on. It
+// appends nothing if there is nothing to remember. May be called by any goroutine.
 func (cs *ChangeSet) AppendRecord(dst []byte, now time.Time) []byte {
 	w := recordWriter{dst: slices.Grow(dst, cs.TextSize()), start: len(dst)}
+	if w.changes(cs); w.odd {
+		w = recordWriter{dst: w.dst[:w.start], start: w.start, whole: true}
+		w.changes(cs)
+	}
+	if len(w.dst) == w.start {
+		return dst
+	}
+	return w.finish(cs.Comment, now)
+}
+
+func (w *recordWriter) changes(cs *ChangeSet) {
 	for i := range cs.Tables {
 		tc := &cs.Tables[i]
 		w.table = tc.Schema
@@ -22,10 +33,6 @@ func (cs *ChangeSet) AppendRecord(dst []byte, now time.Time) []byte {
 		}
 		w.closeTable()
 	}
-	if len(w.dst) == w.start {
-		return dst
-	}
-	return w.finish(cs.Comment, now)
 }
 
 // Snapshot is the content of a database at one time. It does not change, and
@@ -75,6 +82,9 @@ type recordWriter struct {
 	start int
 	table *ovsdb.TableSchema
 	open  bool // the object of table is open
+	diff  bool // something is written as a difference
+	whole bool // nothing may be: all columns have their new values
+	odd   bool // a difference has more elements than its column may have
 }
 
 // begin opens the record and the table as needed, and begins the member of a row.
@@ -104,6 +114,9 @@ func (w *recordWriter) finish(comment string, now time.Time) []byte {
 	if len(w.dst) == w.start {
 		w.dst = append(w.dst, '{')
 	}
+	if w.diff {
+		w.dst = append(w.dst, `"_is_diff":true,`...)
+	}
 	if comment != "" {
 		w.dst = append(wire.AppendString(append(w.dst, `"_comment":`...), comment), ',')
 	}
@@ -130,14 +143,16 @@ func (w *recordWriter) insert(row *ovsdb.Row) {
 	first := true
 	for i, c := range w.table.Columns {
 		if c.Persistent && !row.Fields[i].IsDefault(&c.Type) {
-			w.column(row, c, first)
+			w.column(row.Fields[i], c, first)
 			first = false
 		}
 	}
 	w.dst = append(w.dst, '}')
 }
 
-// modify writes the columns that differ, if any of those is persistent.
+// modify writes the columns that differ, if any of those is persistent. A reader adds the
+// elements of a difference that it does not have, and removes those it has: so one element
+// of a large set costs no more than itself.
 func (w *recordWriter) modify(r *RowChange) {
 	first := true
 	for i, c := range w.table.Columns {
@@ -148,7 +163,14 @@ func (w *recordWriter) modify(r *RowChange) {
 			w.begin(r.New.UUID)
 			w.dst = append(w.dst, '{')
 		}
-		w.column(r.New, c, first)
+		value := r.New.Fields[i]
+		if c.Type.IsComposite() && !w.whole {
+			value = ovsdb.Diff(r.Old.Fields[i], value, &c.Type)
+			w.diff = true
+			// Some versions of ovsdb-server, like 3.1, write what they then refuse to read.
+			w.odd = w.odd || value.Len() > c.Type.Max
+		}
+		w.column(value, c, first)
 		first = false
 	}
 	if !first {
@@ -156,10 +178,10 @@ func (w *recordWriter) modify(r *RowChange) {
 	}
 }
 
-func (w *recordWriter) column(row *ovsdb.Row, c *ovsdb.ColumnSchema, first bool) {
+func (w *recordWriter) column(value ovsdb.Datum, c *ovsdb.ColumnSchema, first bool) {
 	if !first {
 		w.dst = append(w.dst, ',')
 	}
 	w.dst = append(wire.AppendString(w.dst, c.Name), ':')
-	w.dst = ovsdb.AppendExactDatum(w.dst, row.Fields[c.Index], &c.Type)
+	w.dst = ovsdb.AppendExactDatum(w.dst, value, &c.Type)
 }
