@@ -1,7 +1,7 @@
 // Command vtep is a VXLAN tunnel endpoint driven through OVSDB, and the tools around it.
 //
 // One binary, several personalities: the name it is called by selects one (vtep-ctl,
-// ovs-vtep, ovsdb-server), and under any other name the first argument does.
+// ovs-vtep, ovsdb-server, ovsdb-tool), and under any other name the first argument does.
 package main
 
 import (
@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/vtep/vtep/internal/hwvtep"
 )
 
 // version is set by the build (-ldflags -X main.version=...).
@@ -30,6 +32,8 @@ func personalities() []personality {
 		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl},
 		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl},
 		{"ovsdb-server", "ovsdb-server", "serve OVSDB databases of any schema", runOVSDBServer},
+		{"ovsdb-tool", "ovsdb-tool", "make, read, change, compact and convert database files", runOVSDBTool},
+		{"schema", "", "print the hardware_vtep schema, for ovsdb-tool create", runSchema},
 		{"lab", "", "try it all in network namespaces: up, status, exec, down, demo", runLab},
 		{"version", "", "print the version", runVersion},
 		{"help", "", "print this text", runHelp},
@@ -74,6 +78,11 @@ func runVersion([]string) int {
 	return 0
 }
 
+func runSchema([]string) int {
+	os.Stdout.Write(append(hwvtep.Schema().AppendJSON(nil), '\n'))
+	return 0
+}
+
 func runHelp([]string) int {
 	usage(os.Stdout)
 	return 0
@@ -85,5 +94,5 @@ func usage(w io.Writer) {
 		name := p.name
 		fmt.Fprintf(w, "  %-14s %s\n", name, p.summary)
 	}
-	fmt.Fprint(w, "\n\"vtep COMMAND --help\" says more about one. The links vtep-ctl, ovs-vtep\nand ovsdb-server beside the binary are the commands of the same names.\n")
+	fmt.Fprint(w, "\n\"vtep COMMAND --help\" says more about one. The links vtep-ctl, ovs-vtep,\novsdb-server and ovsdb-tool beside the binary are the commands of the same names.\n")
 }

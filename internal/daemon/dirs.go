@@ -29,6 +29,15 @@ func VTEPDirs() Dirs {
 	return fromEnv(Dirs{Run: "/run/vtep", Log: "/var/log/vtep", DB: "/var/lib/vtep"})
 }
 
+// PackageData returns where the distributions' packages keep schemas, or what the environment
+// says.
+func PackageData() string {
+	if dir := os.Getenv("OVS_PKGDATADIR"); dir != "" {
+		return dir
+	}
+	return "/usr/share/openvswitch"
+}
+
 func fromEnv(d Dirs) Dirs {
 	for _, v := range []struct {
 		name string

@@ -66,6 +66,10 @@ var groups = []group{
 		may:     []string{"internal/hwvtep", "internal/ovsdb/idl", "protocols"},
 		modules: []string{"go.yaml.in/yaml/v3"},
 	},
+	{
+		name: "tools", packages: []string{"internal/ovsdbtool"},
+		may: []string{"engines", "protocols", "internal/daemon"},
+	},
 	{name: "process", packages: []string{"internal/daemon"}, modules: []string{sys}},
 	{
 		name: "process", packages: []string{"internal/namespace"},

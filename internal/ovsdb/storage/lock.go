@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockName returns the name of the lock file of the file at path, whose
+// LockName returns the name of the lock file of the file at path, whose
 // symbolic links have been followed.
-func lockName(path string) string {
+func LockName(path string) string {
 	dir, base := filepath.Split(path)
 	return dir + "." + base + ".~lock~"
 }

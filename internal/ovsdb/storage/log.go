@@ -79,7 +79,7 @@ func prepare(path string, opts Options) (*Log, error) {
 	}
 	l := &Log{opts: opts, path: path, real: real}
 	if !opts.ReadOnly {
-		if l.lock, err = opts.FS.Lock(lockName(real)); err != nil {
+		if l.lock, err = opts.FS.Lock(LockName(real)); err != nil {
 			return nil, err
 		}
 	}
