@@ -10,10 +10,9 @@ import (
 // registerInspection adds the control commands that look into a running agent.
 func registerInspection(d *daemon.Daemon, a *agent.Agent) {
 	for name, look := range map[string]func(context.Context) (string, error){
-		"vtep/show":     a.State,
-		"vtep/problems": a.Problems,
-		"vtep/drops":    a.Drops,
-		"vtep/audit":    a.Audit,
+		"vtep/show":  a.State,
+		"vtep/drops": a.Drops,
+		"vtep/audit": a.Audit,
 	} {
 		d.Register(name, "", 0, 0, func([]string) (string, error) { return look(d.Context()) })
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf"
 	"github.com/vtep/vtep/internal/plane/memory"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // withdrawTimeout bounds how long the database is waited for when a VTEP is taken down.
@@ -29,8 +30,9 @@ const withdrawTimeout = 5 * time.Second
 // vtepRun is the "run" personality: its command line, and the wiring of the database
 // server, the replica, the agent and a plane.
 type vtepRun struct {
-	d   *daemon.Daemon
-	log *slog.Logger
+	d        *daemon.Daemon
+	log      *slog.Logger
+	problems *problem.Set
 
 	// The command line.
 	name            string // of the physical switch
@@ -64,6 +66,8 @@ func runOVSVTEP(args []string) int {
 
 func (r *vtepRun) main(args []string) int {
 	r.log = r.d.Logger("vtep")
+	r.problems = problem.NewSet(r.d.Logger("problem"))
+	r.d.Register("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil })
 	names, err := daemon.Parse(args, append(r.options(), r.d.Options()...))
 	switch {
 	case errors.Is(err, daemon.ErrHelp):
@@ -238,7 +242,7 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 	if err == nil {
 		a := agent.New(agent.Options{
 			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
-			Replica: replica, Plane: p, Logger: r.d.Logger("agent"),
+			Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
 		})
 		registerInspection(r.d, a)
 		if err = a.Run(r.d.Context()); r.d.Cleanup() {

@@ -21,6 +21,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/vtep"
 )
 
@@ -44,6 +45,8 @@ type Options struct {
 	// error ends Run. Nil: nobody waits.
 	Ready  func() error
 	Logger *slog.Logger // nil: discard
+	// Problems gets what is wrong with rows and in the dataplane. Nil: one of the agent's own.
+	Problems *problem.Set
 }
 
 // Agent runs one VTEP.
@@ -58,21 +61,20 @@ type Agent struct {
 	ready bool         // the database has what the options ask for
 	told  bool         // Options.Ready was called
 
-	known      bool // the plane has the compiler's State
-	apply      retry
-	aging      time.Duration
-	macLimit   uint32
-	full       bool
-	forget     []intent.MACKey // to be forgotten by the plane
-	swept      time.Time       // when the plane was last swept
-	lost       bool            // events were lost since then
-	adopted    time.Time       // when rows of an earlier process were adopted; zero: they weren't, or are settled
-	stats      time.Time       // when the counters were last read
-	outcome    chan error      // of the transaction under way; cap 1
-	inFlight   bool
-	transact   retry
-	complaints complaints
-	moves      moves
+	known    bool // the plane has the compiler's State
+	apply    retry
+	aging    time.Duration
+	macLimit uint32
+	full     bool
+	forget   []intent.MACKey // to be forgotten by the plane
+	swept    time.Time       // when the plane was last swept
+	lost     bool            // events were lost since then
+	adopted  time.Time       // when rows of an earlier process were adopted; zero: they weren't, or are settled
+	stats    time.Time       // when the counters were last read
+	outcome  chan error      // of the transaction under way; cap 1
+	inFlight bool
+	transact retry
+	moves    moves
 
 	asks  chan func(context.Context) // run by the loop; see ask
 	ended chan struct{}              // closed: Run has returned
@@ -83,6 +85,9 @@ func New(opts Options) *Agent {
 	log := opts.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Problems == nil {
+		opts.Problems = problem.NewSet(log)
 	}
 	a := &Agent{
 		opts:     opts,

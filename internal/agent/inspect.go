@@ -37,17 +37,6 @@ func (a *Agent) State(ctx context.Context) (string, error) {
 	return a.ask(ctx, func(context.Context) (string, error) { return a.compiler.State().String(), nil })
 }
 
-// Problems returns what is wrong with rows, a line each; empty: nothing.
-func (a *Agent) Problems(ctx context.Context) (string, error) {
-	return a.ask(ctx, func(context.Context) (string, error) {
-		var b strings.Builder
-		for _, p := range a.compiler.Problems() {
-			fmt.Fprintf(&b, "%s %s: %s\n", p.Table, p.Row, p.Text)
-		}
-		return b.String(), nil
-	})
-}
-
 // Drops returns how many frames the plane dropped, a line for each reason.
 func (a *Agent) Drops(ctx context.Context) (string, error) {
 	return a.ask(ctx, func(loop context.Context) (string, error) {

@@ -3,17 +3,20 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
 // The agent tells what it wants, what is wrong, and what was dropped, while it runs and only then.
 func TestInspect(t *testing.T) {
 	onBoth(t, func(r *rig) {
-		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+		problems := problem.NewSet(slog.New(slog.DiscardHandler))
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", Problems: problems})
 		r.howto()
 		r.ctl("add-ucast-remote", "ls0", "no-mac", "192.0.2.2")
 		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
@@ -25,7 +28,7 @@ func TestInspect(t *testing.T) {
 			want string // in the answer; "": the answer is empty
 		}{
 			{"State", v.agent.State, "02:00:00:00:00:21"},
-			{"Problems", v.agent.Problems, "no-mac"},
+			{"Problems", func(context.Context) (string, error) { return problems.Text(), nil }, "ignored_row: Ucast_Macs_Remote no-mac of Logical_Switch ls0: "},
 			{"Drops", v.agent.Drops, "unbound_vlan: 1"},
 			{"Audit", v.agent.Audit, ""},
 		} {

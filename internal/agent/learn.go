@@ -25,7 +25,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 		case plane.PortChanged:
 			a.portChanged(e.Port)
 			report = true
-		case plane.TunnelIP:
+		case plane.ReportChanged:
 			report = true
 		}
 		ok := false

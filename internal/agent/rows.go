@@ -29,8 +29,8 @@ func (a *Agent) take(ctx context.Context) {
 		changes = nil // what the server does not keep is to be published again
 	}
 	a.reporter.Update(changes)
-	a.logProblems()
 	if a.ready {
+		a.tellProblems()
 		switch id, is := a.compiler.Present(); {
 		case is && (!was || id != before):
 			a.log.Info("found the switch", "name", a.opts.Name, "row", id)
@@ -52,6 +52,7 @@ func (a *Agent) begin(ctx context.Context) {
 	} else {
 		a.log.Info("the database has no such switch: waiting for it", "name", a.opts.Name)
 	}
+	a.tellProblems()
 	a.configure(intent.Diff(intent.NewState(), a.compiler.State()))
 	a.applyState(ctx, nil)
 	if a.reporter.Adopted() > 0 {
@@ -106,17 +107,13 @@ func (a *Agent) applyState(ctx context.Context, d *intent.Delta) {
 func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	report, err := a.opts.Plane.Apply(ctx, a.compiler.State(), d)
 	a.reporter.SetReport(report)
-	a.logReport(report)
+	if ctx.Err() == nil {
+		a.tellReport(report, err)
+	}
 	if err != nil {
 		a.known = false
 		a.apply.failed(time.Now())
-		if ctx.Err() == nil {
-			a.log.Error("forwarding is not as it should be: trying again", "err", err)
-		}
 		return
-	}
-	if !a.known && a.apply.failures > 0 {
-		a.log.Info("forwarding is as it should be again")
 	}
 	a.known = true
 	a.apply.succeeded()

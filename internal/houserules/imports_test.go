@@ -42,24 +42,25 @@ var groups = []group{
 	{name: "rows", packages: []string{"internal/hwvtep", "internal/hwvtep/gen"}, may: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops"}},
 	{name: "domain", packages: []string{"internal/intent"}},
 	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
+	{name: "problem", packages: []string{"internal/problem"}},
 	{
 		name: "domain", packages: []string{"internal/vtep"}, // values of OVSDB through hwvtep only
-		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane"},
+		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane", "problem"},
 	},
-	{name: "planes", packages: []string{"internal/plane"}, may: []string{"internal/intent"}},
+	{name: "planes", packages: []string{"internal/plane"}, may: []string{"internal/intent", "problem"}},
 	{
 		name: "planes", packages: []string{"internal/plane/memory"},
-		may: []string{"internal/intent", "internal/plane"},
+		may: []string{"internal/intent", "internal/plane", "problem"},
 	},
 	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},
-		may:     []string{"internal/intent", "internal/plane"},
+		may:     []string{"internal/intent", "internal/plane", "problem"},
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{
 		name: "agent", packages: []string{"internal/agent"}, // never a concrete plane
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
-			"internal/ovsdb"},
+			"internal/ovsdb", "problem"},
 	},
 	{
 		name: "tools", packages: []string{"internal/vtepctl"},

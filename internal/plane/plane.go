@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // Plane realises intent in one kind of dataplane. One goroutine, the agent loop, calls it.
@@ -57,16 +58,20 @@ type Report struct {
 	Tunnels  error                       // why no tunnel works at all (tunnel IP not local, ...)
 	Peers    map[netip.Addr]error        // peers that can't be reached by a tunnel, and why
 	Capacity error                       // a table of the dataplane is full: which one
+
+	// Problems are those beside the errors above: what works, but hardly as it was meant. The
+	// errors are told as problems, too; one that is a *problem.Error brings its kind and remedy.
+	Problems []problem.Problem
 }
 
 // EventKind says which fields of an Event count.
 type EventKind uint8
 
 const (
-	Seen        EventKind = iota + 1 // Sighting: a MAC is new on, or moved to, a binding; or was not learned for want of room
-	PortChanged                      // Port: device appeared, vanished, or its link changed
-	Lost                             // Count events were dropped
-	TunnelIP                         // the host's addresses changed in a way that touches the tunnel IP
+	Seen          EventKind = iota + 1 // Sighting: a MAC is new on, or moved to, a binding; or was not learned for want of room
+	PortChanged                        // Port: device appeared, vanished, or its link changed
+	Lost                               // Count events were dropped
+	ReportChanged                      // something else changed that a Report tells of; Apply with an empty delta returns one
 )
 
 // Event is one thing that the dataplane saw.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // claim is a tunnel that switches need. Frames that arrive by it can belong to one of them
@@ -46,7 +47,7 @@ func (c *Compiler) want(id intent.SwitchID, t intent.Tunnel) {
 
 func (c *Compiler) unwant(id intent.SwitchID, t intent.Tunnel) {
 	delete(c.claims[t].wanters, id)
-	c.problems.set(claimSubject(id, t), "", "")
+	c.problems.clear(claimSubject(id, t))
 	c.dirty.claims[t] = struct{}{}
 	c.countPeer(t.Peer, -1)
 }
@@ -96,11 +97,11 @@ func (c *Compiler) settleClaims() {
 			c.reown(t, was, cl.owner)
 		}
 		for id := range cl.wanters {
-			text := ""
-			if id != cl.owner {
-				text = conflict(t, cl.owner)
+			if id == cl.owner {
+				c.problems.clear(claimSubject(id, t))
+			} else {
+				c.problems.set(claimSubject(id, t), c.contested(t, cl.owner))
 			}
-			c.problems.set(claimSubject(id, t), text, faultIf(text))
 		}
 		if len(cl.wanters) == 0 {
 			delete(c.claims, t)
@@ -157,20 +158,20 @@ func (c *Compiler) reown(t intent.Tunnel, from, to intent.SwitchID) {
 	}
 }
 
-func conflict(t intent.Tunnel, owner intent.SwitchID) string {
-	if !t.Peer.IsValid() {
-		return fmt.Sprintf("VNI %d from any source belongs to logical switch %v: this one is cut off from the overlay", t.VNI, owner)
+func (c *Compiler) contested(t intent.Tunnel, owner intent.SwitchID) complaint {
+	name := problem.LogicalSwitch(c.switchName(owner))
+	what := complaint{
+		kind: problem.ContestedVNI, fault: hwvtep.FaultUnspecified,
+		remedy: "give each switch a tunnel_key of its own",
 	}
-	return fmt.Sprintf("VNI %d with %v belongs to logical switch %v: this one can't use it", t.VNI, t.Peer, owner)
+	if t.Peer.IsValid() {
+		what.text = fmt.Sprintf("VNI %d with peer %v belongs to %s: this one can't use it", t.VNI, t.Peer, name)
+	} else {
+		what.text = fmt.Sprintf("VNI %d from any source belongs to %s: this one is cut off from the overlay", t.VNI, name)
+	}
+	return what
 }
 
 func claimSubject(id intent.SwitchID, t intent.Tunnel) subject {
 	return subject{table: hwvtep.TableLogicalSwitch, row: UUID(id), aspect: "claim", tunnel: t}
-}
-
-func faultIf(text string) string {
-	if text == "" {
-		return ""
-	}
-	return hwvtep.FaultUnspecified
 }

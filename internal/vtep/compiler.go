@@ -91,7 +91,7 @@ type sticky struct {
 // NewCompiler returns a compiler for the Physical_Switch called name. Its State is empty until
 // the first Update.
 func NewCompiler(name string) *Compiler {
-	c := &Compiler{name: name, liveness: map[netip.Addr]Liveness{}, activity: map[intent.SwitchID]bool{}}
+	c := &Compiler{name: name, liveness: map[netip.Addr]Liveness{}, activity: map[intent.SwitchID]bool{}, problems: newProblems()}
 	c.reset()
 	return c
 }
@@ -117,7 +117,7 @@ func (c *Compiler) reset() {
 	c.arps = map[intent.MAC][]candidate{}
 	c.claims = map[intent.Tunnel]*claim{}
 	c.peers = map[netip.Addr]int{}
-	c.problems = newProblems()
+	c.problems.restart()
 	c.dirty = dirty{
 		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, map[intent.MACKey]struct{}{},
 		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
@@ -194,14 +194,7 @@ func (c *Compiler) rescope(s scope) {
 			c.dirty.switches[id] = struct{}{}
 		}
 	}
-	for text := range old.trouble {
-		if _, still := s.trouble[text]; !still {
-			c.problems.set(subject{table: hwvtep.TablePhysicalSwitch, row: old.id, aspect: text}, "", "")
-		}
-	}
-	for text, fault := range s.trouble {
-		c.problems.set(subject{table: hwvtep.TablePhysicalSwitch, row: s.id, aspect: text}, text, fault)
-	}
+	c.problems.setAll(rowOf(hwvtep.TablePhysicalSwitch, UUID{}), s.trouble)
 }
 
 // rebuild compiles all anew.
@@ -212,10 +205,6 @@ func (c *Compiler) rebuild() *intent.Delta {
 		wasActive[id] = ls.active
 	}
 	c.keepSticky()
-	told := map[Problem]struct{}{}
-	for _, p := range c.problems.standing {
-		told[p] = struct{}{}
-	}
 	c.reset()
 	c.scope = scope{}
 	c.rescope(readScope(c.view, c.name))
@@ -227,10 +216,6 @@ func (c *Compiler) rebuild() *intent.Delta {
 	}
 	c.sticky = sticky{}
 	c.moved = nil // what is there already is no news
-	c.problems.news = slices.DeleteFunc(c.problems.news, func(p Problem) bool {
-		_, again := told[p]
-		return again
-	})
 	for id, was := range wasActive {
 		if ls := c.switches[id]; was && (ls == nil || !ls.active) {
 			c.activity[id] = false
@@ -336,9 +321,3 @@ func (c *Compiler) Faults() []string {
 	}
 	return faults
 }
-
-// Problems returns all that stand, sorted; NewProblems those that are new since the last call.
-func (c *Compiler) Problems() []Problem { return c.problems.all() }
-
-// NewProblems returns the problems that were raised since the last call.
-func (c *Compiler) NewProblems() []Problem { return c.problems.takeNews() }

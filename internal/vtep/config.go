@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // The private keys of other_config, by table.
@@ -25,7 +27,7 @@ const (
 // settings reads the keys of one row, and collects what is wrong with their values.
 type settings struct {
 	values map[string]string
-	bad    []string
+	bad    []complaint
 }
 
 func (s *settings) bool(key string) bool {
@@ -55,5 +57,7 @@ func (s *settings) integer(key string, most, otherwise int) int {
 }
 
 func (s *settings) reject(key, text, want string) {
-	s.bad = append(s.bad, fmt.Sprintf("other_config:%s is %s, not %s", key, quote(text), want))
+	s.bad = append(s.bad, complaint{
+		kind: problem.BadOption, text: fmt.Sprintf("other_config:%s is %s, not %s: the default holds", key, quote(text), want),
+		remedy: "correct or remove it"})
 }

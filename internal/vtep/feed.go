@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // feedLocators puts changed locators and sets into the indexes. They come first: whose a Local
@@ -69,10 +70,11 @@ func all[T any](rows iter.Seq[T], take func(before, after *T)) {
 func (c *Compiler) routerChanged(before, after *hwvtep.LogicalRouter) {
 	if before != nil {
 		delete(c.routers, before.UUID)
-		c.problems.set(rowOf(hwvtep.TableLogicalRouter, before.UUID), "", "")
+		c.problems.clear(rowOf(hwvtep.TableLogicalRouter, before.UUID))
 	}
 	if after != nil && len(after.SwitchBinding) > 0 {
 		c.routers[after.UUID] = struct{}{}
-		c.problems.set(rowOf(hwvtep.TableLogicalRouter, after.UUID), "this VTEP does not route: the router is ignored", "")
+		c.problems.set(rowOf(hwvtep.TableLogicalRouter, after.UUID), complaint{
+			kind: problem.NoRouter, text: "this VTEP does not route: the router is ignored", remedy: "let another device route"})
 	}
 }

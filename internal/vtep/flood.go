@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // groupEntry is a group address of a switch, or unknown-dst.
@@ -95,7 +96,8 @@ func (c *Compiler) groupChanged(before, after *groupRow) {
 func (c *Compiler) addGroup(r *groupRow) {
 	mac, ok := parseGroup(r.mac)
 	if !ok {
-		c.problems.set(rowOf(r.table, r.id), "MAC is "+quote(r.mac)+", neither unknown-dst nor a group address: the row is ignored", "")
+		c.problems.set(rowOf(r.table, r.id), complaint{
+			kind: problem.IgnoredRow, text: "the MAC is neither unknown-dst nor a group address: the row is ignored", remedy: "correct or delete it"})
 		return
 	}
 	ls := c.lswitch(r.ls)
@@ -114,7 +116,7 @@ func (c *Compiler) addGroup(r *groupRow) {
 }
 
 func (c *Compiler) removeGroup(r *groupRow) {
-	c.problems.set(rowOf(r.table, r.id), "", "")
+	c.problems.clear(rowOf(r.table, r.id))
 	mac, ok := parseGroup(r.mac)
 	ls := c.switches[switchID(r.ls)]
 	if !ok || ls == nil || ls.groups[mac] == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // locator is a Physical_Locator row, and who uses it. One is made when the first row names it,
@@ -66,7 +67,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 		l := c.locator(before.UUID)
 		c.unlist(before.UUID, l)
 		l.row, l.addr = false, netip.Addr{}
-		c.problems.set(locatorSubject(before.UUID), "", "")
+		c.problems.clear(locatorSubject(before.UUID))
 		c.touchUsers(l)
 		c.forgetLocator(before.UUID)
 		return
@@ -76,20 +77,26 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	l.row = true
 	was := *l
 	addr, err := parseTunnelIP(after.DstIP)
-	text := ""
+	var wrong complaint
 	if err != nil {
-		text = fmt.Sprintf("dst_ip: %v: what is behind it can't be reached", err)
+		wrong = complaint{
+			kind: problem.BadLocator, fault: hwvtep.FaultUnspecified,
+			text: fmt.Sprintf("dst_ip: %v: what is behind it can't be reached", err), remedy: "name the IPv4 address of a VTEP",
+		}
 	}
 	l.addr, l.vni, l.keyed, l.bad = addr, 0, false, false
 	if key, ok := after.TunnelKey.Get(); ok {
 		if key < 0 || key > intent.MaxVNI {
 			l.bad = true
-			text = fmt.Sprintf("tunnel_key %d is not a VNI: what is behind it can't be reached", key)
+			wrong = complaint{
+				kind: problem.BadVNI, fault: hwvtep.FaultUnspecified,
+				text: fmt.Sprintf("tunnel_key %d is not a VNI: what is behind it can't be reached", key), remedy: vniRemedy,
+			}
 		} else {
 			l.vni, l.keyed = uint32(key), true
 		}
 	}
-	c.problems.set(locatorSubject(after.UUID), text, faultIf(text))
+	c.problems.set(locatorSubject(after.UUID), wrong)
 	c.list(after.UUID, l)
 	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.bad != was.bad {
 		c.touchUsers(l)

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // lswitch is a logical switch, active here or not. One is made when the first row names it.
@@ -37,6 +37,8 @@ type lswitch struct {
 	peers map[intent.Tunnel]int // how many macs do
 }
 
+const vniRemedy = "give it one from 1 to 16777215"
+
 // up says whether the switch has a VNI of its own to use.
 func (ls *lswitch) up() bool { return ls.assigned && (ls.vni != 0 || ls.vni0) }
 
@@ -58,8 +60,8 @@ func (c *Compiler) lswitch(id UUID) *lswitch {
 func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	if after == nil {
 		ls := c.lswitch(before.UUID)
-		ls.row, ls.badVNI = false, ""
-		c.problems.set(rowOf(hwvtep.TableLogicalSwitch, before.UUID), "", "")
+		ls.row, ls.name, ls.badVNI = false, "", ""
+		c.problems.setAll(rowOf(hwvtep.TableLogicalSwitch, before.UUID), nil)
 		c.dirty.switches[ls.id] = struct{}{}
 		return
 	}
@@ -78,7 +80,10 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 			ls.badVNI = fmt.Sprintf("tunnel_key %d is not a VNI: the overlay is down", key)
 		}
 	}
-	c.problems.set(rowOf(hwvtep.TableLogicalSwitch, after.UUID), strings.Join(set.bad, "; "), "")
+	c.problems.setAll(rowOf(hwvtep.TableLogicalSwitch, after.UUID), set.bad)
+	if was.row && was.name != ls.name {
+		c.renamed()
+	}
 	c.dirty.switches[ls.id] = struct{}{}
 	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {
 		c.touchMACs(ls)
@@ -122,10 +127,11 @@ func (c *Compiler) settleSwitches() {
 				ls.seq = c.nextSeq(id)
 			}
 		}
-		if fault := hwvtep.FaultUnspecified; active {
-			c.problems.set(vniSubject(id), ls.badVNI, fault)
+		if active && ls.badVNI != "" {
+			c.problems.set(vniSubject(id), complaint{
+				kind: problem.BadVNI, fault: hwvtep.FaultUnspecified, text: ls.badVNI, remedy: vniRemedy})
 		} else {
-			c.problems.set(vniSubject(id), "", "")
+			c.problems.clear(vniSubject(id))
 		}
 		c.claimOwnVNI(ls)
 		c.dirty.shown[id] = struct{}{}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // port is a Physical_Port row of our switch.
@@ -53,29 +54,29 @@ func (c *Compiler) dropPort(p *port) {
 			delete(c.acls, acl)
 		}
 	}
-	c.problems.set(rowOf(hwvtep.TablePhysicalPort, p.id), "", "")
-	c.problems.set(duplicateSubject(p.id), "", "")
+	c.problems.setAll(rowOf(hwvtep.TablePhysicalPort, p.id), nil)
+	c.problems.clear(duplicateSubject(p.id))
 }
 
 func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 	p := &port{id: row.UUID, name: row.Name, bindings: make(map[uint16]intent.SwitchID, len(row.VLANBindings))}
-	text := ""
-	complain := func(t string) {
-		if text != "" {
-			text += "; "
-		}
-		text += t
-	}
-	for vlan, ls := range row.VLANBindings {
+	var wrong []complaint
+	vlans := slices.Sorted(maps.Keys(row.VLANBindings))
+	for _, vlan := range vlans {
+		ls := row.VLANBindings[vlan]
 		if vlan < 0 || vlan > 4094 {
 			p.badVLAN = true
-			complain(fmt.Sprintf("vlan_bindings has VLAN %d, which does not exist: it is ignored", vlan))
+			wrong = append(wrong, complaint{
+				kind: problem.BadVLAN, text: fmt.Sprintf("vlan_bindings has VLAN %d, which does not exist: it is ignored", vlan),
+				remedy: fmt.Sprintf("vtep-ctl remove Physical_Port %s vlan_bindings %d", problem.Name(row.Name), vlan)})
 			continue
 		}
 		p.bindings[uint16(vlan)] = switchID(ls)
 	}
 	if len(row.ACLBindings) > 0 {
-		complain("acl_bindings: this VTEP has no access control lists: the port is open")
+		wrong = append(wrong, complaint{
+			kind: problem.NoACL, text: "acl_bindings: this VTEP has no access control lists: the port is open",
+			remedy: "filter elsewhere, and clear acl_bindings"})
 		// An ACL is counted once for a port, however often it is bound.
 		p.acls = slices.Collect(maps.Keys(invert(row.ACLBindings)))
 		for _, acl := range p.acls {
@@ -84,13 +85,12 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 	}
 	set := settings{values: row.OtherConfig}
 	p.macLimit = set.integer(keyMACLimit, maxMACLimit, 0)
-	for _, t := range set.bad {
-		complain(t)
-	}
+	wrong = append(wrong, set.bad...)
 	if p.name == "" {
-		complain("the port has no name, hence no device: it is ignored")
+		wrong = append(wrong, complaint{
+			kind: problem.UnnamedPort, text: "the port has no name, hence no device: it is ignored", remedy: "delete it, and add one with a name"})
 	}
-	c.problems.set(rowOf(hwvtep.TablePhysicalPort, p.id), text, "")
+	c.problems.setAll(rowOf(hwvtep.TablePhysicalPort, p.id), wrong)
 	c.ports[p.id] = p
 	ids := c.portsByName[p.name]
 	i, _ := slices.BinarySearchFunc(ids, p.id, compareUUIDs)
@@ -113,11 +113,13 @@ func duplicateSubject(id UUID) subject {
 func (c *Compiler) settleName(name string) {
 	ids := c.portsByName[name]
 	for i, id := range ids {
-		text := ""
-		if i > 0 {
-			text = fmt.Sprintf("row %v has the same name %s: this one is ignored", ids[0], quote(name))
+		if i == 0 {
+			c.problems.clear(duplicateSubject(id))
+			continue
 		}
-		c.problems.set(duplicateSubject(id), text, "")
+		c.problems.set(duplicateSubject(id), complaint{
+			kind: problem.DuplicatePort, text: fmt.Sprintf("%d rows of the switch have this name: only one is used", len(ids)),
+			remedy: "\"vtep-ctl list Physical_Port\" shows them: remove all but one"})
 	}
 	var want map[uint16]intent.SwitchID
 	if len(ids) == 0 || name == "" {

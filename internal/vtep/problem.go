@@ -1,78 +1,76 @@
 package vtep
 
 import (
-	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
-// Problem is something wrong with a row. It stands until the row, or what it depends on, is
-// changed.
-type Problem struct {
-	Table string
-	Row   UUID
-	Text  string // what is wrong, and what becomes of the row
-	Fault string // of the switch, that it raises; "": none
-}
-
-// subject names what a problem is about: a row, or one aspect or tunnel of it.
+// subject names what a complaint is about: a row, or one aspect or tunnel of it.
 type subject struct {
 	table  string
 	row    UUID
 	aspect string
+	n      int // of several about one aspect
 	tunnel intent.Tunnel
 }
 
-// problems is the set of problems that stand.
+// complaint is what is wrong with a subject. It stands until the row, or what it depends on,
+// is changed. The zero complaint: nothing is.
+type complaint struct {
+	kind   problem.Kind
+	text   string // what is wrong, and what becomes of the row; it names no UUID
+	remedy string
+	fault  string // of the switch, that it raises; "": none
+}
+
+// problems is the set of complaints that stand.
 type problems struct {
-	standing map[subject]Problem
-	faults   map[string]int // number of standing problems by fault
-	news     []Problem      // raised since the last take
+	standing map[subject]complaint
+	faults   map[string]int // number of standing complaints by fault
 	moved    bool           // the set of faults changed since the reporter last looked
+
+	told    map[subject]problem.Problem // as handed out last, by Compiler.TakeProblems
+	touched map[subject]struct{}        // those that may differ from that
 }
 
 func newProblems() problems {
-	return problems{standing: map[subject]Problem{}, faults: map[string]int{}}
+	return problems{
+		standing: map[subject]complaint{}, faults: map[string]int{},
+		told: map[subject]problem.Problem{}, touched: map[subject]struct{}{},
+	}
 }
 
-// set notes the problem of s; with an empty text that there is none.
-func (p *problems) set(s subject, text, fault string) {
+// restart forgets what stands, before all is looked at anew, but not what was told.
+func (p *problems) restart() {
+	for s := range p.standing {
+		p.touched[s] = struct{}{}
+	}
+	p.standing, p.faults, p.moved = map[subject]complaint{}, map[string]int{}, true
+}
+
+// set notes what is wrong with s.
+func (p *problems) set(s subject, c complaint) {
 	old, was := p.standing[s]
-	if text == old.Text && fault == old.Fault {
+	if c == old {
 		return
 	}
+	p.touched[s] = struct{}{}
 	if was {
 		delete(p.standing, s)
-		if p.faults[old.Fault]--; p.faults[old.Fault] == 0 {
-			delete(p.faults, old.Fault)
+		if p.faults[old.fault]--; p.faults[old.fault] == 0 {
+			delete(p.faults, old.fault)
 			p.moved = true
 		}
 	}
-	if text != "" {
-		problem := Problem{s.table, s.row, text, fault}
-		p.standing[s] = problem
-		p.faults[fault]++
+	if c != (complaint{}) {
+		p.standing[s] = c
+		p.faults[c.fault]++
 		p.moved = true
-		p.news = append(p.news, problem)
 	}
-}
-
-// takeNews returns the problems that were raised since the last call and still stand.
-func (p *problems) takeNews() []Problem {
-	news := p.news
-	p.news = nil
-	return news
-}
-
-// all returns the problems that stand, sorted.
-func (p *problems) all() []Problem {
-	return slices.SortedFunc(maps.Values(p.standing), func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), compareUUIDs(a.Row, b.Row), cmp.Compare(a.Text, b.Text))
-	})
 }
 
 // switchFaults returns the elements that switch_fault_status must have, sorted.
@@ -87,7 +85,121 @@ func (p *problems) switchFaults() []string {
 	return faults
 }
 
-// maxQuoted is how much of a row's text a Problem repeats, in bytes.
+func (p *problems) clear(s subject) { p.set(s, complaint{}) }
+
+// setAll notes all that is wrong with s, which may be several things.
+func (p *problems) setAll(s subject, list []complaint) {
+	for _, c := range list {
+		p.set(s, c)
+		s.n++
+	}
+	for ; p.standing[s] != (complaint{}); s.n++ {
+		p.clear(s)
+	}
+}
+
+// TakeProblems returns the problems that are over, and those that are new, since it was last
+// called.
+func (c *Compiler) TakeProblems() (gone, came []problem.Problem) {
+	p := &c.problems
+	for s := range p.touched {
+		was, told := p.told[s]
+		now, stands := c.problem(s)
+		if was == now {
+			continue
+		}
+		if told {
+			gone = append(gone, was)
+			delete(p.told, s)
+		}
+		if stands {
+			came = append(came, now)
+			p.told[s] = now
+		}
+	}
+	empty(&p.touched)
+	return gone, came
+}
+
+// problem is a complaint as the operator is told of it.
+func (c *Compiler) problem(s subject) (problem.Problem, bool) {
+	what, stands := c.problems.standing[s]
+	if !stands {
+		return problem.Problem{}, false
+	}
+	return problem.Problem{Kind: what.kind, Object: c.object(s.table, s.row), Text: what.text, Remedy: what.remedy}, true
+}
+
+// Problems returns all that stand, sorted.
+func (c *Compiler) Problems() []problem.Problem {
+	all := make([]problem.Problem, 0, len(c.problems.standing))
+	for s := range c.problems.standing {
+		p, _ := c.problem(s)
+		all = append(all, p)
+	}
+	slices.SortFunc(all, problem.Problem.Compare)
+	return all
+}
+
+// renamed has everything told again that may name a switch.
+func (c *Compiler) renamed() {
+	for s := range c.problems.standing {
+		c.problems.touched[s] = struct{}{}
+	}
+	for t, cl := range c.claims {
+		if len(cl.wanters) > 1 {
+			c.dirty.claims[t] = struct{}{}
+		}
+	}
+}
+
+// object is the name of a row.
+func (c *Compiler) object(table string, id UUID) string {
+	v := c.view
+	of := func(key string, ls UUID) string {
+		return table + " " + problem.Name(key) + " of " + problem.LogicalSwitch(c.switchName(switchID(ls)))
+	}
+	switch table {
+	case hwvtep.TablePhysicalSwitch:
+		return problem.PhysicalSwitch(c.name)
+	case hwvtep.TablePhysicalPort:
+		row, _ := v.PhysicalPort(id)
+		return problem.Port(row.Name)
+	case hwvtep.TableLogicalSwitch:
+		return problem.LogicalSwitch(c.switchName(switchID(id)))
+	case hwvtep.TableLogicalRouter:
+		row, _ := v.LogicalRouter(id)
+		return table + " " + problem.Name(row.Name)
+	case hwvtep.TablePhysicalLocator:
+		row, _ := v.PhysicalLocator(id)
+		return table + " " + problem.Name(row.DstIP)
+	case hwvtep.TableUcastMACRemote:
+		row, _ := v.UcastMACRemote(id)
+		return of(row.MAC, row.LogicalSwitch)
+	case hwvtep.TableUcastMACLocal:
+		row, _ := v.UcastMACLocal(id)
+		return of(row.MAC, row.LogicalSwitch)
+	case hwvtep.TableMcastMACRemote:
+		row, _ := v.McastMACRemote(id)
+		return of(row.MAC, row.LogicalSwitch)
+	case hwvtep.TableMcastMACLocal:
+		row, _ := v.McastMACLocal(id)
+		return of(row.MAC, row.LogicalSwitch)
+	case hwvtep.TableARPSourceRemote:
+		row, _ := v.ARPSourceRemote(id)
+		return table + " " + problem.Name(row.SrcMAC)
+	}
+	return table
+}
+
+func (c *Compiler) switchName(id intent.SwitchID) string {
+	if ls := c.switches[id]; ls != nil {
+		return ls.name
+	}
+	return ""
+}
+
+// maxQuoted is how much of a row's text a complaint repeats, in bytes.
 const maxQuoted = 64
 
 // quote is for texts of rows: they may hold anything, and any amount of it.
@@ -100,8 +212,12 @@ func quote(s string) string {
 
 func rowOf(table string, row UUID) subject { return subject{table: table, row: row} }
 
+func aspectOf(table string, row UUID, aspect string) subject {
+	return subject{table: table, row: row, aspect: aspect}
+}
+
 func locatorSubject(id UUID) subject { return rowOf(hwvtep.TablePhysicalLocator, id) }
 
 func vniSubject(id intent.SwitchID) subject {
-	return subject{table: hwvtep.TableLogicalSwitch, row: UUID(id), aspect: "tunnel_key"}
+	return aspectOf(hwvtep.TableLogicalSwitch, UUID(id), "tunnel_key")
 }

@@ -169,7 +169,7 @@ func TestNoLeaks(t *testing.T) {
 			}
 		}
 		for _, p := range c.Problems() {
-			if p.Table != "Physical_Switch" {
+			if p.Object != "Physical_Switch br0" {
 				t.Errorf("problem left: %+v", p)
 			}
 		}

@@ -227,7 +227,7 @@ func TestReportFaults(t *testing.T) {
 	s.want(append(usual, "fault p0 invalid_vlan_map")...) // p1 has nothing that it could not do
 	s.r.SetReport(plane.Report{Tunnels: errors.New("not local"), Capacity: errors.New("full")})
 	s.settle()
-	s.want(append(usual, "fault br0 mac_table_exhaustion")...)
+	s.want(append(usual, "fault br0 mac_table_exhaustion", "fault br0 tunnel_exhaustion")...) // before there is a peer, too
 	s.addRemote("ls0", "02:00:00:00:00:21", "192.0.2.2")
 	s.settle()
 	s.want(append(usual, "fault br0 mac_table_exhaustion", "fault br0 tunnel_exhaustion", "tunnel br0 192.0.2.1-192.0.2.2")...)

@@ -166,7 +166,7 @@ func (b *book) verdict(c *Compiler) string {
 	}
 	texts := map[string]struct{}{}
 	for _, p := range c.Problems() {
-		texts[b.named(fmt.Sprintf("problem %s %v: %s\n", p.Table, p.Row, p.Text))] = struct{}{}
+		texts["problem "+p.String()+"\n"] = struct{}{}
 	}
 	w.WriteString(strings.Join(slices.Sorted(maps.Keys(texts)), ""))
 	return w.String()

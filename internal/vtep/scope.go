@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // scope is what the Physical_Switch rows say of who we are.
@@ -21,13 +22,13 @@ type scope struct {
 	anyone   bool                // frames are accepted from any source
 	macLimit int                 // most MACs learned
 	aging    time.Duration       // of learned MACs; 0: never
-	trouble  map[string]string   // problems of our row: their text, and the fault of each
+	trouble  []complaint         // about our row
 	single   bool                // ours is the only switch in the database
 	shared   bool                // another switch has our tunnel IP too
 }
 
 func readScope(v *hwvtep.View, name string) scope {
-	s := scope{ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}, trouble: map[string]string{}}
+	s := scope{ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}}
 	n := 0
 	for ps := range v.PhysicalSwitches() {
 		n++
@@ -42,7 +43,8 @@ func readScope(v *hwvtep.View, name string) scope {
 		}
 	}
 	if s.shared = s.others[s.tunnelIP]; s.shared {
-		s.trouble["tunnel_ips: another switch of the database has "+s.tunnelIP.String()+" too: rows that it may have written are left alone"] = ""
+		s.complain(problem.SharedIP, "another switch of the database has the tunnel IP "+s.tunnelIP.String()+", too: rows that it may have written are left alone",
+			"give each switch a tunnel IP of its own", "")
 	}
 	for ip := range s.ownIPs {
 		delete(s.others, ip)
@@ -58,7 +60,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 	}
 	for _, text := range ps.TunnelIPs {
 		if ip, err := parseTunnelIP(text); err != nil {
-			s.trouble["tunnel_ips: "+err.Error()+": it is ignored"] = ""
+			s.complain(problem.BadOption, "tunnel_ips: "+err.Error()+": it is ignored", "", "")
 		} else {
 			s.ownIPs[ip] = true
 		}
@@ -70,18 +72,20 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 		// NVCs that take the first of several see them sorted as texts.
 		s.tunnelIP = ips[0]
 		if len(ips) > 1 {
-			s.trouble["tunnel_ips has several addresses: "+s.tunnelIP.String()+" is used"] = ""
+			s.complain(problem.SeveralIPs, "tunnel_ips has several addresses: "+s.tunnelIP.String()+" is used", "leave only that of this VTEP", "")
 		}
 	case len(ps.TunnelIPs) > 0:
-		s.trouble["tunnel_ips has no IPv4 address: there can be no tunnels"] = hwvtep.FaultTunnelExhaustion
+		s.complain(problem.NoTunnelIP, "tunnel_ips has no IPv4 address: there can be no tunnels", "add an IPv4 address of this machine", hwvtep.FaultTunnelExhaustion)
 	}
 	set := settings{values: ps.OtherConfig}
 	s.anyone = set.bool(keyAcceptAnySource)
 	s.macLimit = set.integer(keyMACLimit, maxMACLimit, defaultMACLimit)
 	s.aging = time.Duration(set.integer(keyMACAging, maxMACAging, int(defaultMACAging/time.Second))) * time.Second
-	for _, text := range set.bad {
-		s.trouble[text] = ""
-	}
+	s.trouble = append(s.trouble, set.bad...)
+}
+
+func (s *scope) complain(kind problem.Kind, text, remedy, fault string) {
+	s.trouble = append(s.trouble, complaint{kind, text, remedy, fault})
 }
 
 // sameWorld says whether what was compiled under o can be kept under s: whose addresses are

@@ -1,10 +1,12 @@
 package vtep
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // The ranks of rows that place a MAC behind a tunnel; the lower one is taken.
@@ -49,6 +51,19 @@ func leadTo(list []candidate, to UUID) bool {
 // another switch of the database has learned does not: a host that came here is known there
 // until that switch hears of it.
 func (c candidate) weak() bool { return c.rank == rankLocal }
+
+var notStation = complaint{
+	kind: problem.IgnoredRow, text: "the MAC is not the address of a station: the row is ignored", remedy: "correct or delete it",
+}
+
+// duplicate is the same for all rows of a MAC, so that it is told once.
+func (c *Compiler) duplicate(used candidate) complaint {
+	text := "several rows are for this MAC: only one is used"
+	if ip := c.addrOf(used.to); ip.IsValid() {
+		text = fmt.Sprintf("several rows are for this MAC: the one to %v is used", ip)
+	}
+	return complaint{kind: problem.DuplicateRow, text: text, remedy: "delete the others"}
+}
 
 // macEntry is a unicast MAC of a switch.
 type macEntry struct {
@@ -114,7 +129,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 	}
 	mac, err := intent.ParseMAC(r.mac)
 	if err != nil || mac.IsGroup() || mac.IsZero() {
-		c.problems.set(rowOf(r.table, r.id), "MAC is "+quote(r.mac)+", not the address of a station: the row is ignored", "")
+		c.problems.set(rowOf(r.table, r.id), notStation)
 		return
 	}
 	ls := c.lswitch(r.ls)
@@ -134,7 +149,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 }
 
 func (c *Compiler) removeUnicast(r *macRow) {
-	c.problems.set(rowOf(r.table, r.id), "", "")
+	c.problems.clear(rowOf(r.table, r.id))
 	mac, err := intent.ParseMAC(r.mac)
 	if err != nil {
 		return
@@ -157,7 +172,7 @@ func (c *Compiler) removeUnicast(r *macRow) {
 // switch that has no better row for it.
 func (c *Compiler) arpChanged(before, after *hwvtep.ARPSourceRemote) {
 	if before != nil {
-		c.problems.set(rowOf(hwvtep.TableARPSourceRemote, before.UUID), "", "")
+		c.problems.clear(rowOf(hwvtep.TableARPSourceRemote, before.UUID))
 		if mac, err := intent.ParseMAC(before.SrcMAC); err == nil {
 			rows := removeCandidate(c.arps[mac], candidate{0, before.UUID, before.Locator})
 			if c.touchARP(mac); len(rows) > 0 {
@@ -176,8 +191,7 @@ func (c *Compiler) arpChanged(before, after *hwvtep.ARPSourceRemote) {
 	}
 	mac, err := intent.ParseMAC(after.SrcMAC)
 	if err != nil || mac.IsGroup() || mac.IsZero() {
-		c.problems.set(rowOf(hwvtep.TableARPSourceRemote, after.UUID),
-			"src_mac is "+quote(after.SrcMAC)+", not the address of a station: the row is ignored", "")
+		c.problems.set(rowOf(hwvtep.TableARPSourceRemote, after.UUID), notStation)
 		return
 	}
 	c.arps[mac] = insertCandidate(c.arps[mac], candidate{0, after.UUID, after.Locator})
@@ -300,9 +314,9 @@ func (c *Compiler) noteDuplicates(table string, rows []candidate, key intent.MAC
 			return
 		}
 		if i == 0 {
-			c.problems.set(rowOf(table, r.row), "", "")
+			c.problems.clear(rowOf(table, r.row))
 		} else {
-			c.problems.set(rowOf(table, r.row), "row "+rows[0].row.String()+" is for the same MAC and switch: this one is ignored", "")
+			c.problems.set(rowOf(table, r.row), c.duplicate(rows[0]))
 		}
 	}
 }

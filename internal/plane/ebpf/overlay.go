@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 const vxlanPort = 4789
@@ -112,11 +113,12 @@ func (p *Plane) portTaken(cause error) error {
 	}
 	for _, l := range links {
 		if v, ok := l.(*netlink.Vxlan); ok && v.Port == vxlanPort {
-			return fmt.Errorf("UDP port %d is taken by vxlan device %s (another VTEP in this network namespace?): delete it, or run this VTEP in a network namespace of its own: %w",
-				vxlanPort, v.Name, cause)
+			return problem.Errorf(problem.UDPPortTaken, "delete it, or run this VTEP in a network namespace of its own",
+				"UDP port %d is taken by vxlan device %s (another VTEP in this network namespace?): %w", vxlanPort, v.Name, cause)
 		}
 	}
-	return fmt.Errorf("UDP port %d is taken by another program: stop it, or run this VTEP in a network namespace of its own: %w", vxlanPort, cause)
+	return problem.Errorf(problem.UDPPortTaken, "stop it, or run this VTEP in a network namespace of its own",
+		"UDP port %d is taken by another program: %w", vxlanPort, cause)
 }
 
 // removeVXLAN deletes the vxlan device, if there is one.
@@ -143,13 +145,14 @@ func (p *Plane) removeVXLAN() error {
 func (p *Plane) tunnelError() error {
 	switch {
 	case p.overlay.refused.IsValid():
-		return fmt.Errorf("tunnel IP %v is not IPv4: give an IPv4 address in Physical_Switch.tunnel_ips", p.overlay.refused)
+		return problem.Errorf(problem.NoTunnelIP, "give an IPv4 address in Physical_Switch.tunnel_ips", "tunnel IP %v is not IPv4", p.overlay.refused)
 	case !p.overlay.ip.IsValid():
 		return p.overlay.err
 	case p.overlay.err != nil:
 		return p.overlay.err
 	case !p.devices.local(p.overlay.ip):
-		return fmt.Errorf("tunnel IP %v is not an address of this host: add it to a device, or change Physical_Switch.tunnel_ips", p.overlay.ip)
+		return problem.Errorf(problem.ForeignIP, "add it to a device, or change Physical_Switch.tunnel_ips",
+			"tunnel IP %v is not an address of this machine: there can be no tunnels", p.overlay.ip)
 	}
 	return nil
 }

@@ -2,12 +2,12 @@ package ebpf
 
 import (
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // peer is another VTEP that some MAC or flood set names.
@@ -75,7 +75,7 @@ func (p *Plane) resolve(pr *peer) {
 	p.rerouted = true
 	if p.overlay.ip.IsValid() {
 		if err := p.route(pr, &entry); err != nil {
-			p.unreachable[pr.ip] = fmt.Errorf("no route to %v: %w", ipOf(pr.ip), err)
+			p.unreachable[pr.ip] = problem.Errorf(problem.NoRoute, "add a route", "there is no route to it: %w", err)
 		}
 	}
 	if pr.number != 0 {

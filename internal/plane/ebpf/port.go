@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // port is a device under the plane's management.
@@ -50,7 +51,7 @@ func (p *Plane) bindingError(b *binding) error {
 	if p.ports[b.key.Port] == nil {
 		return errNotManaged
 	}
-	return fmt.Errorf("no room for more than %d bindings", p.slots.max-1)
+	return problem.Errorf(problem.TableFull, "remove some", "no room for more than %d bindings", p.slots.max-1)
 }
 
 func (p *Plane) setPort(name string, want intent.Port) {
@@ -119,13 +120,14 @@ func (p *Plane) unfit(name string, d device) error {
 	_, hasTunnelIP := p.devices.addrs[addrKey{d.index, p.overlay.ip}]
 	switch {
 	case d.index == 0:
-		return fmt.Errorf("no network device named %q: add it, or remove the port", name)
+		return problem.Errorf(problem.MissingDevice, "add it, or remove the port", "no network device named %q", name)
 	case !d.ethernet:
-		return fmt.Errorf("network device %q has no Ethernet frames: remove the port", name)
+		return problem.Errorf(problem.UnfitDevice, "remove the port", "network device %q has no Ethernet frames", name)
 	case d.name == p.vxlanName():
-		return fmt.Errorf("network device %q is the end of this VTEP's tunnels: remove the port", name)
+		return problem.Errorf(problem.UnfitDevice, "remove the port", "network device %q is the end of this VTEP's tunnels", name)
 	case hasTunnelIP:
-		return fmt.Errorf("network device %q has the tunnel IP %v: remove the port, or move the address to another device", name, p.overlay.ip)
+		return problem.Errorf(problem.UnfitDevice, "remove the port, or move the address to another device",
+			"network device %q has the tunnel IP %v", name, p.overlay.ip)
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func (p *Plane) tellOfTunnels(f func()) {
 	f()
 	same := func(error, error) bool { return true }
 	if fmt.Sprint(p.tunnelError()) != why || !maps.EqualFunc(p.unreachable, unreachable, same) {
-		p.queue.add(plane.Event{Kind: plane.TunnelIP})
+		p.queue.add(plane.Event{Kind: plane.ReportChanged})
 	}
 }
 
@@ -140,7 +140,7 @@ func (p *Plane) repair() {
 	if err := p.install(); err != nil {
 		p.known = false
 		p.log.Error("adapting to a change of the network devices failed", "err", err)
-		p.queue.add(plane.Event{Kind: plane.TunnelIP})
+		p.queue.add(plane.Event{Kind: plane.ReportChanged})
 	}
 }
 

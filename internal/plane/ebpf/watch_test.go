@@ -148,14 +148,14 @@ func TestTunnelIP(t *testing.T) {
 	s := basic()
 	s.TunnelIP = peerIP3.Next().Next() // 192.0.2.5, of nobody yet
 	r, err := p.Apply(t.Context(), s, nil)
-	if err != nil || r.Tunnels == nil || !strings.Contains(r.Tunnels.Error(), "192.0.2.5 is not an address of this host") {
+	if err != nil || r.Tunnels == nil || !strings.Contains(r.Tunnels.Error(), "192.0.2.5 is not an address of this machine") {
 		t.Fatalf("report %+v, %v", r, err)
 	}
 	b := frame(bcast, macA, "local forwarding goes on")
 	w.send("h0", b)
 	w.expect("h1", b)
 	w.address(w.vtep, "u0", "192.0.2.5/24")
-	w.event(p, "the tunnel IP is there", func(e plane.Event) bool { return e.Kind == plane.TunnelIP })
+	w.event(p, "the tunnel IP is there", func(e plane.Event) bool { return e.Kind == plane.ReportChanged })
 	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || r.Tunnels != nil {
 		t.Errorf("report %+v, %v", r, err)
 	}
@@ -186,7 +186,7 @@ func TestPeerRoute(t *testing.T) {
 		dst := &net.IPNet{IP: net.IPv4(203, 0, 113, 0).To4(), Mask: net.CIDRMask(24, 32)}
 		return h.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Gw: peerIP.AsSlice()})
 	})
-	w.event(p, "the peer can be reached", func(e plane.Event) bool { return e.Kind == plane.TunnelIP })
+	w.event(p, "the peer can be reached", func(e plane.Event) bool { return e.Kind == plane.ReportChanged })
 	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || len(r.Peers) > 0 {
 		t.Errorf("report %+v, %v", r, err)
 	}

@@ -9,12 +9,12 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 var (
-	errNoDevice  = errors.New("no such network device")
+	errNoDevice  = problem.Errorf(problem.MissingDevice, "add it, or remove the port", "no such network device")
 	errClosed    = errors.New("the plane is closed")
-	errNotLocal  = errors.New("is not an address of this host")
 	errNeedsFull = errors.New("the first Apply of a plane needs a nil delta")
 )
 
@@ -152,7 +152,7 @@ func (f *Fabric) report() plane.Report {
 		}
 	}
 	if ip := f.installed.TunnelIP; ip.IsValid() && !f.tunnelsWork() {
-		r.Tunnels = fmt.Errorf("tunnel IP %v %w", ip, errNotLocal)
+		r.Tunnels = problem.Errorf(problem.ForeignIP, "change Physical_Switch.tunnel_ips", "tunnel IP %v is not an address of this host", ip)
 	}
 	return r
 }

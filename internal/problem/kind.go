@@ -1,0 +1,68 @@
+package problem
+
+import (
+	"maps"
+	"slices"
+)
+
+// Kind says what sort of thing is wrong, in a word that stays the same. docs/reference.md has
+// a table of them.
+type Kind string
+
+// Refusals: something that was asked for is not done.
+var (
+	NoSwitch       = refusal("no_switch")       // the database has no row of our Physical_Switch
+	NoTunnelIP     = refusal("no_tunnel_ip")    // the switch has no IPv4 tunnel IP
+	ForeignIP      = refusal("foreign_ip")      // the tunnel IP is not an address of this machine
+	TunnelsRefused = refusal("tunnels_refused") // no tunnel works, for another reason
+	UDPPortTaken   = refusal("udp_port_taken")  // somebody else has the UDP port of VXLAN
+	NoRoute        = refusal("no_route")        // a peer can't be reached
+	MissingDevice  = refusal("missing_device")  // a port has no network device
+	UnfitDevice    = refusal("unfit_device")    // a network device can't be a port
+	PortRefused    = refusal("port_refused")    // a port can't be attached, for another reason
+	BindingRefused = refusal("binding_refused") // a binding is not in force
+	TableFull      = refusal("table_full")      // the dataplane has no room
+	MACLimit       = refusal("mac_limit")       // the limit of learned MACs is reached
+	ContestedVNI   = refusal("contested_vni")   // two switches want the same VNI with a peer
+	BadVLAN        = refusal("bad_vlan")        // vlan_bindings has a VLAN that does not exist
+	BadLocator     = refusal("bad_locator")     // a Physical_Locator leads nowhere
+	BadVNI         = refusal("bad_vni")         // tunnel_key is no VNI
+	NoACL          = refusal("no_acl")          // ACLs are not served
+	NoRouter       = refusal("no_router")       // routers are not served
+	DuplicatePort  = refusal("duplicate_port")  // several rows of a switch have one name
+	UnnamedPort    = refusal("unnamed_port")    // a port without a name
+	Unsettled      = refusal("unsettled")       // the dataplane is not as it should be
+)
+
+// Doubts: it is done, but hardly as it was meant; or a single row is not used.
+var (
+	IgnoredRow    = doubt("ignored_row")    // a row is not used
+	DuplicateRow  = doubt("duplicate_row")  // a row gives way to another one
+	OwnLocator    = doubt("own_locator")    // a remote MAC is said to be behind ourselves
+	BadOption     = doubt("bad_option")     // a key of other_config has a bad value
+	SeveralIPs    = doubt("several_ips")    // only one of the tunnel IPs is used
+	SharedIP      = doubt("shared_ip")      // another switch of the database has the tunnel IP
+	NoVNI         = doubt("no_vni")         // a bound switch has no VNI
+	NoUnknownDst  = doubt("no_unknown_dst") // a bound switch floods to no peer
+	OneReplicates = doubt("one_replicates") // of several peers only one gets what is flooded
+	PortDown      = doubt("port_down")      // a port has no link
+	SmallMTU      = doubt("small_mtu")      // the underlay takes less than the ports send
+	MACElsewhere  = doubt("mac_elsewhere")  // a MAC learned here is said to be behind a peer
+	VLANDevice    = doubt("vlan_device")    // VLAN devices of the host on a port, or as one
+)
+
+var doubtful = map[Kind]bool{} // of all kinds
+
+func refusal(k Kind) Kind { return register(k, false) }
+func doubt(k Kind) Kind   { return register(k, true) }
+
+func register(k Kind, doubt bool) Kind {
+	doubtful[k] = doubt
+	return k
+}
+
+// Doubt says whether a problem of this kind is a doubt; otherwise it is a refusal.
+func (k Kind) Doubt() bool { return doubtful[k] }
+
+// Kinds returns all kinds, sorted.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(doubtful)) }
