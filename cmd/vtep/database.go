@@ -22,8 +22,8 @@ func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
 		return nil, err
 	}
 	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: r.durability, NetworkOnly: true}
-	if r.protect {
-		opts.Roles = protect
+	if !r.noProtect {
+		opts.Roles = protection("run the VTEP with --no-protect")
 	}
 	s, err := server.New(opts)
 	if err != nil {

@@ -40,10 +40,6 @@ func durabilityOption(p *server.Durability) daemon.Option {
 		}}
 }
 
-func protectOption(p *bool) daemon.Option {
-	return daemon.Flag("protect", "peers on the network cannot write what belongs to the VTEP", p)
-}
-
 func readOnlyRemoteOption(p *[]string) daemon.Option {
 	return daemon.Strings("read-only-remote", "REMOTE", "like --remote, for peers that can change nothing (repeatable)", p)
 }

@@ -80,7 +80,7 @@ func (o *ovsdbServer) options() []daemon.Option {
 		daemon.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
 		daemon.Flag("read-only", "refuse all changes", &o.readOnly),
 		readOnlyRemoteOption(&o.readOnlyRemotes),
-		protectOption(&o.protect),
+		daemon.Flag("protect", "peers on the network write only what is a controller's in the database of a VTEP", &o.protect),
 	}, tlsOptions(&o.files), []daemon.Option{
 		daemon.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
 		daemon.String("ssl-ciphers", "LIST", "cipher suites of TLS 1.2, as OpenSSL writes them; default the safe ones", &o.files.Ciphers),
@@ -102,7 +102,7 @@ func (o *ovsdbServer) usage(w io.Writer) {
 func (o *ovsdbServer) open(paths []string) error {
 	opts := server.Options{Logger: o.d.Logger("ovsdb_jsonrpc_server"), RunDir: o.d.Dirs.Run, ReadOnly: o.readOnly, Durability: o.durability}
 	if o.protect {
-		opts.Roles = protect
+		opts.Roles = protection("run ovsdb-server without --protect")
 		opts.NetworkOnly = true // who writes a Manager row must not make files with it
 	}
 	if o.noHistory {

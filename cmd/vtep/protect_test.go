@@ -89,9 +89,9 @@ func (b *vtepBed) mustCtl(db string, args ...string) string {
 }
 
 // TestProtect has a controller on the network do its work with the C vtep-ctl and fail to do
-// the VTEP's, which the VTEP and the operator still do.
+// the VTEP's and the operator's, which these still do. Nobody had to ask for that.
 func TestProtect(t *testing.T) {
-	b := newVTEPBed(t, "--protect", "--remote=ptcp:0:127.0.0.1", "--read-only-remote=ptcp:0:127.0.0.2")
+	b := newVTEPBed(t, "--remote=ptcp:0:127.0.0.1", "--read-only-remote=ptcp:0:127.0.0.2")
 	ports := b.ports(2)
 	nvc, viewer, operator := "tcp:127.0.0.1:"+ports[0], "tcp:127.0.0.2:"+ports[1], "unix:"+filepath.Join(b.env.RunDir, "db.sock")
 
@@ -113,6 +113,12 @@ func TestProtect(t *testing.T) {
 		"clear-local-macs ls0":                                    "table Mcast_Macs_Local belong to the VTEP",
 		"set Physical_Switch br0 switch_fault_status=unspecified": "column switch_fault_status of table Physical_Switch belongs to the VTEP",
 		"add Physical_Port p0 port_fault_status x":                "column port_fault_status of table Physical_Port belongs to the VTEP",
+		"add-port br0 eth0":                                       "insert into table Physical_Port is not allowed",
+		"del-port br0 p0":                                         "column ports of table Physical_Switch is for the operator",
+		"del-ps br0":                                              "column switches of table Global is for the operator",
+		"add-ps br1":                                              "the switches of this machine are for the operator",
+		"set Physical_Switch br0 tunnel_ips=192.0.2.7":            "column tunnel_ips of table Physical_Switch is for the operator",
+		"clear Physical_Switch br0 tunnels":                       "the VTEP removes tunnels that nothing needs",
 	} {
 		out, err := b.ctl(nvc, strings.Fields(command)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) || !strings.Contains(string(out), "permission error") {
@@ -122,9 +128,21 @@ func TestProtect(t *testing.T) {
 	if out, err := b.ctl(viewer, "add-ls", "ls1").CombinedOutput(); err == nil || !strings.Contains(string(out), "not allowed") {
 		t.Errorf("the read-only remote: %v, %s", err, out)
 	}
+	b.mustCtl(nvc, "set", "Physical_Switch", "br0", "tunnel_ips=192.0.2.1", "description=x") // an echo
 	b.mustCtl(operator, "add-ucast-local", "ls0", "00:11:22:33:44:66", "192.0.2.1")
 	if text := readText(t, b.log); strings.Contains(text, "|WARN|") || strings.Contains(text, "|ERR|") {
 		t.Error("the log of a clean run has warnings")
+	}
+	b.mustCtl(operator, "add-port", "br0", "p1")
+}
+
+// TestNoProtect: an operator can let controllers do everything.
+func TestNoProtect(t *testing.T) {
+	b := newVTEPBed(t, "--no-protect", "--remote=ptcp:0:127.0.0.1")
+	nvc := "tcp:127.0.0.1:" + b.ports(1)[0]
+	b.eventually(func() error { return b.ctl(nvc, "add-port", "br0", "p1").Run() })
+	if got := b.mustCtl(nvc, "list-ports", "br0"); got != "p0\np1\n" {
+		t.Errorf("ports %q", got)
 	}
 }
 
@@ -136,12 +154,14 @@ func TestProtectOVSDBServer(t *testing.T) {
 	port := freePort(t)
 	b.start("--protect", "--remote=punix:db.sock", "--remote=ptcp:"+port+":127.0.0.1", b.create("first"), vtep)
 	transact := func(target, params string) string { return b.run("ovsdb-client", "transact", target, params) }
-	const local = `["hardware_vtep",{"op":"delete","table":"Ucast_Macs_Local","where":[]}]`
+	const local = `["hardware_vtep",{"op":"delete","table":"Physical_Switch","where":[]}]`
+	transact("unix:db.sock", `["hardware_vtep",{"op":"insert","table":"Physical_Switch","uuid-name":"s","row":{"name":"br0"}},`+
+		`{"op":"insert","table":"Global","row":{"switches":["named-uuid","s"]}}]`)
 	remote := "tcp:127.0.0.1:" + port
 	if out := transact(remote, local); !strings.Contains(out, "permission error") {
 		t.Errorf("over the network: %s", out)
 	}
-	if out := transact("unix:db.sock", local); strings.Contains(out, "error") {
+	if out := transact("unix:db.sock", `["hardware_vtep",{"op":"delete","table":"Global","where":[]}]`); strings.Contains(out, "error") {
 		t.Errorf("over the unix socket: %s", out)
 	}
 	if out := transact(remote, `["first",{"op":"insert","table":"T","row":{"n":1}}]`); strings.Contains(out, "error") {

@@ -46,7 +46,8 @@ type vtepRun struct {
 	ports           []string
 	remotes         []string
 	readOnlyRemotes []string
-	protect         bool
+	protect         bool // said, and no more: it is the default
+	noProtect       bool
 	durability      server.Durability
 	files           stream.TLSFiles
 }
@@ -101,7 +102,8 @@ func (r *vtepRun) options() []daemon.Option {
 		daemon.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
 		daemon.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
 		readOnlyRemoteOption(&r.readOnlyRemotes),
-		protectOption(&r.protect),
+		daemon.Flag("no-protect", "peers on the network may write what is the operator's and the VTEP's, too", &r.noProtect),
+		{Long: "protect", Set: func(string) error { r.protect = true; return nil }},
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
 		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
 		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
@@ -151,8 +153,11 @@ func (r *vtepRun) check(names []string) error {
 	if r.connect != "" && len(r.remotes)+len(r.readOnlyRemotes) > 0 {
 		return errors.New("--remote and --connect exclude each other: with --connect the other server listens")
 	}
-	if r.connect != "" && r.protect {
-		return errors.New("--protect and --connect exclude each other: with --connect the other server protects")
+	if r.connect != "" && (r.protect || r.noProtect) {
+		return errors.New("--protect, --no-protect and --connect exclude each other: with --connect the other server protects")
+	}
+	if r.protect && r.noProtect {
+		return errors.New("--protect and --no-protect exclude each other")
 	}
 	if r.tunnelIP != "" {
 		ip, err := netip.ParseAddr(r.tunnelIP)

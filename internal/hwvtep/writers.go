@@ -1,9 +1,5 @@
 package hwvtep
 
-import (
-	"github.com/vtep/vtep/internal/ovsdb"
-)
-
 // Writers is who writes a column.
 type Writers uint8
 
@@ -33,7 +29,8 @@ var writers = map[string]map[string]Writers{
 		"ports": Agent | Operator, "tunnels": Agent | Controller, "other_config": Operator, "switch_fault_status": Agent,
 	},
 	TablePhysicalPort: {
-		"name": Agent | Operator, "description": Agent | Operator, "vlan_bindings": Controller | Operator, "acl_bindings": Controller,
+		"name": Agent | Operator, "description": Controller | Agent | Operator,
+		"vlan_bindings": Controller | Operator, "acl_bindings": Controller,
 		"vlan_stats": Agent, "other_config": Operator, "port_fault_status": Agent,
 	},
 	TableTunnel: {
@@ -88,18 +85,3 @@ var ownTables = func() map[string]bool {
 	}
 	return own
 }()
-
-// Protect refuses an operation ("insert", "update", "mutate" or "delete") on what belongs to
-// the VTEP. columns are those that the operation gives a value; for delete, nil.
-func Protect(op string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error {
-	if ownTables[table.Name] {
-		return ovsdb.PermissionError("%s is not allowed: the rows of table %s belong to the VTEP", op, table.Name)
-	}
-	for _, c := range columns {
-		if WritersOf(table.Name, c.Name).vtepOwned() {
-			return ovsdb.PermissionError("%s is not allowed: column %s of table %s belongs to the VTEP",
-				op, c.Name, table.Name)
-		}
-	}
-	return nil
-}

@@ -2,26 +2,45 @@ package hwvtep_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
-// Every column has a writer, and those that only the VTEP and its server write are these.
+// defaults is a row in which every column has its default value.
+func defaults(table *ovsdb.TableSchema) *hwvtep.Row {
+	row := &hwvtep.Row{}
+	for _, c := range table.Columns {
+		row.Fields = append(row.Fields, ovsdb.Default(&c.Type))
+	}
+	return row
+}
+
+// Every column has a writer, and those that a controller may not change are these.
 func TestWriters(t *testing.T) {
-	var owned []string
+	var owned, operators []string
+	view := hwvteptest.NewDB().View()
 	for _, table := range hwvtep.Schema().SortedTables() {
 		for _, c := range table.Columns {
-			w := hwvtep.WritersOf(table.Name, c.Name)
-			if w == 0 {
-				t.Errorf("%s.%s: nobody writes it", table.Name, c.Name)
+			name := table.Name + "." + c.Name
+			if hwvtep.WritersOf(table.Name, c.Name) == 0 {
+				t.Errorf("%s: nobody writes it", name)
 			}
-			if err := hwvtep.Protect("update", table, ovsdb.ColumnSet{c}); err != nil {
-				owned = append(owned, table.Name+"."+c.Name)
-				if ovsdb.AsError(err).Tag != "permission error" {
-					t.Errorf("%v", err)
-				}
+			err := hwvtep.Protect(view, &hwvtep.Write{Table: table, Before: defaults(table), After: defaults(table),
+				Changed: func(o *ovsdb.ColumnSchema) bool { return o == c }})
+			switch {
+			case err == nil:
+				continue
+			case strings.Contains(err.Error(), "to the VTEP"):
+				owned = append(owned, name)
+			default:
+				operators = append(operators, name)
+			}
+			if ovsdb.AsError(err).Tag != "permission error" {
+				t.Errorf("%v", err)
 			}
 		}
 	}
@@ -38,17 +57,29 @@ func TestWriters(t *testing.T) {
 	if slices.Sort(owned); !slices.Equal(owned, want) {
 		t.Errorf("the VTEP's own are\n%v, want\n%v", owned, want)
 	}
+	want = []string{
+		"Global.other_config", "Global.switches", "Physical_Port.name", "Physical_Port.other_config",
+		"Physical_Switch.management_ips", "Physical_Switch.name", "Physical_Switch.other_config", "Physical_Switch.ports",
+		"Physical_Switch.tunnel_ips", "Tunnel.bfd_config_local", "Tunnel.local", "Tunnel.remote",
+	}
+	if slices.Sort(operators); !slices.Equal(operators, want) {
+		t.Errorf("the operator's are\n%v, want\n%v", operators, want)
+	}
 }
 
 func TestProtectRows(t *testing.T) {
-	for table, refused := range map[string]bool{
-		hwvtep.TableUcastMACLocal: true, hwvtep.TableMcastMACLocal: true, hwvtep.TableARPSourceLocal: true,
-		hwvtep.TableLogicalBindingStats: true, hwvtep.TableUcastMACRemote: false, hwvtep.TablePhysicalPort: false,
-		hwvtep.TableLogicalSwitch: false, hwvtep.TableTunnel: false,
+	view := hwvteptest.NewDB().View()
+	for table, refused := range map[string][2]bool{ // insert, delete
+		hwvtep.TableUcastMACLocal: {true, false}, hwvtep.TableMcastMACLocal: {true, false}, // there is no switch that stays
+		hwvtep.TableARPSourceLocal: {true, true}, hwvtep.TableLogicalBindingStats: {true, true},
+		hwvtep.TableUcastMACRemote: {false, false}, hwvtep.TableLogicalSwitch: {false, false},
+		hwvtep.TablePhysicalPort: {true, true}, hwvtep.TablePhysicalSwitch: {true, true},
+		hwvtep.TableTunnel: {false, true}, hwvtep.TableGlobal: {false, true}, hwvtep.TableManager: {false, false},
 	} {
-		for _, op := range []string{"insert", "delete"} {
-			if err := hwvtep.Protect(op, hwvtep.Schema().Tables[table], nil); (err != nil) != refused {
-				t.Errorf("%s %s: %v", op, table, err)
+		schema := hwvtep.Schema().Tables[table]
+		for i, w := range []*hwvtep.Write{{Table: schema, After: defaults(schema)}, {Table: schema, Before: defaults(schema)}} {
+			if err := hwvtep.Protect(view, w); (err != nil) != refused[i] {
+				t.Errorf("%s: insert is %v: %v", table, i == 0, err)
 			}
 		}
 	}

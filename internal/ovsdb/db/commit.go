@@ -9,7 +9,7 @@ import (
 // commit commits the transaction. On an error it is aborted. The ChangeSet is
 // nil if nothing changed.
 //
-// The order of the steps is that of ovsdb-server, which decides which of several
+// The order of the other steps is that of ovsdb-server, which decides which of several
 // errors is reported.
 func (x *txn) commit() (*ChangeSet, error) {
 	if x.determineChanges() == 0 {
@@ -17,6 +17,7 @@ func (x *txn) commit() (*ChangeSet, error) {
 		return nil, nil
 	}
 	for _, step := range []func() error{
+		x.askPermission,    // of what the operations did, and nothing else
 		x.countRefs,        // referential integrity of strong references
 		x.checkDeleted,     // rows that were deleted but are referred to
 		x.collectGarbage,   // rows of non-root tables that nothing refers to
@@ -89,6 +90,23 @@ func (tt *txnTable) compare(r *txnRow) {
 			r.changed.add(i)
 		}
 	}
+}
+
+func (x *txn) askPermission() error {
+	if x.permit == nil {
+		return nil
+	}
+	for _, tt := range x.tables {
+		for _, r := range tt.rows {
+			if r.gone {
+				continue
+			}
+			if err := x.permit(x.db, tt.schema, &RowChange{Old: r.old, New: r.st.row, Columns: r.changed}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (x *txn) checkMaxRows() error {

@@ -44,7 +44,8 @@ func (d *Database) Tables() []*Table { return d.sorted }
 // Atoms returns the number of atoms in the database: a measure of its size.
 func (d *Database) Atoms() int { return d.atoms }
 
-// Table is the content of a table.
+// Table is the content of a table. What a database has not got is a nil *Table, which reads
+// as an empty one.
 type Table struct {
 	schema   *ovsdb.TableSchema
 	defaults []ovsdb.Datum         // by column index
@@ -140,10 +141,18 @@ func (t *Table) resolve(d *Database) {
 func (t *Table) Schema() *ovsdb.TableSchema { return t.schema }
 
 // Len returns the number of rows.
-func (t *Table) Len() int { return t.live }
+func (t *Table) Len() int {
+	if t == nil {
+		return 0
+	}
+	return t.live
+}
 
 // Get returns the row with the given UUID, or nil.
 func (t *Table) Get(id ovsdb.UUID) *ovsdb.Row {
+	if t == nil {
+		return nil
+	}
 	if st := t.rows[id]; st != nil {
 		return st.row
 	}
@@ -153,6 +162,9 @@ func (t *Table) Get(id ovsdb.UUID) *ovsdb.Row {
 // All yields the rows, in any order. The table must not change meanwhile.
 func (t *Table) All() iter.Seq[*ovsdb.Row] {
 	return func(yield func(*ovsdb.Row) bool) {
+		if t == nil {
+			return
+		}
 		for _, st := range t.all {
 			if st.row != nil && !yield(st.row) {
 				return

@@ -29,14 +29,6 @@ func (o *operation) insert() error {
 			return t.defaults[c.Index].Check(&c.Type)
 		}
 	}
-	if o.env.Permit != nil {
-		columns = slices.DeleteFunc(columns, func(c *ovsdb.ColumnSchema) bool {
-			return c.Index < 0 || fields[c.Index].IsDefault(&c.Type)
-		})
-		if err := o.permit("insert", t, columns); err != nil {
-			return err
-		}
-	}
 	o.insertRow(t, &ovsdb.Row{UUID: id, Version: ovsdb.NewUUID(), Fields: fields})
 	o.reply = ovsdb.AppendUUID(append(o.reply, `{"uuid":`...), id)
 	o.reply = append(o.reply, '}')

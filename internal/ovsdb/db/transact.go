@@ -18,11 +18,12 @@ type Env struct {
 	Internal bool
 	// HasLock reports whether the session owns a lock; nil: it owns none.
 	HasLock func(name string) bool
-	// Permit, if not nil, is asked before an operation ("insert", "update",
-	// "mutate" or "delete") touches a table. columns are those that the
-	// operation names; for insert, without those it gives their default value;
-	// for delete, nil. An error, best an ovsdb.PermissionError, refuses the operation.
-	Permit func(op string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error
+	// Permit, if not nil, is asked before the commit about each row that the
+	// operations have inserted, deleted, or left with other values. It is not
+	// asked about what the database then does by itself, as collecting garbage.
+	// d shows the outcome of the operations. An error, best an
+	// ovsdb.PermissionError, refuses the transaction.
+	Permit func(d *Database, table *ovsdb.TableSchema, row *RowChange) error
 	// Elapsed is the time since the request arrived: what "wait" compares its
 	// timeout with.
 	Elapsed time.Duration
@@ -94,6 +95,7 @@ func (d *Database) Transact(params wire.Value, env *Env) Outcome {
 	}
 	const perResult = 64 // what that of an insert has
 	x := &execution{txn: d.begin(), env: env, timeout: -1, reply: make([]byte, 1, perResult*params.Len())}
+	x.permit = env.Permit
 	x.reply[0] = '['
 	err := x.execute(params)
 	if err == errWait && !env.NoWait {
@@ -226,14 +228,6 @@ func (x *execution) named(t *Table) {
 		}
 	}
 	x.tables = append(x.tables, t.schema)
-}
-
-// permit asks whether the operation called op may touch columns of t.
-func (x *execution) permit(op string, t *Table, columns ovsdb.ColumnSet) error {
-	if x.env.Permit == nil {
-		return nil
-	}
-	return x.env.Permit(op, t.schema, columns)
 }
 
 // count appends the result of an operation on n rows.

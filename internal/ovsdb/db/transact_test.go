@@ -207,41 +207,62 @@ func TestReservedDatabase(t *testing.T) {
 	}
 }
 
+// Permit is asked about the rows that the operations together change, and about no others.
 func TestPermit(t *testing.T) {
-	d := smallDatabase(t)
+	const b1 = `00000000-0000-4000-8000-0000000000b1`
+	d := smallDatabase(t, `{'op':'insert','table':'B','uuid':'`+b1+`','row':{'x':1}}`,
+		`{'op':'insert','table':'A','row':{'name':'a','n':1,'bs':['uuid','`+b1+`']}}`)
 	var asked []string
-	env := &Env{Permit: func(op string, ts *ovsdb.TableSchema, columns ovsdb.ColumnSet) error {
-		names := ts.Name
-		for _, c := range columns {
-			names += "." + c.Name
-			if c.Name == "n" {
-				return ovsdb.PermissionError("%s of %s is not yours", op, c.Name)
+	env := &Env{Permit: func(d *Database, ts *ovsdb.TableSchema, row *RowChange) error {
+		text := ts.Name
+		switch {
+		case row.Old == nil:
+			text += " inserted"
+		case row.New == nil:
+			text += " deleted"
+		}
+		for _, c := range ts.Columns {
+			if row.Old != nil && row.New != nil && row.Changed(c) {
+				text += "." + c.Name
 			}
 		}
-		asked = append(asked, op+" "+names)
+		if now := d.Table(ts.Name).Get(row.UUID()); now != row.New {
+			t.Errorf("%s: the database shows %v", text, now)
+		}
+		asked = append(asked, text)
+		if text == "A.n" {
+			return ovsdb.PermissionError("n is not yours")
+		}
 		return nil
 	}}
-	for _, op := range []string{
-		`{'op':'insert','table':'A','row':{'name':'a','now':'','n':['set',[]]}}`,
-		`{'op':'update','table':'A','where':[],'row':{'now':'','name':'b'}}`,
-		`{'op':'mutate','table':'A','where':[],'mutations':[['set','insert',1],['set','delete',2]]}`,
-		`{'op':'delete','table':'A','where':[]}`,
+	for _, c := range []struct {
+		ops  []string
+		want []string
+	}{
+		{[]string{`{'op':'update','table':'A','where':[],'row':{'n':1,'name':'a'}}`}, nil}, // an echo
+		{[]string{`{'op':'update','table':'A','where':[],'row':{'n':0}}`, `{'op':'mutate','table':'A','where':[],'mutations':[['n','+=',1]]}`}, nil},
+		{[]string{`{'op':'delete','table':'B','where':[['x','==',7]]}`}, nil},
+		{[]string{`{'op':'update','table':'A','where':[],'row':{'n':1,'name':'b'}}`}, []string{"A.name"}},
+		{[]string{`{'op':'insert','table':'A','row':{}}`, `{'op':'delete','table':'A','where':[['name','==','']]}`}, nil},
+		{[]string{`{'op':'insert','table':'B','row':{}}`}, []string{"B inserted"}}, // garbage
+		{[]string{`{'op':'mutate','table':'A','where':[],'mutations':[['bs','delete',['uuid','` + b1 + `']]]}`}, []string{"A.bs"}},
+		{[]string{`{'op':'delete','table':'A','where':[]}`}, []string{"A deleted"}},
 	} {
-		if out := transact(t, d, env, op); out.Failed {
-			t.Errorf("%s: %s", op, out.Reply)
+		asked = nil
+		if out := transact(t, d, env, c.ops...); out.Failed || !slices.Equal(asked, c.want) {
+			t.Errorf("%s: asked %q, want %q; %s", c.ops, asked, c.want, out.Reply)
 		}
 	}
-	if want := []string{"insert A.name", "update A.now.name", "mutate A.set", "delete A"}; !slices.Equal(asked, want) {
-		t.Errorf("asked %q, want %q", asked, want)
+	if d.has("B", ovsdb.UUID{}) || d.Table("B").Len() != 0 {
+		t.Error("garbage is left")
 	}
-	for _, op := range []string{
-		`{'op':'insert','table':'A','row':{'n':1}}`, `{'op':'update','table':'A','where':[],'row':{'n':['set',[]]}}`,
-		`{'op':'mutate','table':'A','where':[],'mutations':[['n','+=',1]]}`,
-	} {
-		name := mustParse(t, strings.ReplaceAll(op, "'", `"`)).Get("op").Str()
-		if got, want := transact(t, d, env, op).reply(), `[{'details':'`+name+` of n is not yours','error':'permission error'}]`; got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+	transact(t, d, &Env{}, `{'op':'insert','table':'A','row':{'name':'a','n':1}}`)
+	got := transact(t, d, env, `{'op':'update','table':'A','where':[],'row':{'n':['set',[]]}}`).reply()
+	if want := `[{'count':1},{'details':'n is not yours','error':'permission error'}]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if row := transact(t, d, &Env{}, `{'op':'select','table':'A','where':[],'columns':['n']}`).reply(); row != `[{'rows':[{'n':1}]}]` {
+		t.Errorf("what was refused is done: %s", row)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 type txn struct {
 	db      *Database
 	comment string
-	tables  []*txnTable // in the order in which they were touched
+	tables  []*txnTable                                           // in the order in which they were touched
+	permit  func(*Database, *ovsdb.TableSchema, *RowChange) error // see Env
 
 	released bool // cleaning weak references has removed strong ones
 }

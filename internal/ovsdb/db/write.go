@@ -28,9 +28,6 @@ func (o *operation) update() error {
 	if err != nil {
 		return err
 	}
-	if err := o.permit("update", t, columns); err != nil {
-		return err
-	}
 	rows := o.match(t, cond)
 	for _, st := range rows {
 		if equalColumns(st.row.Fields, fields, columns) {
@@ -78,17 +75,6 @@ func (o *operation) mutate() error {
 		}
 		return nil
 	}
-	if o.env.Permit != nil {
-		var columns ovsdb.ColumnSet
-		for i := range mutations {
-			if c := mutations[i].Column; !columns.Contains(c) {
-				columns = append(columns, c)
-			}
-		}
-		if err := o.permit("mutate", t, columns); err != nil {
-			return err
-		}
-	}
 	rows := o.match(t, cond)
 	for _, st := range rows {
 		if err := mutations.Apply(o.modifyRow(t, st).Fields); err != nil {
@@ -108,9 +94,6 @@ func (o *operation) delete() error {
 	}
 	cond, err := ovsdb.ParseCondition(where, t.schema, &o.syms)
 	if err != nil {
-		return err
-	}
-	if err := o.permit("delete", t, nil); err != nil {
 		return err
 	}
 	rows := o.match(t, cond)

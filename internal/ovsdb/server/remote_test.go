@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/db"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 	"github.com/vtep/vtep/internal/testenv"
@@ -329,9 +330,9 @@ func TestNetworkOnly(t *testing.T) {
 }
 
 func TestRoles(t *testing.T) {
-	r := newRig(t, Options{Roles: func(role, op, database string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error {
-		if database == "things" && table.Name == "Thing" && columns.Contains(table.Column("n")) {
-			return ovsdb.NewError("permission error", "%s of n is not for others", op)
+	r := newRig(t, Options{Roles: func(role string, d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error {
+		if d.Schema().Name == "things" && table.Name == "Thing" && row.Changed(table.Column("n")) {
+			return ovsdb.PermissionError("n is not for others")
 		}
 		return nil
 	}})
@@ -342,9 +343,9 @@ func TestRoles(t *testing.T) {
 	}
 	remote, local := r.connect("tcp:127.0.0.1:"+r.port()), r.connect("unix:db.sock")
 	local.insert("a", 1)
-	remote.transact(`{"op":"update","table":"Thing","where":[],"row":{"note":"hello"}}`)
+	remote.transact(`{"op":"update","table":"Thing","where":[],"row":{"note":"hello","n":1}}`)
 	v := remote.must("transact", `["things",{"op":"update","table":"Thing","where":[],"row":{"n":2}}]`)
-	sameJSON(t, "update", v.String(), `[{"error":"permission error","details":"update of n is not for others"}]`)
+	sameJSON(t, "update", v.String(), `[{"count":1},{"error":"permission error","details":"n is not for others"}]`)
 }
 
 func TestReconnect(t *testing.T) {

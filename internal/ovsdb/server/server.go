@@ -29,9 +29,9 @@ type Options struct {
 	// databases that are not clustered.
 	History  int
 	ReadOnly bool // no session but those of Pipe may change anything
-	// Roles, if not nil, is asked before a session over the network changes anything; role is
+	// Roles, if not nil, is asked before a session over the network changes a row; role is
 	// that of its remote. An error refuses it. See db.Env.Permit for the other arguments.
-	Roles  func(role, op, database string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error
+	Roles  func(role string, d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error
 	Limits Limits
 	// NetworkOnly ignores remotes in database columns that are no TCP or TLS targets: whoever
 	// may write there must not make sockets in the file system.

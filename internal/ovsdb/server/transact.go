@@ -91,8 +91,8 @@ func (s *session) env(d *database) db.Env {
 	env := db.Env{ReadOnly: s.readOnly() || d.readOnly}
 	env.HasLock = func(name string) bool { return s.srv.locks.holds(s, name) }
 	if roles := s.srv.opts.Roles; roles != nil && !s.access.trusted && !s.access.local {
-		env.Permit = func(op string, table *ovsdb.TableSchema, columns ovsdb.ColumnSet) error {
-			return roles(s.access.role, op, d.name, table, columns)
+		env.Permit = func(d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error {
+			return roles(s.access.role, d, table, row)
 		}
 	}
 	return env
