@@ -45,6 +45,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	if p.overlay.ifindex != 0 && !p.attached(p.overlay.ifindex) {
 		a = append(a, plane.Drift{Kind: "tunnel", Key: p.vxlanName(), Want: "program attached"})
 	}
+	a = append(a, p.auditVXLAN()...)
 	for index := range p.overlay.underlays {
 		if !p.attached(index) {
 			a = append(a, plane.Drift{Kind: "tunnel", Key: p.nameOf(uint32(index)), Want: "program attached"})

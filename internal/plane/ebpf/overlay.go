@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -30,6 +31,9 @@ type overlay struct {
 	ifindex   int                 // of the vxlan device; 0: none
 	err       error               // why there is no device
 	underlays map[int]bool        // devices by which peers are reached and that run the short way in
+
+	revive  *time.Timer // looks at the device again; nil: none pending
+	revived time.Time   // when that was done last
 }
 
 // vxlanName is unique for the switch name and fits a device name.
@@ -46,7 +50,8 @@ func (p *Plane) configureOverlay(s *intent.State) {
 }
 
 // ensureVXLAN makes the vxlan device as it must be and attaches the program to it. An error
-// stands in overlay.err; it is tried again with every Apply and when a vxlan device goes.
+// stands in overlay.err; it is tried again with every Apply, when a vxlan device changes or
+// goes, and now and then (vxlan.go).
 func (p *Plane) ensureVXLAN() {
 	p.rerouted = true
 	if !p.overlay.ip.IsValid() {
@@ -57,19 +62,26 @@ func (p *Plane) ensureVXLAN() {
 	if p.overlay.err == nil {
 		p.overlay.err = p.attach(p.overlay.ifindex, p.objs.VtepOverlay)
 	}
+	if p.overlay.err != nil {
+		p.reviveLater(reviveEvery)
+	}
 }
 
+// makeVXLAN gives the number of the device. 0 and an error: it is not there, or can't work.
 func (p *Plane) makeVXLAN() (int, error) {
 	name := p.vxlanName()
 	h := p.space.links
-	have, err := h.LinkByName(name)
-	if err == nil && !isOurs(have) {
+	have, err := p.findVXLAN()
+	if err != nil {
+		return 0, err
+	}
+	if have != nil && !isOurs(have) {
 		if err := h.LinkDel(have); err != nil {
 			return 0, fmt.Errorf("delete device %s, which is not as it must be: %w", name, err)
 		}
 		have = nil
 	}
-	if err != nil || have == nil {
+	if have == nil {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.MTU = name, vxlanMTU
 		err := h.LinkAdd(&netlink.Vxlan{LinkAttrs: attrs, FlowBased: true, Port: vxlanPort})
@@ -86,14 +98,8 @@ func (p *Plane) makeVXLAN() (int, error) {
 		// off this fails, and is not needed.
 		_ = h.LinkSetIP6AddrGenMode(have, nl6AddrGenNone)
 	}
-	if have.Attrs().Flags&net.FlagUp == 0 {
-		if err := h.LinkSetUp(have); err != nil {
-			_ = h.LinkDel(have)
-			if errors.Is(err, unix.EADDRINUSE) {
-				return 0, p.portTaken(err)
-			}
-			return 0, fmt.Errorf("bring up vxlan device %s: %w", name, err)
-		}
+	if err := p.mendVXLAN(have); err != nil {
+		return 0, err
 	}
 	return have.Attrs().Index, nil
 }
@@ -112,10 +118,14 @@ func (p *Plane) portTaken(cause error) error {
 		return fmt.Errorf("UDP port %d is taken: %w", vxlanPort, cause)
 	}
 	for _, l := range links {
-		if v, ok := l.(*netlink.Vxlan); ok && v.Port == vxlanPort {
-			return problem.Errorf(problem.UDPPortTaken, "delete it, or run this VTEP in a network namespace of its own",
-				"UDP port %d is taken by vxlan device %s (another VTEP in this network namespace?): %w", vxlanPort, v.Name, cause)
+		v, ok := l.(*netlink.Vxlan)
+		// Its own device may be there too, kept down by whoever has the port. One that is
+		// down has no port, but it may be of the same kind, of which there can be only one.
+		if !ok || v.Port != vxlanPort || v.Name == p.vxlanName() || v.Flags&net.FlagUp == 0 && !errors.Is(cause, unix.EEXIST) {
+			continue
 		}
+		return problem.Errorf(problem.UDPPortTaken, "delete it, or run this VTEP in a network namespace of its own",
+			"UDP port %d is taken by vxlan device %s (another VTEP in this network namespace?): %w", vxlanPort, v.Name, cause)
 	}
 	return problem.Errorf(problem.UDPPortTaken, "stop it, or run this VTEP in a network namespace of its own",
 		"UDP port %d is taken by another program: %w", vxlanPort, cause)

@@ -253,6 +253,9 @@ func (p *Plane) Close() error {
 	if p.reroute != nil {
 		p.reroute.Stop()
 	}
+	if p.overlay.revive != nil {
+		p.overlay.revive.Stop()
+	}
 	p.mu.Unlock()
 
 	err := p.ring.Flush() // ends the learner

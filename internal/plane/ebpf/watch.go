@@ -68,6 +68,7 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 			p.deviceGone(l.Attrs().Index)
 		} else {
 			p.deviceIs(deviceOf(l))
+			p.vxlanChanged(l)
 		}
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		p.addressChanged(m)
@@ -97,11 +98,8 @@ func (p *Plane) deviceGone(index int) {
 	p.devices.del(index)
 	p.portChanged(old.name)
 	// Ours must be there again; another one may have been in its way.
-	if p.known && old.vxlan && p.overlay.ip.IsValid() {
-		p.tellOfTunnels(func() {
-			p.ensureVXLAN()
-			p.repair()
-		})
+	if old.vxlan {
+		p.reviveVXLAN("was deleted", index == p.overlay.ifindex)
 	}
 	p.rerouteSoon()
 }
