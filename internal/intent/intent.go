@@ -71,6 +71,7 @@ type FloodSet []Tunnel
 // its frames are then dropped rather than handed to the host.
 type Port struct {
 	MACLimit uint32 // most MACs learned on it; 0: no limit of its own
+	TakeOver bool   // its device may be one that belongs to a bridge, a bond, ...
 }
 
 // Scalars are the fields of a State that stand alone.

@@ -69,7 +69,7 @@ func drawState(t *rapid.T) *State {
 	s.AcceptAnySource = rapid.Bool().Draw(t, "any source")
 	s.MACLimit = rapid.Uint32Range(0, 1).Draw(t, "mac limit")
 	s.Ports = rapid.MapOf(port, rapid.Custom(func(t *rapid.T) Port {
-		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit")}
+		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit"), rapid.Bool().Draw(t, "take over")}
 	})).Draw(t, "ports")
 	s.Switches = rapid.MapOf(id, rapid.Custom(func(t *rapid.T) Switch {
 		return Switch{rapid.StringN(0, 2, 4).Draw(t, "name"), rapid.Uint32Range(0, 2).Draw(t, "vni"), rapid.Bool().Draw(t, "vni0")}

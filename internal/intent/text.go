@@ -45,6 +45,9 @@ func (s *State) String() string {
 		w.line("mac-limit %d", s.MACLimit)
 	}
 	section(w, s.Ports, func(name string, p Port) string {
+		if p.TakeOver {
+			name += " take-over"
+		}
 		if p.MACLimit != 0 {
 			return fmt.Sprintf("port %s mac-limit %d", name, p.MACLimit)
 		}

@@ -13,6 +13,7 @@ const (
 	keyAcceptAnySource = "accept_any_source"      // Physical_Switch: bool
 	keyMACAging        = "mac_aging_time"         // Physical_Switch: seconds, 0 is never
 	keyMACLimit        = "mac_limit"              // Physical_Switch, Physical_Port: MACs
+	keyTakeOver        = "take_over"              // Physical_Port: bool
 	keyFloodToUnicast  = "flood_to_unicast_peers" // Logical_Switch: bool
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
 )

@@ -18,6 +18,7 @@ type port struct {
 	bindings map[uint16]intent.SwitchID // those that can be
 	acls     []UUID
 	macLimit int
+	takeOver bool
 	badVLAN  bool // it has bindings that can't be
 }
 
@@ -85,6 +86,7 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 	}
 	set := settings{values: row.OtherConfig}
 	p.macLimit = set.integer(keyMACLimit, maxMACLimit, 0)
+	p.takeOver = set.bool(keyTakeOver)
 	wrong = append(wrong, set.bad...)
 	if p.name == "" {
 		wrong = append(wrong, complaint{
@@ -127,7 +129,7 @@ func (c *Compiler) settleName(name string) {
 	} else {
 		p := c.ports[ids[0]]
 		want = p.bindings
-		shown := intent.Port{MACLimit: uint32(p.macLimit)}
+		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver}
 		if old, ok := c.ledgers.ports.now[name]; !ok || old != shown {
 			c.ledgers.ports.set(name, shown)
 		}

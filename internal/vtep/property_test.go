@@ -60,7 +60,7 @@ func (b *book) draw(t *rapid.T) {
 		case "PT":
 			put("Physical_Switch", label, "name=br1", "tunnel_ips="+some("ips", "192.0.2.2", "192.0.2.3"))
 		case "port":
-			put("Physical_Port", label, "name="+pick("name", "p0", "p1", "p2"), "other_config="+some("config", "mac_limit:3"),
+			put("Physical_Port", label, "name="+pick("name", "p0", "p1", "p2"), "other_config="+some("config", "mac_limit:3", "take_over:true"),
 				"vlan_bindings="+some("bindings", "0:LS0", "1:LS1", "2:LS2", "3:LS0", "4095:LS1"), "acl_bindings="+some("acls", "0:A0", "1:A0"))
 		case "LS":
 			put("Logical_Switch", label, "name="+pick("name", "a", "b"), "tunnel_key="+pick("vni", "", "0", "1", "2", "99999999"),

@@ -3,6 +3,7 @@ package ebpf
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -15,7 +16,10 @@ type device struct {
 	mtu      int
 	up       bool
 	vxlan    bool
-	ethernet bool // has Ethernet headers
+	ethernet bool   // has Ethernet headers
+	kind     string // as "ip link add type" calls it; "": hardware
+	master   int    // ifindex of the bridge, bond, ... that it is enslaved to; 0: none
+	below    int    // ifindex of the device whose frames it takes, in this namespace; 0: none
 }
 
 // devices mirrors the host's devices and IPv4 addresses; the watcher keeps it true.
@@ -32,10 +36,15 @@ type addrKey struct {
 
 func deviceOf(l netlink.Link) device {
 	a := l.Attrs()
-	return device{
+	d := device{
 		index: a.Index, name: a.Name, mtu: a.MTU, vxlan: l.Type() == "vxlan", ethernet: a.EncapType == "ether",
-		up: a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
+		up:   a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
+		kind: l.Type(), master: a.MasterIndex,
 	}
+	if a.NetNsID < 0 && slices.Contains(stacked, d.kind) {
+		d.below = a.ParentIndex
+	}
+	return d
 }
 
 func (d *devices) set(dev device) {

@@ -17,6 +17,7 @@ import (
 type port struct {
 	name     string
 	limit    uint32              // most MACs learned on it; 0: none
+	takeOver bool                // its device may belong to somebody else
 	number   uint32              // index of quotas; 0: they ran out, nothing is learned
 	device   int                 // ifindex; 0: there is no such device now
 	mtu      uint32              // of the device
@@ -57,7 +58,7 @@ func (p *Plane) bindingError(b *binding) error {
 func (p *Plane) setPort(name string, want intent.Port) {
 	prt := p.ports[name]
 	if prt == nil {
-		prt = &port{name: name, bindings: map[uint16]*binding{}, state: plane.PortState{Name: name}}
+		prt = &port{name: name, takeOver: want.TakeOver, bindings: map[uint16]*binding{}, state: plane.PortState{Name: name}}
 		if prt.number = p.adopted.ports[name]; prt.number == 0 {
 			prt.number = p.portSlots.take()
 		}
@@ -71,6 +72,9 @@ func (p *Plane) setPort(name string, want intent.Port) {
 				p.judge(b)
 			}
 		}
+		p.setDevice(prt, p.lookup(name))
+	} else if prt.takeOver != want.TakeOver {
+		prt.takeOver = want.TakeOver
 		p.setDevice(prt, p.lookup(name))
 	}
 	prt.limit = want.MACLimit
@@ -93,7 +97,7 @@ func (p *Plane) lookup(name string) device {
 // setDevice says which device the port is now; the zero device: none.
 func (p *Plane) setDevice(prt *port, d device) {
 	prt.state = plane.PortState{Name: prt.name, Exists: d.index != 0, Up: d.up}
-	if err := p.unfit(prt.name, d); err != nil {
+	if err := p.unfit(prt.name, prt.takeOver, d); err != nil {
 		prt.err, d = err, device{}
 	}
 	if prt.device == d.index && prt.mtu == uint32(d.mtu) {
@@ -112,24 +116,6 @@ func (p *Plane) setDevice(prt *port, d device) {
 	for _, b := range prt.bindings {
 		p.place(b)
 	}
-}
-
-// unfit says why d can't be the device of the port called name, or nil. A program on a device
-// that forwarding itself depends on would cut off more than the port.
-func (p *Plane) unfit(name string, d device) error {
-	_, hasTunnelIP := p.devices.addrs[addrKey{d.index, p.overlay.ip}]
-	switch {
-	case d.index == 0:
-		return problem.Errorf(problem.MissingDevice, "add it, or remove the port", "no network device named %q", name)
-	case !d.ethernet:
-		return problem.Errorf(problem.UnfitDevice, "remove the port", "network device %q has no Ethernet frames", name)
-	case d.name == p.vxlanName():
-		return problem.Errorf(problem.UnfitDevice, "remove the port", "network device %q is the end of this VTEP's tunnels", name)
-	case hasTunnelIP:
-		return problem.Errorf(problem.UnfitDevice, "remove the port, or move the address to another device",
-			"network device %q has the tunnel IP %v", name, p.overlay.ip)
-	}
-	return nil
 }
 
 // delPort forgets the port. What runs on its device is detached by detachPort later.

@@ -99,7 +99,7 @@ func untuck(b, oob []byte) []byte {
 	return b
 }
 
-const patience = 5 * time.Second
+const patience = 30 * time.Second
 
 var noWait time.Time
 
@@ -122,6 +122,20 @@ func (w *world) expect(dev string, want []byte) {
 			return
 		}
 		last = b
+	}
+}
+
+// expectNothing looks through what has arrived by now, after a barrier, for a frame.
+func (w *world) expectNothing(dev string, unwanted []byte) {
+	w.t.Helper()
+	for {
+		b := w.taps[dev].receive(noWait)
+		if b == nil {
+			return
+		}
+		if bytes.Equal(b, unwanted) {
+			w.t.Fatalf("%s at %s: got\n%s", caller(), dev, hex.Dump(b))
+		}
 	}
 }
 

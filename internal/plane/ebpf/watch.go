@@ -87,6 +87,7 @@ func (p *Plane) deviceIs(d device) {
 		p.portChanged(old.name)
 	}
 	p.portChanged(d.name)
+	p.belowChanged(old, d)
 	p.rerouteSoon()
 }
 
@@ -97,6 +98,7 @@ func (p *Plane) deviceGone(index int) {
 	}
 	p.devices.del(index)
 	p.portChanged(old.name)
+	p.belowChanged(old, device{})
 	// Ours must be there again; another one may have been in its way.
 	if old.vxlan {
 		p.reviveVXLAN("was deleted", index == p.overlay.ifindex)
@@ -125,6 +127,18 @@ func (p *Plane) portChanged(name string) {
 	p.repair()
 	if prt.state != before || fit != (prt.err == nil) {
 		p.queue.add(plane.Event{Kind: plane.PortChanged, Port: prt.state})
+	}
+}
+
+// belowChanged looks again at the ports whose devices another one is stacked upon, or was.
+func (p *Plane) belowChanged(old, now device) {
+	if old.below == now.below {
+		return
+	}
+	for _, index := range []int{old.below, now.below} {
+		if d := p.devices.byIndex[index]; d.index != 0 {
+			p.portChanged(d.name)
+		}
 	}
 }
 
