@@ -62,9 +62,10 @@ var groups = []group{
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
 			"internal/ovsdb", "problem"},
 	},
+	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},
 	{
 		name: "tools", packages: []string{"internal/vtepctl"},
-		may:     []string{"internal/hwvtep", "internal/ovsdb/idl", "protocols"},
+		may:     []string{"internal/output", "internal/hwvtep", "internal/ovsdb/idl", "protocols"},
 		modules: []string{"go.yaml.in/yaml/v3"},
 	},
 	{

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/output"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
@@ -125,7 +126,7 @@ func (f *follower) change(t *ovsdb.TableSchema, old, row *ovsdb.Row) {
 		f.left--
 	}
 	now := time.Now()
-	if f.t.style.format == formatJSON {
+	if f.t.style.Format == output.JSON {
 		f.printJSON(now, action, t, old, show, columns)
 		return
 	}
@@ -146,7 +147,7 @@ func (f *follower) printText(now time.Time, action string, t *ovsdb.TableSchema,
 		if action == "modify" {
 			text = ovsdb.FormatDatum(old.Fields[c.Index], &c.Type) + " -> " + text
 		}
-		fmt.Fprintf(f.t.out, "    %s: %s\n", pad(c.Name, 20), text)
+		fmt.Fprintf(f.t.out, "    %s: %s\n", output.Pad(c.Name, 20), text)
 	}
 }
 

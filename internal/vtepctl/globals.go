@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vtep/vtep/internal/output"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
 
@@ -20,7 +21,7 @@ type globals struct {
 	dryRun  bool
 	strict  bool
 	timeout time.Duration // 0: none
-	style   style
+	style   output.Style
 	styled  bool // --format or --bare was given
 	tls     stream.TLSFiles
 	logFile *string // nil: none wanted; "": the default one
@@ -61,20 +62,21 @@ func globalOptions() []option {
 		{long: "syslog-method", arg: requiredArg, argName: "METHOD", help: "accepted for compatibility", set: ignore},
 		{long: "syslog-target", arg: requiredArg, argName: "HOST:PORT", help: "accepted for compatibility", set: ignore},
 		{long: "format", short: 'f', arg: requiredArg, argName: "FORMAT", help: "print tables as list, table, html, csv or json (default: list)",
-			set: func(g *globals, arg string) error { g.styled = true; return g.style.setFormat(arg) }},
+			set: func(g *globals, arg string) error { g.styled = true; return g.style.SetFormat(arg) }},
 		{long: "data", short: 'd', arg: requiredArg, argName: "FORMAT", help: "print values as string, bare or json (default: string)",
-			set: func(g *globals, arg string) error { return g.style.setData(arg) }},
+			set: func(g *globals, arg string) error { return g.style.SetData(arg) }},
 		{long: "no-headings", help: "omit the headings of columns",
-			set: func(g *globals, _ string) error { g.style.headings = false; return nil }},
+			set: func(g *globals, _ string) error { g.style.Headings = false; return nil }},
 		{long: "pretty", help: "indent JSON",
-			set: func(g *globals, _ string) error { g.style.pretty = true; return nil }},
+			set: func(g *globals, _ string) error { g.style.Pretty = true; return nil }},
 		{long: "bare", help: "the same as --format=list --data=bare --no-headings",
 			set: func(g *globals, _ string) error {
-				g.style.format, g.style.data, g.style.headings, g.styled = formatList, dataBare, false, true
+				g.style.SetBare()
+				g.styled = true
 				return nil
 			}},
 		{long: "max-column-width", arg: requiredArg, argName: "N", help: "cut the columns of --format=table",
-			set: func(g *globals, arg string) error { g.style.maxWidth = atoi(arg); return nil }},
+			set: func(g *globals, arg string) error { g.style.MaxWidth = atoi(arg); return nil }},
 		{long: "private-key", short: 'p', arg: requiredArg, argName: "FILE", help: "TLS: our private key",
 			set: func(g *globals, arg string) error { g.tls.PrivateKey = arg; return nil }},
 		{long: "certificate", short: 'c', arg: requiredArg, argName: "FILE", help: "TLS: our certificate",

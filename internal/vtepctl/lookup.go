@@ -75,3 +75,5 @@ func isPartialUUID(s string) bool {
 	const zero = "00000000-0000-0000-0000-000000000000"
 	return len(s) >= 4 && len(s) <= len(zero) && isUUID(s+zero[len(s):])
 }
+
+func isUUID(s string) bool { _, ok := ovsdb.ParseUUID(s); return ok }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/output"
 )
 
 // Log is what the tool wants of the log of the process.
@@ -56,17 +57,18 @@ func (e exitStatus) Error() string { return "exit status " + strconv.Itoa(int(e)
 type tool struct {
 	Options
 	globals
-	groups []group
-	locals []option // the options of commands, as getopt sees them
-	out    *bufio.Writer
-	alarm  *time.Timer // ends the process; nil: none
-	tables int         // how many tables have been printed
+	groups  []group
+	locals  []option // the options of commands, as getopt sees them
+	out     *bufio.Writer
+	printer *output.Printer // to out
+	alarm   *time.Timer     // ends the process; nil: none
 }
 
 // Run runs a command line and returns the status to exit with.
 func Run(o Options) int {
 	t := &tool{Options: o, groups: groups(), out: bufio.NewWriter(o.Stdout)}
-	t.globals = globals{log: o.Log, style: style{headings: true}}
+	t.printer = output.NewPrinter(t.out)
+	t.globals = globals{log: o.Log, style: output.Style{Headings: true}}
 	t.locals = localOptions(t.groups)
 	err := t.run()
 	if t.alarm != nil {

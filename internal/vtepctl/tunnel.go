@@ -2,6 +2,7 @@ package vtepctl
 
 import (
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/output"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
@@ -31,7 +32,8 @@ func listTunnels(c *call) error {
 		}
 		switches = []*record{ps}
 	}
-	c.table = &table{headings: []string{"switch", "local", "remote", "bfd", "remote_bfd", "forwarding", "diagnostic"}, columns: true}
+	c.table = &table{columns: true}
+	c.table.Headings = []string{"switch", "local", "remote", "bfd", "remote_bfd", "forwarding", "diagnostic"}
 	var nodes []jsonValue
 	for _, ps := range sortByName(switches) {
 		for _, tunnel := range c.x.follow(hwvtep.TableTunnel, ps.field("tunnels")) {
@@ -44,13 +46,13 @@ func listTunnels(c *call) error {
 				cells[5] = mapValue(status, "forwarding")
 				cells[6] = orElse(mapValue(status, "info"), mapValue(status, "diagnostic"))
 			}
-			row := make([]cell, len(cells))
+			row := make([]output.Cell, len(cells))
 			o := newObject()
 			for i, text := range cells {
-				row[i].text = text
-				o.member(c.table.headings[i], jsonString(text))
+				row[i] = output.Text(text)
+				o.member(c.table.Headings[i], jsonString(text))
 			}
-			c.table.rows = append(c.table.rows, row)
+			c.table.Rows = append(c.table.Rows, row)
 			nodes = append(nodes, o.close())
 		}
 	}
