@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/vtep/vtep/internal/fdb"
@@ -59,6 +60,8 @@ func (a *Agent) sight(now time.Time, s plane.Sighting) {
 	switch r.Verdict {
 	case fdb.New:
 		a.touch(s.Key)
+	case fdb.Moved:
+		a.moved(s.Key, r.From, s.At)
 	case fdb.Rejected:
 		switch r.Reason {
 		case fdb.Ignored, fdb.Pinned, fdb.Full:
@@ -67,6 +70,16 @@ func (a *Agent) sight(now time.Time, s plane.Sighting) {
 	}
 	if r.Evicted != nil {
 		a.dropped([]intent.MACKey{*r.Evicted})
+	}
+}
+
+// moved takes note of a MAC that is behind another of our bindings now.
+func (a *Agent) moved(key intent.MACKey, from, to intent.BindingKey) {
+	if a.log.Enabled(context.Background(), slog.LevelDebug) {
+		a.log.Debug("a MAC moved", "mac", key.MAC, "switch", a.compiler.State().Switches[key.Switch].Name, "from", from, "to", to)
+	}
+	if a.compiler.LearnedChanged(key) {
+		a.moves.refresh = true
 	}
 }
 

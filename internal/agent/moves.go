@@ -20,7 +20,7 @@ type moves struct {
 	next  time.Time                   // zero: nothing is due
 	purge int                         // size of given at which the old ones are forgotten
 
-	refresh bool // the State depends on a MAC that was learned or forgotten
+	refresh bool // the State or a doubt depends on a MAC that was learned, moved or forgotten
 }
 
 const movePause = 5 * time.Second
@@ -63,6 +63,7 @@ func (a *Agent) settleMoves(ctx context.Context, now time.Time) {
 	if m.refresh {
 		m.refresh = false
 		if d := a.compiler.Refresh(); a.ready {
+			a.tellProblems()
 			a.applyState(ctx, d)
 		}
 	}

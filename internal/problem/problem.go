@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // Problem is one thing that is wrong. Two that are equal are one. Numbers that grow by
@@ -102,6 +103,21 @@ func Peer(ip netip.Addr) string { return "peer " + ip.String() }
 
 // Device is a network device that is no port: one of the underlay, our own.
 func Device(name string) string { return "device " + Name(name) }
+
+// Argument is a name as a remedy shows it in a command that may be pasted into a shell: NAME,
+// if it would have to be quoted there.
+func Argument(s string) string {
+	for i, r := range s {
+		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.:/@+", r) || r == '-' && i > 0
+		if !plain {
+			return "NAME"
+		}
+	}
+	if s == "" || len(s) > maxName {
+		return "NAME"
+	}
+	return s
+}
 
 // maxName is how much of a name a Problem repeats, in bytes.
 const maxName = 64

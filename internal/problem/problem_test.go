@@ -113,6 +113,18 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// A remedy can be pasted into a shell, whatever a row is called.
+func TestArgument(t *testing.T) {
+	for name, want := range map[string]string{
+		"ls0": "ls0", "mn-1/a:b": "mn-1/a:b", "": "NAME", "a b": "NAME", "$(reboot)": "NAME", "-rf": "NAME", "a\nb": "NAME", "ü": "NAME",
+		"a;b": "NAME", "`x`": "NAME", "a'b": "NAME", strings.Repeat("x", 100): "NAME",
+	} {
+		if got := Argument(name); got != want {
+			t.Errorf("Argument(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
+
 // Every kind is in the table of the documentation, with what it is.
 func TestKindsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference.md"))

@@ -158,6 +158,7 @@ func (c *Compiler) Refresh() *intent.Delta {
 func (c *Compiler) scalars() intent.Scalars { return c.state.Scalars() }
 
 func (c *Compiler) delta(before intent.Scalars) *intent.Delta {
+	c.doubtScope()
 	d := &intent.Delta{
 		Ports:    c.ledgers.ports.close(same),
 		Switches: c.ledgers.switches.close(same),
@@ -252,6 +253,7 @@ func (c *Compiler) settle() {
 	c.showSwitches()
 	c.showMACs()
 	c.showGroups()
+	c.doubtAll()
 	for id := range c.dirty.shown {
 		c.forgetUnused(id)
 	}

@@ -10,7 +10,7 @@ import (
 // has any fault, so that only what costs traffic is one.
 func (r *Reporter) switchFaults() []string {
 	faults := r.c.Faults()
-	if r.report.Tunnels != nil || r.c.lacksTunnelIP() {
+	if r.report.Tunnels != nil {
 		faults = append(faults, hwvtep.FaultTunnelExhaustion)
 	}
 	if r.report.Capacity != nil || r.full {

@@ -83,6 +83,8 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	c.problems.setAll(rowOf(hwvtep.TableLogicalSwitch, after.UUID), set.bad)
 	if was.row && was.name != ls.name {
 		c.renamed()
+		c.touchMACs(ls)
+		c.touchGroups(ls)
 	}
 	c.dirty.switches[ls.id] = struct{}{}
 	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {

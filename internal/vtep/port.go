@@ -69,7 +69,7 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 			p.badVLAN = true
 			wrong = append(wrong, complaint{
 				kind: problem.BadVLAN, text: fmt.Sprintf("vlan_bindings has VLAN %d, which does not exist: it is ignored", vlan),
-				remedy: fmt.Sprintf("vtep-ctl remove Physical_Port %s vlan_bindings %d", problem.Name(row.Name), vlan)})
+				remedy: fmt.Sprintf("vtep-ctl remove Physical_Port %s vlan_bindings %d", problem.Argument(row.Name), vlan)})
 			continue
 		}
 		p.bindings[uint16(vlan)] = switchID(ls)

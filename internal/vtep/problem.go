@@ -54,6 +54,9 @@ func (p *problems) restart() {
 
 // set notes what is wrong with s.
 func (p *problems) set(s subject, c complaint) {
+	if len(p.standing) == 0 && c == (complaint{}) {
+		return
+	}
 	old, was := p.standing[s]
 	if c == old {
 		return

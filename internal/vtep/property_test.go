@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // locatorIPs has the dst_ip of each locator, which can't be changed. Those with a K have a key.
@@ -116,6 +117,7 @@ func TestIncrementalIsFull(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, c := newBook(), NewCompiler("br0")
 		sum := intent.NewState()
+		told := told{}
 		for range rapid.IntRange(1, 15).Draw(t, "transactions") {
 			b.draw(t)
 			changes := b.rows.Changes()
@@ -131,6 +133,15 @@ func TestIncrementalIsFull(t *testing.T) {
 			if err := c.State().Check(); err != nil {
 				t.Fatalf("%v in\n%v", err, c.State())
 			}
+			told.take(c)
+			for _, p := range c.Problems() {
+				if told[p] == 0 {
+					t.Fatalf("%v stands, and was not told", p)
+				}
+			}
+			if n := len(setOf(c.Problems())); n != len(told) {
+				t.Fatalf("%d problems stand, told are %v", n, told)
+			}
 			verdict := b.verdict(c)
 			if d := c.Update(b.rows.View(), nil); !d.Empty() {
 				t.Fatalf("compiling all anew changes\n%v", d)
@@ -140,6 +151,14 @@ func TestIncrementalIsFull(t *testing.T) {
 			}
 		}
 	})
+}
+
+func setOf(list []problem.Problem) map[problem.Problem]bool {
+	set := map[problem.Problem]bool{}
+	for _, p := range list {
+		set[p] = true
+	}
+	return set
 }
 
 // Nothing of rows that are gone may stay in the indexes.

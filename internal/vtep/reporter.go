@@ -135,7 +135,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		r.c.peersMoved = false
 		r.todo.tunnels, r.todo.faults = true, true
 	}
-	if r.c.problems.moved || !r.c.scope.tunnelIP.IsValid() {
+	if r.c.problems.moved {
 		r.c.problems.moved = false
 		r.todo.faults = true
 	}

@@ -23,6 +23,7 @@ type scope struct {
 	macLimit int                 // most MACs learned
 	aging    time.Duration       // of learned MACs; 0: never
 	trouble  []complaint         // about our row
+	badIPs   bool                // tunnel_ips has something, but no IPv4 address
 	single   bool                // ours is the only switch in the database
 	shared   bool                // another switch has our tunnel IP too
 }
@@ -75,6 +76,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 			s.complain(problem.SeveralIPs, "tunnel_ips has several addresses: "+s.tunnelIP.String()+" is used", "leave only that of this VTEP", "")
 		}
 	case len(ps.TunnelIPs) > 0:
+		s.badIPs = true
 		s.complain(problem.NoTunnelIP, "tunnel_ips has no IPv4 address: there can be no tunnels", "add an IPv4 address of this machine", hwvtep.FaultTunnelExhaustion)
 	}
 	set := settings{values: ps.OtherConfig}

@@ -150,6 +150,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 
 func (c *Compiler) removeUnicast(r *macRow) {
 	c.problems.clear(rowOf(r.table, r.id))
+	c.forgetDoubts(r)
 	mac, err := intent.ParseMAC(r.mac)
 	if err != nil {
 		return
@@ -247,6 +248,7 @@ func (c *Compiler) settleMACs() {
 			}
 			e.target, e.placed = target, placed
 		}
+		c.doubtMAC(key, ls, e)
 		if !placed && len(e.rows) == 0 && (len(arps) == 0 || !ls.active) {
 			delete(ls.macs, key.MAC)
 		}
@@ -257,21 +259,22 @@ func (c *Compiler) settleMACs() {
 func (c *Compiler) SetLearned(l Learned) { c.learned = l }
 
 func (c *Compiler) isLearned(key intent.MACKey) bool {
-	if c.learned == nil {
-		return false
-	}
-	_, ok := c.learned.Get(key)
+	_, ok := c.learnedAt(key)
 	return ok
 }
 
-// LearnedChanged notes that a MAC was learned, or forgotten. When the answer is true the State
-// depends on it: Refresh is to be called.
+func (c *Compiler) learnedAt(key intent.MACKey) (intent.BindingKey, bool) {
+	if c.learned == nil {
+		return intent.BindingKey{}, false
+	}
+	return c.learned.Get(key)
+}
+
+// LearnedChanged notes that a MAC was learned, has moved, or was forgotten. When the answer is
+// true the State or a doubt depends on it: Refresh is to be called.
 func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 	ls := c.switches[key.Switch]
-	if ls == nil || !ls.active {
-		return false
-	}
-	if len(c.arps[key.MAC]) == 0 && !c.Elsewhere(key) {
+	if ls == nil || !ls.active || len(c.arps[key.MAC]) == 0 && ls.macs[key.MAC] == nil {
 		return false
 	}
 	c.dirty.macs[key] = struct{}{}

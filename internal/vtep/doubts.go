@@ -1,0 +1,122 @@
+package vtep
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// Doubts about rows that are right by themselves, but together do less than was meant. They
+// are worked out for what was dirty, after everything has settled.
+
+// doubtAll comes at the end of settle.
+func (c *Compiler) doubtAll() {
+	for id := range c.dirty.shown {
+		c.doubtSwitch(id)
+	}
+	for key := range c.dirty.groups {
+		c.doubtGroup(key)
+		if key.MAC == intent.UnknownDst {
+			c.doubtSwitch(key.Switch)
+		}
+	}
+}
+
+// doubtScope tells that we have no row, or no address although tunnels are asked for.
+func (c *Compiler) doubtScope() {
+	var missing complaint
+	switch {
+	case !c.scope.present:
+		missing = complaint{
+			kind: problem.NoSwitch, text: "the database has no such switch: nothing is forwarded until it is there",
+			remedy: "vtep-ctl add-ps " + problem.Argument(c.name)}
+	case c.lacksTunnelIP() && len(c.scope.ownIPs) == 0 && !c.scope.badIPs:
+		missing = complaint{
+			kind: problem.NoTunnelIP, fault: hwvtep.FaultTunnelExhaustion, text: "tunnel_ips is empty: there can be no tunnels",
+			remedy: "vtep-ctl set Physical_Switch " + problem.Argument(c.name) + " tunnel_ips=IP, an address of this machine"}
+	}
+	c.problems.set(aspectOf(hwvtep.TablePhysicalSwitch, UUID{}, "missing"), missing)
+}
+
+// doubtSwitch tells of an active switch that has no overlay, or no peer to flood to.
+func (c *Compiler) doubtSwitch(id intent.SwitchID) {
+	var noVNI, noFlood complaint
+	if ls := c.switches[id]; ls != nil && ls.active {
+		name := problem.Name(ls.name)
+		flood := ls.groups[intent.UnknownDst]
+		switch {
+		case !ls.up() && ls.badVNI == "":
+			noVNI = complaint{
+				kind: problem.NoVNI, text: "it is bound here and has no tunnel_key: its frames stay on this machine",
+				remedy: "vtep-ctl set Logical_Switch " + name + " tunnel_key=VNI"}
+		case !ls.up():
+		case flood == nil || !flood.present:
+			noFlood = complaint{
+				kind: problem.NoUnknownDst, text: "no row says where unknown-dst is: broadcast, multicast and unknown frames stay on this machine",
+				remedy: "vtep-ctl add-mcast-remote " + name + " unknown-dst PEER"}
+		case len(flood.members)+len(flood.flood) == 0:
+			noFlood = complaint{
+				kind: problem.NoUnknownDst, text: "nobody in unknown-dst can be a peer: broadcast, multicast and unknown frames stay on this machine",
+				remedy: "vtep-ctl add-mcast-remote " + name + " unknown-dst PEER"}
+		}
+	}
+	c.problems.set(aspectOf(hwvtep.TableLogicalSwitch, UUID(id), "no tunnel_key"), noVNI)
+	c.problems.set(aspectOf(hwvtep.TableLogicalSwitch, UUID(id), "unknown-dst"), noFlood)
+}
+
+// doubtGroup tells of several peers of which only one gets what is flooded.
+func (c *Compiler) doubtGroup(key intent.FloodKey) {
+	var one complaint
+	ls := c.switches[key.Switch]
+	if ls != nil && ls.groups[key.MAC] != nil {
+		e, peers := ls.groups[key.MAC], map[netip.Addr]bool{}
+		for _, t := range e.members {
+			peers[t.Peer] = true
+		}
+		if e.service && len(peers) > 1 && e.chosen.Peer.IsValid() {
+			to := hwvtep.UnknownDst
+			if key.MAC != intent.UnknownDst {
+				to = key.MAC.String()
+			}
+			one = complaint{
+				kind: problem.OneReplicates,
+				text: fmt.Sprintf("%s has %d peers, and in service_node mode one of them gets the frame, now %v: the others do not, unless that one replicates",
+					to, len(peers), e.chosen.Peer),
+				remedy: "vtep-ctl set-replication-mode " + problem.Argument(ls.name) + " source_node"}
+		}
+	}
+	c.problems.set(aspectOf(hwvtep.TableLogicalSwitch, UUID(key.Switch), "group "+string(key.MAC[:])), one)
+}
+
+// doubtMAC tells of the row that places a MAC, where it leads back to us, or a host here has
+// the address.
+func (c *Compiler) doubtMAC(key intent.MACKey, ls *lswitch, e *macEntry) {
+	for i, r := range e.rows {
+		if r.rank != rankRemote {
+			return
+		}
+		var own, elsewhere complaint
+		if i == 0 && ls.active {
+			if ip := c.addrOf(r.to); c.scope.ownIPs[ip] {
+				own = complaint{
+					kind: problem.OwnLocator, text: fmt.Sprintf("it is said to be behind %v, which is this VTEP: the row is ignored", ip),
+					remedy: "vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
+			} else if at, here := c.learnedAt(key); here && e.placed {
+				elsewhere = complaint{
+					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, e.target.Peer),
+					remedy: "if the host is here: vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
+			}
+		}
+		c.problems.set(aspectOf(hwvtep.TableUcastMACRemote, r.row, "locator"), own)
+		c.problems.set(aspectOf(hwvtep.TableUcastMACRemote, r.row, "learned"), elsewhere)
+	}
+}
+
+// forgetDoubts takes back what was told of a unicast row that has gone.
+func (c *Compiler) forgetDoubts(r *macRow) {
+	c.problems.clear(aspectOf(r.table, r.id, "locator"))
+	c.problems.clear(aspectOf(r.table, r.id, "learned"))
+}
