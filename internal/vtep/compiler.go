@@ -195,6 +195,13 @@ func (c *Compiler) rescope(s scope) {
 			c.dirty.switches[id] = struct{}{}
 		}
 	}
+	if s.flood != old.flood {
+		for _, ls := range c.switches {
+			if ls.flood == open {
+				c.touchGroups(ls)
+			}
+		}
+	}
 	c.problems.setAll(rowOf(hwvtep.TablePhysicalSwitch, UUID{}), s.trouble)
 }
 

@@ -14,7 +14,7 @@ const (
 	keyMACAging        = "mac_aging_time"         // Physical_Switch: seconds, 0 is never
 	keyMACLimit        = "mac_limit"              // Physical_Switch, Physical_Port: MACs
 	keyTakeOver        = "take_over"              // Physical_Port: bool
-	keyFloodToUnicast  = "flood_to_unicast_peers" // Logical_Switch: bool
+	keyFloodToUnicast  = "flood_to_unicast_peers" // Physical_Switch, Logical_Switch: bool
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
 )
 
@@ -31,15 +31,28 @@ type settings struct {
 	bad    []complaint
 }
 
-func (s *settings) bool(key string) bool {
+func (s *settings) bool(key string) bool { return s.choice(key) == yes }
+
+// choice is a bool that may be left to somebody else.
+type choice uint8
+
+const (
+	open choice = iota
+	yes
+	no
+)
+
+func (s *settings) choice(key string) choice {
 	switch text, ok := s.values[key]; {
-	case !ok || text == "false":
-		return false
+	case !ok:
+		return open
 	case text == "true":
-		return true
+		return yes
+	case text == "false":
+		return no
 	default:
 		s.reject(key, text, "true or false")
-		return false
+		return open
 	}
 }
 

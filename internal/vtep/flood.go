@@ -16,7 +16,8 @@ import (
 // groupEntry is a group address of a switch, or unknown-dst.
 type groupEntry struct {
 	rows    []candidate     // best first
-	members []intent.Tunnel // what it needs: those of the best row, sorted
+	members []intent.Tunnel // what it needs to flood: those of the best row, sorted
+	rest    *rest           // of the rows that give way
 	service bool            // one member gets the copy, not all
 	flood   []intent.Tunnel // beside members: peers of unicast rows
 	present bool            // there is a set, perhaps an empty one
@@ -142,7 +143,7 @@ func (c *Compiler) settleGroups() {
 		}
 		e := ls.groups[key.MAC]
 		if e == nil {
-			if key.MAC != intent.UnknownDst || !ls.active || !ls.floodToUnicast {
+			if key.MAC != intent.UnknownDst || !ls.active || !c.floods(ls) {
 				continue
 			}
 			e = &groupEntry{}
@@ -157,6 +158,7 @@ func (c *Compiler) settleGroups() {
 			c.need(ls, t, -1)
 		}
 		e.members = members
+		c.setRest(ls, &e.rest, c.restOfGroup(ls, e))
 		if len(e.rows) == 0 && !e.present {
 			delete(ls.groups, key.MAC)
 		}
@@ -190,11 +192,28 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tu
 			}
 		}
 	}
-	if unknown && ls.floodToUnicast {
+	if unknown && c.floods(ls) {
 		e.present = true
 		e.flood = slices.SortedFunc(maps.Keys(ls.peers), intent.Tunnel.Compare)
 	}
 	return sortedTunnels(set)
+}
+
+// restOfGroup returns what the rows of e name beside its members: those of whoever is named
+// there are peers, and their frames are taken, though nothing is flooded to them.
+func (c *Compiler) restOfGroup(ls *lswitch, e *groupEntry) *rest {
+	if !ls.active {
+		return nil
+	}
+	var r *rest
+	for _, row := range e.rows {
+		for _, id := range c.sets[row.to] {
+			if row.rank == rankRemote || c.othersLocator(id) {
+				r = c.named(ls, r, id, e.members)
+			}
+		}
+	}
+	return r
 }
 
 func sortedTunnels(set map[intent.Tunnel]struct{}) []intent.Tunnel {

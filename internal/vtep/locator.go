@@ -18,7 +18,7 @@ type locator struct {
 	addr  netip.Addr // the zero Addr: there is no row, or its dst_ip is no good
 	vni   uint32     // its own VNI; 0: see keyed
 	keyed bool       // it has a VNI of its own
-	bad   bool       // that is out of range: the locator can't be used
+	wrong *complaint // why nothing can be reached by it; nil: it can
 
 	macs map[intent.MACKey]struct{} // of unicast rows
 	arps map[intent.MAC]struct{}    // of Arp_Sources_Remote rows
@@ -66,8 +66,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	if after == nil {
 		l := c.locator(before.UUID)
 		c.unlist(before.UUID, l)
-		l.row, l.addr = false, netip.Addr{}
-		c.problems.clear(locatorSubject(before.UUID))
+		l.row, l.addr, l.wrong = false, netip.Addr{}, nil
 		c.touchUsers(l)
 		c.forgetLocator(before.UUID)
 		return
@@ -77,28 +76,24 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	l.row = true
 	was := *l
 	addr, err := parseTunnelIP(after.DstIP)
-	var wrong complaint
+	l.addr, l.vni, l.keyed, l.wrong = addr, 0, false, nil
 	if err != nil {
-		wrong = complaint{
-			kind: problem.BadLocator, fault: hwvtep.FaultUnspecified,
-			text: fmt.Sprintf("dst_ip: %v: what is behind it can't be reached", err), remedy: "name the IPv4 address of a VTEP",
+		l.wrong = &complaint{
+			kind: problem.BadLocator, remedy: "name the IPv4 address of a VTEP",
+			text: fmt.Sprintf("dst_ip of a Physical_Locator: %v: what is behind it can't be reached", err),
 		}
 	}
-	l.addr, l.vni, l.keyed, l.bad = addr, 0, false, false
-	if key, ok := after.TunnelKey.Get(); ok {
-		if key < 0 || key > intent.MaxVNI {
-			l.bad = true
-			wrong = complaint{
-				kind: problem.BadVNI, fault: hwvtep.FaultUnspecified,
-				text: fmt.Sprintf("tunnel_key %d is not a VNI: what is behind it can't be reached", key), remedy: vniRemedy,
-			}
-		} else {
-			l.vni, l.keyed = uint32(key), true
+	if key, ok := after.TunnelKey.Get(); !ok {
+	} else if key >= 0 && key <= intent.MaxVNI {
+		l.vni, l.keyed = uint32(key), true
+	} else if l.wrong == nil {
+		l.wrong = &complaint{
+			kind: problem.BadVNI, remedy: vniRemedy,
+			text: fmt.Sprintf("tunnel_key %d of the Physical_Locator %v is not a VNI: what is behind it can't be reached", key, addr),
 		}
 	}
-	c.problems.set(locatorSubject(after.UUID), wrong)
 	c.list(after.UUID, l)
-	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.bad != was.bad {
+	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.wrong != was.wrong {
 		c.touchUsers(l)
 	}
 }
@@ -151,7 +146,7 @@ func (c *Compiler) touchUsers(l *locator) {
 // be none: no usable address, our own, or no VNI.
 func (c *Compiler) tunnelBy(id UUID, ls *lswitch) (t intent.Tunnel, ok bool) {
 	l := c.locators[id]
-	if l == nil || !l.addr.IsValid() || l.bad || c.scope.ownIPs[l.addr] || !c.scope.tunnelIP.IsValid() {
+	if l == nil || !l.addr.IsValid() || l.wrong != nil || c.scope.ownIPs[l.addr] || !c.scope.tunnelIP.IsValid() {
 		return intent.Tunnel{}, false
 	}
 	switch {

@@ -16,13 +16,13 @@ type lswitch struct {
 	row bool // its row exists
 
 	// of the row
-	name           string
-	vni            uint32 // 0: unassigned, or 0 if vni0
-	assigned       bool   // it has a VNI
-	badVNI         string // what is wrong with the VNI that it is given; "": nothing
-	vni0           bool   // VNI 0 is data
-	sourceNode     bool
-	floodToUnicast bool
+	name       string
+	vni        uint32 // 0: unassigned, or 0 if vni0
+	assigned   bool   // it has a VNI
+	badVNI     string // what is wrong with the VNI that it is given; "": nothing
+	vni0       bool   // VNI 0 is data
+	sourceNode bool
+	flood      choice // whether to the peers of unicast rows; see floods
 
 	bound  int    // bindings of our ports
 	active bool   // as of the last settling
@@ -35,6 +35,7 @@ type lswitch struct {
 
 	needs map[intent.Tunnel]int // how many macs and groups use each tunnel
 	peers map[intent.Tunnel]int // how many macs do
+	bad   map[UUID]int          // how many of them name each locator that leads nowhere; nil: none
 }
 
 const vniRemedy = "give it one from 1 to 16777215"
@@ -71,7 +72,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	ls.row, ls.name = true, after.Name
 	ls.sourceNode = after.ReplicationMode == hwvtep.ReplicationModeSourceNode
 	ls.vni0 = set.bool(keyAllowVNI0)
-	ls.floodToUnicast = set.bool(keyFloodToUnicast)
+	ls.flood = set.choice(keyFloodToUnicast)
 	ls.vni, ls.assigned, ls.badVNI = 0, false, ""
 	if key, ok := after.TunnelKey.Get(); ok {
 		if key >= 0 && key <= intent.MaxVNI {
@@ -90,9 +91,14 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {
 		c.touchMACs(ls)
 		c.touchGroups(ls)
-	} else if ls.sourceNode != was.sourceNode || ls.floodToUnicast != was.floodToUnicast {
+	} else if ls.sourceNode != was.sourceNode || ls.flood != was.flood {
 		c.touchGroups(ls)
 	}
+}
+
+// floods says whether ls floods to the peers of its unicast rows where no row says where to.
+func (c *Compiler) floods(ls *lswitch) bool {
+	return ls.flood == yes || ls.flood == open && c.scope.flood
 }
 
 func (c *Compiler) touchMACs(ls *lswitch) {

@@ -173,9 +173,6 @@ func (c *Compiler) object(table string, id UUID) string {
 	case hwvtep.TableLogicalRouter:
 		row, _ := v.LogicalRouter(id)
 		return table + " " + problem.Name(row.Name)
-	case hwvtep.TablePhysicalLocator:
-		row, _ := v.PhysicalLocator(id)
-		return table + " " + problem.Name(row.DstIP)
 	case hwvtep.TableUcastMACRemote:
 		row, _ := v.UcastMACRemote(id)
 		return of(row.MAC, row.LogicalSwitch)
@@ -218,8 +215,6 @@ func rowOf(table string, row UUID) subject { return subject{table: table, row: r
 func aspectOf(table string, row UUID, aspect string) subject {
 	return subject{table: table, row: row, aspect: aspect}
 }
-
-func locatorSubject(id UUID) subject { return rowOf(hwvtep.TablePhysicalLocator, id) }
 
 func vniSubject(id intent.SwitchID) subject {
 	return aspectOf(hwvtep.TableLogicalSwitch, UUID(id), "tunnel_key")

@@ -57,7 +57,7 @@ func (b *book) draw(t *rapid.T) {
 		case "PS":
 			put("Physical_Switch", label, "name=br0", "tunnel_ips="+some("ips", "192.0.2.1", "192.0.2.4", "bad"),
 				"ports="+some("ports", "port0", "port1", "port2", "port3", "port4"),
-				"other_config="+some("config", "accept_any_source:true", "mac_limit:7", "mac_aging_time:x"))
+				"other_config="+some("config", "accept_any_source:true", "flood_to_unicast_peers:true", "mac_limit:7", "mac_aging_time:x"))
 		case "PT":
 			put("Physical_Switch", label, "name=br1", "tunnel_ips="+some("ips", "192.0.2.2", "192.0.2.3"))
 		case "port":
@@ -66,7 +66,7 @@ func (b *book) draw(t *rapid.T) {
 		case "LS":
 			put("Logical_Switch", label, "name="+pick("name", "a", "b"), "tunnel_key="+pick("vni", "", "0", "1", "2", "99999999"),
 				"replication_mode="+pick("mode", "", "service_node", "source_node"),
-				"other_config="+some("config", "allow_vni_0:true", "flood_to_unicast_peers:true"))
+				"other_config="+some("config", "allow_vni_0:true", "flood_to_unicast_peers:"+pick("flood", "true", "false")))
 		case "locator":
 			key := ""
 			if label[0] == 'K' {

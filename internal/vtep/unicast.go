@@ -69,7 +69,8 @@ func (c *Compiler) duplicate(used candidate) complaint {
 type macEntry struct {
 	rows   []candidate // best first
 	target intent.Tunnel
-	placed bool // target counts
+	placed bool  // target counts
+	rest   *rest // of the rows that give way
 }
 
 // macRow is what the unicast tables have in common.
@@ -249,6 +250,7 @@ func (c *Compiler) settleMACs() {
 			e.target, e.placed = target, placed
 		}
 		c.doubtMAC(key, ls, e)
+		c.setRest(ls, &e.rest, c.restOfMAC(ls, e, arps))
 		if !placed && len(e.rows) == 0 && (len(arps) == 0 || !ls.active) {
 			delete(ls.macs, key.MAC)
 		}
@@ -298,6 +300,24 @@ func (c *Compiler) TakeMoved() []intent.MACKey {
 	return moved
 }
 
+// restOfMAC returns what the rows of e name beside its target.
+func (c *Compiler) restOfMAC(ls *lswitch, e *macEntry, arps []candidate) *rest {
+	if !ls.active || e.placed && len(e.rows)+len(arps) == 1 {
+		return nil
+	}
+	var known []intent.Tunnel
+	if e.placed {
+		known = []intent.Tunnel{e.target}
+	}
+	var r *rest
+	for _, rows := range [][]candidate{e.rows, arps} {
+		for _, row := range rows {
+			r = c.named(ls, r, row.to, known)
+		}
+	}
+	return r
+}
+
 // place returns the tunnel of the first row that leads anywhere.
 func (c *Compiler) place(ls *lswitch, rows []candidate) (intent.Tunnel, bool) {
 	if ls.active {
@@ -330,7 +350,7 @@ func (c *Compiler) peer(ls *lswitch, t intent.Tunnel, n int) {
 	if ls.peers[t] += n; ls.peers[t] == 0 {
 		delete(ls.peers, t)
 	}
-	if ls.floodToUnicast && (was == 0 || was+n == 0) {
+	if c.floods(ls) && (was == 0 || was+n == 0) {
 		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
 	}
 }
