@@ -40,7 +40,7 @@ func (o *ovsdbServer) register() {
 		})},
 		{"ovsdb-server/get-db-storage-status", "DB", 1, 1, o.storageStatus},
 		{"ovsdb-server/sync-status", "", 0, 0, func([]string) (string, error) { return "state: active\n", nil }},
-		{"ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, trimOnCompaction},
+		{"ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, o.trimOnCompaction},
 		{"memory/show", "", 0, 0, func([]string) (string, error) { return o.memory(), nil }},
 		{"coverage/read-counter", "COUNTER", 1, 1, func([]string) (string, error) { return "0\n", nil }},
 		{"time/warp", "[LARGE_MSECS] MSECS", 1, 2, func([]string) (string, error) { return "warped\n", nil }},
@@ -140,11 +140,12 @@ func (o *ovsdbServer) storageStatus(args []string) (string, error) {
 	return "status: ok\n", nil
 }
 
-func trimOnCompaction(args []string) (string, error) {
+func (o *ovsdbServer) trimOnCompaction(args []string) (string, error) {
 	if args[0] != "on" && args[0] != "off" {
 		return "", errors.New("invalid argument")
 	}
-	return "", nil // the runtime gives memory back by itself
+	o.server.TrimOnCompaction(args[0] == "on")
+	return "", nil
 }
 
 func (o *ovsdbServer) memory() string {

@@ -161,6 +161,23 @@ func (d Datum) Find(key Atom, t AtomicType) (int, bool) {
 	return lo, false
 }
 
+// Bytes is about how much memory d, of type t, has: shared memory counts too.
+func (d Datum) Bytes(t *Type) int {
+	s := d.slots()
+	n := len(s) * int(unsafe.Sizeof(Atom{}))
+	stride := d.stride()
+	for i, a := range s {
+		typ := t.Key.Type
+		if i%stride == 1 {
+			typ = t.Value.Type
+		}
+		if typ == String {
+			n += int(a.n)
+		}
+	}
+	return n
+}
+
 // Equal reports whether d and e, both of type t, are equal.
 func (d Datum) Equal(e Datum, t *Type) bool {
 	if d.n != e.n {

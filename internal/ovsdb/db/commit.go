@@ -190,6 +190,7 @@ func (x *txn) removeDeleted() {
 				tt.remove(r.st)
 			}
 		}
+		tt.shrink()
 	}
 }
 
@@ -234,6 +235,9 @@ func (d *Database) Undo(cs *ChangeSet) {
 			t.remove(r.st)
 		}
 	})
+	for i := range cs.Tables {
+		cs.Tables[i].table.shrink()
+	}
 }
 
 func (cs *ChangeSet) each(f func(*Table, *RowChange)) {

@@ -54,6 +54,7 @@ type Table struct {
 	rows    map[ovsdb.UUID]*rowState // also rows that the transaction has deleted
 	all     []*rowState              // the same, in any order; rowState.pos is the index
 	live    int                      // rows that are not deleted
+	room    int                      // the most rows since shrink
 	indexes []map[string]*rowState   // by TableSchema.Indexes; of committed rows
 
 	strong []refColumn // columns with strong references
@@ -178,6 +179,7 @@ func (t *Table) add(st *rowState) {
 	t.rows[st.id] = st
 	st.pos = int32(len(t.all))
 	t.all = append(t.all, st)
+	t.room = max(t.room, len(t.all))
 	if st.row != nil {
 		t.live++
 	}

@@ -107,6 +107,7 @@ func (x *txn) abort() {
 				tt.set(r.st, r.old)
 			}
 		}
+		tt.shrink()
 	}
 	x.end()
 }

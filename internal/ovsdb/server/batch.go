@@ -50,7 +50,9 @@ func (b *batch) commit() {
 	for i := range b.outcomes {
 		o := &b.outcomes[i]
 		if o.changes != nil && err == nil {
-			d.history.add(o.changes, d.db.Atoms())
+			held := o.changes.Held()
+			d.history.add(o.changes, held, d.db.Atoms())
+			d.srv.trim.note(held)
 			d.monitors.publish(o.changes, d.history.last)
 			d.notifyManagers(o.changes)
 			d.notifyFollowers(o.changes)
@@ -73,6 +75,7 @@ func (b *batch) answer(o *outcome, err error) {
 		o.results = db.AppendCommitError(o.results, ovsdb.IOError(err, "the transaction could not be made durable"))
 	}
 	b.base.send(o.sess, appendReply(make([]byte, 0, len(o.results)+len(o.id)+40), o.id, o.results, o.refused))
+	b.base.srv.trim.note(o.size)
 	if o.queued {
 		o.sess.answered(o.size, len(o.results))
 	}

@@ -40,10 +40,13 @@ var errInMemory = errors.New("the database is not stored in a file")
 // startCompaction begins a compaction, or joins the one under way; done is told how it ended.
 func (d *database) startCompaction(done func(error)) {
 	tell := func(err error) {
-		if done != nil {
+		switch {
+		case done != nil:
 			done(err)
-		} else if err != nil {
+		case err != nil:
 			d.log.Warn("compaction failed", "err", err)
+		case d.srv.trimCompacted.Load():
+			d.srv.trim.soon()
 		}
 	}
 	if d.file == nil {

@@ -24,7 +24,7 @@ func TestHistoryLimits(t *testing.T) {
 	ids := []ovsdb.UUID{h.last}
 	add := func(size, atoms int) {
 		cs := &db.ChangeSet{TxnID: ovsdb.NewUUID(), Atoms: size}
-		h.add(cs, atoms)
+		h.add(cs, 0, atoms)
 		ids = append(ids, cs.TxnID)
 	}
 	check := func(n, atoms int) {
@@ -52,4 +52,30 @@ func TestHistoryLimits(t *testing.T) {
 	check(1, 500)
 	add(0, 0)
 	check(1, 0)
+}
+
+// TestHistoryBytes has transactions hold memory: the oldest go when it is too much, and even
+// the last when it is too much alone.
+func TestHistoryBytes(t *testing.T) {
+	h := newHistory(100)
+	add := func(held int) { h.add(&db.ChangeSet{TxnID: ovsdb.NewUUID()}, held, 1000) }
+	check := func(n, bytes int) {
+		t.Helper()
+		if h.len() != n || h.bytes != bytes || len(h.held) != n+1 {
+			t.Errorf("%d transactions of %d bytes, want %d of %d", h.len(), h.bytes, n, bytes)
+		}
+		if after, ok := h.since(h.last, &monitorSpec{}); !ok || after.rows != 0 {
+			t.Error("the present state cannot be named")
+		}
+	}
+	limit := historyBytes(1000)
+	add(limit / 2)
+	add(limit / 2)
+	check(2, limit/2*2)
+	add(100)
+	check(2, limit/2+100)
+	add(limit + 1)
+	check(0, 0)
+	add(10)
+	check(1, 10)
 }

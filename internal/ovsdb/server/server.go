@@ -47,9 +47,11 @@ type Server struct {
 	locks   *lockTable
 	catalog *database
 	remotes *remotes
+	trim    *trimmer
 
 	tls           atomic.Pointer[stream.TLS]
 	noMonitorCond atomic.Bool
+	trimCompacted atomic.Bool
 	unixSessions  atomic.Int64 // numbers those over unix sockets, for their names
 	handshakes    atomic.Int64 // of accepted connections, under way
 
@@ -69,6 +71,7 @@ func New(opts Options) (*Server, error) {
 	}
 	opts.Limits.fill()
 	s := &Server{
+		trim:     newTrimmer(),
 		opts:     opts,
 		log:      opts.Logger,
 		id:       ovsdb.NewUUID(),
@@ -77,6 +80,7 @@ func New(opts Options) (*Server, error) {
 		sessions: map[*session]struct{}{},
 	}
 	s.tls.Store(opts.TLS)
+	s.trimCompacted.Store(true)
 	var err error
 	if s.catalog, err = newCatalog(s); err != nil {
 		return nil, err
@@ -107,6 +111,10 @@ func (s *Server) SetTLS(tls *stream.TLS) { s.tls.Store(tls) }
 // DisableMonitorCond makes the server refuse monitor_cond and monitor_cond_since, as servers
 // do that are older than them.
 func (s *Server) DisableMonitorCond() { s.noMonitorCond.Store(true) }
+
+// TrimOnCompaction says whether memory is given back to the system after each compaction,
+// even if little became free. It is by default.
+func (s *Server) TrimOnCompaction(on bool) { s.trimCompacted.Store(on) }
 
 // enter executes operations on the catalog and waits for them.
 func (s *Server) enter(ops []byte) error {
@@ -306,7 +314,8 @@ func (s *Server) all() []*database {
 	return dbs
 }
 
-// Compact rewrites the log of a database, and waits for it.
+// Compact rewrites the log of a database, and waits for it. Then memory is given back to the
+// system, unless TrimOnCompaction said no.
 func (s *Server) Compact(name string) error {
 	d := s.find(name)
 	if d == nil {
@@ -316,7 +325,11 @@ func (s *Server) Compact(name string) error {
 	if !d.queue.put(job{alone: true, run: func(*batch) { d.startCompaction(func(err error) { done <- err }) }}) {
 		return fmt.Errorf("%s: %w", name, ErrUnknown)
 	}
-	return <-done
+	err := <-done
+	if err == nil && s.trimCompacted.Load() {
+		s.trim.now()
+	}
+	return err
 }
 
 // Pipe returns the client's end of a connection to the server within the process. Its
@@ -409,6 +422,7 @@ func (s *Server) Close() error {
 	for _, d := range dbs {
 		<-d.ended
 	}
+	s.trim.close()
 	return nil
 }
 

@@ -122,7 +122,10 @@ func (s *session) abort(cause error) { s.conn.Abort(cause) }
 
 // send queues a message for the peer. When the connection has ended it is dropped: the
 // reader sees the end too.
-func (s *session) send(pieces ...[]byte) { _ = s.conn.Send(pieces...) }
+func (s *session) send(pieces ...[]byte) {
+	s.srv.trim.notePieces(pieces)
+	_ = s.conn.Send(pieces...)
+}
 
 // submit queues a request whose message has so many bytes to d; gone is called in place of
 // the job if d is gone. What a session may have in flight is limited.

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// resident is the resident memory of the daemon in kB.
+func (b *ovsdbBed) resident() int {
+	b.t.Helper()
+	pid, err := os.ReadFile(filepath.Join(b.env.RunDir, "ovsdb-server.pid"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%s/status", strings.TrimSpace(string(pid))))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	var kB int
+	if _, err := fmt.Sscan(rest, &kB); err != nil {
+		b.t.Fatal(err)
+	}
+	return kB
+}
+
+// transactAll makes transactions of the given operations, one after the other.
+func (b *ovsdbBed) transactAll(transactions ...string) {
+	b.t.Helper()
+	nc, err := net.Dial("unix", filepath.Join(b.env.RunDir, "db.sock"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c := jsonrpc.NewClient(nc, jsonrpc.Options{}, func(jsonrpc.Message) {})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	for _, ops := range transactions {
+		var v wire.Value
+		if v, err = c.Call(ctx, "transact", []byte(`["first",`+ops+`]`)); err != nil {
+			b.t.Fatal(err)
+		}
+		for e := range v.Elems() {
+			if e.Get("error").Exists() {
+				b.t.Fatal(e.String())
+			}
+		}
+	}
+}
+
+// TestMemoryGivenBack fills a database with many rows, and with a very long one, and empties
+// it. After a compaction our server has at most twice the memory of the C one, and so it has
+// by itself, without one.
+func TestMemoryGivenBack(t *testing.T) {
+	const rows = 30_000
+	var work []string
+	for range 2 {
+		for i := 0; i < rows; i += 5000 {
+			var ops []string
+			for j := range 5000 {
+				ops = append(ops, fmt.Sprintf(`{"op":"insert","table":"T","row":{"n":%d,"remotes":["set",["remote %d","another"]]}}`, i+j, i+j))
+			}
+			work = append(work, strings.Join(ops, ","))
+		}
+		work = append(work, `{"op":"insert","table":"T","row":{"remotes":"`+strings.Repeat("x", 20<<20)+`"}}`,
+			`{"op":"delete","table":"T","where":[]}`)
+	}
+	run := func(server string) (full, after int) {
+		b := newOVSDBBed(t)
+		if server != "" {
+			b.server = server
+		}
+		b.start("--remote=punix:db.sock", b.create("first"))
+		b.transactAll(work...)
+		full = b.resident()
+		if server == "" {
+			testenv.Eventually(t, time.Minute, func() error {
+				if now := b.resident(); now > full/2 {
+					return fmt.Errorf("%d kB are left of %d", now, full)
+				}
+				return nil
+			})
+		}
+		b.transactAll(work...)
+		b.appctl("ovsdb-server/memory-trim-on-compaction", "on")
+		b.appctl("ovsdb-server/compact")
+		return full, b.resident()
+	}
+	theirFull, theirs := run(testenv.Program(t, "ovsdb-server"))
+	full, ours := run("")
+	t.Logf("ours %d, then %d kB; the C server %d, then %d", full, ours, theirFull, theirs)
+	if ours > 2*theirs {
+		t.Errorf("%d kB are left, the C server has %d", ours, theirs)
+	}
+}
