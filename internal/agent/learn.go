@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/vtep/vtep/internal/fdb"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // ignored are the addresses of BFD packets in tunnels, which no host has.
@@ -145,4 +147,12 @@ func (a *Agent) checkFull() {
 		a.full = false
 	}
 	a.reporter.SetFull(a.full)
+	var full []problem.Problem
+	if a.full {
+		full = []problem.Problem{{
+			Kind: problem.MACLimit, Object: problem.PhysicalSwitch(a.opts.Name),
+			Text:   fmt.Sprintf("mac_limit is reached: %d MACs are learned, and a new one takes the place of another", limit),
+			Remedy: "vtep-ctl set Physical_Switch " + problem.Argument(a.opts.Name) + " other_config:mac_limit=N"}}
+	}
+	a.opts.Problems.Replace("mac_limit", full...)
 }

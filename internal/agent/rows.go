@@ -31,11 +31,8 @@ func (a *Agent) take(ctx context.Context) {
 	a.reporter.Update(changes)
 	if a.ready {
 		a.tellProblems()
-		switch id, is := a.compiler.Present(); {
-		case is && (!was || id != before):
+		if id, is := a.compiler.Present(); is && (!was || id != before) {
 			a.log.Info("found the switch", "name", a.opts.Name, "row", id)
-		case was && !is:
-			a.log.Warn("the switch was deleted: nothing is forwarded until it is there again", "name", a.opts.Name)
 		}
 		a.configure(d)
 		a.applyState(ctx, d)
@@ -49,8 +46,6 @@ func (a *Agent) begin(ctx context.Context) {
 	a.ready = true
 	if id, ok := a.compiler.Present(); ok {
 		a.log.Info("found the switch", "name", a.opts.Name, "row", id)
-	} else {
-		a.log.Info("the database has no such switch: waiting for it", "name", a.opts.Name)
 	}
 	a.tellProblems()
 	a.configure(intent.Diff(intent.NewState(), a.compiler.State()))

@@ -48,7 +48,7 @@ var (
 	PortDown      = doubt("port_down")      // a port has no link
 	SmallMTU      = doubt("small_mtu")      // the underlay takes less than the ports send
 	MACElsewhere  = doubt("mac_elsewhere")  // a MAC learned here is said to be behind a peer
-	VLANDevice    = doubt("vlan_device")    // VLAN devices of the host on a port, or as one
+	VLANDevice    = doubt("vlan_device")    // a port with tagged bindings is a VLAN device
 )
 
 var doubtful = map[Kind]bool{} // of all kinds

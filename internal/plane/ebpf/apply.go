@@ -220,6 +220,7 @@ func (p *Plane) install() error {
 	for _, prt := range p.ports {
 		p.attachPort(prt)
 	}
+	p.measureUnderlays()
 	p.attachUnderlays()
 	p.retireChunks(now)
 	for _, remove := range []func() error{
@@ -278,6 +279,7 @@ func (p *Plane) report() plane.Report {
 	for ip, err := range p.unreachable {
 		r.Peers[ipOf(ip)] = err
 	}
+	r.Problems = p.doubts()
 	r.Capacity = errors.Join(p.capacityErr, p.localsFull(), p.tSwitches.full(), p.tDevices.full(), p.tBindings.full(),
 		p.tMembers.full(), p.tRemotes.full(), p.tDecaps.full(), p.tFloods.full(), p.tChunks.full())
 	return r

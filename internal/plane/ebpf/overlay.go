@@ -31,6 +31,7 @@ type overlay struct {
 	ifindex   int                 // of the vxlan device; 0: none
 	err       error               // why there is no device
 	underlays map[int]bool        // devices by which peers are reached and that run the short way in
+	mtus      map[int]uint32      // least MTU of the routes to peers, by device
 
 	revive  *time.Timer // looks at the device again; nil: none pending
 	revived time.Time   // when that was done last

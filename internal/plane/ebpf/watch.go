@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -82,12 +83,14 @@ func (p *Plane) deviceIs(d device) {
 	if old == d {
 		return
 	}
-	p.devices.set(d)
-	if old.name != d.name {
-		p.portChanged(old.name)
-	}
-	p.portChanged(d.name)
-	p.belowChanged(old, d)
+	p.tellOfReport(func() {
+		p.devices.set(d)
+		if old.name != d.name {
+			p.portChanged(old.name)
+		}
+		p.portChanged(d.name)
+		p.belowChanged(old, d)
+	})
 	p.rerouteSoon()
 }
 
@@ -106,12 +109,12 @@ func (p *Plane) deviceGone(index int) {
 	p.rerouteSoon()
 }
 
-// tellOfTunnels queues an event if f changes what a Report says of the tunnels.
-func (p *Plane) tellOfTunnels(f func()) {
-	why, unreachable := fmt.Sprint(p.tunnelError()), maps.Clone(p.unreachable)
+// tellOfReport queues an event if f changes what a Report says of tunnels and doubts.
+func (p *Plane) tellOfReport(f func()) {
+	why, unreachable, doubts := fmt.Sprint(p.tunnelError()), maps.Clone(p.unreachable), p.doubts()
 	f()
 	same := func(error, error) bool { return true }
-	if fmt.Sprint(p.tunnelError()) != why || !maps.EqualFunc(p.unreachable, unreachable, same) {
+	if fmt.Sprint(p.tunnelError()) != why || !maps.EqualFunc(p.unreachable, unreachable, same) || !slices.Equal(p.doubts(), doubts) {
 		p.queue.add(plane.Event{Kind: plane.ReportChanged})
 	}
 }
@@ -161,7 +164,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 	if !ok {
 		return
 	}
-	p.tellOfTunnels(func() {
+	p.tellOfReport(func() {
 		if m.Header.Type == unix.RTM_NEWADDR {
 			p.devices.addrs[addrKey{index, ip}] = struct{}{}
 		} else {
@@ -204,14 +207,16 @@ func (p *Plane) rerouteSoon() {
 		if p.closed {
 			return
 		}
-		p.tellOfTunnels(p.resolvePeers)
-		p.repair()
+		p.tellOfReport(func() {
+			p.resolvePeers()
+			p.repair()
+		})
 	})
 }
 
 // resync reads everything anew, after messages were lost.
 func (p *Plane) resync() {
-	p.tellOfTunnels(func() {
+	p.tellOfReport(func() {
 		if err := p.loadDevices(); err != nil {
 			p.log.Error("reading the network devices failed", "err", err)
 			return

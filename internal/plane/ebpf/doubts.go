@@ -1,0 +1,74 @@
+package ebpf
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// tunnelRoom is what a tunnel adds to a frame as the MTU of the underlay counts: the frame's own
+// Ethernet header, IPv4, UDP, VXLAN.
+const tunnelRoom = 14 + 20 + 8 + 8
+
+// doubts says what works, but hardly as it was meant.
+func (p *Plane) doubts() []problem.Problem {
+	var list []problem.Problem
+	var widest *port // of those with bindings
+	for name, prt := range p.ports {
+		d := p.devices.byIndex[prt.device]
+		if d.index == 0 {
+			continue
+		}
+		if !d.up {
+			list = append(list, problem.Problem{
+				Kind: problem.PortDown, Object: problem.Port(name), Text: "its network device has no link: it is set down, or has no carrier",
+				Remedy: "ip link set " + problem.Argument(name) + " up, and see to its other end"})
+		}
+		if len(prt.bindings) == 0 {
+			continue
+		}
+		if widest == nil || prt.mtu > widest.mtu || prt.mtu == widest.mtu && name < widest.name {
+			widest = prt
+		}
+		if d.kind == "vlan" && len(prt.bindings) > 1 || d.kind == "vlan" && prt.bindings[0] == nil {
+			list = append(list, problem.Problem{
+				Kind: problem.VLANDevice, Object: problem.Port(name),
+				Text:   "its network device is a VLAN already: the tags of its bindings are put inside the tag of that one",
+				Remedy: "bind VLAN 0, or take the device below it as the port"})
+		}
+	}
+	for index, mtu := range p.overlay.mtus {
+		if widest == nil || mtu == 0 || mtu >= widest.mtu+tunnelRoom {
+			continue
+		}
+		need := widest.mtu + tunnelRoom
+		name := p.devices.byIndex[index].name
+		list = append(list, problem.Problem{
+			Kind: problem.SmallMTU, Object: problem.Device(name),
+			Text: fmt.Sprintf("by it tunnels take packets of %d bytes, but port %s (MTU %d) may send what needs %d: larger frames are dropped",
+				mtu, problem.Name(widest.name), widest.mtu, need),
+			Remedy: fmt.Sprintf("ip link set %s mtu %d, and as much on the way to the peers; or give the hosts the MTU %d",
+				problem.Argument(name), need, max(int(mtu)-tunnelRoom, 0))})
+	}
+	slices.SortFunc(list, problem.Problem.Compare)
+	return list
+}
+
+// measureUnderlays notes the least MTU of the routes to peers, by device.
+func (p *Plane) measureUnderlays() {
+	if !p.rerouted {
+		return
+	}
+	mtus := map[int]uint32{}
+	for _, pr := range p.peers {
+		if pr.device == 0 || pr.number == 0 {
+			continue
+		}
+		mtu := p.tPeers.want[pr.number].Mtu
+		if least, ok := mtus[pr.device]; !ok || mtu < least {
+			mtus[pr.device] = mtu
+		}
+	}
+	p.overlay.mtus = mtus
+}

@@ -1,0 +1,64 @@
+package ebpf
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// What works, but hardly as it was meant, is in the report while it lasts, and an event says
+// that it came or went.
+func TestDoubts(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	w.apply(p, s, nil)
+	change := func(name string, f func(*netlink.Handle, netlink.Link) error) {
+		w.links(w.vtep, func(h *netlink.Handle) error {
+			l, err := h.LinkByName(name)
+			if err != nil {
+				return err
+			}
+			return f(h, l)
+		})
+	}
+	// after waits for an event, and then for the report to have these doubts.
+	after := func(what string, kinds ...string) {
+		t.Helper()
+		var got []string
+		w.event(p, what, func(e plane.Event) bool {
+			if e.Kind != plane.ReportChanged && e.Kind != plane.PortChanged {
+				return false
+			}
+			r, err := p.Apply(t.Context(), s, &intent.Delta{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = nil
+			for _, d := range r.Problems {
+				if d.Kind == problem.PortDown || d.Kind == problem.SmallMTU || d.Kind == problem.VLANDevice {
+					got = append(got, string(d.Kind)+" "+d.Object)
+				}
+			}
+			return slices.Equal(got, kinds)
+		})
+	}
+	change("u0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, 1549) })
+	after("the underlay is too narrow", "small_mtu device u0")
+	change("p0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetDown(l) })
+	after("p0 is down", "port_down Physical_Port p0", "small_mtu device u0")
+	change("u0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, 1550) })
+	after("the underlay is wide enough", "port_down Physical_Port p0")
+	for _, name := range []string{"p1", "p2"} { // its hosts have a smaller MTU: so has the need
+		change(name, func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, 1400) })
+	}
+	change("p0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, 1400) })
+	change("u0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, 1450) })
+	change("p0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetUp(l) })
+	after("p0 is up")
+}
