@@ -29,7 +29,7 @@ var groups = []group{
 	{
 		name: "protocols",
 		packages: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops", "internal/ovsdb/jsonrpc",
-			"internal/ovsdb/stream", "internal/ovsdb/reconnect"},
+			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/openflow"},
 		may:     []string{"protocols"},
 		modules: []string{sys},
 	},
