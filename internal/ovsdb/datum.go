@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"slices"
 	"sort"
 	"unsafe"
 )
@@ -72,6 +73,27 @@ func NewMap(kt, vt AtomicType, kv ...Atom) Datum {
 	own := append(make([]Atom, 0, len(kv)), kv[:len(kv)&^1]...)
 	sortAtoms(own, 2, kt)
 	return datumOf(dedup(own, 2, kt), true)
+}
+
+// UnionAll returns the union of ds, all of type t. Of pairs with equal keys the first remains.
+func UnionAll(ds []Datum, t *Type) Datum {
+	if len(ds) == 1 {
+		return ds[0]
+	}
+	stride := 1
+	if t.IsMap() {
+		stride = 2
+	}
+	n := 0
+	for _, d := range ds {
+		n += len(d.slots())
+	}
+	own := make([]Atom, 0, n)
+	for _, d := range ds {
+		own = append(own, d.slots()...)
+	}
+	sortAtoms(own, stride, t.Key.Type)
+	return datumOf(dedup(own, stride, t.Key.Type), stride == 2)
 }
 
 // Default returns the default value of type t: empty if t allows it, else one
@@ -234,7 +256,7 @@ func (d Datum) AppendKey(dst []byte, t *Type) []byte {
 }
 
 // sortAtoms sorts the keys of atoms, which stand stride apart, and moves the
-// values along. It is stable.
+// values along. It is stable as far as that can be seen.
 func sortAtoms(atoms []Atom, stride int, t AtomicType) {
 	n := len(atoms) / stride
 	sorted := true
@@ -242,6 +264,10 @@ func sortAtoms(atoms []Atom, stride int, t AtomicType) {
 		sorted = CompareAtoms(t, atoms[(i-1)*stride], atoms[i*stride]) < 0
 	}
 	if sorted {
+		return
+	}
+	if stride == 1 && t != Real { // equal ones are the same, but for 0 and -0
+		slices.SortFunc(atoms, func(a, b Atom) int { return CompareAtoms(t, a, b) })
 		return
 	}
 	sort.Stable(&atomSorter{atoms, stride, t})

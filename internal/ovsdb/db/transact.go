@@ -75,6 +75,8 @@ type execution struct {
 	timeout time.Duration        // the shortest of the waits; below 0: none
 	durable bool
 	reply   []byte
+
+	gathered gathered // see gather.go
 }
 
 // operation is one operation being executed.
@@ -106,6 +108,7 @@ func (d *Database) Transact(params wire.Value, env *Env) Outcome {
 		x.abort()
 		return Outcome{Reply: append(x.reply, ']'), Durable: x.durable, Failed: true}
 	}
+	x.settle()
 	changes, err := x.commit()
 	if err != nil {
 		x.separate()
@@ -163,6 +166,10 @@ func (x *execution) operate(op wire.Value, i, n int) error {
 	name := o.Get("op", ovsdb.OpID).Str()
 	var err error
 	writes := false
+	switch name {
+	case "select", "update", "delete", "wait":
+		o.settle()
+	}
 	switch name {
 	case "":
 	case "insert":

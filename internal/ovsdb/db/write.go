@@ -68,6 +68,7 @@ func (o *operation) mutate() error {
 		return err
 	}
 	if len(mutations) == 0 {
+		o.settle()
 		if len(cond) == 0 {
 			o.count(t.live)
 		} else {
@@ -75,6 +76,11 @@ func (o *operation) mutate() error {
 		}
 		return nil
 	}
+	if o.gather(t, cond, mutations) {
+		o.count(1)
+		return nil
+	}
+	o.settle()
 	rows := o.match(t, cond)
 	for _, st := range rows {
 		if err := mutations.Apply(o.modifyRow(t, st).Fields); err != nil {
