@@ -27,7 +27,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for {
 		now := time.Now()
 		a.settleMoves(ctx, now)
-		if a.reporter.Busy() || !a.ready {
+		if a.reporter.Busy(now) || !a.ready {
 			a.report(ctx, now)
 		}
 		if a.ready && !a.told {
@@ -85,8 +85,12 @@ func (a *Agent) nextTimer() time.Time {
 	if a.mustApply() {
 		sooner(a.apply.at)
 	}
-	if !a.inFlight && a.opts.Replica.Connected() && (a.reporter.Busy() || !a.ready) {
-		sooner(a.transact.at)
+	if !a.inFlight && a.opts.Replica.Connected() {
+		if a.reporter.Busy(time.Now()) || !a.ready {
+			sooner(a.transact.at)
+		} else if due := a.reporter.Due(); !due.IsZero() {
+			sooner(later(due, a.transact.at))
+		}
 	}
 	if a.known && len(a.compiler.State().Bindings) > 0 {
 		sooner(a.stats.Add(statsPeriod))

@@ -28,7 +28,7 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 		}
 	}
 	if tx == nil {
-		tx = a.reporter.Build()
+		tx = a.reporter.Build(now)
 	}
 	if tx == nil {
 		return
@@ -40,11 +40,14 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 	}()
 }
 
+var errUndone = errors.New("another client has undone it")
+
 // finished takes the outcome of the transaction that was under way.
 func (a *Agent) finished(err error) {
 	a.inFlight = false
-	if a.ready {
-		a.reporter.Done(err)
+	if a.ready && a.reporter.Done(err) {
+		// Somebody who does so again and again gets ever slower answers.
+		err = errUndone
 	}
 	if err == nil {
 		a.transact.succeeded()
@@ -58,6 +61,8 @@ func (a *Agent) finished(err error) {
 		a.log.Debug("transaction failed", "err", err)
 	case a.transact.failures&(a.transact.failures-1) != 0:
 		// Ever rarer, while it goes on.
+	case errors.Is(err, errUndone):
+		a.log.Warn("another client of the database undoes what this VTEP reports, again and again: trying again")
 	case errors.As(err, &refused):
 		a.log.Warn("the database refuses what this VTEP reports: trying again", "err", err)
 	default:

@@ -155,10 +155,13 @@ type vtep struct {
 }
 
 // start runs an agent on a fabric.
-func (r *rig) start(fabric *memory.Fabric, opts agent.Options) *vtep {
+func (r *rig) start(fabric *memory.Fabric, opts agent.Options, tamper ...func(*countingReplica)) *vtep {
 	v := &vtep{rig: r, name: opts.Name, fabric: fabric, finished: make(chan error, 1)}
 	v.plane = &faultyPlane{Plane: fabric.Open()}
 	v.replica = &countingReplica{Client: r.client()}
+	for _, f := range tamper {
+		f(v.replica)
+	}
 	opts.Plane, opts.Replica = v.plane, v.replica
 	opts.Logger = slog.New(slog.NewTextHandler(logWriter{r}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -199,11 +202,27 @@ func (w logWriter) Write(p []byte) (int, error) {
 type countingReplica struct {
 	*idl.Client
 	transactions atomic.Int64
+	undo         func() // if not nil: what another client does before the agent sees the effect of a transaction
+	undoing      atomic.Bool
 }
 
 func (c *countingReplica) Transact(ctx context.Context, ops []byte) ([]idl.OpResult, error) {
 	c.transactions.Add(1)
-	return c.Client.Transact(ctx, ops)
+	if c.undo == nil {
+		return c.Client.Transact(ctx, ops)
+	}
+	c.undoing.Store(true)
+	defer c.undoing.Store(false)
+	results, err := c.Client.Transact(ctx, ops)
+	c.undo()
+	return results, err
+}
+
+func (c *countingReplica) Take() (*idl.Snapshot, *idl.Delta) {
+	if c.undoing.Load() {
+		return nil, nil
+	}
+	return c.Client.Take()
 }
 
 // faultyPlane fails to Apply when told to.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // withdrawTries bounds how often Withdraw loses against other clients.
@@ -19,7 +20,7 @@ func (a *Agent) Withdraw(ctx context.Context) error {
 	a.reporter.Withdraw()
 	for failures := 0; ; {
 		a.take(ctx)
-		tx := a.reporter.Build()
+		tx := a.reporter.Build(time.Now())
 		if tx == nil {
 			return nil
 		}

@@ -59,6 +59,7 @@ type Compiler struct {
 	// for the reporter, since it last looked
 	activity   map[intent.SwitchID]bool // switches that became active, or ceased to be
 	peersMoved bool
+	ownMoved   bool // a locator of our own has another key
 	portsMoved bool
 }
 

@@ -93,6 +93,9 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 		}
 	}
 	c.list(after.UUID, l)
+	if was.row && c.scope.ownIPs[addr] && (l.keyed != was.keyed || l.vni != was.vni) {
+		c.ownMoved = true
+	}
 	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.wrong != was.wrong {
 		c.touchUsers(l)
 	}

@@ -8,10 +8,12 @@ import (
 // localMAC is a row of Ucast_Macs_Local that is ours.
 type localMAC struct {
 	id, locator UUID
+	ipaddr      bool // somebody has written an IP address there
 }
 
 func (r *Reporter) macRowChanged(before, after *hwvtep.UcastMACLocal) {
 	if before != nil {
+		delete(r.strays, before.UUID)
 		if mac, err := intent.ParseMAC(before.MAC); err == nil {
 			r.dropMACRow(intent.MACKey{Switch: switchID(before.LogicalSwitch), MAC: mac}, before.UUID)
 		}
@@ -21,10 +23,11 @@ func (r *Reporter) macRowChanged(before, after *hwvtep.UcastMACLocal) {
 	}
 	mac, err := intent.ParseMAC(after.MAC)
 	if err != nil {
-		return // nobody's that we could have written
+		r.stray(after.UUID, stray{})
+		return
 	}
 	key := intent.MACKey{Switch: switchID(after.LogicalSwitch), MAC: mac}
-	row := localMAC{after.UUID, after.Locator}
+	row := localMAC{after.UUID, after.Locator, after.IPAddr != ""}
 	macs := r.macs[key.Switch]
 	if macs == nil {
 		macs = map[intent.MAC]localMAC{}
@@ -130,8 +133,8 @@ func (r *Reporter) buildMAC(tx *hwvtep.Txn, key intent.MACKey) {
 	case want && !have:
 		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{
 			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.localLocator(tx)})
-	case want && r.c.addrOf(row.locator) != r.c.scope.tunnelIP: // our address has changed
-		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.localLocator(tx)}, hwvtep.UcastMACLocalLocator)
+	case want && (row.ipaddr || !r.isLocal(row.locator)): // our address has changed, or somebody has written there
+		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.localLocator(tx)}, hwvtep.UcastMACLocalLocator|hwvtep.UcastMACLocalIPAddr)
 	case !want && have:
 		tx.DeleteUcastMACLocal(row.id)
 	}

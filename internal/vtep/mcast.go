@@ -1,7 +1,6 @@
 package vtep
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 
@@ -16,6 +15,12 @@ func (r *Reporter) mcastRowChanged(before, after *hwvtep.McastMACLocal) {
 			delete(r.mcasts, id)
 		}
 		r.todo.switches[id] = struct{}{}
+	}
+	if before != nil {
+		delete(r.strays, before.UUID)
+	}
+	if after != nil && after.MAC != hwvtep.UnknownDst && slices.ContainsFunc(r.c.sets[after.LocatorSet], r.ours) {
+		r.stray(after.UUID, stray{group: true, set: after.LocatorSet})
 	}
 	if after != nil && after.MAC == hwvtep.UnknownDst {
 		id := switchID(after.LogicalSwitch)
@@ -61,23 +66,28 @@ func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
 				continue
 			}
 			own = append(own, l)
-			current = current || r.c.addrOf(l) == r.c.scope.tunnelIP
+			current = current || r.isLocal(l)
 		}
 		in := want && i == 0
 		if in == (len(own) > 0) && (!in || current && len(own) == 1) {
 			continue
 		}
-		// Another agent may be at the same row.
-		tx.WaitMcastMACLocal(row, hwvtep.McastMACLocal{LocatorSet: set}, hwvtep.McastMACLocalLocatorSet)
 		if in {
 			others = append(others, r.localLocator(tx))
 		}
-		if len(others) == 0 {
-			tx.DeleteMcastMACLocal(row)
-			continue
-		}
-		slices.SortFunc(others, func(a, b UUID) int { return bytes.Compare(a[:], b[:]) })
-		now := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: others})
-		tx.UpdateMcastMACLocal(row, hwvtep.McastMACLocal{LocatorSet: now}, hwvtep.McastMACLocalLocatorSet)
+		r.replaceSet(tx, row, set, others)
 	}
+}
+
+// replaceSet gives the row of Mcast_Macs_Local other locators. One without any goes.
+func (r *Reporter) replaceSet(tx *hwvtep.Txn, row, set UUID, locators []UUID) {
+	// Another agent may be at the same row.
+	tx.WaitMcastMACLocal(row, hwvtep.McastMACLocal{LocatorSet: set}, hwvtep.McastMACLocalLocatorSet)
+	if len(locators) == 0 {
+		tx.DeleteMcastMACLocal(row)
+		return
+	}
+	slices.SortFunc(locators, compareUUIDs)
+	now := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: locators})
+	tx.UpdateMcastMACLocal(row, hwvtep.McastMACLocal{LocatorSet: now}, hwvtep.McastMACLocalLocatorSet)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -81,16 +82,7 @@ func races(t *testing.T, n int) {
 					}
 				})
 			},
-			"clear local": func(*rapid.T) {
-				do(func(tx *hwvtep.Txn) {
-					for m := range db.View().UcastMACsLocal() {
-						tx.DeleteUcastMACLocal(m.UUID)
-					}
-					for m := range db.View().McastMACsLocal() {
-						tx.DeleteMcastMACLocal(m.UUID)
-					}
-				})
-			},
+			"vandalize": func(t *rapid.T) { do(func(tx *hwvtep.Txn) { vandalize(t, db.View(), tx, n == 1) }) },
 			"learn": func(t *rapid.T) {
 				a := agents[which(t)]
 				key := intent.MACKey{Switch: switchID(ls(t)), MAC: mac(t)}
@@ -108,12 +100,18 @@ func races(t *testing.T, n int) {
 			},
 			"build": func(t *rapid.T) {
 				if i := which(t); flying[i] == nil {
-					flying[i] = agents[i].r.Build()
+					agents[i].now = agents[i].now.Add(time.Second)
+					flying[i] = agents[i].build()
 				}
 			},
 			"transact": func(t *rapid.T) {
 				if i := which(t); flying[i] != nil {
-					agents[i].land(flying[i])
+					_, err := db.Transact(flying[i])
+					if rapid.Bool().Draw(t, "undone") { // before the agent has seen it done
+						do(func(tx *hwvtep.Txn) { vandalize(t, db.View(), tx, n == 1) })
+					}
+					agents[i].look()
+					agents[i].r.Done(err)
 					flying[i] = nil
 				}
 			},
@@ -134,14 +132,15 @@ func races(t *testing.T, n int) {
 		for range 20 {
 			for _, a := range agents {
 				a.look()
-				if tx := a.r.Build(); tx != nil {
+				a.now = a.now.Add(tunnelGrace)
+				if tx := a.build(); tx != nil {
 					a.land(tx)
 				}
 			}
 		}
 		for _, a := range agents {
 			a.look()
-			if tx := a.r.Build(); tx != nil {
+			if tx := a.build(); tx != nil {
 				rt.Fatalf("%s is not idle: %s", a.c.name, tx.Ops())
 			}
 		}
@@ -149,6 +148,46 @@ func races(t *testing.T, n int) {
 			rt.Fatalf("rows say\n%s\nwant\n%s", got, want)
 		}
 	})
+}
+
+// vandalize writes where others have no business to.
+func vandalize(t *rapid.T, v *hwvtep.View, tx *hwvtep.Txn, alone bool) {
+	what := rapid.SampledFrom([]string{"rows", "tunnels", "MACs", "addresses", "stats", "key"}).Draw(t, "what")
+	for m := range v.UcastMACsLocal() {
+		switch what {
+		case "rows":
+			tx.DeleteUcastMACLocal(m.UUID)
+		case "MACs":
+			tx.UpdateUcastMACLocal(m.UUID, hwvtep.UcastMACLocal{MAC: "nonsense"}, hwvtep.UcastMACLocalMAC)
+		case "addresses":
+			tx.UpdateUcastMACLocal(m.UUID, hwvtep.UcastMACLocal{IPAddr: "198.51.100.7"}, hwvtep.UcastMACLocalIPAddr)
+		}
+	}
+	for m := range v.McastMACsLocal() {
+		switch what {
+		case "rows":
+			tx.DeleteMcastMACLocal(m.UUID)
+		case "MACs":
+			tx.UpdateMcastMACLocal(m.UUID, hwvtep.McastMACLocal{MAC: "01:00:5e:00:00:07"}, hwvtep.McastMACLocalMAC)
+		}
+	}
+	for ps := range v.PhysicalSwitches() {
+		if what == "tunnels" {
+			tx.RemovePhysicalSwitchTunnels(ps.UUID, ps.Tunnels...)
+		}
+		for l := range v.PhysicalLocators() {
+			// Other switches take the locators that there are for their tunnels.
+			if what == "key" && alone && slices.Contains(ps.TunnelIPs, l.DstIP) && !l.TunnelKey.Present() {
+				key := hwvtep.Some(rapid.Int64Range(1, 9).Draw(t, "key"))
+				tx.UpdatePhysicalLocator(l.UUID, hwvtep.PhysicalLocator{TunnelKey: key}, hwvtep.PhysicalLocatorTunnelKey)
+			}
+		}
+	}
+	for p := range v.PhysicalPorts() {
+		if what == "stats" {
+			tx.UpdatePhysicalPort(p.UUID, hwvtep.PhysicalPort{}, hwvtep.PhysicalPortVLANStats)
+		}
+	}
 }
 
 // look takes what is new in the database, or, if others look too, all of it.

@@ -3,6 +3,7 @@ package vtep
 import (
 	"iter"
 	"net/netip"
+	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
@@ -15,6 +16,7 @@ import (
 //
 //	macs.go      Ucast_Macs_Local
 //	mcast.go     Mcast_Macs_Local, unknown-dst only
+//	strays.go    rows of these that others have made ours, or spoilt
 //	tunnels.go   Tunnel, Physical_Switch.tunnels
 //	portrows.go  vlan_stats, Logical_Binding_Stats, port_fault_status
 //	faults.go    switch_fault_status, and the faults of routers and ACLs
@@ -37,6 +39,9 @@ type Reporter struct {
 	counters map[intent.BindingKey]plane.Counters // as last read
 	base     map[intent.BindingKey]plane.Counters // to add to what is read, so that nothing counts back
 	raised   map[UUID]struct{}                    // routers and ACLs that have a fault of ours
+	idle     map[UUID]time.Time                   // Tunnel rows that nobody needs, since when
+	due      time.Time                            // when the first of them goes; zero: none does
+	strays   map[UUID]stray                       // Local rows with our locator that we can't have written
 	mine     mine
 	report   plane.Report
 	full     bool // a MAC limit is reached
@@ -44,6 +49,7 @@ type Reporter struct {
 	withdrawn bool // see Withdraw
 
 	begun    bool
+	now      time.Time // of the last Build
 	todo     work
 	pending  work // handed to the transaction under way
 	failures int  // transactions that failed in a row
@@ -64,6 +70,7 @@ type work struct {
 	stats    bool
 	tunnels  bool
 	faults   bool
+	strays   bool
 }
 
 func newWork() work {
@@ -83,6 +90,24 @@ func (w *work) add(o *work) {
 	w.stats = w.stats || o.stats
 	w.tunnels = w.tunnels || o.tunnels
 	w.faults = w.faults || o.faults
+	w.strays = w.strays || o.strays
+}
+
+// remove takes out what is in o.
+func (w *work) remove(o *work) {
+	for k := range o.macs {
+		delete(w.macs, k)
+	}
+	for id := range o.switches {
+		delete(w.switches, id)
+	}
+	for id := range o.ports {
+		delete(w.ports, id)
+	}
+	w.stats = w.stats && !o.stats
+	w.tunnels = w.tunnels && !o.tunnels
+	w.faults = w.faults && !o.faults
+	w.strays = w.strays && !o.strays
 }
 
 // maxMACs bounds one transaction. An NVC must be able to get a word in.
@@ -101,6 +126,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
 		raised:   map[UUID]struct{}{},
+		strays:   map[UUID]stray{},
 		mine:     newMine(),
 		todo:     newWork(),
 		pending:  newWork(),
@@ -125,6 +151,10 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	if shared := r.c.scope.shared; r.mine.shared != shared {
 		r.mine = newMine()
 		r.mine.shared = shared
+		r.reread()
+	}
+	if r.c.ownMoved {
+		r.c.ownMoved = false
 		r.reread()
 	}
 	for id := range r.c.activity {
@@ -191,6 +221,7 @@ func (r *Reporter) reread() {
 	clear(r.macs)
 	clear(r.spare)
 	clear(r.mcasts)
+	clear(r.strays)
 	all(r.c.view.UcastMACsLocal(), r.macRowChanged)
 	all(r.c.view.McastMACsLocal(), r.mcastRowChanged)
 	for id, macs := range r.macs {
@@ -290,15 +321,17 @@ func (r *Reporter) Withdraw() {
 	r.reread()
 }
 
-// Build returns the transaction that makes the rows right; nil: they are.
+// Build returns the transaction that makes the rows right; nil: they are. It is called again
+// when Due says so.
 //
 // While transactions fail, it is made of one part at a time, so that a part that can't succeed
 // does not hold up the others.
-func (r *Reporter) Build() *hwvtep.Txn {
+func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
 	if r.c.view == nil {
 		return nil
 	}
-	parts := []func(*hwvtep.Txn){r.buildFaults, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildMACs}
+	r.now = now
+	parts := r.parts()
 	for i := range parts {
 		tx := hwvtep.NewTxn(r.c.view.Layout())
 		r.inserted = UUID{}
@@ -320,23 +353,46 @@ func (r *Reporter) Build() *hwvtep.Txn {
 	return nil
 }
 
+func (r *Reporter) parts() []func(*hwvtep.Txn) {
+	return []func(*hwvtep.Txn){r.buildFaults, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildMACs, r.buildStrays}
+}
+
 // Done takes the outcome of the transaction that Build returned. It comes after the Update
-// that shows its effects.
-func (r *Reporter) Done(err error) {
+// that shows its effects. It says whether somebody has undone them since: what was done and
+// undone between two Updates shows in neither.
+func (r *Reporter) Done(err error) (undone bool) {
+	done := r.pending
+	r.pending = newWork()
 	if err != nil {
 		r.failures++
-		r.todo.add(&r.pending)
-	} else {
-		r.failures = 0
+		r.todo.add(&done)
+		return false
 	}
+	r.failures = 0
+	return r.recheck(&done)
+}
+
+// recheck compares again what a transaction was to make right, but for what is to be compared
+// anyway. What is wrong becomes work again.
+func (r *Reporter) recheck(done *work) (undone bool) {
+	todo := r.todo
+	done.remove(&todo)
+	r.todo = *done
+	tx := hwvtep.NewTxn(r.c.view.Layout())
+	r.inserted = UUID{}
+	for _, build := range r.parts() {
+		build(tx)
+	}
+	r.todo.add(&todo)
+	r.todo.add(&r.pending)
 	r.pending = newWork()
+	return tx.Len() > 0
 }
 
 // localLocator returns the locator that stands for this VTEP, and makes it if there is none.
-// Only one without a key will do: it is what NVCs look for.
 func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
 	ip := r.c.scope.tunnelIP
-	if ids := r.c.byAddr[ip]; len(ids) > 0 && !r.c.locators[ids[0]].keyed {
+	if ids := r.c.byAddr[ip]; len(ids) > 0 && r.isLocal(ids[0]) {
 		return ids[0]
 	}
 	if r.inserted.IsZero() {
@@ -346,8 +402,15 @@ func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
 	return r.inserted
 }
 
-// Busy says whether there may be something for Build to do.
-func (r *Reporter) Busy() bool {
+// isLocal says whether a locator can stand for this VTEP. Only one without a key will do: it
+// is what NVCs look for, and a key that somebody has set on ours would have others send with it.
+func (r *Reporter) isLocal(id UUID) bool {
+	l := r.c.locators[id]
+	return l != nil && l.addr == r.c.scope.tunnelIP && l.wrong == nil && !l.keyed
+}
+
+// Busy says whether there may be something for Build to do now.
+func (r *Reporter) Busy(now time.Time) bool {
 	w := &r.todo
-	return w.stats || w.tunnels || w.faults || len(w.macs)+len(w.switches)+len(w.ports) > 0
+	return w.stats || w.tunnels || w.faults || w.strays || len(w.macs)+len(w.switches)+len(w.ports) > 0 || r.isDue(now)
 }

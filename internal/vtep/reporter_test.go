@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
@@ -213,7 +214,7 @@ func TestReportSeveralMcastRows(t *testing.T) {
 			n += strings.Count(line, "192.0.2.1")
 		}
 	}
-	if n != 1 || s.r.Build() != nil {
+	if n != 1 || s.build() != nil {
 		t.Errorf("our address is in %d sets:\n%s", n, reported(s.db.View()))
 	}
 }
@@ -274,12 +275,108 @@ func TestReportSwitchGone(t *testing.T) {
 	}
 }
 
+// A Tunnel row stands for a while after its last use, in case its locator is used again.
+func TestReportTunnelGrace(t *testing.T) {
+	s := hw(t)
+	s.addRemote("ls0", "02:00:00:00:00:21", "192.0.2.2")
+	s.settle()
+	tunnel := s.ps("br0").Tunnels[0]
+	clear := func() {
+		s.edit(func(tx *hwvtep.Txn) {
+			for m := range s.db.View().UcastMACsRemote() {
+				tx.DeleteUcastMACRemote(m.UUID)
+			}
+		})
+	}
+	stands := func(want bool) {
+		t.Helper()
+		for s.step() {
+		}
+		if have := len(s.ps("br0").Tunnels) > 0; have != want {
+			t.Errorf("after %v: the row stands: %v", s.now.Sub(time.Unix(1000, 0)), have)
+		}
+	}
+	clear()
+	stands(true)
+	s.now = s.now.Add(tunnelGrace - 1)
+	stands(true)
+	s.addRemote("ls0", "02:00:00:00:00:22", "192.0.2.2") // used again, by the locator that was found
+	stands(true)
+	if !s.r.Due().IsZero() {
+		t.Error("it would go although it is used")
+	}
+	s.now = s.now.Add(time.Hour)
+	clear()
+	stands(true)
+	if at := s.now.Add(tunnelGrace); s.r.Due() != at {
+		t.Errorf("due at %v, want %v", s.r.Due(), at)
+	}
+	if s.ps("br0").Tunnels[0] != tunnel {
+		t.Error("another row")
+	}
+	s.now = s.r.Due()
+	if !s.r.Busy(s.now) {
+		t.Error("not busy when it is due")
+	}
+	stands(false)
+	if !s.r.Due().IsZero() {
+		t.Error("due for ever")
+	}
+
+	// Who is taken down does not wait.
+	s.addRemote("ls0", "02:00:00:00:00:21", "192.0.2.2")
+	stands(true)
+	clear()
+	s.r.Withdraw()
+	stands(false)
+}
+
+// Many tunnels come in several transactions.
+func TestReportManyTunnels(t *testing.T) {
+	s := hw(t)
+	s.edit(func(tx *hwvtep.Txn) {
+		for i := range 2*maxTunnels + 10 {
+			tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&255), LogicalSwitch: s.ls("ls0").UUID,
+				Locator: tx.InsertPhysicalLocator(keyless(fmt.Sprintf("192.1.%d.%d", i>>8, i&255)))})
+		}
+	})
+	n := 0
+	for s.step() {
+		n++
+	}
+	if got := s.db.View().Len(hwvtep.TableTunnel); got != 2*maxTunnels+10 || n != 3 {
+		t.Errorf("%d rows in %d transactions", got, n)
+	}
+}
+
+// What is done and undone between two updates shows in neither.
+func TestReportUndone(t *testing.T) {
+	s := hw(t)
+	s.learn("02:00:00:00:00:01", "ls0", "p0")
+	undo := func(t *hwvtep.Txn) {
+		for m := range s.db.View().UcastMACsLocal() {
+			t.DeleteUcastMACLocal(m.UUID)
+		}
+	}
+	for i := range 3 {
+		if _, err := s.db.Transact(s.build()); err != nil {
+			t.Fatal(err)
+		}
+		s.edit(undo)
+		if !s.r.Done(nil) {
+			t.Errorf("%d: it is not noticed", i)
+		}
+	}
+	s.settle()
+	s.want("mcast ls0 unknown-dst 192.0.2.1", "stats p0/0 from 0/0 to 0/0", "ucast ls0 02:00:00:00:00:01 192.0.2.1")
+}
+
 // A transaction that fails is tried again in parts, and what it was for is not forgotten.
 func TestReportRetries(t *testing.T) {
 	s := hw(t)
 	s.learn("02:00:00:00:00:01", "ls0", "p0")
 	for range 7 {
-		if s.r.Build() == nil {
+		if s.build() == nil {
 			t.Fatal("gives up")
 		}
 		s.r.Done(errors.New("constraint violation"))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
@@ -32,10 +33,11 @@ type site struct {
 	r       *Reporter
 	learned learnedMap
 	alone   bool // nobody else looks at what has changed
+	now     time.Time
 }
 
 func newSite(t testing.TB, db *hwvteptest.DB, name string) *site {
-	s := &site{TB: t, db: db, learned: learnedMap{}}
+	s := &site{TB: t, db: db, learned: learnedMap{}, now: time.Unix(1000, 0)}
 	s.restart(name)
 	return s
 }
@@ -57,7 +59,7 @@ func (s *site) update() {
 // step executes one transaction, and says whether there was one to do.
 func (s *site) step() bool {
 	s.Helper()
-	tx := s.r.Build()
+	tx := s.build()
 	if tx == nil {
 		return false
 	}
@@ -68,16 +70,25 @@ func (s *site) step() bool {
 	ch := s.db.Changes()
 	s.c.Update(s.db.View(), &ch)
 	s.r.Update(&ch)
-	s.r.Done(nil)
+	if s.r.Done(nil) {
+		s.Errorf("takes it for undone: %s", tx.Ops())
+	}
 	return true
 }
 
-// settle goes on until nothing is to be done.
+// build returns the transaction that is missing now.
+func (s *site) build() *hwvtep.Txn { return s.r.Build(s.now) }
+
+// settle goes on until nothing is to be done, now or later.
 func (s *site) settle() {
 	s.Helper()
 	for n := range 20 {
 		if !s.step() {
-			return
+			due := s.r.Due()
+			if due.IsZero() {
+				return
+			}
+			s.now = due
 		}
 		if n == 19 {
 			s.Fatalf("it never ends: %s", s.r.todoText())
@@ -166,7 +177,7 @@ func reported(v *hwvtep.View) string {
 		return ls.Name
 	}
 	for m := range v.UcastMACsLocal() {
-		add("ucast %s %s %s", ls(m.LogicalSwitch), m.MAC, ip(m.Locator))
+		add("ucast %s %s %s%s", ls(m.LogicalSwitch), m.MAC, ip(m.Locator), m.IPAddr)
 	}
 	for m := range v.McastMACsLocal() {
 		set, _ := v.PhysicalLocatorSet(m.LocatorSet)
@@ -229,7 +240,7 @@ func (s *site) want(lines ...string) {
 	if got, want := reported(s.db.View()), strings.Join(lines, "\n"); got != want {
 		s.Errorf("rows say\n%s\nwant\n%s", got, want)
 	}
-	if tx := s.r.Build(); tx != nil {
+	if tx := s.build(); tx != nil {
 		s.Errorf("not idle: %s", tx.Ops())
 	}
 }

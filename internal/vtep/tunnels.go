@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 )
@@ -11,16 +12,26 @@ import (
 // noBFD is what bfd_status says where BFD is wanted. An NVC then turns the far side off.
 var noBFD = map[string]string{"enabled": "false", "info": "this VTEP does not run BFD"}
 
+// tunnelGrace is how long a Tunnel row stands after its last use: its locator may be about to
+// be used again. NVCs find locators by their address, and their transaction fails when the row
+// that they have found goes meanwhile.
+const tunnelGrace = 5 * time.Second
+
+// maxTunnels bounds one transaction, as maxMACs does.
+const maxTunnels = 1000
+
 // buildTunnels sees to it that there is a Tunnel row for every peer that rows of active
 // switches lead to. A row that is there already, whoever made it, is taken as it is. A row
-// nobody needs goes, which frees its locators, unless an NVC wants BFD on it.
+// that nobody needs goes after tunnelGrace, which frees its locators, unless an NVC wants BFD
+// on it.
 func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
-	if !r.todo.tunnels {
+	if !r.todo.tunnels && !r.isDue(r.now) {
 		return
 	}
 	r.todo.tunnels = false
 	ps, ok := r.ownRow()
 	if !ok || !r.c.view.Layout().HasColumn(hwvtep.TablePhysicalSwitch, "tunnels") {
+		r.idle, r.due = nil, time.Time{}
 		return
 	}
 	before := tx.Len()
@@ -38,31 +49,61 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 	if r.withdrawn {
 		peers = nil
 	}
+	var made []UUID
 	for _, peer := range peers {
 		rows := byPeer[peer]
 		delete(byPeer, peer)
 		if len(rows) == 0 {
-			t := tx.InsertTunnel(hwvtep.Tunnel{Local: r.localLocator(tx), Remote: r.c.byAddr[peer][0]})
-			tx.AddPhysicalSwitchTunnels(ps.UUID, t)
+			if len(made) == maxTunnels {
+				r.todo.tunnels = true
+				continue
+			}
+			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.localLocator(tx), Remote: r.c.byAddr[peer][0]}))
 		}
 		for _, t := range rows { // our address may have changed
-			if r.c.addrOf(t.Local) != r.c.scope.tunnelIP {
+			if !r.isLocal(t.Local) {
 				tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{Local: r.localLocator(tx)}, hwvtep.TunnelLocal)
 			}
 		}
 	}
-	var surplus []UUID
-	for _, rows := range byPeer {
+	tx.AddPhysicalSwitchTunnels(ps.UUID, made...)
+	tx.RemovePhysicalSwitchTunnels(ps.UUID, r.surplus(byPeer)...)
+	r.pending.tunnels = tx.Len() > before
+}
+
+// surplus returns those of rows that go now, sorted. For the others it notes since when they
+// are idle.
+func (r *Reporter) surplus(rows map[netip.Addr][]hwvtep.Tunnel) []UUID {
+	idle := map[UUID]time.Time{}
+	r.due = time.Time{}
+	var gone []UUID
+	for _, rows := range rows {
 		for _, t := range rows {
-			if t.BFDParams["enable"] != "true" {
-				surplus = append(surplus, t.UUID)
+			if t.BFDParams["enable"] == "true" {
+				continue
+			}
+			since, known := r.idle[t.UUID]
+			if !known {
+				since = r.now
+			}
+			idle[t.UUID] = since
+			end := since.Add(tunnelGrace)
+			if r.withdrawn || !r.now.Before(end) {
+				gone = append(gone, t.UUID)
+			} else if r.due.IsZero() || end.Before(r.due) {
+				r.due = end
 			}
 		}
 	}
-	slices.SortFunc(surplus, compareUUIDs)
-	tx.RemovePhysicalSwitchTunnels(ps.UUID, surplus...)
-	r.pending.tunnels = tx.Len() > before
+	r.idle = idle
+	slices.SortFunc(gone, compareUUIDs)
+	return gone
 }
+
+// Due returns when Build is to be called although nothing has happened; zero: never.
+func (r *Reporter) Due() time.Time { return r.due }
+
+func (r *Reporter) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Before(r.due) }
 
 // buildBFDStatus keeps bfd_status empty, not "enabled=false", where BFD is not wanted.
 func (r *Reporter) buildBFDStatus(tx *hwvtep.Txn, t *hwvtep.Tunnel) {
