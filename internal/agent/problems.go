@@ -37,6 +37,9 @@ func problemsOf(name string, r plane.Report) []problem.Problem {
 	for _, port := range slices.Sorted(maps.Keys(r.Ports)) {
 		add(problem.Port(port), r.Ports[port], problem.PortRefused)
 	}
+	for _, port := range slices.Sorted(maps.Keys(r.Disturbed)) {
+		add(problem.Port(port), r.Disturbed[port], problem.Disturbed)
+	}
 	for _, at := range slices.SortedFunc(maps.Keys(r.Bindings), intent.BindingKey.Compare) {
 		if r.Ports[at.Port] == nil {
 			add(problem.PortVLAN(at.Port, at.VLAN), r.Bindings[at], problem.BindingRefused)

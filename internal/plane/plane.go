@@ -55,9 +55,13 @@ type Plane interface {
 type Report struct {
 	Ports    map[string]error            // ports that could not be attached, and why
 	Bindings map[intent.BindingKey]error // bindings that are not in force, and why
-	Tunnels  error                       // why no tunnel works at all (tunnel IP not local, ...)
-	Peers    map[netip.Addr]error        // peers that can't be reached by a tunnel, and why
-	Capacity error                       // a table of the dataplane is full: which one
+	// Disturbed are ports that work, but whose programs somebody has detached, replaced or
+	// overtaken a short while ago, or does still.
+	Disturbed map[string]error
+
+	Tunnels  error                // why no tunnel works at all (tunnel IP not local, ...)
+	Peers    map[netip.Addr]error // peers that can't be reached by a tunnel, and why
+	Capacity error                // a table of the dataplane is full: which one
 
 	// Problems are those beside the errors above: what works, but hardly as it was meant. The
 	// errors are told as problems, too; one that is a *problem.Error brings its kind and remedy.

@@ -49,6 +49,7 @@ var (
 	SmallMTU      = doubt("small_mtu")      // the underlay takes less than the ports send
 	MACElsewhere  = doubt("mac_elsewhere")  // a MAC learned here is said to be behind a peer
 	VLANDevice    = doubt("vlan_device")    // a port with tagged bindings is a VLAN device
+	Disturbed     = doubt("disturbed")      // somebody meddles with the programs on a device
 )
 
 var doubtful = map[Kind]bool{} // of all kinds

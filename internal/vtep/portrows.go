@@ -79,6 +79,9 @@ func (r *Reporter) portFaults(p *Port) []string {
 	if bad && !slices.Contains(faults, hwvtep.FaultInvalidVLANMap) {
 		faults = append(slices.Clone(faults), hwvtep.FaultInvalidVLANMap)
 	}
+	if r.report.Disturbed[p.Name] != nil {
+		faults = append(slices.Clone(faults), hwvtep.FaultUnspecified)
+	}
 	slices.Sort(faults)
 	return faults
 }

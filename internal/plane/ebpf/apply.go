@@ -34,6 +34,10 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 		return p.report(), fmt.Errorf("ebpf plane: apply: %w", err)
 	}
 	p.known = true
+	if time.Since(p.checked) >= recheckPause {
+		p.checkAttachments()
+	}
+	p.recheckLater()
 	if !p.begun {
 		p.begun = true
 		close(p.ready)
@@ -264,6 +268,7 @@ func (p *Plane) report() plane.Report {
 		Peers:    map[netip.Addr]error{},
 		Tunnels:  p.tunnelError(),
 	}
+	r.Disturbed = p.disturbedPorts()
 	for name, prt := range p.ports {
 		if prt.err == nil {
 			continue

@@ -8,15 +8,32 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
-// Attaching a program to the ingress side of a device: a TCX link, pinned; or, on kernels
-// before 6.6, a tc filter, which outlives the process by itself.
+// attachment is a program on the ingress side of a device: a TCX link, pinned; or, on kernels
+// before 6.6, a tc filter (filter.go), which outlives the process by itself.
+type attachment struct {
+	ifindex int
+	prog    *ebpf.Program
+	first   bool // it has to run before everybody else's, since it decides every frame
+
+	link link.Link // held open, so that it outlives its pin; nil: a tc filter
+	id   link.ID
+
+	trouble error     // what somebody has done to it (mend.go); nil: nothing, or long ago
+	since   time.Time // of trouble
+}
+
+func (a *attachment) close() {
+	if a.link != nil {
+		a.link.Close()
+		a.link, a.id = nil, 0
+	}
+}
 
 func (p *Plane) linkPin(ifindex int) string {
 	return filepath.Join(p.pins.links(), strconv.Itoa(ifindex))
@@ -24,66 +41,110 @@ func (p *Plane) linkPin(ifindex int) string {
 
 // attach makes prog run on the device, replacing an earlier version of it between two
 // frames. It does nothing if that is so already.
-func (p *Plane) attach(ifindex int, prog *ebpf.Program) error {
-	if p.opts.Classic {
-		if err := p.attachClassic(ifindex, prog); err != nil {
+func (p *Plane) attach(ifindex int, prog *ebpf.Program, first bool) error {
+	a := p.attachments[ifindex]
+	if a == nil || a.prog != prog || a.first != first {
+		p.letGo(ifindex)
+		a = &attachment{ifindex: ifindex, prog: prog, first: first}
+		if err := p.put(a); err != nil {
 			return err
 		}
-		return p.unpinLink(ifindex)
+		p.attachments[ifindex] = a
 	}
-	own, err := p.adoptLink(ifindex, prog)
+	return p.mend(a)
+}
+
+// put attaches what is not attached, or takes over what an earlier process has attached.
+func (p *Plane) put(a *attachment) error {
+	if p.opts.Classic {
+		if err := p.putFilter(a.ifindex, a.prog); err != nil {
+			return err
+		}
+		return p.removePin(a.ifindex)
+	}
+	err := p.adoptLink(a)
 	if err == nil {
-		err = p.strangers(ifindex, own)
+		err = p.strangers(a.ifindex, a.id)
 	}
-	if own != 0 || err != nil {
+	if err != nil {
+		a.close()
 		return err
 	}
-	err = p.space.run(func() error {
-		l, err := link.AttachTCX(link.TCXOptions{Interface: ifindex, Program: prog, Attach: ebpf.AttachTCXIngress})
-		if err != nil {
-			return err
-		}
-		defer l.Close()
-		return l.Pin(p.linkPin(ifindex))
-	})
+	if a.link != nil {
+		return nil
+	}
+	err = p.newLink(a, p.linkPin(a.ifindex))
 	if errors.Is(err, ebpf.ErrNotSupported) {
-		return p.attachClassic(ifindex, prog)
+		return p.putFilter(a.ifindex, a.prog)
 	}
 	if err != nil {
 		return explain("attach a program", err)
 	}
-	_, err = p.deleteFilter(ifindex) // the qdisc stays: removing it would lose frames
+	_, err = p.deleteFilter(a.ifindex) // the qdisc stays: removing it would lose frames
 	return err
 }
 
-// adoptLink takes over the link that is pinned for the device, if it is alive. It gives the
-// link's number; 0: there is none.
-func (p *Plane) adoptLink(ifindex int, prog *ebpf.Program) (link.ID, error) {
-	l, err := link.LoadPinnedLink(p.linkPin(ifindex), nil)
+// newLink makes a link, before all others if need be, and pins it.
+func (p *Plane) newLink(a *attachment, pin string) error {
+	o := link.TCXOptions{Interface: a.ifindex, Program: a.prog, Attach: ebpf.AttachTCXIngress}
+	if a.first {
+		o.Anchor = link.Head()
+	}
+	return p.space.run(func() error {
+		l, err := link.AttachTCX(o)
+		if err != nil {
+			return err
+		}
+		info, err := l.Info()
+		if err == nil {
+			err = l.Pin(pin)
+		}
+		if err != nil {
+			l.Close()
+			return err
+		}
+		a.link, a.id = l, info.ID
+		return nil
+	})
+}
+
+// adoptLink takes over the link that is pinned for the device, if it is alive.
+func (p *Plane) adoptLink(a *attachment) error {
+	l, err := link.LoadPinnedLink(p.linkPin(a.ifindex), nil)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("open pinned link: %w", err)
+		return fmt.Errorf("open pinned link: %w", err)
 	}
-	defer l.Close()
 	info, err := l.Info()
 	if err != nil {
-		return 0, fmt.Errorf("look at pinned link: %w", err)
+		l.Close()
+		return fmt.Errorf("look at pinned link: %w", err)
 	}
-	if tcx := info.TCX(); tcx == nil || int(tcx.Ifindex) != ifindex {
-		// Its device is gone and another one has the number now.
-		return 0, p.unpinLink(ifindex)
+	if tcx := info.TCX(); tcx == nil || int(tcx.Ifindex) != a.ifindex {
+		// It was detached, or its device is gone and another one has the number now.
+		l.Close()
+		return p.removePin(a.ifindex)
 	}
-	if own, err := prog.Info(); err == nil {
-		if id, ok := own.ID(); ok && id == info.Program {
-			return info.ID, nil
+	if !runs(info.Program, a.prog) {
+		if err := l.Update(a.prog); err != nil {
+			l.Close()
+			return explain("replace a program", err)
 		}
 	}
-	if err := l.Update(prog); err != nil {
-		return 0, explain("replace a program", err)
+	a.link, a.id = l, info.ID
+	return nil
+}
+
+// runs says whether id is that of prog.
+func runs(id ebpf.ProgramID, prog *ebpf.Program) bool {
+	info, err := prog.Info()
+	if err != nil {
+		return false
 	}
-	return info.ID, nil
+	own, ok := info.ID()
+	return ok && own == id
 }
 
 // strangers says that programs of this plane, but not of these pins, run on the device, or
@@ -91,15 +152,7 @@ func (p *Plane) adoptLink(ifindex int, prog *ebpf.Program) (link.ID, error) {
 // started beside another one, or that does not see the pins of its own past, would count for
 // nothing, and nobody would notice.
 func (p *Plane) strangers(ifindex int, own link.ID) error {
-	var all *link.QueryResult
-	err := p.space.run(func() (err error) {
-		all, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress})
-		return err
-	})
-	if err != nil {
-		return nil // no TCX, or no such device: attaching will say
-	}
-	for _, other := range all.Programs {
+	for _, other := range p.onTCX(ifindex) {
 		if id, _ := other.LinkID(); id == own && own != 0 {
 			continue
 		}
@@ -110,6 +163,20 @@ func (p *Plane) strangers(ifindex int, own link.ID) error {
 		}
 	}
 	return nil
+}
+
+// onTCX gives the programs on the device, in their order. Where there is no TCX or no such
+// device there are none.
+func (p *Plane) onTCX(ifindex int) []link.AttachedProgram {
+	var all *link.QueryResult
+	err := p.space.run(func() (err error) {
+		all, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress})
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return all.Programs
 }
 
 // programPrefix begins the name of each of the plane's programs.
@@ -129,24 +196,29 @@ func programName(id ebpf.ProgramID) string {
 	return info.Name
 }
 
-// unpinLink detaches the link that is pinned for the device, if any.
+// unpinLink detaches the link of the device, if there is one.
 func (p *Plane) unpinLink(ifindex int) error {
-	l, err := link.LoadPinnedLink(p.linkPin(ifindex), nil)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open pinned link: %w", err)
-	}
-	defer l.Close()
-	if err := l.Unpin(); err != nil {
+	p.letGo(ifindex)
+	return p.removePin(ifindex)
+}
+
+func (p *Plane) removePin(ifindex int) error {
+	if err := os.Remove(p.linkPin(ifindex)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("unpin link: %w", err)
 	}
 	return nil
 }
 
+// letGo forgets what is attached to the device, and leaves it there.
+func (p *Plane) letGo(ifindex int) {
+	if a := p.attachments[ifindex]; a != nil {
+		a.close()
+		delete(p.attachments, ifindex)
+	}
+}
+
 func (p *Plane) detach(ifindex int) error {
-	return errors.Join(p.unpinLink(ifindex), p.detachClassic(ifindex))
+	return errors.Join(p.unpinLink(ifindex), p.detachFilter(ifindex))
 }
 
 // linked lists the devices that have a pinned link.
@@ -181,102 +253,4 @@ func (p *Plane) liveLinks() (int, error) {
 		l.Close()
 	}
 	return alive, err
-}
-
-// attached says whether some version of the plane's program runs on the device.
-func (p *Plane) attached(ifindex int) bool {
-	l, err := link.LoadPinnedLink(p.linkPin(ifindex), nil)
-	if err == nil {
-		defer l.Close()
-		info, err := l.Info()
-		if err != nil {
-			return false
-		}
-		tcx := info.TCX()
-		return tcx != nil && int(tcx.Ifindex) == ifindex
-	}
-	f, err := p.classicFilter(ifindex)
-	return err == nil && f != nil
-}
-
-// ---- tc filters ------------------------------------------------------------------------
-
-// The name and the handle tell the plane's filter from other people's.
-const (
-	filterName   = "vtep"
-	filterHandle = 0x76746570
-)
-
-func clsact(ifindex int) *netlink.Clsact {
-	return &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
-		LinkIndex: ifindex,
-		Handle:    netlink.MakeHandle(0xffff, 0),
-		Parent:    netlink.HANDLE_CLSACT,
-	}}
-}
-
-func (p *Plane) attachClassic(ifindex int, prog *ebpf.Program) error {
-	if err := p.space.links.QdiscAdd(clsact(ifindex)); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("add clsact qdisc: %w", err)
-	}
-	err := p.space.links.FilterReplace(&netlink.BpfFilter{
-		FilterAttrs: netlink.FilterAttrs{
-			LinkIndex: ifindex,
-			Parent:    netlink.HANDLE_MIN_INGRESS,
-			Handle:    filterHandle,
-			Priority:  1,
-			Protocol:  unix.ETH_P_ALL,
-		},
-		Fd:           prog.FD(),
-		Name:         filterName,
-		DirectAction: true,
-	})
-	if err != nil {
-		return explain("attach a program as tc filter", err)
-	}
-	return nil
-}
-
-// classicFilter gives the plane's filter on the device, or nil.
-func (p *Plane) classicFilter(ifindex int) (*netlink.BpfFilter, error) {
-	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
-	filters, err := p.space.links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
-	if err != nil {
-		return nil, fmt.Errorf("list tc filters: %w", err)
-	}
-	for _, f := range filters {
-		if b, ok := f.(*netlink.BpfFilter); ok && b.Name == filterName {
-			return b, nil
-		}
-	}
-	return nil, nil
-}
-
-// deleteFilter removes the plane's filter and says whether there was one.
-func (p *Plane) deleteFilter(ifindex int) (bool, error) {
-	f, err := p.classicFilter(ifindex)
-	if err != nil || f == nil {
-		return false, nil // no qdisc, or no such device: nothing is attached
-	}
-	if err := p.space.links.FilterDel(f); err != nil {
-		return true, fmt.Errorf("delete tc filter: %w", err)
-	}
-	return true, nil
-}
-
-// detachClassic removes the plane's filter, and the qdisc when nobody else uses it.
-func (p *Plane) detachClassic(ifindex int) error {
-	if was, err := p.deleteFilter(ifindex); !was || err != nil {
-		return err
-	}
-	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
-	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		if others, err := p.space.links.FilterList(dev, parent); err != nil || len(others) > 0 {
-			return nil
-		}
-	}
-	if err := p.space.links.QdiscDel(clsact(ifindex)); err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("delete clsact qdisc: %w", err)
-	}
-	return nil
 }

@@ -38,18 +38,16 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "flood", p.tChunks, c.chunks, func(k vtepChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
 
 	for name, prt := range p.ports {
-		if prt.device != 0 && prt.err == nil && !p.attached(prt.device) {
-			a = append(a, plane.Drift{Kind: "port", Key: name, Want: "program attached"})
+		if prt.device != 0 && prt.err == nil {
+			a = p.auditAttachment(a, "port", name, prt.device)
 		}
 	}
-	if p.overlay.ifindex != 0 && !p.attached(p.overlay.ifindex) {
-		a = append(a, plane.Drift{Kind: "tunnel", Key: p.vxlanName(), Want: "program attached"})
+	if p.overlay.ifindex != 0 {
+		a = p.auditAttachment(a, "tunnel", p.vxlanName(), p.overlay.ifindex)
 	}
 	a = append(a, p.auditVXLAN()...)
 	for index := range p.overlay.underlays {
-		if !p.attached(index) {
-			a = append(a, plane.Drift{Kind: "tunnel", Key: p.nameOf(uint32(index)), Want: "program attached"})
-		}
+		a = p.auditAttachment(a, "tunnel", p.nameOf(uint32(index)), index)
 	}
 	var s vtepSettings
 	if err := p.objs.Config.Lookup(uint32(0), &s); err != nil {
@@ -65,6 +63,25 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 }
 
 type audit []plane.Drift
+
+func (p *Plane) auditAttachment(a audit, kind, name string, ifindex int) audit {
+	d := plane.Drift{Kind: kind, Key: name, Want: "program attached"}
+	at := p.attachments[ifindex]
+	if at == nil {
+		return append(a, d)
+	}
+	switch c, ahead := p.examine(at); c {
+	case sound:
+		return a
+	case replaced:
+		d.Have = "another program"
+	case unpinned:
+		d.Want, d.Have = "program attached, pinned", "no pin"
+	case behind:
+		d.Want, d.Have = "program attached, before all others", "behind "+ahead
+	}
+	return append(a, d)
+}
 
 // compare adds the differences between a table and the contents of its map.
 func compare[K, V comparable](a *audit, kind string, t *table[K, V], have map[K]V, name func(K) string) {

@@ -112,3 +112,18 @@ func packetSockets(table string, ifindex int) map[string]bool {
 	}
 	return sockets
 }
+
+// refit looks again at ports of which the kernel does not tell that somebody has taken them,
+// or given them free.
+func (p *Plane) refit() {
+	var table []byte
+	_ = p.space.run(func() (err error) {
+		table, err = os.ReadFile("/proc/thread-self/net/packet")
+		return err
+	})
+	for name, prt := range p.ports {
+		if d := p.devices.named(name); d.index != 0 && (prt.device == 0 || len(packetSockets(string(table), d.index)) > 0) {
+			p.portChanged(name)
+		}
+	}
+}

@@ -71,6 +71,11 @@ func openPins(dir string) (*pins, error) {
 		return nil, fmt.Errorf("lock pin directory %s: %w", dir, err)
 	}
 	p.lock = f
+	// Left by a process that died while it moved a link: the one under its own name does.
+	halves, _ := filepath.Glob(filepath.Join(p.links(), "*"+newPin))
+	for _, half := range halves {
+		_ = os.Remove(half)
+	}
 	return p, nil
 }
 

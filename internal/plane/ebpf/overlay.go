@@ -61,7 +61,7 @@ func (p *Plane) ensureVXLAN() {
 	}
 	p.overlay.ifindex, p.overlay.err = p.makeVXLAN()
 	if p.overlay.err == nil {
-		p.overlay.err = p.attach(p.overlay.ifindex, p.objs.VtepOverlay)
+		p.overlay.err = p.attach(p.overlay.ifindex, p.objs.VtepOverlay, true)
 	}
 	if p.overlay.err != nil {
 		p.reviveLater(reviveEvery)
@@ -161,6 +161,8 @@ func (p *Plane) tunnelError() error {
 		return p.overlay.err
 	case p.overlay.err != nil:
 		return p.overlay.err
+	case p.attachments[p.overlay.ifindex] != nil && p.attachments[p.overlay.ifindex].trouble != nil:
+		return p.attachments[p.overlay.ifindex].trouble
 	case !p.devices.local(p.overlay.ip):
 		return problem.Errorf(problem.ForeignIP, "add it to a device, or change Physical_Switch.tunnel_ips",
 			"tunnel IP %v is not an address of this machine: there can be no tunnels", p.overlay.ip)
@@ -221,7 +223,7 @@ func (p *Plane) attachUnderlays() {
 		if p.overlay.underlays[index] {
 			continue
 		}
-		if err := p.attach(index, p.objs.VtepUnderlay); err != nil {
+		if err := p.attach(index, p.objs.VtepUnderlay, false); err != nil {
 			p.log.Warn("no short way in", "device", p.devices.byIndex[index].name, "err", err)
 			delete(want, index)
 			continue

@@ -98,6 +98,11 @@ type Plane struct {
 	adopted     adopted   // what the maps said when they were read last
 	retired     []retired // flood lists that a frame may still be walking
 
+	attachments  map[int]*attachment // by ifindex
+	recheckEvery time.Duration       // constant after New
+	checked      time.Time           // when attachments were last looked at
+	rechecker    *time.Timer         // looks at them again; nil: there are no ports
+
 	leaving   []int   // ifindexes to detach from
 	idlePeers []*peer // whose last user went
 	rerouted  bool    // underlay devices may not be those by which peers are reached
@@ -132,7 +137,8 @@ func New(o Options) (_ *Plane, err error) {
 	if o.PinDir == "" {
 		o.PinDir = filepath.Join(bpffs, "vtep", word(o.Name))
 	}
-	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{})}
+	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
+		attachments: map[int]*attachment{}, recheckEvery: recheckEvery}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -253,6 +259,9 @@ func (p *Plane) Close() error {
 	if p.reroute != nil {
 		p.reroute.Stop()
 	}
+	if p.rechecker != nil {
+		p.rechecker.Stop()
+	}
 	if p.overlay.revive != nil {
 		p.overlay.revive.Stop()
 	}
@@ -278,6 +287,9 @@ func (p *Plane) release() {
 	}
 	if p.watch != nil {
 		p.watch.Close()
+	}
+	for index := range p.attachments {
+		p.letGo(index)
 	}
 	p.quotas = nil
 	if p.quotaMemory != nil {

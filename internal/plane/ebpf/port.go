@@ -265,19 +265,24 @@ func (p *Plane) attachPort(prt *port) {
 	if prt.device == 0 || prt.attached == prt.device {
 		return
 	}
-	if err := p.attach(prt.device, p.objs.VtepPort); err != nil {
+	if err := p.attach(prt.device, p.objs.VtepPort, true); err != nil {
 		prt.err = fmt.Errorf("device %q: %w", prt.name, err)
 		return
 	}
 	index := uint32(prt.device)
 	dev := vtepDevice{Port: prt.number, Flags: p.adopted.devices[index].Flags | p.tDevices.want[index].Flags}
-	if l, err := p.space.links.LinkByIndex(prt.device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
-		// A NIC would keep frames for other hosts' addresses to itself.
-		if err := p.space.links.SetPromiscOn(l); err != nil {
-			prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.name, err)
-			return
+	if l, err := p.space.links.LinkByIndex(prt.device); err == nil {
+		if l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
+			// A NIC would keep frames for other hosts' addresses to itself.
+			if err := p.space.links.SetPromiscOn(l); err != nil {
+				prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.name, err)
+				return
+			}
+			dev.Flags |= devicePromisc
 		}
-		dev.Flags |= devicePromisc
+		if dev.Flags, err = p.seal(l, dev.Flags); err != nil {
+			p.log.Warn("the machine's own stack can't be kept off a port", "port", prt.name, "err", err)
+		}
 	}
 	p.tDevices.set(index, dev)
 	prt.attached, prt.err = prt.device, nil
@@ -309,16 +314,22 @@ func (p *Plane) detachPort(ifindex int, flags uint32) error {
 	if err := p.detach(ifindex); err != nil {
 		return err
 	}
-	if flags&devicePromisc == 0 {
+	if flags == 0 {
 		return nil
 	}
-	if l, err := p.space.links.LinkByIndex(ifindex); err == nil {
-		if err := p.space.links.SetPromiscOff(l); err != nil {
-			var none netlink.LinkNotFoundError
-			if !errors.As(err, &none) {
-				return fmt.Errorf("device %q: make it not promiscuous: %w", l.Attrs().Name, err)
-			}
+	l, err := p.space.links.LinkByIndex(ifindex)
+	if err != nil {
+		return nil // it has gone, and all that was set with it
+	}
+	err = p.unseal(l, flags)
+	if flags&devicePromisc != 0 {
+		var none netlink.LinkNotFoundError
+		if off := p.space.links.SetPromiscOff(l); off != nil && !errors.As(off, &none) {
+			err = errors.Join(err, fmt.Errorf("make it not promiscuous: %w", off))
 		}
+	}
+	if err != nil {
+		return fmt.Errorf("device %q: %w", l.Attrs().Name, err)
 	}
 	return nil
 }

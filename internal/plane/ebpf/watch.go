@@ -21,7 +21,7 @@ import (
 func (p *Plane) startWatch() error {
 	var err error
 	p.watch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_ROUTE,
-		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE)
+		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_TC)
 	if err != nil {
 		return fmt.Errorf("watch network devices: %w", err)
 	}
@@ -71,6 +71,10 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 			p.deviceIs(deviceOf(l))
 			p.vxlanChanged(l)
 		}
+	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC, unix.RTM_NEWTFILTER, unix.RTM_DELTFILTER:
+		if len(m.Data) >= nl.SizeofTcMsg {
+			p.filtersChanged(int(nl.DeserializeTcMsg(m.Data).Ifindex))
+		}
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		p.addressChanged(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
@@ -100,6 +104,7 @@ func (p *Plane) deviceGone(index int) {
 		return
 	}
 	p.devices.del(index)
+	p.letGo(index)
 	p.portChanged(old.name)
 	p.belowChanged(old, device{})
 	// Ours must be there again; another one may have been in its way.
@@ -230,4 +235,7 @@ func (p *Plane) resync() {
 		}
 	})
 	p.rerouteSoon()
+	if p.known {
+		p.recheck()
+	}
 }

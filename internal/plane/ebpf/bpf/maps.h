@@ -61,6 +61,7 @@ struct {
 
 enum device_flags {
 	DEVICE_PROMISC = 1 << 0, // the agent made it promiscuous
+	// From bit 8 on: what the agent has changed of its settings (seal.go).
 };
 
 struct device {
