@@ -254,6 +254,7 @@ func (p *Plane) checkAttachments() {
 		switch prt := p.portOf(index); {
 		case prt != nil:
 			prt.attached, prt.err = 0, fmt.Errorf("device %q: %w", prt.name, err)
+			p.queue.add(plane.Event{Kind: plane.ReportChanged})
 		case index == p.overlay.ifindex:
 			p.overlay.err = err
 		default:
@@ -264,7 +265,7 @@ func (p *Plane) checkAttachments() {
 
 // recheck looks at everything of which the kernel does not tell, and says when to look again.
 func (p *Plane) recheck() {
-	p.tellOfTrouble(func() {
+	p.tellOfReport(func() {
 		p.checkAttachments()
 		p.refit()
 		p.repair()
@@ -316,19 +317,6 @@ func (p *Plane) filtersChanged(ifindex int) {
 		return
 	}
 	p.recheck()
-}
-
-// tellOfTrouble queues an event if f changes what a Report says of attachments.
-func (p *Plane) tellOfTrouble(f func()) {
-	before := p.troubles()
-	f()
-	if p.troubles() != before {
-		p.queue.add(plane.Event{Kind: plane.ReportChanged})
-	}
-}
-
-func (p *Plane) troubles() string {
-	return fmt.Sprint(p.disturbedPorts(), p.tunnelError())
 }
 
 // disturbedPorts gives the trouble of ports by their names.

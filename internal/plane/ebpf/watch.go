@@ -114,12 +114,13 @@ func (p *Plane) deviceGone(index int) {
 	p.rerouteSoon()
 }
 
-// tellOfReport queues an event if f changes what a Report says of tunnels and doubts.
+// tellOfReport queues an event if f changes what a Report says of tunnels, attachments and
+// doubts.
 func (p *Plane) tellOfReport(f func()) {
-	why, unreachable, doubts := fmt.Sprint(p.tunnelError()), maps.Clone(p.unreachable), p.doubts()
+	why, unreachable, disturbed, doubts := fmt.Sprint(p.tunnelError()), maps.Clone(p.unreachable), p.disturbedPorts(), p.doubts()
 	f()
 	same := func(error, error) bool { return true }
-	if fmt.Sprint(p.tunnelError()) != why || !maps.EqualFunc(p.unreachable, unreachable, same) || !slices.Equal(p.doubts(), doubts) {
+	if !maps.Equal(p.disturbedPorts(), disturbed) || fmt.Sprint(p.tunnelError()) != why || !maps.EqualFunc(p.unreachable, unreachable, same) || !slices.Equal(p.doubts(), doubts) {
 		p.queue.add(plane.Event{Kind: plane.ReportChanged})
 	}
 }
