@@ -44,6 +44,7 @@ type vtepRun struct {
 	tcFilter        bool
 	tunnelIP        string
 	ports           []string
+	allowPorts      []string
 	remotes         []string
 	readOnlyRemotes []string
 	protect         bool // said, and no more: it is the default
@@ -111,6 +112,7 @@ func (r *vtepRun) options() []daemon.Option {
 		daemon.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
 		daemon.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		daemon.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
+		daemon.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
 		durabilityOption(&r.durability),
 	}, tlsOptions(&r.files), []daemon.Option{
 		{Long: "root-prefix", Arg: daemon.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
@@ -284,5 +286,5 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 		return fabric.Open(), nil
 	}
 	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
-		NoDirectEncap: r.noDirect, NoDirectDecap: r.noDirect, Classic: r.tcFilter})
+		NoDirectEncap: r.noDirect, NoDirectDecap: r.noDirect, Classic: r.tcFilter, AllowPorts: r.allowPorts})
 }

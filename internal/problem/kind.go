@@ -19,6 +19,7 @@ var (
 	NoRoute        = refusal("no_route")        // a peer can't be reached
 	MissingDevice  = refusal("missing_device")  // a port has no network device
 	UnfitDevice    = refusal("unfit_device")    // a network device can't be a port
+	NeededDevice   = refusal("needed_device")   // a network device that the machine itself needs can't be a port
 	PortRefused    = refusal("port_refused")    // a port can't be attached, for another reason
 	BindingRefused = refusal("binding_refused") // a binding is not in force
 	TableFull      = refusal("table_full")      // the dataplane has no room

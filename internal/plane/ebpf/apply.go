@@ -109,6 +109,7 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	}
 	p.floodMembers()
 	p.forgetPeers()
+	p.settleWays()
 }
 
 func (p *Plane) domainOf(b *intent.Binding) *domain {

@@ -22,11 +22,14 @@ type device struct {
 	below    int    // ifindex of the device whose frames it takes, in this namespace; 0: none
 }
 
-// devices mirrors the host's devices and IPv4 addresses; the watcher keeps it true.
+// devices mirrors the host's devices, addresses and default routes; the watcher keeps it true.
+// IPv6 addresses that every device has by itself are left out.
 type devices struct {
 	byIndex map[int]device
 	byName  map[string]int
 	addrs   map[addrKey]struct{}
+
+	defaults map[int]bool // ifindexes of default routes
 }
 
 type addrKey struct {
@@ -82,7 +85,7 @@ func (d *devices) local(ip netip.Addr) bool {
 
 // loadDevices reads all of the host's devices and addresses.
 func (p *Plane) loadDevices() error {
-	fresh := devices{map[int]device{}, map[string]int{}, map[addrKey]struct{}{}}
+	fresh := devices{byIndex: map[int]device{}, byName: map[string]int{}, addrs: map[addrKey]struct{}{}}
 	links, err := p.space.links.LinkList()
 	if err != nil {
 		return fmt.Errorf("list network devices: %w", err)
@@ -90,15 +93,22 @@ func (p *Plane) loadDevices() error {
 	for _, l := range links {
 		fresh.set(deviceOf(l))
 	}
-	addrs, err := p.space.links.AddrList(nil, netlink.FAMILY_V4)
+	addrs, err := p.space.links.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return fmt.Errorf("list addresses: %w", err)
 	}
 	for _, a := range addrs {
-		if ip, ok := netip.AddrFromSlice(a.IP.To4()); ok {
+		if ip, ok := hostAddress(a.IP); ok {
 			fresh.addrs[addrKey{a.LinkIndex, ip}] = struct{}{}
 		}
 	}
 	p.devices = fresh
-	return nil
+	return p.loadDefaults()
+}
+
+// hostAddress is an address that means something to the plane.
+func hostAddress(b []byte) (netip.Addr, bool) {
+	ip, ok := netip.AddrFromSlice(b)
+	ip = ip.Unmap()
+	return ip, ok && (ip.Is4() || !ip.IsLinkLocalUnicast())
 }

@@ -29,7 +29,11 @@ func (p *Plane) unfit(name string, takeOver bool, d device) error {
 	case hasTunnelIP:
 		return problem.Errorf(problem.UnfitDevice, "remove the port, or move the address to another device",
 			"network device %q has the tunnel IP %v", name, p.overlay.ip)
-	case takeOver:
+	}
+	if err := p.needed(name, d); err != nil {
+		return err
+	}
+	if takeOver {
 		return nil
 	}
 	owner := p.devices.owner(d)

@@ -47,6 +47,9 @@ type Options struct {
 
 	// Classic attaches with clsact and tc filters even where the kernel has TCX.
 	Classic bool
+	// AllowPorts are names of devices that may be ports although the machine itself needs them:
+	// they have addresses of it, or its default route, or tunnels take them.
+	AllowPorts []string
 	// NoDirectEncap and NoDirectDecap send every frame by the vxlan device; otherwise the
 	// programs add and take off the outer headers of simple ones themselves.
 	NoDirectEncap, NoDirectDecap bool
@@ -103,10 +106,11 @@ type Plane struct {
 	checked      time.Time           // when attachments were last looked at
 	rechecker    *time.Timer         // looks at them again; nil: there are no ports
 
-	leaving   []int   // ifindexes to detach from
-	idlePeers []*peer // whose last user went
-	rerouted  bool    // underlay devices may not be those by which peers are reached
-	stale     bool    // some learned MACs may be on bindings that have gone
+	leaving   []int        // ifindexes to detach from
+	idlePeers []*peer      // whose last user went
+	ways      map[int]bool // devices by which peers are reached
+	rerouted  bool         // underlay devices may not be those by which peers are reached
+	stale     bool         // some learned MACs may be on bindings that have gone
 
 	settings    vtepSettings // as written last
 	reroute     *time.Timer  // resolves all peers a moment after a route change; nil: none pending

@@ -21,7 +21,8 @@ import (
 func (p *Plane) startWatch() error {
 	var err error
 	p.watch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_ROUTE,
-		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_TC)
+		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
+		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_TC)
 	if err != nil {
 		return fmt.Errorf("watch network devices: %w", err)
 	}
@@ -78,6 +79,12 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		p.addressChanged(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		if isDefault(m.Data) {
+			p.defaultsChanged()
+		}
+		if len(m.Data) > 0 && m.Data[0] == unix.AF_INET6 {
+			return // tunnels have IPv4
+		}
 		p.rerouteSoon()
 	}
 }
@@ -177,22 +184,28 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 			delete(p.devices.addrs, addrKey{index, ip})
 		}
 	})
-	p.portChanged(p.devices.byIndex[index].name) // the tunnel IP must not be on a port
-	p.rerouteSoon()
+	p.neededChanged(p.devices.byIndex[index]) // a port must not have it
+	if ip.Is4() {
+		p.rerouteSoon()
+	}
 }
 
-// parseAddress takes the device and the IPv4 address from an address message.
+// parseAddress takes the device and the address from an address message.
 func parseAddress(b []byte) (int, netip.Addr, bool) {
-	if len(b) < unix.SizeofIfAddrmsg || b[0] != unix.AF_INET {
+	if len(b) < unix.SizeofIfAddrmsg {
 		return 0, netip.Addr{}, false
+	}
+	kind := uint16(unix.IFA_LOCAL)
+	if b[0] == unix.AF_INET6 {
+		kind = unix.IFA_ADDRESS
 	}
 	attrs, err := nl.ParseRouteAttr(b[unix.SizeofIfAddrmsg:])
 	if err != nil {
 		return 0, netip.Addr{}, false
 	}
 	for _, a := range attrs {
-		if a.Attr.Type == unix.IFA_LOCAL {
-			ip, ok := netip.AddrFromSlice(a.Value)
+		if a.Attr.Type == kind {
+			ip, ok := hostAddress(a.Value)
 			return int(nl.DeserializeIfAddrmsg(b).Index), ip, ok
 		}
 	}
@@ -215,6 +228,7 @@ func (p *Plane) rerouteSoon() {
 		}
 		p.tellOfReport(func() {
 			p.resolvePeers()
+			p.settleWays()
 			p.repair()
 		})
 	})
