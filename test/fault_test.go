@@ -192,7 +192,7 @@ func TestTunnelIPNotLocal(t *testing.T) {
 		}
 		return nil
 	})
-	w.logged(ip, "not an address of this host")
+	w.logged(ip, "not an address of this machine")
 	w.reach(lab.Host1, lab.Host2)
 
 	w.address(lab.VTEP, "u0", ip+"/24")

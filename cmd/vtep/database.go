@@ -18,8 +18,12 @@ import (
 // openDatabase makes the database when it is absent, and serves it at RUNDIR/db.sock, at the
 // remotes of the command line, and at those of its Manager rows.
 func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
-	if err := createDatabase(r.db); err != nil {
+	made, err := createDatabase(r.db)
+	if err != nil {
 		return nil, err
+	}
+	if made {
+		r.suspect = r.db + " was not there and was made anew"
 	}
 	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: r.durability, NetworkOnly: true}
 	if !r.noProtect {
@@ -43,7 +47,10 @@ func (r *vtepRun) serveDatabase(s *server.Server) error {
 	case errors.Is(err, storage.ErrLocked):
 		return fmt.Errorf("%s: in use by another process (%w); give this VTEP its own with --db", r.db, err)
 	case err != nil:
-		return fmt.Errorf("open database: %w", err)
+		return fmt.Errorf("open database: %w; restore it, or name another with --db; forwarding that is pinned stays as it is", err)
+	}
+	if cut := s.Damage(r.db); cut != nil {
+		r.suspect = r.db + " was damaged: " + cut.String()
 	}
 	if want := hwvtep.Schema().Name; name != want {
 		return fmt.Errorf("%s: holds the database %q, not %q; name another file with --db", r.db, name, want)
@@ -66,20 +73,20 @@ func (r *vtepRun) serveDatabase(s *server.Server) error {
 }
 
 // createDatabase makes an empty hardware_vtep database at path, unless there is a file.
-func createDatabase(path string) error {
+func createDatabase(path string) (made bool, err error) {
 	if _, err := os.Stat(path); err == nil {
-		return nil
+		return false, nil
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("open database: %w", err)
+		return false, fmt.Errorf("open database: %w", err)
 	}
 	if err := daemon.Make(filepath.Dir(path)); err != nil {
-		return err
+		return false, err
 	}
 	l, err := storage.Create(path, hwvtep.Schema().AppendJSON(nil), storage.Options{})
 	if err != nil {
-		return fmt.Errorf("create database: %w", err)
+		return false, fmt.Errorf("create database: %w", err)
 	}
-	return l.Close()
+	return true, l.Close()
 }
 
 // dialPipe makes connections to a server in this process.

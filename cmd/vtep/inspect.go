@@ -13,6 +13,8 @@ func registerInspection(d *daemon.Daemon, a *agent.Agent) {
 		"vtep/show":  a.State,
 		"vtep/drops": a.Drops,
 		"vtep/audit": a.Audit,
+
+		"vtep/accept-database": a.AcceptDatabase,
 	} {
 		d.Register(name, "", 0, 0, func([]string) (string, error) { return look(d.Context()) })
 	}

@@ -49,8 +49,11 @@ type vtepRun struct {
 	readOnlyRemotes []string
 	protect         bool // said, and no more: it is the default
 	noProtect       bool
+	acceptDB        bool
 	durability      server.Durability
 	files           stream.TLSFiles
+
+	suspect string // why the database may not be the one that it should be
 }
 
 func runVTEP(args []string) int {
@@ -105,6 +108,7 @@ func (r *vtepRun) options() []daemon.Option {
 		readOnlyRemoteOption(&r.readOnlyRemotes),
 		daemon.Flag("no-protect", "peers on the network may write what is the operator's and the VTEP's, too", &r.noProtect),
 		{Long: "protect", Set: func(string) error { r.protect = true; return nil }},
+		daemon.Flag("accept-database", "follow the database even if it was made anew, was cut, or is another one than pinned forwarding is from", &r.acceptDB),
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
 		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
 		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
@@ -250,6 +254,7 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 		a := agent.New(agent.Options{
 			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
 			Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
+			Suspect: r.suspect, Accept: r.acceptDB,
 		})
 		registerInspection(r.d, a)
 		if err = a.Run(r.d.Context()); r.d.Cleanup() {

@@ -39,6 +39,12 @@ type Options struct {
 	TunnelIP string   // is set at the start if the switch has none; "": nothing is set
 	Ports    []string // are added at the start if the switch has not got them
 
+	// Suspect says what is wrong with the database itself: it was made just now, or was cut;
+	// "": nothing is known. Forwarding that an earlier process has left is then not taken
+	// down for want of rows, unless Accept is set: see freeze.
+	Suspect string
+	Accept  bool
+
 	Replica Replica
 	Plane   plane.Plane // Run does not close it
 	// Ready is called once, when the rows are made and forwarding was made to follow them. An
@@ -62,6 +68,7 @@ type Agent struct {
 	told  bool         // Options.Ready was called
 
 	known    bool // the plane has the compiler's State
+	frozen   bool // forwarding is left as an earlier process had it
 	apply    retry
 	aging    time.Duration
 	macLimit uint32

@@ -49,7 +49,15 @@ func (a *Agent) begin(ctx context.Context) {
 	}
 	a.tellProblems()
 	a.configure(intent.Diff(intent.NewState(), a.compiler.State()))
+	if a.freeze(ctx) {
+		return
+	}
 	a.applyState(ctx, nil)
+	a.awaitAdopted()
+}
+
+// awaitAdopted gives rows of an earlier process the time to be learned again.
+func (a *Agent) awaitAdopted() {
 	if a.reporter.Adopted() > 0 {
 		a.adopted = time.Now()
 	}
@@ -83,11 +91,17 @@ func (a *Agent) configure(d *intent.Delta) {
 }
 
 // mustApply says whether the plane is to be reconciled from scratch.
-func (a *Agent) mustApply() bool { return a.ready && !a.known }
+func (a *Agent) mustApply() bool { return a.ready && !a.known && !a.frozen }
 
 // applyState makes the plane's forwarding that of the State, from which d is the difference
 // since the last time; nil if that is not known.
 func (a *Agent) applyState(ctx context.Context, d *intent.Delta) {
+	if a.frozen {
+		if d == nil || d.Empty() {
+			return
+		}
+		a.thaw("somebody has written to the database")
+	}
 	if !a.known {
 		if !a.apply.due(time.Now()) {
 			return

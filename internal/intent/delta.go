@@ -11,7 +11,7 @@ type Change[K comparable, V any] struct {
 // key at most once in its list. Applying deltas one after another to a copy of the first
 // State gives the last one.
 //
-// Global is set when a scalar of State (TunnelIP, AcceptAnySource, MACLimit) changed; Scalars
+// Global is set when a scalar of State (Physical, TunnelIP, AcceptAnySource, MACLimit) changed; Scalars
 // are then the new ones.
 type Delta struct {
 	Global   bool

@@ -7,11 +7,14 @@ import (
 )
 
 // Scalars returns the scalars of s.
-func (s *State) Scalars() Scalars { return Scalars{s.TunnelIP, s.AcceptAnySource, s.MACLimit} }
+func (s *State) Scalars() Scalars {
+	return Scalars{s.Physical, s.TunnelIP, s.AcceptAnySource, s.MACLimit}
+}
 
 // Clone returns a State that shares nothing with s that either may edit.
 func (s *State) Clone() *State {
 	return &State{
+		Physical:        s.Physical,
 		TunnelIP:        s.TunnelIP,
 		AcceptAnySource: s.AcceptAnySource,
 		MACLimit:        s.MACLimit,
@@ -64,6 +67,7 @@ func diff[K comparable, V any](before, after map[K]V, equal func(a, b V) bool, o
 // Apply makes s what it becomes by d.
 func (s *State) Apply(d *Delta) {
 	if d.Global {
+		s.Physical = d.Scalars.Physical
 		s.TunnelIP = d.Scalars.TunnelIP
 		s.AcceptAnySource = d.Scalars.AcceptAnySource
 		s.MACLimit = d.Scalars.MACLimit

@@ -76,6 +76,7 @@ type Port struct {
 
 // Scalars are the fields of a State that stand alone.
 type Scalars struct {
+	Physical        SwitchID
 	TunnelIP        netip.Addr
 	AcceptAnySource bool
 	MACLimit        uint32
@@ -83,6 +84,7 @@ type Scalars struct {
 
 // State is everything a plane must realise. Maps are never nil in a State made by NewState.
 type State struct {
+	Physical        SwitchID   // the Physical_Switch row that this is the State of; zero: there is none
 	TunnelIP        netip.Addr // source of every tunnel; the zero Addr: no tunnels at all
 	AcceptAnySource bool       // decapsulate from any source that uses a switch's own VNI
 	MACLimit        uint32     // most MACs learned on all ports together; 0: no limit

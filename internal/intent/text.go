@@ -139,7 +139,7 @@ func (d *Delta) String() string {
 	divide(before.Decap, after.Decap, d.Decap)
 	var b strings.Builder
 	if d.Global {
-		fmt.Fprintf(&b, "= %v\n", d.Scalars)
+		fmt.Fprintf(&b, "= {%v %v %d}\n", d.Scalars.TunnelIP, d.Scalars.AcceptAnySource, d.Scalars.MACLimit)
 	}
 	for _, part := range []struct {
 		sign  string

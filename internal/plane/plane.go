@@ -26,6 +26,16 @@ type Plane interface {
 	// plane's contents are not known: the next call must have a nil d.
 	Apply(ctx context.Context, next *intent.State, d *intent.Delta) (Report, error)
 
+	// Adopted gives the forwarding that an earlier process has left, for before the first
+	// Apply; nil: none. It has the Physical row and the bindings, and with whole the MACs, flood
+	// sets and tunnels, too, which takes the longer the more there are. Of ports and switches
+	// it knows that they are there, not their properties.
+	Adopted(ctx context.Context, whole bool) (*intent.State, error)
+
+	// Disown notes that what Adopted gives is not the forwarding of the present database, so
+	// that it is of no Physical row that exists until the next Apply, in this process or a later.
+	Disown(ctx context.Context) error
+
 	// Events gives what the dataplane saw, in order. The channel is bounded; when the agent
 	// is too slow, events are dropped and counted, and one Event{Kind: Lost} says so: the
 	// agent repairs the loss with Sweep. It is closed by Close.
@@ -49,6 +59,9 @@ type Plane interface {
 	// Destroy takes forwarding down: nothing of the plane stays behind. It implies Close.
 	Destroy(ctx context.Context) error
 }
+
+// Nobody is the Physical row of forwarding that was disowned.
+var Nobody = intent.SwitchID{0: 0xff, 15: 0xff}
 
 // Report is what is really installed after an Apply, valid even with an error. It lists all
 // failures standing now, not only those of this call.

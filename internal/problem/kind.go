@@ -35,6 +35,9 @@ var (
 	Unsettled      = refusal("unsettled")       // the dataplane is not as it should be
 )
 
+// Frozen is the gravest of the refusals: forwarding does not follow the database at all.
+var Frozen = refusal("frozen")
+
 // Doubts: it is done, but hardly as it was meant; or a single row is not used.
 var (
 	IgnoredRow    = doubt("ignored_row")    // a row is not used

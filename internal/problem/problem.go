@@ -47,8 +47,11 @@ func (p Problem) Compare(q Problem) int {
 }
 
 func (p Problem) level() slog.Level {
-	if p.Kind.Doubt() {
+	switch {
+	case p.Kind.Doubt():
 		return slog.LevelInfo
+	case p.Kind == Frozen:
+		return slog.LevelError
 	}
 	return slog.LevelWarn
 }

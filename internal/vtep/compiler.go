@@ -178,6 +178,7 @@ func (c *Compiler) delta(before intent.Scalars) *intent.Delta {
 func (c *Compiler) rescope(s scope) {
 	old := c.scope
 	c.scope = s
+	c.state.Physical = intent.SwitchID(s.id)
 	c.state.TunnelIP = s.tunnelIP
 	c.state.AcceptAnySource = s.anyone
 	c.state.MACLimit = uint32(s.macLimit)

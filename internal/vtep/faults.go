@@ -16,6 +16,9 @@ func (r *Reporter) switchFaults() []string {
 	if r.report.Capacity != nil || r.full {
 		faults = append(faults, hwvtep.FaultMACTableExhaustion)
 	}
+	if r.frozen {
+		faults = append(faults, hwvtep.FaultUnspecified)
+	}
 	slices.Sort(faults)
 	return slices.Compact(faults)
 }

@@ -45,6 +45,7 @@ type Reporter struct {
 	mine     mine
 	report   plane.Report
 	full     bool // a MAC limit is reached
+	frozen   bool // forwarding does not follow the rows
 
 	withdrawn bool // see Withdraw
 
@@ -312,6 +313,12 @@ func (r *Reporter) SetFull(full bool) {
 		r.full = full
 		r.todo.faults = true
 	}
+}
+
+// SetFrozen takes whether forwarding is left as an earlier process had it.
+func (r *Reporter) SetFrozen(frozen bool) {
+	r.frozen = frozen
+	r.todo.faults = true
 }
 
 // Withdraw has the rows go that tell others what they reach here. It is for the end: from now

@@ -59,6 +59,7 @@ type Server struct {
 
 	mu       sync.Mutex // guards what follows
 	dbs      map[string]*database
+	damage   map[string]*storage.Recovery // by path: what was cut off
 	sessions map[*session]struct{}
 	closed   bool
 	serving  sync.WaitGroup // goroutines of sessions
@@ -77,6 +78,7 @@ func New(opts Options) (*Server, error) {
 		id:       ovsdb.NewUUID(),
 		locks:    newLockTable(),
 		dbs:      map[string]*database{},
+		damage:   map[string]*storage.Recovery{},
 		sessions: map[*session]struct{}{},
 	}
 	s.tls.Store(opts.TLS)
@@ -159,6 +161,13 @@ func (s *Server) AddDatabase(path string) (string, error) {
 	return content.Schema().Name, nil
 }
 
+// Damage tells what was cut off the file at path when it was opened; nil: nothing was.
+func (s *Server) Damage(path string) *storage.Recovery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.damage[path]
+}
+
 // AddMemory serves an empty database that is kept in memory only.
 func (s *Server) AddMemory(schema *ovsdb.DatabaseSchema) error {
 	s.admin.Lock()
@@ -202,6 +211,9 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
 	if recovery != nil {
 		s.log.Error("syntax error: " + path + ": " + recovery.Reason.Error())
 		s.log.Error(path + ": the file is damaged: " + recovery.String())
+		s.mu.Lock()
+		s.damage[path] = recovery
+		s.mu.Unlock()
 	}
 	return d, nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,10 +12,14 @@ type Recovery struct {
 	Offset  int64  // where the damage begins: the new size of the file
 	Cut     int64  // bytes from there on
 	Reason  error  // what was found there
-	SavedAs string // the file that keeps the cut bytes
+	SavedAs string // the file that keeps the cut bytes; "": there is none
+	Unsaved error  // why there is none
 }
 
 func (r *Recovery) String() string {
+	if r.Unsaved != nil {
+		return fmt.Sprintf("%d bytes from offset %d on, an incomplete record, were cut off (and not kept: %v): %v", r.Cut, r.Offset, r.Unsaved, r.Reason)
+	}
 	return fmt.Sprintf("%d bytes from offset %d on were cut off and kept in %s: %v", r.Cut, r.Offset, r.SavedAs, r.Reason)
 }
 
@@ -125,14 +130,47 @@ func (l *Log) cutOff(r *Recovery) error {
 		}
 		free = fmt.Sprintf("%s.%d", name, i)
 	}
-	if err := l.keep(free, r); err != nil {
-		return fmt.Errorf("keep damaged end of file in %s: %w", free, err)
+	if err := l.keep(free, r); err == nil {
+		r.SavedAs = free
+	} else if torn, terr := l.torn(r); terr != nil || !torn {
+		return fmt.Errorf("keep damaged end of file in %s, which needs room for %d bytes: %w", free, r.Cut, errors.Join(err, terr))
+	} else {
+		r.Unsaved = err
 	}
-	r.SavedAs = free
 	if err := l.file.Truncate(r.Offset); err != nil {
 		return fmt.Errorf("cut off damaged end of file: %w", err)
 	}
 	return l.file.Sync()
+}
+
+// torn says whether what is cut off is one incomplete record, as a write leaves it that was
+// interrupted: nobody was told that it is there. Records behind it might be of value.
+func (l *Log) torn(r *Recovery) (bool, error) {
+	first := make([]byte, min(maxHeader, r.Cut))
+	if n, err := l.file.ReadAt(first, r.Offset); n < len(first) {
+		return false, noEOF(err)
+	}
+	if i := bytes.IndexByte(first, '\n'); i >= 0 {
+		if h, ok := parseHeader(string(first[:i+1])); ok && h.length <= r.Cut-int64(i+1) {
+			return false, nil // all of it is there, but something happened to it
+		}
+	}
+	next := []byte("\nOVSDB ")
+	buf := make([]byte, copyBuffer)
+	kept := 0 // of the bytes before, which may hold the beginning of next
+	for off := r.Offset; off < r.Offset+r.Cut; {
+		want := buf[kept : kept+int(min(int64(len(buf)-kept), r.Offset+r.Cut-off))]
+		if n, err := l.file.ReadAt(want, off); n < len(want) {
+			return false, noEOF(err)
+		}
+		off += int64(len(want))
+		have := buf[:kept+len(want)]
+		if bytes.Contains(have, next) {
+			return false, nil
+		}
+		kept = copy(buf, have[max(0, len(have)-len(next)+1):])
+	}
+	return true, nil
 }
 
 func (l *Log) keep(name string, r *Recovery) (err error) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -208,6 +209,62 @@ func TestRecovery(t *testing.T) {
 			l.Close()
 			if rec != nil || !slices.Equal(records, wantRecords(c.keep+1)) {
 				t.Errorf("after another append: got %q, recovery %v", records, rec)
+			}
+		})
+	}
+}
+
+// TestFullDisk has no room for what is cut off a damaged file. An incomplete record goes without
+// being kept, since nobody was told of it; anything else is not thrown away.
+func TestFullDisk(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		damage func([]byte) []byte
+		torn   bool
+	}{
+		{"torn data", func(b []byte) []byte { return b[:len(b)-7] }, true},
+		{"torn header", func(b []byte) []byte { return b[:len(b)-len(record(2))-20] }, true},
+		{"bit error", func(b []byte) []byte { b[len(b)-3] ^= 1; return b }, false},
+		{"bit error in the middle", func(b []byte) []byte { b[len(b)-len(record(2))-70] ^= 1; return b }, false},
+		{"torn length in the middle", func(b []byte) []byte {
+			return append(append(b[:len(b):len(b)], "OVSDB JSON 100000000 0123456789012345678901234567890123456789\n{}\n"...), b[len(b)/2:]...)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fs := newMemFS()
+			mustCreate(t, "db", 3, Options{FS: fs}).Close()
+			inode := fs.names["db"]
+			whole := slices.Clone(inode.data)
+			damaged := c.damage(slices.Clone(whole))
+			inode.data = damaged
+			fs.fail = func(edge string) error {
+				if strings.Contains(edge, ".corrupt.") {
+					return syscall.ENOSPC
+				}
+				return nil
+			}
+			l, err := Open("db", Options{FS: fs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec, err := l.Replay(func([]byte) error { return nil })
+			l.Close()
+			if !c.torn {
+				if !errors.Is(err, syscall.ENOSPC) || !slices.Equal(fs.names["db"].data, damaged) {
+					t.Errorf("recovery %v, error %v, %d bytes of %d", rec, err, len(fs.names["db"].data), len(damaged))
+				}
+				return
+			}
+			if err != nil || rec == nil || rec.SavedAs != "" || !errors.Is(rec.Unsaved, syscall.ENOSPC) || len(fs.names) != 1 {
+				t.Fatalf("recovery %v, error %v, files %v", rec, err, fs.names)
+			}
+			l, records, rec := mustReplay(t, "db", Options{FS: fs})
+			defer l.Close()
+			if rec != nil || !slices.Equal(records, wantRecords(2)) {
+				t.Errorf("got %q, recovery %v", records, rec)
+			}
+			if err := l.Append([]byte(record(2))); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -49,6 +49,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 // device, which must be there before anything can name it.
 func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	if d.Global {
+		p.physical = next.Physical
 		p.limitQuota(0, next.MACLimit)
 		had := p.overlay.ip
 		p.configureOverlay(next)
@@ -214,7 +215,7 @@ func (p *Plane) install() error {
 		return err
 	}
 	for _, write := range []func() error{
-		p.writeSettings,
+		p.writeSettings, p.writeOrigin,
 		p.tSwitches.put, p.tPeers.put, p.tMembers.put, p.tBindings.put,
 		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
 	} {

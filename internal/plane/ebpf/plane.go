@@ -113,8 +113,10 @@ type Plane struct {
 	stale     bool         // some learned MACs may be on bindings that have gone
 
 	settings    vtepSettings // as written last
-	reroute     *time.Timer  // resolves all peers a moment after a route change; nil: none pending
-	capacityErr error        // numbers ran out
+	physical    intent.SwitchID
+	origin      vtepOrigin  // as written last
+	reroute     *time.Timer // resolves all peers a moment after a route change; nil: none pending
+	capacityErr error       // numbers ran out
 }
 
 // tables are the maps that the agent writes.

@@ -69,6 +69,11 @@ type vtepMember struct {
 	Flags   uint32
 }
 
+type vtepOrigin struct {
+	_        structs.HostLayout
+	Physical [16]uint8
+}
+
 type vtepPeer struct {
 	_       structs.HostLayout
 	Ip      uint32
@@ -143,6 +148,7 @@ const (
 	vtepMapFloods        = "floods"
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
+	vtepMapOrigin        = "origin"
 	vtepMapPeers         = "peers"
 	vtepMapQuotas        = "quotas"
 	vtepMapRemotes       = "remotes"
@@ -216,6 +222,7 @@ type vtepMapSpecs struct {
 	Floods   *ebpf.MapSpec `ebpf:"floods"`
 	Locals   *ebpf.MapSpec `ebpf:"locals"`
 	Members  *ebpf.MapSpec `ebpf:"members"`
+	Origin   *ebpf.MapSpec `ebpf:"origin"`
 	Peers    *ebpf.MapSpec `ebpf:"peers"`
 	Quotas   *ebpf.MapSpec `ebpf:"quotas"`
 	Remotes  *ebpf.MapSpec `ebpf:"remotes"`
@@ -259,6 +266,7 @@ type vtepMaps struct {
 	Floods   *ebpf.Map `ebpf:"floods"`
 	Locals   *ebpf.Map `ebpf:"locals"`
 	Members  *ebpf.Map `ebpf:"members"`
+	Origin   *ebpf.Map `ebpf:"origin"`
 	Peers    *ebpf.Map `ebpf:"peers"`
 	Quotas   *ebpf.Map `ebpf:"quotas"`
 	Remotes  *ebpf.Map `ebpf:"remotes"`
@@ -278,6 +286,7 @@ func (m *vtepMaps) Close() error {
 		m.Floods,
 		m.Locals,
 		m.Members,
+		m.Origin,
 		m.Peers,
 		m.Quotas,
 		m.Remotes,

@@ -164,6 +164,30 @@ func put[K comparable](m *map[K]error, key K, err error) {
 	(*m)[key] = err
 }
 
+// Adopted implements plane.Plane.
+func (p *Plane) Adopted(context.Context, bool) (*intent.State, error) {
+	unlock, err := p.use()
+	if err != nil {
+		return nil, fmt.Errorf("adopted: %w", err)
+	}
+	defer unlock()
+	if len(p.fabric.installed.Bindings) == 0 {
+		return nil, nil
+	}
+	return p.fabric.installed.Clone(), nil
+}
+
+// Disown implements plane.Plane.
+func (p *Plane) Disown(context.Context) error {
+	unlock, err := p.use()
+	if err != nil {
+		return fmt.Errorf("disown: %w", err)
+	}
+	defer unlock()
+	p.fabric.installed.Physical = plane.Nobody
+	return nil
+}
+
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.events }
 

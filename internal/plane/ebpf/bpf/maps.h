@@ -3,7 +3,7 @@
 // both: a change of any layout or meaning needs a new schemaVersion (objects.go).
 //
 // Who writes what:
-//   agent     config, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices
+//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices
 //   programs  locals (learning), counters, drops, events
 //   both      quotas (atomic adds through a memory map on the agent's side)
 //
@@ -43,6 +43,20 @@ struct {
 	__type(value, struct settings);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } config SEC(".maps");
+
+// Whose forwarding the maps have: only for the agent, which must not take an empty or another
+// database for the one that they were made from.
+struct origin {
+	__u8 physical[16]; // UUID of the Physical_Switch row; zero: not known
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct origin);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} origin SEC(".maps");
 
 // ---- logical switches and devices: only for the agent, to know its numbers again --------
 

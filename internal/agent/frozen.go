@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// An earlier process has left forwarding in place, and the database does not say it any more:
+// its file was lost and made anew, was cut because it was damaged, or is another one. To follow
+// it would cut off hosts that nobody wanted to cut off. So forwarding stays as it is, frozen,
+// until the operator accepts the database or somebody writes what changes forwarding: an NVC
+// that has found the new database fills it.
+
+// freeze decides, before the first Apply, whether forwarding is left as it is.
+func (a *Agent) freeze(ctx context.Context) bool {
+	if a.opts.Accept {
+		return false
+	}
+	why := a.opts.Suspect
+	left, err := a.opts.Plane.Adopted(ctx, why != "")
+	if err != nil {
+		a.log.Warn("what an earlier process left is not known", "err", err)
+		return false
+	}
+	if left == nil {
+		return false
+	}
+	if why == "" {
+		if left.Physical == a.compiler.State().Physical || left.Physical == (intent.SwitchID{}) {
+			return false
+		}
+		why = "it is not the one that forwarding was made from: its row of this switch is another one, or missing"
+	}
+	bindings, macs, floods := lost(left, a.compiler.State())
+	if bindings+macs+floods == 0 {
+		return false
+	}
+	if err := a.opts.Plane.Disown(ctx); err != nil { // a later process must not be deceived either
+		a.log.Warn("that forwarding is frozen can't be kept for the next start", "err", err)
+	}
+	a.frozen = true
+	a.reporter.SetFrozen(true)
+	a.opts.Problems.Replace("frozen", problem.Problem{
+		Kind: problem.Frozen, Object: problem.PhysicalSwitch(a.opts.Name),
+		Text: fmt.Sprintf("the database is not trusted (%s), and forwarding stays as an earlier process left it: "+
+			"by the database %d bindings, %d remote MACs and %d flood sets would be taken away", why, bindings, macs, floods),
+		Remedy: "restore the database and start again, or accept this one: vtep appctl vtep/accept-database, or vtep run --accept-database",
+	})
+	return true
+}
+
+// lost counts what next does not have of before.
+func lost(before, next *intent.State) (bindings, macs, floods int) {
+	return missing(before.Bindings, next.Bindings), missing(before.Unicast, next.Unicast), missing(before.Floods, next.Floods)
+}
+
+func missing[K comparable, V any](before, next map[K]V) (n int) {
+	for k := range before {
+		if _, ok := next[k]; !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// thaw ends it. The next Apply makes forwarding what the database says.
+func (a *Agent) thaw(why string) {
+	a.log.Warn("forwarding follows the database again: " + why)
+	a.frozen = false
+	a.reporter.SetFrozen(false)
+	a.opts.Problems.Replace("frozen")
+	a.awaitAdopted()
+}
+
+// AcceptDatabase makes forwarding that was left as it was follow the database.
+func (a *Agent) AcceptDatabase(ctx context.Context) (string, error) {
+	return a.ask(ctx, func(loop context.Context) (string, error) {
+		if !a.frozen {
+			return "", errors.New("forwarding follows the database already")
+		}
+		a.thaw("the operator has accepted it")
+		a.applyState(loop, nil)
+		return "", nil
+	})
+}

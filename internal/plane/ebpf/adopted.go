@@ -1,0 +1,116 @@
+package ebpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Adopted implements plane.Plane. It reads the pinned maps, and touches nothing.
+func (p *Plane) Adopted(_ context.Context, whole bool) (*intent.State, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	s, err := p.readState(whole)
+	if err != nil {
+		return nil, fmt.Errorf("ebpf plane: read what is pinned: %w", err)
+	}
+	if len(s.Bindings) == 0 {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// Disown implements plane.Plane.
+func (p *Plane) Disown(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	p.physical = plane.Nobody
+	if err := p.writeOrigin(); err != nil {
+		return fmt.Errorf("ebpf plane: %w", err)
+	}
+	return nil
+}
+
+func (p *Plane) readState(whole bool) (*intent.State, error) {
+	var c contents
+	var errs [8]error
+	c.switches, errs[0] = p.tSwitches.read()
+	c.devices, errs[1] = p.tDevices.read()
+	c.bindings, errs[2] = p.tBindings.read()
+	c.members, errs[3] = p.tMembers.read()
+	if whole {
+		c.remotes, errs[4] = p.tRemotes.read()
+		c.decaps, errs[5] = p.tDecaps.read()
+		c.floods, errs[6] = p.tFloods.read()
+		c.chunks, errs[7] = p.tChunks.read()
+	}
+	var origin vtepOrigin
+	if err := errors.Join(append(errs[:], p.objs.Origin.Lookup(uint32(0), &origin))...); err != nil {
+		return nil, err
+	}
+	s := intent.NewState()
+	s.Physical = origin.Physical
+	if ip := p.settings.TunnelIp; ip != 0 {
+		s.TunnelIP = ipOf(ip)
+	}
+	for index, dev := range c.devices {
+		if d := p.devices.byIndex[int(index)]; d.index != 0 && dev.Port != 0 {
+			s.Ports[d.name] = intent.Port{}
+		}
+	}
+	switches := map[uint32]intent.SwitchID{} // by bd
+	for id, bd := range c.switches {
+		switches[bd] = id.Uuid
+		s.Switches[id.Uuid] = intent.Switch{}
+	}
+	for at, slot := range c.bindings {
+		m, d := c.members[slot], p.devices.byIndex[int(at.Ifindex)]
+		if id, ok := switches[m.Bd]; ok && d.index != 0 {
+			s.Bindings[intent.BindingKey{Port: d.name, VLAN: uint16(at.Vid)}] = intent.Binding{Switch: id}
+		}
+	}
+	for key, r := range c.remotes {
+		if id, ok := switches[key.Bd]; ok {
+			s.Unicast[intent.MACKey{Switch: id, MAC: key.Mac}] = intent.Tunnel{Peer: ipOf(r.Ip), VNI: r.Vni}
+		}
+	}
+	for key, f := range c.floods {
+		id, ok := switches[key.Bd]
+		if !ok || key.Kind != floodTunnels {
+			continue
+		}
+		set := intent.FloodSet{}
+		for _, t := range targetsOf(f, c.chunks) {
+			set = append(set, intent.Tunnel{Peer: ipOf(t.Ip), VNI: t.Vni})
+		}
+		s.Floods[intent.MACKey{Switch: id, MAC: key.Mac}] = set
+	}
+	for key, bd := range c.decaps {
+		if id, ok := switches[bd]; ok && key.Ip != 0 {
+			s.Decap[intent.Tunnel{Peer: ipOf(key.Ip), VNI: key.Vni}] = id
+		}
+	}
+	return s, nil
+}
+
+// writeOrigin notes whose forwarding the maps have.
+func (p *Plane) writeOrigin() error {
+	o := vtepOrigin{Physical: p.physical}
+	if o == p.origin {
+		return nil
+	}
+	if err := p.objs.Origin.Put(uint32(0), &o); err != nil {
+		return fmt.Errorf("write map origin: %w", err)
+	}
+	p.origin = o
+	return nil
+}

@@ -1,0 +1,50 @@
+package ebpf
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// What an earlier process has left can be read back before anything is applied, and whose it is.
+func TestAdopted(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	if s, err := p.Adopted(t.Context(), true); s != nil || err != nil {
+		t.Errorf("%v, %v before anything was applied", s, err)
+	}
+	want := basic()
+	want.Physical = intent.SwitchID{1, 2, 3}
+	w.apply(p, want, nil)
+	for _, owner := range []intent.SwitchID{want.Physical, plane.Nobody} {
+		if owner == plane.Nobody {
+			if err := p.Disown(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p = w.plane(Options{})
+		for _, whole := range []bool{false, true} {
+			got, err := p.Adopted(t.Context(), whole)
+			if err != nil || got == nil {
+				t.Fatalf("%v, %v", got, err)
+			}
+			if got.Physical != owner || got.TunnelIP != want.TunnelIP || !maps.Equal(got.Bindings, want.Bindings) {
+				t.Errorf("of %v: %v\nwant %v", got.Physical, got, want)
+			}
+			if whole && !(maps.Equal(got.Unicast, want.Unicast) && maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
+				t.Errorf("%v\nwant %v", got, want)
+			}
+		}
+	}
+	w.apply(p, want, nil)
+	if got, err := p.Adopted(t.Context(), false); err != nil || got.Physical != want.Physical {
+		t.Errorf("%v, %v: it was applied again", got, err)
+	}
+	w.audit(p)
+}

@@ -1,0 +1,147 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// appctl gives the VTEP a control command.
+func (w *world) appctl(command string) string {
+	w.t.Helper()
+	return strings.TrimSpace(w.env.Output(w.t, testenv.Program(w.t, "ovs-appctl"), "-t", w.control(), command))
+}
+
+// frozen waits until the VTEP says that it leaves forwarding as it is, or that it does not.
+func (w *world) frozen(want bool) {
+	w.t.Helper()
+	testenv.Eventually(w.t, patience, func() error {
+		line := ""
+		for l := range strings.Lines(w.appctl("vtep/problems")) {
+			if strings.HasPrefix(l, "frozen: ") {
+				line = l
+			}
+		}
+		if want != (line != "") || want && !(strings.Contains(line, w.name) && strings.Contains(line, "vtep/accept-database")) {
+			return fmt.Errorf("frozen should be %v: %q", want, line)
+		}
+		return nil
+	})
+	if want {
+		w.switchFault("unspecified_fault")
+		w.logged("|ERR|", "frozen", "--accept-database")
+	} else {
+		w.switchFault()
+	}
+}
+
+// TestLostDatabase takes the database away from a VTEP that is down, in several ways. Pinned
+// forwarding goes on through every start, without a lost packet, until somebody says that it
+// shall follow the database that is there.
+func TestLostDatabase(t *testing.T) {
+	w := newWorld(t)
+	w.both()
+	stop := w.pings()
+	dead := func() {
+		w.closeReplica()
+		w.signal(syscall.SIGKILL)
+	}
+	dead()
+	whole, err := os.ReadFile(w.database())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte) {
+		t.Helper()
+		if err := os.WriteFile(w.database(), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// It is missing: one is made, with a row of the switch that is another one. The next start
+	// does not take that for right either.
+	if err := os.Remove(w.database()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		w.start(usual...)
+		w.frozen(true)
+		w.breathe(300 * time.Millisecond)
+		dead()
+	}
+
+	// The right one is there again.
+	write(whole)
+	w.start(usual...)
+	w.frozen(false)
+	w.learned("ls0", lab.Host1.MAC.String(), lab.Host2.MAC.String())
+	dead()
+
+	// It is damaged in the middle: the half of the records is cut off. That holds for the next
+	// start, too, which finds a file in good order.
+	whole, err = os.ReadFile(w.database())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.LastIndex(string(whole[:len(whole)*2/3]), "\nOVSDB ") + 100
+	damaged := []byte(string(whole))
+	damaged[at] ^= 1
+	write(damaged)
+	for range 2 {
+		w.start(usual...)
+		w.frozen(true)
+		w.breathe(300 * time.Millisecond)
+		dead()
+	}
+
+	// A torn record at the end, of which forwarding has seen nothing, is no reason.
+	write([]byte(string(whole) + "OVSDB JSON 100 0123456789012345678901234567890123456789\n{}"))
+	w.start(usual...)
+	w.frozen(false)
+	stop()
+	dead()
+
+	// The operator accepts an empty one: by the command, at the start, or by writing to it.
+	for _, accept := range []func(){
+		func() {
+			w.start(usual...)
+			w.frozen(true)
+			w.appctl("vtep/accept-database")
+		},
+		func() { w.start(append([]string{"--accept-database"}, usual...)...) },
+	} {
+		if err := os.Remove(w.database()); err != nil {
+			t.Fatal(err)
+		}
+		accept()
+		w.frozen(false)
+		testenv.Eventually(t, patience, func() error {
+			if r := w.ping(lab.Host1, lab.Host3, 1, time.Millisecond); r.Received > 0 {
+				return fmt.Errorf("there is forwarding that the accepted database does not have")
+			}
+			return nil
+		})
+		dead()
+		write(whole)
+		w.start(usual...)
+		w.reach(lab.Host1, lab.Host3)
+		dead()
+	}
+	if err := os.Remove(w.database()); err != nil {
+		t.Fatal(err)
+	}
+	w.start(usual...)
+	w.frozen(true)
+	w.ctl("add-ls other -- set Logical_Switch other tunnel_key=77") // changes no forwarding
+	w.frozen(true)
+	w.howto(w.ours())
+	w.frozen(false)
+	w.reach(lab.Host1, lab.Host3)
+	w.reach(lab.Host2Tagged, lab.Host4)
+}
