@@ -90,25 +90,40 @@ func TestNeededDevice(t *testing.T) {
 	if err := w.portError(p, s, nil, "p1"); err == nil {
 		t.Fatal("p1 is a port")
 	}
-	for i, need := range needs {
-		if i > 0 {
-			w.link("p1", need.come)
-		}
-		refused(need.why)
-		w.link("p1", need.go_)
+	becomesPort := func() {
+		t.Helper()
 		testenv.Eventually(t, patience, func() error { return w.portError(p, s, none, "p1") })
-		b := frame(bcast, macA, "p1 is a port without "+need.name)
+		b := frame(bcast, macA, "p1 is a port")
 		w.send("h0", b)
 		w.expect("h1", b)
 		w.expectTunnel(peerIP, 10, b)
+	}
+	// One need after the other, so that there always is one.
+	refused(needs[0].why)
+	for i, need := range needs[1:] {
+		w.link("p1", need.come)
+		w.link("p1", needs[i].go_)
+		refused(need.why)
+	}
+	w.link("p1", needs[len(needs)-1].go_)
+	becomesPort()
+	// They come to a port, which has no IPv6.
+	for _, need := range needs {
+		if strings.Contains(need.name, "IPv6") {
+			continue
+		}
+		w.link("p1", need.come)
+		refused(need.why)
+		w.link("p1", need.go_)
+		becomesPort()
 	}
 	w.audit(p)
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 
-	for _, need := range needs[:3] {
-		w.link("p1", need.come)
+	for _, need := range []int{0, 2, 4} {
+		w.link("p1", needs[need].come)
 	}
 	p = w.plane(Options{AllowPorts: []string{"p1"}})
 	w.apply(p, s, nil)
