@@ -112,7 +112,7 @@ func TestPortIsSealed(t *testing.T) {
 		t.Fatalf("ARP %v, pong %v from a machine without a VTEP: this test shows nothing", arp, pong)
 	}
 
-	p := w.watchful(Options{}, time.Hour)
+	p := w.watchful(Options{AllowPorts: []string{"p1"}}, time.Hour) // for its address
 	w.apply(p, basic(), nil)
 	for dev, want := range map[string]string{"p0": "1 1 8 1", "p1": "1 0 8 1", "p2": "1 1 8 1"} {
 		if got := w.settings(dev); got != want {
