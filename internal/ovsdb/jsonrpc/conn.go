@@ -27,9 +27,13 @@ type Options struct {
 	MaxMessage int // bytes of one message received; 0: DefaultMaxMessage
 	// MaxQueue ends the connection when more bytes than this wait to be sent; 0: no limit.
 	MaxQueue int
-	// Drained is called, by the writer goroutine and without a lock, each time all that was
-	// queued has been sent, and when the connection has ended.
+	// Drained is called, by the writer goroutine and without a lock, when all that was queued
+	// has been sent, if WatchDrain asked for it, and in any case when the connection has ended.
 	Drained func()
+	// Holds is called, by the reader, with the bytes that a message needs which is only half
+	// here, each time they become more; and with 0 when it has been read, or never will be.
+	// Short messages are not told of.
+	Holds func(bytes int)
 }
 
 // Conn is a connection that carries messages. One goroutine reads; any goroutine sends.
@@ -50,8 +54,11 @@ type Conn struct {
 	queued  int    // bytes in queue and in the hands of the writer
 	writing bool   // the writer has taken what was in the queue
 	direct  []byte // scratch of Flush
+	watched bool   // Drained is to be called
 	closing bool   // end when the queue is empty
 	err     error  // why the connection ended; set once
+
+	patience atomic.Int64 // nanoseconds that the peer may take over a piece; 0: for ever
 }
 
 // NewConn starts a Conn on nc, which it owns from now on.
@@ -72,6 +79,7 @@ func NewConn(nc net.Conn, opts Options) *Conn {
 		}
 	}
 	c.r = wire.NewReader(aliveReader{c}, opts.MaxMessage)
+	c.r.Holds = opts.Holds
 	c.touch()
 	go c.write()
 	return c
@@ -181,7 +189,7 @@ func (c *Conn) Flush() {
 		c.queued -= n
 		clear(c.queue)
 		c.queue = c.queue[:0]
-		if n == size && !c.closing {
+		if n == size && !c.closing && !c.watched {
 			c.mu.Unlock()
 			return
 		}
@@ -210,6 +218,25 @@ func (c *Conn) Backlog() int {
 	return c.queued
 }
 
+// WatchDrain has Drained called once, when all that is queued has been sent or the connection
+// has ended. It returns false, and Drained is not called, if that is so already.
+func (c *Conn) WatchDrain() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queued == 0 || c.err != nil {
+		return false
+	}
+	c.watched = true
+	return true
+}
+
+// Err is why the connection ended, nil while it has not.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
 // Close ends the connection at once; what is queued is lost.
 func (c *Conn) Close() error {
 	c.fail(ErrClosed)
@@ -221,14 +248,21 @@ func (c *Conn) Close() error {
 // Unlike Close it does not wait for the writer, so the writer's own callback may call it.
 func (c *Conn) Abort(cause error) { c.fail(cause) }
 
-// CloseSoon ends the connection once what is queued has been sent, or when the peer does
-// not take it within the patience given.
+// CloseSoon ends the connection once what is queued has been sent, or when the peer takes
+// nothing of it for as long as the patience given.
 func (c *Conn) CloseSoon(patience time.Duration) {
 	c.mu.Lock()
 	c.closing = true
 	c.mu.Unlock()
-	_ = c.nc.SetWriteDeadline(time.Now().Add(patience))
+	c.Hurry(patience)
 	c.poke()
+}
+
+// Hurry ends the connection when the peer takes nothing of what is sent for as long as the
+// patience given.
+func (c *Conn) Hurry(patience time.Duration) {
+	c.patience.Store(int64(patience))
+	_ = c.nc.SetWriteDeadline(time.Now().Add(patience)) // of the write under way
 }
 
 // Done is closed when the connection has ended.
@@ -262,8 +296,10 @@ func (c *Conn) fail(err error) {
 	c.poke()
 }
 
-// joinBelow is the size up to which pieces are copied together for one write.
-const joinBelow = 32 << 10
+const (
+	joinBelow = 32 << 10  // up to this size pieces are copied together for one write
+	writeMost = 256 << 10 // the most that one write has: taking it is a sign of life
+)
 
 // write is the writer goroutine.
 func (c *Conn) write() {
@@ -288,9 +324,11 @@ func (c *Conn) write() {
 					c.fail(ErrClosed)
 					return
 				}
+				if c.tellDrained() {
+					continue // there may be more by now
+				}
 				break
 			}
-			began := time.Now()
 			var err error
 			if joined, err = c.writeAll(queue, joined[:0]); err != nil {
 				if errors.Is(err, os.ErrDeadlineExceeded) && c.isClosing() {
@@ -299,14 +337,7 @@ func (c *Conn) write() {
 				c.fail(err)
 				return
 			}
-			// Writes that the kernel's buffer took say nothing about the peer; one that had
-			// to wait does.
-			if time.Since(began) > time.Millisecond {
-				c.touch()
-			}
-			if c.sent(size) && c.opts.Drained != nil {
-				c.opts.Drained()
-			}
+			c.sent(size)
 		}
 	}
 }
@@ -317,15 +348,27 @@ func (c *Conn) isClosing() bool {
 	return c.closing
 }
 
-// sent takes size bytes off the backlog and says whether none is left.
-func (c *Conn) sent(size int) bool {
+// sent takes size bytes off the backlog.
+func (c *Conn) sent(size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return false
+	if c.err == nil {
+		c.queued -= size
 	}
-	c.queued -= size
-	return c.queued == 0
+}
+
+// tellDrained calls Drained if that was asked for and nothing is queued.
+func (c *Conn) tellDrained() bool {
+	c.mu.Lock()
+	tell := c.watched && c.queued == 0 && c.err == nil
+	if tell {
+		c.watched = false
+	}
+	c.mu.Unlock()
+	if tell && c.opts.Drained != nil {
+		c.opts.Drained()
+	}
+	return tell
 }
 
 // writeAll writes the pieces, small ones together. It returns the scratch buffer.
@@ -334,18 +377,19 @@ func (c *Conn) writeAll(queue [][]byte, joined []byte) ([]byte, error) {
 		if len(joined) == 0 {
 			return nil
 		}
-		_, err := c.nc.Write(joined)
+		err := c.writeOut(joined)
 		joined = joined[:0]
 		return err
 	}
-	for _, p := range queue {
+	for i, p := range queue {
+		queue[i] = nil
 		if len(joined)+len(p) > joinBelow {
 			if err := flush(); err != nil {
 				return joined, err
 			}
 		}
 		if len(p) > joinBelow {
-			if _, err := c.nc.Write(p); err != nil {
+			if err := c.writeOut(p); err != nil {
 				return joined, err
 			}
 			continue
@@ -353,4 +397,28 @@ func (c *Conn) writeAll(queue [][]byte, joined []byte) ([]byte, error) {
 		joined = append(joined, p...)
 	}
 	return joined, flush()
+}
+
+// writeOut writes b in parts that are not too large.
+func (c *Conn) writeOut(b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), writeMost)
+		began := time.Now()
+		if p := c.patience.Load(); p > 0 {
+			_ = c.nc.SetWriteDeadline(began.Add(time.Duration(p)))
+			if c.Err() != nil {
+				return c.Err() // fail has set a deadline of its own before
+			}
+		}
+		if _, err := c.nc.Write(b[:n]); err != nil {
+			return err
+		}
+		// Writes that the kernel's buffer took say nothing about the peer; one that had to wait
+		// does.
+		if time.Since(began) > time.Millisecond {
+			c.touch()
+		}
+		b = b[n:]
+	}
+	return nil
 }

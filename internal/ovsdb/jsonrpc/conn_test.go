@@ -156,8 +156,14 @@ func TestDrained(t *testing.T) {
 	a, b := net.Pipe()
 	drained := make(chan struct{}, 10)
 	c := NewConn(a, Options{Drained: func() { drained <- struct{}{} }})
+	if c.WatchDrain() {
+		t.Error("nothing is queued, and yet to be told of")
+	}
 	if err := c.Send([]byte("abc")); err != nil {
 		t.Fatal(err)
+	}
+	if !c.WatchDrain() {
+		t.Error("what is queued is not to be told of")
 	}
 	buf := make([]byte, 3)
 	if _, err := io.ReadFull(b, buf); err != nil {
@@ -169,4 +175,116 @@ func TestDrained(t *testing.T) {
 	}
 	b.Close()
 	c.Close()
+	<-drained // the end is told without being asked for
+	if c.WatchDrain() {
+		t.Error("to be told of after the end")
+	}
+}
+
+// TestDrainedDirectly asks while what is queued is about to be sent without the writer.
+func TestDrainedDirectly(t *testing.T) {
+	testenv.NoLeaks(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	drained := make(chan struct{}, 10)
+	c := NewConn(a, Options{Drained: func() { drained <- struct{}{} }})
+	defer c.Close()
+	if first, err := c.Queue([]byte("abc")); !first || err != nil {
+		t.Fatal(first, err)
+	}
+	if !c.WatchDrain() {
+		t.Error("what is queued is not to be told of")
+	}
+	c.Flush()
+	<-drained
+}
+
+// TestPatience takes a long message slowly: as long as some of it is taken the peer is alive,
+// and waited for.
+func TestPatience(t *testing.T) {
+	testenv.NoLeaks(t)
+	a, b := net.Pipe()
+	c := NewConn(a, Options{})
+	defer c.Close()
+	const parts = 6
+	if err := c.Send(make([]byte, parts*writeMost)); err != nil {
+		t.Fatal(err)
+	}
+	c.Hurry(time.Minute)
+	before := c.Activity()
+	for i := range parts {
+		time.Sleep(2 * time.Millisecond) // what is taken at once says nothing
+		if _, err := io.ReadFull(b, make([]byte, writeMost)); err != nil {
+			t.Fatal(err)
+		}
+		testenv.Eventually(t, 30*time.Second, func() error {
+			if now := c.Activity(); !now.After(before) {
+				return fmt.Errorf("part %d is no sign of life", i)
+			}
+			return nil
+		})
+		before = c.Activity()
+	}
+	// One that takes nothing is not.
+	if err := c.Send([]byte("more")); err != nil {
+		t.Fatal(err)
+	}
+	c.Hurry(time.Millisecond)
+	<-c.Done()
+}
+
+// TestHolds tells of a long message as it arrives.
+func TestHolds(t *testing.T) {
+	testenv.NoLeaks(t)
+	a, b := net.Pipe()
+	held := make(chan int, 100)
+	c := NewConn(a, Options{Holds: func(n int) { held <- n }})
+	defer c.Close()
+	go func() {
+		for {
+			if _, err := c.Read(); err != nil {
+				return
+			}
+		}
+	}()
+	write := func(text string) {
+		t.Helper()
+		if _, err := b.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`{"id":1,"method":"echo","params":["short"]}`)
+	write(`{"id":1,"method":"echo","params":["` + strings.Repeat("x", 1<<20))
+	last := 0
+	for last < 1<<20 {
+		n := <-held
+		if n <= last {
+			t.Fatalf("%d bytes are held after %d", n, last)
+		}
+		last = n
+	}
+	write(`"]}`)
+	for last > 0 {
+		last = <-held
+	}
+	write(`{"id":1,"method":"echo","params":["` + strings.Repeat("x", 1<<20))
+	for last < 1<<20 {
+		last = <-held
+	}
+	b.Close()
+	for last > 0 {
+		last = <-held
+	}
 }

@@ -12,6 +12,7 @@ type batch struct {
 	base     *database
 	outcomes []outcome
 	changed  bool // some outcome has changes that triggers have not seen yet
+	bytes    int  // of the results
 }
 
 // outcome is what came of one executed transaction.
@@ -30,6 +31,10 @@ type outcome struct {
 
 func (b *batch) add(o outcome) {
 	b.outcomes = append(b.outcomes, o)
+	b.bytes += len(o.results)
+	if o.sess != nil {
+		o.sess.due.Add(int64(len(o.results)))
+	}
 	if o.changes != nil {
 		b.changed = true
 	}
@@ -69,16 +74,14 @@ func (b *batch) answer(o *outcome, err error) {
 	if o.sess == nil {
 		return
 	}
-	b.base.catchUp(o.sess)
+	o.sess.due.Add(-int64(len(o.results)))
 	if err != nil && !o.failed && o.refused == nil {
 		// Also of what it only read, something may be gone again.
 		o.results = db.AppendCommitError(o.results, ovsdb.IOError(err, "the transaction could not be made durable"))
 	}
-	b.base.send(o.sess, appendReply(make([]byte, 0, len(o.results)+len(o.id)+40), o.id, o.results, o.refused))
+	text := appendReply(make([]byte, 0, len(o.results)+len(o.id)+40), o.id, o.results, o.refused)
 	b.base.srv.trim.note(o.size)
-	if o.queued {
-		o.sess.answered(o.size, len(o.results))
-	}
+	b.base.reply(o.sess, text, o.queued, o.size)
 }
 
 // write appends what the batch changed to the log, and syncs it if anybody asked for that.

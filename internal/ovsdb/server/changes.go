@@ -11,6 +11,7 @@ import (
 type changes struct {
 	tables map[*ovsdb.TableSchema]map[ovsdb.UUID]*merged
 	rows   int
+	bytes  int // about what all this keeps in memory
 }
 
 type merged struct{ old, new *ovsdb.Row }
@@ -21,6 +22,7 @@ func newChanges() *changes {
 
 // add merges the part of a later change set that spec shows.
 func (c *changes) add(cs *db.ChangeSet, spec *monitorSpec) {
+	perRow := cs.RowSize()
 	for i := range cs.Tables {
 		tc := &cs.Tables[i]
 		if spec.tables[tc.Schema] == nil {
@@ -33,12 +35,12 @@ func (c *changes) add(cs *db.ChangeSet, spec *monitorSpec) {
 		}
 		for j := range tc.Rows {
 			r := &tc.Rows[j]
-			c.addRow(rows, r.Old, r.New)
+			c.addRow(rows, r.Old, r.New, perRow)
 		}
 	}
 }
 
-func (c *changes) addRow(rows map[ovsdb.UUID]*merged, old, new *ovsdb.Row) {
+func (c *changes) addRow(rows map[ovsdb.UUID]*merged, old, new *ovsdb.Row, size int) {
 	id := new
 	if id == nil {
 		id = old
@@ -48,8 +50,10 @@ func (c *changes) addRow(rows map[ovsdb.UUID]*merged, old, new *ovsdb.Row) {
 	case m == nil:
 		rows[id.UUID] = &merged{old, new}
 		c.rows++
+		c.bytes += size
 	case m.old == nil && new == nil:
 		delete(rows, id.UUID)
+		c.bytes -= c.bytes / c.rows
 		c.rows--
 	default:
 		m.new = new

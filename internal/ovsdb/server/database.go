@@ -28,6 +28,8 @@ type database struct {
 	monitors  *monitors
 	history   *history
 	triggers  []*trigger // in the order of their requests
+	arrears   map[*session]*arrears
+	unwatched []*session // that have arrears, and of whose peers' taking it we have not asked to hear yet
 	failed    error      // why the database is read-only; nil: it is not
 	refused   string     // why the last write to the log failed, as logged; empty: it did not
 	compact   *compaction
@@ -36,6 +38,7 @@ type database struct {
 	unsent    []*jsonrpc.Conn // that have something queued which nobody sends yet
 	compacts  int             // how often the log was compacted
 	lastTry   time.Time       // of the last compaction begun by itself
+	requests  int             // executed
 
 	mu     sync.Mutex // guards what follows
 	schema []byte     // JSON
@@ -54,6 +57,7 @@ func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *d
 		file:     file,
 		monitors: newMonitors(&srv.opts.Limits),
 		history:  newHistory(srv.historyLimit()),
+		arrears:  map[*session]*arrears{},
 		watch:    map[string]*managers{},
 		schema:   d.Schema().AppendJSON(nil),
 	}
@@ -66,18 +70,22 @@ func (d *database) schemaJSON() []byte {
 	return d.schema
 }
 
-// batchLimit is how many requests may share a write to the log.
-const batchLimit = 512
+// A batch, whose requests share a write to the log and are answered together, ends when it has
+// reached one of these.
+const (
+	batchLimit = 512                   // requests
+	batchBytes = 4 << 20               // of their replies
+	batchTime  = 10 * time.Millisecond // of their execution
+)
 
 // loop is the goroutine that owns the database, until the queue is closed.
 func (d *database) loop() {
 	defer close(d.ended)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var jobs []job
 	for {
-		jobs = d.queue.take(batchLimit, jobs[:0])
-		if len(jobs) == 0 {
+		b := &batch{base: d}
+		if !d.fill(b) {
 			if d.queue.finished() {
 				d.close()
 				return
@@ -88,22 +96,37 @@ func (d *database) loop() {
 			case <-timer.C:
 				d.expireTriggers()
 				d.flush()
+				d.watchStuck()
 			case err := <-d.compact.done():
 				d.endCompaction(err)
 			}
 			continue
 		}
-		b := &batch{base: d}
-		for _, j := range jobs {
-			j.run(b)
-		}
-		clear(jobs)
 		d.runTriggers(b)
 		b.commit()
 		d.attend()
 		d.flush()
+		d.watchStuck()
 		d.maybeCompact()
 	}
+}
+
+// fill executes jobs from the queue until the batch is full or there are none; false: there
+// was none at all.
+func (d *database) fill(b *batch) bool {
+	began := time.Now()
+	n := 0
+	for n < batchLimit && b.bytes < batchBytes && (n == 0 || time.Since(began) < batchTime) {
+		j, ok := d.queue.next(n == 0)
+		if !ok {
+			break
+		}
+		n++
+		if d.run(j, b); j.alone {
+			break
+		}
+	}
+	return n > 0
 }
 
 // attend does what is due beside requests, which may never leave the loop idle.
@@ -167,28 +190,13 @@ func (d *database) forget(s *session) {
 	for _, t := range d.triggersOf(s) {
 		d.dropTrigger(t)
 	}
-}
-
-// catchUp sends a session what was postponed for it.
-func (d *database) catchUp(s *session) {
-	if s.behind.Load() == 0 {
-		return
-	}
-	s.mu.Lock()
-	var late []*monitor
-	for _, m := range s.monitors {
-		if m.base == d && m.pending != nil {
-			late = append(late, m)
-		}
-	}
-	s.mu.Unlock()
-	for _, m := range late {
-		m.flush(d.history.last)
-	}
+	d.writeOff(s)
 }
 
 // close ends everything that the database has.
 func (d *database) close() {
+	d.dropAll() // what requests that were queued last have made
+	d.abandon()
 	d.abandonCompaction()
 	if d.file != nil {
 		if err := d.file.Close(); err != nil {

@@ -30,8 +30,13 @@
 //
 // # Slow peers
 //
-// No peer delays another. Once a session has more than Limits.Queue bytes to send, its
-// monitors stop rendering updates and merge the changes instead, row by row; they are sent
-// as one update when the queue has drained. When even the merged changes are more than
-// Limits.Pending rows the session is closed.
+// No peer delays another. The sessions have their turns in the queue of a database, one
+// request each. Once a session has more than Limits.Queue bytes to send it is held back (see
+// arrears): none of its requests is executed, its reader reads few more of them, and its
+// monitors stop rendering updates and merge the changes instead, row by row. All this goes on
+// when what was queued has been sent. When even the merged changes take more than
+// Limits.Pending bytes the session is closed.
+//
+// What sessions hold of requests that are long is bounded for all together, by Limits.Intake:
+// a single message may have any length up to Limits.Message.
 package server

@@ -224,7 +224,11 @@ func TestRollBackOfBatch(t *testing.T) {
 		d := r.find("things")
 		d.queue.mu.Lock()
 		defer d.queue.mu.Unlock()
-		if n := len(d.queue.jobs); n < 100 {
+		n := 0
+		for _, l := range d.queue.lanes {
+			n += len(l.jobs)
+		}
+		if n < 100 {
 			return fmt.Errorf("%d queued", n)
 		}
 		return nil

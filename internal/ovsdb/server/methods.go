@@ -31,17 +31,17 @@ func (s *session) request(m jsonrpc.Message) {
 			s.answer(m, nil, err)
 			return
 		}
-		s.inOrder(func() { s.reply(m, d.schemaJSON(), nil) })
+		s.inOrder(m, func() { s.reply(m, d.schemaJSON(), nil) })
 	case "list_dbs":
-		s.inOrder(func() { s.reply(m, s.srv.appendNames(nil), nil) })
+		s.inOrder(m, func() { s.reply(m, s.srv.appendNames(nil), nil) })
 	case "get_server_id":
 		s.answer(m, quoted(s.srv.id.String()), nil)
 	case "lock", "steal":
-		s.inOrder(func() { s.reply2(m)(s.lock(m)) })
+		s.inOrder(m, func() { s.reply2(m)(s.lock(m)) })
 	case "unlock":
-		s.inOrder(func() { s.reply2(m)(s.unlock(m)) })
+		s.inOrder(m, func() { s.reply2(m)(s.unlock(m)) })
 	case "set_db_change_aware":
-		s.inOrder(func() { s.reply2(m)(s.setAware(m)) })
+		s.inOrder(m, func() { s.reply2(m)(s.setAware(m)) })
 	case "echo":
 		s.answer(m, m.Params.Raw(), nil)
 	default:
@@ -63,7 +63,7 @@ const (
 
 // answer replies to a request in its turn.
 func (s *session) answer(m jsonrpc.Message, result []byte, err error) {
-	s.inOrder(func() { s.reply(m, result, err) })
+	s.inOrder(m, func() { s.reply(m, result, err) })
 }
 
 // reply replies to a request: with the result if err is nil.
@@ -118,8 +118,11 @@ func (s *session) toDatabase(m jsonrpc.Message, alone bool, run func(*database, 
 	if !s.join(d) {
 		return
 	}
-	s.submit(d, size(m), job{alone: alone, run: func(b *batch) { run(d, s, m, b) }}, func() {
-		s.reply(m, nil, unknownDatabase(m))
+	s.submit(d, job{
+		alone: alone,
+		size:  size(m),
+		run:   func(b *batch) { run(d, s, m, b) },
+		gone:  func() { s.reply(m, nil, unknownDatabase(m)) },
 	})
 }
 
@@ -171,8 +174,11 @@ func (s *session) toMonitor(m jsonrpc.Message, unknown error, run func(*database
 		return
 	}
 	d := mon.base
-	s.submit(d, size(m), job{alone: true, run: func(b *batch) { run(d, s, m, b) }}, func() {
-		s.reply(m, nil, unknown)
+	s.submit(d, job{
+		alone: true,
+		size:  size(m),
+		run:   func(b *batch) { run(d, s, m, b) },
+		gone:  func() { s.reply(m, nil, unknown) },
 	})
 }
 
@@ -182,7 +188,7 @@ func (s *session) cancel(m jsonrpc.Message) {
 		return
 	}
 	id := canonical(m.Params.Index(0))
-	s.inOrder(func() {
+	s.inOrder(m, func() {
 		s.mu.Lock()
 		t := s.waiting[id]
 		s.mu.Unlock()
@@ -221,8 +227,12 @@ func (s *session) lock(m jsonrpc.Message) ([]byte, error) {
 	if s.srv.locks.count(s) >= s.srv.opts.Limits.Locks {
 		return nil, ovsdb.ResourcesError("session has reached its limit of %d locks", s.srv.opts.Limits.Locks)
 	}
+	if !s.keep(len(name)) {
+		return nil, ovsdb.ResourcesError("names of locks of this session are too long together")
+	}
 	owner, victim, claimed := s.srv.locks.claim(s, name, m.Method == "steal")
 	if !claimed {
+		s.release(len(name))
 		return nil, ovsdb.SyntaxError(m.Params, "", `must issue "unlock" before new "%s"`, m.Method)
 	}
 	if victim != nil {
@@ -243,6 +253,7 @@ func (s *session) unlock(m jsonrpc.Message) ([]byte, error) {
 	if !had {
 		return nil, ovsdb.SyntaxError(m.Params, "", `%s: "unlock" without "lock" or "steal"`, m.Method)
 	}
+	s.release(len(name))
 	if next != nil {
 		next.notify("locked", name)
 	}

@@ -17,6 +17,7 @@ type monitor struct {
 
 	group   *group   // the monitors that are shown the same; nil: conditional, rendered alone
 	pending *changes // not sent yet because the session is slow; nil: in step
+	kept    int      // what it counts for in what the session keeps here
 }
 
 // group is the monitors of a database whose updates have equal bodies: one rendering serves
@@ -111,18 +112,16 @@ func (ms *monitors) publish(cs *db.ChangeSet, last ovsdb.UUID) {
 // behind.
 func (ms *monitors) postpone(m *monitor, cs *db.ChangeSet) bool {
 	if m.pending == nil {
-		if m.sess.conn.Backlog() <= ms.limits.Queue {
+		if m.base.arrears[m.sess] == nil && m.sess.conn.Backlog() <= ms.limits.Queue {
 			return false
 		}
 		m.pending = newChanges()
-		m.sess.behind.Add(1)
-		if m.sess.conn.Backlog() == 0 {
-			// It has drained just before it was behind: nobody will say so again.
-			m.base.queue.put(job{alone: true, run: func(*batch) { m.base.catchUp(m.sess) }})
-		}
+		a := m.base.holdBack(m.sess)
+		a.owed = append(a.owed, due{mon: m})
 	}
+	before := m.pending.bytes
 	m.pending.add(cs, m.spec)
-	if m.pending.rows > ms.limits.Pending {
+	if m.sess.postponed.Add(int64(m.pending.bytes-before)) > int64(ms.limits.Pending) {
 		m.sess.abort(errTooSlow)
 	}
 	return true
@@ -134,9 +133,25 @@ func (m *monitor) flush(last ovsdb.UUID) {
 		return
 	}
 	body := m.pending.render(m.spec)
-	m.pending = nil
-	m.sess.behind.Add(-1)
+	m.forgive()
 	m.send(body, last)
+}
+
+// forgive drops what was postponed.
+func (m *monitor) forgive() {
+	if m.pending != nil {
+		m.sess.postponed.Add(-int64(m.pending.bytes))
+		m.pending = nil
+	}
+}
+
+// size is about how many bytes the monitor keeps of its request.
+func (m *monitor) size() int {
+	n := len(m.id) + len(m.key)
+	for _, t := range m.spec.tables {
+		n += t.size
+	}
+	return n
 }
 
 // send queues an update notification with the given body, which may be shared; nil: none.
@@ -169,11 +184,11 @@ func (m *monitor) appendCanceled(dst []byte) []byte {
 
 // parseConditions parses the <monitor-cond-change-requests> for m into new conditions by
 // table.
-func (m *monitor) parseConditions(v wire.Value, schema *ovsdb.DatabaseSchema) (map[*monitorTable]ovsdb.Condition, error) {
+func (m *monitor) parseConditions(v wire.Value, schema *ovsdb.DatabaseSchema) (map[*monitorTable]newCondition, error) {
 	if v.Kind() != wire.Object {
 		return nil, ovsdb.SyntaxError(wire.Value{}, "", "monitor-cond-change-requests must be object")
 	}
-	conds := map[*monitorTable]ovsdb.Condition{}
+	conds := map[*monitorTable]newCondition{}
 	for name, requests := range v.Members() {
 		ts := schema.Tables[name]
 		if ts == nil {
@@ -191,10 +206,16 @@ func (m *monitor) parseConditions(v wire.Value, schema *ovsdb.DatabaseSchema) (m
 			if err != nil {
 				return nil, err
 			}
-			conds[t] = cond
+			conds[t] = newCondition{cond, len(requests.Raw())}
 		}
 	}
 	return conds, nil
+}
+
+// newCondition is a condition for a table of a monitor, and how long the request of it is.
+type newCondition struct {
+	ovsdb.Condition
+	size int
 }
 
 func parseConditionChange(v wire.Value, ts *ovsdb.TableSchema) (ovsdb.Condition, error) {
@@ -216,14 +237,14 @@ func parseConditionChange(v wire.Value, ts *ovsdb.TableSchema) (ovsdb.Condition,
 // changeConditions puts new conditions in place and gives the <table-updates> of what comes
 // into view and what goes out of it, nil if nothing does. The specs of a group are not
 // shared with m while this goes on: the caller has taken m out of its group.
-func (m *monitor) changeConditions(d *db.Database, conds map[*monitorTable]ovsdb.Condition) []byte {
+func (m *monitor) changeConditions(d *db.Database, conds map[*monitorTable]newCondition) []byte {
 	var w updateWriter
 	for t, cond := range conds {
-		if t.cond.Equal(cond) {
+		if t.cond.Equal(cond.Condition) {
 			continue
 		}
 		before := *t
-		t.cond = cond
+		t.cond, t.size = cond.Condition, cond.size
 		for row := range d.Table(t.schema.Name).All() {
 			was, is := before.cond.MatchesAny(row), cond.MatchesAny(row)
 			switch {

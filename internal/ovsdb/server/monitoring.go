@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -11,10 +12,13 @@ import (
 // monitor starts a monitor: monitor, monitor_cond or monitor_cond_since. The answer is the
 // present content, or what changed since the transaction that the client names.
 func (d *database) monitor(s *session, m jsonrpc.Message, _ *batch) {
-	d.catchUp(s)
 	result, err := d.startMonitor(s, m)
-	s.reply(m, result, err)
-	s.answered(size(m), len(result))
+	d.answer(s, m, result, err)
+}
+
+// answer answers a request in flight that is executed alone.
+func (d *database) answer(s *session, m jsonrpc.Message, result []byte, err error) {
+	d.reply(s, appendReply(make([]byte, 0, len(result)+len(m.ID.Raw())+40), m.ID.Raw(), result, err), true, size(m))
 }
 
 func (d *database) startMonitor(s *session, m jsonrpc.Message) ([]byte, error) {
@@ -43,7 +47,7 @@ func (d *database) startMonitor(s *session, m jsonrpc.Message) ([]byte, error) {
 			return nil, err
 		}
 	}
-	mon := &monitor{base: d, sess: s, id: id.Raw(), key: key, spec: spec}
+	mon := &monitor{base: d, sess: s, id: bytes.Clone(id.Raw()), key: key, spec: spec}
 	if err := s.addMonitor(mon); err != nil {
 		return nil, err
 	}
@@ -87,45 +91,50 @@ func (d *database) changesSince(v wire.Value, spec *monitorSpec) (*changes, erro
 // addMonitor gives the session one more monitor.
 func (s *session) addMonitor(m *monitor) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := s.srv.opts.Limits.Monitors; len(s.monitors) >= n {
-		return ovsdb.ResourcesError("session has reached its limit of %d monitors", n)
+	n, limit := len(s.monitors), s.srv.opts.Limits.Monitors
+	s.mu.Unlock()
+	if n >= limit {
+		return ovsdb.ResourcesError("session has reached its limit of %d monitors", limit)
 	}
+	if m.kept = m.size(); !s.keep(m.kept) {
+		return errMonitorSize()
+	}
+	s.mu.Lock()
 	s.monitors[m.key] = m
+	s.mu.Unlock()
 	return nil
+}
+
+func errMonitorSize() error {
+	return ovsdb.ResourcesError("monitors of this session are too large together")
 }
 
 // removeMonitor ends a monitor.
 func (d *database) removeMonitor(m *monitor) {
 	d.monitors.remove(m)
-	if m.pending != nil {
-		m.pending = nil
-		m.sess.behind.Add(-1)
-	}
+	m.forgive()
 	m.sess.mu.Lock()
 	delete(m.sess.monitors, m.key)
 	m.sess.mu.Unlock()
+	m.sess.release(m.kept)
 }
 
 // cancelMonitor is monitor_cancel.
 func (d *database) cancelMonitor(s *session, m jsonrpc.Message, _ *batch) {
-	d.catchUp(s)
-	if mon := s.findMonitor(m.Params.Index(0)); mon != nil {
-		d.removeMonitor(mon)
-		s.reply(m, emptyObject, nil)
-	} else {
-		s.reply(m, nil, errUnknownMonitor)
+	mon := s.findMonitor(m.Params.Index(0))
+	if mon == nil {
+		d.answer(s, m, nil, errUnknownMonitor)
+		return
 	}
-	s.answered(size(m), 0)
+	d.removeMonitor(mon)
+	d.answer(s, m, emptyObject, nil)
 }
 
 // changeMonitor is monitor_cond_change: new conditions, and maybe a new id. What the
 // conditions let in and out of view is sent before the answer.
 func (d *database) changeMonitor(s *session, m jsonrpc.Message, _ *batch) {
-	d.catchUp(s)
 	result, err := d.applyChange(s, m)
-	s.reply(m, result, err)
-	s.answered(size(m), 0)
+	d.answer(s, m, result, err)
 }
 
 func (d *database) applyChange(s *session, m jsonrpc.Message) ([]byte, error) {
@@ -142,6 +151,10 @@ func (d *database) applyChange(s *session, m jsonrpc.Message) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.keep(size(m)) {
+		return nil, errMonitorSize()
+	}
+	mon.flush(d.history.last)
 	d.monitors.remove(mon)
 	body := mon.changeConditions(d.db, conds)
 	if key != mon.key {
@@ -149,8 +162,11 @@ func (d *database) applyChange(s *session, m jsonrpc.Message) ([]byte, error) {
 		delete(s.monitors, mon.key)
 		s.monitors[key] = mon
 		s.mu.Unlock()
-		mon.id, mon.key = id.Raw(), key
+		mon.id, mon.key = bytes.Clone(id.Raw()), key
 	}
+	before := mon.kept
+	mon.kept = mon.size()
+	s.release(size(m) + before - mon.kept)
 	d.monitors.add(mon)
 	mon.send(body, d.history.last)
 	return emptyObject, nil
@@ -175,9 +191,9 @@ func (d *database) dropAll() {
 		all = append(all, m)
 	}
 	for _, m := range all {
-		m.flush(d.history.last)
+		// What a slow peer has not been told of it will not miss: it has to begin anew.
 		if m.sess.aware.Load() {
-			d.send(m.sess, m.appendCanceled(nil))
+			d.reply(m.sess, m.appendCanceled(nil), false, 0)
 		}
 		d.removeMonitor(m)
 	}
@@ -185,10 +201,8 @@ func (d *database) dropAll() {
 
 // convert gives the database another schema, keeping what data fits.
 func (d *database) convert(s *session, m jsonrpc.Message, _ *batch) {
-	d.catchUp(s)
 	err := d.convertTo(s, m)
-	s.reply(m, emptyObject, err)
-	s.answered(size(m), 0)
+	d.answer(s, m, emptyObject, err)
 	if err == nil {
 		d.srv.converted(d)
 	}

@@ -51,6 +51,7 @@ type monitorTable struct {
 	sel     selection       // all that any request for the table selects
 	columns []monitorColumn // what is shown, in the order of columns
 	cond    ovsdb.Condition // a row is shown if it meets any clause; empty: every row
+	size    int             // bytes of what asked for this
 }
 
 type monitorColumn struct {
@@ -69,7 +70,7 @@ func parseMonitorSpec(v wire.Value, schema *ovsdb.DatabaseSchema, proto protocol
 		if ts == nil {
 			return nil, ovsdb.SyntaxError(wire.Value{}, "", "no table named %s", name)
 		}
-		t := &monitorTable{schema: ts}
+		t := &monitorTable{schema: ts, size: len(requests.Raw())}
 		spec.tables[ts] = t
 		var err error
 		if requests.Kind() == wire.Array {

@@ -8,54 +8,111 @@ type job struct {
 	// alone makes the loop end the batch before the job and after it: the job sees nothing
 	// that is not durable, and what it sends comes after what was before.
 	alone bool
+
+	// Of the request of a session, which counts as in flight until answered.
+	sess *session // nil: a job of the server itself
+	size int      // bytes of the message
+	gone func()   // answers in place of run when there is no database any more
 }
 
-// queue holds the jobs of a database. It has no limit of its own: sessions limit what they
-// have in it.
+// queue holds the jobs of a database: those of each session in their order, and the sessions
+// in turn, so that none waits for more than one request of each other. It has no limit of its
+// own: sessions limit what they have in it.
 type queue struct {
 	wake chan struct{} // cap 1: there are jobs, or the queue is closed
 
 	mu     sync.Mutex // guards what follows
-	jobs   []job
+	lanes  map[*session]*lane
+	turns  []*lane // those that have jobs; the first is next
 	closed bool
 }
 
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+// lane is the jobs of one session, or those of the server itself.
+type lane struct {
+	sess *session
+	jobs []job
+}
 
-// put appends a job; false if the queue is closed.
-func (q *queue) put(j job) bool {
+func newQueue() *queue {
+	return &queue{wake: make(chan struct{}, 1), lanes: map[*session]*lane{}}
+}
+
+// put appends jobs of one session; false if the queue is closed.
+func (q *queue) put(jobs ...job) bool {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
 		return false
 	}
-	q.jobs = append(q.jobs, j)
+	l := q.lane(jobs[0].sess)
+	l.jobs = append(l.jobs, jobs...)
 	q.mu.Unlock()
 	q.poke()
 	return true
 }
 
-// take removes up to limit jobs, those before the first that is alone, or that one.
-func (q *queue) take(limit int, dst []job) []job {
+// putBack puts jobs of a session, which were taken, before those that it has in the queue.
+func (q *queue) putBack(jobs []job) {
+	if len(jobs) == 0 {
+		return
+	}
+	q.mu.Lock()
+	l := q.lane(jobs[0].sess)
+	l.jobs = append(jobs, l.jobs...)
+	q.mu.Unlock()
+	q.poke()
+}
+
+// lane returns the lane of a session, which is about to get jobs. The caller holds mu.
+func (q *queue) lane(s *session) *lane {
+	l := q.lanes[s]
+	if l == nil {
+		l = &lane{sess: s}
+		q.lanes[s] = l
+		q.turns = append(q.turns, l)
+	}
+	return l
+}
+
+// next takes the next job; false if there is none, or if it has to be alone but is not the
+// first of its batch.
+func (q *queue) next(first bool) (job, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.turns) == 0 {
+		return job{}, false
+	}
+	l := q.turns[0]
+	j := l.jobs[0]
+	if j.alone && !first {
+		return job{}, false
+	}
+	l.jobs[0] = job{}
+	l.jobs = l.jobs[1:]
+	if len(l.jobs) == 0 {
+		delete(q.lanes, l.sess)
+	}
+	if len(l.jobs) == 0 || len(q.turns) > 1 {
+		q.turns[0] = nil
+		q.turns = q.turns[1:]
+		if len(l.jobs) > 0 {
+			q.turns = append(q.turns, l)
+		}
+	}
+	return j, true
+}
+
+// requests counts those of sessions.
+func (q *queue) requests() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
-	for n < len(q.jobs) && n < limit {
-		if q.jobs[n].alone {
-			if n == 0 {
-				n = 1
-			}
-			break
+	for s, l := range q.lanes {
+		if s != nil {
+			n += len(l.jobs)
 		}
-		n++
 	}
-	dst = append(dst, q.jobs[:n]...)
-	clear(q.jobs[:n])
-	q.jobs = q.jobs[n:]
-	if len(q.jobs) == 0 {
-		q.jobs = nil
-	}
-	return dst
+	return n
 }
 
 // close refuses further jobs. Those in the queue are still taken.
@@ -70,7 +127,7 @@ func (q *queue) close() {
 func (q *queue) finished() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.closed && len(q.jobs) == 0
+	return q.closed && len(q.turns) == 0
 }
 
 func (q *queue) poke() {

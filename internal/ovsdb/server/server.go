@@ -45,6 +45,7 @@ type Server struct {
 	log     *slog.Logger
 	id      ovsdb.UUID
 	locks   *lockTable
+	intake  *intake
 	catalog *database
 	remotes *remotes
 	trim    *trimmer
@@ -77,6 +78,7 @@ func New(opts Options) (*Server, error) {
 		log:      opts.Logger,
 		id:       ovsdb.NewUUID(),
 		locks:    newLockTable(),
+		intake:   newIntake(opts.Limits.Intake),
 		dbs:      map[string]*database{},
 		damage:   map[string]*storage.Recovery{},
 		sessions: map[*session]struct{}{},

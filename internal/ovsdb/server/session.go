@@ -22,10 +22,11 @@ type session struct {
 	access access
 	peerID string // name in the certificate of a TLS peer
 
-	reading atomic.Bool // the reader waits for the peer rather than for the server
-	aware   atomic.Bool // wants to know of changes of the set of databases: set_db_change_aware
-	// behind counts the monitors whose updates are postponed.
-	behind atomic.Int32
+	reading   atomic.Bool  // the reader waits for the peer rather than for the server
+	aware     atomic.Bool  // wants to know of changes of the set of databases: set_db_change_aware
+	stuck     atomic.Int32 // databases that hold something back for it
+	due       atomic.Int64 // bytes of replies in batches under way
+	postponed atomic.Int64 // about the bytes that the updates postponed keep
 
 	where *database // reader only: the database that has the requests not answered yet
 
@@ -34,7 +35,8 @@ type session struct {
 	mu       sync.Mutex // guards what follows
 	inFlight int        // requests in the queue of where
 	bytes    int        // of their messages
-	window   int        // how many may be
+	kept     int        // bytes of the requests that wait or made a monitor, and of the names of locks
+	keptTold int        // what the intake knows of that
 	idle     *sync.Cond // there is less in flight, or the backlog has been sent
 	monitors map[string]*monitor
 	waiting  map[string]*trigger // by canonical request id
@@ -60,17 +62,26 @@ func newSession(srv *Server, nc net.Conn, name string, a access) *session {
 		monitors: map[string]*monitor{},
 		waiting:  map[string]*trigger{},
 		bases:    map[*database]struct{}{},
-		window:   pipeline,
 	}
 	s.idle = sync.NewCond(&s.mu)
-	s.conn = jsonrpc.NewConn(nc, jsonrpc.Options{MaxMessage: srv.opts.Limits.Message, Drained: s.drained})
+	s.conn = jsonrpc.NewConn(nc, jsonrpc.Options{
+		MaxMessage: srv.opts.Limits.Message,
+		Drained:    s.drained,
+		Holds:      func(bytes int) { srv.intake.reads(s, bytes) },
+	})
 	return s
 }
+
+// lastPatience is how long a peer that sends no more may take nothing of its answers.
+const lastPatience = 5 * time.Second
 
 // serve reads requests until the connection ends, and then takes the session apart. It
 // returns why the connection ended.
 func (s *session) serve() error {
 	err := s.read()
+	if errors.As(err, new(net.Error)) {
+		s.abort(err) // the peer is gone: what it has asked for is not done any more
+	}
 	s.finish()
 	return err
 }
@@ -100,8 +111,10 @@ func (s *session) read() error {
 	}
 }
 
-// finish executes what the session still has in a queue, then removes all traces of it.
+// finish executes what the session still has in a queue, as long as its peer takes the answers,
+// then removes all traces of it.
 func (s *session) finish() {
+	s.conn.Hurry(lastPatience)
 	s.waitIdle()
 	s.mu.Lock()
 	s.over = true
@@ -112,8 +125,9 @@ func (s *session) finish() {
 		d.do(func() { d.forget(s) })
 	}
 	s.srv.locks.releaseAll(s, notifyLocked)
+	s.srv.intake.forget(s)
 	// A client that closed its side after its last request still gets the answers.
-	s.conn.CloseSoon(5 * time.Second)
+	s.conn.CloseSoon(lastPatience)
 	<-s.conn.Done()
 }
 
@@ -127,38 +141,69 @@ func (s *session) send(pieces ...[]byte) {
 	_ = s.conn.Send(pieces...)
 }
 
-// submit queues a request whose message has so many bytes to d; gone is called in place of
-// the job if d is gone. What a session may have in flight is limited.
-func (s *session) submit(d *database, size int, j job, gone func()) {
+// submit queues a request of the session to d; its gone is called in place of it if d is gone.
+// What a session may have in flight is limited.
+func (s *session) submit(d *database, j job) {
+	j.sess = s
 	if s.where != d {
 		s.waitIdle()
 		s.where = d
 	}
 	s.mu.Lock()
-	for s.inFlight > 0 && (s.inFlight >= s.window || s.bytes+size > pipelineBytes) {
+	for s.inFlight > 0 && (s.inFlight >= pipeline || s.bytes+j.size > pipelineBytes) {
 		s.idle.Wait()
 	}
 	s.inFlight++
-	s.bytes += size
+	s.bytes += j.size
 	s.mu.Unlock()
+	s.srv.intake.add(s, j.size)
 	if !d.queue.put(j) {
-		s.answered(size, 0)
-		gone()
+		s.answered(j.size)
+		j.gone()
 	}
 }
 
-// answered takes a request off those in flight. Peers that ask for much at once get less of
-// it in advance.
-func (s *session) answered(size, reply int) {
+// answered takes a request off those in flight.
+func (s *session) answered(size int) {
 	s.mu.Lock()
 	s.inFlight--
 	s.bytes -= size
-	s.window = pipeline
-	if reply > bigReply {
-		s.window = 1
-	}
 	s.idle.Broadcast()
 	s.mu.Unlock()
+	s.srv.intake.add(s, -size)
+}
+
+// keep counts bytes that the session keeps after the request that brought them; false: they
+// would be too many.
+func (s *session) keep(bytes int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kept+bytes > s.srv.opts.Limits.Kept {
+		return false
+	}
+	s.kept += bytes
+	s.countKept()
+	return true
+}
+
+// release takes back what keep has counted.
+func (s *session) release(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept -= bytes
+	s.countKept()
+}
+
+// countKept tells the intake of what is kept, if that matters. The caller holds mu.
+func (s *session) countKept() {
+	n := s.kept
+	if n < countedFrom {
+		n = 0
+	}
+	if n != s.keptTold {
+		s.keptTold = n
+		s.srv.intake.keeps(s, n)
+	}
 }
 
 // waitRoom waits while the peer leaves too much of its answers lying: it gets no more until
@@ -169,7 +214,7 @@ func (s *session) waitRoom() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.conn.Backlog() > s.srv.opts.Limits.Queue {
+	for s.conn.Backlog() > s.srv.opts.Limits.Queue && s.conn.WatchDrain() {
 		s.idle.Wait()
 	}
 }
@@ -186,9 +231,9 @@ func (s *session) waitIdle() {
 	s.mu.Unlock()
 }
 
-// inOrder runs f after all requests of the session that came before: in the loop of the
-// database that has some, or else at once.
-func (s *session) inOrder(f func()) {
+// inOrder runs f, which is for the request m, after all requests of the session that came
+// before: in the loop of the database that has some, or else at once.
+func (s *session) inOrder(m jsonrpc.Message, f func()) {
 	s.mu.Lock()
 	busy := s.inFlight > 0
 	s.mu.Unlock()
@@ -196,25 +241,22 @@ func (s *session) inOrder(f func()) {
 		f()
 		return
 	}
-	d := s.where
-	s.submit(d, 0, job{alone: true, run: func(b *batch) {
-		d.catchUp(s)
+	n := size(m)
+	s.submit(s.where, job{alone: true, size: n, gone: f, run: func(*batch) {
 		f()
-		s.answered(0, 0)
-	}}, f)
+		s.answered(n)
+	}})
 }
 
 // drained is called by the writer when everything queued has been sent, or never will be.
 func (s *session) drained() {
 	s.mu.Lock()
 	s.idle.Broadcast()
-	if s.behind.Load() == 0 {
-		s.mu.Unlock()
-		return
-	}
-	bases := make([]*database, 0, len(s.bases))
-	for d := range s.bases {
-		bases = append(bases, d)
+	var bases []*database
+	if s.stuck.Load() > 0 {
+		for d := range s.bases {
+			bases = append(bases, d)
+		}
 	}
 	s.mu.Unlock()
 	for _, d := range bases {

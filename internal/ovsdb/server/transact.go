@@ -45,6 +45,11 @@ func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
 	if d.try(t, b, true) {
 		return
 	}
+	if !s.keep(t.size) {
+		err := ovsdb.ResourcesError("transactions of this session that wait are too large together")
+		b.add(outcome{sess: s, id: t.id, queued: true, size: t.size, refused: err})
+		return
+	}
 	t.key = canonical(m.ID)
 	s.mu.Lock()
 	over := s.over
@@ -55,7 +60,7 @@ func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
 	if !over {
 		d.triggers = append(d.triggers, t)
 	}
-	s.answered(size(m), 0) // the requests behind it need not wait for it
+	s.answered(size(m)) // the requests behind it need not wait for it
 }
 
 // try executes a transaction; false if it waits.
@@ -114,14 +119,33 @@ func (d *database) runTriggers(b *batch) {
 		}
 		seen = len(b.outcomes)
 		for _, t := range slices.Clone(d.triggers) {
-			if !slices.ContainsFunc(t.wait.Tables, func(ts *ovsdb.TableSchema) bool { return tables[ts] }) {
-				continue
-			}
-			if d.try(t, b, false) {
-				d.dropTrigger(t)
+			if slices.ContainsFunc(t.wait.Tables, func(ts *ovsdb.TableSchema) bool { return tables[ts] }) {
+				d.retry(t, b)
 			}
 		}
 	}
+}
+
+// retry executes a transaction that waits again, unless its session gets nothing for now.
+func (d *database) retry(t *trigger, b *batch) {
+	switch {
+	case t.sess.conn.Err() != nil:
+		d.dropTrigger(t)
+	case d.behind(t.sess):
+		d.holdBack(t.sess).retry = true
+	case d.try(t, b, false):
+		d.dropTrigger(t)
+	}
+}
+
+// retryTriggers executes the transactions of a session that wait again.
+func (d *database) retryTriggers(s *session) {
+	b := &batch{base: d}
+	for _, t := range d.triggersOf(s) {
+		d.retry(t, b)
+	}
+	d.runTriggers(b)
+	b.commit()
 }
 
 // expireTriggers executes the transactions whose time is up.
@@ -129,20 +153,21 @@ func (d *database) expireTriggers() {
 	b := &batch{base: d}
 	now := time.Now()
 	for _, t := range slices.Clone(d.triggers) {
-		if t.wait.Timeout >= 0 && now.Sub(t.arrived) >= t.wait.Timeout && d.try(t, b, false) {
-			d.dropTrigger(t)
+		if t.wait.Timeout >= 0 && now.Sub(t.arrived) >= t.wait.Timeout {
+			d.retry(t, b)
 		}
 	}
 	d.runTriggers(b)
 	b.commit()
 }
 
-// untilTimeout is how long the first transaction to time out has.
+// untilTimeout is how long the first transaction to time out has. Those of sessions that get
+// nothing for now are looked at when they do again.
 func (d *database) untilTimeout() time.Duration {
 	left := time.Duration(math.MaxInt64)
 	now := time.Now()
 	for _, t := range d.triggers {
-		if t.wait.Timeout >= 0 {
+		if t.wait.Timeout >= 0 && d.arrears[t.sess] == nil {
 			left = min(left, t.arrived.Add(t.wait.Timeout).Sub(now))
 		}
 	}
@@ -168,6 +193,7 @@ func (d *database) dropTrigger(t *trigger) {
 	t.sess.mu.Lock()
 	delete(t.sess.waiting, t.key)
 	t.sess.mu.Unlock()
+	t.sess.release(t.size)
 }
 
 // cancelTrigger answers a transaction that still waits as RFC 7047, section 4.1.4, says.
@@ -176,6 +202,5 @@ func (d *database) cancelTrigger(t *trigger) {
 		return
 	}
 	d.dropTrigger(t)
-	d.catchUp(t.sess)
-	d.send(t.sess, jsonrpc.AppendError(nil, quoted(string(errCanceled)), t.id))
+	d.reply(t.sess, jsonrpc.AppendError(nil, quoted(string(errCanceled)), t.id), false, 0)
 }

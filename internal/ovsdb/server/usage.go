@@ -8,6 +8,10 @@ type Usage struct {
 	History, HistoryAtoms           int // transactions remembered, and their size
 	Sessions                        int
 	Backlog                         int // bytes that wait to be sent
+	Requests                        int // executed since the start
+	Queued                          int // requests not executed yet
+	Held                            int // about the bytes of replies and updates held back for slow peers
+	Intake                          int // bytes of long requests not answered yet
 }
 
 // Usage counts what the server holds.
@@ -25,13 +29,21 @@ func (s *Server) Usage() Usage {
 			for range d.monitors.all {
 				u.Monitors++
 			}
+			u.Requests += d.requests
+			for _, a := range d.arrears {
+				u.Held += a.held
+				u.Queued += len(a.jobs)
+			}
 		})
+		u.Queued += d.queue.requests()
 	}
+	u.Intake = s.intake.bytes()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u.Sessions = len(s.sessions)
 	for sess := range s.sessions {
 		u.Backlog += sess.conn.Backlog()
+		u.Held += int(sess.postponed.Load())
 	}
 	return u
 }

@@ -12,8 +12,14 @@ var ErrTooLong = errors.New("JSON text too long")
 // Reader splits a stream of JSON texts, with or without white space between
 // them, into single texts.
 type Reader struct {
-	r   io.Reader
-	max int
+	// Holds, if not nil, is called with the size of the buffer when a text is so long that it
+	// has to grow beyond what short texts need, and with 0 when that text has been handed out
+	// or there was an error.
+	Holds func(bytes int)
+
+	r     io.Reader
+	max   int
+	holds bool // Holds was last called with other than 0
 
 	store []byte // the memory of buf
 	buf   []byte // what was read and not handed out yet
@@ -44,30 +50,52 @@ func (r *Reader) Next() ([]byte, error) {
 	for {
 		if r.scan() {
 			if r.at > r.max {
-				return nil, ErrTooLong
+				return nil, r.fail(ErrTooLong)
 			}
 			return r.take(), nil
 		}
 		if r.started && len(r.buf) > r.max {
-			return nil, ErrTooLong
+			return nil, r.fail(ErrTooLong)
 		}
 		if err := r.fill(); err != nil {
 			if err != io.EOF || !r.started {
-				return nil, err
+				return nil, r.fail(err)
 			}
 			if r.scalar {
 				return r.take(), nil
 			}
-			return nil, io.ErrUnexpectedEOF
+			return nil, r.fail(io.ErrUnexpectedEOF)
 		}
 	}
+}
+
+// fail tells that nothing is held any more.
+func (r *Reader) fail(err error) error {
+	r.hold(0)
+	return err
+}
+
+func (r *Reader) hold(bytes int) {
+	if r.Holds == nil || bytes <= handOver && !r.holds {
+		return
+	}
+	r.holds = bytes > handOver
+	if !r.holds {
+		bytes = 0
+	}
+	r.Holds(bytes)
 }
 
 // fill reads more bytes.
 func (r *Reader) fill() error {
 	if len(r.buf) == cap(r.buf) {
 		if 2*len(r.buf) >= len(r.store) {
-			r.store = make([]byte, max(bufferSize, 2*len(r.store)))
+			size := 2 * len(r.store)
+			if most := r.max + bufferSize; len(r.store) < most {
+				size = min(size, most)
+			}
+			r.hold(size)
+			r.store = make([]byte, max(bufferSize, size))
 		}
 		r.buf = r.store[:copy(r.store, r.buf)]
 	}
@@ -97,6 +125,7 @@ func (r *Reader) take() []byte {
 		rest := r.buf[n:]
 		r.store = make([]byte, max(bufferSize, len(rest)))
 		r.buf = r.store[:copy(r.store, rest)]
+		r.hold(len(r.store))
 	}
 	r.at, r.started, r.scalar = 0, false, false
 	return text
