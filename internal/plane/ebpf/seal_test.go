@@ -140,7 +140,7 @@ func TestPortIsSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	p = w.plane(Options{}) // and it is remembered
+	p = w.plane(Options{AllowPorts: []string{"p1"}}) // and it is remembered
 	w.apply(p, basic(), nil)
 	if err := w.vtep.Sysctl("ipv4/conf/p2/rp_filter", "2"); err != nil { // somebody else's word
 		t.Fatal(err)
