@@ -101,7 +101,7 @@ func (r *Reporter) wantMAC(key intent.MACKey) bool {
 func (r *Reporter) buildMACs(tx *hwvtep.Txn) {
 	n := 0
 	for key := range r.todo.macs {
-		if n == maxMACs {
+		if n == maxPart {
 			break
 		}
 		delete(r.todo.macs, key)

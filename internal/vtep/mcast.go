@@ -36,7 +36,12 @@ func (r *Reporter) mcastRowChanged(before, after *hwvtep.McastMACLocal) {
 // its set. The switches of a database share one row for a logical switch; of several the one
 // with the lowest UUID is it, so that all agree. Others' locators are left as they are.
 func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
+	begin := tx.Len()
 	for id := range r.todo.switches {
+		if tx.Len()-begin >= maxPart {
+			return
+		}
+		delete(r.todo.switches, id)
 		before := tx.Len()
 		r.buildMcast(tx, id)
 		if tx.Len() > before {

@@ -15,11 +15,17 @@ func (r *Reporter) buildPorts(tx *hwvtep.Txn) {
 	if !stats && len(r.todo.ports) == 0 {
 		return
 	}
+	begin := tx.Len()
 	for p := range r.c.Ports() {
 		_, marked := r.todo.ports[p.ID]
 		if !stats && !marked {
 			continue
 		}
+		if tx.Len()-begin >= maxPart { // one port needs no more than that
+			r.todo.stats = stats
+			return
+		}
+		delete(r.todo.ports, p.ID)
 		row, ok := r.c.view.PhysicalPort(p.ID)
 		if !ok {
 			continue

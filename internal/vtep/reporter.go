@@ -111,8 +111,9 @@ func (w *work) remove(o *work) {
 	w.strays = w.strays && !o.strays
 }
 
-// maxMACs bounds one transaction. An NVC must be able to get a word in.
-const maxMACs = 5000
+// maxPart bounds each part of a transaction, in operations. An NVC must be able to get a word
+// in: what a part leaves out stays to be done, by the next transaction.
+const maxPart = 5000
 
 // NewReporter returns a reporter beside c, whose rows it shares.
 func NewReporter(c *Compiler, learned Learned) *Reporter {

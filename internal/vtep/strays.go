@@ -29,6 +29,10 @@ func (r *Reporter) buildStrays(tx *hwvtep.Txn) {
 	}
 	before := tx.Len()
 	for id, s := range r.strays {
+		if tx.Len()-before >= maxPart {
+			r.todo.strays = true
+			break
+		}
 		if !s.group {
 			tx.DeleteUcastMACLocal(id)
 		} else if others := slices.DeleteFunc(slices.Clone(r.c.sets[s.set]), r.ours); len(others) < len(r.c.sets[s.set]) {

@@ -17,7 +17,8 @@ var noBFD = map[string]string{"enabled": "false", "info": "this VTEP does not ru
 // that they have found goes meanwhile.
 const tunnelGrace = 5 * time.Second
 
-// maxTunnels bounds one transaction, as maxMACs does.
+// maxTunnels is how many rows a transaction inserts. It is fewer than maxPart, as each takes a
+// part of the time that applying a new peer does.
 const maxTunnels = 1000
 
 // buildTunnels sees to it that there is a Tunnel row for every peer that rows of active
@@ -41,7 +42,11 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 		if !ok {
 			continue
 		}
-		r.buildBFDStatus(tx, &t)
+		if tx.Len()-before < maxPart {
+			r.buildBFDStatus(tx, &t)
+		} else {
+			r.todo.tunnels = true
+		}
 		peer := r.c.addrOf(t.Remote)
 		byPeer[peer] = append(byPeer[peer], t)
 	}
@@ -61,7 +66,11 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.localLocator(tx), Remote: r.c.byAddr[peer][0]}))
 		}
 		for _, t := range rows { // our address may have changed
-			if !r.isLocal(t.Local) {
+			switch {
+			case r.isLocal(t.Local):
+			case tx.Len()-before >= maxPart:
+				r.todo.tunnels = true
+			default:
 				tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{Local: r.localLocator(tx)}, hwvtep.TunnelLocal)
 			}
 		}
@@ -97,6 +106,9 @@ func (r *Reporter) surplus(rows map[netip.Addr][]hwvtep.Tunnel) []UUID {
 	}
 	r.idle = idle
 	slices.SortFunc(gone, compareUUIDs)
+	if len(gone) > maxPart {
+		gone, r.todo.tunnels = gone[:maxPart], true
+	}
 	return gone
 }
 
