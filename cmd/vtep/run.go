@@ -40,6 +40,7 @@ type vtepRun struct {
 	connect         string // an external server; empty: the embedded one
 	plane           string
 	pinDir          string
+	direct          string
 	noDirect        bool
 	tcFilter        bool
 	tunnelIP        string
@@ -112,7 +113,8 @@ func (r *vtepRun) options() []daemon.Option {
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
 		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
 		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
-		daemon.Flag("no-direct", "ebpf plane: leave encapsulation and decapsulation to the kernel's vxlan device", &r.noDirect),
+		daemon.String("direct", "auto|on|off", "ebpf plane: encapsulate and decapsulate in the programs, past the kernel's firewall; auto: unless policies of IPsec cover the tunnels", &r.direct),
+		daemon.Flag("no-direct", "the same as --direct=off", &r.noDirect),
 		daemon.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
 		daemon.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		daemon.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
@@ -152,6 +154,15 @@ func (r *vtepRun) check(names []string) error {
 	}
 	if r.plane != "ebpf" && r.plane != "memory" {
 		return fmt.Errorf("--plane=%s: not one of ebpf and memory", r.plane)
+	}
+	if r.noDirect {
+		if r.direct != "" && r.direct != "off" {
+			return fmt.Errorf("--direct=%s and --no-direct exclude each other", r.direct)
+		}
+		r.direct = "off"
+	}
+	if _, ok := directModes[r.direct]; !ok {
+		return fmt.Errorf("--direct=%s: not one of auto, on and off", r.direct)
 	}
 	if r.connect != "" && r.db != "" {
 		return errors.New("--db and --connect exclude each other: with --connect the database is the other server's")
@@ -281,6 +292,9 @@ func (r *vtepRun) withdraw(a *agent.Agent) {
 	}
 }
 
+// directModes are the values of --direct.
+var directModes = map[string]ebpf.Direct{"": ebpf.DirectAuto, "auto": ebpf.DirectAuto, "on": ebpf.DirectOn, "off": ebpf.DirectOff}
+
 // openPlane makes the plane that the command line names.
 func (r *vtepRun) openPlane() (plane.Plane, error) {
 	if r.plane == "memory" {
@@ -291,5 +305,5 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 		return fabric.Open(), nil
 	}
 	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
-		NoDirectEncap: r.noDirect, NoDirectDecap: r.noDirect, Classic: r.tcFilter, AllowPorts: r.allowPorts})
+		Direct: directModes[r.direct], Classic: r.tcFilter, AllowPorts: r.allowPorts})
 }

@@ -172,13 +172,20 @@ func (p *Plane) stageDecap(c intent.Change[intent.Tunnel, intent.SwitchID]) {
 		return
 	}
 	key := vtepTunnelKey{Ip: ipNumber(c.Key.Peer), Vni: c.Key.VNI}
+	_, had := p.tDecaps.want[key]
 	if c.New != nil {
 		if dom := p.byUUID[*c.New]; dom != nil {
 			p.tDecaps.set(key, dom.bd)
+			if !had {
+				p.countSource(key.Ip, 1)
+			}
 			return
 		}
 	}
 	p.tDecaps.del(key)
+	if had {
+		p.countSource(key.Ip, -1)
+	}
 }
 
 // stageAnySource makes the decap entries that hold for every source: one for each VNI that
@@ -215,8 +222,8 @@ func (p *Plane) install() error {
 		return err
 	}
 	for _, write := range []func() error{
-		p.writeSettings, p.writeOrigin,
-		p.tSwitches.put, p.tPeers.put, p.tMembers.put, p.tBindings.put,
+		// Peers first: the settings may open the short way, which some of them must not take.
+		p.tSwitches.put, p.tPeers.put, p.writeSettings, p.writeOrigin, p.tMembers.put, p.tBindings.put,
 		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
 	} {
 		if err := write(); err != nil {

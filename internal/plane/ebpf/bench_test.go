@@ -38,7 +38,7 @@ func BenchmarkGateway(b *testing.B) {
 	bridge := newGateway(b, "bridge")
 	bridge.makeBridge(b)
 	ways := []*gateway{bridge}
-	for name, o := range map[string]Options{"long": {NoDirectEncap: true, NoDirectDecap: true}, "direct": {}} {
+	for name, o := range map[string]Options{"long": {Direct: DirectOff}, "direct": {}} {
 		g := newGateway(b, name)
 		g.makePlane(b, o)
 		ways = append(ways, g)

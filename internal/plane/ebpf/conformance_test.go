@@ -17,7 +17,7 @@ import (
 
 // modes are the ways in which the plane can do its work; forwarding must be the same.
 var modes = map[string]Options{
-	"vxlan device": {NoDirectEncap: true, NoDirectDecap: true},
+	"vxlan device": {Direct: DirectOff},
 	"direct":       {},
 	"tc filter":    {Classic: true},
 }

@@ -62,6 +62,10 @@ func (p *Plane) learned(b []byte) {
 	bd, slot, gen := binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[12:]), binary.NativeEndian.Uint32(b[16:])
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if bd == 0 {
+		p.lookSoon()
+		return
+	}
 	if s, ok := p.sighting(bd, [6]byte(b[4:10]), slot, gen); ok {
 		p.queue.add(plane.Event{Kind: plane.Seen, Sighting: s})
 	}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
@@ -15,7 +16,8 @@ import (
 type space struct {
 	ns    netns.NsHandle
 	inode uint64
-	links *netlink.Handle // its sockets are of this namespace for good
+	links *netlink.Handle          // its sockets are of this namespace for good
+	raw   map[int]*nl.SocketHandle // by family of netlink, for what links can't do; likewise
 }
 
 func openSpace() (*space, error) {
@@ -35,7 +37,26 @@ func openSpace() (*space, error) {
 		ns.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	return &space{ns, inode, links}, nil
+	s := &space{ns, inode, links, map[int]*nl.SocketHandle{}}
+	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM} {
+		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), family)
+		if errors.Is(err, unix.EPROTONOSUPPORT) {
+			continue // a kernel without IPsec
+		}
+		if err != nil {
+			s.close()
+			return nil, fmt.Errorf("open netlink socket: %w", err)
+		}
+		s.raw[family] = &nl.SocketHandle{Socket: socket}
+	}
+	return s, nil
+}
+
+// request makes a request to be executed on one of the raw sockets.
+func (s *space) request(family, kind, flags int) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(kind, flags)
+	req.Sockets = map[int]*nl.SocketHandle{family: s.raw[family]}
+	return req
 }
 
 func inodeOf(ns netns.NsHandle) (uint64, error) {
@@ -78,5 +99,8 @@ func (s *space) run(f func() error) error {
 
 func (s *space) close() {
 	s.links.Close()
+	for _, h := range s.raw {
+		h.Close()
+	}
 	s.ns.Close()
 }

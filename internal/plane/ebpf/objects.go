@@ -187,6 +187,7 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 			old.Close()
 		}
 	}
+	spec.Maps["paths"].MaxEntries = spec.Maps["peers"].MaxEntries
 	var o vtepObjects
 	err = spec.LoadAndAssign(&o, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.maps()}})
 	if err != nil {
@@ -199,12 +200,14 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 	return &o, nil
 }
 
-// mapQuotas maps the quotas into memory, for atomic changes beside the programs'.
-func mapQuotas(m *ebpf.Map) ([]byte, []vtepQuota, error) {
-	size := int(unsafe.Sizeof(vtepQuota{})) * int(m.MaxEntries())
+// mapArray maps an array into memory, for atomic changes beside the programs'. The size of T
+// must be a multiple of 8.
+func mapArray[T any](m *ebpf.Map) ([]byte, []T, error) {
+	var element T
+	size := int(unsafe.Sizeof(element)) * int(m.MaxEntries())
 	mem, err := unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return nil, nil, fmt.Errorf("map quotas into memory: %w", err)
+		return nil, nil, fmt.Errorf("map %v into memory: %w", m, err)
 	}
-	return mem, unsafe.Slice((*vtepQuota)(unsafe.Pointer(&mem[0])), m.MaxEntries()), nil
+	return mem, unsafe.Slice((*T)(unsafe.Pointer(&mem[0])), m.MaxEntries()), nil
 }

@@ -42,6 +42,7 @@ func (p *Plane) vxlanName() string { return "vtep" + hash(p.opts.Name) }
 
 // configureOverlay brings device and settings to what ip and anySource say.
 func (p *Plane) configureOverlay(s *intent.State) {
+	p.coveredIn = nil
 	p.overlay.ip, p.overlay.refused, p.overlay.anySource = netip.Addr{}, netip.Addr{}, s.AcceptAnySource
 	if s.TunnelIP.Is4() {
 		p.overlay.ip = s.TunnelIP
@@ -179,10 +180,10 @@ func (p *Plane) writeSettings() error {
 	if p.overlay.anySource {
 		s.Flags |= configAnySource
 	}
-	if !p.opts.NoDirectEncap {
+	if p.directOut() {
 		s.Flags |= configDirectEncap
 	}
-	if !p.opts.NoDirectDecap {
+	if p.directIn() {
 		s.Flags |= configDirectDecap
 	}
 	if s == p.settings {
@@ -212,7 +213,7 @@ func (p *Plane) attachUnderlays() {
 	}
 	p.rerouted = false
 	want := map[int]bool{}
-	if !p.opts.NoDirectDecap && p.overlay.ip.IsValid() && p.overlay.err == nil {
+	if p.opts.Direct != DirectOff && p.overlay.ip.IsValid() && p.overlay.err == nil {
 		for _, pr := range p.peers {
 			if d := p.devices.byIndex[pr.device]; d.ethernet && p.portOf(d.index) == nil {
 				want[d.index] = true

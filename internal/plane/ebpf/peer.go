@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -16,6 +14,8 @@ type peer struct {
 	number uint32 // index of the peers map; 0: they ran out, its route is not watched
 	refs   int
 	device int // ifindex by which it is reached; 0: not known
+
+	covered bool // by a policy of IPsec
 }
 
 // takePeer counts one more user of the peer at addr.
@@ -29,6 +29,7 @@ func (p *Plane) takePeer(addr netip.Addr) *peer {
 		}
 		p.peers[ip] = pr
 		p.resolve(pr)
+		p.lookSoon() // frames may go there already
 	}
 	pr.refs++
 	return pr
@@ -67,59 +68,82 @@ func (p *Plane) target(t intent.Tunnel) (vtepTarget, bool) {
 	return vtepTarget{Ip: pr.ip, Vni: t.VNI, Id: pr.number}, true
 }
 
-// resolve asks the host for the route to the peer.
-func (p *Plane) resolve(pr *peer) {
+// resolve asks the host for the route to the peer. It gives the number of questions.
+func (p *Plane) resolve(pr *peer) int {
 	entry := vtepPeer{Ip: pr.ip}
-	pr.device = 0
+	device := pr.device
+	pr.device, pr.covered = 0, false
+	asked := 0
 	delete(p.unreachable, pr.ip)
-	p.rerouted = true
 	if p.overlay.ip.IsValid() {
-		if err := p.route(pr, &entry); err != nil {
+		var err error
+		if asked, err = p.route(pr, &entry); err != nil {
 			p.unreachable[pr.ip] = problem.Errorf(problem.NoRoute, "add a route", "there is no route to it: %w", err)
 		}
+	}
+	if pr.device != device || p.tPeers.want[pr.number].Mtu != entry.Mtu {
+		p.rerouted = true
 	}
 	if pr.number != 0 {
 		p.tPeers.set(pr.number, entry)
 	}
+	return asked
 }
 
 // route fills in what the programs need to know of the way to the peer.
-func (p *Plane) route(pr *peer, entry *vtepPeer) error {
-	var o netlink.RouteGetOptions
+func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
+	f := question{to: ipOf(entry.Ip)}
 	if p.devices.local(p.overlay.ip) {
-		o.SrcAddr = p.overlay.ip.AsSlice()
+		f.from = p.overlay.ip
 	}
-	to := ipOf(entry.Ip).AsSlice()
-	routes, err := p.space.links.RouteGetWithOptions(to, &o)
-	if err != nil || len(routes) == 0 {
-		return err
+	w, asked, err := p.space.way(f, p.rulesByPort())
+	if err != nil {
+		return asked, err
 	}
-	r := &routes[0]
-	dev := p.devices.byIndex[r.LinkIndex]
-	pr.device, entry.Mtu = r.LinkIndex, uint32(dev.mtu)
-	if r.MTU != 0 {
-		entry.Mtu = uint32(r.MTU)
+	dev := p.devices.byIndex[w.device]
+	pr.device, entry.Mtu = w.device, uint32(dev.mtu)
+	if w.mtu != 0 && (dev.mtu == 0 || w.mtu < entry.Mtu) {
+		entry.Mtu = w.mtu
+	}
+	if pr.covered = p.policies.coversOut(p.overlay.ip, f.to); pr.covered {
+		if mtu := p.space.protectedMTU(f.from, f.to); mtu != 0 {
+			entry.Mtu = min(entry.Mtu, mtu)
+		}
+		if p.opts.Direct != DirectOn {
+			return asked, nil
+		}
 	}
 	// The rest is for the short way out. It is for Ethernet and an IPv4 next hop only, and
 	// of several next hops the kernel has to choose, flow by flow.
-	if p.opts.NoDirectEncap || !dev.ethernet || r.Via != nil || r.Encap != nil {
-		return nil
+	if p.opts.Direct == DirectOff || !dev.ethernet || !w.one {
+		return asked, nil
 	}
-	o.FIBMatch = true
-	if entries, err := p.space.links.RouteGetWithOptions(to, &o); err != nil || len(entries) != 1 || len(entries[0].MultiPath) > 1 {
-		return nil
+	hop := f.to
+	if w.gateway.IsValid() {
+		hop = w.gateway
 	}
-	hop := ipOf(entry.Ip).As4()
-	if gw := r.Gw.To4(); gw != nil {
-		hop = [4]byte(gw)
+	b := hop.As4()
+	entry.Ifindex = uint32(w.device)
+	entry.Gateway = binary.NativeEndian.Uint32(b[:]) // as a header has it
+	return asked, nil
+}
+
+// rulesByPort says whether some rule looks at source ports.
+func (p *Plane) rulesByPort() bool {
+	if p.byPort == nil {
+		found, err := p.space.portRules()
+		if err != nil {
+			p.log.Warn("rules are not known, so that no short way is taken", "err", err)
+			found = true
+		}
+		p.byPort = &found
 	}
-	entry.Ifindex = uint32(r.LinkIndex)
-	entry.Gateway = binary.NativeEndian.Uint32(hop[:]) // as a header has it
-	return nil
+	return *p.byPort
 }
 
 // resolvePeers looks all routes up again, after something changed about them.
 func (p *Plane) resolvePeers() {
+	p.reviewPolicies()
 	for _, pr := range p.peers {
 		p.resolve(pr)
 	}

@@ -13,7 +13,7 @@
 //
 //	pump    queue of events -> Events()
 //	learner ring buffer of the programs -> queue
-//	watcher netlink -> devices, addresses, routes; repairs; -> queue
+//	watcher netlink -> devices, addresses, routes, policies of IPsec; repairs; -> queue
 //
 // All of them and the agent share Plane.mu. Nothing blocks while it is held.
 package ebpf
@@ -50,9 +50,7 @@ type Options struct {
 	// AllowPorts are names of devices that may be ports although the machine itself needs them:
 	// they have addresses of it, or its default route, or tunnels take them.
 	AllowPorts []string
-	// NoDirectEncap and NoDirectDecap send every frame by the vxlan device; otherwise the
-	// programs add and take off the outer headers of simple ones themselves.
-	NoDirectEncap, NoDirectDecap bool
+	Direct     Direct // whether the programs add and take off the outer headers themselves
 
 	// Most entries of the large tables; 0: the default. Maps that are pinned already keep
 	// their size.
@@ -62,22 +60,35 @@ type Options struct {
 	MaxFloodSets int // 131072
 }
 
+// Direct says when the short ways are used, on which the programs add and take off the outer
+// headers of simple frames themselves. The long way is by the vxlan device.
+type Direct uint8
+
+const (
+	DirectAuto Direct = iota // but where the host's policies of IPsec have to see the packets
+	DirectOn                 // whatever policies there are
+	DirectOff                // never
+)
+
 // Plane is a plane.Plane.
 type Plane struct {
-	opts  Options
-	log   *slog.Logger
-	pins  *pins
-	space *space
-	objs  *vtepObjects
-	ring  *ringbuf.Reader
-	watch *nl.NetlinkSocket
-	queue *queue
-	wg    sync.WaitGroup // learner, watcher
-	ready chan struct{}  // closed by the first Apply that succeeds
-	stop  chan struct{}  // closed by Close
+	opts        Options
+	log         *slog.Logger
+	pins        *pins
+	space       *space
+	objs        *vtepObjects
+	ring        *ringbuf.Reader
+	watch       *nl.NetlinkSocket
+	policyWatch *nl.NetlinkSocket // nil: a kernel without IPsec
+	queue       *queue
+	wg          sync.WaitGroup // learner, watcher
+	ready       chan struct{}  // closed by the first Apply that succeeds
+	stop        chan struct{}  // closed by Close
 
 	quotaMemory []byte      // what quotas is a view of
 	quotas      []vtepQuota // shared with the programs: atomic access only
+	pathMemory  []byte      // what paths is a view of
+	paths       []vtepPath  // shared with the programs: atomic access only
 
 	mu     sync.Mutex // guards everything below
 	closed bool
@@ -117,6 +128,15 @@ type Plane struct {
 	origin      vtepOrigin  // as written last
 	reroute     *time.Timer // resolves all peers a moment after a route change; nil: none pending
 	capacityErr error       // numbers ran out
+
+	byPort      *bool // rules look at source ports; nil: to be found out
+	policies    policies
+	policyDoubt bool           // the policies have changed since
+	sources     map[uint32]int // number of decaps by their source
+	coveredIn   *bool          // what comes from some of sources is covered by a policy; nil: to be found out
+
+	due       []*peer     // those to be looked up again
+	lookAgain *time.Timer // does so; nil: none pending
 }
 
 // tables are the maps that the agent writes.
@@ -170,7 +190,10 @@ func New(o Options) (_ *Plane, err error) {
 	if err = p.checkOwner(); err != nil {
 		return nil, err
 	}
-	if p.quotaMemory, p.quotas, err = mapQuotas(p.objs.Quotas); err != nil {
+	if p.quotaMemory, p.quotas, err = mapArray[vtepQuota](p.objs.Quotas); err != nil {
+		return nil, err
+	}
+	if p.pathMemory, p.paths, err = mapArray[vtepPath](p.objs.Paths); err != nil {
 		return nil, err
 	}
 	if p.ring, err = ringbuf.NewReader(p.objs.Events); err != nil {
@@ -190,9 +213,15 @@ func New(o Options) (_ *Plane, err error) {
 	if err = p.startWatch(); err != nil {
 		return nil, err
 	}
+	if err = p.startPolicies(); err != nil {
+		return nil, err
+	}
 	go p.queue.pump()
 	p.wg.Go(p.learner)
 	p.wg.Go(p.watcher)
+	if p.policyWatch != nil {
+		p.wg.Go(p.policyWatcher)
+	}
 	return p, nil
 }
 
@@ -271,10 +300,16 @@ func (p *Plane) Close() error {
 	if p.overlay.revive != nil {
 		p.overlay.revive.Stop()
 	}
+	if p.lookAgain != nil {
+		p.lookAgain.Stop()
+	}
 	p.mu.Unlock()
 
 	err := p.ring.Flush() // ends the learner
 	p.watch.Close()       // ends the watcher
+	if p.policyWatch != nil {
+		p.policyWatch.Close()
+	}
 	if err == nil {
 		p.wg.Wait()
 	}
@@ -297,10 +332,15 @@ func (p *Plane) release() {
 	for index := range p.attachments {
 		p.letGo(index)
 	}
-	p.quotas = nil
-	if p.quotaMemory != nil {
-		unix.Munmap(p.quotaMemory)
-		p.quotaMemory = nil
+	if p.policyWatch != nil {
+		p.policyWatch.Close()
+	}
+	p.quotas, p.paths = nil, nil
+	for _, m := range []*[]byte{&p.quotaMemory, &p.pathMemory} {
+		if *m != nil {
+			unix.Munmap(*m)
+			*m = nil
+		}
 	}
 	if p.objs != nil {
 		p.objs.Close()

@@ -121,7 +121,8 @@ func (p *Plane) adopt(c *contents) {
 	p.bySlot, p.unserved, p.dirty = map[uint32]*binding{}, map[intent.BindingKey]*binding{}, nil
 	p.rerouted = true
 	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
-	p.peers, p.unreachable = map[uint32]*peer{}, map[uint32]error{}
+	p.peers, p.unreachable, p.due = map[uint32]*peer{}, map[uint32]error{}, nil
+	p.sources, p.coveredIn = map[uint32]int{}, nil
 	p.lists = map[vtepMacKey]list{}
 	p.retired, p.leaving, p.idlePeers = nil, nil, nil
 	p.overlay.anyVNI, p.overlay.underlays = nil, nil

@@ -22,12 +22,19 @@ const (
 // runAt runs a program on bytes, as if they had come in at the device.
 func runAt(t testing.TB, n *namespace.Namespace, prog *ebpf.Program, dev string, in []byte) (ret uint32, out []byte) {
 	t.Helper()
+	return runMarked(t, n, prog, dev, in, 0)
+}
+
+// runMarked is runAt for a frame that has a mark of the host's (SO_MARK, and the like).
+func runMarked(t testing.TB, n *namespace.Namespace, prog *ebpf.Program, dev string, in []byte, mark uint32) (ret uint32, out []byte) {
+	t.Helper()
 	err := n.Do(func() error {
 		ifi, err := net.InterfaceByName(dev)
 		if err != nil {
 			return err
 		}
-		ctx := make([]byte, 192)                                   // struct __sk_buff
+		ctx := make([]byte, 192) // struct __sk_buff
+		binary.NativeEndian.PutUint32(ctx[8:], mark)
 		binary.NativeEndian.PutUint32(ctx[36:], uint32(ifi.Index)) // ingress_ifindex
 		binary.NativeEndian.PutUint32(ctx[40:], uint32(ifi.Index)) // ifindex
 		out = make([]byte, len(in)+256)

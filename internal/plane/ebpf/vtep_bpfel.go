@@ -74,6 +74,12 @@ type vtepOrigin struct {
 	Physical [16]uint8
 }
 
+type vtepPath struct {
+	_     structs.HostLayout
+	State uint32
+	Zero  uint32
+}
+
 type vtepPeer struct {
 	_       structs.HostLayout
 	Ip      uint32
@@ -96,6 +102,12 @@ type vtepRemote struct {
 	Ip   uint32
 	Vni  uint32
 	Peer uint32
+}
+
+type vtepSender struct {
+	_    structs.HostLayout
+	Slot uint32
+	Ip   [4]uint32
 }
 
 type vtepSettings struct {
@@ -149,10 +161,12 @@ const (
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
 	vtepMapOrigin        = "origin"
+	vtepMapPaths         = "paths"
 	vtepMapPeers         = "peers"
 	vtepMapQuotas        = "quotas"
 	vtepMapRemotes       = "remotes"
 	vtepMapSwitches      = "switches"
+	vtepMapTold          = "told"
 	vtepProgVtepOverlay  = "vtep_overlay"
 	vtepProgVtepPort     = "vtep_port"
 	vtepProgVtepProbe    = "vtep_probe"
@@ -223,10 +237,12 @@ type vtepMapSpecs struct {
 	Locals   *ebpf.MapSpec `ebpf:"locals"`
 	Members  *ebpf.MapSpec `ebpf:"members"`
 	Origin   *ebpf.MapSpec `ebpf:"origin"`
+	Paths    *ebpf.MapSpec `ebpf:"paths"`
 	Peers    *ebpf.MapSpec `ebpf:"peers"`
 	Quotas   *ebpf.MapSpec `ebpf:"quotas"`
 	Remotes  *ebpf.MapSpec `ebpf:"remotes"`
 	Switches *ebpf.MapSpec `ebpf:"switches"`
+	Told     *ebpf.MapSpec `ebpf:"told"`
 }
 
 // vtepVariableSpecs contains global variables before they are loaded into the kernel.
@@ -267,10 +283,12 @@ type vtepMaps struct {
 	Locals   *ebpf.Map `ebpf:"locals"`
 	Members  *ebpf.Map `ebpf:"members"`
 	Origin   *ebpf.Map `ebpf:"origin"`
+	Paths    *ebpf.Map `ebpf:"paths"`
 	Peers    *ebpf.Map `ebpf:"peers"`
 	Quotas   *ebpf.Map `ebpf:"quotas"`
 	Remotes  *ebpf.Map `ebpf:"remotes"`
 	Switches *ebpf.Map `ebpf:"switches"`
+	Told     *ebpf.Map `ebpf:"told"`
 }
 
 func (m *vtepMaps) Close() error {
@@ -287,10 +305,12 @@ func (m *vtepMaps) Close() error {
 		m.Locals,
 		m.Members,
 		m.Origin,
+		m.Paths,
 		m.Peers,
 		m.Quotas,
 		m.Remotes,
 		m.Switches,
+		m.Told,
 	)
 }
 

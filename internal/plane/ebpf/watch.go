@@ -22,7 +22,7 @@ func (p *Plane) startWatch() error {
 	var err error
 	p.watch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_ROUTE,
 		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
-		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_TC)
+		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_NEXTHOP, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_TC)
 	if err != nil {
 		return fmt.Errorf("watch network devices: %w", err)
 	}
@@ -78,6 +78,11 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 		}
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		p.addressChanged(m)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		p.byPort = nil
+		p.rerouteSoon()
+	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
+		p.rerouteSoon()
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		if isDefault(m.Data) {
 			p.defaultsChanged()
@@ -102,7 +107,9 @@ func (p *Plane) deviceIs(d device) {
 		p.portChanged(d.name)
 		p.belowChanged(old, d)
 	})
-	p.rerouteSoon()
+	if d.name != p.vxlanName() { // no peer is reached by it
+		p.rerouteSoon()
+	}
 }
 
 func (p *Plane) deviceGone(index int) {
@@ -216,7 +223,7 @@ func parseAddress(b []byte) (int, netip.Addr, bool) {
 const rerouteDelay = 50 * time.Millisecond
 
 func (p *Plane) rerouteSoon() {
-	if p.reroute != nil || len(p.peers) == 0 {
+	if p.reroute != nil || len(p.peers) == 0 && !p.policyDoubt {
 		return
 	}
 	p.reroute = time.AfterFunc(rerouteDelay, func() {
@@ -236,6 +243,7 @@ func (p *Plane) rerouteSoon() {
 
 // resync reads everything anew, after messages were lost.
 func (p *Plane) resync() {
+	p.byPort = nil
 	p.tellOfReport(func() {
 		if err := p.loadDevices(); err != nil {
 			p.log.Error("reading the network devices failed", "err", err)

@@ -112,10 +112,12 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 
 	if (!cfg || !cfg->tunnel_ip || s->tagged)
 		return redirect_tunnel(skb, t, s); // it knows why not
+	use_path(t->id);
 	p = bpf_map_lookup_elem(&peers, &t->id);
 	if (p && !fits_tunnel(p, t->ip, s))
 		return too_big(skb, slot, p->mtu - OUTER_HEADERS - ETH_HLEN, s);
-	if (cfg->flags & CONFIG_DIRECT_ENCAP) {
+	// A mark may be what the host's rules choose the route by.
+	if (cfg->flags & CONFIG_DIRECT_ENCAP && !skb->mark) {
 		result = encapsulate(skb, t, cfg->tunnel_ip);
 		if (result != LONG_WAY)
 			return result;

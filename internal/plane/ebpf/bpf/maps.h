@@ -193,8 +193,7 @@ struct quota {
 	__u32 count;
 	__u32 refused; // sightings not learned because of the limit
 	__u32 lost;    // index 0 only: events that did not fit into the ring
-	__u64 told;    // when a host was last told that its packet is too big; index 0: when
-	               // the agent last heard of a refused MAC
+	__u64 told;    // index 0 only: when the agent last heard of a refused MAC
 };
 
 struct {
@@ -206,7 +205,7 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } quotas SEC(".maps");
 
-// A MAC is new on, or moved to, a binding.
+// A MAC is new on, or moved to, a binding. Or, if bd is 0: the peer `slot` is in use again.
 struct sighting {
 	__u32 bd;
 	__u8 mac[ETH_ALEN];
@@ -252,6 +251,42 @@ struct {
 	__type(value, struct peer);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } peers SEC(".maps");
+
+// Whether frames go to a peer, for the agent to look its way up again now and then: of what
+// routers say of a path's MTU, and of when the kernel forgets it, nothing else tells.
+enum path_state {
+	PATH_IDLE,    // none did; the next one is an event
+	PATH_WATCHED, // none since the agent looked; it will look again by itself
+	PATH_USED,    // some did since
+};
+
+struct path {
+	__u32 state; // enum path_state
+	__u32 zero;
+};
+
+// Not pinned: it is of no use to anybody but the process that maps it.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384); // as peers
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32); // peer
+	__type(value, struct path);
+} paths SEC(".maps");
+
+// When a sender was last told that its packets are too big. Those that were not told for
+// the longest time give way to others.
+struct sender {
+	__u32 slot;
+	__be32 ip[4]; // IPv4: the first
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct sender);
+	__type(value, __u64); // CLOCK_MONOTONIC, ns
+} told SEC(".maps");
 
 // ---- flooding --------------------------------------------------------------------------
 

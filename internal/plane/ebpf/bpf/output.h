@@ -77,6 +77,31 @@ static __always_inline int fits_tunnel(struct peer *p, __u32 ip, struct size *s)
 	return p->ip != ip || !p->mtu || s->largest + OUTER_HEADERS <= p->mtu;
 }
 
+// The rare part of use_path.
+static __noinline int path_used(__u32 peer)
+{
+	struct path *h = bpf_map_lookup_elem(&paths, &peer);
+	struct sighting s = {.slot = peer};
+	__u32 was;
+
+	if (!h)
+		return 0;
+	was = h->state;
+	h->state = PATH_USED;
+	if (was == PATH_IDLE && bpf_ringbuf_output(&events, &s, sizeof(s), 0))
+		h->state = PATH_IDLE; // no room: the next frame tries again
+	return 0;
+}
+
+// Notes that a frame goes to the peer, or would if it were smaller.
+static __always_inline void use_path(__u32 peer)
+{
+	struct path *h = bpf_map_lookup_elem(&paths, &peer);
+
+	if (h && h->state != PATH_USED)
+		path_used(peer);
+}
+
 // Checks, and tells the vxlan device where the frame is to go. 0 or the result of drop.
 static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
 {
@@ -90,6 +115,7 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 		return drop(DROP_NO_TUNNEL);
 	if (s->tagged)
 		return drop(DROP_TAGGED_OVERLAY);
+	use_path(t->id);
 	p = bpf_map_lookup_elem(&peers, &t->id);
 	if (p && !fits_tunnel(p, t->ip, s))
 		return drop(DROP_TOO_BIG);

@@ -41,7 +41,7 @@ struct too_big6 {
 	__u8 quoted[QUOTED];
 } __attribute__((packed, aligned(2)));
 
-#define TELL_EVERY 1000000ULL // ns, for each port
+#define TELL_EVERY 1000000ULL // ns, for each sender
 
 // Makes the frame the message, or answers 0.
 static __noinline int make_too_big4(struct __sk_buff *skb, __u32 mtu)
@@ -107,20 +107,38 @@ static __noinline int make_too_big6(struct __sk_buff *skb, __u32 mtu)
 	       !bpf_skb_store_bytes(skb, 0, &m, sizeof(m), BPF_F_RECOMPUTE_CSUM) ? (int)sizeof(m) : 0;
 }
 
+// Says whether the sender of a packet may be told now: each of them by itself, so that one
+// that does not listen keeps no other from hearing.
+static __noinline int may_tell(struct __sk_buff *skb, __u32 slot)
+{
+	struct sender from = {.slot = slot};
+	__u64 now = bpf_ktime_get_ns(), *last;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), from.ip, 4))
+			return 0;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), from.ip, 16))
+			return 0;
+	} else {
+		return 0;
+	}
+	last = bpf_map_lookup_elem(&told, &from);
+	if (last && now - *last < TELL_EVERY)
+		return 0;
+	bpf_map_update_elem(&told, &from, &now, BPF_ANY);
+	return 1;
+}
+
 // Drops a frame that came in at slot and does not fit into a tunnel; mtu is what would fit.
 // Now and then its sender is told.
 static __always_inline int too_big(struct __sk_buff *skb, __u32 slot, __u32 mtu, struct size *s)
 {
 	struct member *m = bpf_map_lookup_elem(&members, &slot);
-	__u64 now = bpf_ktime_get_ns();
-	struct quota *q;
 	int length = 0, result = drop(DROP_TOO_BIG);
 	struct size reply = {.packets = 1};
 
-	if (!m || s->tagged)
-		return result;
-	q = get_quota(m->port);
-	if (!q || now - q->told < TELL_EVERY)
+	if (!m || s->tagged || !may_tell(skb, slot))
 		return result;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		length = make_too_big4(skb, mtu);
@@ -128,7 +146,6 @@ static __always_inline int too_big(struct __sk_buff *skb, __u32 slot, __u32 mtu,
 		length = make_too_big6(skb, mtu);
 	if (!length)
 		return result;
-	q->told = now;
 	reply.bytes = reply.largest = length;
 	return redirect_member(skb, m, slot, &reply);
 }

@@ -1,0 +1,98 @@
+package ebpf
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Some changes of the way to a peer come without an event: what a router says of the MTU of a
+// path, or that the kernel has forgotten it; a route cached under a policy. So the ways of the
+// peers that frames go to are looked up again once in a while. The programs note which
+// these are, and send an event when there is a first one: where nothing goes, nothing is done.
+
+// States of a path, as in bpf/maps.h.
+const (
+	pathIdle    = 0
+	pathWatched = 1
+	pathUsed    = 2
+)
+
+const (
+	// pathFirst is how long after the first frame the way is looked up: a router may
+	// have answered by then.
+	pathFirst = 100 * time.Millisecond
+	// pathEvery is the time between look-ups of a peer in use.
+	pathEvery = time.Second
+	// pathRest is the time until the next ones, if there were too many peers for one go.
+	pathRest = 200 * time.Millisecond
+	// pathAsks bounds the questions to the kernel in one go: about ten milliseconds.
+	pathAsks = 512
+)
+
+// lookSoon begins to look after the peers in use.
+func (p *Plane) lookSoon() {
+	if p.lookAgain == nil && !p.closed {
+		p.lookAfter(pathFirst)
+	}
+}
+
+func (p *Plane) lookAfter(d time.Duration) {
+	p.lookAgain = time.AfterFunc(d, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.lookAgain = nil
+		if p.closed {
+			return
+		}
+		looked, left := p.lookAtPaths()
+		switch {
+		case left:
+			p.lookAfter(pathRest)
+		case looked || !p.restPaths():
+			p.lookAfter(pathEvery)
+		}
+	})
+}
+
+// lookAtPaths looks up the ways of peers in use. It says whether there were any, and whether
+// some are left for another time.
+func (p *Plane) lookAtPaths() (looked, left bool) {
+	if len(p.due) == 0 {
+		for _, pr := range p.peers {
+			if pr.number != 0 && atomic.CompareAndSwapUint32(&p.paths[pr.number].State, pathUsed, pathWatched) {
+				p.due = append(p.due, pr)
+			}
+		}
+	}
+	if len(p.due) == 0 {
+		return false, false
+	}
+	staged := len(p.tPeers.staged)
+	p.tellOfReport(func() {
+		for asked := 0; len(p.due) > 0 && asked < pathAsks; p.due = p.due[1:] {
+			if pr := p.due[0]; p.peers[pr.ip] == pr {
+				asked += p.resolve(pr)
+			}
+		}
+		if len(p.tPeers.staged) != staged || p.rerouted {
+			p.repair()
+		}
+	})
+	return true, len(p.due) > 0
+}
+
+// restPaths says that no frame went to any peer since the last look. The next one to any of
+// them is an event then.
+func (p *Plane) restPaths() bool {
+	rest := true
+	for _, pr := range p.peers {
+		if pr.number == 0 {
+			continue
+		}
+		state := &p.paths[pr.number].State
+		if !atomic.CompareAndSwapUint32(state, pathWatched, pathIdle) && atomic.LoadUint32(state) == pathUsed {
+			rest = false
+		}
+	}
+	return rest
+}
