@@ -19,6 +19,7 @@ func (x *txn) commit() (*ChangeSet, error) {
 	for _, step := range []func() error{
 		x.askPermission,    // of what the operations did, and nothing else
 		x.countRefs,        // referential integrity of strong references
+		x.cascade,          // rows that go with what they refer to: see Cascade
 		x.checkDeleted,     // rows that were deleted but are referred to
 		x.collectGarbage,   // rows of non-root tables that nothing refers to
 		x.checkMaxRows,     //

@@ -24,6 +24,9 @@ type Env struct {
 	// d shows the outcome of the operations. An error, best an
 	// ovsdb.PermissionError, refuses the transaction.
 	Permit func(d *Database, table *ovsdb.TableSchema, row *RowChange) error
+	// Cascade has rows deleted together with those they refer to. Permit is not asked about
+	// them.
+	Cascade []Cascade
 	// Elapsed is the time since the request arrived: what "wait" compares its
 	// timeout with.
 	Elapsed time.Duration
@@ -97,7 +100,7 @@ func (d *Database) Transact(params wire.Value, env *Env) Outcome {
 	}
 	const perResult = 64 // what that of an insert has
 	x := &execution{txn: d.begin(), env: env, timeout: -1, reply: make([]byte, 1, perResult*params.Len())}
-	x.permit = env.Permit
+	x.permit, x.cascades = env.Permit, env.Cascade
 	x.reply[0] = '['
 	err := x.execute(params)
 	if err == errWait && !env.NoWait {

@@ -14,6 +14,8 @@ type txn struct {
 	tables  []*txnTable                                           // in the order in which they were touched
 	permit  func(*Database, *ovsdb.TableSchema, *RowChange) error // see Env
 
+	cascades []Cascade // see Env
+
 	released bool // cleaning weak references has removed strong ones
 }
 

@@ -31,8 +31,10 @@ type Options struct {
 	ReadOnly bool // no session but those of Pipe may change anything
 	// Roles, if not nil, is asked before a session over the network changes a row; role is
 	// that of its remote. An error refuses it. See db.Env.Permit for the other arguments.
-	Roles  func(role string, d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error
-	Limits Limits
+	Roles func(role string, d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error
+	// Cascade has rows deleted together with those they refer to, whoever deletes these.
+	Cascade []db.Cascade
+	Limits  Limits
 	// NetworkOnly ignores remotes in database columns that are no TCP or TLS targets: whoever
 	// may write there must not make sockets in the file system.
 	NetworkOnly bool
