@@ -174,6 +174,9 @@ func New(o Options) (_ *Plane, err error) {
 			err = fmt.Errorf("ebpf plane: %w", err)
 		}
 	}()
+	if err = checkKernel(release()); err != nil {
+		return nil, err
+	}
 	if p.space, err = openSpace(); err != nil {
 		return nil, err
 	}
