@@ -39,7 +39,7 @@ const memberNoTags = 1 // as enum member_flags
 
 // pins is the directory in bpffs that outlives the process.
 //
-//	DIR/v1/MAP       the maps, by schema version
+//	DIR/v2/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
 type pins struct {
 	dir  string

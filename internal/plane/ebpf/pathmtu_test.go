@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 )
@@ -43,12 +44,12 @@ func tooBig4(f []byte, mtu uint16) []byte {
 
 // tooBig6 is the ICMPv6 message (RFC 4443, 3.2) about f.
 func tooBig6(f []byte, mtu uint32) []byte {
-	b := append(swapped(f), 0x60, 0, 0, 0, 0, 56, 58, 64)
+	b := append(swapped(f), 0x60, 0, 0, 0, 0, 120, 58, 64)
 	b = append(append(b, f[38:54]...), f[22:38]...)
 	b = append(b, 2, 0, 0, 0)
 	b = binary.BigEndian.AppendUint32(b, mtu)
-	b = append(b, f[14:62]...)
-	pseudo := append(append([]byte{}, b[22:54]...), 0, 0, 0, 56, 0, 0, 0, 58)
+	b = append(b, f[14:126]...)
+	pseudo := append(append([]byte{}, b[22:54]...), 0, 0, 0, 120, 0, 0, 0, 58)
 	binary.BigEndian.PutUint16(b[56:], checksum(append(pseudo, b[54:]...)))
 	return b
 }
@@ -80,6 +81,15 @@ func TestPathMTU(t *testing.T) {
 	w.send("h2", tag(big, 9))
 	w.expect("h2", tag(tooBig4(big, 1450), 9))
 
+	// What the sender knows its packet by is quoted, also behind extension headers.
+	time.Sleep(2 * time.Millisecond) // each port is told once a millisecond at most
+	extended := func(next byte, l layers) []byte {
+		return l.under(next, 2, 1, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0).ip6(60).ethernet(macR, macA, unix.ETH_P_IPV6)
+	}
+	big = extended(17, layers(make([]byte, 1400)).udp(4711))
+	w.send("h0", big)
+	w.expect("h0", tooBig6(big, 1450))
+
 	// Also about a receiver that is not known yet, once the members have their copies.
 	unknown := intent.MAC{2, 0, 0, 0, 0, 0x77}
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{{Peer: peerIP, VNI: 10}, {Peer: peerIP.Next(), VNI: 10}}
@@ -101,6 +111,10 @@ func TestPathMTU(t *testing.T) {
 		if ret, _ := runAt(t, w.vtep, p.objs.VtepPort, "p0", b); ret != actDrop {
 			t.Errorf("%s: action %d", name, int32(ret))
 		}
+	}
+	big = extended(58, layers(make([]byte, 1400)).under(1, 0, 0, 0, 0, 0, 0, 0))
+	if ret, _ := runAt(t, w.vtep, p.objs.VtepPort, "p0", big); ret != actDrop {
+		t.Errorf("an error behind an extension header: action %d", int32(ret))
 	}
 	w.audit(p)
 }

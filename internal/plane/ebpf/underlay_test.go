@@ -161,7 +161,7 @@ func TestMark(t *testing.T) {
 	w.apply(p, basic(), nil)
 	for mark, encapsulated := range map[uint32]bool{0: true, 7: false} {
 		in := ipFrame(macR, macA, 64)
-		ret, out := runMarked(t, w.vtep, p.objs.VtepPort, "p0", in, mark)
+		ret, out := runAs(t, w.vtep, p.objs.VtepPort, "p0", in, stamp{mark: mark})
 		if ret != actRedirect || len(out) > len(in) != encapsulated {
 			t.Errorf("mark %d: action %d, %d bytes became %d", mark, int32(ret), len(in), len(out))
 		}

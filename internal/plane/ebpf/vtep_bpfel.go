@@ -117,6 +117,8 @@ type vtepSettings struct {
 	Flags        uint32
 	NextBd       uint32
 	Netns        uint64
+	Zero         uint32
+	Spare        uint32
 }
 
 type vtepSwitchId struct {

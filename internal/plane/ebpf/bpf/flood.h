@@ -12,11 +12,14 @@ struct flooding {
 	__u32 list;
 	__u32 bd;
 	__u32 from; // slot it came from, gets no copy; 0: from a tunnel
+	struct size size;
+	// What the walk changes. It begins with zeroes that the verifier must not know: it may
+	// check the callback once only, for the first target, and then takes away as dead the
+	// code that only later ones reach (seen with Linux 6.1).
 	__u32 held; // 1: last is waiting
 	__u32 sent; // 1: a tunnel got a copy
 	// The walk is one target behind, so that the last target gets the frame itself.
 	struct target last;
-	struct size size;
 };
 
 // Sends a copy to f->last.
@@ -68,14 +71,16 @@ static __always_inline void flood_list(struct flooding *f, struct flood_set *l)
 static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, struct size *s)
 {
 	struct flooding f = {.skb = skb, .from = from};
+	struct settings *cfg = get_config();
 	struct mac_key key = {};
 	struct flood_set *tunnels;
 	struct member *m;
 	struct peer *p;
 	__u32 slot, nobody = DROP_NO_DESTINATION;
 
-	if (!dst || !s)
+	if (!cfg || !dst || !s)
 		return drop(DROP_FAILED);
+	f.held = f.sent = f.last.ip = f.last.vni = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
 	key.bd = dst->bd;

@@ -60,57 +60,6 @@ static __always_inline int is_reserved(const __u8 *mac)
 	       mac[3] == 0 && mac[4] == 0 && (mac[5] & 0xf0) == 0;
 }
 
-// The size of a frame, without the tag of a binding and without FCS. With segmentation
-// offload one skb stands for several frames.
-struct size {
-	__u32 packets;
-	__u32 bytes;   // of all of them
-	__u32 largest; // bytes of the largest one
-	__u32 tagged;  // 1: it has a tag after the one that the binding took
-};
-
-// Length of the headers that segmentation repeats in each frame.
-static __noinline __u32 header_length(struct __sk_buff *skb)
-{
-	__u32 off = ETH_HLEN;
-	__u8 proto = 0, doff = 0, vihl = 0;
-
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, off, &vihl, 1) ||
-		    bpf_skb_load_bytes(skb, off + offsetof(struct iphdr, protocol), &proto, 1))
-			return off;
-		off += (vihl & 0xf) * 4;
-	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes(skb, off + offsetof(struct ipv6hdr, nexthdr), &proto, 1))
-			return off;
-		off += sizeof(struct ipv6hdr);
-	}
-	if (proto == 17)
-		return off + 8;
-	// The 13th byte of a TCP header: its length in the upper half.
-	if (proto != 6 || bpf_skb_load_bytes(skb, off + 12, &doff, 1))
-		return off;
-	return off + (doff >> 4) * 4;
-}
-
-static __always_inline void measure(struct __sk_buff *skb, struct size *s)
-{
-	__u32 header, segment = skb->gso_size;
-
-	s->tagged = skb->vlan_present != 0; // not counted in skb->len
-	s->packets = 1;
-	s->bytes = skb->len + s->tagged * 4;
-	s->largest = s->bytes;
-	if (!segment)
-		return;
-	header = header_length(skb);
-	if (header >= skb->len)
-		return;
-	s->packets = (skb->len - header + segment - 1) / segment;
-	s->largest = header + segment + s->tagged * 4;
-	s->bytes += (s->packets - 1) * (header + s->tagged * 4);
-}
-
 // The Internet checksum: add16 sums words up, fold16 makes the field of it.
 static __always_inline __u32 add16(__u32 sum, const void *data, int length)
 {

@@ -34,6 +34,8 @@ struct settings {
 	__u32 flags;         // enum config_flags
 	__u32 next_bd;       // agent only: first bd never used
 	__u64 netns;         // agent only: inode of the network namespace
+	__u32 zero;          // always 0, of which the verifier knows nothing
+	__u32 spare;
 };
 
 struct {

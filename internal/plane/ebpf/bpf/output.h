@@ -3,7 +3,7 @@
 // why not, and two forms of sending: the frame itself, or a copy of it.
 #pragma once
 
-#include "frame.h"
+#include "size.h"
 
 // ---- members ---------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@
 #include "output.h"
 
 #define QUOTED 8 // bytes of the dropped packet after its IP header: the ports
+// With IPv6 they may be behind extension headers, and without them the message says nothing.
+#define QUOTED6 (64 + 8)
 
 // ICMP and ICMPv6 have their "too big" message in the same form.
 struct icmp {
@@ -38,12 +40,21 @@ struct too_big6 {
 	struct ipv6hdr ip;
 	struct icmp icmp;
 	struct ipv6hdr quoted_ip;
-	__u8 quoted[QUOTED];
+	__u8 quoted[QUOTED6];
 } __attribute__((packed, aligned(2)));
 
 #define TELL_EVERY 1000000ULL // ns, for each sender
 
-// Makes the frame the message, or answers 0.
+// Makes the frame the message m; 0 if that fails. A checksum that a NIC gave the frame is gone
+// with its new length, so there is none to keep right.
+static __always_inline int cut(struct __sk_buff *skb, void *m, __u32 length)
+{
+	if (bpf_skb_change_tail(skb, length, 0) || bpf_skb_store_bytes(skb, 0, m, length, 0))
+		return 0;
+	return length;
+}
+
+// The length of the message that the frame has become, or 0.
 static __noinline int make_too_big4(struct __sk_buff *skb, __u32 mtu)
 {
 	struct too_big4 m = {};
@@ -74,8 +85,18 @@ static __noinline int make_too_big4(struct __sk_buff *skb, __u32 mtu)
 	m.icmp.code = ICMP_FRAG_NEEDED;
 	m.icmp.mtu = bpf_htonl(mtu);
 	m.icmp.checksum = fold16(add16(0, &m.icmp, sizeof(m) - ETH_HLEN - sizeof(m.ip)));
-	return !bpf_skb_change_tail(skb, sizeof(m), 0) &&
-	       !bpf_skb_store_bytes(skb, 0, &m, sizeof(m), BPF_F_RECOMPUTE_CSUM) ? (int)sizeof(m) : 0;
+	return cut(skb, &m, sizeof(m));
+}
+
+// 1 if the packet is an ICMPv6 error: nobody wants to hear of those.
+static __always_inline int is_error6(struct __sk_buff *skb)
+{
+	struct headers h;
+	__u8 type;
+
+	find_headers(skb, &h);
+	return h.proto == IPPROTO_ICMPV6 &&
+	       (bpf_skb_load_bytes(skb, h.off, &type, 1) || type < ICMPV6_FIRST_INFO);
 }
 
 static __noinline int make_too_big6(struct __sk_buff *skb, __u32 mtu)
@@ -83,10 +104,8 @@ static __noinline int make_too_big6(struct __sk_buff *skb, __u32 mtu)
 	struct too_big6 m = {};
 	__u32 sum;
 
-	if (bpf_skb_load_bytes(skb, 0, &m.eth, sizeof(m.eth)) ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN, &m.quoted_ip, sizeof(m.quoted_ip) + QUOTED))
-		return 0;
-	if (m.quoted_ip.nexthdr == IPPROTO_ICMPV6 && m.quoted[0] < ICMPV6_FIRST_INFO)
+	if (is_error6(skb) || bpf_skb_load_bytes(skb, 0, &m.eth, sizeof(m.eth)) ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN, &m.quoted_ip, sizeof(m.quoted_ip) + QUOTED6))
 		return 0;
 
 	__builtin_memcpy(m.eth.h_dest, m.eth.h_source, ETH_ALEN);
@@ -103,8 +122,7 @@ static __noinline int make_too_big6(struct __sk_buff *skb, __u32 mtu)
 	// With the pseudo header: both addresses, the length, the protocol.
 	sum = add16(0, &m.ip.saddr, 32) + m.ip.payload_len + bpf_htons(IPPROTO_ICMPV6);
 	m.icmp.checksum = fold16(add16(sum, &m.icmp, sizeof(m) - ETH_HLEN - sizeof(m.ip)));
-	return !bpf_skb_change_tail(skb, sizeof(m), 0) &&
-	       !bpf_skb_store_bytes(skb, 0, &m, sizeof(m), BPF_F_RECOMPUTE_CSUM) ? (int)sizeof(m) : 0;
+	return cut(skb, &m, sizeof(m));
 }
 
 // Says whether the sender of a packet may be told now: each of them by itself, so that one

@@ -44,7 +44,8 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 
 	if (bpf_skb_adjust_room(skb, -(int)sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, flags))
 		return TC_ACT_UNSPEC;
-	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), BPF_F_RECOMPUTE_CSUM))
+	// A checksum that a NIC gave the frame does not cover the Ethernet header.
+	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0))
 		return drop(DROP_FAILED);
 	return redirect_member(skb, m, slot, &size);
 }
