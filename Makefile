@@ -5,7 +5,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate check-generate demo test lint bench clean
+.PHONY: help build generate check-generate demo test test-kernels lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ demo: build ## a VTEP at work, in network namespaces (root); KEEP=1 leaves it up
 
 test: ## fetch what the tests drive, then lint and test everything
 	@scripts/test
+
+test-kernels: ## the tests of the eBPF plane on Linux 6.1 and 6.12, in QEMU; takes an hour
+	@scripts/testkernels
+	VTEP_TEST_EFFORT=2 go test -count=1 -timeout 4h -v ./test/kernels
 
 bench: build ## figures, as ratios to peers in the same run (root)
 	@scripts/bench

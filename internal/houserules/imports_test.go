@@ -22,7 +22,7 @@ var groups = []group{
 	{
 		name: "tests only",
 		packages: []string{"bench", "internal/testenv", "internal/houserules", "internal/plane/planetest",
-			"internal/hwvtep/hwvteptest", "internal/ovsdb/ovsdbtest", "test"},
+			"internal/hwvtep/hwvteptest", "internal/ovsdb/ovsdbtest", "test", "test/*"},
 		may:     []string{"*"},
 		modules: []string{"*"},
 	},
