@@ -24,7 +24,12 @@ func (a *Agent) take(ctx context.Context) {
 	}
 	a.view = view
 	before, was := a.compiler.Present()
-	d := a.compiler.Update(view, changes)
+	d := &intent.Delta{}
+	if !a.ready && changes == nil {
+		a.compiler.Load(view)
+	} else {
+		d = a.compiler.Update(view, changes)
+	}
 	if delta.Reset {
 		changes = nil // what the server does not keep is to be published again
 	}
@@ -48,12 +53,21 @@ func (a *Agent) begin(ctx context.Context) {
 		a.log.Info("found the switch", "name", a.opts.Name, "row", id)
 	}
 	a.tellProblems()
-	a.configure(intent.Diff(intent.NewState(), a.compiler.State()))
+	a.configure(&intent.Delta{Ports: a.portsAsNew()})
 	if a.freeze(ctx) {
 		return
 	}
 	a.applyState(ctx, nil)
 	a.awaitAdopted()
+}
+
+// portsAsNew returns the changes that lead to the present ports from none.
+func (a *Agent) portsAsNew() []intent.Change[string, intent.Port] {
+	var changes []intent.Change[string, intent.Port]
+	for name, p := range a.compiler.State().Ports {
+		changes = append(changes, intent.Change[string, intent.Port]{Key: name, New: &p})
+	}
+	return changes
 }
 
 // awaitAdopted gives rows of an earlier process the time to be learned again.

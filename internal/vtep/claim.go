@@ -16,8 +16,8 @@ import (
 //
 // A tunnel whose peer is the zero Addr stands for a VNI that is accepted from any source.
 type claim struct {
-	owner   intent.SwitchID // zero: nobody
-	wanters map[intent.SwitchID]struct{}
+	owner   intent.SwitchID   // zero: nobody
+	wanters []intent.SwitchID // most often one, each once
 }
 
 // need counts the uses of t in ls.
@@ -37,16 +37,17 @@ func (c *Compiler) need(ls *lswitch, t intent.Tunnel, n int) {
 func (c *Compiler) want(id intent.SwitchID, t intent.Tunnel) {
 	cl := c.claims[t]
 	if cl == nil {
-		cl = &claim{wanters: map[intent.SwitchID]struct{}{}}
+		cl = &claim{}
 		c.claims[t] = cl
 	}
-	cl.wanters[id] = struct{}{}
+	cl.wanters = append(cl.wanters, id)
 	c.dirty.claims[t] = struct{}{}
 	c.countPeer(t.Peer, 1)
 }
 
 func (c *Compiler) unwant(id intent.SwitchID, t intent.Tunnel) {
-	delete(c.claims[t].wanters, id)
+	cl := c.claims[t]
+	cl.wanters = slices.DeleteFunc(cl.wanters, func(w intent.SwitchID) bool { return w == id })
 	c.problems.clear(claimSubject(id, t))
 	c.dirty.claims[t] = struct{}{}
 	c.countPeer(t.Peer, -1)
@@ -90,13 +91,13 @@ func (c *Compiler) settleClaims() {
 	for t := range c.dirty.claims {
 		cl := c.claims[t]
 		was := cl.owner
-		if _, wants := cl.wanters[was]; !wants {
+		if !slices.Contains(cl.wanters, was) {
 			cl.owner = c.heir(t, cl)
 		}
 		if cl.owner != was {
 			c.reown(t, was, cl.owner)
 		}
-		for id := range cl.wanters {
+		for _, id := range cl.wanters {
 			if id == cl.owner {
 				c.problems.clear(claimSubject(id, t))
 			} else {
@@ -114,12 +115,12 @@ func (c *Compiler) settleClaims() {
 // active for the longest time.
 func (c *Compiler) heir(t intent.Tunnel, cl *claim) intent.SwitchID {
 	if id, ok := c.sticky.owners[t]; ok {
-		if _, wants := cl.wanters[id]; wants {
+		if slices.Contains(cl.wanters, id) {
 			return id
 		}
 	}
 	var heir *lswitch
-	for id := range cl.wanters {
+	for _, id := range cl.wanters {
 		ls := c.switches[id]
 		if heir == nil || cmp.Or(cmp.Compare(ls.seq, heir.seq), id.Compare(heir.id)) < 0 {
 			heir = ls
@@ -147,7 +148,7 @@ func (c *Compiler) reown(t intent.Tunnel, from, to intent.SwitchID) {
 	if ls := c.switches[to]; from != (intent.SwitchID{}) {
 		for mac, e := range ls.macs {
 			if e.placed && e.target == t {
-				c.dirty.macs[intent.MACKey{Switch: to, MAC: mac}] = struct{}{}
+				c.mark(ls, mac, e)
 			}
 		}
 		for mac, e := range ls.groups {

@@ -72,11 +72,16 @@ type ledgers struct {
 	decap    ledger[intent.Tunnel, intent.SwitchID]
 }
 
+func (l *ledgers) setQuiet(quiet bool) {
+	l.ports.quiet, l.switches.quiet, l.bindings.quiet = quiet, quiet, quiet
+	l.unicast.quiet, l.floods.quiet, l.decap.quiet = quiet, quiet, quiet
+}
+
 // dirty is what the next stages have to look at.
 type dirty struct {
 	ports    map[UUID]struct{}
 	switches map[intent.SwitchID]struct{}
-	macs     map[intent.MACKey]struct{}
+	macs     []dirtyMAC
 	groups   map[intent.FloodKey]struct{}
 	claims   map[intent.Tunnel]struct{}
 	shown    map[intent.SwitchID]struct{}
@@ -120,7 +125,7 @@ func (c *Compiler) reset() {
 	c.peers = map[netip.Addr]int{}
 	c.problems.restart()
 	c.dirty = dirty{
-		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, map[intent.MACKey]struct{}{},
+		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil,
 		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
 	}
 }
@@ -130,13 +135,13 @@ func (c *Compiler) reset() {
 func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta {
 	c.view = v
 	if changes == nil {
-		return c.rebuild()
+		return c.recompile()
 	}
 	before := c.scalars()
 	for range changes.PhysicalSwitches() {
 		s := readScope(v, c.name)
 		if !s.sameWorld(&c.scope) {
-			return c.rebuild()
+			return c.recompile()
 		}
 		c.rescope(s)
 		break
@@ -207,15 +212,27 @@ func (c *Compiler) rescope(s scope) {
 	c.problems.setAll(rowOf(hwvtep.TablePhysicalSwitch, UUID{}), s.trouble)
 }
 
-// rebuild compiles all anew.
-func (c *Compiler) rebuild() *intent.Delta {
+// Load is Update for when nobody needs to know what changed, as at the start.
+func (c *Compiler) Load(v *hwvtep.View) {
+	c.view = v
+	c.rebuild()
+}
+
+func (c *Compiler) recompile() *intent.Delta {
 	old := c.state
+	c.rebuild()
+	return intent.Diff(old, c.state)
+}
+
+// rebuild compiles all anew.
+func (c *Compiler) rebuild() {
 	wasActive := map[intent.SwitchID]bool{}
 	for id, ls := range c.switches {
 		wasActive[id] = ls.active
 	}
 	c.keepSticky()
 	c.reset()
+	c.ledgers.setQuiet(true)
 	c.scope = scope{}
 	c.rescope(readScope(c.view, c.name))
 	if c.scope.present {
@@ -232,8 +249,8 @@ func (c *Compiler) rebuild() *intent.Delta {
 		}
 	}
 	c.peersMoved, c.portsMoved = true, true
-	c.delta(intent.Scalars{}) // the ledgers compare with nothing; what counts is the old State
-	return intent.Diff(old, c.state)
+	c.doubtScope()
+	c.ledgers.setQuiet(false)
 }
 
 func (c *Compiler) keepSticky() {
@@ -266,14 +283,18 @@ func (c *Compiler) settle() {
 	for id := range c.dirty.shown {
 		c.forgetUnused(id)
 	}
-	for key := range c.dirty.macs {
-		c.forgetUnused(key.Switch)
+	for _, d := range c.dirty.macs {
+		d.entry.dirty = false
+		c.forgetSwitch(d.ls)
 	}
 	for key := range c.dirty.groups {
 		c.forgetUnused(key.Switch)
 	}
 	empty(&c.dirty.shown)
-	empty(&c.dirty.macs)
+	if clear(c.dirty.macs); cap(c.dirty.macs) > 1024 {
+		c.dirty.macs = nil
+	}
+	c.dirty.macs = c.dirty.macs[:0]
 	empty(&c.dirty.groups)
 }
 

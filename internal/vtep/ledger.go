@@ -6,13 +6,17 @@ import "github.com/vtep/vtep/internal/intent"
 type ledger[K comparable, V any] struct {
 	now    map[K]V
 	before map[K]*V // the keys that were touched; nil: the key was not there
+	quiet  bool     // remember nothing: whoever edits knows better how it was
 }
 
 func newLedger[K comparable, V any](m map[K]V) ledger[K, V] {
-	return ledger[K, V]{m, map[K]*V{}}
+	return ledger[K, V]{now: m, before: map[K]*V{}}
 }
 
 func (l *ledger[K, V]) touch(k K) {
+	if l.quiet {
+		return
+	}
 	if _, done := l.before[k]; done {
 		return
 	}

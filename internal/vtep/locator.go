@@ -135,7 +135,7 @@ func (c *Compiler) compareLocators(a, b UUID) int {
 // touchUsers marks all that depends on l.
 func (c *Compiler) touchUsers(l *locator) {
 	for key := range l.macs {
-		c.dirty.macs[key] = struct{}{}
+		c.touchMAC(key)
 	}
 	for mac := range l.arps {
 		c.touchARP(mac)

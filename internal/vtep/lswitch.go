@@ -102,11 +102,11 @@ func (c *Compiler) floods(ls *lswitch) bool {
 }
 
 func (c *Compiler) touchMACs(ls *lswitch) {
-	for mac := range ls.macs {
-		c.dirty.macs[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
+	for mac, e := range ls.macs {
+		c.mark(ls, mac, e)
 	}
 	for mac := range c.arps {
-		c.dirty.macs[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
+		c.mark(ls, mac, ls.entry(mac))
 	}
 }
 

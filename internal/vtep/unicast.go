@@ -70,7 +70,43 @@ type macEntry struct {
 	rows   []candidate // best first
 	target intent.Tunnel
 	placed bool  // target counts
+	dirty  bool  // it is in Compiler.dirty.macs
 	rest   *rest // of the rows that give way
+}
+
+// dirtyMAC is a MAC to be looked at. Of a million of them, as at the start, each look-up takes
+// its time: so it comes with what it stands for.
+type dirtyMAC struct {
+	ls    *lswitch
+	mac   intent.MAC
+	entry *macEntry
+}
+
+func (d *dirtyMAC) key() intent.MACKey { return intent.MACKey{Switch: d.ls.id, MAC: d.mac} }
+
+// entry returns the entry of a MAC, and makes it if there is none. What nothing places is
+// removed when it was looked at.
+func (ls *lswitch) entry(mac intent.MAC) *macEntry {
+	e := ls.macs[mac]
+	if e == nil {
+		e = &macEntry{}
+		ls.macs[mac] = e
+	}
+	return e
+}
+
+// mark has a MAC looked at.
+func (c *Compiler) mark(ls *lswitch, mac intent.MAC, e *macEntry) {
+	if !e.dirty {
+		e.dirty = true
+		c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls, mac, e})
+	}
+}
+
+func (c *Compiler) touchMAC(key intent.MACKey) {
+	if ls := c.switches[key.Switch]; ls != nil {
+		c.mark(ls, key.MAC, ls.entry(key.MAC))
+	}
 }
 
 // macRow is what the unicast tables have in common.
@@ -134,11 +170,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 		return
 	}
 	ls := c.lswitch(r.ls)
-	e := ls.macs[mac]
-	if e == nil {
-		e = &macEntry{}
-		ls.macs[mac] = e
-	}
+	e := ls.entry(mac)
 	e.rows = insertCandidate(e.rows, candidate{r.rank, r.id, r.locator})
 	key := intent.MACKey{Switch: ls.id, MAC: mac}
 	l := c.locator(r.locator)
@@ -146,7 +178,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 		l.macs = map[intent.MACKey]struct{}{}
 	}
 	l.macs[key] = struct{}{}
-	c.dirty.macs[key] = struct{}{}
+	c.mark(ls, mac, e)
 }
 
 func (c *Compiler) removeUnicast(r *macRow) {
@@ -167,7 +199,7 @@ func (c *Compiler) removeUnicast(r *macRow) {
 		delete(l.macs, key)
 		c.forgetLocator(r.locator)
 	}
-	c.dirty.macs[key] = struct{}{}
+	c.mark(ls, mac, e)
 }
 
 // arpChanged takes a changed row of Arp_Sources_Remote. Its MAC is behind its locator in every
@@ -206,29 +238,19 @@ func (c *Compiler) arpChanged(before, after *hwvtep.ARPSourceRemote) {
 }
 
 func (c *Compiler) touchARP(mac intent.MAC) {
-	for id, ls := range c.switches {
+	for _, ls := range c.switches {
 		if ls.active {
-			c.dirty.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+			c.mark(ls, mac, ls.entry(mac))
 		}
 	}
 }
 
 // settleMACs finds the tunnel of every dirty MAC.
 func (c *Compiler) settleMACs() {
-	for key := range c.dirty.macs {
-		ls := c.switches[key.Switch]
-		if ls == nil {
-			continue
-		}
-		e := ls.macs[key.MAC]
+	for i := 0; i < len(c.dirty.macs); i++ {
+		d := &c.dirty.macs[i]
+		key, ls, e := d.key(), d.ls, d.entry
 		arps := c.arps[key.MAC]
-		if e == nil {
-			if !ls.active || len(arps) == 0 {
-				continue
-			}
-			e = &macEntry{}
-			ls.macs[key.MAC] = e
-		}
 		c.noteDuplicates(hwvtep.TableUcastMACRemote, e.rows, key)
 		rows, learned := e.rows, c.isLearned(key)
 		if i := slices.IndexFunc(rows, candidate.weak); learned && i >= 0 {
@@ -279,7 +301,7 @@ func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 	if ls == nil || !ls.active || len(c.arps[key.MAC]) == 0 && ls.macs[key.MAC] == nil {
 		return false
 	}
-	c.dirty.macs[key] = struct{}{}
+	c.touchMAC(key)
 	return true
 }
 
@@ -357,13 +379,10 @@ func (c *Compiler) peer(ls *lswitch, t intent.Tunnel, n int) {
 
 // showMACs writes the unicast entries of the State.
 func (c *Compiler) showMACs() {
-	for key := range c.dirty.macs {
-		ls := c.switches[key.Switch]
-		if ls == nil {
-			c.ledgers.unicast.delete(key)
-			continue
-		}
-		if e := ls.macs[key.MAC]; e != nil && e.placed && c.owns(ls.id, e.target) {
+	for i := range c.dirty.macs {
+		d := &c.dirty.macs[i]
+		key, e := d.key(), d.entry
+		if e.placed && c.owns(d.ls.id, e.target) {
 			if old, ok := c.ledgers.unicast.now[key]; !ok || old != e.target {
 				c.ledgers.unicast.set(key, e.target)
 			}
