@@ -10,10 +10,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## static bin/vtep, and its links vtep-ctl, ovs-vtep, ovsdb-server, ovsdb-tool
+build: ## static bin/vtep, and its links vtep-ctl, ovs-vtep, ovsdb-server, ovsdb-tool, ovsdb-client
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/vtep ./cmd/vtep
-	@for link in vtep-ctl ovs-vtep ovsdb-server ovsdb-tool; do ln -sf vtep bin/$$link; done
+	@for link in vtep-ctl ovs-vtep ovsdb-server ovsdb-tool ovsdb-client; do ln -sf vtep bin/$$link; done
 
 demo: build ## a VTEP at work, in network namespaces (root); KEEP=1 leaves it up
 	@bin/vtep lab demo $(if $(KEEP),--keep)

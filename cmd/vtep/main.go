@@ -1,7 +1,7 @@
 // Command vtep is a VXLAN tunnel endpoint driven through OVSDB, and the tools around it.
 //
 // One binary, several personalities: the name it is called by selects one (vtep-ctl,
-// ovs-vtep, ovsdb-server, ovsdb-tool), and under any other name the first argument does.
+// ovs-vtep, ovsdb-server, ovsdb-tool, ovsdb-client), and under any other name the first argument does.
 package main
 
 import (
@@ -33,6 +33,7 @@ func personalities() []personality {
 		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl},
 		{"ovsdb-server", "ovsdb-server", "serve OVSDB databases of any schema", runOVSDBServer},
 		{"ovsdb-tool", "ovsdb-tool", "make, read, change, compact and convert database files", runOVSDBTool},
+		{"ovsdb-client", "ovsdb-client", "ask an OVSDB server, change and follow its databases", runOVSDBClient},
 		{"schema", "", "print the hardware_vtep schema, for ovsdb-tool create", runSchema},
 		{"lab", "", "try it all in network namespaces: up, status, exec, down, demo", runLab},
 		{"version", "", "print the version", runVersion},
@@ -94,5 +95,5 @@ func usage(w io.Writer) {
 		name := p.name
 		fmt.Fprintf(w, "  %-14s %s\n", name, p.summary)
 	}
-	fmt.Fprint(w, "\n\"vtep COMMAND --help\" says more about one. The links vtep-ctl, ovs-vtep,\novsdb-server and ovsdb-tool beside the binary are the commands of the same names.\n")
+	fmt.Fprint(w, "\n\"vtep COMMAND --help\" says more about one. The links vtep-ctl, ovs-vtep,\novsdb-server, ovsdb-tool and ovsdb-client beside the binary are the commands of\nthe same names.\n")
 }

@@ -38,6 +38,8 @@ type Daemon struct {
 	Name    string // of the default pidfile, log and socket
 	Version string // answer to the "version" command
 	Dirs    Dirs   // may be changed before Start
+	// KeepOutput leaves a detached process its standard output and error.
+	KeepOutput bool
 
 	log     *Log
 	stage   stage
@@ -105,6 +107,10 @@ func (d *Daemon) verboseOption() Option {
 func set(p *bool) func(string) error {
 	return func(string) error { *p = true; return nil }
 }
+
+// SetConsoleLevel keeps messages below level from the console, as long as the command line does
+// not want them there.
+func (d *Daemon) SetConsoleLevel(level slog.Level) { d.log.SetConsoleLevel(level) }
 
 // Logger returns a logger whose messages come from the given module.
 func (d *Daemon) Logger(module string) *slog.Logger { return d.log.Logger(module) }
@@ -216,8 +222,14 @@ func (d *Daemon) Ready() error {
 			return fmt.Errorf("detach: %w", err)
 		}
 	}
-	return redirect()
+	return redirect(d.KeepOutput)
 }
+
+// Detached says whether the command line asks for a process in the background.
+func (d *Daemon) Detached() bool { return d.options.detach }
+
+// NoSocket makes Start open no control socket.
+func (d *Daemon) NoSocket() { d.options.unixctl = "none" }
 
 // Fatal tells err to whoever started the process and to the log file, takes the pidfile and
 // the socket away and returns the exit status.

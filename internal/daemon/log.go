@@ -188,14 +188,19 @@ func (l *Log) Close() {
 	l.file = nil
 }
 
-// redirect points the standard descriptors at /dev/null, once nobody waits at them.
-func redirect() error {
+// redirect points the standard descriptors at /dev/null, once nobody waits at them; of those
+// that are to be kept only the input.
+func redirect(keepOutput bool) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("detach from standard descriptors: %w", err)
 	}
 	defer null.Close()
-	for fd := range 3 {
+	descriptors := 3
+	if keepOutput {
+		descriptors = 1
+	}
+	for fd := range descriptors {
 		if err := syscall.Dup3(int(null.Fd()), fd, 0); err != nil {
 			return fmt.Errorf("detach from standard descriptors: %w", err)
 		}

@@ -7,7 +7,7 @@ var knownModules = []string{
 	"daemon", "unixctl", "vlog",
 	// protocols and database
 	"idl", "jsonrpc", "reconnect", "stream",
-	"ovsdb", "ovsdb_server", "storage",
+	"ovsdb", "ovsdb_client", "ovsdb_server", "storage",
 	// the VTEP
 	"agent", "bfd", "db_ctl_base", "ebpf", "fdb", "lab", "ovs", "plane", "problem", "vtep", "vtep_ctl",
 	// named by other people's command lines; the same things in Open vSwitch

@@ -72,6 +72,11 @@ var groups = []group{
 		name: "tools", packages: []string{"internal/ovsdbtool"},
 		may: []string{"engines", "protocols", "internal/daemon"},
 	},
+	{
+		name: "tools", packages: []string{"internal/ovsdbclient"},
+		may:     []string{"internal/output", "internal/ovsdbtool", "engines", "protocols", "internal/daemon"},
+		modules: []string{sys},
+	},
 	{name: "process", packages: []string{"internal/daemon"}, modules: []string{sys}},
 	{
 		name: "process", packages: []string{"internal/namespace"},

@@ -12,7 +12,7 @@ func (t *tool) check(args []string) error {
 	}
 	var errs []error
 	for _, path := range args {
-		d, err := read(path)
+		d, err := ReadDatabase(path)
 		if err == nil {
 			err = d.Check()
 		}

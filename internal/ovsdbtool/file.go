@@ -83,8 +83,8 @@ func load(path string, l *storage.Log) (*db.Database, error) {
 	return d, err
 }
 
-// read reads the database at path.
-func read(path string) (*db.Database, error) {
+// ReadDatabase reads the database in the file at path, and refuses it when it is damaged.
+func ReadDatabase(path string) (*db.Database, error) {
 	l, err := open(path, false)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func edit(path string) (*db.Database, *storage.Log, error) {
 		return nil, nil, err
 	}
 	// Under the lock nobody writes: what is whole now still is when it is read again.
-	if _, err := read(path); err != nil {
+	if _, err := ReadDatabase(path); err != nil {
 		return nil, nil, errors.Join(err, l.Close())
 	}
 	d, err := load(path, l)
@@ -133,8 +133,8 @@ func fileSchema(path string) (*ovsdb.DatabaseSchema, error) {
 	return nil, err
 }
 
-// readSchema reads a schema from a file of its own.
-func readSchema(path string) (*ovsdb.DatabaseSchema, error) {
+// ReadSchema reads the schema in the file at path.
+func ReadSchema(path string) (*ovsdb.DatabaseSchema, error) {
 	unreadable := func(why string) error {
 		return fmt.Errorf("failed to read schema: %q could not be read as JSON (%s)", path, why)
 	}

@@ -12,7 +12,7 @@ import (
 
 // create makes an empty database.
 func (t *tool) create(args []string) error {
-	schema, err := readSchema(word(args, 1, t.Schema))
+	schema, err := ReadSchema(word(args, 1, t.Schema))
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (t *tool) compact(args []string) error {
 }
 
 func (t *tool) convert(args []string) error {
-	schema, err := readSchema(word(args, 1, t.Schema))
+	schema, err := ReadSchema(word(args, 1, t.Schema))
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (t *tool) convert(args []string) error {
 // is not empty. With a schema it is converted.
 func (t *tool) rewrite(src, dst string, schema *ovsdb.DatabaseSchema, comment string) error {
 	if dst != "" {
-		d, err := read(src)
+		d, err := ReadDatabase(src)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ func (t *tool) needsConversion(args []string) error {
 	if err != nil {
 		return err
 	}
-	want, err := readSchema(word(args, 1, t.Schema))
+	want, err := ReadSchema(word(args, 1, t.Schema))
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,8 @@ func (t *tool) needsConversion(args []string) error {
 }
 
 // printSchema prints something of a schema that read finds.
-func (t *tool) printSchema(path string, read func(string) (*ovsdb.DatabaseSchema, error), what func(*ovsdb.DatabaseSchema) string) error {
-	schema, err := read(path)
+func (t *tool) printSchema(path string, reads func(string) (*ovsdb.DatabaseSchema, error), what func(*ovsdb.DatabaseSchema) string) error {
+	schema, err := reads(path)
 	if err != nil {
 		return err
 	}
@@ -54,15 +54,15 @@ func (t *tool) dbCksum(args []string) error {
 }
 
 func (t *tool) schemaName(args []string) error {
-	return t.printSchema(word(args, 0, t.Schema), readSchema, nameOf)
+	return t.printSchema(word(args, 0, t.Schema), ReadSchema, nameOf)
 }
 
 func (t *tool) schemaVersion(args []string) error {
-	return t.printSchema(word(args, 0, t.Schema), readSchema, versionOf)
+	return t.printSchema(word(args, 0, t.Schema), ReadSchema, versionOf)
 }
 
 func (t *tool) schemaCksum(args []string) error {
-	return t.printSchema(word(args, 0, t.Schema), readSchema, cksumOf)
+	return t.printSchema(word(args, 0, t.Schema), ReadSchema, cksumOf)
 }
 
 // clustered says whether the database file at path is a clustered one.

@@ -28,7 +28,7 @@ func (t *tool) query(args []string) error {
 	if err != nil {
 		return err
 	}
-	d, err := read(path)
+	d, err := ReadDatabase(path)
 	if err != nil {
 		return err
 	}

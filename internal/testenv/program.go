@@ -107,7 +107,7 @@ func buildInto(tree, dir string) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	for _, link := range []string{"vtep-ctl", "ovs-vtep", "ovsdb-server", "ovsdb-tool"} {
+	for _, link := range []string{"vtep-ctl", "ovs-vtep", "ovsdb-server", "ovsdb-tool", "ovsdb-client"} {
 		path := filepath.Join(aside, link)
 		if err := os.Symlink("vtep", path); err != nil {
 			return err

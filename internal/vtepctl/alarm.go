@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// dieOfAlarm ends the process by SIGALRM, so that the parent sees what it sees of a C program
+// DieOfAlarm ends the process by SIGALRM, so that the parent sees what it sees of a C program
 // whose alarm rings. The Go runtime has a handler for the signal that would swallow it, so the
 // default action is set first, behind the runtime's back: there is nothing left to do for it.
-func dieOfAlarm() {
+func DieOfAlarm() {
 	var byDefault struct {
 		handler, flags, restorer, mask uintptr
 	}

@@ -218,7 +218,7 @@ func (t *tool) startAlarm() {
 	if t.timeout > 0 {
 		t.alarm = time.AfterFunc(t.timeout, func() {
 			t.Log.Logger("fatal_signal").Warn("terminating with signal 14 (Alarm clock)")
-			dieOfAlarm()
+			DieOfAlarm()
 		})
 	}
 }

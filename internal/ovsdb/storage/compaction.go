@@ -71,7 +71,7 @@ func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) 
 		if err := checkLength(len(record)); err != nil {
 			return err
 		}
-		c.buf = appendRecord(c.buf[:0], record)
+		c.buf = AppendRecord(c.buf[:0], record)
 		if err := writeAt(c.file, c.buf, c.size); err != nil {
 			return err
 		}

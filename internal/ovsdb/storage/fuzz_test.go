@@ -10,7 +10,7 @@ import (
 func FuzzReplay(f *testing.F) {
 	var whole []byte
 	for _, r := range wantRecords(3) {
-		whole = appendRecord(whole, []byte(r))
+		whole = AppendRecord(whole, []byte(r))
 	}
 	f.Add(whole)
 	f.Add(whole[:len(whole)-3])

@@ -10,7 +10,7 @@ import (
 // not applied.
 func TestLargeRecord(t *testing.T) {
 	large := []byte(`{"x":"` + strings.Repeat("y", 2*largeRecord) + `"}`)
-	whole := appendRecord(appendRecord(nil, []byte(`{"schema":1}`)), large)
+	whole := AppendRecord(AppendRecord(nil, []byte(`{"schema":1}`)), large)
 	for _, corrupt := range []bool{false, true} {
 		content := slices.Clone(whole)
 		if corrupt {

@@ -153,7 +153,7 @@ func (l *Log) append(records [][]byte) error {
 		if err := checkLength(len(r)); err != nil {
 			return err
 		}
-		buf = appendRecord(buf, r)
+		buf = AppendRecord(buf, r)
 	}
 	if err := writeAt(l.file, buf, at); err != nil {
 		l.cut(at, err)

@@ -40,8 +40,8 @@ func checkLength(length int) error {
 	return nil
 }
 
-// appendRecord appends the record that holds data, a JSON object without a line feed.
-func appendRecord(dst, data []byte) []byte {
+// AppendRecord appends the record of a file that holds data, a JSON object without a line feed.
+func AppendRecord(dst, data []byte) []byte {
 	h := sha1.New()
 	h.Write(data)
 	h.Write([]byte{'\n'})

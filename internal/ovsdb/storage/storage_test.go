@@ -174,9 +174,9 @@ func TestRecovery(t *testing.T) {
 		{"negative length", func(b []byte) []byte {
 			return append(b, "OVSDB JSON -2 0123456789012345678901234567890123456789\n{}"...)
 		}, 3},
-		{"not an object", func(b []byte) []byte { return appendRecord(b, []byte(`[1]`)) }, 3},
+		{"not an object", func(b []byte) []byte { return AppendRecord(b, []byte(`[1]`)) }, 3},
 		{"cluster record", func(b []byte) []byte {
-			return append(b, strings.Replace(string(appendRecord(nil, []byte(`{}`))), "JSON", "CLUSTER", 1)...)
+			return append(b, strings.Replace(string(AppendRecord(nil, []byte(`{}`))), "JSON", "CLUSTER", 1)...)
 		}, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {

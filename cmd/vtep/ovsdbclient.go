@@ -1,0 +1,28 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+
+	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/ovsdbclient"
+	"github.com/vtep/vtep/internal/vtepctl"
+)
+
+// runOVSDBClient is ovsdb-client.
+func runOVSDBClient(args []string) int {
+	d := daemon.New("ovsdb-client", version, daemon.OVSDirs())
+	d.SetConsoleLevel(slog.LevelWarn)
+	return ovsdbclient.Run(ovsdbclient.Options{
+		Args:    args,
+		Version: version,
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Daemon:  d,
+		Alarm: func() {
+			d.Logger("fatal_signal").Warn("terminating with signal 14 (Alarm clock)")
+			vtepctl.DieOfAlarm()
+		},
+	})
+}
