@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 )
 
@@ -35,21 +33,6 @@ func (a *Agent) ask(ctx context.Context, f func(context.Context) (string, error)
 // State returns what forwarding has to be, as the canonical text of intent.State.
 func (a *Agent) State(ctx context.Context) (string, error) {
 	return a.ask(ctx, func(context.Context) (string, error) { return a.compiler.State().String(), nil })
-}
-
-// Drops returns how many frames the plane dropped, a line for each reason.
-func (a *Agent) Drops(ctx context.Context) (string, error) {
-	return a.ask(ctx, func(loop context.Context) (string, error) {
-		stats, err := a.opts.Plane.Stats(loop)
-		if err != nil {
-			return "", fmt.Errorf("read the counters: %w", err)
-		}
-		var b strings.Builder
-		for _, reason := range slices.Sorted(maps.Keys(stats.Drops)) {
-			fmt.Fprintf(&b, "%s: %d\n", reason, stats.Drops[reason])
-		}
-		return b.String(), nil
-	})
 }
 
 // Audit compares what the plane has installed with what it should have, and returns the

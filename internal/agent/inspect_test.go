@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -21,6 +22,8 @@ func TestInspect(t *testing.T) {
 		r.ctl("add-ucast-remote", "ls0", "no-mac", "192.0.2.2")
 		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
 		v.fabric.FromPort("p1", frame(0xff, 2)) // p1 has no binding for untagged frames
+		v.fabric.FromTunnel(hwPeer, 5999, frame(0xff, 3))
+		v.fabric.FromTunnel(netip.MustParseAddr("192.0.2.9"), 33, frame(0xff, 3))
 		ctx := context.Background()
 		for _, c := range []struct {
 			name string
@@ -29,7 +32,8 @@ func TestInspect(t *testing.T) {
 		}{
 			{"State", v.agent.State, "02:00:00:00:00:21"},
 			{"Problems", func(context.Context) (string, error) { return problems.Text(), nil }, "ignored_row: Ucast_Macs_Remote no-mac of Logical_Switch ls0: "},
-			{"Drops", v.agent.Drops, "unbound_vlan: 1"},
+			{"Drops", v.agent.Drops, "unbound_vlan: 1\n  Physical_Port p1 untagged: 1 (not bound)\n"},
+			{"Drops", v.agent.Drops, "unknown_tunnel: 2\n  peer 192.0.2.2 VNI 5999: 1 (known from it: 33)\n  peer 192.0.2.9 VNI 33: 1 (no row names this peer)\n"},
 			{"Audit", v.agent.Audit, ""},
 		} {
 			testenv.Eventually(r, deadline, func() error {

@@ -50,6 +50,10 @@ type Plane interface {
 	// Stats reads the counters of every binding.
 	Stats(ctx context.Context) (Stats, error)
 
+	// DropsByPlace reads where dropped frames had come in, for the places of a bounded number
+	// that were last. The sum may be less than Stats.Drops says.
+	DropsByPlace(ctx context.Context) ([]PlaceDrops, error)
+
 	// Audit compares what is installed with the State of the last Apply.
 	Audit(ctx context.Context) ([]Drift, error)
 
@@ -126,6 +130,22 @@ type Stats struct {
 	Bindings map[intent.BindingKey]Counters
 	Drops    map[string]uint64 // frames dropped, by reason
 }
+
+// PlaceDrops is how many frames were dropped for one reason that had come in at one place: a
+// VLAN of a port, or a tunnel.
+type PlaceDrops struct {
+	Reason string // as in Stats.Drops
+	Port   string // "": it was a tunnel
+	VLAN   int    // of a port; or NoVLAN, OtherTag
+	Tunnel intent.Tunnel
+	Count  uint64
+}
+
+// Instead of a VLAN.
+const (
+	NoVLAN   = -1 // the frame was dropped before its VLAN was known
+	OtherTag = -2 // its outer tag is not one of 802.1Q
+)
 
 // Drift is one difference between the dataplane and the State it should have.
 type Drift struct {

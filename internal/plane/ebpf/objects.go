@@ -33,6 +33,12 @@ const (
 	floodMembers
 )
 
+// Instead of a VLAN in a place, as enum no_vlan.
+const (
+	vlanUnknown = 4096 + iota
+	vlanOther
+)
+
 const devicePromisc = 1 // as enum device_flags
 
 const memberNoTags = 1 // as enum member_flags

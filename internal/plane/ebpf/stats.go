@@ -27,6 +27,16 @@ var dropReasons = []string{
 	"double_tagged",
 }
 
+// otherReasons are those that no program counts.
+var otherReasons = []string{dropReceive, dropSend, limitTable, limitPort}
+
+const (
+	dropReceive = "vxlan_receive"
+	dropSend    = "vxlan_send"
+	limitTable  = "mac_table_limit"
+	limitPort   = "port_limit"
+)
+
 // Stats implements plane.Plane.
 func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 	p.mu.Lock()
@@ -61,11 +71,17 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 			s.Drops[name] += n
 		}
 	}
+	// What the vxlan device itself refused: frames in and out of tunnels that no program saw.
+	if l, err := p.space.links.LinkByIndex(p.overlay.ifindex); p.overlay.ifindex != 0 && err == nil && l.Attrs().Statistics != nil {
+		st := l.Attrs().Statistics
+		s.Drops[dropReceive] = st.RxErrors
+		s.Drops[dropSend] = st.TxErrors + st.TxDropped
+	}
 	// Not frames, but MACs that were not learned.
-	s.Drops["mac_table_limit"] = uint64(atomic.LoadUint32(&p.quotas[0].Refused))
+	s.Drops[limitTable] = uint64(atomic.LoadUint32(&p.quotas[0].Refused))
 	for _, prt := range p.ports {
 		if prt.number != 0 {
-			s.Drops["port_limit"] += uint64(atomic.LoadUint32(&p.quotas[prt.number].Refused))
+			s.Drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[prt.number].Refused))
 		}
 	}
 	if p.stale {
@@ -74,6 +90,41 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 		}
 	}
 	return s, nil
+}
+
+// DropsByPlace implements plane.Plane.
+func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	var list []plane.PlaceDrops
+	reason := func(n uint32) string {
+		if int(n) < len(dropReasons) {
+			return dropReasons[n]
+		}
+		return fmt.Sprintf("reason %d", n)
+	}
+	err := scan(p.objs.PortDrops, func(at vtepPlace, n uint64) {
+		d := plane.PlaceDrops{Reason: reason(at.Reason), Port: p.nameOf(at.At), VLAN: int(at.What), Count: n}
+		switch at.What {
+		case vlanUnknown:
+			d.VLAN = plane.NoVLAN
+		case vlanOther:
+			d.VLAN = plane.OtherTag
+		}
+		list = append(list, d)
+	})
+	if err == nil {
+		err = scan(p.objs.TunnelDrops, func(at vtepPlace, n uint64) {
+			list = append(list, plane.PlaceDrops{Reason: reason(at.Reason), Tunnel: intent.Tunnel{Peer: ipOf(at.At), VNI: at.What}, Count: n})
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ebpf plane: read the drops: %w", err)
+	}
+	return list, nil
 }
 
 // zeroCounters makes the slot count from nothing, for a new binding.

@@ -88,6 +88,13 @@ type vtepPeer struct {
 	Gateway uint32
 }
 
+type vtepPlace struct {
+	_      structs.HostLayout
+	Reason uint32
+	At     uint32
+	What   uint32
+}
+
 type vtepQuota struct {
 	_       structs.HostLayout
 	Limit   uint32
@@ -165,10 +172,12 @@ const (
 	vtepMapOrigin        = "origin"
 	vtepMapPaths         = "paths"
 	vtepMapPeers         = "peers"
+	vtepMapPortDrops     = "port_drops"
 	vtepMapQuotas        = "quotas"
 	vtepMapRemotes       = "remotes"
 	vtepMapSwitches      = "switches"
 	vtepMapTold          = "told"
+	vtepMapTunnelDrops   = "tunnel_drops"
 	vtepProgVtepOverlay  = "vtep_overlay"
 	vtepProgVtepPort     = "vtep_port"
 	vtepProgVtepProbe    = "vtep_probe"
@@ -227,24 +236,26 @@ type vtepProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepMapSpecs struct {
-	Bindings *ebpf.MapSpec `ebpf:"bindings"`
-	Chunks   *ebpf.MapSpec `ebpf:"chunks"`
-	Config   *ebpf.MapSpec `ebpf:"config"`
-	Counters *ebpf.MapSpec `ebpf:"counters"`
-	Decaps   *ebpf.MapSpec `ebpf:"decaps"`
-	Devices  *ebpf.MapSpec `ebpf:"devices"`
-	Drops    *ebpf.MapSpec `ebpf:"drops"`
-	Events   *ebpf.MapSpec `ebpf:"events"`
-	Floods   *ebpf.MapSpec `ebpf:"floods"`
-	Locals   *ebpf.MapSpec `ebpf:"locals"`
-	Members  *ebpf.MapSpec `ebpf:"members"`
-	Origin   *ebpf.MapSpec `ebpf:"origin"`
-	Paths    *ebpf.MapSpec `ebpf:"paths"`
-	Peers    *ebpf.MapSpec `ebpf:"peers"`
-	Quotas   *ebpf.MapSpec `ebpf:"quotas"`
-	Remotes  *ebpf.MapSpec `ebpf:"remotes"`
-	Switches *ebpf.MapSpec `ebpf:"switches"`
-	Told     *ebpf.MapSpec `ebpf:"told"`
+	Bindings    *ebpf.MapSpec `ebpf:"bindings"`
+	Chunks      *ebpf.MapSpec `ebpf:"chunks"`
+	Config      *ebpf.MapSpec `ebpf:"config"`
+	Counters    *ebpf.MapSpec `ebpf:"counters"`
+	Decaps      *ebpf.MapSpec `ebpf:"decaps"`
+	Devices     *ebpf.MapSpec `ebpf:"devices"`
+	Drops       *ebpf.MapSpec `ebpf:"drops"`
+	Events      *ebpf.MapSpec `ebpf:"events"`
+	Floods      *ebpf.MapSpec `ebpf:"floods"`
+	Locals      *ebpf.MapSpec `ebpf:"locals"`
+	Members     *ebpf.MapSpec `ebpf:"members"`
+	Origin      *ebpf.MapSpec `ebpf:"origin"`
+	Paths       *ebpf.MapSpec `ebpf:"paths"`
+	Peers       *ebpf.MapSpec `ebpf:"peers"`
+	PortDrops   *ebpf.MapSpec `ebpf:"port_drops"`
+	Quotas      *ebpf.MapSpec `ebpf:"quotas"`
+	Remotes     *ebpf.MapSpec `ebpf:"remotes"`
+	Switches    *ebpf.MapSpec `ebpf:"switches"`
+	Told        *ebpf.MapSpec `ebpf:"told"`
+	TunnelDrops *ebpf.MapSpec `ebpf:"tunnel_drops"`
 }
 
 // vtepVariableSpecs contains global variables before they are loaded into the kernel.
@@ -273,24 +284,26 @@ func (o *vtepObjects) Close() error {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepMaps struct {
-	Bindings *ebpf.Map `ebpf:"bindings"`
-	Chunks   *ebpf.Map `ebpf:"chunks"`
-	Config   *ebpf.Map `ebpf:"config"`
-	Counters *ebpf.Map `ebpf:"counters"`
-	Decaps   *ebpf.Map `ebpf:"decaps"`
-	Devices  *ebpf.Map `ebpf:"devices"`
-	Drops    *ebpf.Map `ebpf:"drops"`
-	Events   *ebpf.Map `ebpf:"events"`
-	Floods   *ebpf.Map `ebpf:"floods"`
-	Locals   *ebpf.Map `ebpf:"locals"`
-	Members  *ebpf.Map `ebpf:"members"`
-	Origin   *ebpf.Map `ebpf:"origin"`
-	Paths    *ebpf.Map `ebpf:"paths"`
-	Peers    *ebpf.Map `ebpf:"peers"`
-	Quotas   *ebpf.Map `ebpf:"quotas"`
-	Remotes  *ebpf.Map `ebpf:"remotes"`
-	Switches *ebpf.Map `ebpf:"switches"`
-	Told     *ebpf.Map `ebpf:"told"`
+	Bindings    *ebpf.Map `ebpf:"bindings"`
+	Chunks      *ebpf.Map `ebpf:"chunks"`
+	Config      *ebpf.Map `ebpf:"config"`
+	Counters    *ebpf.Map `ebpf:"counters"`
+	Decaps      *ebpf.Map `ebpf:"decaps"`
+	Devices     *ebpf.Map `ebpf:"devices"`
+	Drops       *ebpf.Map `ebpf:"drops"`
+	Events      *ebpf.Map `ebpf:"events"`
+	Floods      *ebpf.Map `ebpf:"floods"`
+	Locals      *ebpf.Map `ebpf:"locals"`
+	Members     *ebpf.Map `ebpf:"members"`
+	Origin      *ebpf.Map `ebpf:"origin"`
+	Paths       *ebpf.Map `ebpf:"paths"`
+	Peers       *ebpf.Map `ebpf:"peers"`
+	PortDrops   *ebpf.Map `ebpf:"port_drops"`
+	Quotas      *ebpf.Map `ebpf:"quotas"`
+	Remotes     *ebpf.Map `ebpf:"remotes"`
+	Switches    *ebpf.Map `ebpf:"switches"`
+	Told        *ebpf.Map `ebpf:"told"`
+	TunnelDrops *ebpf.Map `ebpf:"tunnel_drops"`
 }
 
 func (m *vtepMaps) Close() error {
@@ -309,10 +322,12 @@ func (m *vtepMaps) Close() error {
 		m.Origin,
 		m.Paths,
 		m.Peers,
+		m.PortDrops,
 		m.Quotas,
 		m.Remotes,
 		m.Switches,
 		m.Told,
+		m.TunnelDrops,
 	)
 }
 

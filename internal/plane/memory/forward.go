@@ -39,6 +39,7 @@ type Out struct {
 func (f *Fabric) FromPort(port string, data []byte) ([]Out, Drop) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.came = plane.PlaceDrops{Port: port, VLAN: plane.NoVLAN}
 	outs, why := f.fromPort(port, frame(data))
 	f.count(why)
 	return outs, why
@@ -48,16 +49,31 @@ func (f *Fabric) FromPort(port string, data []byte) ([]Out, Drop) {
 func (f *Fabric) FromTunnel(peer netip.Addr, vni uint32, inner []byte) ([]Out, Drop) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.came = plane.PlaceDrops{Tunnel: intent.Tunnel{Peer: peer, VNI: vni}}
 	outs, why := f.fromTunnel(intent.Tunnel{Peer: peer, VNI: vni}, frame(inner))
 	f.count(why)
 	return outs, why
 }
 
 func (f *Fabric) count(why Drop) {
-	if why != Forwarded {
-		f.drops[string(why)]++
+	if why == Forwarded {
+		return
+	}
+	f.drops[string(why)]++
+	at := f.came
+	at.Reason = string(why)
+	if f.places[at]++; len(f.places) > maxPlaces {
+		for other := range f.places { // any
+			if other != at {
+				delete(f.places, other)
+				break
+			}
+		}
 	}
 }
+
+// maxPlaces bounds the places of which drops are counted.
+const maxPlaces = 4096
 
 func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	if len(fr) < minFrame {
@@ -70,6 +86,10 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	vid, tagged := fr.vid()
 	if tagged {
 		in.VLAN = vid
+	}
+	f.came.VLAN = int(in.VLAN)
+	if !tagged && fr.etherType() == etherQinQ {
+		f.came.VLAN = plane.OtherTag
 	}
 	b, ok := f.installed.Bindings[in]
 	if !ok || !tagged && fr.etherType() == etherQinQ {

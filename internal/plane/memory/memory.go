@@ -48,7 +48,9 @@ type Fabric struct {
 	onPort    map[string]int // number of learned by port
 	counts    map[intent.BindingKey]*plane.Counters
 	drops     map[string]uint64
-	open      *Plane // nil: none
+	places    map[plane.PlaceDrops]uint64 // drops by place; their Count is 0
+	came      plane.PlaceDrops            // where the frame under way came in
+	open      *Plane                      // nil: none
 	drift     []plane.Drift
 }
 
@@ -81,6 +83,7 @@ func (f *Fabric) clear() {
 	f.onPort = map[string]int{}
 	f.counts = map[intent.BindingKey]*plane.Counters{}
 	f.drops = map[string]uint64{}
+	f.places = map[plane.PlaceDrops]uint64{}
 	f.drift = nil
 }
 

@@ -239,6 +239,21 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 	return s, nil
 }
 
+// DropsByPlace implements plane.Plane.
+func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
+	unlock, err := p.use()
+	if err != nil {
+		return nil, fmt.Errorf("drops by place: %w", err)
+	}
+	defer unlock()
+	list := make([]plane.PlaceDrops, 0, len(p.fabric.places))
+	for at, n := range p.fabric.places {
+		at.Count = n
+		list = append(list, at)
+	}
+	return list, nil
+}
+
 // Audit implements plane.Plane.
 func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	unlock, err := p.use()

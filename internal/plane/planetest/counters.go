@@ -52,3 +52,41 @@ func counters(l *lab) {
 		return nil
 	})
 }
+
+// Whoever asks why a frame did not arrive wants to know where it came in.
+func dropPlaces(l *lab) {
+	l.apply(usual)
+	for range 2 {
+		l.fromPort("p0", l.frame(1, station(2), 101)) // not of any binding
+	}
+	l.fromPort("p1", l.frame(1, station(1)))                           // where it came from, after this one
+	l.fromTunnel(tunnel(2, redVNI), l.frame(30, broadcastMAC))         // of nobody who is known
+	l.fromTunnel(tunnel(1, redVNI+blueVNI), l.frame(30, broadcastMAC)) // of somebody, in a VNI of nobody
+	want := map[plane.PlaceDrops]uint64{
+		{Reason: "unbound_vlan", Port: "p0", VLAN: 101}:               2,
+		{Reason: "unknown_tunnel", Tunnel: tunnel(2, redVNI)}:         1,
+		{Reason: "unknown_tunnel", Tunnel: tunnel(1, redVNI+blueVNI)}: 1,
+		{Reason: "hairpin", Port: "p1"}:                               1,
+	}
+	testenv.Eventually(l, deadline, func() error {
+		list, err := l.plane.DropsByPlace(context.Background())
+		if err != nil {
+			return err
+		}
+		got := map[plane.PlaceDrops]uint64{}
+		for _, d := range list {
+			n := d.Count
+			d.Count = 0
+			got[d] += n
+		}
+		for at, n := range want {
+			if got[at] != n {
+				return fmt.Errorf("%d drops of %+v, want %d; all are %+v", got[at], at, n, got)
+			}
+		}
+		if total := l.stats().Drops; total["unbound_vlan"] != 2 || total["unknown_tunnel"] != 2 || total["hairpin"] != 1 {
+			return fmt.Errorf("in all %v", total)
+		}
+		return nil
+	})
+}

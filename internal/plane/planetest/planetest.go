@@ -125,6 +125,7 @@ var cases = []testCase{
 	{"binding moves", bindingMoves, true},
 	{"binding goes", bindingGoes, true},
 	{"counters", counters, false},
+	{"drops by place", dropPlaces, true},
 	{"restart", restart, true},
 	{"missing device", missingDevice, true},
 	{"random walk", randomWalk, true},

@@ -97,7 +97,7 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 				BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr))))
 		return LONG_WAY;
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &e, sizeof(e), BPF_F_RECOMPUTE_CSUM))
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	// The kernel's neighbour table gives the MAC and keeps it fresh.
 	return bpf_redirect_neigh(ifindex, &hop, sizeof(hop), 0);
 }

@@ -79,7 +79,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 	__u32 slot, nobody = DROP_NO_DESTINATION;
 
 	if (!cfg || !dst || !s)
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	f.held = f.sent = f.last.ip = f.last.vni = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
@@ -104,7 +104,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 	}
 
 	if (!f.held)
-		return drop(nobody);
+		return drop(skb, nobody);
 	if (f.last.ip) {
 		// A unicast frame that no tunnel could take: its receiver is not heard of yet,
 		// and never will be if the sender does not learn to send less.
@@ -116,6 +116,6 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 	slot = f.last.id;
 	m = bpf_map_lookup_elem(&members, &slot);
 	if (!m || m->bd != f.bd)
-		return drop(DROP_NO_DESTINATION);
+		return drop(skb, DROP_NO_DESTINATION);
 	return redirect_member(skb, m, slot, &f.size);
 }

@@ -11,14 +11,52 @@
 
 #include "maps.h"
 
-static __always_inline int drop(__u32 reason)
+// Where the frame came in, in its control block, which is the program's own at this hook.
+enum came_in {
+	CAME_AT,   // as struct place
+	CAME_WHAT, // as struct place
+	CAME_BY,   // enum came_by
+};
+
+enum came_by {
+	BY_NOTHING, // not known yet
+	BY_PORT,
+	BY_TUNNEL,
+};
+
+static __always_inline void came_by(struct __sk_buff *skb, __u32 by, __u32 at, __u32 what)
 {
-	__u64 *n = bpf_map_lookup_elem(&drops, &reason);
+	skb->cb[CAME_AT] = at;
+	skb->cb[CAME_WHAT] = what;
+	skb->cb[CAME_BY] = by;
+}
+
+// Not inlined: it is called from everywhere, and seldom.
+static __noinline int drop(struct __sk_buff *skb, __u32 reason)
+{
+	struct place where = {.reason = reason};
+	__u64 *n = bpf_map_lookup_elem(&drops, &reason), one = 1;
 
 	if (n)
 		(*n)++;
+	where.at = skb->cb[CAME_AT];
+	where.what = skb->cb[CAME_WHAT];
+	if (skb->cb[CAME_BY] == BY_PORT) {
+		n = bpf_map_lookup_elem(&port_drops, &where);
+		if (n)
+			__sync_fetch_and_add(n, 1);
+		else
+			bpf_map_update_elem(&port_drops, &where, &one, BPF_ANY);
+	} else if (skb->cb[CAME_BY] == BY_TUNNEL) {
+		n = bpf_map_lookup_elem(&tunnel_drops, &where);
+		if (n)
+			__sync_fetch_and_add(n, 1);
+		else
+			bpf_map_update_elem(&tunnel_drops, &where, &one, BPF_ANY);
+	}
 	return TC_ACT_SHOT;
 }
+
 
 static __always_inline struct settings *get_config(void)
 {

@@ -4,7 +4,7 @@
 //
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices
-//   programs  locals (learning), counters, drops, events
+//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events
 //   both      quotas (atomic adds through a memory map on the agent's side)
 //
 // Numbers that stand for things:
@@ -361,6 +361,19 @@ enum drop {
 	DROP_REASONS,
 };
 
+// Where a dropped frame had come in. A frame carries it in its control block (frame.h).
+struct place {
+	__u32 reason; // enum drop
+	__u32 at;     // ifindex of the port, or the peer's IP, host byte order
+	__u32 what;   // VLAN, or VNI
+};
+
+// Instead of a VLAN.
+enum no_vlan {
+	VLAN_UNKNOWN = 4096, // the frame was dropped before its VLAN was known
+	VLAN_OTHER = 4097,   // its tag is not one of 802.1Q
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DROP_REASONS);
@@ -368,3 +381,21 @@ struct {
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } drops SEC(".maps");
+
+// The same by place, for the places that were there last: whoever sends frames with made-up
+// VLANs, sources or VNIs pushes out only what is of the same sort.
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct place);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} port_drops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct place);
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} tunnel_drops SEC(".maps");

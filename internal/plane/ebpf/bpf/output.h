@@ -39,9 +39,9 @@ static __always_inline int redirect_member(struct __sk_buff *skb, struct member 
 	int why = fits_member(m, s);
 
 	if (why != FITS)
-		return drop(why);
+		return drop(skb, why);
 	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	count_out(slot, s);
 	return bpf_redirect(ifindex, 0);
 }
@@ -54,14 +54,14 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 	long err;
 
 	if (why != FITS)
-		return drop(why);
+		return drop(skb, why);
 	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	err = bpf_clone_redirect(skb, ifindex, 0);
 	if (vid && bpf_skb_vlan_pop(skb))
 		err = -1;
 	if (err)
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	count_out(slot, s);
 	return 0;
 }
@@ -110,22 +110,22 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 	struct peer *p;
 
 	if (!cfg || !t || !s)
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	if (!cfg->tunnel_ip || !cfg->vxlan_ifindex)
-		return drop(DROP_NO_TUNNEL);
+		return drop(skb, DROP_NO_TUNNEL);
 	if (s->tagged)
-		return drop(DROP_TAGGED_OVERLAY);
+		return drop(skb, DROP_TAGGED_OVERLAY);
 	use_path(t->id);
 	p = bpf_map_lookup_elem(&peers, &t->id);
 	if (p && !fits_tunnel(p, t->ip, s))
-		return drop(DROP_TOO_BIG);
+		return drop(skb, DROP_TOO_BIG);
 	key.tunnel_id = t->vni;
 	key.remote_ipv4 = t->ip;
 	key.local_ipv4 = cfg->tunnel_ip;
 	key.tunnel_ttl = 64;
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key),
 				   BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT))
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	return 0;
 }
 
@@ -147,6 +147,6 @@ static __always_inline int copy_tunnel(struct __sk_buff *skb, struct target *t, 
 	if (prepare_tunnel(skb, t, s) || !cfg)
 		return 0;
 	if (bpf_clone_redirect(skb, cfg->vxlan_ifindex, 0))
-		drop(DROP_FAILED);
+		drop(skb, DROP_FAILED);
 	return 1;
 }

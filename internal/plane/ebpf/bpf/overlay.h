@@ -27,18 +27,18 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
 	struct local *l;
 
 	if (!eth)
-		return drop(DROP_MALFORMED);
+		return drop(skb, DROP_MALFORMED);
 	if (skb->vlan_present || is_tag(eth->h_proto))
-		return drop(DROP_TAGGED_INSIDE);
+		return drop(skb, DROP_TAGGED_INSIDE);
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
 	if (is_reserved(dst.mac))
-		return drop(DROP_RESERVED);
+		return drop(skb, DROP_RESERVED);
 	measure(skb, &size);
 
 	if (!is_group(dst.mac)) {
 		// A MAC that lives behind another VTEP: this one must not be asked.
 		if (bpf_map_lookup_elem(&remotes, &dst))
-			return drop(DROP_SPLIT_HORIZON);
+			return drop(skb, DROP_SPLIT_HORIZON);
 		l = find_local(&dst, &m);
 		if (l)
 			return redirect_member(skb, m, l->slot, &size);
@@ -52,12 +52,14 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	struct bpf_tunnel_key key;
 	__u32 bd;
 
+	came_by(skb, BY_NOTHING, 0, 0);
 	if (!cfg || bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
-		return drop(DROP_NOT_OURS);
+		return drop(skb, DROP_NOT_OURS);
+	came_by(skb, BY_TUNNEL, key.remote_ipv4, key.tunnel_id);
 	if (!cfg->tunnel_ip || key.local_ipv4 != cfg->tunnel_ip)
-		return drop(DROP_NOT_OURS);
+		return drop(skb, DROP_NOT_OURS);
 	bd = admitted(cfg, key.remote_ipv4, key.tunnel_id);
 	if (!bd)
-		return drop(DROP_UNKNOWN_TUNNEL);
+		return drop(skb, DROP_UNKNOWN_TUNNEL);
 	return deliver(skb, bd);
 }

@@ -39,28 +39,30 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	__u32 *found, slot, gen;
 	int vid, strip = 0;
 
+	came_by(skb, BY_PORT, at.ifindex, VLAN_UNKNOWN);
 	if (!eth)
-		return drop(DROP_MALFORMED);
+		return drop(skb, DROP_MALFORMED);
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(src.mac, eth->h_source, ETH_ALEN);
 	vid = outer_vid(skb, eth, &strip);
+	skb->cb[CAME_WHAT] = vid < 0 ? VLAN_OTHER : vid;
 	if (vid < 0)
-		return drop(DROP_UNBOUND);
+		return drop(skb, DROP_UNBOUND);
 
 	at.vid = vid;
 	found = bpf_map_lookup_elem(&bindings, &at);
 	if (!found)
-		return drop(DROP_UNBOUND);
+		return drop(skb, DROP_UNBOUND);
 	slot = *found;
 	m = bpf_map_lookup_elem(&members, &slot);
 	if (!m || !m->bd)
-		return drop(DROP_UNBOUND);
+		return drop(skb, DROP_UNBOUND);
 	src.bd = dst.bd = m->bd;
 	gen = m->gen;
 
 	// Takes exactly one tag: one below it becomes the outermost and stays.
 	if (strip && bpf_skb_vlan_pop(skb))
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	measure(skb, &size);
 	c = bpf_map_lookup_elem(&counters, &slot);
 	if (c) {
@@ -69,7 +71,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	}
 	learn(&src, slot, gen);
 	if (is_reserved(dst.mac))
-		return drop(DROP_RESERVED);
+		return drop(skb, DROP_RESERVED);
 
 	if (!is_group(dst.mac)) {
 		// Remote before local: the database's word counts more than traffic.
@@ -82,7 +84,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		l = find_local(&dst, &m);
 		if (l) {
 			if (l->slot == slot)
-				return drop(DROP_HAIRPIN);
+				return drop(skb, DROP_HAIRPIN);
 			return redirect_member(skb, m, l->slot, &size);
 		}
 	}

@@ -153,7 +153,7 @@ static __noinline int may_tell(struct __sk_buff *skb, __u32 slot)
 static __always_inline int too_big(struct __sk_buff *skb, __u32 slot, __u32 mtu, struct size *s)
 {
 	struct member *m = bpf_map_lookup_elem(&members, &slot);
-	int length = 0, result = drop(DROP_TOO_BIG);
+	int length = 0, result = drop(skb, DROP_TOO_BIG);
 	struct size reply = {.packets = 1};
 
 	if (!m || s->tagged || !may_tell(skb, slot))

@@ -44,8 +44,10 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 
 	if (bpf_skb_adjust_room(skb, -(int)sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, flags))
 		return TC_ACT_UNSPEC;
+	// Not before: frames that pass are the host's, and so is their control block.
+	came_by(skb, BY_TUNNEL, from.ip, from.vni);
 	// A checksum that a NIC gave the frame does not cover the Ethernet header.
 	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0))
-		return drop(DROP_FAILED);
+		return drop(skb, DROP_FAILED);
 	return redirect_member(skb, m, slot, &size);
 }
