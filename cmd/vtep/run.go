@@ -262,7 +262,15 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 		err = r.d.Ready() // it may take long until the other server answers
 	}
 	if err == nil {
+		// Whoever connects to our database to run the same switch must see that it is taken. Our
+		// own process has the file, and need not mind who takes the lock from it.
+		lock := agent.LockName(r.name)
+		if r.connect == "" {
+			replica.Lock(lock)
+			lock = ""
+		}
 		a := agent.New(agent.Options{
+			Lock: lock,
 			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
 			Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
 			Suspect: r.suspect, Accept: r.acceptDB,

@@ -31,6 +31,8 @@ type Replica interface {
 	Take() (*idl.Snapshot, *idl.Delta)
 	Transact(ctx context.Context, ops []byte) ([]idl.OpResult, error)
 	Connected() bool
+	Lock(name string)
+	LockState(name string) (owned, known bool)
 }
 
 // Options are what an Agent is made of.
@@ -44,6 +46,10 @@ type Options struct {
 	// down for want of rows, unless Accept is set: see freeze.
 	Suspect string
 	Accept  bool
+
+	// Lock is of the database, and keeps other processes from running the same switch; "": there
+	// is nobody who could. See LockName.
+	Lock string
 
 	Replica Replica
 	Plane   plane.Plane // Run does not close it
@@ -67,6 +73,9 @@ type Agent struct {
 	ready bool         // the database has what the options ask for
 	told  bool         // Options.Ready was called
 
+	owner    bool // the switch is this process's to run
+	lockSeen bool // the server has said once whether the lock is held
+
 	known    bool // the plane has the compiler's State
 	frozen   bool // forwarding is left as an earlier process had it
 	apply    retry
@@ -81,6 +90,7 @@ type Agent struct {
 	outcome  chan error      // of the transaction under way; cap 1
 	inFlight bool
 	transact retry
+	refusals int // by the database, in a row
 	moves    moves
 
 	asks  chan func(context.Context) // run by the loop; see ask
@@ -98,6 +108,7 @@ func New(opts Options) *Agent {
 	}
 	a := &Agent{
 		opts:     opts,
+		owner:    opts.Lock == "",
 		log:      log,
 		compiler: vtep.NewCompiler(opts.Name),
 		table:    fdb.NewTable(time.Now(), fdb.Config{}),

@@ -24,8 +24,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer close(a.ended)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	if a.opts.Lock != "" {
+		a.opts.Replica.Lock(a.opts.Lock)
+	}
 	for {
 		now := time.Now()
+		a.settleLock(ctx)
 		a.settleMoves(ctx, now)
 		if a.reporter.Busy(now) || !a.ready {
 			a.report(ctx, now)
@@ -85,7 +89,7 @@ func (a *Agent) nextTimer() time.Time {
 	if a.mustApply() {
 		sooner(a.apply.at)
 	}
-	if !a.inFlight && a.opts.Replica.Connected() {
+	if !a.inFlight && a.owner && a.opts.Replica.Connected() {
 		if a.reporter.Busy(time.Now()) || !a.ready {
 			sooner(a.transact.at)
 		} else if due := a.reporter.Due(); !due.IsZero() {

@@ -13,13 +13,13 @@ import (
 // report starts the transaction that makes the rows right, if one is needed and none is under
 // way.
 func (a *Agent) report(ctx context.Context, now time.Time) {
-	if a.inFlight || a.view == nil || !a.opts.Replica.Connected() || !a.transact.due(now) {
+	if a.inFlight || a.view == nil || !a.opts.Replica.Connected() || !a.owner || !a.transact.due(now) {
 		return
 	}
 	var tx *hwvtep.Txn
 	if !a.ready {
 		tx = vtep.Bootstrap(a.view, vtep.Wanted{Name: a.opts.Name, TunnelIP: a.opts.TunnelIP, Ports: a.opts.Ports})
-		if _, present := a.compiler.Present(); present && a.transact.failures >= 3 {
+		if _, present := a.compiler.Present(); present && a.refusals >= 3 {
 			a.log.Warn("the database does not take what the command line asks for: going on without")
 			tx = nil
 		}
@@ -35,8 +35,7 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 	}
 	a.inFlight = true
 	go func() {
-		_, err := a.opts.Replica.Transact(ctx, tx.Ops())
-		a.outcome <- err
+		a.outcome <- a.execute(ctx, tx)
 	}()
 }
 
@@ -50,11 +49,15 @@ func (a *Agent) finished(err error) {
 		err = errUndone
 	}
 	if err == nil {
+		a.refusals = 0
 		a.transact.succeeded()
 		return
 	}
 	a.transact.failed(time.Now())
 	var refused *idl.TransactError
+	if errors.As(err, &refused) && refused.Err.Tag != "not owner" {
+		a.refusals++
+	}
 	switch {
 	case a.transact.failures == 1:
 		// Most often another client was faster. The rows tell what is left to do.

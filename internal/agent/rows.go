@@ -105,11 +105,14 @@ func (a *Agent) configure(d *intent.Delta) {
 }
 
 // mustApply says whether the plane is to be reconciled from scratch.
-func (a *Agent) mustApply() bool { return a.ready && !a.known && !a.frozen }
+func (a *Agent) mustApply() bool { return a.ready && !a.known && !a.frozen && a.owner }
 
 // applyState makes the plane's forwarding that of the State, from which d is the difference
 // since the last time; nil if that is not known.
 func (a *Agent) applyState(ctx context.Context, d *intent.Delta) {
+	if !a.ready || !a.owner {
+		return
+	}
 	if a.frozen {
 		if d == nil || d.Empty() {
 			return
@@ -147,7 +150,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 
 // askReport makes the plane say anew what works.
 func (a *Agent) askReport(ctx context.Context) {
-	if a.known {
+	if a.known && a.owner {
 		a.applyNow(ctx, &intent.Delta{})
 	}
 }

@@ -13,7 +13,7 @@ const withdrawTries = 10
 // send floods, tunnels. It is for a VTEP whose forwarding is about to be taken down, and is
 // called after Run, while the replica still runs.
 func (a *Agent) Withdraw(ctx context.Context) error {
-	if !a.ready {
+	if !a.ready || !a.owner { // the rows are another's, if anybody's
 		return nil
 	}
 	a.ready = false // forwarding does not follow the rows any more
@@ -24,7 +24,7 @@ func (a *Agent) Withdraw(ctx context.Context) error {
 		if tx == nil {
 			return nil
 		}
-		_, err := a.opts.Replica.Transact(ctx, tx.Ops())
+		err := a.execute(ctx, tx)
 		a.take(ctx)
 		a.reporter.Done(err)
 		if err == nil {

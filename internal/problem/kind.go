@@ -12,6 +12,7 @@ type Kind string
 // Refusals: something that was asked for is not done.
 var (
 	NoSwitch       = refusal("no_switch")       // the database has no row of our Physical_Switch
+	OtherProcess   = refusal("other_process")   // another process runs our Physical_Switch
 	NoTunnelIP     = refusal("no_tunnel_ip")    // the switch has no IPv4 tunnel IP
 	ForeignIP      = refusal("foreign_ip")      // the tunnel IP is not an address of this machine
 	TunnelsRefused = refusal("tunnels_refused") // no tunnel works, for another reason

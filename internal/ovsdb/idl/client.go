@@ -157,7 +157,7 @@ func (c *Client) disconnected(err error) {
 	if c.session != nil {
 		c.session = nil
 		for _, l := range c.locks {
-			l.owned = false
+			l.owned, l.known = false, false
 		}
 		c.poke()
 	}

@@ -9,6 +9,7 @@ import (
 type lock struct {
 	steal bool // at the next request only
 	owned bool
+	known bool // owned is what the server has said on this connection
 }
 
 // Lock asks for a lock and keeps asking after each connection, until Unlock. Whether
@@ -63,6 +64,15 @@ func (c *Client) HasLock(name string) bool {
 	return l != nil && l.owned
 }
 
+// LockState says whether the client holds a lock, and whether the server has said so or the
+// contrary since the last connection was made.
+func (c *Client) LockState(name string) (owned, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.locks[name]
+	return l != nil && l.owned, l != nil && l.known
+}
+
 func (s *session) lock(name string, steal bool) error {
 	method := "lock"
 	if steal {
@@ -81,7 +91,7 @@ func (s *session) lock(name string, steal bool) error {
 func (c *Client) lockChanged(name string, owned bool) {
 	c.mu.Lock()
 	if l := c.locks[name]; l != nil {
-		l.owned = owned
+		l.owned, l.known = owned, true
 		if owned {
 			l.steal = false
 		}
