@@ -29,7 +29,11 @@ func (o *operation) insert() error {
 			return t.defaults[c.Index].Check(&c.Type)
 		}
 	}
-	o.insertRow(t, &ovsdb.Row{UUID: id, Version: ovsdb.NewUUID(), Fields: fields})
+	row := &ovsdb.Row{UUID: id, Version: ovsdb.NewUUID(), Fields: fields}
+	if err := o.rbac(t).mayInsert(t, row); err != nil {
+		return err
+	}
+	o.insertRow(t, row)
 	o.reply = ovsdb.AppendUUID(append(o.reply, `{"uuid":`...), id)
 	o.reply = append(o.reply, '}')
 	return nil

@@ -24,6 +24,9 @@ type Env struct {
 	// d shows the outcome of the operations. An error, best an
 	// ovsdb.PermissionError, refuses the transaction.
 	Permit func(d *Database, table *ovsdb.TableSchema, row *RowChange) error
+	// Role restricts the transaction to what the database says a role may do, and Client is
+	// whom the rows must belong to; "" is nobody. An empty Role restricts nothing.
+	Role, Client string
 	// Cascade has rows deleted together with those they refer to. Permit is not asked about
 	// them.
 	Cascade []Cascade

@@ -29,6 +29,9 @@ func (o *operation) update() error {
 		return err
 	}
 	rows := o.match(t, cond)
+	if err := o.rbac(t).mayUpdate(t, rows, columns); err != nil {
+		return err
+	}
 	for _, st := range rows {
 		if equalColumns(st.row.Fields, fields, columns) {
 			continue
@@ -76,12 +79,16 @@ func (o *operation) mutate() error {
 		}
 		return nil
 	}
-	if o.gather(t, cond, mutations) {
+	rules := o.rbac(t)
+	if rules == nil && o.gather(t, cond, mutations) {
 		o.count(1)
 		return nil
 	}
 	o.settle()
 	rows := o.match(t, cond)
+	if err := rules.mayMutate(t, rows, mutations); err != nil {
+		return err
+	}
 	for _, st := range rows {
 		if err := mutations.Apply(o.modifyRow(t, st).Fields); err != nil {
 			return err
@@ -103,6 +110,9 @@ func (o *operation) delete() error {
 		return err
 	}
 	rows := o.match(t, cond)
+	if err := o.rbac(t).mayDelete(t, rows); err != nil {
+		return err
+	}
 	for _, st := range rows {
 		o.deleteRow(t, st)
 	}

@@ -120,11 +120,7 @@ func (r *remote) onLoopback() bool {
 func (r *remote) access() access {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := access{local: !stream.NeedsProbes(r.target), readOnly: r.opts.readOnly, role: r.opts.role}
-	if r.opts.role != "" && r.srv.opts.Roles == nil {
-		a.readOnly = true // there are no rules that could allow anything
-	}
-	return a
+	return access{local: !stream.NeedsProbes(r.target), readOnly: r.opts.readOnly, role: r.opts.role}
 }
 
 // setOptions changes the options; those of them that can be changed on a connection.

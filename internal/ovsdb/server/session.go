@@ -49,7 +49,7 @@ type access struct {
 	trusted  bool // in-process: no restriction whatever
 	local    bool // over a unix socket
 	readOnly bool
-	role     string // of the remote, for the Roles option
+	role     string // of the remote; empty: none
 }
 
 func newSession(srv *Server, nc net.Conn, name string, a access) *session {

@@ -93,7 +93,10 @@ func (d *database) try(t *trigger, b *batch, queued bool) bool {
 
 // env is what the session may do in d.
 func (s *session) env(d *database) db.Env {
-	env := db.Env{ReadOnly: s.readOnly() || d.readOnly, Cascade: s.srv.opts.Cascade}
+	env := db.Env{ReadOnly: s.readOnly() || d.readOnly, Cascade: s.srv.opts.Cascade, Role: s.access.role, Client: s.peerID}
+	if s.access.role != "" && !d.db.HasRoles() && s.srv.opts.Roles == nil {
+		env.ReadOnly = true // there are no rules that could allow anything
+	}
 	env.HasLock = func(name string) bool { return s.srv.locks.holds(s, name) }
 	if roles := s.srv.opts.Roles; roles != nil && !s.access.trusted && !s.access.local {
 		env.Permit = func(d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error {
