@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -56,24 +55,22 @@ func (p *Plane) attach(ifindex int, prog *ebpf.Program, first bool) error {
 
 // put attaches what is not attached, or takes over what an earlier process has attached.
 func (p *Plane) put(a *attachment) error {
+	if err := p.strangers(a.ifindex); err != nil {
+		return err
+	}
 	if p.opts.Classic {
 		if err := p.putFilter(a.ifindex, a.prog); err != nil {
 			return err
 		}
 		return p.removePin(a.ifindex)
 	}
-	err := p.adoptLink(a)
-	if err == nil {
-		err = p.strangers(a.ifindex, a.id)
-	}
-	if err != nil {
-		a.close()
+	if err := p.adoptLink(a); err != nil {
 		return err
 	}
 	if a.link != nil {
 		return nil
 	}
-	err = p.newLink(a, p.linkPin(a.ifindex))
+	err := p.newLink(a, p.linkPin(a.ifindex))
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return p.putFilter(a.ifindex, a.prog)
 	}
@@ -147,24 +144,6 @@ func runs(id ebpf.ProgramID, prog *ebpf.Program) bool {
 	return ok && own == id
 }
 
-// strangers says that programs of this plane, but not of these pins, run on the device, or
-// nil. Of several on one device the first decides every frame: what a VTEP says that was
-// started beside another one, or that does not see the pins of its own past, would count for
-// nothing, and nobody would notice.
-func (p *Plane) strangers(ifindex int, own link.ID) error {
-	for _, other := range p.onTCX(ifindex) {
-		if id, _ := other.LinkID(); id == own && own != 0 {
-			continue
-		}
-		if name := programName(other.ID); strings.HasPrefix(name, programPrefix) {
-			return fmt.Errorf("the program %s of another VTEP, or of an earlier run with other pins than in %s, is attached: "+
-				"end that one with \"exit --cleanup\", or run this one with its pin directory (and in its mount namespace: \"ip netns exec\" makes one each time)",
-				name, p.pins.dir)
-		}
-	}
-	return nil
-}
-
 // onTCX gives the programs on the device, in their order. Where there is no TCX or no such
 // device there are none.
 func (p *Plane) onTCX(ifindex int) []link.AttachedProgram {
@@ -177,23 +156,6 @@ func (p *Plane) onTCX(ifindex int) []link.AttachedProgram {
 		return nil
 	}
 	return all.Programs
-}
-
-// programPrefix begins the name of each of the plane's programs.
-const programPrefix = "vtep_"
-
-// programName is empty if the program may not be looked at, or has gone.
-func programName(id ebpf.ProgramID) string {
-	prog, err := ebpf.NewProgramFromID(id)
-	if err != nil {
-		return ""
-	}
-	defer prog.Close()
-	info, err := prog.Info()
-	if err != nil {
-		return ""
-	}
-	return info.Name
 }
 
 // unpinLink detaches the link of the device, if there is one.
@@ -234,23 +196,4 @@ func (p *Plane) linked() ([]int, error) {
 		}
 	}
 	return indexes, nil
-}
-
-// liveLinks counts the pinned links whose device exists, in whatever namespace.
-func (p *Plane) liveLinks() (int, error) {
-	indexes, err := p.linked()
-	alive := 0
-	for _, i := range indexes {
-		l, err := link.LoadPinnedLink(p.linkPin(i), nil)
-		if err != nil {
-			continue
-		}
-		if info, err := l.Info(); err == nil {
-			if tcx := info.TCX(); tcx != nil && tcx.Ifindex != 0 {
-				alive++
-			}
-		}
-		l.Close()
-	}
-	return alive, err
 }

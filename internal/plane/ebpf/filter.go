@@ -68,7 +68,7 @@ func (p *Plane) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err
 		if c := f.Attrs().Chain; c != nil && *c != 0 {
 			continue // run only when a filter of chain 0 says so
 		}
-		if b, ok := f.(*netlink.BpfFilter); ok && b.Name == filterName {
+		if b, ok := f.(*netlink.BpfFilter); ok && b.Name == filterName && p.pins.mayUse(ebpf.ProgramID(b.Id)) {
 			return b, ahead, nil
 		}
 		if ahead == "" {
@@ -76,6 +76,21 @@ func (p *Plane) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err
 		}
 	}
 	return nil, ahead, nil
+}
+
+// filterPrograms gives the programs of all filters at the ingress of the device.
+func (p *Plane) filterPrograms(ifindex int) (ids []ebpf.ProgramID) {
+	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
+	filters, err := p.space.links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
+	if err != nil {
+		return nil // no qdisc, or no such device: attaching will say
+	}
+	for _, f := range filters {
+		if b, ok := f.(*netlink.BpfFilter); ok && b.Id != 0 {
+			ids = append(ids, ebpf.ProgramID(b.Id))
+		}
+	}
+	return ids
 }
 
 // overtake puts the plane's filter before others of the same priority. The new one runs

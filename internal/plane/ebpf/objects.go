@@ -52,6 +52,8 @@ type pins struct {
 	lock *os.File // held while a process owns the directory
 
 	transient bool // they go with the process, as its mount namespace does
+
+	configs map[ebpf.MapID]uint64 // the pinned maps called config, of all layouts, with the network namespace in each
 }
 
 func openPins(dir string) (*pins, error) {
@@ -199,7 +201,11 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 	if err != nil {
 		return nil, explain("load the programs", err)
 	}
-	if err := probe(&o); err != nil {
+	err = probe(&o)
+	if err == nil {
+		err = p.readConfigs()
+	}
+	if err != nil {
 		o.Close()
 		return nil, err
 	}

@@ -251,37 +251,6 @@ func hash(name string) string {
 	return fmt.Sprintf("%x", sum[:4])
 }
 
-// checkOwner refuses maps whose programs run on devices of another network namespace: the
-// same interface numbers mean other devices there.
-func (p *Plane) checkOwner() error {
-	var s vtepSettings
-	if err := p.objs.Config.Lookup(uint32(0), &s); err != nil {
-		return fmt.Errorf("read map config: %w", err)
-	}
-	if s.Netns == 0 || s.Netns == p.space.inode {
-		p.settings = s
-		return nil
-	}
-	alive, err := p.liveLinks()
-	if err != nil {
-		return err
-	}
-	if alive > 0 {
-		return fmt.Errorf("the pins in %s belong to a VTEP in another network namespace: give this one another name or pin directory", p.pins.dir)
-	}
-	// That namespace is gone, and with it everything the maps speak of.
-	if err := p.pins.remove(); err != nil {
-		return err
-	}
-	p.objs.Close()
-	p.pins.close()
-	if p.pins, err = openPins(p.opts.PinDir); err != nil {
-		return err
-	}
-	p.objs, err = p.pins.load(p.opts.sizes())
-	return err
-}
-
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.queue.out }
 

@@ -104,15 +104,28 @@ func TestFailedRepairIsTold(t *testing.T) {
 	w.audit(p)
 }
 
-// A VTEP that does not see the pins of its own past must not run behind its old programs.
+// A VTEP that does not see the pins of its own past must not run behind its old programs, nor
+// take them away, however each of the two attaches.
 func TestOtherPins(t *testing.T) {
+	for past, o := range modes {
+		for name, now := range modes {
+			if past != "direct" && name != "direct" && past != name {
+				continue
+			}
+			t.Run(past+" then "+name, func(t *testing.T) { testOtherPins(t, o, now) })
+		}
+	}
+}
+
+func testOtherPins(t *testing.T, past, now Options) {
 	w := newWorld(t)
-	p := w.plane(Options{})
+	p := w.plane(past)
 	w.apply(p, basic(), nil)
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	lost := w.plane(Options{PinDir: w.pins + "2"})
+	now.PinDir = w.pins + "2"
+	lost := w.plane(now)
 	r, err := lost.Apply(t.Context(), basic(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -122,11 +135,14 @@ func TestOtherPins(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	if _, err := lost.Apply(t.Context(), intent.NewState(), nil); err != nil { // no ports any more
+		t.Fatal(err)
+	}
 	b := frame(bcast, macA, "the old programs forward on")
 	w.send("h0", b)
 	w.expect("h1", b)
 
-	p = w.plane(Options{})
+	p = w.plane(past)
 	if err := p.Destroy(t.Context()); err != nil {
 		t.Fatal(err)
 	}

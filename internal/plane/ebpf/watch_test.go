@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -48,8 +49,10 @@ func TestRename(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return h.LinkSetName(l, to)
+			// Linux 6.1 renames no device that is up.
+			return errors.Join(h.LinkSetDown(l), h.LinkSetName(l, to), h.LinkSetUp(l))
 		})
+		w.running(w.vtep, to)
 	}
 	w.send("h1", frame(bcast, macB, "here is B"))
 	w.seen(p, plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
