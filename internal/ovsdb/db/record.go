@@ -64,16 +64,35 @@ func (d *Database) Snapshot() *Snapshot {
 // AppendRecord appends the snapshot as one record, which follows that of the
 // schema in an OVSDB file.
 func (s *Snapshot) AppendRecord(dst []byte, comment string, now time.Time) []byte {
-	w := recordWriter{dst: dst, start: len(dst)}
+	w := recordWriter{dst: slices.Grow(dst, s.textSize()), start: len(dst)}
 	for _, t := range s.Tables {
-		w.table = t.Schema
-		w.open = false
-		for _, row := range t.Rows {
-			w.insert(row)
-		}
-		w.closeTable()
+		w.insertAll(t.Schema, t.Rows)
 	}
 	return w.finish(comment, now)
+}
+
+// textSize is about how many bytes the record has, rather too many than too few: to grow
+// step by step would take three times as much memory.
+func (s *Snapshot) textSize() int {
+	const sample = 100 // rows of each table
+	size := 256
+	for _, t := range s.Tables {
+		if n := min(sample, len(t.Rows)); n > 0 {
+			var w recordWriter
+			w.insertAll(t.Schema, t.Rows[:n])
+			size += len(w.dst) * len(t.Rows) / n
+		}
+	}
+	return size + size/16
+}
+
+func (w *recordWriter) insertAll(ts *ovsdb.TableSchema, rows []*ovsdb.Row) {
+	w.table = ts
+	w.open = false
+	for _, row := range rows {
+		w.insert(row)
+	}
+	w.closeTable()
 }
 
 // recordWriter writes a record.

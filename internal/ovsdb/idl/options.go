@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb/reconnect"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
 // Options configure a Client. Database and Dial must be set.
@@ -34,7 +35,17 @@ type Options struct {
 	// ProbeInterval is after how long without a sign of life the server is probed, and
 	// after how long without an answer it is given up; 0: 5 s, below 0: never.
 	ProbeInterval time.Duration
-	MaxMessage    int // bytes of a message received; 0: jsonrpc's default
+	// MaxMessage is how many bytes a message from the server may have; 0: as many as can be
+	// parsed. The first answer holds the whole database, however large that is, and to give up
+	// on it and ask again would never end.
+	MaxMessage int
+}
+
+func (o *Options) maxMessage() int {
+	if o.MaxMessage == 0 {
+		return wire.MaxText
+	}
+	return o.MaxMessage
 }
 
 // syncPatience is the probe interval while the replica is being synchronized: a

@@ -38,7 +38,7 @@ const serverDatabase = "_Server"
 func newSession(c *Client, nc net.Conn) *session {
 	s := &session{client: c, inStep: make(chan struct{})}
 	ready := make(chan struct{})
-	s.rpc = jsonrpc.NewClient(nc, jsonrpc.Options{MaxMessage: c.opts.MaxMessage}, func(m jsonrpc.Message) {
+	s.rpc = jsonrpc.NewClient(nc, jsonrpc.Options{MaxMessage: c.opts.maxMessage()}, func(m jsonrpc.Message) {
 		<-ready
 		s.work(func() error { return s.notified(m) })
 	})

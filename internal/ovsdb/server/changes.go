@@ -91,6 +91,9 @@ func renderChangeSet(cs *db.ChangeSet, spec *monitorSpec) []byte {
 // renderInitial gives the <table-updates> of a whole database, nil if spec shows none of it.
 func renderInitial(d *db.Database, spec *monitorSpec) []byte {
 	var w updateWriter
+	if !spec.conditional() { // room for all at once: to grow step by step would take three times as much
+		w.buf = make([]byte, 0, initialSize(d, spec))
+	}
 	for ts, t := range spec.tables {
 		if t.sel&selInitial == 0 || t.cond.IsFalse() {
 			continue
@@ -100,4 +103,25 @@ func renderInitial(d *db.Database, spec *monitorSpec) []byte {
 		}
 	}
 	return w.finish()
+}
+
+// initialSize is about how many bytes renderInitial gives without conditions, rather too many
+// than too few.
+func initialSize(d *db.Database, spec *monitorSpec) int {
+	const sample = 100 // rows of each table
+	size := 64
+	for ts, t := range spec.tables {
+		var w updateWriter
+		n := 0
+		for row := range d.Table(ts.Name).All() {
+			if w.row(spec.proto, t, nil, row, true); n == sample {
+				break
+			}
+			n++
+		}
+		if n > 0 {
+			size += len(w.buf) * d.Table(ts.Name).Len() / n
+		}
+	}
+	return size + size/16
 }

@@ -71,11 +71,14 @@ func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) 
 		if err := checkLength(len(record)); err != nil {
 			return err
 		}
-		c.buf = AppendRecord(c.buf[:0], record)
-		if err := writeAt(c.file, c.buf, c.size); err != nil {
-			return err
+		// A record may be as large as the database: it is not copied.
+		c.buf = appendHeader(c.buf[:0], record)
+		for _, b := range [][]byte{c.buf, record, {'\n'}} {
+			if err := writeAt(c.file, b, c.size); err != nil {
+				return err
+			}
+			c.size += int64(len(b))
 		}
-		c.size += int64(len(c.buf))
 		return nil
 	})
 	if err != nil {

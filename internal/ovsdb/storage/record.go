@@ -42,6 +42,12 @@ func checkLength(length int) error {
 
 // AppendRecord appends the record of a file that holds data, a JSON object without a line feed.
 func AppendRecord(dst, data []byte) []byte {
+	dst = append(appendHeader(dst, data), data...)
+	return append(dst, '\n')
+}
+
+// appendHeader appends the header line of that record.
+func appendHeader(dst, data []byte) []byte {
 	h := sha1.New()
 	h.Write(data)
 	h.Write([]byte{'\n'})
@@ -52,8 +58,6 @@ func AppendRecord(dst, data []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(len(data))+1, 10)
 	dst = append(dst, ' ')
 	dst = hex.AppendEncode(dst, sum[:])
-	dst = append(dst, '\n')
-	dst = append(dst, data...)
 	return append(dst, '\n')
 }
 

@@ -11,6 +11,9 @@ import (
 // MaxDepth is the deepest nesting of arrays and objects that Parse accepts.
 const MaxDepth = 1000
 
+// MaxText is the number of bytes that a text may have.
+const MaxText = flag - 1
+
 // SyntaxError says where a text is not JSON, in the words of the C tools.
 // Lines and columns count from 0.
 type SyntaxError struct {
@@ -27,7 +30,7 @@ func (e *SyntaxError) Error() string {
 // and objects. b must not be changed afterwards. The error is a *SyntaxError.
 func Parse(b []byte) (Value, error) {
 	p := parser{src: b}
-	if len(b) >= flag {
+	if len(b) > MaxText {
 		return Value{}, p.fail(0, "input is too long")
 	}
 	var stack, names [8]uint32 // enough for most texts
