@@ -82,12 +82,13 @@ type Agent struct {
 	aging    time.Duration
 	macLimit uint32
 	full     bool
-	forget   []intent.MACKey // to be forgotten by the plane
-	swept    time.Time       // when the plane was last swept
-	lost     bool            // events were lost since then
-	adopted  time.Time       // when rows of an earlier process were adopted; zero: they weren't, or are settled
-	stats    time.Time       // when the counters were last read
-	outcome  chan error      // of the transaction under way; cap 1
+	forget   []intent.MACKey                      // to be forgotten by the plane
+	swept    time.Time                            // when the plane was last swept
+	lost     bool                                 // events were lost since then
+	left     map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply
+	adopted  time.Time                            // when rows of an earlier process were adopted; zero: they weren't, or are settled
+	stats    time.Time                            // when the counters were last read
+	outcome  chan error                           // of the transaction under way; cap 1
 	inFlight bool
 	transact retry
 	refusals int // by the database, in a row

@@ -52,6 +52,7 @@ func (a *Agent) begin(ctx context.Context) {
 	if id, ok := a.compiler.Present(); ok {
 		a.log.Info("found the switch", "name", a.opts.Name, "row", id)
 	}
+	a.inherit(ctx)
 	a.tellProblems()
 	a.configure(&intent.Delta{Ports: a.portsAsNew()})
 	if a.freeze(ctx) {
@@ -145,6 +146,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	a.apply.succeeded()
 	if d == nil { // what the plane has learned may be news, too
 		a.sweep(ctx, time.Now())
+		a.settleInheritance(ctx)
 	}
 }
 

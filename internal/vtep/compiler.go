@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -52,9 +53,11 @@ type Compiler struct {
 	dirty    dirty
 	lastSeq  uint64
 	sticky   sticky // during a rebuild
-	liveness map[netip.Addr]Liveness
-	learned  Learned         // nil: nothing is
-	moved    []intent.MACKey // see TakeMoved
+
+	inherited sticky // for the next one
+	liveness  map[netip.Addr]Liveness
+	learned   Learned         // nil: nothing is
+	moved     []intent.MACKey // see TakeMoved
 
 	// for the reporter, since it last looked
 	activity   map[intent.SwitchID]bool // switches that became active, or ceased to be
@@ -268,6 +271,9 @@ func (c *Compiler) keepSticky() {
 			}
 		}
 	}
+	maps.Copy(c.sticky.owners, c.inherited.owners)
+	maps.Copy(c.sticky.chosen, c.inherited.chosen)
+	c.inherited = sticky{}
 }
 
 func (c *Compiler) settle() {

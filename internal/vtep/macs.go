@@ -86,6 +86,29 @@ func (r *Reporter) Unadopt() {
 	clear(r.adopted)
 }
 
+// UnadoptIn is Unadopt for some switches.
+func (r *Reporter) UnadoptIn(switches map[intent.SwitchID]bool) {
+	for key := range r.adopted {
+		if switches[key.Switch] {
+			r.unadopt(key)
+		}
+	}
+}
+
+func (r *Reporter) unadopt(key intent.MACKey) {
+	r.todo.macs[key] = struct{}{}
+	delete(r.adopted, key)
+}
+
+// UnadoptElsewhere is Unadopt for the MACs that other switches of the database have, too.
+func (r *Reporter) UnadoptElsewhere() {
+	for key := range r.adopted {
+		if r.c.Elsewhere(key) {
+			r.unadopt(key)
+		}
+	}
+}
+
 // wantMAC says whether there must be a row for key.
 func (r *Reporter) wantMAC(key intent.MACKey) bool {
 	if r.withdrawn || !r.c.scope.tunnelIP.IsValid() || !r.c.Active(key.Switch) {

@@ -143,6 +143,18 @@ func TestIncrementalIsFull(t *testing.T) {
 				t.Fatalf("%d problems stand, told are %v", n, told)
 			}
 			verdict := b.verdict(c)
+			next := NewCompiler("br0") // of a new process, which knows what is installed
+			for peer, l := range c.liveness {
+				next.SetLiveness(peer, l)
+			}
+			next.Update(b.rows.View(), nil)
+			if !next.Undecided() && next.State().String() != c.State().String() {
+				t.Fatalf("a new process has\n%s\nand thinks that nothing else can be; the old one had\n%s", next.State(), c.State())
+			}
+			next.Inherit(c.State().Clone())
+			if got, want := next.State().String(), c.State().String(); got != want {
+				t.Fatalf("a new process has\n%s\nthe old one had\n%s", got, want)
+			}
 			if d := c.Update(b.rows.View(), nil); !d.Empty() {
 				t.Fatalf("compiling all anew changes\n%v", d)
 			}

@@ -12,10 +12,10 @@ import (
 // noBFD is what bfd_status says where BFD is wanted. An NVC then turns the far side off.
 var noBFD = map[string]string{"enabled": "false", "info": "this VTEP does not run BFD"}
 
-// tunnelGrace is how long a Tunnel row stands after its last use: its locator may be about to
-// be used again. NVCs find locators by their address, and their transaction fails when the row
-// that they have found goes meanwhile.
-const tunnelGrace = 5 * time.Second
+// tunnelGrace is how long a Tunnel row stands after its last use: 5 s, less what it takes until
+// the row is gone. Its locator may be about to be used again: NVCs find locators by address, and
+// their transaction fails when the row that they have found goes meanwhile.
+const tunnelGrace = 4800 * time.Millisecond
 
 // maxTunnels is how many rows a transaction inserts. It is fewer than maxPart, as each takes a
 // part of the time that applying a new peer does.

@@ -95,7 +95,11 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		s.Floods[intent.MACKey{Switch: id, MAC: key.Mac}] = set
 	}
 	for key, bd := range c.decaps {
-		if id, ok := switches[bd]; ok && key.Ip != 0 {
+		id, ok := switches[bd]
+		switch {
+		case ok && key.Ip == 0: // from any source
+			s.Switches[id] = intent.Switch{VNI: key.Vni, VNI0: key.Vni == 0}
+		case ok:
 			s.Decap[intent.Tunnel{Peer: ipOf(key.Ip), VNI: key.Vni}] = id
 		}
 	}

@@ -18,6 +18,7 @@ func TestAdopted(t *testing.T) {
 	}
 	want := basic()
 	want.Physical = intent.SwitchID{1, 2, 3}
+	want.AcceptAnySource = true
 	w.apply(p, want, nil)
 	for _, owner := range []intent.SwitchID{want.Physical, plane.Nobody} {
 		if owner == plane.Nobody {
@@ -36,6 +37,9 @@ func TestAdopted(t *testing.T) {
 			}
 			if got.Physical != owner || got.TunnelIP != want.TunnelIP || !maps.Equal(got.Bindings, want.Bindings) {
 				t.Errorf("of %v: %v\nwant %v", got.Physical, got, want)
+			}
+			if vni := got.Switches[ls1].VNI; whole && vni != want.Switches[ls1].VNI {
+				t.Errorf("from any source it takes VNI %d", vni)
 			}
 			if whole && !(maps.Equal(got.Unicast, want.Unicast) && maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
 				t.Errorf("%v\nwant %v", got, want)

@@ -1,0 +1,96 @@
+package agent_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// Of two switches that want one (peer, VNI) the first keeps it, also when the process restarts:
+// else the peer's frames would change tenants.
+func TestRestartKeepsContestedVNI(t *testing.T) {
+	const pairs = 8 // by chance the rows alone give one to the right switch
+	onBoth(t, func(r *rig) {
+		opts := agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1"}}
+		v := r.start(newFabric("p0", "p1"), opts)
+		r.ports(2)
+		add := func(side, port string) {
+			var args []string
+			for i := range pairs {
+				ls := fmt.Sprint(side, i)
+				args = append(args, "--", "add-ls", ls, "--", "set", "Logical_Switch", ls, fmt.Sprintf("tunnel_key=%d", 100+i),
+					"--", "bind-ls", "br0", port, fmt.Sprint(i), ls, "--", "add-ucast-remote", ls, "02:00:00:00:00:21", "192.0.2.2")
+			}
+			r.ctl(args[1:]...)
+		}
+		owned := func(v *vtep, switches int) {
+			r.Helper()
+			testenv.Eventually(r, deadline, func() error {
+				s := v.fabric.Installed()
+				if len(s.Switches) != switches {
+					return fmt.Errorf("%d switches", len(s.Switches))
+				}
+				for i := range pairs {
+					id := s.Decap[intent.Tunnel{Peer: hwPeer, VNI: uint32(100 + i)}]
+					if got, want := s.Switches[id].Name, fmt.Sprint("a", i); got != want {
+						return fmt.Errorf("VNI %d belongs to %q, not to %q", 100+i, got, want)
+					}
+				}
+				return nil
+			})
+		}
+		add("a", "p0")
+		owned(v, pairs)
+		add("b", "p1")
+		owned(v, 2*pairs)
+		v.stop()
+		ready := make(chan struct{})
+		opts.Ready = func() error { close(ready); return nil }
+		w := r.start(v.fabric, opts)
+		<-ready
+		owned(w, 2*pairs)
+	})
+}
+
+// While there is no process, a binding goes to another switch, and a host to another VTEP. The
+// rows of these MACs are known to be wrong, and go at once; of others they stay.
+func TestRestartWithdrawsMoved(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		opts := agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1", "p2"}}
+		v := r.start(newFabric("p0", "p1", "p2"), opts)
+		r.ports(3)
+		r.ctl("add-ls", "a", "--", "add-ls", "b", "--", "set", "Logical_Switch", "a", "tunnel_key=33",
+			"--", "bind-ls", "br0", "p0", "0", "a", "--", "bind-ls", "br0", "p1", "0", "a", "--", "bind-ls", "br0", "p2", "0", "b")
+		v.forwards("p0", frame(0xff, 1), "p1") // its port's binding will move
+		v.forwards("p1", frame(0xff, 2), "p0") // stays
+		v.forwards("p1", frame(0xff, 3), "p0") // moves to another VTEP
+		rest := []string{"mcast a unknown-dst 192.0.2.1", "mcast b unknown-dst 192.0.2.1", "stats p0/0", "stats p1/0", "stats p2/0",
+			"ucast a 02:00:00:00:00:02 192.0.2.1"}
+		r.rows(append(rest, "ucast a 02:00:00:00:00:01 192.0.2.1", "ucast a 02:00:00:00:00:03 192.0.2.1")...)
+		v.stop()
+
+		r.ctl("unbind-ls", "br0", "p0", "0", "--", "bind-ls", "br0", "p0", "0", "b")
+		r.ctl("add-ps", "br1", "--", "set", "Physical_Switch", "br1", "tunnel_ips=192.0.2.7")
+		r.ctl("--", "--id=@l", "create", "Physical_Locator", "dst_ip=192.0.2.7", "encapsulation_type=vxlan_over_ipv4",
+			"--", "create", "Ucast_Macs_Local", "MAC=\"02:00:00:00:00:03\"", "logical_switch="+r.uuid("a"), "locator=@l")
+		w := r.start(v.fabric, opts)
+		r.rows(append(rest, "ucast a 02:00:00:00:00:03 192.0.2.7", "tunnel br0 192.0.2.1-192.0.2.7")...)
+		w.forwards("p1", frame(3, 2), "192.0.2.7/33")
+		w.forwards("p0", frame(0xff, 1), "p2") // its host speaks in its new switch
+		r.rows(append(rest, "ucast a 02:00:00:00:00:03 192.0.2.7", "tunnel br0 192.0.2.1-192.0.2.7", "ucast b 02:00:00:00:00:01 192.0.2.1")...)
+	})
+}
+
+// uuid is that of a logical switch.
+func (r *rig) uuid(ls string) string {
+	for row := range r.view().LogicalSwitches() {
+		if row.Name == ls {
+			return row.UUID.String()
+		}
+	}
+	r.Fatalf("no logical switch %s", ls)
+	return ""
+}

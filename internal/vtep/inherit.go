@@ -1,0 +1,47 @@
+package vtep
+
+import (
+	"maps"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// A new process begins with the rows alone, which do not say what came first: who had a tunnel
+// that several switches want, and which service node was chosen. What is installed does.
+
+// Undecided says whether the State depends on more than the rows.
+func (c *Compiler) Undecided() bool {
+	for _, cl := range c.claims {
+		if len(cl.wanters) > 1 {
+			return true
+		}
+	}
+	for _, ls := range c.switches {
+		for _, e := range ls.groups {
+			if e.service && len(e.members) > 1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Inherit decides as installed shows that an earlier process has decided, where that still can
+// be. It comes after the first Update.
+func (c *Compiler) Inherit(installed *intent.State) {
+	c.inherited = sticky{owners: maps.Clone(installed.Decap), chosen: map[intent.FloodKey]intent.Tunnel{}}
+	if c.inherited.owners == nil {
+		c.inherited.owners = map[intent.Tunnel]intent.SwitchID{}
+	}
+	for id, ls := range installed.Switches {
+		if ls.OverlayUp() {
+			c.inherited.owners[intent.Tunnel{VNI: ls.VNI}] = id
+		}
+	}
+	for key, set := range installed.Floods {
+		if len(set) == 1 {
+			c.inherited.chosen[key] = set[0]
+		}
+	}
+	c.rebuild()
+}
