@@ -12,10 +12,11 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-// appctl gives the VTEP a control command.
+// appctl gives the VTEP a control command with its arguments.
 func (w *world) appctl(command string) string {
 	w.t.Helper()
-	return strings.TrimSpace(w.env.Output(w.t, testenv.Program(w.t, "ovs-appctl"), "-t", w.control(), command))
+	args := append([]string{"-t", w.control()}, strings.Fields(command)...)
+	return strings.TrimSpace(w.env.Output(w.t, testenv.Program(w.t, "ovs-appctl"), args...))
 }
 
 // frozen waits until the VTEP says that it leaves forwarding as it is, or that it does not.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/vtep/vtep/internal/agent"
@@ -55,6 +56,10 @@ type vtepRun struct {
 	files           stream.TLSFiles
 
 	suspect string // why the database may not be the one that it should be
+
+	// What the control commands are about, as soon as it is there.
+	server atomic.Pointer[server.Server]
+	agent  atomic.Pointer[agent.Agent]
 }
 
 func runVTEP(args []string) int {
@@ -73,7 +78,7 @@ func runOVSVTEP(args []string) int {
 func (r *vtepRun) main(args []string) int {
 	r.log = r.d.Logger("vtep")
 	r.problems = problem.NewSet(r.d.Logger("problem"))
-	r.d.Register("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil })
+	r.registerControl()
 	names, err := daemon.Parse(args, append(r.options(), r.d.Options()...))
 	switch {
 	case errors.Is(err, daemon.ErrHelp):
@@ -220,6 +225,7 @@ func (r *vtepRun) serve() int {
 		if err != nil {
 			return r.d.Fatal(err)
 		}
+		r.server.Store(db)
 		defer func() {
 			if err := db.Close(); err != nil {
 				r.log.Warn("database not closed well", "err", err)
@@ -275,7 +281,7 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 			Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
 			Suspect: r.suspect, Accept: r.acceptDB,
 		})
-		registerInspection(r.d, a)
+		r.agent.Store(a)
 		if err = a.Run(r.d.Context()); r.d.Cleanup() {
 			r.withdraw(a)
 		}

@@ -5,9 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
-var errNotRunning = errors.New("the agent does not run")
+var (
+	errNotRunning = errors.New("the agent does not run")
+	errBusy       = errors.New("the agent is busy with a large change; ask again")
+)
+
+// askPatience is how long somebody who asks waits for his turn: less than clients of the
+// control socket wait for an answer.
+const askPatience = 5 * time.Second
 
 // ask has the loop run f between two of its turns, and waits for it.
 func (a *Agent) ask(ctx context.Context, f func(context.Context) (string, error)) (string, error) {
@@ -16,6 +24,8 @@ func (a *Agent) ask(ctx context.Context, f func(context.Context) (string, error)
 		err  error
 	}
 	answers := make(chan answer, 1)
+	late := time.NewTimer(askPatience)
+	defer late.Stop()
 	select {
 	case a.asks <- func(loop context.Context) {
 		text, err := f(loop)
@@ -23,6 +33,8 @@ func (a *Agent) ask(ctx context.Context, f func(context.Context) (string, error)
 	}:
 	case <-a.ended:
 		return "", errNotRunning
+	case <-late.C:
+		return "", errBusy
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}

@@ -86,13 +86,13 @@ func (d *Daemon) registerBuiltins() {
 
 // prepareExit notes what "exit" asks for; the process ends after the answer.
 func (d *Daemon) prepareExit(args []string) (string, error) {
-	if len(args) == 0 {
-		return "", nil
-	}
-	if args[0] != "--cleanup" {
+	if len(args) > 0 && args[0] != "--cleanup" {
 		return "", fmt.Errorf("%q is not an option of \"exit\"", args[0])
 	}
-	d.cleanup.Store(true)
+	if len(args) > 0 {
+		d.cleanup.Store(true)
+	}
+	d.Logger("daemon").Info("ending: told so by \"" + strings.Join(append([]string{"exit"}, args...), " ") + "\" of the control socket")
 	return "", nil
 }
 

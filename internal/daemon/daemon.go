@@ -138,13 +138,8 @@ func (d *Daemon) Start() (status int, over bool) {
 	}
 	setName(d.Name)
 	if o.wantLogFile {
-		path, err := d.logPath()
-		if err == nil {
-			err = d.log.Open(path)
-		}
-		if err != nil {
-			// As in the OVS family, a log file that can't be had does not stop a daemon.
-			d.Logger("vlog").Warn("no log file", "err", err)
+		if err := d.openLog(); err != nil {
+			return d.Fatal(err), true
 		}
 	}
 	if o.monitor && d.stage != stageDaemon {
@@ -191,6 +186,22 @@ func (d *Daemon) socketPath(pid int) string {
 		name = fmt.Sprintf("%s.%d.ctl", d.Name, pid)
 	}
 	return In(d.Dirs.Run, name)
+}
+
+// openLog opens the log file, in a directory that it makes. A daemon that was told to log to a
+// file does not start without: what it does in the background nobody would ever hear of.
+func (d *Daemon) openLog() error {
+	path, err := d.logPath()
+	if err == nil {
+		err = Make(filepath.Dir(path))
+	}
+	if err == nil {
+		err = d.log.Open(path)
+	}
+	if err != nil {
+		return fmt.Errorf("--log-file: %w: name a file that can be written, or run as root", err)
+	}
+	return nil
 }
 
 func (d *Daemon) logPath() (string, error) {

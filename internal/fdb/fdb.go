@@ -78,6 +78,27 @@ type entry struct {
 	at   int32 // index in port.aging; -1: pinned
 	seen tick
 	port *port
+
+	moves uint32
+}
+
+// Entry is an entry as a listing shows it.
+type Entry struct {
+	Key   intent.MACKey
+	At    intent.BindingKey
+	Idle  time.Duration // since it was last seen
+	Moves int           // how often it was seen on another binding than before
+}
+
+// Entries yields the entries as they are at now, in no particular order.
+func (t *Table) Entries(now time.Time) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for key, e := range t.entries {
+			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.seen)), int(e.moves)}) {
+				return
+			}
+		}
+	}
 }
 
 // NewTable returns an empty table. epoch is any time that is not after the first sighting.

@@ -73,6 +73,7 @@ func (t *Table) move(when tick, e *entry, at intent.BindingKey) Result {
 		t.refresh(e, when)
 	}
 	e.vlan = at.VLAN
+	e.moves++
 	return r
 }
 

@@ -3,6 +3,7 @@ package vtepctl
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -97,7 +98,26 @@ func (c *call) checkOption(name string, valued bool) error {
 	return nil
 }
 
+// takeTrailing takes options out of what would be too many arguments: of those that only this
+// program has, since for the others the C program insists on the order.
+func (c *call) takeTrailing() {
+	c.args = slices.DeleteFunc(slices.Clone(c.args), func(arg string) bool {
+		o := c.option(strings.TrimPrefix(arg, "--"))
+		taken := o != nil && o.extra && o.arg == noArg && strings.HasPrefix(arg, "--")
+		if taken {
+			if c.options == nil {
+				c.options = map[string]string{}
+			}
+			c.options[arg] = ""
+		}
+		return taken
+	})
+}
+
 func (c *call) checkCount() error {
+	if len(c.args) > c.max {
+		c.takeTrailing()
+	}
 	if len(c.args) < c.min {
 		return fmt.Errorf("'%s' command requires at least %d arguments", c.name, c.min)
 	}

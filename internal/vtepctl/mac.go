@@ -34,6 +34,15 @@ func remoteMACCommands() group {
 
 func (m macTables) commands() []command {
 	key := []option{tunnelKeyOption}
+	list := command{name: "list-" + m.side + "-macs", args: "LS", min: 1, max: 1,
+		brief: "print the " + m.side + " addresses of LS",
+		needs: m.needAll, run: m.list}
+	if m.side == localMACs.side {
+		list.options = []option{{long: "ports", help: "print instead what the running VTEP knows: port, VLAN, age, moves", extra: true}}
+		list.text = "With --ports the VTEP that runs on this machine is asked by its control socket, and its answer has a line for each MAC " +
+			"that it has learned: the port and VLAN that it is behind, the seconds since its last frame, and how often it has moved."
+		list.run = m.listOrAsk
+	}
 	return []command{
 		{name: "add-ucast-" + m.side, args: "LS MAC [ENCAP] IP", min: 3, max: 4, options: key, writes: true,
 			brief: "MAC of LS is behind the VTEP at IP", text: "It replaces where MAC was before.",
@@ -51,9 +60,7 @@ func (m macTables) commands() []command {
 		{name: "clear-" + m.side + "-macs", args: "LS", min: 1, max: 1,
 			brief: "forget all " + m.side + " addresses of LS",
 			needs: m.needAll, run: m.clear},
-		{name: "list-" + m.side + "-macs", args: "LS", min: 1, max: 1,
-			brief: "print the " + m.side + " addresses of LS",
-			needs: m.needAll, run: m.list},
+		list,
 	}
 }
 

@@ -1,6 +1,8 @@
 package vtepctl
 
 import (
+	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,6 +19,35 @@ type macEntry struct {
 
 func newMACEntry(mac string, loc *record) macEntry {
 	return macEntry{"  " + mac + " -> " + loc.str("encapsulation_type") + "/" + loc.str("dst_ip"), mac, loc}
+}
+
+// listOrAsk is list, or asks the running VTEP.
+func (m macTables) listOrAsk(c *call) error {
+	if !c.has("ports") {
+		return m.list(c)
+	}
+	ls, err := c.x.mustLS(c.args[0])
+	if err != nil {
+		return err
+	}
+	text, err := c.tool.ports(ls.str("name"))
+	if err != nil {
+		return err
+	}
+	c.printf("%s", text)
+	return nil
+}
+
+// ports asks the VTEPs whose sockets are where the database's is, or in the usual places.
+func (t *tool) ports(ls string) (string, error) {
+	if t.Ports == nil {
+		return "", errors.New("--ports: there is no VTEP to ask")
+	}
+	dirs := []string{t.RunDir, t.OtherRunDir}
+	if path, ok := strings.CutPrefix(t.db, "unix:"); ok {
+		dirs = []string{filepath.Dir(path)}
+	}
+	return t.Ports(dirs, ls)
 }
 
 func (m macTables) list(c *call) error {

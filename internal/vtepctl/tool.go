@@ -36,6 +36,9 @@ type Options struct {
 	RunDir, LogDir string // where the server's socket and log files are by default
 	// OtherRunDir is where the socket is looked for if it is not in RunDir; empty: nowhere.
 	OtherRunDir string
+	// Ports asks the VTEPs that run on this machine, by their control sockets in one of dirs,
+	// behind which of their ports the MACs of a logical switch are; nil: nobody can be asked.
+	Ports func(dirs []string, ls string) (string, error)
 
 	// Terminal says that a person reads Stderr: hints may be added to messages.
 	Terminal bool

@@ -126,8 +126,17 @@ func (p *Plane) portTaken(cause error) error {
 		if !ok || v.Port != vxlanPort || v.Name == p.vxlanName() || v.Flags&net.FlagUp == 0 && !errors.Is(cause, unix.EEXIST) {
 			continue
 		}
-		return problem.Errorf(problem.UDPPortTaken, "delete it, or run this VTEP in a network namespace of its own",
-			"UDP port %d is taken by vxlan device %s (another VTEP in this network namespace?): %w", vxlanPort, v.Name, cause)
+		who, remedy := "", "delete it, or run this VTEP in a network namespace of its own"
+		if name, runs, ok := leftBy(v.Name); ok && runs {
+			who, remedy = ", of another VTEP in this network namespace", "run this VTEP in a network namespace of its own"
+		} else if ok && name != "" {
+			who = fmt.Sprintf(", which the VTEP of switch %s has left; no process runs it", problem.Name(name))
+			remedy = "vtep cleanup " + problem.Argument(name) + " takes it down"
+		} else if ok {
+			who = ", of another VTEP in this network namespace, or left by one"
+			remedy = "end that one, or take down what it left with vtep cleanup PS-NAME, or run this one in a network namespace of its own"
+		}
+		return problem.Errorf(problem.UDPPortTaken, remedy, "UDP port %d is taken by vxlan device %s%s: %w", vxlanPort, v.Name, who, cause)
 	}
 	return problem.Errorf(problem.UDPPortTaken, "stop it, or run this VTEP in a network namespace of its own",
 		"UDP port %d is taken by another program: %w", vxlanPort, cause)

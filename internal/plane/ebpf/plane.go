@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -160,9 +159,7 @@ func New(o Options) (_ *Plane, err error) {
 	if o.Name == "" {
 		return nil, errors.New("ebpf plane: no name of the switch")
 	}
-	if o.PinDir == "" {
-		o.PinDir = filepath.Join(bpffs, "vtep", word(o.Name))
-	}
+	o.PinDir = o.pinDir()
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
 		attachments: map[int]*attachment{}, recheckEvery: recheckEvery}
 	if p.log == nil {

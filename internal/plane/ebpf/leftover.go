@@ -1,0 +1,63 @@
+package ebpf
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Cleanup takes down what the plane of o.Name has left in the kernel, where no process runs it
+// any more: programs, maps, the vxlan device. It says whether there was anything. If a process
+// does run it, that is an error.
+func Cleanup(ctx context.Context, o Options) (found bool, err error) {
+	if _, err := os.Stat(o.pinDir()); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	p, err := New(o)
+	if err != nil {
+		return true, err
+	}
+	return true, p.Destroy(ctx)
+}
+
+// pinDir is where the pins are.
+func (o *Options) pinDir() string {
+	if o.PinDir != "" {
+		return o.PinDir
+	}
+	return filepath.Join(bpffs, "vtep", word(o.Name))
+}
+
+// leftBy says whose a vxlan device is, by its name, where that is one of this program: the
+// name of the switch, and whether a process runs it. Both are known only of those whose pins
+// are in the default place.
+func leftBy(device string) (name string, runs, ok bool) {
+	sum, ok := strings.CutPrefix(device, "vtep")
+	if !ok || len(sum) != len(hash("")) {
+		return "", false, false
+	}
+	dirs, _ := filepath.Glob(filepath.Join(bpffs, "vtep", "*-"+sum))
+	for _, dir := range dirs {
+		name := strings.TrimSuffix(filepath.Base(dir), "-"+sum)
+		if hash(name) != sum {
+			name = "" // it has characters that a file name has not
+		}
+		return name, inUse(dir), true
+	}
+	return "", false, true
+}
+
+// inUse says whether a process holds the pins in dir.
+func inUse(dir string) bool {
+	f, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
