@@ -79,7 +79,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	l.addr, l.vni, l.keyed, l.wrong = addr, 0, false, nil
 	if err != nil {
 		l.wrong = &complaint{
-			kind: problem.BadLocator, remedy: "name the IPv4 address of a VTEP",
+			kind: problem.BadLocator, fault: hwvtep.FaultUnspecified, remedy: "name the IPv4 address of a VTEP",
 			text: fmt.Sprintf("dst_ip of a Physical_Locator: %v: what is behind it can't be reached", err),
 		}
 	}
@@ -88,7 +88,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 		l.vni, l.keyed = uint32(key), true
 	} else if l.wrong == nil {
 		l.wrong = &complaint{
-			kind: problem.BadVNI, remedy: vniRemedy,
+			kind: problem.BadVNI, fault: hwvtep.FaultUnspecified, remedy: vniRemedy,
 			text: fmt.Sprintf("tunnel_key %d of the Physical_Locator %v is not a VNI: what is behind it can't be reached", key, addr),
 		}
 	}
