@@ -51,8 +51,10 @@ func problemsOf(name string, r plane.Report) []problem.Problem {
 	if r.Tunnels != nil {
 		add(problem.PhysicalSwitch(name), r.Tunnels, problem.TunnelsRefused)
 	}
-	if r.Capacity != nil {
-		add(problem.PhysicalSwitch(name), r.Capacity, problem.TableFull)
+	for _, full := range []error{r.MACs, r.TunnelTables} {
+		if full != nil {
+			add(problem.PhysicalSwitch(name), full, problem.TableFull)
+		}
 	}
 	return list
 }

@@ -77,9 +77,10 @@ type Report struct {
 	// overtaken a short while ago, or does still.
 	Disturbed map[string]error
 
-	Tunnels  error                // why no tunnel works at all (tunnel IP not local, ...)
-	Peers    map[netip.Addr]error // peers that can't be reached by a tunnel, and why
-	Capacity error                // a table of the dataplane is full: which one
+	Tunnels      error                // why no tunnel works at all (tunnel IP not local, ...)
+	Peers        map[netip.Addr]error // peers that can't be reached by a tunnel, and why
+	MACs         error                // not all MACs are in force: a table is full
+	TunnelTables error                // not all tunnels are in force: a table is full
 
 	// Problems are those beside the errors above: what works, but hardly as it was meant. The
 	// errors are told as problems, too; one that is a *problem.Error brings its kind and remedy.

@@ -10,10 +10,10 @@ import (
 // has any fault, so that only what costs traffic is one.
 func (r *Reporter) switchFaults() []string {
 	faults := r.c.Faults()
-	if r.report.Tunnels != nil {
+	if r.report.Tunnels != nil || r.report.TunnelTables != nil {
 		faults = append(faults, hwvtep.FaultTunnelExhaustion)
 	}
-	if r.report.Capacity != nil || r.full {
+	if r.report.MACs != nil || r.full {
 		faults = append(faults, hwvtep.FaultMACTableExhaustion)
 	}
 	if r.frozen {

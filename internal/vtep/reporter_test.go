@@ -226,10 +226,13 @@ func TestReportFaults(t *testing.T) {
 	s.r.SetReport(plane.Report{Ports: map[string]error{"p0": errors.New("no such device"), "p1": errors.New("no such device")}})
 	s.settle()
 	s.want(append(usual, "fault p0 invalid_vlan_map")...) // p1 has nothing that it could not do
+	s.r.SetReport(plane.Report{TunnelTables: errors.New("full")})
+	s.settle()
+	s.want(append(usual, "fault br0 tunnel_exhaustion")...)
 	s.r.SetReport(plane.Report{Disturbed: map[string]error{"p0": errors.New("detached")}})
 	s.settle()
 	s.want(append(usual, "fault p0 unspecified_fault")...)
-	s.r.SetReport(plane.Report{Tunnels: errors.New("not local"), Capacity: errors.New("full")})
+	s.r.SetReport(plane.Report{Tunnels: errors.New("not local"), MACs: errors.New("full")})
 	s.settle()
 	s.want(append(usual, "fault br0 mac_table_exhaustion", "fault br0 tunnel_exhaustion")...) // before there is a peer, too
 	s.addRemote("ls0", "02:00:00:00:00:21", "192.0.2.2")

@@ -20,9 +20,8 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	if p.closed {
 		return plane.Report{}, errClosed
 	}
-	p.capacityErr = nil
 	var err error
-	if d == nil || !p.known {
+	if d == nil || !p.known || p.anew {
 		p.known = false
 		err = p.reconcile(next)
 	} else {
@@ -38,6 +37,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 		p.checkAttachments()
 	}
 	p.recheckLater()
+	p.watchLocals()
 	if !p.begun {
 		p.begun = true
 		close(p.ready)
@@ -221,6 +221,7 @@ func (p *Plane) install() error {
 	if err := p.sweepRetired(now); err != nil {
 		return err
 	}
+	p.growToNeed()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
 		p.tSwitches.put, p.tPeers.put, p.writeSettings, p.writeOrigin, p.tMembers.put, p.tBindings.put,
@@ -261,14 +262,6 @@ func (p *Plane) collectIfFew() error {
 	return p.collect()
 }
 
-// localsFull says that no more MACs can be learned, whatever the limits are.
-func (p *Plane) localsFull() error {
-	if most := p.objs.Locals.MaxEntries(); atomic.LoadUint32(&p.quotas[0].Count) >= most {
-		return fmt.Errorf("map locals is full (%d learned MACs): no more are learned", most)
-	}
-	return nil
-}
-
 // report says what is in force.
 func (p *Plane) report() plane.Report {
 	r := plane.Report{
@@ -290,11 +283,19 @@ func (p *Plane) report() plane.Report {
 	for key, b := range p.unserved {
 		r.Bindings[key] = p.bindingError(b)
 	}
+	for slot := range p.tMembers.short {
+		r.Bindings[p.bySlot[slot].key] = p.tMembers.full()
+	}
+	for k := range p.tBindings.short {
+		if prt := p.portOf(int(k.Ifindex)); prt != nil {
+			r.Bindings[intent.BindingKey{Port: prt.name, VLAN: uint16(k.Vid)}] = p.tBindings.full()
+		}
+	}
 	for ip, err := range p.unreachable {
 		r.Peers[ipOf(ip)] = err
 	}
 	r.Problems = p.doubts()
-	r.Capacity = errors.Join(p.capacityErr, p.localsFull(), p.tSwitches.full(), p.tDevices.full(), p.tBindings.full(),
-		p.tMembers.full(), p.tRemotes.full(), p.tDecaps.full(), p.tFloods.full(), p.tChunks.full())
+	r.MACs = errors.Join(p.localsError(), p.tRemotes.full())
+	r.TunnelTables = errors.Join(p.cutError(), p.peersError(), p.tPeers.full(), p.tDecaps.full(), p.tFloods.full(), p.tChunks.full())
 	return r
 }

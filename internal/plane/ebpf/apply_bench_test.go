@@ -28,7 +28,7 @@ func manyMACs(first, n int, vni uint32) []intent.Change[intent.MACKey, intent.Tu
 // BenchmarkApply10000 puts 10,000 MACs into the dataplane by one delta.
 func BenchmarkApply10000(b *testing.B) {
 	w := newWorld(b)
-	p := w.plane(Options{MaxRemotes: 1 << 20})
+	p := w.plane(Options{})
 	w.apply(p, basic(), nil)
 	next := basic() // planes look at deltas only
 	n := uint32(0)
@@ -46,7 +46,7 @@ func BenchmarkApply10000(b *testing.B) {
 // bindings, and 2,000 peers.
 func BenchmarkApplyOne(b *testing.B) {
 	w := newWorld(b)
-	p := w.plane(Options{MaxRemotes: 1 << 20})
+	p := w.plane(Options{})
 	s := basic()
 	for n := range 4000 {
 		id := intent.SwitchID{2, byte(n >> 8), byte(n)}
@@ -83,7 +83,7 @@ func BenchmarkAdopt(b *testing.B) {
 	for _, c := range manyMACs(0, 100_000, 10) {
 		s.Unicast[c.Key] = *c.New
 	}
-	p := w.plane(Options{MaxRemotes: 1 << 20})
+	p := w.plane(Options{})
 	w.apply(p, s, nil)
 	var load, apply time.Duration
 	for b.Loop() {
@@ -91,7 +91,7 @@ func BenchmarkAdopt(b *testing.B) {
 			b.Fatal(err)
 		}
 		start := time.Now()
-		p = w.plane(Options{MaxRemotes: 1 << 20})
+		p = w.plane(Options{})
 		loaded := time.Now()
 		w.apply(p, s, nil)
 		load, apply = load+loaded.Sub(start), apply+time.Since(loaded)

@@ -198,13 +198,13 @@ func (w *world) inventory() string {
 // A table that is full is reported; what did not fit gets its place when there is room.
 func TestFull(t *testing.T) {
 	w := newWorld(t)
-	p := w.plane(Options{MaxRemotes: 16, MaxLocals: 16})
+	p := w.plane(Options{Most: map[string]uint32{"remotes": 16, "locals": 16}})
 	s := basic()
 	for n := range byte(30) {
 		s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 1, 0, 0, 0, n}}] = intent.Tunnel{Peer: peerIP, VNI: 10}
 	}
 	r, err := p.Apply(t.Context(), s, nil)
-	if err != nil || r.Capacity == nil || !strings.Contains(r.Capacity.Error(), "map remotes is full (16 entries): 15 more did not fit") {
+	if err != nil || r.MACs == nil || !strings.Contains(r.MACs.Error(), "map remotes is full (16 entries): 15 more did not fit") {
 		t.Fatalf("report %+v, %v", r, err)
 	}
 	next := s.Clone()
@@ -214,7 +214,7 @@ func TestFull(t *testing.T) {
 	if _, err := p.Apply(t.Context(), next, intent.Diff(s, next)); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := p.Apply(t.Context(), next, &intent.Delta{}); err != nil || r.Capacity != nil {
+	if r, err := p.Apply(t.Context(), next, &intent.Delta{}); err != nil || r.MACs != nil {
 		t.Errorf("report %+v, %v", r, err)
 	}
 	w.audit(p)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -24,8 +25,9 @@ const chunkTargets = len(vtepChunk{}.Targets)
 
 // setTunnels makes set the tunnels that key's frames get a copy to.
 func (p *Plane) setTunnels(key vtepMacKey, set intent.FloodSet) {
+	delete(p.cut, key)
 	if len(set) > maxTargets {
-		p.capacityErr = fmt.Errorf("a flood set has %d tunnels: only the first %d get copies", len(set), maxTargets)
+		p.cut[key] = len(set)
 		set = set[:maxTargets]
 	}
 	old := p.lists[key].targets
@@ -39,7 +41,18 @@ func (p *Plane) setTunnels(key vtepMacKey, set intent.FloodSet) {
 	p.dropPeers(old)
 }
 
+// cutError says which flood sets are served in part, or nil.
+func (p *Plane) cutError() error {
+	var errs []error
+	for key, n := range p.cut {
+		errs = append(errs, noRoom("the flood set of %s has %d tunnels: only the first %d get copies", p.macOf(key), n, maxTargets))
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
 func (p *Plane) delTunnels(key vtepMacKey) {
+	delete(p.cut, key)
 	p.dropPeers(p.lists[key].targets)
 	p.delFlood(key)
 }

@@ -69,6 +69,32 @@ func (p *Plane) learned(b []byte) {
 	if s, ok := p.sighting(bd, [6]byte(b[4:10]), slot, gen); ok {
 		p.queue.add(plane.Event{Kind: plane.Seen, Sighting: s})
 	}
+	p.watchLocals()
+}
+
+// learnedCount is how many MACs are learned on all ports.
+func (p *Plane) learnedCount() uint32 { return atomic.LoadUint32(&p.quotas[0].Count) }
+
+// watchLocals sees to it that there is room for more MACs, or tells that there is none. It
+// takes some room for that to be over, so that it does not flap.
+func (p *Plane) watchLocals() {
+	if !p.known {
+		return
+	}
+	p.growLocals()
+	count, size := p.learnedCount(), p.objs.Locals.MaxEntries()
+	if full := count >= size || p.localsFull && count >= size-size/16; full != p.localsFull {
+		p.localsFull = full
+		p.queue.add(plane.Event{Kind: plane.ReportChanged})
+	}
+}
+
+// localsError says that no more MACs can be learned, whatever the limits are, or nil.
+func (p *Plane) localsError() error {
+	if !p.localsFull {
+		return nil
+	}
+	return noRoom("map locals is full (%d learned MACs): no more are learned", p.objs.Locals.MaxEntries())
 }
 
 // sighting translates a MAC that was learned by the programs; ok is false if its binding
@@ -124,6 +150,7 @@ func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
 		}
 	}
 	p.stale = false
+	p.watchLocals()
 	return nil
 }
 
@@ -143,6 +170,7 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 			return fmt.Errorf("ebpf plane: forget: %w", err)
 		}
 	}
+	p.watchLocals()
 	return nil
 }
 

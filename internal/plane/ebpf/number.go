@@ -1,5 +1,7 @@
 package ebpf
 
+import "github.com/vtep/vtep/internal/plane"
+
 // pool hands out numbers from 1 to max-1, those given back last of all: what still names a
 // number for a moment should not find somebody else behind it.
 type pool struct {
@@ -21,9 +23,12 @@ func newPool(size uint32, used map[uint32]bool) pool {
 	return p
 }
 
+// rested is how many numbers wait to be used again while there are fresh ones.
+const rested = 1024
+
 // take answers 0 when all are taken.
 func (p *pool) take() uint32 {
-	if p.next < p.max {
+	if p.next < p.max && len(p.free) < rested {
 		p.next++
 		return p.next - 1
 	}
@@ -34,6 +39,9 @@ func (p *pool) take() uint32 {
 	p.free = p.free[1:]
 	return n
 }
+
+// room says whether there is one to take.
+func (p *pool) room() bool { return p.next < p.max || len(p.free) > 0 }
 
 func (p *pool) give(n uint32) {
 	if n != 0 {
@@ -47,4 +55,37 @@ type numbers struct {
 	slots, portSlots pool
 	peerSlots        pool
 	gens             []uint32 // by slot: its last generation; 0: never used
+}
+
+// number takes one, and remembers when there is none.
+func (p *Plane) number(from *pool) uint32 {
+	n := from.take()
+	p.wanting = p.wanting || n == 0
+	return n
+}
+
+// giveBack gives one back. Whoever wanted one before gets it by a reconcile.
+func (p *Plane) giveBack(to *pool, n uint32) {
+	to.give(n)
+	if n != 0 && p.wanting && !p.anew {
+		p.anew = true
+		p.queue.add(plane.Event{Kind: plane.ReportChanged})
+	}
+}
+
+// peersError says that there were not enough numbers for all peers, or nil.
+func (p *Plane) peersError() error {
+	if p.peerSlots.room() {
+		return nil
+	}
+	n := 0
+	for _, pr := range p.peers {
+		if pr.number == 0 {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return noRoom("no room for more than %d peers: of %d more the routes are not watched", p.peerSlots.max-1, n)
 }

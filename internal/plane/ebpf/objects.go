@@ -80,7 +80,7 @@ func openPins(dir string) (*pins, error) {
 	}
 	p.lock = f
 	// Left by a process that died while it moved a link: the one under its own name does.
-	halves, _ := filepath.Glob(filepath.Join(p.links(), "*"+newPin))
+	halves, _ := filepath.Glob(filepath.Join(dir, "*", "*"+newPin))
 	for _, half := range halves {
 		_ = os.Remove(half)
 	}
@@ -189,13 +189,12 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 		if n := sizes[name]; n != 0 {
 			m.MaxEntries = n
 		}
-		// The size of a map in use can't be changed: it counts, whatever is asked now.
+		// What is there has the size that was needed (grow.go).
 		if old, err := ebpf.LoadPinnedMap(filepath.Join(p.maps(), name), nil); err == nil {
 			m.MaxEntries = old.MaxEntries()
 			old.Close()
 		}
 	}
-	spec.Maps["paths"].MaxEntries = spec.Maps["peers"].MaxEntries
 	var o vtepObjects
 	err = spec.LoadAndAssign(&o, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.maps()}})
 	if err != nil {

@@ -141,7 +141,7 @@ func (p *Plane) checkOwner() error {
 	if p.pins, err = openPins(p.opts.PinDir); err != nil {
 		return err
 	}
-	p.objs, err = p.pins.load(p.opts.sizes())
+	p.objs, err = p.pins.load(p.startSizes())
 	return err
 }
 

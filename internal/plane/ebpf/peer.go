@@ -25,7 +25,7 @@ func (p *Plane) takePeer(addr netip.Addr) *peer {
 	if pr == nil {
 		pr = &peer{ip: ip}
 		if pr.number = p.adopted.peers[ip]; pr.number == 0 {
-			pr.number = p.peerSlots.take()
+			pr.number = p.number(&p.peerSlots)
 		}
 		p.peers[ip] = pr
 		p.resolve(pr)
@@ -52,7 +52,7 @@ func (p *Plane) forgetPeers() {
 			p.rerouted = true
 			if pr.number != 0 {
 				p.tPeers.del(pr.number)
-				p.peerSlots.give(pr.number)
+				p.giveBack(&p.peerSlots, pr.number)
 			}
 		}
 	}

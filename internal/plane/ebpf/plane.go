@@ -51,12 +51,10 @@ type Options struct {
 	AllowPorts []string
 	Direct     Direct // whether the programs add and take off the outer headers themselves
 
-	// Most entries of the large tables; 0: the default. Maps that are pinned already keep
-	// their size.
-	MaxBindings  int // 16384
-	MaxRemotes   int // 1048576 MACs behind other VTEPs
-	MaxLocals    int // 262144 MACs learned on ports
-	MaxFloodSets int // 131072
+	// Most are the most entries of maps, by their names; 0: as grow.go has it. Maps begin small.
+	Most map[string]uint32
+
+	start map[string]uint32 // for tests: the sizes that maps begin with
 }
 
 // Direct says when the short ways are used, on which the programs add and take off the outer
@@ -122,11 +120,10 @@ type Plane struct {
 	rerouted  bool         // underlay devices may not be those by which peers are reached
 	stale     bool         // some learned MACs may be on bindings that have gone
 
-	settings    vtepSettings // as written last
-	physical    intent.SwitchID
-	origin      vtepOrigin  // as written last
-	reroute     *time.Timer // resolves all peers a moment after a route change; nil: none pending
-	capacityErr error       // numbers ran out
+	settings vtepSettings // as written last
+	physical intent.SwitchID
+	origin   vtepOrigin  // as written last
+	reroute  *time.Timer // resolves all peers a moment after a route change; nil: none pending
 
 	byPort      *bool // rules look at source ports; nil: to be found out
 	policies    policies
@@ -136,6 +133,12 @@ type Plane struct {
 
 	due       []*peer     // those to be looked up again
 	lookAgain *time.Timer // does so; nil: none pending
+
+	cut        map[vtepMacKey]int // flood sets that are too large, with their sizes
+	localsFull bool               // no more MACs can be learned
+	growFailed time.Time          // when there was no memory for larger maps
+	wanting    bool               // a number ran out since the last reconcile
+	anew       bool               // there may be some again: the next Apply reconciles
 }
 
 // tables are the maps that the agent writes.
@@ -184,7 +187,7 @@ func New(o Options) (_ *Plane, err error) {
 		p.log.Warn("the BPF file system of the pins is in a mount namespace of this process: forwarding will end with it; " +
 			"\"ip netns exec\" makes such a namespace, \"nsenter --net=FILE\" does not")
 	}
-	if p.objs, err = p.pins.load(o.sizes()); err != nil {
+	if p.objs, err = p.pins.load(p.startSizes()); err != nil {
 		return nil, err
 	}
 	if err = p.checkOwner(); err != nil {
@@ -223,13 +226,6 @@ func New(o Options) (_ *Plane, err error) {
 		p.wg.Go(p.policyWatcher)
 	}
 	return p, nil
-}
-
-func (o Options) sizes() map[string]uint32 {
-	return map[string]uint32{
-		"bindings": uint32(o.MaxBindings), "members": uint32(o.MaxBindings), "counters": uint32(o.MaxBindings),
-		"remotes": uint32(o.MaxRemotes), "locals": uint32(o.MaxLocals), "floods": uint32(o.MaxFloodSets),
-	}
 }
 
 // word makes a file name of any text, different for different texts.

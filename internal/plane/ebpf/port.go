@@ -60,10 +60,7 @@ func (p *Plane) setPort(name string, want intent.Port) {
 	if prt == nil {
 		prt = &port{name: name, takeOver: want.TakeOver, bindings: map[uint16]*binding{}, state: plane.PortState{Name: name}}
 		if prt.number = p.adopted.ports[name]; prt.number == 0 {
-			prt.number = p.portSlots.take()
-		}
-		if prt.number == 0 {
-			p.capacityErr = fmt.Errorf("no room for more than %d ports: nothing is learned on the others", p.portSlots.max-1)
+			prt.number = p.number(&p.portSlots)
 		}
 		p.ports[name] = prt
 		for _, b := range p.unserved {
@@ -97,7 +94,11 @@ func (p *Plane) lookup(name string) device {
 // setDevice says which device the port is now; the zero device: none.
 func (p *Plane) setDevice(prt *port, d device) {
 	prt.state = plane.PortState{Name: prt.name, Exists: d.index != 0, Up: d.up}
-	if err := p.unfit(prt.name, prt.takeOver, d); err != nil {
+	err := p.unfit(prt.name, prt.takeOver, d)
+	if err == nil && prt.number == 0 {
+		err = noRoom("no room for more than %d ports", p.portSlots.max-1)
+	}
+	if err != nil {
 		prt.err, d = err, device{}
 	}
 	if prt.device == d.index && prt.mtu == uint32(d.mtu) {
@@ -132,7 +133,7 @@ func (p *Plane) delPort(name string) {
 	if prt.device != 0 {
 		p.leaving = append(p.leaving, prt.device)
 	}
-	p.portSlots.give(prt.number)
+	p.giveBack(&p.portSlots, prt.number)
 }
 
 // setBinding puts the pair into the switch, out of another one if need be.
@@ -146,7 +147,10 @@ func (p *Plane) setBinding(key intent.BindingKey, d *domain) {
 			if slot.bd != d.bd {
 				p.newGen(b)
 			}
-		} else if b.slot = p.slots.take(); b.slot != 0 {
+		} else if b.slot = p.number(&p.slots); b.slot != 0 {
+			for uint32(len(p.gens)) <= b.slot {
+				p.gens = append(p.gens, 0)
+			}
 			if p.gens[b.slot] != 0 {
 				p.zeroCounters(b.slot)
 			}
@@ -217,7 +221,7 @@ func (p *Plane) delBinding(key intent.BindingKey) {
 	p.leaveDomain(b)
 	b.domain = nil
 	p.place(b)
-	p.slots.give(b.slot)
+	p.giveBack(&p.slots, b.slot)
 }
 
 // place writes b where it belongs now: on its port's device, or nowhere.

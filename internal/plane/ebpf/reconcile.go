@@ -123,7 +123,8 @@ func (p *Plane) adopt(c *contents) {
 	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
 	p.peers, p.unreachable, p.due = map[uint32]*peer{}, map[uint32]error{}, nil
 	p.sources, p.coveredIn = map[uint32]int{}, nil
-	p.lists = map[vtepMacKey]list{}
+	p.lists, p.cut = map[vtepMacKey]list{}, map[vtepMacKey]int{}
+	p.wanting, p.anew = false, false
 	p.retired, p.leaving, p.idlePeers = nil, nil, nil
 	p.overlay.anyVNI, p.overlay.underlays = nil, nil
 
@@ -154,7 +155,7 @@ func (p *Plane) adopt(c *contents) {
 		a.slots[intent.BindingKey{Port: dev.name, VLAN: uint16(at.Vid)}] = adoptedSlot{slot, m.Bd}
 		used[slot] = true
 	}
-	p.slots = newPool(p.objs.Members.MaxEntries(), used)
+	p.slots = newPool(min(p.limit("members"), p.limit("bindings")), used)
 
 	used = map[uint32]bool{}
 	for index, d := range c.devices {
@@ -170,7 +171,7 @@ func (p *Plane) adopt(c *contents) {
 		a.peers[pr.Ip] = n
 		used[n] = true
 	}
-	p.peerSlots = newPool(p.objs.Peers.MaxEntries(), used)
+	p.peerSlots = newPool(min(p.limit("peers"), p.objs.Paths.MaxEntries()), used)
 
 	p.nextList = max(p.nextList, 1)
 	for k := range c.chunks {

@@ -138,7 +138,7 @@ func testRestart(t *testing.T, first string, then ...string) {
 // TestMain is also the program that TestKill kills.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("VTEP_TEST_PINS"); dir != "" {
-		p, err := New(Options{Name: "ps1", PinDir: dir, MaxRemotes: 1 << 16, MaxLocals: 1 << 16})
+		p, err := New(Options{Name: "ps1", PinDir: dir})
 		if err == nil {
 			_, err = p.Apply(context.Background(), basic(), nil)
 		}

@@ -50,7 +50,9 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 			continue
 		}
 		var cpus []vtepTraffic
-		if err := p.objs.Counters.Lookup(b.slot, &cpus); err != nil {
+		if err := p.objs.Counters.Lookup(b.slot, &cpus); isMissing(err) {
+			continue // there was no memory for so many
+		} else if err != nil {
 			return s, fmt.Errorf("ebpf plane: read map counters: %w", err)
 		}
 		var c plane.Counters

@@ -245,9 +245,6 @@ func (w *world) plane(o Options) *Plane {
 	if o.PinDir == "" {
 		o.PinDir = w.pins
 	}
-	if o.MaxRemotes == 0 {
-		o.MaxRemotes, o.MaxLocals = 1<<16, 1<<16
-	}
 	var p *Plane
 	err := w.vtep.Do(func() error {
 		var err error
@@ -267,7 +264,7 @@ func (w *world) apply(p *Plane, s *intent.State, d *intent.Delta) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, err := range []error{r.Tunnels, r.Capacity} {
+	for _, err := range []error{r.Tunnels, r.MACs, r.TunnelTables} {
 		if err != nil {
 			w.t.Fatal(err)
 		}

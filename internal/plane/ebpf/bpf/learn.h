@@ -107,8 +107,10 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 		if (err) {
 			give(port);
 			give(total);
-			if (err != -EEXIST) // no room; else another CPU was faster
+			if (err != -EEXIST) { // no room; else another CPU was faster
 				__sync_fetch_and_add(&total->refused, 1);
+				tell_refused(total, key, slot, fresh.gen, fresh.seen);
+			}
 			return 0;
 		}
 		tell(key, slot, fresh.gen);

@@ -7,6 +7,8 @@
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events
 //   both      quotas (atomic adds through a memory map on the agent's side)
 //
+// Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go).
+//
 // Numbers that stand for things:
 //   bd    broadcast domain: a logical switch. From 1, never used twice.
 //   slot  a binding, i.e. a (port, VLAN) pair. From 1; index of members and counters.
@@ -68,7 +70,7 @@ struct switch_id {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 4096);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct switch_id);
 	__type(value, __u32); // bd
@@ -87,7 +89,7 @@ struct device {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 8192);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32); // ifindex
 	__type(value, struct device);
@@ -103,7 +105,7 @@ struct bind_key {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 4096);
 	__type(key, struct bind_key);
 	__type(value, __u32); // slot
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -130,7 +132,7 @@ enum member_flags {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 4096);
 	__type(key, __u32); // slot
 	__type(value, struct member);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -143,7 +145,7 @@ struct traffic {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 4096);
 	__type(key, __u32); // slot
 	__type(value, struct traffic);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -165,7 +167,7 @@ struct remote {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 1 << 16);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct mac_key);
 	__type(value, struct remote);
@@ -182,7 +184,7 @@ struct local {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 18);
+	__uint(max_entries, 1 << 16);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct mac_key);
 	__type(value, struct local);
@@ -231,7 +233,7 @@ struct tunnel_key {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 18);
+	__uint(max_entries, 1 << 14);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct tunnel_key);
 	__type(value, __u32); // bd
@@ -248,7 +250,7 @@ struct peer {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1024);
 	__type(key, __u32);
 	__type(value, struct peer);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
@@ -306,7 +308,7 @@ struct flood_set {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 17);
+	__uint(max_entries, 1 << 13);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct mac_key);
 	__type(value, struct flood_set);
@@ -333,7 +335,7 @@ struct chunk {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 18);
+	__uint(max_entries, 1 << 13);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct chunk_key);
 	__type(value, struct chunk);

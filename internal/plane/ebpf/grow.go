@@ -1,0 +1,287 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// The maps begin small and follow what is in them. The size of a map can't be changed, so a
+// larger one is filled with the contents, the programs are loaded once more with it, and take
+// the place of the old ones between two frames.
+
+// start are the sizes that maps begin with, most those that they stop at.
+var start = map[string]uint32{
+	"switches": 4096, "bindings": 4096, "members": 4096, "counters": 4096, "peers": 1024,
+	"remotes": 1 << 16, "locals": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 13,
+}
+
+var most = map[string]uint32{
+	"switches": 1 << 20, "bindings": 1 << 18, "members": 1 << 18, "counters": 1 << 18, "peers": 1 << 16,
+	"remotes": 1 << 24, "locals": 1 << 24, "decaps": 1 << 24, "floods": 1 << 21, "chunks": 1 << 22,
+}
+
+// growPause is how long nothing is tried after the machine had no memory for it.
+const growPause = time.Minute
+
+// limit is the size at which the map stops.
+func (p *Plane) limit(name string) uint32 {
+	if n := p.opts.Most[name]; n != 0 {
+		return min(n, most[name])
+	}
+	return most[name]
+}
+
+// startSizes are those of maps that are not there yet.
+func (p *Plane) startSizes() map[string]uint32 {
+	sizes := map[string]uint32{}
+	for name, n := range start {
+		if o := p.opts.start[name]; o != 0 {
+			n = o
+		}
+		sizes[name] = min(n, p.limit(name))
+	}
+	sizes["paths"] = p.limit("peers") // they are small, and mapped into memory: they don't grow
+	return sizes
+}
+
+// grown is a map that grows.
+type grown struct {
+	need  int // its present contents
+	copy  func(from, to *ebpf.Map) error
+	table func(*ebpf.Map) // tells the table about the new map; nil: there is none
+}
+
+func growTable[K, V comparable](t *table[K, V], need int) grown {
+	return grown{need, copyEntries[K, V], func(m *ebpf.Map) { t.m = m }}
+}
+
+// growing gives all that grow. What is to be deleted still takes its place when the new comes.
+func (p *Plane) growing() map[string]grown {
+	retired := 0
+	for _, r := range p.retired {
+		retired += len(r.chunks)
+	}
+	slots := int(p.slots.next)
+	return map[string]grown{
+		"switches": growTable(p.tSwitches, p.tSwitches.need()),
+		"bindings": growTable(p.tBindings, p.tBindings.need()),
+		"members":  growTable(p.tMembers, slots),
+		"counters": {slots, p.copyCounters, nil},
+		"peers":    growTable(p.tPeers, int(p.peerSlots.next)),
+		"remotes":  growTable(p.tRemotes, p.tRemotes.need()),
+		"decaps":   growTable(p.tDecaps, p.tDecaps.need()),
+		"floods":   growTable(p.tFloods, p.tFloods.need()),
+		"chunks":   growTable(p.tChunks, p.tChunks.need()+retired),
+		"locals":   {0, copyEntries[vtepMacKey, vtepLocal], nil}, // see growLocals
+	}
+}
+
+// growToNeed makes room for what is staged. Where that fails, what does not fit is reported.
+func (p *Plane) growToNeed() {
+	var sizes map[string]uint32
+	maps := p.objs.byName()
+	growing := p.growing()
+	for name, g := range growing {
+		have := (*maps[name]).MaxEntries()
+		if uint32(g.need) <= have || have >= p.limit(name) {
+			continue
+		}
+		if sizes == nil {
+			sizes = map[string]uint32{}
+		}
+		sizes[name] = min(roundUp(g.need+g.need/2), p.limit(name))
+	}
+	p.growTo(sizes, growing)
+}
+
+// growLocals makes room before the learned MACs take the last of it, as far as they may.
+func (p *Plane) growLocals() {
+	have, count, allowed := p.objs.Locals.MaxEntries(), p.learnedCount(), p.quotas[0].Limit
+	if count < have-have/4 || have >= p.limit("locals") || allowed != 0 && have > allowed {
+		return
+	}
+	p.growTo(map[string]uint32{"locals": min(roundUp(int(count)*3), p.limit("locals"))}, p.growing())
+}
+
+func roundUp(n int) uint32 { return 1 << bits.Len(uint(n-1)) }
+
+func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {
+	if len(sizes) == 0 || time.Since(p.growFailed) < growPause {
+		return
+	}
+	began := time.Now()
+	if err := p.grow(sizes, growing); err != nil {
+		p.growFailed = time.Now()
+		p.log.Warn("tables of the dataplane can't be made larger now", "sizes", sizes, "err", err)
+		return
+	}
+	p.log.Info("tables of the dataplane were made larger", "sizes", sizes, "took", time.Since(began).Round(time.Millisecond))
+}
+
+// grow gives maps new sizes.
+func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err error) {
+	spec, err := loadVtep()
+	if err != nil {
+		return fmt.Errorf("read the programs: %w", err)
+	}
+	began := monotonic() // the clock of the programs is coarser
+	maps, all, fresh := p.objs.byName(), map[string]*ebpf.Map{}, map[string]*ebpf.Map{}
+	defer func() {
+		if err != nil {
+			for name, m := range fresh {
+				m.Close()
+				_ = os.Remove(p.pins.mapPin(name) + newPin)
+			}
+		}
+	}()
+	for name, m := range maps {
+		all[name] = *m
+		s := spec.Maps[name]
+		s.MaxEntries = (*m).MaxEntries()
+		if n := sizes[name]; n != 0 {
+			s.MaxEntries = n
+			own := *s
+			own.Pinning = ebpf.PinNone
+			if fresh[name], err = ebpf.NewMap(&own); err != nil {
+				delete(fresh, name)
+				return explain("make map "+name, err)
+			}
+			all[name] = fresh[name]
+			if err = growing[name].copy(*m, fresh[name]); err != nil {
+				return fmt.Errorf("copy map %s: %w", name, err)
+			}
+			if err = fresh[name].Pin(p.pins.mapPin(name) + newPin); err != nil {
+				return explain("pin map "+name, err)
+			}
+		}
+	}
+	var programs vtepPrograms
+	if err = spec.LoadAndAssign(&programs, &ebpf.CollectionOptions{MapReplacements: all}); err != nil {
+		return explain("load the programs", err)
+	}
+	p.swapPrograms(&programs)
+	var old *ebpf.Map // of learned MACs
+	for name, m := range fresh {
+		if e := os.Rename(p.pins.mapPin(name)+newPin, p.pins.mapPin(name)); e != nil {
+			p.log.Warn("the pin of a map can't be replaced: the next process begins with the old one", "map", name, "err", e)
+		}
+		if name == "locals" {
+			old = *maps[name]
+			defer old.Close()
+		} else {
+			(*maps[name]).Close()
+		}
+		*maps[name] = m
+		if tell := growing[name].table; tell != nil {
+			tell(m)
+		}
+	}
+	if old != nil {
+		return errors.Join(p.catchUp(old, began), p.recount())
+	}
+	return nil
+}
+
+// catchUp adds what the old programs have learned since the copy began.
+func (p *Plane) catchUp(old *ebpf.Map, began time.Duration) error {
+	var failed error
+	err := scan(old, func(k vtepMacKey, l vtepLocal) {
+		var now vtepLocal
+		if time.Duration(l.Seen) < began-time.Second || p.objs.Locals.Lookup(&k, &now) == nil && now.Seen >= l.Seen {
+			return // as it was copied, or newer
+		}
+		failed = errors.Join(failed, p.objs.Locals.Put(&k, &l))
+	})
+	return errors.Join(err, failed)
+}
+
+// swapPrograms makes fresh programs run where the old ones do. Where one can't be replaced the
+// next look at the attachments tries again.
+func (p *Plane) swapPrograms(fresh *vtepPrograms) {
+	next := map[*ebpf.Program]*ebpf.Program{}
+	was, is := reflect.ValueOf(p.objs.vtepPrograms), reflect.ValueOf(*fresh)
+	for i := range was.NumField() {
+		next[was.Field(i).Interface().(*ebpf.Program)] = is.Field(i).Interface().(*ebpf.Program)
+	}
+	for _, a := range p.attachments {
+		a.prog = next[a.prog]
+		var err error
+		if a.link != nil {
+			err = a.link.Update(a.prog)
+		} else {
+			err = p.putFilter(a.ifindex, a.prog)
+		}
+		if err != nil {
+			p.log.Warn("a program can't be replaced: trying again", "device", p.nameOf(uint32(a.ifindex)), "err", err)
+			p.recheckIn(recheckPause)
+		}
+	}
+	p.objs.vtepPrograms.Close()
+	p.objs.vtepPrograms = *fresh
+}
+
+// byName gives the places of all maps.
+func (o *vtepObjects) byName() map[string]**ebpf.Map {
+	v := reflect.ValueOf(&o.vtepMaps).Elem()
+	m := make(map[string]**ebpf.Map, v.NumField())
+	for i := range v.NumField() {
+		m[v.Type().Field(i).Tag.Get("ebpf")] = v.Field(i).Addr().Interface().(**ebpf.Map)
+	}
+	return m
+}
+
+func (p *pins) mapPin(name string) string { return filepath.Join(p.maps(), name) }
+
+// copyEntries writes the contents of a map into a larger one.
+func copyEntries[K, V any](from, to *ebpf.Map) error {
+	const batch = 1024
+	keys, values := make([]K, 0, batch), make([]V, 0, batch)
+	var failed error
+	flush := func() {
+		if len(keys) > 0 && failed == nil {
+			_, failed = to.BatchUpdate(keys, values, nil)
+		}
+		keys, values = keys[:0], values[:0]
+	}
+	err := scan(from, func(k K, v V) {
+		if keys, values = append(keys, k), append(values, v); len(keys) == batch {
+			flush()
+		}
+	})
+	flush()
+	return errors.Join(err, failed)
+}
+
+// copyCounters copies those of bindings; the elements are for each CPU.
+func (p *Plane) copyCounters(from, to *ebpf.Map) error {
+	for slot := range p.bySlot {
+		if slot >= from.MaxEntries() {
+			continue
+		}
+		var cpus []vtepTraffic
+		if err := from.Lookup(slot, &cpus); err != nil {
+			return err
+		}
+		if err := to.Put(slot, cpus); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// need is how many places the table takes while what is staged is written.
+func (t *table[K, V]) need() int { return len(t.want) + len(t.gone) }
+
+// noRoom says that a number ran out.
+func noRoom(format string, args ...any) error {
+	return problem.Errorf(problem.TableFull, "take away what is not needed, or spread it over several VTEPs", format, args...)
+}

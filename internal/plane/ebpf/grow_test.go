@@ -1,0 +1,255 @@
+package ebpf
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// tiny are maps that must grow for nearly everything.
+func tiny() map[string]uint32 {
+	sizes := map[string]uint32{}
+	for name := range start {
+		sizes[name] = 4
+	}
+	return sizes
+}
+
+func peerNumber(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(100 + n)}) }
+
+// crowd is more than tiny maps hold, in every map.
+func crowd(s *intent.State) *intent.State {
+	for n := range 40 {
+		id := intent.SwitchID{3, byte(n)}
+		s.Switches[id] = intent.Switch{Name: fmt.Sprintf("crowd%d", n), VNI: uint32(1000 + n)}
+		s.Bindings[intent.BindingKey{Port: "p0", VLAN: uint16(100 + n)}] = intent.Binding{Switch: id}
+		s.Bindings[intent.BindingKey{Port: "p1", VLAN: uint16(100 + n)}] = intent.Binding{Switch: id}
+		to := intent.Tunnel{Peer: peerNumber(n), VNI: uint32(1000 + n)}
+		s.Unicast[intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}}] = to
+		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{to}
+		s.Decap[to] = id
+	}
+	return s
+}
+
+// Maps grow with what is put into them, and with what is learned. Forwarding goes on, and what
+// was known stays known.
+func TestGrow(t *testing.T) {
+	for name, o := range modes {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			o.start = tiny()
+			p := w.plane(o)
+			s := basic()
+			w.apply(p, s, nil)
+			w.forwards()
+			before := w.counted(p)
+
+			next := crowd(s.Clone())
+			w.apply(p, next, intent.Diff(s, next))
+			w.audit(p)
+			for name, m := range p.objs.byName() {
+				if _, grows := start[name]; grows && name != "locals" && (*m).MaxEntries() < 32 {
+					t.Errorf("map %s has %d entries", name, (*m).MaxEntries())
+				}
+			}
+			if after := w.counted(p); after < before || before == 0 {
+				t.Errorf("the counter of p0 went from %d to %d", before, after)
+			}
+			w.forwards()
+			b := frame(bcast, macB, "in the crowd", 139)
+			w.send("h1", b)
+			w.expect("h0", b)
+
+			// Those learned while the map is replaced are learned again.
+			const hosts = 200
+			testenv.Eventually(t, patience, func() error {
+				for n := range hosts {
+					w.send("h0", frame(macB, intent.MAC{2, 5, 0, 0, 0, byte(n)}, "host"))
+				}
+				w.barrier()
+				for _, tp := range w.taps { // or they would be full
+					for tp.receive(noWait) != nil {
+					}
+				}
+				seen, err := p.Sweep(t.Context())
+				if err != nil {
+					return err
+				}
+				if len(seen) < hosts {
+					return fmt.Errorf("%d MACs are learned, of %d", len(seen), hosts)
+				}
+				return nil
+			})
+			if n := p.objs.Locals.MaxEntries(); n < hosts {
+				t.Errorf("map locals has %d entries", n)
+			}
+			seen, err := p.Sweep(t.Context())
+			if n := p.learnedCount(); err != nil || int(n) != len(seen) {
+				t.Errorf("%d MACs are counted, %d learned, %v", n, len(seen), err)
+			}
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+
+			p = w.plane(o) // the next process has them as they are
+			w.apply(p, next, nil)
+			w.audit(p)
+			again, err := p.Sweep(t.Context())
+			if err != nil || len(again) < len(seen) {
+				t.Errorf("%d MACs after a restart, were %d, %v", len(again), len(seen), err)
+			}
+			w.forwards()
+			if err := p.Destroy(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// counted is the number of frames that came in at p0, untagged.
+func (w *world) counted(p *Plane) uint64 {
+	w.t.Helper()
+	st, err := p.Stats(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return st.Bindings[intent.BindingKey{Port: "p0"}].PacketsFromLocal
+}
+
+// Where a map may not grow, the report says at once which one and, of bindings, which do not
+// work; what is forwarded goes on, and all comes right when there is room.
+func TestNoRoom(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		full     string
+		macs     string // what the report says
+		tables   string
+		bindings int // that are not in force
+	}{
+		{full: "remotes", macs: "map remotes is full (4 entries): 37 more did not fit"},
+		{full: "decaps", tables: "map decaps is full (4 entries): 37 more did not fit"},
+		{full: "floods", tables: "map floods is full (4 entries)"},
+		{full: "chunks", tables: "map chunks is full (4 entries)"},
+		{full: "peers", tables: "no room for more than 3 peers: of 38 more the routes are not watched"},
+		{full: "bindings", bindings: 79},
+		{full: "members", bindings: 79},
+	} {
+		p := w.plane(Options{Name: "ps1", start: tiny(), Most: map[string]uint32{c.full: 4}})
+		s := basic()
+		w.apply(p, s, nil)
+		next := crowd(s.Clone())
+		r, err := p.Apply(t.Context(), next, intent.Diff(s, next))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(r.MACs); !strings.Contains(got, c.macs) || (c.macs == "") != (r.MACs == nil) {
+			t.Errorf("%s: MACs: %v, should say %q", c.full, got, c.macs)
+		}
+		if got := fmt.Sprint(r.TunnelTables); !strings.Contains(got, c.tables) || (c.tables == "") != (r.TunnelTables == nil) {
+			t.Errorf("%s: tunnels: %v, should say %q", c.full, got, c.tables)
+		}
+		if len(r.Bindings) != c.bindings {
+			t.Errorf("%s: %d bindings are not in force, want %d: %v", c.full, len(r.Bindings), c.bindings, r.Bindings)
+		}
+		b := frame(bcast, macA, "those that were there first")
+		w.send("h0", b)
+		w.expect("h1", b)
+
+		// What was there first goes, and there is room for one more.
+		fewer := next.Clone()
+		for n := range 39 {
+			id := intent.SwitchID{3, byte(n)}
+			to := intent.Tunnel{Peer: peerNumber(n), VNI: uint32(1000 + n)}
+			delete(fewer.Unicast, intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}})
+			delete(fewer.Floods, intent.FloodKey{Switch: id})
+			delete(fewer.Decap, to)
+			for _, port := range []string{"p0", "p1"} {
+				delete(fewer.Bindings, intent.BindingKey{Port: port, VLAN: uint16(100 + n)})
+			}
+		}
+		delete(fewer.Bindings, intent.BindingKey{Port: "p1", VLAN: 139})
+		fewer.Bindings[intent.BindingKey{Port: "p0", VLAN: 139}] = intent.Binding{Switch: ls1}
+		if _, err := p.Apply(t.Context(), fewer, intent.Diff(next, fewer)); err != nil {
+			t.Fatal(err)
+		}
+		if c.full == "floods" { // two for each switch: less is not possible
+			delete(fewer.Floods, intent.FloodKey{Switch: intent.SwitchID{3, 39}})
+		}
+		testenv.Eventually(t, patience, func() error {
+			r, err := p.Apply(t.Context(), fewer, &intent.Delta{})
+			if r.MACs != nil || r.TunnelTables != nil || len(r.Bindings) > 0 {
+				return fmt.Errorf("%s: still %+v", c.full, r)
+			}
+			return err
+		})
+		w.audit(p)
+		if err := p.Destroy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A set that is too large is served in part, and the report says so as long as it is.
+func TestCutFloodSet(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{Direct: DirectOff})
+	s := basic()
+	w.apply(p, s, nil)
+	next := s.Clone()
+	var set intent.FloodSet
+	for n := range maxTargets + 10 {
+		to := intent.Tunnel{Peer: peerIP, VNI: uint32(100 + n)}
+		set = append(set, to)
+		next.Decap[to] = ls1
+	}
+	slices.SortFunc(set, intent.Tunnel.Compare)
+	next.Floods[intent.FloodKey{Switch: ls1}] = set
+	const want = "the flood set of ls1 00:00:00:00:00:00 has 65546 tunnels: only the first 65536 get copies"
+	r, err := p.Apply(t.Context(), next, intent.Diff(s, next))
+	if err != nil || r.TunnelTables == nil || !strings.Contains(r.TunnelTables.Error(), want) {
+		t.Fatalf("report %v, %v", r.TunnelTables, err)
+	}
+	other := next.Clone()
+	other.Unicast[intent.MACKey{Switch: ls1, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 10}
+	if r, err = p.Apply(t.Context(), other, intent.Diff(next, other)); err != nil || r.TunnelTables == nil {
+		t.Errorf("after a change of something else: %v, %v", r.TunnelTables, err)
+	}
+	w.apply(p, s, intent.Diff(other, s)) // and nothing is wrong any more
+	w.audit(p)
+	if err := p.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// When no more MACs can be learned that is told at once, and when they can again.
+func TestLocalsFull(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{Most: map[string]uint32{"locals": 16}})
+	s := basic()
+	w.apply(p, s, nil)
+	for n := range byte(20) {
+		w.send("h0", frame(macR, intent.MAC{2, 6, 0, 0, 0, n}, "host"))
+	}
+	changed := func(e plane.Event) bool { return e.Kind == plane.ReportChanged }
+	w.event(p, "map locals is full", changed)
+	const want = "map locals is full (16 learned MACs): no more are learned"
+	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || r.MACs == nil || r.MACs.Error() != want+"; take away what is not needed, or spread it over several VTEPs" {
+		t.Errorf("report %v, %v", r.MACs, err)
+	}
+	var keys []intent.MACKey
+	for n := range byte(4) {
+		keys = append(keys, intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 6, 0, 0, 0, n}})
+	}
+	if err := p.Forget(t.Context(), keys); err != nil {
+		t.Fatal(err)
+	}
+	w.event(p, "map locals has room", changed)
+	w.apply(p, s, &intent.Delta{})
+}
