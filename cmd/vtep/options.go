@@ -44,6 +44,9 @@ func readOnlyRemoteOption(p *[]string) daemon.Option {
 	return daemon.Strings("read-only-remote", "REMOTE", "like --remote, for peers that can change nothing (repeatable)", p)
 }
 
+// versionOf is how the programs of the OVS family tell their version.
+func versionOf(program string) string { return program + " (vtep) " + version }
+
 // commonOptions are those of every program that is a daemon.
 func commonOptions() []daemon.Option {
 	return []daemon.Option{

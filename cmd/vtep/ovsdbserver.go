@@ -38,7 +38,7 @@ type ovsdbServer struct {
 }
 
 func runOVSDBServer(args []string) int {
-	o := &ovsdbServer{d: daemon.New("ovsdb-server", version, daemon.OVSDirs())}
+	o := &ovsdbServer{d: daemon.New("ovsdb-server", versionOf("ovsdb-server"), daemon.OVSDirs())}
 	o.log = o.d.Logger("ovsdb_server")
 	own := o.options()
 	paths, err := daemon.Parse(args, append(own, o.d.Options()...))
@@ -47,7 +47,7 @@ func runOVSDBServer(args []string) int {
 		o.usage(os.Stdout)
 		return 0
 	case errors.Is(err, daemon.ErrVersion):
-		fmt.Printf("ovsdb-server (vtep) %s\n", version)
+		fmt.Println(o.d.Version)
 		return 0
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "ovsdb-server: %v\n", err)
@@ -157,7 +157,7 @@ func (o *ovsdbServer) serve() int {
 	if err := o.d.Ready(); err != nil {
 		return o.d.Fatal(err)
 	}
-	o.log.Info("ovsdb-server (vtep) " + version)
+	o.log.Info(o.d.Version)
 	<-o.d.Context().Done()
 	return 0
 }

@@ -63,14 +63,14 @@ type vtepRun struct {
 }
 
 func runVTEP(args []string) int {
-	r := &vtepRun{d: daemon.New("vtep", version, daemon.VTEPDirs()), plane: "ebpf"}
+	r := &vtepRun{d: daemon.New("vtep", "vtep "+version, daemon.VTEPDirs()), plane: "ebpf"}
 	return r.main(args)
 }
 
 // runOVSVTEP takes the command line of Open vSwitch's emulator: an external database server
 // at the usual socket.
 func runOVSVTEP(args []string) int {
-	r := &vtepRun{d: daemon.New("ovs-vtep", version, daemon.OVSDirs()), plane: "ebpf"}
+	r := &vtepRun{d: daemon.New("ovs-vtep", versionOf("ovs-vtep"), daemon.OVSDirs()), plane: "ebpf"}
 	r.connect = "unix:" + filepath.Join(r.d.Dirs.Run, "db.sock")
 	return r.main(args)
 }

@@ -108,6 +108,15 @@ func (d *Daemon) registerLog() {
 		}
 		return "", nil
 	})
+	d.Register("vlog/message", "[MODULE:]LEVEL TEXT...", 2, 1<<20, func(args []string) (string, error) {
+		return "", d.log.message(args[0], strings.Join(args[1:], " "))
+	})
+	d.Register("vlog/enable-rate-limit", "[module]...", 0, 1<<20, func(args []string) (string, error) {
+		return "", d.log.limitRate(args, true)
+	})
+	d.Register("vlog/disable-rate-limit", "[module]...", 0, 1<<20, func(args []string) (string, error) {
+		return "", d.log.limitRate(args, false)
+	})
 	d.Register("vlog/list", "", 0, 0, func([]string) (string, error) { return d.log.list(), nil })
 	d.Register("vlog/list-pattern", "", 0, 0, func([]string) (string, error) { return d.log.listPatterns(), nil })
 	d.Register("vlog/reopen", "", 0, 0, func([]string) (string, error) { return "", d.log.Reopen() })

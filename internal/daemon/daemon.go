@@ -40,6 +40,8 @@ type Daemon struct {
 	Dirs    Dirs   // may be changed before Start
 	// KeepOutput leaves a detached process its standard output and error.
 	KeepOutput bool
+	// KeepsUser says why the program cannot run as another user; empty: it can.
+	KeepsUser string
 
 	log     *Log
 	stage   stage
@@ -63,6 +65,7 @@ type settings struct {
 	wantPidfile, wantLogFile   bool
 	overwrite, detach, monitor bool
 	noChdir                    bool
+	user                       string
 	unixctl                    string
 }
 
@@ -89,6 +92,16 @@ func (d *Daemon) Options() []Option {
 		d.verboseOption(),
 		{Long: "log-file", Arg: OptionalArg, ArgName: "FILE", Help: "log to FILE (default: NAME.log)",
 			Set: func(arg string) error { o.wantLogFile, o.logFile = true, arg; return nil }},
+		{Long: "syslog-method", Arg: RequiredArg, ArgName: "METHOD", Help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null", Set: d.log.SetSyslogMethod},
+		{Long: "syslog-target", Arg: RequiredArg, ArgName: "HOST:PORT", Help: "log to the syslog daemon at HOST:PORT too, by UDP", Set: d.log.SetSyslogTarget},
+		{Long: "user", Arg: RequiredArg, ArgName: "USER[:GROUP]", Help: "run as USER",
+			Set: func(arg string) error {
+				if d.KeepsUser != "" {
+					return errors.New(d.KeepsUser)
+				}
+				o.user = arg
+				return nil
+			}},
 		{Long: "no-self-confinement", Set: func(string) error { return nil }}, // there is none
 	}
 }
@@ -137,6 +150,14 @@ func (d *Daemon) Start() (status int, over bool) {
 		return d.runStarter(), true
 	}
 	setName(d.Name)
+	if o.detach {
+		d.log.quiet()
+	}
+	if o.user != "" {
+		if err := become(o.user); err != nil {
+			return d.Fatal(err), true
+		}
+	}
 	if o.wantLogFile {
 		if err := d.openLog(); err != nil {
 			return d.Fatal(err), true
@@ -211,29 +232,32 @@ func (d *Daemon) logPath() (string, error) {
 	return filepath.Abs(d.options.logFile) // it must survive chdir
 }
 
-// Ready tells the waiting starter, if there is one, that the daemon serves; then a detached
-// daemon leaves the starter's directory and standard descriptors. Relative file names mean
+// Ready has a detached daemon leave the starter's directory and standard descriptors, and tells
+// the waiting starter, if there is one, that the daemon serves. Relative file names mean
 // something else from here on, unless --no-chdir was given.
 func (d *Daemon) Ready() error {
 	if d.ready {
 		return nil
 	}
 	d.ready = true
+	if d.options.detach {
+		if !d.options.noChdir {
+			if err := os.Chdir("/"); err != nil {
+				return fmt.Errorf("detach: %w", err)
+			}
+		}
+		// Before the starting process ends: what it was started by may close its end.
+		if err := redirect(d.KeepOutput); err != nil {
+			return err
+		}
+	}
 	if d.notify != nil {
 		_, err := d.notify.Write([]byte{0})
 		if err = errors.Join(err, d.notify.Close()); err != nil {
 			return fmt.Errorf("tell the starting process: %w", err)
 		}
 	}
-	if !d.options.detach {
-		return nil
-	}
-	if !d.options.noChdir {
-		if err := os.Chdir("/"); err != nil {
-			return fmt.Errorf("detach: %w", err)
-		}
-	}
-	return redirect(d.KeepOutput)
+	return nil
 }
 
 // Detached says whether the command line asks for a process in the background.
@@ -254,6 +278,7 @@ func (d *Daemon) Fatal(err error) int {
 // Close takes the pidfile and the control socket away. The log stays.
 func (d *Daemon) Close() {
 	d.stop()
+	d.log.limiter.reportAll()
 	if d.server != nil {
 		d.server.close()
 		d.server = nil

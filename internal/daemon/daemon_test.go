@@ -125,6 +125,102 @@ func (r *rig) files() string {
 	return strings.Join(names, " ")
 }
 
+// TestDetachQuiet has a daemon log before it is ready: standard error shows it in the
+// foreground, or if the command line asks for it, but not of one that goes into the background.
+func TestDetachQuiet(t *testing.T) {
+	r := newRig(t, "ovs-vtep")
+	for _, args := range [][]string{{"--detach"}, {"--detach", "--monitor"}, {"--detach", "-v"}, {"--detach", "-vagent:dbg"}} {
+		stdout, stderr, status := r.start(append(args, "--early", "--pidfile", "--log-file")...)
+		if status != 0 || stdout != "" || stderr != "" {
+			t.Errorf("%q: status %d, stdout %q, stderr %q", args, status, stdout, stderr)
+		}
+		pid := r.pid()
+		r.ask("exit")
+		r.waitGone(pid)
+	}
+	if _, stderr, status := r.start("--detach", "-vconsole:warn", "--early", "--pidfile"); status != 0 || !strings.Contains(stderr, "before it is ready") {
+		t.Errorf("asked for: status %d, stderr %q", status, stderr)
+	}
+	r.ask("exit")
+	// What keeps it from starting is told.
+	if _, stderr, status := r.start("--detach", "--fail"); status == 0 || stderr != "ovs-vtep: asked to fail\n" {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+	b, err := os.ReadFile(filepath.Join(r.env.LogDir, "ovs-vtep.log"))
+	if err != nil || strings.Count(string(b), "before it is ready") != 4 {
+		t.Errorf("log file: %v\n%s", err, b)
+	}
+}
+
+func TestUser(t *testing.T) {
+	testenv.Root(t)
+	r := newRig(t, "ovs-vtep")
+	for _, dir := range []string{filepath.Dir(r.env.RunDir), r.env.RunDir, r.env.LogDir} {
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for dir := filepath.Dir(os.Args[0]); dir != "/"; dir = filepath.Dir(dir) { // the daemon runs its own file
+		fi, err := os.Stat(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fi.Mode()&1 == 0 {
+			if err := os.Chmod(dir, fi.Mode()|0o111); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = os.Chmod(dir, fi.Mode()) }()
+		}
+	}
+	for spec, want := range map[string]string{"nobody": "65534 65534\n", "nobody:daemon": "65534 1\n", ":daemon": "0 1\n"} {
+		if _, stderr, status := r.start("--detach", "--monitor", "--no-chdir", "--pidfile", "--log-file", "--user="+spec); status != 0 {
+			t.Fatalf("%s: status %d, %s", spec, status, stderr)
+		}
+		pid := r.pid()
+		if got := r.ask("uid"); got != want {
+			t.Errorf("%s: ids %q, want %q", spec, got, want)
+		}
+		fi, err := os.Stat(filepath.Join(r.env.RunDir, "ovs-vtep.pid"))
+		if err != nil || fmt.Sprintf("%d %d\n", fi.Sys().(*syscall.Stat_t).Uid, fi.Sys().(*syscall.Stat_t).Gid) != want {
+			t.Errorf("%s: the pidfile is not its own: %v", spec, err)
+		}
+		r.ask("exit")
+		r.waitGone(pid)
+		if err := os.Remove(filepath.Join(r.env.LogDir, "ovs-vtep.log")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for spec, want := range map[string]string{"nobody-here": "user nobody-here not found", "nobody:nix": "group nix not found"} {
+		if _, stderr, status := r.start("--detach", "--user="+spec); status == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: status %d, %s", spec, status, stderr)
+		}
+	}
+}
+
+func TestVlogMessage(t *testing.T) {
+	r := newRig(t, "ovs-vtep")
+	if _, stderr, status := r.start("--detach", "--pidfile", "--log-file"); status != 0 {
+		t.Fatalf("status %d, %s", status, stderr)
+	}
+	r.ask("vlog/message", "warn", "a note of", "the operator")
+	r.ask("vlog/message", "agent:info", "another")
+	r.ask("vlog/message", "dbg", "not shown")
+	for _, args := range [][]string{{"vlog/message", "loud", "x"}, {"vlog/message", "nix:info", "x"}, {"vlog/message", "info"}, {"vlog/disable-rate-limit", "nix"}} {
+		if out, err := r.appctl(args...); err == nil {
+			t.Errorf("%q: %s", args, out)
+		}
+	}
+	r.ask("vlog/disable-rate-limit", "agent", "vlog")
+	if list := r.ask("vlog/list"); strings.Count(list, "(rate limiting disabled)") != 2 {
+		t.Errorf("list:\n%s", list)
+	}
+	r.ask("vlog/enable-rate-limit")
+	b, err := os.ReadFile(filepath.Join(r.env.LogDir, "ovs-vtep.log"))
+	if err != nil || !strings.Contains(string(b), "|vlog|WARN|a note of the operator\n") || !strings.Contains(string(b), "|agent|INFO|another\n") || strings.Contains(string(b), "not shown") {
+		t.Errorf("log: %v\n%s", err, b)
+	}
+}
+
 func TestDetach(t *testing.T) {
 	r := newRig(t, "ovs-vtep")
 	stdout, stderr, status := r.start("br0", "-vconsole:off", "--detach", "--no-chdir", "--pidfile", "--log-file", "--listening=up")

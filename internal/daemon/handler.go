@@ -29,12 +29,16 @@ func (l *Log) Handler(module string) slog.Handler {
 func (l *Log) Logger(module string) *slog.Logger { return slog.New(l.Handler(module)) }
 
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
-	return h.module.enabled(level)
+	return h.log.enabled(h.module, level)
 }
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	one := *h
 	r.Attrs(func(a slog.Attr) bool { one.add(h.group, a); return true })
+	if r.Level >= slog.LevelInfo && r.Level < LevelEmer && r.PC != 0 && !one.module.unlimited.Load() &&
+		!h.log.limiter.take(call{r.PC, one.module, r.Level}, r.Time) {
+		return nil
+	}
 	message := strings.TrimRight(r.Message, "\n")
 	if one.err != "" {
 		message += ": " + one.err

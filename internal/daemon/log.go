@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,8 +14,8 @@ import (
 	"time"
 )
 
-// destination is a place that messages go to. Messages to syslog are never sent: its levels
-// are kept because other people's scripts set them ("-vsyslog:err").
+// destination is a place that messages go to. Nothing goes to syslog before somebody names a
+// level or a method for it.
 type destination int
 
 const (
@@ -38,6 +37,8 @@ var defaultPatterns = [destinations]string{
 type module struct {
 	name   string
 	levels [destinations]atomic.Int64 // slog.Level
+
+	unlimited atomic.Bool // its messages may be as many as they are
 }
 
 // Log sends messages to the console and to a file, by level, module and destination, in the
@@ -48,14 +49,21 @@ type Log struct {
 	subprogram string // constant once the process has its role
 	started    time.Time
 	seq        atomic.Uint64
+	limiter    *limiter
+	toSyslog   atomic.Bool // there is a way to it
 
 	mu       sync.Mutex // guards what follows, and orders the lines
 	modules  map[string]*module
 	patterns [destinations]string
 	console  io.Writer
+	asked    bool     // somebody has named a level for the console
 	path     string   // of the file; empty: none
 	file     *os.File // nil: none, or closed by vlog/close
 	buf      []byte
+
+	syslogMethod              string // empty: none has been named
+	syslogLocal, syslogTarget *syslogSink
+	facility                  int
 }
 
 // NewLog returns a Log that prints messages of level INFO and above to standard error.
@@ -66,6 +74,15 @@ func NewLog(program string) *Log {
 		modules:  map[string]*module{},
 		patterns: defaultPatterns,
 		console:  os.Stderr,
+		facility: 3, // daemon
+	}
+	l.limiter = &limiter{calls: map[call]*bucket{}, tell: func(m *module, level slog.Level, text string) {
+		l.write(m, level, time.Now(), text)
+	}}
+	if method := os.Getenv("OVS_SYSLOG_METHOD"); method != "" {
+		if err := l.SetSyslogMethod(method); err != nil {
+			l.info("OVS_SYSLOG_METHOD: %v", err)
+		}
 	}
 	for _, name := range knownModules {
 		l.addModule(name)
@@ -93,8 +110,18 @@ func (l *Log) module(name string) *module {
 }
 
 // enabled says whether a message of this level goes anywhere.
-func (m *module) enabled(level slog.Level) bool {
-	return level >= m.level(console) || level >= m.level(file)
+func (l *Log) enabled(m *module, level slog.Level) bool {
+	return level >= m.level(console) || level >= m.level(file) || level >= m.level(syslog) && l.toSyslog.Load()
+}
+
+// quiet sends nothing to the console any more, unless the command line has named a level for
+// it: of a program that goes into the background, only an error that ends it is told there.
+func (l *Log) quiet() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.asked {
+		l.console = io.Discard
+	}
 }
 
 func (m *module) level(d destination) slog.Level { return slog.Level(m.levels[d].Load()) }
@@ -105,7 +132,8 @@ func (l *Log) write(m *module, level slog.Level, t time.Time, message string) {
 	defer l.mu.Unlock()
 	toConsole := level >= m.level(console)
 	toFile := level >= m.level(file) && l.file != nil
-	if !toConsole && !toFile {
+	toSyslog := level >= m.level(syslog) && l.toSyslog.Load()
+	if !toConsole && !toFile && !toSyslog {
 		return
 	}
 	e := entry{time: t, seq: l.seq.Add(1), module: m.name, level: levelName(level), message: message}
@@ -117,11 +145,14 @@ func (l *Log) write(m *module, level slog.Level, t time.Time, message string) {
 		l.buf = append(l.format(l.buf[:0], l.patterns[file], &e), '\n')
 		l.file.Write(l.buf)
 	}
+	if toSyslog {
+		l.sendSyslog(&e, level)
+	}
 }
 
 // info logs a message of the log itself.
 func (l *Log) info(format string, args ...any) {
-	if m := l.module("vlog"); m.enabled(slog.LevelInfo) {
+	if m := l.module("vlog"); l.enabled(m, slog.LevelInfo) {
 		l.write(m, slog.LevelInfo, time.Now(), fmt.Sprintf(format, args...))
 	}
 }
@@ -217,7 +248,7 @@ func (l *Log) Set(spec string) error {
 	case strings.EqualFold(word, "PATTERN"):
 		return l.setPattern(rest)
 	case strings.EqualFold(word, "FACILITY"):
-		return checkFacility(rest)
+		return l.setFacility(rest)
 	}
 	name, dest, level := "", destinations, slog.Level(0)
 	haveLevel := false
@@ -248,6 +279,14 @@ func (l *Log) Set(spec string) error {
 		level = slog.LevelDebug
 	}
 	l.setLevel(name, dest, level)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case dest == console:
+		l.asked = true
+	case dest == syslog && level < levelOff:
+		l.wantSyslog()
+	}
 	return nil
 }
 
@@ -309,17 +348,6 @@ func parseDestination(word string) (destination, bool) {
 	return destinations, false
 }
 
-// checkFacility says whether a facility of syslog exists, though nothing is sent there.
-func checkFacility(name string) error {
-	for known := range strings.FieldsSeq("kern user mail daemon auth syslog lpr news uucp clock ftp ntp audit alert clock2 " +
-		"local0 local1 local2 local3 local4 local5 local6 local7") {
-		if strings.EqualFold(name, known) {
-			return nil
-		}
-	}
-	return errors.New("invalid facility")
-}
-
 // nextWord takes the first word of a specification, and one separator after it.
 func nextWord(s string) (word, rest string) {
 	const separators = " ,:\t"
@@ -345,8 +373,12 @@ func (l *Log) list() string {
 	b.WriteString("                 -------    ------    ------\n")
 	for _, name := range names {
 		m := l.modules[name]
-		fmt.Fprintf(&b, "%-16s  %4s       %4s       %4s\n", name, levelName(m.level(console)),
+		fmt.Fprintf(&b, "%-16s  %4s       %4s       %4s", name, levelName(m.level(console)),
 			levelName(m.level(syslog)), levelName(m.level(file)))
+		if m.unlimited.Load() {
+			b.WriteString("    (rate limiting disabled)")
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }

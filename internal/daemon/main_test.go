@@ -24,9 +24,9 @@ func TestMain(m *testing.M) {
 // test can see the order of things.
 func actDaemon(name string, args []string) int {
 	d := New(name, name+" 1.2.3", OVSDirs())
-	var fail bool
+	var fail, early bool
 	var listening string
-	options := append(d.Options(), Flag("fail", "", &fail), String("listening", "FILE", "", &listening))
+	options := append(d.Options(), Flag("fail", "", &fail), Flag("early", "", &early), String("listening", "FILE", "", &listening))
 	rest, err := Parse(args, options)
 	if err != nil {
 		return d.Fatal(err)
@@ -36,6 +36,9 @@ func actDaemon(name string, args []string) int {
 	}
 	defer d.Close()
 	log := d.Logger("agent")
+	if early {
+		log.Warn("before it is ready")
+	}
 	if fail {
 		return d.Fatal(errors.New("asked to fail"))
 	}
@@ -44,6 +47,7 @@ func actDaemon(name string, args []string) int {
 			return d.Fatal(err)
 		}
 	}
+	d.Register("uid", "", 0, 0, func([]string) (string, error) { return fmt.Sprint(os.Getuid(), " ", os.Getgid()), nil })
 	d.Register("args", "", 0, 0, func([]string) (string, error) { return strings.Join(rest, " "), nil })
 	d.Register("echo", "TEXT...", 1, 3, func(args []string) (string, error) { return strings.Join(args, " "), nil })
 	d.Register("boom", "", 0, 0, func([]string) (string, error) { panic("boom") })
