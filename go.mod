@@ -2,6 +2,10 @@ module github.com/vtep/vtep
 
 go 1.26.0
 
+// Authorities that number their certificates as they like, below zero too, are taken as OpenSSL
+// takes them.
+godebug x509negativeserial=1
+
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/cilium/ebpf v0.22.0

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/ovsdb/server"
@@ -42,6 +43,29 @@ func durabilityOption(p *server.Durability) daemon.Option {
 
 func readOnlyRemoteOption(p *[]string) daemon.Option {
 	return daemon.Strings("read-only-remote", "REMOTE", "like --remote, for peers that can change nothing (repeatable)", p)
+}
+
+// checkRemotes refuses remotes that can never be served, and has the daemon keep the descriptors
+// that they name.
+func checkRemotes(d *daemon.Daemon, names []string) error {
+	for _, name := range names {
+		if strings.HasPrefix(name, "db:") {
+			continue
+		}
+		t, err := stream.ParseTarget(name)
+		if err != nil {
+			return fmt.Errorf("--remote=%w", err)
+		}
+		if t.Scheme != "pfd" {
+			continue
+		}
+		// The processes of --detach and --monitor pass it on: each of them has it.
+		if err := stream.CheckFD(t.FD); err != nil {
+			return fmt.Errorf("--remote=%s: %w", name, err)
+		}
+		d.Inherit = append(d.Inherit, t.FD)
+	}
+	return nil
 }
 
 // versionOf is how the programs of the OVS family tell their version.

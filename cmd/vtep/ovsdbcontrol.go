@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -35,7 +36,10 @@ func (o *ovsdbServer) register() {
 			o.server.DisableMonitorCond()
 			o.server.Reconnect("user ran ovsdb-server/disable-monitor-cond")
 		})},
-		{"coverage/read-counter", "COUNTER", 1, 1, func([]string) (string, error) { return "0\n", nil }},
+		{"ovsdb-server/tlog-list", "", 0, 0, o.listTableLogs},
+		{"ovsdb-server/tlog-set", "DB:TABLE on|off", 2, 2, o.setTableLog},
+		{"coverage/show", "", 0, 0, o.coverage},
+		{"coverage/read-counter", "COUNTER", 1, 1, o.counter},
 		{"time/warp", "[LARGE_MSECS] MSECS", 1, 2, func([]string) (string, error) { return "warped\n", nil }},
 	} {
 		o.d.Register(c.name, c.usage, c.min, c.max, c.run)
@@ -84,6 +88,59 @@ func (o *ovsdbServer) removeRemote(args []string) (string, error) {
 		gone := func(r string) bool { return r == args[0] }
 		s.Remotes, s.ReadOnlyRemotes = slices.DeleteFunc(s.Remotes, gone), slices.DeleteFunc(s.ReadOnlyRemotes, gone)
 	})
+}
+
+// setTableLog has the changes of a table logged, or no more.
+func (o *ovsdbServer) setTableLog(args []string) (string, error) {
+	database, table, ok := strings.Cut(args[0], ":")
+	if !ok {
+		return "", controlError("invalid DB:TABLE argument")
+	}
+	on := strings.EqualFold(args[1], "on")
+	if !on && !strings.EqualFold(args[1], "off") {
+		return "", controlError("invalid command argument")
+	}
+	return "", o.server.LogTable(database, table, on)
+}
+
+func (o *ovsdbServer) listTableLogs([]string) (string, error) {
+	var b strings.Builder
+	b.WriteString("database        table                       logging\n--------        -----                       -------\n")
+	last := ""
+	o.server.LoggedTables(func(database, table string, on bool) {
+		if database != last {
+			fmt.Fprintf(&b, "%-16s \n", database)
+			last = database
+		}
+		state := "OFF"
+		if on {
+			state = "ON"
+		}
+		fmt.Fprintf(&b, "%-16s%-28s%s\n", "", table, state)
+	})
+	return b.String(), nil
+}
+
+// counters are the events that are counted, by their names.
+func (o *ovsdbServer) counters() map[string]int {
+	u := o.server.Usage()
+	return map[string]int{"ovsdb_requests": u.Requests, "ovsdb_commits": u.Commits}
+}
+
+// coverage tells how often events have occurred.
+func (o *ovsdbServer) coverage([]string) (string, error) {
+	var b strings.Builder
+	b.WriteString("Events since the start:\n")
+	counters := o.counters()
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		fmt.Fprintf(&b, "%-24s total: %d\n", name, counters[name])
+	}
+	return b.String(), nil
+}
+
+// counter reads one of them. Scripts ask for those of the C server, which never occur here.
+func (o *ovsdbServer) counter(args []string) (string, error) {
+	return fmt.Sprintf("%d\n", o.counters()[args[0]]), nil
 }
 
 // serverState is what the control commands can change of what is served. Under --monitor it

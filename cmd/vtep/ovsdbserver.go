@@ -49,7 +49,10 @@ func runOVSDBServer(args []string) int {
 	case errors.Is(err, daemon.ErrVersion):
 		fmt.Println(o.d.Version)
 		return 0
-	case err != nil:
+	case err == nil:
+		err = o.check()
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "ovsdb-server: %v\n", err)
 		return 1
 	}
@@ -84,9 +87,34 @@ func (o *ovsdbServer) options() []daemon.Option {
 	}, tlsOptions(&o.files), []daemon.Option{
 		daemon.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
 		daemon.String("ssl-ciphers", "LIST", "cipher suites of TLS 1.2, as OpenSSL writes them; default the safe ones", &o.files.Ciphers),
-		// The cipher suites of TLS 1.3 are those of the library: all of them are safe.
-		{Long: "ssl-ciphersuites", Arg: daemon.RequiredArg, Set: func(string) error { return nil }},
-	}, commonOptions())
+		daemon.String("ssl-ciphersuites", "LIST", "cipher suites of TLS 1.3 that a connection may come out with; default all", &o.files.Suites),
+		daemon.String("ssl-server-name", "NAME", "tell servers this name of theirs, not that of the target", &o.files.ServerName),
+	}, refusedOptions(), commonOptions())
+}
+
+// refusedOptions are options of the C server that ask for what there is not here.
+func refusedOptions() []daemon.Option {
+	const replication = "there is no replication here; serve the database in one place"
+	refuse := func(name string, arg daemon.ArgMode, why string) daemon.Option {
+		return daemon.Option{Long: name, Arg: arg, Set: func(string) error { return errors.New(why) }}
+	}
+	return []daemon.Option{
+		refuse("sync-from", daemon.RequiredArg, replication),
+		refuse("sync-exclude-tables", daemon.RequiredArg, replication),
+		refuse("active", daemon.NoArg, replication),
+		refuse("config-file", daemon.RequiredArg, "name databases and remotes on the command line"),
+		refuse("record", daemon.OptionalArg, "there are no replay files here"),
+		refuse("replay", daemon.OptionalArg, "there are no replay files here"),
+		refuse("disable-file-column-diff", daemon.NoArg, "records of changes hold differences; servers from Open vSwitch 2.15 on read them"),
+	}
+}
+
+// check refuses what can't work before anything is opened.
+func (o *ovsdbServer) check() error {
+	if err := checkRemotes(o.d, slices.Concat(o.remotes, o.readOnlyRemotes)); err != nil {
+		return err
+	}
+	return o.files.Check()
 }
 
 func (o *ovsdbServer) usage(w io.Writer) {

@@ -24,7 +24,7 @@ func (o *ovsdbServer) loadTLS() error {
 	}
 	t := &tlsColumns{o: o, files: o.files}
 	followed := false
-	for _, f := range []*string{&t.files.PrivateKey, &t.files.Certificate, &t.files.CACert, &t.files.Protocols, &t.files.Ciphers} {
+	for _, f := range []*string{&t.files.PrivateKey, &t.files.Certificate, &t.files.CACert, &t.files.Protocols, &t.files.Ciphers, &t.files.Suites} {
 		name := *f
 		if !strings.HasPrefix(name, "db:") {
 			continue
@@ -58,7 +58,7 @@ func (t *tlsColumns) set(f *string, file string) {
 
 // pending says whether a column has not been read yet.
 func (t *tlsColumns) pending() bool {
-	for _, file := range []string{t.files.PrivateKey, t.files.Certificate, t.files.CACert, t.files.Protocols, t.files.Ciphers} {
+	for _, file := range []string{t.files.PrivateKey, t.files.Certificate, t.files.CACert, t.files.Protocols, t.files.Ciphers, t.files.Suites} {
 		if strings.HasPrefix(file, "db:") {
 			return true
 		}

@@ -77,6 +77,7 @@ func runOVSVTEP(args []string) int {
 
 func (r *vtepRun) main(args []string) int {
 	r.log = r.d.Logger("vtep")
+	r.d.KeepsUser = "the dataplane needs the rights of root all the time"
 	r.problems = problem.NewSet(r.d.Logger("problem"))
 	r.registerControl()
 	names, err := daemon.Parse(args, append(r.options(), r.d.Options()...))
@@ -186,6 +187,12 @@ func (r *vtepRun) check(names []string) error {
 		if err != nil || !ip.Is4() || ip.IsUnspecified() || ip.IsMulticast() {
 			return fmt.Errorf("--tunnel-ip=%s: not an IPv4 address that a tunnel can have", r.tunnelIP)
 		}
+	}
+	if err := checkRemotes(r.d, slices.Concat(r.remotes, r.readOnlyRemotes)); err != nil {
+		return err
+	}
+	if err := r.files.Check(); err != nil {
+		return err
 	}
 	if slices.Contains(r.ports, "") {
 		return errors.New("--port=: the name of the port is empty")

@@ -40,6 +40,9 @@ type Daemon struct {
 	Dirs    Dirs   // may be changed before Start
 	// KeepOutput leaves a detached process its standard output and error.
 	KeepOutput bool
+	// Inherit are descriptors that the process was started with and that the daemon needs,
+	// under the same numbers. They may be named before Start.
+	Inherit []int
 	// KeepsUser says why the program cannot run as another user; empty: it can.
 	KeepsUser string
 

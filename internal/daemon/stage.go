@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -27,42 +29,42 @@ const (
 	stageDaemon  stage = "daemon"
 )
 
-// stageVariable tells a child its stage. The child takes it out of its environment, so that
+// stageVariable tells a child its stage, and by which descriptors it is in touch:
+// "STAGE,NOTIFY" or "STAGE,NOTIFY,STATE". The child takes it out of its environment, so that
 // programs started by the daemon don't see it.
+//
+//	NOTIFY  one byte written here: ready
+//	STATE   see Daemon.State; only under --monitor
 const stageVariable = "VTEP_DAEMON_STAGE"
-
-// stateSuffix follows the stage when the child has a state file.
-const stateSuffix = "+state"
-
-// Descriptors that a child gets beside the standard ones.
-const (
-	notifyFD = 3 // one byte written here: ready
-	stateFD  = 4 // see Daemon.State; only under --monitor
-)
 
 // takeStage reads and removes what the process that started us left.
 func takeStage() (s stage, notify, state *os.File, err error) {
-	// Whether there is a state file is told in words: descriptor 4 may be anything, as the Go
-	// runtime opens files of its own.
-	value, hasState := strings.CutSuffix(os.Getenv(stageVariable), stateSuffix)
-	s = stage(value)
-	if s == stageFirst {
-		return s, nil, nil, nil
+	value := os.Getenv(stageVariable)
+	if value == "" {
+		return stageFirst, nil, nil, nil
 	}
 	if err := os.Unsetenv(stageVariable); err != nil {
-		return s, nil, nil, fmt.Errorf("clean environment: %w", err)
+		return stageFirst, nil, nil, fmt.Errorf("clean environment: %w", err)
 	}
-	var stat unix.Stat_t
-	if (s != stageMonitor && s != stageDaemon) || unix.Fstat(notifyFD, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFIFO {
+	words := strings.Split(value, ",")
+	s = stage(words[0])
+	take := func(i int, name string, kind uint32) *os.File {
+		if i >= len(words) {
+			return nil
+		}
+		fd, err := strconv.Atoi(words[i])
+		var stat unix.Stat_t
+		if err != nil || unix.Fstat(fd, &stat) != nil || stat.Mode&unix.S_IFMT != kind {
+			return nil
+		}
+		unix.CloseOnExec(fd)
+		return os.NewFile(uintptr(fd), name)
+	}
+	notify = take(1, "notify", unix.S_IFIFO)
+	if (s != stageMonitor && s != stageDaemon) || notify == nil {
 		return s, nil, nil, fmt.Errorf("%s is set, and must not be: unset it", stageVariable)
 	}
-	unix.CloseOnExec(notifyFD)
-	notify = os.NewFile(notifyFD, "notify")
-	if hasState && unix.Fstat(stateFD, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
-		unix.CloseOnExec(stateFD)
-		state = os.NewFile(stateFD, "state")
-	}
-	return s, notify, state, nil
+	return s, notify, take(2, "state", unix.S_IFREG), nil
 }
 
 // child is a running copy of this program in another stage.
@@ -79,27 +81,43 @@ func (d *Daemon) spawn(s stage) (started *child, ready bool, err error) {
 		return nil, false, fmt.Errorf("start the %s: %w", s, err)
 	}
 	defer r.Close()
-	value := stageVariable + "=" + string(s)
+	files, err := d.inherited()
+	if err != nil {
+		return nil, false, fmt.Errorf("start the %s: %w", s, err)
+	}
+	defer closeAll(files)
+	const first = 3 // the descriptor that the first of ExtraFiles becomes
+	value := string(s)
+	pass := func(f *os.File) {
+		i := slices.Index(files, nil)
+		if i < 0 {
+			i, files = len(files), append(files, nil)
+		}
+		files[i] = f
+		value += "," + strconv.Itoa(first+i)
+	}
+	pass(w)
 	if d.state != nil {
-		value += stateSuffix
+		state, err := dup(int(d.state.Fd()))
+		if err != nil {
+			return nil, false, fmt.Errorf("start the %s: %w", s, err)
+		}
+		pass(state)
 	}
 	cmd := &exec.Cmd{
 		Path:       "/proc/self/exe", // also when the file has been replaced
 		Args:       os.Args,
-		Env:        append(os.Environ(), value),
+		Env:        append(os.Environ(), stageVariable+"="+value),
 		Stdin:      os.Stdin,
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
-		ExtraFiles: []*os.File{w},
-	}
-	if d.state != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, d.state)
+		ExtraFiles: files,
 	}
 	if d.stage == stageFirst && d.options.detach {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	}
 	err = cmd.Start()
-	w.Close()
+	w.Close() // whose copy would keep the pipe open
 	if err != nil {
 		return nil, false, fmt.Errorf("start the %s: %w", s, err)
 	}
@@ -111,6 +129,47 @@ func (d *Daemon) spawn(s stage) (started *child, ready bool, err error) {
 	}
 	c.end = cmd.Wait()
 	return c, false, nil
+}
+
+// inherited is what a child gets beside the standard descriptors, from 3 on, to keep the numbers
+// of those that the command line names.
+func (d *Daemon) inherited() ([]*os.File, error) {
+	var files []*os.File
+	for _, fd := range d.Inherit {
+		if fd < 3 {
+			continue
+		}
+		f, err := dup(fd)
+		if err != nil {
+			closeAll(files)
+			return nil, fmt.Errorf("file descriptor %d: %w", fd, err)
+		}
+		for len(files) <= fd-3 {
+			files = append(files, nil)
+		}
+		if files[fd-3] != nil {
+			f.Close() // named twice
+			continue
+		}
+		files[fd-3] = f
+	}
+	return files, nil
+}
+
+func dup(fd int) (*os.File, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(n), "inherited"), nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		if f != nil {
+			f.Close()
+		}
+	}
 }
 
 // forwardSignals passes to p the signals that ask this process to end.

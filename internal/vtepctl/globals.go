@@ -39,7 +39,7 @@ func globalOptions() []option {
 	return []option{
 		{long: "db", arg: requiredArg, argName: "SERVER", help: "the database server (default: unix:RUNDIR/db.sock)",
 			set: func(g *globals, arg string) error { g.db, g.dbGiven = arg, true; return nil }},
-		{long: "no-syslog", help: "accepted for compatibility; nothing is sent to syslog", set: ignore},
+		{long: "no-syslog", help: "log nothing to syslog", set: func(g *globals, _ string) error { return g.log.Set("syslog:off") }},
 		{long: "dry-run", help: "do everything but change the database",
 			set: func(g *globals, _ string) error { g.dryRun = true; return nil }},
 		{long: "oneline", help: "print exactly one line for each command, and tables as usual",
@@ -59,8 +59,10 @@ func globalOptions() []option {
 			}},
 		{long: "log-file", arg: optionalArg, argName: "FILE", help: "log to FILE (default: LOGDIR/vtep-ctl.log)",
 			set: func(g *globals, arg string) error { g.logFile = &arg; return nil }},
-		{long: "syslog-method", arg: requiredArg, argName: "METHOD", help: "accepted for compatibility", set: ignore},
-		{long: "syslog-target", arg: requiredArg, argName: "HOST:PORT", help: "accepted for compatibility", set: ignore},
+		{long: "syslog-method", arg: requiredArg, argName: "METHOD", help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null",
+			set: func(g *globals, arg string) error { return g.log.SetSyslogMethod(arg) }},
+		{long: "syslog-target", arg: requiredArg, argName: "HOST:PORT", help: "log to the syslog daemon at HOST:PORT too, by UDP",
+			set: func(g *globals, arg string) error { return g.log.SetSyslogTarget(arg) }},
 		{long: "format", short: 'f', arg: requiredArg, argName: "FORMAT", help: "print tables as list, table, html, csv or json (default: list)",
 			set: func(g *globals, arg string) error { g.styled = true; return g.style.SetFormat(arg) }},
 		{long: "data", short: 'd', arg: requiredArg, argName: "FORMAT", help: "print values as string, bare or json (default: string)",
@@ -87,8 +89,10 @@ func globalOptions() []option {
 			set: func(g *globals, arg string) error { g.tls.Protocols = arg; return nil }},
 		{long: "ssl-ciphers", arg: requiredArg, argName: "CIPHERS", help: "TLS: the cipher suites of TLS 1.2 to allow, as OpenSSL writes them",
 			set: func(g *globals, arg string) error { g.tls.Ciphers = arg; return nil }},
-		{long: "ssl-ciphersuites", arg: requiredArg, argName: "SUITES", help: "accepted for compatibility", extra: true, set: ignore},
-		{long: "ssl-server-name", arg: requiredArg, argName: "NAME", help: "accepted for compatibility", extra: true, set: ignore},
+		{long: "ssl-ciphersuites", arg: requiredArg, argName: "SUITES", help: "TLS: the cipher suites of TLS 1.3 to allow", extra: true,
+			set: func(g *globals, arg string) error { g.tls.Suites = arg; return nil }},
+		{long: "ssl-server-name", arg: requiredArg, argName: "NAME", help: "TLS: the name to tell the server, rather than that of the target", extra: true,
+			set: func(g *globals, arg string) error { g.tls.ServerName = arg; return nil }},
 		{long: "bootstrap-ca-cert", arg: requiredArg, argName: "FILE", help: "like --ca-cert; if FILE does not exist, trust the first server and save its authority there",
 			extra: true, set: func(g *globals, arg string) error { g.tls.CACert, g.tls.Bootstrap = arg, true; return nil }},
 		{long: "peer-ca-cert", arg: requiredArg, argName: "FILE", help: "TLS: an authority to send to a server that bootstraps",
@@ -97,8 +101,6 @@ func globalOptions() []option {
 			set: func(g *globals, _ string) error { g.strict = true; return nil }},
 	}
 }
-
-func ignore(*globals, string) error { return nil }
 
 func (g *globals) setTimeout(arg string) error {
 	n, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimLeft(arg, " \t\n"), "+"), 10, 32)

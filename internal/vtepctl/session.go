@@ -115,6 +115,9 @@ func (t *tool) dial(target string) (net.Conn, error) {
 		}
 		return nil, err
 	}
+	if parsed.Scheme == "pfd" {
+		return nil, syscall.EAFNOSUPPORT // it is for servers
+	}
 	o := stream.Options{DSCP: stream.DefaultDSCP, RunDir: t.RunDir}
 	if parsed.Secure() {
 		if o.TLS, err = stream.LoadTLS(t.tls); err != nil {

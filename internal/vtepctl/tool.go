@@ -22,6 +22,8 @@ type Log interface {
 	Logger(module string) *slog.Logger
 	Set(spec string) error  // change levels: -v
 	Open(path string) error // log to a file too: --log-file
+	SetSyslogMethod(method string) error
+	SetSyslogTarget(target string) error
 }
 
 // Options are a run's surroundings.

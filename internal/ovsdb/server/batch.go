@@ -56,6 +56,8 @@ func (b *batch) commit() {
 		o := &b.outcomes[i]
 		if o.changes != nil && err == nil {
 			held := o.changes.Held()
+			d.commits++
+			d.logChanges(o.changes)
 			d.history.add(o.changes, held, d.db.Atoms())
 			d.srv.trim.note(held)
 			d.monitors.publish(o.changes, d.history.last)

@@ -39,6 +39,8 @@ type database struct {
 	compacts  int             // how often the log was compacted
 	lastTry   time.Time       // of the last compaction begun by itself
 	requests  int             // executed
+	commits   int             // transactions that changed something
+	logged    map[string]bool // the tables whose changes are logged
 
 	mu     sync.Mutex // guards what follows
 	schema []byte     // JSON
@@ -58,6 +60,7 @@ func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *d
 		monitors: newMonitors(&srv.opts.Limits),
 		history:  newHistory(srv.historyLimit()),
 		arrears:  map[*session]*arrears{},
+		logged:   map[string]bool{},
 		watch:    map[string]*managers{},
 		schema:   d.Schema().AppendJSON(nil),
 	}

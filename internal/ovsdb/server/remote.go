@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +74,7 @@ func newRemote(srv *Server, target string, opts remoteOptions) (*remote, error) 
 		_, rest, _ := cutTarget(target)
 		srv.log.Info(fmt.Sprintf("%s: listening on port %d", rest, port))
 	}
-	if t.Scheme == "ptcp" && !r.onLoopback() {
+	if (t.Scheme == "ptcp" || t.Scheme == "pfd" && !r.isLocal()) && !r.onLoopback() {
 		can := "change"
 		if opts.readOnly || srv.opts.ReadOnly {
 			can = "read"
@@ -120,7 +121,15 @@ func (r *remote) onLoopback() bool {
 func (r *remote) access() access {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return access{local: !stream.NeedsProbes(r.target), readOnly: r.opts.readOnly, role: r.opts.role}
+	return access{local: r.isLocal(), readOnly: r.opts.readOnly, role: r.opts.role}
+}
+
+// isLocal says whether only processes of this machine reach the remote.
+func (r *remote) isLocal() bool {
+	if strings.HasPrefix(r.target, "pfd:") {
+		return r.listener.Addr().Network() == "unix"
+	}
+	return !stream.NeedsProbes(r.target)
 }
 
 // setOptions changes the options; those of them that can be changed on a connection.
@@ -323,7 +332,11 @@ func (r *remote) setLast(text string) {
 // nameOf names an accepted connection for the log.
 func (s *Server) nameOf(nc net.Conn, target string) string {
 	scheme, _, _ := cutTarget(target)
-	if scheme == "punix" {
+	_, local := nc.(*net.UnixConn)
+	switch {
+	case scheme == "pfd" && !local:
+		return "tcp:" + nc.RemoteAddr().String()
+	case local:
 		return fmt.Sprintf("unix#%d", s.unixSessions.Add(1)-1)
 	}
 	return scheme[1:] + ":" + nc.RemoteAddr().String()

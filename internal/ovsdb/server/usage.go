@@ -9,6 +9,7 @@ type Usage struct {
 	Sessions                        int
 	Backlog                         int // bytes that wait to be sent
 	Requests                        int // executed since the start
+	Commits                         int // transactions that changed something, since the start
 	Queued                          int // requests not executed yet
 	Held                            int // about the bytes of replies and updates held back for slow peers
 	Intake                          int // bytes of long requests not answered yet
@@ -30,6 +31,7 @@ func (s *Server) Usage() Usage {
 				u.Monitors++
 			}
 			u.Requests += d.requests
+			u.Commits += d.commits
 			for _, a := range d.arrears {
 				u.Held += a.held
 				u.Queued += len(a.jobs)

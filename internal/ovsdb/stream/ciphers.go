@@ -98,3 +98,30 @@ func cipherMatches(name, expression string) bool {
 	}
 	return true
 }
+
+// suites13 are the cipher suites of TLS 1.3 that we speak.
+var suites13 = map[string]uint16{
+	"TLS_AES_128_GCM_SHA256":       tls.TLS_AES_128_GCM_SHA256,
+	"TLS_AES_256_GCM_SHA384":       tls.TLS_AES_256_GCM_SHA384,
+	"TLS_CHACHA20_POLY1305_SHA256": tls.TLS_CHACHA20_POLY1305_SHA256,
+}
+
+// parseSuites parses a list of cipher suites of TLS 1.3 in the notation of --ssl-ciphersuites.
+// A nil result stands for all.
+func parseSuites(list string) ([]uint16, error) {
+	var ids []uint16
+	for name := range strings.FieldsFuncSeq(list, func(c rune) bool { return strings.ContainsRune(": ,;", c) }) {
+		id, ok := suites13[name]
+		if !ok {
+			return nil, fmt.Errorf("TLS: no cipher suite of TLS 1.3 is called %q here; there are TLS_AES_128_GCM_SHA256, "+
+				"TLS_AES_256_GCM_SHA384 and TLS_CHACHA20_POLY1305_SHA256", name)
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == len(suites13) {
+		return nil, nil
+	}
+	return ids, nil
+}

@@ -104,6 +104,9 @@ func (o Options) Listen(name string) (net.Listener, error) {
 	if t.Local() {
 		return o.listenUnix(name, t.Path)
 	}
+	if t.Scheme == "pfd" {
+		return listenFD(name, t.FD)
+	}
 	if t.Secure() && o.TLS == nil {
 		return nil, fmt.Errorf("%s: %w", name, ErrNoTLS)
 	}

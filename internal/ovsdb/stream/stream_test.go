@@ -40,7 +40,10 @@ func TestParseTarget(t *testing.T) {
 		{name: "ptcp:-1", err: "bad port"},
 		{name: "ptcp:x", err: "bad port"},
 		{name: "unix:", err: "missing file"},
-		{name: "pfd:3", err: "unknown connection method"},
+		{name: "pfd:3", want: Target{Scheme: "pfd", FD: 3}},
+		{name: "pfd:", err: "bad file descriptor"},
+		{name: "pfd:-1", err: "bad file descriptor"},
+		{name: "fd:3", err: "unknown connection method"},
 		{name: "", err: "missing"},
 	} {
 		got, err := ParseTarget(tc.name)

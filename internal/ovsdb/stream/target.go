@@ -3,6 +3,7 @@
 //
 //	tcp:HOST[:PORT]    ssl:HOST[:PORT]    unix:FILE       dialled with Dial
 //	ptcp:[PORT][:HOST] pssl:[PORT][:HOST] punix:FILE      listened on with Listen
+//	pfd:FD                                                 the same, of a socket that listens already
 //
 // PORT defaults to 6640. HOST is an IPv4 address, an IPv6 address in brackets, or a name.
 // A relative FILE is looked up in the run directory. The ssl forms are TLS 1.2 or later
@@ -25,10 +26,11 @@ const DefaultDSCP = 48
 
 // Target is a parsed stream name.
 type Target struct {
-	Scheme string // "tcp", "ssl", "unix", "ptcp", "pssl" or "punix"
+	Scheme string // "tcp", "ssl", "unix", "ptcp", "pssl", "punix" or "pfd"
 	Host   string // without brackets; empty: any address (passive only)
 	Port   int    // 0 when passive: chosen by the kernel
 	Path   string // unix and punix, as given
+	FD     int    // pfd: the descriptor
 }
 
 // ParseTarget parses a stream name.
@@ -49,6 +51,10 @@ func ParseTarget(name string) (Target, error) {
 			err = fmt.Errorf("missing file name")
 		}
 		t.Path = rest
+	case "pfd":
+		if t.FD, err = strconv.Atoi(rest); err != nil || t.FD < 0 {
+			err = fmt.Errorf("bad file descriptor %q", rest)
+		}
 	default:
 		err = fmt.Errorf("unknown connection method %q", scheme)
 	}

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,7 +29,38 @@ type TLSFiles struct {
 	// PeerCACert is sent along with Certificate, for peers that bootstrap from us.
 	PeerCACert string
 	Protocols  string // versions allowed, as in "TLSv1.3" or "TLSv1.2+"; empty: 1.2 and later
-	Ciphers    string // suites of TLS 1.2, as a list of OpenSSL; empty: the safe ones. Those of 1.3 are fixed
+	Ciphers    string // suites of TLS 1.2, as a list of OpenSSL; empty: the safe ones
+	// Suites are those of TLS 1.3, by their names; empty: all. The library chooses among those
+	// that both sides have; a connection that comes out with another one ends.
+	Suites string
+	// ServerName is the name that is told to servers instead of the host of the target.
+	ServerName string
+}
+
+// Check says what is wrong with what can be judged without keys: with the lists, and with the
+// certificate for peers that bootstrap. What comes from elsewhere ("db:...") is passed over.
+func (f *TLSFiles) Check() error {
+	later := func(s string) bool { return strings.HasPrefix(s, "db:") }
+	if !later(f.Protocols) {
+		if _, _, err := parseProtocols(f.Protocols); err != nil {
+			return err
+		}
+	}
+	if !later(f.Ciphers) {
+		if _, err := parseCiphers(f.Ciphers); err != nil {
+			return err
+		}
+	}
+	if !later(f.Suites) {
+		if _, err := parseSuites(f.Suites); err != nil {
+			return err
+		}
+	}
+	if f.PeerCACert != "" {
+		_, err := loadPeerCA(f.PeerCACert)
+		return err
+	}
+	return nil
 }
 
 // TLS is one TLS identity, for any number of connections in both directions. The files are
@@ -38,6 +71,7 @@ type TLS struct {
 	files           TLSFiles
 	lowest, highest uint16   // versions; highest 0: the latest
 	ciphers         []uint16 // nil: the default
+	suites          []uint16 // of TLS 1.3; nil: all
 
 	mu     sync.Mutex // guards what follows
 	stamps map[string]stamp
@@ -67,6 +101,9 @@ func LoadTLS(files TLSFiles) (*TLS, error) {
 		return nil, err
 	}
 	if t.ciphers, err = parseCiphers(files.Ciphers); err != nil {
+		return nil, err
+	}
+	if t.suites, err = parseSuites(files.Suites); err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
@@ -145,17 +182,30 @@ func (t *TLS) loadCertificate() (*tls.Certificate, error) {
 		return nil, fmt.Errorf("TLS: load certificate: %w", err)
 	}
 	if t.files.PeerCACert != "" {
-		b, err := os.ReadFile(t.files.PeerCACert)
+		more, err := loadPeerCA(t.files.PeerCACert)
 		if err != nil {
-			return nil, fmt.Errorf("TLS: load peer CA certificate: %w", err)
+			return nil, err
 		}
-		for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
-			if block.Type == "CERTIFICATE" {
-				cert.Certificate = append(cert.Certificate, block.Bytes)
-			}
-		}
+		cert.Certificate = append(cert.Certificate, more...)
 	}
 	return &cert, nil
+}
+
+func loadPeerCA(name string) ([][]byte, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("TLS: load peer CA certificate: %w", err)
+	}
+	var certs [][]byte
+	for block, rest := pem.Decode(b); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			certs = append(certs, block.Bytes)
+		}
+	}
+	if certs == nil {
+		return nil, fmt.Errorf("TLS: load peer CA certificate: %s has none in PEM form", name)
+	}
+	return certs, nil
 }
 
 func loadRoots(name string) (*x509.CertPool, error) {
@@ -176,6 +226,9 @@ func (t *TLS) client(host string) (*tls.Config, error) {
 	config.ServerName = host
 	if net.ParseIP(host) != nil {
 		config.ServerName = "" // only names are told to the peer
+	}
+	if t.files.ServerName != "" {
+		config.ServerName = t.files.ServerName
 	}
 	return config, nil
 }
@@ -205,6 +258,9 @@ func (t *TLS) config() *tls.Config {
 
 // verify checks the peer's chain against the authorities.
 func (t *TLS) verify(cs tls.ConnectionState, roots *x509.CertPool) error {
+	if t.suites != nil && cs.Version == tls.VersionTLS13 && !slices.Contains(t.suites, cs.CipherSuite) {
+		return fmt.Errorf("TLS: the peers agreed on %s, which is not one of %s", tls.CipherSuiteName(cs.CipherSuite), t.files.Suites)
+	}
 	if t.files.CACert == "none" {
 		return nil
 	}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// TestRefusedOptions gives the servers what they cannot do: they say so, and do not start.
+func TestRefusedOptions(t *testing.T) {
+	b := newOVSDBBed(t)
+	db := b.create("first")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("no certificate"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	vtep := filepath.Join(filepath.Dir(b.server), "vtep")
+	for option, want := range map[string]string{
+		"--remote=foo:bar":                       `unknown connection method "foo"`,
+		"--remote=tcp:":                          "host must be specified",
+		"--remote=ptcp:x":                        `bad port number "x"`,
+		"--remote=nonsense":                      `missing ":"`,
+		"--remote=pfd:x":                         `bad file descriptor "x"`,
+		"--remote=pfd:77":                        "bad file descriptor",
+		"--read-only-remote=foo:bar":             `unknown connection method "foo"`,
+		"--remote=pfd:0":                         "not a socket|not a stream socket|socket operation on non-socket",
+		"--peer-ca-cert=/nonexistent":            "no such file",
+		"--peer-ca-cert=" + file:                 "has none in PEM form",
+		"--syslog-method=nonsense":               "unsupported syslog method 'nonsense'",
+		"--syslog-target=nonsense":               "HOST:PORT is expected",
+		"--private-key=" + file:                  "no certificate configured",
+		"ovsdb-server --user=nobody-here":        "user nobody-here not found",
+		"ovsdb-server --ssl-ciphersuites=TLS_X":  `"TLS_X"`,
+		"ovsdb-server --ssl-protocols=SSLv3":     "SSLv3",
+		"ovsdb-server --ssl-ciphers=RC4":         "no cipher matches",
+		"ovsdb-server --sync-from=tcp:192.0.2.1": "no replication",
+		"ovsdb-server --record":                  "no replay",
+		"ovsdb-server --nonsense":                "unrecognized option",
+		"vtep --user=nobody":                     "needs the rights of root",
+	} {
+		only, arg, ok := strings.Cut(option, " ")
+		if !ok {
+			only, arg = "", option
+		}
+		commands := map[string]*exec.Cmd{
+			"ovsdb-server": b.env.Command(b.server, "--detach", "--remote=punix:x.sock", arg, db),
+			"vtep":         b.env.Command(vtep, "run", "br0", "--plane=memory", "--detach", "--rundir="+b.env.RunDir, arg),
+		}
+		for name, cmd := range commands {
+			if only != "" && name != only {
+				continue
+			}
+			out, err := cmd.CombinedOutput()
+			said := false
+			for one := range strings.SplitSeq(want, "|") {
+				said = said || strings.Contains(string(out), one)
+			}
+			if err == nil || !said {
+				t.Errorf("%s %s: %v, %s; want %s", name, arg, err, out, want)
+			}
+			if strings.Count(string(out), "\n") != 1 {
+				t.Errorf("%s %s: more than one line: %s", name, arg, out)
+			}
+		}
+	}
+}
+
+// TestQuietStart starts every daemon in the background where it has something to log before
+// it is ready: standard output and error stay empty.
+func TestQuietStart(t *testing.T) {
+	b := newOVSDBBed(t)
+	db := b.create("first")
+	dir := filepath.Dir(b.server)
+	run := []string{"--plane=memory", "--detach", "--pidfile", "--log-file", "br0"}
+	for _, c := range []struct {
+		name, path, target string
+		args               []string
+	}{
+		{"ovsdb-server", b.server, "ovsdb-server", []string{"--detach", "--pidfile", "--log-file", "--remote=ptcp:0:0.0.0.0", "--remote=punix:db.sock", db}},
+		{"ovsdb-server monitored", b.server, "ovsdb-server", []string{"--detach", "--monitor", "--pidfile", "--log-file", "--remote=ptcp:0:0.0.0.0", db}},
+		// No server is there: the replica tells it, again and again.
+		{"ovs-vtep", filepath.Join(dir, "ovs-vtep"), "ovs-vtep", run},
+		{"ovs-vtep, as OVN starts it", filepath.Join(dir, "ovs-vtep"), "ovs-vtep", append([]string{"--no-chdir", "-vfile:dbg"}, run...)},
+		{"vtep run", filepath.Join(dir, "vtep"), "vtep", append([]string{"run", "--remote=ptcp:0:0.0.0.0", "--rundir=" + b.env.RunDir}, run...)},
+	} {
+		for range 3 {
+			out, err := b.env.Command(c.path, c.args...).CombinedOutput()
+			if err != nil || len(out) > 0 {
+				t.Errorf("%s: %v, %q", c.name, err, out)
+			}
+			b.run("ovs-appctl", "-t", c.target, "exit")
+			b.goneBut(".vtep") // the lock file of the directory stays
+		}
+	}
+}
+
+// TestInheritedSocket serves a socket that listens already, in the background and monitored,
+// and again after the server has been ended and started anew.
+func TestInheritedSocket(t *testing.T) {
+	b := newOVSDBBed(t)
+	db := b.create("first")
+	path := filepath.Join(b.env.RunDir, "given.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*os.File
+	for _, l := range []interface{ File() (*os.File, error) }{l.(*net.UnixListener), tcp.(*net.TCPListener)} {
+		f, err := l.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files = append(files, f)
+	}
+	l.Close()
+	tcp.Close()
+	for _, more := range [][]string{{"--detach"}, {"--detach", "--monitor"}} {
+		cmd := b.env.Command(b.server, append(more, "--no-chdir", "--pidfile", "--log-file", "--remote=pfd:3", "--remote=pfd:7", db)...)
+		cmd.ExtraFiles = []*os.File{files[0], nil, nil, nil, files[1]}
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, target := range []string{"unix:" + path, fmt.Sprint("tcp:", tcp.Addr())} {
+			if got := b.run("ovsdb-client", "list-dbs", target); got != "_Server\nfirst\n" {
+				t.Errorf("%s: %q", target, got)
+			}
+		}
+		if got := b.appctl("ovsdb-server/list-remotes"); got != "pfd:3\npfd:7\n" {
+			t.Errorf("remotes %q", got)
+		}
+		if out, err := b.env.Command("ovs-appctl", "-t", "ovsdb-server", "ovsdb-server/add-remote", "pfd:3").CombinedOutput(); err == nil {
+			t.Errorf("added: %s", out)
+		}
+		b.appctl("exit")
+		testenv.Eventually(t, 30e9, func() error {
+			if names, _ := filepath.Glob(filepath.Join(b.env.RunDir, "*.pid")); len(names) > 0 {
+				return fmt.Errorf("%q", names)
+			}
+			return nil
+		})
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the socket of somebody else: %v", err)
+	}
+}
+
+// TestControlCommands compares the commands that every ovsdb-server has with those of the C
+// server: the names that exist there exist here, and answers that are compared are the same.
+func TestControlCommands(t *testing.T) {
+	b := newOVSDBBed(t)
+	server := testenv.Program(t, "ovsdb-server")
+	answers := map[string]string{}
+	db := filepath.Join(b.env.DBDir, "vtep.db")
+	b.run("ovsdb-tool", "create", db, filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema"))
+	names := map[string]string{}
+	for i, path := range []string{server, b.server} {
+		cmd := b.env.Command(path, "--detach", "--no-chdir", "--pidfile", "--log-file=log"+fmt.Sprint(i), "-vconsole:off", "--remote=punix:db.sock", db)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, command := range []string{"ovsdb-server/tlog-list", "ovsdb-server/tlog-set hardware_vtep:Logical_Switch on", "ovsdb-server/tlog-set hardware_vtep:nix on",
+			"ovsdb-server/tlog-set nix:nix on", "ovsdb-server/tlog-set nix on", "ovsdb-server/tlog-set hardware_vtep:Logical_Switch maybe", "vlog/disable-rate-limit nix",
+			"vlog/disable-rate-limit", "vlog/enable-rate-limit ANY"} {
+			out, err := b.env.Command("ovs-appctl", append([]string{"-t", "ovsdb-server"}, strings.Fields(command)...)...).CombinedOutput()
+			answer := fmt.Sprintf("%s%v", out, err)
+			if i > 0 && answers[command] != answer {
+				t.Errorf("%s:\nours   %q\ntheirs %q", command, answer, answers[command])
+			}
+			answers[command] = answer
+		}
+		b.run("ovsdb-client", "transact", "unix:db.sock", fmt.Sprintf(`["hardware_vtep",{"op":"insert","table":"Logical_Switch","row":{"name":"a%d"}}]`, i))
+		names[path] = b.appctl("list-commands")
+		version := b.appctl("version")
+		if want := "ovsdb-server ("; !strings.HasPrefix(version, want) || strings.Count(version, " ") < 2 {
+			t.Errorf("version %q", version)
+		}
+		if i > 0 {
+			if got := b.appctl("coverage/show"); !strings.Contains(got, "ovsdb_commits") {
+				t.Errorf("coverage %q", got)
+			}
+			log := readText(t, filepath.Join(b.env.RunDir, "log1"))
+			if !strings.Contains(log, `|transaction|INFO|hardware_vtep/Logical_Switch: inserted `) || !strings.Contains(log, ` name="a1"`) {
+				t.Errorf("log:\n%s", log)
+			}
+		}
+		b.appctl("exit")
+		b.goneBut("log")
+	}
+	// Replication and performance counters are not here.
+	absent := []string{"active-ovsdb-server", "sync-exclude-tables", "perf-counters"}
+	for line := range strings.Lines(names[server]) {
+		name := strings.Fields(line)[0]
+		skip := name == "The"
+		for _, a := range absent {
+			skip = skip || strings.Contains(name, a)
+		}
+		if !skip && !bytes.Contains([]byte(names[b.server]), []byte(" "+name+" ")) {
+			t.Errorf("no command %s", name)
+		}
+	}
+}
