@@ -57,7 +57,6 @@ static __noinline int drop(struct __sk_buff *skb, __u32 reason)
 	return TC_ACT_SHOT;
 }
 
-
 static __always_inline struct settings *get_config(void)
 {
 	__u32 zero = 0;
