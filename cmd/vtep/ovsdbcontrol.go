@@ -28,10 +28,11 @@ func (o *ovsdbServer) register() {
 		min, max    int
 		run         run
 	}{
-		{"ovsdb-server/add-db", "DB", 1, 1, o.addDatabase},
-		{"ovsdb-server/remove-db", "DB", 1, 1, o.removeDatabase},
-		{"ovsdb-server/add-remote", "REMOTE", 1, 1, o.addRemote},
-		{"ovsdb-server/remove-remote", "REMOTE", 1, 1, o.removeRemote},
+		{"ovsdb-server/add-db", "DB", 1, 1, o.unlessConfigured(o.addDatabase)},
+		{"ovsdb-server/remove-db", "DB", 1, 1, o.unlessConfigured(o.removeDatabase)},
+		{"ovsdb-server/add-remote", "REMOTE", 1, 1, o.unlessConfigured(o.addRemote)},
+		{"ovsdb-server/remove-remote", "REMOTE", 1, 1, o.unlessConfigured(o.removeRemote)},
+		{"ovsdb-server/reload", "", 0, 0, o.reload},
 		{"ovsdb-server/disable-monitor-cond", "", 0, 0, quiet(func() {
 			o.server.DisableMonitorCond()
 			o.server.Reconnect("user ran ovsdb-server/disable-monitor-cond")

@@ -34,6 +34,7 @@ type ovsdbServer struct {
 	readOnlyRemotes []string
 	protect         bool
 	noDBs           bool
+	configFile      string
 	files           stream.TLSFiles
 }
 
@@ -50,7 +51,7 @@ func runOVSDBServer(args []string) int {
 		fmt.Println(o.d.Version)
 		return 0
 	case err == nil:
-		err = o.check()
+		err = o.check(paths)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "ovsdb-server: %v\n", err)
@@ -60,7 +61,7 @@ func runOVSDBServer(args []string) int {
 		return status
 	}
 	defer o.d.Close()
-	if len(paths) == 0 && !o.noDBs {
+	if len(paths) == 0 && !o.noDBs && o.configFile == "" {
 		paths = []string{filepath.Join(o.d.Dirs.DB, "conf.db")}
 	}
 	if err := o.open(paths); err != nil {
@@ -78,6 +79,7 @@ func (o *ovsdbServer) options() []daemon.Option {
 	return slices.Concat([]daemon.Option{
 		daemon.Strings("remote", "REMOTE", "listen on or connect to REMOTE, or what db:DB,TABLE,COLUMN lists", &o.remotes),
 		daemon.String("run", "COMMAND", "run COMMAND, then exit with its status", &o.run),
+		daemon.String("config-file", "FILE", "serve the remotes and databases that FILE lists, in JSON", &o.configFile),
 		daemon.Flag("no-dbs", "serve no database until add-db; otherwise the default is conf.db", &o.noDBs),
 		durabilityOption(&o.durability),
 		daemon.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
@@ -102,7 +104,6 @@ func refusedOptions() []daemon.Option {
 		refuse("sync-from", daemon.RequiredArg, replication),
 		refuse("sync-exclude-tables", daemon.RequiredArg, replication),
 		refuse("active", daemon.NoArg, replication),
-		refuse("config-file", daemon.RequiredArg, "name databases and remotes on the command line"),
 		refuse("record", daemon.OptionalArg, "there are no replay files here"),
 		refuse("replay", daemon.OptionalArg, "there are no replay files here"),
 		refuse("disable-file-column-diff", daemon.NoArg, "records of changes hold differences; servers from Open vSwitch 2.15 on read them"),
@@ -110,7 +111,17 @@ func refusedOptions() []daemon.Option {
 }
 
 // check refuses what can't work before anything is opened.
-func (o *ovsdbServer) check() error {
+func (o *ovsdbServer) check(paths []string) error {
+	if o.configFile != "" {
+		if len(paths)+len(o.remotes)+len(o.readOnlyRemotes) > 0 {
+			return errors.New("--config-file goes with no databases and remotes on the command line")
+		}
+		path, err := filepath.Abs(o.configFile) // it must survive chdir
+		if err != nil {
+			return fmt.Errorf("--config-file: %w", err)
+		}
+		o.configFile = path
+	}
 	if err := checkRemotes(o.d, slices.Concat(o.remotes, o.readOnlyRemotes)); err != nil {
 		return err
 	}
@@ -153,6 +164,7 @@ func (o *ovsdbServer) openAll() error {
 	if err := o.state.load(); err != nil {
 		return err
 	}
+	// Of a configuration file the databases come with the rest.
 	for _, path := range o.state.Databases {
 		if _, err := o.server.AddDatabase(path); err != nil {
 			return errors.New(databaseError(path, err))
@@ -160,6 +172,9 @@ func (o *ovsdbServer) openAll() error {
 	}
 	if err := o.loadTLS(); err != nil {
 		return err
+	}
+	if o.configFile != "" {
+		return o.configure()
 	}
 	// A listener that cannot be opened now is logged and tried again.
 	for _, name := range o.state.Remotes {

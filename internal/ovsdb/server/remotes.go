@@ -19,9 +19,9 @@ type remotes struct {
 
 	apply sync.Mutex // one reconciliation at a time; taken before mu
 
-	mu       sync.Mutex      // guards what follows
-	names    []string        // as given, "db:..." among them, in order
-	readOnly map[string]bool // the names that were given as read-only
+	mu       sync.Mutex // guards what follows
+	names    []string   // as given, "db:..." among them, in order
+	settings map[string]RemoteSettings
 	managed  map[string]map[string]remoteOptions
 	active   map[string]*remote // by target
 	failures map[string]string  // of targets that could not be opened: why, as logged
@@ -35,7 +35,7 @@ type remotes struct {
 func newRemotes(srv *Server) *remotes {
 	r := &remotes{
 		srv:      srv,
-		readOnly: map[string]bool{},
+		settings: map[string]RemoteSettings{},
 		managed:  map[string]map[string]remoteOptions{},
 		active:   map[string]*remote{},
 		failures: map[string]string{},
@@ -110,15 +110,47 @@ var (
 	ErrNoRemote     = errors.New("no such remote")
 )
 
+// RemoteSettings is how a remote is to be treated where it has no row that says so.
+type RemoteSettings struct {
+	MaxBackoff time.Duration  // 0: the default
+	Probe      *time.Duration // of inactivity; nil: the default, 0: none
+	DSCP       *int           // 0..63; nil: the default
+	ReadOnly   bool           // also of what a "db:" remote lists: its sessions can change nothing
+	Role       string         // whose rules hold for its sessions; empty: none
+}
+
+func (o RemoteSettings) options(target string) remoteOptions {
+	all := defaultOptions(target)
+	if o.MaxBackoff != 0 {
+		all.maxBackoff = o.MaxBackoff
+	}
+	if o.Probe != nil {
+		all.probe = *o.Probe
+	}
+	if o.DSCP != nil {
+		all.dscp = *o.DSCP
+	}
+	all.readOnly, all.role = o.ReadOnly, o.Role
+	return all
+}
+
 // AddRemote serves a target: one of those of package stream, or "db:DB,TABLE,COLUMN" for
 // all that a column of a database lists, as targets or as references to rows with a column
 // "target". When the target cannot be listened on it returns why, but keeps trying.
-func (s *Server) AddRemote(name string) error { return s.addRemote(name, false) }
+func (s *Server) AddRemote(name string) error { return s.addRemote(name, RemoteSettings{}, false) }
 
 // AddReadOnlyRemote is AddRemote for a remote whose sessions can change nothing.
-func (s *Server) AddReadOnlyRemote(name string) error { return s.addRemote(name, true) }
+func (s *Server) AddReadOnlyRemote(name string) error {
+	return s.addRemote(name, RemoteSettings{ReadOnly: true}, false)
+}
 
-func (s *Server) addRemote(name string, readOnly bool) error {
+// SetRemote is AddRemote for a remote that is treated as settings say, and changes how one that
+// is there is treated.
+func (s *Server) SetRemote(name string, settings RemoteSettings) error {
+	return s.addRemote(name, settings, true)
+}
+
+func (s *Server) addRemote(name string, settings RemoteSettings, replace bool) error {
 	r := s.remotes
 	if strings.HasPrefix(name, "db:") {
 		if err := s.watchColumn(name); err != nil {
@@ -128,14 +160,15 @@ func (s *Server) addRemote(name string, readOnly bool) error {
 		return err
 	}
 	r.mu.Lock()
-	if slices.Contains(r.names, name) {
+	known := slices.Contains(r.names, name)
+	if known && !replace {
 		r.mu.Unlock()
 		return fmt.Errorf("%s: %w", name, ErrRemoteExists)
 	}
-	r.names = append(r.names, name)
-	if readOnly {
-		r.readOnly[name] = true
+	if !known {
+		r.names = append(r.names, name)
 	}
+	r.settings[name] = settings
 	r.mu.Unlock()
 	err := r.reconcile()[name]
 	s.writeStatus()
@@ -152,7 +185,7 @@ func (s *Server) RemoveRemote(name string) error {
 		return fmt.Errorf("%s: %w", name, ErrNoRemote)
 	}
 	r.names = slices.Delete(r.names, i, i+1)
-	delete(r.readOnly, name)
+	delete(r.settings, name)
 	delete(r.managed, name)
 	r.mu.Unlock()
 	s.unwatchColumn(name)
@@ -207,12 +240,12 @@ func (r *remotes) wanted() map[string]remoteOptions {
 		return all
 	}
 	enter := func(name, target string, opts remoteOptions) {
-		opts.readOnly = opts.readOnly || r.readOnly[name] || all[target].readOnly
+		opts.readOnly = opts.readOnly || r.settings[name].ReadOnly || all[target].readOnly
 		all[target] = opts
 	}
 	for _, name := range r.names {
 		if !strings.HasPrefix(name, "db:") {
-			enter(name, name, defaultOptions(name))
+			enter(name, name, r.settings[name].options(name))
 			continue
 		}
 		for target, opts := range r.managed[name] {
