@@ -28,6 +28,18 @@ func (w *world) run(args ...string) (string, int) {
 	return p.output(w.t), status
 }
 
+// problem waits until vtep/problems has a line that begins with prefix, or has none.
+func (w *world) problem(prefix string, want bool) {
+	w.t.Helper()
+	testenv.Eventually(w.t, patience, func() error {
+		text := w.appctl("vtep/problems")
+		if strings.Contains("\n"+text, "\n"+prefix) != want {
+			return fmt.Errorf("a line with %q should be there: %v; it says\n%s", prefix, want, text)
+		}
+		return nil
+	})
+}
+
 // TestCleanupCommand takes down what a killed VTEP has left, without a VTEP; a running one is
 // left alone.
 func TestCleanupCommand(t *testing.T) {

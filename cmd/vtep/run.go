@@ -241,6 +241,7 @@ func (r *vtepRun) serve() int {
 		replica.Dial = dialPipe(db)
 	} else {
 		replica.Dial = idl.DialTarget(r.connect, tls)
+		replica.Status = r.tellOfDatabase
 	}
 	p, err := r.openPlane()
 	if err != nil {
@@ -301,6 +302,19 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 		return nil
 	}
 	return err
+}
+
+// tellOfDatabase tells whether the other process that has the database answers.
+func (r *vtepRun) tellOfDatabase(err error) {
+	if err == nil {
+		r.problems.Replace("database")
+		return
+	}
+	r.problems.Replace("database", problem.Problem{
+		Kind: problem.NoDatabase, Object: "database " + r.connect,
+		Text:   fmt.Sprintf("it does not answer (%v): forwarding goes on as it is, and no change is seen", err),
+		Remedy: "start an ovsdb-server there that serves " + hwvtep.Schema().Name,
+	})
 }
 
 // withdraw takes back the rows of a VTEP that is taken down. A database that does not answer

@@ -41,6 +41,7 @@ var Frozen = refusal("frozen")
 
 // Doubts: it is done, but hardly as it was meant; or a single row is not used.
 var (
+	NoDatabase     = doubt("no_database")     // the database server does not answer
 	IgnoredRow     = doubt("ignored_row")     // a row is not used
 	DuplicateRow   = doubt("duplicate_row")   // a row gives way to another one
 	OwnLocator     = doubt("own_locator")     // a remote MAC is said to be behind ourselves

@@ -74,6 +74,7 @@ func (c *Client) Run(ctx context.Context) (err error) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		c.opts.status(err)
 		fsm.Disconnected(time.Now(), err)
 	}
 	return c.LastError()

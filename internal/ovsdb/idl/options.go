@@ -27,6 +27,10 @@ type Options struct {
 	// connection ends, rather than connect again.
 	Once bool
 
+	// Status is called when the replica has come into step (nil), and when the connection has
+	// ended or could not be made (why). Nil: nobody wants to know.
+	Status func(error)
+
 	Name   string       // of the server, in the log; empty: that of the database
 	Logger *slog.Logger // nil: nothing is logged
 
@@ -39,6 +43,12 @@ type Options struct {
 	// parsed. The first answer holds the whole database, however large that is, and to give up
 	// on it and ask again would never end.
 	MaxMessage int
+}
+
+func (o *Options) status(err error) {
+	if o.Status != nil {
+		o.Status(err)
+	}
 }
 
 func (o *Options) maxMessage() int {

@@ -163,6 +163,7 @@ func (s *session) gotContents(old *Snapshot, v version, result wire.Value) error
 	}
 	s.data = d.publish()
 	wanted := s.client.synchronized(s)
+	s.client.opts.status(nil)
 	close(s.inStep)
 	for name, steal := range wanted {
 		if err := s.lock(name, steal); err != nil {
