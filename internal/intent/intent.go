@@ -29,6 +29,8 @@ type Switch struct {
 	Name string // for logs and listings; not an identity
 	VNI  uint32 // 1..16777215, or 0: the overlay side is down (see VNI0)
 	VNI0 bool   // VNI 0 is meant as data (Logical_Switch.other_config:allow_vni_0)
+
+	InnerTags bool // frames in its tunnels may have a tag
 }
 
 // OverlayUp says whether frames of s may leave or enter by tunnel with the switch's own VNI.
@@ -72,6 +74,10 @@ type FloodSet []Tunnel
 type Port struct {
 	MACLimit uint32 // most MACs learned on it; 0: no limit of its own
 	TakeOver bool   // its device may be one that belongs to a bridge, a bond, ...
+
+	// ServiceTags says that the VLANs of its bindings are in service tags (IEEE 802.1ad,
+	// TPID 0x88a8). Customer tags are then a part of what it carries, as data is.
+	ServiceTags bool
 }
 
 // Scalars are the fields of a State that stand alone.

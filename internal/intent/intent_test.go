@@ -69,10 +69,10 @@ func drawState(t *rapid.T) *State {
 	s.AcceptAnySource = rapid.Bool().Draw(t, "any source")
 	s.MACLimit = rapid.Uint32Range(0, 1).Draw(t, "mac limit")
 	s.Ports = rapid.MapOf(port, rapid.Custom(func(t *rapid.T) Port {
-		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit"), rapid.Bool().Draw(t, "take over")}
+		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit"), rapid.Bool().Draw(t, "take over"), rapid.Bool().Draw(t, "service tags")}
 	})).Draw(t, "ports")
 	s.Switches = rapid.MapOf(id, rapid.Custom(func(t *rapid.T) Switch {
-		return Switch{rapid.StringN(0, 2, 4).Draw(t, "name"), rapid.Uint32Range(0, 2).Draw(t, "vni"), rapid.Bool().Draw(t, "vni0")}
+		return Switch{rapid.StringN(0, 2, 4).Draw(t, "name"), rapid.Uint32Range(0, 2).Draw(t, "vni"), rapid.Bool().Draw(t, "vni0"), rapid.Bool().Draw(t, "inner tags")}
 	})).Draw(t, "switches")
 	s.Bindings = rapid.MapOf(rapid.Custom(func(t *rapid.T) BindingKey {
 		return BindingKey{port.Draw(t, "port"), rapid.Uint16Range(0, 2).Draw(t, "vlan")}

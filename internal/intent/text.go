@@ -48,19 +48,26 @@ func (s *State) String() string {
 		if p.TakeOver {
 			name += " take-over"
 		}
+		if p.ServiceTags {
+			name += " service-tags"
+		}
 		if p.MACLimit != 0 {
 			return fmt.Sprintf("port %s mac-limit %d", name, p.MACLimit)
 		}
 		return "port " + name
 	})
 	section(w, s.Switches, func(id SwitchID, ls Switch) string {
+		tags := ""
+		if ls.InnerTags {
+			tags = " inner-tags"
+		}
 		switch {
 		case ls.VNI0:
-			return fmt.Sprintf("switch %s vni %d allow-vni-0", w.name(id), ls.VNI)
+			return fmt.Sprintf("switch %s vni %d allow-vni-0%s", w.name(id), ls.VNI, tags)
 		case ls.VNI == 0:
-			return fmt.Sprintf("switch %s no vni", w.name(id))
+			return fmt.Sprintf("switch %s no vni%s", w.name(id), tags)
 		}
-		return fmt.Sprintf("switch %s vni %d", w.name(id), ls.VNI)
+		return fmt.Sprintf("switch %s vni %d%s", w.name(id), ls.VNI, tags)
 	})
 	section(w, s.Bindings, func(k BindingKey, b Binding) string {
 		return fmt.Sprintf("binding %v -> %s", k, w.name(b.Switch))

@@ -3,6 +3,7 @@ package vtep
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vtep/vtep/internal/problem"
@@ -13,6 +14,8 @@ const (
 	keyAcceptAnySource = "accept_any_source"      // Physical_Switch: bool
 	keyMACAging        = "mac_aging_time"         // Physical_Switch: seconds, 0 is never
 	keyMACLimit        = "mac_limit"              // Physical_Switch, Physical_Port: MACs
+	keyTPID            = "tpid"                   // Physical_Port: 0x8100 or 0x88a8
+	keyInnerTags       = "inner_tags"             // Logical_Switch: bool
 	keyTakeOver        = "take_over"              // Physical_Port: bool
 	keyFloodToUnicast  = "flood_to_unicast_peers" // Physical_Switch, Logical_Switch: bool
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
@@ -54,6 +57,20 @@ func (s *settings) choice(key string) choice {
 		s.reject(key, text, "true or false")
 		return open
 	}
+}
+
+// serviceTags says whether the key names the TPID of 802.1ad rather than that of 802.1Q.
+func (s *settings) serviceTags(key string) bool {
+	switch text, ok := s.values[key]; strings.ToLower(text) {
+	case "0x88a8":
+		return true
+	case "0x8100":
+	default:
+		if ok {
+			s.reject(key, text, "0x8100 or 0x88a8")
+		}
+	}
+	return false
 }
 
 // integer returns the value of key, or otherwise if it is absent or not in 0..most.

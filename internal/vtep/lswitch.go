@@ -21,6 +21,7 @@ type lswitch struct {
 	assigned   bool   // it has a VNI
 	badVNI     string // what is wrong with the VNI that it is given; "": nothing
 	vni0       bool   // VNI 0 is data
+	innerTags  bool   // frames in its tunnels may have a tag
 	sourceNode bool
 	flood      choice // whether to the peers of unicast rows; see floods
 
@@ -72,6 +73,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	ls.row, ls.name = true, after.Name
 	ls.sourceNode = after.ReplicationMode == hwvtep.ReplicationModeSourceNode
 	ls.vni0 = set.bool(keyAllowVNI0)
+	ls.innerTags = set.bool(keyInnerTags)
 	ls.flood = set.choice(keyFloodToUnicast)
 	ls.vni, ls.assigned, ls.badVNI = 0, false, ""
 	if key, ok := after.TunnelKey.Get(); ok {
@@ -164,7 +166,7 @@ func (c *Compiler) showSwitches() {
 			c.ledgers.switches.delete(id)
 			continue
 		}
-		s := intent.Switch{Name: ls.name}
+		s := intent.Switch{Name: ls.name, InnerTags: ls.innerTags}
 		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}

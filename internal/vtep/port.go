@@ -19,6 +19,7 @@ type port struct {
 	acls     []UUID
 	macLimit int
 	takeOver bool
+	service  bool
 	badVLAN  bool // it has bindings that can't be
 }
 
@@ -87,6 +88,7 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 	set := settings{values: row.OtherConfig}
 	p.macLimit = set.integer(keyMACLimit, maxMACLimit, 0)
 	p.takeOver = set.bool(keyTakeOver)
+	p.service = set.serviceTags(keyTPID)
 	wrong = append(wrong, set.bad...)
 	if p.name == "" {
 		wrong = append(wrong, complaint{
@@ -129,7 +131,7 @@ func (c *Compiler) settleName(name string) {
 	} else {
 		p := c.ports[ids[0]]
 		want = p.bindings
-		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver}
+		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver, ServiceTags: p.service}
 		if old, ok := c.ledgers.ports.now[name]; !ok || old != shown {
 			c.ledgers.ports.set(name, shown)
 		}

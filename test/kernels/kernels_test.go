@@ -19,7 +19,7 @@ import (
 
 // modules are what the tests need and Debian's kernels don't have built in, each after those
 // that it needs.
-var modules = []string{"udp_tunnel", "ip6_udp_tunnel", "vxlan", "veth", "macvlan", "llc", "stp", "bridge", "sch_ingress", "cls_bpf"}
+var modules = []string{"udp_tunnel", "ip6_udp_tunnel", "vxlan", "veth", "macvlan", "llc", "stp", "bridge", "sch_ingress", "cls_bpf", "xfrm_algo", "xfrm_user"}
 
 var tests = flag.String("tests", "", "run those that match, as with -run")
 

@@ -131,7 +131,13 @@ func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) {
 		p.byUUID[id], p.domains[d.bd] = d, d
 		p.tSwitches.set(vtepSwitchId{Uuid: id}, d.bd)
 	}
+	changed := d.sw.InnerTags != sw.InnerTags
 	d.sw = sw
+	if changed {
+		for _, b := range d.members {
+			p.place(b)
+		}
+	}
 }
 
 func (p *Plane) delDomain(id intent.SwitchID) {

@@ -41,7 +41,12 @@ const (
 
 const devicePromisc = 1 // as enum device_flags
 
-const memberNoTags = 1 // as enum member_flags
+// Flags of a member, as enum member_flags.
+const (
+	memberNoTags = 1 << iota
+	memberServiceTag
+	memberInnerTags
+)
 
 // pins is the directory in bpffs that outlives the process.
 //

@@ -18,6 +18,7 @@ type port struct {
 	name     string
 	limit    uint32              // most MACs learned on it; 0: none
 	takeOver bool                // its device may belong to somebody else
+	service  bool                // its tags are service tags
 	number   uint32              // index of quotas; 0: they ran out, nothing is learned
 	device   int                 // ifindex; 0: there is no such device now
 	mtu      uint32              // of the device
@@ -58,7 +59,7 @@ func (p *Plane) bindingError(b *binding) error {
 func (p *Plane) setPort(name string, want intent.Port) {
 	prt := p.ports[name]
 	if prt == nil {
-		prt = &port{name: name, takeOver: want.TakeOver, bindings: map[uint16]*binding{}, state: plane.PortState{Name: name}}
+		prt = &port{name: name, takeOver: want.TakeOver, service: want.ServiceTags, bindings: map[uint16]*binding{}, state: plane.PortState{Name: name}}
 		if prt.number = p.adopted.ports[name]; prt.number == 0 {
 			prt.number = p.number(&p.portSlots)
 		}
@@ -73,6 +74,12 @@ func (p *Plane) setPort(name string, want intent.Port) {
 	} else if prt.takeOver != want.TakeOver {
 		prt.takeOver = want.TakeOver
 		p.setDevice(prt, p.lookup(name))
+	}
+	if prt.service != want.ServiceTags {
+		prt.service = want.ServiceTags
+		for _, b := range prt.bindings {
+			p.place(b)
+		}
 	}
 	prt.limit = want.MACLimit
 	if prt.number != 0 {
@@ -248,6 +255,12 @@ func (p *Plane) place(b *binding) {
 	m := vtepMember{Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu}
 	if vid == 0 && len(prt.bindings) > 1 {
 		m.Flags = memberNoTags
+	}
+	if prt.service {
+		m.Flags |= memberServiceTag
+	}
+	if b.domain.sw.InnerTags {
+		m.Flags |= memberInnerTags
 	}
 	p.tMembers.set(b.slot, m)
 	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)

@@ -25,6 +25,7 @@ var dropReasons = []string{
 	"no_tunnel",
 	"failed",
 	"double_tagged",
+	"bfd",
 }
 
 // otherReasons are those that no program counts.

@@ -23,6 +23,7 @@ const (
 	NoDestination  Drop = "no_destination"  // there is nobody to send it to
 	BadTunnelFrame Drop = "tagged_overlay"  // a frame with a tag, to a MAC behind a tunnel
 	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
+	BFD            Drop = "bfd"             // of BFD between VTEPs, which is not for hosts
 	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
 	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
@@ -55,6 +56,14 @@ func (f *Fabric) FromTunnel(peer netip.Addr, vni uint32, inner []byte) ([]Out, D
 	return outs, why
 }
 
+// tpid is that of the tags that choose among a port's bindings.
+func (f *Fabric) tpid(port string) uint16 {
+	if f.installed.Ports[port].ServiceTags {
+		return etherQinQ
+	}
+	return etherVLAN
+}
+
 func (f *Fabric) count(why Drop) {
 	if why == Forwarded {
 		return
@@ -83,7 +92,8 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 		return nil, NoPort
 	}
 	in := intent.BindingKey{Port: port}
-	vid, tagged := fr.vid()
+	tpid := f.tpid(port)
+	vid, tagged := fr.vid(tpid)
 	if tagged {
 		in.VLAN = vid
 	}
@@ -110,7 +120,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 		return nil, Reserved
 	}
 	if t, ok := f.installed.Unicast[dst]; ok {
-		if fr.tagged() {
+		if fr.tagged() && !f.installed.Switches[b.Switch].InnerTags {
 			return nil, BadTunnelFrame
 		}
 		return f.encapsulate(nil, t, fr), Forwarded
@@ -135,7 +145,7 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, fr frame) ([]Out, Drop) {
 	switch {
 	case !ok || !f.tunnelsWork():
 		return nil, UnknownTunnel
-	case fr.tagged():
+	case fr.tagged() && !f.installed.Switches[id].InnerTags:
 		return nil, TaggedInside
 	case fr.dst().Reserved():
 		return nil, Reserved
@@ -153,6 +163,9 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, fr frame) ([]Out, Drop) {
 // flood sends fr to every binding of the switch but in, and, if the frame came from a port,
 // to the tunnels of its flood set.
 func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, fr frame) ([]Out, Drop) {
+	if dst.MAC == bfdMAC || !fromPort && fr.bfd() {
+		return nil, BFD
+	}
 	var outs []Out
 	refused := Forwarded // why the last copy that went nowhere did
 	for _, at := range f.members[dst.Switch] {
@@ -165,7 +178,7 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 			refused = why
 		}
 	}
-	if fromPort && !fr.tagged() {
+	if fromPort && (!fr.tagged() || f.installed.Switches[dst.Switch].InnerTags) {
 		for _, t := range f.floodSet(dst) {
 			outs = f.encapsulate(outs, t, fr)
 		}
@@ -200,7 +213,7 @@ func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Dro
 	c.PacketsToLocal++
 	c.BytesToLocal += uint64(len(fr))
 	if at.VLAN != 0 {
-		fr = fr.push(at.VLAN)
+		fr = fr.push(f.tpid(at.Port), at.VLAN)
 	}
 	return append(outs, Out{Port: at.Port, Frame: fr}), Forwarded
 }

@@ -7,7 +7,7 @@ import (
 
 // learn takes note of a source address. f.mu is held.
 func (f *Fabric) learn(key intent.MACKey, at intent.BindingKey) {
-	if key.MAC.IsGroup() || key.MAC.IsZero() {
+	if key.MAC.IsGroup() || key.MAC.IsZero() || key.MAC == bfdMAC {
 		return
 	}
 	now := f.opts.Now()

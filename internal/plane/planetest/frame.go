@@ -14,14 +14,17 @@ const (
 	IPv4  Payload = iota // UDP over IPv4
 	IPv6                 // UDP over IPv6
 	Other                // neither
+
+	bfdControl // of BFD between VTEPs, as Open vSwitch sends them
 )
 
-func (k Payload) String() string { return [...]string{"IPv4", "IPv6", "other"}[k] }
+func (k Payload) String() string { return [...]string{"IPv4", "IPv6", "other", "BFD"}[k] }
 
 // Frame describes a frame of the suite. ID tells it from others.
 type Frame struct {
 	Dst, Src intent.MAC
 	Tags     []uint16 // VLANs, the outer one first
+	Service  bool     // the outer tag is a service tag
 	Payload  Payload
 	ID       uint32
 }
@@ -36,8 +39,12 @@ const etherOther = 0x88b5 // IEEE 802: local experimental
 // Bytes returns the frame without FCS. It has no padding that a device might cut or add.
 func (f Frame) Bytes() []byte {
 	b := append(append([]byte{}, f.Dst[:]...), f.Src[:]...)
-	for _, vid := range f.Tags {
-		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, 0x8100), vid)
+	for i, vid := range f.Tags {
+		tpid := uint16(0x8100)
+		if f.Service && i == 0 {
+			tpid = 0x88a8
+		}
+		b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(b, tpid), vid)
 	}
 	data := binary.BigEndian.AppendUint32(bytes.Clone(marker), f.ID)
 	data = append(data, "................................"...)
@@ -46,13 +53,21 @@ func (f Frame) Bytes() []byte {
 		return append(b, ipv4(data)...)
 	case IPv6:
 		return append(b, ipv6(data)...)
+	case bfdControl:
+		return append(b, bfd(data)...)
 	}
 	return append(binary.BigEndian.AppendUint16(b, etherOther), data...)
 }
 
 // withTags returns f as seen where it carries other tags.
 func (f Frame) withTags(vids ...uint16) Frame {
-	f.Tags = vids
+	f.Tags, f.Service = vids, false
+	return f
+}
+
+// withService returns f as seen where its outer tag is a service tag.
+func (f Frame) withService(vids ...uint16) Frame {
+	f.Tags, f.Service = vids, true
 	return f
 }
 
@@ -65,6 +80,14 @@ func ipv4(data []byte) []byte {
 	return append(b, udp(sum(0, b[14:22]), data)...)
 }
 
+func bfd(data []byte) []byte {
+	b := ipv4(data)
+	copy(b[14:], []byte{169, 254, 1, 0, 169, 254, 1, 1})
+	binary.BigEndian.PutUint16(b[12:], 0)
+	binary.BigEndian.PutUint16(b[12:], ^fold(sum(0, b[2:22])))
+	return append(b[:22], udpTo(3784, sum(0, b[14:22]), data)...)
+}
+
 func ipv6(data []byte) []byte {
 	b := []byte{0x86, 0xdd, 0x60, 0, 0, 0}
 	b = binary.BigEndian.AppendUint16(b, uint16(8+len(data)))
@@ -75,11 +98,13 @@ func ipv6(data []byte) []byte {
 	return append(b, udp(sum(0, b[10:42]), data)...)
 }
 
-// udp returns a datagram; addresses is the sum of those of its pseudo header.
-func udp(addresses uint32, data []byte) []byte {
+func udp(addresses uint32, data []byte) []byte { return udpTo(9, addresses, data) } // 9 discards
+
+// udpTo returns a datagram to a port; addresses is the sum of those of its pseudo header.
+func udpTo(port uint16, addresses uint32, data []byte) []byte {
 	length := uint16(8 + len(data))
 	var b []byte
-	for _, v := range []uint16{49152, 9, length, 0} { // port 9 discards
+	for _, v := range []uint16{49152, port, length, 0} {
 		b = binary.BigEndian.AppendUint16(b, v)
 	}
 	b = append(b, data...)

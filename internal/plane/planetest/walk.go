@@ -45,6 +45,11 @@ var places = []struct {
 		remote(s, red, station(22), tunnel(2, 7000))
 		flood(s, red, broadcastMAC, tunnel(0, redVNI), tunnel(1, redVNI), tunnel(2, redVNI))
 	}},
+	{"service tags, tags in tunnels", func(s *intent.State) {
+		usual(s)
+		s.Ports["p0"] = intent.Port{ServiceTags: true}
+		s.Switches[red] = intent.Switch{Name: "red", VNI: redVNI, InnerTags: true}
+	}},
 	{"any source, port p2 gone", func(s *intent.State) {
 		usual(s)
 		s.AcceptAnySource = true
@@ -113,6 +118,9 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	tags := [][]uint16{nil, nil, {100}, {100}, {0}, {7}, {100, 42}, {100, 100}, {0, 100}}
 	l.payload = Payload(rng.IntN(3))
 	f := l.frame(stations[rng.IntN(3)], dsts[rng.IntN(len(dsts))], tags[rng.IntN(len(tags))]...)
+	if len(f.Tags) > 0 && rng.IntN(4) == 0 {
+		f = f.withService(f.Tags...)
+	}
 	var want []Out
 	if rng.IntN(3) > 0 {
 		port := Ports[rng.IntN(len(Ports))]

@@ -3,7 +3,7 @@
 // that has been given tunnel metadata must not leave by a port any more).
 #pragma once
 
-#include "toobig.h"
+#include "output.h"
 
 #define FLOOD_MAX (1 << 16) // targets of one list; the agent refuses longer ones
 
@@ -66,6 +66,10 @@ static __always_inline void flood_list(struct flooding *f, struct flood_set *l)
 	bpf_loop(l->count, flood_one, f, 0);
 }
 
+// Of flood: a frame from a port is to be dropped, and its sender told. The MTU is added. The
+// caller does so, and not flood, for the stack that all have together is small.
+#define FLOOD_TOO_BIG 0x10000
+
 // dst.bd and dst.mac are the frame's; from as in struct flooding. Without `from` the frame
 // came by a tunnel, and goes to members only.
 static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, struct size *s)
@@ -80,6 +84,8 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 
 	if (!cfg || !dst || !s)
 		return drop(skb, DROP_FAILED);
+	if (from ? is_bfd_mac(dst->mac) : is_bfd(skb))
+		return drop(skb, DROP_BFD);
 	f.held = f.sent = f.last.ip = f.last.vni = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
@@ -97,7 +103,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 		}
 		if (!tunnels)
 			tunnels = bpf_map_lookup_elem(&floods, &key);
-		if (tunnels && tunnels->count && s->tagged)
+		if (tunnels && tunnels->count && s->tagged && !s->inner)
 			nobody = DROP_TAGGED_OVERLAY; // members still get theirs
 		else
 			flood_list(&f, tunnels);
@@ -110,7 +116,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 		// and never will be if the sender does not learn to send less.
 		p = bpf_map_lookup_elem(&peers, &f.last.id);
 		if (p && !f.sent && !is_group(dst->mac) && !fits_tunnel(p, f.last.ip, &f.size))
-			return too_big(skb, from, p->mtu - OUTER_HEADERS - ETH_HLEN, &f.size);
+			return FLOOD_TOO_BIG + p->mtu;
 		return redirect_tunnel(skb, &f.last, &f.size);
 	}
 	slot = f.last.id;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
@@ -95,6 +96,33 @@ static __always_inline int is_reserved(const __u8 *mac)
 {
 	return mac[0] == 0x01 && mac[1] == 0x80 && mac[2] == 0xc2 &&
 	       mac[3] == 0 && mac[4] == 0 && (mac[5] & 0xf0) == 0;
+}
+
+// 00:23:20:00:00:01, the address of BFD between VTEPs. No host has it.
+static __always_inline int is_bfd_mac(const __u8 *mac)
+{
+	return mac[0] == 0x00 && mac[1] == 0x23 && mac[2] == 0x20 && mac[3] == 0 && mac[4] == 0 && mac[5] == 1;
+}
+
+#define BFD_PORT 3784
+#define BFD_IP 0xa9fe0100 // 169.254.1.0, or .1 on the other side
+
+// Whether what came by a tunnel is of BFD between VTEPs (RFC 5880), as Open vSwitch and NSX do it.
+static __noinline int is_bfd(struct __sk_buff *skb)
+{
+	struct ethhdr eth;
+	struct iphdr ip;
+	__be16 port;
+
+	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+		return 0;
+	if (is_bfd_mac(eth.h_dest))
+		return 1;
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
+		return 0;
+	return ip.ihl == 5 && ip.protocol == IPPROTO_UDP && (bpf_ntohl(ip.daddr) & ~1) == BFD_IP &&
+	       !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(ip) + 2, &port, sizeof(port)) &&
+	       port == bpf_htons(BFD_PORT);
 }
 
 // The Internet checksum: add16 sums words up, fold16 makes the field of it.

@@ -83,7 +83,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	__u32 was;
 	long err;
 
-	if (!m || !total)
+	if (!m || !total || is_bfd_mac(key->mac))
 		return 0;
 	port = get_quota(m->port);
 	if (!port)

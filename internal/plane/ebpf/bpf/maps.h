@@ -128,6 +128,10 @@ enum member_flags {
 	// Frames that have a tag may not leave here: vid is 0, and the port has VLANs, in one of
 	// which the tag would put them on the wire.
 	MEMBER_NO_TAGS = 1 << 0,
+	// The tags of the port's bindings are service tags (802.1ad, 0x88a8).
+	MEMBER_SERVICE_TAG = 1 << 1,
+	// Frames of its logical switch may have a tag in tunnels.
+	MEMBER_INNER_TAGS = 1 << 2,
 };
 
 struct {
@@ -360,6 +364,7 @@ enum drop {
 	DROP_NO_TUNNEL,      // would leave by a tunnel, but there is no tunnel IP
 	DROP_FAILED,         // a kernel helper failed (memory)
 	DROP_DOUBLE_TAGGED,  // has a second tag and would leave untagged by a port that has VLANs
+	DROP_BFD,            // of BFD between VTEPs, which is not for hosts
 	DROP_REASONS,
 };
 

@@ -22,6 +22,14 @@ static __always_inline int fits_member(struct member *m, struct size *s)
 	return !m->mtu || s->largest <= room ? FITS : DROP_TOO_BIG;
 }
 
+// Puts the binding's tag on, if it has one.
+static __always_inline long push_tag(struct __sk_buff *skb, __u32 vid, __u32 flags)
+{
+	__be16 proto = flags & MEMBER_SERVICE_TAG ? bpf_htons(ETH_P_8021AD) : bpf_htons(ETH_P_8021Q);
+
+	return vid ? bpf_skb_vlan_push(skb, proto, vid) : 0;
+}
+
 static __always_inline void count_out(__u32 slot, struct size *s)
 {
 	struct traffic *c = bpf_map_lookup_elem(&counters, &slot);
@@ -40,7 +48,7 @@ static __always_inline int redirect_member(struct __sk_buff *skb, struct member 
 
 	if (why != FITS)
 		return drop(skb, why);
-	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
+	if (push_tag(skb, vid, m->flags))
 		return drop(skb, DROP_FAILED);
 	count_out(slot, s);
 	return bpf_redirect(ifindex, 0);
@@ -55,7 +63,7 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 
 	if (why != FITS)
 		return drop(skb, why);
-	if (vid && bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), vid))
+	if (push_tag(skb, vid, m->flags))
 		return drop(skb, DROP_FAILED);
 	err = bpf_clone_redirect(skb, ifindex, 0);
 	if (vid && bpf_skb_vlan_pop(skb))
@@ -77,29 +85,23 @@ static __always_inline int fits_tunnel(struct peer *p, __u32 ip, struct size *s)
 	return p->ip != ip || !p->mtu || s->largest + OUTER_HEADERS <= p->mtu;
 }
 
-// The rare part of use_path.
-static __noinline int path_used(__u32 peer)
-{
-	struct path *h = bpf_map_lookup_elem(&paths, &peer);
-	struct sighting s = {.slot = peer};
-	__u32 was;
-
-	if (!h)
-		return 0;
-	was = h->state;
-	h->state = PATH_USED;
-	if (was == PATH_IDLE && bpf_ringbuf_output(&events, &s, sizeof(s), 0))
-		h->state = PATH_IDLE; // no room: the next frame tries again
-	return 0;
-}
-
 // Notes that a frame goes to the peer, or would if it were smaller.
 static __always_inline void use_path(__u32 peer)
 {
 	struct path *h = bpf_map_lookup_elem(&paths, &peer);
+	struct sighting *s;
 
-	if (h && h->state != PATH_USED)
-		path_used(peer);
+	if (!h || h->state == PATH_USED)
+		return;
+	if (h->state == PATH_IDLE) {
+		s = bpf_ringbuf_reserve(&events, sizeof(*s), 0);
+		if (!s)
+			return; // no room: the next frame tries again
+		__builtin_memset(s, 0, sizeof(*s));
+		s->slot = peer;
+		bpf_ringbuf_submit(s, 0);
+	}
+	h->state = PATH_USED;
 }
 
 // Checks, and tells the vxlan device where the frame is to go. 0 or the result of drop.
@@ -113,7 +115,7 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 		return drop(skb, DROP_FAILED);
 	if (!cfg->tunnel_ip || !cfg->vxlan_ifindex)
 		return drop(skb, DROP_NO_TUNNEL);
-	if (s->tagged)
+	if (s->tagged && !s->inner)
 		return drop(skb, DROP_TAGGED_OVERLAY);
 	use_path(t->id);
 	p = bpf_map_lookup_elem(&peers, &t->id);

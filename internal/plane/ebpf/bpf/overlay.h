@@ -18,6 +18,27 @@ static __always_inline __u32 admitted(struct settings *cfg, __u32 ip, __u32 vni)
 	return bd ? *bd : 0;
 }
 
+// Whether frames of the switch may have a tag in tunnels: all of its members say the same.
+static __noinline int inner_tags(__u32 bd)
+{
+	struct mac_key key = {.bd = bd, .kind = FLOOD_MEMBERS};
+	struct flood_set *l = bpf_map_lookup_elem(&floods, &key);
+	struct chunk_key first = {};
+	struct member *m;
+	struct chunk *c;
+	__u32 slot;
+
+	if (!l)
+		return 0;
+	first.list = l->list;
+	c = bpf_map_lookup_elem(&chunks, &first);
+	if (!c)
+		return 0;
+	slot = c->targets[0].id;
+	m = bpf_map_lookup_elem(&members, &slot);
+	return m && m->bd == bd && m->flags & MEMBER_INNER_TAGS;
+}
+
 static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
 {
 	struct ethhdr *eth = ethernet(skb);
@@ -28,9 +49,9 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
 
 	if (!eth)
 		return drop(skb, DROP_MALFORMED);
-	if (skb->vlan_present || is_tag(eth->h_proto))
-		return drop(skb, DROP_TAGGED_INSIDE);
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
+	if ((skb->vlan_present || is_tag(eth->h_proto)) && !inner_tags(bd))
+		return drop(skb, DROP_TAGGED_INSIDE);
 	if (is_reserved(dst.mac))
 		return drop(skb, DROP_RESERVED);
 	measure(skb, &size);

@@ -6,64 +6,83 @@
 #include "flood.h"
 #include "learn.h"
 
-// Which VLAN the frame is in by its outer tag, or -1 for a tag that is not 802.1Q.
+// The outer tag of the frame: 0, ETH_P_8021Q or ETH_P_8021AD; vid is the VLAN that it says.
 // The kernel has moved the outermost tag out of the frame by now (vlan_tci), except in
 // frames that a test feeds in.
-static __always_inline int outer_vid(struct __sk_buff *skb, struct ethhdr *eth, int *strip)
+static __always_inline __u32 outer_tag(struct __sk_buff *skb, struct ethhdr *eth, __u32 *vid)
 {
-	__be16 tci;
+	__be16 tci, proto = eth->h_proto;
 
+	*vid = 0;
 	if (skb->vlan_present) {
-		*strip = 1;
-		return skb->vlan_proto == bpf_htons(ETH_P_8021Q) ? skb->vlan_tci & 0xfff : -1;
+		*vid = skb->vlan_tci & 0xfff;
+		return bpf_ntohs(skb->vlan_proto);
 	}
-	if (!is_tag(eth->h_proto))
+	if (!is_tag(proto))
 		return 0;
-	*strip = 1;
-	if (eth->h_proto != bpf_htons(ETH_P_8021Q) ||
-	    bpf_skb_load_bytes(skb, ETH_HLEN, &tci, sizeof(tci)))
-		return -1;
-	return bpf_ntohs(tci) & 0xfff;
+	*vid = bpf_skb_load_bytes(skb, ETH_HLEN, &tci, sizeof(tci)) ? 0xffff : bpf_ntohs(tci) & 0xfff;
+	return bpf_ntohs(proto);
+}
+
+// The binding that a frame with this outer tag, or 0, is for, or NULL. On a port that has
+// service tags others are part of what it carries: strip becomes 0 then.
+static __always_inline struct member *find_binding(__u32 ifindex, __u32 tag, __u32 vid, __u32 *slot,
+						   int *strip)
+{
+	struct bind_key at = {.ifindex = ifindex, .vid = vid};
+	__u32 *found = bpf_map_lookup_elem(&bindings, &at);
+	struct member *m;
+
+	*strip = tag != 0;
+	if (found) {
+		*slot = *found;
+		m = bpf_map_lookup_elem(&members, slot);
+		if (m && m->bd && (!tag || (tag == ETH_P_8021AD) == !!(m->flags & MEMBER_SERVICE_TAG)))
+			return m;
+	}
+	if (tag != ETH_P_8021Q)
+		return NULL;
+	at.vid = 0;
+	found = bpf_map_lookup_elem(&bindings, &at);
+	if (!found)
+		return NULL;
+	*strip = 0;
+	*slot = *found;
+	m = bpf_map_lookup_elem(&members, slot);
+	return m && m->bd && m->flags & MEMBER_SERVICE_TAG ? m : NULL;
 }
 
 static __always_inline int from_port(struct __sk_buff *skb)
 {
 	struct mac_key dst = {}, src = {};
-	struct bind_key at = {.ifindex = skb->ingress_ifindex};
 	struct ethhdr *eth = ethernet(skb);
 	struct traffic *c;
 	struct remote *r;
 	struct member *m;
 	struct size size;
 	struct local *l;
-	__u32 *found, slot, gen;
-	int vid, strip = 0;
+	__u32 slot, gen, vid, tag, inner;
+	int strip, result;
 
-	came_by(skb, BY_PORT, at.ifindex, VLAN_UNKNOWN);
+	came_by(skb, BY_PORT, skb->ingress_ifindex, VLAN_UNKNOWN);
 	if (!eth)
 		return drop(skb, DROP_MALFORMED);
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(src.mac, eth->h_source, ETH_ALEN);
-	vid = outer_vid(skb, eth, &strip);
-	skb->cb[CAME_WHAT] = vid < 0 ? VLAN_OTHER : vid;
-	if (vid < 0)
-		return drop(skb, DROP_UNBOUND);
-
-	at.vid = vid;
-	found = bpf_map_lookup_elem(&bindings, &at);
-	if (!found)
-		return drop(skb, DROP_UNBOUND);
-	slot = *found;
-	m = bpf_map_lookup_elem(&members, &slot);
-	if (!m || !m->bd)
+	tag = outer_tag(skb, eth, &vid);
+	m = find_binding(skb->ingress_ifindex, tag, vid, &slot, &strip);
+	skb->cb[CAME_WHAT] = tag == ETH_P_8021AD && !m ? VLAN_OTHER : m && !strip ? 0 : vid;
+	if (!m)
 		return drop(skb, DROP_UNBOUND);
 	src.bd = dst.bd = m->bd;
 	gen = m->gen;
+	inner = m->flags & MEMBER_INNER_TAGS;
 
 	// Takes exactly one tag: one below it becomes the outermost and stays.
 	if (strip && bpf_skb_vlan_pop(skb))
 		return drop(skb, DROP_FAILED);
 	measure(skb, &size);
+	size.inner = inner != 0;
 	c = bpf_map_lookup_elem(&counters, &slot);
 	if (c) {
 		c->in_packets += size.packets;
@@ -88,5 +107,8 @@ static __always_inline int from_port(struct __sk_buff *skb)
 			return redirect_member(skb, m, l->slot, &size);
 		}
 	}
-	return flood(skb, &dst, slot, &size);
+	result = flood(skb, &dst, slot, &size);
+	if (result >= FLOOD_TOO_BIG)
+		return too_big(skb, slot, result - FLOOD_TOO_BIG - OUTER_HEADERS - ETH_HLEN, &size);
+	return result;
 }

@@ -37,7 +37,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	slot = l->slot;
 	size.packets = 1;
-	size.tagged = 0;
+	size.tagged = size.inner = 0;
 	size.bytes = size.largest = skb->len - sizeof(struct encapsulation);
 	if (fits_member(m, &size) != FITS)
 		return TC_ACT_UNSPEC;
