@@ -167,7 +167,7 @@ func TestKillDuringCommits(t *testing.T) {
 			n := 0
 			defer func() { acknowledged <- n }()
 			for ; n < 100; n++ {
-				args := []string{"--db=unix:" + w.socket(), "-t", "5", "add-ucast-remote", "ls0", commitMAC(round, n), lab.RemoteIP.String()}
+				args := []string{"--db=unix:" + w.socket(), "-t", "60", "add-ucast-remote", "ls0", commitMAC(round, n), lab.RemoteIP.String()}
 				if err := w.env.Command(w.ours().program, args...).Run(); err != nil {
 					return
 				}
@@ -333,7 +333,7 @@ func TestMonitorOption(t *testing.T) {
 		if now := pid(); now == first || now == 0 {
 			return fmt.Errorf("process %d", now)
 		}
-		return w.env.Command(w.ours().program, "--db=unix:"+w.socket(), "-t", "5", "list-ls").Run()
+		return w.env.Command(w.ours().program, "--db=unix:"+w.socket(), "-t", "60", "list-ls").Run()
 	})
 	stop()
 	w.env.Output(t, testenv.Program(t, "ovs-appctl"), "-t", filepath.Join(w.env.RunDir, "vtep.ctl"), "exit", "--cleanup")

@@ -26,7 +26,7 @@ import (
 func init() { runtime.LockOSThread() }
 
 // patience is how long anything may take to happen on a busy machine.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // world is a lab, and the VTEP under test in it.
 type world struct {

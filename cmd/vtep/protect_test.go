@@ -76,7 +76,7 @@ func (b *vtepBed) ports(n int) []string {
 
 // ctl is a command of the C vtep-ctl.
 func (b *vtepBed) ctl(db string, args ...string) *exec.Cmd {
-	return b.env.Command(testenv.Program(b.t, "vtep-ctl"), append([]string{"--db=" + db, "--timeout=20"}, args...)...)
+	return b.env.Command(testenv.Program(b.t, "vtep-ctl"), append([]string{"--db=" + db, "--timeout=60"}, args...)...)
 }
 
 func (b *vtepBed) mustCtl(db string, args ...string) string {

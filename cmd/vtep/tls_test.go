@@ -25,7 +25,7 @@ func TestTLS(t *testing.T) {
 	b := newVTEPBed(t, append(tlsArgs(server, trust), "--remote=pssl:0:127.0.0.1")...)
 	target := "ssl:127.0.0.1:" + b.ports(1)[0]
 	client := func(id testenv.Identity, ca string) (string, error) {
-		out, err := b.env.Command("ovsdb-client", append(tlsArgs(id, ca), "-vconsole:off", "--timeout=5", "list-dbs", target)...).CombinedOutput()
+		out, err := b.env.Command("ovsdb-client", append(tlsArgs(id, ca), "-vconsole:off", "--timeout=60", "list-dbs", target)...).CombinedOutput()
 		return string(out), err
 	}
 	if out, err := b.ctl(target, append(tlsArgs(nvc, trust), "add-ls", "ls0")...).CombinedOutput(); err != nil {
@@ -89,7 +89,7 @@ func TestTLSBootstrap(t *testing.T) {
 	_, port, _ := strings.Cut(readText(t, filepath.Join(b.env.LogDir, "ovsdb-server.log")), "listening on port ")
 	port, _, _ = strings.Cut(port, "\n")
 	list := func(id testenv.Identity) (string, error) {
-		out, err := b.env.Command("ovsdb-client", append(tlsArgs(id, "--ca-cert="+ours.File), "-vconsole:off", "--timeout=5",
+		out, err := b.env.Command("ovsdb-client", append(tlsArgs(id, "--ca-cert="+ours.File), "-vconsole:off", "--timeout=60",
 			"list-dbs", "ssl:127.0.0.1:"+port)...).CombinedOutput()
 		return string(out), err
 	}

@@ -59,7 +59,7 @@ func (r *rig) start(args ...string) (stdout, stderr string, status int) {
 // appctl asks the daemon by the real ovs-appctl.
 func (r *rig) appctl(args ...string) (string, error) {
 	r.Helper()
-	cmd := r.env.Command(testenv.Program(r, "ovs-appctl"), append([]string{"-t", r.name, "--timeout=20"}, args...)...)
+	cmd := r.env.Command(testenv.Program(r, "ovs-appctl"), append([]string{"-t", r.name, "--timeout=60"}, args...)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

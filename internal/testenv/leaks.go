@@ -11,12 +11,13 @@ import (
 )
 
 // leakDeadline is how long things may take to go away after a test.
-const leakDeadline = 10 * time.Second
+const leakDeadline = 30 * time.Second
 
 // NoLeaks fails the test if goroutines or file descriptors that it made outlive it. Call it
 // first, in a test that is not parallel.
 func NoLeaks(t testing.TB) {
 	t.Helper()
+	supervise(t) // what it opens stays
 	goroutinesBefore, filesBefore := goroutines(), files()
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -12,6 +12,7 @@ import (
 // that is left in it fails the test.
 func Netns(t testing.TB, name string) *namespace.Namespace {
 	t.Helper()
+	supervise(t)
 	Root(t)
 	n, err := namespace.Create(fmt.Sprintf("vt%d-%s", os.Getpid(), name))
 	if err != nil {

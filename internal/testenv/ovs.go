@@ -17,6 +17,7 @@ type Env struct {
 // OVS makes one for the test, and takes it away at its end.
 func OVS(t testing.TB) *Env {
 	t.Helper()
+	supervise(t)
 	if err := loadPrograms(Tree(t)); err != nil {
 		t.Fatalf("find the test programs: %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 // Program returns the path of a program that scripts/testdeps provides, or the machine.
 func Program(t testing.TB, name string) string {
 	t.Helper()
+	supervise(t)
 	dir := Tree(t)
 	if err := loadPrograms(dir); err != nil {
 		t.Fatalf("find the test programs: %v", err)
@@ -62,6 +63,7 @@ func loadPrograms(dir string) error {
 // the links that the build makes. The directory of VTEP_BIN is used instead when it is set.
 func Binary(t testing.TB) string {
 	t.Helper()
+	supervise(t)
 	dir, err := build(Tree(t))
 	if err != nil {
 		t.Fatalf("build the binary: %v", err)

@@ -19,7 +19,7 @@ func TestTLS(t *testing.T) {
 	d := newDatabaseOf(t, testenv.Program(t, "ovsdb-server"), hwvtep.SchemaText,
 		"--remote=pssl:0:127.0.0.1", "--private-key="+id.Key, "--certificate="+id.Cert, "--ca-cert="+ca.File, "--log-file")
 	var port [][]byte
-	for deadline := time.Now().Add(20 * time.Second); port == nil; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); port == nil; time.Sleep(10 * time.Millisecond) {
 		log, err := os.ReadFile(filepath.Join(d.env.LogDir, "ovsdb-server.log"))
 		if err != nil {
 			t.Fatal(err)

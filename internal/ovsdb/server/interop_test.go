@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -29,6 +30,32 @@ func run(env []string, program string, args ...string) string {
 		status = err.Error()
 	}
 	return fmt.Sprintf("%s[%s]", out, status)
+}
+
+// runUntil runs a program until the line of its output that has the word, and ends it then.
+func runUntil(t *testing.T, word, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		text.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), word) {
+			break
+		}
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if !strings.Contains(text.String(), word) {
+		t.Errorf("%q ended without %q: %s", args, word, &text)
+	}
+	return text.String()
 }
 
 // unordered brings what has no order of its own, lines and members of JSON objects, into
@@ -64,7 +91,7 @@ func TestVtepCtl(t *testing.T) {
 		args := strings.Fields(line)
 		var got [2]string
 		for i, p := range []*process{ours, theirs} {
-			out := run(env, program, append([]string{"-vconsole:off", "--db=unix:" + p.socket, "--timeout=20"}, args...)...)
+			out := run(env, program, append([]string{"-vconsole:off", "--db=unix:" + p.socket, "--timeout=60"}, args...)...)
 			got[i] = unordered(out)
 		}
 		if got[0] != got[1] {
@@ -82,21 +109,25 @@ func TestOvsdbClient(t *testing.T) {
 		{"transact", `["hardware_vtep",{"op":"insert","table":"Logical_Switch","row":{"name":"ls0","tunnel_key":7}}]`},
 		{"transact", `["hardware_vtep",{"op":"insert","table":"Logical_Switch","row":{"name":"ls0"}}]`},
 		{"dump"}, {"dump", "_Server", "Database", "name", "model", "leader"},
-		{"--timeout=1", "monitor", "hardware_vtep", "Logical_Switch"},
-		{"--timeout=1", "monitor-cond-since", "hardware_vtep", "x", "Logical_Switch"},
 		{"needs-conversion", filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema")},
 		{"backup"}, {"query", `["hardware_vtep",{"op":"select","table":"Logical_Switch","where":[],"columns":["name"]}]`},
-		{"wait", "hardware_vtep", "connected"}, {"lock", "x", "--timeout=1"},
+		{"wait", "hardware_vtep", "connected"},
+		// These go on until they are ended: when they have said the first word that each is for.
+		{"monitor", "hardware_vtep", "Logical_Switch"}, {"monitor-cond", "hardware_vtep", "[true]", "Logical_Switch"},
+		{"monitor-cond-since", "hardware_vtep", "[true]", "Logical_Switch"}, {"lock", "x"},
 	} {
 		var got [2]string
 		for i, p := range []*process{ours, theirs} {
-			command, rest := args[0], args[1:]
-			options := []string{"-vconsole:off"}
-			if strings.HasPrefix(command, "--") {
-				options = append(options, command)
-				command, rest = rest[0], rest[1:]
+			arguments := append([]string{"-vconsole:off", args[0], "unix:" + p.socket}, args[1:]...)
+			out := ""
+			switch args[0] {
+			case "monitor", "monitor-cond", "monitor-cond-since":
+				out = runUntil(t, "ls0", program, arguments...)
+			case "lock":
+				out = runUntil(t, "locked", program, arguments...)
+			default:
+				out = run(os.Environ(), program, arguments...)
 			}
-			out := run(os.Environ(), program, append(append(options, command, "unix:"+p.socket), rest...)...)
 			got[i] = unordered(strings.ReplaceAll(out, p.socket, "SOCKET"))
 		}
 		if got[0] != got[1] {

@@ -85,7 +85,7 @@ func TestLinearizable(t *testing.T) {
 		}()
 	}
 	done.Wait()
-	if got := porcupine.CheckOperationsTimeout(registerModel, history, patience); got != porcupine.Ok {
+	if got := porcupine.CheckOperationsTimeout(registerModel, history, 0); got != porcupine.Ok {
 		t.Errorf("%d operations: %v", len(history), got)
 	}
 }

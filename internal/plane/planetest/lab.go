@@ -14,7 +14,7 @@ import (
 )
 
 // deadline is how long a plane may take for what it does by itself.
-const deadline = 20 * time.Second
+const deadline = 60 * time.Second
 
 var broadcastMAC = intent.MAC{255, 255, 255, 255, 255, 255}
 

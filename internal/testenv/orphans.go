@@ -1,0 +1,67 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// ownerVariable is in the environment of every process that the tests of one package start,
+// and of all that those start: by it they are found whatever they are detached from.
+const ownerVariable = "VTEP_TEST_OWNER"
+
+// reaper waits for the end of its standard input, and then kills what has the given variable
+// in its environment, until there is nothing any more.
+const reaper = `cat >/dev/null
+while :; do
+	found=
+	for e in /proc/[0-9]*/environ; do
+		if grep -qz "^$1\$" "$e" 2>/dev/null; then
+			pid=${e#/proc/}
+			kill -9 "${pid%/environ}" 2>/dev/null && found=1
+		fi
+	done
+	[ -n "$found" ] || exit 0
+	sleep 0.1
+done`
+
+var (
+	superviseOnce sync.Once
+	superviseErr  error
+	alive         *os.File // closed by the kernel when the process ends, however it does
+)
+
+// supervise sees to it that no process outlives the tests, also when they fail, come to the
+// end of their time, or are killed: then no cleanup of theirs is run.
+func supervise(t testing.TB) {
+	t.Helper()
+	superviseOnce.Do(func() { superviseErr = startReaper() })
+	if superviseErr != nil {
+		t.Fatalf("start the supervisor of the tests: %v", superviseErr)
+	}
+}
+
+func startReaper() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	alive = w
+	owner := fmt.Sprintf("%d.%d", os.Getpid(), time.Now().UnixNano())
+	cmd := exec.Command("/bin/sh", "-c", reaper, "sh", ownerVariable+"="+owner)
+	cmd.Stdin = r
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // not to end with a group that is interrupted
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := cmd.Process.Release(); err != nil {
+		return err
+	}
+	return os.Setenv(ownerVariable, owner)
+}
