@@ -65,6 +65,14 @@ type Plane interface {
 	Destroy(ctx context.Context) error
 }
 
+// Watcher is a Plane that can tell of single frames. Of others the agent hears no sooner than
+// with its next Sweep.
+type Watcher interface {
+	// Watch has the next frame of each of these learned MACs told by an Event{Kind: Seen}, once.
+	// Keys of MACs that are not learned are no error.
+	Watch(ctx context.Context, keys []intent.MACKey) error
+}
+
 // Nobody is the Physical row of forwarding that was disowned.
 var Nobody = intent.SwitchID{0: 0xff, 15: 0xff}
 

@@ -66,6 +66,7 @@ func (p *Plane) learned(b []byte) {
 		p.lookSoon()
 		return
 	}
+	p.unwatch(vtepMacKey{Bd: bd, Mac: [6]byte(b[4:10])})
 	if s, ok := p.sighting(bd, [6]byte(b[4:10]), slot, gen); ok {
 		p.queue.add(plane.Event{Kind: plane.Seen, Sighting: s})
 	}
@@ -176,6 +177,7 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 
 // forget deletes one learned MAC and gives its places back.
 func (p *Plane) forget(k vtepMacKey) error {
+	p.unwatch(k)
 	var l vtepLocal
 	if err := p.objs.Locals.LookupAndDelete(&k, &l); err != nil {
 		if isMissing(err) {

@@ -25,6 +25,7 @@ const (
 	configAnySource = 1 << iota
 	configDirectEncap
 	configDirectDecap
+	configWatched
 )
 
 // Kinds of flood sets, as enum flood_kind.

@@ -195,6 +195,9 @@ func (p *Plane) writeSettings() error {
 	if p.directIn() {
 		s.Flags |= configDirectDecap
 	}
+	if len(p.watched) > 0 {
+		s.Flags |= configWatched
+	}
 	if s == p.settings {
 		return nil
 	}

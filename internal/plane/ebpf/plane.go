@@ -114,11 +114,12 @@ type Plane struct {
 	checked      time.Time           // when attachments were last looked at
 	rechecker    *time.Timer         // looks at them again; nil: there are no ports
 
-	leaving   []int        // ifindexes to detach from
-	idlePeers []*peer      // whose last user went
-	ways      map[int]bool // devices by which peers are reached
-	rerouted  bool         // underlay devices may not be those by which peers are reached
-	stale     bool         // some learned MACs may be on bindings that have gone
+	leaving   []int                   // ifindexes to detach from
+	idlePeers []*peer                 // whose last user went
+	ways      map[int]bool            // devices by which peers are reached
+	rerouted  bool                    // underlay devices may not be those by which peers are reached
+	stale     bool                    // some learned MACs may be on bindings that have gone
+	watched   map[vtepMacKey]struct{} // see Watch
 
 	settings vtepSettings // as written last
 	physical intent.SwitchID

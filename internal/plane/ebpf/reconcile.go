@@ -39,7 +39,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.detachStrangers(have.devices), p.pins.prune(), p.recount())
+	return errors.Join(p.detachStrangers(have.devices), p.pins.prune(), p.recount(), p.clearWatched())
 }
 
 // whole is the delta from nothing to s.

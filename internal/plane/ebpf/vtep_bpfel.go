@@ -178,6 +178,7 @@ const (
 	vtepMapSwitches      = "switches"
 	vtepMapTold          = "told"
 	vtepMapTunnelDrops   = "tunnel_drops"
+	vtepMapWatched       = "watched"
 	vtepProgVtepOverlay  = "vtep_overlay"
 	vtepProgVtepPort     = "vtep_port"
 	vtepProgVtepProbe    = "vtep_probe"
@@ -256,6 +257,7 @@ type vtepMapSpecs struct {
 	Switches    *ebpf.MapSpec `ebpf:"switches"`
 	Told        *ebpf.MapSpec `ebpf:"told"`
 	TunnelDrops *ebpf.MapSpec `ebpf:"tunnel_drops"`
+	Watched     *ebpf.MapSpec `ebpf:"watched"`
 }
 
 // vtepVariableSpecs contains global variables before they are loaded into the kernel.
@@ -304,6 +306,7 @@ type vtepMaps struct {
 	Switches    *ebpf.Map `ebpf:"switches"`
 	Told        *ebpf.Map `ebpf:"told"`
 	TunnelDrops *ebpf.Map `ebpf:"tunnel_drops"`
+	Watched     *ebpf.Map `ebpf:"watched"`
 }
 
 func (m *vtepMaps) Close() error {
@@ -328,6 +331,7 @@ func (m *vtepMaps) Close() error {
 		m.Switches,
 		m.Told,
 		m.TunnelDrops,
+		m.Watched,
 	)
 }
 

@@ -14,6 +14,10 @@ func (f *Fabric) learn(key intent.MACKey, at intent.BindingKey) {
 	s := f.learned[key]
 	if s != nil && s.at == at {
 		s.seen = now
+		if s.watched {
+			s.watched = false
+			f.emit(plane.Event{Kind: plane.Seen, Sighting: plane.Sighting{Key: key, At: at}})
+		}
 		return
 	}
 	if limit := f.installed.Ports[at.Port].MACLimit; limit > 0 &&
@@ -28,7 +32,7 @@ func (f *Fabric) learn(key intent.MACKey, at intent.BindingKey) {
 		return
 	}
 	f.unlearn(key)
-	f.learned[key] = &station{at, now}
+	f.learned[key] = &station{at: at, seen: now}
 	f.onPort[at.Port]++
 }
 

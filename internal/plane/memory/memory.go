@@ -55,8 +55,9 @@ type Fabric struct {
 }
 
 type station struct {
-	at   intent.BindingKey
-	seen time.Time
+	at      intent.BindingKey
+	seen    time.Time
+	watched bool // its next frame is to be told of
 }
 
 // New returns a Fabric without devices, that forwards nothing.

@@ -219,6 +219,21 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 	return nil
 }
 
+// Watch implements plane.Watcher.
+func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
+	unlock, err := p.use()
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	defer unlock()
+	for _, key := range keys {
+		if s := p.fabric.learned[key]; s != nil {
+			s.watched = true
+		}
+	}
+	return nil
+}
+
 // Stats implements plane.Plane.
 func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 	unlock, err := p.use()

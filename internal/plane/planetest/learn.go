@@ -2,6 +2,7 @@ package planetest
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -180,4 +181,66 @@ func missingDevice(l *lab) {
 	l.fromPort("p1", f, toPort("p0", f))
 	f = l.frame(2, station(1), 5)
 	l.fromPort("p1", f, toPort("p0", f.withTags()))
+}
+
+// watch is for planes that can tell of single frames.
+func watch(l *lab) {
+	watcher, ok := l.plane.(plane.Watcher)
+	if !ok {
+		return
+	}
+	l.apply(usual)
+	one, two := intent.MACKey{Switch: red, MAC: station(1)}, intent.MACKey{Switch: red, MAC: station(2)}
+	speak := func(port string, n byte) {
+		l.Helper()
+		f := l.frame(n, station(21))
+		l.fromPort(port, f, toTunnel(tunnel(0, redVNI), f))
+	}
+	speak("p0", 1)
+	l.seen(one, at("p0", 0))
+	speak("p1", 2)
+	l.seen(two, at("p1", 0))
+	unknown := intent.MACKey{Switch: red, MAC: station(99)}
+	for range 2 { // once for each time
+		if err := watcher.Watch(context.Background(), []intent.MACKey{one, unknown}); err != nil {
+			l.Fatalf("watch: %v", err)
+		}
+		speak("p1", 2)
+		l.untold(one)
+		l.untold(two)
+		speak("p0", 1)
+		l.seen(one, at("p0", 0))
+		speak("p0", 1)
+		l.untold(one)
+	}
+	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{one: at("p0", 0), two: at("p1", 0)})
+
+	// What is watched may be forgotten, and is then new.
+	if err := watcher.Watch(context.Background(), []intent.MACKey{one}); err != nil {
+		l.Fatalf("watch: %v", err)
+	}
+	if err := l.plane.Forget(context.Background(), []intent.MACKey{one}); err != nil {
+		l.Fatalf("forget: %v", err)
+	}
+	speak("p0", 1)
+	l.seen(one, at("p0", 0))
+	speak("p0", 1)
+	l.untold(one)
+}
+
+// untold checks that nothing was told of a MAC: what comes next is told of another one.
+func (l *lab) untold(key intent.MACKey) {
+	l.Helper()
+	f := l.frame(60, station(21))
+	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
+	next := intent.MACKey{Switch: red, MAC: station(60)}
+	l.event(fmt.Sprintf("seen %v", next), func(e plane.Event) bool {
+		if e.Kind == plane.Seen && e.Sighting.Key == key {
+			l.Errorf("told of %v, which nobody has asked for", key)
+		}
+		return e.Kind == plane.Seen && e.Sighting.Key == next
+	})
+	if err := l.plane.Forget(context.Background(), []intent.MACKey{next}); err != nil {
+		l.Fatalf("forget: %v", err)
+	}
 }

@@ -108,6 +108,7 @@ var cases = []testCase{
 	{"learning ignores", learningIgnores, true},
 	{"move", move, true},
 	{"forget", forget, true},
+	{"watch", watch, true},
 	{"port limit", portLimit, true},
 
 	{"remote unicast", remoteUnicast, false},

@@ -146,6 +146,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 
 static __always_inline void learn(struct mac_key *key, __u32 slot, __u32 gen)
 {
+	struct settings *cfg;
 	struct local *l;
 	__u64 now;
 
@@ -160,4 +161,8 @@ static __always_inline void learn(struct mac_key *key, __u32 slot, __u32 gen)
 	now = bpf_ktime_get_coarse_ns();
 	if (now - l->seen > SECOND)
 		l->seen = now;
+	cfg = get_config();
+	if (cfg && cfg->flags & CONFIG_WATCHED && bpf_map_lookup_elem(&watched, key) &&
+	    !bpf_map_delete_elem(&watched, key)) // of several CPUs one tells
+		tell(key, slot, gen);
 }

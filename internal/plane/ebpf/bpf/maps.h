@@ -5,7 +5,7 @@
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events
-//   both      quotas (atomic adds through a memory map on the agent's side)
+//   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //
 // Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go).
 //
@@ -28,6 +28,7 @@ enum config_flags {
 	CONFIG_ANY_SOURCE = 1 << 0,    // decaps entries with ip 0 count too
 	CONFIG_DIRECT_ENCAP = 1 << 1,  // encapsulate in the program where possible
 	CONFIG_DIRECT_DECAP = 1 << 2,  // decapsulate in the program where possible
+	CONFIG_WATCHED = 1 << 3,       // there may be something in watched
 };
 
 struct settings {
@@ -194,6 +195,16 @@ struct {
 	__type(value, struct local);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } locals SEC(".maps");
+
+// Learned MACs of whose next frame the agent wants to be told.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mac_key);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} watched SEC(".maps");
 
 // How many MACs a port (index 0: all ports) has learned and may learn.
 struct quota {
