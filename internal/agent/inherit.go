@@ -44,12 +44,14 @@ func (a *Agent) settleInheritance(ctx context.Context) {
 	now := time.Now()
 	var elsewhere []intent.MACKey
 	for key := range a.table.All() {
-		if a.compiler.Elsewhere(key) {
+		// A learned MAC without row was hidden.
+		if a.compiler.Elsewhere(key) || a.compiler.Claimed(key) && !a.reporter.HasRow(key) {
 			elsewhere = append(elsewhere, key)
 		}
 	}
 	for _, key := range elsewhere {
-		a.giveUp(now, key)
+		a.yield(now, key)
 	}
 	a.flushForget(ctx)
+	a.flushWatch(ctx)
 }

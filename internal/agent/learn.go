@@ -59,6 +59,7 @@ func (a *Agent) sight(now time.Time, s plane.Sighting) {
 		return
 	}
 	r := a.table.Sight(now.Add(-s.Idle), s.Key, s.At)
+	a.heard(now.Add(-s.Idle), s.Key)
 	switch r.Verdict {
 	case fdb.New:
 		a.touch(s.Key)

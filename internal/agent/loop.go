@@ -106,6 +106,9 @@ func (a *Agent) nextTimer() time.Time {
 		sooner(a.adopted.Add(a.agingOrDefault()))
 	}
 	sooner(a.moves.next)
+	if len(a.moves.hidden) > 0 && a.known {
+		sooner(a.swept.Add(hiddenPause))
+	}
 	if a.lost {
 		sooner(a.swept.Add(lostPause))
 	}
@@ -131,7 +134,7 @@ func (a *Agent) timers(ctx context.Context) {
 	if at, ok := a.table.NextExpiry(); ok && !now.Before(later(at, a.swept.Add(a.sweepPeriod()))) {
 		a.age(ctx, now)
 	}
-	if a.lost && !now.Before(a.swept.Add(lostPause)) {
+	if a.lost && !now.Before(a.swept.Add(lostPause)) || len(a.moves.hidden) > 0 && !now.Before(a.swept.Add(hiddenPause)) {
 		a.sweep(ctx, now)
 	}
 	if !a.adopted.IsZero() && !now.Before(a.adopted.Add(a.agingOrDefault())) {

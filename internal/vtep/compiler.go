@@ -56,8 +56,9 @@ type Compiler struct {
 
 	inherited sticky // for the next one
 	liveness  map[netip.Addr]Liveness
-	learned   Learned         // nil: nothing is
-	moved     []intent.MACKey // see TakeMoved
+	learned   Learned                    // nil: nothing is
+	adopted   map[intent.MACKey]struct{} // the reporter's
+	moved     []intent.MACKey            // see TakeMoved
 
 	// for the reporter, since it last looked
 	activity   map[intent.SwitchID]bool // switches that became active, or ceased to be

@@ -100,6 +100,32 @@ func (r *Reporter) unadopt(key intent.MACKey) {
 	delete(r.adopted, key)
 }
 
+// Hide has the row of a learned MAC go: an NVC has placed it behind a peer. Unhide has it come
+// back: a frame of it was seen since.
+func (r *Reporter) Hide(key intent.MACKey) {
+	r.hidden[key] = struct{}{}
+	r.unadopt(key)
+}
+
+// Unhide takes Hide back.
+func (r *Reporter) Unhide(key intent.MACKey) {
+	delete(r.hidden, key)
+	r.todo.macs[key] = struct{}{}
+}
+
+// UnadoptMAC is Unadopt for one MAC.
+func (r *Reporter) UnadoptMAC(key intent.MACKey) {
+	if _, ok := r.adopted[key]; ok {
+		r.unadopt(key)
+	}
+}
+
+// HasRow says whether there is a row of ours for a MAC.
+func (r *Reporter) HasRow(key intent.MACKey) bool {
+	_, ok := r.macs[key.Switch][key.MAC]
+	return ok
+}
+
 // UnadoptElsewhere is Unadopt for the MACs that other switches of the database have, too.
 func (r *Reporter) UnadoptElsewhere() {
 	for key := range r.adopted {
@@ -115,7 +141,8 @@ func (r *Reporter) wantMAC(key intent.MACKey) bool {
 		return false
 	}
 	if _, learned := r.learned.Get(key); learned {
-		return true
+		_, hidden := r.hidden[key]
+		return !hidden
 	}
 	_, adopted := r.adopted[key]
 	return adopted

@@ -35,6 +35,7 @@ type Reporter struct {
 	macs     map[intent.SwitchID]map[intent.MAC]localMAC
 	spare    map[intent.MACKey][]localMAC         // our rows beside those in macs, for the same MAC
 	mcasts   map[intent.SwitchID]map[UUID]UUID    // unknown-dst rows of anybody: their locator sets
+	hidden   map[intent.MACKey]struct{}           // learned, but not to be told of; see Hide
 	adopted  map[intent.MACKey]struct{}           // rows of an earlier process, not learned again yet
 	counters map[intent.BindingKey]plane.Counters // as last read
 	base     map[intent.BindingKey]plane.Counters // to add to what is read, so that nothing counts back
@@ -117,13 +118,14 @@ const maxPart = 5000
 
 // NewReporter returns a reporter beside c, whose rows it shares.
 func NewReporter(c *Compiler, learned Learned) *Reporter {
-	return &Reporter{
+	r := &Reporter{
 		c:        c,
 		learned:  learned,
 		own:      map[netip.Addr]bool{},
 		macs:     map[intent.SwitchID]map[intent.MAC]localMAC{},
 		spare:    map[intent.MACKey][]localMAC{},
 		mcasts:   map[intent.SwitchID]map[UUID]UUID{},
+		hidden:   map[intent.MACKey]struct{}{},
 		adopted:  map[intent.MACKey]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
@@ -133,6 +135,8 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		todo:     newWork(),
 		pending:  newWork(),
 	}
+	c.adopted = r.adopted
+	return r
 }
 
 // Update takes the rows that changed. It comes after the Update of the Compiler, with the same

@@ -139,19 +139,29 @@ func (c *Compiler) unicastChanged(before, after *macRow) {
 	}
 	if after != nil {
 		c.addUnicast(after)
-		if after.rank == rankLocal && (before == nil || before.mac != after.mac || before.ls != after.ls) {
+		if before == nil || before.mac != after.mac || before.ls != after.ls {
 			c.noteMove(after)
 		}
 	}
 }
 
-// noteMove notes that another switch of the database has learned a MAC that is learned here.
+// noteMove notes that another switch of the database has learned, or an NVC has placed behind a
+// peer, a MAC that is learned here.
 func (c *Compiler) noteMove(r *macRow) {
 	mac, err := intent.ParseMAC(r.mac)
 	key := intent.MACKey{Switch: switchID(r.ls), MAC: mac}
-	if err == nil && c.othersLocator(r.locator) && c.isLearned(key) {
+	if err != nil || r.rank == rankLocal && !c.othersLocator(r.locator) || r.rank == rankRemote && !c.leadsAway(r.locator) {
+		return
+	}
+	if c.isLearned(key) || c.isAdopted(key) {
 		c.moved = append(c.moved, key)
 	}
+}
+
+// leadsAway says whether a locator is one of a peer.
+func (c *Compiler) leadsAway(id UUID) bool {
+	addr := c.addrOf(id)
+	return addr.IsValid() && !c.scope.ownIPs[addr]
 }
 
 // othersLocator says whether a row of a Local table with this locator is of another switch of
@@ -294,6 +304,11 @@ func (c *Compiler) learnedAt(key intent.MACKey) (intent.BindingKey, bool) {
 	return c.learned.Get(key)
 }
 
+func (c *Compiler) isAdopted(key intent.MACKey) bool {
+	_, ok := c.adopted[key]
+	return ok
+}
+
 // LearnedChanged notes that a MAC was learned, has moved, or was forgotten. When the answer is
 // true the State or a doubt depends on it: Refresh is to be called.
 func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
@@ -314,8 +329,18 @@ func (c *Compiler) Elsewhere(key intent.MACKey) bool {
 	return slices.ContainsFunc(ls.macs[key.MAC].rows, candidate.weak)
 }
 
-// TakeMoved returns the MACs, learned on our ports, that other switches of the database have
-// newly learned since the last call.
+// Claimed says whether an NVC has placed the MAC behind a peer.
+func (c *Compiler) Claimed(key intent.MACKey) bool {
+	ls := c.switches[key.Switch]
+	if ls == nil || ls.macs[key.MAC] == nil {
+		return false
+	}
+	return slices.ContainsFunc(ls.macs[key.MAC].rows, func(r candidate) bool { return r.rank == rankRemote && c.leadsAway(r.to) })
+}
+
+// TakeMoved returns the MACs, learned on our ports or with Local rows of an earlier process, that
+// since the last call other switches of the database have learned, or an NVC has placed behind a
+// peer.
 func (c *Compiler) TakeMoved() []intent.MACKey {
 	moved := c.moved
 	c.moved = nil
