@@ -23,6 +23,7 @@ import (
 	"github.com/vtep/vtep/internal/plane/ebpf"
 	"github.com/vtep/vtep/internal/plane/memory"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // withdrawTimeout bounds how long the database is waited for when a VTEP is taken down.
@@ -34,6 +35,7 @@ type vtepRun struct {
 	d        *daemon.Daemon
 	log      *slog.Logger
 	problems *problem.Set
+	trim     *trim.Trimmer
 
 	// The command line.
 	name            string // of the physical switch
@@ -79,6 +81,7 @@ func (r *vtepRun) main(args []string) int {
 	r.log = r.d.Logger("vtep")
 	r.d.KeepsUser = "the dataplane needs the rights of root all the time"
 	r.problems = problem.NewSet(r.d.Logger("problem"))
+	r.trim = trim.New(nil)
 	r.registerControl()
 	names, err := daemon.Parse(args, append(r.options(), r.d.Options()...))
 	switch {
@@ -287,7 +290,7 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 			Lock: lock,
 			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
 			Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
-			Suspect: r.suspect, Accept: r.acceptDB,
+			Suspect: r.suspect, Accept: r.acceptDB, Trim: r.trim,
 		})
 		r.agent.Store(a)
 		if err = a.Run(r.d.Context()); r.d.Cleanup() {

@@ -22,6 +22,7 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/trim"
 	"github.com/vtep/vtep/internal/vtep"
 )
 
@@ -59,6 +60,8 @@ type Options struct {
 	Logger *slog.Logger // nil: discard
 	// Problems gets what is wrong with rows and in the dataplane. Nil: one of the agent's own.
 	Problems *problem.Set
+	// Trim is told when a lot of memory became free. Nil: nobody is.
+	Trim *trim.Trimmer
 }
 
 // Agent runs one VTEP.

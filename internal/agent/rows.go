@@ -43,7 +43,11 @@ func (a *Agent) take(ctx context.Context) {
 		a.applyState(ctx, d)
 		a.flushForget(ctx)
 	}
+	a.opts.Trim.Note(bytesPerRow * delta.Len())
 }
+
+// bytesPerRow is about how much memory becomes free by compiling a changed row.
+const bytesPerRow = 1 << 10
 
 // begin is called once, when the database has what the options ask for. A switch that is made
 // only then must not take down what an earlier process has left.
@@ -59,6 +63,7 @@ func (a *Agent) begin(ctx context.Context) {
 		return
 	}
 	a.applyState(ctx, nil)
+	a.opts.Trim.Soon()
 	a.awaitAdopted()
 }
 

@@ -36,13 +36,14 @@ var groups = []group{
 	{
 		name:     "engines",
 		packages: []string{"internal/ovsdb/db", "internal/ovsdb/storage", "internal/ovsdb/server", "internal/ovsdb/idl"},
-		may:      []string{"protocols", "engines"},
+		may:      []string{"protocols", "engines", "trim"},
 		modules:  []string{sys, "golang.org/x/sync"},
 	},
 	{name: "rows", packages: []string{"internal/hwvtep", "internal/hwvtep/gen"}, may: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops"}},
 	{name: "domain", packages: []string{"internal/intent"}},
 	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
 	{name: "problem", packages: []string{"internal/problem"}},
+	{name: "trim", packages: []string{"internal/trim"}},
 	{
 		name: "domain", packages: []string{"internal/vtep"}, // values of OVSDB through hwvtep only
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane", "problem"},
@@ -60,7 +61,7 @@ var groups = []group{
 	{
 		name: "agent", packages: []string{"internal/agent"}, // never a concrete plane
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
-			"internal/ovsdb", "problem"},
+			"internal/ovsdb", "problem", "trim"},
 	},
 	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},
 	{

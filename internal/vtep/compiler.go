@@ -50,6 +50,7 @@ type Compiler struct {
 	peers       map[netip.Addr]int // by how many (switch, tunnel) want them
 
 	problems problems
+	rooms    rooms
 	dirty    dirty
 	lastSeq  uint64
 	sticky   sticky // during a rebuild
@@ -79,6 +80,11 @@ type ledgers struct {
 func (l *ledgers) setQuiet(quiet bool) {
 	l.ports.quiet, l.switches.quiet, l.bindings.quiet = quiet, quiet, quiet
 	l.unicast.quiet, l.floods.quiet, l.decap.quiet = quiet, quiet, quiet
+}
+
+// rooms are those of the Compiler's maps that may be large.
+type rooms struct {
+	switches, locators, byAddr, claims, peers, sets, setUsers, standing, told room
 }
 
 // dirty is what the next stages have to look at.
@@ -128,6 +134,7 @@ func (c *Compiler) reset() {
 	c.claims = map[intent.Tunnel]*claim{}
 	c.peers = map[netip.Addr]int{}
 	c.problems.restart()
+	c.rooms = rooms{}
 	c.dirty = dirty{
 		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil,
 		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
@@ -297,12 +304,33 @@ func (c *Compiler) settle() {
 	for key := range c.dirty.groups {
 		c.forgetUnused(key.Switch)
 	}
+	c.fit()
 	empty(&c.dirty.shown)
 	if clear(c.dirty.macs); cap(c.dirty.macs) > 1024 {
 		c.dirty.macs = nil
 	}
 	c.dirty.macs = c.dirty.macs[:0]
 	empty(&c.dirty.groups)
+}
+
+// fit gives memory back after much has gone.
+func (c *Compiler) fit() {
+	s, l := c.state, &c.ledgers
+	l.ports.fit(&s.Ports)
+	l.switches.fit(&s.Switches)
+	l.bindings.fit(&s.Bindings)
+	l.unicast.fit(&s.Unicast)
+	l.floods.fit(&s.Floods)
+	l.decap.fit(&s.Decap)
+	fit(&c.switches, &c.rooms.switches)
+	fit(&c.locators, &c.rooms.locators)
+	fit(&c.byAddr, &c.rooms.byAddr)
+	fit(&c.claims, &c.rooms.claims)
+	fit(&c.peers, &c.rooms.peers)
+	fit(&c.sets, &c.rooms.sets)
+	fit(&c.setUsers, &c.rooms.setUsers)
+	fit(&c.problems.standing, &c.rooms.standing)
+	fit(&c.problems.told, &c.rooms.told)
 }
 
 func (c *Compiler) forgetUnused(id intent.SwitchID) {

@@ -1,12 +1,49 @@
 package vtep
 
-import "github.com/vtep/vtep/internal/intent"
+import (
+	"maps"
+
+	"github.com/vtep/vtep/internal/intent"
+)
 
 // ledger edits one map of a State and remembers how it was when the edits began.
 type ledger[K comparable, V any] struct {
 	now    map[K]V
 	before map[K]*V // the keys that were touched; nil: the key was not there
 	quiet  bool     // remember nothing: whoever edits knows better how it was
+	room   room     // of now
+}
+
+// room keeps a map from having much more memory than it needs: it gives none back by itself.
+type room struct{ most int }
+
+// roomyMap is the number of keys up to which a map keeps its memory.
+const roomyMap = 4096
+
+// tooMuch says whether a map that has n keys now is to be copied into less memory.
+func (r *room) tooMuch(n int) bool {
+	r.most = max(r.most, n)
+	if r.most <= roomyMap || n > r.most/4 {
+		return false
+	}
+	r.most = n
+	return true
+}
+
+// fit copies m if it has too much memory.
+func fit[K comparable, V any](m *map[K]V, r *room) {
+	if !r.tooMuch(len(*m)) {
+		return
+	}
+	fitting := make(map[K]V, len(*m))
+	maps.Copy(fitting, *m)
+	*m = fitting
+}
+
+// fit does so with the map of the ledger, which is *m.
+func (l *ledger[K, V]) fit(m *map[K]V) {
+	fit(m, &l.room)
+	l.now = *m
 }
 
 func newLedger[K comparable, V any](m map[K]V) ledger[K, V] {

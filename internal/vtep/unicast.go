@@ -206,7 +206,9 @@ func (c *Compiler) removeUnicast(r *macRow) {
 	e.rows = removeCandidate(e.rows, candidate{r.rank, r.id, r.locator})
 	key := intent.MACKey{Switch: ls.id, MAC: mac}
 	if l := c.locators[r.locator]; l != nil && !leadTo(e.rows, r.locator) {
-		delete(l.macs, key)
+		if delete(l.macs, key); len(l.macs) == 0 {
+			l.macs = nil
+		}
 		c.forgetLocator(r.locator)
 	}
 	c.mark(ls, mac, e)
@@ -284,7 +286,9 @@ func (c *Compiler) settleMACs() {
 		c.doubtMAC(key, ls, e)
 		c.setRest(ls, &e.rest, c.restOfMAC(ls, e, arps))
 		if !placed && len(e.rows) == 0 && (len(arps) == 0 || !ls.active) {
-			delete(ls.macs, key.MAC)
+			if delete(ls.macs, key.MAC); len(ls.macs) == 0 {
+				ls.macs = map[intent.MAC]*macEntry{}
+			}
 		}
 	}
 }

@@ -25,6 +25,15 @@ type Delta struct {
 // Empty reports whether there is neither a difference nor a Reset.
 func (d *Delta) Empty() bool { return !d.Reset && len(d.Tables) == 0 }
 
+// Len returns the number of rows that differ.
+func (d *Delta) Len() int {
+	n := 0
+	for _, rows := range d.Tables {
+		n += len(rows)
+	}
+	return n
+}
+
 // Rows yields the old and the new form of the rows of a table that differ.
 func (d *Delta) Rows(table string) iter.Seq2[*ovsdb.Row, *ovsdb.Row] {
 	return func(yield func(*ovsdb.Row, *ovsdb.Row) bool) {

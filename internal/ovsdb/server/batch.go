@@ -59,7 +59,7 @@ func (b *batch) commit() {
 			d.commits++
 			d.logChanges(o.changes)
 			d.history.add(o.changes, held, d.db.Atoms())
-			d.srv.trim.note(held)
+			d.srv.trim.Note(held)
 			d.monitors.publish(o.changes, d.history.last)
 			d.notifyManagers(o.changes)
 			d.notifyFollowers(o.changes)
@@ -82,7 +82,7 @@ func (b *batch) answer(o *outcome, err error) {
 		o.results = db.AppendCommitError(o.results, ovsdb.IOError(err, "the transaction could not be made durable"))
 	}
 	text := appendReply(make([]byte, 0, len(o.results)+len(o.id)+40), o.id, o.results, o.refused)
-	b.base.srv.trim.note(o.size)
+	b.base.srv.trim.Note(o.size)
 	b.base.reply(o.sess, text, o.queued, o.size)
 }
 

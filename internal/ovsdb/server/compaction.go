@@ -46,7 +46,7 @@ func (d *database) startCompaction(done func(error)) {
 		case err != nil:
 			d.log.Warn("compaction failed", "err", err)
 		case d.srv.trimCompacted.Load():
-			d.srv.trim.soon()
+			d.srv.trim.Soon()
 		}
 	}
 	if d.file == nil {

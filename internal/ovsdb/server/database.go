@@ -147,7 +147,7 @@ func (d *database) attend() {
 // send queues a message for a session; flush sends it. So what a batch has for one peer goes
 // out together.
 func (d *database) send(s *session, pieces ...[]byte) {
-	d.srv.trim.notePieces(pieces)
+	d.srv.trim.NoteAll(pieces)
 	if first, _ := s.conn.Queue(pieces...); first {
 		d.unsent = append(d.unsent, s.conn)
 	}

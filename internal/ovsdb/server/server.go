@@ -16,6 +16,7 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/storage"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // Options configure a Server. The zero Options are those of a server without TLS.
@@ -38,7 +39,8 @@ type Options struct {
 	// NetworkOnly ignores remotes in database columns that are no TCP or TLS targets: whoever
 	// may write there must not make sockets in the file system.
 	NetworkOnly bool
-	FS          storage.FS // nil: the operating system's
+	FS          storage.FS    // nil: the operating system's
+	Trim        *trim.Trimmer // gives memory back to the system; nil: one of the server's own
 }
 
 // Server serves databases to clients.
@@ -50,7 +52,7 @@ type Server struct {
 	intake  *intake
 	catalog *database
 	remotes *remotes
-	trim    *trimmer
+	trim    *trim.Trimmer
 
 	tls           atomic.Pointer[stream.TLS]
 	noMonitorCond atomic.Bool
@@ -75,7 +77,7 @@ func New(opts Options) (*Server, error) {
 	}
 	opts.Limits.fill()
 	s := &Server{
-		trim:     newTrimmer(),
+		trim:     opts.Trim,
 		opts:     opts,
 		log:      opts.Logger,
 		id:       ovsdb.NewUUID(),
@@ -84,6 +86,9 @@ func New(opts Options) (*Server, error) {
 		dbs:      map[string]*database{},
 		damage:   map[string]*storage.Recovery{},
 		sessions: map[*session]struct{}{},
+	}
+	if s.trim == nil {
+		s.trim = trim.New(nil)
 	}
 	s.tls.Store(opts.TLS)
 	s.trimCompacted.Store(true)
@@ -343,7 +348,7 @@ func (s *Server) Compact(name string) error {
 	}
 	err := <-done
 	if err == nil && s.trimCompacted.Load() {
-		s.trim.now()
+		s.trim.Now()
 	}
 	return err
 }
@@ -438,7 +443,9 @@ func (s *Server) Close() error {
 	for _, d := range dbs {
 		<-d.ended
 	}
-	s.trim.close()
+	if s.opts.Trim == nil {
+		s.trim.Close()
+	}
 	return nil
 }
 

@@ -137,7 +137,7 @@ func (s *session) abort(cause error) { s.conn.Abort(cause) }
 // send queues a message for the peer. When the connection has ended it is dropped: the
 // reader sees the end too.
 func (s *session) send(pieces ...[]byte) {
-	s.srv.trim.notePieces(pieces)
+	s.srv.trim.NoteAll(pieces)
 	_ = s.conn.Send(pieces...)
 }
 
