@@ -275,4 +275,5 @@ func TestLost(t *testing.T) {
 	if all, err := p.Sweep(t.Context()); err != nil || len(all) != macs {
 		t.Errorf("sweep: %d MACs, %v", len(all), err)
 	}
+	w.balanced(p) // although the map had to grow on the way
 }

@@ -81,7 +81,7 @@ func (p *Plane) growing() map[string]grown {
 		"decaps":   growTable(p.tDecaps, p.tDecaps.need()),
 		"floods":   growTable(p.tFloods, p.tFloods.need()),
 		"chunks":   growTable(p.tChunks, p.tChunks.need()+retired),
-		"locals":   {0, copyEntries[vtepMacKey, vtepLocal], nil}, // see growLocals
+		"locals":   {0, copyLocals, nil}, // see growLocals
 	}
 }
 
@@ -186,7 +186,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 		}
 	}
 	if old != nil {
-		return errors.Join(p.catchUp(old, began), p.recount())
+		return p.catchUp(old, began)
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ func (p *Plane) catchUp(old *ebpf.Map, began time.Duration) error {
 	var failed error
 	err := scan(old, func(k vtepMacKey, l vtepLocal) {
 		var now vtepLocal
-		if time.Duration(l.Seen) < began-time.Second || p.objs.Locals.Lookup(&k, &now) == nil && now.Seen >= l.Seen {
+		if l.Port == leaving || time.Duration(l.Seen) < began-time.Second || p.objs.Locals.Lookup(&k, &now) == nil && now.Seen >= l.Seen {
 			return // as it was copied, or newer
 		}
 		failed = errors.Join(failed, p.objs.Locals.Put(&k, &l))
@@ -241,8 +241,16 @@ func (o *vtepObjects) byName() map[string]**ebpf.Map {
 
 func (p *pins) mapPin(name string) string { return filepath.Join(p.maps(), name) }
 
+func copyLocals(from, to *ebpf.Map) error {
+	return copySome[vtepMacKey](from, to, func(l vtepLocal) bool { return l.Port != leaving })
+}
+
 // copyEntries writes the contents of a map into a larger one.
 func copyEntries[K, V any](from, to *ebpf.Map) error {
+	return copySome[K](from, to, func(V) bool { return true })
+}
+
+func copySome[K, V any](from, to *ebpf.Map, want func(V) bool) error {
 	const batch = 1024
 	keys, values := make([]K, 0, batch), make([]V, 0, batch)
 	var failed error
@@ -253,6 +261,9 @@ func copyEntries[K, V any](from, to *ebpf.Map) error {
 		keys, values = keys[:0], values[:0]
 	}
 	err := scan(from, func(k K, v V) {
+		if !want(v) {
+			return
+		}
 		if keys, values = append(keys, k), append(values, v); len(keys) == batch {
 			flush()
 		}

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
@@ -134,9 +136,11 @@ func (p *Plane) collect() error {
 
 // eachLocal calls f for every learned MAC that means something, and deletes the others.
 func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
-	var stale []vtepMacKey
+	var stale, stuck []vtepMacKey
 	err := scan(p.objs.Locals, func(k vtepMacKey, l vtepLocal) {
-		if s, ok := p.sighting(k.Bd, k.Mac, l.Slot, l.Gen); ok {
+		if l.Port == leaving {
+			stuck = append(stuck, k) // for a moment only, but for the rarest of accidents
+		} else if s, ok := p.sighting(k.Bd, k.Mac, l.Slot, l.Gen); ok {
 			f(s, l)
 		} else {
 			stale = append(stale, k)
@@ -145,9 +149,12 @@ func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
 	if err != nil {
 		return fmt.Errorf("read map locals: %w", err)
 	}
-	for _, k := range stale {
-		if err := p.forget(k); err != nil {
-			return err
+	if err := p.forget(stale); err != nil {
+		return err
+	}
+	for _, k := range stuck {
+		if err := p.objs.Locals.Delete(&k); err != nil && !isMissing(err) {
+			return fmt.Errorf("delete from map locals: %w", err)
 		}
 	}
 	p.stale = false
@@ -162,32 +169,38 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 	if p.closed {
 		return errClosed
 	}
+	list := make([]vtepMacKey, 0, len(keys))
 	for _, k := range keys {
-		d := p.byUUID[k.Switch]
-		if d == nil {
-			continue
+		if d := p.byUUID[k.Switch]; d != nil {
+			list = append(list, vtepMacKey{Bd: d.bd, Mac: k.MAC})
 		}
-		if err := p.forget(vtepMacKey{Bd: d.bd, Mac: k.MAC}); err != nil {
-			return fmt.Errorf("ebpf plane: forget: %w", err)
-		}
+	}
+	if err := p.forget(list); err != nil {
+		return fmt.Errorf("ebpf plane: forget: %w", err)
 	}
 	p.watchLocals()
 	return nil
 }
 
-// forget deletes one learned MAC and gives its places back.
-func (p *Plane) forget(k vtepMacKey) error {
-	p.unwatch(k)
-	var l vtepLocal
-	if err := p.objs.Locals.LookupAndDelete(&k, &l); err != nil {
-		if isMissing(err) {
-			return nil
+// leaving is LEAVING, forgetMax FORGET_MAX of the programs.
+const (
+	leaving   = 0xffffffff
+	forgetMax = 256
+)
+
+// forget deletes learned MACs and gives their places back. A program does it.
+func (p *Plane) forget(keys []vtepMacKey) error {
+	for part := range slices.Chunk(keys, forgetMax) {
+		in := make([]byte, 14, 14+len(part)*int(unsafe.Sizeof(vtepMacKey{})))
+		for _, k := range part {
+			p.unwatch(k)
+			in = binary.NativeEndian.AppendUint32(in, k.Bd)
+			in = append(in, k.Mac[:]...)
+			in = binary.NativeEndian.AppendUint16(in, k.Kind)
 		}
-		return fmt.Errorf("delete from map locals: %w", err)
-	}
-	atomic.AddUint32(&p.quotas[0].Count, ^uint32(0))
-	if int(l.Port) < len(p.quotas) && l.Port != 0 {
-		atomic.AddUint32(&p.quotas[l.Port].Count, ^uint32(0))
+		if _, err := p.objs.VtepForget.Run(&ebpf.RunOptions{Data: in}); err != nil {
+			return explain("delete from map locals", err)
+		}
 	}
 	return nil
 }

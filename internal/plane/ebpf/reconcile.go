@@ -221,21 +221,27 @@ func (p *Plane) detachStrangers(have map[uint32]vtepDevice) error {
 	return errors.Join(errs...)
 }
 
-// recount makes the quotas' counts agree with the learned MACs, in case a process died
-// between deleting one and counting it.
+// recount makes the quotas' counts agree with the learned MACs, should a process have died while
+// it replaced their map. The programs go on counting meanwhile: what may be their doing is let be.
 func (p *Plane) recount() error {
-	counts := make([]uint32, len(p.quotas))
+	before, found := make([]uint32, len(p.quotas)), make([]uint32, len(p.quotas))
+	for i := range before {
+		before[i] = atomic.LoadUint32(&p.quotas[i].Count)
+	}
 	err := scan(p.objs.Locals, func(_ vtepMacKey, l vtepLocal) {
-		if int(l.Port) < len(counts) {
-			counts[l.Port]++
-			counts[0]++
+		if int(l.Port) < len(found) { // else it is leaving
+			found[l.Port]++
+			found[0]++
 		}
 	})
 	if err != nil {
 		return err
 	}
-	for i := range counts {
-		atomic.StoreUint32(&p.quotas[i].Count, counts[i])
+	for i, n := range found {
+		after := atomic.LoadUint32(&p.quotas[i].Count)
+		if nearest := min(max(n, min(before[i], after)), max(before[i], after)); n != nearest {
+			atomic.AddUint32(&p.quotas[i].Count, n-nearest)
+		}
 	}
 	return nil
 }

@@ -179,6 +179,7 @@ const (
 	vtepMapTold          = "told"
 	vtepMapTunnelDrops   = "tunnel_drops"
 	vtepMapWatched       = "watched"
+	vtepProgVtepForget   = "vtep_forget"
 	vtepProgVtepOverlay  = "vtep_overlay"
 	vtepProgVtepPort     = "vtep_port"
 	vtepProgVtepProbe    = "vtep_probe"
@@ -227,6 +228,7 @@ type vtepSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepProgramSpecs struct {
+	VtepForget   *ebpf.ProgramSpec `ebpf:"vtep_forget"`
 	VtepOverlay  *ebpf.ProgramSpec `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.ProgramSpec `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.ProgramSpec `ebpf:"vtep_probe"`
@@ -345,6 +347,7 @@ type vtepVariables struct {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepPrograms struct {
+	VtepForget   *ebpf.Program `ebpf:"vtep_forget"`
 	VtepOverlay  *ebpf.Program `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.Program `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.Program `ebpf:"vtep_probe"`
@@ -353,6 +356,7 @@ type vtepPrograms struct {
 
 func (p *vtepPrograms) Close() error {
 	return _VtepClose(
+		p.VtepForget,
 		p.VtepOverlay,
 		p.VtepPort,
 		p.VtepProbe,

@@ -37,7 +37,7 @@ static __always_inline int take(struct quota *q)
 {
 	__u32 limit = q->limit;
 
-	if (__sync_fetch_and_add(&q->count, 1) < limit || !limit)
+	if ((__s32)__sync_fetch_and_add(&q->count, 1) < (__s32)limit || !limit)
 		return 1;
 	__sync_fetch_and_add(&q->count, -1);
 	__sync_fetch_and_add(&q->refused, 1);
@@ -72,6 +72,25 @@ static __always_inline void tell_refused(struct quota *total, struct mac_key *ke
 		return;
 	total->told = now;
 	tell(key, slot, gen);
+}
+
+// Deletes an entry and gives its places back. Of several who want to, one does: it is the
+// port that is taken out of the entry first.
+static __always_inline int unlearn(struct mac_key *key, struct local *l)
+{
+	__u32 port = __sync_lock_test_and_set(&l->port, LEAVING);
+	struct quota *q;
+
+	if (port == LEAVING)
+		return 0;
+	bpf_map_delete_elem(&locals, key);
+	q = get_quota(0);
+	if (q)
+		give(q);
+	q = get_quota(port);
+	if (q)
+		give(q);
+	return 1;
 }
 
 // The slow part of learn: once for each MAC and each of its moves.
@@ -118,16 +137,14 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	}
 
 	// A move. Its old place stops counting; if the new port is full the MAC is known
-	// nowhere, so that its frames are flooded rather than sent to where it left.
+	// nowhere, so that its frames are flooded rather than sent to where it left. The entry
+	// stays the same, so that whoever deletes it meanwhile gives back what it then holds.
 	was = l->port;
+	if (was == LEAVING)
+		return 0;
 	if (was != m->port) {
 		if (!take(port)) {
-			if (!bpf_map_delete_elem(&locals, key)) {
-				give(total);
-				old = get_quota(was);
-				if (old)
-					give(old);
-			}
+			unlearn(key, l);
 			return 0;
 		}
 		// Of several CPUs that move it at once, only one may change the counts.
@@ -139,9 +156,29 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 		if (old)
 			give(old);
 	}
-	if (!bpf_map_update_elem(&locals, key, &fresh, BPF_EXIST))
-		tell(key, slot, fresh.gen);
+	l->seen = fresh.seen;
+	*(volatile __u64 *)&l->slot = (__u64)fresh.gen << 32 | slot; // both at once
+	tell(key, slot, fresh.gen);
 	return 0;
+}
+
+#define FORGET_MAX 256
+
+// Deletes the MACs whose keys stand behind an Ethernet header, for the agent.
+static __always_inline int forget(struct __sk_buff *skb)
+{
+	struct mac_key key;
+	struct local *l;
+	int i, n = 0;
+
+	for (i = 0; i < FORGET_MAX; i++) {
+		if (bpf_skb_load_bytes(skb, ETH_HLEN + i * sizeof(key), &key, sizeof(key)))
+			break;
+		l = bpf_map_lookup_elem(&locals, &key);
+		if (l)
+			n += unlearn(&key, l);
+	}
+	return n;
 }
 
 static __always_inline void learn(struct mac_key *key, __u32 slot, __u32 gen)

@@ -182,10 +182,13 @@ struct {
 struct local {
 	__u32 slot;
 	__u32 gen;
-	__u32 port;
+	__u32 port; // whose quota counts it; changes by atomic operations only
 	__u32 zero;
 	__u64 seen; // CLOCK_MONOTONIC, to within a second
 };
+
+// As port: somebody is about to delete the entry, and to give its places back.
+#define LEAVING 0xffffffff
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

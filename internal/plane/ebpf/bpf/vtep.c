@@ -39,4 +39,12 @@ int vtep_probe(struct __sk_buff *skb)
 	return bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX);
 }
 
+// Not attached: run by the agent to forget MACs. A program can take an entry's places back
+// with the entry, while others move it; the agent could not.
+SEC("tc")
+int vtep_forget(struct __sk_buff *skb)
+{
+	return forget(skb);
+}
+
 char _license[] SEC("license") = "Apache-2.0";
