@@ -88,6 +88,7 @@ type Agent struct {
 	forget   []intent.MACKey                      // to be forgotten by the plane
 	swept    time.Time                            // when the plane was last swept
 	lost     bool                                 // events were lost since then
+	unswept  bool                                 // the last sweep failed
 	left     map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply
 	adopted  time.Time                            // when rows of an earlier process were adopted; zero: they weren't, or are settled
 	stats    time.Time                            // when the counters were last read

@@ -45,11 +45,11 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 	if a.lost && !now.Before(a.swept.Add(lostPause)) {
 		a.sweep(ctx, now)
 	}
+	a.checkFull()
+	a.flushForget(ctx) // before the report, which tells of the room that it makes
 	if report {
 		a.askReport(ctx)
 	}
-	a.checkFull()
-	a.flushForget(ctx)
 }
 
 // sight takes note of where a MAC was seen.
@@ -100,24 +100,31 @@ func (a *Agent) portChanged(p plane.PortState) {
 	}
 }
 
-// sweep takes note of everything that the plane has learned.
-func (a *Agent) sweep(ctx context.Context, now time.Time) {
+// sweep takes note of everything that the plane has learned, and says whether that could be
+// read. It is logged once, until it can.
+func (a *Agent) sweep(ctx context.Context, now time.Time) bool {
 	sightings, err := a.opts.Plane.Sweep(ctx)
 	a.swept = now
 	if err != nil {
-		a.log.Warn("learned MACs not read", "err", err)
-		return
+		if !a.unswept {
+			a.log.Warn("learned MACs not read: none are aged out until they are", "err", err)
+		}
+		a.unswept = true
+		return false
 	}
-	a.lost = false
+	a.lost, a.unswept = false, false
 	for _, s := range sightings {
 		a.sight(now, s)
 	}
 	a.checkFull()
+	return true
 }
 
-// age sweeps, and drops what was not seen for too long.
+// age sweeps, and drops what was not seen for too long. Without a look nobody knows what was.
 func (a *Agent) age(ctx context.Context, now time.Time) {
-	a.sweep(ctx, now)
+	if !a.sweep(ctx, now) {
+		return
+	}
 	a.dropped(a.table.Expire(now))
 	a.checkFull()
 }

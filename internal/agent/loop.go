@@ -138,8 +138,12 @@ func (a *Agent) timers(ctx context.Context) {
 		a.sweep(ctx, now)
 	}
 	if !a.adopted.IsZero() && !now.Before(a.adopted.Add(a.agingOrDefault())) {
-		a.adopted = time.Time{}
-		a.reporter.Unadopt()
+		if a.sweep(ctx, now) {
+			a.adopted = time.Time{}
+			a.reporter.Unadopt()
+		} else { // nobody knows which of them live
+			a.adopted = a.adopted.Add(a.sweepPeriod())
+		}
 	}
 	a.flushForget(ctx)
 }
@@ -159,6 +163,9 @@ func (a *Agent) flushForget(ctx context.Context) {
 func (a *Agent) dropped(keys []intent.MACKey) {
 	for _, key := range keys {
 		a.touch(key)
+	}
+	if len(keys) > 0 {
+		a.checkFull()
 	}
 	a.forget = append(a.forget, keys...)
 }

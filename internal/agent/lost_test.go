@@ -2,16 +2,22 @@ package agent_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/memory"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 func (p *faultyPlane) Sweep(ctx context.Context) ([]plane.Sighting, error) {
 	p.sweeps.Add(1)
+	if p.blind.Load() {
+		return nil, errors.New("told to fail")
+	}
 	return p.Plane.Sweep(ctx)
 }
 
@@ -39,5 +45,41 @@ func TestLoopInTheNetwork(t *testing.T) {
 		if n, most := v.plane.sweeps.Load()-before, int64(time.Since(start)/time.Second)+2; n > most {
 			r.Errorf("%d sweeps, should be at most %d", n, most)
 		}
+	})
+}
+
+// While the plane can't say which MACs live, none is withdrawn as dead.
+func TestNothingAgesUnseen(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+		r.howto()
+		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+		here := func() bool {
+			for m := range r.view().UcastMACsLocal() {
+				if m.MAC == "02:00:00:00:00:01" {
+					return true
+				}
+			}
+			return false
+		}
+		wait := func(what string, done func() bool) {
+			r.Helper()
+			testenv.Eventually(r, deadline, func() error {
+				if !done() {
+					return fmt.Errorf("still waiting for %s", what)
+				}
+				return nil
+			})
+		}
+		wait("the row", here)
+		v.plane.blind.Store(true)
+		from := v.plane.sweeps.Load()
+		r.ctl("set", "Physical_Switch", "br0", "other_config:mac_aging_time=1")
+		wait("sweeps that fail", func() bool { return v.plane.sweeps.Load() >= from+3 })
+		if !here() {
+			r.Fatal("the row was withdrawn without a look")
+		}
+		v.plane.blind.Store(false)
+		wait("the row to go", func() bool { return !here() })
 	})
 }

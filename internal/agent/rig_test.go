@@ -231,6 +231,7 @@ type faultyPlane struct {
 	failures atomic.Int64 // how many calls will fail
 	calls    atomic.Int64
 	sweeps   atomic.Int64
+	blind    atomic.Bool // sweeps fail
 }
 
 func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delta) (plane.Report, error) {
