@@ -62,6 +62,18 @@ var curated = lines(`
 	del-port ps1 nope
 	--if-exists del-port ps1 nope
 	del-port nope p1
+	add-ps psx
+	add-port psx q -- del-ps psx
+	list-ps
+	add-ps psx -- add-port psx q -- del-ps psx
+	add-ps psx -- add-port psx q0
+	add-port psx q -- add-ls lsx -- bind-ls psx q 7 lsx -- bind-ls psx q0 7 lsx -- del-ps psx
+	ls-exists lsx
+	del-ls lsx
+	add-ps psx -- add-port psx q0
+	add-ls lsx -- bind-ls psx q0 7 lsx -- del-port psx q0 -- del-ls lsx
+	list-ports psx
+	del-ps psx
 	del-port ps1 p1
 	add-port ps1 p1 -- bind-ls ps1 p1 0 ls1 -- bind-ls ps1 p1 100 ls2
 	add-ps '-dash' -- add-ps 'two_words' -- list-ps

@@ -38,7 +38,8 @@ func (x *txn) build() request {
 		switch {
 		case r.deleted:
 			// The rows of other tables go when nothing refers to them. What they refer to does
-			// not count as free before that, so references that were taken out of them matter.
+			// not count as free before that, so references that were taken out of them matter;
+			// those that were put into them do not, and may be to rows that were never inserted.
 			switch {
 			case r.old == nil:
 			case r.table.IsRoot:
@@ -46,7 +47,7 @@ func (x *txn) build() request {
 				b.where(r)
 				b.end()
 				req.changes = true
-			case len(r.written) > 0:
+			case r.onlyTaken():
 				b.update(r)
 				req.changes = true
 			}
@@ -74,6 +75,25 @@ func (x *txn) build() request {
 	}
 	req.params = append(b.buf, ']')
 	return req
+}
+
+// onlyTaken leaves of what was written to a row that goes what was taken out of it, and says
+// whether anything was.
+func (r *record) onlyTaken() bool {
+	for c, d := range r.written {
+		old := r.old.Fields[c.Index]
+		if !c.Type.IsComposite() {
+			delete(r.written, c)
+			continue
+		}
+		_, taken := ovsdb.AddedRemoved(old, d, &c.Type)
+		if taken.IsEmpty() {
+			delete(r.written, c)
+			continue
+		}
+		r.written[c] = old.Subtract(taken, &c.Type)
+	}
+	return len(r.written) > 0
 }
 
 // changed says whether a written column has another value than before. Columns that keep
