@@ -47,6 +47,8 @@ func (r *vtepRun) serveDatabase(s *server.Server) error {
 		return fmt.Errorf("%s: not an OVSDB file; name another with --db, or move it away and an empty database is made", r.db)
 	case errors.Is(err, storage.ErrLocked):
 		return fmt.Errorf("%s: in use by another process (%w); give this VTEP its own with --db", r.db, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("open database: %w: run as root, or name another with --db", err)
 	case err != nil:
 		return fmt.Errorf("open database: %w; restore it, or name another with --db; forwarding that is pinned stays as it is", err)
 	}

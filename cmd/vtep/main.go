@@ -38,7 +38,7 @@ func personalities() []personality {
 		{"schema", "", "print the hardware_vtep schema, for ovsdb-tool create", runSchema},
 		{"lab", "", "try it all in network namespaces: up, status, exec, down, demo", runLab},
 		{"version", "", "print the version", runVersion},
-		{"help", "", "print this text", runHelp},
+		{"help", "", "print this text, or with the name of a command what that does", runHelp},
 	}
 }
 
@@ -85,9 +85,24 @@ func runSchema([]string) int {
 	return 0
 }
 
-func runHelp([]string) int {
-	usage(os.Stdout)
-	return 0
+// runHelp prints what there is, or with the name of a command what that does.
+func runHelp(args []string) int {
+	if len(args) == 0 {
+		usage(os.Stdout)
+		return 0
+	}
+	for _, p := range personalities() {
+		if p.name != args[0] {
+			continue
+		}
+		switch p.name {
+		case "schema", "version", "help": // they have no options
+			fmt.Printf("vtep %s: %s\n", p.name, p.summary)
+			return 0
+		}
+		return p.run([]string{"--help"})
+	}
+	return dispatch([]string{"vtep", args[0]})
 }
 
 func usage(w io.Writer) {

@@ -212,3 +212,35 @@ func TestControlCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestHelp asks for help about every command, in both ways, and by the name of a link: what it
+// offers can be had.
+func TestHelp(t *testing.T) {
+	b := newOVSDBBed(t)
+	dir := filepath.Dir(b.server)
+	for _, p := range personalities() {
+		about := b.run(filepath.Join(dir, "vtep"), "help", p.name)
+		switch p.name {
+		case "schema", "version", "help":
+			if !strings.Contains(about, p.summary) {
+				t.Errorf("help %s: %s", p.name, about)
+			}
+			continue
+		}
+		if again := b.run(filepath.Join(dir, "vtep"), p.name, "--help"); again != about || !strings.Contains(strings.ToLower(about), "usage: ") {
+			t.Errorf("help %s: %s\n--help: %s", p.name, about, again)
+		}
+	}
+	if out, err := b.env.Command(filepath.Join(dir, "vtep"), "help", "nix").CombinedOutput(); err == nil || !strings.Contains(string(out), `unknown command "nix"`) {
+		t.Errorf("%v, %s", err, out)
+	}
+	about := b.run(filepath.Join(dir, "ovs-vtep"), "--help")
+	for option := range strings.FieldsSeq("--db --remote --read-only-remote --no-protect --durability --user") {
+		if strings.Contains(about, " "+option+"=") || strings.Contains(about, " "+option+" ") {
+			t.Errorf("ovs-vtep offers %s, which it refuses:\n%s", option, about)
+		}
+	}
+	if !strings.Contains(about, "unix:"+b.env.RunDir+"/db.sock") {
+		t.Errorf("ovs-vtep does not say where the database is:\n%s", about)
+	}
+}

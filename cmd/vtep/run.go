@@ -41,6 +41,7 @@ type vtepRun struct {
 	name            string // of the physical switch
 	db              string
 	connect         string // an external server; empty: the embedded one
+	external        bool   // the program knows external servers only
 	plane           string
 	pinDir          string
 	direct          string
@@ -73,7 +74,7 @@ func runVTEP(args []string) int {
 // at the usual socket.
 func runOVSVTEP(args []string) int {
 	r := &vtepRun{d: daemon.New("ovs-vtep", versionOf("ovs-vtep"), daemon.OVSDirs()), plane: "ebpf"}
-	r.connect = "unix:" + filepath.Join(r.d.Dirs.Run, "db.sock")
+	r.connect, r.external = "unix:"+filepath.Join(r.d.Dirs.Run, "db.sock"), true
 	return r.main(args)
 }
 
@@ -139,9 +140,21 @@ func (r *vtepRun) usage(w io.Writer) {
 	if called == "vtep" {
 		called = "vtep run"
 	}
-	fmt.Fprintf(w, "run a VTEP: database server, agent and dataplane in one process\n"+
-		"usage: %s [OPTION]... PS-NAME\nwhere PS-NAME is the name of the Physical_Switch.\n\n", called)
-	daemon.PrintOptions(w, r.options())
+	options := r.options()
+	what := "database server, agent and dataplane in one process"
+	if r.external {
+		what = "agent and dataplane; the database is that of the ovsdb-server at " + r.connect
+		for i := range options {
+			switch options[i].Long {
+			case "db", "remote", "read-only-remote", "no-protect", "durability": // they are for the server of "vtep run"
+				options[i].Help = ""
+			case "connect":
+				options[i].Help = "use the ovsdb-server at TARGET (default " + r.connect + ")"
+			}
+		}
+	}
+	fmt.Fprintf(w, "run a VTEP: %s\nusage: %s [OPTION]... PS-NAME\nwhere PS-NAME is the name of the Physical_Switch.\n\n", what, called)
+	daemon.PrintOptions(w, options)
 	fmt.Fprintln(w, "\nDaemon and logging options:")
 	daemon.PrintOptions(w, r.d.Options())
 }

@@ -18,12 +18,16 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 	}
 	var tx *hwvtep.Txn
 	if !a.ready {
-		tx = vtep.Bootstrap(a.view, vtep.Wanted{Name: a.opts.Name, TunnelIP: a.opts.TunnelIP, Ports: a.opts.Ports})
+		wanted := vtep.Wanted{Name: a.opts.Name, TunnelIP: a.opts.TunnelIP, Ports: a.opts.Ports}
+		tx = vtep.Bootstrap(a.view, wanted)
 		if _, present := a.compiler.Present(); present && a.refusals >= 3 {
 			a.log.Warn("the database does not take what the command line asks for: going on without")
 			tx = nil
 		}
 		if tx == nil {
+			for _, line := range vtep.Overruled(a.view, wanted) {
+				a.log.Warn(line)
+			}
 			a.begin(ctx)
 		}
 	}

@@ -83,6 +83,10 @@ func New(name, version string, dirs Dirs) *Daemon {
 // Options returns the options that every daemon has. They act when they are parsed or in Start.
 func (d *Daemon) Options() []Option {
 	o := &d.options
+	userHelp := "run as USER"
+	if d.KeepsUser != "" {
+		userHelp = "" // it is refused
+	}
 	return []Option{
 		{Long: "detach", Help: "run in the background", Set: set(&o.detach)},
 		{Long: "monitor", Help: "start again after a crash", Set: set(&o.monitor)},
@@ -97,7 +101,7 @@ func (d *Daemon) Options() []Option {
 			Set: func(arg string) error { o.wantLogFile, o.logFile = true, arg; return nil }},
 		{Long: "syslog-method", Arg: RequiredArg, ArgName: "METHOD", Help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null", Set: d.log.SetSyslogMethod},
 		{Long: "syslog-target", Arg: RequiredArg, ArgName: "HOST:PORT", Help: "log to the syslog daemon at HOST:PORT too, by UDP", Set: d.log.SetSyslogTarget},
-		{Long: "user", Arg: RequiredArg, ArgName: "USER[:GROUP]", Help: "run as USER",
+		{Long: "user", Arg: RequiredArg, ArgName: "USER[:GROUP]", Help: userHelp,
 			Set: func(arg string) error {
 				if d.KeepsUser != "" {
 					return errors.New(d.KeepsUser)

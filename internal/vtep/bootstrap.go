@@ -1,7 +1,9 @@
 package vtep
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 )
@@ -49,6 +51,33 @@ func Bootstrap(v *hwvtep.View, want Wanted) *hwvtep.Txn {
 	}
 	tx.Comment(bootstrapComment)
 	return tx
+}
+
+// Overruled says in which the database has it otherwise than what is wanted, and counts: one
+// line for each.
+func Overruled(v *hwvtep.View, want Wanted) []string {
+	var lines []string
+	for ps := range v.PhysicalSwitches() {
+		if ps.Name != want.Name {
+			continue
+		}
+		if want.TunnelIP != "" && len(ps.TunnelIPs) > 0 && !slices.Contains(ps.TunnelIPs, want.TunnelIP) {
+			lines = append(lines, fmt.Sprintf("the database says that the tunnel IP of %s is %s, not %s as the command line does, and the database counts: "+
+				"vtep-ctl set Physical_Switch %s tunnel_ips=%s changes it", ps.Name, strings.Join(ps.TunnelIPs, " "), want.TunnelIP, ps.Name, want.TunnelIP))
+		}
+		var more []string
+		for _, id := range ps.Ports {
+			if p, ok := v.PhysicalPort(id); ok && !slices.Contains(want.Ports, p.Name) {
+				more = append(more, p.Name)
+			}
+		}
+		if len(want.Ports) > 0 && len(more) > 0 {
+			slices.Sort(more)
+			lines = append(lines, fmt.Sprintf("%s has ports that the command line does not name, and keeps them: %s; vtep-ctl del-port %s NAME takes one away",
+				ps.Name, strings.Join(more, " "), ps.Name))
+		}
+	}
+	return lines
 }
 
 // newPorts makes the rows of wanted ports that are not among those there are.

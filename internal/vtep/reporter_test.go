@@ -490,4 +490,25 @@ func TestBootstrap(t *testing.T) {
 	if ps.UUID != id || len(ps.Ports) != 2 || !slices.Equal(ps.TunnelIPs, []string{"192.0.2.1"}) {
 		t.Errorf("row is %+v", ps)
 	}
+	for _, c := range []struct {
+		want Wanted
+		told []string // a word of each line
+	}{
+		{Wanted{Name: "br0"}, nil},
+		{Wanted{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1"}}, nil},
+		{Wanted{Name: "br1", TunnelIP: "192.0.2.9"}, nil},
+		{Wanted{Name: "br0", TunnelIP: "192.0.2.9"}, []string{"vtep-ctl set Physical_Switch br0 tunnel_ips=192.0.2.9"}},
+		{Wanted{Name: "br0", TunnelIP: "192.0.2.9", Ports: []string{"p1", "p2"}}, []string{"192.0.2.1", "does not name, and keeps them: p0;"}},
+	} {
+		told := Overruled(db.View(), c.want)
+		if len(told) != len(c.told) {
+			t.Errorf("%+v: told %q", c.want, told)
+			continue
+		}
+		for i := range told {
+			if !strings.Contains(told[i], c.told[i]) {
+				t.Errorf("%+v: told %q, want %q", c.want, told[i], c.told[i])
+			}
+		}
+	}
 }

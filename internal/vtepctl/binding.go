@@ -52,13 +52,18 @@ func bindLS(c *call) error {
 	bindings := port.get(column)
 	key := ovsdb.IntAtom(parseCInt(vlan))
 	if _, found := bindings.Find(key, ovsdb.Integer); found {
-		return fmt.Errorf("multiple bindings for vlan %s", vlan)
+		return &alreadyBound{c.args[0], c.args[1], vlan, c.args[3]}
 	}
 	c.x.verify(port, column)
 	one := ovsdb.NewMap(ovsdb.Integer, ovsdb.UUIDType, key, ovsdb.RefTo(&ls.uuid))
 	c.x.write(port, column, bindings.Union(one, &column.Type))
 	return nil
 }
+
+// alreadyBound says that a VLAN of a port is bound.
+type alreadyBound struct{ ps, port, vlan, ls string }
+
+func (e *alreadyBound) Error() string { return "multiple bindings for vlan " + e.vlan }
 
 func unbindLS(c *call) error {
 	port, _, err := c.x.mustPort(c.args[0], c.args[1])

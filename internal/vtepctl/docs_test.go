@@ -1,7 +1,9 @@
 package vtepctl_test
 
 import (
+	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,5 +89,39 @@ func TestHints(t *testing.T) {
 	}
 	if r := inProcess(t, false, "--db=unix:/nonexistent/db.sock", "list-ps"); r.stderr != want {
 		t.Errorf("no server, no terminal: %q", r.stderr)
+	}
+}
+
+// TestHintsOfDatabase refuses what a person may not know the reason of.
+func TestHintsOfDatabase(t *testing.T) {
+	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
+	d.must(t, "add-ps", "br0", "--", "add-port", "br0", "p0", "--", "add-ls", "ls0", "--", "add-ls", "ls1", "--", "bind-ls", "br0", "p0", "7", "ls0",
+		"--", "add-ucast-remote", "ls0", "02:00:00:00:00:01", "192.0.2.2", "--", "add-mcast-remote", "ls0", "unknown-dst", "192.0.2.2")
+	for _, tt := range []struct{ typed, want string }{
+		{"bind-ls br0 p0 7 ls1", "unbind-ls br0 p0 7 -- bind-ls br0 p0 7 ls1"},
+		{"del-ls ls0", "it is used by Mcast_Macs_Remote unknown-dst, Physical_Port p0, Ucast_Macs_Remote 02:00:00:00:00:01. Bindings go with unbind-ls"},
+	} {
+		args := append([]string{"--db=" + d.remote}, strings.Fields(tt.typed)...)
+		if r := inProcess(t, true, args...); r.status != 1 || strings.Count(r.stderr, "\n") < 2 || !strings.Contains(r.stderr, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.typed, r.stderr, tt.want)
+		}
+		if r := inProcess(t, false, args...); strings.Contains(r.stderr, tt.want) {
+			t.Errorf("%s: hint without a terminal: %q", tt.typed, r.stderr)
+		}
+	}
+	var many []string
+	for i := range 9 {
+		many = append(many, "--", "add-ucast-remote", "ls0", fmt.Sprintf("02:00:00:00:01:%02d", i), "192.0.2.2")
+	}
+	d.must(t, many[1:]...)
+	if r := inProcess(t, true, "--db="+d.remote, "del-ls", "ls0"); !strings.Contains(r.stderr, ", and 7 more") {
+		t.Errorf("many: %q", r.stderr)
+	}
+
+	var stdout, stderr bytes.Buffer
+	o := options([]string{"list-ps"}, &stdout, &stderr)
+	o.Terminal, o.RunDir, o.OtherRunDir = true, t.TempDir(), "/nowhere"
+	if vtepctl.Run(o); !strings.Contains(stderr.String(), o.RunDir+"/db.sock") || !strings.Contains(stderr.String(), "unix:/nowhere/db.sock") {
+		t.Errorf("nothing runs: %q", stderr.String())
 	}
 }

@@ -22,7 +22,8 @@ func managerCommands() group {
 				options: []option{{long: "inactivity-probe", arg: requiredArg, argName: "MSECS",
 					help: "probe a connection after MSECS of silence; 0: never"}},
 				brief: "set the managers to these targets",
-				text:  "Rows of former managers are replaced, with all that was configured in them.",
+				text: "Rows of former managers are replaced, with all that was configured in them. " +
+					"With --inactivity-probe=MSECS the server asks a manager that has been silent for MSECS for a sign of life; 0: never.",
 				needs: needManagers, run: setManager},
 		},
 	}

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -226,22 +225,6 @@ func (t *tool) startAlarm() {
 			DieOfAlarm()
 		})
 	}
-}
-
-// hint is what else to say about an error, to a person.
-func (t *tool) hint(err error) string {
-	var unknown *unknownCommand
-	var conn *connectionError
-	switch {
-	case errors.As(err, &unknown):
-		if near := t.suggest(unknown.name); len(near) > 0 {
-			return "did you mean " + strings.Join(near, " or ") + "?"
-		}
-	case errors.As(err, &conn):
-		return "no database server answers at " + conn.target + ". Is it running? Name another with --db=SERVER, " +
-			"for example --db=unix:/run/vtep/db.sock or --db=tcp:192.0.2.1:6640, or set OVS_RUNDIR."
-	}
-	return ""
 }
 
 // LogModules are the modules that messages of the tool come from, and those that only the C
