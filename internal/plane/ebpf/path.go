@@ -75,6 +75,7 @@ func (p *Plane) lookAtPaths() (looked, left bool) {
 			}
 		}
 		if len(p.tPeers.staged) != staged || p.rerouted {
+			p.settleWays()
 			p.repair()
 		}
 	})

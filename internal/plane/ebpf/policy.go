@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -26,6 +27,9 @@ type policies struct {
 
 // selector is what packets a policy covers: addresses, as those of VXLAN it covers.
 type selector struct{ from, to netip.Prefix }
+
+// reviewAgain is the time after which policies that could not be read are tried again.
+const reviewAgain = 2 * time.Second
 
 // Of the messages of XFRM.
 const (

@@ -223,10 +223,13 @@ func parseAddress(b []byte) (int, netip.Addr, bool) {
 const rerouteDelay = 50 * time.Millisecond
 
 func (p *Plane) rerouteSoon() {
-	if p.reroute != nil || len(p.peers) == 0 && !p.policyDoubt {
-		return
+	if p.reroute == nil && (len(p.peers) > 0 || p.policyDoubt) {
+		p.rerouteAfter(rerouteDelay)
 	}
-	p.reroute = time.AfterFunc(rerouteDelay, func() {
+}
+
+func (p *Plane) rerouteAfter(d time.Duration) {
+	p.reroute = time.AfterFunc(d, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.reroute = nil
@@ -238,6 +241,9 @@ func (p *Plane) rerouteSoon() {
 			p.settleWays()
 			p.repair()
 		})
+		if p.policyDoubt && p.reroute == nil { // they could not be read
+			p.rerouteAfter(reviewAgain)
+		}
 	})
 }
 
