@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vtep/vtep/internal/testenv"
@@ -242,5 +245,40 @@ func TestHelp(t *testing.T) {
 	}
 	if !strings.Contains(about, "unix:"+b.env.RunDir+"/db.sock") {
 		t.Errorf("ovs-vtep does not say where the database is:\n%s", about)
+	}
+}
+
+// TestFloodedLog has strangers do what is worth a line each, without end: the log does not grow
+// with them, and says how much it left out.
+func TestFloodedLog(t *testing.T) {
+	b := newOVSDBBed(t)
+	b.start("--remote=punix:db.sock", b.create("first"))
+	const strangers = 1000
+	for range strangers {
+		c, err := net.Dial("unix", filepath.Join(b.env.RunDir, "db.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("nonsense ")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	// So do those who may write: a column of remotes that cannot be served.
+	var bad []string
+	for i := range strangers {
+		bad = append(bad, fmt.Sprintf(`"pfd:%d","nonsense:%d"`, i, i))
+	}
+	b.appctl("ovsdb-server/add-remote", "db:first,T,remotes")
+	b.run("ovsdb-client", "transact", "unix:db.sock", `["first",{"op":"insert","table":"T","row":{"remotes":["set",[`+strings.Join(bad, ",")+`]]}}]`)
+	b.run("ovsdb-client", "list-dbs", "unix:db.sock")
+	b.appctl("exit")
+	b.gone()
+	log := readText(t, filepath.Join(b.env.LogDir, "ovsdb-server.log"))
+	if n := strings.Count(log, "\n"); n < 100 || n > 800 || !strings.Contains(log, "|WARN|Dropped ") {
+		t.Errorf("%d lines of %d strangers:\n%.3000s", n, strangers, log)
 	}
 }
