@@ -23,8 +23,10 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 		switch e.Kind {
 		case plane.Seen:
 			a.sight(now, e.Sighting)
+		case plane.Gone:
+			a.gone(e.Sighting)
 		case plane.Lost:
-			a.lost = true
+			a.lost, report = true, true
 		case plane.PortChanged:
 			a.portChanged(e.Port)
 			report = true
@@ -48,6 +50,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 	a.checkFull()
 	a.flushForget(ctx) // before the report, which tells of the room that it makes
 	if report {
+		a.askPorts(ctx)
 		a.askReport(ctx)
 	}
 }
@@ -83,6 +86,25 @@ func (a *Agent) moved(key intent.MACKey, from, to intent.BindingKey) {
 	}
 	if a.compiler.LearnedChanged(key) {
 		a.moves.refresh = true
+	}
+}
+
+// gone takes note of a MAC that somebody has taken out of the dataplane.
+func (a *Agent) gone(s plane.Sighting) {
+	if at, ok := a.table.Get(s.Key); ok && at == s.At {
+		a.table.Remove(s.Key)
+		a.touch(s.Key)
+	}
+}
+
+// askPorts has the rows of ports follow the dataplane's list, where it has one.
+func (a *Agent) askPorts(ctx context.Context) {
+	keeper, ok := a.opts.Plane.(plane.PortKeeper)
+	if !ok {
+		return
+	}
+	if names, known := keeper.ManagedPorts(ctx); known {
+		a.reporter.SetManagedPorts(names)
 	}
 }
 

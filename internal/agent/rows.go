@@ -64,6 +64,7 @@ func (a *Agent) begin(ctx context.Context) {
 	}
 	a.applyState(ctx, nil)
 	a.opts.Trim.Soon()
+	a.askPorts(ctx)
 	a.awaitAdopted()
 }
 

@@ -76,6 +76,14 @@ type Watcher interface {
 // Nobody is the Physical row of forwarding that was disowned.
 var Nobody = intent.SwitchID{0: 0xff, 15: 0xff}
 
+// PortKeeper is a Plane whose dataplane has a list of ports that the operator edits there, as
+// the ports of a bridge are. The rows follow that list.
+type PortKeeper interface {
+	// ManagedPorts returns their names. It returns false when that is not known now. What it
+	// returns may have changed after an Event{Kind: PortChanged} or ReportChanged.
+	ManagedPorts(ctx context.Context) ([]string, bool)
+}
+
 // Report is what is really installed after an Apply, valid even with an error. It lists all
 // failures standing now, not only those of this call.
 type Report struct {
@@ -102,6 +110,7 @@ const (
 	Seen          EventKind = iota + 1 // Sighting: a MAC is new on, or moved to, a binding; or was not learned for want of room
 	PortChanged                        // Port: device appeared, vanished, or its link changed
 	Lost                               // Count events were dropped
+	Gone                               // Sighting: somebody has taken a learned MAC out of the dataplane by hand
 	ReportChanged                      // something else changed that a Report tells of; Apply with an empty delta returns one
 )
 

@@ -24,7 +24,7 @@ type claim struct {
 func (c *Compiler) need(ls *lswitch, t intent.Tunnel, n int) {
 	was := ls.needs[t]
 	if ls.needs[t] += n; ls.needs[t] == 0 {
-		drop(&ls.needs, t)
+		delete(ls.needs, t)
 	}
 	switch {
 	case was == 0 && n > 0:

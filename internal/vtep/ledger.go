@@ -40,13 +40,6 @@ func fit[K comparable, V any](m *map[K]V, r *room) {
 	*m = fitting
 }
 
-// drop deletes k from one of many small maps: the last key to go takes the memory along.
-func drop[K comparable, V any](m *map[K]V, k K) {
-	if delete(*m, k); len(*m) == 0 {
-		*m = map[K]V{}
-	}
-}
-
 // fit does so with the map of the ledger, which is *m.
 func (l *ledger[K, V]) fit(m *map[K]V) {
 	fit(m, &l.room)

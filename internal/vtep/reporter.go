@@ -19,6 +19,7 @@ import (
 //	strays.go    rows of these that others have made ours, or spoilt
 //	tunnels.go   Tunnel, Physical_Switch.tunnels
 //	portrows.go  vlan_stats, Logical_Binding_Stats, port_fault_status
+//	kept.go      Physical_Port rows of ports that the dataplane lists
 //	faults.go    switch_fault_status, and the faults of routers and ACLs
 //
 // One transaction is under way at a time: after Build comes its execution, then an Update that
@@ -44,6 +45,7 @@ type Reporter struct {
 	due      time.Time                            // when the first of them goes; zero: none does
 	strays   map[UUID]stray                       // Local rows with our locator that we can't have written
 	mine     mine
+	kept     keptPorts
 	report   plane.Report
 	full     bool // a MAC limit is reached
 	frozen   bool // forwarding does not follow the rows
@@ -73,6 +75,7 @@ type work struct {
 	tunnels  bool
 	faults   bool
 	strays   bool
+	kept     bool
 }
 
 func newWork() work {
@@ -93,6 +96,7 @@ func (w *work) add(o *work) {
 	w.tunnels = w.tunnels || o.tunnels
 	w.faults = w.faults || o.faults
 	w.strays = w.strays || o.strays
+	w.kept = w.kept || o.kept
 }
 
 // remove takes out what is in o.
@@ -110,6 +114,7 @@ func (w *work) remove(o *work) {
 	w.tunnels = w.tunnels && !o.tunnels
 	w.faults = w.faults && !o.faults
 	w.strays = w.strays && !o.strays
+	w.kept = w.kept && !o.kept
 }
 
 // maxPart bounds each part of a transaction, in operations. An NVC must be able to get a word
@@ -243,7 +248,7 @@ func (r *Reporter) reread() {
 	}
 	r.touchLearned() // of these, rows may be missing
 	r.touchPorts()
-	r.todo.tunnels, r.todo.faults, r.todo.stats = true, true, true
+	r.todo.tunnels, r.todo.faults, r.todo.stats, r.todo.kept = true, true, true, true
 }
 
 func (r *Reporter) touchLearned() {
@@ -255,7 +260,7 @@ func (r *Reporter) touchLearned() {
 // mark notes what the changes of other tables make necessary.
 func (r *Reporter) mark(ch *hwvtep.Changes) {
 	for range ch.PhysicalSwitches() {
-		r.todo.tunnels, r.todo.faults = true, true
+		r.todo.tunnels, r.todo.faults, r.todo.kept = true, true, true
 		r.touchPorts()
 		break
 	}
@@ -366,7 +371,7 @@ func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
 }
 
 func (r *Reporter) parts() []func(*hwvtep.Txn) {
-	return []func(*hwvtep.Txn){r.buildFaults, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildMACs, r.buildStrays}
+	return []func(*hwvtep.Txn){r.buildFaults, r.buildKept, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildMACs, r.buildStrays}
 }
 
 // Done takes the outcome of the transaction that Build returned. It comes after the Update
@@ -424,5 +429,5 @@ func (r *Reporter) isLocal(id UUID) bool {
 // Busy says whether there may be something for Build to do now.
 func (r *Reporter) Busy(now time.Time) bool {
 	w := &r.todo
-	return w.stats || w.tunnels || w.faults || w.strays || len(w.macs)+len(w.switches)+len(w.ports) > 0 || r.isDue(now)
+	return w.stats || w.tunnels || w.faults || w.strays || w.kept || len(w.macs)+len(w.switches)+len(w.ports) > 0 || r.isDue(now)
 }

@@ -286,7 +286,9 @@ func (c *Compiler) settleMACs() {
 		c.doubtMAC(key, ls, e)
 		c.setRest(ls, &e.rest, c.restOfMAC(ls, e, arps))
 		if !placed && len(e.rows) == 0 && (len(arps) == 0 || !ls.active) {
-			drop(&ls.macs, key.MAC)
+			if delete(ls.macs, key.MAC); len(ls.macs) == 0 {
+				ls.macs = map[intent.MAC]*macEntry{}
+			}
 		}
 	}
 }
@@ -397,7 +399,7 @@ func (c *Compiler) noteDuplicates(table string, rows []candidate, key intent.MAC
 func (c *Compiler) peer(ls *lswitch, t intent.Tunnel, n int) {
 	was := ls.peers[t]
 	if ls.peers[t] += n; ls.peers[t] == 0 {
-		drop(&ls.peers, t)
+		delete(ls.peers, t)
 	}
 	if c.floods(ls) && (was == 0 || was+n == 0) {
 		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
