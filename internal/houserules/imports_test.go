@@ -59,6 +59,11 @@ var groups = []group{
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{
+		name: "planes", packages: []string{"internal/plane/ovs"}, // it is a client of the database of Open vSwitch
+		may: []string{"internal/intent", "internal/plane", "problem", "internal/openflow", "internal/ovsdb", "internal/ovsdb/ops",
+			"internal/ovsdb/idl"},
+	},
+	{
 		name: "agent", packages: []string{"internal/agent"}, // never a concrete plane
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
 			"internal/ovsdb", "problem", "trim"},

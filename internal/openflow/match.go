@@ -24,6 +24,9 @@ const (
 	FieldEthSrc   FieldID = classOXM<<16 | 4   // 6 bytes
 	FieldEthType  FieldID = classOXM<<16 | 5   // 2 bytes
 	FieldVLANVID  FieldID = classOXM<<16 | 6   // 2 bytes; bit 12: there is a tag
+	FieldIPProto  FieldID = classOXM<<16 | 10  // 1 byte; wants FieldEthType
+	FieldIPv4Dst  FieldID = classOXM<<16 | 12  // 4 bytes; wants FieldEthType
+	FieldUDPDst   FieldID = classOXM<<16 | 16  // 2 bytes; wants FieldIPProto
 	FieldTunnelID FieldID = classOXM<<16 | 38  // 8 bytes
 	FieldVLANTCI  FieldID = classNXM0<<16 | 4  // 2 bytes; bit 12: there is a tag
 	FieldTunSrc   FieldID = classNXM1<<16 | 31 // 4 bytes, IPv4
@@ -35,6 +38,7 @@ func FieldReg(n int) FieldID { return classNXM1<<16 | FieldID(n) }
 
 var fieldNames = map[FieldID]string{
 	FieldInPort: "in_port", FieldEthDst: "dl_dst", FieldEthSrc: "dl_src", FieldEthType: "dl_type", FieldVLANVID: "vlan_vid",
+	FieldIPProto: "nw_proto", FieldIPv4Dst: "nw_dst", FieldUDPDst: "tp_dst",
 	FieldTunnelID: "tun_id", FieldVLANTCI: "vlan_tci", FieldTunSrc: "tun_src", FieldTunDst: "tun_dst",
 }
 
@@ -165,7 +169,7 @@ func valueText(id FieldID, v []byte) string {
 	switch {
 	case (id == FieldEthDst || id == FieldEthSrc) && len(v) == 6:
 		return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", v[0], v[1], v[2], v[3], v[4], v[5])
-	case (id == FieldTunSrc || id == FieldTunDst) && len(v) == 4:
+	case (id == FieldTunSrc || id == FieldTunDst || id == FieldIPv4Dst) && len(v) == 4:
 		return fmt.Sprintf("%d.%d.%d.%d", v[0], v[1], v[2], v[3])
 	}
 	var n uint64
@@ -175,7 +179,7 @@ func valueText(id FieldID, v []byte) string {
 	switch {
 	case len(v) > 8:
 		return fmt.Sprintf("0x%x", v)
-	case id == FieldInPort || id == FieldTunnelID:
+	case id == FieldInPort || id == FieldTunnelID || id == FieldIPProto || id == FieldUDPDst:
 		return fmt.Sprintf("%d", n)
 	}
 	return fmt.Sprintf("%#x", n)

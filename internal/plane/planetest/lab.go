@@ -75,6 +75,13 @@ func (l *lab) open() {
 	l.apply(nil)
 }
 
+func (l *lab) limits() Limits {
+	if h, ok := l.harness.(Limited); ok {
+		return h.Limits()
+	}
+	return Limits{}
+}
+
 func (l *lab) audit() {
 	l.Helper()
 	drift, err := l.plane.Audit(context.Background())

@@ -40,6 +40,17 @@ type Out struct {
 	Frame  []byte        // with the tags that the host saw; in a tunnel, the inner frame
 }
 
+// Limits are what a dataplane can't do as the others do. Its documentation says so.
+type Limits struct {
+	CountsTags   bool // counts a frame where it leaves with the tag that it came with
+	LearnsLate   bool // forwards the frame from which it learns as if it had not
+	OneKindOfTag bool // takes service tags for customer tags
+	RoughDrops   bool // counts drops by port and peer only, and not those of a VNI of nobody or back to the source
+}
+
+// Limited is a Harness of a dataplane that has Limits.
+type Limited interface{ Limits() Limits }
+
 // Harness is a dataplane and what is around it. Its methods fail the test when they can't do
 // what they should. Frames that are none of the suite's may be among those received: they are
 // passed over.

@@ -81,6 +81,11 @@ func randomWalk(l *lab) {
 		l.apply(func(s *intent.State) {
 			*s = *intent.NewState()
 			place.edit(s)
+			for name := range s.Ports {
+				if l.limits().OneKindOfTag {
+					s.Ports[name] = intent.Port{}
+				}
+			}
 		})
 		if _, err := model.Apply(l.Context(), l.state, intent.Diff(before, l.state)); err != nil {
 			l.Fatal(err)
@@ -118,8 +123,11 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	tags := [][]uint16{nil, nil, {100}, {100}, {0}, {7}, {100, 42}, {100, 100}, {0, 100}}
 	l.payload = Payload(rng.IntN(3))
 	f := l.frame(stations[rng.IntN(3)], dsts[rng.IntN(len(dsts))], tags[rng.IntN(len(tags))]...)
-	if len(f.Tags) > 0 && rng.IntN(4) == 0 {
+	if len(f.Tags) > 0 && rng.IntN(4) == 0 && !l.limits().OneKindOfTag {
 		f = f.withService(f.Tags...)
+	}
+	if l.limits().LearnsLate && f.Dst == f.Src {
+		f.Dst = broadcastMAC
 	}
 	var want []Out
 	if rng.IntN(3) > 0 {

@@ -1,0 +1,400 @@
+package ovs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/openflow"
+)
+
+// bridge is one bridge of Open vSwitch whose flows the plane sees to. All but its mailbox
+// belongs to the plane's goroutine.
+type bridge struct {
+	name string
+	path string // of its socket
+	log  *slog.Logger
+	mail *mailbox
+	stop context.CancelFunc // ends the goroutine that connects
+
+	conn    *openflow.Conn       // nil: not connected
+	lastErr error                // why not
+	have    flowSet              // what is installed, of everybody
+	want    flowSet              // what is to be installed
+	touched map[flowKey]struct{} // the keys by which they may differ
+	all     bool                 // they may differ by any
+	refused map[flowKey]error    // flows that Open vSwitch does not take
+	retryAt time.Time            // when they are tried again; zero: there are none
+	retries int
+
+	keep     func(*flow) bool // says which flows that are not wanted stay all the same
+	takeOver bool             // an emulator has left flows without marks of their own
+	ls       intent.SwitchID
+	physical bool // it is that of the physical switch
+}
+
+// letter is something that a bridge tells.
+type letter struct {
+	from *bridge
+	conn *openflow.Conn
+
+	connected bool
+	lost      error // the connection has ended, or could not be made
+	flows     []openflow.FlowUpdate
+	packet    *openflow.PacketIn
+}
+
+// mailbox holds what bridges tell until the plane's goroutine takes it. Packets are left out
+// when there are too many: their sources will speak again.
+type mailbox struct {
+	wake chan struct{} // cap 1
+
+	mu      sync.Mutex
+	letters []letter
+	packets int
+	dropped uint64 // packets left out
+}
+
+const maxPackets = 4096
+
+func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+
+func (m *mailbox) put(l letter) {
+	m.mu.Lock()
+	if l.packet != nil {
+		if m.packets >= maxPackets {
+			m.dropped++
+			m.mu.Unlock()
+			return
+		}
+		m.packets++
+	}
+	m.letters = append(m.letters, l)
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (m *mailbox) take() []letter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := m.letters
+	m.letters, m.packets = nil, 0
+	return all
+}
+
+const (
+	connectFirst = 5 * time.Millisecond
+	connectMost  = time.Second
+	// answerTimeout is how long Open vSwitch may take to answer before it counts as stalled.
+	answerTimeout = 5 * time.Second
+)
+
+// connect keeps a connection to the bridge until ctx ends, and posts what comes by it.
+func (b *bridge) connect(ctx context.Context) {
+	wait := connectFirst
+	for {
+		conn, err := b.dial(ctx)
+		if err == nil {
+			wait = connectFirst
+			select {
+			case <-conn.Done():
+				err = conn.Err()
+			case <-ctx.Done():
+				conn.Close()
+				return
+			}
+		}
+		b.mail.put(letter{from: b, conn: conn, lost: err})
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, connectMost)
+	}
+}
+
+// dial connects, asks for packets and for changes of flows, and posts the flows that are there.
+func (b *bridge) dial(ctx context.Context) (*openflow.Conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
+	defer cancel()
+	var conn *openflow.Conn
+	ready := make(chan struct{})
+	conn, err := openflow.Dial(ctx, b.path, func(m openflow.Message) {
+		<-ready // nothing is told of a connection before it is told that there is one
+		switch m := m.(type) {
+		case *openflow.PacketIn:
+			b.mail.put(letter{from: b, conn: conn, packet: m})
+		case *openflow.MultipartReply:
+			if len(m.Updates) > 0 {
+				b.mail.put(letter{from: b, conn: conn, flows: m.Updates})
+			}
+		}
+	})
+	if err != nil {
+		close(ready)
+		return nil, err
+	}
+	var flows []openflow.FlowUpdate
+	err = conn.Do(ctx, &openflow.SetConfig{MissSendLen: packetInLen}, openflow.SetControllerID(controllerID))
+	if err == nil {
+		flows, err = b.monitor(ctx, conn)
+	}
+	if err != nil {
+		close(ready)
+		conn.Close()
+		return nil, fmt.Errorf("follow the flows of bridge %s: %w", b.name, err)
+	}
+	b.mail.put(letter{from: b, conn: conn, connected: true, flows: flows})
+	close(ready)
+	return conn, nil
+}
+
+var errStalled = errors.New("Open vSwitch does not answer")
+
+// errTooOld is for an Open vSwitch that lacks an extension that the plane can't do without.
+var errTooOld = errors.New("this Open vSwitch can't tell of changes of flows with OpenFlow 1.4: version 3.0 or later is needed")
+
+func (b *bridge) monitor(ctx context.Context, conn *openflow.Conn) ([]openflow.FlowUpdate, error) {
+	parts, err := conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlowMonitor, Monitor: &openflow.FlowMonitor{
+		ID: 1, Table: openflow.AllTables, Flags: openflow.MonitorInitial | openflow.MonitorAdd | openflow.MonitorRemoved |
+			openflow.MonitorModify | openflow.MonitorInstructions,
+	}})
+	var refused *openflow.Error
+	if errors.As(err, &refused) && refused.Kind == openflow.BadRequest {
+		return nil, errTooOld
+	}
+	if err != nil {
+		return nil, err
+	}
+	flows := []openflow.FlowUpdate{}
+	for _, p := range parts {
+		flows = append(flows, p.Updates...)
+	}
+	return flows, nil
+}
+
+func flowOf(u *openflow.FlowUpdate) (flowKey, *flow) {
+	m := &openflow.FlowMod{Cookie: u.Cookie, Table: u.Table, Priority: u.Priority, IdleTimeout: u.IdleTimeout,
+		HardTimeout: u.HardTimeout, Match: u.Match.Canonical(), Instructions: u.Instructions}
+	return keyOf(m.Table, m.Priority, m.Match), &flow{mod: m, text: textOf(m.Cookie, m.IdleTimeout, m.HardTimeout, m.Instructions)}
+}
+
+// ours says whether the plane made a flow: whatever of these is not wanted goes.
+func (b *bridge) ours(f *flow) bool {
+	switch {
+	case f.mod.Cookie == cookieMuted:
+		return false // it goes by itself
+	case f.mod.Cookie&cookieMask == cookieBase:
+		return true
+	case b.physical:
+		return false
+	}
+	return f.mod.Cookie == cookieLearned && f.mod.Table == tableOut
+}
+
+// touch notes that a flow may not be as it should.
+func (b *bridge) touch(k flowKey) { b.touched[k] = struct{}{} }
+
+// setWant replaces all flows that are to be there.
+func (b *bridge) setWant(want flowSet) {
+	b.want = want
+	b.all = true
+}
+
+// put and drop change one flow that is to be there.
+func (b *bridge) put(s flowSet) {
+	for k, f := range s {
+		b.want[k] = f
+		b.touch(k)
+	}
+}
+
+func (b *bridge) drop(k flowKey) {
+	delete(b.want, k)
+	b.touch(k)
+}
+
+// difference returns what is to be added or changed, and what is to be deleted, sorted.
+func (b *bridge) difference() (adds, deletes []flowKey) {
+	look := func(k flowKey) {
+		want, have := b.want[k], b.have[k]
+		switch {
+		case want != nil && (have == nil || have.text != want.text):
+			if _, no := b.refused[k]; !no {
+				adds = append(adds, k)
+			}
+		case want == nil && have != nil && !b.keep(have) && (b.ours(have) || b.leftover(have)):
+			deletes = append(deletes, k)
+		}
+	}
+	if b.all {
+		for k := range b.want {
+			look(k)
+		}
+		for k := range b.have {
+			if b.want[k] == nil {
+				look(k)
+			}
+		}
+	} else {
+		for k := range b.touched {
+			look(k)
+		}
+	}
+	slices.SortFunc(adds, flowKey.compare)
+	slices.SortFunc(deletes, flowKey.compare)
+	return adds, deletes
+}
+
+// leftover says whether a flow was left by an emulator that ran before the plane, or is the one
+// by which Open vSwitch forwards as an ordinary switch.
+func (b *bridge) leftover(f *flow) bool {
+	if f.mod.Cookie != 0 || f.mod.Table > tableOut {
+		return false
+	}
+	if b.physical && f.mod.Priority == 0 && len(f.mod.Match) == 0 {
+		a := f.mod.Instructions.Actions()
+		if len(a) == 1 && a[0] == openflow.Output(openflow.PortNormal) {
+			return true
+		}
+	}
+	if !b.takeOver {
+		return false
+	}
+	if !b.physical {
+		return true
+	}
+	// in_port, or in_port and a VLAN, and the actions that an emulator has.
+	if _, ok := f.mod.Match.InPort(); !ok || f.mod.Table != tableIn || len(f.mod.Match) > 2 {
+		return false
+	}
+	for _, a := range f.mod.Instructions.Actions() {
+		switch a := a.(type) {
+		case openflow.OutputAction, openflow.PopVLANAction, openflow.PushVLANAction:
+		case openflow.SetFieldAction:
+			if a.Field.ID != openflow.FieldVLANVID {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// bundleMin is from how many changes on they are made at one moment.
+const bundleMin = 2
+
+// sync makes the flows what they should be. Additions come before removals: with restrict, only
+// the removals are made.
+func (b *bridge) sync(ctx context.Context, restrict bool, together bool) error {
+	if b.conn == nil {
+		return nil
+	}
+	adds, deletes := b.difference()
+	if restrict {
+		adds = nil
+	}
+	mods := make([]*openflow.FlowMod, 0, len(adds)+len(deletes))
+	keys := make([]flowKey, 0, cap(mods))
+	for _, k := range adds {
+		mods, keys = append(mods, b.want[k].mod), append(keys, k)
+	}
+	for _, k := range deletes {
+		f := b.have[k]
+		mods = append(mods, &openflow.FlowMod{Command: openflow.DeleteStrict, Table: k.table, Priority: k.priority, Match: f.mod.Match,
+			Cookie: f.mod.Cookie, CookieMask: ^uint64(0)})
+		keys = append(keys, k)
+	}
+	if len(mods) > 0 {
+		if err := b.send(ctx, mods, keys, together); err != nil {
+			return err
+		}
+	}
+	if !restrict {
+		b.all = false
+		clear(b.touched)
+	}
+	return nil
+}
+
+// send makes changes, and notes which of them Open vSwitch does not take.
+func (b *bridge) send(ctx context.Context, mods []*openflow.FlowMod, keys []flowKey, together bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
+	defer cancel()
+	var refused *openflow.RefusedError
+	if together && len(mods) >= bundleMin {
+		err := b.conn.DoTogether(ctx, mods...)
+		switch {
+		case err == nil:
+			b.took(mods, keys, nil)
+			return nil
+		case errors.As(err, &refused) || errors.As(err, new(*openflow.Error)):
+			b.log.Warn("Open vSwitch refuses a change: making the rest of it", "bridge", b.name, "err", err)
+		default:
+			return b.broken(err)
+		}
+	}
+	messages := make([]openflow.Message, len(mods))
+	for i, m := range mods {
+		messages[i] = m
+	}
+	err := b.conn.Do(ctx, messages...)
+	if err != nil && !errors.As(err, &refused) {
+		return b.broken(err)
+	}
+	bad := map[int]error{}
+	if err != nil {
+		for _, r := range refused.Refusals {
+			bad[r.Index] = r.Err
+		}
+	}
+	b.took(mods, keys, bad)
+	return nil
+}
+
+// broken gives the connection up: what came of the change is not known.
+func (b *bridge) broken(err error) error {
+	b.conn.Close()
+	return fmt.Errorf("flows of bridge %s: %w", b.name, err)
+}
+
+func (b *bridge) took(mods []*openflow.FlowMod, keys []flowKey, bad map[int]error) {
+	for i, k := range keys {
+		if err := bad[i]; err != nil {
+			b.refused[k] = err
+			continue
+		}
+		delete(b.refused, k)
+		if mods[i].Command == openflow.Add {
+			m := mods[i]
+			b.have[k] = &flow{mod: m, text: textOf(m.Cookie, m.IdleTimeout, m.HardTimeout, m.Instructions)}
+		} else {
+			delete(b.have, k)
+		}
+	}
+	if len(bad) > 0 {
+		b.retries++
+		b.retryAt = time.Now().Add(min(time.Second<<min(b.retries, 5), 30*time.Second))
+	} else if len(b.refused) == 0 {
+		b.retries, b.retryAt = 0, time.Time{}
+	}
+}
+
+// retry has the flows that were refused tried again.
+func (b *bridge) retry() {
+	for k := range b.refused {
+		b.touch(k)
+	}
+	clear(b.refused)
+	b.retryAt = time.Time{}
+}

@@ -1,0 +1,147 @@
+package ovs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/planetest"
+)
+
+func TestConformance(t *testing.T) {
+	w := newWorld(t)
+	planetest.Run(t, func(t *testing.T) planetest.Harness {
+		w.reset(t)
+		return w
+	})
+}
+
+// newPlane opens a plane on the Open vSwitch of a world.
+func (w *world) newPlane(t testing.TB) *Plane {
+	p := New(Options{Name: "br0", RunDir: w.RunDir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Logger: testLog(w.t)})
+	w.t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// Open implements planetest.Harness.
+func (w *world) Open(t testing.TB) plane.Plane { return &patient{w.newPlane(t), w, t} }
+
+// patient waits until Open vSwitch forwards by the flows that it has: it answers a barrier
+// before that.
+type patient struct {
+	*Plane
+	w *world
+	t testing.TB
+}
+
+func (p *patient) Apply(ctx context.Context, next *intent.State, d *intent.Delta) (plane.Report, error) {
+	r, err := p.Plane.Apply(ctx, next, d)
+	p.w.Appctl(p.t, "revalidator/wait")
+	return r, err
+}
+
+func (p *patient) Forget(ctx context.Context, keys []intent.MACKey) error {
+	err := p.Plane.Forget(ctx, keys)
+	p.w.Appctl(p.t, "revalidator/wait")
+	return err
+}
+
+// Limits implements planetest.Limited. The table in docs/openvswitch.md has them.
+func (w *world) Limits() planetest.Limits {
+	return planetest.Limits{CountsTags: true, LearnsLate: true, OneKindOfTag: true, RoughDrops: true}
+}
+
+func host(port string) string { return "h" + port[1:] }
+
+// FromPort implements planetest.Harness.
+func (w *world) FromPort(t testing.TB, port string, frame []byte) {
+	t.Helper()
+	w.send(t, host(port), frame)
+}
+
+// FromTunnel implements planetest.Harness.
+func (w *world) FromTunnel(t testing.TB, from intent.Tunnel, inner []byte) {
+	t.Helper()
+	w.send(t, "r0", packet(from, inner))
+}
+
+// settle is long enough for Open vSwitch to forward a frame that it got before: there is no
+// way to ask it whether it is done.
+const settle = 60 * time.Millisecond
+
+// Receive implements planetest.Harness.
+func (w *world) Receive(t testing.TB, n int) []planetest.Out {
+	t.Helper()
+	var outs []planetest.Out
+	mine := 0
+	collect := func() {
+		for _, o := range w.collect(t) {
+			outs = append(outs, o)
+			if planetest.Mine(o.Frame) {
+				mine++
+			}
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); ; {
+		collect()
+		if mine >= n || time.Now().After(end) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(settle)
+	collect()
+	return outs
+}
+
+// collect takes the frames that are there now.
+func (w *world) collect(t testing.TB) []planetest.Out {
+	t.Helper()
+	var outs []planetest.Out
+	for name, tap := range w.taps {
+		for {
+			b, err := tap.receive()
+			if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENETDOWN) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name != "r0" {
+				outs = append(outs, planetest.Out{Port: "p" + name[1:], Frame: b})
+				continue
+			}
+			o, ok := outer(b)
+			if !ok {
+				continue
+			}
+			if o.src != planetest.TunnelIP || !slices.Contains(planetest.Peers, o.dst) || o.flags != 0x08 || o.ttl != 64 || !o.df {
+				t.Errorf("outer headers %+v", o)
+			}
+			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.dst, VNI: o.vni}, Frame: o.inner})
+		}
+	}
+	return outs
+}
+
+// AddDevice implements planetest.Harness: the device is new, and a port of the bridge again.
+func (w *world) AddDevice(t testing.TB, port string) {
+	t.Helper()
+	w.veth(t, host(port), port)
+	w.Vsctl(t, "--may-exist", "add-port", "br0", port)
+}
+
+// RemoveDevice implements planetest.Harness. Open vSwitch does not give up a port whose device
+// is gone before it is told to.
+func (w *world) RemoveDevice(t testing.TB, port string) {
+	t.Helper()
+	w.removeLink(t, host(port))
+	w.Vsctl(t, "del-port", "br0", port)
+}

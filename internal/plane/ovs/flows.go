@@ -1,0 +1,311 @@
+package ovs
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/openflow"
+)
+
+// flow is one flow that a bridge must have, or has.
+type flow struct {
+	mod   *openflow.FlowMod // an Add, with a canonical match
+	text  string            // what it does: instructions, cookie and timeouts
+	about intent.BindingKey // the binding it is for; zero: the whole switch
+}
+
+// flowKey identifies a flow in its bridge.
+type flowKey struct {
+	table    uint8
+	priority uint16
+	match    string
+}
+
+func keyOf(table uint8, priority uint16, m openflow.Match) flowKey {
+	var b []byte
+	for _, f := range m {
+		b = append(append(append(b, byte(f.ID>>24), byte(f.ID>>16), byte(f.ID>>8), byte(f.ID)), f.Value...), '/')
+		b = append(append(b, f.Mask...), ';')
+	}
+	return flowKey{table, priority, string(b)}
+}
+
+func (k flowKey) compare(o flowKey) int {
+	return cmp.Or(cmp.Compare(k.table, o.table), cmp.Compare(o.priority, k.priority), strings.Compare(k.match, o.match))
+}
+
+func textOf(cookie uint64, idle, hard uint16, inst openflow.Instructions) string {
+	return fmt.Sprintf("%#x %d %d %v", cookie, idle, hard, inst)
+}
+
+// flowSet is the flows of a bridge.
+type flowSet map[flowKey]*flow
+
+func (s flowSet) add(about intent.BindingKey, m openflow.FlowMod) {
+	m.Match = m.Match.Canonical()
+	s[keyOf(m.Table, m.Priority, m.Match)] = &flow{&m, textOf(m.Cookie, m.IdleTimeout, m.HardTimeout, m.Instructions), about}
+}
+
+// String returns the flows sorted, a line each.
+func (s flowSet) String() string {
+	keys := make([]flowKey, 0, len(s))
+	for k := range s {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, flowKey.compare)
+	var b strings.Builder
+	for _, k := range keys {
+		b.WriteString(strings.TrimPrefix(s[k].mod.String(), "add ") + "\n")
+	}
+	return b.String()
+}
+
+// physical is what the bridge of the physical switch is to do.
+type physical struct {
+	ports    map[string]uint32 // managed ports that have a number
+	bindings []patch
+}
+
+// patch is a binding in force: the pair of patch ports between the bridges is there.
+type patch struct {
+	at           intent.BindingKey
+	port         uint32 // of the physical switch
+	inner, outer uint32 // the ends of the pair: in the bridge of the logical switch, and of the physical one
+	strict       bool   // other bindings of the port have VLANs: what has a tag must not leave untagged
+}
+
+// flows returns the flows of the bridge of the physical switch.
+func (p *physical) flows() flowSet {
+	s := flowSet{}
+	for name, port := range p.ports {
+		s.add(intent.BindingKey{Port: name}, openflow.FlowMod{Cookie: cookieDrop | dropUnbound, Priority: prioUnbound,
+			Match: openflow.Match{openflow.InPort(port)}})
+	}
+	for _, b := range p.bindings {
+		in := openflow.InPort(b.port)
+		add := func(priority uint16, cookie uint64, match openflow.Match, actions ...openflow.Action) {
+			s.add(b.at, openflow.FlowMod{Cookie: cookie, Priority: priority, Match: match, Instructions: openflow.Apply(actions...)})
+		}
+		out := openflow.InPort(b.outer)
+		if b.at.VLAN != 0 {
+			add(prioVLAN, cookieFlow, openflow.Match{in, openflow.VLAN(b.at.VLAN)}, openflow.PopVLAN(), openflow.Output(b.outer))
+			add(prioUntagged, cookieFlow, openflow.Match{out}, append(openflow.PushVLAN(b.at.VLAN), openflow.Output(b.port))...)
+			// Another binding of the port: the frame goes back by the port that it came by.
+			continue
+		}
+		add(prioUntagged, cookieFlow, openflow.Match{in, openflow.Untagged()}, openflow.Output(b.outer))
+		add(prioPriorityTag, cookieFlow, openflow.Match{in, openflow.VLAN(0)}, openflow.PopVLAN(), openflow.Output(b.outer))
+		add(prioUntagged, cookieFlow, openflow.Match{out}, openflow.Output(b.port))
+		if b.strict {
+			for _, tag := range hasTag {
+				add(prioDoubleTagged, cookieDrop|dropDoubleTagged, openflow.Match{out, tag})
+			}
+		}
+	}
+	return s
+}
+
+// logical is what the bridge of a logical switch is to do.
+type logical struct {
+	ls      *lswitch
+	members []patch // of the switch, by their number
+	tunnels []tunnelEnd
+	egress  uint32 // the tunnel port to send by; 0: none
+	anyPeer bool   // accept the switch's own VNI from everybody
+	learned map[intent.MAC]*station
+}
+
+// tunnelEnd is a tunnel port that is there.
+type tunnelEnd struct {
+	tunnelPort
+	port uint32
+}
+
+// flows returns all flows of the bridge.
+func (l *logical) flows() flowSet {
+	s := flowSet{}
+	l.in(s)
+	for i := range l.tunnels {
+		l.inTunnel(s, &l.tunnels[i])
+	}
+	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropReserved, Table: tableOut, Priority: prioReserved,
+		Match: openflow.Match{openflow.EthDstMasked(reservedMAC, reservedBit)}})
+	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropBFD, Table: tableOut, Priority: prioReserved,
+		Match: openflow.Match{openflow.EthDst(bfdMAC)}})
+	for mac := range l.ls.unicast {
+		l.remote(s, mac)
+	}
+	flooded := false
+	for mac, set := range l.ls.floods {
+		if mac == intent.UnknownDst {
+			flooded = true
+			l.flood(s, prioFlood, nil, set)
+		} else {
+			l.flood(s, prioGroup, openflow.Match{openflow.EthDst(mac)}, set)
+		}
+	}
+	if !flooded {
+		l.flood(s, prioFlood, nil, nil)
+	}
+	for mac, st := range l.learned {
+		l.local(s, mac, st)
+	}
+	return s
+}
+
+func (l *logical) allow() openflow.Action {
+	if l.egress == 0 {
+		return openflow.SetField(openflow.Reg(regEgress, noEgress))
+	}
+	return openflow.SetField(openflow.Reg(regEgress, l.egress))
+}
+
+func forbid() openflow.Action { return openflow.SetField(openflow.Reg(regEgress, noEgress)) }
+
+func tell() openflow.Action { return openflow.ToController(controllerID, packetInLen) }
+
+func again(table uint8) openflow.Action { return openflow.ResubmitAction{InPort: 0xfff8, Table: table} }
+
+// in adds what is done with frames of hosts.
+func (l *logical) in(s flowSet) {
+	add := func(at intent.BindingKey, table uint8, priority uint16, match openflow.Match, inst openflow.Instructions) {
+		s.add(at, openflow.FlowMod{Cookie: cookieFlow, Table: table, Priority: priority, Match: match, Instructions: inst})
+	}
+	for _, m := range l.members {
+		in := openflow.InPort(m.inner)
+		for _, tag := range hasTag {
+			egress := forbid()
+			if l.ls.inner {
+				egress = l.allow()
+			}
+			add(m.at, tableIn, prioTagged, openflow.Match{in, tag}, openflow.Apply(egress, again(tableTagged)))
+		}
+		for _, src := range []openflow.Field{openflow.EthSrcMasked(groupBit, groupBit), openflow.EthSrc([6]byte{}), openflow.EthSrc(bfdMAC)} {
+			add(m.at, tableIn, prioNoSource, openflow.Match{in, src}, openflow.Goto(tableOut, l.allow()))
+			add(m.at, tableTagged, prioNoSource, openflow.Match{in, src}, openflow.Apply(again(tableOut)))
+		}
+		add(m.at, tableIn, prioNew, openflow.Match{in}, openflow.Goto(tableOut, tell(), l.allow()))
+		add(m.at, tableTagged, prioNew, openflow.Match{in}, openflow.Apply(tell(), again(tableOut)))
+	}
+}
+
+// inTunnel adds what is done with frames that come by a tunnel port.
+func (l *logical) inTunnel(s flowSet, t *tunnelEnd) {
+	in := openflow.InPort(t.port)
+	add := func(priority uint16, cookie uint64, match openflow.Match, inst openflow.Instructions) {
+		s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookie, Priority: priority, Match: match, Instructions: inst})
+	}
+	add(prioStranger, cookieDrop|dropStranger, openflow.Match{in}, nil)
+	if t.blind {
+		return
+	}
+	add(prioBFD, cookieDrop|dropBFD, append(openflow.Match{in}, bfdPackets...), nil)
+	accept := func(priority uint16, match openflow.Match) {
+		if !l.ls.inner {
+			add(prioTunTagged+priority, cookieDrop|dropTaggedInside, append(slices.Clone(match), openflow.Tagged()), nil)
+		}
+		add(priority, cookieFlow, match, openflow.Goto(tableOut, forbid()))
+	}
+	for from := range l.ls.decap {
+		if from.VNI == t.vni && (!t.remote.IsValid() || t.remote == from.Peer) {
+			accept(prioNoSource, openflow.Match{in, openflow.TunSrc(from.Peer.As4())})
+		}
+	}
+	if l.anyPeer && l.ls.overlay && l.ls.vni == t.vni && !t.remote.IsValid() {
+		accept(prioAnyPeer, openflow.Match{in})
+	}
+}
+
+// remote adds a MAC behind a tunnel.
+func (l *logical) remote(s flowSet, mac intent.MAC) {
+	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: tableOut, Priority: prioRemote,
+		Match: openflow.Match{openflow.EthDst(mac)}, Instructions: openflow.Apply(encapsulate(l.ls.unicast[mac])...)})
+}
+
+func encapsulate(t intent.Tunnel) []openflow.Action {
+	return []openflow.Action{openflow.SetField(openflow.TunDst(t.Peer.As4())),
+		openflow.SetField(openflow.TunnelID(uint64(t.VNI))), openflow.OutputReg(regEgress)}
+}
+
+// flood adds copies to every member and to the tunnels of a set.
+func (l *logical) flood(s flowSet, priority uint16, match openflow.Match, set intent.FloodSet) {
+	var actions []openflow.Action
+	for _, m := range l.members {
+		actions = append(actions, openflow.Output(m.inner))
+	}
+	for i, t := range set {
+		next := encapsulate(t)
+		if i > 0 && set[i-1].VNI == t.VNI {
+			next = slices.Delete(next, 1, 2) // it is set
+		}
+		actions = append(actions, next...)
+	}
+	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: tableOut, Priority: priority, Match: match,
+		Instructions: openflow.Apply(actions...)})
+}
+
+// local adds a MAC that was learned: where frames to it go, and that frames from there are no
+// news.
+func (l *logical) local(s flowSet, mac intent.MAC, st *station) {
+	if st.static && !st.spoke {
+		return
+	}
+	i := slices.IndexFunc(l.members, func(m patch) bool { return m.at == st.at })
+	if i < 0 {
+		return
+	}
+	in := l.members[i].inner
+	if st.watched { // its next frame is to be told of
+		s.add(st.at, localFlow(mac, in))
+		return
+	}
+	if !st.static {
+		s.add(st.at, localFlow(mac, in))
+	}
+	from := openflow.Match{openflow.InPort(in), openflow.EthSrc(mac)}
+	s.add(st.at, openflow.FlowMod{Cookie: cookieSource, Table: tableIn, Priority: prioSource, Match: from,
+		Instructions: openflow.Goto(tableOut, l.allow())})
+	if st.tagged {
+		s.add(st.at, openflow.FlowMod{Cookie: cookieSource, Table: tableTagged, Priority: prioSource, Match: from,
+			Instructions: openflow.Apply(again(tableOut))})
+	}
+}
+
+// localFlow says where frames to a learned MAC go.
+func localFlow(mac intent.MAC, port uint32) openflow.FlowMod {
+	return openflow.FlowMod{Cookie: cookieLearned, Table: tableOut, Priority: prioLocal,
+		Match: openflow.Match{openflow.EthDst(mac)}, Instructions: openflow.Apply(openflow.Output(port))}
+}
+
+// muted is the flow for a source that is not to be told of for a while.
+func muted(table uint8, in uint32, mac intent.MAC, l *logical) openflow.FlowMod {
+	inst := openflow.Goto(tableOut, l.allow())
+	if table == tableTagged {
+		inst = openflow.Apply(again(tableOut))
+	}
+	return openflow.FlowMod{Cookie: cookieMuted, Table: table, Priority: prioSource, HardTimeout: mutedSeconds,
+		Match: openflow.Match{openflow.InPort(in), openflow.EthSrc(mac)}.Canonical(), Instructions: inst}
+}
+
+// sourceOf returns the source address of a frame.
+func sourceOf(frame []byte) (mac intent.MAC, ok bool) {
+	if len(frame) < 12 {
+		return mac, false
+	}
+	copy(mac[:], frame[6:12])
+	return mac, !mac.IsGroup() && !mac.IsZero()
+}
+
+// ethField returns the address that m matches without a mask.
+func ethField(m openflow.Match, id openflow.FieldID) (mac intent.MAC, ok bool) {
+	v, ok := m.Get(id)
+	if !ok || len(v) != len(mac) {
+		return mac, false
+	}
+	copy(mac[:], v)
+	return mac, !bytes.Equal(mac[:], make([]byte, 6)) && !mac.IsGroup()
+}

@@ -1,0 +1,122 @@
+package ovs
+
+import (
+	"github.com/vtep/vtep/internal/openflow"
+)
+
+// The pipeline. A frame passes the bridge of the physical switch, then the bridge of its
+// logical switch, and back:
+//
+//	PS, table 0            in by a port:        VLAN, or none -> tag off, patch port of the binding
+//	                       in by a patch port:  tag on, port
+//	LS, table 0            in by a patch port:  source known? else tell the agent    -> table 1
+//	                       in by a tunnel port: source and VNI of a peer?            -> table 1
+//	LS, table 1            destination: reserved, remote, local, group, all
+//	LS, table 2            as table 0, for frames that still have a tag
+//
+// Register 1 has the tunnel port by which a frame may leave, or no port: a frame with a tag, or
+// one that came by a tunnel, does not go into a tunnel. A copy to the port that the frame came
+// by is left out by Open vSwitch itself.
+const (
+	tableIn     uint8 = 0 // of every bridge
+	tableOut    uint8 = 1
+	tableTagged uint8 = 2
+
+	regEgress = 1
+)
+
+// noEgress in regEgress is no port: numbers of ports have 16 bits.
+const noEgress uint32 = 1 << 16
+
+// Priorities. Those of the bridge of the physical switch are what Open vSwitch's emulator has
+// since 3.6, as are the cookie and the priority of what is learned.
+const (
+	prioVLAN         uint16 = 200 // PS: a VLAN of a port
+	prioPriorityTag  uint16 = 150 // PS: VID 0
+	prioDoubleTagged uint16 = 110 // PS: what must not leave untagged
+	prioUntagged     uint16 = 100 // PS: no tag; and what comes by a patch port
+	prioUnbound      uint16 = 1   // PS: the rest
+
+	prioBFD       uint16 = 700 // LS, table 0: BFD in a tunnel
+	prioTagged    uint16 = 400 // LS, table 0: to table 2
+	prioTunTagged uint16 = 400 // LS, table 0: a tag in a tunnel
+	prioSource    uint16 = 300 // LS: a source that is known
+	prioNoSource  uint16 = 200 // LS: a source that nobody can have; and a peer
+	prioAnyPeer   uint16 = 150 // LS: any peer of the switch's own VNI
+	prioNew       uint16 = 100 // LS: a source that is new
+	prioStranger  uint16 = 10  // LS: no peer
+
+	prioReserved uint16 = 2000 // LS, table 1
+	prioRemote   uint16 = 1500
+	prioLocal    uint16 = 1000
+	prioGroup    uint16 = 900
+	prioFlood    uint16 = 0
+)
+
+// Cookies tell what is ours. The one of learned addresses is the emulator's.
+const (
+	cookieLearned uint64 = 0x5000
+	cookieBase    uint64 = 0x76746570 << 32 // "vtep"
+	cookieMask    uint64 = 0xffffffff << 32
+
+	cookieFlow   = cookieBase
+	cookieSource = cookieBase | 1 // the source of a frame is known
+	cookieMuted  = cookieBase | 2 // it is known not to be learned
+	cookieDrop   = cookieBase | 0x100
+)
+
+// Reasons for which flows drop frames, by the low bits of their cookies.
+var dropReasons = []string{
+	dropUnbound:      "unbound_vlan",
+	dropDoubleTagged: "double_tagged",
+	dropReserved:     "reserved",
+	dropStranger:     "unknown_tunnel",
+	dropTaggedInside: "tagged_inside",
+	dropBFD:          "bfd",
+}
+
+const (
+	dropUnbound = iota
+	dropDoubleTagged
+	dropReserved
+	dropStranger
+	dropTaggedInside
+	dropBFD
+)
+
+// Bytes of a frame that the agent needs to see: the addresses.
+const packetInLen = 14
+
+// controllerID is the one that packets are sent to.
+const controllerID = 0x7674
+
+// mutedSeconds is for how long a source that could not be learned is not heard again.
+const mutedSeconds = 5
+
+const (
+	etherVLAN = 0x8100
+	etherQinQ = 0x88a8
+)
+
+// hasTag are the matches for a frame that has a tag. Behind one that was taken off, Open
+// vSwitch sees the next as the frame's type, or as a tag if vlan-limit lets it look deeper.
+var hasTag = []openflow.Field{openflow.Tagged(), ethType(etherVLAN), ethType(etherQinQ)}
+
+func ethType(t uint16) openflow.Field {
+	return openflow.Field{ID: openflow.FieldEthType, Value: []byte{byte(t >> 8), byte(t)}}
+}
+
+// bfdMAC and bfdPackets are what BFD between VTEPs is known by. It is not for hosts.
+var bfdMAC = [6]byte{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}
+
+var bfdPackets = []openflow.Field{
+	ethType(0x0800), {ID: openflow.FieldIPProto, Value: []byte{17}},
+	{ID: openflow.FieldIPv4Dst, Value: []byte{169, 254, 1, 0}, Mask: []byte{255, 255, 255, 254}},
+	{ID: openflow.FieldUDPDst, Value: []byte{3784 >> 8, 3784 & 0xff}},
+}
+
+var (
+	groupBit    = [6]byte{0x01}
+	reservedMAC = [6]byte{0x01, 0x80, 0xc2, 0x00, 0x00, 0x00}
+	reservedBit = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}
+)

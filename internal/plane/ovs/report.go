@@ -1,0 +1,252 @@
+package ovs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/openflow"
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/ops"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// grace is for how long something may be on its way before it counts as a failure.
+const grace = 3 * time.Second
+
+// report says what does not work, and why.
+func (e *engine) report() plane.Report {
+	var r plane.Report
+	var all error // why nothing works
+	ps := (*bridgeRow)(nil)
+	switch {
+	case e.vs == nil:
+		err := e.db.LastError()
+		if err == nil {
+			err = errNotConnected
+		}
+		all = trouble(problem.Unsettled, "start ovsdb-server with the database Open_vSwitch", fmt.Errorf("the database Open_vSwitch can't be reached: %w", err))
+	case e.vs.root.IsZero():
+		all = trouble(problem.Unsettled, "start ovs-vswitchd", errors.New("ovs-vswitchd has never run with this database"))
+	case e.vs.bridges[e.names.ps] == nil:
+		all = trouble(problem.MissingDevice, "ovs-vsctl add-br "+e.names.ps, fmt.Errorf("Open vSwitch has no bridge %q", e.names.ps))
+	default:
+		ps = e.vs.bridges[e.names.ps]
+		if !e.vs.can(ps.datapathType) {
+			all = trouble(problem.UnfitDevice, fmt.Sprintf("ovs-vsctl set Bridge %s datapath_type=%s", e.names.ps, e.vs.datapathTypes[0]),
+				fmt.Errorf("Open vSwitch can't make a datapath of type %q on this kernel, only of %s",
+					orSystem(ps.datapathType), strings.Join(e.vs.datapathTypes, " and ")))
+		}
+	}
+	if b := e.bridges[e.names.ps]; all == nil && b != nil && b.conn == nil && b.lastErr != nil && !e.onItsWay() {
+		all = fmt.Errorf("bridge %s can't be controlled: %w", e.names.ps, b.lastErr)
+	}
+	if all == nil && e.pendingWhy != "" && !e.onItsWay() {
+		all = errors.New(e.pendingWhy)
+	}
+	for name := range e.site.ports {
+		if err := e.portError(ps, name, all); err != nil {
+			put(&r.Ports, name, err)
+		}
+	}
+	for at, id := range e.site.bindings {
+		if err := e.bindingError(at, id, r.Ports[at.Port]); err != nil {
+			put(&r.Bindings, at, err)
+		}
+	}
+	r.Tunnels = e.tunnelError(ps)
+	for _, b := range e.bridges {
+		for _, err := range b.refused {
+			var refused *openflow.Error
+			if errors.As(err, &refused) && refused.Kind == openflow.FlowModFailed && refused.Code == openflow.FlowModTableFull {
+				r.MACs = fmt.Errorf("a flow table of bridge %s is full", b.name)
+			}
+		}
+	}
+	return r
+}
+
+func orSystem(datapathType string) string {
+	if datapathType == "" {
+		return "system"
+	}
+	return datapathType
+}
+
+// onItsWay says whether what is not done yet was asked for a moment ago.
+func (e *engine) onItsWay() bool { return e.stalled.IsZero() || time.Since(e.stalled) < grace }
+
+func (e *engine) portError(ps *bridgeRow, name string, all error) error {
+	if all != nil {
+		return all
+	}
+	p := ps.ports[name]
+	switch {
+	case e.site.ports[name].ServiceTags:
+		return trouble(problem.UnfitDevice, "", errors.New("flows of Open vSwitch can't tell service tags from customer tags"))
+	case p == nil:
+		return trouble(problem.MissingDevice, "ovs-vsctl add-port "+ps.name+" "+name, fmt.Errorf("bridge %s has no such port", ps.name))
+	case len(p.interfaces) != 1:
+		return trouble(problem.UnfitDevice, "make the bond in the kernel, and that a port", errors.New("it is a bond of Open vSwitch, which flows can't send to"))
+	case p.number() == 0:
+		if i := p.single(); i.err != "" {
+			return trouble(problem.MissingDevice, "", fmt.Errorf("Open vSwitch can't use it: %s", i.err))
+		}
+		if !e.vs.settled() && e.onItsWay() {
+			return nil
+		}
+		return trouble(problem.MissingDevice, "", errors.New("Open vSwitch has no such device yet"))
+	}
+	return nil
+}
+
+// bindingError says why a binding is not in force.
+func (e *engine) bindingError(at intent.BindingKey, id intent.SwitchID, port error) error {
+	if port != nil {
+		return port
+	}
+	for _, b := range []*bridge{e.bridges[e.names.ps], e.bridges[e.names.of[id]]} {
+		if b == nil {
+			continue
+		}
+		for k, err := range b.refused {
+			if f := b.want[k]; f != nil && (f.about == at || !b.physical && f.about == (intent.BindingKey{})) {
+				return fmt.Errorf("Open vSwitch refuses a flow of bridge %s: %w", b.name, err)
+			}
+		}
+	}
+	if slices.ContainsFunc(e.physical.bindings, func(p patch) bool { return p.at == at }) {
+		return nil
+	}
+	for _, name := range []string{innerName(at), outerName(at)} {
+		if i := e.vs.interfaces[name]; i != nil && i.err != "" {
+			return fmt.Errorf("Open vSwitch can't make patch port %s: %s", name, i.err)
+		}
+	}
+	if e.onItsWay() {
+		return nil
+	}
+	return fmt.Errorf("not in force yet: %s", e.pendingWhy)
+}
+
+// tunnelError says why no tunnel works.
+func (e *engine) tunnelError(ps *bridgeRow) error {
+	if ps == nil || !e.site.TunnelIP.IsValid() || strings.HasPrefix(ps.datapathType, "dummy") {
+		return nil
+	}
+	for _, b := range e.vs.bridges {
+		if !e.names.ours(b) {
+			continue
+		}
+		for _, p := range b.ports {
+			if i := p.single(); i != nil && i.kind == "vxlan" && i.err != "" && e.vs.settled() {
+				return fmt.Errorf("Open vSwitch can't make tunnel port %s: %s", i.name, i.err)
+			}
+		}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil // what can't be found out is no fault
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap() == e.site.TunnelIP {
+				return nil
+			}
+		}
+	}
+	return trouble(problem.ForeignIP, "give it to the bridge that the underlay's device is a port of",
+		fmt.Errorf("tunnel IP %v is not an address of this machine: Open vSwitch has no route for tunnels from it", e.site.TunnelIP))
+}
+
+func trouble(kind problem.Kind, remedy string, err error) error {
+	return &problem.Error{Kind: kind, Remedy: remedy, Err: err}
+}
+
+func put[K comparable](m *map[K]error, key K, err error) {
+	if *m == nil {
+		*m = map[K]error{}
+	}
+	(*m)[key] = err
+}
+
+// managedPorts implements ManagedPorts.
+func (e *engine) managedPorts() (ports []string, ok bool) {
+	if e.vs == nil || e.vs.bridges[e.names.ps] == nil {
+		return nil, false
+	}
+	for name, p := range e.vs.bridges[e.names.ps].ports {
+		if i := p.single(); !p.local() && (i == nil || !isOuter(i)) {
+			ports = append(ports, name)
+		}
+	}
+	slices.Sort(ports)
+	return ports, true
+}
+
+// tellPorts tells the agent which ports have come, gone, or changed.
+func (e *engine) tellPorts(before *vswitch) {
+	state := func(v *vswitch) map[string]plane.PortState {
+		m := map[string]plane.PortState{}
+		if v == nil || v.bridges[e.names.ps] == nil {
+			return m
+		}
+		for name, p := range v.bridges[e.names.ps].ports {
+			if i := p.single(); !p.local() && (i == nil || !isOuter(i)) {
+				m[name] = plane.PortState{Name: name, Exists: p.number() != 0, Up: i == nil || i.linkState != "down"}
+			}
+		}
+		return m
+	}
+	was, is := state(before), state(e.vs)
+	for name, p := range is {
+		if old, ok := was[name]; !ok || old != p {
+			e.emit(plane.Event{Kind: plane.PortChanged, Port: p})
+		}
+	}
+	for name := range was {
+		if _, still := is[name]; !still {
+			e.emit(plane.Event{Kind: plane.PortChanged, Port: plane.PortState{Name: name}})
+		}
+	}
+}
+
+// destroy takes all down that the plane has made.
+func (e *engine) destroy(ctx context.Context) error {
+	e.site = newSite()
+	e.built = false
+	if e.vs == nil {
+		return nil
+	}
+	// The physical bridge first: nothing gets in any more.
+	if ps := e.bridges[e.names.ps]; ps != nil && ps.conn != nil {
+		ps.setWant(flowSet{})
+		if err := ps.sync(ctx, false, true); err != nil {
+			return err
+		}
+	}
+	edit := &edit{}
+	empty := &layout{bridges: map[string]map[string]string{}, ports: map[string]*wantedPort{}}
+	cut := map[string][]ovsdb.UUID{}
+	e.names.cuts(edit, e.vs, empty, cut)
+	for name, ids := range cut {
+		edit.Mutate("Bridge", e.vs.bridges[name].id, ops.Mutation{Column: "ports", Mutator: "delete", Value: ops.Value(ids)})
+	}
+	if edit.Len() == 0 {
+		return nil
+	}
+	edit.Update("Open_vSwitch", e.vs.root, ops.Values{"next_cfg": e.vs.nextCfg + 1}.Append)
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
+	defer cancel()
+	if _, err := e.db.Transact(ctx, edit.Ops()); err != nil {
+		return fmt.Errorf("take down what Open vSwitch has: %w", err)
+	}
+	return nil
+}

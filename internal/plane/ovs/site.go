@@ -1,0 +1,223 @@
+package ovs
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// site is the State by switch. It keeps nothing of the State that it is fed from but what does
+// not change.
+type site struct {
+	intent.Scalars
+	ports    map[string]intent.Port
+	switches map[intent.SwitchID]*lswitch
+	bindings map[intent.BindingKey]intent.SwitchID
+	vlans    map[string]int // number of bindings with a VLAN, by port
+}
+
+// lswitch is what one switch needs.
+type lswitch struct {
+	id       intent.SwitchID
+	name     string
+	vni      uint32
+	overlay  bool // its own VNI may be used
+	inner    bool // frames in its tunnels may have a tag
+	active   bool // it is one of the State's switches
+	bindings map[intent.BindingKey]bool
+	unicast  map[intent.MAC]intent.Tunnel
+	floods   map[intent.MAC]intent.FloodSet
+	decap    map[intent.Tunnel]bool
+}
+
+func newSite() *site {
+	return &site{
+		ports:    map[string]intent.Port{},
+		switches: map[intent.SwitchID]*lswitch{},
+		bindings: map[intent.BindingKey]intent.SwitchID{},
+		vlans:    map[string]int{},
+	}
+}
+
+func (s *site) lswitch(id intent.SwitchID) *lswitch {
+	ls := s.switches[id]
+	if ls == nil {
+		ls = &lswitch{
+			id:       id,
+			bindings: map[intent.BindingKey]bool{},
+			unicast:  map[intent.MAC]intent.Tunnel{},
+			floods:   map[intent.MAC]intent.FloodSet{},
+			decap:    map[intent.Tunnel]bool{},
+		}
+		s.switches[id] = ls
+	}
+	return ls
+}
+
+// apply takes what changed. It returns the MACs whose place behind a tunnel is all that
+// changed, and whether anything else did.
+func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
+	more = d.Global || len(d.Ports)+len(d.Switches)+len(d.Bindings)+len(d.Floods)+len(d.Decap) > 0
+	if d.Global {
+		s.Scalars = d.Scalars
+	}
+	for _, c := range d.Ports {
+		if c.New == nil {
+			delete(s.ports, c.Key)
+		} else {
+			s.ports[c.Key] = *c.New
+		}
+	}
+	for _, c := range d.Switches {
+		ls := s.lswitch(c.Key)
+		if ls.active = c.New != nil; ls.active {
+			ls.name, ls.vni, ls.overlay, ls.inner = c.New.Name, c.New.VNI, c.New.OverlayUp(), c.New.InnerTags
+		} else {
+			ls.vni, ls.overlay = 0, false
+		}
+	}
+	for _, c := range d.Bindings {
+		if c.Old != nil {
+			delete(s.lswitch(c.Old.Switch).bindings, c.Key)
+			delete(s.bindings, c.Key)
+			s.countVLAN(c.Key, -1)
+		}
+		if c.New != nil {
+			s.lswitch(c.New.Switch).bindings[c.Key] = true
+			s.bindings[c.Key] = c.New.Switch
+			s.countVLAN(c.Key, 1)
+		}
+	}
+	for _, c := range d.Unicast {
+		ls := s.lswitch(c.Key.Switch)
+		if c.New == nil {
+			delete(ls.unicast, c.Key.MAC)
+		} else {
+			ls.unicast[c.Key.MAC] = *c.New
+		}
+		unicast = append(unicast, c.Key)
+	}
+	for _, c := range d.Floods {
+		ls := s.lswitch(c.Key.Switch)
+		if c.New == nil {
+			delete(ls.floods, c.Key.MAC)
+		} else {
+			ls.floods[c.Key.MAC] = *c.New
+		}
+	}
+	for _, c := range d.Decap {
+		if c.Old != nil {
+			delete(s.lswitch(*c.Old).decap, c.Key)
+		}
+		if c.New != nil {
+			s.lswitch(*c.New).decap[c.Key] = true
+		}
+	}
+	for _, c := range d.Switches {
+		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.floods)+len(ls.decap) == 0 {
+			delete(s.switches, c.Key)
+		}
+	}
+	return unicast, more
+}
+
+func (s *site) countVLAN(at intent.BindingKey, n int) {
+	if at.VLAN == 0 {
+		return
+	}
+	if s.vlans[at.Port] += n; s.vlans[at.Port] == 0 {
+		delete(s.vlans, at.Port)
+	}
+}
+
+// sorted returns the switches that are active, in the order of their IDs.
+func (s *site) sorted() []*lswitch {
+	var all []*lswitch
+	for _, ls := range s.switches {
+		if ls.active {
+			all = append(all, ls)
+		}
+	}
+	slices.SortFunc(all, func(a, b *lswitch) int { return a.id.Compare(b.id) })
+	return all
+}
+
+// tunnelPort is a tunnel port that a switch needs.
+type tunnelPort struct {
+	vni    uint32
+	remote netip.Addr // valid: for this peer alone, because another switch has the VNI of all others
+	blind  bool       // only for sending: no frame has its VNI
+}
+
+// tunnelPorts says which tunnel ports each switch needs. Open vSwitch gives a frame that comes
+// in to the port with its VNI and its source, else to the one with its VNI for all sources, and
+// of these there is one for a VNI. It is of the switch whose own VNI it is, else of the first;
+// other switches with peers of the same VNI have ports for each of these.
+func (s *site) tunnelPorts() map[intent.SwitchID][]tunnelPort {
+	if !s.TunnelIP.IsValid() {
+		return nil
+	}
+	all := s.sorted()
+	users := map[uint32][]*lswitch{}
+	for _, ls := range all {
+		vnis := map[uint32]bool{}
+		for t := range ls.decap {
+			vnis[t.VNI] = true
+		}
+		if s.AcceptAnySource && ls.overlay {
+			vnis[ls.vni] = true
+		}
+		for vni := range vnis {
+			users[vni] = append(users[vni], ls)
+		}
+	}
+	owner := map[uint32]*lswitch{}
+	for vni, list := range users {
+		slices.SortFunc(list, func(a, b *lswitch) int { return a.id.Compare(b.id) })
+		owner[vni] = list[0]
+		for _, ls := range list {
+			if ls.overlay && ls.vni == vni {
+				owner[vni] = ls
+				break
+			}
+		}
+	}
+	ports := map[intent.SwitchID][]tunnelPort{}
+	for _, ls := range all {
+		var list []tunnelPort
+		shared := false
+		for t := range ls.decap {
+			if owner[t.VNI] == ls {
+				list = append(list, tunnelPort{vni: t.VNI})
+			} else {
+				list = append(list, tunnelPort{vni: t.VNI, remote: t.Peer})
+				shared = true
+			}
+		}
+		if s.AcceptAnySource && ls.overlay && owner[ls.vni] == ls {
+			list = append(list, tunnelPort{vni: ls.vni})
+		}
+		if shared && !slices.ContainsFunc(list, func(p tunnelPort) bool { return !p.remote.IsValid() }) {
+			list = append(list, tunnelPort{blind: true})
+		}
+		slices.SortFunc(list, tunnelPort.compare)
+		if list = slices.Compact(list); len(list) > 0 {
+			ports[ls.id] = list
+		}
+	}
+	return ports
+}
+
+func (p tunnelPort) compare(q tunnelPort) int {
+	if c := p.remote.Compare(q.remote); c != 0 { // those for all peers come first
+		return c
+	}
+	if p.blind != q.blind {
+		if p.blind {
+			return 1
+		}
+		return -1
+	}
+	return int(int64(p.vni) - int64(q.vni))
+}
