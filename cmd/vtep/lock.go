@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -11,9 +12,12 @@ import (
 )
 
 // lockDir makes this process the only VTEP with its sockets in dir, until the result is
-// closed or the process ends.
-func lockDir(dir string) (io.Closer, error) {
+// closed or the process ends. Beside one for a named switch others may run, for other switches.
+func lockDir(dir, name string) (io.Closer, error) {
 	path := filepath.Join(dir, ".vtep.~lock~")
+	if name != "" {
+		path = filepath.Join(dir, ".vtep-"+url.PathEscape(name)+".~lock~")
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)

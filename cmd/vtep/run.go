@@ -22,6 +22,7 @@ import (
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf"
 	"github.com/vtep/vtep/internal/plane/memory"
+	"github.com/vtep/vtep/internal/plane/ovs"
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/trim"
 )
@@ -45,6 +46,7 @@ type vtepRun struct {
 	plane           string
 	pinDir          string
 	direct          string
+	ovsRunDir       string // of Open vSwitch, for its plane
 	noDirect        bool
 	tcFilter        bool
 	tunnelIP        string
@@ -66,14 +68,14 @@ type vtepRun struct {
 }
 
 func runVTEP(args []string) int {
-	r := &vtepRun{d: daemon.New("vtep", "vtep "+version, daemon.VTEPDirs()), plane: "ebpf"}
+	r := &vtepRun{d: daemon.New("vtep", "vtep "+version, daemon.VTEPDirs()), plane: "ebpf", ovsRunDir: daemon.OVSDirs().Run}
 	return r.main(args)
 }
 
-// runOVSVTEP takes the command line of Open vSwitch's emulator: an external database server
-// at the usual socket.
+// runOVSVTEP takes the command line of Open vSwitch's emulator, and like it drives Open vSwitch,
+// whose server has both databases.
 func runOVSVTEP(args []string) int {
-	r := &vtepRun{d: daemon.New("ovs-vtep", versionOf("ovs-vtep"), daemon.OVSDirs()), plane: "ebpf"}
+	r := &vtepRun{d: daemon.New("ovs-vtep", versionOf("ovs-vtep"), daemon.OVSDirs()), plane: "ovs", ovsRunDir: daemon.OVSDirs().Run}
 	r.connect, r.external = "unix:"+filepath.Join(r.d.Dirs.Run, "db.sock"), true
 	return r.main(args)
 }
@@ -121,7 +123,8 @@ func (r *vtepRun) options() []daemon.Option {
 		{Long: "protect", Set: func(string) error { r.protect = true; return nil }},
 		daemon.Flag("accept-database", "follow the database even if it was made anew, was cut, or is another one than pinned forwarding is from", &r.acceptDB),
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
-		daemon.String("plane", "PLANE", "dataplane: ebpf (default) or memory, which forwards nothing", &r.plane),
+		daemon.String("plane", "PLANE", "dataplane: ebpf, ovs (Open vSwitch), or memory, which forwards nothing (default "+r.plane+")", &r.plane),
+		daemon.String("ovs-rundir", "DIR", "ovs plane: where the sockets of Open vSwitch are (default "+r.ovsRunDir+")", &r.ovsRunDir),
 		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
 		daemon.String("direct", "auto|on|off", "ebpf plane: encapsulate and decapsulate in the programs, past the kernel's firewall; auto: unless policies of IPsec cover the tunnels", &r.direct),
 		daemon.Flag("no-direct", "the same as --direct=off", &r.noDirect),
@@ -174,8 +177,8 @@ func (r *vtepRun) check(names []string) error {
 	if r.name == "" {
 		return errors.New("the name of the physical switch is empty")
 	}
-	if r.plane != "ebpf" && r.plane != "memory" {
-		return fmt.Errorf("--plane=%s: not one of ebpf and memory", r.plane)
+	if !slices.Contains([]string{"ebpf", "ovs", "memory"}, r.plane) {
+		return fmt.Errorf("--plane=%s: not one of ebpf, ovs and memory", r.plane)
 	}
 	if r.noDirect {
 		if r.direct != "" && r.direct != "off" {
@@ -230,7 +233,11 @@ func (r *vtepRun) check(names []string) error {
 // serve opens everything, says that it is ready, and runs until it is told to end.
 // Whatever ends it, forwarding stays as it is, unless "exit --cleanup" was asked for.
 func (r *vtepRun) serve() int {
-	lock, err := lockDir(r.d.Dirs.Run)
+	only := "" // switch: several of an external server can share a run directory, if their plane can be shared
+	if r.plane == "ovs" && r.connect != "" {
+		only = r.name
+	}
+	lock, err := lockDir(r.d.Dirs.Run, only)
 	if err != nil {
 		return r.d.Fatal(err)
 	}
@@ -348,6 +355,10 @@ var directModes = map[string]ebpf.Direct{"": ebpf.DirectAuto, "auto": ebpf.Direc
 
 // openPlane makes the plane that the command line names.
 func (r *vtepRun) openPlane() (plane.Plane, error) {
+	if r.plane == "ovs" {
+		return ovs.New(ovs.Options{Name: r.name, RunDir: r.ovsRunDir,
+			Dial: idl.DialTarget("unix:"+filepath.Join(r.ovsRunDir, "db.sock"), nil), Logger: r.d.Logger("ovs")}), nil
+	}
 	if r.plane == "memory" {
 		fabric := memory.New(memory.Options{})
 		for _, port := range r.ports {
