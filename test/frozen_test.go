@@ -146,3 +146,96 @@ func TestLostDatabase(t *testing.T) {
 	w.reach(lab.Host1, lab.Host3)
 	w.reach(lab.Host2Tagged, lab.Host4)
 }
+
+// TestOlderDatabase puts a database back that is older than forwarding: a copy made while the VTEP
+// ran, and a file that ends exactly between two records. It is told from one that is newer,
+// because the VTEP was killed before it had done what was written.
+func TestOlderDatabase(t *testing.T) {
+	w := newWorld(t)
+	w.both()
+	read := func() string {
+		t.Helper()
+		b, err := os.ReadFile(w.database())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(w.database(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead := func() {
+		w.closeReplica()
+		w.signal(syscall.SIGKILL)
+	}
+	const mac = "02:00:00:00:99:99"
+	older := read()
+	w.ctl("add-ucast-remote ls0 " + mac + " " + lab.RemoteIP.String())
+	w.forwards(mac, true)
+	stop := w.pings()
+	dead()
+	whole := read()
+	if !strings.HasPrefix(whole, older) {
+		t.Fatal("the file was not only appended to")
+	}
+	at := strings.LastIndex(whole[:strings.Index(whole, mac)], "\nOVSDB ") + 1
+
+	for name, text := range map[string]string{"a copy": older, "cut between records": whole[:at]} {
+		write(text)
+		for _, words := range []string{"is older than forwarding", "was not trusted at an earlier start"} {
+			w.start(usual...)
+			w.frozen(true)
+			if list := w.appctl("vtep/problems"); !strings.Contains(list, words) || !strings.Contains(list, "1 remote MACs") {
+				t.Errorf("%s: the problem should say %q: %s", name, words, list)
+			}
+			w.breathe(300 * time.Millisecond)
+			w.forwards(mac, true)
+			dead()
+		}
+		write(whole)
+		w.start(usual...)
+		w.frozen(false)
+		dead()
+	}
+
+	// What is missing is not forwarded any more: that is no reason.
+	const other = "02:00:00:00:88:88"
+	w.start(usual...)
+	w.ctl("add-ucast-remote ls0 " + other + " " + lab.RemoteIP.String())
+	w.forwards(other, true)
+	w.ctl("del-ucast-remote ls0 " + other)
+	w.forwards(other, false)
+	dead()
+	whole = read()
+	write(whole[:strings.LastIndex(whole[:strings.Index(whole, other)], "\nOVSDB ")+1])
+	w.start(usual...)
+	w.frozen(false)
+	dead()
+	stop()
+
+	// Something was written that the VTEP has not seen: it is done.
+	w.env.Output(t, testenv.Program(t, "ovsdb-tool"), "transact", w.database(),
+		`["hardware_vtep",{"op":"delete","table":"Ucast_Macs_Remote","where":[["MAC","==","`+mac+`"]]}]`)
+	w.start(usual...)
+	w.frozen(false)
+	w.forwards(mac, false)
+}
+
+// forwards waits until the dataplane has a tunnel for the frames to a MAC, or has none.
+func (w *world) forwards(mac string, want bool) {
+	w.t.Helper()
+	hex := strings.ReplaceAll(mac, ":", "")
+	testenv.Eventually(w.t, patience, func() error {
+		got := false
+		for key := range w.pinned() {
+			got = got || strings.HasPrefix(key, "remotes ") && strings.Contains(key, hex)
+		}
+		if got != want {
+			return fmt.Errorf("%s is forwarded: %v", mac, got)
+		}
+		return nil
+	})
+}

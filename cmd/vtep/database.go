@@ -58,6 +58,7 @@ func (r *vtepRun) serveDatabase(s *server.Server) error {
 	if want := hwvtep.Schema().Name; name != want {
 		return fmt.Errorf("%s: holds the database %q, not %q; name another file with --db", r.db, name, want)
 	}
+	r.opened = s.Position(name)
 	remotes := append([]string{
 		"punix:" + filepath.Join(r.d.Dirs.Run, "db.sock"),
 		"db:" + name + ",Global,managers",

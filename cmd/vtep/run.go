@@ -16,6 +16,7 @@ import (
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
@@ -60,7 +61,8 @@ type vtepRun struct {
 	durability      server.Durability
 	files           stream.TLSFiles
 
-	suspect string // why the database may not be the one that it should be
+	suspect string         // why the database may not be the one that it should be
+	opened  ovsdb.Position // of the database, when it was opened
 
 	// What the control commands are about, as soon as it is there.
 	server atomic.Pointer[server.Server]
@@ -121,7 +123,7 @@ func (r *vtepRun) options() []daemon.Option {
 		readOnlyRemoteOption(&r.readOnlyRemotes),
 		daemon.Flag("no-protect", "peers on the network may write what is the operator's and the VTEP's, too", &r.noProtect),
 		{Long: "protect", Set: func(string) error { r.protect = true; return nil }},
-		daemon.Flag("accept-database", "follow the database even if it was made anew, was cut, or is another one than pinned forwarding is from", &r.acceptDB),
+		daemon.Flag("accept-database", "follow the database even if it was made anew, was cut, is older, or is another one than pinned forwarding is from", &r.acceptDB),
 		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
 		daemon.String("plane", "PLANE", "dataplane: ebpf, ovs (Open vSwitch), or memory, which forwards nothing (default "+r.plane+")", &r.plane),
 		daemon.String("ovs-rundir", "DIR", "ovs plane: where the sockets of Open vSwitch are (default "+r.ovsRunDir+")", &r.ovsRunDir),
@@ -302,15 +304,17 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 		// Whoever connects to our database to run the same switch must see that it is taken. Our
 		// own process has the file, and need not mind who takes the lock from it.
 		lock := agent.LockName(r.name)
+		var position func() ovsdb.Position
 		if r.connect == "" {
 			replica.Lock(lock)
 			lock = ""
+			position = func() ovsdb.Position { return r.server.Load().Position(hwvtep.Schema().Name) }
 		}
 		a := agent.New(agent.Options{
 			Lock: lock,
 			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
 			Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
-			Suspect: r.suspect, Accept: r.acceptDB, Trim: r.trim,
+			Suspect: r.suspect, Accept: r.acceptDB, Position: position, Opened: r.opened, Trim: r.trim,
 		})
 		r.agent.Store(a)
 		if err = a.Run(r.d.Context()); r.d.Cleanup() {

@@ -19,6 +19,7 @@ import (
 	"github.com/vtep/vtep/internal/fdb"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
@@ -47,6 +48,12 @@ type Options struct {
 	// down for want of rows, unless Accept is set: see freeze.
 	Suspect string
 	Accept  bool
+
+	// Position says how far the file of the database is written; nil: another process has it.
+	// Opened is what that was before anybody could write to it. An older file than the one that
+	// forwarding was made from is as suspect as one that was cut.
+	Position func() ovsdb.Position
+	Opened   ovsdb.Position
 
 	// Lock is of the database, and keeps other processes from running the same switch; "": there
 	// is nobody who could. See LockName.

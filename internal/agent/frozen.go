@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
 )
 
 // An earlier process has left forwarding in place, and the database does not say it any more:
-// its file was lost and made anew, was cut because it was damaged, or is another one. To follow
-// it would cut off hosts that nobody wanted to cut off. So forwarding stays as it is, frozen,
+// its file was lost and made anew, was cut because it was damaged, is older than forwarding (a
+// backup, say), or is another one. To follow it would cut off hosts that nobody wanted to cut off. So forwarding stays as it is, frozen,
 // until the operator accepts the database or somebody writes what changes forwarding: an NVC
 // that has found the new database fills it.
 
@@ -20,20 +22,19 @@ func (a *Agent) freeze(ctx context.Context) bool {
 	if a.opts.Accept {
 		return false
 	}
-	why := a.opts.Suspect
-	left, err := a.opts.Plane.Adopted(ctx, why != "")
+	left, err := a.opts.Plane.Adopted(ctx, false)
+	why := ""
+	if left != nil {
+		if why = a.distrust(left); why != "" {
+			left, err = a.opts.Plane.Adopted(ctx, true)
+		}
+	}
 	if err != nil {
 		a.log.Warn("what an earlier process left is not known", "err", err)
 		return false
 	}
-	if left == nil {
-		return false
-	}
 	if why == "" {
-		if left.Physical == a.compiler.State().Physical || left.Physical == (intent.SwitchID{}) {
-			return false
-		}
-		why = "it is not the one that forwarding was made from: its row of this switch is another one, or missing"
+		return false
 	}
 	bindings, macs, floods := lost(left, a.compiler.State())
 	if bindings+macs+floods == 0 {
@@ -51,6 +52,34 @@ func (a *Agent) freeze(ctx context.Context) bool {
 		Remedy: "restore the database and start again, or accept this one: vtep appctl vtep/accept-database, or vtep run --accept-database",
 	})
 	return true
+}
+
+// distrust says why the database may be another one than forwarding was left by; "": it is not.
+func (a *Agent) distrust(left *intent.State) string {
+	was := ovsdb.Position(left.Position)
+	switch {
+	case a.opts.Suspect != "":
+		return a.opts.Suspect
+	case left.Physical == plane.Nobody:
+		return "it was not trusted at an earlier start, and nobody has accepted it"
+	case left.Physical != (intent.SwitchID{}) && left.Physical != a.compiler.State().Physical:
+		return "it is not the one that forwarding was made from: its row of this switch is another one, or missing"
+	case a.opts.Position == nil || was <= a.opts.Opened:
+		return ""
+	}
+	return fmt.Sprintf("it is older than forwarding, as a copy or a file that was cut: it ends at %s, and forwarding was made from what was written until %s",
+		a.opts.Opened.Time().Format(stamp), was.Time().Format(stamp))
+}
+
+const stamp = "2006-01-02T15:04:05.000Z"
+
+// position is how far the database is written now, which is no less than what forwarding is
+// made from.
+func (a *Agent) position() uint64 {
+	if a.opts.Position == nil {
+		return 0
+	}
+	return uint64(a.opts.Position())
 }
 
 // lost counts what next does not have of before.

@@ -138,7 +138,11 @@ func (a *Agent) applyState(ctx context.Context, d *intent.Delta) {
 }
 
 func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
-	report, err := a.opts.Plane.Apply(ctx, a.compiler.State(), d)
+	state := a.compiler.State()
+	if d == nil || !d.Empty() {
+		state.Position = a.position()
+	}
+	report, err := a.opts.Plane.Apply(ctx, state, d)
 	a.reporter.SetReport(report)
 	if ctx.Err() == nil {
 		a.tellReport(report, err)

@@ -18,6 +18,7 @@ func (s *State) Clone() *State {
 		TunnelIP:        s.TunnelIP,
 		AcceptAnySource: s.AcceptAnySource,
 		MACLimit:        s.MACLimit,
+		Position:        s.Position,
 
 		Ports:    maps.Clone(s.Ports),
 		Switches: maps.Clone(s.Switches),

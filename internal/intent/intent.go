@@ -95,6 +95,11 @@ type State struct {
 	AcceptAnySource bool       // decapsulate from any source that uses a switch's own VNI
 	MACLimit        uint32     // most MACs learned on all ports together; 0: no limit
 
+	// Position says how far the database had been written when this was its State, in numbers
+	// that grow; 0: not known. Nothing is forwarded by it, so no Delta has it: a plane keeps that
+	// of the last State.
+	Position uint64
+
 	Ports    map[string]Port
 	Switches map[SwitchID]Switch
 	Bindings map[BindingKey]Binding

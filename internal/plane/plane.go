@@ -27,14 +27,15 @@ type Plane interface {
 	Apply(ctx context.Context, next *intent.State, d *intent.Delta) (Report, error)
 
 	// Adopted gives the forwarding that an earlier process has left, for before the first
-	// Apply; nil: none. It has the Physical row and the bindings, and with whole the MACs, flood
+	// Apply; nil: none. It has the Physical row, the Position and the bindings, and with whole the MACs, flood
 	// sets and tunnels, too, which takes the longer the more there are. Of ports and switches
 	// it knows that they are there, not their properties, but for the VNIs that switches accept
 	// from any source.
 	Adopted(ctx context.Context, whole bool) (*intent.State, error)
 
 	// Disown notes that what Adopted gives is not the forwarding of the present database, so
-	// that it is of no Physical row that exists until the next Apply, in this process or a later.
+	// that it is of no Physical row that exists, and of no Position, until the next Apply, in this
+	// process or a later.
 	Disown(ctx context.Context) error
 
 	// Events gives what the dataplane saw, in order. The channel is bounded; when the agent

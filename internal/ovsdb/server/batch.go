@@ -116,6 +116,9 @@ func (b *batch) write() error {
 			return err
 		}
 	}
+	for range records {
+		d.wrote(now)
+	}
 	d.written()
 	return nil
 }

@@ -61,19 +61,20 @@ func (d *database) startCompaction(done func(error)) {
 		}
 		c := &compaction{log: log, written: make(chan error, 1)}
 		snapshot := d.db.Snapshot()
-		go func() { c.written <- log.Write(emitter(snapshot, "compacting database online")) }()
+		date := d.snapshotDate()
+		go func() { c.written <- log.Write(emitter(snapshot, "compacting database online", date)) }()
 		d.compact = c
 	}
 	d.compact.waiting = append(d.compact.waiting, tell)
 }
 
-// emitter gives the records of a log that holds just the snapshot.
-func emitter(snapshot *db.Snapshot, comment string) func(emit func([]byte) error) error {
+// emitter gives the records of a log that holds just the snapshot, which has the given date.
+func emitter(snapshot *db.Snapshot, comment string, date time.Time) func(emit func([]byte) error) error {
 	return func(emit func([]byte) error) error {
 		if err := emit(snapshot.Schema.AppendJSON(nil)); err != nil {
 			return err
 		}
-		return emit(snapshot.AppendRecord(nil, comment, time.Now()))
+		return emit(snapshot.AppendRecord(nil, comment, date))
 	}
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb/db"
@@ -41,6 +42,8 @@ type database struct {
 	requests  int             // executed
 	commits   int             // transactions that changed something
 	logged    map[string]bool // the tables whose changes are logged
+
+	position atomic.Uint64 // an ovsdb.Position: how far the file is written; the loop's to change
 
 	mu     sync.Mutex // guards what follows
 	schema []byte     // JSON

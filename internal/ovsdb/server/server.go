@@ -159,9 +159,11 @@ func (s *Server) AddDatabase(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	content, err := s.load(path, file)
+	content, position, err := s.load(path, file)
 	if err == nil {
-		err = s.add(newDatabase(s, path, file, content))
+		d := newDatabase(s, path, file, content)
+		d.position.Store(uint64(position))
+		err = s.add(d)
 	}
 	if err != nil {
 		file.Close()
@@ -187,14 +189,15 @@ func (s *Server) AddMemory(schema *ovsdb.DatabaseSchema) error {
 // loading is held while the collector runs at the pace of load.
 var loading sync.Mutex
 
-// load reads a log into a database.
-func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
+// load reads a log into a database, and says how far it is written.
+func (s *Server) load(path string, file *storage.Log) (*db.Database, ovsdb.Position, error) {
 	// Nearly all that is allocated here stays: looking for garbage as often as usual would take
 	// a good part of the time.
 	loading.Lock()
 	defer loading.Unlock()
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	var d *db.Database
+	var position ovsdb.Position
 	recovery, err := file.ReplayPrepared(func(record []byte) (func() error, error) {
 		v, err := wire.Parse(record)
 		if err != nil {
@@ -202,7 +205,11 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
 		}
 		return func() error {
 			if d != nil {
-				return d.ReplayRecord(v)
+				if err := d.ReplayRecord(v); err != nil {
+					return err
+				}
+				position = position.After(v.Get("_date").Int())
+				return nil
 			}
 			schema, err := ovsdb.ParseSchema(v)
 			if err == nil {
@@ -212,10 +219,10 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
 		}, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if d == nil {
-		return nil, fmt.Errorf("%s: the file is empty", path)
+		return nil, 0, fmt.Errorf("%s: the file is empty", path)
 	}
 	if recovery != nil {
 		s.log.Error("syntax error: " + path + ": " + recovery.Reason.Error())
@@ -224,7 +231,7 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, error) {
 		s.damage[path] = recovery
 		s.mu.Unlock()
 	}
-	return d, nil
+	return d, position, nil
 }
 
 // add starts to serve a database. The caller holds admin.

@@ -33,7 +33,7 @@ func (p *Plane) Disown(context.Context) error {
 	if p.closed {
 		return errClosed
 	}
-	p.physical = plane.Nobody
+	p.physical, p.position = plane.Nobody, 0
 	if err := p.writeOrigin(); err != nil {
 		return fmt.Errorf("ebpf plane: %w", err)
 	}
@@ -58,7 +58,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		return nil, err
 	}
 	s := intent.NewState()
-	s.Physical = origin.Physical
+	s.Physical, s.Position = origin.Physical, origin.Position
 	if ip := p.settings.TunnelIp; ip != 0 {
 		s.TunnelIP = ipOf(ip)
 	}
@@ -106,9 +106,9 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	return s, nil
 }
 
-// writeOrigin notes whose forwarding the maps have.
+// writeOrigin notes of which database the maps have the forwarding.
 func (p *Plane) writeOrigin() error {
-	o := vtepOrigin{Physical: p.physical}
+	o := vtepOrigin{Physical: p.physical, Position: p.position}
 	if o == p.origin {
 		return nil
 	}

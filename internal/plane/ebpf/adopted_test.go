@@ -18,6 +18,7 @@ func TestAdopted(t *testing.T) {
 	}
 	want := basic()
 	want.Physical = intent.SwitchID{1, 2, 3}
+	want.Position = 1<<60 + 7
 	want.AcceptAnySource = true
 	w.apply(p, want, nil)
 	for _, owner := range []intent.SwitchID{want.Physical, plane.Nobody} {
@@ -35,7 +36,7 @@ func TestAdopted(t *testing.T) {
 			if err != nil || got == nil {
 				t.Fatalf("%v, %v", got, err)
 			}
-			if got.Physical != owner || got.TunnelIP != want.TunnelIP || !maps.Equal(got.Bindings, want.Bindings) {
+			if got.Physical != owner || owner != plane.Nobody && got.Position != want.Position || got.TunnelIP != want.TunnelIP || !maps.Equal(got.Bindings, want.Bindings) {
 				t.Errorf("of %v: %v\nwant %v", got.Physical, got, want)
 			}
 			if vni := got.Switches[ls1].VNI; whole && vni != want.Switches[ls1].VNI {
@@ -47,7 +48,9 @@ func TestAdopted(t *testing.T) {
 		}
 	}
 	w.apply(p, want, nil)
-	if got, err := p.Adopted(t.Context(), false); err != nil || got.Physical != want.Physical {
+	want.Position = 5 // of a database that was accepted
+	w.apply(p, want, &intent.Delta{Ports: []intent.Change[string, intent.Port]{}})
+	if got, err := p.Adopted(t.Context(), false); err != nil || got.Physical != want.Physical || got.Position != 5 {
 		t.Errorf("%v, %v: it was applied again", got, err)
 	}
 	w.audit(p)

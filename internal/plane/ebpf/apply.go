@@ -48,6 +48,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 // stage works the delta into the tables. Nothing is written to the kernel but the vxlan
 // device, which must be there before anything can name it.
 func (p *Plane) stage(next *intent.State, d *intent.Delta) {
+	p.position = next.Position
 	if d.Global {
 		p.physical = next.Physical
 		p.limitQuota(0, next.MACLimit)

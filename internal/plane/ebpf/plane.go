@@ -123,6 +123,7 @@ type Plane struct {
 
 	settings vtepSettings // as written last
 	physical intent.SwitchID
+	position uint64      // of the database
 	origin   vtepOrigin  // as written last
 	reroute  *time.Timer // resolves all peers a moment after a route change; nil: none pending
 

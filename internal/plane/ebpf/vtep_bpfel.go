@@ -72,6 +72,7 @@ type vtepMember struct {
 type vtepOrigin struct {
 	_        structs.HostLayout
 	Physical [16]uint8
+	Position uint64
 }
 
 type vtepPath struct {

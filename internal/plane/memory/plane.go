@@ -68,6 +68,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 		return f.report(), fmt.Errorf("apply: %w", errNeedsFull)
 	}
 	f.apply(d)
+	f.installed.Position = next.Position
 	p.applied = true
 	// What the deltas added up to must be what was asked for. Sizes are cheap to compare.
 	f.drift = nil
@@ -184,7 +185,7 @@ func (p *Plane) Disown(context.Context) error {
 		return fmt.Errorf("disown: %w", err)
 	}
 	defer unlock()
-	p.fabric.installed.Physical = plane.Nobody
+	p.fabric.installed.Physical, p.fabric.installed.Position = plane.Nobody, 0
 	return nil
 }
 

@@ -49,10 +49,11 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } config SEC(".maps");
 
-// Whose forwarding the maps have: only for the agent, which must not take an empty or another
-// database for the one that they were made from.
+// Whose forwarding the maps have: only for the agent, which must not take an empty, another or
+// an older database for the one that they were made from.
 struct origin {
 	__u8 physical[16]; // UUID of the Physical_Switch row; zero: not known
+	__u64 position;    // how far the database was written; 0: not known
 };
 
 struct {
