@@ -1,7 +1,9 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"sync"
@@ -46,6 +48,9 @@ func supervise(t testing.TB) {
 }
 
 func startReaper() error {
+	if _, err := os.Stat("/bin/sh"); errors.Is(err, fs.ErrNotExist) {
+		return nil // the machine of test/kernels, which ends with its tests
+	}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err

@@ -164,6 +164,7 @@ func TestOwner(t *testing.T) {
 // An Open vSwitch bridge in user space holds its ports by packet sockets, of which the kernel
 // tells nobody.
 func TestDeviceOfOpenVSwitch(t *testing.T) {
+	testenv.Program(t, "ovs-vswitchd")
 	w := newWorld(t)
 	env := testenv.OVS(t)
 	schema := filepath.Join(os.Getenv("VTEP_TESTROOT"), "usr/share/openvswitch/vswitch.ovsschema")

@@ -69,7 +69,7 @@ func TestGrow(t *testing.T) {
 
 			// Those learned while the map is replaced are learned again.
 			const hosts = 200
-			testenv.Eventually(t, patience, func() error {
+			testenv.Eventually(t, 5*patience, func() error { // an emulated kernel is slow at loading programs
 				for n := range hosts {
 					w.send("h0", frame(macB, intent.MAC{2, 5, 0, 0, 0, byte(n)}, "host"))
 				}

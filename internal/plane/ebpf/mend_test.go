@@ -44,6 +44,13 @@ func verdict(t testing.TB, name string, action int32) *ebpf.Program {
 	return prog
 }
 
+func needTCX(t testing.TB) {
+	t.Helper()
+	if older(release(), "6.6") {
+		t.Skipf("Linux %s has no TCX, which came with 6.6", release())
+	}
+}
+
 func (w *world) index(name string) (index int) {
 	w.t.Helper()
 	w.link(name, func(_ *netlink.Handle, l netlink.Link) error {
@@ -116,6 +123,7 @@ func (w *world) audited(p *Plane, have string) {
 // What somebody does to a link is found and put right, without anything else happening; the
 // report tells of it for a while.
 func TestMendLink(t *testing.T) {
+	needTCX(t)
 	w := newWorld(t)
 	s := basic()
 	pinned := func() link.Link {
@@ -215,6 +223,12 @@ func TestMendFilter(t *testing.T) {
 	w.disturbed(p, s, "a tc filter (bpf, preference 1) ran before the VTEP's")
 	w.audit(p)
 
+	if older(release(), "6.6") { // no TCX, hence no links
+		if err := p.Destroy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	// Programs of links come before all filters.
 	l := w.ahead("p0", prog)
 	time.Sleep(recheckPause)
@@ -234,6 +248,7 @@ func TestMendFilter(t *testing.T) {
 
 // While the link moves no frame gets past the program.
 func TestGetAheadLosesNothing(t *testing.T) {
+	needTCX(t)
 	w := newWorld(t)
 	p := w.watchful(Options{}, time.Hour)
 	w.apply(p, basic(), nil)

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/testenv"
@@ -125,17 +124,18 @@ func TestPortIsSealed(t *testing.T) {
 	if n := w.ipv6Addresses("p1"); n == 0 {
 		t.Error("p1 has lost the address that somebody gave it")
 	}
-	l, err := link.LoadPinnedLink(p.linkPin(w.index("p0")), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if err := l.Detach(); err != nil {
-		t.Fatal(err)
+	p.mu.Lock() // nothing is put right meanwhile
+	if a := p.attachments[w.index("p0")]; a.link != nil {
+		if err := a.link.Detach(); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		w.link("p0", func(h *netlink.Handle, l netlink.Link) error { return h.QdiscDel(clsact(l.Attrs().Index)) })
 	}
 	if arp, pong := ask(); arp || pong {
 		t.Errorf("ARP %v, pong %v from a port without its program", arp, pong)
 	}
+	p.mu.Unlock()
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
