@@ -267,6 +267,7 @@ func (p *Plane) checkAttachments() {
 func (p *Plane) recheck() {
 	p.tellOfReport(func() {
 		p.checkAttachments()
+		p.countRefusals()
 		p.refit()
 		p.repair()
 	})

@@ -29,6 +29,9 @@ type overlay struct {
 	anySource bool
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
+	strict    bool                // the device refuses frames with reserved bits set (reserved.go)
+	refusals  uint64              // that it has counted
+	refusedAt time.Time           // when there were more of them last
 	err       error               // why there is no device
 	underlays map[int]bool        // devices by which peers are reached and that run the short way in
 	mtus      map[int]uint32      // least MTU of the routes to peers, by device
@@ -84,9 +87,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 		have = nil
 	}
 	if have == nil {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.MTU = name, vxlanMTU
-		err := h.LinkAdd(&netlink.Vxlan{LinkAttrs: attrs, FlowBased: true, Port: vxlanPort})
+		err := p.addVXLAN(name)
 		if errors.Is(err, unix.EEXIST) {
 			return 0, p.portTaken(err)
 		}
@@ -101,6 +102,9 @@ func (p *Plane) makeVXLAN() (int, error) {
 		_ = h.LinkSetIP6AddrGenMode(have, nl6AddrGenNone)
 	}
 	if err := p.mendVXLAN(have); err != nil {
+		return 0, err
+	}
+	if p.overlay.strict, err = p.isStrict(have.Attrs().Index); err != nil {
 		return 0, err
 	}
 	return have.Attrs().Index, nil

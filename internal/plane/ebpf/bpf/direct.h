@@ -150,7 +150,8 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 	if (e->udp.dest != bpf_htons(VXLAN_PORT) ||
 	    bpf_ntohs(e->udp.len) != length - sizeof(e->ip))
 		return NULL;
-	if (e->flags != bpf_htonl(VXLAN_HAS_VNI) || bpf_ntohl(e->vni) & 0xff)
+	// All other bits are reserved, to be ignored (RFC 7348, 5).
+	if (!(e->flags & bpf_htonl(VXLAN_HAS_VNI)))
 		return NULL;
 	// Congestion on the underlay has to be told to the inner packet.
 	if ((e->ip.tos & ECN_MASK) == ECN_CE || ip_checksum(e))

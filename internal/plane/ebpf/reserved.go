@@ -1,0 +1,112 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// The header of VXLAN has reserved bits, which a receiver must ignore (RFC 7348, 5). The kernel
+// drops frames that have any of them set, unless the device was told otherwise when it was made;
+// kernels before 6.14 can't be told. There, what takes the long way is lost, and said.
+
+// iflaVXLANReservedBits names a header in which the bits are set that must be 0 in a frame.
+const iflaVXLANReservedBits = 33
+
+const vxlanHeader = 8 // bytes
+
+// refusalsStand is for how long refused frames are a problem after the last one.
+const refusalsStand = 10 * time.Minute
+
+// addVXLAN makes the plane's vxlan device. Kernels pass over attributes that they don't know.
+func (p *Plane) addVXLAN(name string) error {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	req.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(vxlanMTU)))
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("vxlan"))
+	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+	data.AddRtAttr(nl.IFLA_VXLAN_FLOWBASED, nl.Uint8Attr(1))
+	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, nl.Uint8Attr(0))
+	data.AddRtAttr(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, vxlanPort))
+	data.AddRtAttr(iflaVXLANReservedBits, make([]byte, vxlanHeader))
+	req.AddData(info)
+	return p.space.run(func() error {
+		_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+		return err
+	})
+}
+
+// isStrict says whether a vxlan device drops frames with reserved bits set.
+func (p *Plane) isStrict(ifindex int) (bool, error) {
+	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(ifindex)
+	req.AddData(msg)
+	var replies [][]byte
+	err := p.space.run(func() (err error) {
+		replies, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+		return err
+	})
+	if err != nil || len(replies) != 1 || len(replies[0]) < unix.SizeofIfInfomsg {
+		return false, fmt.Errorf("look at the vxlan device: %d replies, %w", len(replies), err)
+	}
+	attr := replies[0][unix.SizeofIfInfomsg:]
+	for _, kind := range []uint16{unix.IFLA_LINKINFO, nl.IFLA_INFO_DATA, iflaVXLANReservedBits} {
+		list, err := nl.ParseRouteAttr(attr)
+		if err != nil {
+			return false, fmt.Errorf("look at the vxlan device: %w", err)
+		}
+		i := slices.IndexFunc(list, func(a syscall.NetlinkRouteAttr) bool { return a.Attr.Type&nl.NLA_TYPE_MASK == kind })
+		if i < 0 {
+			return true, nil
+		}
+		attr = list[i].Value
+	}
+	for _, b := range attr {
+		if b != 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// countRefusals sees whether the device has refused more headers since the last look.
+func (p *Plane) countRefusals() {
+	if !p.overlay.strict || p.overlay.ifindex == 0 {
+		return
+	}
+	l, err := p.space.links.LinkByIndex(p.overlay.ifindex)
+	if err != nil || l.Attrs().Statistics == nil {
+		return
+	}
+	n := l.Attrs().Statistics.RxFrameErrors
+	if n > p.overlay.refusals {
+		p.overlay.refusedAt = time.Now()
+	}
+	p.overlay.refusals = n
+}
+
+// strictProblem says that frames of peers are dropped for their reserved bits.
+func (p *Plane) strictProblem() []problem.Problem {
+	if !p.overlay.strict || p.overlay.refusedAt.IsZero() || time.Since(p.overlay.refusedAt) > refusalsStand {
+		return nil
+	}
+	remedy := "use Linux 6.14 or later"
+	if !older(release(), "6.14") {
+		remedy = "ip link delete " + p.vxlanName() + ": it is made again at once" // an older version of ours made it
+	}
+	return []problem.Problem{{
+		Kind: problem.ReservedBits, Object: problem.Device(p.vxlanName()),
+		Text:   "a peer sends frames whose VXLAN header has reserved bits set: those that the kernel has to decapsulate are dropped (vxlan_receive of vtep/drops)",
+		Remedy: remedy,
+	}}
+}
