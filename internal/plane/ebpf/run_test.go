@@ -97,6 +97,8 @@ func TestDropReasons(t *testing.T) {
 	}{
 		{"a VLAN without binding", "unbound_vlan", frame(bcast, macA, "", 8)},
 		{"a service tag", "unbound_vlan", serviceTag},
+		{"from a group", "bad_source", frame(macR, bcast, "")},
+		{"from nobody", "bad_source", frame(bcast, intent.MAC{}, "")},
 		{"a reserved address", "reserved", frame(intent.MAC{1, 0x80, 0xc2, 0, 0, 0}, macA, "")},
 		{"to where it came from", "hairpin", frame(macA, macB, "")},
 		{"alone in the switch", "no_destination", frame(bcast, macA, "", 7)},

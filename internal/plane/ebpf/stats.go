@@ -26,6 +26,7 @@ var dropReasons = []string{
 	"failed",
 	"double_tagged",
 	"bfd",
+	"bad_source",
 }
 
 // otherReasons are those that no program counts.

@@ -24,6 +24,7 @@ const (
 	BadTunnelFrame Drop = "tagged_overlay"  // a frame with a tag, to a MAC behind a tunnel
 	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
 	BFD            Drop = "bfd"             // of BFD between VTEPs, which is not for hosts
+	BadSource      Drop = "bad_source"      // from a group address or from 00:00:00:00:00:00
 	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
 	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
@@ -113,6 +114,9 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	c := f.counter(in)
 	c.PacketsFromLocal++
 	c.BytesFromLocal += uint64(len(fr))
+	if nobody(fr.src()) {
+		return nil, BadSource
+	}
 	f.learn(intent.MACKey{Switch: b.Switch, MAC: fr.src()}, in)
 
 	dst := intent.MACKey{Switch: b.Switch, MAC: fr.dst()}
@@ -147,6 +151,8 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, fr frame) ([]Out, Drop) {
 		return nil, UnknownTunnel
 	case fr.tagged() && !f.installed.Switches[id].InnerTags:
 		return nil, TaggedInside
+	case nobody(fr.src()):
+		return nil, BadSource
 	case fr.dst().Reserved():
 		return nil, Reserved
 	}
@@ -159,6 +165,9 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, fr frame) ([]Out, Drop) {
 	}
 	return f.flood(dst, intent.BindingKey{}, false, fr)
 }
+
+// nobody says that no host can have the address.
+func nobody(mac intent.MAC) bool { return mac.IsGroup() || mac == intent.MAC{} }
 
 // flood sends fr to every binding of the switch but in, and, if the frame came from a port,
 // to the tunnels of its flood set.

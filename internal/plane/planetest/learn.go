@@ -31,12 +31,19 @@ func learning(l *lab) {
 
 func learningIgnores(l *lab) {
 	l.apply(usual)
-	for _, src := range []intent.MAC{{}, broadcastMAC, group(1)} {
-		l.lastID++
-		// A plane may drop such a frame or forward it; learn it may not.
-		l.harness.FromPort(l, "p0", Frame{Dst: station(21), Src: src, Payload: l.payload, ID: l.lastID}.Bytes())
+	before := l.stats().Drops["bad_source"]
+	sources := []intent.MAC{{}, broadcastMAC, group(1)}
+	for _, src := range sources {
+		for _, dst := range []intent.MAC{station(21), broadcastMAC} {
+			l.lastID++
+			l.fromPort("p0", Frame{Dst: dst, Src: src, Payload: l.payload, ID: l.lastID})
+			l.lastID++
+			l.fromTunnel(tunnel(0, redVNI), Frame{Dst: dst, Src: src, Payload: l.payload, ID: l.lastID})
+		}
 	}
-	l.harness.Receive(l, 0)
+	if n := l.stats().Drops["bad_source"] - before; n != uint64(4*len(sources)) {
+		l.Errorf("%d frames are counted as bad_source, not %d", n, 4*len(sources))
+	}
 	f := l.frame(1, station(21))
 	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
 	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{{Switch: red, MAC: station(1)}: at("p0", 0)})

@@ -91,6 +91,12 @@ static __always_inline int is_zero(const __u8 *mac)
 	return !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
 }
 
+// 1 if no host can have the address: a group's, or all zeroes.
+static __always_inline int is_nobody(const __u8 *mac)
+{
+	return is_group(mac) || is_zero(mac);
+}
+
 // 01:80:c2:00:00:00 to 0f: for the neighbour on the wire, not for the bridged network.
 static __always_inline int is_reserved(const __u8 *mac)
 {

@@ -187,8 +187,6 @@ static __always_inline void learn(struct mac_key *key, __u32 slot, __u32 gen)
 	struct local *l;
 	__u64 now;
 
-	if (is_group(key->mac) || is_zero(key->mac))
-		return;
 	l = bpf_map_lookup_elem(&locals, key);
 	if (!l || l->slot != slot || l->gen != gen) {
 		learn_new(key, slot);

@@ -380,6 +380,7 @@ enum drop {
 	DROP_FAILED,         // a kernel helper failed (memory)
 	DROP_DOUBLE_TAGGED,  // has a second tag and would leave untagged by a port that has VLANs
 	DROP_BFD,            // of BFD between VTEPs, which is not for hosts
+	DROP_BAD_SOURCE,     // from a group address or from 00:00:00:00:00:00
 	DROP_REASONS,
 };
 

@@ -52,6 +52,8 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
 	if ((skb->vlan_present || is_tag(eth->h_proto)) && !inner_tags(bd))
 		return drop(skb, DROP_TAGGED_INSIDE);
+	if (is_nobody(eth->h_source))
+		return drop(skb, DROP_BAD_SOURCE);
 	if (is_reserved(dst.mac))
 		return drop(skb, DROP_RESERVED);
 	measure(skb, &size);

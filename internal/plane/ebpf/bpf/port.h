@@ -88,6 +88,8 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		c->in_packets += size.packets;
 		c->in_bytes += size.bytes;
 	}
+	if (is_nobody(src.mac))
+		return drop(skb, DROP_BAD_SOURCE);
 	learn(&src, slot, gen);
 	if (is_reserved(dst.mac))
 		return drop(skb, DROP_RESERVED);

@@ -21,7 +21,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	if (!cfg || !cfg->tunnel_ip || !(cfg->flags & CONFIG_DIRECT_DECAP))
 		return TC_ACT_UNSPEC;
 	eth = plain_vxlan(skb, cfg, &from);
-	if (!eth || is_group(eth->h_dest))
+	if (!eth || is_group(eth->h_dest) || is_nobody(eth->h_source))
 		return TC_ACT_UNSPEC;
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
 		flags |= ADJ_ROOM_DECAP_L3_IPV6;
