@@ -7,6 +7,8 @@ import (
 	"net"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -40,6 +42,9 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	for name, prt := range p.ports {
 		if prt.device != 0 && prt.err == nil {
 			a = p.auditAttachment(a, "port", name, prt.device)
+			if l, err := p.space.links.LinkByIndex(prt.device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
+				a = append(a, plane.Drift{Kind: "port", Key: name, Want: "promiscuous"})
+			}
 		}
 	}
 	if p.overlay.ifindex != 0 {

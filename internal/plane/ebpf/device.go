@@ -17,6 +17,7 @@ type device struct {
 	up       bool
 	vxlan    bool
 	ethernet bool   // has Ethernet headers
+	promisc  bool   // takes frames for every address, because somebody said so
 	kind     string // as "ip link add type" calls it; "": hardware
 	master   int    // ifindex of the bridge, bond, ... that it is enslaved to; 0: none
 	below    int    // ifindex of the device whose frames it takes, in this namespace; 0: none
@@ -42,7 +43,7 @@ func deviceOf(l netlink.Link) device {
 	d := device{
 		index: a.Index, name: a.Name, mtu: a.MTU, vxlan: l.Type() == "vxlan", ethernet: a.EncapType == "ether",
 		up:   a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
-		kind: l.Type(), master: a.MasterIndex,
+		kind: l.Type(), master: a.MasterIndex, promisc: a.RawFlags&unix.IFF_PROMISC != 0,
 	}
 	if a.NetNsID < 0 && slices.Contains(stacked, d.kind) {
 		d.below = a.ParentIndex

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
@@ -142,6 +143,29 @@ func (p *Plane) disturbed(a *attachment, format string, args ...any) {
 	a.since = time.Now()
 	a.trouble = problem.Errorf(problem.Disturbed,
 		`find out who did it ("bpftool net" lists the programs), and let others attach theirs behind`, format, args...)
+}
+
+// keepPromiscuous puts right what somebody has done to the mode that the plane has set.
+func (p *Plane) keepPromiscuous(prt *port) {
+	a := p.attachments[prt.device]
+	if a == nil || prt.attached != prt.device || p.devices.byIndex[prt.device].promisc {
+		return
+	}
+	l, err := p.space.links.LinkByIndex(prt.device)
+	if err != nil || l.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
+		return // it has gone, or what was heard was older than what the plane did
+	}
+	a.since = time.Now()
+	if err := p.space.links.SetPromiscOn(l); err != nil {
+		a.trouble = problem.Errorf(problem.Disturbed, "ip link set "+problem.Argument(prt.name)+" promisc on",
+			"somebody has cleared the promiscuous mode of device %q, and it can't be set again: frames for unknown addresses may be lost: %w", prt.name, err)
+		return
+	}
+	a.trouble = problem.Errorf(problem.Disturbed, "find out who did it",
+		"somebody has cleared the promiscuous mode of device %q; it has been set again", prt.name)
+	dev := p.tDevices.want[uint32(prt.device)]
+	dev.Flags |= devicePromisc
+	p.tDevices.set(uint32(prt.device), dev)
 }
 
 // getAhead makes the program run before all others, without a frame in between that it does

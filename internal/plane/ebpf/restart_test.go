@@ -24,8 +24,11 @@ import (
 type flow struct {
 	w    *world
 	sent atomic.Uint32
-	stop chan struct{}
-	wg   sync.WaitGroup
+
+	stop   chan struct{} // ends the sender
+	sender sync.WaitGroup
+	end    chan struct{} // ends the receivers, when nothing is there any more
+	wg     sync.WaitGroup
 
 	mu  sync.Mutex     // guards what follows
 	got map[uint32]int // how often each frame arrived, by its number
@@ -34,9 +37,9 @@ type flow struct {
 const flowFrame = "flow frame"
 
 func (w *world) flow(from string, src, dst intent.MAC, to ...string) *flow {
-	f := &flow{w: w, stop: make(chan struct{}), got: map[uint32]int{}}
+	f := &flow{w: w, stop: make(chan struct{}), end: make(chan struct{}), got: map[uint32]int{}}
 	in := w.taps[from]
-	f.wg.Go(func() {
+	f.sender.Go(func() {
 		for {
 			select {
 			case <-f.stop:
@@ -69,7 +72,7 @@ func (f *flow) collect(out *tap) {
 			f.mu.Unlock()
 		}
 		select {
-		case <-f.stop:
+		case <-f.end:
 			if b == nil {
 				return
 			}
@@ -82,6 +85,9 @@ func (f *flow) collect(out *tap) {
 func (f *flow) mustBeWhole(name string) {
 	f.w.t.Helper()
 	close(f.stop)
+	f.sender.Wait()
+	f.w.barrier()
+	close(f.end)
 	f.wg.Wait()
 	sent, wrong := f.sent.Load(), 0
 	for n := uint32(1); n <= sent; n++ {

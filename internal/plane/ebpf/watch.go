@@ -147,6 +147,7 @@ func (p *Plane) portChanged(name string) {
 	}
 	before, fit := prt.state, prt.err == nil
 	p.setDevice(prt, p.devices.named(name))
+	p.keepPromiscuous(prt)
 	p.repair()
 	if prt.state != before || fit != (prt.err == nil) {
 		p.queue.add(plane.Event{Kind: plane.PortChanged, Port: prt.state})

@@ -1,7 +1,7 @@
-// Command guest is the init of a machine that runs one test binary: it mounts what tests want,
-// loads the modules of /modules in the order of their names, runs /test once for each line of
-// /runs (a regular expression for the names of tests), writes results and the exit status to the
-// second serial port, and ends the machine.
+// Command guest is the init of a machine that runs one test binary. It mounts what tests want and
+// loads the modules of /modules in the order of their names. Then it runs /test once for each
+// line of /runs, a regular expression for the names of tests, without those that match /skip. The
+// results and the exit status go to the second serial port. At the end it ends the machine.
 package main
 
 import (
@@ -101,16 +101,21 @@ func runAll(out *os.File) (code int) {
 		fmt.Fprintln(out, "guest:", err)
 		return -1
 	}
+	skip, err := os.ReadFile("/skip")
+	if err != nil {
+		fmt.Fprintln(out, "guest:", err)
+		return -1
+	}
 	for tests := range strings.Lines(string(runs)) {
-		if c := run(out, strings.TrimSpace(tests)); c != 0 {
+		if c := run(out, strings.TrimSpace(tests), string(skip)); c != 0 {
 			code = c
 		}
 	}
 	return code
 }
 
-func run(out *os.File, tests string) int {
-	cmd := exec.Command("/test", "-test.v", "-test.timeout=2h", "-test.run="+tests)
+func run(out *os.File, tests, skip string) int {
+	cmd := exec.Command("/test", "-test.v", "-test.timeout=2h", "-test.run="+tests, "-test.skip="+skip)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = "/", out, out
 	cmd.Env = []string{"PATH=/", "HOME=/", "TMPDIR=/tmp", "CI=true"}
 	err := cmd.Run()
