@@ -86,24 +86,25 @@ type Agent struct {
 	owner    bool // the switch is this process's to run
 	lockSeen bool // the server has said once whether the lock is held
 
-	known    bool // the plane has the compiler's State
-	frozen   bool // forwarding is left as an earlier process had it
-	apply    retry
-	aging    time.Duration
-	macLimit uint32
-	full     bool
-	forget   []intent.MACKey                      // to be forgotten by the plane
-	swept    time.Time                            // when the plane was last swept
-	lost     bool                                 // events were lost since then
-	unswept  bool                                 // the last sweep failed
-	left     map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply
-	adopted  time.Time                            // when rows of an earlier process were adopted; zero: they weren't, or are settled
-	stats    time.Time                            // when the counters were last read
-	outcome  chan error                           // of the transaction under way; cap 1
-	inFlight bool
-	transact retry
-	refusals int // by the database, in a row
-	moves    moves
+	known     bool // the plane has the compiler's State
+	frozen    bool // forwarding is left as an earlier process had it
+	apply     retry
+	aging     time.Duration
+	macLimit  uint32
+	full      bool
+	fullPorts map[string]bool                      // those at a limit of their own
+	forget    []intent.MACKey                      // to be forgotten by the plane
+	swept     time.Time                            // when the plane was last swept
+	lost      bool                                 // events were lost since then
+	unswept   bool                                 // the last sweep failed
+	left      map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply
+	adopted   time.Time                            // when rows of an earlier process were adopted; zero: they weren't, or are settled
+	stats     time.Time                            // when the counters were last read
+	outcome   chan error                           // of the transaction under way; cap 1
+	inFlight  bool
+	transact  retry
+	refusals  int // by the database, in a row
+	moves     moves
 
 	asks  chan func(context.Context) // run by the loop; see ask
 	ended chan struct{}              // closed: Run has returned

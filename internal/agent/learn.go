@@ -166,23 +166,37 @@ func (a *Agent) agingOrDefault() time.Duration {
 	return a.aging
 }
 
-// checkFull tells the reporter whether the table is at its limit. It takes some room for it
-// not to be any more, so that rows don't flap.
+// checkFull tells what is at its limit of MACs.
 func (a *Agent) checkFull() {
-	limit := int(a.macLimit)
-	switch n := a.table.Len(); {
-	case limit > 0 && n >= limit:
-		a.full = true
-	case limit == 0 || n < limit-limit/16:
-		a.full = false
-	}
+	a.full = full(a.table.Len(), int(a.macLimit), a.full)
 	a.reporter.SetFull(a.full)
-	var full []problem.Problem
+	var list []problem.Problem
 	if a.full {
-		full = []problem.Problem{{
+		list = []problem.Problem{{
 			Kind: problem.MACLimit, Object: problem.PhysicalSwitch(a.opts.Name),
-			Text:   fmt.Sprintf("mac_limit is reached: %d MACs are learned, and a new one takes the place of another", limit),
+			Text:   fmt.Sprintf("mac_limit is reached: %d MACs are learned, and a new one takes the place of another", a.macLimit),
 			Remedy: "vtep-ctl set Physical_Switch " + problem.Argument(a.opts.Name) + " other_config:mac_limit=N"}}
 	}
-	a.opts.Problems.Replace("mac_limit", full...)
+	fullPorts := map[string]bool{}
+	for name, of := range a.table.Limited() {
+		if !full(of.Entries, of.Limit, a.fullPorts[name]) {
+			continue
+		}
+		fullPorts[name] = true
+		list = append(list, problem.Problem{
+			Kind: problem.PortMACLimit, Object: problem.Port(name),
+			Text:   fmt.Sprintf("its own mac_limit is reached: %d MACs are learned on it, and no new one is, so that frames to other hosts behind it are flooded", of.Limit),
+			Remedy: "look for what makes up so many, or: vtep-ctl set Physical_Port " + problem.Argument(name) + " other_config:mac_limit=N"})
+	}
+	a.fullPorts = fullPorts
+	a.opts.Problems.Replace("mac_limit", list...)
+}
+
+// full says whether n MACs are all that limit allows; 0: any number. It takes some room for
+// that to be over, so that rows and lines don't flap.
+func full(n, limit int, was bool) bool {
+	if was {
+		return limit > 0 && n >= limit-limit/16
+	}
+	return limit > 0 && n >= limit
 }

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -108,6 +109,59 @@ func TestProblems(t *testing.T) {
 	for _, over := range []string{"foreign_ip", "missing_device", "no_unknown_dst", "no_vni"} {
 		if n := log.with("over: " + over); n != 1 {
 			t.Errorf("the end of %s was logged %d times", over, n)
+		}
+	}
+}
+
+// The limit of a switch and that of a port are told apart, by name, while they are reached.
+func TestMACLimits(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	log := &logBook{}
+	set := problem.NewSet(slog.New(slog.NewTextHandler(log, nil)))
+	v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", Problems: set})
+	r.howto()
+	list := func(want ...string) {
+		t.Helper()
+		testenv.Eventually(r, deadline, func() error {
+			var got []string
+			for _, p := range set.All() {
+				if p.Kind == problem.MACLimit || p.Kind == problem.PortMACLimit {
+					got = append(got, string(p.Kind)+" "+p.Object)
+				}
+			}
+			if !slices.Equal(got, want) {
+				return fmt.Errorf("the list is %q, want %q", got, want)
+			}
+			return nil
+		})
+	}
+	hosts := func(port string, macs ...byte) {
+		for _, mac := range macs {
+			v.fabric.FromPort(port, frame(0xff, mac))
+		}
+	}
+	r.ctl("set", "Physical_Port", "p0", "other_config:mac_limit=2", "--", "bind-ls", "br0", "p1", "0", "ls0")
+	v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1", "p1")
+	hosts("p1", 10, 11, 12)
+	list()
+	testenv.Eventually(r, deadline, func() error {
+		hosts("p0", 2, 3)
+		if log.with("port_mac_limit: Physical_Port p0: its own mac_limit is reached: 2 MACs") != 1 {
+			return errors.New("not told")
+		}
+		return nil
+	})
+	list("port_mac_limit Physical_Port p0")
+	r.ctl("set", "Physical_Switch", "br0", "other_config:mac_limit=4")
+	list("mac_limit Physical_Switch br0", "port_mac_limit Physical_Port p0")
+	r.ctl("remove", "Physical_Port", "p0", "other_config", "mac_limit")
+	list("mac_limit Physical_Switch br0")
+	r.ctl("set", "Physical_Switch", "br0", "other_config:mac_limit=400")
+	list()
+	for _, kind := range []string{"port_mac_limit", "mac_limit"} {
+		if came, over := log.with(`msg="`+kind+": "), log.with(`msg="over: `+kind+": "); came != 1 || over != 1 {
+			t.Errorf("%s came %d times and was over %d times in the log", kind, came, over)
 		}
 	}
 }

@@ -63,7 +63,11 @@ func (t *Table) SetPortLimit(name string, limit int) []intent.MACKey {
 		return nil
 	}
 	p := t.port(name)
-	p.limit = max(limit, 0)
+	if p.limit = max(limit, 0); p.limit > 0 {
+		t.limited[p] = struct{}{}
+	} else {
+		delete(t.limited, p)
+	}
 	var gone []intent.MACKey
 	for p.limit > 0 && p.len() > p.limit && len(p.aging) > 0 {
 		e := p.aging[0]

@@ -65,8 +65,9 @@ type Table struct {
 	epoch   time.Time // ticks are counted from here
 	entries map[intent.MACKey]*entry
 	ports   map[string]*port // those that have entries, or a limit
-	bySize  portHeap         // every port of ports, the one with most entries first
-	byAge   portHeap         // the same ports, the one with the oldest entry first
+	limited map[*port]struct{}
+	bySize  portHeap // every port of ports, the one with most entries first
+	byAge   portHeap // the same ports, the one with the oldest entry first
 }
 
 // tick is a point in time: nanoseconds since Table.epoch.
@@ -108,8 +109,23 @@ func NewTable(epoch time.Time, cfg Config) *Table {
 		epoch:   epoch,
 		entries: map[intent.MACKey]*entry{},
 		ports:   map[string]*port{},
+		limited: map[*port]struct{}{},
 		bySize:  portHeap{less: largerFirst, at: func(p *port) *int { return &p.sizeAt }},
 		byAge:   portHeap{less: olderFirst, at: func(p *port) *int { return &p.ageAt }},
+	}
+}
+
+// Fill is how many entries a port has of those that it may have.
+type Fill struct{ Entries, Limit int }
+
+// Limited yields the names of the ports that have a limit of their own.
+func (t *Table) Limited() iter.Seq2[string, Fill] {
+	return func(yield func(string, Fill) bool) {
+		for p := range t.limited {
+			if !yield(p.name, Fill{p.len(), p.limit}) {
+				return
+			}
+		}
 	}
 }
 

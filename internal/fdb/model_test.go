@@ -2,6 +2,7 @@ package fdb
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -210,6 +211,15 @@ func TestAgainstModel(t *testing.T) {
 					if n := m.count(p, false); limit > 0 && n > limit {
 						t.Fatalf("%s has %d entries, limit %d", p, n, limit)
 					}
+				}
+				fills := map[string]Fill{}
+				for p, limit := range m.limits {
+					if limit > 0 {
+						fills[p] = Fill{m.count(p, true), limit}
+					}
+				}
+				if got := maps.Collect(table.Limited()); !maps.Equal(got, fills) {
+					t.Fatalf("limited are %v, want %v", got, fills)
 				}
 			},
 		})

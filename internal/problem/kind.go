@@ -24,7 +24,8 @@ var (
 	PortRefused    = refusal("port_refused")    // a port can't be attached, for another reason
 	BindingRefused = refusal("binding_refused") // a binding is not in force
 	TableFull      = refusal("table_full")      // the dataplane has no room
-	MACLimit       = refusal("mac_limit")       // the limit of learned MACs is reached
+	MACLimit       = refusal("mac_limit")       // the switch's limit of learned MACs is reached
+	PortMACLimit   = refusal("port_mac_limit")  // a port's own limit of learned MACs is reached
 	ContestedVNI   = refusal("contested_vni")   // two switches want the same VNI with a peer
 	BadVLAN        = refusal("bad_vlan")        // vlan_bindings has a VLAN that does not exist
 	BadLocator     = refusal("bad_locator")     // a Physical_Locator leads nowhere

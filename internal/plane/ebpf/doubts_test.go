@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -61,4 +62,38 @@ func TestDoubts(t *testing.T) {
 	change("u0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, 1450) })
 	change("p0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetUp(l) })
 	after("p0 is up")
+}
+
+// A port that is a VLAN device already is a doubt as soon as it has a binding with a tag. The
+// kernel of a test may lack such devices.
+func TestVLANDevice(t *testing.T) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Index, attrs.Name, attrs.ParentIndex, attrs.RawFlags = 5, "eth0.7", 4, unix.IFF_UP|unix.IFF_RUNNING
+	for _, step := range []struct {
+		link  netlink.Link
+		vlans []uint16
+		want  bool
+	}{
+		{&netlink.Vlan{LinkAttrs: attrs, VlanId: 7}, nil, false},
+		{&netlink.Vlan{LinkAttrs: attrs, VlanId: 7}, []uint16{5}, true},
+		{&netlink.Vlan{LinkAttrs: attrs, VlanId: 7}, []uint16{0}, false},
+		{&netlink.Vlan{LinkAttrs: attrs, VlanId: 7}, []uint16{0, 5}, true},
+		{&netlink.Veth{LinkAttrs: attrs}, []uint16{0, 5}, false},
+	} {
+		p := &Plane{
+			devices: devices{byIndex: map[int]device{}, byName: map[string]int{}},
+			ports:   map[string]*port{"eth0.7": {name: "eth0.7", device: 5, bindings: map[uint16]*binding{}}},
+		}
+		p.devices.set(deviceOf(step.link))
+		for _, vlan := range step.vlans {
+			p.ports["eth0.7"].bindings[vlan] = &binding{}
+		}
+		var told []string
+		for _, d := range p.doubts() {
+			told = append(told, string(d.Kind)+" "+d.Object)
+		}
+		if step.want && !slices.Equal(told, []string{"vlan_device Physical_Port eth0.7"}) || !step.want && told != nil {
+			t.Errorf("a %s with the VLANs %v: %q", step.link.Type(), step.vlans, told)
+		}
+	}
 }
