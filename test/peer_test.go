@@ -243,7 +243,7 @@ func TestOVSVTEP(t *testing.T) {
 	ctl.run("add-ps", w.name, "--", "set", "Physical_Switch", w.name, "tunnel_ips="+lab.TunnelIP.String(),
 		"--", "add-port", w.name, "p0", "--", "add-port", w.name, "p1")
 	pidfile := filepath.Join(w.env.RunDir, "ovs-vtep.pid")
-	cmd := w.env.Command(filepath.Join(w.bin, "ovs-vtep"), "--pin-dir="+w.pins, "--pidfile", "--log-file", "-vconsole:info", w.name)
+	cmd := w.env.Command(filepath.Join(w.bin, "ovs-vtep"), "--plane=ebpf", "--pin-dir="+w.pins, "--pidfile", "--log-file", "-vconsole:info", w.name)
 	w.vtep = w.launchIn(cmd)
 	w.ready()
 	w.howto(ctl)

@@ -154,6 +154,15 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	}
 	a.known = true
 	a.apply.succeeded()
+	a.compiler.Heed(&report)
+	if moved := a.compiler.Refresh(); !moved.Empty() { // another service node
+		if report, err = a.opts.Plane.Apply(ctx, a.compiler.State(), moved); err != nil {
+			a.known = false
+			a.apply.failed(time.Now())
+			return
+		}
+		a.reporter.SetReport(report)
+	}
 	if d == nil { // what the plane has learned may be news, too
 		a.sweep(ctx, time.Now())
 		a.settleInheritance(ctx)

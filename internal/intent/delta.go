@@ -1,5 +1,7 @@
 package intent
 
+import "net/netip"
+
 // Change is one key's move from Old to New. A nil Old: the key is new; a nil New: it is gone.
 // Both are never nil together.
 type Change[K comparable, V any] struct {
@@ -22,10 +24,11 @@ type Delta struct {
 	Unicast  []Change[MACKey, Tunnel]
 	Floods   []Change[FloodKey, FloodSet]
 	Decap    []Change[Tunnel, SwitchID]
+	BFD      []Change[netip.Addr, BFD]
 }
 
 // Empty says whether nothing changed.
 func (d *Delta) Empty() bool {
 	return !d.Global && len(d.Ports)+len(d.Switches)+len(d.Bindings)+
-		len(d.Unicast)+len(d.Floods)+len(d.Decap) == 0
+		len(d.Unicast)+len(d.Floods)+len(d.Decap)+len(d.BFD) == 0
 }

@@ -3,6 +3,7 @@ package intent
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 )
 
@@ -26,6 +27,7 @@ func (s *State) Clone() *State {
 		Unicast:  maps.Clone(s.Unicast),
 		Floods:   maps.Clone(s.Floods),
 		Decap:    maps.Clone(s.Decap),
+		BFD:      maps.Clone(s.BFD),
 	}
 }
 
@@ -38,6 +40,7 @@ func Diff(before, after *State) *Delta {
 		Unicast:  diff(before.Unicast, after.Unicast, equal, MACKey.Compare),
 		Floods:   diff(before.Floods, after.Floods, slices.Equal, FloodKey.Compare),
 		Decap:    diff(before.Decap, after.Decap, equal, Tunnel.Compare),
+		BFD:      diff(before.BFD, after.BFD, equal, netip.Addr.Compare),
 	}
 	if before.Scalars() != after.Scalars() {
 		d.Global, d.Scalars = true, after.Scalars()
@@ -79,6 +82,7 @@ func (s *State) Apply(d *Delta) {
 	apply(s.Unicast, d.Unicast)
 	apply(s.Floods, d.Floods)
 	apply(s.Decap, d.Decap)
+	apply(s.BFD, d.BFD)
 }
 
 func apply[K comparable, V any](m map[K]V, changes []Change[K, V]) {

@@ -106,6 +106,7 @@ type State struct {
 	Unicast  map[MACKey]Tunnel // MACs behind other VTEPs
 	Floods   map[FloodKey]FloodSet
 	Decap    map[Tunnel]SwitchID // (source, VNI) of accepted frames: the switch they enter
+	BFD      map[netip.Addr]BFD  // sessions with peers
 }
 
 // NewState returns an empty State: no port, no tunnel.
@@ -117,5 +118,6 @@ func NewState() *State {
 		Unicast:  map[MACKey]Tunnel{},
 		Floods:   map[FloodKey]FloodSet{},
 		Decap:    map[Tunnel]SwitchID{},
+		BFD:      map[netip.Addr]BFD{},
 	}
 }

@@ -82,6 +82,9 @@ func drawState(t *rapid.T) *State {
 		return slices.SortedFunc(maps.Keys(rapid.MapOf(tunnel, rapid.Just(0)).Draw(t, "set")), Tunnel.Compare)
 	})).Draw(t, "floods")
 	s.Decap = rapid.MapOf(tunnel, id).Draw(t, "decap")
+	s.BFD = rapid.MapOf(addr, rapid.Custom(func(t *rapid.T) BFD {
+		return BFD{MinRx: rapid.Uint32Range(1, 2).Draw(t, "min rx"), CPathDown: rapid.Bool().Draw(t, "cpath down")}
+	})).Draw(t, "bfd")
 	return s
 }
 

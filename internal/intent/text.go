@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,6 +87,7 @@ func (s *State) String() string {
 	section(w, s.Decap, func(t Tunnel, id SwitchID) string {
 		return fmt.Sprintf("decap %v -> %s", t, w.name(id))
 	})
+	section(w, s.BFD, func(peer netip.Addr, b BFD) string { return fmt.Sprintf("bfd %v %v", peer, b) })
 	return w.String()
 }
 
@@ -144,6 +146,7 @@ func (d *Delta) String() string {
 	divide(before.Unicast, after.Unicast, d.Unicast)
 	divide(before.Floods, after.Floods, d.Floods)
 	divide(before.Decap, after.Decap, d.Decap)
+	divide(before.BFD, after.BFD, d.BFD)
 	var b strings.Builder
 	if d.Global {
 		fmt.Fprintf(&b, "= {%v %v %d}\n", d.Scalars.TunnelIP, d.Scalars.AcceptAnySource, d.Scalars.MACLimit)

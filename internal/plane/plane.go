@@ -99,6 +99,10 @@ type Report struct {
 	MACs         error                // not all MACs are in force: a table is full
 	TunnelTables error                // not all tunnels are in force: a table is full
 
+	// BFD is what sessions of BFD say of peers, with the keys of a Tunnel's bfd_status but for
+	// "enabled"; nil: the plane has no BFD. A session that has just begun may be missing.
+	BFD map[netip.Addr]map[string]string
+
 	// Problems are those beside the errors above: what works, but hardly as it was meant. The
 	// errors are told as problems, too; one that is a *problem.Error brings its kind and remedy.
 	Problems []problem.Problem

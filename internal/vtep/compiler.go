@@ -75,11 +75,12 @@ type ledgers struct {
 	unicast  ledger[intent.MACKey, intent.Tunnel]
 	floods   ledger[intent.FloodKey, intent.FloodSet]
 	decap    ledger[intent.Tunnel, intent.SwitchID]
+	bfd      ledger[netip.Addr, intent.BFD]
 }
 
 func (l *ledgers) setQuiet(quiet bool) {
 	l.ports.quiet, l.switches.quiet, l.bindings.quiet = quiet, quiet, quiet
-	l.unicast.quiet, l.floods.quiet, l.decap.quiet = quiet, quiet, quiet
+	l.unicast.quiet, l.floods.quiet, l.decap.quiet, l.bfd.quiet = quiet, quiet, quiet, quiet
 }
 
 // rooms are those of the Compiler's maps that may be large.
@@ -118,7 +119,7 @@ func (c *Compiler) reset() {
 	c.state = s
 	c.ledgers = ledgers{
 		newLedger(s.Ports), newLedger(s.Switches), newLedger(s.Bindings),
-		newLedger(s.Unicast), newLedger(s.Floods), newLedger(s.Decap),
+		newLedger(s.Unicast), newLedger(s.Floods), newLedger(s.Decap), newLedger(s.BFD),
 	}
 	c.ports = map[UUID]*port{}
 	c.portsByName = map[string][]UUID{}
@@ -162,6 +163,9 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 		c.feed(changes)
 		c.settle()
 	}
+	if tunnelsChanged(changes) {
+		c.settleBFD()
+	}
 	return c.delta(before)
 }
 
@@ -183,6 +187,7 @@ func (c *Compiler) delta(before intent.Scalars) *intent.Delta {
 		Unicast:  c.ledgers.unicast.close(same),
 		Floods:   c.ledgers.floods.close(slices.Equal),
 		Decap:    c.ledgers.decap.close(same),
+		BFD:      c.ledgers.bfd.close(same),
 	}
 	if now := c.scalars(); now != before {
 		d.Global, d.Scalars = true, now
@@ -252,6 +257,7 @@ func (c *Compiler) rebuild() {
 	} else {
 		c.feedAllLocators()
 	}
+	c.settleBFD()
 	c.sticky = sticky{}
 	c.moved = nil // what is there already is no news
 	for id, was := range wasActive {

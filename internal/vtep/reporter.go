@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"iter"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -312,6 +313,9 @@ func (r *Reporter) touchPorts() {
 
 // SetReport takes what the plane says of the last Apply.
 func (r *Reporter) SetReport(report plane.Report) {
+	if !maps.EqualFunc(r.report.BFD, report.BFD, maps.Equal) || (r.report.BFD == nil) != (report.BFD == nil) {
+		r.todo.tunnels = true
+	}
 	r.report = report
 	r.todo.faults = true
 	r.touchPorts()

@@ -157,6 +157,43 @@ func TestReportAdoptsTunnels(t *testing.T) {
 	s.want(lines[:2]...)
 }
 
+// What sessions of BFD say becomes bfd_status, with "enabled" beside it; before they say anything
+// nothing is written that an NVC could take for the end of the session.
+func TestReportBFD(t *testing.T) {
+	s := hw(t)
+	s.edit(func(tx *hwvtep.Txn) {
+		remote := tx.InsertPhysicalLocator(keyless("192.0.2.2"))
+		id := tx.InsertTunnel(hwvtep.Tunnel{Local: tx.InsertPhysicalLocator(keyless("192.0.2.1")), Remote: remote,
+			BFDParams: map[string]string{"enable": "true"}})
+		tx.AddPhysicalSwitchTunnels(s.ps("br0").UUID, id)
+	})
+	peer := netip.MustParseAddr("192.0.2.2")
+	say := func(bfd map[netip.Addr]map[string]string) {
+		s.r.SetReport(plane.Report{BFD: bfd})
+		s.settle()
+	}
+	lines := []string{"mcast ls0 unknown-dst 192.0.2.1", "stats p0/0 from 0/0 to 0/0", "tunnel br0 192.0.2.1-192.0.2.2"}
+	say(map[netip.Addr]map[string]string{})
+	s.want(lines...)
+	say(map[netip.Addr]map[string]string{peer: {"state": "down"}})
+	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:state=down")
+	say(map[netip.Addr]map[string]string{})
+	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:state=down")
+	say(map[netip.Addr]map[string]string{peer: {"state": "up", "forwarding": "true"}})
+	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:forwarding=true status:state=up")
+	s.edit(func(tx *hwvtep.Txn) {
+		tx.UpdateTunnel(s.ps("br0").Tunnels[0], hwvtep.Tunnel{BFDParams: map[string]string{"enable": "false"}}, hwvtep.TunnelBFDParams)
+	})
+	s.r.Update(nil)
+	tx := s.r.Build(time.Now())
+	if tx == nil {
+		t.Fatal("the status stays although BFD is not wanted")
+	}
+	if text := string(tx.Ops()); !strings.Contains(text, `"bfd_status":["map",[]]`) {
+		t.Errorf("transaction %s", text)
+	}
+}
+
 // Two switches of a database share the unknown-dst row of a logical switch.
 func TestReportTwoSwitches(t *testing.T) {
 	a := hw(t)

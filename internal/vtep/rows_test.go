@@ -136,7 +136,8 @@ func (b *book) put(table, label string, columns []string) error {
 		}
 		row = &hwvtep.LogicalRouter{UUID: id, Name: col["name"], SwitchBinding: bindings, LRFaultStatus: list("LR_fault_status")}
 	case hwvtep.TableTunnel:
-		row = &hwvtep.Tunnel{UUID: id, Local: labelUUID(col["local"]), Remote: labelUUID(col["remote"]), BFDParams: pairs("bfd_params"), BFDStatus: pairs("bfd_status")}
+		row = &hwvtep.Tunnel{UUID: id, Local: labelUUID(col["local"]), Remote: labelUUID(col["remote"]), BFDParams: pairs("bfd_params"), BFDStatus: pairs("bfd_status"),
+			BFDConfigLocal: pairs("bfd_config_local"), BFDConfigRemote: pairs("bfd_config_remote")}
 	default:
 		return fmt.Errorf("no such table")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -42,7 +43,7 @@ type engine struct {
 	linkUp     map[string]bool
 	counters   counters
 	stalled    time.Time // since when something is pending; zero: nothing is
-	told       map[string]bool
+	bfdTold    map[netip.Addr]map[string]string
 	pendingWhy string
 }
 
@@ -67,7 +68,6 @@ func newEngine(p *Plane, db *idl.Client) *engine {
 		stations: newStations(),
 		linkUp:   map[string]bool{},
 		counters: newCounters(),
-		told:     map[string]bool{},
 	}
 }
 
@@ -159,6 +159,7 @@ func (e *engine) takeDatabase() {
 	e.vs = readVSwitch(snapshot)
 	e.built = false
 	e.tellPorts(before)
+	e.tellBFD()
 }
 
 // takeMail takes what bridges have told.
@@ -528,6 +529,7 @@ func (e *engine) editDatabase(ctx context.Context) (pending string) {
 		return "the database did not take a change"
 	}
 	edit := e.names.edit(e.vs, e.names.plan(e.vs, e.site))
+	e.names.editBFD(edit, e.vs, e.site)
 	if edit.Len() == 0 {
 		return ""
 	}

@@ -22,8 +22,6 @@ const (
 
 	markPhysical = "vtep_physical_switch_id" // the UUID of its row
 
-	bfdBridge = "vtep_bfd"
-
 	unreachableKey = 1 << 32 // more than a VNI can be: for ports that only send
 )
 

@@ -62,6 +62,7 @@ func (e *engine) report() plane.Report {
 		}
 	}
 	r.Tunnels = e.tunnelError(ps)
+	r.BFD = e.bfdStatus()
 	for _, b := range e.bridges {
 		for _, err := range b.refused {
 			var refused *openflow.Error
@@ -236,6 +237,7 @@ func (e *engine) destroy(ctx context.Context) error {
 	empty := &layout{bridges: map[string]map[string]string{}, ports: map[string]*wantedPort{}}
 	cut := map[string][]ovsdb.UUID{}
 	e.names.cuts(edit, e.vs, empty, cut)
+	e.names.editBFD(edit, e.vs, e.site)
 	for name, ids := range cut {
 		edit.Mutate("Bridge", e.vs.bridges[name].id, ops.Mutation{Column: "ports", Mutator: "delete", Value: ops.Value(ids)})
 	}

@@ -15,6 +15,7 @@ type site struct {
 	switches map[intent.SwitchID]*lswitch
 	bindings map[intent.BindingKey]intent.SwitchID
 	vlans    map[string]int // number of bindings with a VLAN, by port
+	bfd      map[netip.Addr]intent.BFD
 }
 
 // lswitch is what one switch needs.
@@ -37,6 +38,7 @@ func newSite() *site {
 		switches: map[intent.SwitchID]*lswitch{},
 		bindings: map[intent.BindingKey]intent.SwitchID{},
 		vlans:    map[string]int{},
+		bfd:      map[netip.Addr]intent.BFD{},
 	}
 }
 
@@ -58,7 +60,14 @@ func (s *site) lswitch(id intent.SwitchID) *lswitch {
 // apply takes what changed. It returns the MACs whose place behind a tunnel is all that
 // changed, and whether anything else did.
 func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
-	more = d.Global || len(d.Ports)+len(d.Switches)+len(d.Bindings)+len(d.Floods)+len(d.Decap) > 0
+	more = d.Global || len(d.Ports)+len(d.Switches)+len(d.Bindings)+len(d.Floods)+len(d.Decap)+len(d.BFD) > 0
+	for _, c := range d.BFD {
+		if c.New == nil {
+			delete(s.bfd, c.Key)
+		} else {
+			s.bfd[c.Key] = *c.New
+		}
+	}
 	if d.Global {
 		s.Scalars = d.Scalars
 	}
