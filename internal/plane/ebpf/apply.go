@@ -291,7 +291,9 @@ func (p *Plane) report() plane.Report {
 		r.Bindings[key] = p.bindingError(b)
 	}
 	for slot := range p.tMembers.short {
-		r.Bindings[p.bySlot[slot].key] = p.tMembers.full()
+		if b := p.bySlot[slot]; b != nil { // else it has gone meanwhile
+			r.Bindings[b.key] = p.tMembers.full()
+		}
 	}
 	for k := range p.tBindings.short {
 		if prt := p.portOf(int(k.Ifindex)); prt != nil {

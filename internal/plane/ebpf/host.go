@@ -106,6 +106,22 @@ func (p *Plane) defaultsChanged() {
 	}
 }
 
+// doubtDefaults has the default routes read again in a moment if the device has one: the kernel
+// does not tell of routes that go with the state or the address of their device.
+func (p *Plane) doubtDefaults(index int) {
+	if p.devices.defaults[index] {
+		p.defaultsDoubt = true
+		p.rerouteSoon()
+	}
+}
+
+func (p *Plane) reviewDefaults() {
+	if p.defaultsDoubt {
+		p.defaultsDoubt = false
+		p.defaultsChanged()
+	}
+}
+
 // neededChanged looks again at the ports that d is, or is above.
 func (p *Plane) neededChanged(d device) {
 	p.portChanged(d.name)

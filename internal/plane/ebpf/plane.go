@@ -127,11 +127,12 @@ type Plane struct {
 	origin   vtepOrigin  // as written last
 	reroute  *time.Timer // resolves all peers a moment after a route change; nil: none pending
 
-	byPort      *bool // rules look at source ports; nil: to be found out
-	policies    policies
-	policyDoubt bool           // the policies have changed since
-	sources     map[uint32]int // number of decaps by their source
-	coveredIn   *bool          // what comes from some of sources is covered by a policy; nil: to be found out
+	byPort        *bool // rules look at source ports; nil: to be found out
+	policies      policies
+	policyDoubt   bool           // the policies have changed since
+	defaultsDoubt bool           // some default routes may have gone
+	sources       map[uint32]int // number of decaps by their source
+	coveredIn     *bool          // what comes from some of sources is covered by a policy; nil: to be found out
 
 	due       []*peer     // those to be looked up again
 	lookAgain *time.Timer // does so; nil: none pending

@@ -95,6 +95,7 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 }
 
 func (p *Plane) deviceIs(d device) {
+	p.doubtDefaults(d.index)
 	old := p.devices.byIndex[d.index]
 	if old == d {
 		return
@@ -117,6 +118,7 @@ func (p *Plane) deviceGone(index int) {
 	if !ok {
 		return
 	}
+	p.doubtDefaults(index)
 	p.devices.del(index)
 	p.letGo(index)
 	p.portChanged(old.name)
@@ -128,15 +130,22 @@ func (p *Plane) deviceGone(index int) {
 	p.rerouteSoon()
 }
 
-// tellOfReport queues an event if f changes what a Report says of tunnels, attachments and
-// doubts.
+// tellOfReport queues an event if f changes what a Report says.
 func (p *Plane) tellOfReport(f func()) {
-	why, unreachable, disturbed, doubts := fmt.Sprint(p.tunnelError()), maps.Clone(p.unreachable), p.disturbedPorts(), p.doubts()
+	before := p.report()
 	f()
-	same := func(error, error) bool { return true }
-	if !maps.Equal(p.disturbedPorts(), disturbed) || fmt.Sprint(p.tunnelError()) != why || !maps.EqualFunc(p.unreachable, unreachable, same) || !slices.Equal(p.doubts(), doubts) {
+	if after := p.report(); !sameReport(&before, &after) {
 		p.queue.add(plane.Event{Kind: plane.ReportChanged})
 	}
+}
+
+// sameReport says whether the reports say the same. Of peers only which they are counts.
+func sameReport(a, b *plane.Report) bool {
+	text := func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
+	return maps.EqualFunc(a.Ports, b.Ports, text) && maps.EqualFunc(a.Bindings, b.Bindings, text) &&
+		maps.EqualFunc(a.Disturbed, b.Disturbed, text) && text(a.Tunnels, b.Tunnels) &&
+		maps.EqualFunc(a.Peers, b.Peers, func(error, error) bool { return true }) &&
+		text(a.MACs, b.MACs) && text(a.TunnelTables, b.TunnelTables) && slices.Equal(a.Problems, b.Problems)
 }
 
 // portChanged brings the port of that name, if there is one, to what its device is now.
@@ -190,6 +199,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 			p.devices.addrs[addrKey{index, ip}] = struct{}{}
 		} else {
 			delete(p.devices.addrs, addrKey{index, ip})
+			p.doubtDefaults(index)
 		}
 	})
 	p.neededChanged(p.devices.byIndex[index]) // a port must not have it
@@ -224,7 +234,7 @@ func parseAddress(b []byte) (int, netip.Addr, bool) {
 const rerouteDelay = 50 * time.Millisecond
 
 func (p *Plane) rerouteSoon() {
-	if p.reroute == nil && (len(p.peers) > 0 || p.policyDoubt) {
+	if p.reroute == nil && (len(p.peers) > 0 || p.policyDoubt || p.defaultsDoubt) {
 		p.rerouteAfter(rerouteDelay)
 	}
 }
@@ -238,6 +248,7 @@ func (p *Plane) rerouteAfter(d time.Duration) {
 			return
 		}
 		p.tellOfReport(func() {
+			p.reviewDefaults()
 			p.resolvePeers()
 			p.settleWays()
 			p.repair()
