@@ -210,7 +210,7 @@ func (p *Plane) getAhead(a *attachment) error {
 	if err == nil {
 		if err = os.Rename(pin+newPin, pin); err != nil {
 			front.close()
-			_ = os.Remove(pin + ".new")
+			_ = os.Remove(pin + newPin)
 		}
 	}
 	if err != nil {
