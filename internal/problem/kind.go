@@ -28,6 +28,7 @@ var (
 	PortMACLimit   = refusal("port_mac_limit")  // a port's own limit of learned MACs is reached
 	ContestedVNI   = refusal("contested_vni")   // two switches want the same VNI with a peer
 	BadVLAN        = refusal("bad_vlan")        // vlan_bindings has a VLAN that does not exist
+	RemoteFailed   = refusal("remote_failed")   // the database is not served at a remote
 	BadLocator     = refusal("bad_locator")     // a Physical_Locator leads nowhere
 	BadVNI         = refusal("bad_vni")         // tunnel_key is no VNI
 	NoACL          = refusal("no_acl")          // ACLs are not served
@@ -43,6 +44,8 @@ var Frozen = refusal("frozen")
 // Doubts: it is done, but hardly as it was meant; or a single row is not used.
 var (
 	NoDatabase     = doubt("no_database")     // the database server does not answer
+	NoManager      = doubt("no_manager")      // a manager that is to be connected to does not answer
+	PeerRefused    = doubt("peer_refused")    // TLS with a peer of the database server fails
 	IgnoredRow     = doubt("ignored_row")     // a row is not used
 	DuplicateRow   = doubt("duplicate_row")   // a row gives way to another one
 	OwnLocator     = doubt("own_locator")     // a remote MAC is said to be behind ourselves

@@ -109,11 +109,11 @@ func (m *managers) targets(d *database) map[string]remoteOptions {
 	add := func(target string, opts remoteOptions) {
 		if strings.HasPrefix(target, "pfd:") {
 			d.log.Warn(`pfd: remotes can only be specified on the command line; ignoring "` + target + `" from database`)
-			return
+			opts.refused = "pfd: remotes can only be specified on the command line"
 		}
 		if t, err := stream.ParseTarget(target); err == nil && t.Local() && d.srv.opts.NetworkOnly {
 			d.log.Warn(`unix sockets can only be specified on the command line; ignoring "` + target + `" from database`)
-			return
+			opts.refused = "unix sockets can only be specified on the command line"
 		}
 		all[target] = opts
 	}

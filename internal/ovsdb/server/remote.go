@@ -21,6 +21,8 @@ type remoteOptions struct {
 	dscp       int
 	readOnly   bool
 	role       string
+	managed    bool   // see Trouble
+	refused    string // why it may not be served; empty: it may
 }
 
 func defaultOptions(target string) remoteOptions {
@@ -41,6 +43,8 @@ type remote struct {
 	ctx      context.Context
 	stop     context.CancelFunc
 	done     sync.WaitGroup
+
+	tries int // dial only: attempts since the peer was last heard
 
 	mu    sync.Mutex // guards what follows
 	opts  remoteOptions
@@ -216,9 +220,13 @@ func (r *remote) serveAccepted(nc net.Conn) {
 		nc.Close()
 		if r.ctx.Err() == nil {
 			secure.Warn(name + ": handshake failed: " + stream.Reason(err))
+			if refusal(err) {
+				r.trouble(Trouble{Kind: PeerRefused, Peer: hostOf(nc), Reason: stream.Reason(err)})
+			}
 		}
 		return
 	}
+	r.srv.remotes.troubles.over(r.target, PeerRefused, hostOf(nc))
 	if host := stream.ServerName(nc); host != "" {
 		secure.Debug("connection indicated server name " + host)
 	}
@@ -303,9 +311,13 @@ func (r *remote) attempt(l *link) {
 			cause = nil // "attempt timed out"
 		}
 		r.setLast(stream.Reason(err))
+		if r.ctx.Err() == nil {
+			r.unheard(stream.Reason(err))
+		}
 		l.do(func(fsm *reconnect.FSM, now time.Time) { fsm.ConnectFailed(now, cause) })
 		return
 	}
+	sess.onFirst = r.heard
 	defer r.srv.serving.Done()
 	defer r.srv.remove(sess)
 	r.setLast("")
@@ -320,7 +332,37 @@ func (r *remote) attempt(l *link) {
 	} else {
 		r.setLast(stream.Reason(err))
 	}
+	if r.ctx.Err() == nil && sess.onFirst != nil {
+		r.unheard(r.lastError())
+	}
 	l.detach(err)
+}
+
+// unheard notes that an attempt has ended without a word of the peer: it could not be reached,
+// or has refused us, which with TLS may come after the handshake.
+func (r *remote) unheard(why string) {
+	if r.tries++; r.tries >= triesBeforeTrouble {
+		r.trouble(Trouble{Kind: NoAnswer, Reason: why})
+	}
+}
+
+// heard notes that the peer has sent something.
+func (r *remote) heard() {
+	r.tries = 0
+	r.srv.remotes.troubles.over(r.target, NoAnswer, "")
+}
+
+func (r *remote) trouble(t Trouble) {
+	r.mu.Lock()
+	t.Managed = r.opts.managed
+	r.mu.Unlock()
+	r.srv.remotes.troubles.set(r.target, t)
+}
+
+func (r *remote) lastError() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
 }
 
 func (r *remote) setLast(text string) {

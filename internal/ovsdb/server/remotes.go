@@ -25,6 +25,7 @@ type remotes struct {
 	managed  map[string]map[string]remoteOptions
 	active   map[string]*remote // by target
 	failures map[string]string  // of targets that could not be opened: why, as logged
+	troubles *troubles
 	closed   bool
 
 	wake chan struct{} // cap 1: something to reconcile
@@ -39,6 +40,7 @@ func newRemotes(srv *Server) *remotes {
 		managed:  map[string]map[string]remoteOptions{},
 		active:   map[string]*remote{},
 		failures: map[string]string{},
+		troubles: newTroubles(srv.opts.Troubles),
 		wake:     make(chan struct{}, 1),
 		quit:     make(chan struct{}),
 	}
@@ -84,8 +86,10 @@ func (r *remotes) needTick() bool {
 		return true
 	}
 	for _, targets := range r.managed {
-		if len(targets) > 0 {
-			return true
+		for _, opts := range targets {
+			if opts.refused == "" {
+				return true
+			}
 		}
 	}
 	return false
@@ -240,7 +244,13 @@ func (r *remotes) wanted() map[string]remoteOptions {
 		return all
 	}
 	enter := func(name, target string, opts remoteOptions) {
-		opts.readOnly = opts.readOnly || r.settings[name].ReadOnly || all[target].readOnly
+		other, twice := all[target]
+		if twice && opts.refused != "" {
+			return
+		}
+		twice = twice && other.refused == ""
+		opts.managed = strings.HasPrefix(name, "db:") && (!twice || other.managed)
+		opts.readOnly = opts.readOnly || r.settings[name].ReadOnly || twice && other.readOnly
 		all[target] = opts
 	}
 	for _, name := range r.names {
@@ -265,6 +275,7 @@ func (r *remotes) reconcile() map[string]error {
 	r.mu.Unlock()
 	for target, rem := range active {
 		opts, ok := wanted[target]
+		ok = ok && opts.refused == ""
 		rem.mu.Lock()
 		same := opts.dscp == rem.opts.dscp && opts.role == rem.opts.role && opts.readOnly == rem.opts.readOnly
 		rem.mu.Unlock()
@@ -281,7 +292,7 @@ func (r *remotes) reconcile() map[string]error {
 	}
 	failed := map[string]error{}
 	for target, opts := range wanted {
-		if active[target] != nil {
+		if active[target] != nil || opts.refused != "" {
 			continue
 		}
 		rem, err := newRemote(r.srv, target, opts)
@@ -292,6 +303,7 @@ func (r *remotes) reconcile() map[string]error {
 		r.set(target, rem)
 	}
 	r.report(failed)
+	r.troubles.settle(wanted, failed)
 	return failed
 }
 
@@ -341,6 +353,7 @@ func (r *remotes) close() {
 	}
 	r.closed = true
 	r.mu.Unlock()
+	r.troubles.close()
 	close(r.quit)
 	r.done.Wait()
 	r.reconcile()

@@ -39,8 +39,12 @@ type Options struct {
 	// NetworkOnly ignores remotes in database columns that are no TCP or TLS targets: whoever
 	// may write there must not make sockets in the file system.
 	NetworkOnly bool
-	FS          storage.FS    // nil: the operating system's
-	Trim        *trim.Trimmer // gives memory back to the system; nil: one of the server's own
+	// Troubles, if not nil, is told all that keeps a remote from its work, each time that it
+	// changes; nothing: it works, or is no remote any more. Calls come one at a time, and must
+	// not wait for the server.
+	Troubles func(target string, all []Trouble)
+	FS       storage.FS    // nil: the operating system's
+	Trim     *trim.Trimmer // gives memory back to the system; nil: one of the server's own
 }
 
 // Server serves databases to clients.

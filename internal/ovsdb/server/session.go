@@ -28,7 +28,8 @@ type session struct {
 	due       atomic.Int64 // bytes of replies in batches under way
 	postponed atomic.Int64 // about the bytes that the updates postponed keep
 
-	where *database // reader only: the database that has the requests not answered yet
+	where   *database // reader only: the database that has the requests not answered yet
+	onFirst func()    // reader only: called when the first message comes; nil then, or if nobody waits for it
 
 	claims map[string]*lockWaiter // guarded by lockTable.mu
 
@@ -94,6 +95,10 @@ func (s *session) read() error {
 		s.reading.Store(false)
 		if err != nil {
 			return err
+		}
+		if s.onFirst != nil {
+			s.onFirst()
+			s.onFirst = nil
 		}
 		switch m.Kind {
 		case jsonrpc.Request:

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// tellOfRemote tells what keeps a remote of the database server from its work.
+func (r *vtepRun) tellOfRemote(target string, all []server.Trouble) {
+	var list []problem.Problem
+	for _, t := range all {
+		list = append(list, remoteProblem(target, t))
+	}
+	r.problems.Replace("remote "+target, list...)
+}
+
+func remoteProblem(target string, t server.Trouble) problem.Problem {
+	p := problem.Problem{Object: "remote " + problem.Name(target)}
+	instead := "start with another --remote"
+	if t.Managed {
+		p.Object = "Manager " + problem.Name(target)
+		instead = "name others in its place: vtep-ctl set-manager TARGET..."
+	}
+	switch t.Kind {
+	case server.CannotListen:
+		p.Kind, p.Text = problem.RemoteFailed, "the database is not served there: "+t.Reason
+		p.Remedy = "free the address (ss -lntp tells who has it), or " + instead
+	case server.NoAnswer:
+		p.Kind, p.Text = problem.NoManager, "it does not answer, again and again: "+t.Reason
+		p.Remedy = "see that a controller listens there, speaks what the target says, and accepts our certificate; or " + instead
+	case server.PeerRefused:
+		p.Kind, p.Text = problem.PeerRefused, "TLS with the peer at "+t.Peer+" failed: "+t.Reason
+		p.Remedy = "see that it speaks TLS, and that each side's --ca-cert is the authority of the other's certificate"
+	}
+	return p
+}
