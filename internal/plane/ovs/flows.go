@@ -132,6 +132,10 @@ func (l *logical) flows() flowSet {
 	for i := range l.tunnels {
 		l.inTunnel(s, &l.tunnels[i])
 	}
+	for _, src := range nobody {
+		s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropBadSource, Table: tableOut, Priority: prioNobody,
+			Match: openflow.Match{src}})
+	}
 	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropReserved, Table: tableOut, Priority: prioReserved,
 		Match: openflow.Match{openflow.EthDstMasked(reservedMAC, reservedBit)}})
 	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropBFD, Table: tableOut, Priority: prioReserved,
@@ -184,7 +188,7 @@ func (l *logical) in(s flowSet) {
 			}
 			add(m.at, tableIn, prioTagged, openflow.Match{in, tag}, openflow.Apply(egress, again(tableTagged)))
 		}
-		for _, src := range []openflow.Field{openflow.EthSrcMasked(groupBit, groupBit), openflow.EthSrc([6]byte{}), openflow.EthSrc(bfdMAC)} {
+		for _, src := range append([]openflow.Field{openflow.EthSrc(bfdMAC)}, nobody...) {
 			add(m.at, tableIn, prioNoSource, openflow.Match{in, src}, openflow.Goto(tableOut, l.allow()))
 			add(m.at, tableTagged, prioNoSource, openflow.Match{in, src}, openflow.Apply(again(tableOut)))
 		}

@@ -11,7 +11,7 @@ import (
 //	                       in by a patch port:  tag on, port
 //	LS, table 0            in by a patch port:  source known? else tell the agent    -> table 1
 //	                       in by a tunnel port: source and VNI of a peer?            -> table 1
-//	LS, table 1            destination: reserved, remote, local, group, all
+//	LS, table 1            source that nobody can have, then destination: reserved, remote, local, group, all
 //	LS, table 2            as table 0, for frames that still have a tag
 //
 // Register 1 has the tunnel port by which a frame may leave, or no port: a frame with a tag, or
@@ -46,6 +46,7 @@ const (
 	prioNew       uint16 = 100 // LS: a source that is new
 	prioStranger  uint16 = 10  // LS: no peer
 
+	prioNobody   uint16 = 2500 // LS, table 1: a source that nobody can have
 	prioReserved uint16 = 2000 // LS, table 1
 	prioRemote   uint16 = 1500
 	prioLocal    uint16 = 1000
@@ -73,6 +74,7 @@ var dropReasons = []string{
 	dropStranger:     "unknown_tunnel",
 	dropTaggedInside: "tagged_inside",
 	dropBFD:          "bfd",
+	dropBadSource:    "bad_source",
 }
 
 const (
@@ -82,6 +84,7 @@ const (
 	dropStranger
 	dropTaggedInside
 	dropBFD
+	dropBadSource
 )
 
 // Bytes of a frame that the agent needs to see: the addresses.
@@ -114,6 +117,9 @@ var bfdPackets = []openflow.Field{
 	{ID: openflow.FieldIPv4Dst, Value: []byte{169, 254, 1, 0}, Mask: []byte{255, 255, 255, 254}},
 	{ID: openflow.FieldUDPDst, Value: []byte{3784 >> 8, 3784 & 0xff}},
 }
+
+// nobody are the sources that no host can have.
+var nobody = []openflow.Field{openflow.EthSrcMasked(groupBit, groupBit), openflow.EthSrc([6]byte{})}
 
 var (
 	groupBit    = [6]byte{0x01}

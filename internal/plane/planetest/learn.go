@@ -6,6 +6,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 func learning(l *lab) {
@@ -41,9 +42,12 @@ func learningIgnores(l *lab) {
 			l.fromTunnel(tunnel(0, redVNI), Frame{Dst: dst, Src: src, Payload: l.payload, ID: l.lastID})
 		}
 	}
-	if n := l.stats().Drops["bad_source"] - before; n != uint64(4*len(sources)) {
-		l.Errorf("%d frames are counted as bad_source, not %d", n, 4*len(sources))
-	}
+	testenv.Eventually(l, deadline, func() error {
+		if n := l.stats().Drops["bad_source"] - before; n != uint64(4*len(sources)) {
+			return fmt.Errorf("%d frames are counted as bad_source, not %d", n, 4*len(sources))
+		}
+		return nil
+	})
 	f := l.frame(1, station(21))
 	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
 	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{{Switch: red, MAC: station(1)}: at("p0", 0)})
