@@ -235,6 +235,22 @@ func TestUnbind(t *testing.T) {
 	})
 }
 
+// Somebody takes a port's device away: what was learned there is not told of any more.
+func TestRefusedPort(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+	r.howto()
+	v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+	v.forwards("p1", tag(frame(0x21, 2), 100), "192.0.2.2/33")
+	one, two := "ucast ls0 02:00:00:00:00:01 192.0.2.1", "ucast ls0 02:00:00:00:00:02 192.0.2.1"
+	r.rows(append(howtoRows, one, two)...)
+	name := "p1"
+	v.plane.refused.Store(&name)
+	r.ctl("add-ucast-remote", "ls0", "02:00:00:00:00:22", "192.0.2.2") // or anything else that leads to an Apply
+	r.rows(append(howtoRows, one, "fault p1 invalid_vlan_map")...)
+}
+
 // Two agents share a database, and a logical switch. No NVC tells them of each other.
 func TestTwoSwitches(t *testing.T) {
 	onBoth(t, func(r *rig) {

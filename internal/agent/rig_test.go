@@ -231,7 +231,8 @@ type faultyPlane struct {
 	failures atomic.Int64 // how many calls will fail
 	calls    atomic.Int64
 	sweeps   atomic.Int64
-	blind    atomic.Bool // sweeps fail
+	blind    atomic.Bool            // sweeps fail
+	refused  atomic.Pointer[string] // a port that it says it refuses
 }
 
 func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delta) (plane.Report, error) {
@@ -240,7 +241,16 @@ func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delt
 		p.failures.Add(-1)
 		return plane.Report{}, errors.New("told to fail")
 	}
-	return p.Plane.Apply(ctx, s, d)
+	r, err := p.Plane.Apply(ctx, s, d)
+	if name := p.refused.Load(); name != nil {
+		r.Ports, r.Bindings = map[string]error{*name: errors.New("told to refuse it")}, map[intent.BindingKey]error{}
+		for at := range s.Bindings {
+			if at.Port == *name {
+				r.Bindings[at] = r.Ports[*name]
+			}
+		}
+	}
+	return r, err
 }
 
 func newFabric(devices ...string) *memory.Fabric {

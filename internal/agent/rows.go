@@ -8,6 +8,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // take compiles what is new in the database, and applies it.
@@ -144,6 +145,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	}
 	report, err := a.opts.Plane.Apply(ctx, state, d)
 	a.reporter.SetReport(report)
+	a.forgetRefused(report)
 	if ctx.Err() == nil {
 		a.tellReport(report, err)
 	}
@@ -166,6 +168,19 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	if d == nil { // what the plane has learned may be news, too
 		a.sweep(ctx, time.Now())
 		a.settleInheritance(ctx)
+	}
+}
+
+// forgetRefused drops what was learned at ports that are out of force: frames to these hosts
+// must not be sent here. The plane forgets them by itself.
+func (a *Agent) forgetRefused(r plane.Report) {
+	for at := range r.Bindings {
+		if r.Ports[at.Port] == nil {
+			continue
+		}
+		for _, key := range a.table.RemoveBinding(at) {
+			a.touch(key)
+		}
 	}
 }
 
