@@ -151,6 +151,7 @@ func (p *Plane) delDomain(id intent.SwitchID) {
 	}
 	p.delFlood(vtepMacKey{Bd: d.bd, Kind: floodMembers})
 	p.tSwitches.del(vtepSwitchId{Uuid: id})
+	p.unwatchDomain(d.bd)
 	delete(p.byUUID, id)
 	delete(p.domains, d.bd)
 }

@@ -134,8 +134,12 @@ func (p *Plane) collect() error {
 	return p.eachLocal(func(plane.Sighting, vtepLocal) {})
 }
 
-// eachLocal calls f for every learned MAC that means something, and deletes the others.
+// eachLocal calls f for every learned MAC that means something, and deletes the others. Before
+// the first Apply it is not known which those are: forwarding is an earlier process's.
 func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
+	if !p.begun {
+		return nil
+	}
 	var stale, stuck []vtepMacKey
 	err := scan(p.objs.Locals, func(k vtepMacKey, l vtepLocal) {
 		if l.Port == leaving {

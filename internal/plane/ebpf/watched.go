@@ -46,6 +46,15 @@ func (p *Plane) unwatch(key vtepMacKey) {
 	}
 }
 
+// unwatchDomain takes note that a switch has gone: nobody will tell of its MACs.
+func (p *Plane) unwatchDomain(bd uint32) {
+	for key := range p.watched {
+		if key.Bd == bd {
+			p.unwatch(key)
+		}
+	}
+}
+
 // clearWatched forgets what an earlier process has watched.
 func (p *Plane) clearWatched() error {
 	var left []vtepMacKey
