@@ -38,8 +38,9 @@ type Daemon struct {
 	Name    string // of the default pidfile, log and socket
 	Version string // answer to the "version" command
 	Dirs    Dirs   // may be changed before Start
-	// KeepOutput leaves a detached process its standard output and error.
-	KeepOutput bool
+	// KeepOutput and KeepErrors leave a detached process its standard output and its standard
+	// error.
+	KeepOutput, KeepErrors bool
 	// Inherit are descriptors that the process was started with and that the daemon needs,
 	// under the same numbers. They may be named before Start.
 	Inherit []int
@@ -254,7 +255,7 @@ func (d *Daemon) Ready() error {
 			}
 		}
 		// Before the starting process ends: what it was started by may close its end.
-		if err := redirect(d.KeepOutput); err != nil {
+		if err := redirect(d.KeepOutput, d.KeepErrors); err != nil {
 			return err
 		}
 	}

@@ -219,19 +219,19 @@ func (l *Log) Close() {
 	l.file = nil
 }
 
-// redirect points the standard descriptors at /dev/null, once nobody waits at them; of those
-// that are to be kept only the input.
-func redirect(keepOutput bool) error {
+// redirect points the standard descriptors at /dev/null, once nobody waits at them, but for the
+// output and the errors where these are to be kept.
+func redirect(keepOutput, keepErrors bool) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("detach from standard descriptors: %w", err)
 	}
 	defer null.Close()
-	descriptors := 3
-	if keepOutput {
-		descriptors = 1
-	}
-	for fd := range descriptors {
+	keep := [...]bool{false, keepOutput, keepErrors}
+	for fd := range keep {
+		if keep[fd] {
+			continue
+		}
 		if err := syscall.Dup3(int(null.Fd()), fd, 0); err != nil {
 			return fmt.Errorf("detach from standard descriptors: %w", err)
 		}

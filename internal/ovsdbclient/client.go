@@ -71,10 +71,12 @@ func Run(o Options) int {
 	if flushed := c.out.Flush(); err == nil && flushed != nil {
 		err = fmt.Errorf("write to stdout failed: %w", flushed)
 	}
-	if err != nil {
-		return o.Daemon.Fatal(err)
-	}
 	o.Daemon.Close()
+	if err != nil {
+		// Told, but not logged: the log of a client is what a script looks for errors in.
+		fmt.Fprintf(o.Stderr, "%s: %v\n", o.Daemon.Name, err)
+		return 1
+	}
 	return status
 }
 
@@ -103,7 +105,7 @@ func (c *client) run() (int, error) {
 		c.Daemon.NoSocket() // who is not in the background is told by signals
 	}
 	if cmd.daemon || !c.detach {
-		c.Daemon.KeepOutput = true
+		c.Daemon.KeepOutput, c.Daemon.KeepErrors = true, cmd.errors
 		if status, over := c.Daemon.Start(); over {
 			return status, nil
 		}
