@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"slices"
@@ -47,6 +48,11 @@ func (e *engine) report() plane.Report {
 	}
 	if b := e.bridges[e.names.ps]; all == nil && b != nil && b.conn == nil && b.lastErr != nil && !e.onItsWay() {
 		all = fmt.Errorf("bridge %s can't be controlled: %w", e.names.ps, b.lastErr)
+		// It would have a socket, had ovs-vswitchd made it.
+		if noDatapath := ps.datapathType == "" || ps.datapathType == "system"; noDatapath && e.vs.settled() && errors.Is(b.lastErr, fs.ErrNotExist) {
+			all = trouble(problem.UnfitDevice, "load the module openvswitch, or ovs-vsctl set Bridge "+e.names.ps+" datapath_type=netdev",
+				fmt.Errorf("Open vSwitch has not made bridge %s: its datapath is the kernel's, which may lack it", e.names.ps))
+		}
 	}
 	if all == nil && e.pendingWhy != "" && !e.onItsWay() {
 		all = errors.New(e.pendingWhy)
