@@ -49,6 +49,12 @@ func (p *Plane) lookAfter(d time.Duration) {
 		case left:
 			p.lookAfter(pathRest)
 		case looked || !p.restPaths():
+			p.pathsRest = false
+			p.lookAfter(pathEvery)
+		case !p.pathsRest:
+			// Once more: a program that had found a path watched may note only now that it is
+			// used, and nobody would hear of it.
+			p.pathsRest = true
 			p.lookAfter(pathEvery)
 		}
 	})

@@ -136,6 +136,7 @@ type Plane struct {
 
 	due       []*peer     // those to be looked up again
 	lookAgain *time.Timer // does so; nil: none pending
+	pathsRest bool        // no frame goes to any peer, as of the last look
 
 	cut        map[vtepMacKey]int // flood sets that are too large, with their sizes
 	localsFull bool               // no more MACs can be learned

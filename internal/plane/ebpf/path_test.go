@@ -1,0 +1,44 @@
+package ebpf
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// A program that has found a path watched notes that it is used, without an event, after the
+// agent has put it to rest: its way is looked up all the same.
+func TestPathUsedAtRest(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	w.settled(p)
+	w.forwards()
+	state := func(f func(*uint32) error) func() error {
+		return func() error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return f(&p.paths[p.peers[ipNumber(peerIP)].number].State)
+		}
+	}
+	testenv.Eventually(t, patience, state(func(s *uint32) error {
+		if got := atomic.LoadUint32(s); got != pathWatched {
+			return fmt.Errorf("its state is %d", got)
+		}
+		return nil
+	}))
+	testenv.Eventually(t, patience, state(func(s *uint32) error {
+		if !atomic.CompareAndSwapUint32(s, pathIdle, pathUsed) {
+			return fmt.Errorf("its state is %d", atomic.LoadUint32(s))
+		}
+		return nil
+	}))
+	testenv.Eventually(t, patience, state(func(s *uint32) error {
+		if atomic.LoadUint32(s) == pathUsed {
+			return fmt.Errorf("nobody looks")
+		}
+		return nil
+	}))
+}
