@@ -3,6 +3,9 @@ package agent_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/plane/memory"
+	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -189,6 +193,61 @@ func TestServerRestart(t *testing.T) {
 		r.rows(all...)
 		v.fabric.AddDevice("p1")
 		r.rows(slices.DeleteFunc(all, func(s string) bool { return strings.HasPrefix(s, "fault") })...)
+	})
+}
+
+// The server comes back with an empty database: forwarding stays as it is until somebody writes
+// there. Where it comes back with the right one after all, it follows that.
+func TestServerLosesDatabase(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		problems := problem.NewSet(slog.New(slog.DiscardHandler))
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", Problems: problems})
+		r.howto()
+		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
+		frozen := func(want bool) {
+			t.Helper()
+			testenv.Eventually(r, deadline, func() error {
+				if text := problems.Text(); strings.Contains(text, "frozen: ") != want {
+					return fmt.Errorf("the problems are\n%s", text)
+				}
+				return nil
+			})
+		}
+		db := filepath.Join(r.env.DBDir, "vtep.db")
+		restart := func(change func()) {
+			t.Helper()
+			r.server.stop(r)
+			change()
+			r.server.start(r)
+		}
+		rename := func(from, to string) {
+			t.Helper()
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		empty := func() {
+			rename(db, db+".kept")
+			r.env.Output(t, testenv.Program(t, "ovsdb-tool"), "create", db, filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema"))
+		}
+
+		restart(empty)
+		frozen(true)
+		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
+		restart(func() { rename(db+".kept", db) })
+		frozen(false)
+		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
+		r.ctl("del-ucast-remote", "ls0", "02:00:00:00:00:21") // and it is followed
+		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33", "p1")
+
+		restart(empty)
+		frozen(true)
+		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
+		r.ctl("add-ps", "br0", "--", "add-port", "br0", "p0", "--", "add-ls", "ls0", "--", "bind-ls", "br0", "p0", "0", "ls0")
+		frozen(false)
+		v.forwards("p0", frame(0xff, 1))
 	})
 }
 

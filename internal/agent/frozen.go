@@ -36,6 +36,21 @@ func (a *Agent) freeze(ctx context.Context) bool {
 	if why == "" {
 		return false
 	}
+	return a.hold(ctx, left, why)
+}
+
+// freezeAgain decides whether forwarding is left as it was when a server that has come back has
+// another database, as one whose file was lost.
+func (a *Agent) freezeAgain(ctx context.Context, before *intent.State) bool {
+	if a.opts.Accept || !a.known || a.frozen || before.Physical == a.compiler.State().Physical {
+		return false
+	}
+	return a.hold(ctx, before, "the server has come back with another one: its row of this switch is another one, or missing")
+}
+
+// hold leaves forwarding, which is that of left, as it is, if the database would have anything
+// of it taken away.
+func (a *Agent) hold(ctx context.Context, left *intent.State, why string) bool {
 	bindings, macs, floods := lost(left, a.compiler.State())
 	if bindings+macs+floods == 0 {
 		return false
@@ -43,11 +58,11 @@ func (a *Agent) freeze(ctx context.Context) bool {
 	if err := a.opts.Plane.Disown(ctx); err != nil { // a later process must not be deceived either
 		a.log.Warn("that forwarding is frozen can't be kept for the next start", "err", err)
 	}
-	a.frozen = true
+	a.frozen, a.known = true, false
 	a.reporter.SetFrozen(true)
 	a.opts.Problems.Replace("frozen", problem.Problem{
 		Kind: problem.Frozen, Object: problem.PhysicalSwitch(a.opts.Name),
-		Text: fmt.Sprintf("the database is not trusted (%s), and forwarding stays as an earlier process left it: "+
+		Text: fmt.Sprintf("the database is not trusted (%s), and forwarding stays as it is: "+
 			"by the database %d bindings, %d remote MACs and %d flood sets would be taken away", why, bindings, macs, floods),
 		Remedy: "restore the database and start again, or accept this one: vtep appctl vtep/accept-database, or vtep run --accept-database",
 	})

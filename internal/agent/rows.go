@@ -25,6 +25,7 @@ func (a *Agent) take(ctx context.Context) {
 	}
 	a.view = view
 	before, was := a.compiler.Present()
+	old := a.compiler.State() // stays as it is where the row of the switch is another one then
 	d := &intent.Delta{}
 	if !a.ready && changes == nil {
 		a.compiler.Load(view)
@@ -41,7 +42,9 @@ func (a *Agent) take(ctx context.Context) {
 			a.log.Info("found the switch", "name", a.opts.Name, "row", id)
 		}
 		a.configure(d)
-		a.applyState(ctx, d)
+		if !delta.Reset || !a.freezeAgain(ctx, old) {
+			a.applyState(ctx, d)
+		}
 		a.flushForget(ctx)
 	}
 	a.opts.Trim.Note(bytesPerRow * delta.Len())
