@@ -19,7 +19,7 @@ const (
 
 // Fields, with their widths.
 const (
-	FieldInPort   FieldID = classOXM<<16 | 0   // 4 bytes
+	FieldInPort   FieldID = classOXM << 16     // 4 bytes
 	FieldEthDst   FieldID = classOXM<<16 | 3   // 6 bytes
 	FieldEthSrc   FieldID = classOXM<<16 | 4   // 6 bytes
 	FieldEthType  FieldID = classOXM<<16 | 5   // 2 bytes

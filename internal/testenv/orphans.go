@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // ownerVariable is in the environment of every process that the tests of one package start,
@@ -34,7 +36,6 @@ done`
 var (
 	superviseOnce sync.Once
 	superviseErr  error
-	alive         *os.File // closed by the kernel when the process ends, however it does
 )
 
 // supervise sees to it that no process outlives the tests, also when they fail, come to the
@@ -51,12 +52,14 @@ func startReaper() error {
 	if _, err := os.Stat("/bin/sh"); errors.Is(err, fs.ErrNotExist) {
 		return nil // the machine of test/kernels, which ends with its tests
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
+	// The kernel closes the other end when this process ends, however it does: it is no os.File,
+	// which the garbage collector would close.
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		return err
 	}
+	r := os.NewFile(uintptr(ends[0]), "supervised")
 	defer r.Close()
-	alive = w
 	owner := fmt.Sprintf("%d.%d", os.Getpid(), time.Now().UnixNano())
 	cmd := exec.Command("/bin/sh", "-c", reaper, "sh", ownerVariable+"="+owner)
 	cmd.Stdin = r

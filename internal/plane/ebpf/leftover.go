@@ -42,14 +42,14 @@ func leftBy(device string) (name string, runs, ok bool) {
 		return "", false, false
 	}
 	dirs, _ := filepath.Glob(filepath.Join(bpffs, "vtep", "*-"+sum))
-	for _, dir := range dirs {
-		name := strings.TrimSuffix(filepath.Base(dir), "-"+sum)
-		if hash(name) != sum {
-			name = "" // it has characters that a file name has not
-		}
-		return name, inUse(dir), true
+	if len(dirs) == 0 {
+		return "", false, true
 	}
-	return "", false, true
+	name = strings.TrimSuffix(filepath.Base(dirs[0]), "-"+sum)
+	if hash(name) != sum {
+		name = "" // it has characters that a file name has not
+	}
+	return name, inUse(dirs[0]), true
 }
 
 // inUse says whether a process holds the pins in dir.

@@ -106,9 +106,6 @@ func prefix(a nl.XfrmAddress, bits uint8) netip.Prefix {
 // coversOut says whether VXLAN packets of these addresses must be left to the kernel.
 func (p *policies) coversOut(from, to netip.Addr) bool { return p.blockOut || covers(p.out, from, to) }
 
-// coversIn says the same of received ones.
-func (p *policies) coversIn(from, to netip.Addr) bool { return p.blockIn || covers(p.in, from, to) }
-
 func covers(list []selector, from, to netip.Addr) bool {
 	for _, s := range list {
 		if s.from.Contains(from) && s.to.Contains(to) {

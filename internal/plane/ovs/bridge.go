@@ -158,7 +158,7 @@ func (b *bridge) dial(ctx context.Context) (*openflow.Conn, error) {
 	return conn, nil
 }
 
-var errStalled = errors.New("Open vSwitch does not answer")
+var errStalled = errors.New("ovs-vswitchd does not answer")
 
 // errTooOld is for an Open vSwitch that lacks an extension that the plane can't do without.
 var errTooOld = errors.New("this Open vSwitch can't tell of changes of flows with OpenFlow 1.4: version 3.0 or later is needed")

@@ -35,7 +35,6 @@ type engine struct {
 
 	built      bool // flows were built of the present site and vswitch
 	dirtyMACs  []intent.MACKey
-	applied    bool // a change of the database is under way, or there may be need for one
 	wantCfg    int64
 	dbRetry    retry
 	waiters    []chan struct{}

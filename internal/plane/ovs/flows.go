@@ -82,7 +82,7 @@ type patch struct {
 func (p *physical) flows() flowSet {
 	s := flowSet{}
 	for name, port := range p.ports {
-		s.add(intent.BindingKey{Port: name}, openflow.FlowMod{Cookie: cookieDrop | dropUnbound, Priority: prioUnbound,
+		s.add(intent.BindingKey{Port: name}, openflow.FlowMod{Cookie: cookieDrop + dropUnbound, Priority: prioUnbound,
 			Match: openflow.Match{openflow.InPort(port)}})
 	}
 	for _, b := range p.bindings {

@@ -122,11 +122,6 @@ func (n *names) bridge(v *vswitch, id intent.SwitchID) string {
 	}
 }
 
-func (n *names) forget(id intent.SwitchID) {
-	delete(n.taken, n.of[id])
-	delete(n.of, id)
-}
-
 // tunnelName is the name of a tunnel port. The database has each name once.
 func tunnelName(bridge string, t tunnelPort) string {
 	switch {

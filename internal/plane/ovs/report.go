@@ -37,12 +37,12 @@ func (e *engine) report() plane.Report {
 	case e.vs.root.IsZero():
 		all = trouble(problem.Unsettled, "start ovs-vswitchd", errors.New("ovs-vswitchd has never run with this database"))
 	case e.vs.bridges[e.names.ps] == nil:
-		all = trouble(problem.MissingDevice, "ovs-vsctl add-br "+e.names.ps, fmt.Errorf("Open vSwitch has no bridge %q", e.names.ps))
+		all = trouble(problem.MissingDevice, "ovs-vsctl add-br "+e.names.ps, fmt.Errorf("ovs-vswitchd has no bridge %q", e.names.ps))
 	default:
 		ps = e.vs.bridges[e.names.ps]
 		if !e.vs.can(ps.datapathType) {
 			all = trouble(problem.UnfitDevice, fmt.Sprintf("ovs-vsctl set Bridge %s datapath_type=%s", e.names.ps, e.vs.datapathTypes[0]),
-				fmt.Errorf("Open vSwitch can't make a datapath of type %q on this kernel, only of %s",
+				fmt.Errorf("ovs-vswitchd can't make a datapath of type %q on this kernel, only of %s",
 					orSystem(ps.datapathType), strings.Join(e.vs.datapathTypes, " and ")))
 		}
 	}
@@ -51,7 +51,7 @@ func (e *engine) report() plane.Report {
 		// It would have a socket, had ovs-vswitchd made it.
 		if noDatapath := ps.datapathType == "" || ps.datapathType == "system"; noDatapath && e.vs.settled() && errors.Is(b.lastErr, fs.ErrNotExist) {
 			all = trouble(problem.UnfitDevice, "load the module openvswitch, or ovs-vsctl set Bridge "+e.names.ps+" datapath_type=netdev",
-				fmt.Errorf("Open vSwitch has not made bridge %s: its datapath is the kernel's, which may lack it", e.names.ps))
+				fmt.Errorf("ovs-vswitchd has not made bridge %s: its datapath is the kernel's, which may lack it", e.names.ps))
 		}
 	}
 	if all == nil && e.pendingWhy != "" && !e.onItsWay() {
@@ -104,12 +104,12 @@ func (e *engine) portError(ps *bridgeRow, name string, all error) error {
 		return trouble(problem.UnfitDevice, "make the bond in the kernel, and that a port", errors.New("it is a bond of Open vSwitch, which flows can't send to"))
 	case p.number() == 0:
 		if i := p.single(); i.err != "" {
-			return trouble(problem.MissingDevice, "", fmt.Errorf("Open vSwitch can't use it: %s", i.err))
+			return trouble(problem.MissingDevice, "", fmt.Errorf("ovs-vswitchd can't use it: %s", i.err))
 		}
 		if !e.vs.settled() && e.onItsWay() {
 			return nil
 		}
-		return trouble(problem.MissingDevice, "", errors.New("Open vSwitch has no such device yet"))
+		return trouble(problem.MissingDevice, "", errors.New("ovs-vswitchd has no such device yet"))
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func (e *engine) bindingError(at intent.BindingKey, id intent.SwitchID, port err
 		}
 		for k, err := range b.refused {
 			if f := b.want[k]; f != nil && (f.about == at || !b.physical && f.about == (intent.BindingKey{})) {
-				return fmt.Errorf("Open vSwitch refuses a flow of bridge %s: %w", b.name, err)
+				return fmt.Errorf("ovs-vswitchd refuses a flow of bridge %s: %w", b.name, err)
 			}
 		}
 	}
@@ -134,7 +134,7 @@ func (e *engine) bindingError(at intent.BindingKey, id intent.SwitchID, port err
 	}
 	for _, name := range []string{innerName(at), outerName(at)} {
 		if i := e.vs.interfaces[name]; i != nil && i.err != "" {
-			return fmt.Errorf("Open vSwitch can't make patch port %s: %s", name, i.err)
+			return fmt.Errorf("ovs-vswitchd can't make patch port %s: %s", name, i.err)
 		}
 	}
 	if e.onItsWay() {
@@ -154,7 +154,7 @@ func (e *engine) tunnelError(ps *bridgeRow) error {
 		}
 		for _, p := range b.ports {
 			if i := p.single(); i != nil && i.kind == "vxlan" && i.err != "" && e.vs.settled() {
-				return fmt.Errorf("Open vSwitch can't make tunnel port %s: %s", i.name, i.err)
+				return fmt.Errorf("ovs-vswitchd can't make tunnel port %s: %s", i.name, i.err)
 			}
 		}
 	}
