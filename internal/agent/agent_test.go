@@ -234,6 +234,9 @@ func TestServerLosesDatabase(t *testing.T) {
 
 		restart(empty)
 		frozen(true)
+		if text, err := v.agent.Audit(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing to compare") {
+			t.Errorf("audited: %q, %v", text, err)
+		}
 		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
 		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
 		restart(func() { rename(db+".kept", db) })

@@ -51,6 +51,12 @@ func (a *Agent) State(ctx context.Context) (string, error) {
 // differences, a line each; empty: there are none.
 func (a *Agent) Audit(ctx context.Context) (string, error) {
 	return a.ask(ctx, func(loop context.Context) (string, error) {
+		switch {
+		case a.frozen:
+			return "", errors.New("forwarding is left as it is (vtep/problems says why), whatever the database says: there is nothing to compare it with")
+		case !a.ready:
+			return "", errors.New("forwarding does not follow the database yet: there is nothing to compare it with")
+		}
 		drifts, err := a.opts.Plane.Audit(loop)
 		if err != nil {
 			return "", fmt.Errorf("audit the dataplane: %w", err)
