@@ -25,6 +25,8 @@ type attachment struct {
 
 	trouble error     // what somebody has done to it (mend.go); nil: nothing, or long ago
 	since   time.Time // of trouble
+
+	restored time.Time // when the promiscuous mode was set again; zero: it was not, or long ago
 }
 
 func (a *attachment) close() {

@@ -94,6 +94,9 @@ func (p *Plane) mend(a *attachment) error {
 		if a.trouble != nil && time.Since(a.since) >= p.recheckEvery {
 			a.trouble = nil
 		}
+		if time.Since(a.restored) >= p.recheckEvery {
+			a.restored = time.Time{}
+		}
 	case detached:
 		p.disturbed(a, "the program on device %q was detached by somebody, and has been attached again", name)
 		a.close()
@@ -155,14 +158,11 @@ func (p *Plane) keepPromiscuous(prt *port) {
 	if err != nil || l.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
 		return // it has gone, or what was heard was older than what the plane did
 	}
-	a.since = time.Now()
 	if err := p.space.links.SetPromiscOn(l); err != nil {
-		a.trouble = problem.Errorf(problem.Disturbed, "ip link set "+problem.Argument(prt.name)+" promisc on",
-			"somebody has cleared the promiscuous mode of device %q, and it can't be set again: frames for unknown addresses may be lost: %w", prt.name, err)
+		p.disturbed(a, "somebody has cleared the promiscuous mode of device %q, and it can't be set again: frames for unknown addresses may be lost: %w", prt.name, err)
 		return
 	}
-	a.trouble = problem.Errorf(problem.Disturbed, "find out who did it",
-		"somebody has cleared the promiscuous mode of device %q; it has been set again", prt.name)
+	a.restored = time.Now()
 	dev := p.tDevices.want[uint32(prt.device)]
 	dev.Flags |= devicePromisc
 	p.tDevices.set(uint32(prt.device), dev)

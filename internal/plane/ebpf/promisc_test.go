@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -35,8 +37,10 @@ func TestPromiscuous(t *testing.T) {
 				return fmt.Errorf("%s is not promiscuous", dev)
 			}
 			r, err := p.Apply(t.Context(), s, &intent.Delta{})
-			if err == nil && !strings.Contains(fmt.Sprint(r.Disturbed[dev]), `promiscuous mode of device "`+dev+`"; it has been set again`) {
-				err = fmt.Errorf("it is said: %v", r.Disturbed[dev])
+			if err == nil && (len(r.Disturbed) > 0 || !slices.ContainsFunc(r.Problems, func(q problem.Problem) bool {
+				return q.Object == problem.Port(dev) && strings.Contains(q.Text, "promiscuous mode of its network device; it has been set again")
+			})) {
+				err = fmt.Errorf("it is said: %v, and of faults: %v", r.Problems, r.Disturbed)
 			}
 			return err
 		})
