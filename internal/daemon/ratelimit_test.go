@@ -26,9 +26,9 @@ func TestRateLimit(t *testing.T) {
 		log := l.Logger("agent")
 		flood := func(n int) { flood(log, n) }
 		lines := func() string {
-			defer console.Reset()
 			l.mu.Lock()
 			defer l.mu.Unlock()
+			defer console.Reset()
 			return console.String()
 		}
 		flood(5000)

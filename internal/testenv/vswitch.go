@@ -3,6 +3,7 @@ package testenv
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,8 +124,11 @@ func (v *VSwitch) start(t testing.TB, name string, args ...string) *exec.Cmd {
 func (v *VSwitch) appears(t testing.TB, socket string) {
 	t.Helper()
 	Eventually(t, vswitchPatience, func() error {
-		_, err := os.Stat(v.Socket(socket))
-		return err
+		conn, err := net.Dial("unix", v.Socket(socket)) // the file is there before somebody listens
+		if err != nil {
+			return err
+		}
+		return conn.Close()
 	})
 }
 
