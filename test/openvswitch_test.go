@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -349,4 +350,78 @@ func TestEmulatorTakesTurns(t *testing.T) {
 		}
 		h.exit("ovs-vtep")
 	}
+}
+
+// TestOVNOnOpenVSwitch has ovn-controller-vtep drive ours on Open vSwitch: a datapath of the
+// southbound database with our port and a hypervisor, whose host is behind the kernel's vxlan
+// device; traffic both ways.
+func TestOVNOnOpenVSwitch(t *testing.T) {
+	h := newHowto(t)
+	h.switchOn(false)
+	ctl := h.program("vtep-ctl", false)
+	h.run(ctl, "add-ps br0 -- set Physical_Switch br0 tunnel_ips=10.2.2.1")
+	h.daemon(h.program("ovs-vtep", true), "--log-file --pidfile --detach br0")
+	sb := "unix:" + filepath.Join(h.DBDir, "sb.sock")
+	db := filepath.Join(h.DBDir, "sb.db")
+	h.Output(t, testenv.Program(t, "ovsdb-tool"), "create", db, filepath.Join(os.Getenv("VTEP_TESTROOT"), "usr/share/ovn/ovn-sb.ovsschema"))
+	background := func(name string, cmd *exec.Cmd) {
+		p := launch(t, nil, cmd, filepath.Join(h.LogDir, name))
+		t.Cleanup(func() {
+			_ = p.cmd.Process.Signal(syscall.SIGTERM)
+			p.wait(t)
+		})
+	}
+	background("sb.log", h.Command(testenv.Program(t, "ovsdb-server"), "--remote=p"+sb, "--unixctl="+filepath.Join(h.DBDir, "sb.ctl"), db))
+	controller := h.Command(testenv.Program(t, "ovn-controller-vtep"), "--vtep-db=unix:"+filepath.Join(h.RunDir, "db.sock"), "--ovnsb-db="+sb)
+	controller.Env = append(controller.Env, "OVN_RUNDIR="+h.DBDir)
+	background("controller.log", controller)
+
+	testenv.Eventually(t, patience, func() error {
+		if ports := h.run(ctl, "list-ports br0"); ports != "p0\np1\n" {
+			return fmt.Errorf("ports %q", ports)
+		}
+		return nil
+	})
+	h.run(ctl, "add-ls lsw0 -- bind-ls br0 p0 0 lsw0")
+	sbctl := func(args ...string) string {
+		t.Helper()
+		return strings.TrimSpace(h.Output(t, testenv.Program(t, "ovn-sbctl"), append([]string{"--db=" + sb, "--timeout=20"}, args...)...))
+	}
+	testenv.Eventually(t, patience, func() error {
+		if ls := sbctl("--bare", "--columns=vtep_logical_switches", "find", "Chassis", "name=br0"); ls != "lsw0" {
+			return fmt.Errorf("the chassis has the logical switches %q", ls)
+		}
+		return nil
+	})
+	sbctl("--id=@dp", "create", "Datapath_Binding", "tunnel_key=33",
+		"--", "create", "Port_Binding", "datapath=@dp", "logical_port=vtep-port", "type=vtep", "tunnel_key=1",
+		"options:vtep-physical-switch=br0", "options:vtep-logical-switch=lsw0",
+		"--", "--id=@encap", "create", "Encap", "type=vxlan", "ip=10.2.2.2", "chassis_name=hv1",
+		"--", "--id=@hv", "create", "Chassis", "name=hv1", "encaps=@encap",
+		"--", "create", "Port_Binding", "datapath=@dp", "logical_port=vm", "chassis=@hv", "tunnel_key=2",
+		fmt.Sprintf(`mac="%s 192.168.33.100"`, h.mac(h.far, "vx0")))
+	h.ping(h.h0, "192.168.33.100")
+	h.ping(h.far, "192.168.33.1")
+	own := h.mac(h.h0, "h0")
+	testenv.Eventually(t, patience, func() error {
+		if macs := h.run(ctl, "list-local-macs lsw0"); !strings.Contains(macs, own) {
+			return fmt.Errorf("local MACs\n%s", macs)
+		}
+		return nil
+	})
+	// Unbound, the switch can be deleted at once, whatever was learned.
+	h.run(ctl, "unbind-ls br0 p0 0")
+	testenv.Eventually(t, patience, func() error {
+		cmd := h.Command(ctl, "clear-remote-macs", "lsw0", "--", "del-ls", "lsw0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
+	testenv.Eventually(t, patience, func() error {
+		if left := h.run(testenv.Program(t, "ovs-vsctl"), "list-ports vtep_bfd"); left != "" {
+			return fmt.Errorf("ports of vtep_bfd: %q", left)
+		}
+		return nil
+	})
 }
