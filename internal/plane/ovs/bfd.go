@@ -26,19 +26,40 @@ const (
 	markUser   = "vtep_user:" // and the name of a physical switch that needs the port
 )
 
-// peers are the other VTEPs that some switch has a tunnel with.
+// peers are the other VTEPs that have a port of vtep_bfd: those that some switch has a tunnel
+// with. It takes all that such a peer sends with VNI 0: where that is data, a peer has a port
+// only if there is to be a session.
 func (s *site) peers() map[netip.Addr]bool {
 	all := map[netip.Addr]bool{}
 	if !s.TunnelIP.IsValid() {
 		return all
 	}
+	data := map[netip.Addr]bool{}
 	for _, ls := range s.switches {
+		if !ls.active {
+			continue
+		}
+		if s.AcceptAnySource && ls.overlay && ls.vni == 0 {
+			return s.sessions()
+		}
 		for t := range ls.decap {
-			if ls.active {
-				all[t.Peer] = true
-			}
+			all[t.Peer] = true
+			data[t.Peer] = data[t.Peer] || t.VNI == 0
 		}
 	}
+	for peer, zero := range data {
+		if zero {
+			delete(all, peer)
+		}
+	}
+	for peer := range s.bfd {
+		all[peer] = true
+	}
+	return all
+}
+
+func (s *site) sessions() map[netip.Addr]bool {
+	all := map[netip.Addr]bool{}
 	for peer := range s.bfd {
 		all[peer] = true
 	}

@@ -73,7 +73,7 @@ func (w *world) cameOut(dev string, f planetest.Frame, vid uint16) error {
 	}
 }
 
-var bugRow = regexp.MustCompile("^\\| B-(\\d+) \\| [^|]+ \\| (.+) \\|$")
+var bugRow = regexp.MustCompile(`^\| B-(\d+) \| [^|]+ \| (.+) \|$`)
 
 // TestBugList wants every bug of the emulator in docs/openvswitch.md, each with tests that exist.
 func TestBugList(t *testing.T) {
