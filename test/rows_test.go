@@ -157,6 +157,17 @@ func (w *world) tunnels(peers ...string) {
 	})
 }
 
+// tunnel waits for a Tunnel row to the peer.
+func (w *world) tunnel(peer string) {
+	w.t.Helper()
+	w.await(func(v view) error {
+		if have := v.peers(w.name); !slices.Contains(have, peer) {
+			return fmt.Errorf("tunnels to %q, want one to %s", have, peer)
+		}
+		return nil
+	})
+}
+
 // TestCounters sends known numbers of frames in each direction, in a VLAN in which the hosts'
 // stacks are silent.
 func TestCounters(t *testing.T) {
