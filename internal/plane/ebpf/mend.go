@@ -289,6 +289,7 @@ func (p *Plane) checkAttachments() {
 
 // recheck looks at everything of which the kernel does not tell, and says when to look again.
 func (p *Plane) recheck() {
+	p.alive = monotonic()
 	p.tellOfReport(func() {
 		p.checkAttachments()
 		p.countRefusals()

@@ -16,6 +16,7 @@ import (
 type space struct {
 	ns    netns.NsHandle
 	inode uint64
+	home  uint32                   // id that the namespace has for itself, and no other one for anything; 0: none
 	links *netlink.Handle          // its sockets are of this namespace for good
 	raw   map[int]*nl.SocketHandle // by family of netlink, for what links can't do; likewise
 }
@@ -37,7 +38,7 @@ func openSpace() (*space, error) {
 		ns.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	s := &space{ns, inode, links, map[int]*nl.SocketHandle{}}
+	s := &space{ns, inode, homeID(ns, links), links, map[int]*nl.SocketHandle{}}
 	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM} {
 		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), family)
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
@@ -57,6 +58,37 @@ func (s *space) request(family, kind, flags int) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(kind, flags)
 	req.Sockets = map[int]*nl.SocketHandle{family: s.raw[family]}
 	return req
+}
+
+// homeBit is set in the ids that homeID gives; those that the kernel chooses count from 0.
+const homeBit = 1 << 30
+
+// homeID gives the namespace an id for itself, which stays until the namespace goes. It is 0
+// where that can't be done, because somebody has given it another one.
+func homeID(ns netns.NsHandle, links *netlink.Handle) uint32 {
+	id, err := links.GetNetNsIdByFd(int(ns))
+	if err != nil {
+		return 0
+	}
+	if id < 0 {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return 0
+		}
+		defer unix.Close(fd)
+		cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+		if err != nil {
+			return 0
+		}
+		id = int(homeBit | cookie&(homeBit-1))
+		if err := links.SetNetNsIdByFd(int(ns), id); err != nil {
+			return 0
+		}
+	}
+	if id&homeBit == 0 {
+		return 0
+	}
+	return uint32(id)
 }
 
 func inodeOf(ns netns.NsHandle) (uint64, error) {

@@ -186,7 +186,7 @@ func (p *Plane) tunnelError() error {
 
 // writeSettings writes the config map if it differs.
 func (p *Plane) writeSettings() error {
-	s := vtepSettings{NextBd: p.nextBD, Netns: p.space.inode}
+	s := vtepSettings{NextBd: p.nextBD, Netns: p.space.inode, Home: p.space.home, Alive: uint64(p.alive)}
 	if p.overlay.ip.IsValid() && p.overlay.ifindex != 0 {
 		s.TunnelIp, s.VxlanIfindex = ipNumber(p.overlay.ip), uint32(p.overlay.ifindex)
 	}

@@ -111,6 +111,7 @@ type Plane struct {
 
 	attachments  map[int]*attachment // by ifindex
 	recheckEvery time.Duration       // constant after New
+	alive        time.Duration       // when recheck ran last, CLOCK_MONOTONIC; the programs are told
 	checked      time.Time           // when attachments were last looked at
 	rechecker    *time.Timer         // looks at them again; nil: there are no ports
 
@@ -168,7 +169,7 @@ func New(o Options) (_ *Plane, err error) {
 	}
 	o.PinDir = o.pinDir()
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
-		attachments: map[int]*attachment{}, recheckEvery: recheckEvery}
+		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, alive: monotonic()}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

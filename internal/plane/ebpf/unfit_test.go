@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -146,7 +147,13 @@ func testOtherPins(t *testing.T, past, now Options) {
 	if err := p.Destroy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.apply(lost, basic(), nil)
+	testenv.Eventually(t, patience, func() error { // what was attached goes a little later
+		r, err := lost.Apply(t.Context(), basic(), nil)
+		for _, port := range r.Ports {
+			err = errors.Join(err, port)
+		}
+		return errors.Join(err, r.Tunnels)
+	})
 	w.send("h0", b)
 	w.expect("h1", b)
 	w.audit(lost)

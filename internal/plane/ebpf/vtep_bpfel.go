@@ -125,8 +125,9 @@ type vtepSettings struct {
 	Flags        uint32
 	NextBd       uint32
 	Netns        uint64
+	Alive        uint64
+	Home         uint32
 	Zero         uint32
-	Spare        uint32
 }
 
 type vtepSwitchId struct {

@@ -12,7 +12,6 @@
 #include "toobig.h"
 
 #define LONG_WAY (-2)
-#define VXLAN_PORT 4789
 #define AF_INET 2
 #define ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8) // Linux 6.3; not in older headers
 

@@ -12,6 +12,8 @@
 
 #include "maps.h"
 
+#define VXLAN_PORT 4789
+
 // Where the frame came in, in its control block, which is the program's own at this hook.
 enum came_in {
 	CAME_AT,   // as struct place

@@ -37,8 +37,9 @@ struct settings {
 	__u32 flags;         // enum config_flags
 	__u32 next_bd;       // agent only: first bd never used
 	__u64 netns;         // agent only: inode of the network namespace
+	__u64 alive;         // when the agent was last known to be at work, CLOCK_MONOTONIC
+	__u32 home;          // id by which only the network namespace of the VTEP knows itself; 0: none
 	__u32 zero;          // always 0, of which the verifier knows nothing
-	__u32 spare;
 };
 
 struct {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "flood.h"
+#include "home.h"
 #include "learn.h"
 
 // The switch that frames with this outer source and VNI enter, or 0.
@@ -75,6 +76,8 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	struct bpf_tunnel_key key;
 	__u32 bd;
 
+	if (is_elsewhere(skb))
+		return TC_ACT_UNSPEC;
 	came_by(skb, BY_NOTHING, 0, 0);
 	if (!cfg || bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
 		return drop(skb, DROP_NOT_OURS);

@@ -4,6 +4,7 @@
 
 #include "direct.h"
 #include "flood.h"
+#include "home.h"
 #include "learn.h"
 
 // The outer tag of the frame: 0, ETH_P_8021Q or ETH_P_8021AD; vid is the VLAN that it says.
@@ -64,6 +65,8 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	__u32 slot, gen, vid, tag, inner;
 	int strip, result;
 
+	if (is_elsewhere(skb))
+		return TC_ACT_UNSPEC;
 	came_by(skb, BY_PORT, skb->ingress_ifindex, VLAN_UNKNOWN);
 	if (!eth)
 		return drop(skb, DROP_MALFORMED);

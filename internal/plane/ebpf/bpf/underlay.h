@@ -33,7 +33,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	if (!dst.bd || bpf_map_lookup_elem(&remotes, &dst))
 		return TC_ACT_UNSPEC;
 	l = find_local(&dst, &m);
-	if (!l)
+	if (!l || is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
 	slot = l->slot;
 	size.packets = 1;
