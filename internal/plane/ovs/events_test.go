@@ -228,6 +228,35 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
+// What another process has left is taken down by one that has done nothing else, the operator's
+// bridge excepted.
+func TestDestroy(t *testing.T) {
+	w := newWorld(t)
+	first := w.newPlane(t)
+	w.apply(first, twoTenants(), nil)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.newPlane(t).Destroy(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Vsctl(t, "list-br"); got != "br-ex\nbr0\nvtep_bfd\n" {
+		t.Errorf("bridges %q are left", got)
+	}
+	if got := w.Vsctl(t, "list-ports", "br0"); got != "p0\np1\np2\n" {
+		t.Errorf("ports %q are left", got)
+	}
+	if got := w.Vsctl(t, "list-ports", "vtep_bfd"); got != "" {
+		t.Errorf("ports %q of vtep_bfd are left", got)
+	}
+	testenv.Eventually(t, longest, func() error {
+		if flows := w.Ofctl(t, "dump-flows", "br0"); strings.Contains(flows, "actions=") {
+			return errors.New("flows are left:\n" + flows)
+		}
+		return nil
+	})
+}
+
 func knows(p *Plane, key intent.MACKey, where intent.BindingKey) error {
 	list, err := p.Sweep(context.Background())
 	if err != nil {

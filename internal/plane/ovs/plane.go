@@ -218,9 +218,15 @@ func (p *Plane) Close() error {
 
 // Destroy implements plane.Plane.
 func (p *Plane) Destroy(ctx context.Context) error {
-	var err error
-	if e := p.do(ctx, func() { err = p.engine.destroy(ctx) }); e != nil && !errors.Is(e, errClosed) {
-		err = e
+	// It may have been made a moment ago, to take down what another process has left.
+	_, err := p.database(ctx)
+	if err == nil {
+		if e := p.do(ctx, func() { err = p.engine.destroy(ctx) }); e != nil {
+			err = e
+		}
+	}
+	if errors.Is(err, errClosed) {
+		err = nil
 	}
 	return errors.Join(err, p.Close())
 }

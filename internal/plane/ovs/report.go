@@ -225,6 +225,24 @@ func (e *engine) tellPorts(before *vswitch) {
 	}
 }
 
+// clear deletes our flows in the bridge of the physical switch.
+func (e *engine) clear(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
+	defer cancel()
+	conn, err := openflow.Dial(ctx, e.plane.socket(e.names.ps), func(openflow.Message) {})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // ovs-vswitchd has not made it, and no flow
+	}
+	if err == nil {
+		defer conn.Close()
+		err = conn.Do(ctx, &openflow.FlowMod{Command: openflow.Delete, Table: openflow.AllTables, Cookie: cookieBase, CookieMask: cookieMask})
+	}
+	if err != nil {
+		return fmt.Errorf("delete the flows of bridge %s: %w", e.names.ps, err)
+	}
+	return nil
+}
+
 // destroy takes all down that the plane has made.
 func (e *engine) destroy(ctx context.Context) error {
 	e.site = newSite()
@@ -233,9 +251,8 @@ func (e *engine) destroy(ctx context.Context) error {
 		return nil
 	}
 	// The physical bridge first: nothing gets in any more.
-	if ps := e.bridges[e.names.ps]; ps != nil && ps.conn != nil {
-		ps.setWant(flowSet{})
-		if err := ps.sync(ctx, false, true); err != nil {
+	if e.vs.bridges[e.names.ps] != nil {
+		if err := e.clear(ctx); err != nil {
 			return err
 		}
 	}
