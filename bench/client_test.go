@@ -127,6 +127,38 @@ func (c *client) makeNetwork() network {
 	return network{uuidOf(c.b, tx, result, ls), uuidOf(c.b, tx, result, loc)}
 }
 
+// bind gives p0 a logical switch for each of the VLANs [from, to), with a remote MAC each at
+// the address remote, and returns them. The address may have a locator already.
+func (c *client) bind(remote string, locator hwvtep.UUID, from, to int) []network {
+	c.b.Helper()
+	c.send(request("transact", []byte(`["hardware_vtep",{"op":"select","table":"Physical_Port","where":[["name","==","p0"]],"columns":["_uuid"]}]`)))
+	port := parseUUID(c.b, c.committed().Index(0).Get("rows").Index(0).Get("_uuid").Index(1).Str())
+	tx := hwvtep.NewTxn(nil)
+	loc := locator
+	if locator == (hwvtep.UUID{}) {
+		loc = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
+			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: remote})
+	}
+	bindings := map[int64]hwvtep.UUID{}
+	var switches []hwvtep.UUID
+	for vlan := from; vlan < to; vlan++ {
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{
+			Name: fmt.Sprintf("ls%d", vlan), TunnelKey: hwvtep.Some(int64(5000 + vlan))})
+		tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac(1<<24 - 1 - vlan), LogicalSwitch: ls, Locator: loc})
+		bindings[int64(vlan)], switches = ls, append(switches, ls)
+	}
+	tx.PutPhysicalPortVLANBindings(port, bindings)
+	result := c.transact(tx)
+	if locator != loc {
+		locator = uuidOf(c.b, tx, result, loc)
+	}
+	var all []network
+	for _, ls := range switches {
+		all = append(all, network{uuidOf(c.b, tx, result, ls), locator})
+	}
+	return all
+}
+
 func mac(i int) string { return fmt.Sprintf("02:00:00:%02x:%02x:%02x", i>>16&255, i>>8&255, i&255) }
 
 // insert adds the operation that inserts MAC i.

@@ -50,7 +50,11 @@ func (c *contest) report(b *testing.B, peer string) {
 		}
 		var ratios []float64
 		for i, cost := range c.costs[name] {
-			ratios = append(ratios, cost/c.costs[peer][i])
+			ratio := 1.0 // also of nothing to nothing
+			if theirs := c.costs[peer][i]; cost != theirs {
+				ratio = cost / theirs
+			}
+			ratios = append(ratios, ratio)
 		}
 		ratio := c.prefix() + name + "-x-" + peer
 		b.ReportMetric(median(ratios), ratio)

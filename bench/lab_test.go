@@ -133,27 +133,7 @@ func (g *gateway) exit(args ...string) {
 // and returns them.
 func (g *gateway) bind(c *client, from, to int) []network {
 	g.b.Helper()
-	c.send(request("transact", []byte(`["hardware_vtep",{"op":"select","table":"Physical_Port","where":[["name","==","p0"]],"columns":["_uuid"]}]`)))
-	port := parseUUID(g.b, c.committed().Index(0).Get("rows").Index(0).Get("_uuid").Index(1).Str())
-	tx := hwvtep.NewTxn(nil)
-	loc := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
-		EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: lab.RemoteIP.String()})
-	bindings := map[int64]hwvtep.UUID{}
-	var switches []hwvtep.UUID
-	for vlan := from; vlan < to; vlan++ {
-		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{
-			Name: fmt.Sprintf("ls%d", vlan), TunnelKey: hwvtep.Some(int64(5000 + vlan))})
-		tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac(1<<24 - 1 - vlan), LogicalSwitch: ls, Locator: loc})
-		bindings[int64(vlan)], switches = ls, append(switches, ls)
-	}
-	tx.PutPhysicalPortVLANBindings(port, bindings)
-	result := c.transact(tx)
-	locator := uuidOf(g.b, tx, result, loc)
-	var all []network
-	for _, ls := range switches {
-		all = append(all, network{uuidOf(g.b, tx, result, ls), locator})
-	}
-	return all
+	return c.bind(lab.RemoteIP.String(), hwvtep.UUID{}, from, to)
 }
 
 // tables are maps that the plane has pinned.

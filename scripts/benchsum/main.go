@@ -79,3 +79,11 @@ func number(v float64) string {
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
+
+// ratio prints with two decimals, or, of a small one, with two significant digits.
+func ratio(v float64) string {
+	if v != 0 && v < 0.1 {
+		return strconv.FormatFloat(v, 'g', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 2, 64)
+}

@@ -9,6 +9,7 @@ func TestSummarise(t *testing.T) {
 	const input = `goos: linux
 BenchmarkGateway/h2r-2  5  1772 bridge-ns/frame  964 direct-ns/frame  0.54 direct-x-bridge
 BenchmarkLatency-2      5  72.5 p50:C-µs  0.9 p50:goal-ours-x-C  70 p50:ours-µs  0.97 p50:ours-x-C  0.9 p50:ours-x-C-min  1.04 p50:ours-x-C-max
+BenchmarkEmulator-2     1  0.005 mac:goal-ovs-x-emulator  4 mac:ovs-ms  0.00234 mac:ovs-x-emulator  1710 mac:emulator-ms
 BenchmarkIdle-2         5  0.1 goal-vtep-%  0.05 vtep-%
 BenchmarkCommit-16      5  81234567 ns/op  16 B/op  2 allocs/op
 BenchmarkBroken
@@ -17,6 +18,7 @@ ok  	m/a	1.0s
 	const echoed = `goos: linux
 Gateway/h2r: done
 Latency: done
+Emulator: done
 Idle: done
 Commit: done
 BenchmarkBroken
@@ -27,6 +29,7 @@ compared: ours / the peer's in the same round, as a cost: below 1 is better
 ours peer ratio range of the rounds goal
 Gateway/h2r direct 964 ns/frame bridge 1772 ns/frame 0.54
 Latency p50 ours 70 µs C 72.5 µs 0.97 0.90 .. 1.04 0.9 x: MISSED
+Emulator mac ovs 4 ms emulator 1710 ms 0.0023 0.005 x: met
 
 not compared
 ours goal

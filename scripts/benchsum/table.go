@@ -73,14 +73,14 @@ func (r *row) lines() (compared, alone []string) {
 		told[name], told[peer] = true, true
 		spread := ""
 		if least, ok := r.value[unit+"-min"]; ok {
-			spread = fmt.Sprintf("%.2f .. %.2f", least, r.value[unit+"-max"])
+			spread = ratio(least) + " .. " + ratio(r.value[unit+"-max"])
 		}
 		goal := r.goal(unit, " x")
 		if goal == "" {
 			goal = r.goal(name+"-"+oursUnit, " "+oursUnit)
 		}
-		compared = append(compared, fmt.Sprintf("%s\t%s\t%s\t%s %s\t%.2f\t%s\t%s\t",
-			r.label, name, ours, peer, theirs, r.value[unit], spread, goal))
+		compared = append(compared, fmt.Sprintf("%s\t%s\t%s\t%s %s\t%s\t%s\t%s\t",
+			r.label, name, ours, peer, theirs, ratio(r.value[unit]), spread, goal))
 	}
 	for _, unit := range r.units {
 		name, of, ok := cutLast(unit, "-")

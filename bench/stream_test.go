@@ -1,0 +1,124 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// streamGap is the time between two frames of a stream: what is lost in a row, times this, is
+// how long the way was closed.
+const streamGap = 5 * time.Millisecond
+
+var streamMark = []byte("frame of a stream ")
+
+// hostMAC is the source of the frames that streams send.
+var hostMAC = [6]byte{2, 0, 1, 0, 0, 1}
+
+// stream is frames from the host to a remote MAC, until stop.
+type stream struct {
+	s              *site
+	sent           atomic.Uint32
+	missing        atomic.Int32  // of those before the latest
+	latest         atomic.Uint32 // the greatest number that has arrived
+	stopped, heard chan struct{}
+	finish         chan struct{}
+}
+
+// stream begins one to the MAC that the switch was bound with.
+func (s *site) stream() *stream {
+	s.b.Helper()
+	st := &stream{s: s, stopped: make(chan struct{}), heard: make(chan struct{}), finish: make(chan struct{})}
+	out, in := s.socketOn(s.host, "h0"), s.socketOn(s.far, "r0")
+	if err := unix.SetsockoptInt(in, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20); err != nil {
+		s.b.Fatal(err)
+	}
+	if err := unix.SetsockoptTimeval(in, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50_000}); err != nil {
+		s.b.Fatal(err)
+	}
+	go st.listen(in)
+	go st.talk(out)
+	return st
+}
+
+func (st *stream) talk(fd int) {
+	defer close(st.stopped)
+	head := slices.Concat([]byte{2, 0, 0, 0xff, 0xff, 0xff}, hostMAC[:], []byte{0x88, 0xb5}, streamMark)
+	tick := time.NewTicker(streamGap)
+	defer tick.Stop()
+	for {
+		select {
+		case <-st.finish:
+			return
+		case <-tick.C:
+			frame := binary.BigEndian.AppendUint32(slices.Clone(head), st.sent.Load()+1)
+			if _, err := unix.Write(fd, append(frame, make([]byte, 64)...)); err == nil {
+				st.sent.Add(1)
+			}
+		}
+	}
+}
+
+func (st *stream) listen(fd int) {
+	frame := make([]byte, 2048)
+	seen := map[uint32]bool{}
+	for {
+		n, err := unix.Read(fd, frame)
+		select {
+		case <-st.heard:
+			return
+		default:
+		}
+		if err != nil {
+			continue // nothing came for a while
+		}
+		if at := bytes.Index(frame[:n], streamMark); at > 0 && at+len(streamMark)+4 <= n {
+			n, latest := binary.BigEndian.Uint32(frame[at+len(streamMark):]), st.latest.Load()
+			if seen[n] {
+				continue // with Open vSwitch in userspace a frame now and then comes twice
+			}
+			seen[n] = true
+			if n < latest {
+				st.missing.Add(-1) // it was overtaken
+				continue
+			}
+			st.missing.Add(int32(n - latest - 1))
+			st.latest.Store(n)
+		}
+	}
+}
+
+// flows waits until frames that are sent from now on arrive.
+func (st *stream) flows() {
+	st.s.b.Helper()
+	now := st.sent.Load()
+	await(st.s.b, st.s.name+" forwards", func() bool { return st.latest.Load() > now+20 })
+}
+
+// stop returns when the last frame has arrived.
+func (st *stream) stop() {
+	close(st.finish)
+	<-st.stopped
+	sent := st.sent.Load()
+	await(st.s.b, st.s.name+" has forwarded the last frame", func() bool { return st.latest.Load() == sent })
+	close(st.heard)
+}
+
+// lost is how many frames a restart costs, which begins with a signal to the contender and is
+// over when a new MAC is in the flow table.
+func (s *site) lost(signal unix.Signal) float64 {
+	s.b.Helper()
+	st := s.stream()
+	st.flows()
+	before := st.missing.Load() // until the neighbour was known
+	s.end(signal)
+	s.start()
+	s.insert(1)
+	st.flows()
+	st.stop()
+	return float64(st.missing.Load() - before)
+}
