@@ -24,6 +24,7 @@ var (
 	uuidPattern      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	rowPattern       = regexp.MustCompile(`row[0-9a-f]{8}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{4}_[0-9a-f]{12}`)
 	logPattern       = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\|\d{5}\|`)
+	hintPattern      = regexp.MustCompile(`(?m)^vtep-ctl: (to bind the VLAN to another|it is used by) .*\n`)
 	duplicatePattern = regexp.MustCompile(`(?m)^.*\|vtep_ctl\|WARN\|.*: database contains duplicate .* name\n`)
 	oldOrNewPattern  = regexp.MustCompile(`UUID [-0-9a-f]+, (was inserted by this transaction|existed in the database before this transaction and was not modified by the transaction)`)
 
@@ -32,8 +33,10 @@ var (
 
 // message brings the messages of a run into a form in which two runs can be compared. Which of
 // two rows a server calls the first is chance. One message the C tool cuts off at a NUL. That a transaction makes a duplicate name, the C
-// tool warns of when a command reads all names; ours leaves it to the server to refuse it.
+// tool warns of when a command reads all names; ours leaves it to the server to refuse it. What to
+// do about an error only ours says, in a line of its own.
 func message(s string) string {
+	s = hintPattern.ReplaceAllString(s, "")
 	s = duplicatePattern.ReplaceAllString(s, "")
 	s = strings.ReplaceAll(s, `: syntax error at "" expecting "="`, `: syntax error at "`)
 	s = oldOrNewPattern.ReplaceAllString(s, "UUID, is old or new")

@@ -23,7 +23,8 @@
 // repair), and needs a writable copy with verification, which a replica does not have.
 //
 // Texts of errors and output are those of vtep-ctl, because scripts and test suites compare
-// them. What goes beyond it shows only where it was asked for, or on a terminal.
+// them. What goes beyond it shows where it was asked for, on a terminal, or in a line behind an
+// error that says what to do about it.
 //
 // One goroutine does it all; that of the connection hands it what arrives.
 package vtepctl

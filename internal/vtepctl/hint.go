@@ -13,7 +13,9 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
-// hint is what else to say about an error, to a person.
+// hint is what to do about an error, in a line of its own behind that of the error. Of an unknown
+// command, or a server that was named and does not answer, only a person is told more: whoever
+// wrote a script knows what it says, and test suites compare the text.
 func (t *tool) hint(err error) string {
 	var unknown *unknownCommand
 	var conn *connectionError
@@ -21,7 +23,7 @@ func (t *tool) hint(err error) string {
 	var refused *transactionError
 	switch {
 	case errors.As(err, &unknown):
-		if near := t.suggest(unknown.name); len(near) > 0 {
+		if near := t.suggest(unknown.name); t.Terminal && len(near) > 0 {
 			return "did you mean " + strings.Join(near, " or ") + "?"
 		}
 	case errors.As(err, &conn):
@@ -36,6 +38,9 @@ func (t *tool) hint(err error) string {
 }
 
 func (t *tool) connectionHint(conn *connectionError) string {
+	if t.dbGiven && !t.Terminal {
+		return ""
+	}
 	if errors.Is(conn, fs.ErrPermission) {
 		return "only root, and the group that the socket belongs to, may use it: try as root."
 	}

@@ -41,7 +41,7 @@ type Options struct {
 	// behind which of their ports the MACs of a logical switch are; nil: nobody can be asked.
 	Ports func(dirs []string, ls string) (string, error)
 
-	// Terminal says that a person reads Stderr: hints may be added to messages.
+	// Terminal says that a person reads Stderr: what was typed may be doubted, and more explained.
 	Terminal bool
 }
 
@@ -108,10 +108,8 @@ func (t *tool) fatal(err error) {
 	_ = t.Log.Set("db_ctl_base:console:off")
 	t.Log.Logger("db_ctl_base").Error(err.Error())
 	fmt.Fprintf(t.Stderr, "%s: %v\n", t.Program, err)
-	if t.Terminal {
-		if hint := t.hint(err); hint != "" {
-			fmt.Fprintf(t.Stderr, "%s: %s\n", t.Program, hint)
-		}
+	if hint := t.hint(err); hint != "" {
+		fmt.Fprintf(t.Stderr, "%s: %s\n", t.Program, hint)
 	}
 }
 
