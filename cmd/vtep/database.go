@@ -48,7 +48,7 @@ func (r *vtepRun) serveDatabase(s *server.Server) error {
 	case errors.Is(err, storage.ErrLocked):
 		return fmt.Errorf("%s: in use by another process (%w); give this VTEP its own with --db", r.db, err)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("open database: %w: run as root, or name another with --db", err)
+		return noDatabase(fmt.Errorf("open database: %w", err))
 	case err != nil:
 		return fmt.Errorf("open database: %w; restore it, or name another with --db; forwarding that is pinned stays as it is", err)
 	}
@@ -81,16 +81,24 @@ func createDatabase(path string) (made bool, err error) {
 	if _, err := os.Stat(path); err == nil {
 		return false, nil
 	} else if !errors.Is(err, os.ErrNotExist) {
-		return false, fmt.Errorf("open database: %w", err)
+		return false, noDatabase(fmt.Errorf("open database: %w", err))
 	}
 	if err := daemon.Make(filepath.Dir(path)); err != nil {
-		return false, err
+		return false, noDatabase(err)
 	}
 	l, err := storage.Create(path, hwvtep.Schema().AppendJSON(nil), storage.Options{})
 	if err != nil {
-		return false, fmt.Errorf("create database: %w", err)
+		return false, noDatabase(fmt.Errorf("create database: %w", err))
 	}
 	return true, l.Close()
+}
+
+// noDatabase adds to an error what to do if it is for want of permission.
+func noDatabase(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w: run as root, or name another with --db", err)
+	}
+	return err
 }
 
 // dialPipe makes connections to a server in this process.

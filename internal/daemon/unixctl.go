@@ -45,6 +45,9 @@ type reply struct {
 // listen opens the control socket at path.
 func listen(path string, c *commands, log *slog.Logger) (*server, error) {
 	listener, err := listenUnix(path)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("%s: could not initialize control socket (%w): run as root, or name another with --unixctl", path, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: could not initialize control socket (%w)", path, err)
 	}

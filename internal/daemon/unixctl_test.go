@@ -170,3 +170,16 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+func TestControlSocketPermission(t *testing.T) {
+	closed := filepath.Join(t.TempDir(), "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d := New("here", "here 1", Dirs{Run: closed})
+	var err error
+	testenv.Unprivileged(t, func() { _, err = listen(filepath.Join(closed, "x.ctl"), &d.commands, d.Logger("unixctl")) })
+	if err == nil || !strings.Contains(err.Error(), "could not initialize control socket (permission denied): run as root") {
+		t.Error(err)
+	}
+}

@@ -9,6 +9,9 @@ import (
 // path, or that the kernel has forgotten it; a route cached under a policy. So the ways of the
 // peers that frames go to are looked up again once in a while. The programs note which
 // these are, and send an event when there is a first one: where nothing goes, nothing is done.
+// But what the kernel has learned it also forgets, in ten minutes, and the first large packet after
+// that would be refused, which its sender would believe for as long: until then the way is looked
+// up even if nothing goes there.
 
 // States of a path, as in bpf/maps.h.
 const (
@@ -60,12 +63,15 @@ func (p *Plane) lookAfter(d time.Duration) {
 	})
 }
 
-// lookAtPaths looks up the ways of peers in use. It says whether there were any, and whether
+// lookAtPaths looks up the ways of peers in use, and those that may be forgotten. It says whether there were any, and whether
 // some are left for another time.
 func (p *Plane) lookAtPaths() (looked, left bool) {
 	if len(p.due) == 0 {
 		for _, pr := range p.peers {
-			if pr.number != 0 && atomic.CompareAndSwapUint32(&p.paths[pr.number].State, pathUsed, pathWatched) {
+			if pr.number == 0 {
+				continue
+			}
+			if used := atomic.CompareAndSwapUint32(&p.paths[pr.number].State, pathUsed, pathWatched); used || pr.learned {
 				p.due = append(p.due, pr)
 			}
 		}

@@ -16,6 +16,7 @@ type peer struct {
 	device int // ifindex by which it is reached; 0: not known
 
 	covered bool // by a policy of IPsec
+	learned bool // what the kernel knows of the way expires
 }
 
 // takePeer counts one more user of the peer at addr.
@@ -72,7 +73,7 @@ func (p *Plane) target(t intent.Tunnel) (vtepTarget, bool) {
 func (p *Plane) resolve(pr *peer) int {
 	entry := vtepPeer{Ip: pr.ip}
 	device := pr.device
-	pr.device, pr.covered = 0, false
+	pr.device, pr.covered, pr.learned = 0, false, false
 	asked := 0
 	delete(p.unreachable, pr.ip)
 	if p.overlay.ip.IsValid() {
@@ -101,7 +102,7 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 		return asked, err
 	}
 	dev := p.devices.byIndex[w.device]
-	pr.device, entry.Mtu = w.device, uint32(dev.mtu)
+	pr.device, pr.learned, entry.Mtu = w.device, w.learned, uint32(dev.mtu)
 	if w.mtu != 0 && (dev.mtu == 0 || w.mtu < entry.Mtu) {
 		entry.Mtu = w.mtu
 	}

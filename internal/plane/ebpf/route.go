@@ -16,6 +16,7 @@ type way struct {
 	device  int
 	gateway netip.Addr // IPv4 next hop; the zero Addr: the peer itself
 	mtu     uint32     // the least that the route has, or that routers told of; 0: that of the device
+	learned bool       // the kernel has learned something of the way, as of its MTU, and will forget it
 	one     bool       // the same plain IPv4 next hop for every packet
 }
 
@@ -41,7 +42,7 @@ func (s *space) way(f question, byPort bool) (w way, asked int, err error) {
 	if err != nil {
 		return way{}, 1, err
 	}
-	w = way{device: first.device, gateway: first.gateway, mtu: first.mtu, one: !byPort && !first.via && !first.encap}
+	w = way{device: first.device, gateway: first.gateway, mtu: first.mtu, learned: first.learned, one: !byPort && !first.via && !first.encap}
 	entry, err := s.route(f, true)
 	asked = 2
 	if err != nil || entry.hops > 1 {
@@ -62,7 +63,7 @@ func (s *space) way(f question, byPort bool) (w way, asked int, err error) {
 		a, err := s.route(f, false)
 		asked++
 		if err == nil {
-			w.mtu = min(w.mtu, s.deviceMTU(a))
+			w.mtu, w.learned = min(w.mtu, s.deviceMTU(a)), w.learned || a.learned
 		}
 	}
 	return w, asked, nil
@@ -85,13 +86,18 @@ type answer struct {
 	device  int
 	gateway netip.Addr
 	mtu     uint32
+	learned bool   // it expires
 	via     bool   // its next hop is of another family
 	encap   bool   // it adds headers of its own
 	hops    int    // next hops of the entry, if it names several
 	nexthop uint32 // number of the entry's nexthop object; 0: none
 }
 
-const rtaNexthop = 30 // RTA_NH_ID, which x/sys/unix does not have
+// What x/sys/unix does not have.
+const (
+	rtaNexthop = 30 // RTA_NH_ID
+	rtaExpires = 8  // offset of rta_expires in struct rta_cacheinfo
+)
 
 // route asks for the route of such a flow, as "ip route get" does; or, with match, for the entry of
 // the routing table that it comes from ("fibmatch").
@@ -138,6 +144,8 @@ func parseRoute(b []byte) (a answer, err error) {
 			a.encap = true
 		case rtaNexthop:
 			a.nexthop = binary.NativeEndian.Uint32(v)
+		case unix.RTA_CACHEINFO:
+			a.learned = len(v) >= rtaExpires+4 && binary.NativeEndian.Uint32(v[rtaExpires:]) != 0
 		case unix.RTA_MULTIPATH:
 			for len(v) >= unix.SizeofRtNexthop {
 				size := int(binary.NativeEndian.Uint16(v))
