@@ -208,8 +208,10 @@ func (r *results) line(s string) {
 		r.status = strings.TrimSpace(strings.TrimPrefix(s, exitStatus))
 	case strings.HasPrefix(word, "--- PASS"):
 		r.passed++
-	case strings.HasPrefix(word, "--- FAIL"), strings.HasPrefix(word, "--- SKIP"):
+	case strings.HasPrefix(word, "--- FAIL"):
 		r.t.Errorf("%s", s)
+	case strings.HasPrefix(word, "--- SKIP"): // for the version of the kernel: with CI=true no other one is let pass
+		r.t.Log(s)
 	case !strings.HasPrefix(word, "=== "):
 		r.said = append(r.said, s)
 	}
