@@ -61,7 +61,6 @@ var (
 	LongWay        = doubt("long_way")        // a policy of IPsec keeps frames from the short way
 	PolicyBypassed = doubt("policy_bypassed") // a policy of IPsec is not heeded, as --direct=on says
 	VLANDevice     = doubt("vlan_device")     // a port with tagged bindings is a VLAN device
-	ReservedBits   = doubt("reserved_bits")   // the kernel drops frames with reserved bits set
 	Disturbed      = doubt("disturbed")       // somebody meddles with the programs on a device
 )
 

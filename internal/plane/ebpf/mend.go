@@ -292,7 +292,6 @@ func (p *Plane) recheck() {
 	p.alive = monotonic()
 	p.tellOfReport(func() {
 		p.checkAttachments()
-		p.countRefusals()
 		p.refit()
 		p.repair()
 	})

@@ -26,6 +26,7 @@ const (
 	configDirectEncap
 	configDirectDecap
 	configWatched
+	configStrict
 )
 
 // Kinds of flood sets, as enum flood_kind.

@@ -30,8 +30,6 @@ type overlay struct {
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
 	strict    bool                // the device refuses frames with reserved bits set (reserved.go)
-	refusals  uint64              // that it has counted
-	refusedAt time.Time           // when there were more of them last
 	err       error               // why there is no device
 	underlays map[int]bool        // devices by which peers are reached and that run the short way in
 	mtus      map[int]uint32      // least MTU of the routes to peers, by device
@@ -196,6 +194,9 @@ func (p *Plane) writeSettings() error {
 	if p.directOut() {
 		s.Flags |= configDirectEncap
 	}
+	if p.overlay.strict {
+		s.Flags |= configStrict
+	}
 	if p.directIn() {
 		s.Flags |= configDirectDecap
 	}
@@ -229,7 +230,7 @@ func (p *Plane) attachUnderlays() {
 	}
 	p.rerouted = false
 	want := map[int]bool{}
-	if p.opts.Direct != DirectOff && p.overlay.ip.IsValid() && p.overlay.err == nil {
+	if (p.opts.Direct != DirectOff || p.overlay.strict) && p.overlay.ip.IsValid() && p.overlay.err == nil {
 		for _, pr := range p.peers {
 			if d := p.devices.byIndex[pr.device]; d.ethernet && p.portOf(d.index) == nil {
 				want[d.index] = true

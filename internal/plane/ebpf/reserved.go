@@ -5,25 +5,20 @@ import (
 	"fmt"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-
-	"github.com/vtep/vtep/internal/problem"
 )
 
 // The header of VXLAN has reserved bits, which a receiver must ignore (RFC 7348, 5). The kernel
 // drops frames that have any of them set, unless the device was told otherwise when it was made;
-// kernels before 6.14 can't be told. There, what takes the long way is lost, and said.
+// kernels before 6.14 can't be told, and don't count. For such a strict device vtep_underlay
+// clears the bits, on the devices by which peers are reached.
 
 // iflaVXLANReservedBits names a header in which the bits are set that must be 0 in a frame.
 const iflaVXLANReservedBits = 33
 
 const vxlanHeader = 8 // bytes
-
-// refusalsStand is for how long refused frames are a problem after the last one.
-const refusalsStand = 10 * time.Minute
 
 // addVXLAN makes the plane's vxlan device. Kernels pass over attributes that they don't know.
 func (p *Plane) addVXLAN(name string) error {
@@ -77,36 +72,4 @@ func (p *Plane) isStrict(ifindex int) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// countRefusals sees whether the device has refused more headers since the last look.
-func (p *Plane) countRefusals() {
-	if !p.overlay.strict || p.overlay.ifindex == 0 {
-		return
-	}
-	l, err := p.space.links.LinkByIndex(p.overlay.ifindex)
-	if err != nil || l.Attrs().Statistics == nil {
-		return
-	}
-	n := l.Attrs().Statistics.RxFrameErrors
-	if n > p.overlay.refusals {
-		p.overlay.refusedAt = time.Now()
-	}
-	p.overlay.refusals = n
-}
-
-// strictProblem says that frames of peers are dropped for their reserved bits.
-func (p *Plane) strictProblem() []problem.Problem {
-	if !p.overlay.strict || p.overlay.refusedAt.IsZero() || time.Since(p.overlay.refusedAt) > refusalsStand {
-		return nil
-	}
-	remedy := "use Linux 6.14 or later"
-	if !older(release(), "6.14") {
-		remedy = "ip link delete " + p.vxlanName() + ": it is made again at once" // an older version of ours made it
-	}
-	return []problem.Problem{{
-		Kind: problem.ReservedBits, Object: problem.Device(p.vxlanName()),
-		Text:   "a peer sends frames whose VXLAN header has reserved bits set: those that the kernel has to decapsulate are dropped (vxlan_receive of vtep/drops)",
-		Remedy: remedy,
-	}}
 }

@@ -29,6 +29,7 @@ enum config_flags {
 	CONFIG_DIRECT_ENCAP = 1 << 1,  // encapsulate in the program where possible
 	CONFIG_DIRECT_DECAP = 1 << 2,  // decapsulate in the program where possible
 	CONFIG_WATCHED = 1 << 3,       // there may be something in watched
+	CONFIG_STRICT = 1 << 4,        // the vxlan device refuses frames with reserved bits set
 };
 
 struct settings {

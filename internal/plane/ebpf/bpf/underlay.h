@@ -6,6 +6,39 @@
 #include "direct.h"
 #include "overlay.h"
 
+// Clears the reserved bits of the VXLAN header of what comes to the tunnel IP, fragments aside.
+// The UDP checksum goes, too: it need not be there (RFC 7348, 4.1).
+static __noinline int clear_reserved(struct __sk_buff *skb)
+{
+	struct settings *cfg = get_config();
+	struct iphdr ip;
+	struct {
+		struct udphdr udp;
+		__be32 flags, vni;
+	} h;
+	__be32 clean[2];
+	__u32 off = ETH_HLEN;
+
+	if (!cfg || skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, off, &ip, sizeof(ip)))
+		return 0;
+	off += ip.ihl * 4;
+	if (ip.protocol != IPPROTO_UDP || ip.frag_off & bpf_htons(0x3fff) || bpf_ntohl(ip.daddr) != cfg->tunnel_ip ||
+	    bpf_skb_load_bytes(skb, off, &h, sizeof(h)) || h.udp.dest != bpf_htons(VXLAN_PORT))
+		return 0;
+	clean[0] = bpf_htonl(VXLAN_HAS_VNI);
+	clean[1] = h.vni & bpf_htonl(0xffffff00);
+	if (!(h.flags & clean[0]) || (h.flags == clean[0] && h.vni == clean[1]) || is_elsewhere(skb))
+		return 0;
+	if (h.udp.check) {
+		h.udp.check = 0;
+		if (bpf_skb_store_bytes(skb, off + offsetof(struct udphdr, check), &h.udp.check, sizeof(h.udp.check),
+					BPF_F_RECOMPUTE_CSUM))
+			return 0;
+	}
+	bpf_skb_store_bytes(skb, off + sizeof(h.udp), clean, sizeof(clean), BPF_F_RECOMPUTE_CSUM);
+	return 0;
+}
+
 static __always_inline int from_underlay(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
@@ -18,7 +51,11 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u32 slot;
 
-	if (!cfg || !cfg->tunnel_ip || !(cfg->flags & CONFIG_DIRECT_DECAP))
+	if (!cfg || !cfg->tunnel_ip)
+		return TC_ACT_UNSPEC;
+	if (cfg->flags & CONFIG_STRICT)
+		clear_reserved(skb);
+	if (!(cfg->flags & CONFIG_DIRECT_DECAP))
 		return TC_ACT_UNSPEC;
 	eth = plain_vxlan(skb, cfg, &from);
 	if (!eth || is_group(eth->h_dest) || is_nobody(eth->h_source))
