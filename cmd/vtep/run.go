@@ -361,7 +361,7 @@ var directModes = map[string]ebpf.Direct{"": ebpf.DirectAuto, "auto": ebpf.Direc
 func (r *vtepRun) openPlane() (plane.Plane, error) {
 	if r.plane == "ovs" {
 		return ovs.New(ovs.Options{Name: r.name, RunDir: r.ovsRunDir,
-			Dial: idl.DialTarget("unix:"+filepath.Join(r.ovsRunDir, "db.sock"), nil), Logger: r.d.Logger("ovs")}), nil
+			Dial: idl.DialTarget("unix:"+filepath.Join(r.ovsRunDir, "db.sock"), nil), Control: daemon.Call, Logger: r.d.Logger("ovs")}), nil
 	}
 	if r.plane == "memory" {
 		fabric := memory.New(memory.Options{})

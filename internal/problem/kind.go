@@ -35,6 +35,8 @@ var (
 	NoRouter       = refusal("no_router")       // routers are not served
 	DuplicatePort  = refusal("duplicate_port")  // several rows of a switch have one name
 	UnnamedPort    = refusal("unnamed_port")    // a port without a name
+	TunnelTaken    = refusal("tunnel_taken")    // somebody else's tunnel port gets frames that are ours
+	TooOld         = refusal("too_old")         // Open vSwitch lacks what the plane needs
 	Unsettled      = refusal("unsettled")       // the dataplane is not as it should be
 )
 
@@ -61,6 +63,7 @@ var (
 	LongWay        = doubt("long_way")        // a policy of IPsec keeps frames from the short way
 	PolicyBypassed = doubt("policy_bypassed") // a policy of IPsec is not heeded, as --direct=on says
 	VLANDevice     = doubt("vlan_device")     // a port with tagged bindings is a VLAN device
+	VLANLimit      = doubt("vlan_limit")      // Open vSwitch looks at more or fewer tags than one
 	Disturbed      = doubt("disturbed")       // somebody meddles with the programs on a device
 )
 

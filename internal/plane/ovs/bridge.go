@@ -11,6 +11,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // bridge is one bridge of Open vSwitch whose flows the plane sees to. All but its mailbox
@@ -161,7 +162,8 @@ func (b *bridge) dial(ctx context.Context) (*openflow.Conn, error) {
 var errStalled = errors.New("ovs-vswitchd does not answer")
 
 // errTooOld is for an Open vSwitch that lacks an extension that the plane can't do without.
-var errTooOld = errors.New("this Open vSwitch can't tell of changes of flows with OpenFlow 1.4: version 3.0 or later is needed")
+var errTooOld = trouble(problem.TooOld, "run Open vSwitch 3.0 or later, or vtep run --plane ebpf, which needs none",
+	errors.New("this Open vSwitch can't tell of changes of flows with OpenFlow 1.4"))
 
 func (b *bridge) monitor(ctx context.Context, conn *openflow.Conn) ([]openflow.FlowUpdate, error) {
 	parts, err := conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlowMonitor, Monitor: &openflow.FlowMonitor{

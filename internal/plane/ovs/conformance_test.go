@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
@@ -25,7 +26,8 @@ func TestConformance(t *testing.T) {
 
 // newPlane opens a plane on the Open vSwitch of a world.
 func (w *world) newPlane(t testing.TB) *Plane {
-	p := New(Options{Name: "br0", RunDir: w.RunDir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Logger: testLog(w.t)})
+	p := New(Options{Name: "br0", RunDir: w.RunDir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Control: daemon.Call,
+		Logger: testLog(w.t)})
 	w.t.Cleanup(func() { p.Close() })
 	return p
 }

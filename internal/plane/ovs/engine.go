@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // engine is the state of a plane and the goroutine that owns it.
@@ -44,6 +45,9 @@ type engine struct {
 	stalled    time.Time // since when something is pending; zero: nothing is
 	bfdTold    map[netip.Addr]map[string]string
 	pendingWhy string
+
+	routes       routes
+	problemsTold []problem.Problem
 }
 
 // retry is when to try again what has failed.
@@ -104,6 +108,9 @@ func (e *engine) nextTimer() (next time.Time) {
 		}
 	}
 	sooner(e.dbRetry.at)
+	if e.begun && e.vs != nil && !e.routes.asking {
+		sooner(e.routes.due)
+	}
 	for _, b := range e.bridges {
 		if b.conn != nil {
 			sooner(b.retryAt)
@@ -157,7 +164,9 @@ func (e *engine) takeDatabase() {
 	before := e.vs
 	e.vs = readVSwitch(snapshot)
 	e.built = false
+	e.routes.want()
 	e.tellPorts(before)
+	e.tellProblems()
 	e.tellBFD()
 }
 
@@ -286,6 +295,7 @@ func (e *engine) converge(ctx context.Context) {
 		} else {
 			e.buildMACs()
 		}
+		e.checkRoutes()
 		pending = e.install(ctx)
 		if pending == "" {
 			pending = e.editDatabase(ctx)

@@ -370,14 +370,7 @@ func (n *names) cuts(e *edit, v *vswitch, l *layout, cut map[string][]ovsdb.UUID
 
 // tunnelClaim is what Open vSwitch chooses a tunnel port by: two ports must not have the same.
 func tunnelClaim(options map[string]string) string {
-	key := options["in_key"]
-	if key == "" {
-		key = options["key"]
-	}
-	if key == "" {
-		key = "0"
-	}
-	return options["local_ip"] + " " + options["remote_ip"] + " " + key
+	return options["local_ip"] + " " + options["remote_ip"] + " " + keyOption(options)
 }
 
 func includes(all, some map[string]string) bool {

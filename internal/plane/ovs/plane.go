@@ -34,8 +34,11 @@ type Options struct {
 	Name   string // of the physical switch, which is the name of its bridge
 	RunDir string // where Open vSwitch's sockets are
 	// Dial connects to the database Open_vSwitch.
-	Dial   func(context.Context) (net.Conn, error)
-	Logger *slog.Logger // nil: discard
+	Dial func(context.Context) (net.Conn, error)
+	// Control gives the process whose control socket is at path a command, and returns its answer;
+	// an error has the text that the process answers. nil: routes of tunnels are not looked at.
+	Control func(ctx context.Context, path, command string, args ...string) (string, error)
+	Logger  *slog.Logger // nil: discard
 }
 
 // Plane is a plane.Plane on Open vSwitch. Close and Destroy leave Open vSwitch running.

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/netip"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,7 +66,11 @@ func (e *engine) report() plane.Report {
 			put(&r.Bindings, at, err)
 		}
 	}
-	r.Tunnels = e.tunnelError(ps)
+	if r.Tunnels = e.tunnelError(ps); r.Tunnels == nil && ps != nil {
+		r.Peers = maps.Clone(e.routes.peers)
+	}
+	e.problemsTold = e.problems()
+	r.Problems = slices.Clone(e.problemsTold)
 	r.BFD = e.bfdStatus()
 	for _, b := range e.bridges {
 		for _, err := range b.refused {
@@ -158,19 +161,7 @@ func (e *engine) tunnelError(ps *bridgeRow) error {
 			}
 		}
 	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil // what can't be found out is no fault
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok {
-			if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap() == e.site.TunnelIP {
-				return nil
-			}
-		}
-	}
-	return trouble(problem.ForeignIP, "give it to the bridge that the underlay's device is a port of",
-		fmt.Errorf("tunnel IP %v is not an address of this machine: Open vSwitch has no route for tunnels from it", e.site.TunnelIP))
+	return e.routes.tunnel
 }
 
 func trouble(kind problem.Kind, remedy string, err error) error {

@@ -1,0 +1,217 @@
+package ovs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// How routes are looked at: when the tunnel IP, the peers or the database change, but not more
+// often than routesPause; and while one is missing, every routesAgain, since ovs-vswitchd does
+// not tell of routes. When none is missing and nothing changes, it is not asked.
+const (
+	routesPause = time.Second
+	routesAgain = 5 * time.Second
+)
+
+// routes is what ovs-vswitchd knows of the ways of tunnels. It may run in another network
+// namespace than this process, so that only its own answer counts.
+type routes struct {
+	due     time.Time // when to ask; zero: there is no need
+	asked   time.Time // when it was last asked
+	asking  bool
+	tunnel  error // of the tunnel IP; nil: well, or not known yet
+	peers   map[netip.Addr]error
+	ofIP    netip.Addr // what was asked for last
+	ofPeers map[netip.Addr]bool
+}
+
+// questions are what ovs-vswitchd is asked.
+type questions struct {
+	tunnel  netip.Addr
+	peers   []netip.Addr    // none: its datapath is the kernel's, which has rules of its own for them
+	devices map[string]bool // that ovs-vswitchd can send by
+}
+
+// want notes that something has changed which routes depend on.
+func (r *routes) want() {
+	if at := r.asked.Add(routesPause); r.due.IsZero() || at.Before(r.due) {
+		r.due = at
+	}
+}
+
+// checkRoutes asks ovs-vswitchd for the routes, if it is time to.
+func (e *engine) checkRoutes() {
+	r := &e.routes
+	ps := e.vs.bridges[e.names.ps]
+	if e.plane.opts.Control == nil || ps == nil || strings.HasPrefix(ps.datapathType, "dummy") {
+		r.due = time.Time{}
+		return
+	}
+	peers := map[netip.Addr]bool{}
+	if ps.datapathType == "netdev" {
+		peers = e.site.farEnds()
+	}
+	if r.ofIP != e.site.TunnelIP || !maps.Equal(peers, r.ofPeers) {
+		r.ofIP, r.ofPeers = e.site.TunnelIP, peers
+		r.want()
+	}
+	if r.asking || r.due.IsZero() || time.Now().Before(r.due) {
+		return
+	}
+	r.due, r.asked = time.Time{}, time.Now()
+	if !r.ofIP.IsValid() {
+		e.tookRoutes(nil, nil)
+		return
+	}
+	q := questions{tunnel: r.ofIP, devices: map[string]bool{}, peers: slices.SortedFunc(maps.Keys(peers), netip.Addr.Compare)}
+	for name := range e.vs.bridges {
+		q.devices[name] = true
+	}
+	for name := range e.vs.interfaces {
+		q.devices[name] = true
+	}
+	r.asking = true
+	e.plane.wait.Go(func() {
+		ctx, cancel := context.WithTimeoutCause(e.plane.ctx, answerTimeout, errStalled)
+		tunnel, peers, err := e.plane.lookUp(ctx, &q)
+		cancel()
+		_ = e.plane.do(e.plane.ctx, func() {
+			r.asking = false
+			if err != nil { // what is not known is no fault; it is known when ovs-vswitchd is back
+				e.log.Debug("routes not known", "err", err)
+				r.due = time.Now().Add(routesAgain)
+				return
+			}
+			e.tookRoutes(tunnel, peers)
+		})
+	})
+}
+
+// tookRoutes takes an answer.
+func (e *engine) tookRoutes(tunnel error, peers map[netip.Addr]error) {
+	r := &e.routes
+	text := func(err error) string {
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	same := func(a, b error) bool { return text(a) == text(b) }
+	changed := !same(tunnel, r.tunnel) || !maps.EqualFunc(peers, r.peers, same)
+	r.tunnel, r.peers = tunnel, peers
+	if (tunnel != nil || len(peers) > 0) && r.due.IsZero() {
+		r.due = time.Now().Add(routesAgain)
+	}
+	if changed {
+		e.emit(plane.Event{Kind: plane.ReportChanged})
+	}
+}
+
+// lookUp asks ovs-vswitchd. It returns what is wrong with the tunnel IP and with peers; err:
+// ovs-vswitchd does not answer.
+func (p *Plane) lookUp(ctx context.Context, q *questions) (tunnel error, peers map[netip.Addr]error, err error) {
+	path, err := p.controlSocket()
+	if err != nil {
+		return nil, nil, err
+	}
+	ask := func(ip netip.Addr) (route, error) {
+		text, err := p.opts.Control(ctx, path, "ovs/route/lookup", ip.String())
+		if err != nil {
+			if strings.HasPrefix(err.Error(), "Not found") {
+				return route{}, nil
+			}
+			return route{}, err
+		}
+		return parseRoute(text)
+	}
+	to, err := ask(q.tunnel)
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("route of the tunnel IP: %w", err)
+	case to.source != q.tunnel:
+		return trouble(problem.ForeignIP, fmt.Sprintf("ip addr add %v/24 dev BRIDGE, where BRIDGE is the one that the underlay's device is a port of", q.tunnel),
+			fmt.Errorf("tunnel IP %v is not an address of the machine, or network namespace, of ovs-vswitchd: it has no route for tunnels from there", q.tunnel)), nil, nil
+	}
+	for _, peer := range q.peers {
+		to, err := ask(peer)
+		var bad error
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("route to peer %v: %w", peer, err)
+		case to.device == "":
+			bad = trouble(problem.NoRoute, fmt.Sprintf("ip route add %v via GATEWAY, for which ovs-vswitchd looks in its own network namespace", peer),
+				errors.New("ovs-vswitchd has no route to it: what is for it is dropped"))
+		case !q.devices[to.device]:
+			bad = trouble(problem.NoRoute, fmt.Sprintf("ovs-vsctl add-br BRIDGE -- set Bridge BRIDGE datapath_type=netdev -- add-port BRIDGE %s, and give BRIDGE the addresses of %[1]s", to.device),
+				fmt.Errorf("the route to it is by device %s, which the userspace datapath of ovs-vswitchd can't send by: it is no port of a bridge", to.device))
+		}
+		if bad != nil {
+			put(&peers, peer, bad)
+		}
+	}
+	return nil, peers, nil
+}
+
+// route is an answer of ovs-vswitchd; device "": there is no route.
+type route struct {
+	source netip.Addr
+	device string
+}
+
+func parseRoute(text string) (r route, err error) {
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch key {
+		case "src":
+			r.source, err = netip.ParseAddr(value)
+			r.source = r.source.Unmap()
+		case "dev":
+			r.device = value
+		}
+	}
+	if err == nil && r.device == "" {
+		err = fmt.Errorf("answer %q names no device", text)
+	}
+	return r, err
+}
+
+// controlSocket returns the path of ovs-vswitchd's control socket.
+func (p *Plane) controlSocket() (string, error) {
+	b, err := os.ReadFile(filepath.Join(p.opts.RunDir, "ovs-vswitchd.pid"))
+	if err != nil {
+		return "", fmt.Errorf("find ovs-vswitchd: %w", err)
+	}
+	pid, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 31)
+	if err != nil {
+		return "", fmt.Errorf("find ovs-vswitchd: %w", err)
+	}
+	return filepath.Join(p.opts.RunDir, fmt.Sprintf("ovs-vswitchd.%d.ctl", pid)), nil
+}
+
+// farEnds returns the peers that frames go to, or come from.
+func (s *site) farEnds() map[netip.Addr]bool {
+	all := map[netip.Addr]bool{}
+	for _, ls := range s.switches {
+		for t := range ls.decap {
+			all[t.Peer] = true
+		}
+		for _, set := range ls.floods {
+			for _, t := range set {
+				all[t.Peer] = true
+			}
+		}
+	}
+	return all
+}
