@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
@@ -36,7 +37,7 @@ func testMovedAway(t *testing.T, o Options) {
 	}
 	defer config.Close()
 	settings := p.settings
-	settings.Alive = 1
+	settings.Alive = uint64(monotonic() - time.Hour)
 	if err := config.Put(uint32(0), &settings); err != nil {
 		t.Fatal(err)
 	}
