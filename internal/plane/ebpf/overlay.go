@@ -78,6 +78,11 @@ func (p *Plane) makeVXLAN() (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if have != nil {
+		if err := p.strangers(have.Attrs().Index); err != nil {
+			return 0, err
+		}
+	}
 	if have != nil && !isOurs(have) {
 		if err := h.LinkDel(have); err != nil {
 			return 0, fmt.Errorf("delete device %s, which is not as it must be: %w", name, err)
@@ -144,7 +149,8 @@ func (p *Plane) portTaken(cause error) error {
 		"UDP port %d is taken by another program: %w", vxlanPort, cause)
 }
 
-// removeVXLAN deletes the vxlan device, if there is one.
+// removeVXLAN deletes the vxlan device, if there is one. That of a VTEP of the same name with other
+// pins has the same name, too, and is left alone.
 func (p *Plane) removeVXLAN() error {
 	have, err := p.space.links.LinkByName(p.vxlanName())
 	var none netlink.LinkNotFoundError
@@ -155,6 +161,10 @@ func (p *Plane) removeVXLAN() error {
 		return fmt.Errorf("find vxlan device: %w", err)
 	}
 	if _, ok := have.(*netlink.Vxlan); !ok {
+		return nil
+	}
+	if err := p.strangers(have.Attrs().Index); err != nil {
+		p.log.Warn("the vxlan device is left in place", "device", p.vxlanName(), "err", err)
 		return nil
 	}
 	err = errors.Join(p.unpinLink(have.Attrs().Index), p.space.links.LinkDel(have))
