@@ -123,7 +123,7 @@ func New(opts Options) *Agent {
 		opts:     opts,
 		owner:    opts.Lock == "",
 		log:      log,
-		compiler: vtep.NewCompiler(opts.Name),
+		compiler: vtep.NewCompiler(opts.Name, opts.Plane.Features()),
 		table:    fdb.NewTable(time.Now(), fdb.Config{}),
 		outcome:  make(chan error, 1),
 		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},

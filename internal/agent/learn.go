@@ -20,16 +20,20 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 	now := time.Now()
 	report := false
 	for n := 1; ; n++ {
-		switch e.Kind {
+		switch e := e.(type) {
 		case plane.Seen:
-			a.sight(now, e.Sighting)
+			a.sight(now, plane.Sighting{Key: e.Key, At: e.At})
 		case plane.Gone:
-			a.gone(e.Sighting)
+			a.gone(e)
 		case plane.Lost:
 			a.lost, report = true, true
 		case plane.PortChanged:
-			a.portChanged(e.Port)
+			a.portChanged(e)
 			report = true
+		case plane.PeerChanged:
+			a.compiler.HeedPeer(e.Peer, e.State)
+			a.reporter.SetPeer(e.Peer, e.State)
+			a.moves.refresh = true // another service node, perhaps
 		case plane.ReportChanged:
 			report = true
 		}
@@ -90,7 +94,7 @@ func (a *Agent) moved(key intent.MACKey, from, to intent.BindingKey) {
 }
 
 // gone takes note of a MAC that somebody has taken out of the dataplane.
-func (a *Agent) gone(s plane.Sighting) {
+func (a *Agent) gone(s plane.Gone) {
 	if at, ok := a.table.Get(s.Key); ok && at == s.At {
 		a.table.Remove(s.Key)
 		a.touch(s.Key)
@@ -110,7 +114,7 @@ func (a *Agent) askPorts(ctx context.Context) {
 
 // portChanged drops what was learned at a port that has no link any more: its hosts are
 // elsewhere, if anywhere.
-func (a *Agent) portChanged(p plane.PortState) {
+func (a *Agent) portChanged(p plane.PortChanged) {
 	a.log.Info("port changed", "port", p.Name, "exists", p.Exists, "up", p.Up)
 	if p.Exists && p.Up {
 		return

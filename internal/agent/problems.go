@@ -51,10 +51,8 @@ func problemsOf(name string, r plane.Report) []problem.Problem {
 	if r.Tunnels != nil {
 		add(problem.PhysicalSwitch(name), r.Tunnels, problem.TunnelsRefused)
 	}
-	for _, full := range []error{r.MACs, r.TunnelTables} {
-		if full != nil {
-			add(problem.PhysicalSwitch(name), full, problem.TableFull)
-		}
+	for _, table := range slices.Sorted(maps.Keys(r.Full)) {
+		add(problem.PhysicalSwitch(name), r.Full[table], problem.TableFull)
 	}
 	return list
 }

@@ -5,15 +5,16 @@ package plane
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
-	"github.com/vtep/vtep/internal/problem"
 )
 
 // Plane realises intent in one kind of dataplane. One goroutine, the agent loop, calls it.
 type Plane interface {
+	// Features says what the plane can do of what rows may ask for. It is the same all its life.
+	Features() Features
+
 	// Apply makes forwarding equal to next. d is what changed since the State of the last
 	// Apply that returned a nil error; a nil d means reconcile from scratch: adopt what is
 	// installed (perhaps by an earlier process), repair the differences, flush nothing that
@@ -22,7 +23,7 @@ type Plane interface {
 	//
 	// A key that can't be realised (a missing device) does not fail Apply: it is in the
 	// Report, and the plane realises it by itself when its cause goes (it then sends an
-	// Event{Kind: PortChanged}, and the next Report shows it well). An error means that the
+	// PortChanged event, and the next Report shows it well). An error means that the
 	// plane's contents are not known: the next call must have a nil d.
 	Apply(ctx context.Context, next *intent.State, d *intent.Delta) (Report, error)
 
@@ -39,8 +40,8 @@ type Plane interface {
 	Disown(ctx context.Context) error
 
 	// Events gives what the dataplane saw, in order. The channel is bounded; when the agent
-	// is too slow, events are dropped and counted, and one Event{Kind: Lost} says so: the
-	// agent repairs the loss with Sweep. It is closed by Close.
+	// is too slow, events are dropped and counted, and one Lost says so: the agent repairs the
+	// loss with Sweep and by asking for a Report. It is closed by Close.
 	Events() <-chan Event
 
 	// Sweep gives every MAC learned on a local port, with the time since its last frame.
@@ -69,7 +70,7 @@ type Plane interface {
 // Watcher is a Plane that can tell of single frames. Of others the agent hears no sooner than
 // with its next Sweep.
 type Watcher interface {
-	// Watch has the next frame of each of these learned MACs told by an Event{Kind: Seen}, once.
+	// Watch has the next frame of each of these learned MACs told by a Seen event, once.
 	// Keys of MACs that are not learned are no error.
 	Watch(ctx context.Context, keys []intent.MACKey) error
 }
@@ -81,64 +82,15 @@ var Nobody = intent.SwitchID{0: 0xff, 15: 0xff}
 // the ports of a bridge are. The rows follow that list.
 type PortKeeper interface {
 	// ManagedPorts returns their names. It returns false when that is not known now. What it
-	// returns may have changed after an Event{Kind: PortChanged} or ReportChanged.
+	// returns may have changed after a PortChanged or ReportChanged event.
 	ManagedPorts(ctx context.Context) ([]string, bool)
-}
-
-// Report is what is really installed after an Apply, valid even with an error. It lists all
-// failures standing now, not only those of this call.
-type Report struct {
-	Ports    map[string]error            // ports that could not be attached, and why
-	Bindings map[intent.BindingKey]error // bindings that are not in force, and why
-	// Disturbed are ports that work, but whose programs somebody has detached, replaced or
-	// overtaken a short while ago, or does still.
-	Disturbed map[string]error
-
-	Tunnels      error                // why no tunnel works at all (tunnel IP not local, ...)
-	Peers        map[netip.Addr]error // peers that can't be reached by a tunnel, and why
-	MACs         error                // not all MACs are in force: a table is full
-	TunnelTables error                // not all tunnels are in force: a table is full
-
-	// BFD is what sessions of BFD say of peers, with the keys of a Tunnel's bfd_status but for
-	// "enabled"; nil: the plane has no BFD. A session that has just begun may be missing.
-	BFD map[netip.Addr]map[string]string
-
-	// Problems are those beside the errors above: what works, but hardly as it was meant. The
-	// errors are told as problems, too; one that is a *problem.Error brings its kind and remedy.
-	Problems []problem.Problem
-}
-
-// EventKind says which fields of an Event count.
-type EventKind uint8
-
-const (
-	Seen          EventKind = iota + 1 // Sighting: a MAC is new on, or moved to, a binding; or was not learned for want of room
-	PortChanged                        // Port: device appeared, vanished, or its link changed
-	Lost                               // Count events were dropped
-	Gone                               // Sighting: somebody has taken a learned MAC out of the dataplane by hand
-	ReportChanged                      // something else changed that a Report tells of; Apply with an empty delta returns one
-)
-
-// Event is one thing that the dataplane saw.
-type Event struct {
-	Kind     EventKind
-	Sighting Sighting
-	Port     PortState
-	Count    uint64
 }
 
 // Sighting is a source MAC seen on a local binding.
 type Sighting struct {
 	Key  intent.MACKey
 	At   intent.BindingKey
-	Idle time.Duration // since its last frame, at the time of the call; 0 in an Event
-}
-
-// PortState is what the host says of a port's network device.
-type PortState struct {
-	Name   string
-	Exists bool
-	Up     bool
+	Idle time.Duration // since its last frame, at the time of the call
 }
 
 // Counters are cumulative frames and bytes of a binding, as Logical_Binding_Stats has them:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // oneRow is a delta of one table.
@@ -45,7 +46,7 @@ func macRowOf(n int, ls, locator UUID) *hwvtep.Row {
 func BenchmarkMove(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			book, c := newBook(), NewCompiler("br0")
+			book, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
 			book.edit(b, `
 				Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0
 				Physical_Port P0 name=p0 vlan_bindings=0:LS0
@@ -81,7 +82,7 @@ func BenchmarkBulk(b *testing.B) {
 	const n = 10_000
 	for b.Loop() {
 		b.StopTimer()
-		book, c := newBook(), NewCompiler("br0")
+		book, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
 		book.edit(b, `
 			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0
 			Physical_Port P0 name=p0 vlan_bindings=0:LS0

@@ -23,6 +23,19 @@ const (
 	keyBFDIP           = "bfd_dst_ip"
 )
 
+// bfdStatus is what a Tunnel's bfd_status says of a session that runs.
+func bfdStatus(s plane.PeerState) map[string]string {
+	status := map[string]string{"enabled": "true", "forwarding": strconv.FormatBool(s.Forwarding)}
+	for key, text := range map[string]string{
+		"state": s.State, "diagnostic": s.Diagnostic, "remote_state": s.RemoteState, "remote_diagnostic": s.RemoteDiagnostic,
+	} {
+		if text != "" {
+			status[key] = text
+		}
+	}
+	return status
+}
+
 // settleBFD makes the sessions of the State those that rows of our tunnels ask for.
 func (c *Compiler) settleBFD() {
 	want := c.sessions()
@@ -53,7 +66,7 @@ func tunnelsChanged(ch *hwvtep.Changes) bool {
 }
 
 func (c *Compiler) sessions() map[netip.Addr]intent.BFD {
-	if !c.scope.present || !c.scope.tunnelIP.IsValid() {
+	if !c.features.BFD || !c.scope.present || !c.scope.tunnelIP.IsValid() {
 		return nil
 	}
 	ps, ok := c.view.PhysicalSwitch(c.scope.id)
@@ -121,14 +134,18 @@ func (c *Compiler) Heed(report *plane.Report) {
 		}
 	}
 	for peer := range c.state.BFD {
-		status, runs := report.BFD[peer]
-		switch {
-		case !runs:
-			c.SetLiveness(peer, Unmonitored)
-		case status["forwarding"] == "true":
-			c.SetLiveness(peer, Forwarding)
-		default:
-			c.SetLiveness(peer, NotForwarding)
-		}
+		c.HeedPeer(peer, report.BFD[peer])
+	}
+}
+
+// HeedPeer takes what the session with a peer says, if there is to be one.
+func (c *Compiler) HeedPeer(peer netip.Addr, s plane.PeerState) {
+	switch _, wanted := c.state.BFD[peer]; {
+	case !wanted || s == plane.PeerState{}:
+		c.SetLiveness(peer, Unmonitored)
+	case s.Forwarding:
+		c.SetLiveness(peer, Forwarding)
+	default:
+		c.SetLiveness(peer, NotForwarding)
 	}
 }

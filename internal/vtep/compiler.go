@@ -9,6 +9,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // Compiler turns the rows of a database into the State of one Physical_Switch.
@@ -28,7 +29,8 @@ import (
 // as the steps would have: what depends on history (who had a tunnel first, which service node
 // was chosen) is carried over.
 type Compiler struct {
-	name string // of our Physical_Switch
+	name     string         // of our Physical_Switch
+	features plane.Features // of the dataplane
 
 	state   *intent.State
 	ledgers ledgers // the only ones who write state's maps
@@ -105,10 +107,10 @@ type sticky struct {
 	seqs   map[intent.SwitchID]uint64
 }
 
-// NewCompiler returns a compiler for the Physical_Switch called name. Its State is empty until
-// the first Update.
-func NewCompiler(name string) *Compiler {
-	c := &Compiler{name: name, liveness: map[netip.Addr]Liveness{}, activity: map[intent.SwitchID]bool{}, problems: newProblems()}
+// NewCompiler returns a compiler for the Physical_Switch called name and a dataplane that can do
+// features. Its State is empty until the first Update.
+func NewCompiler(name string, features plane.Features) *Compiler {
+	c := &Compiler{name: name, features: features, liveness: map[netip.Addr]Liveness{}, activity: map[intent.SwitchID]bool{}, problems: newProblems()}
 	c.reset()
 	return c
 }

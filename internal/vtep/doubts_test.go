@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -52,7 +53,7 @@ func (t told) take(c *Compiler) string {
 
 // What was learned here and is said to be elsewhere is told, by the port that it is on now.
 func TestMACElsewhere(t *testing.T) {
-	b, c, macs, told := newBook(), NewCompiler("br0"), learnedMACs{}, told{}
+	b, c, macs, told := newBook(), NewCompiler("br0", plane.Features{BFD: true}), learnedMACs{}, told{}
 	c.SetLearned(macs)
 	b.edit(t, `
 		Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0
@@ -102,7 +103,7 @@ func TestMACElsewhere(t *testing.T) {
 
 // A switch that gets another name is told of by that; nothing is told twice, or left.
 func TestRename(t *testing.T) {
-	b, c, told := newBook(), NewCompiler("br0"), told{}
+	b, c, told := newBook(), NewCompiler("br0", plane.Features{BFD: true}), told{}
 	step := func(rows, want string) {
 		t.Helper()
 		b.edit(t, rows)

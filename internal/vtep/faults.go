@@ -4,16 +4,29 @@ import (
 	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/plane"
 )
+
+// fullFaults are the elements of switch_fault_status that say which table is full.
+var fullFaults = map[plane.Table]string{
+	plane.LearnedMACs: hwvtep.FaultMACTableExhaustion,
+	plane.RemoteMACs:  hwvtep.FaultMACTableExhaustion,
+	plane.Peers:       hwvtep.FaultTunnelExhaustion,
+	plane.Tunnels:     hwvtep.FaultTunnelExhaustion,
+	plane.FloodSets:   hwvtep.FaultTunnelExhaustion,
+}
 
 // switchFaults returns what switch_fault_status must be, sorted. NVCs stop using a switch that
 // has any fault, so that only what costs traffic is one.
 func (r *Reporter) switchFaults() []string {
 	faults := r.c.Faults()
-	if r.report.Tunnels != nil || r.report.TunnelTables != nil {
+	if r.report.Tunnels != nil {
 		faults = append(faults, hwvtep.FaultTunnelExhaustion)
 	}
-	if r.report.MACs != nil || r.full {
+	for table := range r.report.Full {
+		faults = append(faults, fullFaults[table])
+	}
+	if r.full {
 		faults = append(faults, hwvtep.FaultMACTableExhaustion)
 	}
 	if r.frozen {

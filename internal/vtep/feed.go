@@ -66,13 +66,13 @@ func all[T any](rows iter.Seq[T], take func(before, after *T)) {
 	}
 }
 
-// routerChanged notes routers that want something of us. This VTEP does not route.
+// routerChanged notes routers that want something of us, where the dataplane does not route.
 func (c *Compiler) routerChanged(before, after *hwvtep.LogicalRouter) {
 	if before != nil {
 		delete(c.routers, before.UUID)
 		c.problems.clear(rowOf(hwvtep.TableLogicalRouter, before.UUID))
 	}
-	if after != nil && len(after.SwitchBinding) > 0 {
+	if after != nil && !c.features.Routers && len(after.SwitchBinding) > 0 {
 		c.routers[after.UUID] = struct{}{}
 		c.problems.set(rowOf(hwvtep.TableLogicalRouter, after.UUID), complaint{
 			kind: problem.NoRouter, text: "this VTEP does not route: the router is ignored", remedy: "let another device route"})

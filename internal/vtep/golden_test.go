@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vtep/vtep/internal/plane"
 )
 
 var update = flag.Bool("update", false, "write what comes out into the golden files")
@@ -27,7 +29,7 @@ func golden(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, c := newBook(), NewCompiler("br0")
+	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
 	var out strings.Builder
 	for i, step := range strings.Split(string(text), "====\n") {
 		rows, want, _ := strings.Cut(step, "----\n")

@@ -75,7 +75,7 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 		}
 		p.bindings[uint16(vlan)] = switchID(ls)
 	}
-	if len(row.ACLBindings) > 0 {
+	if !c.features.ACLs && len(row.ACLBindings) > 0 {
 		wrong = append(wrong, complaint{
 			kind: problem.NoACL, text: "acl_bindings: this VTEP has no access control lists: the port is open",
 			remedy: "filter elsewhere, and clear acl_bindings"})

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -115,7 +116,7 @@ func (b *book) refers(label string) bool {
 // promises, and compiling all anew gives the same.
 func TestIncrementalIsFull(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, c := newBook(), NewCompiler("br0")
+		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
 		sum := intent.NewState()
 		told := told{}
 		for range rapid.IntRange(1, 15).Draw(t, "transactions") {
@@ -143,7 +144,7 @@ func TestIncrementalIsFull(t *testing.T) {
 				t.Fatalf("%d problems stand, told are %v", n, told)
 			}
 			verdict := b.verdict(c)
-			next := NewCompiler("br0") // of a new process, which knows what is installed
+			next := NewCompiler("br0", plane.Features{BFD: true}) // of a new process, which knows what is installed
 			for peer, l := range c.liveness {
 				next.SetLiveness(peer, l)
 			}
@@ -176,7 +177,7 @@ func setOf(list []problem.Problem) map[problem.Problem]bool {
 // Nothing of rows that are gone may stay in the indexes.
 func TestNoLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, c := newBook(), NewCompiler("br0")
+		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
 		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
 			b.draw(t)
 			changes := b.rows.Changes()

@@ -311,14 +311,30 @@ func (r *Reporter) touchPorts() {
 	}
 }
 
-// SetReport takes what the plane says of the last Apply.
+// SetReport takes what the plane says of the last Apply. The report is the reporter's from now on.
 func (r *Reporter) SetReport(report plane.Report) {
-	if !maps.EqualFunc(r.report.BFD, report.BFD, maps.Equal) || (r.report.BFD == nil) != (report.BFD == nil) {
+	if !maps.Equal(r.report.BFD, report.BFD) {
 		r.todo.tunnels = true
 	}
 	r.report = report
 	r.todo.faults = true
 	r.touchPorts()
+}
+
+// SetPeer takes what the session of BFD with a peer says, which is more recent than the report.
+func (r *Reporter) SetPeer(peer netip.Addr, s plane.PeerState) {
+	if s == r.report.BFD[peer] {
+		return
+	}
+	r.todo.tunnels = true
+	if s == (plane.PeerState{}) {
+		delete(r.report.BFD, peer)
+		return
+	}
+	if r.report.BFD == nil {
+		r.report.BFD = map[netip.Addr]plane.PeerState{}
+	}
+	r.report.BFD[peer] = s
 }
 
 // SetFull takes whether the MAC table is at its limit.

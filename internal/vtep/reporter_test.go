@@ -161,6 +161,7 @@ func TestReportAdoptsTunnels(t *testing.T) {
 // nothing is written that an NVC could take for the end of the session.
 func TestReportBFD(t *testing.T) {
 	s := hw(t)
+	s.c.features.BFD = true
 	s.edit(func(tx *hwvtep.Txn) {
 		remote := tx.InsertPhysicalLocator(keyless("192.0.2.2"))
 		id := tx.InsertTunnel(hwvtep.Tunnel{Local: tx.InsertPhysicalLocator(keyless("192.0.2.1")), Remote: remote,
@@ -168,18 +169,18 @@ func TestReportBFD(t *testing.T) {
 		tx.AddPhysicalSwitchTunnels(s.ps("br0").UUID, id)
 	})
 	peer := netip.MustParseAddr("192.0.2.2")
-	say := func(bfd map[netip.Addr]map[string]string) {
+	say := func(bfd map[netip.Addr]plane.PeerState) {
 		s.r.SetReport(plane.Report{BFD: bfd})
 		s.settle()
 	}
 	lines := []string{"mcast ls0 unknown-dst 192.0.2.1", "stats p0/0 from 0/0 to 0/0", "tunnel br0 192.0.2.1-192.0.2.2"}
-	say(map[netip.Addr]map[string]string{})
+	say(map[netip.Addr]plane.PeerState{})
 	s.want(lines...)
-	say(map[netip.Addr]map[string]string{peer: {"state": "down"}})
-	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:state=down")
-	say(map[netip.Addr]map[string]string{})
-	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:state=down")
-	say(map[netip.Addr]map[string]string{peer: {"state": "up", "forwarding": "true"}})
+	say(map[netip.Addr]plane.PeerState{peer: {State: "down"}})
+	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:forwarding=false status:state=down")
+	say(map[netip.Addr]plane.PeerState{})
+	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:forwarding=false status:state=down")
+	say(map[netip.Addr]plane.PeerState{peer: {State: "up", Forwarding: true}})
 	s.want(lines[0], lines[1], lines[2]+" status:enabled=true status:forwarding=true status:state=up")
 	s.edit(func(tx *hwvtep.Txn) {
 		tx.UpdateTunnel(s.ps("br0").Tunnels[0], hwvtep.Tunnel{BFDParams: map[string]string{"enable": "false"}}, hwvtep.TunnelBFDParams)
@@ -263,13 +264,13 @@ func TestReportFaults(t *testing.T) {
 	s.r.SetReport(plane.Report{Ports: map[string]error{"p0": errors.New("no such device"), "p1": errors.New("no such device")}})
 	s.settle()
 	s.want(append(usual, "fault p0 invalid_vlan_map")...) // p1 has nothing that it could not do
-	s.r.SetReport(plane.Report{TunnelTables: errors.New("full")})
+	s.r.SetReport(plane.Report{Full: map[plane.Table]error{plane.FloodSets: errors.New("full")}})
 	s.settle()
 	s.want(append(usual, "fault br0 tunnel_exhaustion")...)
 	s.r.SetReport(plane.Report{Disturbed: map[string]error{"p0": errors.New("detached")}})
 	s.settle()
 	s.want(append(usual, "fault p0 unspecified_fault")...)
-	s.r.SetReport(plane.Report{Tunnels: errors.New("not local"), MACs: errors.New("full")})
+	s.r.SetReport(plane.Report{Tunnels: errors.New("not local"), Full: map[plane.Table]error{plane.RemoteMACs: errors.New("full")}})
 	s.settle()
 	s.want(append(usual, "fault br0 mac_table_exhaustion", "fault br0 tunnel_exhaustion")...) // before there is a peer, too
 	s.addRemote("ls0", "02:00:00:00:00:21", "192.0.2.2")

@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // serviceNodes has n switches in service_node mode, each with the same three members.
 func serviceNodes(t *testing.T, n int) (*book, *Compiler) {
-	b, c := newBook(), NewCompiler("br0")
+	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
 	var text strings.Builder
 	bindings := make([]string, n)
 	for i := range n {

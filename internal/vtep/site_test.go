@@ -44,7 +44,7 @@ func newSite(t testing.TB, db *hwvteptest.DB, name string) *site {
 
 // restart is what a new process begins with.
 func (s *site) restart(name string) {
-	s.c = NewCompiler(name)
+	s.c = NewCompiler(name, plane.Features{})
 	s.r = NewReporter(s.c, s.learned)
 	s.update()
 }

@@ -121,15 +121,14 @@ func (r *Reporter) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Be
 func (r *Reporter) buildBFDStatus(tx *hwvtep.Txn, t *hwvtep.Tunnel) {
 	var want map[string]string
 	if t.BFDParams["enable"] == "true" {
-		status, runs := r.report.BFD[r.c.addrOf(t.Remote)]
+		state, runs := r.report.BFD[r.c.addrOf(t.Remote)]
 		switch {
-		case runs:
-			want = maps.Clone(status)
-			want["enabled"] = "true"
-		case r.report.BFD != nil && t.BFDStatus["enabled"] != "false":
-			return // it is about to run, or to say so again
-		case r.report.BFD == nil:
+		case !r.c.features.BFD:
 			want = noBFD
+		case runs:
+			want = bfdStatus(state)
+		case t.BFDStatus["enabled"] != "false":
+			return // it is about to run, or to say so again
 		}
 	}
 	if !maps.Equal(t.BFDStatus, want) {

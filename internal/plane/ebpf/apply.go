@@ -276,6 +276,7 @@ func (p *Plane) report() plane.Report {
 		Ports:    map[string]error{},
 		Bindings: map[intent.BindingKey]error{},
 		Peers:    map[netip.Addr]error{},
+		Full:     map[plane.Table]error{},
 		Tunnels:  p.tunnelError(),
 	}
 	r.Disturbed = p.disturbedPorts()
@@ -305,7 +306,16 @@ func (p *Plane) report() plane.Report {
 		r.Peers[ipOf(ip)] = err
 	}
 	r.Problems = p.doubts()
-	r.MACs = errors.Join(p.localsError(), p.tRemotes.full())
-	r.TunnelTables = errors.Join(p.cutError(), p.peersError(), p.tPeers.full(), p.tDecaps.full(), p.tFloods.full(), p.tChunks.full())
+	for table, err := range map[plane.Table]error{
+		plane.LearnedMACs: p.localsError(),
+		plane.RemoteMACs:  p.tRemotes.full(),
+		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full()),
+		plane.Tunnels:     p.tDecaps.full(),
+		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
+	} {
+		if err != nil {
+			r.Full[table] = err
+		}
+	}
 	return r
 }

@@ -33,7 +33,7 @@ func TestDoubts(t *testing.T) {
 		t.Helper()
 		var got []string
 		w.event(p, what, func(e plane.Event) bool {
-			if e.Kind != plane.ReportChanged && e.Kind != plane.PortChanged {
+			if !ofReport(e) {
 				return false
 			}
 			r, err := p.Apply(t.Context(), s, &intent.Delta{})

@@ -204,7 +204,7 @@ func TestFull(t *testing.T) {
 		s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 1, 0, 0, 0, n}}] = intent.Tunnel{Peer: peerIP, VNI: 10}
 	}
 	r, err := p.Apply(t.Context(), s, nil)
-	if err != nil || r.MACs == nil || !strings.Contains(r.MACs.Error(), "map remotes is full (16 entries): 15 more did not fit") {
+	if err != nil || r.Full[plane.RemoteMACs] == nil || !strings.Contains(r.Full[plane.RemoteMACs].Error(), "map remotes is full (16 entries): 15 more did not fit") {
 		t.Fatalf("report %+v, %v", r, err)
 	}
 	next := s.Clone()
@@ -214,7 +214,7 @@ func TestFull(t *testing.T) {
 	if _, err := p.Apply(t.Context(), next, intent.Diff(s, next)); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := p.Apply(t.Context(), next, &intent.Delta{}); err != nil || r.MACs != nil {
+	if r, err := p.Apply(t.Context(), next, &intent.Delta{}); err != nil || len(r.Full) > 0 {
 		t.Errorf("report %+v, %v", r, err)
 	}
 	w.audit(p)
@@ -235,8 +235,9 @@ func TestMACLimit(t *testing.T) {
 	}
 	for len(macs) > 0 {
 		w.event(p, fmt.Sprintf("one of %v", macs), func(e plane.Event) bool {
-			delete(macs, e.Sighting.Key.MAC)
-			return e.Kind == plane.Seen
+			seen, ok := e.(plane.Seen)
+			delete(macs, seen.Key.MAC)
+			return ok
 		})
 	}
 	seen, err := p.Sweep(t.Context())
@@ -259,7 +260,7 @@ func TestLost(t *testing.T) {
 	for deadline := time.After(2 * patience); seen+lost != macs; {
 		select {
 		case e := <-p.Events():
-			switch e.Kind {
+			switch e := e.(type) {
 			case plane.Seen:
 				seen++
 			case plane.Lost:

@@ -38,7 +38,7 @@ func TestUntagged(t *testing.T) {
 	w.expect("h1", b)
 	w.expectTunnel(peerIP, 10, b)
 	w.expect("vx10", b)
-	w.seen(p, plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macA}, At: intent.BindingKey{Port: "p0"}})
+	w.seen(p, plane.Seen{Key: intent.MACKey{Switch: ls1, MAC: macA}, At: intent.BindingKey{Port: "p0"}})
 
 	// From the peer: known unicast to one port, broadcast to both, never back.
 	u := frame(macA, macR, "to A")
@@ -63,7 +63,7 @@ func TestUntagged(t *testing.T) {
 
 	// Local known unicast.
 	w.send("h1", frame(bcast, macB, "here is B"))
-	w.seen(p, plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
+	w.seen(p, plane.Seen{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
 	u = frame(macB, macA, "A to B")
 	w.send("h0", u)
 	w.expect("h1", u)
@@ -78,13 +78,13 @@ func TestUntagged(t *testing.T) {
 }
 
 // seen waits for the event.
-func (w *world) seen(p *Plane, want plane.Sighting) {
+func (w *world) seen(p *Plane, want plane.Seen) {
 	w.t.Helper()
 	deadline := time.After(patience)
 	for {
 		select {
 		case e := <-p.Events():
-			if e.Kind == plane.Seen && e.Sighting == want {
+			if e == want {
 				return
 			}
 		case <-deadline:

@@ -129,15 +129,15 @@ func TestNoRoom(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {
 		full     string
-		macs     string // what the report says
-		tables   string
+		table    plane.Table // that the report says is full
+		says     string
 		bindings int // that are not in force
 	}{
-		{full: "remotes", macs: "map remotes is full (4 entries): 37 more did not fit"},
-		{full: "decaps", tables: "map decaps is full (4 entries): 37 more did not fit"},
-		{full: "floods", tables: "map floods is full (4 entries)"},
-		{full: "chunks", tables: "map chunks is full (4 entries)"},
-		{full: "peers", tables: "no room for more than 3 peers: of 38 more the routes are not watched"},
+		{full: "remotes", table: plane.RemoteMACs, says: "map remotes is full (4 entries): 37 more did not fit"},
+		{full: "decaps", table: plane.Tunnels, says: "map decaps is full (4 entries): 37 more did not fit"},
+		{full: "floods", table: plane.FloodSets, says: "map floods is full (4 entries)"},
+		{full: "chunks", table: plane.FloodSets, says: "map chunks is full (4 entries)"},
+		{full: "peers", table: plane.Peers, says: "no room for more than 3 peers: of 38 more the routes are not watched"},
 		{full: "bindings", bindings: 79},
 		{full: "members", bindings: 79},
 	} {
@@ -149,11 +149,13 @@ func TestNoRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := fmt.Sprint(r.MACs); !strings.Contains(got, c.macs) || (c.macs == "") != (r.MACs == nil) {
-			t.Errorf("%s: MACs: %v, should say %q", c.full, got, c.macs)
+		for table, err := range r.Full {
+			if table != c.table || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s: table %d: %v, should be table %d: %q", c.full, table, err, c.table, c.says)
+			}
 		}
-		if got := fmt.Sprint(r.TunnelTables); !strings.Contains(got, c.tables) || (c.tables == "") != (r.TunnelTables == nil) {
-			t.Errorf("%s: tunnels: %v, should say %q", c.full, got, c.tables)
+		if c.says != "" && r.Full[c.table] == nil {
+			t.Errorf("%s: table %d is not said to be full: %v", c.full, c.table, r.Full)
 		}
 		if len(r.Bindings) != c.bindings {
 			t.Errorf("%s: %d bindings are not in force, want %d: %v", c.full, len(r.Bindings), c.bindings, r.Bindings)
@@ -184,7 +186,7 @@ func TestNoRoom(t *testing.T) {
 		}
 		testenv.Eventually(t, patience, func() error {
 			r, err := p.Apply(t.Context(), fewer, &intent.Delta{})
-			if r.MACs != nil || r.TunnelTables != nil || len(r.Bindings) > 0 {
+			if len(r.Full) > 0 || len(r.Bindings) > 0 {
 				return fmt.Errorf("%s: still %+v", c.full, r)
 			}
 			return err
@@ -213,13 +215,13 @@ func TestCutFloodSet(t *testing.T) {
 	next.Floods[intent.FloodKey{Switch: ls1}] = set
 	const want = "the flood set of ls1 00:00:00:00:00:00 has 65546 tunnels: only the first 65536 get copies"
 	r, err := p.Apply(t.Context(), next, intent.Diff(s, next))
-	if err != nil || r.TunnelTables == nil || !strings.Contains(r.TunnelTables.Error(), want) {
-		t.Fatalf("report %v, %v", r.TunnelTables, err)
+	if err != nil || r.Full[plane.FloodSets] == nil || !strings.Contains(r.Full[plane.FloodSets].Error(), want) {
+		t.Fatalf("report %v, %v", r.Full, err)
 	}
 	other := next.Clone()
 	other.Unicast[intent.MACKey{Switch: ls1, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 10}
-	if r, err = p.Apply(t.Context(), other, intent.Diff(next, other)); err != nil || r.TunnelTables == nil {
-		t.Errorf("after a change of something else: %v, %v", r.TunnelTables, err)
+	if r, err = p.Apply(t.Context(), other, intent.Diff(next, other)); err != nil || r.Full[plane.FloodSets] == nil {
+		t.Errorf("after a change of something else: %v, %v", r.Full, err)
 	}
 	w.apply(p, s, intent.Diff(other, s)) // and nothing is wrong any more
 	w.audit(p)
@@ -237,11 +239,11 @@ func TestLocalsFull(t *testing.T) {
 	for n := range byte(20) {
 		w.send("h0", frame(macR, intent.MAC{2, 6, 0, 0, 0, n}, "host"))
 	}
-	changed := func(e plane.Event) bool { return e.Kind == plane.ReportChanged }
+	changed := func(e plane.Event) bool { return e == plane.ReportChanged{} }
 	w.event(p, "map locals is full", changed)
 	const want = "map locals is full (16 learned MACs): no more are learned"
-	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || r.MACs == nil || r.MACs.Error() != want+"; take away what is not needed, or spread it over several VTEPs" {
-		t.Errorf("report %v, %v", r.MACs, err)
+	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || fmt.Sprint(r.Full[plane.LearnedMACs]) != want+"; take away what is not needed, or spread it over several VTEPs" {
+		t.Errorf("report %v, %v", r.Full, err)
 	}
 	var keys []intent.MACKey
 	for n := range byte(4) {

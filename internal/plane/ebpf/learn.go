@@ -52,7 +52,7 @@ func (p *Plane) tellLost() {
 		return
 	}
 	if n := atomic.SwapUint32(&p.quotas[0].Lost, 0); n > 0 {
-		p.queue.add(plane.Event{Kind: plane.Lost, Count: uint64(n)})
+		p.queue.add(plane.Lost{Count: uint64(n)})
 	}
 }
 
@@ -70,7 +70,7 @@ func (p *Plane) learned(b []byte) {
 	}
 	p.unwatch(vtepMacKey{Bd: bd, Mac: [6]byte(b[4:10])})
 	if s, ok := p.sighting(bd, [6]byte(b[4:10]), slot, gen); ok {
-		p.queue.add(plane.Event{Kind: plane.Seen, Sighting: s})
+		p.queue.add(plane.Seen{Key: s.Key, At: s.At})
 	}
 	p.watchLocals()
 }
@@ -88,7 +88,7 @@ func (p *Plane) watchLocals() {
 	count, size := p.learnedCount(), p.objs.Locals.MaxEntries()
 	if full := count >= size || p.localsFull && count >= size-size/16; full != p.localsFull {
 		p.localsFull = full
-		p.queue.add(plane.Event{Kind: plane.ReportChanged})
+		p.queue.add(plane.ReportChanged{})
 	}
 }
 

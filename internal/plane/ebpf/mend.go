@@ -278,7 +278,7 @@ func (p *Plane) checkAttachments() {
 		switch prt := p.portOf(index); {
 		case prt != nil:
 			prt.attached, prt.err = 0, fmt.Errorf("device %q: %w", prt.name, err)
-			p.queue.add(plane.Event{Kind: plane.ReportChanged})
+			p.queue.add(plane.ReportChanged{})
 		case index == p.overlay.ifindex:
 			p.overlay.err = err
 		default:

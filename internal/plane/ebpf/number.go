@@ -69,7 +69,7 @@ func (p *Plane) giveBack(to *pool, n uint32) {
 	to.give(n)
 	if n != 0 && p.wanting && !p.anew {
 		p.anew = true
-		p.queue.add(plane.Event{Kind: plane.ReportChanged})
+		p.queue.add(plane.ReportChanged{})
 	}
 }
 

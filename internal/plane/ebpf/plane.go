@@ -249,6 +249,9 @@ func hash(name string) string {
 	return fmt.Sprintf("%x", sum[:4])
 }
 
+// Features implements plane.Plane.
+func (p *Plane) Features() plane.Features { return plane.Features{} }
+
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.queue.out }
 

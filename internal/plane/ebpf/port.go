@@ -25,7 +25,7 @@ type port struct {
 	attached int                 // ifindex on which the program runs; 0: none
 	err      error               // why it is not attached
 	bindings map[uint16]*binding // by VLAN
-	state    plane.PortState     // as told last
+	state    plane.PortChanged   // as told last
 }
 
 // binding is a (port, VLAN) pair in a logical switch.
@@ -59,7 +59,7 @@ func (p *Plane) bindingError(b *binding) error {
 func (p *Plane) setPort(name string, want intent.Port) {
 	prt := p.ports[name]
 	if prt == nil {
-		prt = &port{name: name, takeOver: want.TakeOver, service: want.ServiceTags, bindings: map[uint16]*binding{}, state: plane.PortState{Name: name}}
+		prt = &port{name: name, takeOver: want.TakeOver, service: want.ServiceTags, bindings: map[uint16]*binding{}, state: plane.PortChanged{Name: name}}
 		if prt.number = p.adopted.ports[name]; prt.number == 0 {
 			prt.number = p.number(&p.portSlots)
 		}
@@ -100,7 +100,7 @@ func (p *Plane) lookup(name string) device {
 
 // setDevice says which device the port is now; the zero device: none.
 func (p *Plane) setDevice(prt *port, d device) {
-	prt.state = plane.PortState{Name: prt.name, Exists: d.index != 0, Up: d.up}
+	prt.state = plane.PortChanged{Name: prt.name, Exists: d.index != 0, Up: d.up}
 	err := p.unfit(prt.name, prt.takeOver, d)
 	if err == nil && prt.number == 0 {
 		err = noRoom("no room for more than %d ports", p.portSlots.max-1)

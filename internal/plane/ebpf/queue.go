@@ -32,9 +32,9 @@ func newQueue() *queue {
 
 func (q *queue) add(e plane.Event) {
 	q.mu.Lock()
-	switch {
-	case e.Kind == plane.Lost:
-		q.lost += e.Count
+	switch lost, ok := e.(plane.Lost); {
+	case ok:
+		q.lost += lost.Count
 	case len(q.events) >= queueLength:
 		q.lost++
 	default:
@@ -60,7 +60,7 @@ func (q *queue) pump() {
 		q.mu.Lock()
 		events := q.events
 		if q.lost > 0 {
-			events = append(events, plane.Event{Kind: plane.Lost, Count: q.lost})
+			events = append(events, plane.Lost{Count: q.lost})
 		}
 		q.events, q.lost = nil, 0
 		q.mu.Unlock()

@@ -14,6 +14,15 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
+// ofReport says whether an event has the agent ask for a Report.
+func ofReport(e plane.Event) bool {
+	switch e.(type) {
+	case plane.ReportChanged, plane.PortChanged:
+		return true
+	}
+	return false
+}
+
 // told waits until the plane has told by itself that its report says something else, as often
 // as it takes until that is right.
 func (w *world) told(p *Plane, s *intent.State, right func(plane.Report) error) {
@@ -23,7 +32,7 @@ func (w *world) told(p *Plane, s *intent.State, right func(plane.Report) error) 
 	for {
 		select {
 		case e := <-p.Events():
-			if e.Kind != plane.ReportChanged && e.Kind != plane.PortChanged {
+			if !ofReport(e) {
 				continue
 			}
 			r, failed := p.Apply(w.t.Context(), s, &intent.Delta{})

@@ -125,7 +125,7 @@ func testRestart(t *testing.T, first string, then ...string) {
 	w.apply(p, basic(), nil)
 	w.send("h0", frame(bcast, macA, "here is A"))
 	w.send("h1", frame(bcast, macB, "here is B"))
-	w.seen(p, plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
+	w.seen(p, plane.Seen{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
 
 	out := w.flow("h0", macA, macR, "vx10")
 	in := w.flow("vx10", macR, macA, "h0")

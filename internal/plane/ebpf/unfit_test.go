@@ -100,7 +100,7 @@ func TestFailedRepairIsTold(t *testing.T) {
 	p.repair()
 	p.tBindings.m = bindings
 	p.mu.Unlock()
-	w.event(p, "something to repair", func(e plane.Event) bool { return e.Kind == plane.ReportChanged })
+	w.event(p, "something to repair", func(e plane.Event) bool { return e == plane.ReportChanged{} })
 	w.apply(p, basic(), &intent.Delta{})
 	w.audit(p)
 }

@@ -139,7 +139,7 @@ func TestPortTaken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.event(p, "tunnels fail", func(e plane.Event) bool { return e.Kind == plane.ReportChanged })
+			w.event(p, "tunnels fail", func(e plane.Event) bool { return e == plane.ReportChanged{} })
 			testenv.Eventually(t, 2*patience, func() error {
 				r, err := p.Apply(t.Context(), basic(), &intent.Delta{})
 				if err != nil || r.Tunnels == nil || !strings.Contains(r.Tunnels.Error(), c.says) {
@@ -151,7 +151,7 @@ func TestPortTaken(t *testing.T) {
 				t.Errorf("drift %+v, %v", drift, err)
 			}
 			c.leave()
-			w.event(p, "tunnels work", func(e plane.Event) bool { return e.Kind == plane.ReportChanged })
+			w.event(p, "tunnels work", func(e plane.Event) bool { return e == plane.ReportChanged{} })
 			testenv.Eventually(t, 2*patience, func() error {
 				r, err := p.Apply(t.Context(), basic(), &intent.Delta{})
 				if err == nil && r.Tunnels != nil {

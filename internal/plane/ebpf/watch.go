@@ -3,9 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 	"syscall"
 	"time"
 
@@ -134,18 +132,9 @@ func (p *Plane) deviceGone(index int) {
 func (p *Plane) tellOfReport(f func()) {
 	before := p.report()
 	f()
-	if after := p.report(); !sameReport(&before, &after) {
-		p.queue.add(plane.Event{Kind: plane.ReportChanged})
+	if after := p.report(); !after.Equal(&before) {
+		p.queue.add(plane.ReportChanged{})
 	}
-}
-
-// sameReport says whether the reports say the same. Of peers only which they are counts.
-func sameReport(a, b *plane.Report) bool {
-	text := func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
-	return maps.EqualFunc(a.Ports, b.Ports, text) && maps.EqualFunc(a.Bindings, b.Bindings, text) &&
-		maps.EqualFunc(a.Disturbed, b.Disturbed, text) && text(a.Tunnels, b.Tunnels) &&
-		maps.EqualFunc(a.Peers, b.Peers, func(error, error) bool { return true }) &&
-		text(a.MACs, b.MACs) && text(a.TunnelTables, b.TunnelTables) && slices.Equal(a.Problems, b.Problems)
 }
 
 // portChanged brings the port of that name, if there is one, to what its device is now.
@@ -159,7 +148,7 @@ func (p *Plane) portChanged(name string) {
 	p.keepPromiscuous(prt)
 	p.repair()
 	if prt.state != before || fit != (prt.err == nil) {
-		p.queue.add(plane.Event{Kind: plane.PortChanged, Port: prt.state})
+		p.queue.add(prt.state)
 	}
 }
 
@@ -185,7 +174,7 @@ func (p *Plane) repair() {
 	if err := p.install(); err != nil {
 		p.known = false
 		p.log.Error("adapting to a change of the network devices failed", "err", err)
-		p.queue.add(plane.Event{Kind: plane.ReportChanged})
+		p.queue.add(plane.ReportChanged{})
 	}
 }
 

@@ -34,7 +34,8 @@ func (w *world) event(p *Plane, what string, want func(plane.Event) bool) {
 
 func portEvent(name string, exists bool) func(plane.Event) bool {
 	return func(e plane.Event) bool {
-		return e.Kind == plane.PortChanged && e.Port.Name == name && e.Port.Exists == exists
+		port, ok := e.(plane.PortChanged)
+		return ok && port.Name == name && port.Exists == exists
 	}
 }
 
@@ -55,7 +56,7 @@ func TestRename(t *testing.T) {
 		w.running(w.vtep, to)
 	}
 	w.send("h1", frame(bcast, macB, "here is B"))
-	w.seen(p, plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
+	w.seen(p, plane.Seen{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
 	rename("p1", "p9")
 	w.event(p, "p1 is gone", portEvent("p1", false))
 	if r, err := p.Apply(t.Context(), basic(), &intent.Delta{}); err != nil || r.Ports["p1"] == nil ||
@@ -158,7 +159,7 @@ func TestTunnelIP(t *testing.T) {
 	w.send("h0", b)
 	w.expect("h1", b)
 	w.address(w.vtep, "u0", "192.0.2.5/24")
-	w.event(p, "the tunnel IP is there", func(e plane.Event) bool { return e.Kind == plane.ReportChanged })
+	w.event(p, "the tunnel IP is there", func(e plane.Event) bool { return e == plane.ReportChanged{} })
 	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || r.Tunnels != nil {
 		t.Errorf("report %+v, %v", r, err)
 	}
@@ -189,7 +190,7 @@ func TestPeerRoute(t *testing.T) {
 		dst := &net.IPNet{IP: net.IPv4(203, 0, 113, 0).To4(), Mask: net.CIDRMask(24, 32)}
 		return h.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Gw: peerIP.AsSlice()})
 	})
-	w.event(p, "the peer can be reached", func(e plane.Event) bool { return e.Kind == plane.ReportChanged })
+	w.event(p, "the peer can be reached", func(e plane.Event) bool { return e == plane.ReportChanged{} })
 	if r, err := p.Apply(t.Context(), s, &intent.Delta{}); err != nil || len(r.Peers) > 0 {
 		t.Errorf("report %+v, %v", r, err)
 	}

@@ -8,12 +8,12 @@ import (
 )
 
 // learns has the plane learn macA on p0.
-func (w *world) learns(p *Plane) plane.Sighting {
+func (w *world) learns(p *Plane) plane.Seen {
 	w.t.Helper()
 	b := frame(bcast, macA, "to be learned")
 	w.send("h0", b)
 	w.expect("h1", b)
-	s := plane.Sighting{Key: intent.MACKey{Switch: ls1, MAC: macA}, At: intent.BindingKey{Port: "p0"}}
+	s := plane.Seen{Key: intent.MACKey{Switch: ls1, MAC: macA}, At: intent.BindingKey{Port: "p0"}}
 	w.seen(p, s)
 	return s
 }

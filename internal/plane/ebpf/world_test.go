@@ -264,10 +264,11 @@ func (w *world) apply(p *Plane, s *intent.State, d *intent.Delta) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, err := range []error{r.Tunnels, r.MACs, r.TunnelTables} {
-		if err != nil {
-			w.t.Fatal(err)
-		}
+	if r.Tunnels != nil {
+		w.t.Fatal(r.Tunnels)
+	}
+	for _, err := range r.Full {
+		w.t.Fatal(err)
 	}
 	for k, err := range r.Ports {
 		w.t.Fatalf("port %v: %v", k, err)

@@ -16,7 +16,7 @@ func (f *Fabric) learn(key intent.MACKey, at intent.BindingKey) {
 		s.seen = now
 		if s.watched {
 			s.watched = false
-			f.emit(plane.Event{Kind: plane.Seen, Sighting: plane.Sighting{Key: key, At: at}})
+			f.emit(plane.Seen{Key: key, At: at})
 		}
 		return
 	}
@@ -25,7 +25,7 @@ func (f *Fabric) learn(key intent.MACKey, at intent.BindingKey) {
 		f.count(PortLimit)
 		return
 	}
-	f.emit(plane.Event{Kind: plane.Seen, Sighting: plane.Sighting{Key: key, At: at}})
+	f.emit(plane.Seen{Key: key, At: at})
 	if limit := f.installed.MACLimit; s == nil && limit > 0 && len(f.learned) >= int(limit) {
 		// The agent has been told; it decides who makes place.
 		f.count(TableLimit)
@@ -61,14 +61,14 @@ func (f *Fabric) emit(e plane.Event) {
 		return // the next plane begins with a sweep
 	}
 	if p.lost > 0 && len(p.events) < cap(p.events) {
-		p.events <- plane.Event{Kind: plane.Lost, Count: p.lost}
+		p.events <- plane.Lost{Count: p.lost}
 		p.lost = 0
 	}
 	switch cap(p.events) - len(p.events) {
 	default:
 		p.events <- e
 	case 1: // the last place is for the event that tells of the loss
-		p.events <- plane.Event{Kind: plane.Lost, Count: 1}
+		p.events <- plane.Lost{Count: 1}
 	case 0:
 		p.lost++
 	}

@@ -93,7 +93,7 @@ func (f *Fabric) AddDevice(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.devices[name] = true
-	f.emit(plane.Event{Kind: plane.PortChanged, Port: plane.PortState{Name: name, Exists: true, Up: true}})
+	f.emit(plane.PortChanged{Name: name, Exists: true, Up: true})
 }
 
 // RemoveDevice takes the device away, and what was learned on it.
@@ -106,7 +106,7 @@ func (f *Fabric) RemoveDevice(name string) {
 			f.unlearn(key)
 		}
 	}
-	f.emit(plane.Event{Kind: plane.PortChanged, Port: plane.PortState{Name: name}})
+	f.emit(plane.PortChanged{Name: name})
 }
 
 // Installed returns a copy of the forwarding that is installed.

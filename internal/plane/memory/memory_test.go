@@ -3,6 +3,7 @@ package memory_test
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -57,18 +58,19 @@ func TestLostEvents(t *testing.T) {
 	for range 10 {
 		f.AddDevice("p0")
 	}
-	var got []plane.EventKind
+	var got []plane.Event
 	for range 4 {
-		got = append(got, (<-p.Events()).Kind)
+		got = append(got, <-p.Events())
 	}
-	if got[3] != plane.Lost || got[2] != plane.PortChanged {
-		t.Errorf("events %v", got)
+	device := plane.PortChanged{Name: "p0", Exists: true, Up: true}
+	if want := []plane.Event{device, device, device, plane.Lost{Count: 1}}; !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
 	}
 	f.AddDevice("p0")
-	if e := <-p.Events(); e.Kind != plane.Lost || e.Count != 6 {
+	if e := <-p.Events(); e != (plane.Lost{Count: 6}) {
 		t.Errorf("event %+v, want the count of what was lost since", e)
 	}
-	if e := <-p.Events(); e.Kind != plane.PortChanged {
+	if e := <-p.Events(); e != device {
 		t.Errorf("event %+v", e)
 	}
 }

@@ -54,6 +54,9 @@ func (p *Plane) use() (unlock func(), err error) {
 	return p.fabric.mu.Unlock, nil
 }
 
+// Features implements plane.Plane.
+func (p *Plane) Features() plane.Features { return plane.Features{} }
+
 // Apply implements plane.Plane.
 func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (plane.Report, error) {
 	unlock, err := p.use()

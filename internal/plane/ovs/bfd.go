@@ -176,9 +176,9 @@ func with(marks map[string]string, key, value string) map[string]string {
 	return m
 }
 
-// bfdStatus is what sessions say, of those that run.
-func (e *engine) bfdStatus() map[netip.Addr]map[string]string {
-	all := map[netip.Addr]map[string]string{}
+// bfdStates are what sessions say, of those that run.
+func (e *engine) bfdStates() map[netip.Addr]plane.PeerState {
+	all := map[netip.Addr]plane.PeerState{}
 	if e.vs == nil {
 		return all
 	}
@@ -187,22 +187,27 @@ func (e *engine) bfdStatus() map[netip.Addr]map[string]string {
 		if i == nil || len(i.bfdStatus) == 0 {
 			continue
 		}
-		status := map[string]string{}
-		for _, key := range []string{"state", "forwarding", "diagnostic", "remote_state", "remote_diagnostic"} {
-			if text, ok := i.bfdStatus[key]; ok {
-				status[key] = text
-			}
+		all[peer] = plane.PeerState{
+			Forwarding: i.bfdStatus["forwarding"] == "true",
+			State:      i.bfdStatus["state"], Diagnostic: i.bfdStatus["diagnostic"],
+			RemoteState: i.bfdStatus["remote_state"], RemoteDiagnostic: i.bfdStatus["remote_diagnostic"],
 		}
-		all[peer] = status
 	}
 	return all
 }
 
-// tellBFD has the agent ask what sessions say, if they say something else.
+// tellBFD tells the agent of the sessions that say something else.
 func (e *engine) tellBFD() {
-	now := e.bfdStatus()
-	if !maps.EqualFunc(now, e.bfdTold, maps.Equal) {
-		e.bfdTold = now
-		e.emit(plane.Event{Kind: plane.ReportChanged})
+	was := e.bfdTold
+	e.bfdTold = e.bfdStates()
+	for peer, state := range e.bfdTold {
+		if state != was[peer] {
+			e.emit(plane.PeerChanged{Peer: peer, State: state})
+		}
+	}
+	for peer := range was {
+		if _, still := e.bfdTold[peer]; !still {
+			e.emit(plane.PeerChanged{Peer: peer})
+		}
 	}
 }

@@ -43,7 +43,7 @@ type engine struct {
 	linkUp     map[string]bool
 	counters   counters
 	stalled    time.Time // since when something is pending; zero: nothing is
-	bfdTold    map[netip.Addr]map[string]string
+	bfdTold    map[netip.Addr]plane.PeerState
 	pendingWhy string
 
 	routes       routes
@@ -253,7 +253,7 @@ func (e *engine) converge(ctx context.Context) {
 	e.waiters = nil
 	if !was.IsZero() && !waiting {
 		// What an Apply reported as failed is well now.
-		e.emit(plane.Event{Kind: plane.ReportChanged})
+		e.emit(plane.ReportChanged{})
 	}
 }
 
@@ -340,7 +340,7 @@ func (e *engine) editDatabase(ctx context.Context) (pending string) {
 func (e *engine) emit(ev plane.Event) {
 	if e.lost > 0 {
 		select {
-		case e.plane.events <- plane.Event{Kind: plane.Lost, Count: e.lost}:
+		case e.plane.events <- plane.Lost{Count: e.lost}:
 			e.lost = 0
 		default:
 		}

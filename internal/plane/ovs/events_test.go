@@ -280,17 +280,17 @@ func TestByHand(t *testing.T) {
 	if strings.TrimSpace(w.Vsctl(t, "br-get-external-id", bridge, "logical_switch_name")) != "red" {
 		bridge = "br0_vtep_ls2"
 	}
-	wait := func(kind plane.EventKind, key intent.MACKey) {
+	wait := func(want plane.Event) {
 		t.Helper()
 		timeout := time.After(longest)
 		for {
 			select {
 			case e := <-p.Events():
-				if e.Kind == kind && e.Sighting.Key == key {
+				if e == want {
 					return
 				}
 			case <-timeout:
-				t.Fatalf("no event %d of %v", kind, key)
+				t.Fatalf("no event %+v", want)
 			}
 		}
 	}
@@ -298,7 +298,7 @@ func TestByHand(t *testing.T) {
 	out := strings.TrimSpace(w.Vsctl(t, "get", "Interface", "0000-p0-l", "ofport"))
 	flow := "cookie=0x5000,table=1,priority=1000,dl_dst=" + key.MAC.String()
 	w.Ofctl(t, "add-flow", bridge, flow+" actions=output:"+out)
-	wait(plane.Seen, key)
+	wait(plane.Seen{Key: key, At: at("p0", 0)})
 	if err := knows(p, key, at("p0", 0)); err != nil {
 		t.Error(err)
 	}
@@ -306,7 +306,7 @@ func TestByHand(t *testing.T) {
 		t.Errorf("the flow is gone:\n%s", flows)
 	}
 	w.Ofctl(t, "del-flows", bridge, "table=1,dl_dst="+key.MAC.String())
-	wait(plane.Gone, key)
+	wait(plane.Gone{Key: key, At: at("p0", 0)})
 
 	w.Ofctl(t, "add-flow", "br0", "cookie=0x99,table=0,priority=5,in_port=77 actions=drop") // somebody else's
 	for _, b := range []string{"br0", bridge} {

@@ -106,7 +106,7 @@ func (e *engine) learn(b *bridge, p *openflow.PacketIn) {
 		l.local(s, mac, st)
 		b.put(s)
 	}
-	e.emit(plane.Event{Kind: plane.Seen, Sighting: plane.Sighting{Key: key, At: at}})
+	e.emit(plane.Seen{Key: key, At: at})
 }
 
 // room says whether one more MAC may be learned at a binding; st is what is known of it now.
@@ -288,7 +288,7 @@ func (e *engine) adoptFlows(b *bridge) {
 		in, ours := known[mac]
 		e.stations.set(key, &station{at: at, seen: time.Now(), static: !ours || in != out, tagged: tagged[mac]})
 		if !ours {
-			e.emit(plane.Event{Kind: plane.Seen, Sighting: plane.Sighting{Key: key, At: at}})
+			e.emit(plane.Seen{Key: key, At: at})
 		}
 	}
 }
@@ -328,7 +328,7 @@ func (e *engine) flowChanged(b *bridge, u *openflow.FlowUpdate) {
 			key := intent.MACKey{Switch: b.ls, MAC: mac}
 			if st := e.stations.get(key); st != nil {
 				e.unlearn(key)
-				e.emit(plane.Event{Kind: plane.Gone, Sighting: plane.Sighting{Key: key, At: st.at}})
+				e.emit(plane.Gone{Key: key, At: st.at})
 			}
 		}
 	}
@@ -356,7 +356,7 @@ func (e *engine) madeByHand(b *bridge, k flowKey, f *flow) bool {
 	e.unlearn(key)
 	delete(b.touched, k)
 	e.stations.set(key, &station{at: at, seen: time.Now(), static: true})
-	e.emit(plane.Event{Kind: plane.Seen, Sighting: plane.Sighting{Key: key, At: at}})
+	e.emit(plane.Seen{Key: key, At: at})
 	return true
 }
 

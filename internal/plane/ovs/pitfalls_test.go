@@ -51,7 +51,7 @@ func told(t *testing.T, p *Plane) {
 	testenv.Eventually(t, longest, func() error {
 		select {
 		case ev := <-p.Events():
-			if ev.Kind == plane.ReportChanged {
+			if (ev == plane.ReportChanged{}) {
 				return nil
 			}
 			return fmt.Errorf("event %v", ev)

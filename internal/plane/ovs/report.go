@@ -71,12 +71,12 @@ func (e *engine) report() plane.Report {
 	}
 	e.problemsTold = e.problems()
 	r.Problems = slices.Clone(e.problemsTold)
-	r.BFD = e.bfdStatus()
+	r.BFD = e.bfdStates()
 	for _, b := range e.bridges {
 		for _, err := range b.refused {
 			var refused *openflow.Error
 			if errors.As(err, &refused) && refused.Kind == openflow.FlowModFailed && refused.Code == openflow.FlowModTableFull {
-				r.MACs = fmt.Errorf("a flow table of bridge %s is full", b.name)
+				put(&r.Full, plane.RemoteMACs, fmt.Errorf("a flow table of bridge %s is full", b.name))
 			}
 		}
 	}
@@ -191,14 +191,14 @@ func (e *engine) managedPorts() (ports []string, ok bool) {
 
 // tellPorts tells the agent which ports have come, gone, or changed.
 func (e *engine) tellPorts(before *vswitch) {
-	state := func(v *vswitch) map[string]plane.PortState {
-		m := map[string]plane.PortState{}
+	state := func(v *vswitch) map[string]plane.PortChanged {
+		m := map[string]plane.PortChanged{}
 		if v == nil || v.bridges[e.names.ps] == nil {
 			return m
 		}
 		for name, p := range v.bridges[e.names.ps].ports {
 			if i := p.single(); !p.local() && (i == nil || !isOuter(i)) {
-				m[name] = plane.PortState{Name: name, Exists: p.number() != 0, Up: i == nil || i.linkState != "down"}
+				m[name] = plane.PortChanged{Name: name, Exists: p.number() != 0, Up: i == nil || i.linkState != "down"}
 			}
 		}
 		return m
@@ -206,12 +206,12 @@ func (e *engine) tellPorts(before *vswitch) {
 	was, is := state(before), state(e.vs)
 	for name, p := range is {
 		if old, ok := was[name]; !ok || old != p {
-			e.emit(plane.Event{Kind: plane.PortChanged, Port: p})
+			e.emit(p)
 		}
 	}
 	for name := range was {
 		if _, still := is[name]; !still {
-			e.emit(plane.Event{Kind: plane.PortChanged, Port: plane.PortState{Name: name}})
+			e.emit(plane.PortChanged{Name: name})
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (e *engine) tookRoutes(tunnel error, peers map[netip.Addr]error) {
 		r.due = time.Now().Add(routesAgain)
 	}
 	if changed {
-		e.emit(plane.Event{Kind: plane.ReportChanged})
+		e.emit(plane.ReportChanged{})
 	}
 }
 

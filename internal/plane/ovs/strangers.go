@@ -31,7 +31,7 @@ func (e *engine) tellProblems() {
 	now := e.problems()
 	if !slices.Equal(now, e.problemsTold) {
 		e.problemsTold = now
-		e.emit(plane.Event{Kind: plane.ReportChanged})
+		e.emit(plane.ReportChanged{})
 	}
 }
 

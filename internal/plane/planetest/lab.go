@@ -217,6 +217,6 @@ func (l *lab) event(what string, want func(plane.Event) bool) {
 func (l *lab) seen(key intent.MACKey, at intent.BindingKey) {
 	l.Helper()
 	l.event(fmt.Sprintf("seen %v at %v", key, at), func(e plane.Event) bool {
-		return e.Kind == plane.Seen && e.Sighting.Key == key && e.Sighting.At == at
+		return e == plane.Seen{Key: key, At: at}
 	})
 }

@@ -169,7 +169,8 @@ func missingDevice(l *lab) {
 	l.apply(usual)
 	l.harness.RemoveDevice(l, "p1")
 	l.event("p1 is gone", func(e plane.Event) bool {
-		return e.Kind == plane.PortChanged && e.Port.Name == "p1" && !e.Port.Exists
+		port, ok := e.(plane.PortChanged)
+		return ok && port.Name == "p1" && !port.Exists
 	})
 	r := l.apply(func(s *intent.State) { bind(s, "p1", 5, red) })
 	if r.Ports["p1"] == nil || r.Bindings[at("p1", 0)] == nil || r.Bindings[at("p1", 5)] == nil {
@@ -183,7 +184,8 @@ func missingDevice(l *lab) {
 
 	l.harness.AddDevice(l, "p1")
 	l.event("p1 is back", func(e plane.Event) bool {
-		return e.Kind == plane.PortChanged && e.Port.Name == "p1" && e.Port.Exists
+		port, ok := e.(plane.PortChanged)
+		return ok && port.Name == "p1" && port.Exists
 	})
 	if r := l.apply(func(*intent.State) {}); r.Ports["p1"] != nil || r.Bindings[at("p1", 0)] != nil {
 		l.Errorf("report %+v: p1 is back", r)
@@ -246,10 +248,11 @@ func (l *lab) untold(key intent.MACKey) {
 	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
 	next := intent.MACKey{Switch: red, MAC: station(60)}
 	l.event(fmt.Sprintf("seen %v", next), func(e plane.Event) bool {
-		if e.Kind == plane.Seen && e.Sighting.Key == key {
+		seen, ok := e.(plane.Seen)
+		if ok && seen.Key == key {
 			l.Errorf("told of %v, which nobody has asked for", key)
 		}
-		return e.Kind == plane.Seen && e.Sighting.Key == next
+		return ok && seen.Key == next
 	})
 	if err := l.plane.Forget(context.Background(), []intent.MACKey{next}); err != nil {
 		l.Fatalf("forget: %v", err)

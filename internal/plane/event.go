@@ -1,0 +1,55 @@
+package plane
+
+import (
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Event is one thing that the dataplane saw, a value of one of the types below. A plane that
+// sees more than these gets a type of its own here, with what the agent owes it.
+type Event interface{ event() }
+
+// Seen tells that a MAC is new on a binding, or has moved to it, or was not learned for want of
+// room, or is one that was watched. The agent decides whose it is; what it does not want is
+// taken back with Forget.
+type Seen struct {
+	Key intent.MACKey
+	At  intent.BindingKey
+}
+
+// Gone tells that somebody has taken a learned MAC, which was At, out of the dataplane by hand.
+type Gone struct {
+	Key intent.MACKey
+	At  intent.BindingKey
+}
+
+// PortChanged tells that the device of a port has appeared or vanished, or that its link or its
+// fitness has changed. The next Report says what that means for the port.
+type PortChanged struct {
+	Name   string
+	Exists bool
+	Up     bool
+}
+
+// PeerChanged tells that a session of BFD says something else of a peer. It says no more than
+// the next Report.BFD will, but at once. The zero State: no session runs any more.
+type PeerChanged struct {
+	Peer  netip.Addr
+	State PeerState
+}
+
+// Lost tells that Count events were dropped, of whatever type: nothing that events say is known
+// any more but by Sweep and a Report.
+type Lost struct{ Count uint64 }
+
+// ReportChanged tells that something changed that only a Report tells of; Apply with an empty
+// delta returns one.
+type ReportChanged struct{}
+
+func (Seen) event()          {}
+func (Gone) event()          {}
+func (PortChanged) event()   {}
+func (PeerChanged) event()   {}
+func (Lost) event()          {}
+func (ReportChanged) event() {}

@@ -1,0 +1,64 @@
+package plane
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// Report is what is really installed after an Apply, valid even with an error. It lists all
+// failures standing now, not only those of this call, by the kind of what has failed, since each
+// kind has a fault column of its own. What a plane may come to fail at (a router, an ACL) gets a
+// field here, keyed as its table of the State is, and its fault in package vtep.
+type Report struct {
+	Ports    map[string]error            // ports that could not be attached, and why
+	Bindings map[intent.BindingKey]error // bindings that are not in force, and why
+	// Disturbed are ports that work, but whose programs somebody has detached, replaced or
+	// overtaken a short while ago, or does still.
+	Disturbed map[string]error
+
+	Tunnels error                // why no tunnel works at all (tunnel IP not local, ...)
+	Peers   map[netip.Addr]error // peers that can't be reached by a tunnel, and why
+	Full    map[Table]error      // tables that have not all that they should, for want of room
+
+	// BFD is what sessions say of peers. One that has just begun may be missing.
+	BFD map[netip.Addr]PeerState
+
+	// Problems are those beside the errors above: what works, but hardly as it was meant. The
+	// errors are told as problems, too; one that is a *problem.Error brings its kind and remedy.
+	Problems []problem.Problem
+}
+
+// Table is a kind of table of a dataplane that may be full.
+type Table uint8
+
+const (
+	LearnedMACs Table = iota + 1 // of MACs behind ports
+	RemoteMACs                   // of MACs behind tunnels
+	Peers                        // of other VTEPs
+	Tunnels                      // of the tunnels whose frames are accepted
+	FloodSets                    // of the tunnels that get copies
+)
+
+// PeerState is what a session of BFD says of a peer, in the words of a Tunnel's bfd_status; "":
+// nothing. The zero PeerState: no session runs.
+type PeerState struct {
+	Forwarding                    bool
+	State, Diagnostic             string
+	RemoteState, RemoteDiagnostic string
+}
+
+// Equal says whether r and o say the same, in the same words. Of peers that can't be reached
+// only which they are counts.
+func (r *Report) Equal(o *Report) bool {
+	return maps.EqualFunc(r.Ports, o.Ports, sameText) && maps.EqualFunc(r.Bindings, o.Bindings, sameText) &&
+		maps.EqualFunc(r.Disturbed, o.Disturbed, sameText) && sameText(r.Tunnels, o.Tunnels) &&
+		maps.EqualFunc(r.Peers, o.Peers, func(error, error) bool { return true }) &&
+		maps.EqualFunc(r.Full, o.Full, sameText) && maps.Equal(r.BFD, o.BFD) && slices.Equal(r.Problems, o.Problems)
+}
+
+func sameText(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }

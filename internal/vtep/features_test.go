@@ -1,0 +1,45 @@
+package vtep
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// What the dataplane can't do is a fault of the row that asks for it, and nothing else is.
+func TestFeatures(t *testing.T) {
+	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}} {
+		b, c := newBook(), NewCompiler("br0", features)
+		b.edit(t, `
+			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T
+			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0
+			Logical_Switch LS0 name=ls0 tunnel_key=5000
+			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24:LS0
+			Physical_Locator L1 dst_ip=192.0.2.1
+			Physical_Locator L2 dst_ip=192.0.2.2
+			Tunnel T local=L1 remote=L2 bfd_params=enable:true`)
+		c.Update(b.rows.View(), nil)
+		if got := len(c.State().BFD) > 0; got != features.BFD {
+			t.Errorf("%+v: the State has sessions: %v", features, got)
+		}
+		if got := !slices.Contains(c.Faults(), hwvtep.FaultLRSupport); got != features.Routers {
+			t.Errorf("%+v: faults %v", features, c.Faults())
+		}
+		for p := range c.Ports() {
+			if got := !slices.Contains(p.Faults, hwvtep.FaultInvalidACLBinding); got != features.ACLs {
+				t.Errorf("%+v: faults of the port %v", features, p.Faults)
+			}
+		}
+	}
+}
+
+// Whatever table a plane may say is full has its fault.
+func TestFullFaults(t *testing.T) {
+	for table := plane.LearnedMACs; table <= plane.FloodSets; table++ {
+		if fullFaults[table] == "" {
+			t.Errorf("no fault for table %d", table)
+		}
+	}
+}
