@@ -25,8 +25,11 @@ func (w *world) frozen(want bool) {
 	testenv.Eventually(w.t, patience, func() error {
 		line := ""
 		for l := range strings.Lines(w.appctl("vtep/problems")) {
-			if strings.HasPrefix(l, "frozen: ") {
+			switch {
+			case strings.HasPrefix(l, "frozen: "):
 				line = l
+			case want:
+				return fmt.Errorf("besides that it is frozen: %q", l)
 			}
 		}
 		if want != (line != "") || want && !(strings.Contains(line, w.name) && strings.Contains(line, "vtep/accept-database")) {

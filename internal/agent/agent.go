@@ -86,8 +86,9 @@ type Agent struct {
 	owner    bool // the switch is this process's to run
 	lockSeen bool // the server has said once whether the lock is held
 
-	known     bool // the plane has the compiler's State
-	frozen    bool // forwarding is left as an earlier process had it
+	known     bool                    // the plane has the compiler's State
+	frozen    bool                    // forwarding is left as an earlier process had it
+	keptBack  map[problem.Problem]int // of rows, while it is: 1 came, -1 went
 	apply     retry
 	aging     time.Duration
 	macLimit  uint32

@@ -208,8 +208,8 @@ func TestServerLosesDatabase(t *testing.T) {
 		frozen := func(want bool) {
 			t.Helper()
 			testenv.Eventually(r, deadline, func() error {
-				if text := problems.Text(); strings.Contains(text, "frozen: ") != want {
-					return fmt.Errorf("the problems are\n%s", text)
+				if text := problems.Text(); strings.Contains(text, "frozen: ") != want || strings.Contains(text, "no_switch: ") {
+					return fmt.Errorf("the problems are\n%s", text) // the second follows from the first
 				}
 				return nil
 			})
@@ -251,6 +251,9 @@ func TestServerLosesDatabase(t *testing.T) {
 		r.ctl("add-ps", "br0", "--", "add-port", "br0", "p0", "--", "add-ls", "ls0", "--", "bind-ls", "br0", "p0", "0", "ls0")
 		frozen(false)
 		v.forwards("p0", frame(0xff, 1))
+		if text := problems.Text(); !strings.HasPrefix(text, "no_vni: Logical_Switch ls0: ") || strings.Count(text, "\n") != 1 {
+			t.Errorf("what is wrong with the rows that are followed now:\n%s", text)
+		}
 	})
 }
 

@@ -13,9 +13,9 @@ import (
 
 // An earlier process has left forwarding in place, and the database does not say it any more:
 // its file was lost and made anew, was cut because it was damaged, is older than forwarding (a
-// backup, say), or is another one. To follow it would cut off hosts that nobody wanted to cut off. So forwarding stays as it is, frozen,
-// until the operator accepts the database or somebody writes what changes forwarding: an NVC
-// that has found the new database fills it.
+// backup, say), or is another one. To follow it would cut off hosts that nobody wanted to cut
+// off. So forwarding stays as it is, frozen, until the operator accepts the database or somebody
+// writes what changes forwarding: an NVC that has found the new database fills it.
 
 // freeze decides, before the first Apply, whether forwarding is left as it is.
 func (a *Agent) freeze(ctx context.Context) bool {
@@ -128,6 +128,7 @@ func (a *Agent) AcceptDatabase(ctx context.Context) (string, error) {
 		}
 		a.thaw("the operator has accepted it")
 		a.applyState(loop, nil)
+		a.tellProblems()
 		return "", nil
 	})
 }

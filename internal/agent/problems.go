@@ -10,10 +10,37 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// tellProblems tells what has changed of what is wrong with rows.
+// tellProblems tells what has changed of what is wrong with rows. While forwarding does not
+// follow them that is kept back: what they lack has no effect, and would hide the one cause.
 func (a *Agent) tellProblems() {
-	if gone, came := a.compiler.TakeProblems(); len(gone)+len(came) > 0 {
+	gone, came := a.compiler.TakeProblems()
+	if a.frozen {
+		a.keepBack(gone, -1)
+		a.keepBack(came, 1)
+		return
+	}
+	for p, n := range a.keptBack {
+		for ; n > 0; n-- {
+			came = append(came, p)
+		}
+		for ; n < 0; n++ {
+			gone = append(gone, p)
+		}
+	}
+	a.keptBack = nil
+	if len(gone)+len(came) > 0 {
 		a.opts.Problems.Change(gone, came)
+	}
+}
+
+func (a *Agent) keepBack(list []problem.Problem, n int) {
+	for _, p := range list {
+		if a.keptBack == nil {
+			a.keptBack = map[problem.Problem]int{}
+		}
+		if a.keptBack[p] += n; a.keptBack[p] == 0 {
+			delete(a.keptBack, p)
+		}
 	}
 }
 

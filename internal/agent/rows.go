@@ -37,7 +37,6 @@ func (a *Agent) take(ctx context.Context) {
 	}
 	a.reporter.Update(changes)
 	if a.ready {
-		a.tellProblems()
 		if id, is := a.compiler.Present(); is && (!was || id != before) {
 			a.log.Info("found the switch", "name", a.opts.Name, "row", id)
 		}
@@ -45,6 +44,7 @@ func (a *Agent) take(ctx context.Context) {
 		if !delta.Reset || !a.freezeAgain(ctx, old) {
 			a.applyState(ctx, d)
 		}
+		a.tellProblems()
 		a.flushForget(ctx)
 	}
 	a.opts.Trim.Note(bytesPerRow * delta.Len())
@@ -61,9 +61,10 @@ func (a *Agent) begin(ctx context.Context) {
 		a.log.Info("found the switch", "name", a.opts.Name, "row", id)
 	}
 	a.inherit(ctx)
-	a.tellProblems()
 	a.configure(&intent.Delta{Ports: a.portsAsNew()})
-	if a.freeze(ctx) {
+	frozen := a.freeze(ctx)
+	a.tellProblems()
+	if frozen {
 		return
 	}
 	a.applyState(ctx, nil)
