@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 )
 
 // appctl is the "appctl" personality: it gives a running daemon a command, as ovs-appctl does.
@@ -25,9 +26,9 @@ type appctl struct {
 
 func runAppctl(args []string) int {
 	a := appctl{target: "vtep", rundir: daemon.VTEPDirs().Run, timeout: 10 * time.Second}
-	words, err := daemon.ParseLeading(args, a.options())
+	words, err := getopt.ParseLeading(args, a.options())
 	switch {
-	case errors.Is(err, daemon.ErrHelp):
+	case errors.Is(err, getopt.ErrHelp):
 		a.usage(os.Stdout)
 		return 0
 	case err == nil && len(words) == 0:
@@ -43,12 +44,12 @@ func runAppctl(args []string) int {
 	return 0
 }
 
-func (a *appctl) options() []daemon.Option {
-	return []daemon.Option{
-		{Long: "target", Short: 't', Arg: daemon.RequiredArg, ArgName: "TARGET", Help: "a control socket, or the name of a daemon (default vtep)",
+func (a *appctl) options() []getopt.Option {
+	return []getopt.Option{
+		{Long: "target", Short: 't', Arg: getopt.RequiredArg, ArgName: "TARGET", Help: "a control socket, or the name of a daemon (default vtep)",
 			Set: func(arg string) error { a.target = arg; return nil }},
-		daemon.String("rundir", "DIR", "daemons are looked for here (default "+a.rundir+")", &a.rundir),
-		{Long: "timeout", Short: 'T', Arg: daemon.RequiredArg, ArgName: "SECS", Help: "wait at most this long for an answer (default 10)",
+		getopt.String("rundir", "DIR", "daemons are looked for here (default "+a.rundir+")", &a.rundir),
+		{Long: "timeout", Short: 'T', Arg: getopt.RequiredArg, ArgName: "SECS", Help: "wait at most this long for an answer (default 10)",
 			Set: func(arg string) error {
 				n, err := strconv.Atoi(arg)
 				if err != nil || n < 1 {
@@ -57,13 +58,13 @@ func (a *appctl) options() []daemon.Option {
 				a.timeout = time.Duration(n) * time.Second
 				return nil
 			}},
-		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
+		{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
 	}
 }
 
 func (a *appctl) usage(w io.Writer) {
 	fmt.Fprint(w, "give a running daemon a command, and print its answer\nusage: vtep appctl [OPTION]... COMMAND [ARG]...\n\n")
-	daemon.PrintOptions(w, a.options())
+	getopt.Print(w, a.options())
 }
 
 func (a *appctl) call(command string, args []string) error {

@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/plane/ebpf"
 )
 
@@ -19,9 +19,9 @@ type cleanup struct {
 
 func runCleanup(args []string) int {
 	var c cleanup
-	names, err := daemon.Parse(args, c.options())
+	names, err := getopt.Parse(args, c.options())
 	switch {
-	case errors.Is(err, daemon.ErrHelp):
+	case errors.Is(err, getopt.ErrHelp):
 		c.usage(os.Stdout)
 		return 0
 	case err == nil && len(names) != 1:
@@ -37,17 +37,17 @@ func runCleanup(args []string) int {
 	return 0
 }
 
-func (c *cleanup) options() []daemon.Option {
-	return []daemon.Option{
-		daemon.String("pin-dir", "DIR", "where its maps are pinned (default /sys/fs/bpf/vtep/...)", &c.pinDir),
-		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
+func (c *cleanup) options() []getopt.Option {
+	return []getopt.Option{
+		getopt.String("pin-dir", "DIR", "where its maps are pinned (default /sys/fs/bpf/vtep/...)", &c.pinDir),
+		{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
 	}
 }
 
 func (c *cleanup) usage(w io.Writer) {
 	fmt.Fprint(w, "take down the forwarding that a VTEP has left, whose process does not run\nusage: vtep cleanup [OPTION]... PS-NAME\n"+
 		"Its database stays. A VTEP that runs is ended by \"vtep appctl exit --cleanup\".\n\n")
-	daemon.PrintOptions(w, c.options())
+	getopt.Print(w, c.options())
 }
 
 func (c *cleanup) run(name string) error {

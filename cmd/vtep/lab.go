@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/lab/demo"
 )
@@ -41,7 +41,7 @@ type labCommand struct {
 func runLab(args []string) int {
 	status, err := labMain(args)
 	switch {
-	case errors.Is(err, daemon.ErrHelp):
+	case errors.Is(err, getopt.ErrHelp):
 		fmt.Print(labUsage)
 		return 0
 	case err != nil:
@@ -53,15 +53,15 @@ func runLab(args []string) int {
 
 func labMain(args []string) (int, error) {
 	var c labCommand
-	options := []daemon.Option{
-		daemon.String("name", "NAME", "", &c.name),
-		daemon.Flag("bare", "", &c.bare),
-		daemon.Flag("keep", "", &c.keep),
-		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
+	options := []getopt.Option{
+		getopt.String("name", "NAME", "", &c.name),
+		getopt.Flag("bare", "", &c.bare),
+		getopt.Flag("keep", "", &c.keep),
+		{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
 	}
 	// Options stand before or after the command, but those after the node of "exec" are
 	// not ours.
-	rest, err := daemon.ParseLeading(args, options)
+	rest, err := getopt.ParseLeading(args, options)
 	if err != nil {
 		return 1, err
 	}
@@ -69,12 +69,12 @@ func labMain(args []string) (int, error) {
 		return 1, fmt.Errorf("a command is needed; \"vtep lab --help\" lists them")
 	}
 	verb := rest[0]
-	if c.args, err = daemon.ParseLeading(rest[1:], options); err != nil {
+	if c.args, err = getopt.ParseLeading(rest[1:], options); err != nil {
 		return 1, err
 	}
 	run, ok := map[string]func(*labCommand) (int, error){
 		"up": labUp, "status": labStatus, "exec": labExec, "ping": labPing, "down": labDown, "demo": labDemo,
-		"help": func(*labCommand) (int, error) { return 0, daemon.ErrHelp },
+		"help": func(*labCommand) (int, error) { return 0, getopt.ErrHelp },
 	}[verb]
 	if !ok {
 		return 1, fmt.Errorf("unknown command %q; \"vtep lab --help\" lists them", verb)

@@ -5,31 +5,32 @@ import (
 	"strings"
 
 	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
 
 // The options that "vtep run" and "vtep ovsdb-server" share, because both serve a database.
 
-func tlsOptions(files *stream.TLSFiles) []daemon.Option {
-	return []daemon.Option{
-		{Long: "private-key", Short: 'p', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "private key for TLS",
+func tlsOptions(files *stream.TLSFiles) []getopt.Option {
+	return []getopt.Option{
+		{Long: "private-key", Short: 'p', Arg: getopt.RequiredArg, ArgName: "FILE", Help: "private key for TLS",
 			Set: func(arg string) error { files.PrivateKey = arg; return nil }},
-		{Long: "certificate", Short: 'c', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate for TLS",
+		{Long: "certificate", Short: 'c', Arg: getopt.RequiredArg, ArgName: "FILE", Help: "certificate for TLS",
 			Set: func(arg string) error { files.Certificate = arg; return nil }},
-		{Long: "ca-cert", Short: 'C', Arg: daemon.RequiredArg, ArgName: "FILE", Help: "certificate of the authority of peers",
+		{Long: "ca-cert", Short: 'C', Arg: getopt.RequiredArg, ArgName: "FILE", Help: "certificate of the authority of peers",
 			Set: func(arg string) error { files.CACert = arg; return nil }},
-		{Long: "bootstrap-ca-cert", Arg: daemon.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
+		{Long: "bootstrap-ca-cert", Arg: getopt.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
 			Set: func(arg string) error { files.CACert, files.Bootstrap = arg, true; return nil }},
-		daemon.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &files.PeerCACert),
+		getopt.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &files.PeerCACert),
 	}
 }
 
-func durabilityOption(p *server.Durability) daemon.Option {
+func durabilityOption(p *server.Durability) getopt.Option {
 	policies := map[string]server.Durability{
 		"always": server.DurableAlways, "client": server.DurableClient, "off": server.DurableOff,
 	}
-	return daemon.Option{Long: "durability", Arg: daemon.RequiredArg, ArgName: "POLICY",
+	return getopt.Option{Long: "durability", Arg: getopt.RequiredArg, ArgName: "POLICY",
 		Help: "always (default), client or off: when a transaction waits for the disk",
 		Set: func(arg string) error {
 			policy, ok := policies[arg]
@@ -41,8 +42,8 @@ func durabilityOption(p *server.Durability) daemon.Option {
 		}}
 }
 
-func readOnlyRemoteOption(p *[]string) daemon.Option {
-	return daemon.Strings("read-only-remote", "REMOTE", "like --remote, for peers that can change nothing (repeatable)", p)
+func readOnlyRemoteOption(p *[]string) getopt.Option {
+	return getopt.Strings("read-only-remote", "REMOTE", "like --remote, for peers that can change nothing (repeatable)", p)
 }
 
 // checkRemotes refuses remotes that can never be served, and has the daemon keep the descriptors
@@ -72,9 +73,9 @@ func checkRemotes(d *daemon.Daemon, names []string) error {
 func versionOf(program string) string { return program + " (vtep) " + version }
 
 // commonOptions are those of every program that is a daemon.
-func commonOptions() []daemon.Option {
-	return []daemon.Option{
-		{Long: "help", Short: 'h', Set: func(string) error { return daemon.ErrHelp }},
-		{Long: "version", Short: 'V', Set: func(string) error { return daemon.ErrVersion }},
+func commonOptions() []getopt.Option {
+	return []getopt.Option{
+		{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
+		{Long: "version", Short: 'V', Set: func(string) error { return getopt.ErrVersion }},
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/ovsdbclient"
-	"github.com/vtep/vtep/internal/vtepctl"
 )
 
 // runOVSDBClient is ovsdb-client.
@@ -22,7 +21,7 @@ func runOVSDBClient(args []string) int {
 		Daemon:  d,
 		Alarm: func() {
 			d.Logger("fatal_signal").Warn("terminating with signal 14 (Alarm clock)")
-			vtepctl.DieOfAlarm()
+			daemon.DieOfAlarm()
 		},
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/storage"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
@@ -42,12 +43,12 @@ func runOVSDBServer(args []string) int {
 	o := &ovsdbServer{d: daemon.New("ovsdb-server", versionOf("ovsdb-server"), daemon.OVSDirs())}
 	o.log = o.d.Logger("ovsdb_server")
 	own := o.options()
-	paths, err := daemon.Parse(args, append(own, o.d.Options()...))
+	paths, err := getopt.Parse(args, append(own, o.d.Options()...))
 	switch {
-	case errors.Is(err, daemon.ErrHelp):
+	case errors.Is(err, getopt.ErrHelp):
 		o.usage(os.Stdout)
 		return 0
-	case errors.Is(err, daemon.ErrVersion):
+	case errors.Is(err, getopt.ErrVersion):
 		fmt.Println(o.d.Version)
 		return 0
 	case err == nil:
@@ -75,38 +76,38 @@ func runOVSDBServer(args []string) int {
 	return o.serve()
 }
 
-func (o *ovsdbServer) options() []daemon.Option {
-	return slices.Concat([]daemon.Option{
-		daemon.Strings("remote", "REMOTE", "listen on or connect to REMOTE, or what db:DB,TABLE,COLUMN lists", &o.remotes),
-		daemon.String("run", "COMMAND", "run COMMAND, then exit with its status", &o.run),
-		daemon.String("config-file", "FILE", "serve the remotes and databases that FILE lists, in JSON", &o.configFile),
-		daemon.Flag("no-dbs", "serve no database until add-db; otherwise the default is conf.db", &o.noDBs),
+func (o *ovsdbServer) options() []getopt.Option {
+	return slices.Concat([]getopt.Option{
+		getopt.Strings("remote", "REMOTE", "listen on or connect to REMOTE, or what db:DB,TABLE,COLUMN lists", &o.remotes),
+		getopt.String("run", "COMMAND", "run COMMAND, then exit with its status", &o.run),
+		getopt.String("config-file", "FILE", "serve the remotes and databases that FILE lists, in JSON", &o.configFile),
+		getopt.Flag("no-dbs", "serve no database until add-db; otherwise the default is conf.db", &o.noDBs),
 		durabilityOption(&o.durability),
-		daemon.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
-		daemon.Flag("read-only", "refuse all changes", &o.readOnly),
+		getopt.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
+		getopt.Flag("read-only", "refuse all changes", &o.readOnly),
 		readOnlyRemoteOption(&o.readOnlyRemotes),
-		daemon.Flag("protect", "peers on the network write only what is a controller's in the database of a VTEP", &o.protect),
-	}, tlsOptions(&o.files), []daemon.Option{
-		daemon.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
-		daemon.String("ssl-ciphers", "LIST", "cipher suites of TLS 1.2, as OpenSSL writes them; default the safe ones", &o.files.Ciphers),
-		daemon.String("ssl-ciphersuites", "LIST", "cipher suites of TLS 1.3 that a connection may come out with; default all", &o.files.Suites),
-		daemon.String("ssl-server-name", "NAME", "tell servers this name of theirs, not that of the target", &o.files.ServerName),
+		getopt.Flag("protect", "peers on the network write only what is a controller's in the database of a VTEP", &o.protect),
+	}, tlsOptions(&o.files), []getopt.Option{
+		getopt.String("ssl-protocols", "LIST", "TLS versions, as in TLSv1.2,TLSv1.3 or TLSv1.3+; default TLSv1.2+", &o.files.Protocols),
+		getopt.String("ssl-ciphers", "LIST", "cipher suites of TLS 1.2, as OpenSSL writes them; default the safe ones", &o.files.Ciphers),
+		getopt.String("ssl-ciphersuites", "LIST", "cipher suites of TLS 1.3 that a connection may come out with; default all", &o.files.Suites),
+		getopt.String("ssl-server-name", "NAME", "tell servers this name of theirs, not that of the target", &o.files.ServerName),
 	}, refusedOptions(), commonOptions())
 }
 
 // refusedOptions are options of the C server that ask for what there is not here.
-func refusedOptions() []daemon.Option {
+func refusedOptions() []getopt.Option {
 	const replication = "there is no replication here; serve the database in one place"
-	refuse := func(name string, arg daemon.ArgMode, why string) daemon.Option {
-		return daemon.Option{Long: name, Arg: arg, Set: func(string) error { return errors.New(why) }}
+	refuse := func(name string, arg getopt.ArgMode, why string) getopt.Option {
+		return getopt.Option{Long: name, Arg: arg, Set: func(string) error { return errors.New(why) }}
 	}
-	return []daemon.Option{
-		refuse("sync-from", daemon.RequiredArg, replication),
-		refuse("sync-exclude-tables", daemon.RequiredArg, replication),
-		refuse("active", daemon.NoArg, replication),
-		refuse("record", daemon.OptionalArg, "there are no replay files here"),
-		refuse("replay", daemon.OptionalArg, "there are no replay files here"),
-		refuse("disable-file-column-diff", daemon.NoArg, "records of changes hold differences; servers from Open vSwitch 2.15 on read them"),
+	return []getopt.Option{
+		refuse("sync-from", getopt.RequiredArg, replication),
+		refuse("sync-exclude-tables", getopt.RequiredArg, replication),
+		refuse("active", getopt.NoArg, replication),
+		refuse("record", getopt.OptionalArg, "there are no replay files here"),
+		refuse("replay", getopt.OptionalArg, "there are no replay files here"),
+		refuse("disable-file-column-diff", getopt.NoArg, "records of changes hold differences; servers from Open vSwitch 2.15 on read them"),
 	}
 }
 
@@ -132,9 +133,9 @@ func (o *ovsdbServer) usage(w io.Writer) {
 	fmt.Fprintf(w, "ovsdb-server: serve OVSDB databases\nusage: ovsdb-server [OPTION]... [DATABASE]...\n"+
 		"where each DATABASE is a file in OVSDB format.\nThe default DATABASE, if none is given, is\n%s.\n\n",
 		filepath.Join(o.d.Dirs.DB, "conf.db"))
-	daemon.PrintOptions(w, o.options())
+	getopt.Print(w, o.options())
 	fmt.Fprintln(w, "\nDaemon and logging options:")
-	daemon.PrintOptions(w, o.d.Options())
+	getopt.Print(w, o.d.Options())
 }
 
 // open makes the server with its databases and remotes.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
@@ -88,12 +89,12 @@ func (r *vtepRun) main(args []string) int {
 	r.problems = problem.NewSet(r.d.Logger("problem"))
 	r.trim = trim.New(nil)
 	r.registerControl()
-	names, err := daemon.Parse(args, append(r.options(), r.d.Options()...))
+	names, err := getopt.Parse(args, append(r.options(), r.d.Options()...))
 	switch {
-	case errors.Is(err, daemon.ErrHelp):
+	case errors.Is(err, getopt.ErrHelp):
 		r.usage(os.Stdout)
 		return 0
-	case errors.Is(err, daemon.ErrVersion):
+	case errors.Is(err, getopt.ErrVersion):
 		return runVersion(nil)
 	case err == nil:
 		err = r.check(names)
@@ -115,28 +116,28 @@ func (r *vtepRun) main(args []string) int {
 	return r.serve()
 }
 
-func (r *vtepRun) options() []daemon.Option {
-	return slices.Concat([]daemon.Option{
-		daemon.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
-		daemon.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
-		daemon.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
+func (r *vtepRun) options() []getopt.Option {
+	return slices.Concat([]getopt.Option{
+		getopt.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
+		getopt.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
+		getopt.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
 		readOnlyRemoteOption(&r.readOnlyRemotes),
-		daemon.Flag("no-protect", "peers on the network may write what is the operator's and the VTEP's, too", &r.noProtect),
+		getopt.Flag("no-protect", "peers on the network may write what is the operator's and the VTEP's, too", &r.noProtect),
 		{Long: "protect", Set: func(string) error { r.protect = true; return nil }},
-		daemon.Flag("accept-database", "follow the database even if it was made anew, was cut, is older, or is another one than pinned forwarding is from", &r.acceptDB),
-		daemon.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
-		daemon.String("plane", "PLANE", "dataplane: ebpf, ovs (Open vSwitch), or memory, which forwards nothing (default "+r.plane+")", &r.plane),
-		daemon.String("ovs-rundir", "DIR", "ovs plane: where the sockets of Open vSwitch are (default "+r.ovsRunDir+")", &r.ovsRunDir),
-		daemon.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
-		daemon.String("direct", "auto|on|off", "ebpf plane: encapsulate and decapsulate in the programs, past the kernel's firewall; auto: unless policies of IPsec cover the tunnels", &r.direct),
-		daemon.Flag("no-direct", "the same as --direct=off", &r.noDirect),
-		daemon.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
-		daemon.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
-		daemon.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
-		daemon.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
+		getopt.Flag("accept-database", "follow the database even if it was made anew, was cut, is older, or is another one than pinned forwarding is from", &r.acceptDB),
+		getopt.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
+		getopt.String("plane", "PLANE", "dataplane: ebpf, ovs (Open vSwitch), or memory, which forwards nothing (default "+r.plane+")", &r.plane),
+		getopt.String("ovs-rundir", "DIR", "ovs plane: where the sockets of Open vSwitch are (default "+r.ovsRunDir+")", &r.ovsRunDir),
+		getopt.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
+		getopt.String("direct", "auto|on|off", "ebpf plane: encapsulate and decapsulate in the programs, past the kernel's firewall; auto: unless policies of IPsec cover the tunnels", &r.direct),
+		getopt.Flag("no-direct", "the same as --direct=off", &r.noDirect),
+		getopt.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
+		getopt.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
+		getopt.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
+		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
 		durabilityOption(&r.durability),
-	}, tlsOptions(&r.files), []daemon.Option{
-		{Long: "root-prefix", Arg: daemon.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
+	}, tlsOptions(&r.files), []getopt.Option{
+		{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
 	}, commonOptions())
 }
 
@@ -159,9 +160,9 @@ func (r *vtepRun) usage(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "run a VTEP: %s\nusage: %s [OPTION]... PS-NAME\nwhere PS-NAME is the name of the Physical_Switch.\n\n", what, called)
-	daemon.PrintOptions(w, options)
+	getopt.Print(w, options)
 	fmt.Fprintln(w, "\nDaemon and logging options:")
-	daemon.PrintOptions(w, r.d.Options())
+	getopt.Print(w, r.d.Options())
 }
 
 func (r *vtepRun) defaultDB() string { return filepath.Join(r.d.Dirs.DB, "vtep.db") }

@@ -44,6 +44,7 @@ func runVtepCtl(args []string) int {
 		LogDir:      dirs.Log,
 		OtherRunDir: daemon.VTEPDirs().Run,
 		Ports:       askPorts,
+		Alarm:       daemon.DieOfAlarm,
 		Terminal:    isTerminal(os.Stderr),
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/vtep/vtep/internal/getopt"
 )
 
 // connection is what the control socket knows of one client.
@@ -47,7 +49,7 @@ func line(text string) string {
 }
 
 func (c *connection) setOptions(args []string) error {
-	rest, err := Parse(args, []Option{{Long: "format", Arg: RequiredArg, Set: func(arg string) error {
+	rest, err := getopt.Parse(args, []getopt.Option{{Long: "format", Arg: getopt.RequiredArg, Set: func(arg string) error {
 		if arg != "text" && arg != "json" {
 			return fmt.Errorf("option format has invalid value %s", arg)
 		}

@@ -5,7 +5,7 @@
 // The life of a daemon, in order:
 //
 //	d := daemon.New("ovsdb-server", version, daemon.OVSDirs())
-//	rest, err := daemon.Parse(args, append(own, d.Options()...))
+//	rest, err := getopt.Parse(args, append(own, d.Options()...))
 //	status, over := d.Start()   // over: another process is the daemon, or there was an error
 //	if over { return status }
 //	defer d.Close()             // pidfile and socket go
@@ -30,6 +30,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/vtep/vtep/internal/getopt"
 )
 
 // Daemon is one process and how it was asked to run.
@@ -82,27 +84,27 @@ func New(name, version string, dirs Dirs) *Daemon {
 }
 
 // Options returns the options that every daemon has. They act when they are parsed or in Start.
-func (d *Daemon) Options() []Option {
+func (d *Daemon) Options() []getopt.Option {
 	o := &d.options
 	userHelp := "run as USER"
 	if d.KeepsUser != "" {
 		userHelp = "" // it is refused
 	}
-	return []Option{
+	return []getopt.Option{
 		{Long: "detach", Help: "run in the background", Set: set(&o.detach)},
 		{Long: "monitor", Help: "start again after a crash", Set: set(&o.monitor)},
 		{Long: "no-chdir", Help: "with --detach: stay in this directory", Set: set(&o.noChdir)},
-		{Long: "pidfile", Arg: OptionalArg, ArgName: "FILE", Help: "write the process id to FILE (default: NAME.pid)",
+		{Long: "pidfile", Arg: getopt.OptionalArg, ArgName: "FILE", Help: "write the process id to FILE (default: NAME.pid)",
 			Set: func(arg string) error { o.wantPidfile, o.pidfile = true, arg; return nil }},
 		{Long: "overwrite-pidfile", Help: "with --pidfile: start even if already running", Set: set(&o.overwrite)},
-		{Long: "unixctl", Arg: RequiredArg, ArgName: "SOCKET", Help: "name of the control socket (default: NAME.PID.ctl)",
+		{Long: "unixctl", Arg: getopt.RequiredArg, ArgName: "SOCKET", Help: "name of the control socket (default: NAME.PID.ctl)",
 			Set: func(arg string) error { o.unixctl = arg; return nil }},
 		d.verboseOption(),
-		{Long: "log-file", Arg: OptionalArg, ArgName: "FILE", Help: "log to FILE (default: NAME.log)",
+		{Long: "log-file", Arg: getopt.OptionalArg, ArgName: "FILE", Help: "log to FILE (default: NAME.log)",
 			Set: func(arg string) error { o.wantLogFile, o.logFile = true, arg; return nil }},
-		{Long: "syslog-method", Arg: RequiredArg, ArgName: "METHOD", Help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null", Set: d.log.SetSyslogMethod},
-		{Long: "syslog-target", Arg: RequiredArg, ArgName: "HOST:PORT", Help: "log to the syslog daemon at HOST:PORT too, by UDP", Set: d.log.SetSyslogTarget},
-		{Long: "user", Arg: RequiredArg, ArgName: "USER[:GROUP]", Help: userHelp,
+		{Long: "syslog-method", Arg: getopt.RequiredArg, ArgName: "METHOD", Help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null", Set: d.log.SetSyslogMethod},
+		{Long: "syslog-target", Arg: getopt.RequiredArg, ArgName: "HOST:PORT", Help: "log to the syslog daemon at HOST:PORT too, by UDP", Set: d.log.SetSyslogTarget},
+		{Long: "user", Arg: getopt.RequiredArg, ArgName: "USER[:GROUP]", Help: userHelp,
 			Set: func(arg string) error {
 				if d.KeepsUser != "" {
 					return errors.New(d.KeepsUser)
@@ -114,8 +116,8 @@ func (d *Daemon) Options() []Option {
 	}
 }
 
-func (d *Daemon) verboseOption() Option {
-	return Option{Long: "verbose", Short: 'v', Arg: OptionalArg, ArgName: "SPEC",
+func (d *Daemon) verboseOption() getopt.Option {
+	return getopt.Option{Long: "verbose", Short: 'v', Arg: getopt.OptionalArg, ArgName: "SPEC",
 		Help: "set levels: [MODULE:][console|file:][off|emer|err|warn|info|dbg]",
 		Set: func(arg string) error {
 			if err := d.log.Set(arg); err != nil {

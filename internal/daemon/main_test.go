@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vtep/vtep/internal/getopt"
 )
 
 // The test binary is also the daemon that the tests start, since a daemon runs its own
@@ -26,8 +28,8 @@ func actDaemon(name string, args []string) int {
 	d := New(name, name+" 1.2.3", OVSDirs())
 	var fail, early bool
 	var listening string
-	options := append(d.Options(), Flag("fail", "", &fail), Flag("early", "", &early), String("listening", "FILE", "", &listening))
-	rest, err := Parse(args, options)
+	options := append(d.Options(), getopt.Flag("fail", "", &fail), getopt.Flag("early", "", &early), getopt.String("listening", "FILE", "", &listening))
+	rest, err := getopt.Parse(args, options)
 	if err != nil {
 		return d.Fatal(err)
 	}

@@ -44,6 +44,7 @@ var groups = []group{
 	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
 	{name: "problem", packages: []string{"internal/problem"}},
 	{name: "trim", packages: []string{"internal/trim"}},
+	{name: "getopt", packages: []string{"internal/getopt"}},
 	{
 		name: "domain", packages: []string{"internal/vtep"}, // values of OVSDB through hwvtep only
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane", "problem"},
@@ -71,19 +72,19 @@ var groups = []group{
 	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},
 	{
 		name: "tools", packages: []string{"internal/vtepctl"},
-		may:     []string{"internal/output", "internal/hwvtep", "internal/ovsdb/idl", "protocols"},
+		may:     []string{"getopt", "internal/output", "internal/hwvtep", "protocols"},
 		modules: []string{"go.yaml.in/yaml/v3"},
 	},
 	{
 		name: "tools", packages: []string{"internal/ovsdbtool"},
-		may: []string{"engines", "protocols", "internal/daemon"},
+		may: []string{"getopt", "engines", "protocols", "internal/daemon"},
 	},
 	{
 		name: "tools", packages: []string{"internal/ovsdbclient"},
-		may:     []string{"internal/output", "internal/ovsdbtool", "engines", "protocols", "internal/daemon"},
+		may:     []string{"getopt", "internal/output", "internal/ovsdbtool", "engines", "protocols", "internal/daemon"},
 		modules: []string{sys},
 	},
-	{name: "process", packages: []string{"internal/daemon"}, modules: []string{sys}},
+	{name: "process", packages: []string{"internal/daemon"}, may: []string{"getopt"}, modules: []string{sys}},
 	{
 		name: "process", packages: []string{"internal/namespace"},
 		modules: []string{sys, "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},

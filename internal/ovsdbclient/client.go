@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/output"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
@@ -81,12 +82,12 @@ func Run(o Options) int {
 }
 
 func (c *client) run() (int, error) {
-	words, err := daemon.Parse(c.Args, append(c.options(), c.Daemon.Options()...))
+	words, err := getopt.Parse(c.Args, append(c.options(), c.Daemon.Options()...))
 	switch {
-	case errors.Is(err, daemon.ErrHelp):
+	case errors.Is(err, getopt.ErrHelp):
 		c.usage()
 		return 0, nil
-	case errors.Is(err, daemon.ErrVersion):
+	case errors.Is(err, getopt.ErrVersion):
 		fmt.Fprintf(c.out, "ovsdb-client (vtep) %s\n", c.Version)
 		return 0, nil
 	case c.refused != nil:
@@ -142,22 +143,22 @@ func (c *client) loadTLS() error {
 	return nil
 }
 
-func (c *client) options() []daemon.Option {
+func (c *client) options() []getopt.Option {
 	yes, no := true, false
-	file := func(long string, short byte, help string, p *string) daemon.Option {
-		return daemon.Option{Long: long, Short: short, Arg: daemon.RequiredArg, ArgName: "FILE", Help: help,
+	file := func(long string, short byte, help string, p *string) getopt.Option {
+		return getopt.Option{Long: long, Short: short, Arg: getopt.RequiredArg, ArgName: "FILE", Help: help,
 			Set: func(arg string) error { *p = arg; return nil }}
 	}
-	return []daemon.Option{
-		{Long: "timeout", Short: 't', Arg: daemon.RequiredArg, ArgName: "SECS", Help: "end with SIGALRM after SECS seconds", Set: c.plain(c.setTimeout)},
-		{Long: "format", Short: 'f', Arg: daemon.RequiredArg, ArgName: "FORMAT", Help: "print tables as table (default), list, html, csv or json", Set: c.plain(c.style.SetFormat)},
-		{Long: "data", Short: 'd', Arg: daemon.RequiredArg, ArgName: "FORMAT", Help: "print values as string (default), bare or json", Set: c.plain(c.style.SetData)},
+	return []getopt.Option{
+		{Long: "timeout", Short: 't', Arg: getopt.RequiredArg, ArgName: "SECS", Help: "end with SIGALRM after SECS seconds", Set: c.plain(c.setTimeout)},
+		{Long: "format", Short: 'f', Arg: getopt.RequiredArg, ArgName: "FORMAT", Help: "print tables as table (default), list, html, csv or json", Set: c.plain(c.style.SetFormat)},
+		{Long: "data", Short: 'd', Arg: getopt.RequiredArg, ArgName: "FORMAT", Help: "print values as string (default), bare or json", Set: c.plain(c.style.SetData)},
 		{Long: "no-headings", Help: "omit the headings of columns", Set: func(string) error { c.style.Headings = false; return nil }},
-		daemon.Flag("pretty", "indent JSON", &c.style.Pretty),
+		getopt.Flag("pretty", "indent JSON", &c.style.Pretty),
 		{Long: "bare", Help: "the same as --format=list --data=bare --no-headings", Set: func(string) error { c.style.SetBare(); return nil }},
-		{Long: "max-column-width", Arg: daemon.RequiredArg, ArgName: "N", Help: "cut the columns of --format=table", Set: c.plain(c.setWidth)},
-		daemon.Flag("timestamp", "monitor: print the time above each update", &c.stamps),
-		daemon.Flag("force", "restore: also where the schemas differ", &c.force),
+		{Long: "max-column-width", Arg: getopt.RequiredArg, ArgName: "N", Help: "cut the columns of --format=table", Set: c.plain(c.setWidth)},
+		getopt.Flag("timestamp", "monitor: print the time above each update", &c.stamps),
+		getopt.Flag("force", "restore: also where the schemas differ", &c.force),
 		{Long: "leader-only", Help: "take only the leader of a cluster (default)", Set: func(string) error { c.anyMember = false; return nil }},
 		{Long: "no-leader-only", Help: "take any connected member of a cluster", Set: func(string) error { c.anyMember = true; return nil }},
 		{Long: "db-change-aware", Set: func(string) error { c.changeAware = &yes; return nil }},
@@ -165,13 +166,13 @@ func (c *client) options() []daemon.Option {
 		file("private-key", 'p', "TLS: our private key", &c.files.PrivateKey),
 		file("certificate", 'c', "TLS: our certificate", &c.files.Certificate),
 		file("ca-cert", 'C', "TLS: the authority of the server's certificate; none: do not check", &c.files.CACert),
-		{Long: "bootstrap-ca-cert", Arg: daemon.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first server when absent",
+		{Long: "bootstrap-ca-cert", Arg: getopt.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first server when absent",
 			Set: func(arg string) error { c.files.CACert, c.files.Bootstrap = arg, true; return nil }},
 		file("peer-ca-cert", 0, "TLS: an authority to send to servers that bootstrap", &c.files.PeerCACert),
-		daemon.String("ssl-protocols", "LIST", "TLS: the versions to allow (default TLSv1.2+)", &c.files.Protocols),
-		daemon.String("ssl-ciphers", "LIST", "TLS: the cipher suites of TLS 1.2 to allow, as OpenSSL writes them", &c.files.Ciphers),
-		{Long: "help", Short: 'h', Help: "print this text", Set: func(string) error { return daemon.ErrHelp }},
-		{Long: "version", Short: 'V', Help: "print the version", Set: func(string) error { return daemon.ErrVersion }},
+		getopt.String("ssl-protocols", "LIST", "TLS: the versions to allow (default TLSv1.2+)", &c.files.Protocols),
+		getopt.String("ssl-ciphers", "LIST", "TLS: the cipher suites of TLS 1.2 to allow, as OpenSSL writes them", &c.files.Ciphers),
+		{Long: "help", Short: 'h', Help: "print this text", Set: func(string) error { return getopt.ErrHelp }},
+		{Long: "version", Short: 'V', Help: "print the version", Set: func(string) error { return getopt.ErrVersion }},
 	}
 }
 
@@ -208,9 +209,9 @@ func (c *client) usage() {
 	}
 	fmt.Fprintf(c.out, "\nThe default SERVER is unix:%s.\nThe default DATABASE is Open_vSwitch, or the only one that there is.\n\n",
 		filepath.Join(c.Daemon.Dirs.Run, "db.sock"))
-	daemon.PrintOptions(c.out, c.options())
+	getopt.Print(c.out, c.options())
 	fmt.Fprintln(c.out, "\nDaemon and logging options:")
-	daemon.PrintOptions(c.out, c.Daemon.Options())
+	getopt.Print(c.out, c.Daemon.Options())
 }
 
 // call makes a request and waits for its answer. Errors are worded as the C program does.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
@@ -60,12 +61,12 @@ func Run(o Options) int {
 
 func (t *tool) run() error {
 	options := t.options()
-	words, err := daemon.Parse(t.Args, options)
+	words, err := getopt.Parse(t.Args, options)
 	switch {
-	case errors.Is(err, daemon.ErrHelp):
+	case errors.Is(err, getopt.ErrHelp):
 		t.usage()
 		return nil
-	case errors.Is(err, daemon.ErrVersion):
+	case errors.Is(err, getopt.ErrVersion):
 		fmt.Fprintf(t.out, "ovsdb-tool (vtep) %s\n", t.Version)
 		return nil
 	case errors.Is(err, errPrintOptions):
@@ -94,13 +95,13 @@ func (t *tool) run() error {
 // errPrintOptions ends the parsing of options.
 var errPrintOptions = errors.New("list of options wanted")
 
-func (t *tool) options() []daemon.Option {
-	return []daemon.Option{
+func (t *tool) options() []getopt.Option {
+	return []getopt.Option{
 		{Long: "more", Short: 'm', Help: "show-log: name the rows; twice: show their columns", Set: func(string) error { t.more++; return nil }},
-		{Long: "verbose", Short: 'v', Arg: daemon.OptionalArg, ArgName: "SPEC", Help: "set log levels: [MODULE:][console|file:][LEVEL]", Set: t.Log.Set},
-		{Long: "help", Short: 'h', Help: "print this text", Set: func(string) error { return daemon.ErrHelp }},
+		{Long: "verbose", Short: 'v', Arg: getopt.OptionalArg, ArgName: "SPEC", Help: "set log levels: [MODULE:][console|file:][LEVEL]", Set: t.Log.Set},
+		{Long: "help", Short: 'h', Help: "print this text", Set: func(string) error { return getopt.ErrHelp }},
 		{Long: "option", Short: 'o', Set: func(string) error { return errPrintOptions }},
-		{Long: "version", Short: 'V', Help: "print the version", Set: func(string) error { return daemon.ErrVersion }},
+		{Long: "version", Short: 'V', Help: "print the version", Set: func(string) error { return getopt.ErrVersion }},
 	}
 }
 
@@ -112,13 +113,13 @@ func (t *tool) usage() {
 		}
 	}
 	fmt.Fprintf(t.out, "The default DB is %s.\nThe default SCHEMA is %s.\n\n", t.DB, t.Schema)
-	daemon.PrintOptions(t.out, t.options())
+	getopt.Print(t.out, t.options())
 }
 
 // printOptions lists the options for completion in shells.
-func (t *tool) printOptions(options []daemon.Option) {
+func (t *tool) printOptions(options []getopt.Option) {
 	for _, o := range options {
-		arg := map[daemon.ArgMode]string{daemon.RequiredArg: "ARG", daemon.OptionalArg: "[ARG]"}[o.Arg]
+		arg := map[getopt.ArgMode]string{getopt.RequiredArg: "ARG", getopt.OptionalArg: "[ARG]"}[o.Arg]
 		if arg == "" {
 			fmt.Fprintf(t.out, "--%s\n-%c \n", o.Long, o.Short)
 			continue

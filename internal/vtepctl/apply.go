@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
@@ -13,9 +14,9 @@ func applyCommands() group {
 		title: "Whole configurations",
 		commands: []command{{
 			name: "apply", args: "FILE", min: 1, max: 1, extra: true, writes: true,
-			options: []option{
-				{long: "diff", help: "only print what would change", extra: true},
-				{long: "prune", help: "remove what the sections of FILE do not mention", extra: true},
+			options: []getopt.Option{
+				{Long: "diff", Help: "only print what would change", Extra: true},
+				{Long: "prune", Help: "remove what the sections of FILE do not mention", Extra: true},
 			},
 			brief: "make the database what FILE says, and print what that changes",
 			text: "FILE is YAML, \"-\" is standard input; see CONFIGURATION FILES in vtep-ctl(8). What the file does not mention " +
@@ -30,16 +31,17 @@ func needApply(c *call) error {
 	if c.has("diff") && !c.only {
 		return errors.New("--diff cannot be combined with other commands")
 	}
-	var err error
-	if c.config, err = readConfig(c.args[0]); err != nil {
+	cfg, err := readConfig(c.args[0])
+	if err != nil {
 		return err
 	}
+	c.state = cfg
 	n := c.needed
-	if c.config.managers != nil {
+	if cfg.managers != nil {
 		_ = needManagers(c)
 		n.named(hwvtep.TableManager, "target")
 	}
-	if c.config.switches == nil && c.config.logical == nil && c.config.routers == nil {
+	if cfg.switches == nil && cfg.logical == nil && cfg.routers == nil {
 		return nil
 	}
 	_ = needBindings(c)
@@ -61,31 +63,32 @@ type applier struct {
 }
 
 func apply(c *call) error {
+	cfg := c.state.(*config)
 	a := &applier{x: c.x, prune: c.has("prune")}
-	if a.prune && c.config.logical != nil {
-		a.pruneLogicalSwitches(c.config.logical)
+	if a.prune && cfg.logical != nil {
+		a.pruneLogicalSwitches(cfg.logical)
 	}
 	// Logical switches come first, because others refer to them.
-	for i := range c.config.logical {
-		a.logicalSwitch(&c.config.logical[i])
+	for i := range cfg.logical {
+		a.logicalSwitch(&cfg.logical[i])
 	}
-	for i := range c.config.switches {
-		if err := a.physicalSwitch(&c.config.switches[i]); err != nil {
+	for i := range cfg.switches {
+		if err := a.physicalSwitch(&cfg.switches[i]); err != nil {
 			return err
 		}
 	}
-	for i := range c.config.routers {
-		if err := a.router(&c.config.routers[i]); err != nil {
+	for i := range cfg.routers {
+		if err := a.router(&cfg.routers[i]); err != nil {
 			return err
 		}
 	}
-	if c.config.managers != nil {
-		a.managers(c.config.managers)
+	if cfg.managers != nil {
+		a.managers(cfg.managers)
 	}
 	if a.prune {
-		a.pruneRows(c.config)
+		a.pruneRows(cfg)
 	}
-	c.reportChanges()
+	reportChanges(c)
 	c.x.abandon = c.has("diff")
 	return nil
 }
@@ -116,7 +119,7 @@ func (a *applier) row(table, name string) *record {
 }
 
 func (a *applier) physicalSwitch(s *switchConfig) error {
-	ps := a.x.switchNamed(s.name)
+	ps := switchNamed(a.x, s.name)
 	if ps == nil {
 		ps = a.x.insertNew(hwvtep.TablePhysicalSwitch)
 		a.x.setString(ps, "name", s.name)
@@ -129,7 +132,7 @@ func (a *applier) physicalSwitch(s *switchConfig) error {
 		}
 	}
 	if a.prune && s.ports != nil {
-		for _, port := range a.x.ports(ps) {
+		for _, port := range portsOf(a.x, ps) {
 			if !slices.ContainsFunc(s.ports, func(p portConfig) bool { return p.name == port.str("name") }) {
 				a.x.dropRef(ps, "ports", port)
 				a.x.remove(port)
@@ -142,7 +145,7 @@ func (a *applier) physicalSwitch(s *switchConfig) error {
 func (a *applier) port(ps *record, p *portConfig) error {
 	var port *record
 	a.x.verifyNamed(ps, "ports")
-	for _, have := range a.x.ports(ps) {
+	for _, have := range portsOf(a.x, ps) {
 		if have.str("name") == p.name {
 			port = have
 		}
@@ -185,7 +188,7 @@ func (a *applier) router(r *routerConfig) error {
 }
 
 func (a *applier) managers(targets []string) {
-	have := a.x.managers()
+	have := managersOf(a.x)
 	for _, m := range have {
 		if a.prune && !slices.Contains(targets, m.str("target")) {
 			a.x.dropRef(a.x.global(), "managers", m)
@@ -205,9 +208,9 @@ func (a *applier) managers(targets []string) {
 // pruneRows removes the rows that their sections do not mention.
 func (a *applier) pruneRows(c *config) {
 	if c.switches != nil {
-		for _, ps := range a.x.switches() {
+		for _, ps := range allSwitches(a.x) {
 			if !slices.ContainsFunc(c.switches, func(s switchConfig) bool { return s.name == ps.str("name") }) {
-				a.x.removeSwitch(ps)
+				removeSwitch(a.x, ps)
 			}
 		}
 	}

@@ -26,26 +26,26 @@ func (a *applier) logicalSwitch(l *logicalConfig) {
 
 // host says where a MAC address of a host is.
 func (a *applier) host(ls *record, m macConfig) {
-	row := a.x.addMACRow(remoteMACs.ucast, ls, m.mac)
-	loc := a.x.locator(m.endpoints[0])
+	row := addMACRow(a.x, remoteMACs.ucast, ls, m.mac)
+	loc := locatorAt(a.x, m.endpoints[0])
 	a.setColumn(row, row.table.Column("locator"), ovsdb.Scalar(ovsdb.RefTo(&loc.uuid)))
 }
 
 // group says where frames to a group are sent.
 func (a *applier) group(ls *record, m macConfig) {
-	row := a.x.addMACRow(remoteMACs.mcast, ls, m.mac)
-	have := a.x.members(row)
+	row := addMACRow(a.x, remoteMACs.mcast, ls, m.mac)
+	have := membersOf(a.x, row)
 	var want []*record
 	if !a.prune {
 		want = slices.Clone(have)
 	}
 	for _, e := range m.endpoints {
-		if loc := a.x.locator(e); !slices.Contains(want, loc) {
+		if loc := locatorAt(a.x, e); !slices.Contains(want, loc) {
 			want = append(want, loc)
 		}
 	}
 	if len(want) != len(have) || slices.ContainsFunc(want, func(loc *record) bool { return !slices.Contains(have, loc) }) {
-		a.x.setMembers(row, want)
+		setMembers(a.x, row, want)
 	}
 }
 
@@ -55,7 +55,7 @@ func (a *applier) pruneMACs(table string, ls *record, list []macConfig) {
 	for _, m := range list {
 		keep[m.mac] = true
 	}
-	for _, r := range a.x.macsOf(table, ls) {
+	for _, r := range macsOf(a.x, table, ls) {
 		if !keep[r.str("MAC")] {
 			a.x.remove(r)
 		}
@@ -74,7 +74,7 @@ func (a *applier) pruneLogicalSwitches(list []logicalConfig) {
 // removeLogicalSwitch removes a logical switch with all that refers to it, or it could not go.
 func (a *applier) removeLogicalSwitch(ls *record) {
 	for _, table := range []string{localMACs.ucast, localMACs.mcast, remoteMACs.ucast, remoteMACs.mcast} {
-		for _, r := range a.x.macsOf(table, ls) {
+		for _, r := range macsOf(a.x, table, ls) {
 			a.x.remove(r)
 		}
 	}

@@ -1,7 +1,6 @@
 package vtepctl
 
 import (
-	"errors"
 	"fmt"
 	"sort"
 	"strconv"
@@ -38,19 +37,19 @@ func needBindings(c *call) error {
 }
 
 func bindLS(c *call) error {
-	port, _, err := c.x.mustPort(c.args[0], c.args[1])
+	port, _, err := mustPort(c.x, c.args[0], c.args[1])
 	if err != nil {
 		return err
 	}
-	ls, err := c.x.mustLS(c.args[3])
+	ls, err := mustLS(c.x, c.args[3])
 	if err != nil {
 		return err
 	}
 	vlan := c.args[2]
-	c.tool.checkVLAN(vlan)
+	checkVLAN(c.tool, vlan)
 	column := port.table.Column("vlan_bindings")
 	bindings := port.get(column)
-	key := ovsdb.IntAtom(parseCInt(vlan))
+	key := ovsdb.IntAtom(strtoll(vlan, 0))
 	if _, found := bindings.Find(key, ovsdb.Integer); found {
 		return &alreadyBound{c.args[0], c.args[1], vlan, c.args[3]}
 	}
@@ -66,7 +65,7 @@ type alreadyBound struct{ ps, port, vlan, ls string }
 func (e *alreadyBound) Error() string { return "multiple bindings for vlan " + e.vlan }
 
 func unbindLS(c *call) error {
-	port, _, err := c.x.mustPort(c.args[0], c.args[1])
+	port, _, err := mustPort(c.x, c.args[0], c.args[1])
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func unbindLS(c *call) error {
 }
 
 func listBindings(c *call) error {
-	port, _, err := c.x.mustPort(c.args[0], c.args[1])
+	port, _, err := mustPort(c.x, c.args[0], c.args[1])
 	if err != nil {
 		return err
 	}
@@ -109,28 +108,9 @@ func listBindings(c *call) error {
 	return nil
 }
 
-// parseCInt is what C's strtoll makes of s with base 0: the number at its beginning, octal
-// after "0" and hexadecimal after "0x", or 0.
-func parseCInt(s string) int64 {
-	s = strings.TrimLeft(s, " \t\n\v\f\r")
-	sign := ""
-	if s != "" && (s[0] == '-' || s[0] == '+') {
-		sign, s = s[:1], s[1:]
-	}
-	base, digits := 10, "0123456789"
-	switch {
-	case len(s) > 2 && (s[:2] == "0x" || s[:2] == "0X") && strings.IndexByte("0123456789abcdefABCDEF", s[2]) >= 0:
-		base, digits, s = 16, "0123456789abcdefABCDEF", s[2:]
-	case s != "" && s[0] == '0':
-		base, digits = 8, "01234567"
-	}
-	end := 0
-	for end < len(s) && strings.IndexByte(digits, s[end]) >= 0 {
-		end++
-	}
-	n, err := strconv.ParseInt(sign+s[:end], base, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0
-	}
-	return n
+func checkVLAN(t *Tool, s string) {
+	n := strtoll(s, 0)
+	plain := strings.Trim(s, "0123456789") == "" && s != "" && (s == "0" || s[0] != '0')
+	t.strictly(plain, "VLAN \"%s\" is read as %d", s, n)
+	t.strictly(n >= 0 && n < 4095, "%d is not a VLAN (0 to 4094)", n)
 }

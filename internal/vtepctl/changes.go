@@ -11,7 +11,7 @@ import (
 // reportChanges prints what the commands so far change: a line for each row, with "+" for a
 // new one, "-" for one that goes and "~" for one with new values, which follow. References
 // are printed as what they refer to, so the rows that exist only to be referred to are not.
-func (c *call) reportChanges() {
+func reportChanges(c *call) {
 	var nodes []jsonValue
 	for _, r := range c.x.touched {
 		switch r.table.Name {
@@ -29,13 +29,13 @@ func (c *call) reportChanges() {
 		case !r.changed():
 			continue
 		}
-		c.printf("%s %s %s\n", mark, r.table.Name, c.x.title(r))
+		c.printf("%s %s %s\n", mark, r.table.Name, titleOf(c.x, r))
 		o, columns := newObject(), newObject()
 		o.member("action", jsonString(action))
 		o.member("table", jsonString(r.table.Name))
-		o.member("row", jsonString(c.x.title(r)))
+		o.member("row", jsonString(titleOf(c.x, r)))
 		if !r.deleted {
-			c.reportColumns(r, columns)
+			reportColumns(c, r, columns)
 			o.member("columns", columns.close())
 		}
 		nodes = append(nodes, o.close())
@@ -43,13 +43,13 @@ func (c *call) reportChanges() {
 	c.value = joinJSON(nodes)
 }
 
-func (c *call) reportColumns(r *record, o *object) {
+func reportColumns(c *call, r *record, o *object) {
 	for _, column := range r.table.Columns {
 		d, ok := r.written[column]
 		if !ok {
 			continue
 		}
-		text := c.x.readable(d, column)
+		text := readable(c.x, d, column)
 		change := newObject()
 		change.member("new", jsonString(text))
 		if r.old == nil {
@@ -62,35 +62,35 @@ func (c *call) reportColumns(r *record, o *object) {
 			if d.Equal(old, &column.Type) {
 				continue
 			}
-			c.printf("    %s: %s -> %s\n", column.Name, c.x.readable(old, column), text)
-			change.member("old", jsonString(c.x.readable(old, column)))
+			c.printf("    %s: %s -> %s\n", column.Name, readable(c.x, old, column), text)
+			change.member("old", jsonString(readable(c.x, old, column)))
 		}
 		o.member(column.Name, change.close())
 	}
 }
 
 // title is what a person calls a row.
-func (x *txn) title(r *record) string {
+func titleOf(x *txn, r *record) string {
 	if c := nameColumn(r.table); c != nil {
 		return ovsdb.FormatDatum(r.get(c), &c.Type)
 	}
 	if r.table.Column("MAC") != nil {
-		return x.reference(hwvtep.TableLogicalSwitch, r.ref("logical_switch")) + " " + r.str("MAC")
+		return referenceText(x, hwvtep.TableLogicalSwitch, r.ref("logical_switch")) + " " + r.str("MAC")
 	}
 	return r.uuid.String()
 }
 
 // readable is a value with references as what they refer to.
-func (x *txn) readable(d ovsdb.Datum, c *ovsdb.ColumnSchema) string {
+func readable(x *txn, d ovsdb.Datum, c *ovsdb.ColumnSchema) string {
 	t := &c.Type
 	if t.Key.RefTable == "" && t.Value.RefTable == "" {
 		return ovsdb.FormatDatum(d, t)
 	}
 	var parts []string
 	for i := range d.Len() {
-		text := x.element(d.Key(i), &t.Key)
+		text := elementText(x, d.Key(i), &t.Key)
 		if t.IsMap() {
-			text += "=" + x.element(d.Value(i), &t.Value)
+			text += "=" + elementText(x, d.Value(i), &t.Value)
 		}
 		parts = append(parts, text)
 	}
@@ -107,29 +107,24 @@ func (x *txn) readable(d ovsdb.Datum, c *ovsdb.ColumnSchema) string {
 	return joined
 }
 
-func (x *txn) element(a ovsdb.Atom, b *ovsdb.BaseType) string {
+func elementText(x *txn, a ovsdb.Atom, b *ovsdb.BaseType) string {
 	if b.RefTable != "" {
-		return x.reference(b.RefTable, a.UUID())
+		return referenceText(x, b.RefTable, a.UUID())
 	}
 	return ovsdb.FormatAtom(a, b.Type)
 }
 
 // reference is what a person calls the row with a UUID, though it may be one that goes.
-func (x *txn) reference(table string, u ovsdb.UUID) string {
+func referenceText(x *txn, table string, u ovsdb.UUID) string {
 	t := tableNamed(table)
-	r := x.records[u]
-	if r == nil {
-		if row := x.base.tables[t][u]; row != nil {
-			r = x.wrap(t, row)
-		}
-	}
+	r := x.findAny(t, u)
 	switch {
 	case r == nil:
 		return u.String()
 	case table == hwvtep.TablePhysicalLocator:
-		return x.locatorText(u)
+		return locatorText(x, u)
 	case table == hwvtep.TablePhysicalLocatorSet:
-		return x.readable(r.field("locators"), r.table.Column("locators"))
+		return readable(x, r.field("locators"), r.table.Column("locators"))
 	}
-	return x.title(r)
+	return titleOf(x, r)
 }

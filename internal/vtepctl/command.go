@@ -2,11 +2,11 @@ package vtepctl
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
@@ -19,7 +19,7 @@ type command struct {
 	name     string
 	args     string // as in the usage: "PS PORT [VLAN]"
 	min, max int    // how many arguments
-	options  []option
+	options  []getopt.Option
 	writes   bool   // may change the database
 	extra    bool   // vtep-ctl of Open vSwitch does not have it
 	brief    string // one line
@@ -31,7 +31,7 @@ type command struct {
 	after func(c *call, given func(ovsdb.UUID) ovsdb.UUID) // when committed: given knows the UUIDs of new rows
 
 	// alone is for a command that is no part of a transaction and must be the only one.
-	alone func(t *tool, c *call) error
+	alone func(c *call) error
 }
 
 // group is a section of the help.
@@ -39,24 +39,6 @@ type group struct {
 	title    string
 	intro    string // for the manual page
 	commands []command
-}
-
-// groups returns all commands, in the order of the help.
-func groups() []group {
-	return []group{
-		overviewCommands(),
-		physicalSwitchCommands(),
-		portCommands(),
-		logicalSwitchCommands(),
-		bindingCommands(),
-		routerCommands(),
-		localMACCommands(),
-		remoteMACCommands(),
-		managerCommands(),
-		applyCommands(),
-		databaseCommands(),
-		toolCommands(),
-	}
 }
 
 // findCommand returns the command called name, or nil.
@@ -71,10 +53,23 @@ func findCommand(all []group, name string) *command {
 	return nil
 }
 
+// synopsis is a command as it is written, with its options.
+func (c *command) synopsis() string {
+	var b strings.Builder
+	for _, o := range c.options {
+		b.WriteString("[" + o.Synopsis() + "] ")
+	}
+	b.WriteString(c.name)
+	if c.args != "" {
+		b.WriteString(" " + c.args)
+	}
+	return b.String()
+}
+
 // option returns the option called name of c, or nil.
-func (c *command) option(name string) *option {
+func (c *command) option(name string) *getopt.Option {
 	for i := range c.options {
-		if c.options[i].long == name {
+		if c.options[i].Long == name {
 			return &c.options[i]
 		}
 	}
@@ -84,18 +79,34 @@ func (c *command) option(name string) *option {
 // localOptions returns the options of all commands once each: those of Open vSwitch first,
 // flags before others, short names before long. That is the order in which its vtep-ctl names
 // them when an abbreviation is ambiguous.
-func localOptions(all []group) []option {
-	var options []option
+//
+// What is given of them is added to given.
+func localOptions(all []group, given map[string]localOption) []getopt.Option {
+	var options []getopt.Option
 	for _, g := range all {
 		for _, c := range g.commands {
 			options = append(options, c.options...)
 		}
 	}
-	slices.SortStableFunc(options, func(a, b option) int {
-		return cmp.Or(boolCompare(a.extra, b.extra), boolCompare(a.arg != noArg, b.arg != noArg),
-			cmp.Compare(len(a.long), len(b.long)), cmp.Compare(a.long, b.long))
+	slices.SortStableFunc(options, func(a, b getopt.Option) int {
+		return cmp.Or(boolCompare(a.Extra, b.Extra), boolCompare(a.Arg != getopt.NoArg, b.Arg != getopt.NoArg),
+			cmp.Compare(len(a.Long), len(b.Long)), cmp.Compare(a.Long, b.Long))
 	})
-	return slices.CompactFunc(options, func(a, b option) bool { return a.long == b.long })
+	options = slices.CompactFunc(options, func(a, b getopt.Option) bool { return a.Long == b.Long })
+	for i := range options {
+		o := &options[i]
+		o.Set = func(arg string) error {
+			given[o.Long] = localOption{arg, o.Arg}
+			return nil
+		}
+	}
+	return options
+}
+
+// localOption is an option of a command that came before the first word.
+type localOption struct {
+	arg  string
+	mode getopt.ArgMode
 }
 
 func boolCompare(a, b bool) int {
@@ -110,42 +121,6 @@ func boolCompare(a, b bool) int {
 
 // The options that several commands have.
 var (
-	mayExist = option{long: "may-exist", help: "it is no error if it exists"}
-	ifExists = option{long: "if-exists", help: "it is no error if it does not exist"}
+	mayExist = getopt.Option{Long: "may-exist", Help: "it is no error if it exists"}
+	ifExists = getopt.Option{Long: "if-exists", Help: "it is no error if it does not exist"}
 )
-
-// call is one command of a command line, and the state of its run.
-type call struct {
-	*command
-	tool    *tool
-	args    []string
-	options map[string]string // by their names, with the leading "--"
-
-	needed *needs // for needs
-	x      *txn   // for run
-	last   bool   // no command follows
-	only   bool   // nor was there one before
-
-	out   strings.Builder // text output
-	table *table          // output that can be formatted; nil: out is the output
-	value jsonValue       // output for -f json, of a command that prints text; nil: none
-	made  ovsdb.UUID      // the row that "create" made
-
-	config *config // of "apply"
-}
-
-// has says whether an option was given.
-func (c *call) has(name string) bool { _, ok := c.options["--"+name]; return ok }
-
-// opt returns the argument of an option.
-func (c *call) opt(name string) (string, bool) { s, ok := c.options["--"+name]; return s, ok }
-
-// reset forgets the output of an earlier run.
-func (c *call) reset() {
-	c.out.Reset()
-	c.table = nil
-	c.value = nil
-}
-
-// printf adds to the text output.
-func (c *call) printf(format string, args ...any) { fmt.Fprintf(&c.out, format, args...) }

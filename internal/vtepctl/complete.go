@@ -2,10 +2,10 @@ package vtepctl
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/vtep/vtep/internal/getopt"
 )
 
 // candidate is something that a word may be completed to.
@@ -13,13 +13,15 @@ type candidate struct{ word, about string }
 
 // completer finds candidates for the last of the words of a command line.
 type completer struct {
-	t     *tool
-	found []candidate
-	word  string // the beginning of what to complete
+	t      *Tool
+	locals []getopt.Option // of commands
+	found  []candidate
+	word   string // the beginning of what to complete
 }
 
-// complete answers a completion script.
-func (t *tool) complete(shell string, words []string) error {
+// complete answers a completion script of a shell: words are what was typed after the program's
+// name, for bash the line. locals are the options of commands.
+func complete(t *Tool, locals []getopt.Option, shell string, words []string) {
 	if shell == "bash" && len(words) == 1 {
 		words = splitShellLine(words[0])
 		words = words[min(1, len(words)):]
@@ -27,9 +29,7 @@ func (t *tool) complete(shell string, words []string) error {
 	if len(words) == 0 {
 		words = []string{""}
 	}
-	// A server that does not answer must not keep a person waiting.
-	t.alarm = time.AfterFunc(time.Second, func() { os.Exit(statusFailed) })
-	c := &completer{t: t, word: words[len(words)-1]}
+	c := &completer{t: t, locals: locals, word: words[len(words)-1]}
 	c.line(words[:len(words)-1])
 	slices.SortFunc(c.found, func(a, b candidate) int { return strings.Compare(a.word, b.word) })
 	c.found = slices.Compact(c.found)
@@ -43,7 +43,6 @@ func (t *tool) complete(shell string, words []string) error {
 		}
 		fmt.Fprintln(t.out, word)
 	}
-	return nil
 }
 
 // add adds candidates that begin like the word to complete.
@@ -55,13 +54,13 @@ func (c *completer) add(about string, words ...string) {
 	}
 }
 
-func (c *completer) addOptions(options []option) {
+func (c *completer) addOptions(options []getopt.Option) {
 	for _, o := range options {
-		w := "--" + o.long
-		if o.arg == requiredArg {
+		w := "--" + o.Long
+		if o.Arg == getopt.RequiredArg {
 			w += "="
 		}
-		c.add(o.help, w)
+		c.add(o.Help, w)
 	}
 }
 
@@ -82,7 +81,7 @@ func (c *completer) line(before []string) {
 				continue
 			}
 			if strings.HasPrefix(w, "-") {
-				if o := c.optionOf(w); globals && o != nil && o.arg == requiredArg && !strings.Contains(w, "=") && (w == "--"+o.long || len(w) == 2) {
+				if o := c.optionOf(w); globals && o != nil && o.Arg == getopt.RequiredArg && !strings.Contains(w, "=") && (w == "--"+o.Long || len(w) == 2) {
 					i++
 					if i == len(before) {
 						c.optionValue(o, "")
@@ -108,12 +107,12 @@ func (c *completer) line(before []string) {
 }
 
 // optionOf returns the global option that a word is, or nil.
-func (c *completer) optionOf(word string) *option {
+func (c *completer) optionOf(word string) *getopt.Option {
 	name, _, _ := strings.Cut(word, "=")
-	options := append(globalOptions(), c.t.locals...)
+	options := append(c.t.globals, c.locals...)
 	for i := range options {
 		o := &options[i]
-		if name == "--"+o.long || o.short != 0 && strings.HasPrefix(word, "-"+string(o.short)) {
+		if name == "--"+o.Long || o.Short != 0 && strings.HasPrefix(word, "-"+string(o.Short)) {
 			return o
 		}
 	}
@@ -121,10 +120,10 @@ func (c *completer) optionOf(word string) *option {
 }
 
 // setGlobal takes over the options that matter for finding names: which server, and its keys.
-func (c *completer) setGlobal(o *option, value string) {
-	switch o.long {
+func (c *completer) setGlobal(o *getopt.Option, value string) {
+	switch o.Long {
 	case "db", "private-key", "certificate", "ca-cert":
-		_ = o.set(&c.t.globals, value)
+		_ = o.Set(value)
 	}
 }
 
@@ -142,9 +141,9 @@ func (c *completer) next(cmd *command, given []string, globals bool) {
 	}
 	if strings.HasPrefix(c.word, "-") {
 		if globals {
-			c.addOptions(globalOptions())
+			c.addOptions(c.t.globals)
 		}
-		c.addOptions(c.t.locals)
+		c.addOptions(c.locals)
 		return
 	}
 	for _, g := range c.t.groups {
@@ -155,9 +154,9 @@ func (c *completer) next(cmd *command, given []string, globals bool) {
 }
 
 // optionValue completes the argument of an option; prefix is what stands before it.
-func (c *completer) optionValue(o *option, prefix string) {
+func (c *completer) optionValue(o *getopt.Option, prefix string) {
 	var values []string
-	switch o.long {
+	switch o.Long {
 	case "format":
 		values = []string{"list", "table", "html", "csv", "json"}
 	case "data":

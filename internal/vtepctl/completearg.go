@@ -95,8 +95,8 @@ func (c *completer) names(table string) {
 // portsOf completes the name of a port of a switch.
 func (c *completer) portsOf(ps string) {
 	c.read(func(n *needs) { _ = needPorts(&call{needed: n}) }, func(x *txn) {
-		if r := x.switchNamed(ps); r != nil {
-			for _, port := range x.ports(r) {
+		if r := switchNamed(x, ps); r != nil {
+			for _, port := range portsOf(x, r) {
 				c.add("", port.str("name"))
 			}
 		}
@@ -108,9 +108,7 @@ func (c *completer) read(need func(*needs), use func(*txn)) {
 	n := &needs{}
 	n.named(hwvtep.TableGlobal)
 	need(n)
-	t := c.t
-	t.chooseDB()
-	s, err := t.connect()
+	s, err := c.t.connect()
 	if err != nil {
 		return
 	}

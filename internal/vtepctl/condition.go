@@ -1,7 +1,6 @@
 package vtepctl
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -13,7 +12,7 @@ var operators = []string{"=", "!=", "<", ">", "<=", ">=",
 	"{=}", "{!=}", "{<}", "{>}", "{<=}", "{>=}", "{in}", "{not-in}"}
 
 // matches says whether a record meets a condition, COLUMN[:KEY] OP VALUE.
-func (x *txn) matches(r *record, arg string) (bool, error) {
+func matches(x *txn, r *record, arg string) (bool, error) {
 	a, err := parseColumnValue(arg, r.table, operators...)
 	if err != nil {
 		return false, err
@@ -56,17 +55,17 @@ func (x *txn) matches(r *record, arg string) (bool, error) {
 func compare(a, b ovsdb.Datum, t *ovsdb.Type, op string) bool {
 	switch op {
 	case "=", "{=}":
-		return order(a, b, t) == 0
+		return a.Compare(b, t) == 0
 	case "!=", "{!=}":
-		return order(a, b, t) != 0
+		return a.Compare(b, t) != 0
 	case "<":
-		return order(a, b, t) < 0
+		return a.Compare(b, t) < 0
 	case ">":
-		return order(a, b, t) > 0
+		return a.Compare(b, t) > 0
 	case "<=":
-		return order(a, b, t) <= 0
+		return a.Compare(b, t) <= 0
 	case ">=":
-		return order(a, b, t) >= 0
+		return a.Compare(b, t) >= 0
 	case "{<}":
 		return b.Len() > a.Len() && b.IncludesAll(a, t)
 	case "{>}":
@@ -77,12 +76,4 @@ func compare(a, b ovsdb.Datum, t *ovsdb.Type, op string) bool {
 		return a.IncludesAll(b, t)
 	}
 	return b.ExcludesAll(a, t) // {not-in}
-}
-
-// order orders values: the one with fewer elements first.
-func order(a, b ovsdb.Datum, t *ovsdb.Type) int {
-	if a.Len() != b.Len() {
-		return cmp.Compare(a.Len(), b.Len())
-	}
-	return a.Compare(b, t)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func needCreate(c *call) error {
-	t, err := c.tableArg()
+	t, err := tableArg(c)
 	if err != nil {
 		return err
 	}
@@ -18,7 +18,7 @@ func needCreate(c *call) error {
 }
 
 func create(c *call) error {
-	t, err := c.tableArg()
+	t, err := tableArg(c)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func create(c *call) error {
 		if given, isUUID := ovsdb.ParseUUID(id); isUUID {
 			u, keep = given, true
 		} else {
-			s, err := c.x.symbol(id)
+			s, err := newSymbol(c.x, id)
 			if err != nil {
 				return err
 			}
@@ -39,23 +39,23 @@ func create(c *call) error {
 	}
 	r := c.x.insert(t, u, keep)
 	for _, arg := range c.args[1:] {
-		if err := c.x.setColumn(r, arg, false); err != nil {
+		if err := assign(c.x, r, arg, false); err != nil {
 			return err
 		}
 	}
-	c.made = u
+	c.state = u
 	return nil
 }
 
 // created prints the UUID that the new row got.
 func created(c *call, given func(ovsdb.UUID) ovsdb.UUID) {
-	u := given(c.made)
+	u := given(c.state.(ovsdb.UUID))
 	c.printf("%s\n", u)
 	c.value = jsonString(u.String())
 }
 
 func destroy(c *call) error {
-	t, err := c.tableArg()
+	t, err := tableArg(c)
 	if err != nil {
 		return err
 	}

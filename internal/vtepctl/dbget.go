@@ -15,10 +15,10 @@ func needGet(c *call) error {
 	if err := needTable(c); err != nil {
 		return err
 	}
-	if _, ok := c.opt("id"); !ok && len(c.args) <= 2 && c.tool.Terminal {
+	if _, ok := c.opt("id"); !ok && len(c.args) <= 2 && c.tool.terminal {
 		c.tool.warn("db_ctl_base", "\"get\" command without row arguments or \"--id\" is possibly erroneous")
 	}
-	t, _ := c.tableArg()
+	t, _ := tableArg(c)
 	for _, arg := range c.args[2:] {
 		if wantsUUID(arg) {
 			continue
@@ -37,12 +37,12 @@ func get(c *call) error {
 	if hasID && c.has("if-exists") {
 		return errors.New("--if-exists and --id may not be specified together")
 	}
-	_, r, err := c.recordArg()
+	_, r, err := recordArg(c)
 	if err != nil || r == nil {
 		return err
 	}
 	if hasID {
-		if err := c.x.nameRecord(id, r); err != nil {
+		if err := nameRecord(c.x, id, r); err != nil {
 			return err
 		}
 	}
@@ -53,7 +53,7 @@ func get(c *call) error {
 			values = append(values, jsonString(r.uuid.String()))
 			continue
 		}
-		text, value, err := c.getColumn(r, arg)
+		text, value, err := getColumn(c, r, arg)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func get(c *call) error {
 }
 
 // getColumn returns the value that COLUMN[:KEY] asks for.
-func (c *call) getColumn(r *record, arg string) (string, jsonValue, error) {
+func getColumn(c *call, r *record, arg string) (string, jsonValue, error) {
 	a, err := parseColumnKey(arg, r.table)
 	if err != nil {
 		return "", nil, err
@@ -95,7 +95,7 @@ func (c *call) getColumn(r *record, arg string) (string, jsonValue, error) {
 }
 
 // symbol makes a symbol of an --id option.
-func (x *txn) symbol(id string) (*ovsdb.Symbol, error) {
+func newSymbol(x *txn, id string) (*ovsdb.Symbol, error) {
 	if !strings.HasPrefix(id, "@") {
 		return nil, fmt.Errorf("row id \"%s\" does not begin with \"@\"", id)
 	}
@@ -108,9 +108,9 @@ func (x *txn) symbol(id string) (*ovsdb.Symbol, error) {
 }
 
 // nameRecord makes id stand for a record that exists.
-func (x *txn) nameRecord(id string, r *record) error {
+func nameRecord(x *txn, id string, r *record) error {
 	used := x.symbols.Get(id) != nil
-	s, err := x.symbol(id)
+	s, err := newSymbol(x, id)
 	if err != nil {
 		return err
 	}

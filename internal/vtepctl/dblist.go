@@ -1,18 +1,10 @@
 package vtepctl
 
-import "github.com/vtep/vtep/internal/ovsdb"
-
-// columnsArg returns the columns of --columns.
-func (c *call) columnsArg(t *ovsdb.TableSchema) ([]*ovsdb.ColumnSchema, error) {
-	names, given := c.opt("columns")
-	return findColumns(t, names, given)
-}
-
 func needList(c *call) error {
 	if err := needTable(c); err != nil {
 		return err
 	}
-	t, _ := c.tableArg()
+	t, _ := tableArg(c)
 	columns, err := c.columnsArg(t)
 	for _, column := range columns {
 		c.needed.column(t, column)
@@ -28,7 +20,7 @@ func needFind(c *call) error {
 }
 
 func list(c *call) error {
-	t, err := c.tableArg()
+	t, err := tableArg(c)
 	if err != nil {
 		return err
 	}
@@ -56,7 +48,7 @@ func list(c *call) error {
 }
 
 func find(c *call) error {
-	t, err := c.tableArg()
+	t, err := tableArg(c)
 	if err != nil {
 		return err
 	}
@@ -66,7 +58,7 @@ func find(c *call) error {
 	}
 	c.table = newTable(columns)
 	for _, r := range c.x.listed(t) {
-		ok, err := c.x.matchesAll(r, c.args[1:])
+		ok, err := matchesAll(c.x, r, c.args[1:])
 		if err != nil {
 			return err
 		}
@@ -78,9 +70,9 @@ func find(c *call) error {
 }
 
 // matchesAll says whether a record meets all conditions.
-func (x *txn) matchesAll(r *record, conditions []string) (bool, error) {
+func matchesAll(x *txn, r *record, conditions []string) (bool, error) {
 	for _, condition := range conditions {
-		if ok, err := x.matches(r, condition); !ok || err != nil {
+		if ok, err := matches(x, r, condition); !ok || err != nil {
 			return false, err
 		}
 	}
@@ -88,7 +80,7 @@ func (x *txn) matchesAll(r *record, conditions []string) (bool, error) {
 }
 
 func waitUntil(c *call) error {
-	t, err := c.tableArg()
+	t, err := tableArg(c)
 	if err != nil {
 		return err
 	}
@@ -99,7 +91,7 @@ func waitUntil(c *call) error {
 	if r == nil {
 		return errRetry
 	}
-	ok, err := c.x.matchesAll(r, c.args[2:])
+	ok, err := matchesAll(c.x, r, c.args[2:])
 	if err == nil && !ok {
 		err = errRetry
 	}

@@ -7,12 +7,12 @@ import (
 )
 
 func set(c *call) error {
-	_, r, err := c.recordArg()
+	_, r, err := recordArg(c)
 	if err != nil || r == nil {
 		return err
 	}
 	for _, arg := range c.args[2:] {
-		if err := c.x.setColumn(r, arg, c.last); err != nil {
+		if err := assign(c.x, r, arg, c.last); err != nil {
 			return err
 		}
 	}
@@ -22,7 +22,7 @@ func set(c *call) error {
 // setColumn does COLUMN[:KEY]=VALUE to a record. blind says that no command follows that
 // could read the column: then a key is set without a look at the others, and no other
 // client's change to them makes the transaction fail.
-func (x *txn) setColumn(r *record, arg string, blind bool) error {
+func assign(x *txn, r *record, arg string, blind bool) error {
 	a, err := parseColumnValue(arg, r.table, "=")
 	if err != nil {
 		return err
@@ -68,8 +68,8 @@ func valuesType(c *ovsdb.ColumnSchema) ovsdb.Type {
 }
 
 // columnOfRecord finds the record and the column that the first three arguments name.
-func (c *call) columnOfRecord() (*record, *ovsdb.ColumnSchema, error) {
-	t, err := c.tableArg()
+func columnOfRecord(c *call) (*record, *ovsdb.ColumnSchema, error) {
+	t, err := tableArg(c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,7 +77,7 @@ func (c *call) columnOfRecord() (*record, *ovsdb.ColumnSchema, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	_, r, err := c.recordArg()
+	_, r, err := recordArg(c)
 	if err != nil || r == nil {
 		return nil, nil, err
 	}
@@ -85,7 +85,7 @@ func (c *call) columnOfRecord() (*record, *ovsdb.ColumnSchema, error) {
 }
 
 func add(c *call) error {
-	r, column, err := c.columnOfRecord()
+	r, column, err := columnOfRecord(c)
 	if err != nil || r == nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func elements(c *ovsdb.ColumnSchema) string {
 }
 
 func removeValues(c *call) error {
-	r, column, err := c.columnOfRecord()
+	r, column, err := columnOfRecord(c)
 	if err != nil || r == nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func needClear(c *call) error {
 	if err := needTable(c); err != nil {
 		return err
 	}
-	t, _ := c.tableArg()
+	t, _ := tableArg(c)
 	for _, name := range c.args[2:] {
 		column, err := findColumn(t, name)
 		if err != nil {
@@ -159,7 +159,7 @@ func needClear(c *call) error {
 }
 
 func clearColumns(c *call) error {
-	t, r, err := c.recordArg()
+	t, r, err := recordArg(c)
 	if err != nil || r == nil {
 		return err
 	}

@@ -4,8 +4,7 @@ package vtepctl
 var (
 	SplitShellLine = splitShellLine
 	ConfigExample  = configExample
-	ParseCInt      = parseCInt
-	Atoi           = atoi
+	Strtoll        = strtoll
 	IsPartialUUID  = isPartialUUID
 	CutToken       = cutToken
 )

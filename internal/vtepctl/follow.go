@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/output"
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -14,10 +15,10 @@ import (
 func monitorCommand() command {
 	return command{
 		name: "monitor", args: "[TABLE]...", max: unlimited, extra: true,
-		options: []option{
-			{long: "columns", arg: requiredArg, argName: "COLUMN,...", help: "of one TABLE, print only these columns"},
-			{long: "initial", help: "print what is there first", extra: true},
-			{long: "count", arg: requiredArg, argName: "N", help: "end after N changes", extra: true},
+		options: []getopt.Option{
+			{Long: "columns", Arg: getopt.RequiredArg, ArgName: "COLUMN,...", Help: "of one TABLE, print only these columns"},
+			{Long: "initial", Help: "print what is there first", Extra: true},
+			{Long: "count", Arg: getopt.RequiredArg, ArgName: "N", Help: "end after N changes", Extra: true},
 		},
 		brief: "print changes of tables, or of all, as they happen",
 		text: "Each change is a line with the time, what happened to which row, and below it the columns that are new. With " +
@@ -28,20 +29,20 @@ func monitorCommand() command {
 
 // follower prints changes as they come.
 type follower struct {
-	t       *tool
+	t       *Tool
 	columns map[*ovsdb.TableSchema][]*ovsdb.ColumnSchema
 	initial bool // what comes now was there before
 	silent  bool
 	left    int // changes to print before it ends; below 0: no end
 }
 
-func monitor(t *tool, c *call) error {
-	f := &follower{t: t, columns: map[*ovsdb.TableSchema][]*ovsdb.ColumnSchema{}, left: -1, initial: true, silent: !c.has("initial")}
+func monitor(c *call) error {
+	f := &follower{t: c.tool, columns: map[*ovsdb.TableSchema][]*ovsdb.ColumnSchema{}, left: -1, initial: true, silent: !c.has("initial")}
 	n := &needs{}
 	if err := f.parse(c, n); err != nil {
 		return err
 	}
-	s, err := t.connect()
+	s, err := c.tool.connect()
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func monitor(t *tool, c *call) error {
 	}
 	f.initial, f.silent = false, false
 	for f.left != 0 {
-		if err := t.out.Flush(); err != nil {
+		if err := f.t.out.Flush(); err != nil {
 			return nil // the reader has seen enough
 		}
 		if err := s.await(s.have.version); err != nil {

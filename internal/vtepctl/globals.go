@@ -1,13 +1,13 @@
 package vtepctl
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/output"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
@@ -27,78 +27,72 @@ type globals struct {
 	logFile *string // nil: none wanted; "": the default one
 }
 
-// errHelp and errVersion end the parsing of options.
-var (
-	errHelp    = errors.New("help wanted")
-	errVersion = errors.New("version wanted")
-)
-
-// globalOptions returns the options of a run, in the order in which messages about ambiguous
+// options returns the options of a run, in the order in which messages about ambiguous
 // ones name them.
-func globalOptions() []option {
-	return []option{
-		{long: "db", arg: requiredArg, argName: "SERVER", help: "the database server (default: unix:RUNDIR/db.sock)",
-			set: func(g *globals, arg string) error { g.db, g.dbGiven = arg, true; return nil }},
-		{long: "no-syslog", help: "log nothing to syslog", set: func(g *globals, _ string) error { return g.log.Set("syslog:off") }},
-		{long: "dry-run", help: "do everything but change the database",
-			set: func(g *globals, _ string) error { g.dryRun = true; return nil }},
-		{long: "oneline", help: "print exactly one line for each command, and tables as usual",
-			set: func(g *globals, _ string) error { g.oneline = true; return nil }},
-		{long: "timeout", short: 't', arg: requiredArg, argName: "SECS", help: "end with SIGALRM after SECS seconds",
-			set: func(g *globals, arg string) error { return g.setTimeout(arg) }},
-		{long: "help", short: 'h', help: "print this text; with a command, about it",
-			set: func(*globals, string) error { return errHelp }},
-		{long: "version", short: 'V', help: "print the version",
-			set: func(*globals, string) error { return errVersion }},
-		{long: "verbose", short: 'v', arg: optionalArg, argName: "SPEC", help: "set log levels: [MODULE:][console|file:][LEVEL]",
-			set: func(g *globals, arg string) error {
+func (g *globals) options() []getopt.Option {
+	return []getopt.Option{
+		{Long: "db", Arg: getopt.RequiredArg, ArgName: "SERVER", Help: "the database server (default: unix:RUNDIR/db.sock)",
+			Set: func(arg string) error { g.db, g.dbGiven = arg, true; return nil }},
+		{Long: "no-syslog", Help: "log nothing to syslog", Set: func(string) error { return g.log.Set("syslog:off") }},
+		{Long: "dry-run", Help: "do everything but change the database",
+			Set: func(string) error { g.dryRun = true; return nil }},
+		{Long: "oneline", Help: "print exactly one line for each command, and tables as usual",
+			Set: func(string) error { g.oneline = true; return nil }},
+		{Long: "timeout", Short: 't', Arg: getopt.RequiredArg, ArgName: "SECS", Help: "end with SIGALRM after SECS seconds",
+			Set: func(arg string) error { return g.setTimeout(arg) }},
+		{Long: "help", Short: 'h', Help: "print this text; with a command, about it",
+			Set: func(string) error { return getopt.ErrHelp }},
+		{Long: "version", Short: 'V', Help: "print the version",
+			Set: func(string) error { return getopt.ErrVersion }},
+		{Long: "verbose", Short: 'v', Arg: getopt.OptionalArg, ArgName: "SPEC", Help: "set log levels: [MODULE:][console|file:][LEVEL]",
+			Set: func(arg string) error {
 				if err := g.log.Set(arg); err != nil {
 					return fmt.Errorf("processing \"%s\": %w", arg, err)
 				}
 				return nil
 			}},
-		{long: "log-file", arg: optionalArg, argName: "FILE", help: "log to FILE (default: LOGDIR/vtep-ctl.log)",
-			set: func(g *globals, arg string) error { g.logFile = &arg; return nil }},
-		{long: "syslog-method", arg: requiredArg, argName: "METHOD", help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null",
-			set: func(g *globals, arg string) error { return g.log.SetSyslogMethod(arg) }},
-		{long: "syslog-target", arg: requiredArg, argName: "HOST:PORT", help: "log to the syslog daemon at HOST:PORT too, by UDP",
-			set: func(g *globals, arg string) error { return g.log.SetSyslogTarget(arg) }},
-		{long: "format", short: 'f', arg: requiredArg, argName: "FORMAT", help: "print tables as list, table, html, csv or json (default: list)",
-			set: func(g *globals, arg string) error { g.styled = true; return g.style.SetFormat(arg) }},
-		{long: "data", short: 'd', arg: requiredArg, argName: "FORMAT", help: "print values as string, bare or json (default: string)",
-			set: func(g *globals, arg string) error { return g.style.SetData(arg) }},
-		{long: "no-headings", help: "omit the headings of columns",
-			set: func(g *globals, _ string) error { g.style.Headings = false; return nil }},
-		{long: "pretty", help: "indent JSON",
-			set: func(g *globals, _ string) error { g.style.Pretty = true; return nil }},
-		{long: "bare", help: "the same as --format=list --data=bare --no-headings",
-			set: func(g *globals, _ string) error {
+		{Long: "log-file", Arg: getopt.OptionalArg, ArgName: "FILE", Help: "log to FILE (default: LOGDIR/vtep-ctl.log)",
+			Set: func(arg string) error { g.logFile = &arg; return nil }},
+		{Long: "syslog-method", Arg: getopt.RequiredArg, ArgName: "METHOD", Help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null",
+			Set: func(arg string) error { return g.log.SetSyslogMethod(arg) }},
+		{Long: "syslog-target", Arg: getopt.RequiredArg, ArgName: "HOST:PORT", Help: "log to the syslog daemon at HOST:PORT too, by UDP",
+			Set: func(arg string) error { return g.log.SetSyslogTarget(arg) }},
+		{Long: "format", Short: 'f', Arg: getopt.RequiredArg, ArgName: "FORMAT", Help: "print tables as list, table, html, csv or json (default: list)",
+			Set: func(arg string) error { g.styled = true; return g.style.SetFormat(arg) }},
+		{Long: "data", Short: 'd', Arg: getopt.RequiredArg, ArgName: "FORMAT", Help: "print values as string, bare or json (default: string)",
+			Set: func(arg string) error { return g.style.SetData(arg) }},
+		{Long: "no-headings", Help: "omit the headings of columns",
+			Set: func(string) error { g.style.Headings = false; return nil }},
+		{Long: "pretty", Help: "indent JSON",
+			Set: func(string) error { g.style.Pretty = true; return nil }},
+		{Long: "bare", Help: "the same as --format=list --data=bare --no-headings",
+			Set: func(string) error {
 				g.style.SetBare()
 				g.styled = true
 				return nil
 			}},
-		{long: "max-column-width", arg: requiredArg, argName: "N", help: "cut the columns of --format=table",
-			set: func(g *globals, arg string) error { g.style.MaxWidth = atoi(arg); return nil }},
-		{long: "private-key", short: 'p', arg: requiredArg, argName: "FILE", help: "TLS: our private key",
-			set: func(g *globals, arg string) error { g.tls.PrivateKey = arg; return nil }},
-		{long: "certificate", short: 'c', arg: requiredArg, argName: "FILE", help: "TLS: our certificate",
-			set: func(g *globals, arg string) error { g.tls.Certificate = arg; return nil }},
-		{long: "ca-cert", short: 'C', arg: requiredArg, argName: "FILE", help: "TLS: the authority of the server's certificate; none: do not check",
-			set: func(g *globals, arg string) error { g.tls.CACert = arg; return nil }},
-		{long: "ssl-protocols", arg: requiredArg, argName: "PROTOS", help: "TLS: the versions to allow, as TLSv1.3 or TLSv1.2+ (default: TLSv1.2+)",
-			set: func(g *globals, arg string) error { g.tls.Protocols = arg; return nil }},
-		{long: "ssl-ciphers", arg: requiredArg, argName: "CIPHERS", help: "TLS: the cipher suites of TLS 1.2 to allow, as OpenSSL writes them",
-			set: func(g *globals, arg string) error { g.tls.Ciphers = arg; return nil }},
-		{long: "ssl-ciphersuites", arg: requiredArg, argName: "SUITES", help: "TLS: the cipher suites of TLS 1.3 to allow", extra: true,
-			set: func(g *globals, arg string) error { g.tls.Suites = arg; return nil }},
-		{long: "ssl-server-name", arg: requiredArg, argName: "NAME", help: "TLS: the name to tell the server, rather than that of the target", extra: true,
-			set: func(g *globals, arg string) error { g.tls.ServerName = arg; return nil }},
-		{long: "bootstrap-ca-cert", arg: requiredArg, argName: "FILE", help: "like --ca-cert; if FILE does not exist, trust the first server and save its authority there",
-			extra: true, set: func(g *globals, arg string) error { g.tls.CACert, g.tls.Bootstrap = arg, true; return nil }},
-		{long: "peer-ca-cert", arg: requiredArg, argName: "FILE", help: "TLS: an authority to send to a server that bootstraps",
-			set: func(g *globals, arg string) error { g.tls.PeerCACert = arg; return nil }},
-		{long: "strict", help: "warn about arguments that are accepted but make no sense", extra: true,
-			set: func(g *globals, _ string) error { g.strict = true; return nil }},
+		{Long: "max-column-width", Arg: getopt.RequiredArg, ArgName: "N", Help: "cut the columns of --format=table",
+			Set: func(arg string) error { g.style.MaxWidth = atoi(arg); return nil }},
+		{Long: "private-key", Short: 'p', Arg: getopt.RequiredArg, ArgName: "FILE", Help: "TLS: our private key",
+			Set: func(arg string) error { g.tls.PrivateKey = arg; return nil }},
+		{Long: "certificate", Short: 'c', Arg: getopt.RequiredArg, ArgName: "FILE", Help: "TLS: our certificate",
+			Set: func(arg string) error { g.tls.Certificate = arg; return nil }},
+		{Long: "ca-cert", Short: 'C', Arg: getopt.RequiredArg, ArgName: "FILE", Help: "TLS: the authority of the server's certificate; none: do not check",
+			Set: func(arg string) error { g.tls.CACert = arg; return nil }},
+		{Long: "ssl-protocols", Arg: getopt.RequiredArg, ArgName: "PROTOS", Help: "TLS: the versions to allow, as TLSv1.3 or TLSv1.2+ (default: TLSv1.2+)",
+			Set: func(arg string) error { g.tls.Protocols = arg; return nil }},
+		{Long: "ssl-ciphers", Arg: getopt.RequiredArg, ArgName: "CIPHERS", Help: "TLS: the cipher suites of TLS 1.2 to allow, as OpenSSL writes them",
+			Set: func(arg string) error { g.tls.Ciphers = arg; return nil }},
+		{Long: "ssl-ciphersuites", Arg: getopt.RequiredArg, ArgName: "SUITES", Help: "TLS: the cipher suites of TLS 1.3 to allow", Extra: true,
+			Set: func(arg string) error { g.tls.Suites = arg; return nil }},
+		{Long: "ssl-server-name", Arg: getopt.RequiredArg, ArgName: "NAME", Help: "TLS: the name to tell the server, rather than that of the target", Extra: true,
+			Set: func(arg string) error { g.tls.ServerName = arg; return nil }},
+		{Long: "bootstrap-ca-cert", Arg: getopt.RequiredArg, ArgName: "FILE", Help: "like --ca-cert; if FILE does not exist, trust the first server and save its authority there",
+			Extra: true, Set: func(arg string) error { g.tls.CACert, g.tls.Bootstrap = arg, true; return nil }},
+		{Long: "peer-ca-cert", Arg: getopt.RequiredArg, ArgName: "FILE", Help: "TLS: an authority to send to a server that bootstraps",
+			Set: func(arg string) error { g.tls.PeerCACert = arg; return nil }},
+		{Long: "strict", Help: "warn about arguments that are accepted but make no sense", Extra: true,
+			Set: func(string) error { g.strict = true; return nil }},
 	}
 }
 
@@ -112,24 +106,4 @@ func (g *globals) setTimeout(arg string) error {
 }
 
 // atoi is what C's atoi makes of s: the number at its beginning, or 0.
-func atoi(s string) int { return int(int32(atoll(s))) }
-
-// atoll is the same for a long long.
-func atoll(s string) int64 {
-	s = strings.TrimLeft(s, " \t\n\v\f\r")
-	end := 0
-	if end < len(s) && (s[end] == '-' || s[end] == '+') {
-		end++
-	}
-	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
-		end++
-	}
-	n, err := strconv.ParseInt(s[:end], 10, 64)
-	if errors.Is(err, strconv.ErrRange) {
-		return n // the nearest that fits
-	}
-	if err != nil {
-		return 0
-	}
-	return n
-}
+func atoi(s string) int { return int(int32(strtoll(s, 10))) }

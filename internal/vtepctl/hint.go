@@ -23,7 +23,7 @@ func (t *tool) hint(err error) string {
 	var refused *transactionError
 	switch {
 	case errors.As(err, &unknown):
-		if near := t.suggest(unknown.name); t.Terminal && len(near) > 0 {
+		if near := suggest(t.seen.groups, unknown.name); t.Terminal && len(near) > 0 {
 			return "did you mean " + strings.Join(near, " or ") + "?"
 		}
 	case errors.As(err, &conn):
@@ -79,7 +79,7 @@ func (t *tool) referrersHint(refusal string) string {
 			if c.Type.Key.RefTable != m[1] && c.Type.Value.RefTable != m[1] {
 				continue
 			}
-			rows, err := s.referrers(ts, c, id)
+			rows, err := referrers(s, ts, c, id)
 			if err != nil {
 				continue // a database of an older schema
 			}
@@ -103,7 +103,7 @@ func (t *tool) referrersHint(refusal string) string {
 }
 
 // referrers yields, for each row of a table whose column refers to a row, how to call it.
-func (s *session) referrers(ts *ovsdb.TableSchema, c *ovsdb.ColumnSchema, id ovsdb.UUID) (func(func(string) bool), error) {
+func referrers(s *session, ts *ovsdb.TableSchema, c *ovsdb.ColumnSchema, id ovsdb.UUID) (func(func(string) bool), error) {
 	columns := []string{"_uuid", c.Name}
 	for _, name := range []string{"name", "MAC", "src_mac"} {
 		if ts.Column(name) != nil {

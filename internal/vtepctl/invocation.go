@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/vtep/vtep/internal/getopt"
 )
 
 var errNoCommand = errors.New("missing command name (use --help for help)")
 
-// parseInvocation splits words at "--" into commands. local holds the options that came
+// parseCalls splits words at "--" into commands. local holds the options that came
 // before the first word; they belong to the first command.
-func (t *tool) parseInvocation(words []string, local map[string]string) ([]*call, error) {
+func parseCalls(t *Tool, words []string, local map[string]localOption) ([]*call, error) {
 	var calls []*call
 	start := 0
 	for i := 0; i <= len(words); i++ {
@@ -20,7 +22,7 @@ func (t *tool) parseInvocation(words []string, local map[string]string) ([]*call
 		}
 		switch {
 		case i > start:
-			c, err := t.parseCall(words[start:i], local)
+			c, err := parseCall(t, words[start:i], local)
 			if err != nil {
 				return nil, err
 			}
@@ -45,7 +47,7 @@ func (t *tool) parseInvocation(words []string, local map[string]string) ([]*call
 }
 
 // parseCall parses one command: its options, its name, its arguments.
-func (t *tool) parseCall(words []string, local map[string]string) (*call, error) {
+func parseCall(t *Tool, words []string, local map[string]localOption) (*call, error) {
 	c := &call{tool: t, options: map[string]string{}}
 	valued := map[string]bool{}
 	var given []string
@@ -54,9 +56,8 @@ func (t *tool) parseCall(words []string, local map[string]string) (*call, error)
 		valued[name] = hasArg
 		given = append(given, name)
 	}
-	for name, arg := range local {
-		o := t.local(name)
-		add("--"+name, arg, o.arg == requiredArg || o.arg == optionalArg && arg != "")
+	for name, l := range local {
+		add("--"+name, l.arg, l.mode == getopt.RequiredArg || l.mode == getopt.OptionalArg && l.arg != "")
 	}
 	i := 0
 	for ; i < len(words) && strings.HasPrefix(words[i], "-"); i++ {
@@ -90,9 +91,9 @@ func (c *call) checkOption(name string, valued bool) error {
 		return fmt.Errorf("'%s' command has no '%s' option", c.name, name)
 	}
 	switch {
-	case o.arg == requiredArg && !valued:
+	case o.Arg == getopt.RequiredArg && !valued:
 		return fmt.Errorf("missing argument to '%s' option on '%s' command", name, c.name)
-	case o.arg == noArg && valued:
+	case o.Arg == getopt.NoArg && valued:
 		return fmt.Errorf("'%s' option on '%s' does not accept an argument", name, c.name)
 	}
 	return nil
@@ -103,7 +104,7 @@ func (c *call) checkOption(name string, valued bool) error {
 func (c *call) takeTrailing() {
 	c.args = slices.DeleteFunc(slices.Clone(c.args), func(arg string) bool {
 		o := c.option(strings.TrimPrefix(arg, "--"))
-		taken := o != nil && o.extra && o.arg == noArg && strings.HasPrefix(arg, "--")
+		taken := o != nil && o.Extra && o.Arg == getopt.NoArg && strings.HasPrefix(arg, "--")
 		if taken {
 			if c.options == nil {
 				c.options = map[string]string{}

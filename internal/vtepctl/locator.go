@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
@@ -19,11 +20,11 @@ type endpoint struct {
 	exact     bool // without a key, only a locator without one is meant
 }
 
-var tunnelKeyOption = option{long: "tunnel-key", arg: requiredArg, argName: "VNI", extra: true,
-	help: "the VNI on this tunnel, where it is not the logical switch's"}
+var tunnelKeyOption = getopt.Option{Long: "tunnel-key", Arg: getopt.RequiredArg, ArgName: "VNI", Extra: true,
+	Help: "the VNI on this tunnel, where it is not the logical switch's"}
 
 // endpoint makes one of the arguments [ENCAP] IP and of --tunnel-key.
-func (c *call) endpoint(args []string) (endpoint, error) {
+func parseEndpoint(c *call, args []string) (endpoint, error) {
 	e := endpoint{encap: defaultEncap, ip: args[0]}
 	if len(args) > 1 {
 		e.encap, e.ip = args[0], args[1]
@@ -59,12 +60,12 @@ func (e endpoint) matches(loc *record) bool {
 
 func compareKeys(a, b *record) int {
 	c := a.table.Column("tunnel_key")
-	return order(a.get(c), b.get(c), &c.Type)
+	return a.get(c).Compare(b.get(c), &c.Type)
 }
 
 // locator returns the locator of an endpoint, made if there is none.
-func (x *txn) locator(e endpoint) *record {
-	if loc := x.findLocator(e); loc != nil {
+func locatorAt(x *txn, e endpoint) *record {
+	if loc := findLocator(x, e); loc != nil {
 		// It goes when nothing refers to it any more: the transaction must fail if it has.
 		x.verifyNamed(loc, "dst_ip")
 		return loc
@@ -76,4 +77,30 @@ func (x *txn) locator(e endpoint) *record {
 		x.set(loc, "tunnel_key", ovsdb.Scalar(ovsdb.IntAtom(e.key)))
 	}
 	return loc
+}
+
+// findLocator returns the locator of an endpoint, or nil. Of several it prefers the one
+// without a key, then the one with the lowest.
+func findLocator(x *txn, e endpoint) *record {
+	var found *record
+	for _, loc := range x.indexed(hwvtep.TablePhysicalLocator, "encapsulation_type", "dst_ip").
+		find(ovsdb.Scalar(ovsdb.StringAtom(e.encap)), ovsdb.Scalar(ovsdb.StringAtom(e.ip))) {
+		if e.matches(loc) && (found == nil || compareKeys(loc, found) < 0) {
+			found = loc
+		}
+	}
+	return found
+}
+
+// locatorText is the address of a locator, with its key if it has one.
+func locatorText(x *txn, u ovsdb.UUID) string {
+	loc := x.find(tableNamed(hwvtep.TablePhysicalLocator), u)
+	if loc == nil {
+		return u.String()
+	}
+	text := loc.str("dst_ip")
+	if key := loc.field("tunnel_key"); key.Len() > 0 {
+		text += "/" + ovsdb.FormatAtom(key.Key(0), ovsdb.Integer)
+	}
+	return text
 }

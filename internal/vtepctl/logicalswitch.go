@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -12,10 +13,10 @@ func logicalSwitchCommands() group {
 		title: "Logical switches",
 		intro: "A logical switch is an Ethernet network that spans VTEPs. Its tunnel_key column is its VNI: \"set Logical_Switch LS tunnel_key=5000\".",
 		commands: []command{
-			{name: "add-ls", args: "LS", min: 1, max: 1, options: []option{mayExist}, writes: true,
+			{name: "add-ls", args: "LS", min: 1, max: 1, options: []getopt.Option{mayExist}, writes: true,
 				brief: "create a logical switch named LS",
 				needs: needLS, run: addLS},
-			{name: "del-ls", args: "LS", min: 1, max: 1, options: []option{ifExists}, writes: true,
+			{name: "del-ls", args: "LS", min: 1, max: 1, options: []getopt.Option{ifExists}, writes: true,
 				brief: "delete LS", text: "It is an error if something refers to LS: bindings, MAC addresses, routers.",
 				needs: needLS, run: delLS},
 			{name: "list-ls", brief: "print the names of all logical switches",
@@ -45,28 +46,18 @@ func needReplicationMode(c *call) error {
 	return needLS(c)
 }
 
-// named returns the record of a table with a name, or nil.
-func (x *txn) named(table, name string) *record {
-	for _, r := range x.all(tableNamed(table)) {
-		if r.str("name") == name {
-			return r
-		}
-	}
-	return nil
-}
-
 // mustLS returns a logical switch that must exist.
-func (x *txn) mustLS(name string) (*record, error) {
+func mustLS(x *txn, name string) (*record, error) {
 	if ls := x.named(hwvtep.TableLogicalSwitch, name); ls != nil {
 		return ls, nil
 	}
 	return nil, fmt.Errorf("no logical switch named %s", name)
 }
 
-func addLS(c *call) error { return c.addNamed(hwvtep.TableLogicalSwitch, "logical switch") }
+func addLS(c *call) error { return addNamed(c, hwvtep.TableLogicalSwitch, "logical switch") }
 
 // addNamed adds a row that is nothing but a name.
-func (c *call) addNamed(table, kind string) error {
+func addNamed(c *call, table, kind string) error {
 	name := c.args[0]
 	if c.x.named(table, name) != nil {
 		if c.has("may-exist") {
@@ -79,7 +70,7 @@ func (c *call) addNamed(table, kind string) error {
 }
 
 func delLS(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		if c.has("if-exists") {
 			return nil
@@ -103,7 +94,7 @@ func setReplicationMode(c *call) error {
 		//lint:ignore ST1005 the text of vtep-ctl
 		return errors.New("Replication mode must be 'service_node' or 'source_node'")
 	}
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
@@ -112,7 +103,7 @@ func setReplicationMode(c *call) error {
 }
 
 func getReplicationMode(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}

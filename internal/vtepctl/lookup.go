@@ -34,6 +34,16 @@ func (x *txn) lookup(t *ovsdb.TableSchema, id string, must bool) (*record, error
 	return nil, nil
 }
 
+// named returns the record of a table with a name, or nil.
+func (x *txn) named(table, name string) *record {
+	for _, r := range x.all(tableNamed(table)) {
+		if r.str("name") == name {
+			return r
+		}
+	}
+	return nil
+}
+
 // byName finds the record whose name is id. A name that is a UUID may be shortened like one.
 func byName(t *ovsdb.TableSchema, records []*record, id string) (*record, error) {
 	c := nameColumn(t)

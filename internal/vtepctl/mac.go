@@ -1,6 +1,7 @@
 package vtepctl
 
 import (
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -33,12 +34,12 @@ func remoteMACCommands() group {
 }
 
 func (m macTables) commands() []command {
-	key := []option{tunnelKeyOption}
+	key := []getopt.Option{tunnelKeyOption}
 	list := command{name: "list-" + m.side + "-macs", args: "LS", min: 1, max: 1,
 		brief: "print the " + m.side + " addresses of LS",
 		needs: m.needAll, run: m.list}
 	if m.side == localMACs.side {
-		list.options = []option{{long: "ports", help: "print instead what the running VTEP knows: port, VLAN, age, moves", extra: true}}
+		list.options = []getopt.Option{{Long: "ports", Help: "print instead what the running VTEP knows: port, VLAN, age, moves", Extra: true}}
 		list.text = "With --ports the VTEP that runs on this machine is asked by its control socket, and its answer has a line for each MAC " +
 			"that it has learned: the port and VLAN that it is behind, the seconds since its last frame, and how often it has moved."
 		list.run = m.listOrAsk
@@ -83,51 +84,40 @@ func (m macTables) needAll(c *call) error {
 	return m.needMcast(c)
 }
 
-// macsOf returns the rows of a MAC table that are of a logical switch.
-func (x *txn) macsOf(table string, ls *record) []*record {
-	var rows []*record
-	for _, r := range x.all(tableNamed(table)) {
-		if r.ref("logical_switch") == ls.uuid {
-			rows = append(rows, r)
-		}
-	}
-	return rows
-}
-
 func (m macTables) addUcast(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
-	e, err := c.endpoint(c.args[2:])
+	e, err := parseEndpoint(c, c.args[2:])
 	if err != nil {
 		return err
 	}
-	c.tool.checkMAC(c.args[1])
-	c.tool.checkEndpoint(e)
-	loc := c.x.locator(e)
-	c.x.setRef(c.x.addMACRow(m.ucast, ls, c.args[1]), "locator", loc)
+	checkMAC(c.tool, c.args[1])
+	checkEndpoint(c.tool, e)
+	loc := locatorAt(c.x, e)
+	c.x.setRef(addMACRow(c.x, m.ucast, ls, c.args[1]), "locator", loc)
 	return nil
 }
 
 func (m macTables) delUcast(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
-	if r := c.x.macRow(m.ucast, ls, c.args[1]); r != nil {
+	if r := macRow(c.x, m.ucast, ls, c.args[1]); r != nil {
 		c.x.remove(r)
 	}
 	return nil
 }
 
 func (m macTables) clear(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
 	for _, table := range []string{m.ucast, m.mcast} {
-		for _, r := range c.x.macsOf(table, ls) {
+		for _, r := range macsOf(c.x, table, ls) {
 			c.x.remove(r)
 		}
 	}

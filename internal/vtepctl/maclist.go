@@ -1,8 +1,6 @@
 package vtepctl
 
 import (
-	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,7 +24,7 @@ func (m macTables) listOrAsk(c *call) error {
 	if !c.has("ports") {
 		return m.list(c)
 	}
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
@@ -38,37 +36,25 @@ func (m macTables) listOrAsk(c *call) error {
 	return nil
 }
 
-// ports asks the VTEPs whose sockets are where the database's is, or in the usual places.
-func (t *tool) ports(ls string) (string, error) {
-	if t.Ports == nil {
-		return "", errors.New("--ports: there is no VTEP to ask")
-	}
-	dirs := []string{t.RunDir, t.OtherRunDir}
-	if path, ok := strings.CutPrefix(t.db, "unix:"); ok {
-		dirs = []string{filepath.Dir(path)}
-	}
-	return t.Ports(dirs, ls)
-}
-
 func (m macTables) list(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
 	var ucast, mcast []macEntry
-	for _, r := range c.x.macsOf(m.ucast, ls) {
+	for _, r := range macsOf(c.x, m.ucast, ls) {
 		if loc := c.x.find(tableNamed(hwvtep.TablePhysicalLocator), r.ref("locator")); loc != nil {
 			ucast = append(ucast, newMACEntry(r.str("MAC"), loc))
 		}
 	}
-	for _, r := range c.x.macsOf(m.mcast, ls) {
-		for _, loc := range c.x.members(r) {
+	for _, r := range macsOf(c.x, m.mcast, ls) {
+		for _, loc := range membersOf(c.x, r) {
 			mcast = append(mcast, newMACEntry(r.str("MAC"), loc))
 		}
 	}
 	ucastName, mcastName := "ucast-mac-"+m.side, "mcast-mac-"+m.side
-	ucastJSON := c.listMACs(ucastName, ucast)
-	mcastJSON := c.listMACs(mcastName, mcast)
+	ucastJSON := listMACs(c, ucastName, ucast)
+	mcastJSON := listMACs(c, mcastName, mcast)
 	value := append(wire.AppendString([]byte{'{'}, mcastName), ':')
 	value = append(append(value, mcastJSON...), ',')
 	value = append(append(wire.AppendString(value, ucastName), ':'), ucastJSON...)
@@ -77,7 +63,7 @@ func (m macTables) list(c *call) error {
 }
 
 // listMACs prints entries below a heading, and returns them as JSON.
-func (c *call) listMACs(heading string, entries []macEntry) jsonValue {
+func listMACs(c *call, heading string, entries []macEntry) jsonValue {
 	slices.SortFunc(entries, func(a, b macEntry) int { return strings.Compare(a.text, b.text) })
 	c.printf("%s\n", heading)
 	value := jsonValue{'['}

@@ -46,6 +46,7 @@ func options(args []string, stdout, stderr io.Writer) vtepctl.Options {
 		Log:     log,
 		RunDir:  dirs.Run,
 		LogDir:  dirs.Log,
+		Alarm:   daemon.DieOfAlarm,
 	}
 }
 

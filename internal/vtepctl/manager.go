@@ -3,6 +3,7 @@ package vtepctl
 import (
 	"slices"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
@@ -19,8 +20,8 @@ func managerCommands() group {
 			{name: "del-manager", writes: true, brief: "delete all managers",
 				needs: needManagers, run: delManager},
 			{name: "set-manager", args: "TARGET...", min: 1, max: unlimited, writes: true,
-				options: []option{{long: "inactivity-probe", arg: requiredArg, argName: "MSECS",
-					help: "probe a connection after MSECS of silence; 0: never"}},
+				options: []getopt.Option{{Long: "inactivity-probe", Arg: getopt.RequiredArg, ArgName: "MSECS",
+					Help: "probe a connection after MSECS of silence; 0: never"}},
 				brief: "set the managers to these targets",
 				text: "Rows of former managers are replaced, with all that was configured in them. " +
 					"With --inactivity-probe=MSECS the server asks a manager that has been silent for MSECS for a sign of life; 0: never.",
@@ -36,7 +37,7 @@ func needManagers(c *call) error {
 }
 
 // managers returns the managers. What it says is verified.
-func (x *txn) managers() []*record {
+func managersOf(x *txn) []*record {
 	x.verifyNamed(x.global(), "managers")
 	all := x.follow(hwvtep.TableManager, x.global().field("managers"))
 	for _, m := range all {
@@ -47,7 +48,7 @@ func (x *txn) managers() []*record {
 
 func getManager(c *call) error {
 	var targets []string
-	for _, m := range c.x.managers() {
+	for _, m := range managersOf(c.x) {
 		targets = append(targets, m.str("target"))
 	}
 	slices.Sort(targets)
@@ -56,19 +57,19 @@ func getManager(c *call) error {
 }
 
 func delManager(c *call) error {
-	c.x.dropManagers()
+	dropManagers(c.x)
 	return nil
 }
 
-func (x *txn) dropManagers() {
-	for _, m := range x.managers() {
+func dropManagers(x *txn) {
+	for _, m := range managersOf(x) {
 		x.remove(m)
 	}
 	x.set(x.global(), "managers", ovsdb.Datum{})
 }
 
 func setManager(c *call) error {
-	c.x.dropManagers()
+	dropManagers(c.x)
 	refs := make([]ovsdb.Atom, len(c.args))
 	for i, target := range c.args {
 		if !stream.IsActive(target) && !stream.IsPassive(target) {
@@ -77,7 +78,7 @@ func setManager(c *call) error {
 		m := c.x.insertNew(hwvtep.TableManager)
 		c.x.setString(m, "target", target)
 		if probe, ok := c.opt("inactivity-probe"); ok {
-			c.x.set(m, "inactivity_probe", ovsdb.Scalar(ovsdb.IntAtom(atoll(probe))))
+			c.x.set(m, "inactivity_probe", ovsdb.Scalar(ovsdb.IntAtom(strtoll(probe, 10))))
 		}
 		refs[i] = ovsdb.RefTo(&m.uuid)
 	}

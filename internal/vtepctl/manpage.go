@@ -3,6 +3,8 @@ package vtepctl
 import (
 	"fmt"
 	"strings"
+
+	"github.com/vtep/vtep/internal/getopt"
 )
 
 // ManPage returns the manual page vtep-ctl(8).
@@ -25,7 +27,7 @@ vtep\-ctl \- read and change the database of a VTEP
 			"command come before its name; between commands there is \"--\".",
 		"It is made to be used in place of the vtep-ctl of Open vSwitch: commands, output and messages are the same. What goes beyond is marked below.")
 	b.WriteString(".SH OPTIONS\n")
-	for _, o := range globalOptions() {
+	for _, o := range (&globals{}).options() {
 		optionEntry(&b, &o)
 	}
 	b.WriteString(".SH COMMANDS\n")
@@ -75,8 +77,8 @@ func section(b *strings.Builder, title string, paragraphs ...string) {
 // verbatim returns lines to be printed as they are.
 func verbatim(s string) string { return ".PP\n.nf\n.RS\n" + roff(s) + "\n.RE\n.fi\n" }
 
-func optionEntry(b *strings.Builder, o *option) {
-	fmt.Fprintf(b, ".TP\n.B %s\n%s.%s\n", roff(o.names()), roff(capital(o.help)), mark(o.extra))
+func optionEntry(b *strings.Builder, o *getopt.Option) {
+	fmt.Fprintf(b, ".TP\n.B %s\n%s%s\n", roff(o.Names()), roff(sentence(o.Help)), mark(o.Extra))
 }
 
 func mark(extra bool) string {
@@ -87,12 +89,12 @@ func mark(extra bool) string {
 }
 
 func commandEntry(b *strings.Builder, c *command) {
-	fmt.Fprintf(b, ".TP\n.B %s\n%s.%s\n", roff(c.synopsis()), roff(capital(c.brief)), mark(c.extra))
+	fmt.Fprintf(b, ".TP\n.B %s\n%s%s\n", roff(c.synopsis()), roff(sentence(c.brief)), mark(c.extra))
 	if c.text != "" {
 		fmt.Fprintf(b, "%s\n", roff(c.text))
 	}
 	for _, o := range c.options {
-		fmt.Fprintf(b, ".RS\n.TP\n.B %s\n%s.%s\n.RE\n", roff(o.synopsis()), roff(capital(o.help)), mark(o.extra && !c.extra))
+		fmt.Fprintf(b, ".RS\n.TP\n.B %s\n%s%s\n.RE\n", roff(o.Synopsis()), roff(sentence(o.Help)), mark(o.Extra && !c.extra))
 	}
 }
 

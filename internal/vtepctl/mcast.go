@@ -11,7 +11,7 @@ import (
 // one goes when nothing refers to it any more.
 
 // members returns the locators of a row of a group MAC.
-func (x *txn) members(row *record) []*record {
+func membersOf(x *txn, row *record) []*record {
 	set := x.find(tableNamed(hwvtep.TablePhysicalLocatorSet), row.ref("locator_set"))
 	if set == nil {
 		return nil
@@ -20,7 +20,7 @@ func (x *txn) members(row *record) []*record {
 }
 
 // setMembers gives a row of a group MAC a new set of locators.
-func (x *txn) setMembers(row *record, members []*record) {
+func setMembers(x *txn, row *record, members []*record) {
 	refs := make([]ovsdb.Atom, len(members))
 	for i, loc := range members {
 		refs[i] = ovsdb.RefTo(&loc.uuid)
@@ -32,40 +32,40 @@ func (x *txn) setMembers(row *record, members []*record) {
 }
 
 func (m macTables) addMcast(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
-	e, err := c.endpoint(c.args[2:])
+	e, err := parseEndpoint(c, c.args[2:])
 	if err != nil {
 		return err
 	}
-	c.tool.checkGroupMAC(c.args[1])
-	c.tool.checkEndpoint(e)
-	loc := c.x.locator(e)
-	row := c.x.addMACRow(m.mcast, ls, c.args[1])
-	members := c.x.members(row)
+	checkGroupMAC(c.tool, c.args[1])
+	checkEndpoint(c.tool, e)
+	loc := locatorAt(c.x, e)
+	row := addMACRow(c.x, m.mcast, ls, c.args[1])
+	members := membersOf(c.x, row)
 	if slices.Contains(members, loc) {
 		return nil
 	}
-	c.x.setMembers(row, append(members, loc))
+	setMembers(c.x, row, append(members, loc))
 	return nil
 }
 
 func (m macTables) delMcast(c *call) error {
-	ls, err := c.x.mustLS(c.args[0])
+	ls, err := mustLS(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
-	e, err := c.endpoint(c.args[2:])
+	e, err := parseEndpoint(c, c.args[2:])
 	if err != nil {
 		return err
 	}
-	row := c.x.macRow(m.mcast, ls, c.args[1])
+	row := macRow(c.x, m.mcast, ls, c.args[1])
 	if row == nil {
 		return nil
 	}
-	members := c.x.members(row)
+	members := membersOf(c.x, row)
 	rest := slices.DeleteFunc(slices.Clone(members), e.matches)
 	switch len(rest) {
 	case len(members):
@@ -73,7 +73,7 @@ func (m macTables) delMcast(c *call) error {
 		c.x.verifyNamed(row, "locator_set")
 		c.x.remove(row)
 	default:
-		c.x.setMembers(row, rest)
+		setMembers(c.x, row, rest)
 	}
 	return nil
 }

@@ -2,8 +2,8 @@ package vtepctl
 
 import (
 	"fmt"
-	"sort"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -12,10 +12,10 @@ func physicalSwitchCommands() group {
 		title: "Physical switches",
 		intro: "A physical switch is a VTEP: a set of ports and a tunnel address. A VTEP acts on the one that has its own name.",
 		commands: []command{
-			{name: "add-ps", args: "PS", min: 1, max: 1, options: []option{mayExist}, writes: true,
+			{name: "add-ps", args: "PS", min: 1, max: 1, options: []getopt.Option{mayExist}, writes: true,
 				brief: "create a physical switch named PS", text: "It has no ports and no tunnel address at first.",
 				needs: needSwitches, run: addPS},
-			{name: "del-ps", args: "PS", min: 1, max: 1, options: []option{ifExists}, writes: true,
+			{name: "del-ps", args: "PS", min: 1, max: 1, options: []getopt.Option{ifExists}, writes: true,
 				brief: "delete PS and all of its ports",
 				needs: needPorts, run: delPS},
 			{name: "list-ps", brief: "print the names of all physical switches",
@@ -34,14 +34,14 @@ func needSwitches(c *call) error {
 }
 
 // switches returns the physical switches.
-func (x *txn) switches() []*record {
+func allSwitches(x *txn) []*record {
 	return x.follow(hwvtep.TablePhysicalSwitch, x.global().field("switches"))
 }
 
 // switchNamed returns a physical switch, or nil. What it says is verified.
-func (x *txn) switchNamed(name string) *record {
+func switchNamed(x *txn, name string) *record {
 	x.verifyNamed(x.global(), "switches")
-	for _, ps := range x.switches() {
+	for _, ps := range allSwitches(x) {
 		if ps.str("name") == name {
 			return ps
 		}
@@ -50,8 +50,8 @@ func (x *txn) switchNamed(name string) *record {
 }
 
 // mustSwitch is switchNamed of a switch that must exist.
-func (x *txn) mustSwitch(name string) (*record, error) {
-	if ps := x.switchNamed(name); ps != nil {
+func mustSwitch(x *txn, name string) (*record, error) {
+	if ps := switchNamed(x, name); ps != nil {
 		return ps, nil
 	}
 	return nil, fmt.Errorf("no physical switch named %s", name)
@@ -59,7 +59,7 @@ func (x *txn) mustSwitch(name string) (*record, error) {
 
 func addPS(c *call) error {
 	name := c.args[0]
-	if c.x.switchNamed(name) != nil {
+	if switchNamed(c.x, name) != nil {
 		if c.has("may-exist") {
 			return nil
 		}
@@ -72,20 +72,20 @@ func addPS(c *call) error {
 }
 
 func delPS(c *call) error {
-	ps, err := c.x.mustSwitch(c.args[0])
+	ps, err := mustSwitch(c.x, c.args[0])
 	if err != nil {
 		if c.has("if-exists") {
 			return nil
 		}
 		return err
 	}
-	c.x.removeSwitch(ps)
+	removeSwitch(c.x, ps)
 	return nil
 }
 
 // removeSwitch removes a physical switch with its ports.
-func (x *txn) removeSwitch(ps *record) {
-	for _, port := range x.ports(ps) {
+func removeSwitch(x *txn, ps *record) {
+	for _, port := range portsOf(x, ps) {
 		x.remove(port)
 	}
 	x.dropRef(x.global(), "switches", ps)
@@ -93,34 +93,8 @@ func (x *txn) removeSwitch(ps *record) {
 }
 
 func listPS(c *call) error {
-	c.listNames(c.x.switches())
+	c.listNames(allSwitches(c.x))
 	return nil
 }
 
-// listNames prints the names of records, sorted.
-func (c *call) listNames(records []*record) {
-	names := make([]string, len(records))
-	for i, r := range records {
-		names[i] = r.str("name")
-	}
-	c.listStrings(names)
-}
-
-// listStrings prints strings, sorted.
-func (c *call) listStrings(list []string) {
-	sort.Strings(list)
-	for _, s := range list {
-		c.printf("%s\n", s)
-	}
-	c.value = stringsJSON(list)
-}
-
-func psExists(c *call) error { return exists(c.x.switchNamed(c.args[0])) }
-
-// exists makes the exit status of a *-exists command.
-func exists(r *record) error {
-	if r == nil {
-		return exitStatus(statusAbsent)
-	}
-	return nil
-}
+func psExists(c *call) error { return exists(switchNamed(c.x, c.args[0])) }

@@ -3,6 +3,7 @@ package vtepctl
 import (
 	"fmt"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -14,10 +15,10 @@ func portCommands() group {
 			{name: "list-ports", args: "PS", min: 1, max: 1,
 				brief: "print the names of all ports of PS", text: "A port named like the switch is not printed.",
 				needs: needPorts, run: listPorts},
-			{name: "add-port", args: "PS PORT", min: 2, max: 2, options: []option{mayExist}, writes: true,
+			{name: "add-port", args: "PS PORT", min: 2, max: 2, options: []getopt.Option{mayExist}, writes: true,
 				brief: "add network device PORT to PS",
 				needs: needPorts, run: addPort},
-			{name: "del-port", args: "PS PORT", min: 2, max: 2, options: []option{ifExists}, writes: true,
+			{name: "del-port", args: "PS PORT", min: 2, max: 2, options: []getopt.Option{ifExists}, writes: true,
 				brief: "delete PORT from PS",
 				needs: needPorts, run: delPort},
 		},
@@ -31,14 +32,14 @@ func needPorts(c *call) error {
 }
 
 // ports returns the ports of a physical switch.
-func (x *txn) ports(ps *record) []*record {
+func portsOf(x *txn, ps *record) []*record {
 	return x.follow(hwvtep.TablePhysicalPort, ps.field("ports"))
 }
 
 // portNamed returns a port of a switch, and the switch, or nil. A port named like its switch
 // is not found. What it says is verified.
-func (x *txn) portNamed(psName, name string) (port, ps *record) {
-	ps = x.switchNamed(psName)
+func portNamed(x *txn, psName, name string) (port, ps *record) {
+	ps = switchNamed(x, psName)
 	if ps == nil {
 		return nil, nil
 	}
@@ -46,7 +47,7 @@ func (x *txn) portNamed(psName, name string) (port, ps *record) {
 	if name == psName {
 		return nil, ps
 	}
-	for _, port := range x.ports(ps) {
+	for _, port := range portsOf(x, ps) {
 		if port.str("name") == name {
 			return port, ps
 		}
@@ -55,21 +56,21 @@ func (x *txn) portNamed(psName, name string) (port, ps *record) {
 }
 
 // mustPort is portNamed of a port that must exist.
-func (x *txn) mustPort(psName, name string) (port, ps *record, err error) {
-	if port, ps = x.portNamed(psName, name); port == nil {
+func mustPort(x *txn, psName, name string) (port, ps *record, err error) {
+	if port, ps = portNamed(x, psName, name); port == nil {
 		return nil, nil, fmt.Errorf("no port named %s", name)
 	}
 	return port, ps, nil
 }
 
 func listPorts(c *call) error {
-	ps, err := c.x.mustSwitch(c.args[0])
+	ps, err := mustSwitch(c.x, c.args[0])
 	if err != nil {
 		return err
 	}
 	c.x.verifyNamed(ps, "ports")
 	var shown []*record
-	for _, port := range c.x.ports(ps) {
+	for _, port := range portsOf(c.x, ps) {
 		if port.str("name") != ps.str("name") {
 			shown = append(shown, port)
 		}
@@ -80,14 +81,14 @@ func listPorts(c *call) error {
 
 func addPort(c *call) error {
 	psName, name := c.args[0], c.args[1]
-	port, _ := c.x.portNamed(psName, name)
+	port, _ := portNamed(c.x, psName, name)
 	if port != nil {
 		if c.has("may-exist") {
 			return nil
 		}
 		return fmt.Errorf("cannot create a port named %s on %s because a port with that name already exists", name, psName)
 	}
-	ps, err := c.x.mustSwitch(psName)
+	ps, err := mustSwitch(c.x, psName)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func addPort(c *call) error {
 }
 
 func delPort(c *call) error {
-	port, ps, err := c.x.mustPort(c.args[0], c.args[1])
+	port, ps, err := mustPort(c.x, c.args[0], c.args[1])
 	if err != nil {
 		if c.has("if-exists") {
 			return nil

@@ -3,6 +3,7 @@ package vtepctl
 import (
 	"fmt"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -10,10 +11,10 @@ func routerCommands() group {
 	return group{
 		title: "Logical routers",
 		commands: []command{
-			{name: "add-lr", args: "LR", min: 1, max: 1, options: []option{mayExist}, writes: true,
+			{name: "add-lr", args: "LR", min: 1, max: 1, options: []getopt.Option{mayExist}, writes: true,
 				brief: "create a logical router named LR",
 				needs: needLR, run: addLR},
-			{name: "del-lr", args: "LR", min: 1, max: 1, options: []option{ifExists}, writes: true,
+			{name: "del-lr", args: "LR", min: 1, max: 1, options: []getopt.Option{ifExists}, writes: true,
 				brief: "delete LR",
 				needs: needLR, run: delLR},
 			{name: "list-lr", brief: "print the names of all logical routers",
@@ -29,7 +30,7 @@ func needLR(c *call) error {
 	return nil
 }
 
-func addLR(c *call) error { return c.addNamed(hwvtep.TableLogicalRouter, "logical router") }
+func addLR(c *call) error { return addNamed(c, hwvtep.TableLogicalRouter, "logical router") }
 
 func delLR(c *call) error {
 	lr := c.x.named(hwvtep.TableLogicalRouter, c.args[0])

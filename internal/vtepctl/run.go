@@ -114,17 +114,12 @@ func (t *tool) checkSymbols(x *txn) error {
 			return fmt.Errorf("row id \"%s\" is referenced but never created (e.g. with \"-- --id=%s create ...\")", name, name)
 		case s.StrongRef:
 		case !s.WeakRef:
-			t.warn("vtep_ctl", "row id \"%s\" was created but no reference to it was inserted, "+
+			t.seen.warn("vtep_ctl", "row id \"%s\" was created but no reference to it was inserted, "+
 				"so it will not actually appear in the database", name)
 		default:
-			t.warn("vtep_ctl", "row id \"%s\" was created but only a weak reference to it was inserted, "+
+			t.seen.warn("vtep_ctl", "row id \"%s\" was created but only a weak reference to it was inserted, "+
 				"so it will not actually appear in the database", name)
 		}
 	}
 	return nil
-}
-
-// warn logs a warning of a module, which goes to standard error by default.
-func (t *tool) warn(module, format string, args ...any) {
-	t.Log.Logger(module).Warn(fmt.Sprintf(format, args...))
 }

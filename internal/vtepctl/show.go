@@ -3,6 +3,7 @@ package vtepctl
 import (
 	"strings"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 )
@@ -37,8 +38,8 @@ func overviewCommands() group {
 		title: "Overview",
 		commands: []command{
 			{name: "show", brief: "print an overview of the database",
-				options: []option{{long: "filter", arg: requiredArg, argName: "FILTER", extra: true,
-					help: "print only what matches: TABLE(TEXT|TEXT...),..."}},
+				options: []getopt.Option{{Long: "filter", Arg: getopt.RequiredArg, ArgName: "FILTER", Extra: true,
+					Help: "print only what matches: TABLE(TEXT|TEXT...),..."}},
 				text: "FILTER is a list of TABLE(TEXT|TEXT...), separated by commas: of TABLE only those rows are " +
 					"printed whose part of the output contains one of the TEXTs, in any case. TEXT alone is about the Global table.",
 				needs: needShow, run: show},

@@ -6,13 +6,13 @@ import (
 )
 
 // suggest returns the commands that name was perhaps meant to be, nearest first.
-func (t *tool) suggest(name string) []string {
+func suggest(all []group, name string) []string {
 	type near struct {
 		name     string
 		distance int
 	}
 	var found []near
-	for _, g := range t.groups {
+	for _, g := range all {
 		for _, c := range g.commands {
 			if d := distance(name, c.name); d <= max(1, len(name)/3) {
 				found = append(found, near{c.name, d})

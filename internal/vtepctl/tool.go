@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strconv"
+	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/output"
 )
@@ -41,28 +43,17 @@ type Options struct {
 	// behind which of their ports the MACs of a logical switch are; nil: nobody can be asked.
 	Ports func(dirs []string, ls string) (string, error)
 
+	Alarm func() // ends the process when --timeout is over
+
 	// Terminal says that a person reads Stderr: what was typed may be doubted, and more explained.
 	Terminal bool
 }
-
-// The exit statuses.
-const (
-	statusOK     = 0
-	statusFailed = 1
-	statusAbsent = 2 // what a *-exists command asked for is not there
-)
-
-// exitStatus ends a run early, without a message.
-type exitStatus int
-
-func (e exitStatus) Error() string { return "exit status " + strconv.Itoa(int(e)) }
 
 // tool is one run.
 type tool struct {
 	Options
 	globals
-	groups  []group
-	locals  []option // the options of commands, as getopt sees them
+	seen    Tool // what its commands see of it
 	out     *bufio.Writer
 	printer *output.Printer // to out
 	alarm   *time.Timer     // ends the process; nil: none
@@ -70,10 +61,9 @@ type tool struct {
 
 // Run runs a command line and returns the status to exit with.
 func Run(o Options) int {
-	t := &tool{Options: o, groups: groups(), out: bufio.NewWriter(o.Stdout)}
+	t := &tool{Options: o, out: bufio.NewWriter(o.Stdout)}
 	t.printer = output.NewPrinter(t.out)
 	t.globals = globals{log: o.Log, style: output.Style{Headings: true}}
-	t.locals = localOptions(t.groups)
 	err := t.run()
 	if t.alarm != nil {
 		t.alarm.Stop()
@@ -81,13 +71,13 @@ func Run(o Options) int {
 	// Nobody to tell when the reader of the output has gone, and that is its choice.
 	_ = t.out.Flush()
 	var status exitStatus
-	var usage *usageError
+	var syntax *getopt.SyntaxError
 	switch {
 	case err == nil:
 		return statusOK
 	case errors.As(err, &status):
 		return int(status)
-	case errors.As(err, &usage):
+	case errors.As(err, &syntax):
 		fmt.Fprintf(o.Stderr, "%s: %v\n", t.calledAs(), err)
 		return statusFailed
 	}
@@ -114,38 +104,46 @@ func (t *tool) fatal(err error) {
 }
 
 func (t *tool) run() error {
-	if len(t.Args) > 1 && t.Args[0] == "__complete" {
-		return t.complete(t.Args[1], t.Args[2:])
+	t.seen = Tool{
+		program: t.Program, logger: t.Log.Logger, terminal: t.Terminal, out: t.out, groups: groups(), globals: t.globals.options(),
+		connect: t.connect, ports: t.ports,
 	}
-	local := map[string]string{}
-	words, err := parseOptions(t.Args, append(globalOptions(), t.locals...), func(o *option, arg string) error {
-		if o.set == nil {
-			local[o.long] = arg
-			return nil
-		}
-		return o.set(&t.globals, arg)
-	})
+	local := map[string]localOption{}
+	locals := localOptions(t.seen.groups, local)
+	if len(t.Args) > 1 && t.Args[0] == "__complete" {
+		// A server that does not answer must not keep a person waiting.
+		t.alarm = time.AfterFunc(time.Second, func() { os.Exit(statusFailed) })
+		t.chooseDB()
+		complete(&t.seen, locals, t.Args[1], t.Args[2:])
+		return nil
+	}
+	words, err := getopt.ParseLeading(t.Args, append(t.seen.globals, locals...))
+	var refused *getopt.RefusedError
 	switch {
-	case errors.Is(err, errHelp):
-		return t.help(t.Args)
-	case errors.Is(err, errVersion):
+	case errors.Is(err, getopt.ErrHelp):
+		help(&t.seen, t.Args)
+		return nil
+	case errors.Is(err, getopt.ErrVersion):
 		fmt.Fprintf(t.out, "vtep-ctl (vtep) %s\nDB Schema %s\n", t.Version, hwvtep.Schema().Version)
 		return nil
+	case errors.As(err, &refused):
+		return refused.Err
 	case err != nil:
 		return err
 	}
+	t.seen.style, t.seen.strict = t.style, t.strict
 	if err := t.openLog(); err != nil {
 		return err
 	}
 	t.chooseDB()
-	calls, err := t.parseInvocation(words, local)
+	calls, err := parseCalls(&t.seen, words, local)
 	if err != nil {
 		return err
 	}
 	t.logCall(calls)
 	t.startAlarm()
 	if c := calls[0]; c.alone != nil {
-		return c.alone(t, c)
+		return c.alone(c)
 	}
 	return t.transact(calls)
 }
@@ -174,14 +172,21 @@ func isSocket(path string) bool {
 	return err == nil && fi.Mode()&fs.ModeSocket != 0
 }
 
-// local returns the command option called name.
-func (t *tool) local(name string) *option {
-	for i := range t.locals {
-		if t.locals[i].long == name {
-			return &t.locals[i]
-		}
+// connect connects to the server of the run.
+func (t *tool) connect() (*session, error) {
+	return server{targets: t.db, runDir: t.RunDir, tls: t.tls}.connect()
+}
+
+// ports asks the VTEPs whose sockets are where the database's is, or in the usual places.
+func (t *tool) ports(ls string) (string, error) {
+	if t.Ports == nil {
+		return "", errors.New("--ports: there is no VTEP to ask")
 	}
-	return nil
+	dirs := []string{t.RunDir, t.OtherRunDir}
+	if path, ok := strings.CutPrefix(t.db, "unix:"); ok {
+		dirs = []string{filepath.Dir(path)}
+	}
+	return t.Ports(dirs, ls)
 }
 
 // openLog starts logging to a file, if it was asked for.
@@ -220,7 +225,7 @@ func (t *tool) startAlarm() {
 	if t.timeout > 0 {
 		t.alarm = time.AfterFunc(t.timeout, func() {
 			t.Log.Logger("fatal_signal").Warn("terminating with signal 14 (Alarm clock)")
-			DieOfAlarm()
+			t.Alarm()
 		})
 	}
 }

@@ -24,9 +24,9 @@ func needTunnels(c *call) error {
 }
 
 func listTunnels(c *call) error {
-	switches := c.x.switches()
+	switches := allSwitches(c.x)
 	if len(c.args) > 0 {
-		ps, err := c.x.mustSwitch(c.args[0])
+		ps, err := mustSwitch(c.x, c.args[0])
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func listTunnels(c *call) error {
 	for _, ps := range sortByName(switches) {
 		for _, tunnel := range c.x.follow(hwvtep.TableTunnel, ps.field("tunnels")) {
 			status := tunnel.field("bfd_status")
-			cells := []string{ps.str("name"), c.x.locatorText(tunnel.ref("local")), c.x.locatorText(tunnel.ref("remote")),
+			cells := []string{ps.str("name"), locatorText(c.x, tunnel.ref("local")), locatorText(c.x, tunnel.ref("remote")),
 				"off", "", "", ""}
 			if mapValue(tunnel.field("bfd_params"), "enable") == "true" {
 				cells[3] = orElse(mapValue(status, "state"), "down")
@@ -58,19 +58,6 @@ func listTunnels(c *call) error {
 	}
 	c.value = joinJSON(nodes)
 	return nil
-}
-
-// locatorText is the address of a locator, with its key if it has one.
-func (x *txn) locatorText(u ovsdb.UUID) string {
-	loc := x.find(tableNamed(hwvtep.TablePhysicalLocator), u)
-	if loc == nil {
-		return u.String()
-	}
-	text := loc.str("dst_ip")
-	if key := loc.field("tunnel_key"); key.Len() > 0 {
-		text += "/" + ovsdb.FormatAtom(key.Key(0), ovsdb.Integer)
-	}
-	return text
 }
 
 // mapValue returns the value of a key in a map of strings, or "".

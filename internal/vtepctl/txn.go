@@ -46,8 +46,16 @@ func (x *txn) wrap(t *ovsdb.TableSchema, row *ovsdb.Row) *record {
 
 // find returns the record with a UUID, or nil.
 func (x *txn) find(t *ovsdb.TableSchema, u ovsdb.UUID) *record {
+	if r := x.findAny(t, u); r != nil && !r.deleted {
+		return r
+	}
+	return nil
+}
+
+// findAny is find of a record that may be one that goes.
+func (x *txn) findAny(t *ovsdb.TableSchema, u ovsdb.UUID) *record {
 	if r := x.records[u]; r != nil {
-		if r.table != t || r.deleted {
+		if r.table != t {
 			return nil
 		}
 		return r

@@ -1,4 +1,4 @@
-package vtepctl
+package daemon
 
 import (
 	"os"
