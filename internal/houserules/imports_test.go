@@ -70,11 +70,39 @@ var groups = []group{
 			"internal/ovsdb", "problem", "trim"},
 	},
 	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},
+	{name: "ctl core", packages: []string{"internal/vtepctl/argument"}, may: []string{"internal/hwvtep", "protocols"}},
+	{name: "ctl core", packages: []string{"internal/vtepctl/session"}, may: []string{"internal/vtepctl/argument", "internal/hwvtep", "protocols"}},
 	{
-		name: "tools", packages: []string{"internal/vtepctl"},
-		may:     []string{"getopt", "internal/output", "internal/hwvtep", "protocols"},
+		name: "ctl core", packages: []string{"internal/vtepctl/txn"},
+		may: []string{"internal/vtepctl/argument", "internal/vtepctl/session", "internal/hwvtep", "protocols"},
+	},
+	{
+		name: "ctl core", packages: []string{"internal/vtepctl/command"}, // it knows no command
+		may: []string{"ctl core", "getopt", "internal/output", "internal/hwvtep", "protocols"},
+	},
+	{
+		name: "ctl commands", packages: []string{"internal/vtepctl/database", "internal/vtepctl/logical", "internal/vtepctl/manager", "internal/vtepctl/help"},
+		may: []string{"ctl core", "getopt", "internal/output", "internal/hwvtep", "protocols"},
+	},
+	{
+		name: "ctl commands", packages: []string{"internal/vtepctl/physical", "internal/vtepctl/mac"},
+		may: []string{"ctl core", "internal/vtepctl/logical", "getopt", "internal/output", "internal/hwvtep", "protocols"},
+	},
+	{
+		name: "ctl commands", packages: []string{"internal/vtepctl/overview", "internal/vtepctl/complete"},
+		may: []string{"ctl core", "internal/vtepctl/physical", "internal/vtepctl/mac", "getopt", "internal/output", "internal/hwvtep", "protocols"},
+	},
+	{
+		name: "ctl commands", packages: []string{"internal/vtepctl/apply"},
+		may: []string{"ctl core", "internal/vtepctl/logical", "internal/vtepctl/physical", "internal/vtepctl/mac", "internal/vtepctl/manager",
+			"getopt", "internal/output", "internal/hwvtep", "protocols"},
 		modules: []string{"go.yaml.in/yaml/v3"},
 	},
+	{
+		name: "tools", packages: []string{"internal/vtepctl"},
+		may: []string{"ctl core", "ctl commands", "getopt", "internal/output", "internal/hwvtep", "protocols"},
+	},
+	{name: "generators", packages: []string{"internal/vtepctl/man"}, may: []string{"internal/vtepctl", "ctl core", "ctl commands", "getopt"}},
 	{
 		name: "tools", packages: []string{"internal/ovsdbtool"},
 		may: []string{"getopt", "engines", "protocols", "internal/daemon"},

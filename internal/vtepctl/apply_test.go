@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/testenv"
-	"github.com/vtep/vtep/internal/vtepctl"
+	"github.com/vtep/vtep/internal/vtepctl/apply"
 )
 
 // configFile writes a configuration and returns its name.
@@ -25,7 +25,7 @@ func configFile(t *testing.T, text string) string {
 // commands that have been compared with those of the C tool.
 func TestApply(t *testing.T) {
 	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
-	file := configFile(t, vtepctl.ConfigExample)
+	file := configFile(t, apply.Example)
 	before, _ := canonical(d.dump(t))
 	diff := d.must(t, "--diff", "apply", file)
 	if after, _ := canonical(d.dump(t)); after != before {
@@ -60,7 +60,7 @@ func TestApply(t *testing.T) {
 // are not in the file are never touched.
 func TestApplyPrune(t *testing.T) {
 	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
-	file := configFile(t, vtepctl.ConfigExample)
+	file := configFile(t, apply.Example)
 	d.must(t, "apply", file)
 	want, _ := canonical(d.dump(t))
 	add := words("add-ls x -- add-port br0 px -- bind-ls br0 px 5 x -- bind-ls br0 eth1 7 x " +

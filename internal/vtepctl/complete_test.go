@@ -4,11 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/vtep/vtep/internal/vtepctl"
 )
 
 // TestComplete asks for completions the way that the scripts for zsh and fish do.
@@ -178,21 +175,6 @@ func TestOtherShellsAsk(t *testing.T) {
 		cmd.Env = append(cmd.Env, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
 		if r := run(t, cmd); r.stdout != "eth1\ntwo words\ntwo words\ntwo words\n" || r.stderr != "" {
 			t.Errorf("%s: %q %s", shell, r.stdout, r.stderr)
-		}
-	}
-}
-
-func TestSplitShellLine(t *testing.T) {
-	for line, want := range map[string][]string{
-		"":             {""},
-		"a b":          {"a", "b"},
-		"a b ":         {"a", "b", ""},
-		`a 'b c' "d`:   {"a", "b c", "d"},
-		`a\ b \"c`:     {"a b", `"c`},
-		`"a\"b"'c\' d`: {`a"bc\`, "d"},
-	} {
-		if got := vtepctl.SplitShellLine(line); !reflect.DeepEqual(got, want) {
-			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
 }

@@ -1,19 +1,20 @@
 // Package vtepctl is the command line tool of a hardware_vtep database: a drop-in for
 // vtep-ctl of Open vSwitch, with commands and conveniences of its own.
 //
-// A run goes through these steps, one file or a few for each:
+// A run goes through these steps:
 //
 //	getopt, globals    options before the first command
-//	invocation         the words are split into commands, checked against the table of
-//	                   commands (command, table_*), which is also what help, the manual
-//	                   page and the completion of shells are made from
-//	needs              each command says which tables and columns it reads
-//	session, replica   connect, and monitor exactly these
-//	txn, record        the commands run in order on a working copy, each sees what those
-//	                   before it did
-//	operations         what they changed becomes one "transact": first "wait" operations for
-//	                   everything a decision was based on, then the changes
-//	reply              a lost race runs the commands again on the new state of the database;
+//	command            the words are split into calls of commands, checked against the table of
+//	                   commands, which is also what help, complete and the manual page (man) are
+//	                   made from
+//	                   the families of commands are packages: overview, physical, logical, mac,
+//	                   manager, apply, database; what they are told is read by argument
+//	session            each command says which tables and columns it reads: connect, and monitor
+//	                   exactly these
+//	txn                the commands run in order on a working copy, each sees what those
+//	                   before it did; what they changed becomes one "transact": first "wait"
+//	                   operations for everything a decision was based on, then the changes
+//	run, print         a lost race runs the commands again on the new state of the database;
 //	                   otherwise the output, held back so far, is printed
 //
 // Why not package idl: that client keeps a copy of the database up to date for as long as a
@@ -28,3 +29,5 @@
 //
 // One goroutine does it all; that of the connection hands it what arrives.
 package vtepctl
+
+//go:generate go run ./man ../../docs/vtep-ctl.8

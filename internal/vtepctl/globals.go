@@ -10,6 +10,7 @@ import (
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/output"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
+	"github.com/vtep/vtep/internal/vtepctl/argument"
 )
 
 // globals are the options of a run as a whole.
@@ -27,7 +28,7 @@ type globals struct {
 	logFile *string // nil: none wanted; "": the default one
 }
 
-// options returns the options of a run, in the order in which messages about ambiguous
+// options returns the Options of a run, in the order in which messages about ambiguous
 // ones name them.
 func (g *globals) options() []getopt.Option {
 	return []getopt.Option{
@@ -106,4 +107,4 @@ func (g *globals) setTimeout(arg string) error {
 }
 
 // atoi is what C's atoi makes of s: the number at its beginning, or 0.
-func atoi(s string) int { return int(int32(strtoll(s, 10))) }
+func atoi(s string) int { return int(int32(argument.Strtoll(s, 10))) }

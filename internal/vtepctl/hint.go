@@ -11,40 +11,44 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
+	"github.com/vtep/vtep/internal/vtepctl/command"
+	"github.com/vtep/vtep/internal/vtepctl/physical"
+	"github.com/vtep/vtep/internal/vtepctl/session"
+	"github.com/vtep/vtep/internal/vtepctl/txn"
 )
 
 // hint is what to do about an error, in a line of its own behind that of the error. Of an unknown
 // command, or a server that was named and does not answer, only a person is told more: whoever
 // wrote a script knows what it says, and test suites compare the text.
 func (t *tool) hint(err error) string {
-	var unknown *unknownCommand
-	var conn *connectionError
-	var bound *alreadyBound
-	var refused *transactionError
+	var unknown *command.UnknownCommand
+	var conn *session.ConnectionError
+	var bound *physical.AlreadyBound
+	var refused *txn.RefusedError
 	switch {
 	case errors.As(err, &unknown):
-		if near := suggest(t.seen.groups, unknown.name); t.Terminal && len(near) > 0 {
+		if near := suggest(t.seen.Groups, unknown.Name); t.Terminal && len(near) > 0 {
 			return "did you mean " + strings.Join(near, " or ") + "?"
 		}
 	case errors.As(err, &conn):
 		return t.connectionHint(conn)
 	case errors.As(err, &bound):
 		return fmt.Sprintf("to bind the VLAN to another logical switch: unbind-ls %s %s %s -- bind-ls %s %s %s %s",
-			bound.ps, bound.port, bound.vlan, bound.ps, bound.port, bound.vlan, bound.ls)
+			bound.Ps, bound.Port, bound.Vlan, bound.Ps, bound.Port, bound.Vlan, bound.Ls)
 	case errors.As(err, &refused):
-		return t.referrersHint(refused.text)
+		return t.referrersHint(refused.Text)
 	}
 	return ""
 }
 
-func (t *tool) connectionHint(conn *connectionError) string {
+func (t *tool) connectionHint(conn *session.ConnectionError) string {
 	if t.dbGiven && !t.Terminal {
 		return ""
 	}
 	if errors.Is(conn, fs.ErrPermission) {
 		return "only root, and the group that the socket belongs to, may use it: try as root."
 	}
-	at := conn.target
+	at := conn.Target
 	if !t.dbGiven && t.OtherRunDir != "" && t.OtherRunDir != t.RunDir {
 		at += ", and there is none at unix:" + t.OtherRunDir + "/db.sock, where \"vtep run\" has it"
 	}
@@ -72,7 +76,7 @@ func (t *tool) referrersHint(refusal string) string {
 	if err != nil {
 		return ""
 	}
-	defer s.close()
+	defer s.Close()
 	var users []string
 	for _, ts := range hwvtep.Schema().SortedTables() {
 		for _, c := range ts.Columns {
@@ -103,7 +107,7 @@ func (t *tool) referrersHint(refusal string) string {
 }
 
 // referrers yields, for each row of a table whose column refers to a row, how to call it.
-func referrers(s *session, ts *ovsdb.TableSchema, c *ovsdb.ColumnSchema, id ovsdb.UUID) (func(func(string) bool), error) {
+func referrers(s *session.Session, ts *ovsdb.TableSchema, c *ovsdb.ColumnSchema, id ovsdb.UUID) (func(func(string) bool), error) {
 	columns := []string{"_uuid", c.Name}
 	for _, name := range []string{"name", "MAC", "src_mac"} {
 		if ts.Column(name) != nil {
@@ -118,7 +122,7 @@ func referrers(s *session, ts *ovsdb.TableSchema, c *ovsdb.ColumnSchema, id ovsd
 		}
 		params = wire.AppendString(params, name)
 	}
-	result, err := s.call("transact", append(params, "]}]"...))
+	result, err := s.Call("transact", append(params, "]}]"...))
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/testenv"
-	"github.com/vtep/vtep/internal/vtepctl"
+	"github.com/vtep/vtep/internal/vtepctl/apply"
 )
 
 // TestStrict: what makes no sense is accepted, and warned of only when that is asked for.
@@ -94,41 +94,6 @@ func TestNamesAreData(t *testing.T) {
 	}
 }
 
-func TestNumbersOfC(t *testing.T) {
-	for s, want := range map[string]int64{"": 0, "10": 10, "010": 8, "0x1F": 31, "0x": 0, "0xg": 0, "08": 0, " 7x": 7, "-1": -1, "+5": 5,
-		"99999999999999999999": 1<<63 - 1, "-99999999999999999999": -1 << 63} {
-		if got := vtepctl.Strtoll(s, 0); got != want {
-			t.Errorf("%q: %d, want %d", s, got, want)
-		}
-	}
-	for s, want := range map[string]int64{"": 0, "10": 10, "010": 10, "x": 0, " -3y": -3} {
-		if got := vtepctl.Strtoll(s, 10); got != want {
-			t.Errorf("%q: %d, want %d", s, got, want)
-		}
-	}
-}
-
-func TestIsPartialUUID(t *testing.T) {
-	for s, want := range map[string]bool{"": false, "6ba": false, "6ba7": true, "6BA7": true, "6ba7b810": true, "6ba7b810-": true,
-		"6ba7b8109": false, "6ba7b810-9dad-11d1-80b4-00c04fd430c8": true, "6ba7b810-9dad-11d1-80b4-00c04fd430c80": false, "wxyz": false} {
-		if got := vtepctl.IsPartialUUID(s); got != want {
-			t.Errorf("%q: %v", s, got)
-		}
-	}
-}
-
-func FuzzCutToken(f *testing.F) {
-	for _, s := range []string{"a=b", `"a=b"=c`, `a\=b`, `a\`, `"`, "", "é:x"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		token, rest, err := vtepctl.CutToken(s)
-		if err == nil && (len(token)+len(rest) > len(s) || !strings.HasSuffix(s, rest)) {
-			t.Errorf("%q: token %q, rest %q", s, token, rest)
-		}
-	})
-}
-
 // FuzzCommandLine: no command line makes the tool panic before it connects.
 func FuzzCommandLine(f *testing.F) {
 	for _, args := range curated {
@@ -150,7 +115,7 @@ func FuzzCommandLine(f *testing.F) {
 
 // FuzzConfig: no configuration makes the parser panic.
 func FuzzConfig(f *testing.F) {
-	f.Add(vtepctl.ConfigExample)
+	f.Add(apply.Example)
 	f.Add("switches: &a {x: *a}")
 	f.Add("managers: [[], {}, ~]")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -4,23 +4,24 @@ import (
 	"strings"
 
 	"github.com/vtep/vtep/internal/output"
+	"github.com/vtep/vtep/internal/vtepctl/command"
 )
 
 // print prints the output of all commands. Where --oneline asks for text, --format=json is
 // about tables alone, as in the C tool: programs are known to give both.
-func (t *tool) print(calls []*call) {
+func (t *tool) print(calls []*command.Call) {
 	for _, c := range calls {
 		switch {
-		case c.value != nil && t.style.Format == output.JSON && !t.oneline:
-			t.out.WriteString(c.value.Text(t.style.Pretty))
+		case c.Value != nil && t.style.Format == output.JSON && !t.oneline:
+			t.out.WriteString(c.Value.Text(t.style.Pretty))
 			t.out.WriteByte('\n')
-		case c.table != nil:
-			t.printTable(c.table)
+		case c.Table != nil:
+			t.printTable(c.Table)
 		case t.oneline:
-			t.out.WriteString(oneLine(c.out.String()))
+			t.out.WriteString(oneLine(c.Out.String()))
 			t.out.WriteByte('\n')
 		default:
-			t.out.WriteString(c.out.String())
+			t.out.WriteString(c.Out.String())
 		}
 	}
 }
@@ -31,9 +32,9 @@ func oneLine(s string) string {
 }
 
 // printTable prints a table in the style of the run.
-func (t *tool) printTable(tb *table) {
+func (t *tool) printTable(tb *command.Table) {
 	style := t.style
-	if tb.columns && !t.styled {
+	if tb.Columns && !t.styled {
 		style.Format = output.Columns
 	}
 	t.printer.Print(&tb.Table, &style)

@@ -7,16 +7,19 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/vtepctl/command"
+	"github.com/vtep/vtep/internal/vtepctl/session"
+	"github.com/vtep/vtep/internal/vtepctl/txn"
 )
 
 // transact runs commands as one transaction, and prints their output.
-func (t *tool) transact(calls []*call) error {
-	n := &needs{}
-	n.rows(tableNamed(hwvtep.TableGlobal))
+func (t *tool) transact(calls []*command.Call) error {
+	n := &session.Needs{}
+	n.Rows(txn.TableNamed(hwvtep.TableGlobal))
 	for _, c := range calls {
-		c.needed = n
-		if c.needs != nil {
-			if err := c.needs(c); err != nil {
+		c.Needed = n
+		if c.Needs != nil {
+			if err := c.Needs(c); err != nil {
 				return err
 			}
 		}
@@ -25,30 +28,30 @@ func (t *tool) transact(calls []*call) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	if err := s.monitor(n); err != nil {
+	defer s.Close()
+	if err := s.Monitor(n); err != nil {
 		return err
 	}
 	for retries := 0; ; {
-		version := s.have.version
+		version := s.Have.Version
 		err := t.attempt(s, calls)
 		if err == nil {
 			break
 		}
-		var refused *transactionError
-		if errors.As(err, &refused) && s.have.version != version && retries < maxRetries {
+		var refused *txn.RefusedError
+		if errors.As(err, &refused) && s.Have.Version != version && retries < maxRetries {
 			// It may have been refused for what another client did in the meantime, which
 			// the commands did not know of.
 			retries++
 			continue
 		}
-		if !errors.Is(err, errRetry) {
+		if !errors.Is(err, txn.ErrRetry) {
 			if refused != nil {
 				t.Log.Logger("ovsdb_idl").Warn(err.Error())
 			}
 			return err
 		}
-		if err := s.await(version); err != nil {
+		if err := s.Await(version); err != nil {
 			return err
 		}
 	}
@@ -60,18 +63,18 @@ func (t *tool) transact(calls []*call) error {
 const maxRetries = 10
 
 // attempt runs the commands on what the server has now, and commits.
-func (t *tool) attempt(s *session, calls []*call) error {
-	x := newTxn(s.have)
-	x.dryRun = t.dryRun
-	x.comment = "vtep-ctl: " + quoteArgs(t.Argv)
-	x.global()
+func (t *tool) attempt(s *session.Session, calls []*command.Call) error {
+	x := txn.New(s.Have)
+	x.DryRun = t.dryRun
+	x.Comment = "vtep-ctl: " + quoteArgs(t.Argv)
+	x.Global()
 	for _, c := range calls {
-		c.x = x
-		c.reset()
-		if c.command.run == nil {
+		c.X = x
+		c.Reset()
+		if c.Command.Run == nil {
 			continue
 		}
-		if err := c.command.run(c); err != nil {
+		if err := c.Command.Run(c); err != nil {
 			return err
 		}
 	}
@@ -79,9 +82,9 @@ func (t *tool) attempt(s *session, calls []*call) error {
 		return err
 	}
 	given := map[ovsdb.UUID]ovsdb.UUID{}
-	if req := x.build(); req.changes && !x.abandon {
-		result, err := s.call("transact", req.params)
-		if given, err = req.judge(result, err); err != nil {
+	if req := x.Build(); req.Changes && !x.Abandon {
+		result, err := s.Call("transact", req.Params)
+		if given, err = req.Judge(result, err); err != nil {
 			return err
 		}
 	}
@@ -92,16 +95,16 @@ func (t *tool) attempt(s *session, calls []*call) error {
 		return u
 	}
 	for _, c := range calls {
-		if c.after != nil {
-			c.after(c, real)
+		if c.After != nil {
+			c.After(c, real)
 		}
 	}
 	return nil
 }
 
 // checkSymbols looks for @names that nothing was made under, or that nothing refers to.
-func (t *tool) checkSymbols(x *txn) error {
-	symbols := x.symbols.All()
+func (t *tool) checkSymbols(x *txn.Txn) error {
+	symbols := x.Symbols.All()
 	names := make([]string, 0, len(symbols))
 	for name := range symbols {
 		names = append(names, name)
@@ -114,10 +117,10 @@ func (t *tool) checkSymbols(x *txn) error {
 			return fmt.Errorf("row id \"%s\" is referenced but never created (e.g. with \"-- --id=%s create ...\")", name, name)
 		case s.StrongRef:
 		case !s.WeakRef:
-			t.seen.warn("vtep_ctl", "row id \"%s\" was created but no reference to it was inserted, "+
+			t.seen.Warn("vtep_ctl", "row id \"%s\" was created but no reference to it was inserted, "+
 				"so it will not actually appear in the database", name)
 		default:
-			t.seen.warn("vtep_ctl", "row id \"%s\" was created but only a weak reference to it was inserted, "+
+			t.seen.Warn("vtep_ctl", "row id \"%s\" was created but only a weak reference to it was inserted, "+
 				"so it will not actually appear in the database", name)
 		}
 	}

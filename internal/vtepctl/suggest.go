@@ -3,21 +3,23 @@ package vtepctl
 import (
 	"slices"
 	"strings"
+
+	"github.com/vtep/vtep/internal/vtepctl/command"
 )
 
 // suggest returns the commands that name was perhaps meant to be, nearest first.
-func suggest(all []group, name string) []string {
+func suggest(all []command.Group, name string) []string {
 	type near struct {
 		name     string
 		distance int
 	}
 	var found []near
 	for _, g := range all {
-		for _, c := range g.commands {
-			if d := distance(name, c.name); d <= max(1, len(name)/3) {
-				found = append(found, near{c.name, d})
-			} else if sameWords(name, c.name) {
-				found = append(found, near{c.name, 0})
+		for _, c := range g.Commands {
+			if d := distance(name, c.Name); d <= max(1, len(name)/3) {
+				found = append(found, near{c.Name, d})
+			} else if sameWords(name, c.Name) {
+				found = append(found, near{c.Name, 0})
 			}
 		}
 	}

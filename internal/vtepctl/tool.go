@@ -16,6 +16,10 @@ import (
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/output"
+	"github.com/vtep/vtep/internal/vtepctl/command"
+	"github.com/vtep/vtep/internal/vtepctl/complete"
+	"github.com/vtep/vtep/internal/vtepctl/help"
+	"github.com/vtep/vtep/internal/vtepctl/session"
 )
 
 // Log is what the tool wants of the log of the process.
@@ -53,7 +57,7 @@ type Options struct {
 type tool struct {
 	Options
 	globals
-	seen    Tool // what its commands see of it
+	seen    command.Tool // what its commands see of it
 	out     *bufio.Writer
 	printer *output.Printer // to out
 	alarm   *time.Timer     // ends the process; nil: none
@@ -70,19 +74,19 @@ func Run(o Options) int {
 	}
 	// Nobody to tell when the reader of the output has gone, and that is its choice.
 	_ = t.out.Flush()
-	var status exitStatus
+	var status command.ExitStatus
 	var syntax *getopt.SyntaxError
 	switch {
 	case err == nil:
-		return statusOK
+		return command.StatusOK
 	case errors.As(err, &status):
 		return int(status)
 	case errors.As(err, &syntax):
 		fmt.Fprintf(o.Stderr, "%s: %v\n", t.calledAs(), err)
-		return statusFailed
+		return command.StatusFailed
 	}
 	t.fatal(err)
-	return statusFailed
+	return command.StatusFailed
 }
 
 // calledAs is the name that getopt reports errors under: the one typed.
@@ -104,24 +108,24 @@ func (t *tool) fatal(err error) {
 }
 
 func (t *tool) run() error {
-	t.seen = Tool{
-		program: t.Program, logger: t.Log.Logger, terminal: t.Terminal, out: t.out, groups: groups(), globals: t.globals.options(),
-		connect: t.connect, ports: t.ports,
+	t.seen = command.Tool{
+		Program: t.Program, Logger: t.Log.Logger, Terminal: t.Terminal, Out: t.out, Groups: Groups(), Globals: t.globals.options(),
+		Connect: t.connect, Ports: t.ports,
 	}
-	local := map[string]localOption{}
-	locals := localOptions(t.seen.groups, local)
+	local := map[string]command.Local{}
+	locals := command.LocalOptions(t.seen.Groups, local)
 	if len(t.Args) > 1 && t.Args[0] == "__complete" {
 		// A server that does not answer must not keep a person waiting.
-		t.alarm = time.AfterFunc(time.Second, func() { os.Exit(statusFailed) })
+		t.alarm = time.AfterFunc(time.Second, func() { os.Exit(command.StatusFailed) })
 		t.chooseDB()
-		complete(&t.seen, locals, t.Args[1], t.Args[2:])
+		complete.Answer(&t.seen, locals, t.Args[1], t.Args[2:])
 		return nil
 	}
-	words, err := getopt.ParseLeading(t.Args, append(t.seen.globals, locals...))
+	words, err := getopt.ParseLeading(t.Args, append(t.seen.Globals, locals...))
 	var refused *getopt.RefusedError
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		help(&t.seen, t.Args)
+		help.Print(&t.seen, t.Args)
 		return nil
 	case errors.Is(err, getopt.ErrVersion):
 		fmt.Fprintf(t.out, "vtep-ctl (vtep) %s\nDB Schema %s\n", t.Version, hwvtep.Schema().Version)
@@ -131,19 +135,19 @@ func (t *tool) run() error {
 	case err != nil:
 		return err
 	}
-	t.seen.style, t.seen.strict = t.style, t.strict
+	t.seen.Style, t.seen.Strict = t.style, t.strict
 	if err := t.openLog(); err != nil {
 		return err
 	}
 	t.chooseDB()
-	calls, err := parseCalls(&t.seen, words, local)
+	calls, err := command.Parse(&t.seen, words, local)
 	if err != nil {
 		return err
 	}
 	t.logCall(calls)
 	t.startAlarm()
-	if c := calls[0]; c.alone != nil {
-		return c.alone(c)
+	if c := calls[0]; c.Alone != nil {
+		return c.Alone(c)
 	}
 	return t.transact(calls)
 }
@@ -173,11 +177,11 @@ func isSocket(path string) bool {
 }
 
 // connect connects to the server of the run.
-func (t *tool) connect() (*session, error) {
-	return server{targets: t.db, runDir: t.RunDir, tls: t.tls}.connect()
+func (t *tool) connect() (*session.Session, error) {
+	return session.Server{Targets: t.db, RunDir: t.RunDir, Tls: t.tls}.Connect()
 }
 
-// ports asks the VTEPs whose sockets are where the database's is, or in the usual places.
+// Ports asks the VTEPs whose sockets are where the database's is, or in the usual places.
 func (t *tool) ports(ls string) (string, error) {
 	if t.Ports == nil {
 		return "", errors.New("--ports: there is no VTEP to ask")
@@ -199,16 +203,16 @@ func (t *tool) openLog() error {
 		path = t.LogDir + "/" + t.Program + ".log"
 	}
 	if err := t.Log.Open(path); err != nil {
-		t.Log.Logger("vlog").Warn(fmt.Sprintf("failed to open %s for logging: %s", path, reason(err)))
-		return exitStatus(statusFailed)
+		t.Log.Logger("vlog").Warn(fmt.Sprintf("failed to open %s for logging: %s", path, session.Reason(err)))
+		return command.ExitStatus(command.StatusFailed)
 	}
 	return nil
 }
 
-func (t *tool) logCall(calls []*call) {
+func (t *tool) logCall(calls []*command.Call) {
 	level := slog.LevelDebug
 	for _, c := range calls {
-		if c.writes {
+		if c.Writes {
 			level = slog.LevelInfo
 		}
 	}

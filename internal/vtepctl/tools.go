@@ -1,28 +1,34 @@
 package vtepctl
 
-import "fmt"
+import (
+	"fmt"
 
-func toolCommands() group {
-	return group{
-		title: "This program",
-		commands: []command{
-			{name: "help", args: "[COMMAND]", max: 1, extra: true, brief: "print all commands, or more about one",
-				alone: func(c *call) error {
-					if len(c.args) > 0 && findCommand(c.tool.groups, c.args[0]) == nil {
-						return &unknownCommand{c.args[0]}
+	"github.com/vtep/vtep/internal/vtepctl/command"
+	"github.com/vtep/vtep/internal/vtepctl/complete"
+	"github.com/vtep/vtep/internal/vtepctl/help"
+)
+
+func toolCommands() command.Group {
+	return command.Group{
+		Title: "This program",
+		Commands: []command.Command{
+			{Name: "help", Args: "[COMMAND]", Max: 1, Extra: true, Brief: "print all commands, or more about one",
+				Alone: func(c *command.Call) error {
+					if len(c.Args) > 0 && command.Find(c.Tool.Groups, c.Args[0]) == nil {
+						return &command.UnknownCommand{Name: c.Args[0]}
 					}
-					help(c.tool, c.args)
+					help.Print(c.Tool, c.Args)
 					return nil
 				}},
-			{name: "completion", args: "SHELL", min: 1, max: 1, extra: true, brief: "print a script that completes commands in bash, zsh or fish",
-				text: "In bash: \"source <(vtep-ctl completion bash)\". In zsh: \"vtep-ctl completion zsh > DIR/_vtep-ctl\", with DIR in " +
+			{Name: "completion", Args: "SHELL", Min: 1, Max: 1, Extra: true, Brief: "print a script that completes commands in bash, zsh or fish",
+				Text: "In bash: \"source <(vtep-ctl completion bash)\". In zsh: \"vtep-ctl completion zsh > DIR/_vtep-ctl\", with DIR in " +
 					"$fpath. In fish: \"vtep-ctl completion fish | source\". Names of switches, ports and records come from the database.",
-				alone: func(c *call) error {
-					script, ok := completionScripts[c.args[0]]
+				Alone: func(c *command.Call) error {
+					script, ok := complete.Scripts[c.Args[0]]
 					if !ok {
-						return fmt.Errorf("completion: unknown shell '%s': there are bash, zsh and fish", c.args[0])
+						return fmt.Errorf("completion: unknown shell '%s': there are bash, zsh and fish", c.Args[0])
 					}
-					c.tool.out.WriteString(script)
+					c.Tool.Out.WriteString(script)
 					return nil
 				}},
 		},
