@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -102,6 +104,65 @@ func TestQuietStart(t *testing.T) {
 			b.goneBut(".vtep") // the lock file of the directory stays
 		}
 	}
+}
+
+// TestDetachConnected has --detach wait for an external database: whoever comes next finds the rows
+// of the VTEP there. A server that does not answer does not keep it for ever.
+func TestDetachConnected(t *testing.T) {
+	b := newOVSDBBed(t)
+	vtep := filepath.Join(filepath.Dir(b.server), "vtep")
+	start := func() *exec.Cmd {
+		t.Helper()
+		cmd := b.env.Command(vtep, "run", "br0", "--plane=memory", "--connect=unix:db.sock", "--rundir="+b.env.RunDir,
+			"--tunnel-ip=192.0.2.1", "--port=p0", "--detach", "--pidfile", "--log-file")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	if err := start().Wait(); err != nil {
+		t.Errorf("vtep run --detach: %v", err)
+	}
+	if text := b.run("ovs-appctl", "-t", "vtep", "vtep/problems"); !strings.Contains(text, "no_database: ") {
+		t.Errorf("without a server the problems are\n%s", text)
+	}
+	b.run("ovs-appctl", "-t", "vtep", "exit")
+	b.goneBut(".vtep")
+
+	db := filepath.Join(b.env.DBDir, "vtep.db")
+	b.run("ovsdb-tool", "create", db, filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema"))
+	b.start("--remote=punix:db.sock", db)
+	pid, err := os.ReadFile(filepath.Join(b.env.RunDir, "ovsdb-server.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := strconv.Atoi(strings.TrimSpace(string(pid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(server, syscall.SIGSTOP); err != nil { // it listens, and is slow
+		t.Fatal(err)
+	}
+	cmd, ended := start(), make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Errorf("--detach does not wait: %v", err)
+		ended <- err
+	case <-time.After(500 * time.Millisecond):
+	}
+	if err := syscall.Kill(server, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("vtep run --detach: %v", err)
+	}
+	if out := b.run("vtep-ctl", "list-ports", "br0"); out != "p0\n" {
+		t.Errorf("right after --detach the switch has the ports %q", out)
+	}
+	b.run("ovs-appctl", "-t", "vtep", "exit")
+	b.appctl("exit")
+	b.goneBut(".vtep")
 }
 
 // TestInheritedSocket serves a socket that listens already, in the background and monitored,

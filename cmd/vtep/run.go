@@ -29,8 +29,14 @@ import (
 	"github.com/vtep/vtep/internal/trim"
 )
 
-// withdrawTimeout bounds how long the database is waited for when a VTEP is taken down.
-const withdrawTimeout = 5 * time.Second
+const (
+	// withdrawTimeout bounds how long the database is waited for when a VTEP is taken down.
+	withdrawTimeout = 5 * time.Second
+	// connectTimeout is how long --detach waits for an external database that refuses connections,
+	// rowsTimeout how long for our rows to be in one that takes them. Both count from the start.
+	connectTimeout = 3 * time.Second
+	rowsTimeout    = 10 * time.Second
+)
 
 // vtepRun is the "run" personality: its command line, and the wiring of the database
 // server, the replica, the agent and a plane.
@@ -64,6 +70,9 @@ type vtepRun struct {
 
 	suspect string         // why the database may not be the one that it should be
 	opened  ovsdb.Position // of the database, when it was opened
+
+	detached   atomic.Bool // --detach does not wait any more
+	unanswered atomic.Bool // the external database can't be reached, as far as is known
 
 	// What the control commands are about, as soon as it is there.
 	server atomic.Pointer[server.Server]
@@ -294,33 +303,37 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 	go func() { done <- replica.Run(live) }()
 
 	ready := func() error {
+		r.detached.Store(true)
 		r.log.Info("running", "switch", r.name, "plane", r.plane, "version", version)
 		return r.d.Ready()
 	}
-	var err error
-	if r.connect != "" {
-		err = r.d.Ready() // it may take long until the other server answers
+	if r.connect != "" && r.d.Detached() {
+		defer time.AfterFunc(connectTimeout, func() {
+			if r.unanswered.Load() {
+				r.detachAnyway("the database does not answer")
+			}
+		}).Stop()
+		defer time.AfterFunc(rowsTimeout, func() { r.detachAnyway("our rows are not in the database yet") }).Stop()
 	}
-	if err == nil {
-		// Whoever connects to our database to run the same switch must see that it is taken. Our
-		// own process has the file, and need not mind who takes the lock from it.
-		lock := agent.LockName(r.name)
-		var position func() ovsdb.Position
-		if r.connect == "" {
-			replica.Lock(lock)
-			lock = ""
-			position = func() ovsdb.Position { return r.server.Load().Position(hwvtep.Schema().Name) }
-		}
-		a := agent.New(agent.Options{
-			Lock: lock,
-			Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
-			Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
-			Suspect: r.suspect, Accept: r.acceptDB, Position: position, Opened: r.opened, Trim: r.trim,
-		})
-		r.agent.Store(a)
-		if err = a.Run(r.d.Context()); r.d.Cleanup() {
-			r.withdraw(a)
-		}
+	// Whoever connects to our database to run the same switch must see that it is taken. Our
+	// own process has the file, and need not mind who takes the lock from it.
+	lock := agent.LockName(r.name)
+	var position func() ovsdb.Position
+	if r.connect == "" {
+		replica.Lock(lock)
+		lock = ""
+		position = func() ovsdb.Position { return r.server.Load().Position(hwvtep.Schema().Name) }
+	}
+	a := agent.New(agent.Options{
+		Lock: lock,
+		Name: r.name, TunnelIP: r.tunnelIP, Ports: r.ports, Ready: ready,
+		Replica: replica, Plane: p, Logger: r.d.Logger("agent"), Problems: r.problems,
+		Suspect: r.suspect, Accept: r.acceptDB, Position: position, Opened: r.opened, Trim: r.trim,
+	})
+	r.agent.Store(a)
+	err := a.Run(r.d.Context())
+	if r.d.Cleanup() {
+		r.withdraw(a)
 	}
 	cancel()
 	if rerr := <-done; rerr != nil && !errors.Is(rerr, context.Canceled) {
@@ -332,8 +345,20 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 	return err
 }
 
+// detachAnyway goes into the background although the rows of the VTEP are not in the database yet.
+func (r *vtepRun) detachAnyway(why string) {
+	if r.detached.Swap(true) {
+		return
+	}
+	r.log.Info("going on in the background: " + why)
+	if err := r.d.Ready(); err != nil {
+		r.log.Error("going into the background failed", "err", err)
+	}
+}
+
 // tellOfDatabase tells whether the other process that has the database answers.
 func (r *vtepRun) tellOfDatabase(err error) {
+	r.unanswered.Store(err != nil)
 	if err == nil {
 		r.problems.Replace("database")
 		return

@@ -27,6 +27,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -58,7 +59,9 @@ type Daemon struct {
 	commands commands
 	server   *server
 	pidfile  *pidfile
-	ready    bool // main goroutine only
+
+	once  sync.Once // Ready has done its work
+	ready error     // what came of that
 
 	ctx     context.Context
 	stop    context.CancelFunc
@@ -244,12 +247,14 @@ func (d *Daemon) logPath() (string, error) {
 
 // Ready has a detached daemon leave the starter's directory and standard descriptors, and tells
 // the waiting starter, if there is one, that the daemon serves. Relative file names mean
-// something else from here on, unless --no-chdir was given.
+// something else from here on, unless --no-chdir was given. It may be called by any goroutine, and
+// does nothing more than once.
 func (d *Daemon) Ready() error {
-	if d.ready {
-		return nil
-	}
-	d.ready = true
+	d.once.Do(func() { d.ready = d.tellReady() })
+	return d.ready
+}
+
+func (d *Daemon) tellReady() error {
 	if d.options.detach {
 		if !d.options.noChdir {
 			if err := os.Chdir("/"); err != nil {
