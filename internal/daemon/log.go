@@ -114,6 +114,13 @@ func (l *Log) enabled(m *module, level slog.Level) bool {
 	return level >= m.level(console) || level >= m.level(file) || level >= m.level(syslog) && l.toSyslog.Load()
 }
 
+// SetConsole has w in the place of standard error.
+func (l *Log) SetConsole(w io.Writer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.console = w
+}
+
 // quiet sends nothing to the console any more, unless the command line has named a level for
 // it: of a program that goes into the background, only an error that ends it is told there.
 func (l *Log) quiet() {

@@ -26,9 +26,9 @@ func configFile(t *testing.T, text string) string {
 func TestApply(t *testing.T) {
 	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
 	file := configFile(t, apply.Example)
-	before, _ := canonical(d.dump(t))
+	before, _ := d.canonical(t)
 	diff := d.must(t, "--diff", "apply", file)
-	if after, _ := canonical(d.dump(t)); after != before {
+	if after, _ := d.canonical(t); after != before {
 		t.Fatal("--diff changed the database")
 	}
 	if done := d.must(t, "apply", file); done != diff || !strings.Contains(done, "+ Logical_Switch ls0\n") {
@@ -62,17 +62,17 @@ func TestApplyPrune(t *testing.T) {
 	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
 	file := configFile(t, apply.Example)
 	d.must(t, "apply", file)
-	want, _ := canonical(d.dump(t))
+	want, _ := d.canonical(t)
 	add := words("add-ls x -- add-port br0 px -- bind-ls br0 px 5 x -- bind-ls br0 eth1 7 x " +
 		"-- add-ucast-local x 00:00:5e:00:53:09 192.0.2.1 -- add-mcast-remote x unknown-dst 192.0.2.2 " +
 		"-- add-mcast-remote ls0 unknown-dst 192.0.2.9 -- add-ucast-remote ls0 00:00:5e:00:53:02 192.0.2.9 " +
 		"-- add-ps other -- add-port other p -- add-lr r2")
 	d.must(t, add...)
-	added, _ := canonical(d.dump(t))
+	added, _ := d.canonical(t)
 	if out := d.must(t, "apply", file); out != "" {
 		t.Errorf("without --prune it changes\n%s", out)
 	}
-	if now, _ := canonical(d.dump(t)); now != added {
+	if now, _ := d.canonical(t); now != added {
 		t.Error("without --prune, the database is another one")
 	}
 	d.must(t, "--prune", "apply", configFile(t, "switches: {br0: {ports: {eth1:, px: }}, other: }\n"))
@@ -83,7 +83,7 @@ func TestApplyPrune(t *testing.T) {
 		t.Errorf("the ports of \"other\" were not in the file, and now there are %q", got)
 	}
 	d.must(t, "--prune", "apply", file)
-	if now, _ := canonical(d.dump(t)); now != want {
+	if now, _ := d.canonical(t); now != want {
 		t.Errorf("after --prune there is\n%s\nwant\n%s", now, want)
 	}
 }
@@ -91,7 +91,7 @@ func TestApplyPrune(t *testing.T) {
 func TestApplyErrors(t *testing.T) {
 	d := newDatabase(t, testenv.Program(t, "ovsdb-server"))
 	d.must(t, "add-ps", "here")
-	before, _ := canonical(d.dump(t))
+	before, _ := d.canonical(t)
 	for _, tt := range []struct{ text, want string }{
 		{"", ": is empty"},
 		{"a: [", ": line 1: did not find expected node content"},
@@ -131,7 +131,7 @@ func TestApplyErrors(t *testing.T) {
 	if r := run(t, d.ours(t, "apply", file)); r.status != 1 || !strings.Contains(r.stderr, "transaction error: ") {
 		t.Errorf("bad encapsulation: %+v", r)
 	}
-	if after, _ := canonical(d.dump(t)); after != before {
+	if after, _ := d.canonical(t); after != before {
 		t.Errorf("errors changed the database to\n%s", after)
 	}
 }

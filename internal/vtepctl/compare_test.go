@@ -84,10 +84,10 @@ func (p *pair) step(args ...string) bool {
 	var cLabels, ourLabels map[string]string
 	both(func() {
 		c = run(p.t, p.c.theirs(p.t, args...))
-		cRows, cLabels = canonical(p.c.dump(p.t))
+		cRows, cLabels = p.c.canonical(p.t)
 	}, func() {
-		ours = run(p.t, p.ours.ours(p.t, args...))
-		ourRows, ourLabels = canonical(p.ours.dump(p.t))
+		ours = p.ours.tool(p.t, args...)
+		ourRows, ourLabels = p.ours.canonical(p.t)
 	})
 	var diffs []string
 	differ := func(what, want, got string) {
@@ -124,7 +124,7 @@ func both(f, g func()) {
 func (p *pair) same(args ...string) bool {
 	p.t.Helper()
 	var c, ours result
-	both(func() { c = run(p.t, p.c.theirs(p.t, args...)) }, func() { ours = run(p.t, p.c.ours(p.t, args...)) })
+	both(func() { c = run(p.t, p.c.theirs(p.t, args...)) }, func() { ours = p.c.tool(p.t, args...) })
 	if slices.Contains(args, "list") || slices.Contains(args, "find") {
 		c.stdout, ours.stdout = sortRows(c.stdout), sortRows(ours.stdout)
 	}

@@ -2,17 +2,16 @@ package vtepctl_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -20,6 +19,9 @@ import (
 type database struct {
 	env    *testenv.Env
 	remote string
+
+	observer *jsonrpc.Client // see dump; nil: not connected yet
+	canon    canon           // of the last dump
 }
 
 // newDatabase starts a server; program is the path of an ovsdb-server.
@@ -112,26 +114,4 @@ func (d *database) must(t *testing.T, args ...string) string {
 		t.Fatalf("vtep-ctl %q: status %d\n%s", args, r.status, r.stderr)
 	}
 	return r.stdout
-}
-
-// dumped is a table as "ovsdb-client dump" prints it in JSON.
-type dumped struct {
-	Caption  string
-	Headings []string
-	Data     [][]any
-}
-
-// dump returns all rows of a database.
-func (d *database) dump(t *testing.T) []dumped {
-	t.Helper()
-	out := d.env.Output(t, testenv.Program(t, "ovsdb-client"), "dump", "-f", "json", d.remote, hwvtep.Database)
-	var tables []dumped
-	for line := range strings.Lines(out) {
-		var table dumped
-		if err := json.Unmarshal([]byte(line), &table); err != nil {
-			t.Fatalf("dump: %v in %q", err, line)
-		}
-		tables = append(tables, table)
-	}
-	return tables
 }
