@@ -114,21 +114,21 @@ func TestApplyErrors(t *testing.T) {
 		{"logical_switches: {a: {description: {}}}", ":1: description must be a plain value"},
 	} {
 		file := configFile(t, tt.text)
-		r := run(t, d.ours(t, "apply", file))
+		r := d.tool(t, "apply", file)
 		if want := "vtep-ctl: " + file + tt.want + "\n"; r.status != 1 || r.stderr != want {
 			t.Errorf("%q: status %d, %q, want %q", tt.text, r.status, r.stderr, want)
 		}
 	}
-	if r := run(t, d.ours(t, "apply", "/nonexistent")); r.stderr != "vtep-ctl: /nonexistent: no such file or directory\n" {
+	if r := d.tool(t, "apply", "/nonexistent"); r.stderr != "vtep-ctl: /nonexistent: no such file or directory\n" {
 		t.Errorf("no file: %q", r.stderr)
 	}
-	r := run(t, d.ours(t, "--diff", "apply", "/nonexistent", "--", "list-ps"))
+	r := d.tool(t, "--diff", "apply", "/nonexistent", "--", "list-ps")
 	if r.stderr != "vtep-ctl: --diff cannot be combined with other commands\n" {
 		t.Errorf("--diff combined: %q", r.stderr)
 	}
 	// What the server refuses is refused as a whole.
 	file := configFile(t, "switches: {new: }\nlogical_switches: {a: {ucast: {00:00:5e:00:53:01: {ip: 192.0.2.1, encap: nope}}}}")
-	if r := run(t, d.ours(t, "apply", file)); r.status != 1 || !strings.Contains(r.stderr, "transaction error: ") {
+	if r := d.tool(t, "apply", file); r.status != 1 || !strings.Contains(r.stderr, "transaction error: ") {
 		t.Errorf("bad encapsulation: %+v", r)
 	}
 	if after, _ := d.canonical(t); after != before {

@@ -27,7 +27,7 @@ func TestStrict(t *testing.T) {
 		{"bind-ls ps p 4095 ls", "4095 is not a VLAN (0 to 4094)"},
 	} {
 		args := strings.Fields(tt.args)
-		r := run(t, d.ours(t, append([]string{"--strict", "--dry-run"}, args...)...))
+		r := d.tool(t, append([]string{"--strict", "--dry-run"}, args...)...)
 		want := ""
 		if tt.want != "" {
 			want = "TIME|N|vtep_ctl|WARN|" + tt.want + "\n"
@@ -35,7 +35,7 @@ func TestStrict(t *testing.T) {
 		if r.status != 0 || message(r.stderr) != want {
 			t.Errorf("--strict %s: status %d, %q, want %q", tt.args, r.status, r.stderr, want)
 		}
-		if r := run(t, d.ours(t, append([]string{"--dry-run"}, args...)...)); r.status != 0 || r.stderr != "" {
+		if r := d.tool(t, append([]string{"--dry-run"}, args...)...); r.status != 0 || r.stderr != "" {
 			t.Errorf("%s: %+v", tt.args, r)
 		}
 	}
@@ -64,7 +64,7 @@ func TestTunnelKey(t *testing.T) {
 		t.Errorf("%d members after one was removed", got)
 	}
 	for _, key := range []string{"x", "-1", "16777216", ""} {
-		r := run(t, d.ours(t, "--tunnel-key="+key, "add-ucast-remote", "ls", "m", "192.0.2.1"))
+		r := d.tool(t, "--tunnel-key="+key, "add-ucast-remote", "ls", "m", "192.0.2.1")
 		if want := "vtep-ctl: --tunnel-key: \"" + key + "\" is not a VNI (0 to 16777215)\n"; r.status != 1 || r.stderr != want {
 			t.Errorf("%q: %+v", key, r)
 		}
@@ -89,7 +89,7 @@ func TestNamesAreData(t *testing.T) {
 		t.Errorf("%d switches of %d", got, len(names))
 	}
 	// What is no UTF-8 can't be in the database.
-	if r := run(t, d.ours(t, "add-ls", "\xff")); r.status != 1 || r.stderr == "" {
+	if r := d.tool(t, "add-ls", "\xff"); r.status != 1 || r.stderr == "" {
 		t.Errorf("bad UTF-8: %+v", r)
 	}
 }

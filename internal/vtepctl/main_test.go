@@ -81,8 +81,7 @@ func (d *database) tool(t *testing.T, args ...string) result {
 }
 
 // ofProcess says whether an argument may be something whose effect is on the whole process:
-// --timeout, of which it dies, and waiting, which a timeout is to end; or --log-file, which takes
-// its crashes.
+// --timeout, of which it dies, and what a timeout is to end; or --log-file, which takes its crashes.
 func ofProcess(arg string) bool {
-	return arg == "wait-until" || strings.HasPrefix(arg, "--t") || strings.HasPrefix(arg, "--l") || strings.HasPrefix(arg, "-t") || strings.HasPrefix(arg, "-z")
+	return arg == "wait-until" || arg == "__complete" || strings.HasPrefix(arg, "--t") || strings.HasPrefix(arg, "--l") || strings.HasPrefix(arg, "-t") || strings.HasPrefix(arg, "-z")
 }

@@ -22,7 +22,7 @@ func filled(t *testing.T) *database {
 		add-mcast-remote ls0 unknown-dst 192.0.2.3
 		set-manager ptcp:6640
 		-- --id=@l create Physical_Locator dst_ip=192.0.2.1 encapsulation_type=vxlan_over_ipv4 -- --id=@r create Physical_Locator dst_ip=192.0.2.2 encapsulation_type=vxlan_over_ipv4 tunnel_key=8 -- --id=@t create Tunnel local=@l remote=@r bfd_params:enable=true bfd_status={state=up,remote_state=init,forwarding=true} -- --id=@s create Physical_Locator dst_ip=192.0.2.4 encapsulation_type=vxlan_over_ipv4 -- --id=@u create Tunnel local=@l remote=@s -- set Physical_Switch br0 tunnels=@t,@u`) {
-		if r := run(t, d.ours(t, args...)); r.status != 0 {
+		if r := d.tool(t, args...); r.status != 0 {
 			t.Fatalf("%q: %+v", args, r)
 		}
 	}
@@ -109,7 +109,7 @@ br0    192.0.2.1 192.0.2.4   off
 	if joined := strings.Join(got, "\n"); joined != want {
 		t.Errorf("list-tunnels:\n%s\nwant\n%s", joined, want)
 	}
-	if r := run(t, d.ours(t, "list-tunnels", "nope")); r.stderr != "vtep-ctl: no physical switch named nope\n" {
+	if r := d.tool(t, "list-tunnels", "nope"); r.stderr != "vtep-ctl: no physical switch named nope\n" {
 		t.Errorf("no switch: %+v", r)
 	}
 }
@@ -127,7 +127,7 @@ func TestShowFilter(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.filter, got, tt.want)
 		}
 	}
-	r := run(t, d.ours(t, "--filter=Physical_Port(x", "show"))
+	r := d.tool(t, "--filter=Physical_Port(x", "show")
 	if r.stderr != "vtep-ctl: Malformed filter: missing closing ')'\n" {
 		t.Errorf("bad filter: %+v", r)
 	}

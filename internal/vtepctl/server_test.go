@@ -109,7 +109,7 @@ func run(t *testing.T, cmd *exec.Cmd) result {
 // must runs our tool, which must succeed, and returns its output.
 func (d *database) must(t *testing.T, args ...string) string {
 	t.Helper()
-	r := run(t, d.ours(t, args...))
+	r := d.tool(t, args...)
 	if r.status != 0 || r.stderr != "" {
 		t.Fatalf("vtep-ctl %q: status %d\n%s", args, r.status, r.stderr)
 	}

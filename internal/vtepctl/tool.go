@@ -116,7 +116,9 @@ func (t *tool) run() error {
 	locals := command.LocalOptions(t.seen.Groups, local)
 	if len(t.Args) > 1 && t.Args[0] == "__complete" {
 		// A server that does not answer must not keep a person waiting.
-		t.alarm = time.AfterFunc(time.Second, func() { os.Exit(command.StatusFailed) })
+		t.timeout = time.Second // for who did not say how long
+		t.environmentTimeout()
+		t.alarm = time.AfterFunc(t.timeout, func() { os.Exit(command.StatusFailed) })
 		t.chooseDB()
 		complete.Answer(&t.seen, locals, t.Args[1], t.Args[2:])
 		return nil
@@ -222,15 +224,19 @@ func (t *tool) logCall(calls []*command.Call) {
 // startAlarm has the process end by SIGALRM after the timeout.
 func (t *tool) startAlarm() {
 	if t.timeout == 0 {
-		if s := os.Getenv("OVS_CTL_TIMEOUT"); s != "" {
-			_ = t.setTimeout(s) // a bad value is none
-		}
+		t.environmentTimeout()
 	}
 	if t.timeout > 0 {
 		t.alarm = time.AfterFunc(t.timeout, func() {
 			t.Log.Logger("fatal_signal").Warn("terminating with signal 14 (Alarm clock)")
 			t.Alarm()
 		})
+	}
+}
+
+func (t *tool) environmentTimeout() {
+	if s := os.Getenv("OVS_CTL_TIMEOUT"); s != "" {
+		_ = t.setTimeout(s) // a bad value is none
 	}
 }
 
