@@ -187,8 +187,13 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 			refused = why
 		}
 	}
-	if fromPort && (!fr.tagged() || f.installed.Switches[dst.Switch].InnerTags) {
-		for _, t := range f.floodSet(dst) {
+	nobody := NoDestination
+	if set := f.floodSet(dst); fromPort && len(set) > 0 {
+		if fr.tagged() && !f.installed.Switches[dst.Switch].InnerTags {
+			nobody = BadTunnelFrame // members get theirs
+			set = nil
+		}
+		for _, t := range set {
 			outs = f.encapsulate(outs, t, fr)
 		}
 	}
@@ -199,7 +204,7 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 	case refused != Forwarded:
 		return nil, refused
 	}
-	return nil, NoDestination
+	return nil, nobody
 }
 
 func (f *Fabric) floodSet(dst intent.MACKey) intent.FloodSet {

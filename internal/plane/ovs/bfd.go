@@ -18,7 +18,10 @@ import (
 // the same bridge, and the options of the ports are looked at by others, so that the source of
 // the packets is what routing makes it.
 //
-// Several physical switches may share the bridge. Each marks the ports that it needs.
+// What else comes with VNI 0 from these peers is for no switch: a flow drops and counts it.
+//
+// Several physical switches may share the bridge. Each marks the ports that it needs, and has the
+// same flow there as the others.
 const (
 	bfdBridge  = "vtep_bfd"
 	bfdPrefix  = "bfd"
@@ -86,6 +89,11 @@ func bfdColumn(b intent.BFD, wanted bool) map[string]string {
 	}
 }
 
+// isShared says whether b is the bridge of BFD ports, made by a plane like this one.
+func isShared(b *bridgeRow) bool {
+	return b.name == bfdBridge && b.externalIDs[markShared] == "true"
+}
+
 // editBFD makes the bridge and its ports what a site needs.
 func (n *names) editBFD(e *edit, v *vswitch, s *site) {
 	ps, row := v.bridges[n.ps], v.bridges[bfdBridge]
@@ -97,7 +105,7 @@ func (n *names) editBFD(e *edit, v *vswitch, s *site) {
 	if row == nil && len(peers) == 0 && len(s.switches) == 0 {
 		return
 	}
-	if row != nil && row.externalIDs[markShared] != "true" {
+	if row != nil && !isShared(row) {
 		// An emulator has left it, forwarding as an ordinary switch. It is made anew.
 		e.Mutate("Open_vSwitch", v.root, ops.Mutation{Column: "bridges", Mutator: "delete", Value: ops.Value([]ovsdb.UUID{row.id})})
 		e.adds++

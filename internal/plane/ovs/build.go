@@ -28,6 +28,14 @@ func (e *engine) build() {
 		e.switches[ls.id] = l
 		b.setWant(l.flows())
 	}
+	if len(tunnels) > 0 {
+		for _, name := range []string{e.names.strays(), bfdBridge} {
+			if b := e.bridges[name]; b != nil {
+				seen[name] = true
+				b.setWant(strayFlows())
+			}
+		}
+	}
 	for name, b := range e.bridges {
 		if !seen[name] { // its switch is gone, and it goes
 			b.setWant(flowSet{})
@@ -57,13 +65,17 @@ func (e *engine) buildMACs() {
 // buildPhysical finds out which bindings can be in force: both ends of their pair are there,
 // and the bridge of the logical switch is in our hands.
 func (e *engine) buildPhysical() *physical {
-	p := &physical{ports: map[string]uint32{}}
+	p := &physical{ports: map[string]uint32{}, closed: map[string]uint32{}}
 	ps := e.vs.bridges[e.names.ps]
 	if ps == nil {
 		return p
 	}
 	for name, port := range e.site.ports {
-		if n := ps.ports[name].number(); n != 0 && !port.ServiceTags {
+		switch n := ps.ports[name].number(); {
+		case n == 0:
+		case port.ServiceTags:
+			p.closed[name] = n
+		default:
 			p.ports[name] = n
 		}
 	}

@@ -67,6 +67,7 @@ func (s flowSet) String() string {
 // physical is what the bridge of the physical switch is to do.
 type physical struct {
 	ports    map[string]uint32 // managed ports that have a number
+	closed   map[string]uint32 // and those of them that can't have bindings
 	bindings []patch
 }
 
@@ -81,9 +82,11 @@ type patch struct {
 // flows returns the flows of the bridge of the physical switch.
 func (p *physical) flows() flowSet {
 	s := flowSet{}
-	for name, port := range p.ports {
-		s.add(intent.BindingKey{Port: name}, openflow.FlowMod{Cookie: cookieDrop + dropUnbound, Priority: prioUnbound,
-			Match: openflow.Match{openflow.InPort(port)}})
+	for _, ports := range []map[string]uint32{p.ports, p.closed} {
+		for name, port := range ports {
+			s.add(intent.BindingKey{Port: name}, openflow.FlowMod{Cookie: cookieDrop + dropUnbound, Priority: prioUnbound,
+				Match: openflow.Match{openflow.InPort(port)}})
+		}
 	}
 	for _, b := range p.bindings {
 		in := openflow.InPort(b.port)
@@ -163,12 +166,26 @@ func (l *logical) flows() flowSet {
 
 func (l *logical) allow() openflow.Action {
 	if l.egress == 0 {
-		return openflow.SetField(openflow.Reg(regEgress, noEgress))
+		return forbid()
 	}
 	return openflow.SetField(openflow.Reg(regEgress, l.egress))
 }
 
 func forbid() openflow.Action { return openflow.SetField(openflow.Reg(regEgress, noEgress)) }
+
+// noEntry is why frames of hosts do not go into a tunnel that there would be for them.
+func (l *logical) noEntry() uint64 {
+	if l.egress == 0 {
+		return dropNoTunnel
+	}
+	return dropTagged
+}
+
+// nowhere drops what comes back from table 1.
+func nowhere(s flowSet, at intent.BindingKey, in, egress uint32, reason uint64) {
+	s.add(at, openflow.FlowMod{Cookie: cookieDrop | reason, Table: tableIn, Priority: prioNowhere,
+		Match: openflow.Match{openflow.InPort(in), openflow.Reg(regEgress, egress)}})
+}
 
 func tell() openflow.Action { return openflow.ToController(controllerID, packetInLen) }
 
@@ -181,6 +198,8 @@ func (l *logical) in(s flowSet) {
 	}
 	for _, m := range l.members {
 		in := openflow.InPort(m.inner)
+		nowhere(s, m.at, m.inner, noEgress, l.noEntry())
+		nowhere(s, m.at, m.inner, backToPort, dropHairpin)
 		for _, tag := range hasTag {
 			egress := forbid()
 			if l.ls.inner {
@@ -207,6 +226,7 @@ func (l *logical) inTunnel(s flowSet, t *tunnelEnd) {
 	if t.blind {
 		return
 	}
+	nowhere(s, intent.BindingKey{}, t.port, noEgress, dropSplitHorizon)
 	add(prioBFD, cookieDrop|dropBFD, append(openflow.Match{in}, bfdPackets...), nil)
 	accept := func(priority uint16, match openflow.Match) {
 		if !l.ls.inner {
@@ -237,19 +257,40 @@ func encapsulate(t intent.Tunnel) []openflow.Action {
 
 // flood adds copies to every member and to the tunnels of a set.
 func (l *logical) flood(s flowSet, priority uint16, match openflow.Match, set intent.FloodSet) {
-	var actions []openflow.Action
-	for _, m := range l.members {
-		actions = append(actions, openflow.Output(m.inner))
+	add := func(cookie uint64, priority uint16, more openflow.Match, actions openflow.Actions) {
+		m := openflow.FlowMod{Cookie: cookie, Table: tableOut, Priority: priority, Match: append(slices.Clone(match), more...)}
+		if len(actions) > 0 {
+			m.Instructions = openflow.Apply(actions...)
+		}
+		s.add(intent.BindingKey{}, m)
 	}
+	var here, all openflow.Actions
+	for _, m := range l.members {
+		here = append(here, openflow.Output(m.inner))
+	}
+	all = slices.Clone(here)
 	for i, t := range set {
 		next := encapsulate(t)
 		if i > 0 && set[i-1].VNI == t.VNI {
 			next = slices.Delete(next, 1, 2) // it is set
 		}
-		actions = append(actions, next...)
+		all = append(all, next...)
 	}
-	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: tableOut, Priority: priority, Match: match,
-		Instructions: openflow.Apply(actions...)})
+	add(cookieFlow, priority, nil, all)
+	forbidden := openflow.Match{openflow.Reg(regEgress, noEgress)}
+	switch len(l.members) {
+	case 0:
+		add(cookieDrop|dropNobody, priority+plusHere, forbidden, nil)
+		return
+	case 1: // Open vSwitch would leave out the only copy, and count nothing
+		alone := openflow.Match{openflow.InPort(l.members[0].inner)}
+		if len(set) == 0 {
+			add(cookieDrop|dropNobody, priority+plusAlone, alone, nil)
+		} else {
+			add(cookieDrop|l.noEntry(), priority+plusAlone, append(alone, forbidden...), nil)
+		}
+	}
+	add(cookieFlow, priority+plusHere, forbidden, here)
 }
 
 // local adds a MAC that was learned: where frames to it go, and that frames from there are no
@@ -263,12 +304,13 @@ func (l *logical) local(s flowSet, mac intent.MAC, st *station) {
 		return
 	}
 	in := l.members[i].inner
-	if st.watched { // its next frame is to be told of
-		s.add(st.at, localFlow(mac, in))
-		return
-	}
 	if !st.static {
 		s.add(st.at, localFlow(mac, in))
+		s.add(st.at, openflow.FlowMod{Cookie: cookieBack, Table: tableOut, Priority: prioHairpin,
+			Match: hairpin(in, mac), Instructions: openflow.Apply(openflow.SetField(openflow.Reg(regEgress, backToPort)), again(tableIn))})
+	}
+	if st.watched { // its next frame is to be told of
+		return
 	}
 	from := openflow.Match{openflow.InPort(in), openflow.EthSrc(mac)}
 	s.add(st.at, openflow.FlowMod{Cookie: cookieSource, Table: tableIn, Priority: prioSource, Match: from,
@@ -277,6 +319,11 @@ func (l *logical) local(s flowSet, mac intent.MAC, st *station) {
 		s.add(st.at, openflow.FlowMod{Cookie: cookieSource, Table: tableTagged, Priority: prioSource, Match: from,
 			Instructions: openflow.Apply(again(tableOut))})
 	}
+}
+
+// hairpin matches frames to a learned MAC that come from where it is.
+func hairpin(in uint32, mac intent.MAC) openflow.Match {
+	return openflow.Match{openflow.InPort(in), openflow.EthDst(mac)}
 }
 
 // localFlow says where frames to a learned MAC go.

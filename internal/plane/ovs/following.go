@@ -14,7 +14,7 @@ func (e *engine) follow() {
 			wanted[e.names.ps] = true
 		}
 		for name, b := range e.vs.bridges {
-			if e.names.ours(b) {
+			if e.names.ours(b) || isShared(b) {
 				wanted[name] = true
 			}
 		}
@@ -38,7 +38,7 @@ func (e *engine) follow() {
 				physical: name == e.names.ps,
 			}
 			b.takeOver = e.leftovers(b)
-			b.keep = func(f *flow) bool { return !b.physical && e.keptByHand(b, f) }
+			b.keep = func(f *flow) bool { return name == bfdBridge || !b.physical && e.keptByHand(b, f) }
 			e.bridges[name] = b
 			e.plane.wait.Go(func() { b.connect(ctx) })
 		}
@@ -49,6 +49,9 @@ func (e *engine) follow() {
 // leftovers says whether an emulator may have left flows in a bridge that has none of our marks.
 func (e *engine) leftovers(b *bridge) bool {
 	row := e.vs.bridges[b.name]
+	if isShared(row) {
+		return false
+	}
 	if !b.physical {
 		return row.externalIDs[markOwner] == ""
 	}

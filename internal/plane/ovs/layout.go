@@ -172,6 +172,9 @@ func (n *names) plan(v *vswitch, s *site) *layout {
 			add(&wantedPort{bridge, tunnelName(bridge, t), "vxlan", options, map[string]string{markOwner: n.ps}})
 		}
 	}
+	if len(tunnels) > 0 {
+		n.planStrays(l, v, s)
+	}
 	return l
 }
 

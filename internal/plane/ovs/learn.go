@@ -172,6 +172,10 @@ func localKey(mac intent.MAC) flowKey {
 	return keyOf(tableOut, prioLocal, openflow.Match{openflow.EthDst(mac)})
 }
 
+func hairpinKey(in uint32, mac intent.MAC) flowKey {
+	return keyOf(tableOut, prioHairpin, hairpin(in, mac).Canonical())
+}
+
 func sourceKey(table uint8, in uint32, mac intent.MAC) flowKey {
 	return keyOf(table, prioSource, openflow.Match{openflow.InPort(in), openflow.EthSrc(mac)}.Canonical())
 }
@@ -193,6 +197,7 @@ func (e *engine) unlearn(key intent.MACKey) {
 		return
 	}
 	if in := l.number(st.at); in != 0 {
+		b.drop(hairpinKey(in, key.MAC))
 		b.drop(sourceKey(tableIn, in, key.MAC))
 		b.drop(sourceKey(tableTagged, in, key.MAC))
 	}

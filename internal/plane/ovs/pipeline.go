@@ -13,10 +13,14 @@ import (
 //	                       in by a tunnel port: source and VNI of a peer?            -> table 1
 //	LS, table 1            source that nobody can have, then destination: reserved, remote, local, group, all
 //	LS, table 2            as table 0, for frames that still have a tag
+//	strays, table 0        in by a tunnel, in a VNI of no switch: dropped
 //
 // Register 1 has the tunnel port by which a frame may leave, or no port: a frame with a tag, or
-// one that came by a tunnel, does not go into a tunnel. A copy to the port that the frame came
-// by is left out by Open vSwitch itself.
+// one that came by a tunnel, does not go into a tunnel. Instead of a port it then has
+// OFPP_TABLE, which Open vSwitch takes, as an output, for another look at table 0: a flow there
+// drops the frame, and counts it by where it came in. So a frame that is forwarded passes no
+// more tables than it would without the counting. A copy to the port that the frame came by is
+// left out by Open vSwitch itself: one to a learned MAC is counted, those of a flood are not.
 const (
 	tableIn     uint8 = 0 // of every bridge
 	tableOut    uint8 = 1
@@ -25,8 +29,11 @@ const (
 	regEgress = 1
 )
 
-// noEgress in regEgress is no port: numbers of ports have 16 bits.
-const noEgress uint32 = 1 << 16
+// Instead of a tunnel port in regEgress.
+const (
+	noEgress   uint32 = 0xfff9  // OFPP_TABLE: none
+	backToPort uint32 = 1 << 16 // the frame is for where it came from
+)
 
 // Priorities. Those of the bridge of the physical switch are what Open vSwitch's emulator has
 // since 3.6, as are the cookie and the priority of what is learned.
@@ -37,6 +44,7 @@ const (
 	prioUntagged     uint16 = 100 // PS: no tag; and what comes by a patch port
 	prioUnbound      uint16 = 1   // PS: the rest
 
+	prioNowhere   uint16 = 900 // LS, table 0: no way out was found in table 1
 	prioBFD       uint16 = 700 // LS, table 0: BFD in a tunnel
 	prioTagged    uint16 = 400 // LS, table 0: to table 2
 	prioTunTagged uint16 = 400 // LS, table 0: a tag in a tunnel
@@ -49,9 +57,14 @@ const (
 	prioNobody   uint16 = 2500 // LS, table 1: a source that nobody can have
 	prioReserved uint16 = 2000 // LS, table 1
 	prioRemote   uint16 = 1500
+	prioHairpin  uint16 = 1001
 	prioLocal    uint16 = 1000
 	prioGroup    uint16 = 900
 	prioFlood    uint16 = 0
+
+	// More than that of prioGroup or prioFlood:
+	plusHere  uint16 = 1 // what must not go into tunnels
+	plusAlone uint16 = 2 // from the only port of the switch
 )
 
 // Cookies tell what is ours. The one of learned addresses is the emulator's.
@@ -63,6 +76,7 @@ const (
 	cookieFlow   = cookieBase
 	cookieSource = cookieBase | 1 // the source of a frame is known
 	cookieMuted  = cookieBase | 2 // it is known not to be learned
+	cookieBack   = cookieBase | 3 // a learned MAC is where the frame came from
 	cookieDrop   = cookieBase | 0x100
 )
 
@@ -75,6 +89,11 @@ var dropReasons = []string{
 	dropTaggedInside: "tagged_inside",
 	dropBFD:          "bfd",
 	dropBadSource:    "bad_source",
+	dropHairpin:      "hairpin",
+	dropSplitHorizon: "split_horizon",
+	dropNoTunnel:     "no_tunnel",
+	dropTagged:       "tagged_overlay",
+	dropNobody:       "no_destination",
 }
 
 const (
@@ -85,6 +104,11 @@ const (
 	dropTaggedInside
 	dropBFD
 	dropBadSource
+	dropHairpin
+	dropSplitHorizon
+	dropNoTunnel
+	dropTagged
+	dropNobody
 )
 
 // Bytes of a frame that the agent needs to see: the addresses.

@@ -171,6 +171,7 @@ func (p *Plane) Watch(ctx context.Context, keys []intent.MACKey) error {
 
 // Stats implements plane.Plane.
 func (p *Plane) Stats(ctx context.Context) (s plane.Stats, err error) {
+	p.lookAtCoverage(ctx)
 	if e := p.do(ctx, func() { s, err = p.engine.stats(ctx) }); e != nil {
 		err = e
 	}

@@ -151,8 +151,8 @@ func (e *engine) tunnelError(ps *bridgeRow) error {
 	if ps == nil || !e.site.TunnelIP.IsValid() || strings.HasPrefix(ps.datapathType, "dummy") {
 		return nil
 	}
-	for _, b := range e.vs.bridges {
-		if !e.names.ours(b) {
+	for name, b := range e.vs.bridges {
+		if !e.names.ours(b) || name == e.names.strays() {
 			continue
 		}
 		for _, p := range b.ports {
@@ -216,11 +216,14 @@ func (e *engine) tellPorts(before *vswitch) {
 	}
 }
 
-// clear deletes our flows in the bridge of the physical switch.
-func (e *engine) clear(ctx context.Context) error {
+// clear deletes our flows in a bridge that is not ours.
+func (e *engine) clear(ctx context.Context, bridge string) error {
+	if e.vs.bridges[bridge] == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
 	defer cancel()
-	conn, err := openflow.Dial(ctx, e.plane.socket(e.names.ps), func(openflow.Message) {})
+	conn, err := openflow.Dial(ctx, e.plane.socket(bridge), func(openflow.Message) {})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // ovs-vswitchd has not made it, and no flow
 	}
@@ -229,7 +232,7 @@ func (e *engine) clear(ctx context.Context) error {
 		err = conn.Do(ctx, &openflow.FlowMod{Command: openflow.Delete, Table: openflow.AllTables, Cookie: cookieBase, CookieMask: cookieMask})
 	}
 	if err != nil {
-		return fmt.Errorf("delete the flows of bridge %s: %w", e.names.ps, err)
+		return fmt.Errorf("delete the flows of bridge %s: %w", bridge, err)
 	}
 	return nil
 }
@@ -242,8 +245,8 @@ func (e *engine) destroy(ctx context.Context) error {
 		return nil
 	}
 	// The physical bridge first: nothing gets in any more.
-	if e.vs.bridges[e.names.ps] != nil {
-		if err := e.clear(ctx); err != nil {
+	for _, bridge := range []string{e.names.ps, bfdBridge} {
+		if err := e.clear(ctx, bridge); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,8 @@ type counters struct {
 	drops map[string]uint64
 	last  map[string]map[flowKey]uint64 // of each flow that drops, as last read, by bridge
 	place map[plane.PlaceDrops]uint64   // of those whose flow tells where they had come in
+
+	coverage map[string]uint64 // of ovs-vswitchd, as last read
 }
 
 func newCounters() counters {
@@ -118,17 +120,26 @@ func (e *engine) placeOf(b *bridge, f *openflow.FlowStats, reason int) (at plane
 	}
 	at.Reason = dropReasons[reason]
 	if b.physical {
-		for name, n := range e.physical.ports {
-			if n == in {
-				at.Port, at.VLAN = name, plane.NoVLAN
-				return at, true
+		for _, ports := range []map[string]uint32{e.physical.ports, e.physical.closed} {
+			for name, n := range ports {
+				if n == in {
+					at.Port, at.VLAN = name, plane.NoVLAN
+					return at, true
+				}
 			}
 		}
 		return at, false
 	}
-	src, ok := f.Match.Get(openflow.FieldTunSrc)
 	l := e.switches[b.ls]
-	if !ok || l == nil {
+	if l == nil {
+		return at, false
+	}
+	if m, ok := l.member(in); ok {
+		at.Port, at.VLAN = m.Port, int(m.VLAN)
+		return at, true
+	}
+	src, ok := f.Match.Get(openflow.FieldTunSrc)
+	if !ok {
 		return at, false
 	}
 	for _, t := range l.tunnels {

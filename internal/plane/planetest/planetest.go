@@ -45,7 +45,7 @@ type Limits struct {
 	CountsTags   bool // counts a frame where it leaves with the tag that it came with
 	LearnsLate   bool // forwards the frame from which it learns as if it had not
 	OneKindOfTag bool // takes service tags for customer tags
-	RoughDrops   bool // counts drops by port and peer only, and not those of a VNI of nobody or back to the source
+	RoughDrops   bool // counts drops by place only where a binding is known, and by port where none is
 }
 
 // Limited is a Harness of a dataplane that has Limits.
@@ -141,6 +141,7 @@ var cases = []testCase{
 	{"binding goes", bindingGoes, true},
 	{"counters", counters, false},
 	{"drops by place", dropPlaces, true},
+	{"drop reasons", dropReasons, true},
 	{"restart", restart, true},
 	{"missing device", missingDevice, true},
 	{"random walk", randomWalk, true},
