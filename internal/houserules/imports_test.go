@@ -29,7 +29,7 @@ var groups = []group{
 	{
 		name: "protocols",
 		packages: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops", "internal/ovsdb/jsonrpc",
-			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/openflow"},
+			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/openflow", "internal/bfd"},
 		may:     []string{"protocols"},
 		modules: []string{sys},
 	},
@@ -56,7 +56,7 @@ var groups = []group{
 	},
 	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},
-		may:     []string{"internal/intent", "internal/plane", "problem"},
+		may:     []string{"internal/intent", "internal/plane", "problem", "internal/bfd"},
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{
