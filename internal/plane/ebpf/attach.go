@@ -64,7 +64,7 @@ func (p *Plane) put(a *attachment) error {
 		if err := p.putFilter(a.ifindex, a.prog); err != nil {
 			return err
 		}
-		return p.removePin(a.ifindex)
+		return p.detachPinned(a.ifindex)
 	}
 	if err := p.adoptLink(a); err != nil {
 		return err
@@ -162,8 +162,27 @@ func (p *Plane) onTCX(ifindex int) []link.AttachedProgram {
 
 // unpinLink detaches the link of the device, if there is one.
 func (p *Plane) unpinLink(ifindex int) error {
+	var err error
+	if a := p.attachments[ifindex]; a != nil && a.link != nil { // somebody may have removed its pin
+		err = a.link.Detach()
+	}
 	p.letGo(ifindex)
-	return p.removePin(ifindex)
+	return errors.Join(err, p.detachPinned(ifindex))
+}
+
+// detachPinned detaches the link that is pinned for the device, if there is one. The program runs
+// no more when it returns: a link that merely loses its last file and pin is detached by the kernel
+// some time later, and until then its program looks like somebody else's.
+func (p *Plane) detachPinned(ifindex int) error {
+	var err error
+	if l, none := link.LoadPinnedLink(p.linkPin(ifindex), nil); none == nil {
+		err = l.Detach()
+		l.Close()
+	}
+	if err != nil {
+		err = fmt.Errorf("detach pinned link: %w", err)
+	}
+	return errors.Join(err, p.removePin(ifindex))
 }
 
 func (p *Plane) removePin(ifindex int) error {

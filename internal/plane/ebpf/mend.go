@@ -216,6 +216,7 @@ func (p *Plane) getAhead(a *attachment) error {
 	if err != nil {
 		return errors.Join(explain("attach a program", err), a.link.Update(a.prog))
 	}
+	_ = a.link.Detach() // at once, or else when it is closed
 	a.close()
 	a.link, a.id = front.link, front.id
 	return nil
