@@ -14,22 +14,23 @@ import (
 // that the machine would be cut off, and what it sends and gets would be a logical switch's.
 // Whoever writes Physical_Port rows need not be who may do that; --allow-port says that he is.
 
-// carried says why the machine needs d, or a device that d is a part of; empty: it does not.
-func (p *Plane) carried(d device) string {
-	if why := p.carries(d); why != "" {
-		return "network device " + quoted(d) + " " + why
+// carried says why the machine needs d, or a device that d is a part of, and what would end that.
+// Both are empty if it does not.
+func (p *Plane) carried(d device) (why, end string) {
+	if why, end := p.carries(d); why != "" {
+		return "network device " + quoted(d) + " " + why, end
 	}
 	for _, o := range p.devices.byIndex {
 		if o.index == d.master || o.below == d.index {
-			if why := p.carries(o); why != "" {
-				return fmt.Sprintf("network device %s is below %s, which %s", quoted(d), quoted(o), why)
+			if why, end := p.carries(o); why != "" {
+				return fmt.Sprintf("network device %s is below %s, which %s", quoted(d), quoted(o), why), end
 			}
 		}
 	}
-	return ""
+	return "", ""
 }
 
-func (p *Plane) carries(d device) string {
+func (p *Plane) carries(d device) (why, end string) {
 	var addrs []string
 	for k := range p.devices.addrs {
 		if k.index == d.index && !k.addr.IsLinkLocalUnicast() && !k.addr.IsLoopback() {
@@ -38,14 +39,14 @@ func (p *Plane) carries(d device) string {
 	}
 	switch {
 	case p.devices.defaults[d.index]:
-		return "has the default route of this machine"
+		return "has the default route of this machine", "move the route to another device"
 	case len(addrs) > 0:
-		return "has the address " + slices.Min(addrs) + " of this machine"
+		return "has the address " + slices.Min(addrs) + " of this machine, which would not be reached any more",
+			"take its addresses away (ip addr flush dev " + problem.Argument(d.name) + ") and keep DHCP clients and the like off it"
+	case p.ways[d.index]:
+		return "is the way of tunnels to other VTEPs", "lead their routes to another device"
 	}
-	if p.ways[d.index] {
-		return "is the way of tunnels to other VTEPs"
-	}
-	return ""
+	return "", ""
 }
 
 func quoted(d device) string { return fmt.Sprintf("%q", d.name) }
@@ -55,8 +56,9 @@ func (p *Plane) needed(name string, d device) error {
 	if slices.Contains(p.opts.AllowPorts, name) {
 		return nil
 	}
-	if why := p.carried(d); why != "" {
-		return problem.Errorf(problem.NeededDevice, "remove the port, or run the VTEP with --allow-port="+name, "%s", why)
+	if why, end := p.carried(d); why != "" {
+		return problem.Errorf(problem.NeededDevice,
+			end+", or remove the port, or run the VTEP with --allow-port="+problem.Argument(name), "%s", why)
 	}
 	return nil
 }

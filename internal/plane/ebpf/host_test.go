@@ -42,18 +42,18 @@ func TestNeededDevice(t *testing.T) {
 	needs := []struct {
 		name      string
 		come, go_ func(h *netlink.Handle, l netlink.Link) error
-		why       string
+		why, end  string
 	}{
 		{"an address", func(h *netlink.Handle, l netlink.Link) error { return h.AddrAdd(l, addr4) },
-			func(h *netlink.Handle, l netlink.Link) error { return h.AddrDel(l, addr4) }, "has the address 203.0.113.7 of this machine"},
+			func(h *netlink.Handle, l netlink.Link) error { return h.AddrDel(l, addr4) }, "has the address 203.0.113.7 of this machine", "ip addr flush dev p1"},
 		{"an IPv6 address", func(h *netlink.Handle, l netlink.Link) error { return h.AddrAdd(l, addr6) },
-			func(h *netlink.Handle, l netlink.Link) error { return h.AddrDel(l, addr6) }, "has the address 2001:db8::7 of this machine"},
+			func(h *netlink.Handle, l netlink.Link) error { return h.AddrDel(l, addr6) }, "has the address 2001:db8::7 of this machine", "keep DHCP clients"},
 		{"the default route", func(h *netlink.Handle, l netlink.Link) error { return h.RouteAdd(route(l, "0.0.0.0/0")) },
-			func(h *netlink.Handle, l netlink.Link) error { return h.RouteDel(route(l, "0.0.0.0/0")) }, "has the default route of this machine"},
+			func(h *netlink.Handle, l netlink.Link) error { return h.RouteDel(route(l, "0.0.0.0/0")) }, "has the default route of this machine", "move the route"},
 		{"the IPv6 default route", func(h *netlink.Handle, l netlink.Link) error { return h.RouteAdd(route(l, "::/0")) },
-			func(h *netlink.Handle, l netlink.Link) error { return h.RouteDel(route(l, "::/0")) }, "has the default route of this machine"},
+			func(h *netlink.Handle, l netlink.Link) error { return h.RouteDel(route(l, "::/0")) }, "has the default route of this machine", "move the route"},
 		{"the way of tunnels", func(h *netlink.Handle, l netlink.Link) error { return h.RouteAdd(route(l, "198.51.100.9/32")) },
-			func(h *netlink.Handle, l netlink.Link) error { return h.RouteDel(route(l, "198.51.100.9/32")) }, "is the way of tunnels"},
+			func(h *netlink.Handle, l netlink.Link) error { return h.RouteDel(route(l, "198.51.100.9/32")) }, "is the way of tunnels", "lead their routes"},
 	}
 	s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 0, 0, 0, 7, 7}}] = intent.Tunnel{Peer: far, VNI: 10}
 	w.links(w.vtep, func(h *netlink.Handle) error { // while nothing else leads there
@@ -68,12 +68,12 @@ func TestNeededDevice(t *testing.T) {
 
 	w.link("p1", needs[0].come) // before there is a VTEP
 	p := w.plane(Options{})
-	refused := func(why string) {
+	refused := func(why, end string) {
 		t.Helper()
 		testenv.Eventually(t, patience, func() error {
 			err := w.portError(p, s, none, "p1")
-			if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "--allow-port=p1") {
-				return fmt.Errorf("%v, should say %q", err, why)
+			if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), end) || !strings.Contains(err.Error(), "--allow-port=p1") {
+				return fmt.Errorf("%v, should say %q, and to %q", err, why, end)
 			}
 			return nil
 		})
@@ -99,11 +99,11 @@ func TestNeededDevice(t *testing.T) {
 		w.expectTunnel(peerIP, 10, b)
 	}
 	// One need after the other, so that there always is one.
-	refused(needs[0].why)
+	refused(needs[0].why, needs[0].end)
 	for i, need := range needs[1:] {
 		w.link("p1", need.come)
 		w.link("p1", needs[i].go_)
-		refused(need.why)
+		refused(need.why, need.end)
 	}
 	w.link("p1", needs[len(needs)-1].go_)
 	becomesPort()
@@ -113,7 +113,7 @@ func TestNeededDevice(t *testing.T) {
 			continue
 		}
 		w.link("p1", need.come)
-		refused(need.why)
+		refused(need.why, need.end)
 		w.link("p1", need.go_)
 		becomesPort()
 	}
