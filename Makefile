@@ -28,7 +28,7 @@ test-kernels: ## the tests of the eBPF plane on Linux 6.1 and 6.12, in QEMU; tak
 bench: build ## figures, as ratios to peers in the same run (root)
 	@scripts/bench
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, deadcode
 	@scripts/lint
 
 generate: ## remake the generated files (needs clang; scripts/testdeps fetches one)

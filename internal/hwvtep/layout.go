@@ -71,9 +71,6 @@ func newTableLayout(table *ovsdb.TableSchema, k *knownTable) tableLayout {
 // Schema returns the schema that l is for.
 func (l *Layout) Schema() *ovsdb.DatabaseSchema { return l.schema }
 
-// HasTable reports whether the schema has the table called name.
-func (l *Layout) HasTable(name string) bool { return l.schema.Tables[name] != nil }
-
 // HasColumn reports whether the schema has the column, with the type known here.
 func (l *Layout) HasColumn(table, column string) bool {
 	for i := range known {

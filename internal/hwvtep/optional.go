@@ -15,11 +15,3 @@ func (o Optional[T]) Get() (T, bool) { return o.value, o.present }
 
 // Present reports whether there is a value.
 func (o Optional[T]) Present() bool { return o.present }
-
-// Or returns the value, or otherwise if there is none.
-func (o Optional[T]) Or(otherwise T) T {
-	if o.present {
-		return o.value
-	}
-	return otherwise
-}

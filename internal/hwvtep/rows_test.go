@@ -201,9 +201,9 @@ func TestOldSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	layout := hwvtep.NewLayout(schema)
-	if layout.HasTable(hwvtep.TableTunnel) || !layout.HasTable(hwvtep.TableLogicalSwitch) ||
+	if layout.HasColumn(hwvtep.TableTunnel, "local") ||
 		layout.HasColumn(hwvtep.TableLogicalSwitch, "description") || !layout.HasColumn(hwvtep.TableLogicalSwitch, "name") {
-		t.Error("HasTable or HasColumn is wrong")
+		t.Error("HasColumn is wrong")
 	}
 
 	ts := schema.Tables["Logical_Switch"]

@@ -41,9 +41,6 @@ func (t *Txn) Comment(text string) { t.ops.Comment(text) }
 // Assert makes the transaction fail unless the connection holds lock.
 func (t *Txn) Assert(lock string) { t.ops.Assert(lock) }
 
-// Durable makes the server answer only when the transaction is on its disk.
-func (t *Txn) Durable() { t.ops.Durable() }
-
 // have returns the columns of a table that the schema has, as bits.
 func (t *Txn) have(table int) uint32 { return t.layout.tables[table].have }
 

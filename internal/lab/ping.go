@@ -147,13 +147,6 @@ func (p *Pinger) receive() {
 	}
 }
 
-// Replies is what came up to now.
-func (p *Pinger) Replies() Replies {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.replies
-}
-
 // Stop ends sending, waits for the replies that are under way, and returns what came.
 func (p *Pinger) Stop() Replies {
 	close(p.stop)

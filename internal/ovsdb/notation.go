@@ -98,16 +98,6 @@ func (a *Arena) appendAtom(atoms []Atom, v wire.Value, b *BaseType, syms *Symbol
 	return append(atoms, atom), err
 }
 
-// ParseAtom parses an <atom> of type b and checks the constraints of b.
-func ParseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
-	var a Arena
-	atom, err := a.parseAtom(v, b, syms)
-	if err == nil {
-		err = b.Check(atom)
-	}
-	return atom, err
-}
-
 func (a *Arena) parseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
 	k := v.Kind()
 	switch b.Type {

@@ -16,17 +16,6 @@ type Type struct {
 // ScalarType returns the type of one t without constraints.
 func ScalarType(t AtomicType) Type { return Type{Key: NewBaseType(t), Min: 1, Max: 1} }
 
-// SetType returns the type of a set of any number of t.
-func SetType(t AtomicType) Type { return Type{Key: NewBaseType(t), Max: Unlimited} }
-
-// OptionalType returns the type of none or one t.
-func OptionalType(t AtomicType) Type { return Type{Key: NewBaseType(t), Max: 1} }
-
-// MapType returns the type of a map of any size from k to v.
-func MapType(k, v AtomicType) Type {
-	return Type{Key: NewBaseType(k), Value: NewBaseType(v), Max: Unlimited}
-}
-
 // IsScalar reports whether t is exactly one atom.
 func (t *Type) IsScalar() bool { return t.Value.Type == Void && t.Min == 1 && t.Max == 1 }
 

@@ -3,6 +3,9 @@ package ovsdbtool
 import (
 	"errors"
 	"fmt"
+
+	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/storage"
 )
 
 // check examines files: their records, and the consistency of what they make.
@@ -12,19 +15,28 @@ func (t *tool) check(args []string) error {
 	}
 	var errs []error
 	for _, path := range args {
-		d, err := ReadDatabase(path)
-		if err == nil {
-			err = d.Check()
-		}
+		rows, err := checkFile(path)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", path, err))
 			continue
 		}
-		rows := 0
-		for _, table := range d.Tables() {
-			rows += table.Len()
-		}
 		fmt.Fprintf(t.out, "%s: good, %d rows\n", path, rows)
 	}
 	return errors.Join(errs...)
+}
+
+// checkFile examines a file, and says how many rows its database has.
+func checkFile(path string) (rows int, err error) {
+	var d *db.Database
+	n := 0
+	if err := storage.Check(path, nil, parsed(&n, into(&d))); err != nil {
+		return 0, openError(path, err)
+	}
+	if d == nil {
+		return 0, empty(path)
+	}
+	for _, table := range d.Tables() {
+		rows += table.Len()
+	}
+	return rows, d.Check()
 }

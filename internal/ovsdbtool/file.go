@@ -43,24 +43,31 @@ func open(path string, write bool) (*storage.Log, error) {
 // transactions. Damage is an error.
 func replay(path string, l *storage.Log, apply func(n int, record wire.Value) error) error {
 	n := 0
-	recovery, err := l.Replay(func(record []byte) error {
-		v, err := wire.Parse(record)
-		if err != nil {
-			return err
-		}
-		n++
-		return apply(n-1, v)
-	})
+	recovery, err := l.Replay(parsed(&n, apply))
 	switch {
 	case err != nil:
 		return err
 	case recovery != nil:
 		return damaged(path, recovery.Reason)
 	case n == 0:
-		return ovsdb.NewError("", "%s: the file is empty", path)
+		return empty(path)
 	}
 	return nil
 }
+
+// parsed gives the records of a file, of which n came before, to apply.
+func parsed(n *int, apply func(n int, record wire.Value) error) func([]byte) error {
+	return func(record []byte) error {
+		v, err := wire.Parse(record)
+		if err != nil {
+			return err
+		}
+		*n++
+		return apply(*n-1, v)
+	}
+}
+
+func empty(path string) error { return ovsdb.NewError("", "%s: the file is empty", path) }
 
 func damaged(path string, reason error) error {
 	return ovsdb.NewError("syntax error", "%s: %v", path, reason)
@@ -70,17 +77,22 @@ func damaged(path string, reason error) error {
 // before, because reading it cuts off what is damaged.
 func load(path string, l *storage.Log) (*db.Database, error) {
 	var d *db.Database
-	err := replay(path, l, func(n int, record wire.Value) error {
+	err := replay(path, l, into(&d))
+	return d, err
+}
+
+// into makes *d of the records of a file.
+func into(d **db.Database) func(n int, record wire.Value) error {
+	return func(n int, record wire.Value) error {
 		if n > 0 {
-			return d.ReplayRecord(record)
+			return (*d).ReplayRecord(record)
 		}
 		schema, err := ovsdb.ParseSchema(record)
 		if err == nil {
-			d = db.New(schema)
+			*d = db.New(schema)
 		}
 		return err
-	})
-	return d, err
+	}
 }
 
 // ReadDatabase reads the database in the file at path, and refuses it when it is damaged.

@@ -199,6 +199,11 @@ func TestDamage(t *testing.T) {
 			t.Errorf("%q: %+v", args, r)
 		}
 	}
+	// "check" says how much is lost.
+	want := fmt.Sprintf("db: damaged at offset %d, from where on 8 bytes are lost", len(before)-len("garbage\n"))
+	if r := ours(t, dir, "check", "db"); !strings.Contains(r.err, want) || strings.Count(r.err, "\n") != 1 {
+		t.Errorf("check: %+v, want %q", r, want)
+	}
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the file was changed (%v)", err)
 	}

@@ -1,10 +1,5 @@
 package problem
 
-import (
-	"maps"
-	"slices"
-)
-
 // Kind says what sort of thing is wrong, in a word that stays the same. docs/reference.md has
 // a table of them.
 type Kind string
@@ -79,6 +74,3 @@ func register(k Kind, doubt bool) Kind {
 
 // Doubt says whether a problem of this kind is a doubt; otherwise it is a refusal.
 func (k Kind) Doubt() bool { return doubtful[k] }
-
-// Kinds returns all kinds, sorted.
-func Kinds() []Kind { return slices.Sorted(maps.Keys(doubtful)) }

@@ -133,17 +133,6 @@ func (c *Compiler) problem(s subject) (problem.Problem, bool) {
 	return problem.Problem{Kind: what.kind, Object: c.object(s.table, s.row), Text: what.text, Remedy: what.remedy}, true
 }
 
-// Problems returns all that stand, sorted.
-func (c *Compiler) Problems() []problem.Problem {
-	all := make([]problem.Problem, 0, len(c.problems.standing))
-	for s := range c.problems.standing {
-		p, _ := c.problem(s)
-		all = append(all, p)
-	}
-	slices.SortFunc(all, problem.Problem.Compare)
-	return all
-}
-
 // renamed has everything told again that may name a switch.
 func (c *Compiler) renamed() {
 	for s := range c.problems.standing {

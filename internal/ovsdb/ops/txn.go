@@ -120,12 +120,6 @@ func (t *Txn) Assert(lock string) {
 	t.text = append(wire.AppendString(append(t.text, `,"lock":`...), lock), '}')
 }
 
-// Durable makes the server answer only when the transaction is on its disk.
-func (t *Txn) Durable() {
-	t.begin("commit")
-	t.text = append(t.text, `,"durable":true}`...)
-}
-
 // begin starts an operation, up to the value of "op".
 func (t *Txn) begin(op string) {
 	if t.n > 0 {

@@ -37,8 +37,8 @@ func TestTxn(t *testing.T) {
 		{"wait", func(tx *ops.Txn) {
 			tx.Wait("T", a, []string{"x", "y"}, ops.Values{"x": 1, "y": []string(nil)}.Append)
 		}, `{"op":"wait","table":"T",` + where + `,"timeout":0,"until":"==","columns":["x","y"],"rows":[{"x":1,"y":["set",[]]}]}`},
-		{"the rest", func(tx *ops.Txn) { tx.Comment("why"); tx.Assert("lock"); tx.Durable() },
-			`{"op":"comment","comment":"why"},{"op":"assert","lock":"lock"},{"op":"commit","durable":true}`},
+		{"the rest", func(tx *ops.Txn) { tx.Comment("why"); tx.Assert("lock") },
+			`{"op":"comment","comment":"why"},{"op":"assert","lock":"lock"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var tx ops.Txn

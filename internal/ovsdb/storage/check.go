@@ -19,7 +19,7 @@ func Check(path string, fs FS, apply func(record []byte) error) error {
 		return err
 	}
 	if r != nil {
-		return fmt.Errorf("check %s: damaged at offset %d (%d bytes are lost): %w", path, r.Offset, r.Cut, r.Reason)
+		return fmt.Errorf("damaged at offset %d, from where on %d bytes are lost: %w", r.Offset, r.Cut, r.Reason)
 	}
 	return nil
 }
