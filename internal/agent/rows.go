@@ -61,7 +61,7 @@ func (a *Agent) begin(ctx context.Context) {
 		a.log.Info("found the switch", "name", a.opts.Name, "row", id)
 	}
 	a.inherit(ctx)
-	a.configure(&intent.Delta{Ports: a.portsAsNew()})
+	a.configure(&intent.Delta{Ports: intent.PortTable.Additions(a.compiler.State())})
 	frozen := a.freeze(ctx)
 	a.tellProblems()
 	if frozen {
@@ -71,15 +71,6 @@ func (a *Agent) begin(ctx context.Context) {
 	a.opts.Trim.Soon()
 	a.askPorts(ctx)
 	a.awaitAdopted()
-}
-
-// portsAsNew returns the changes that lead to the present ports from none.
-func (a *Agent) portsAsNew() []intent.Change[string, intent.Port] {
-	var changes []intent.Change[string, intent.Port]
-	for name, p := range a.compiler.State().Ports {
-		changes = append(changes, intent.Change[string, intent.Port]{Key: name, New: &p})
-	}
-	return changes
 }
 
 // awaitAdopted gives rows of an earlier process the time to be learned again.

@@ -40,14 +40,14 @@ var groups = []group{
 		modules:  []string{sys, "golang.org/x/sync"},
 	},
 	{name: "rows", packages: []string{"internal/hwvtep", "internal/hwvtep/gen"}, may: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops"}},
-	{name: "domain", packages: []string{"internal/intent"}},
+	{name: "domain", packages: []string{"internal/intent"}, may: []string{"trim"}},
 	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
 	{name: "problem", packages: []string{"internal/problem"}},
 	{name: "trim", packages: []string{"internal/trim"}},
 	{name: "getopt", packages: []string{"internal/getopt"}},
 	{
 		name: "domain", packages: []string{"internal/vtep"}, // values of OVSDB through hwvtep only
-		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane", "problem"},
+		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane", "problem", "trim"},
 	},
 	{name: "planes", packages: []string{"internal/plane"}, may: []string{"internal/intent", "problem"}},
 	{

@@ -2,19 +2,11 @@ package intent
 
 import "net/netip"
 
-// Change is one key's move from Old to New. A nil Old: the key is new; a nil New: it is gone.
-// Both are never nil together.
-type Change[K comparable, V any] struct {
-	Key      K
-	Old, New *V
-}
-
-// Delta is what changed from one State to the next, one list for each map of State, each
-// key at most once in its list. Applying deltas one after another to a copy of the first
-// State gives the last one.
+// Delta is what changed from one State to the next, one list for each table, each key at most
+// once in its list. Applying deltas one after another to a copy of the first State gives the
+// last one.
 //
-// Global is set when a scalar of State (Physical, TunnelIP, AcceptAnySource, MACLimit) changed; Scalars
-// are then the new ones.
+// Global is set when a scalar of State changed; Scalars are then the new ones.
 type Delta struct {
 	Global   bool
 	Scalars  Scalars
@@ -27,8 +19,39 @@ type Delta struct {
 	BFD      []Change[netip.Addr, BFD]
 }
 
+// Len returns the number of changes in all tables.
+func (d *Delta) Len() (n int) {
+	for _, t := range tables {
+		n += t.count(d)
+	}
+	return n
+}
+
 // Empty says whether nothing changed.
-func (d *Delta) Empty() bool {
-	return !d.Global && len(d.Ports)+len(d.Switches)+len(d.Bindings)+
-		len(d.Unicast)+len(d.Floods)+len(d.Decap)+len(d.BFD) == 0
+func (d *Delta) Empty() bool { return !d.Global && d.Len() == 0 }
+
+// Diff returns what changed from before to after, each list in the order of its keys.
+func Diff(before, after *State) *Delta {
+	d := &Delta{}
+	d.setScalars(before.Scalars, after.Scalars)
+	for _, t := range tables {
+		t.diff(before, after, d)
+	}
+	return d
+}
+
+func (d *Delta) setScalars(before, after Scalars) {
+	if before != after {
+		d.Global, d.Scalars = true, after
+	}
+}
+
+// Whole returns the Delta that makes s of nothing, in no order. It says all scalars, whatever
+// they are.
+func Whole(s *State) *Delta {
+	d := &Delta{Global: true, Scalars: s.Scalars}
+	for _, t := range tables {
+		t.additions(s, d)
+	}
+	return d
 }

@@ -1,8 +1,9 @@
 // Package intent says what forwarding must be, in the words of the dataplane: ports, VLANs,
 // MAC addresses, tunnels. It knows nothing of database rows, and nothing of how a plane does it.
 //
-// A State is the whole of it; a Delta is what changed between two States. The compiler
-// (package vtep) owns the one live State and edits it in place; planes read it during Apply
+// A State is the whole of it: some scalars, and tables of entries, each of which is declared once
+// (tables.go). A Delta is what changed between two States, table by table. The compiler (package
+// vtep) owns the one live State and edits it in place, by an Edit; planes read it during Apply
 // and keep no reference to it. Both belong to the agent loop, so nothing here is locked.
 //
 // Everything in a State is already decided: the replication mode has been turned into the
@@ -78,46 +79,4 @@ type Port struct {
 	// ServiceTags says that the VLANs of its bindings are in service tags (IEEE 802.1ad,
 	// TPID 0x88a8). Customer tags are then a part of what it carries, as data is.
 	ServiceTags bool
-}
-
-// Scalars are the fields of a State that stand alone.
-type Scalars struct {
-	Physical        SwitchID
-	TunnelIP        netip.Addr
-	AcceptAnySource bool
-	MACLimit        uint32
-}
-
-// State is everything a plane must realise. Maps are never nil in a State made by NewState.
-type State struct {
-	Physical        SwitchID   // the Physical_Switch row that this is the State of; zero: there is none
-	TunnelIP        netip.Addr // source of every tunnel; the zero Addr: no tunnels at all
-	AcceptAnySource bool       // decapsulate from any source that uses a switch's own VNI
-	MACLimit        uint32     // most MACs learned on all ports together; 0: no limit
-
-	// Position says how far the database had been written when this was its State, in numbers
-	// that grow; 0: not known. Nothing is forwarded by it, so no Delta has it: a plane keeps that
-	// of the last State.
-	Position uint64
-
-	Ports    map[string]Port
-	Switches map[SwitchID]Switch
-	Bindings map[BindingKey]Binding
-	Unicast  map[MACKey]Tunnel // MACs behind other VTEPs
-	Floods   map[FloodKey]FloodSet
-	Decap    map[Tunnel]SwitchID // (source, VNI) of accepted frames: the switch they enter
-	BFD      map[netip.Addr]BFD  // sessions with peers
-}
-
-// NewState returns an empty State: no port, no tunnel.
-func NewState() *State {
-	return &State{
-		Ports:    map[string]Port{},
-		Switches: map[SwitchID]Switch{},
-		Bindings: map[BindingKey]Binding{},
-		Unicast:  map[MACKey]Tunnel{},
-		Floods:   map[FloodKey]FloodSet{},
-		Decap:    map[Tunnel]SwitchID{},
-		BFD:      map[netip.Addr]BFD{},
-	}
 }

@@ -41,12 +41,12 @@ func (c *Compiler) settleBFD() {
 	want := c.sessions()
 	for peer, b := range want {
 		if have, ok := c.state.BFD[peer]; !ok || have != b {
-			c.ledgers.bfd.set(peer, b)
+			intent.BFDTable.Set(c.edit, peer, b)
 		}
 	}
 	for peer := range maps.Clone(c.state.BFD) {
 		if _, still := want[peer]; !still {
-			c.ledgers.bfd.delete(peer)
+			intent.BFDTable.Delete(c.edit, peer)
 		}
 	}
 }

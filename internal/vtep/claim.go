@@ -9,6 +9,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // claim is a tunnel that switches need. Frames that arrive by it can belong to one of them
@@ -108,7 +109,7 @@ func (c *Compiler) settleClaims() {
 			delete(c.claims, t)
 		}
 	}
-	empty(&c.dirty.claims)
+	trim.Empty(&c.dirty.claims)
 }
 
 // heir returns who gets a free claim: who had it before a rebuild, else the switch that is
@@ -140,10 +141,10 @@ func (c *Compiler) reown(t intent.Tunnel, from, to intent.SwitchID) {
 		return
 	}
 	if to == (intent.SwitchID{}) {
-		c.ledgers.decap.delete(t)
+		intent.DecapTable.Delete(c.edit, t)
 		return
 	}
-	c.ledgers.decap.set(t, to)
+	intent.DecapTable.Set(c.edit, t, to)
 	// A switch that has waited for it can now have what it went without.
 	if ls := c.switches[to]; from != (intent.SwitchID{}) {
 		for mac, e := range ls.macs {

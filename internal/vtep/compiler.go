@@ -10,6 +10,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // Compiler turns the rows of a database into the State of one Physical_Switch.
@@ -32,10 +33,10 @@ type Compiler struct {
 	name     string         // of our Physical_Switch
 	features plane.Features // of the dataplane
 
-	state   *intent.State
-	ledgers ledgers // the only ones who write state's maps
-	view    *hwvtep.View
-	scope   scope
+	state *intent.State
+	edit  *intent.Edit // the only one who writes state's maps
+	view  *hwvtep.View
+	scope scope
 
 	ports       map[UUID]*port
 	portsByName map[string][]UUID                     // sorted; never an empty list
@@ -70,24 +71,9 @@ type Compiler struct {
 	portsMoved bool
 }
 
-type ledgers struct {
-	ports    ledger[string, intent.Port]
-	switches ledger[intent.SwitchID, intent.Switch]
-	bindings ledger[intent.BindingKey, intent.Binding]
-	unicast  ledger[intent.MACKey, intent.Tunnel]
-	floods   ledger[intent.FloodKey, intent.FloodSet]
-	decap    ledger[intent.Tunnel, intent.SwitchID]
-	bfd      ledger[netip.Addr, intent.BFD]
-}
-
-func (l *ledgers) setQuiet(quiet bool) {
-	l.ports.quiet, l.switches.quiet, l.bindings.quiet = quiet, quiet, quiet
-	l.unicast.quiet, l.floods.quiet, l.decap.quiet, l.bfd.quiet = quiet, quiet, quiet, quiet
-}
-
 // rooms are those of the Compiler's maps that may be large.
 type rooms struct {
-	switches, locators, byAddr, claims, peers, sets, setUsers, standing, told room
+	switches, locators, byAddr, claims, peers, sets, setUsers, standing, told trim.Room
 }
 
 // dirty is what the next stages have to look at.
@@ -117,12 +103,8 @@ func NewCompiler(name string, features plane.Features) *Compiler {
 
 // reset forgets all rows.
 func (c *Compiler) reset() {
-	s := intent.NewState()
-	c.state = s
-	c.ledgers = ledgers{
-		newLedger(s.Ports), newLedger(s.Switches), newLedger(s.Bindings),
-		newLedger(s.Unicast), newLedger(s.Floods), newLedger(s.Decap), newLedger(s.BFD),
-	}
+	c.state = intent.NewState()
+	c.edit = intent.NewEdit(c.state)
 	c.ports = map[UUID]*port{}
 	c.portsByName = map[string][]UUID{}
 	c.bound = map[string]map[uint16]intent.SwitchID{}
@@ -151,7 +133,6 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 	if changes == nil {
 		return c.recompile()
 	}
-	before := c.scalars()
 	for range changes.PhysicalSwitches() {
 		s := readScope(v, c.name)
 		if !s.sameWorld(&c.scope) {
@@ -168,33 +149,18 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 	if tunnelsChanged(changes) {
 		c.settleBFD()
 	}
-	return c.delta(before)
+	return c.delta()
 }
 
 // Refresh is an Update for when no row has changed, but what BFD says or what is learned.
 func (c *Compiler) Refresh() *intent.Delta {
-	before := c.scalars()
 	c.settle()
-	return c.delta(before)
+	return c.delta()
 }
 
-func (c *Compiler) scalars() intent.Scalars { return c.state.Scalars() }
-
-func (c *Compiler) delta(before intent.Scalars) *intent.Delta {
+func (c *Compiler) delta() *intent.Delta {
 	c.doubtScope()
-	d := &intent.Delta{
-		Ports:    c.ledgers.ports.close(same),
-		Switches: c.ledgers.switches.close(same),
-		Bindings: c.ledgers.bindings.close(same),
-		Unicast:  c.ledgers.unicast.close(same),
-		Floods:   c.ledgers.floods.close(slices.Equal),
-		Decap:    c.ledgers.decap.close(same),
-		BFD:      c.ledgers.bfd.close(same),
-	}
-	if now := c.scalars(); now != before {
-		d.Global, d.Scalars = true, now
-	}
-	return d
+	return c.edit.Close()
 }
 
 // rescope takes a scope that leaves whose addresses are whose as it was.
@@ -250,7 +216,7 @@ func (c *Compiler) rebuild() {
 	}
 	c.keepSticky()
 	c.reset()
-	c.ledgers.setQuiet(true)
+	c.edit.Quiet(true)
 	c.scope = scope{}
 	c.rescope(readScope(c.view, c.name))
 	if c.scope.present {
@@ -269,7 +235,7 @@ func (c *Compiler) rebuild() {
 	}
 	c.peersMoved, c.portsMoved = true, true
 	c.doubtScope()
-	c.ledgers.setQuiet(false)
+	c.edit.Quiet(false)
 }
 
 func (c *Compiler) keepSticky() {
@@ -313,32 +279,26 @@ func (c *Compiler) settle() {
 		c.forgetUnused(key.Switch)
 	}
 	c.fit()
-	empty(&c.dirty.shown)
+	trim.Empty(&c.dirty.shown)
 	if clear(c.dirty.macs); cap(c.dirty.macs) > 1024 {
 		c.dirty.macs = nil
 	}
 	c.dirty.macs = c.dirty.macs[:0]
-	empty(&c.dirty.groups)
+	trim.Empty(&c.dirty.groups)
 }
 
 // fit gives memory back after much has gone.
 func (c *Compiler) fit() {
-	s, l := c.state, &c.ledgers
-	l.ports.fit(&s.Ports)
-	l.switches.fit(&s.Switches)
-	l.bindings.fit(&s.Bindings)
-	l.unicast.fit(&s.Unicast)
-	l.floods.fit(&s.Floods)
-	l.decap.fit(&s.Decap)
-	fit(&c.switches, &c.rooms.switches)
-	fit(&c.locators, &c.rooms.locators)
-	fit(&c.byAddr, &c.rooms.byAddr)
-	fit(&c.claims, &c.rooms.claims)
-	fit(&c.peers, &c.rooms.peers)
-	fit(&c.sets, &c.rooms.sets)
-	fit(&c.setUsers, &c.rooms.setUsers)
-	fit(&c.problems.standing, &c.rooms.standing)
-	fit(&c.problems.told, &c.rooms.told)
+	c.edit.Fit()
+	trim.Fit(&c.switches, &c.rooms.switches)
+	trim.Fit(&c.locators, &c.rooms.locators)
+	trim.Fit(&c.byAddr, &c.rooms.byAddr)
+	trim.Fit(&c.claims, &c.rooms.claims)
+	trim.Fit(&c.peers, &c.rooms.peers)
+	trim.Fit(&c.sets, &c.rooms.sets)
+	trim.Fit(&c.setUsers, &c.rooms.setUsers)
+	trim.Fit(&c.problems.standing, &c.rooms.standing)
+	trim.Fit(&c.problems.told, &c.rooms.told)
 }
 
 func (c *Compiler) forgetUnused(id intent.SwitchID) {

@@ -229,7 +229,7 @@ func (c *Compiler) showGroups() {
 			e = ls.groups[key.MAC]
 		}
 		if e == nil || !e.present {
-			c.ledgers.floods.delete(key)
+			intent.FloodTable.Delete(c.edit, key)
 			continue
 		}
 		set := intent.FloodSet{}
@@ -247,8 +247,8 @@ func (c *Compiler) showGroups() {
 		} else {
 			e.chosen = intent.Tunnel{}
 		}
-		if old, ok := c.ledgers.floods.now[key]; !ok || !slices.Equal(old, set) {
-			c.ledgers.floods.set(key, set)
+		if old, ok := c.state.Floods[key]; !ok || !slices.Equal(old, set) {
+			intent.FloodTable.Set(c.edit, key, set)
 		}
 	}
 }

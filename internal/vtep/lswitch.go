@@ -8,6 +8,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // lswitch is a logical switch, active here or not. One is made when the first row names it.
@@ -146,7 +147,7 @@ func (c *Compiler) settleSwitches() {
 		c.claimOwnVNI(ls)
 		c.dirty.shown[id] = struct{}{}
 	}
-	empty(&c.dirty.switches)
+	trim.Empty(&c.dirty.switches)
 }
 
 // nextSeq returns the activation number of a switch: the one that it had before a rebuild.
@@ -163,15 +164,15 @@ func (c *Compiler) showSwitches() {
 	for id := range c.dirty.shown {
 		ls := c.switches[id]
 		if ls == nil || !ls.active {
-			c.ledgers.switches.delete(id)
+			intent.SwitchTable.Delete(c.edit, id)
 			continue
 		}
 		s := intent.Switch{Name: ls.name, InnerTags: ls.innerTags}
 		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}
-		if c.ledgers.switches.now[id] != s {
-			c.ledgers.switches.set(id, s)
+		if c.state.Switches[id] != s {
+			intent.SwitchTable.Set(c.edit, id, s)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 func (r *Reporter) mcastRowChanged(before, after *hwvtep.McastMACLocal) {
@@ -48,7 +49,7 @@ func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 			r.pending.switches[id] = struct{}{}
 		}
 	}
-	empty(&r.todo.switches)
+	trim.Empty(&r.todo.switches)
 }
 
 func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {

@@ -9,6 +9,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // port is a Physical_Port row of our switch.
@@ -39,7 +40,7 @@ func (c *Compiler) settlePorts() {
 			c.addPort(&row)
 		}
 	}
-	empty(&c.dirty.ports)
+	trim.Empty(&c.dirty.ports)
 	for name := range names {
 		c.settleName(name)
 	}
@@ -127,13 +128,13 @@ func (c *Compiler) settleName(name string) {
 	}
 	var want map[uint16]intent.SwitchID
 	if len(ids) == 0 || name == "" {
-		c.ledgers.ports.delete(name)
+		intent.PortTable.Delete(c.edit, name)
 	} else {
 		p := c.ports[ids[0]]
 		want = p.bindings
 		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver, ServiceTags: p.service}
-		if old, ok := c.ledgers.ports.now[name]; !ok || old != shown {
-			c.ledgers.ports.set(name, shown)
+		if old, ok := c.state.Ports[name]; !ok || old != shown {
+			intent.PortTable.Set(c.edit, name, shown)
 		}
 	}
 	have := c.bound[name]
@@ -141,14 +142,14 @@ func (c *Compiler) settleName(name string) {
 		if now, ok := want[vlan]; !ok || now != id {
 			c.countBinding(id, -1)
 			if !ok {
-				c.ledgers.bindings.delete(intent.BindingKey{Port: name, VLAN: vlan})
+				intent.BindingTable.Delete(c.edit, intent.BindingKey{Port: name, VLAN: vlan})
 			}
 		}
 	}
 	for vlan, id := range want {
 		if was, ok := have[vlan]; !ok || was != id {
 			c.countBinding(id, 1)
-			c.ledgers.bindings.set(intent.BindingKey{Port: name, VLAN: vlan}, intent.Binding{Switch: id})
+			intent.BindingTable.Set(c.edit, intent.BindingKey{Port: name, VLAN: vlan}, intent.Binding{Switch: id})
 		}
 	}
 	if c.bound[name] = want; len(want) == 0 {

@@ -7,6 +7,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // subject names what a complaint is about: a row, or one aspect or tunnel of it.
@@ -120,7 +121,7 @@ func (c *Compiler) TakeProblems() (gone, came []problem.Problem) {
 			p.told[s] = now
 		}
 	}
-	empty(&p.touched)
+	trim.Empty(&p.touched)
 	return gone, came
 }
 

@@ -412,11 +412,11 @@ func (c *Compiler) showMACs() {
 		d := &c.dirty.macs[i]
 		key, e := d.key(), d.entry
 		if e.placed && c.owns(d.ls.id, e.target) {
-			if old, ok := c.ledgers.unicast.now[key]; !ok || old != e.target {
-				c.ledgers.unicast.set(key, e.target)
+			if old, ok := c.state.Unicast[key]; !ok || old != e.target {
+				intent.UnicastTable.Set(c.edit, key, e.target)
 			}
 		} else {
-			c.ledgers.unicast.delete(key)
+			intent.UnicastTable.Delete(c.edit, key)
 		}
 	}
 }

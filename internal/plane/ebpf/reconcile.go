@@ -31,7 +31,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 		return err
 	}
 	p.adopt(have)
-	p.stage(next, whole(next))
+	p.stage(next, intent.Whole(next))
 	have.diff(&p.tables)
 	p.stale = true
 	err = p.install()
@@ -40,27 +40,6 @@ func (p *Plane) reconcile(next *intent.State) error {
 		return err
 	}
 	return errors.Join(p.detachStrangers(have.devices), p.pins.prune(), p.recount(), p.clearWatched())
-}
-
-// whole is the delta from nothing to s.
-func whole(s *intent.State) *intent.Delta {
-	return &intent.Delta{
-		Global:   true,
-		Ports:    additions(s.Ports),
-		Switches: additions(s.Switches),
-		Bindings: additions(s.Bindings),
-		Unicast:  additions(s.Unicast),
-		Floods:   additions(s.Floods),
-		Decap:    additions(s.Decap),
-	}
-}
-
-func additions[K comparable, V any](m map[K]V) []intent.Change[K, V] {
-	list := make([]intent.Change[K, V], 0, len(m))
-	for k, v := range m {
-		list = append(list, intent.Change[K, V]{Key: k, New: &v})
-	}
-	return list
 }
 
 // contents is one reading of the agent's maps.

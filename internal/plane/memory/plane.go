@@ -75,14 +75,10 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	p.applied = true
 	// What the deltas added up to must be what was asked for. Sizes are cheap to compare.
 	f.drift = nil
-	if have, want := sizes(f.installed), sizes(next); have != want {
+	if have, want := f.installed.Sizes(), next.Sizes(); !slices.Equal(have, want) {
 		f.drift = []plane.Drift{{Kind: "delta", Key: "sizes", Want: fmt.Sprint(want), Have: fmt.Sprint(have)}}
 	}
 	return f.report(), nil
-}
-
-func sizes(s *intent.State) [6]int {
-	return [...]int{len(s.Ports), len(s.Switches), len(s.Bindings), len(s.Unicast), len(s.Floods), len(s.Decap)}
 }
 
 func (f *Fabric) apply(d *intent.Delta) {

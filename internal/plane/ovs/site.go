@@ -60,7 +60,7 @@ func (s *site) lswitch(id intent.SwitchID) *lswitch {
 // apply takes what changed. It returns the MACs whose place behind a tunnel is all that
 // changed, and whether anything else did.
 func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
-	more = d.Global || len(d.Ports)+len(d.Switches)+len(d.Bindings)+len(d.Floods)+len(d.Decap)+len(d.BFD) > 0
+	more = d.Global || d.Len() > len(d.Unicast)
 	for _, c := range d.BFD {
 		if c.New == nil {
 			delete(s.bfd, c.Key)

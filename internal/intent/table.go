@@ -1,0 +1,140 @@
+package intent
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Table is one kind of entries: what a State has a map of and a Delta a list. It holds all that
+// those who walk over the tables have to know; which tables there are is in tables.go.
+type Table[K comparable, V any] struct {
+	name    string                         // in errors
+	rows    func(*State) *map[K]V          // its map
+	changes func(*Delta) *[]Change[K, V]   // its list
+	equal   func(a, b V) bool              // of values
+	order   func(a, b K) int               // of keys, in a Diff
+	text    func(n names, k K, v V) string // the line of an entry in listings
+	check   func(s *State, k K, v V) error // says what in an entry breaks a promise; nil: nothing can
+	place   int                            // among tables
+}
+
+// Change is one key's move from Old to New. A nil Old: the key is new; a nil New: it is gone.
+// Both are never nil together. What they point to is not edited.
+type Change[K comparable, V any] struct {
+	Key      K
+	Old, New *V
+}
+
+// table is a Table of whatever types.
+type table interface {
+	init(place int)
+	make(s *State)
+	clone(to, from *State)
+	size(s *State) int
+	checkAll(s *State) error
+	lines(n names, s *State) []string
+
+	count(d *Delta) int
+	diff(before, after *State, d *Delta)
+	additions(s *State, d *Delta)
+	apply(s *State, d *Delta)
+	divide(before, after *State, d *Delta)
+
+	ledger(s *State) ledger
+}
+
+func same[V comparable](a, b V) bool { return a == b }
+
+func (t *Table[K, V]) init(place int) { t.place = place }
+
+func (t *Table[K, V]) make(s *State) { *t.rows(s) = map[K]V{} }
+
+func (t *Table[K, V]) clone(to, from *State) { *t.rows(to) = maps.Clone(*t.rows(from)) }
+
+func (t *Table[K, V]) size(s *State) int { return len(*t.rows(s)) }
+
+func (t *Table[K, V]) checkAll(s *State) error {
+	if t.check == nil {
+		return nil
+	}
+	for k, v := range *t.rows(s) {
+		if err := t.check(s, k, v); err != nil {
+			return fmt.Errorf("%s %v: %w", t.name, k, err)
+		}
+	}
+	return nil
+}
+
+// lines returns the entries as text, sorted.
+func (t *Table[K, V]) lines(n names, s *State) []string {
+	lines := make([]string, 0, t.size(s))
+	for k, v := range *t.rows(s) {
+		lines = append(lines, t.text(n, k, v))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func (t *Table[K, V]) count(d *Delta) int { return len(*t.changes(d)) }
+
+// diff puts into d what changed from before to after, in the order of the keys.
+func (t *Table[K, V]) diff(before, after *State, d *Delta) {
+	var changes []Change[K, V]
+	was, is := *t.rows(before), *t.rows(after)
+	for k, v := range is {
+		if w, ok := was[k]; !ok {
+			changes = append(changes, Change[K, V]{Key: k, New: &v})
+		} else if !t.equal(v, w) {
+			changes = append(changes, Change[K, V]{Key: k, Old: &w, New: &v})
+		}
+	}
+	for k, w := range was {
+		if _, ok := is[k]; !ok {
+			changes = append(changes, Change[K, V]{Key: k, Old: &w})
+		}
+	}
+	slices.SortFunc(changes, func(a, b Change[K, V]) int { return t.order(a.Key, b.Key) })
+	*t.changes(d) = changes
+}
+
+// Additions returns the changes that lead from an empty table to that of s, in no order.
+func (t *Table[K, V]) Additions(s *State) []Change[K, V] {
+	rows := *t.rows(s)
+	if len(rows) == 0 {
+		return nil
+	}
+	changes := make([]Change[K, V], 0, len(rows))
+	values := make([]V, 0, len(rows)) // one piece of memory for all that New points to
+	for k, v := range rows {
+		values = append(values, v)
+		changes = append(changes, Change[K, V]{Key: k, New: &values[len(values)-1]})
+	}
+	return changes
+}
+
+func (t *Table[K, V]) additions(s *State, d *Delta) { *t.changes(d) = t.Additions(s) }
+
+func (t *Table[K, V]) apply(s *State, d *Delta) {
+	rows := *t.rows(s)
+	for _, c := range *t.changes(d) {
+		if c.New != nil {
+			rows[c.Key] = *c.New
+		} else {
+			delete(rows, c.Key)
+		}
+	}
+}
+
+// divide puts what goes by d into before, what comes into after.
+func (t *Table[K, V]) divide(before, after *State, d *Delta) {
+	was, is := *t.rows(before), *t.rows(after)
+	for _, c := range *t.changes(d) {
+		if c.Old != nil {
+			was[c.Key] = *c.Old
+		}
+		if c.New != nil {
+			is[c.Key] = *c.New
+		}
+	}
+}

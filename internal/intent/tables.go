@@ -1,0 +1,170 @@
+package intent
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// The tables. One more is: the types of its key and value, with their texts and order; a map in
+// State, a list in Delta, a declaration here and its place in tables. Everything in this package,
+// the compiler's Edit, the memory plane, and a reconcile from scratch of every plane then have
+// it. What is left are its rules: who writes it (package vtep), what it asks of frames (the
+// planes), and what plane.Features and plane.Report say where that can't be done.
+//
+// There is room for, and nothing yet of: neighbours, (switch, IP) to MAC, for the suppression of
+// ARP; routers, and routes by (router, prefix); ACLs, whose entries are a value that is not edited,
+// as a FloodSet is; the policy of a binding, by its BindingKey (ACLs, limits of rates); peers,
+// by address, which BFDTable becomes when a peer has more than a session.
+var (
+	// PortTable is of physical ports, by the names of their devices.
+	PortTable = Table[string, Port]{
+		name: "port", rows: func(s *State) *map[string]Port { return &s.Ports },
+		changes: func(d *Delta) *[]Change[string, Port] { return &d.Ports },
+		equal:   same[Port], order: cmp.Compare[string], text: portText,
+	}
+	// SwitchTable is of logical switches that are active here.
+	SwitchTable = Table[SwitchID, Switch]{
+		name: "switch", rows: func(s *State) *map[SwitchID]Switch { return &s.Switches },
+		changes: func(d *Delta) *[]Change[SwitchID, Switch] { return &d.Switches },
+		equal:   same[Switch], order: SwitchID.Compare, text: switchText,
+	}
+	// BindingTable says which switch the frames of a port and VLAN belong to.
+	BindingTable = Table[BindingKey, Binding]{
+		name: "binding", rows: func(s *State) *map[BindingKey]Binding { return &s.Bindings },
+		changes: func(d *Delta) *[]Change[BindingKey, Binding] { return &d.Bindings },
+		equal:   same[Binding], order: BindingKey.Compare, text: bindingText, check: checkBinding,
+	}
+	// UnicastTable is of MACs behind other VTEPs.
+	UnicastTable = Table[MACKey, Tunnel]{
+		name: "unicast", rows: func(s *State) *map[MACKey]Tunnel { return &s.Unicast },
+		changes: func(d *Delta) *[]Change[MACKey, Tunnel] { return &d.Unicast },
+		equal:   same[Tunnel], order: MACKey.Compare, text: unicastText, check: checkUnicast,
+	}
+	// FloodTable says who gets copies of frames to a group.
+	FloodTable = Table[FloodKey, FloodSet]{
+		name: "flood", rows: func(s *State) *map[FloodKey]FloodSet { return &s.Floods },
+		changes: func(d *Delta) *[]Change[FloodKey, FloodSet] { return &d.Floods },
+		equal:   slices.Equal[FloodSet], order: FloodKey.Compare, text: floodText, check: checkFlood,
+	}
+	// DecapTable says which switch the frames of a tunnel enter.
+	DecapTable = Table[Tunnel, SwitchID]{
+		name: "decap", rows: func(s *State) *map[Tunnel]SwitchID { return &s.Decap },
+		changes: func(d *Delta) *[]Change[Tunnel, SwitchID] { return &d.Decap },
+		equal:   same[SwitchID], order: Tunnel.Compare, text: decapText, check: checkDecap,
+	}
+	// BFDTable is of sessions with peers.
+	BFDTable = Table[netip.Addr, BFD]{
+		name: "bfd", rows: func(s *State) *map[netip.Addr]BFD { return &s.BFD },
+		changes: func(d *Delta) *[]Change[netip.Addr, BFD] { return &d.BFD },
+		equal:   same[BFD], order: netip.Addr.Compare, text: bfdText,
+	}
+)
+
+// tables are all of them, in the order of a listing.
+var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &DecapTable, &BFDTable)
+
+func register(all ...table) []table {
+	for i, t := range all {
+		t.init(i)
+	}
+	return all
+}
+
+func portText(_ names, name string, p Port) string {
+	text := "port " + name
+	if p.TakeOver {
+		text += " take-over"
+	}
+	if p.ServiceTags {
+		text += " service-tags"
+	}
+	if p.MACLimit != 0 {
+		text += fmt.Sprintf(" mac-limit %d", p.MACLimit)
+	}
+	return text
+}
+
+func switchText(n names, id SwitchID, ls Switch) string {
+	tags := ""
+	if ls.InnerTags {
+		tags = " inner-tags"
+	}
+	switch {
+	case ls.VNI0:
+		return fmt.Sprintf("switch %s vni %d allow-vni-0%s", n.of(id), ls.VNI, tags)
+	case ls.VNI == 0:
+		return fmt.Sprintf("switch %s no vni%s", n.of(id), tags)
+	}
+	return fmt.Sprintf("switch %s vni %d%s", n.of(id), ls.VNI, tags)
+}
+
+func bindingText(n names, k BindingKey, b Binding) string {
+	return fmt.Sprintf("binding %v -> %s", k, n.of(b.Switch))
+}
+
+func checkBinding(s *State, k BindingKey, b Binding) error {
+	switch {
+	case !has(s.Ports, k.Port):
+		return errors.New("no such port")
+	case !has(s.Switches, b.Switch):
+		return fmt.Errorf("no switch %v", b.Switch)
+	case k.VLAN > 4094:
+		return errors.New("no such VLAN")
+	}
+	return nil
+}
+
+func unicastText(n names, k MACKey, t Tunnel) string {
+	return fmt.Sprintf("unicast %s %v -> %v", n.of(k.Switch), k.MAC, t)
+}
+
+func checkUnicast(s *State, k MACKey, t Tunnel) error {
+	if k.MAC.IsGroup() || k.MAC.IsZero() {
+		return errors.New("not the address of a station")
+	}
+	return s.checkTunnel(k.Switch, t)
+}
+
+func floodText(n names, k FloodKey, set FloodSet) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "flood %s %s ->", n.of(k.Switch), groupText(k.MAC))
+	for _, t := range set {
+		b.WriteString(" " + t.String())
+	}
+	return b.String()
+}
+
+func checkFlood(s *State, k FloodKey, set FloodSet) error {
+	switch {
+	case k.MAC != UnknownDst && !k.MAC.IsGroup():
+		return errors.New("not a group address")
+	case !has(s.Switches, k.Switch):
+		return errors.New("no such switch")
+	}
+	for i, t := range set {
+		if i > 0 && set[i-1].Compare(t) >= 0 {
+			return fmt.Errorf("not sorted, or twice %v", t)
+		}
+		if err := s.checkTunnel(k.Switch, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func decapText(n names, t Tunnel, id SwitchID) string {
+	return fmt.Sprintf("decap %v -> %s", t, n.of(id))
+}
+
+func checkDecap(s *State, t Tunnel, id SwitchID) error { return s.checkTunnel(id, t) }
+
+func bfdText(_ names, peer netip.Addr, b BFD) string { return fmt.Sprintf("bfd %v %v", peer, b) }
+
+func has[K comparable, V any](m map[K]V, k K) bool {
+	_, ok := m[k]
+	return ok
+}
