@@ -9,6 +9,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -55,7 +56,7 @@ func TestGrow(t *testing.T) {
 			w.apply(p, next, intent.Diff(s, next))
 			w.audit(p)
 			for name, m := range p.objs.byName() {
-				if _, grows := start[name]; grows && name != "locals" && (*m).MaxEntries() < 32 {
+				if _, grows := start[name]; grows && name != "locals" && name != "watched" && (*m).MaxEntries() < 32 {
 					t.Errorf("map %s has %d entries", name, (*m).MaxEntries())
 				}
 			}
@@ -195,6 +196,34 @@ func TestNoRoom(t *testing.T) {
 		if err := p.Destroy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// There is a port more than numbers for ports: it says so, and is served as soon as another goes.
+func TestPortsFull(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := intent.NewState()
+	for n := range p.objs.Quotas.MaxEntries() - 1 {
+		s.Ports[fmt.Sprintf("without%d", n)] = intent.Port{}
+	}
+	if _, err := p.Apply(t.Context(), s, nil); err != nil {
+		t.Fatal(err)
+	}
+	next := s.Clone()
+	next.Ports["p1"] = intent.Port{}
+	r, err := p.Apply(t.Context(), next, intent.Diff(s, next))
+	if err != nil || problem.Of("", r.Ports["p1"], problem.PortRefused).Kind != problem.TableFull || !strings.Contains(r.Ports["p1"].Error(), "no room for more than 4095 ports") {
+		t.Fatalf("p1: %v, %v", r.Ports["p1"], err)
+	}
+	last := next.Clone()
+	delete(last.Ports, "without7")
+	if _, err := p.Apply(t.Context(), last, intent.Diff(next, last)); err != nil {
+		t.Fatal(err)
+	}
+	w.event(p, "there is room", func(e plane.Event) bool { return e == plane.ReportChanged{} })
+	if r, err = p.Apply(t.Context(), last, &intent.Delta{}); err != nil || r.Ports["p1"] != nil {
+		t.Errorf("p1: %v, %v", r.Ports["p1"], err)
 	}
 }
 

@@ -139,11 +139,12 @@ type Plane struct {
 	lookAgain *time.Timer // does so; nil: none pending
 	pathsRest bool        // no frame goes to any peer, as of the last look
 
-	cut        map[vtepMacKey]int // flood sets that are too large, with their sizes
-	localsFull bool               // no more MACs can be learned
-	growFailed time.Time          // when there was no memory for larger maps
-	wanting    bool               // a number ran out since the last reconcile
-	anew       bool               // there may be some again: the next Apply reconciles
+	cut         map[vtepMacKey]int // flood sets that are too large, with their sizes
+	localsFull  bool               // no more MACs can be learned
+	watchedFull bool               // some could not be watched
+	growFailed  time.Time          // when there was no memory for larger maps
+	wanting     bool               // a number ran out since the last reconcile
+	anew        bool               // there may be some again: the next Apply reconciles
 }
 
 // tables are the maps that the agent writes.

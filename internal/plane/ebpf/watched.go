@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // Watch implements plane.Watcher. The programs look for watched MACs only while there are any.
@@ -15,23 +16,43 @@ func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
 	if p.closed {
 		return errClosed
 	}
-	var errs []error
+	if p.watched == nil {
+		p.watched = map[vtepMacKey]struct{}{}
+	}
+	var fresh []vtepMacKey
 	for _, k := range keys {
-		d := p.byUUID[k.Switch]
-		if d == nil {
+		if d := p.byUUID[k.Switch]; d != nil {
+			key := vtepMacKey{Bd: d.bd, Mac: k.MAC}
+			fresh = append(fresh, key)
+			p.watched[key] = struct{}{}
+		}
+	}
+	if p.known {
+		p.growToNeed()
+	}
+	var failed error
+	for i, key := range fresh {
+		if failed = p.objs.Watched.Put(&key, uint32(1)); failed == nil {
 			continue
 		}
-		key := vtepMacKey{Bd: d.bd, Mac: k.MAC}
-		if err := p.objs.Watched.Put(&key, uint32(1)); err != nil {
-			errs = append(errs, fmt.Errorf("ebpf plane: write map watched: %w", err))
-			break
+		failed = fmt.Errorf("ebpf plane: write map watched: %w", failed)
+		for _, key := range fresh[i:] {
+			delete(p.watched, key)
 		}
-		if p.watched == nil {
-			p.watched = map[vtepMacKey]struct{}{}
-		}
-		p.watched[key] = struct{}{}
+		break
 	}
-	return errors.Join(append(errs, p.writeSettings())...)
+	p.tellOfReport(func() { p.watchedFull = failed != nil })
+	return errors.Join(failed, p.writeSettings())
+}
+
+// watchedProblem says that some MACs could not be watched, or nothing.
+func (p *Plane) watchedProblem() []problem.Problem {
+	if !p.watchedFull {
+		return nil
+	}
+	return []problem.Problem{problem.Of(problem.PhysicalSwitch(p.opts.Name),
+		noRoom("map watched is full (%d MACs): of other hosts that are here, but are said to be behind a peer, the rows come back up to 30 seconds late",
+			p.objs.Watched.MaxEntries()), problem.TableFull)}
 }
 
 // unwatch takes note that the programs have told of a MAC, or that it is forgotten.
@@ -41,6 +62,10 @@ func (p *Plane) unwatch(key vtepMacKey) {
 	}
 	delete(p.watched, key)
 	_ = p.objs.Watched.Delete(&key) // they do so before they tell
+	// It takes some room for that to be over, or it would flap.
+	if size := int(p.objs.Watched.MaxEntries()); p.watchedFull && len(p.watched) < size-size/16 {
+		p.tellOfReport(func() { p.watchedFull = false })
+	}
 	if len(p.watched) == 0 && p.known {
 		_ = p.writeSettings() // the next Apply does, else
 	}

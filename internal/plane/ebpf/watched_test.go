@@ -1,10 +1,13 @@
 package ebpf
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // learns has the plane learn macA on p0.
@@ -36,6 +39,54 @@ func TestSweepBeforeApply(t *testing.T) {
 	if all, err := p.Sweep(t.Context()); err != nil || len(all) != 1 || all[0].Key.MAC != macA {
 		t.Fatalf("%v, %v: should have %v", all, err, macA)
 	}
+}
+
+// The map of watched MACs grows. Where it can't that is a problem, until there is room again.
+func TestWatchMany(t *testing.T) {
+	for name, most := range map[string]uint32{"grows": 0, "full": 16} {
+		t.Run(name, func(t *testing.T) { testWatchMany(t, most) })
+	}
+}
+
+func testWatchMany(t *testing.T, most uint32) {
+	const many = 40
+	w := newWorld(t)
+	p := w.plane(Options{start: map[string]uint32{"watched": 4}, Most: map[string]uint32{"watched": most}})
+	s := basic()
+	w.apply(p, s, nil)
+	var keys []intent.MACKey
+	say := func() {
+		for _, k := range keys {
+			w.send("h0", frame(bcast, k.MAC, "again"))
+		}
+		w.barrier()
+	}
+	for n := range byte(many) {
+		keys = append(keys, intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 6, 0, 0, 0, n}})
+	}
+	say()
+	for _, k := range keys {
+		w.seen(p, plane.Seen{Key: k, At: intent.BindingKey{Port: "p0"}})
+	}
+	full := func() bool { return len(w.problems(p, problem.TableFull)) > 0 }
+	if err := p.Watch(t.Context(), keys); (err != nil) != (most != 0) || full() != (most != 0) {
+		t.Errorf("watching: %v, the map is full: %v", err, full())
+	}
+	told := many
+	if most != 0 {
+		told = int(most)
+	}
+	say()
+	for _, k := range keys[:told] {
+		w.seen(p, plane.Seen{Key: k, At: intent.BindingKey{Port: "p0"}})
+	}
+	testenv.Eventually(t, patience, func() error {
+		if full() {
+			return errors.New("the map is still said to be full")
+		}
+		return nil
+	})
+	w.audit(p)
 }
 
 // Watched MACs go with their switch.
