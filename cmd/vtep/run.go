@@ -17,6 +17,7 @@ import (
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
@@ -387,7 +388,8 @@ var directModes = map[string]ebpf.Direct{"": ebpf.DirectAuto, "auto": ebpf.Direc
 func (r *vtepRun) openPlane() (plane.Plane, error) {
 	if r.plane == "ovs" {
 		return ovs.New(ovs.Options{Name: r.name, RunDir: r.ovsRunDir,
-			Dial: idl.DialTarget("unix:"+filepath.Join(r.ovsRunDir, "db.sock"), nil), Control: daemon.Call, Logger: r.d.Logger("ovs")}), nil
+			Dial: idl.DialTarget("unix:"+filepath.Join(r.ovsRunDir, "db.sock"), nil), Control: daemon.Call,
+			Routes: followRoutes, Logger: r.d.Logger("ovs")}), nil
 	}
 	if r.plane == "memory" {
 		fabric := memory.New(memory.Options{})
@@ -398,4 +400,13 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 	}
 	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
 		Direct: directModes[r.direct], Classic: r.tcFilter, AllowPorts: r.allowPorts})
+}
+
+// followRoutes is namespace.FollowRoutes, as the plane of Open vSwitch knows it.
+func followRoutes(path string, changed func()) (ovs.KernelRoutes, error) {
+	r, err := namespace.FollowRoutes(path, changed)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/planetest"
@@ -27,9 +28,17 @@ func TestConformance(t *testing.T) {
 // newPlane opens a plane on the Open vSwitch of a world.
 func (w *world) newPlane(t testing.TB) *Plane {
 	p := New(Options{Name: "br0", RunDir: w.RunDir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Control: daemon.Call,
-		Logger: testLog(w.t)})
+		Routes: followRoutes, Logger: testLog(w.t)})
 	w.t.Cleanup(func() { p.Close() })
 	return p
+}
+
+func followRoutes(namespaceFile string, changed func()) (KernelRoutes, error) {
+	r, err := namespace.FollowRoutes(namespaceFile, changed)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Open implements planetest.Harness.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
@@ -97,6 +98,29 @@ func TestRoutes(t *testing.T) {
 	reports(t, p, next, problem.NoRoute, peer)
 	w.Appctl(t, "ovs/route/add", "203.0.113.0/24", "br-ex", planetest.Peers[0].String())
 	reports(t, p, next, "", peer)
+	w.Appctl(t, "ovs/route/del", "203.0.113.0/24")
+
+	// The kernel's route comes, and goes by itself: nobody but the kernel tells.
+	route := func(change func(h *netlink.Handle, r *netlink.Route) error) {
+		w.links(t, w.Namespace, func(h *netlink.Handle) error {
+			l, err := h.LinkByName("br-ex")
+			if err != nil {
+				return err
+			}
+			_, to, _ := net.ParseCIDR("203.0.113.0/24")
+			return change(h, &netlink.Route{LinkIndex: l.Attrs().Index, Dst: to, Gw: planetest.Peers[0].AsSlice()})
+		})
+	}
+	for range 2 {
+		route((*netlink.Handle).RouteAdd)
+		reports(t, p, next, "", peer)
+		drain(p)
+		route((*netlink.Handle).RouteDel)
+		told(t, p)
+		reports(t, p, next, problem.NoRoute, peer)
+	}
+	route((*netlink.Handle).RouteAdd)
+	reports(t, p, next, "", peer)
 
 	// The tunnel IP goes, and comes back.
 	address := func(change func(h *netlink.Handle, l netlink.Link, a *netlink.Addr) error) {
@@ -114,13 +138,72 @@ func TestRoutes(t *testing.T) {
 	}
 	drain(p)
 	address(func(h *netlink.Handle, l netlink.Link, a *netlink.Addr) error { return h.AddrDel(l, a) })
-	w.Vsctl(t, "set", "Port", "p0", "external_ids:touched=1") // something else happens
 	told(t, p)
 	reports(t, p, next, problem.ForeignIP, tunnels)
 	drain(p)
 	address(func(h *netlink.Handle, l netlink.Link, a *netlink.Addr) error { return h.AddrAdd(l, a) })
 	told(t, p)
 	reports(t, p, next, "", tunnels)
+}
+
+// The ways of the kernel's datapath are those that the kernel has.
+func TestKernelWay(t *testing.T) {
+	testenv.Root(t)
+	n := quiet(t, "k")
+	changes := make(chan struct{}, 1)
+	kernel, err := followRoutes(n.Path(), func() {
+		select {
+		case changes <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kernel.Close()
+	err = n.Links(func(h *netlink.Handle) error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = "u0"
+		if err := h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "u1"}); err != nil {
+			return err
+		}
+		l, err := h.LinkByName("u0")
+		if err != nil {
+			return err
+		}
+		a, _ := netlink.ParseAddr(planetest.TunnelIP.String() + "/24")
+		if err := errors.Join(h.AddrAdd(l, a), up(h, "u0"), up(h, "u1")); err != nil {
+			return err
+		}
+		far := netip.MustParseAddr("203.0.113.9")
+		_, to, _ := net.ParseCIDR("203.0.113.0/24")
+		way := func(to netip.Addr, good bool) {
+			t.Helper()
+			var is *problem.Error
+			switch bad, err := kernelWay(kernel, planetest.TunnelIP, to); {
+			case err != nil || good != (bad == nil):
+				t.Errorf("the way to %v is %v, %v", to, bad, err)
+			case !good && (!errors.As(bad, &is) || is.Kind != problem.NoRoute || is.Remedy == ""):
+				t.Errorf("the way to %v is %#v", to, bad)
+			}
+		}
+		way(planetest.Peers[0], true)
+		way(far, false)
+		hole := &netlink.Route{Dst: to, Type: unix.RTN_BLACKHOLE}
+		if err := h.RouteAdd(hole); err != nil {
+			return err
+		}
+		way(far, false)
+		if err := h.RouteReplace(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: to, Gw: planetest.Peers[0].AsSlice()}); err != nil {
+			return err
+		}
+		way(far, true)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-changes
 }
 
 // A route by a device that Open vSwitch's userspace datapath can't send by is none.

@@ -38,7 +38,10 @@ type Options struct {
 	// Control gives the process whose control socket is at path a command, and returns its answer;
 	// an error has the text that the process answers. nil: routes of tunnels are not looked at.
 	Control func(ctx context.Context, path, command string, args ...string) (string, error)
-	Logger  *slog.Logger // nil: discard
+	// Routes follows the kernel's routes in the network namespace that a file stands for, and calls
+	// changed when they may be others. nil: they are not followed.
+	Routes func(namespace string, changed func()) (KernelRoutes, error)
+	Logger *slog.Logger // nil: discard
 }
 
 // Plane is a plane.Plane on Open vSwitch. Close and Destroy leave Open vSwitch running.
@@ -218,6 +221,7 @@ func (p *Plane) Close() error {
 		p.stop()
 		p.wait.Wait()
 		p.engine.closeBridges()
+		p.engine.routes.watch.close()
 		close(p.events)
 	})
 	return nil

@@ -17,12 +17,14 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// How routes are looked at: when the tunnel IP, the peers or the database change, but not more
-// often than routesPause; and while one is missing, every routesAgain, since ovs-vswitchd does
-// not tell of routes. When none is missing and nothing changes, it is not asked.
+// How routes are looked at: when the tunnel IP, the peers, the database or the kernel's routes
+// change, but not more often than routesPause, or than lets one part in routesShare of the time
+// go into it; and while one is missing, every routesAgain, since ovs-vswitchd does not tell of
+// those that somebody gives it by hand. When none is missing and nothing changes, it is not asked.
 const (
 	routesPause = time.Second
 	routesAgain = 5 * time.Second
+	routesShare = 20
 )
 
 // routes is what ovs-vswitchd knows of the ways of tunnels. It may run in another network
@@ -31,6 +33,9 @@ type routes struct {
 	due     time.Time // when to ask; zero: there is no need
 	asked   time.Time // when it was last asked
 	asking  bool
+	twice   bool          // ask once more after this time
+	took    time.Duration // to ask, the last time
+	watch   routeWatch
 	tunnel  error // of the tunnel IP; nil: well, or not known yet
 	peers   map[netip.Addr]error
 	ofIP    netip.Addr // what was asked for last
@@ -40,13 +45,14 @@ type routes struct {
 // questions are what ovs-vswitchd is asked.
 type questions struct {
 	tunnel  netip.Addr
-	peers   []netip.Addr    // none: its datapath is the kernel's, which has rules of its own for them
+	peers   []netip.Addr
 	devices map[string]bool // that ovs-vswitchd can send by
+	kernel  KernelRoutes    // not nil: the datapath is the kernel's, which has the ways to peers
 }
 
 // want notes that something has changed which routes depend on.
 func (r *routes) want() {
-	if at := r.asked.Add(routesPause); r.due.IsZero() || at.Before(r.due) {
+	if at := r.asked.Add(max(routesPause, routesShare*r.took)); r.due.IsZero() || at.Before(r.due) {
 		r.due = at
 	}
 }
@@ -59,8 +65,9 @@ func (e *engine) checkRoutes() {
 		r.due = time.Time{}
 		return
 	}
+	userspace := ps.datapathType == "netdev"
 	peers := map[netip.Addr]bool{}
-	if ps.datapathType == "netdev" {
+	if userspace || r.watch.kernel != nil {
 		peers = e.site.farEnds()
 	}
 	if r.ofIP != e.site.TunnelIP || !maps.Equal(peers, r.ofPeers) {
@@ -70,12 +77,18 @@ func (e *engine) checkRoutes() {
 	if r.asking || r.due.IsZero() || time.Now().Before(r.due) {
 		return
 	}
+	e.followRoutes()
 	r.due, r.asked = time.Time{}, time.Now()
+	again := r.twice
+	r.twice = false
 	if !r.ofIP.IsValid() {
 		e.tookRoutes(nil, nil)
 		return
 	}
 	q := questions{tunnel: r.ofIP, devices: map[string]bool{}, peers: slices.SortedFunc(maps.Keys(peers), netip.Addr.Compare)}
+	if !userspace {
+		q.kernel = r.watch.kernel
+	}
 	for name := range e.vs.bridges {
 		q.devices[name] = true
 	}
@@ -89,6 +102,10 @@ func (e *engine) checkRoutes() {
 		cancel()
 		_ = e.plane.do(e.plane.ctx, func() {
 			r.asking = false
+			r.took = time.Since(r.asked)
+			if again {
+				r.want()
+			}
 			if err != nil { // what is not known is no fault; it is known when ovs-vswitchd is back
 				e.log.Debug("routes not known", "err", err)
 				r.due = time.Now().Add(routesAgain)
@@ -145,6 +162,16 @@ func (p *Plane) lookUp(ctx context.Context, q *questions) (tunnel error, peers m
 			fmt.Errorf("tunnel IP %v is not an address of the machine, or network namespace, of ovs-vswitchd: it has no route for tunnels from there", q.tunnel)), nil, nil
 	}
 	for _, peer := range q.peers {
+		if q.kernel != nil {
+			bad, err := kernelWay(q.kernel, q.tunnel, peer)
+			if err != nil {
+				return nil, nil, err
+			}
+			if bad != nil {
+				put(&peers, peer, bad)
+			}
+			continue
+		}
 		to, err := ask(peer)
 		var bad error
 		switch {
@@ -189,15 +216,24 @@ func parseRoute(text string) (r route, err error) {
 
 // controlSocket returns the path of ovs-vswitchd's control socket.
 func (p *Plane) controlSocket() (string, error) {
+	pid, err := p.daemon()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(p.opts.RunDir, fmt.Sprintf("ovs-vswitchd.%d.ctl", pid)), nil
+}
+
+// daemon returns the process ID of ovs-vswitchd.
+func (p *Plane) daemon() (int, error) {
 	b, err := os.ReadFile(filepath.Join(p.opts.RunDir, "ovs-vswitchd.pid"))
 	if err != nil {
-		return "", fmt.Errorf("find ovs-vswitchd: %w", err)
+		return 0, fmt.Errorf("find ovs-vswitchd: %w", err)
 	}
 	pid, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 31)
 	if err != nil {
-		return "", fmt.Errorf("find ovs-vswitchd: %w", err)
+		return 0, fmt.Errorf("find ovs-vswitchd: %w", err)
 	}
-	return filepath.Join(p.opts.RunDir, fmt.Sprintf("ovs-vswitchd.%d.ctl", pid)), nil
+	return int(pid), nil
 }
 
 // farEnds returns the peers that frames go to, or come from.
