@@ -1,9 +1,6 @@
 package bfd
 
-import (
-	"strconv"
-	"time"
-)
+import "time"
 
 // Status is what a session says of itself.
 type Status struct {
@@ -33,15 +30,4 @@ func (s *Session) Status(now time.Duration) Status {
 		st.DetectionTime = at - s.heard
 	}
 	return st
-}
-
-// Columns returns the keys of bfd_status but for "enabled".
-func (st *Status) Columns() map[string]string {
-	return map[string]string{
-		"state":             st.State.String(),
-		"forwarding":        strconv.FormatBool(st.Forwarding),
-		"diagnostic":        st.Diag.String(),
-		"remote_state":      st.Peer.State.String(),
-		"remote_diagnostic": st.Peer.Diag.String(),
-	}
 }

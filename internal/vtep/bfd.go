@@ -86,7 +86,9 @@ func (c *Compiler) sessions() map[netip.Addr]intent.BFD {
 		if want == nil {
 			want = map[netip.Addr]intent.BFD{}
 		}
-		want[peer] = session(&t)
+		b := session(&t)
+		b.AnswerVNI = c.scope.bfdVNI
+		want[peer] = b
 	}
 	return want
 }

@@ -19,6 +19,7 @@ const (
 	keyTakeOver        = "take_over"              // Physical_Port: bool
 	keyFloodToUnicast  = "flood_to_unicast_peers" // Physical_Switch, Logical_Switch: bool
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
+	keyBFDVNI          = "bfd_vni"                // Physical_Switch: 0 or auto
 )
 
 const (
@@ -68,6 +69,20 @@ func (s *settings) serviceTags(key string) bool {
 	default:
 		if ok {
 			s.reject(key, text, "0x8100 or 0x88a8")
+		}
+	}
+	return false
+}
+
+// answerVNI says whether the key asks for the VNI that a peer uses rather than for 0.
+func (s *settings) answerVNI(key string) bool {
+	switch text, ok := s.values[key]; text {
+	case "auto":
+		return true
+	case "0":
+	default:
+		if ok {
+			s.reject(key, text, "0 or auto")
 		}
 	}
 	return false

@@ -38,6 +38,9 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	}
 	p.recheckLater()
 	p.watchLocals()
+	if d == nil || d.Global || len(d.BFD) > 0 {
+		p.watchman.configure(next.BFD, p.overlay.ip)
+	}
 	if !p.begun {
 		p.begun = true
 		close(p.ready)
@@ -108,6 +111,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	}
 	if d.Global || len(d.Switches) > 0 {
 		p.stageAnySource()
+	}
+	if d.Global || len(d.BFD) > 0 {
+		p.noteData = wantData(next.BFD)
 	}
 	p.floodMembers()
 	p.forgetPeers()
@@ -280,6 +286,7 @@ func (p *Plane) report() plane.Report {
 		Tunnels:  p.tunnelError(),
 	}
 	r.Disturbed = p.disturbedPorts()
+	r.BFD = p.watchman.states()
 	for name, prt := range p.ports {
 		if prt.err == nil {
 			continue

@@ -61,6 +61,11 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	if s != p.settings {
 		a = append(a, plane.Drift{Kind: "settings", Want: fmt.Sprintf("%+v", p.settings), Have: fmt.Sprintf("%+v", s)})
 	}
+	sessions, err := p.watchman.audit()
+	if err != nil {
+		return nil, fmt.Errorf("ebpf plane: audit: %w", err)
+	}
+	a = append(a, sessions...)
 	slices.SortFunc(a, func(x, y plane.Drift) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key), cmp.Compare(x.Have, y.Have))
 	})

@@ -27,6 +27,7 @@ const (
 	configDirectDecap
 	configWatched
 	configStrict
+	configNoteData
 )
 
 // Kinds of flood sets, as enum flood_kind.
@@ -192,20 +193,34 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the programs: %w", err)
 	}
+	counts := map[uint32][]uint64{} // of drops, by reason, where the old map has to go
 	for name, m := range spec.Maps {
 		if n := sizes[name]; n != 0 {
 			m.MaxEntries = n
 		}
 		// What is there has the size that was needed (grow.go).
-		if old, err := ebpf.LoadPinnedMap(filepath.Join(p.maps(), name), nil); err == nil {
-			m.MaxEntries = old.MaxEntries()
+		if old, err := ebpf.LoadPinnedMap(p.mapPin(name), nil); err == nil {
+			if name == "drops" && old.MaxEntries() < m.MaxEntries {
+				err = p.retire(old, name, counts) // an earlier version had fewer reasons
+			} else {
+				m.MaxEntries = old.MaxEntries()
+			}
 			old.Close()
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
 	var o vtepObjects
 	err = spec.LoadAndAssign(&o, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.maps()}})
 	if err != nil {
 		return nil, explain("load the programs", err)
+	}
+	for reason, cpus := range counts {
+		if err := o.Drops.Put(reason, cpus); err != nil {
+			o.Close()
+			return nil, fmt.Errorf("write map drops: %w", err)
+		}
 	}
 	err = probe(&o)
 	if err == nil {
@@ -216,6 +231,21 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 		return nil, err
 	}
 	return &o, nil
+}
+
+// retire reads the counts of a pinned map, and unpins it: another one takes its place.
+func (p *pins) retire(m *ebpf.Map, name string, counts map[uint32][]uint64) error {
+	for i := range m.MaxEntries() {
+		var cpus []uint64
+		if err := m.Lookup(i, &cpus); err != nil {
+			return fmt.Errorf("read map %s of an earlier version: %w", name, err)
+		}
+		counts[i] = cpus
+	}
+	if err := os.Remove(p.mapPin(name)); err != nil {
+		return fmt.Errorf("unpin map %s of an earlier version: %w", name, err)
+	}
+	return nil
 }
 
 // mapArray maps an array into memory, for atomic changes beside the programs'. The size of T

@@ -213,6 +213,9 @@ func (p *Plane) writeSettings() error {
 	if len(p.watched) > 0 {
 		s.Flags |= configWatched
 	}
+	if p.noteData {
+		s.Flags |= configNoteData
+	}
 	if s == p.settings {
 		return nil
 	}

@@ -14,8 +14,9 @@
 //	pump    queue of events -> Events()
 //	learner ring buffer of the programs -> queue
 //	watcher netlink -> devices, addresses, routes, policies of IPsec; repairs; -> queue
+//	watchman sessions of BFD -> queue
 //
-// All of them and the agent share Plane.mu. Nothing blocks while it is held.
+// All but the last and the agent share Plane.mu. Nothing blocks while it is held.
 package ebpf
 
 import (
@@ -78,7 +79,8 @@ type Plane struct {
 	watch       *nl.NetlinkSocket
 	policyWatch *nl.NetlinkSocket // nil: a kernel without IPsec
 	queue       *queue
-	wg          sync.WaitGroup // learner, watcher
+	watchman    *watchman
+	wg          sync.WaitGroup // learner, watcher, watchman
 	ready       chan struct{}  // closed by the first Apply that succeeds
 	stop        chan struct{}  // closed by Close
 
@@ -121,6 +123,7 @@ type Plane struct {
 	rerouted  bool                    // underlay devices may not be those by which peers are reached
 	stale     bool                    // some learned MACs may be on bindings that have gone
 	watched   map[vtepMacKey]struct{} // see Watch
+	noteData  bool                    // some session of BFD wants to know of data
 
 	settings vtepSettings // as written last
 	physical intent.SwitchID
@@ -225,7 +228,11 @@ func New(o Options) (_ *Plane, err error) {
 	if err = p.startPolicies(); err != nil {
 		return nil, err
 	}
+	if p.watchman, err = newWatchman(p); err != nil {
+		return nil, err
+	}
 	go p.queue.pump()
+	p.wg.Go(p.watchman.run)
 	p.wg.Go(p.learner)
 	p.wg.Go(p.watcher)
 	if p.policyWatch != nil {
@@ -251,7 +258,7 @@ func hash(name string) string {
 }
 
 // Features implements plane.Plane.
-func (p *Plane) Features() plane.Features { return plane.Features{} }
+func (p *Plane) Features() plane.Features { return plane.Features{BFD: true} }
 
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.queue.out }
@@ -279,8 +286,8 @@ func (p *Plane) Close() error {
 	}
 	p.mu.Unlock()
 
-	err := p.ring.Flush() // ends the learner
-	p.watch.Close()       // ends the watcher
+	err := errors.Join(p.ring.Flush(), p.watchman.end(leaves)) // ends the learner and the watchman
+	p.watch.Close()                                            // ends the watcher
 	if p.policyWatch != nil {
 		p.policyWatch.Close()
 	}
@@ -299,6 +306,9 @@ func (p *Plane) Close() error {
 func (p *Plane) release() {
 	if p.ring != nil {
 		p.ring.Close()
+	}
+	if p.watchman != nil {
+		p.watchman.ring.Close()
 	}
 	if p.watch != nil {
 		p.watch.Close()
@@ -334,6 +344,9 @@ func (p *Plane) Destroy(context.Context) error {
 	defer p.mu.Unlock()
 	if p.closed {
 		return errClosed
+	}
+	if err := p.watchman.end(says); err != nil {
+		p.log.Warn("peers are not told that BFD ends", "err", err)
 	}
 	// The watcher must not repair what goes away now.
 	p.known, p.ports, p.peers, p.overlay.ip = false, nil, nil, netip.Addr{}

@@ -27,6 +27,11 @@ var dropReasons = []string{
 	"double_tagged",
 	"bfd",
 	"bad_source",
+	"bfd_ttl",
+	"bfd_malformed",
+	"bfd_auth",
+	"bfd_discriminator",
+	"bfd_rate",
 }
 
 // otherReasons are those that no program counts.

@@ -13,6 +13,45 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type vtepBfdSession struct {
+	_          structs.HostLayout
+	My         uint32
+	Flags      uint32
+	LocalIp    uint32
+	LocalMac   [6]uint8
+	State      uint8
+	Diag       uint8
+	RemoteIp   uint32
+	RemoteMac  [6]uint8
+	PeerMult   uint8
+	PeerDemand uint8
+	MinRx      uint32
+	MinTx      uint32
+	DecayMinRx uint32
+	Peer       uint32
+	PeerState  uint8
+	PeerDiag   uint8
+	Zero       uint16
+	PeerMinTx  uint32
+	PeerMinRx  uint32
+	Tx         uint32
+	Rx         uint32
+	Vni        uint32
+}
+
+type vtepBfdTraffic struct {
+	_          structs.HostLayout
+	At         uint64
+	Packets    uint64
+	DataAt     uint64
+	Data       uint64
+	DueKnown   uint64
+	DueUnknown uint64
+	Vni        uint32
+	Packet     [24]uint8
+	Zero       uint32
+}
+
 type vtepBindKey struct {
 	_       structs.HostLayout
 	Ifindex uint32
@@ -160,6 +199,9 @@ type vtepTunnelKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	vtepMapBfdEvents     = "bfd_events"
+	vtepMapBfdHeard      = "bfd_heard"
+	vtepMapBfdSessions   = "bfd_sessions"
 	vtepMapBindings      = "bindings"
 	vtepMapChunks        = "chunks"
 	vtepMapConfig        = "config"
@@ -241,6 +283,9 @@ type vtepProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepMapSpecs struct {
+	BfdEvents   *ebpf.MapSpec `ebpf:"bfd_events"`
+	BfdHeard    *ebpf.MapSpec `ebpf:"bfd_heard"`
+	BfdSessions *ebpf.MapSpec `ebpf:"bfd_sessions"`
 	Bindings    *ebpf.MapSpec `ebpf:"bindings"`
 	Chunks      *ebpf.MapSpec `ebpf:"chunks"`
 	Config      *ebpf.MapSpec `ebpf:"config"`
@@ -290,6 +335,9 @@ func (o *vtepObjects) Close() error {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepMaps struct {
+	BfdEvents   *ebpf.Map `ebpf:"bfd_events"`
+	BfdHeard    *ebpf.Map `ebpf:"bfd_heard"`
+	BfdSessions *ebpf.Map `ebpf:"bfd_sessions"`
 	Bindings    *ebpf.Map `ebpf:"bindings"`
 	Chunks      *ebpf.Map `ebpf:"chunks"`
 	Config      *ebpf.Map `ebpf:"config"`
@@ -315,6 +363,9 @@ type vtepMaps struct {
 
 func (m *vtepMaps) Close() error {
 	return _VtepClose(
+		m.BfdEvents,
+		m.BfdHeard,
+		m.BfdSessions,
 		m.Bindings,
 		m.Chunks,
 		m.Config,

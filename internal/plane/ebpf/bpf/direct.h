@@ -29,12 +29,6 @@ struct encapsulation {
 #define ECN_ECT_0 2
 #define ECN_CE 3
 
-// The checksum of an IPv4 header without options. Over a header that has one: 0 if right.
-static __always_inline __u16 ip_checksum(const void *ip)
-{
-	return fold16(add16(0, ip, sizeof(struct iphdr)));
-}
-
 // The outer congestion bits for those of the inner packet, as the kernel's tunnels have it.
 static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
 {

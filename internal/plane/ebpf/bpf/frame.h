@@ -151,3 +151,9 @@ static __always_inline __u16 fold16(__u32 sum)
 	sum += sum >> 16;
 	return ~sum;
 }
+
+// The checksum of an IPv4 header without options. Over a header that has one: 0 if right.
+static __always_inline __u16 ip_checksum(const void *ip)
+{
+	return fold16(add16(0, ip, sizeof(struct iphdr)));
+}

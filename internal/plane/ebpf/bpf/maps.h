@@ -3,8 +3,8 @@
 // both: a change of any layout or meaning needs a new schemaVersion (objects.go).
 //
 // Who writes what:
-//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices
-//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events
+//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices, bfd_sessions
+//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //
 // Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go).
@@ -30,6 +30,7 @@ enum config_flags {
 	CONFIG_DIRECT_DECAP = 1 << 2,  // decapsulate in the program where possible
 	CONFIG_WATCHED = 1 << 3,       // there may be something in watched
 	CONFIG_STRICT = 1 << 4,        // the vxlan device refuses frames with reserved bits set
+	CONFIG_NOTE_DATA = 1 << 5,     // some session of BFD wants to know whether data comes
 };
 
 struct settings {
@@ -363,6 +364,79 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } chunks SEC(".maps");
 
+// ---- BFD -------------------------------------------------------------------------------
+
+enum bfd_flags {
+	BFD_IS_UP = 1 << 0, // the session is Up
+	BFD_VNI_0 = 1 << 1, // packets with other VNIs don't count
+	// From bit 8 on: for the agent.
+};
+
+// A session with a peer. The programs need the first part; all of it is for the next process to
+// go on where this one stops. Times are in microseconds, IPs in host byte order.
+struct bfd_session {
+	__u32 my; // our discriminator
+	__u32 flags;
+	__u32 local_ip; // where the peer sends to, inside the tunnel
+	__u8 local_mac[ETH_ALEN];
+	__u8 state, diag;
+
+	__u32 remote_ip; // where we send to
+	__u8 remote_mac[ETH_ALEN];
+	__u8 peer_mult, peer_demand;
+	__u32 min_rx, min_tx, decay_min_rx; // as configured, in milliseconds
+	__u32 peer;                         // the peer's discriminator
+	__u8 peer_state, peer_diag;
+	__u16 zero;
+	__u32 peer_min_tx, peer_min_rx;
+	__u32 tx, rx; // the intervals that count
+	__u32 vni;    // what we send in
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); // IP of the peer, host byte order
+	__type(value, struct bfd_session);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bfd_sessions SEC(".maps");
+
+// What came from the peer of a session. The agent makes and deletes the elements.
+struct bfd_traffic {
+	__u64 at;      // when the last valid packet came, CLOCK_MONOTONIC
+	__u64 packets; // number of valid ones
+	__u64 data_at; // when the last data frame came; only with CONFIG_NOTE_DATA
+	__u64 data;    // number of data frames
+	__u64 due_known, due_unknown; // when packets that are news may come again, with and without our discriminator
+	__u32 vni;     // of the last valid packet
+	__u8 packet[24];
+	__u32 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); // IP of the peer, host byte order
+	__type(value, struct bfd_traffic);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bfd_heard SEC(".maps");
+
+// A valid control packet that says something new.
+struct bfd_event {
+	__u64 at; // when it came, CLOCK_MONOTONIC
+	__u32 ip; // of the peer, host byte order
+	__u32 vni;
+	__u8 packet[24];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} bfd_events SEC(".maps");
+
 // ---- drops -----------------------------------------------------------------------------
 
 // Why a frame was dropped. The agent's names are in stats.go, in this order.
@@ -381,8 +455,13 @@ enum drop {
 	DROP_NO_TUNNEL,      // would leave by a tunnel, but there is no tunnel IP
 	DROP_FAILED,         // a kernel helper failed (memory)
 	DROP_DOUBLE_TAGGED,  // has a second tag and would leave untagged by a port that has VLANs
-	DROP_BFD,            // of BFD between VTEPs, which is not for hosts
+	DROP_BFD,            // of BFD between VTEPs, which is not for hosts, and of no session
 	DROP_BAD_SOURCE,     // from a group address or from 00:00:00:00:00:00
+	DROP_BFD_TTL,           // of BFD, and came over a router
+	DROP_BFD_MALFORMED,     // of BFD, and not as it has to be
+	DROP_BFD_AUTH,          // of BFD, with authentication
+	DROP_BFD_DISCRIMINATOR, // of BFD, and of no session with its sender
+	DROP_BFD_RATE,          // of BFD, and more than are taken
 	DROP_REASONS,
 };
 

@@ -2,6 +2,7 @@
 // First stage of frames from the vxlan device: admission by peer and VNI, then members only.
 #pragma once
 
+#include "bfd.h"
 #include "flood.h"
 #include "home.h"
 #include "learn.h"
@@ -75,6 +76,7 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	struct settings *cfg = get_config();
 	struct bpf_tunnel_key key;
 	__u32 bd;
+	int taken;
 
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
@@ -85,7 +87,11 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	if (!cfg->tunnel_ip || key.local_ipv4 != cfg->tunnel_ip)
 		return drop(skb, DROP_NOT_OURS);
 	bd = admitted(cfg, key.remote_ipv4, key.tunnel_id);
+	taken = take_bfd(skb, key.remote_ipv4, key.tunnel_id, bd);
+	if (taken != NOT_BFD)
+		return taken;
 	if (!bd)
 		return drop(skb, DROP_UNKNOWN_TUNNEL);
+	note_data(cfg, key.remote_ipv4);
 	return deliver(skb, bd);
 }

@@ -81,6 +81,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 
 	if (bpf_skb_adjust_room(skb, -(int)sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, flags))
 		return TC_ACT_UNSPEC;
+	note_data(cfg, from.ip);
 	// Not before: frames that pass are the host's, and so is their control block.
 	came_by(skb, BY_TUNNEL, from.ip, from.vni);
 	// A checksum that a NIC gave the frame does not cover the Ethernet header.

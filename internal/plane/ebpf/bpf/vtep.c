@@ -4,7 +4,7 @@
 // host's own; there a program picks out what it can deliver at once.
 //
 //   vtep_port     port ------> from_port     -> member | tunnel | flood | drop
-//   vtep_overlay  vxlan -----> from_overlay  -> member | flood to members | drop
+//   vtep_overlay  vxlan -----> from_overlay  -> member | flood to members | the agent (BFD) | drop
 //   vtep_underlay underlay --> from_underlay -> member | (the host, hence vxlan)
 
 #include "overlay.h"

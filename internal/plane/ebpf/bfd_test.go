@@ -1,0 +1,435 @@
+package ebpf
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/bfd"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// A session from its begin to its end: what is on the wire, what is said of it, and that none of
+// it comes to hosts.
+func TestBFD(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	fast := usualBFD()
+	fast.MinRx = 100
+	s := withBFD(fast)
+	h := w.bfdHand(peerIP, time.Second)
+	w.apply(p, s, nil)
+	h.until(p, isUp)
+	lastTold(t, p, peerIP, p.watchman.states()[peerIP])
+	w.audit(p)
+
+	h.got()
+	testenv.Eventually(t, patience, func() error {
+		if st := h.status(); st.State != bfd.Up || st.Polling {
+			return fmt.Errorf("the other end is %+v", st)
+		}
+		return nil
+	})
+	for n := 0; n < 3; n++ {
+		var one heardBFD
+		testenv.Eventually(t, patience, func() error {
+			all := h.got()
+			if len(all) == 0 {
+				return fmt.Errorf("no packet")
+			}
+			one = all[len(all)-1]
+			return nil
+		})
+		o := one.outer
+		if o.src != tunnelIP || o.ttl != 64 || !o.df || o.tos != 0 || o.udpSum != 0 || o.sport < 49152 || o.flags != 8 || o.vni != 0 || !o.ipSumOK {
+			t.Errorf("outer headers %+v", o)
+		}
+		in := o.inner
+		if !bytes.Equal(in[:6], []byte{0, 0x23, 0x20, 0, 0, 1}) || in[6]&3 != 2 || in[15] != 0xc0 || in[22] != 255 ||
+			!bytes.Equal(in[26:34], []byte{169, 254, 1, 0, 169, 254, 1, 1}) || in[34] < 0xc0 || len(in) != 66 || in[39] != 32 {
+			t.Errorf("inner headers % x", in[:42])
+		}
+		if !bytes.Equal(sumHeader(append(make([]byte, 8), in[:42]...))[8:], in[:42]) {
+			t.Errorf("the checksum of % x is wrong", in[14:34])
+		}
+		pseudo := append(append([]byte{}, in[26:34]...), 0, 17, in[38], in[39])
+		if internetSum(append(pseudo, in[34:]...), 0) != 0 {
+			t.Errorf("the checksum of % x is wrong", in[34:])
+		}
+		if one.Mult != 3 || one.MinRx != 100*time.Millisecond || one.Your != 4711 {
+			t.Errorf("it says %+v", one.Packet)
+		}
+	}
+	if d := w.drops(p); d["bfd"]+d["unknown_tunnel"] != 0 {
+		t.Errorf("drops: %v", d)
+	}
+
+	h.set(func() { h.silent = true })
+	h.until(p, func(s plane.PeerState) bool { return s.State == "down" })
+	if st := p.watchman.states()[peerIP]; st.Diagnostic != "Control Detection Time Expired" || st.Forwarding || st.RemoteState != "down" {
+		t.Errorf("says %+v", st)
+	}
+	h.set(func() { h.silent = false })
+	h.until(p, isUp)
+
+	// The end: the peer is told, and nothing stays.
+	h.got()
+	s.BFD = nil
+	w.apply(p, s, &intent.Delta{BFD: []intent.Change[netip.Addr, intent.BFD]{{Key: peerIP, Old: &fast}}})
+	lastTold(t, p, peerIP, plane.PeerState{})
+	testenv.Eventually(t, patience, func() error {
+		if st := h.status(); st.Diag != bfd.NeighborDown {
+			return fmt.Errorf("the other end is %+v", st)
+		}
+		return nil
+	})
+	if n := len(contentsOf[uint32, vtepBfdSession](t, p.objs.BfdSessions)) + len(contentsOf[uint32, vtepBfdTraffic](t, p.objs.BfdHeard)); n != 0 {
+		t.Errorf("%d elements stay", n)
+	}
+	w.audit(p)
+	for _, dev := range []string{"h0", "h1"} {
+		for b := w.taps[dev].receive(noWait); b != nil; b = w.taps[dev].receive(noWait) {
+			if bytes.HasPrefix(b, []byte{0, 0x23, 0x20, 0, 0, 1}) {
+				t.Errorf("%s got % x", dev, b)
+			}
+		}
+	}
+}
+
+func contentsOf[K comparable, V any](t *testing.T, m *ebpf.Map) map[K]V {
+	t.Helper()
+	all := map[K]V{}
+	if err := scan(m, func(k K, v V) { all[k] = v }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// What an attacker may send who can fake the peer's address: each is counted for its reason, and
+// the session does not notice.
+func TestHostileBFD(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	other := usualBFD()
+	s := withBFD(usualBFD())
+	s.BFD[peerIP3] = other
+	h, h3 := w.bfdHand(peerIP, 3*time.Second), w.bfdHand(peerIP3, 3*time.Second)
+	w.apply(p, s, nil)
+	h.until(p, isUp)
+	h3.until(p, isUp)
+	mine := h.status().Peer.Discriminator
+	good := bfd.Packet{State: bfd.Up, Mult: 3, My: 4711, Your: mine, MinTx: time.Second, MinRx: time.Second}
+	bad := func(edit func(*bfd.Packet)) func([]byte) []byte {
+		return func([]byte) []byte {
+			p := good
+			edit(&p)
+			return h.packet(p)
+		}
+	}
+	poke := func(at int, to byte) func([]byte) []byte {
+		return func(b []byte) []byte {
+			b[at] = to
+			return sumHeader(b)
+		}
+	}
+	const ip, udp, control = 22, 42, 50
+	cases := []struct {
+		name, reason string
+		edit         func([]byte) []byte
+	}{
+		{"TTL 254", "bfd_ttl", poke(ip+8, 254)},
+		{"wrong checksum of the header", "bfd_malformed", func(b []byte) []byte { b[ip+10]++; return b }},
+		{"a fragment", "bfd_malformed", poke(ip+6, 0x20)},
+		{"longer by IP than it is", "bfd_malformed", poke(ip+3, 200)},
+		{"longer by UDP than by IP", "bfd_malformed", poke(udp+5, 33)},
+		{"shorter by UDP than it is", "bfd_malformed", poke(udp+5, 31)},
+		{"version 2", "bfd_malformed", poke(control, 2<<5)},
+		{"multiplier 0", "bfd_malformed", poke(control+2, 0)},
+		{"length 23", "bfd_malformed", poke(control+3, 23)},
+		{"length 25", "bfd_malformed", poke(control+3, 25)},
+		{"multipoint", "bfd_malformed", poke(control+1, 3<<6|1)},
+		{"from discriminator 0", "bfd_malformed", bad(func(p *bfd.Packet) { p.My = 0 })},
+		{"authenticated", "bfd_auth", poke(control+1, 3<<6|4)},
+		{"down, to another discriminator", "bfd_discriminator", bad(func(p *bfd.Packet) { p.Your++; p.State = bfd.Down })},
+		{"admin down, to another discriminator", "bfd_discriminator", bad(func(p *bfd.Packet) { p.Your = 1; p.State = bfd.AdminDown })},
+		{"up, to no discriminator", "bfd_discriminator", bad(func(p *bfd.Packet) { p.Your = 0 })},
+	}
+	for _, c := range cases {
+		before := w.drops(p)
+		h.send(c.edit(h.packet(good)))
+		testenv.Eventually(t, patience, func() error {
+			after := w.drops(p)
+			maps.DeleteFunc(after, func(reason string, n uint64) bool { return n == before[reason] })
+			if !maps.Equal(after, map[string]uint64{c.reason: before[c.reason] + 1}) {
+				return fmt.Errorf("%s: changed are %v, before %d", c.name, after, before[c.reason])
+			}
+			return nil
+		})
+	}
+	// As many as there can be. Neither session may notice.
+	for _, c := range cases {
+		b := c.edit(h.packet(good))
+		for range 2000 {
+			h.send(b)
+		}
+	}
+	w.barrier()
+	h3.got()
+	// With no discriminator of ours a peer that has begun anew says that it is down. Whoever fakes
+	// that takes this one session down, but no other one, and not for long.
+	b := h.packet(bfd.Packet{State: bfd.Down, Mult: 3, My: 1, MinTx: time.Second, MinRx: time.Second})
+	for _, told := range p.watchman.states() {
+		if !isUp(told) {
+			t.Errorf("the flood is noticed: %+v", told)
+		}
+	}
+	for i := range 20_000 {
+		b[control+7] = byte(i) // each is news
+		b[control+6] = 1
+		h.send(b)
+	}
+	h.until(p, isUp)
+	if n := w.drops(p)["bfd_rate"]; n < 10_000 {
+		t.Errorf("%d of 20,000 were too many", n)
+	}
+	if got := states(h3.got()); !slices.Equal(got, []bfd.State{bfd.Up}) || !isUp(p.watchman.states()[peerIP3]) {
+		t.Errorf("the other peer has heard %v", got)
+	}
+	w.audit(p)
+}
+
+// Who is no peer of a session is not listened to.
+func TestBFDOfStranger(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	h := w.bfdHand(peerIP3, time.Second)
+	w.apply(p, withBFD(usualBFD()), nil)
+	testenv.Eventually(t, patience, func() error {
+		if n := w.drops(p)["unknown_tunnel"]; n < 2 {
+			return fmt.Errorf("%d drops", n)
+		}
+		return nil
+	})
+	if got := h.got(); len(got) != 0 {
+		t.Errorf("it was answered: %+v", got)
+	}
+}
+
+// A restart: the peer does not notice. Also one from another tunnel IP does not.
+func TestBFDRestart(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := withBFD(usualBFD())
+	h := w.bfdHand(peerIP, 3*time.Second)
+	w.apply(p, s, nil)
+	h.until(p, isUp)
+	before := h.status()
+	h.got()
+	for range 3 {
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p = w.plane(Options{})
+		if !isUp(p.watchman.states()[peerIP]) {
+			t.Fatalf("after a restart it says %+v", p.watchman.states()[peerIP])
+		}
+		// Before anything is known of the database it goes on.
+		testenv.Eventually(t, patience, func() error {
+			if len(h.got()) == 0 {
+				return fmt.Errorf("no packet after the restart")
+			}
+			return nil
+		})
+		r, err := p.Apply(t.Context(), s, nil)
+		if err != nil || !isUp(r.BFD[peerIP]) {
+			t.Fatalf("after a restart it reports %+v, %v", r.BFD, err)
+		}
+		w.audit(p)
+	}
+	if got := states(h.got()); len(got) > 1 || len(got) == 1 && got[0] != bfd.Up {
+		t.Errorf("the peer has heard %v", got)
+	}
+	after := h.status()
+	if after.State != bfd.Up || after.Flaps != 0 || after.Peer.Discriminator != before.Peer.Discriminator {
+		t.Errorf("the peer was %+v, is %+v", before, after)
+	}
+
+	// For longer than the peer's patience it is another matter.
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.set(func() {
+		h.s.Configure(monotonic(), bfd.Config{MinTx: 100 * time.Millisecond, MinRx: 50 * time.Millisecond, Mult: 3})
+	})
+	testenv.Eventually(t, patience, func() error {
+		if st := h.status(); st.Diag != bfd.TimeExpired {
+			return fmt.Errorf("the peer is %+v", st)
+		}
+		return nil
+	})
+	p = w.plane(Options{})
+	w.apply(p, s, nil)
+	h.until(p, isUp)
+
+	// An end for good is told.
+	if err := p.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, patience, func() error {
+		if st := h.status(); st.Peer.State != bfd.AdminDown {
+			return fmt.Errorf("the peer is %+v", st)
+		}
+		return nil
+	})
+}
+
+// With bfd_vni=auto packets go out with the VNI that they come with, as Open vSwitch wants it on
+// ports with a key. Without it they have VNI 0, and those of others are taken all the same; with
+// check_tnl_key they are not.
+func TestBFDInVNI(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	b := usualBFD()
+	s := withBFD(b)
+	h := w.bfdHand(peerIP, 3*time.Second)
+	h.set(func() { h.vni = 10 })
+	change := func(edit func(*intent.BFD)) {
+		t.Helper()
+		old := s.BFD[peerIP]
+		now := old
+		edit(&now)
+		s.BFD[peerIP] = now
+		w.apply(p, s, &intent.Delta{BFD: []intent.Change[netip.Addr, intent.BFD]{{Key: peerIP, Old: &old, New: &now}}})
+	}
+	sends := func(vni uint32) {
+		t.Helper()
+		testenv.Eventually(t, patience, func() error {
+			if got := h.got(); len(got) == 0 || got[len(got)-1].outer.vni != vni {
+				return fmt.Errorf("%d packets, not in VNI %d", len(got), vni)
+			}
+			return nil
+		})
+	}
+	w.apply(p, s, nil)
+	h.until(p, isUp)
+	sends(0)
+	change(func(b *intent.BFD) { b.AnswerVNI = true })
+	h.set(func() { h.vni = 0 })
+	sends(0)
+	h.set(func() { h.vni = 10 })
+	sends(10)
+	w.audit(p)
+	change(func(b *intent.BFD) { b.CheckKey = true })
+	sends(0)
+	testenv.Eventually(t, patience, func() error {
+		if w.drops(p)["bfd"] == 0 {
+			return fmt.Errorf("none is refused")
+		}
+		return nil
+	})
+	h.set(func() { h.vni = 0 })
+	h.until(p, isUp)
+
+	// A VNI of no switch is nobody's.
+	h.set(func() { h.vni = 99 })
+	testenv.Eventually(t, patience, func() error {
+		if w.drops(p)["unknown_tunnel"] == 0 {
+			return fmt.Errorf("none is dropped")
+		}
+		return nil
+	})
+}
+
+// Hosts may run BFD of their own.
+func TestBFDOfHosts(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, withBFD(usualBFD()), nil)
+	w.send("h0", frame(bcast, macA, "here is A"))
+	w.barrier()
+	h := &bfdHand{w: w}
+	control := h.packet(bfd.Packet{State: bfd.Down, Mult: 3, My: 5, MinTx: time.Second, MinRx: time.Second})[8:]
+	copy(control, macA[:])
+	copy(control[6:], macR[:])
+	copy(control[26:], []byte{10, 0, 0, 2, 10, 0, 0, 1})
+	control = sumHeader(append(make([]byte, 8), control...))[8:]
+	w.send("vx10", control)
+	w.expect("h0", control)
+	copy(control, macB[:]) // to a host that is not known
+	w.send("vx10", control)
+	w.expect("h1", control)
+}
+
+// Data counts as a sign of life with forwarding_if_rx: by the long way and by the short one.
+func TestBFDForwardingIfRx(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	b := usualBFD()
+	b.MinRx, b.ForwardingIfRx = 100, true
+	h := w.bfdHand(peerIP, time.Second)
+	w.apply(p, withBFD(b), nil)
+	w.send("h0", frame(bcast, macA, "here is A"))
+	h.until(p, isUp)
+	h.set(func() { h.silent = true })
+	h.until(p, func(s plane.PeerState) bool { return s.State == "down" && !s.Forwarding })
+	for _, data := range [][]byte{frame(bcast, macR, "long way"), ipFrame(macA, macR, 100)} {
+		testenv.Eventually(t, patience, func() error {
+			w.send("vx10", data)
+			if s := p.watchman.states()[peerIP]; s.State != "down" || !s.Forwarding {
+				return fmt.Errorf("it says %+v", s)
+			}
+			return nil
+		})
+		h.until(p, func(s plane.PeerState) bool { return !s.Forwarding })
+	}
+}
+
+// A version with fewer reasons to drop frames has left a smaller map.
+func TestFewerDropReasons(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	spec, err := loadVtep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := spec.Maps["drops"].Copy()
+	old.MaxEntries, old.Pinning = 16, ebpf.PinNone
+	m, err := ebpf.NewMap(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	cpus := make([]uint64, ebpf.MustPossibleCPU())
+	cpus[0] = 7
+	if err := m.Put(uint32(1), cpus); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pin := filepath.Join(p.pins.maps(), "drops")
+	if err := os.Remove(pin); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Pin(pin); err != nil {
+		t.Fatal(err)
+	}
+	p = w.plane(Options{})
+	w.apply(p, basic(), nil)
+	d := w.drops(p)
+	if _, ok := d["bfd_rate"]; !ok || d[dropReasons[1]] != 7 {
+		t.Errorf("drops are %v", d)
+	}
+	w.audit(p)
+}
