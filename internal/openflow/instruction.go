@@ -66,6 +66,9 @@ const (
 	instApply = 4
 )
 
+// Append appends the instructions as they are in messages. What is equal there does the same.
+func (i Instructions) Append(b []byte) []byte { return i.append(b) }
+
 func (i Instructions) append(b []byte) []byte {
 	for _, x := range i {
 		b = x.appendInstruction(b)

@@ -22,11 +22,13 @@ type bridge struct {
 	log  *slog.Logger
 	mail *mailbox
 	stop context.CancelFunc // ends the goroutine that connects
+	kick chan struct{}      // cap 1: has it try at once
 
 	conn    *openflow.Conn       // nil: not connected
 	lastErr error                // why not
 	have    flowSet              // what is installed, of everybody
 	want    flowSet              // what is to be installed
+	built   *logical             // what it was made of; nil: of something else
 	touched map[flowKey]struct{} // the keys by which they may differ
 	all     bool                 // they may differ by any
 	refused map[flowKey]error    // flows that Open vSwitch does not take
@@ -117,6 +119,9 @@ func (b *bridge) connect(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-b.kick:
+			wait = connectFirst
+			continue
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, connectMost)
@@ -187,7 +192,7 @@ func (b *bridge) monitor(ctx context.Context, conn *openflow.Conn) ([]openflow.F
 func flowOf(u *openflow.FlowUpdate) (flowKey, *flow) {
 	m := &openflow.FlowMod{Cookie: u.Cookie, Table: u.Table, Priority: u.Priority, IdleTimeout: u.IdleTimeout,
 		HardTimeout: u.HardTimeout, Match: u.Match.Canonical(), Instructions: u.Instructions}
-	return keyOf(m.Table, m.Priority, m.Match), &flow{mod: m, text: textOf(m.Cookie, m.IdleTimeout, m.HardTimeout, m.Instructions)}
+	return keyOf(m.Table, m.Priority, m.Match), newFlow(m, intent.BindingKey{})
 }
 
 // ours says whether the plane made a flow: whatever of these is not wanted goes.
@@ -230,7 +235,7 @@ func (b *bridge) difference() (adds, deletes []flowKey) {
 	look := func(k flowKey) {
 		want, have := b.want[k], b.have[k]
 		switch {
-		case want != nil && (have == nil || have.text != want.text):
+		case want != nil && (have == nil || have.does != want.does):
 			if _, no := b.refused[k]; !no {
 				adds = append(adds, k)
 			}
@@ -378,8 +383,11 @@ func (b *bridge) took(mods []*openflow.FlowMod, keys []flowKey, bad map[int]erro
 		}
 		delete(b.refused, k)
 		if mods[i].Command == openflow.Add {
-			m := mods[i]
-			b.have[k] = &flow{mod: m, text: textOf(m.Cookie, m.IdleTimeout, m.HardTimeout, m.Instructions)}
+			if f := b.want[k]; f != nil && f.mod == mods[i] {
+				b.have[k] = f
+			} else {
+				b.have[k] = newFlow(mods[i], intent.BindingKey{})
+			}
 		} else {
 			delete(b.have, k)
 		}

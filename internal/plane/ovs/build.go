@@ -6,16 +6,17 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 )
 
-// build works out what each bridge is to do.
+// build works out what each bridge is to do. The flows of a logical switch are made anew only when
+// what they depend on has changed: MACs are kept up to date one by one.
 func (e *engine) build() {
 	e.built = true
-	e.dirtyMACs = nil
 	e.physical = e.buildPhysical()
 	if b := e.bridges[e.names.ps]; b != nil {
 		b.setWant(e.physical.flows())
 	}
 	tunnels := e.site.tunnelPorts()
 	seen := map[string]bool{e.names.ps: true}
+	rebuilt := map[intent.SwitchID]bool{}
 	for _, ls := range e.site.sorted() {
 		name := e.names.of[ls.id]
 		b := e.bridges[name]
@@ -26,8 +27,14 @@ func (e *engine) build() {
 		seen[name] = true
 		l := e.buildLogical(ls, name, tunnels[ls.id])
 		e.switches[ls.id] = l
+		if !ls.changed && l.sameAs(b.built) {
+			continue
+		}
+		ls.changed, b.built = false, l
 		b.setWant(l.flows())
+		rebuilt[ls.id] = true
 	}
+	e.dirtyMACs = slices.DeleteFunc(e.dirtyMACs, func(k intent.MACKey) bool { return rebuilt[k.Switch] })
 	if len(tunnels) > 0 {
 		for _, name := range []string{e.names.strays(), bfdBridge} {
 			if b := e.bridges[name]; b != nil {
@@ -38,6 +45,7 @@ func (e *engine) build() {
 	}
 	for name, b := range e.bridges {
 		if !seen[name] { // its switch is gone, and it goes
+			b.built = nil
 			b.setWant(flowSet{})
 		}
 	}
@@ -51,13 +59,11 @@ func (e *engine) buildMACs() {
 		if l == nil || b == nil {
 			continue
 		}
-		s := flowSet{}
 		if _, there := l.ls.unicast[key.MAC]; there {
-			l.remote(s, key.MAC)
-			b.put(s)
-			continue
+			b.touch(l.remote(b.want, key.MAC))
+		} else {
+			b.drop(remoteKey(key.MAC))
 		}
-		b.drop(remoteKey(key.MAC))
 	}
 	e.dirtyMACs = nil
 }
@@ -104,7 +110,7 @@ func (e *engine) installed(p *patch) bool {
 		return false
 	}
 	for k, f := range (&physical{bindings: []patch{*p}}).flows() {
-		if have := ps.have[k]; k.priority >= prioUntagged && have != nil && have.text == f.text {
+		if have := ps.have[k]; k.priority >= prioUntagged && have != nil && have.does == f.does {
 			if in, ok := f.mod.Match.InPort(); ok && in == p.port {
 				return true
 			}

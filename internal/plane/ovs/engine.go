@@ -135,10 +135,9 @@ func (e *engine) retryFlows() {
 func (e *engine) apply(d *intent.Delta) chan struct{} {
 	e.begun = true
 	unicast, more := e.site.apply(d)
+	e.dirtyMACs = append(e.dirtyMACs, unicast...)
 	if more {
 		e.built = false
-	} else {
-		e.dirtyMACs = append(e.dirtyMACs, unicast...)
 	}
 	for _, c := range d.Bindings {
 		if c.Old != nil {
@@ -164,6 +163,9 @@ func (e *engine) takeDatabase() {
 	before := e.vs
 	e.vs = readVSwitch(snapshot)
 	e.built = false
+	if before != nil && before.curCfg != e.vs.curCfg {
+		e.kick()
+	}
 	e.routes.want()
 	e.tellPorts(before)
 	e.tellProblems()
@@ -222,9 +224,8 @@ func (e *engine) converge(ctx context.Context) {
 		e.follow()
 		if !e.built {
 			e.build()
-		} else {
-			e.buildMACs()
 		}
+		e.buildMACs()
 		e.checkRoutes()
 		pending = e.install(ctx)
 		if pending == "" {

@@ -3,7 +3,7 @@ package ovs
 import (
 	"bytes"
 	"cmp"
-	"fmt"
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -14,7 +14,7 @@ import (
 // flow is one flow that a bridge must have, or has.
 type flow struct {
 	mod   *openflow.FlowMod // an Add, with a canonical match
-	text  string            // what it does: instructions, cookie and timeouts
+	does  string            // what it does, encoded: instructions, cookie and timeouts
 	about intent.BindingKey // the binding it is for; zero: the whole switch
 }
 
@@ -26,7 +26,8 @@ type flowKey struct {
 }
 
 func keyOf(table uint8, priority uint16, m openflow.Match) flowKey {
-	var b []byte
+	var space [64]byte
+	b := space[:0]
 	for _, f := range m {
 		b = append(append(append(b, byte(f.ID>>24), byte(f.ID>>16), byte(f.ID>>8), byte(f.ID)), f.Value...), '/')
 		b = append(append(b, f.Mask...), ';')
@@ -38,16 +39,23 @@ func (k flowKey) compare(o flowKey) int {
 	return cmp.Or(cmp.Compare(k.table, o.table), cmp.Compare(o.priority, k.priority), strings.Compare(k.match, o.match))
 }
 
-func textOf(cookie uint64, idle, hard uint16, inst openflow.Instructions) string {
-	return fmt.Sprintf("%#x %d %d %v", cookie, idle, hard, inst)
+// newFlow makes a flow of its parts; the match must be canonical.
+func newFlow(m *openflow.FlowMod, about intent.BindingKey) *flow {
+	var space [128]byte
+	b := binary.BigEndian.AppendUint64(space[:0], m.Cookie)
+	b = binary.BigEndian.AppendUint16(b, m.IdleTimeout)
+	b = binary.BigEndian.AppendUint16(b, m.HardTimeout)
+	return &flow{mod: m, does: string(m.Instructions.Append(b)), about: about}
 }
 
 // flowSet is the flows of a bridge.
 type flowSet map[flowKey]*flow
 
-func (s flowSet) add(about intent.BindingKey, m openflow.FlowMod) {
+func (s flowSet) add(about intent.BindingKey, m openflow.FlowMod) flowKey {
 	m.Match = m.Match.Canonical()
-	s[keyOf(m.Table, m.Priority, m.Match)] = &flow{&m, textOf(m.Cookie, m.IdleTimeout, m.HardTimeout, m.Instructions), about}
+	k := keyOf(m.Table, m.Priority, m.Match)
+	s[k] = newFlow(&m, about)
+	return k
 }
 
 // String returns the flows sorted, a line each.
@@ -126,6 +134,12 @@ type logical struct {
 type tunnelEnd struct {
 	tunnelPort
 	port uint32
+}
+
+// sameAs says whether l makes the same flows as another that was made of the same State.
+func (l *logical) sameAs(o *logical) bool {
+	return o != nil && l.ls == o.ls && l.egress == o.egress && l.anyPeer == o.anyPeer &&
+		slices.Equal(l.members, o.members) && slices.Equal(l.tunnels, o.tunnels)
 }
 
 // flows returns all flows of the bridge.
@@ -245,8 +259,8 @@ func (l *logical) inTunnel(s flowSet, t *tunnelEnd) {
 }
 
 // remote adds a MAC behind a tunnel.
-func (l *logical) remote(s flowSet, mac intent.MAC) {
-	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: tableOut, Priority: prioRemote,
+func (l *logical) remote(s flowSet, mac intent.MAC) flowKey {
+	return s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: tableOut, Priority: prioRemote,
 		Match: openflow.Match{openflow.EthDst(mac)}, Instructions: openflow.Apply(encapsulate(l.ls.unicast[mac])...)})
 }
 

@@ -33,7 +33,7 @@ func (e *engine) follow() {
 		if b == nil {
 			ctx, stop := context.WithCancel(e.plane.ctx)
 			b = &bridge{
-				name: name, path: e.plane.socket(name), log: e.log, mail: e.mail, stop: stop,
+				name: name, path: e.plane.socket(name), log: e.log, mail: e.mail, stop: stop, kick: make(chan struct{}, 1),
 				have: flowSet{}, want: flowSet{}, touched: map[flowKey]struct{}{}, refused: map[flowKey]error{},
 				physical: name == e.names.ps,
 			}
@@ -61,6 +61,18 @@ func (e *engine) leftovers(b *bridge) bool {
 		}
 	}
 	return false
+}
+
+// kick has the bridges tried at once that are not connected: ovs-vswitchd has made what it was told.
+func (e *engine) kick() {
+	for _, b := range e.bridges {
+		if b.conn == nil {
+			select {
+			case b.kick <- struct{}{}:
+			default:
+			}
+		}
+	}
 }
 
 func (e *engine) unfollow(b *bridge) {

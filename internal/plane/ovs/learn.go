@@ -128,7 +128,7 @@ func (e *engine) mute(b *bridge, l *logical, table uint8, in uint32, mac intent.
 	if b.conn == nil || b.conn.Send(&m) != nil {
 		return
 	}
-	b.have[keyOf(m.Table, m.Priority, m.Match)] = &flow{mod: &m, text: textOf(m.Cookie, 0, m.HardTimeout, m.Instructions)}
+	b.have[keyOf(m.Table, m.Priority, m.Match)] = newFlow(&m, intent.BindingKey{})
 }
 
 // unmute has the sources heard again that could not be learned.
@@ -248,7 +248,7 @@ func (e *engine) adoptFlows(b *bridge) {
 	if b.physical {
 		return
 	}
-	b.ls = intent.SwitchID{}
+	b.ls, b.built = intent.SwitchID{}, nil
 	for id, name := range e.names.of {
 		if name == b.name {
 			b.ls = id
@@ -350,7 +350,7 @@ func (e *engine) madeByHand(b *bridge, k flowKey, f *flow) bool {
 	if !ok || l == nil {
 		return false
 	}
-	if want := b.want[k]; want != nil && want.text == f.text {
+	if want := b.want[k]; want != nil && want.does == f.does {
 		return false
 	}
 	at, _, ok := l.place(f.mod.Instructions)

@@ -30,6 +30,8 @@ type lswitch struct {
 	unicast  map[intent.MAC]intent.Tunnel
 	floods   map[intent.MAC]intent.FloodSet
 	decap    map[intent.Tunnel]bool
+
+	changed bool // otherwise than by MACs behind tunnels, since its flows were built
 }
 
 func newSite() *site {
@@ -57,8 +59,15 @@ func (s *site) lswitch(id intent.SwitchID) *lswitch {
 	return ls
 }
 
-// apply takes what changed. It returns the MACs whose place behind a tunnel is all that
-// changed, and whether anything else did.
+// change returns a switch that is about to change.
+func (s *site) change(id intent.SwitchID) *lswitch {
+	ls := s.lswitch(id)
+	ls.changed = true
+	return ls
+}
+
+// apply takes what changed. It returns the MACs that came, went or moved behind tunnels, and
+// whether anything else changed.
 func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 	more = d.Global || d.Len() > len(d.Unicast)
 	for _, c := range d.BFD {
@@ -79,7 +88,7 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 		}
 	}
 	for _, c := range d.Switches {
-		ls := s.lswitch(c.Key)
+		ls := s.change(c.Key)
 		if ls.active = c.New != nil; ls.active {
 			ls.name, ls.vni, ls.overlay, ls.inner = c.New.Name, c.New.VNI, c.New.OverlayUp(), c.New.InnerTags
 		} else {
@@ -88,12 +97,12 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 	}
 	for _, c := range d.Bindings {
 		if c.Old != nil {
-			delete(s.lswitch(c.Old.Switch).bindings, c.Key)
+			delete(s.change(c.Old.Switch).bindings, c.Key)
 			delete(s.bindings, c.Key)
 			s.countVLAN(c.Key, -1)
 		}
 		if c.New != nil {
-			s.lswitch(c.New.Switch).bindings[c.Key] = true
+			s.change(c.New.Switch).bindings[c.Key] = true
 			s.bindings[c.Key] = c.New.Switch
 			s.countVLAN(c.Key, 1)
 		}
@@ -108,7 +117,7 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 		unicast = append(unicast, c.Key)
 	}
 	for _, c := range d.Floods {
-		ls := s.lswitch(c.Key.Switch)
+		ls := s.change(c.Key.Switch)
 		if c.New == nil {
 			delete(ls.floods, c.Key.MAC)
 		} else {
@@ -117,10 +126,10 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 	}
 	for _, c := range d.Decap {
 		if c.Old != nil {
-			delete(s.lswitch(*c.Old).decap, c.Key)
+			delete(s.change(*c.Old).decap, c.Key)
 		}
 		if c.New != nil {
-			s.lswitch(*c.New).decap[c.Key] = true
+			s.change(*c.New).decap[c.Key] = true
 		}
 	}
 	for _, c := range d.Switches {

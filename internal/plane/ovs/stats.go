@@ -205,7 +205,7 @@ func (e *engine) audit(ctx context.Context) ([]plane.Drift, error) {
 			switch got := have[k]; {
 			case got == nil:
 				all = append(all, plane.Drift{Kind: "flow", Key: b.name, Want: want.mod.String()})
-			case got.text != want.text:
+			case got.does != want.does:
 				all = append(all, plane.Drift{Kind: "flow", Key: b.name, Want: want.mod.String(), Have: got.mod.String()})
 			}
 		}
