@@ -46,7 +46,7 @@ func newGateway(b *testing.B) *gateway {
 	b.Helper()
 	testenv.Root(b)
 	g := &gateway{b: b, env: testenv.OVS(b), name: fmt.Sprintf("b%dn%d", os.Getpid(), gateways.Add(1))}
-	g.pins, g.log = mountPins(b), filepath.Join(g.env.LogDir, "vtep.log")
+	g.pins, g.log = testenv.Pins(b), filepath.Join(g.env.LogDir, "vtep.log")
 	g.socket = filepath.Join(g.env.RunDir, "db.sock")
 	var err error
 	if g.lab, err = lab.Up(g.name); err != nil {
@@ -63,25 +63,6 @@ func newGateway(b *testing.B) *gateway {
 		}
 	})
 	return g
-}
-
-// mountPins gives a BPF file system of the benchmark's own, and a place in it.
-func mountPins(b *testing.B) string {
-	b.Helper()
-	dir, err := os.MkdirTemp("", "vtep-pins")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { os.Remove(dir) })
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		b.Fatalf("mount bpffs: %v", err)
-	}
-	b.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			b.Errorf("unmount bpffs: %v", err)
-		}
-	})
-	return filepath.Join(dir, "pins")
 }
 
 // start starts the VTEP and returns when it says that it is ready.

@@ -2,9 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/openflow"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // The contenders that drive Open vSwitch: ours, and the emulator in Python that it replaces.
@@ -52,8 +49,8 @@ func newSite(b *testing.B, name string) *site {
 	space := func(n string) *namespace.Namespace { return testenv.Netns(b, n+name[:1]) }
 	vtep := space("v")
 	s := &site{b: b, name: name, host: space("h"), far: space("r"), nextMAC: 1 << 16}
-	s.veth(s.host, "h0", vtep, "p0")
-	s.veth(s.far, "r0", vtep, "u0")
+	testnet.Veth(b, s.host, "h0", vtep, "p0", 0)
+	testnet.Veth(b, s.far, "r0", vtep, "u0", 0)
 	s.address(s.far, "r0", remoteIP)
 	s.VSwitch = testenv.NewVSwitch(b, vtep)
 	s.Bridge(b, "br0", "p0")
@@ -69,49 +66,10 @@ func newSite(b *testing.B, name string) *site {
 	return s
 }
 
-func (s *site) veth(n *namespace.Namespace, far string, vtep *namespace.Namespace, near string) {
-	s.b.Helper()
-	fd, err := os.Open(vtep.Path())
-	if err != nil {
-		s.b.Fatal(err)
-	}
-	defer fd.Close()
-	s.links(n, func(l *netlink.Handle) error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name = far
-		return l.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: near, PeerNamespace: netlink.NsFd(fd.Fd())})
-	})
-	for dev, n := range map[string]*namespace.Namespace{far: n, near: vtep} {
-		s.links(n, func(l *netlink.Handle) error {
-			d, err := l.LinkByName(dev)
-			if err != nil {
-				return err
-			}
-			return l.LinkSetUp(d)
-		})
-	}
-}
-
 func (s *site) address(n *namespace.Namespace, dev, ip string) {
 	s.b.Helper()
-	s.links(n, func(l *netlink.Handle) error {
-		d, err := l.LinkByName(dev)
-		if err != nil {
-			return err
-		}
-		a, err := netlink.ParseAddr(ip + "/24")
-		if err != nil {
-			return err
-		}
-		return errors.Join(l.AddrReplace(d, a), l.LinkSetUp(d))
-	})
-}
-
-func (s *site) links(n *namespace.Namespace, f func(*netlink.Handle) error) {
-	s.b.Helper()
-	if err := n.Links(f); err != nil {
-		s.b.Fatal(err)
-	}
+	testnet.Address(s.b, n, dev, ip+"/24")
+	testnet.Up(s.b, n, dev)
 }
 
 func (s *site) ctl(args ...string) string {
@@ -213,25 +171,4 @@ func (s *site) tunnelPort() string {
 	}
 	s.b.Fatalf("%s: no tunnel port", s.name)
 	return ""
-}
-
-// socketOn opens a packet socket on a device of a namespace.
-func (s *site) socketOn(n *namespace.Namespace, dev string) (fd int) {
-	s.b.Helper()
-	err := n.Do(func() error {
-		ifi, err := net.InterfaceByName(dev)
-		if err != nil {
-			return err
-		}
-		const all = unix.ETH_P_ALL<<8&0xff00 | unix.ETH_P_ALL>>8
-		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, all); err != nil {
-			return err
-		}
-		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: ifi.Index, Protocol: all})
-	})
-	if err != nil {
-		s.b.Fatal(fmt.Errorf("packet socket on %s: %w", dev, err))
-	}
-	s.b.Cleanup(func() { unix.Close(fd) })
-	return fd
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vtep/vtep/internal/testnet"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,19 +34,13 @@ type stream struct {
 func (s *site) stream() *stream {
 	s.b.Helper()
 	st := &stream{s: s, stopped: make(chan struct{}), heard: make(chan struct{}), finish: make(chan struct{})}
-	out, in := s.socketOn(s.host, "h0"), s.socketOn(s.far, "r0")
-	if err := unix.SetsockoptInt(in, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20); err != nil {
-		s.b.Fatal(err)
-	}
-	if err := unix.SetsockoptTimeval(in, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 50_000}); err != nil {
-		s.b.Fatal(err)
-	}
+	out, in := testnet.Open(s.b, s.host, "h0"), testnet.Open(s.b, s.far, "r0")
 	go st.listen(in)
 	go st.talk(out)
 	return st
 }
 
-func (st *stream) talk(fd int) {
+func (st *stream) talk(out *testnet.Tap) {
 	defer close(st.stopped)
 	head := slices.Concat([]byte{2, 0, 0, 0xff, 0xff, 0xff}, hostMAC[:], []byte{0x88, 0xb5}, streamMark)
 	tick := time.NewTicker(streamGap)
@@ -56,27 +51,23 @@ func (st *stream) talk(fd int) {
 			return
 		case <-tick.C:
 			frame := binary.BigEndian.AppendUint32(slices.Clone(head), st.sent.Load()+1)
-			if _, err := unix.Write(fd, append(frame, make([]byte, 64)...)); err == nil {
+			if out.TrySend(append(frame, make([]byte, 64)...)) == nil {
 				st.sent.Add(1)
 			}
 		}
 	}
 }
 
-func (st *stream) listen(fd int) {
-	frame := make([]byte, 2048)
+func (st *stream) listen(in *testnet.Tap) {
 	seen := map[uint32]bool{}
 	for {
-		n, err := unix.Read(fd, frame)
+		frame := in.Receive(time.Now().Add(50 * time.Millisecond)) // nil: nothing came for a while
 		select {
 		case <-st.heard:
 			return
 		default:
 		}
-		if err != nil {
-			continue // nothing came for a while
-		}
-		if at := bytes.Index(frame[:n], streamMark); at > 0 && at+len(streamMark)+4 <= n {
+		if at := bytes.Index(frame, streamMark); at > 0 && at+len(streamMark)+4 <= len(frame) {
 			n, latest := binary.BigEndian.Uint32(frame[at+len(streamMark):]), st.latest.Load()
 			if seen[n] {
 				continue // with Open vSwitch in userspace a frame now and then comes twice

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // portFault waits until the faults of a port are these.
@@ -123,17 +124,17 @@ func TestUnknownPort(t *testing.T) {
 		far := w.tap(lab.VTEP, port+"far")
 		f := frame(broadcast, lab.Host1.MAC, "to the new port")
 		stop := w.repeat(w.h1(), f)
-		far.expect(f)
+		far.Expect(f)
 		stop()
 		mac := station(0xa4)
-		far.send(frame(broadcast, mac, "from the new port"))
+		far.Send(frame(broadcast, mac, "from the new port"))
 		w.await(func(v view) error {
 			if !slices.Contains(v.locals("ls0"), mac.String()) {
 				return fmt.Errorf("learned: %q", v.locals("ls0"))
 			}
 			return nil
 		})
-		delete(w.taps, far.name)
+		delete(w.taps, far.Name)
 
 		w.links(lab.VTEP, func(h *netlink.Handle) error {
 			l, err := h.LinkByName(port)
@@ -200,16 +201,16 @@ func TestTunnelIPNotLocal(t *testing.T) {
 	f := frame(broadcast, lab.Host1.MAC, "from the new address")
 	stop := w.repeat(w.h1(), f)
 	defer stop()
-	_, b := w.underlay().until("the broadcast in a tunnel", says("from the new address"))
-	if d, ok := decapsulate(b); !ok || d.src.String() != ip {
-		t.Errorf("it came from %v", d.src)
+	_, b := w.underlay().Until("the broadcast in a tunnel", says("from the new address"))
+	if d, ok := testnet.ParseOuter(b); !ok || d.Src.String() != ip {
+		t.Errorf("it came from %v", d.Src)
 	}
 
 	// Another one, by the row.
 	w.ctl(fmt.Sprintf("set Physical_Switch %s tunnel_ips=%v", w.name, lab.TunnelIP))
-	w.underlay().until("a frame from the other address", func(b []byte) bool {
-		d, ok := decapsulate(b)
-		return ok && d.src == lab.TunnelIP
+	w.underlay().Until("a frame from the other address", func(b []byte) bool {
+		d, ok := testnet.ParseOuter(b)
+		return ok && d.Src == lab.TunnelIP
 	})
 	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
 	w.await(func(v view) error {

@@ -8,9 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // shortly is how long copies of a frame may take that has arrived elsewhere. If one takes
@@ -26,12 +25,12 @@ func (w *world) floods(vni uint32, peers ...netip.Addr) {
 	for n := 0; ; n++ {
 		payload := fmt.Sprintf("flood %p %d.", w.t, n)
 		f := frame(broadcast, lab.Host1.MAC, payload)
-		h1.send(f)
-		w.h2().expect(f)
+		h1.Send(f)
+		w.h2().Expect(f)
 		got := map[netip.Addr]int{}
-		for _, b := range u.within(shortly) {
-			if d, ok := decapsulate(b); ok && d.vni == vni && says(payload)(d.inner) {
-				got[d.dst]++
+		for _, b := range u.Within(shortly) {
+			if d, ok := testnet.ParseOuter(b); ok && d.VNI == vni && says(payload)(d.Inner) {
+				got[d.Dst]++
 			}
 		}
 		ok := len(got) == len(peers)
@@ -77,11 +76,11 @@ func (w *world) oneCopy() {
 	for n := 0; ; n++ {
 		payload := fmt.Sprintf("one copy %d.", n)
 		f := frame(broadcast, lab.Host1.MAC, payload)
-		h1.send(f)
-		w.h2().expect(f)
+		h1.Send(f)
+		w.h2().Expect(f)
 		copies := 0
-		for _, b := range u.within(shortly) {
-			if d, ok := decapsulate(b); ok && says(payload)(d.inner) {
+		for _, b := range u.Within(shortly) {
+			if d, ok := testnet.ParseOuter(b); ok && says(payload)(d.Inner) {
 				copies++
 			}
 		}
@@ -132,7 +131,7 @@ func TestFloodSetChange(t *testing.T) {
 		for {
 			select {
 			case <-tick.C:
-				if _, err := unix.Write(h1.fd, frame(broadcast, lab.Host1.MAC, numbered(sent))); err == nil {
+				if h1.TrySend(frame(broadcast, lab.Host1.MAC, numbered(sent))) == nil {
 					sent++
 				}
 			case <-end:
@@ -152,19 +151,19 @@ func TestFloodSetChange(t *testing.T) {
 	sender.Wait()
 
 	marker := frame(broadcast, lab.Host1.MAC, "marker")
-	h1.send(marker)
+	h1.Send(marker)
 	_, frames := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, marker)
 	times := make([]int, sent)
 	others := map[netip.Addr]int{}
 	for _, b := range frames {
-		d, ok := decapsulate(b)
+		d, ok := testnet.ParseOuter(b)
 		if !ok {
 			continue
 		}
-		if n, ok := number(d.inner); ok && d.dst == lab.RemoteIP {
+		if n, ok := number(d.Inner); ok && d.Dst == lab.RemoteIP {
 			times[n]++
 		} else if ok {
-			others[d.dst]++
+			others[d.Dst]++
 		}
 	}
 	bad := 0

@@ -114,7 +114,7 @@ func TestKill(t *testing.T) {
 	stop()
 
 	// The new process learns, and obeys.
-	w.h1().send(frame(broadcast, station(0xb1), "hello"))
+	w.h1().Send(frame(broadcast, station(0xb1), "hello"))
 	w.learned("ls0", lab.Host1.MAC.String(), lab.Host2.MAC.String(), station(0xb1).String())
 	w.ctl("set Logical_Switch ls0 tunnel_key=6000")
 	w.floods(6000, lab.RemoteIP)
@@ -242,7 +242,7 @@ func TestChangesWhileDead(t *testing.T) {
 	w.start(usual...)
 	f := frame(broadcast, station(0xb3), "from the replaced device")
 	anew := w.repeat(w.tap(lab.VTEP, "p9far"), f)
-	w.h1().expect(f)
+	w.h1().Expect(f)
 	anew()
 	f = frame(station(0xb2), lab.Host1.MAC, "by a row of the dead time")
 	again := w.repeat(w.h1(), f)

@@ -22,7 +22,7 @@ func TestLimit(t *testing.T) {
 	for i := range byte(2 * limit) {
 		f := frame(broadcast, station(0x20+i), fmt.Sprintf("host %d.", i))
 		stops = append(stops, w.repeat(w.h1(), f))
-		w.h2().expect(f)
+		w.h2().Expect(f)
 	}
 	w.switchFault("mac_table_exhaustion")
 	w.await(func(v view) error {
@@ -125,9 +125,9 @@ func TestRemoteWins(t *testing.T) {
 		t.Error("the MAC is not published any more")
 	}
 	w.ctl(fmt.Sprintf("del-ucast-remote ls0 %v", mac))
-	w.h2().drain()
+	w.h2().Drain()
 	stop = w.repeat(w.h1(), frame(mac, lab.Host1.MAC, "home again"))
-	w.h2().until("the frame", says("home again"))
+	w.h2().Until("the frame", says("home again"))
 	stop()
 }
 

@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // peer3 and peer4 are two more addresses of r1: peers of which only the wire is looked at.
@@ -26,14 +25,14 @@ func (w *world) morePeers() {
 }
 
 // repeat sends a frame every few milliseconds until stop.
-func (w *world) repeat(tp *tap, f []byte) (stop func()) {
+func (w *world) repeat(tp *testnet.Tap, f []byte) (stop func()) {
 	end := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
 		for tick := time.NewTicker(5 * time.Millisecond); ; {
 			select {
 			case <-tick.C:
-				_, _ = unix.Write(tp.fd, f)
+				_ = tp.TrySend(f)
 			case <-end:
 				tick.Stop()
 				return
@@ -53,9 +52,9 @@ func TestVNIChange(t *testing.T) {
 	w.floods(vni, lab.RemoteIP)
 	f := frame(lab.Host3.MAC, lab.Host1.MAC, "known unicast")
 	stop := w.repeat(w.h1(), f)
-	w.underlay().until("a frame under the new VNI", func(b []byte) bool {
-		d, _ := decapsulate(b)
-		return d.vni == vni
+	w.underlay().Until("a frame under the new VNI", func(b []byte) bool {
+		d, _ := testnet.ParseOuter(b)
+		return d.VNI == vni
 	})
 	w.expectTunnelled(lab.RemoteIP, vni, f)
 	stop()
@@ -63,7 +62,7 @@ func TestVNIChange(t *testing.T) {
 	w.fromPeer(lab.RemoteIP, lab.VNIUntagged, frame(broadcast, lab.Host3.MAC, "under the old VNI"))
 	marker := frame(broadcast, lab.Host3.MAC, "under the new VNI")
 	w.fromPeer(lab.RemoteIP, vni, marker)
-	if count(w.h1().expect(marker), "under the old VNI") > 0 {
+	if count(w.h1().Expect(marker), "under the old VNI") > 0 {
 		t.Error("a frame under the old VNI came in")
 	}
 	w.ctl(fmt.Sprintf("set Logical_Switch ls0 tunnel_key=%d", lab.VNIUntagged))
@@ -83,8 +82,8 @@ func TestNoVNI(t *testing.T) {
 			w.floods(lab.VNIUntagged)
 			w.fromPeer(lab.RemoteIP, lab.VNIUntagged, frame(broadcast, lab.Host3.MAC, "from the overlay"))
 			marker := frame(broadcast, lab.Host1.MAC, "local")
-			w.h1().send(marker)
-			if count(w.h2().expect(marker), "from the overlay") > 0 {
+			w.h1().Send(marker)
+			if count(w.h2().Expect(marker), "from the overlay") > 0 {
 				t.Error("a frame came in from the overlay")
 			}
 			traffic()
@@ -107,10 +106,10 @@ func TestUnicastMoves(t *testing.T) {
 		for n := 0; ; n++ {
 			payload := fmt.Sprintf("to %v, try %d.", peer, n)
 			f := frame(mac, lab.Host1.MAC, payload)
-			w.h1().send(f)
-			_, b := w.underlay().until("the frame in a tunnel", says(payload))
-			if d, _ := decapsulate(b); d.dst == peer {
-				w.underlay().drain()
+			w.h1().Send(f)
+			_, b := w.underlay().Until("the frame in a tunnel", says(payload))
+			if d, _ := testnet.ParseOuter(b); d.Dst == peer {
+				w.underlay().Drain()
 				return
 			}
 			if time.Now().After(end) {
@@ -146,7 +145,7 @@ func TestSplitHorizon(t *testing.T) {
 	w.fromPeer(lab.RemoteIP, lab.VNITagged, frame(broadcast, station(0x84), "a stranger's VNI"))
 	marker := frame(broadcast, station(0x83), "marker")
 	w.fromPeer(peer3, lab.VNIUntagged, marker)
-	before := w.h1().expect(marker)
+	before := w.h1().Expect(marker)
 	if n := count(before, "reflected?"); n != 1 {
 		t.Errorf("h1 got %d frames, want the broadcast alone", n)
 	}
@@ -154,7 +153,7 @@ func TestSplitHorizon(t *testing.T) {
 		t.Error("h1 got a frame from a source that is no peer of the network")
 	}
 	f := frame(broadcast, lab.Host1.MAC, "marker")
-	w.h1().send(f)
+	w.h1().Send(f)
 	if _, before := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f); count(before, "reflected?") > 0 {
 		t.Error("a frame from a peer went into a tunnel")
 	}
@@ -172,9 +171,9 @@ func TestMoveBinding(t *testing.T) {
 		set Logical_Switch ls1 tunnel_key=%d
 		add-mcast-remote ls1 unknown-dst %v`, lab.VNITagged, lab.RemoteIP))
 	mac := station(0x85)
-	w.h2().send(frame(broadcast, mac, "hello"))
+	w.h2().Send(frame(broadcast, mac, "hello"))
 	w.learned("ls0", mac.String())
-	w.h1().drain()
+	w.h1().Drain()
 
 	// Frames of ls0 from the peer and from h1, to all and to the MAC that will be gone. After
 	// "moved" is known none of them may come to h2.
@@ -183,37 +182,36 @@ func TestMoveBinding(t *testing.T) {
 		w.repeat(w.h1(), frame(mac, lab.Host1.MAC, "in ls0, to h2")),
 		w.repeat(w.h4(), frame(broadcast, lab.Host4.MAC, "in ls1, to all")),
 	}
-	w.h2().until("a frame in ls0", says("in ls0, to h2"))
+	w.h2().Until("a frame in ls0", says("in ls0, to h2"))
 	w.ctl(fmt.Sprintf("unbind-ls %s p1 0 -- bind-ls %[1]s p1 0 ls1", w.name))
-	w.h2().until("a frame in ls1", says("in ls1"))
+	w.h2().Until("a frame in ls1", says("in ls1"))
 	marker := frame(broadcast, lab.Host4.MAC, "marker 1")
-	w.h4().send(marker)
+	w.h4().Send(marker)
 	// One frame may have been on its way at the change; from the first of ls1 on, none.
-	if before := w.h2().expect(marker); count(before, "in ls0") > 0 {
+	if before := w.h2().Expect(marker); count(before, "in ls0") > 0 {
 		t.Errorf("after the first frame of ls1, %d of ls0 came to h2", count(before, "in ls0"))
 	}
 	for _, stop := range stops {
 		stop()
 	}
-	if before := w.h1().expectSoon(w.h3(), frame(broadcast, lab.Host3.MAC, "marker 2")); count(before, "in ls1") > 0 {
+	if before := sendThrough(w.h3(), w.h1(), frame(broadcast, lab.Host3.MAC, "marker 2")); count(before, "in ls1") > 0 {
 		t.Error("frames of ls1 came to h1, which is in ls0")
 	}
 	w.learned("ls0", lab.Host1.MAC.String())
 
 	// What h2 sends is in ls1 alone.
-	w.h2().send(frame(broadcast, mac, "from h2"))
+	w.h2().Send(frame(broadcast, mac, "from h2"))
 	w.learned("ls1", mac.String())
-	w.h4().until("the broadcast of h2", says("from h2"))
-	if before := w.h1().expectSoon(w.h3(), frame(broadcast, lab.Host3.MAC, "marker 3")); count(before, "from h2") > 0 {
+	w.h4().Until("the broadcast of h2", says("from h2"))
+	if before := sendThrough(w.h3(), w.h1(), frame(broadcast, lab.Host3.MAC, "marker 3")); count(before, "from h2") > 0 {
 		t.Error("a frame of ls1 came to h1, which is in ls0")
 	}
 }
 
-// expectSoon sends a frame at another tap and waits for it here.
-func (tp *tap) expectSoon(from *tap, f []byte) (before [][]byte) {
-	tp.t.Helper()
-	from.send(f)
-	return tp.expect(f)
+// sendThrough sends a frame and waits for it at another tap. It returns what came before.
+func sendThrough(from, to *testnet.Tap, f []byte) (before [][]byte) {
+	from.Send(f)
+	return to.Expect(f)
 }
 
 // TestManyVLANs binds several VLANs of one port to one network: they reach each other through
@@ -233,23 +231,23 @@ func TestManyVLANs(t *testing.T) {
 		return append(append(append([]byte{}, b[:12]...), 0x81, 0, byte(vlan>>8), byte(vlan)), b[12:]...)
 	}
 	for _, vlan := range []uint16{10, 20, 4094} {
-		w.h2().expect(tag(f, vlan))
+		w.h2().Expect(tag(f, vlan))
 	}
 	stop()
 	mac := station(0x86)
 	f = frame(broadcast, mac, "from VLAN 10", 10)
-	w.h2().send(f)
-	w.h1().expect(untagged(f))
-	w.h2().expect(tag(untagged(f), 20))
+	w.h2().Send(f)
+	w.h1().Expect(untagged(f))
+	w.h2().Expect(tag(untagged(f), 20))
 	w.learned("ls0", lab.Host1.MAC.String(), mac.String())
 
 	// Known now, in VLAN 10 alone.
 	inner := frame(mac, lab.Host1.MAC, "to VLAN 10")
-	w.h1().send(inner)
-	w.h2().expect(tag(inner, 10))
+	w.h1().Send(inner)
+	w.h2().Expect(tag(inner, 10))
 	marker := frame(broadcast, lab.Host1.MAC, "marker")
-	w.h1().send(marker)
-	if n := count(w.h2().expect(tag(marker, 4094)), "to VLAN 10"); n != 0 {
+	w.h1().Send(marker)
+	if n := count(w.h2().Expect(tag(marker, 4094)), "to VLAN 10"); n != 0 {
 		t.Errorf("h2 got %d more copies of a frame that was for VLAN 10", n)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // howto is the place where the howto of Open vSwitch's VTEP emulator is followed to the letter:
@@ -38,7 +39,7 @@ func newHowto(t *testing.T) *howto {
 		n         *namespace.Namespace
 		far, near string
 	}{{h.h0, "h0", "p0"}, {h.h0, "h1", "p1"}, {h.far, "r0", "u0"}} {
-		h.veth(l.n, l.far, l.near)
+		testnet.Veth(t, l.n, l.far, h.vtep, l.near, 0)
 	}
 	h.address(h.h0, "h0", "192.168.33.1/24")
 	h.address(h.far, "r0", "10.2.2.2/24")
@@ -52,54 +53,10 @@ func newHowto(t *testing.T) *howto {
 	return h
 }
 
-func (h *howto) links(n *namespace.Namespace, f func(*netlink.Handle) error) {
-	h.t.Helper()
-	if err := n.Links(f); err != nil {
-		h.t.Fatal(err)
-	}
-}
-
-func (h *howto) veth(n *namespace.Namespace, far, near string) {
-	h.t.Helper()
-	fd, err := os.Open(h.vtep.Path())
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer fd.Close()
-	up := func(name string) func(*netlink.Handle) error {
-		return func(l *netlink.Handle) error {
-			d, err := l.LinkByName(name)
-			if err != nil {
-				return err
-			}
-			return l.LinkSetUp(d)
-		}
-	}
-	h.links(n, func(l *netlink.Handle) error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name = far
-		return l.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: near, PeerNamespace: netlink.NsFd(fd.Fd())})
-	})
-	h.links(n, up(far))
-	h.links(h.vtep, up(near))
-}
-
 func (h *howto) address(n *namespace.Namespace, dev, cidr string) {
 	h.t.Helper()
-	h.links(n, func(l *netlink.Handle) error {
-		d, err := l.LinkByName(dev)
-		if err != nil {
-			return err
-		}
-		a, err := netlink.ParseAddr(cidr)
-		if err != nil {
-			return err
-		}
-		if err := l.AddrReplace(d, a); err != nil {
-			return err
-		}
-		return l.LinkSetUp(d)
-	})
+	testnet.Address(h.t, n, dev, cidr)
+	testnet.Up(h.t, n, dev)
 }
 
 // program returns the path of a program: ours, if it is to stand in for Open vSwitch's.
@@ -284,7 +241,7 @@ func (h *howto) footprint() {
 
 func (h *howto) mac(n *namespace.Namespace, dev string) (mac string) {
 	h.t.Helper()
-	h.links(n, func(l *netlink.Handle) error {
+	testnet.Links(h.t, n, func(l *netlink.Handle) error {
 		d, err := l.LinkByName(dev)
 		if err == nil {
 			mac = d.Attrs().HardwareAddr.String()

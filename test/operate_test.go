@@ -117,7 +117,7 @@ func TestControl(t *testing.T) {
 
 	// Host 1's address shows up behind p1: it has moved, which the log tells whoever asks.
 	w.appctl("vlog/set agent:dbg")
-	w.h2().send(frame(broadcast, lab.Host1.MAC, "I am here now"))
+	w.h2().Send(frame(broadcast, lab.Host1.MAC, "I am here now"))
 	macs(byCtl, line(lab.Host1.MAC.String(), "p1", 0, 1), host2)
 	w.logged("|DBG|", lab.Host1.MAC.String(), "from=p0/0", "to=p1/0")
 	if out, status := w.run("vtep-ctl", "--db=unix:"+w.socket(), "list-local-macs", "--ports", "nope"); status != 1 || !strings.Contains(out, "no logical switch named nope") {

@@ -79,58 +79,58 @@ func (w *world) howto(n nvc) {
 func (w *world) checkFrames() {
 	w.t.Helper()
 	h1, h2, h3, h4 := w.h1(), w.h2(), w.h3(), w.h4()
-	w.underlay().drain()
+	w.underlay().Drain()
 
 	// Known unicast, untagged.
 	f := frame(lab.Host3.MAC, lab.Host1.MAC, "from h1 to h3")
-	h1.send(f)
+	h1.Send(f)
 	sport, _ := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
-	h3.expect(f)
-	h1.send(f)
+	h3.Expect(f)
+	h1.Send(f)
 	if again, _ := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f); again != sport {
 		w.t.Errorf("two frames of one flow have the source ports %d and %d", sport, again)
 	}
 	f = frame(lab.Host1.MAC, lab.Host3.MAC, "from h3 to h1")
-	h3.send(f)
-	h1.expect(f)
+	h3.Send(f)
+	h1.Expect(f)
 
 	// The largest frame that a host may send.
 	f = frame(lab.Host3.MAC, lab.Host1.MAC, strings.Repeat("large ", 250)[:1500])
-	h1.send(f)
+	h1.Send(f)
 	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
-	h3.expect(f)
+	h3.Expect(f)
 
 	// In the VLAN: the tag is off in the overlay, and on again on the way back.
 	f = frame(lab.Host4.MAC, lab.Host2Tagged.MAC, "from h2 to h4", lab.VLAN)
-	h2.send(f)
+	h2.Send(f)
 	w.expectTunnelled(lab.RemoteIP, lab.VNITagged, untagged(f))
-	h4.expect(untagged(f))
+	h4.Expect(untagged(f))
 	f = frame(lab.Host2Tagged.MAC, lab.Host4.MAC, "from h4 to h2", lab.VLAN)
-	h4.send(untagged(f))
-	h2.expect(f)
+	h4.Send(untagged(f))
+	h2.Expect(f)
 
 	// Broadcast: to the other port, with its tag or none, and in the tunnel.
 	f = frame(broadcast, lab.Host1.MAC, "from h1 to all")
-	h1.send(f)
-	h2.expect(f)
+	h1.Send(f)
+	h2.Expect(f)
 	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
-	h3.expect(f)
+	h3.Expect(f)
 	f = frame(broadcast, lab.Host4.MAC, "from h4 to all", lab.VLAN)
-	h4.send(untagged(f))
-	h2.expect(f)
+	h4.Send(untagged(f))
+	h2.Expect(f)
 
 	// Of one network's frames the other one sees none.
 	marker := frame(broadcast, lab.Host3.MAC, "marker in ls0")
-	h3.send(marker)
-	if before := h1.expect(marker); count(before, "from h4") > 0 || count(before, "from h2 to h4") > 0 {
+	h3.Send(marker)
+	if before := h1.Expect(marker); count(before, "from h4") > 0 || count(before, "from h2 to h4") > 0 {
 		w.t.Error("frames of ls1 came to h1, which is in ls0")
 	}
 
 	// Frames in a VLAN that is not bound go nowhere.
-	h2.send(frame(broadcast, lab.Host2.MAC, "in VLAN 7", 7))
+	h2.Send(frame(broadcast, lab.Host2.MAC, "in VLAN 7", 7))
 	marker = frame(broadcast, lab.Host2.MAC, "after VLAN 7")
-	h2.send(marker)
-	if before := h1.expect(marker); count(before, "in VLAN 7") > 0 {
+	h2.Send(marker)
+	if before := h1.Expect(marker); count(before, "in VLAN 7") > 0 {
 		w.t.Error("a frame in an unbound VLAN came to h1")
 	}
 	if _, before := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, marker); count(before, "in VLAN 7") > 0 {

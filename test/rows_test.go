@@ -186,8 +186,8 @@ func TestCounters(t *testing.T) {
 	down := frame(host, lab.Host4.MAC, "counted, down", vlan)
 	const in, out = 7, 4
 	for range in {
-		h1.send(up)
-		h4.expect(untagged(up))
+		h1.Send(up)
+		h4.Expect(untagged(up))
 	}
 	var toLocal, bytesToLocal int64 // counted at h1: r1's bridge also says something now and then
 	arrived := func(frames ...[]byte) {
@@ -198,15 +198,15 @@ func TestCounters(t *testing.T) {
 		}
 	}
 	for range out {
-		h4.send(untagged(down))
-		arrived(append(h1.expect(down), down)...)
+		h4.Send(untagged(down))
+		arrived(append(h1.Expect(down), down)...)
 	}
 	w.await(func(v view) error {
 		s, err := v.stats("p0", vlan)
 		if err != nil {
 			return err
 		}
-		arrived(h1.drain()...)
+		arrived(h1.Drain()...)
 		have := [4]int64{s.PacketsFromLocal, s.BytesFromLocal, s.PacketsToLocal, s.BytesToLocal}
 		want := [4]int64{in, in * int64(len(untagged(up))), toLocal, bytesToLocal}
 		if have != want {
@@ -234,8 +234,8 @@ func TestAgeing(t *testing.T) {
 	w.basic()
 	w.ctl("set Physical_Switch " + w.name + " other_config:mac_aging_time=2")
 	talker, silent := station(0x71), station(0x72)
-	w.h1().send(frame(broadcast, silent, "once"))
-	w.h2().send(frame(broadcast, talker, "hello"))
+	w.h1().Send(frame(broadcast, silent, "once"))
+	w.h2().Send(frame(broadcast, talker, "hello"))
 	w.learned("ls0", silent.String(), talker.String())
 	stop := w.repeat(w.h2(), frame(broadcast, talker, "hello again"))
 	defer stop()
@@ -243,8 +243,8 @@ func TestAgeing(t *testing.T) {
 	// The silent one is in the dataplane no more: frames to it are flooded again.
 	again := w.repeat(w.h2(), frame(silent, talker, "where are you"))
 	defer again()
-	w.h1().until("a flooded frame", says("where are you"))
-	w.underlay().until("a flooded frame", says("where are you"))
+	w.h1().Until("a flooded frame", says("where are you"))
+	w.underlay().Until("a flooded frame", says("where are you"))
 }
 
 // TestMove moves a MAC from port to port.
@@ -252,15 +252,15 @@ func TestMove(t *testing.T) {
 	w := newWorld(t)
 	w.basic()
 	mac := station(0x73)
-	w.h1().send(frame(broadcast, mac, "at h1"))
+	w.h1().Send(frame(broadcast, mac, "at h1"))
 	w.learned("ls0", mac.String())
-	w.h2().send(frame(broadcast, mac, "at h2"))
-	w.h1().until("the broadcast", says("at h2"))
-	w.h3().send(frame(mac, lab.Host3.MAC, "follow"))
-	w.h2().until("the frame for the MAC that moved", says("follow"))
+	w.h2().Send(frame(broadcast, mac, "at h2"))
+	w.h1().Until("the broadcast", says("at h2"))
+	w.h3().Send(frame(mac, lab.Host3.MAC, "follow"))
+	w.h2().Until("the frame for the MAC that moved", says("follow"))
 	marker := frame(broadcast, lab.Host3.MAC, "marker")
-	w.h3().send(marker)
-	if count(w.h1().expect(marker), "follow") > 0 {
+	w.h3().Send(marker)
+	if count(w.h1().Expect(marker), "follow") > 0 {
 		t.Error("the old port got a frame for the MAC that moved")
 	}
 	w.learned("ls0", mac.String())
@@ -271,8 +271,8 @@ func TestMove(t *testing.T) {
 func TestUnbind(t *testing.T) {
 	w := newWorld(t)
 	w.basic()
-	w.h1().send(frame(broadcast, station(0x74), "at p0"))
-	w.h2().send(frame(broadcast, station(0x75), "at p1"))
+	w.h1().Send(frame(broadcast, station(0x74), "at p0"))
+	w.h2().Send(frame(broadcast, station(0x75), "at p1"))
 	w.learned("ls0", station(0x74).String(), station(0x75).String())
 	w.ctl("unbind-ls " + w.name + " p0 0")
 	w.learned("ls0", station(0x75).String())

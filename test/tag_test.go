@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // TestTags sends frames with unusual tags, and to the addresses that a bridge keeps to itself.
@@ -23,36 +24,36 @@ func TestTags(t *testing.T) {
 
 	// VID 0 is a priority tag: the frame counts as untagged, and the tag ends here.
 	f := frame(broadcast, mac, "with a priority", 5<<13)
-	h1.send(f)
-	h2.expect(untagged(f))
+	h1.Send(f)
+	h2.Expect(untagged(f))
 	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, untagged(f))
 
 	// The priority of a tag does not make it another VLAN.
 	f = frame(broadcast, mac, "in the VLAN, with a priority", 5<<13|lab.VLAN)
-	h2.send(f)
+	h2.Send(f)
 	w.expectTunnelled(lab.RemoteIP, lab.VNITagged, untagged(f))
 
 	// No tag of a host goes into the overlay, none comes out of it (RFC 7348, 6.1).
-	h2.send(frame(broadcast, mac, "two tags", lab.VLAN, 7))
+	h2.Send(frame(broadcast, mac, "two tags", lab.VLAN, 7))
 	marker := frame(broadcast, mac, "marker", lab.VLAN)
-	h2.send(marker)
+	h2.Send(marker)
 	if _, before := w.expectTunnelled(lab.RemoteIP, lab.VNITagged, untagged(marker)); count(before, "two tags") > 0 {
 		t.Error("a frame with a tag inside went into the overlay")
 	}
 	w.fromPeer(lab.RemoteIP, lab.VNIUntagged, frame(broadcast, lab.Host3.MAC, "tagged by a peer", 7))
 	marker = frame(broadcast, lab.Host3.MAC, "marker of a peer")
 	w.fromPeer(lab.RemoteIP, lab.VNIUntagged, marker)
-	if count(h1.expect(marker), "tagged by a peer") > 0 {
+	if count(h1.Expect(marker), "tagged by a peer") > 0 {
 		t.Error("a frame with a tag came out of the overlay")
 	}
 
 	// Spanning tree, LLDP and their kind are between neighbours.
 	for last := range 16 {
-		h1.send(frame(net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, byte(last)}, mac, "link local"))
+		h1.Send(frame(net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, byte(last)}, mac, "link local"))
 	}
 	marker = frame(broadcast, mac, "marker after link local")
-	h1.send(marker)
-	if count(h2.expect(marker), "link local") > 0 {
+	h1.Send(marker)
+	if count(h2.Expect(marker), "link local") > 0 {
 		t.Error("a link-local frame came to the other port")
 	}
 	if _, before := w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, marker); count(before, "link local") > 0 {
@@ -75,7 +76,7 @@ func TestGroupRow(t *testing.T) {
 	w.expectTunnelled(peer3, lab.VNIUntagged, f)
 	w.expectTunnelled(peer4, lab.VNIUntagged, f)
 	stop()
-	w.h2().expect(f) // the hosts of the box get it too
+	w.h2().Expect(f) // the hosts of the box get it too
 	w.floods(lab.VNIUntagged, lab.RemoteIP)
 	w.ctl(fmt.Sprintf("del-mcast-remote ls0 %v %v -- del-mcast-remote ls0 %[1]v %[3]v", group, peer3, peer4))
 	again := frame(group, lab.Host1.MAC, "to the group again")
@@ -102,7 +103,7 @@ func TestLocatorKey(t *testing.T) {
 	back := frame(lab.Host1.MAC, mac, "from there")
 	w.fromPeer(peer3, lab.VNIUntagged, frame(lab.Host1.MAC, mac, "not its VNI"))
 	w.fromPeer(peer3, 7777, back)
-	if count(w.h1().expect(back), "not its VNI") > 0 {
+	if count(w.h1().Expect(back), "not its VNI") > 0 {
 		t.Error("a frame under the switch's VNI came in from a peer that has its own")
 	}
 
@@ -110,9 +111,9 @@ func TestLocatorKey(t *testing.T) {
 	w.ctl(fmt.Sprintf("set Physical_Locator %s tunnel_key=8888", w.locatorUUID(peer3.String())))
 	stop = w.repeat(w.h1(), f)
 	defer stop()
-	w.underlay().until("a frame under the new key", func(b []byte) bool {
-		d, ok := decapsulate(b)
-		return ok && d.dst == peer3 && d.vni == 8888
+	w.underlay().Until("a frame under the new key", func(b []byte) bool {
+		d, ok := testnet.ParseOuter(b)
+		return ok && d.Dst == peer3 && d.VNI == 8888
 	})
 }
 
@@ -123,11 +124,11 @@ func TestSwapVNI(t *testing.T) {
 	w.ctl(fmt.Sprintf("set Logical_Switch ls0 tunnel_key=%d -- set Logical_Switch ls1 tunnel_key=%d", lab.VNITagged, lab.VNIUntagged))
 	f := frame(broadcast, lab.Host1.MAC, "from ls0")
 	stop := w.repeat(w.h1(), f)
-	w.h4().expect(f)
+	w.h4().Expect(f)
 	stop()
 	g := frame(broadcast, lab.Host2Tagged.MAC, "from ls1", lab.VLAN)
 	stop = w.repeat(w.h2(), g)
-	w.h3().expect(untagged(g))
+	w.h3().Expect(untagged(g))
 	stop()
 	w.switchFault()
 	w.ctl(fmt.Sprintf("set Logical_Switch ls0 tunnel_key=%d -- set Logical_Switch ls1 tunnel_key=%d", lab.VNIUntagged, lab.VNITagged))

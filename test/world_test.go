@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // The first thread of the process must not be one that enters a namespace: it would keep it.
@@ -41,7 +41,7 @@ type world struct {
 	args     []string // of the last start
 	starts   int
 	replica  *replica // nil: not opened
-	taps     map[string]*tap
+	taps     map[string]*testnet.Tap
 	ends     []func() // see atEnd
 	external string   // socket of another server that has the database; empty: the VTEP serves it
 }
@@ -54,9 +54,9 @@ func newWorld(t *testing.T) *world {
 	testenv.Root(t)
 	testenv.NoLeaks(t)
 	testenv.Program(t, "ovs-appctl") // the end needs it
-	w := &world{t: t, env: testenv.OVS(t), bin: testenv.Binary(t), taps: map[string]*tap{}}
+	w := &world{t: t, env: testenv.OVS(t), bin: testenv.Binary(t), taps: map[string]*testnet.Tap{}}
 	w.name = fmt.Sprintf("e%dn%d", os.Getpid(), worlds.Add(1))
-	w.pins = mountPins(t)
+	w.pins = testenv.Pins(t)
 	l, err := lab.Up(w.name)
 	if err != nil {
 		t.Fatal(err)
@@ -64,30 +64,10 @@ func newWorld(t *testing.T) *world {
 	w.lab = l
 	t.Cleanup(w.endLab)
 	t.Cleanup(w.endVTEP)
-	for _, tap := range []func() *tap{w.h1, w.h2, w.h3, w.h4, w.underlay} {
+	for _, tap := range []func() *testnet.Tap{w.h1, w.h2, w.h3, w.h4, w.underlay} {
 		tap() // they miss nothing from here on
 	}
 	return w
-}
-
-// mountPins gives a BPF file system of the test's own, and a place in it.
-func mountPins(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "vtep-pins")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Remove(dir) })
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatalf("mount bpffs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount bpffs: %v", err)
-			_ = unix.Unmount(dir, unix.MNT_DETACH)
-		}
-	})
-	return filepath.Join(dir, "pins")
 }
 
 // endVTEP takes the VTEP down, with its forwarding, and looks for leftovers.
@@ -206,17 +186,7 @@ func (w *world) links(node lab.Node, f func(*netlink.Handle) error) {
 // address gives a device one more address.
 func (w *world) address(node lab.Node, device, prefix string) {
 	w.t.Helper()
-	w.links(node, func(h *netlink.Handle) error {
-		link, err := h.LinkByName(device)
-		if err != nil {
-			return err
-		}
-		addr, err := netlink.ParseAddr(prefix)
-		if err != nil {
-			return err
-		}
-		return h.AddrAdd(link, addr)
-	})
+	testnet.Address(w.t, w.lab.Namespace(node), device, prefix)
 }
 
 // reach pings until the first reply, since rows take effect a moment after their commit, and

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
@@ -318,50 +319,8 @@ func (r *rig) rows(want ...string) {
 	})
 }
 
-// reported is what is in the tables that agents write, but for counters.
-func reported(v *hwvtep.View) []string {
-	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	ip := func(id hwvtep.UUID) string {
-		l, _ := v.PhysicalLocator(id)
-		return l.DstIP
-	}
-	ls := func(id hwvtep.UUID) string {
-		ls, _ := v.LogicalSwitch(id)
-		return ls.Name
-	}
-	for m := range v.UcastMACsLocal() {
-		add("ucast %s %s %s", ls(m.LogicalSwitch), m.MAC, ip(m.Locator))
-	}
-	for m := range v.McastMACsLocal() {
-		set, _ := v.PhysicalLocatorSet(m.LocatorSet)
-		ips := []string{}
-		for _, l := range set.Locators {
-			ips = append(ips, ip(l))
-		}
-		slices.Sort(ips)
-		add("mcast %s %s %s", ls(m.LogicalSwitch), m.MAC, strings.Join(ips, " "))
-	}
-	for ps := range v.PhysicalSwitches() {
-		for _, id := range ps.Tunnels {
-			t, _ := v.Tunnel(id)
-			add("tunnel %s %s-%s", ps.Name, ip(t.Local), ip(t.Remote))
-		}
-		for _, f := range ps.SwitchFaultStatus {
-			add("fault %s %s", ps.Name, f)
-		}
-	}
-	for p := range v.PhysicalPorts() {
-		for vlan := range p.VLANStats {
-			add("stats %s/%d", p.Name, vlan)
-		}
-		for _, f := range p.PortFaultStatus {
-			add("fault %s %s", p.Name, f)
-		}
-	}
-	slices.Sort(lines)
-	return lines
-}
+// reported is what is in the tables that agents write, but for what changes by itself.
+func reported(v *hwvtep.View) []string { return hwvteptest.Reported(v, false) }
 
 var (
 	hwOwn  = netip.MustParseAddr("192.0.2.1")

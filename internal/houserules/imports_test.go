@@ -21,7 +21,7 @@ const sys = "golang.org/x/sys"
 var groups = []group{
 	{
 		name: "tests only",
-		packages: []string{"bench", "internal/testenv", "internal/houserules", "internal/plane/planetest",
+		packages: []string{"bench", "internal/testenv", "internal/testnet", "internal/houserules", "internal/plane/planetest",
 			"internal/hwvtep/hwvteptest", "internal/ovsdb/ovsdbtest", "test", "test/*"},
 		may:     []string{"*"},
 		modules: []string{"*"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,11 +12,11 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // newLab builds a lab for the test and checks at the end that nothing of it is left.
@@ -90,39 +89,20 @@ func TestReachability(t *testing.T) {
 // TestTagged looks at the frames that h2's tagged device sends, and answers with a tagged one.
 func TestTagged(t *testing.T) {
 	l := newLab(t)
-	var p1 *net.Interface
-	fd := -1
-	err := l.Namespace(lab.VTEP).Do(func() (err error) {
-		if p1, err = net.InterfaceByName("p1"); err != nil {
-			return err
-		}
-		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(htons(unix.ETH_P_ALL))); err != nil {
-			return err
-		}
-		return errors.Join(
-			unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1),
-			unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 10}),
-			unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: htons(unix.ETH_P_ALL), Ifindex: p1.Index}))
-	})
-	if fd >= 0 {
-		defer unix.Close(fd)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	p1 := testnet.Open(t, l.Namespace(lab.VTEP), "p1")
 	ping, err := l.StartPing(lab.H2, lab.Host4.IP.Addr(), 50*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Two frames are enough for a round trip: the ARP request, and the echo request after
 	// the answer to it.
-	arp, tag := receive(t, fd)
+	arp, tag := receive(t, p1)
 	if tag != lab.VLAN || arp[12] != 0x08 || arp[13] != 0x06 || string(arp[6:12]) != string(lab.Host2Tagged.MAC) {
 		t.Fatalf("not an ARP request in VLAN %d: tag %d, frame % x", lab.VLAN, tag, arp)
 	}
-	send(t, fd, p1.Index, answer(arp))
+	p1.Send(answer(arp))
 	for {
-		frame, tag := receive(t, fd)
+		frame, tag := receive(t, p1)
 		if frame[12] == 0x08 && frame[13] == 0x00 {
 			if tag != lab.VLAN || string(frame[:6]) != string(lab.Host4.MAC) {
 				t.Errorf("not an echo request in VLAN %d: tag %d, frame % x", lab.VLAN, tag, frame)
@@ -143,35 +123,18 @@ func answer(request []byte) []byte {
 	return append(f, request[22:32]...)
 }
 
-// receive reads the next frame that came in, and its VLAN, which the kernel keeps beside it.
-func receive(t *testing.T, fd int) (frame []byte, vlan int) {
+// receive returns the next frame that comes in, without its tag, and its VLAN; 0 if it has none.
+func receive(t *testing.T, at *testnet.Tap) (frame []byte, vlan int) {
 	t.Helper()
-	buf, oob := make([]byte, 2000), make([]byte, 200)
-	for {
-		n, m, _, from, err := unix.Recvmsg(fd, buf, oob, 0)
-		if err != nil {
-			t.Fatalf("no frame: %v", err)
-		}
-		if from.(*unix.SockaddrLinklayer).Pkttype == unix.PACKET_OUTGOING {
-			continue
-		}
-		messages, err := unix.ParseSocketControlMessage(oob[:m])
-		if err != nil || len(messages) != 1 {
-			t.Fatalf("control messages: %v, %v", messages, err)
-		}
-		tci := messages[0].Data[16:18] // struct tpacket_auxdata
-		return buf[:n], (int(tci[0]) | int(tci[1])<<8) & 0xfff
+	b := at.Receive(time.Now().Add(testnet.Patience))
+	switch {
+	case b == nil:
+		t.Fatalf("no frame at %s", at.Name)
+	case b[12] == 0x81 && b[13] == 0x00:
+		return append(b[:12:12], b[16:]...), int(b[14])<<8&0xfff | int(b[15])
 	}
+	return b, 0
 }
-
-func send(t *testing.T, fd, index int, frame []byte) {
-	t.Helper()
-	if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: index}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func htons(v uint16) uint16 { return v<<8 | v>>8 }
 
 func TestPingLoss(t *testing.T) {
 	l := newLab(t)

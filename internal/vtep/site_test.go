@@ -158,76 +158,6 @@ func (s *site) port(name string) hwvtep.PhysicalPort {
 	return hwvtep.PhysicalPort{}
 }
 
-// reported is what the tables that agents write say, in lines.
-func reported(v *hwvtep.View) string {
-	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	ip := func(id UUID) string {
-		l, ok := v.PhysicalLocator(id)
-		if !ok {
-			return "?"
-		}
-		if key, ok := l.TunnelKey.Get(); ok {
-			return fmt.Sprintf("%s/%d", l.DstIP, key)
-		}
-		return l.DstIP
-	}
-	ls := func(id UUID) string {
-		ls, _ := v.LogicalSwitch(id)
-		return ls.Name
-	}
-	for m := range v.UcastMACsLocal() {
-		add("ucast %s %s %s%s", ls(m.LogicalSwitch), m.MAC, ip(m.Locator), m.IPAddr)
-	}
-	for m := range v.McastMACsLocal() {
-		set, _ := v.PhysicalLocatorSet(m.LocatorSet)
-		ips := []string{}
-		for _, l := range set.Locators {
-			ips = append(ips, ip(l))
-		}
-		slices.Sort(ips)
-		add("mcast %s %s %s", ls(m.LogicalSwitch), m.MAC, strings.Join(ips, " "))
-	}
-	for ps := range v.PhysicalSwitches() {
-		for _, id := range ps.Tunnels {
-			t, _ := v.Tunnel(id)
-			add("tunnel %s %s-%s%s", ps.Name, ip(t.Local), ip(t.Remote), pairsText(" status", t.BFDStatus))
-		}
-		for _, f := range ps.SwitchFaultStatus {
-			add("fault %s %s", ps.Name, f)
-		}
-	}
-	for p := range v.PhysicalPorts() {
-		for vlan, id := range p.VLANStats {
-			s, _ := v.LogicalBindingStats(id)
-			add("stats %s/%d from %d/%d to %d/%d", p.Name, vlan, s.PacketsFromLocal, s.BytesFromLocal, s.PacketsToLocal, s.BytesToLocal)
-		}
-		for _, f := range p.PortFaultStatus {
-			add("fault %s %s", p.Name, f)
-		}
-	}
-	for lr := range v.LogicalRouters() {
-		for _, f := range lr.LRFaultStatus {
-			add("fault %s %s", lr.Name, f)
-		}
-	}
-	for a := range v.ACLs() {
-		for _, f := range a.FaultStatus {
-			add("fault %s %s", a.Name, f)
-		}
-	}
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
-}
-
-func pairsText(name string, m map[string]string) string {
-	text := ""
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		text += name + ":" + k + "=" + m[k]
-	}
-	return text
-}
-
 // count makes the counters of p0 be read: frames and bytes from the hosts, and to them.
 func (s *site) count(pFrom, bFrom, pTo, bTo uint64) {
 	s.r.SetStats(plane.Stats{Bindings: map[intent.BindingKey]plane.Counters{{Port: "p0"}: {
@@ -282,3 +212,6 @@ func (s *site) locator(tx *hwvtep.Txn, ip string) UUID {
 	}
 	return tx.InsertPhysicalLocator(keyless(ip))
 }
+
+// reported is what the tables that agents write say, in lines.
+func reported(v *hwvtep.View) string { return strings.Join(hwvteptest.Reported(v, true), "\n") }

@@ -2,12 +2,9 @@ package ovn
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
@@ -31,28 +28,8 @@ func native(c *cloud, n *namespace.Namespace, name, ip string) *gateway {
 	address(t, n, "u0", ip+"/24", "")
 	g := &gateway{testenv.OVS(t), c, name, ip, "vtep"}
 	g.started(c.daemon(n, g.Env, filepath.Join(c.bin, "vtep"), "run", name, "--rundir="+g.RunDir,
-		"--db="+filepath.Join(g.DBDir, "vtep.db"), "--pin-dir="+pins(t), "--tunnel-ip="+ip, "--port=p0"))
+		"--db="+filepath.Join(g.DBDir, "vtep.db"), "--pin-dir="+testenv.Pins(t), "--tunnel-ip="+ip, "--port=p0"))
 	return g
-}
-
-// pins gives a BPF file system of the test's own, and a place in it.
-func pins(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "vtep-pins")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Remove(dir) })
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatalf("mount bpffs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount bpffs: %v", err)
-			_ = unix.Unmount(dir, unix.MNT_DETACH)
-		}
-	})
-	return filepath.Join(dir, "pins")
 }
 
 // emulated starts ovs-vtep beside an Open vSwitch, which has the bridge and the databases.

@@ -17,6 +17,8 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
+	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // gateway is one way to do the work, in a namespace of its own: p0 and u0 as in world, with
@@ -85,8 +87,8 @@ func median(list []float64) float64 {
 }
 
 func newGateway(b *testing.B, name string) *gateway {
-	w := &world{t: b, taps: map[string]*tap{}}
-	g := &gateway{name: name, ns: w.space("v" + name), far: w.space("f" + name)}
+	w := &world{t: b, taps: map[string]*testnet.Tap{}}
+	g := &gateway{name: name, ns: testnet.Quiet(w.t, "v"+name), far: testnet.Quiet(w.t, "f"+name)}
 	w.vtep, w.far = g.ns, g.far
 	w.veth(g.far, "h0", g.ns, "p0", 1500)
 	w.veth(g.far, "r0", g.ns, "u0", 1600)
@@ -130,7 +132,7 @@ func (g *gateway) sink(b *testing.B, dev string) {
 }
 
 func (g *gateway) makePlane(b *testing.B, o Options) {
-	w := &world{t: b, vtep: g.ns, pins: mountPins(b)}
+	w := &world{t: b, vtep: g.ns, pins: testenv.Pins(b)}
 	p := w.plane(o)
 	s := intent.NewState()
 	s.TunnelIP = tunnelIP
@@ -189,7 +191,7 @@ func (g *gateway) makeBridge(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	(&world{t: b}).running(g.ns, "br0")
+	testnet.Running(b, g.ns, "br0")
 }
 
 func index(h *netlink.Handle, name string) int {

@@ -51,10 +51,10 @@ func TestBFD(t *testing.T) {
 			return nil
 		})
 		o := one.outer
-		if o.src != tunnelIP || o.ttl != 64 || !o.df || o.tos != 0 || o.udpSum != 0 || o.sport < 49152 || o.flags != 8 || o.vni != 0 || !o.ipSumOK {
+		if o.Src != tunnelIP || o.TTL != 64 || !o.DF || o.TOS != 0 || o.Sum != 0 || o.SrcPort < 49152 || o.Flags != 8 || o.VNI != 0 || !o.SumOK {
 			t.Errorf("outer headers %+v", o)
 		}
-		in := o.inner
+		in := o.Inner
 		if !bytes.Equal(in[:6], []byte{0, 0x23, 0x20, 0, 0, 1}) || in[6]&3 != 2 || in[15] != 0xc0 || in[22] != 255 ||
 			!bytes.Equal(in[26:34], []byte{169, 254, 1, 0, 169, 254, 1, 1}) || in[34] < 0xc0 || len(in) != 66 || in[39] != 32 {
 			t.Errorf("inner headers % x", in[:42])
@@ -98,7 +98,7 @@ func TestBFD(t *testing.T) {
 	}
 	w.audit(p)
 	for _, dev := range []string{"h0", "h1"} {
-		for b := w.taps[dev].receive(noWait); b != nil; b = w.taps[dev].receive(noWait) {
+		for b := w.taps[dev].Read(); b != nil; b = w.taps[dev].Read() {
 			if bytes.HasPrefix(b, []byte{0, 0x23, 0x20, 0, 0, 1}) {
 				t.Errorf("%s got % x", dev, b)
 			}
@@ -314,7 +314,7 @@ func TestBFDInVNI(t *testing.T) {
 	sends := func(vni uint32) {
 		t.Helper()
 		testenv.Eventually(t, patience, func() error {
-			if got := h.got(); len(got) == 0 || got[len(got)-1].outer.vni != vni {
+			if got := h.got(); len(got) == 0 || got[len(got)-1].outer.VNI != vni {
 				return fmt.Errorf("%d packets, not in VNI %d", len(got), vni)
 			}
 			return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // bfdHand is the other end of a session, in the far namespace. It reads and writes what is on the
@@ -23,7 +24,7 @@ import (
 type bfdHand struct {
 	w  *world
 	ip netip.Addr
-	in *tap
+	in *testnet.Tap
 	fd int // a UDP socket
 
 	mu     sync.Mutex // guards what follows
@@ -35,7 +36,7 @@ type bfdHand struct {
 
 // heardBFD is a packet that the hand has got.
 type heardBFD struct {
-	outer outer
+	outer testnet.Outer
 	bfd.Packet
 }
 
@@ -58,9 +59,7 @@ func withBFD(b intent.BFD) *intent.State {
 
 func (w *world) bfdHand(ip netip.Addr, minRx time.Duration) *bfdHand {
 	w.t.Helper()
-	r0 := w.taps["r0"]
-	h := &bfdHand{w: w, ip: ip, in: w.tap(w.far, "r0")}
-	w.taps["r0"] = r0
+	h := &bfdHand{w: w, ip: ip, in: testnet.Open(w.t, w.far, "r0")}
 	cfg := bfd.Config{MinTx: 100 * time.Millisecond, MinRx: minRx, Mult: 3}
 	h.s = bfd.New(monotonic(), cfg, 4711, rand.New(rand.NewPCG(1, 1)))
 	err := w.far.Do(func() (err error) {
@@ -81,7 +80,7 @@ func (w *world) bfdHand(ip netip.Addr, minRx time.Duration) *bfdHand {
 				return
 			default:
 			}
-			h.step(h.in.receive(time.Now().Add(5 * time.Millisecond)))
+			h.step(h.in.Receive(time.Now().Add(5 * time.Millisecond)))
 		}
 	})
 	w.t.Cleanup(func() {
@@ -96,10 +95,10 @@ func (h *bfdHand) step(b []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := monotonic()
-	if o, ok := parseOuter(b); ok && o.dst == h.ip && len(o.inner) >= 66 && binary.BigEndian.Uint16(o.inner[36:]) == bfd.Port {
-		p, err := bfd.Parse(o.inner[42:])
+	if o, ok := testnet.ParseOuter(b); ok && o.Dst == h.ip && len(o.Inner) >= 66 && binary.BigEndian.Uint16(o.Inner[36:]) == bfd.Port {
+		p, err := bfd.Parse(o.Inner[42:])
 		if err != nil {
-			h.w.t.Errorf("% x: %v", o.inner, err)
+			h.w.t.Errorf("% x: %v", o.Inner, err)
 		}
 		h.heard = append(h.heard, heardBFD{o, p})
 		if !h.silent {

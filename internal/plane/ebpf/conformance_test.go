@@ -13,6 +13,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/planetest"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // modes are the ways in which the plane can do its work; forwarding must be the same.
@@ -75,7 +76,7 @@ func newHarness(t *testing.T, o Options) *harness {
 
 func (h *harness) drain() {
 	for _, tp := range h.w.taps {
-		for tp.receive(noWait) != nil {
+		for tp.Read() != nil {
 		}
 	}
 }
@@ -128,7 +129,7 @@ func (h *harness) collect(t testing.TB) []planetest.Out {
 			continue
 		}
 		for {
-			b := tp.receive(noWait)
+			b := tp.Read()
 			if b == nil {
 				break
 			}
@@ -136,16 +137,16 @@ func (h *harness) collect(t testing.TB) []planetest.Out {
 				outs = append(outs, planetest.Out{Port: "p" + name[1:], Frame: b})
 				continue
 			}
-			o, ok := parseOuter(b)
+			o, ok := testnet.ParseOuter(b)
 			if !ok {
 				continue
 			}
-			if o.src != planetest.TunnelIP || !slices.Contains(planetest.Peers, o.dst) || o.ttl != 64 || !o.df ||
-				o.udpSum != 0 || o.flags != 0x08 || !o.ipSumOK || o.trailer ||
-				o.ipLen != len(o.inner)+36 || o.udpLen != len(o.inner)+16 {
+			if o.Src != planetest.TunnelIP || !slices.Contains(planetest.Peers, o.Dst) || o.TTL != 64 || !o.DF ||
+				o.Sum != 0 || o.Flags != 0x08 || !o.SumOK || o.Trailer ||
+				o.IPLen != len(o.Inner)+36 || o.UDPLen != len(o.Inner)+16 {
 				t.Errorf("outer headers %+v", o)
 			}
-			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.dst, VNI: o.vni}, Frame: o.inner})
+			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.Dst, VNI: o.VNI}, Frame: o.Inner})
 		}
 	}
 	return outs

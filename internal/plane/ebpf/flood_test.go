@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // Many members and many tunnels: each gets exactly one copy.
@@ -34,7 +35,7 @@ func TestFloodMany(t *testing.T) {
 	w.send("h0", b)
 	w.barrier()
 	got := map[string]int{}
-	for f := w.taps["h1"].receive(noWait); f != nil; f = w.taps["h1"].receive(noWait) {
+	for f := w.taps["h1"].Read(); f != nil; f = w.taps["h1"].Read() {
 		vid := 0
 		if f[12] == 0x81 {
 			vid = int(f[14])<<8 | int(f[15])
@@ -44,9 +45,9 @@ func TestFloodMany(t *testing.T) {
 			got[fmt.Sprintf("vlan %d", vid)]++
 		}
 	}
-	for f := w.taps["r0"].receive(noWait); f != nil; f = w.taps["r0"].receive(noWait) {
-		if o, ok := parseOuter(f); ok && bytes.Equal(o.inner, b) {
-			got[intent.Tunnel{Peer: o.dst, VNI: o.vni}.String()]++
+	for f := w.taps["r0"].Read(); f != nil; f = w.taps["r0"].Read() {
+		if o, ok := testnet.ParseOuter(f); ok && bytes.Equal(o.Inner, b) {
+			got[intent.Tunnel{Peer: o.Dst, VNI: o.VNI}.String()]++
 		}
 	}
 	for vid := range members + 1 { // VLAN 0 is p1 untagged

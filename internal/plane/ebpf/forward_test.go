@@ -88,7 +88,7 @@ func (w *world) seen(p *Plane, want plane.Seen) {
 				return
 			}
 		case <-deadline:
-			w.t.Fatalf("%s: no event %+v", caller(), want)
+			w.t.Fatalf("no event %+v", want)
 		}
 	}
 }

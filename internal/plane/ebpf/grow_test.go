@@ -76,7 +76,7 @@ func TestGrow(t *testing.T) {
 				}
 				w.barrier()
 				for _, tp := range w.taps { // or they would be full
-					for tp.receive(noWait) != nil {
+					for tp.Read() != nil {
 					}
 				}
 				seen, err := p.Sweep(t.Context())

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // Devices that are moved to another network namespace while there is no agent take their programs
@@ -62,7 +63,7 @@ func testMovedAway(t *testing.T, o Options) {
 			}
 			return setUp(h, dev)
 		})
-		w.running(other, dev)
+		testnet.Running(w.t, other, dev)
 	}
 	w.tap(other, "p0")
 	w.tap(other, "p1")
@@ -87,8 +88,8 @@ func testMovedAway(t *testing.T, o Options) {
 			w.expectNothing(c.to, c.frame)
 			continue
 		}
-		for b := w.taps["r0"].receive(noWait); b != nil; b = w.taps["r0"].receive(noWait) {
-			if o, ok := parseOuter(b); ok && string(o.inner) == string(c.frame) {
+		for b := w.taps["r0"].Read(); b != nil; b = w.taps["r0"].Read() {
+			if o, ok := testnet.ParseOuter(b); ok && string(o.Inner) == string(c.frame) {
 				t.Errorf("it leaves in a tunnel: %x", b)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // behindRouter makes a peer of its own namespace behind a router with a narrow way on:
@@ -21,7 +22,7 @@ import (
 //	u0 192.0.2.1 ---1600--- r0 192.0.2.2, r9 198.18.0.1 ---1400--- e0 198.18.0.2, vx9
 func (w *world) behindRouter() *namespace.Namespace {
 	w.t.Helper()
-	beyond := w.space("x")
+	beyond := testnet.Quiet(w.t, "x")
 	w.veth(beyond, "e0", w.far, "r9", 1400)
 	w.setMTU(w.far, "r9", 1400)
 	w.address(beyond, "e0", distantIP.String()+"/24")
@@ -121,7 +122,7 @@ func TestLearnedMTU(t *testing.T) {
 			testenv.Eventually(t, 6*patience, func() error {
 				w.send("h0", big)
 				w.barrier()
-				for b := w.taps["vx9"].receive(noWait); b != nil; b = w.taps["vx9"].receive(noWait) {
+				for b := w.taps["vx9"].Read(); b != nil; b = w.taps["vx9"].Read() {
 					if bytes.Equal(b, big) {
 						return nil
 					}
@@ -194,7 +195,7 @@ func TestPathMTUPerSender(t *testing.T) {
 		w.send("h0", quiet)
 	}
 	w.barrier()
-	for b := w.taps["h0"].receive(noWait); b != nil; b = w.taps["h0"].receive(noWait) {
+	for b := w.taps["h0"].Read(); b != nil; b = w.taps["h0"].Read() {
 		if b[12] == 0x86 {
 			told++
 		}

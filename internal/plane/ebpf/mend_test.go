@@ -85,7 +85,7 @@ func (w *world) forwards() {
 		b := frame(bcast, macA, fmt.Sprintf("to all %d", n))
 		w.send("h0", b)
 		for deadline := time.Now().Add(time.Second); ; {
-			switch got := w.taps["h1"].receive(deadline); {
+			switch got := w.taps["h1"].Receive(deadline); {
 			case got == nil:
 				return errors.New("h1 gets nothing")
 			case string(got) == string(b):

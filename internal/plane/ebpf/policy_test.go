@@ -60,7 +60,7 @@ func (w *world) passes(out bool) bool {
 	copy(want[50:], fmt.Sprintf("%8d", w.barriers))
 	w.send(from, want)
 	w.barrier()
-	for b := w.taps[to].receive(noWait); b != nil; b = w.taps[to].receive(noWait) {
+	for b := w.taps[to].Read(); b != nil; b = w.taps[to].Read() {
 		if string(b) == string(want) {
 			return true
 		}

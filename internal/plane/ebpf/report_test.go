@@ -43,7 +43,7 @@ func (w *world) told(p *Plane, s *intent.State, right func(plane.Report) error) 
 				return
 			}
 		case <-deadline:
-			w.t.Fatalf("%s: not told: %v", caller(), err)
+			w.t.Fatalf("not told: %v", err)
 		}
 	}
 }

@@ -13,10 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // flow is a stream of numbered frames from one device, each of which is to arrive once at
@@ -49,7 +48,7 @@ func (w *world) flow(from string, src, dst intent.MAC, to ...string) *flow {
 			for range 5 {
 				b := frame(dst, src, flowFrame)
 				binary.BigEndian.PutUint32(b[40:], f.sent.Add(1))
-				if _, err := unix.Write(in.fd, b); err != nil {
+				if err := in.TrySend(b); err != nil {
 					w.t.Errorf("send at %s: %v", from, err)
 					return
 				}
@@ -63,9 +62,9 @@ func (w *world) flow(from string, src, dst intent.MAC, to ...string) *flow {
 	return f
 }
 
-func (f *flow) collect(out *tap) {
+func (f *flow) collect(out *testnet.Tap) {
 	for {
-		b := out.receive(time.Now().Add(20 * time.Millisecond))
+		b := out.Receive(time.Now().Add(20 * time.Millisecond))
 		if len(b) >= 44 && strings.HasPrefix(string(b[14:]), flowFrame) {
 			f.mu.Lock()
 			f.got[binary.BigEndian.Uint32(b[40:])]++
@@ -104,7 +103,7 @@ func (f *flow) mustBeWhole(name string) {
 // bigBuffers keeps the counting sockets from dropping what the plane delivered.
 func (w *world) bigBuffers(devs ...string) {
 	for _, dev := range devs {
-		_ = unix.SetsockoptInt(w.taps[dev].fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
+		w.taps[dev].Buffer(64 << 20)
 	}
 }
 

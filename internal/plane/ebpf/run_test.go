@@ -13,6 +13,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 const (
@@ -154,19 +155,19 @@ func TestDirectBytes(t *testing.T) {
 	inner := ipFrame(macR, macA, 64)
 	inner[15] = 0x03 // congestion experienced: outside it must say only that it can be
 	ret, out := runAt(t, w.vtep, p.objs.VtepPort, "p0", inner)
-	o, ok := parseOuter(out)
-	if ret != actRedirect || !ok || string(o.inner) != string(inner) {
+	o, ok := testnet.ParseOuter(out)
+	if ret != actRedirect || !ok || string(o.Inner) != string(inner) {
 		t.Fatalf("action %d, %d bytes: %x", int32(ret), len(out), out)
 	}
-	if o.src != tunnelIP || o.dst != peerIP || o.ttl != 64 || o.tos != 2 || !o.df || !o.ipSumOK ||
-		o.udpSum != 0 || o.flags != 8 || o.vni != 10 || o.sport < 0xc000 || o.trailer {
+	if o.Src != tunnelIP || o.Dst != peerIP || o.TTL != 64 || o.TOS != 2 || !o.DF || !o.SumOK ||
+		o.Sum != 0 || o.Flags != 8 || o.VNI != 10 || o.SrcPort < 0xc000 || o.Trailer {
 		t.Errorf("outer headers %+v", o)
 	}
 	other := ipFrame(macR, macA, 64)
 	binary.BigEndian.PutUint16(other[34:], 50001)
 	_, out2 := runAt(t, w.vtep, p.objs.VtepPort, "p0", other)
-	if o2, _ := parseOuter(out2); o2.sport == o.sport {
-		t.Errorf("two flows have the same source port %d", o.sport)
+	if o2, _ := testnet.ParseOuter(out2); o2.SrcPort == o.SrcPort {
+		t.Errorf("two flows have the same source port %d", o.SrcPort)
 	}
 
 	back := ipFrame(macA, macR, 64)

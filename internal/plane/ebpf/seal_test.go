@@ -71,10 +71,10 @@ func (w *world) questions(dev string) [][]byte {
 func (w *world) answers() (arp, pong bool) {
 	w.t.Helper()
 	w.barrier()
-	for b := w.taps["h0"].receive(noWait); b != nil; b = w.taps["h0"].receive(noWait) {
+	for b := w.taps["h0"].Read(); b != nil; b = w.taps["h0"].Read() {
 		arp = arp || bytes.Equal(b[:6], macA[:]) && b[12] == 8 && b[13] == 6
 	}
-	for b := w.taps["r0"].receive(noWait); b != nil; b = w.taps["r0"].receive(noWait) {
+	for b := w.taps["r0"].Read(); b != nil; b = w.taps["r0"].Read() {
 		pong = pong || b[12] == 8 && b[13] == 0 && b[23] == 1 && b[34] == 0
 	}
 	return arp, pong

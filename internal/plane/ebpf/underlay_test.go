@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // distantIP is a peer behind a router, to which two ways lead:
@@ -98,8 +99,8 @@ func (w *world) arrives(dev, what string) {
 			want := make(what)
 			w.send("h0", want)
 			w.barrier()
-			for b := w.taps[dev].receive(noWait); b != nil; b = w.taps[dev].receive(noWait) {
-				if o, ok := parseOuter(b); ok && o.dst == distantIP && string(o.inner) == string(want) {
+			for b := w.taps[dev].Read(); b != nil; b = w.taps[dev].Read() {
+				if o, ok := testnet.ParseOuter(b); ok && o.Dst == distantIP && string(o.Inner) == string(want) {
 					return nil
 				}
 			}

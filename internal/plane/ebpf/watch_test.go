@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // event waits for one that is wanted.
@@ -27,7 +28,7 @@ func (w *world) event(p *Plane, what string, want func(plane.Event) bool) {
 				return
 			}
 		case <-deadline:
-			w.t.Fatalf("%s: no event: %s", caller(), what)
+			w.t.Fatalf("no event: %s", what)
 		}
 	}
 }
@@ -53,7 +54,7 @@ func TestRename(t *testing.T) {
 			// Linux 6.1 renames no device that is up.
 			return errors.Join(h.LinkSetDown(l), h.LinkSetName(l, to), h.LinkSetUp(l))
 		})
-		w.running(w.vtep, to)
+		testnet.Running(w.t, w.vtep, to)
 	}
 	w.send("h1", frame(bcast, macB, "here is B"))
 	w.seen(p, plane.Seen{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
@@ -81,7 +82,7 @@ func TestRename(t *testing.T) {
 	b = frame(bcast, macB, "from h2")
 	w.send("h2", b)
 	w.expect("h0", b)
-	if got := w.taps["h1"].receive(noWait); got != nil {
+	if got := w.taps["h1"].Read(); got != nil {
 		t.Errorf("h1 got %x", got)
 	}
 	w.audit(p)

@@ -2,12 +2,8 @@ package ebpf
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -17,6 +13,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // world is the picture in which the plane is tested:
@@ -31,7 +28,7 @@ type world struct {
 	t                testing.TB
 	hosts, vtep, far *namespace.Namespace
 	pins             string
-	taps             map[string]*tap
+	taps             map[string]*testnet.Tap
 	barriers         int
 }
 
@@ -47,9 +44,9 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	testenv.Root(t)
 	testenv.NoLeaks(t)
-	w := &world{t: t, taps: map[string]*tap{}}
-	w.hosts, w.vtep, w.far = w.space("h"), w.space("v"), w.space("r")
-	w.pins = mountPins(t)
+	w := &world{t: t, taps: map[string]*testnet.Tap{}}
+	w.hosts, w.vtep, w.far = testnet.Quiet(t, "h"), testnet.Quiet(t, "v"), testnet.Quiet(t, "r")
+	w.pins = testenv.Pins(t)
 	for i := range hostPorts {
 		w.veth(w.hosts, fmt.Sprintf("h%d", i), w.vtep, fmt.Sprintf("p%d", i), 1500)
 	}
@@ -69,74 +66,20 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) space(name string) *namespace.Namespace {
+// tap opens a tap, under the name of the device.
+func (w *world) tap(n *namespace.Namespace, dev string) {
 	w.t.Helper()
-	n := testenv.Netns(w.t, name)
-	for _, conf := range []string{"all", "default"} {
-		if err := n.Sysctl("ipv6/conf/"+conf+"/disable_ipv6", "1"); err != nil && !errors.Is(err, os.ErrNotExist) {
-			w.t.Fatal(err)
-		}
-	}
-	return n
-}
-
-// mountPins gives a BPF file system of the test's own.
-func mountPins(t testing.TB) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("bpf", dir, "bpf", 0, ""); err != nil {
-		t.Fatalf("mount bpffs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount bpffs: %v", err)
-			_ = unix.Unmount(dir, unix.MNT_DETACH)
-		}
-	})
-	return filepath.Join(dir, "pins")
+	w.taps[dev] = testnet.Open(w.t, n, dev)
 }
 
 func (w *world) links(n *namespace.Namespace, f func(*netlink.Handle) error) {
 	w.t.Helper()
-	if err := n.Links(f); err != nil {
-		w.t.Fatal(err)
-	}
+	testnet.Links(w.t, n, f)
 }
 
 func (w *world) veth(a *namespace.Namespace, nameA string, b *namespace.Namespace, nameB string, mtu int) {
 	w.t.Helper()
-	fd, err := os.Open(b.Path())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer fd.Close()
-	w.links(a, func(h *netlink.Handle) error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.MTU = nameA, mtu
-		err := h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: nameB, PeerNamespace: netlink.NsFd(fd.Fd())})
-		if err != nil {
-			return fmt.Errorf("add veth %s: %w", nameA, err)
-		}
-		return setUp(h, nameA)
-	})
-	w.links(b, func(h *netlink.Handle) error { return setUp(h, nameB) })
-	w.running(a, nameA)
-	w.running(b, nameB)
-}
-
-// running waits until the kernel has noticed that the device has a carrier: until then it
-// drops what is sent.
-func (w *world) running(n *namespace.Namespace, name string) {
-	w.t.Helper()
-	testenv.Eventually(w.t, patience, func() error {
-		return n.Links(func(h *netlink.Handle) error {
-			l, err := h.LinkByName(name)
-			if err == nil && l.Attrs().OperState != netlink.OperUp {
-				err = fmt.Errorf("%s is %v", name, l.Attrs().OperState)
-			}
-			return err
-		})
-	})
+	testnet.Veth(w.t, a, nameA, b, nameB, mtu)
 }
 
 // barrier waits until every frame that was sent before has gone where it goes. Devices made
@@ -171,13 +114,7 @@ func (w *world) barrier() {
 
 func (w *world) removeLink(n *namespace.Namespace, name string) {
 	w.t.Helper()
-	w.links(n, func(h *netlink.Handle) error {
-		l, err := h.LinkByName(name)
-		if err != nil {
-			return fmt.Errorf("find %s: %w", name, err)
-		}
-		return h.LinkDel(l)
-	})
+	testnet.Remove(w.t, n, name)
 }
 
 func setUp(h *netlink.Handle, name string) error {
@@ -190,37 +127,13 @@ func setUp(h *netlink.Handle, name string) error {
 
 func (w *world) address(n *namespace.Namespace, dev, cidr string) {
 	w.t.Helper()
-	w.links(n, func(h *netlink.Handle) error {
-		l, err := h.LinkByName(dev)
-		if err != nil {
-			return err
-		}
-		a, err := netlink.ParseAddr(cidr)
-		if err != nil {
-			return err
-		}
-		return h.AddrAdd(l, a)
-	})
+	testnet.Address(w.t, n, dev, cidr)
 }
 
 // neighbour tells the vtep ns the MAC of an address of r0.
 func (w *world) neighbour(ip netip.Addr) {
 	w.t.Helper()
-	var mac net.HardwareAddr
-	w.links(w.far, func(h *netlink.Handle) error {
-		l, err := h.LinkByName("r0")
-		if err == nil {
-			mac = l.Attrs().HardwareAddr
-		}
-		return err
-	})
-	w.links(w.vtep, func(h *netlink.Handle) error {
-		l, err := h.LinkByName("u0")
-		if err != nil {
-			return err
-		}
-		return h.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: ip.AsSlice(), HardwareAddr: mac})
-	})
+	testnet.Neighbour(w.t, w.vtep, "u0", ip, testnet.MAC(w.t, w.far, "r0"))
 }
 
 func (w *world) kernelVXLAN(name string, vni int, local netip.Addr) {

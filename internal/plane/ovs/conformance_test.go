@@ -2,12 +2,9 @@ package ovs
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/intent"
@@ -15,6 +12,7 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/planetest"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 func TestConformance(t *testing.T) {
@@ -117,26 +115,19 @@ func (w *world) collect(t testing.TB) []planetest.Out {
 	t.Helper()
 	var outs []planetest.Out
 	for name, tap := range w.taps {
-		for {
-			b, err := tap.receive()
-			if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENETDOWN) {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+		for _, b := range tap.Drain() {
 			if name != "r0" {
 				outs = append(outs, planetest.Out{Port: "p" + name[1:], Frame: b})
 				continue
 			}
-			o, ok := outer(b)
+			o, ok := testnet.ParseOuter(b)
 			if !ok {
 				continue
 			}
-			if o.src != planetest.TunnelIP || !slices.Contains(planetest.Peers, o.dst) || o.flags != 0x08 || o.ttl != 64 || !o.df {
+			if o.Src != planetest.TunnelIP || !slices.Contains(planetest.Peers, o.Dst) || o.Flags != 0x08 || o.TTL != 64 || !o.DF {
 				t.Errorf("outer headers %+v", o)
 			}
-			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.dst, VNI: o.vni}, Frame: o.inner})
+			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.Dst, VNI: o.VNI}, Frame: o.Inner})
 		}
 	}
 	return outs

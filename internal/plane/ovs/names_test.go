@@ -2,6 +2,7 @@ package ovs
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -62,15 +63,12 @@ func TestNames(t *testing.T) {
 // cameOut wants a frame at a host, with another tag.
 func (w *world) cameOut(dev string, f planetest.Frame, vid uint16) error {
 	f.Tags = []uint16{vid}
-	for {
-		b, err := w.taps[dev].receive()
-		if err != nil {
-			return err
-		}
+	for _, b := range w.taps[dev].Drain() {
 		if string(b) == string(f.Bytes()) {
 			return nil
 		}
 	}
+	return fmt.Errorf("%v did not come out of %s", f, dev)
 }
 
 var bugRow = regexp.MustCompile(`^\| B-(\d+) \| [^|]+ \| (.+) \|$`)

@@ -24,6 +24,7 @@ import (
 	"github.com/vtep/vtep/internal/plane/planetest"
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // reports waits for a report in which an error is of a kind, with a remedy; "": there is none.
@@ -102,7 +103,7 @@ func TestRoutes(t *testing.T) {
 
 	// The kernel's route comes, and goes by itself: nobody but the kernel tells.
 	route := func(change func(h *netlink.Handle, r *netlink.Route) error) {
-		w.links(t, w.Namespace, func(h *netlink.Handle) error {
+		testnet.Links(t, w.Namespace, func(h *netlink.Handle) error {
 			l, err := h.LinkByName("br-ex")
 			if err != nil {
 				return err
@@ -124,7 +125,7 @@ func TestRoutes(t *testing.T) {
 
 	// The tunnel IP goes, and comes back.
 	address := func(change func(h *netlink.Handle, l netlink.Link, a *netlink.Addr) error) {
-		w.links(t, w.Namespace, func(h *netlink.Handle) error {
+		testnet.Links(t, w.Namespace, func(h *netlink.Handle) error {
 			l, err := h.LinkByName("br-ex")
 			if err != nil {
 				return err
@@ -149,7 +150,7 @@ func TestRoutes(t *testing.T) {
 // The ways of the kernel's datapath are those that the kernel has.
 func TestKernelWay(t *testing.T) {
 	testenv.Root(t)
-	n := quiet(t, "k")
+	n := testnet.Quiet(t, "k")
 	changes := make(chan struct{}, 1)
 	kernel, err := followRoutes(n.Path(), func() {
 		select {
@@ -161,20 +162,9 @@ func TestKernelWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer kernel.Close()
-	err = n.Links(func(h *netlink.Handle) error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name = "u0"
-		if err := h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "u1"}); err != nil {
-			return err
-		}
-		l, err := h.LinkByName("u0")
-		if err != nil {
-			return err
-		}
-		a, _ := netlink.ParseAddr(planetest.TunnelIP.String() + "/24")
-		if err := errors.Join(h.AddrAdd(l, a), up(h, "u0"), up(h, "u1")); err != nil {
-			return err
-		}
+	testnet.Veth(t, n, "u0", n, "u1", 0)
+	testnet.Address(t, n, "u0", planetest.TunnelIP.String()+"/24")
+	testnet.Link(t, n, "u0", func(h *netlink.Handle, l netlink.Link) error {
 		far := netip.MustParseAddr("203.0.113.9")
 		_, to, _ := net.ParseCIDR("203.0.113.0/24")
 		way := func(to netip.Addr, good bool) {
@@ -200,9 +190,6 @@ func TestKernelWay(t *testing.T) {
 		way(far, true)
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	<-changes
 }
 
