@@ -67,57 +67,6 @@ type Learned interface {
 	All() iter.Seq2[intent.MACKey, intent.BindingKey]
 }
 
-// work is what has to be compared again.
-type work struct {
-	macs     map[intent.MACKey]struct{}
-	switches map[intent.SwitchID]struct{} // their unknown-dst rows
-	ports    map[UUID]struct{}
-	stats    bool
-	tunnels  bool
-	faults   bool
-	strays   bool
-	kept     bool
-}
-
-func newWork() work {
-	return work{macs: map[intent.MACKey]struct{}{}, switches: map[intent.SwitchID]struct{}{}, ports: map[UUID]struct{}{}}
-}
-
-func (w *work) add(o *work) {
-	for k := range o.macs {
-		w.macs[k] = struct{}{}
-	}
-	for id := range o.switches {
-		w.switches[id] = struct{}{}
-	}
-	for id := range o.ports {
-		w.ports[id] = struct{}{}
-	}
-	w.stats = w.stats || o.stats
-	w.tunnels = w.tunnels || o.tunnels
-	w.faults = w.faults || o.faults
-	w.strays = w.strays || o.strays
-	w.kept = w.kept || o.kept
-}
-
-// remove takes out what is in o.
-func (w *work) remove(o *work) {
-	for k := range o.macs {
-		delete(w.macs, k)
-	}
-	for id := range o.switches {
-		delete(w.switches, id)
-	}
-	for id := range o.ports {
-		delete(w.ports, id)
-	}
-	w.stats = w.stats && !o.stats
-	w.tunnels = w.tunnels && !o.tunnels
-	w.faults = w.faults && !o.faults
-	w.strays = w.strays && !o.strays
-	w.kept = w.kept && !o.kept
-}
-
 // maxPart bounds each part of a transaction, in operations. An NVC must be able to get a word
 // in: what a part leaves out stays to be done, by the next transaction.
 const maxPart = 5000

@@ -6,7 +6,6 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/vtepctl/command"
-	"github.com/vtep/vtep/internal/vtepctl/logical"
 	"github.com/vtep/vtep/internal/vtepctl/txn"
 )
 
@@ -35,11 +34,7 @@ func SetMembers(x *txn.Txn, row *txn.Record, members []*txn.Record) {
 }
 
 func (m Tables) addMcast(c *command.Call) error {
-	ls, err := logical.Must(c.X, c.Args[0])
-	if err != nil {
-		return err
-	}
-	e, err := parseEndpoint(c, c.Args[2:])
+	ls, e, err := place(c)
 	if err != nil {
 		return err
 	}
@@ -56,11 +51,7 @@ func (m Tables) addMcast(c *command.Call) error {
 }
 
 func (m Tables) delMcast(c *command.Call) error {
-	ls, err := logical.Must(c.X, c.Args[0])
-	if err != nil {
-		return err
-	}
-	e, err := parseEndpoint(c, c.Args[2:])
+	ls, e, err := place(c)
 	if err != nil {
 		return err
 	}

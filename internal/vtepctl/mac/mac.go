@@ -6,6 +6,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/vtepctl/command"
 	"github.com/vtep/vtep/internal/vtepctl/logical"
+	"github.com/vtep/vtep/internal/vtepctl/txn"
 )
 
 // Tables are the tables of MAC addresses on one side: local ones are behind the VTEPs of
@@ -90,12 +91,17 @@ func (m Tables) NeedAll(c *command.Call) error {
 	return m.needMcast(c)
 }
 
-func (m Tables) addUcast(c *command.Call) error {
-	ls, err := logical.Must(c.X, c.Args[0])
-	if err != nil {
-		return err
+// place reads the arguments LS MAC [ENCAP] IP: whose MAC it is, and where.
+func place(c *command.Call) (ls *txn.Record, e Endpoint, err error) {
+	if ls, err = logical.Must(c.X, c.Args[0]); err != nil {
+		return nil, e, err
 	}
-	e, err := parseEndpoint(c, c.Args[2:])
+	e, err = parseEndpoint(c, c.Args[2:])
+	return ls, e, err
+}
+
+func (m Tables) addUcast(c *command.Call) error {
+	ls, e, err := place(c)
 	if err != nil {
 		return err
 	}
