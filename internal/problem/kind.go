@@ -40,26 +40,27 @@ var Frozen = refusal("frozen")
 
 // Doubts: it is done, but hardly as it was meant; or a single row is not used.
 var (
-	NoDatabase     = doubt("no_database")     // the database server does not answer
-	NoManager      = doubt("no_manager")      // a manager that is to be connected to does not answer
-	PeerRefused    = doubt("peer_refused")    // TLS with a peer of the database server fails
-	IgnoredRow     = doubt("ignored_row")     // a row is not used
-	DuplicateRow   = doubt("duplicate_row")   // a row gives way to another one
-	OwnLocator     = doubt("own_locator")     // a remote MAC is said to be behind ourselves
-	BadOption      = doubt("bad_option")      // a key of other_config has a bad value
-	SeveralIPs     = doubt("several_ips")     // only one of the tunnel IPs is used
-	SharedIP       = doubt("shared_ip")       // another switch of the database has the tunnel IP
-	NoVNI          = doubt("no_vni")          // a bound switch has no VNI
-	NoUnknownDst   = doubt("no_unknown_dst")  // a bound switch floods to no peer
-	OneReplicates  = doubt("one_replicates")  // of several peers only one gets what is flooded
-	PortDown       = doubt("port_down")       // a port has no link
-	SmallMTU       = doubt("small_mtu")       // the underlay takes less than the ports send
-	MACElsewhere   = doubt("mac_elsewhere")   // a MAC learned here is said to be behind a peer
-	LongWay        = doubt("long_way")        // a policy of IPsec keeps frames from the short way
-	PolicyBypassed = doubt("policy_bypassed") // a policy of IPsec is not heeded, as --direct=on says
-	VLANDevice     = doubt("vlan_device")     // a port with tagged bindings is a VLAN device
-	VLANLimit      = doubt("vlan_limit")      // Open vSwitch looks at more or fewer tags than one
-	Disturbed      = doubt("disturbed")       // somebody meddles with the programs on a device
+	NoDatabase       = doubt("no_database")       // the database server does not answer
+	NoManager        = doubt("no_manager")        // a manager that is to be connected to does not answer
+	PeerRefused      = doubt("peer_refused")      // TLS with a peer of the database server fails
+	IgnoredRow       = doubt("ignored_row")       // a row is not used
+	DuplicateRow     = doubt("duplicate_row")     // a row gives way to another one
+	OwnLocator       = doubt("own_locator")       // a remote MAC is said to be behind ourselves
+	BadOption        = doubt("bad_option")        // a key of other_config has a bad value
+	SeveralIPs       = doubt("several_ips")       // only one of the tunnel IPs is used
+	SharedIP         = doubt("shared_ip")         // another switch of the database has the tunnel IP
+	NoVNI            = doubt("no_vni")            // a bound switch has no VNI
+	NoUnknownDst     = doubt("no_unknown_dst")    // a bound switch floods to no peer
+	OneReplicates    = doubt("one_replicates")    // of several peers only one gets what is flooded
+	PortDown         = doubt("port_down")         // a port has no link
+	SmallMTU         = doubt("small_mtu")         // the underlay takes less than the ports send
+	MACElsewhere     = doubt("mac_elsewhere")     // a MAC learned here is said to be behind a peer
+	LongWay          = doubt("long_way")          // a policy of IPsec keeps frames from the short way
+	PolicyBypassed   = doubt("policy_bypassed")   // a policy of IPsec is not heeded, as --direct=on says
+	FirewallBypassed = doubt("firewall_bypassed") // netfilter has rules that the short ways go past
+	VLANDevice       = doubt("vlan_device")       // a port with tagged bindings is a VLAN device
+	VLANLimit        = doubt("vlan_limit")        // Open vSwitch looks at more or fewer tags than one
+	Disturbed        = doubt("disturbed")         // somebody meddles with the programs on a device
 )
 
 var doubtful = map[Kind]bool{} // of all kinds

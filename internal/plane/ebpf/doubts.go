@@ -58,6 +58,7 @@ func (p *Plane) doubts() []problem.Problem {
 				problem.Argument(name), need, max(int(mtu)-tunnelRoom, 0))})
 	}
 	list = append(list, p.policyProblems()...)
+	list = append(list, p.firewallProblem()...)
 	list = append(list, p.watchedProblem()...)
 	slices.SortFunc(list, problem.Problem.Compare)
 	return list

@@ -293,6 +293,7 @@ func (p *Plane) recheck() {
 	p.alive = monotonic()
 	p.tellOfReport(func() {
 		p.checkAttachments()
+		p.reviewFirewall()
 		p.refit()
 		p.repair()
 	})

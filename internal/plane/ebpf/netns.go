@@ -39,10 +39,10 @@ func openSpace() (*space, error) {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
 	s := &space{ns, inode, homeID(ns, links), links, map[int]*nl.SocketHandle{}}
-	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM} {
+	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM, unix.NETLINK_NETFILTER} {
 		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), family)
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
-			continue // a kernel without IPsec
+			continue // a kernel without IPsec, or without netfilter
 		}
 		if err != nil {
 			s.close()

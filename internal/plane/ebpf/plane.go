@@ -13,7 +13,7 @@
 //
 //	pump    queue of events -> Events()
 //	learner ring buffer of the programs -> queue
-//	watcher netlink -> devices, addresses, routes, policies of IPsec; repairs; -> queue
+//	watcher netlink -> devices, addresses, routes, policies of IPsec, nftables; repairs; -> queue
 //	watchman sessions of BFD -> queue
 //
 // All but the last and the agent share Plane.mu. Nothing blocks while it is held.
@@ -70,19 +70,20 @@ const (
 
 // Plane is a plane.Plane.
 type Plane struct {
-	opts        Options
-	log         *slog.Logger
-	pins        *pins
-	space       *space
-	objs        *vtepObjects
-	ring        *ringbuf.Reader
-	watch       *nl.NetlinkSocket
-	policyWatch *nl.NetlinkSocket // nil: a kernel without IPsec
-	queue       *queue
-	watchman    *watchman
-	wg          sync.WaitGroup // learner, watcher, watchman
-	ready       chan struct{}  // closed by the first Apply that succeeds
-	stop        chan struct{}  // closed by Close
+	opts          Options
+	log           *slog.Logger
+	pins          *pins
+	space         *space
+	objs          *vtepObjects
+	ring          *ringbuf.Reader
+	watch         *nl.NetlinkSocket
+	policyWatch   *nl.NetlinkSocket // nil: a kernel without IPsec
+	firewallWatch *nl.NetlinkSocket // nil: a kernel without netfilter, or nobody wants to know
+	queue         *queue
+	watchman      *watchman
+	wg            sync.WaitGroup // learner, watcher, watchman
+	ready         chan struct{}  // closed by the first Apply that succeeds
+	stop          chan struct{}  // closed by Close
 
 	quotaMemory []byte      // what quotas is a view of
 	quotas      []vtepQuota // shared with the programs: atomic access only
@@ -131,12 +132,14 @@ type Plane struct {
 	origin   vtepOrigin  // as written last
 	reroute  *time.Timer // resolves all peers a moment after a route change; nil: none pending
 
-	byPort        *bool // rules look at source ports; nil: to be found out
-	policies      policies
-	policyDoubt   bool           // the policies have changed since
-	defaultsDoubt bool           // some default routes may have gone
-	sources       map[uint32]int // number of decaps by their source
-	coveredIn     *bool          // what comes from some of sources is covered by a policy; nil: to be found out
+	byPort             *bool // rules look at source ports; nil: to be found out
+	policies           policies
+	policyDoubt        bool           // the policies have changed since
+	nftables, iptables firewall       // what the short ways go past
+	firewallDoubt      bool           // nftables may have changed since
+	defaultsDoubt      bool           // some default routes may have gone
+	sources            map[uint32]int // number of decaps by their source
+	coveredIn          *bool          // what comes from some of sources is covered by a policy; nil: to be found out
 
 	due       []*peer     // those to be looked up again
 	lookAgain *time.Timer // does so; nil: none pending
@@ -231,12 +234,18 @@ func New(o Options) (_ *Plane, err error) {
 	if p.watchman, err = newWatchman(p); err != nil {
 		return nil, err
 	}
+	if err = p.startFirewall(); err != nil {
+		return nil, err
+	}
 	go p.queue.pump()
 	p.wg.Go(p.watchman.run)
 	p.wg.Go(p.learner)
 	p.wg.Go(p.watcher)
 	if p.policyWatch != nil {
 		p.wg.Go(p.policyWatcher)
+	}
+	if p.firewallWatch != nil {
+		p.wg.Go(p.firewallWatcher)
 	}
 	return p, nil
 }
@@ -291,6 +300,9 @@ func (p *Plane) Close() error {
 	if p.policyWatch != nil {
 		p.policyWatch.Close()
 	}
+	if p.firewallWatch != nil {
+		p.firewallWatch.Close()
+	}
 	if err == nil {
 		p.wg.Wait()
 	}
@@ -316,8 +328,10 @@ func (p *Plane) release() {
 	for index := range p.attachments {
 		p.letGo(index)
 	}
-	if p.policyWatch != nil {
-		p.policyWatch.Close()
+	for _, s := range []*nl.NetlinkSocket{p.policyWatch, p.firewallWatch} {
+		if s != nil {
+			s.Close()
+		}
 	}
 	p.quotas, p.paths = nil, nil
 	for _, m := range []*[]byte{&p.quotaMemory, &p.pathMemory} {
