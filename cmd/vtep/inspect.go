@@ -22,6 +22,13 @@ func (r *vtepRun) registerControl() {
 		}
 		return a.MACs(r.d.Context(), strings.Join(args, ""))
 	})
+	r.d.Register("bfd/show", "[PEER]", 0, 1, func(args []string) (string, error) {
+		a := r.agent.Load()
+		if a == nil {
+			return "", errStarting
+		}
+		return a.BFD(strings.Join(args, ""))
+	})
 	for name, look := range map[string]func(*agent.Agent, context.Context) (string, error){
 		"vtep/show":  (*agent.Agent).State,
 		"vtep/drops": (*agent.Agent).Drops,

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/vtep/vtep/internal/plane"
 )
 
 var (
@@ -45,6 +48,23 @@ func (a *Agent) ask(ctx context.Context, f func(context.Context) (string, error)
 // State returns what forwarding has to be, as the canonical text of intent.State.
 func (a *Agent) State(ctx context.Context) (string, error) {
 	return a.ask(ctx, func(context.Context) (string, error) { return a.compiler.State().String(), nil })
+}
+
+// BFD describes the session with a peer, or all sessions if peer is "", whether the loop is busy or
+// not.
+func (a *Agent) BFD(peer string) (string, error) {
+	shower, ok := a.opts.Plane.(plane.BFDShower)
+	if !ok {
+		return "", errors.New("the sessions are not this process's: Open vSwitch has a command bfd/show of its own, and the memory plane has no BFD")
+	}
+	var ip netip.Addr
+	if peer != "" {
+		var err error
+		if ip, err = netip.ParseAddr(peer); err != nil {
+			return "", fmt.Errorf("a session is named by the IP of its peer: %w", err)
+		}
+	}
+	return shower.ShowBFD(ip)
 }
 
 // Audit compares what the plane has installed with what it should have, and returns the

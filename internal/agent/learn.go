@@ -31,7 +31,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			a.portChanged(e)
 			report = true
 		case plane.PeerChanged:
-			a.compiler.HeedPeer(e.Peer, e.State)
+			a.compiler.HeedPeer(now, e.Peer, e.State)
 			a.reporter.SetPeer(e.Peer, e.State)
 			a.moves.refresh = true // another service node, perhaps
 		case plane.ReportChanged:

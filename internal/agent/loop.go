@@ -106,6 +106,7 @@ func (a *Agent) nextTimer() time.Time {
 		sooner(a.adopted.Add(a.agingOrDefault()))
 	}
 	sooner(a.moves.next)
+	sooner(a.compiler.Recovery())
 	if len(a.moves.hidden) > 0 && a.known {
 		sooner(a.swept.Add(hiddenPause))
 	}
@@ -133,6 +134,10 @@ func (a *Agent) timers(ctx context.Context) {
 	}
 	if at, ok := a.table.NextExpiry(); ok && !now.Before(later(at, a.swept.Add(a.sweepPeriod()))) {
 		a.age(ctx, now)
+	}
+	if at := a.compiler.Recovery(); !at.IsZero() && !now.Before(at) {
+		a.compiler.Recover(now)
+		a.moves.refresh = true // they may be chosen as service nodes again
 	}
 	if a.lost && !now.Before(a.swept.Add(lostPause)) || len(a.moves.hidden) > 0 && !now.Before(a.swept.Add(hiddenPause)) {
 		a.sweep(ctx, now)

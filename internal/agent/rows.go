@@ -151,7 +151,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	}
 	a.known = true
 	a.apply.succeeded()
-	a.compiler.Heed(&report)
+	a.compiler.Heed(time.Now(), &report)
 	if moved := a.compiler.Refresh(); !moved.Empty() { // another service node
 		if report, err = a.opts.Plane.Apply(ctx, a.compiler.State(), moved); err != nil {
 			a.known = false

@@ -5,6 +5,7 @@ package plane
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -84,6 +85,14 @@ type PortKeeper interface {
 	// ManagedPorts returns their names. It returns false when that is not known now. What it
 	// returns may have changed after a PortChanged or ReportChanged event.
 	ManagedPorts(ctx context.Context) ([]string, bool)
+}
+
+// BFDShower is a Plane that can say more of its sessions of BFD than a Report does. It may be asked
+// by any goroutine.
+type BFDShower interface {
+	// ShowBFD describes the session with a peer, or without a valid one all sessions, in lines
+	// for people.
+	ShowBFD(peer netip.Addr) (string, error)
 }
 
 // Sighting is a source MAC seen on a local binding.

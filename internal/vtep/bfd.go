@@ -127,27 +127,3 @@ func bfdEnd(config map[string]string, defaultIP string) (e intent.BFDEnd) {
 	}
 	return e
 }
-
-// Heed takes what sessions of BFD say of peers. The next Refresh acts on it.
-func (c *Compiler) Heed(report *plane.Report) {
-	for peer := range maps.Clone(c.liveness) {
-		if _, still := c.state.BFD[peer]; !still {
-			c.SetLiveness(peer, Unmonitored)
-		}
-	}
-	for peer := range c.state.BFD {
-		c.HeedPeer(peer, report.BFD[peer])
-	}
-}
-
-// HeedPeer takes what the session with a peer says, if there is to be one.
-func (c *Compiler) HeedPeer(peer netip.Addr, s plane.PeerState) {
-	switch _, wanted := c.state.BFD[peer]; {
-	case !wanted || s == plane.PeerState{}:
-		c.SetLiveness(peer, Unmonitored)
-	case s.Forwarding:
-		c.SetLiveness(peer, Forwarding)
-	default:
-		c.SetLiveness(peer, NotForwarding)
-	}
-}

@@ -60,6 +60,7 @@ type Compiler struct {
 
 	inherited sticky // for the next one
 	liveness  map[netip.Addr]Liveness
+	damping   map[netip.Addr]damping     // of peers that have failed
 	learned   Learned                    // nil: nothing is
 	adopted   map[intent.MACKey]struct{} // the reporter's
 	moved     []intent.MACKey            // see TakeMoved
@@ -96,7 +97,7 @@ type sticky struct {
 // NewCompiler returns a compiler for the Physical_Switch called name and a dataplane that can do
 // features. Its State is empty until the first Update.
 func NewCompiler(name string, features plane.Features) *Compiler {
-	c := &Compiler{name: name, features: features, liveness: map[netip.Addr]Liveness{}, activity: map[intent.SwitchID]bool{}, problems: newProblems()}
+	c := &Compiler{name: name, features: features, liveness: map[netip.Addr]Liveness{}, damping: map[netip.Addr]damping{}, activity: map[intent.SwitchID]bool{}, problems: newProblems()}
 	c.reset()
 	return c
 }
@@ -186,9 +187,9 @@ func (c *Compiler) rescope(s scope) {
 			c.dirty.switches[id] = struct{}{}
 		}
 	}
-	if s.flood != old.flood {
+	if s.flood != old.flood || s.prune != old.prune {
 		for _, ls := range c.switches {
-			if ls.flood == open {
+			if ls.flood == open || ls.prune == open {
 				c.touchGroups(ls)
 			}
 		}

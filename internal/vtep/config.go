@@ -19,6 +19,7 @@ const (
 	keyTakeOver        = "take_over"              // Physical_Port: bool
 	keyFloodToUnicast  = "flood_to_unicast_peers" // Physical_Switch, Logical_Switch: bool
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
+	keyPruneByBFD      = "prune_by_bfd"           // Physical_Switch, Logical_Switch: bool
 	keyBFDVNI          = "bfd_vni"                // Physical_Switch: 0 or auto
 )
 

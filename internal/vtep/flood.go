@@ -30,6 +30,7 @@ type Liveness uint8
 const (
 	Unmonitored Liveness = iota
 	Forwarding
+	Recovering // forwarding, but it has failed often of late
 	NotForwarding
 )
 
@@ -45,7 +46,8 @@ func (c *Compiler) SetLiveness(peer netip.Addr, l Liveness) {
 	}
 	for _, ls := range c.switches {
 		for mac, e := range ls.groups {
-			if e.service && slices.ContainsFunc(e.members, func(t intent.Tunnel) bool { return t.Peer == peer }) {
+			isPeer := func(t intent.Tunnel) bool { return t.Peer == peer }
+			if (e.service || c.prunes(ls)) && (slices.ContainsFunc(e.members, isPeer) || slices.ContainsFunc(e.flood, isPeer)) {
 				c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
 			}
 		}
@@ -242,9 +244,13 @@ func (c *Compiler) showGroups() {
 		}
 		slices.SortFunc(set, intent.Tunnel.Compare)
 		set = slices.Compact(set)
-		if e.service {
+		switch {
+		case e.service:
 			set = c.choose(key, e, set)
-		} else {
+		case c.prunes(ls):
+			set = c.live(set)
+			fallthrough
+		default:
 			e.chosen = intent.Tunnel{}
 		}
 		if old, ok := c.state.Floods[key]; !ok || !slices.Equal(old, set) {
@@ -254,7 +260,8 @@ func (c *Compiler) showGroups() {
 }
 
 // choose leaves of set the one member that gets the copy. Those that BFD sees forwarding come
-// before those without BFD, and these before those that it sees not forwarding. A choice
+// before those without BFD, these before those that come and go, and these before those that it
+// sees not forwarding. A choice
 // stands while nobody is better; otherwise a hash spreads the switches over the members.
 func (c *Compiler) choose(key intent.FloodKey, e *groupEntry, set intent.FloodSet) intent.FloodSet {
 	if len(set) == 0 {
@@ -265,8 +272,10 @@ func (c *Compiler) choose(key intent.FloodKey, e *groupEntry, set intent.FloodSe
 		switch c.liveness[t.Peer] {
 		case Forwarding:
 			return 0
-		case NotForwarding:
+		case Recovering:
 			return 2
+		case NotForwarding:
+			return 3
 		}
 		return 1
 	}

@@ -25,6 +25,7 @@ type lswitch struct {
 	innerTags  bool   // frames in its tunnels may have a tag
 	sourceNode bool
 	flood      choice // whether to the peers of unicast rows; see floods
+	prune      choice // whether it sends no copies to members that BFD sees dead
 
 	bound  int    // bindings of our ports
 	active bool   // as of the last settling
@@ -76,6 +77,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	ls.vni0 = set.bool(keyAllowVNI0)
 	ls.innerTags = set.bool(keyInnerTags)
 	ls.flood = set.choice(keyFloodToUnicast)
+	ls.prune = set.choice(keyPruneByBFD)
 	ls.vni, ls.assigned, ls.badVNI = 0, false, ""
 	if key, ok := after.TunnelKey.Get(); ok {
 		if key >= 0 && key <= intent.MaxVNI {
@@ -94,7 +96,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {
 		c.touchMACs(ls)
 		c.touchGroups(ls)
-	} else if ls.sourceNode != was.sourceNode || ls.flood != was.flood {
+	} else if ls.sourceNode != was.sourceNode || ls.flood != was.flood || ls.prune != was.prune {
 		c.touchGroups(ls)
 	}
 }

@@ -21,6 +21,7 @@ type scope struct {
 	ports    map[UUID]bool       // our Physical_Port rows
 	anyone   bool                // frames are accepted from any source
 	flood    bool                // to peers of unicast rows, in switches that don't say otherwise
+	prune    bool                // no copies to members that BFD sees dead, in switches that don't say otherwise
 	bfdVNI   bool                // BFD answers with the VNI that a peer uses
 	macLimit int                 // most MACs learned
 	aging    time.Duration       // of learned MACs; 0: never
@@ -84,6 +85,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 	set := settings{values: ps.OtherConfig}
 	s.anyone = set.bool(keyAcceptAnySource)
 	s.flood = set.bool(keyFloodToUnicast)
+	s.prune = set.bool(keyPruneByBFD)
 	s.bfdVNI = set.answerVNI(keyBFDVNI)
 	s.macLimit = set.integer(keyMACLimit, maxMACLimit, defaultMACLimit)
 	s.aging = time.Duration(set.integer(keyMACAging, maxMACAging, int(defaultMACAging/time.Second))) * time.Second

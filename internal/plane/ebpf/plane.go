@@ -166,7 +166,10 @@ type tables struct {
 	tChunks   *table[vtepChunkKey, vtepChunk]
 }
 
-var _ plane.Plane = (*Plane)(nil)
+var (
+	_ plane.Plane     = (*Plane)(nil)
+	_ plane.BFDShower = (*Plane)(nil)
+)
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on
 // untouched; the first Apply must have a nil delta.
