@@ -193,6 +193,43 @@ func TestKernelWay(t *testing.T) {
 	<-changes
 }
 
+// A tunnel IP that the kernel does not have, but somebody gave to ovs-vswitchd, is one of a datapath
+// other than the kernel's, whose ways the kernel does not know.
+func TestKernelHasNoTunnelIP(t *testing.T) {
+	testenv.Root(t)
+	n := testnet.Quiet(t, "k")
+	kernel, err := followRoutes(n.Path(), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kernel.Close()
+	testnet.Veth(t, n, "u0", n, "u1", 0)
+	testnet.Address(t, n, "u0", planetest.Peers[1].String()+"/32")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ovs-vswitchd.pid"), []byte("77\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	q := &questions{tunnel: planetest.TunnelIP, peers: planetest.Peers[:1], kernel: kernel}
+	p := &Plane{opts: Options{RunDir: dir, Control: func(context.Context, string, string, ...string) (string, error) {
+		return fmt.Sprintf("src %v\ngateway ::\ndev br-phys\n", planetest.TunnelIP), nil
+	}}}
+	look := func() map[netip.Addr]error {
+		t.Helper()
+		tunnel, peers, err := p.lookUp(t.Context(), q)
+		if tunnel != nil || err != nil {
+			t.Errorf("%v, %v", tunnel, err)
+		}
+		return peers
+	}
+	if peers := look(); len(peers) > 0 {
+		t.Errorf("without the tunnel IP the kernel knows of %v", peers)
+	}
+	testnet.Address(t, n, "u0", planetest.TunnelIP.String()+"/32")
+	if peers := look(); len(peers) != 1 {
+		t.Errorf("a peer without a route is none of %v", peers)
+	}
+}
+
 // A route by a device that Open vSwitch's userspace datapath can't send by is none.
 func TestParseRoute(t *testing.T) {
 	for text, want := range map[string]route{

@@ -161,6 +161,10 @@ func (p *Plane) lookUp(ctx context.Context, q *questions) (tunnel error, peers m
 		return trouble(problem.ForeignIP, fmt.Sprintf("ip addr add %v/24 dev BRIDGE, where BRIDGE is the one that the underlay's device is a port of", q.tunnel),
 			fmt.Errorf("tunnel IP %v is not an address of the machine, or network namespace, of ovs-vswitchd: it has no route for tunnels from there", q.tunnel)), nil, nil
 	}
+	if q.kernel != nil && q.kernel.Way(q.tunnel, q.tunnel) != nil {
+		// Somebody gave ovs-vswitchd this address: its datapath is not the kernel's, as with --enable-dummy.
+		return nil, nil, nil
+	}
 	for _, peer := range q.peers {
 		if q.kernel != nil {
 			bad, err := kernelWay(q.kernel, q.tunnel, peer)
