@@ -14,6 +14,7 @@ import (
 
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // The network of the management, and where the southbound database is in it.
@@ -45,7 +46,7 @@ func (v version) tellsMACs() bool { return v.year > 26 || v.year == 26 && v.mont
 // newCloud starts one in a namespace of its own.
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	c := &cloud{Env: testenv.OVS(t), t: t, bin: testenv.Binary(t), ns: testenv.Netns(t, "central"), trusted: testenv.NewAuthority(t, "cloud")}
+	c := &cloud{Env: testenv.OVS(t), t: t, bin: testenv.Binary(t), ns: testnet.Quiet(t, "central"), trusted: testenv.NewAuthority(t, "cloud")}
 	schemas := filepath.Join(os.Getenv("VTEP_TESTROOT"), "usr/share/ovn")
 	if own := filepath.Join(testenv.Tree(t), ".cache/ovn"); exists(filepath.Join(own, ".complete")) {
 		c.ovn, schemas = filepath.Join(own, "bin"), filepath.Join(own, "usr/share/ovn")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // gateway is a VTEP with the port p0, and its database.
@@ -25,7 +26,7 @@ var planes = map[string]func(c *cloud, n *namespace.Namespace, name, ip string) 
 func native(c *cloud, n *namespace.Namespace, name, ip string) *gateway {
 	t := c.t
 	t.Helper()
-	address(t, n, "u0", ip+"/24", "")
+	testnet.Address(t, n, "u0", ip+"/24")
 	g := &gateway{testenv.OVS(t), c, name, ip, "vtep"}
 	g.started(c.daemon(n, g.Env, filepath.Join(c.bin, "vtep"), "run", name, "--rundir="+g.RunDir,
 		"--db="+filepath.Join(g.DBDir, "vtep.db"), "--pin-dir="+testenv.Pins(t), "--tunnel-ip="+ip, "--port=p0"))
@@ -49,7 +50,8 @@ func emulated(c *cloud, n *namespace.Namespace, name, ip string) *gateway {
 func underlay(t testing.TB, v *testenv.VSwitch, ip string) {
 	t.Helper()
 	v.Vsctl(t, "add-br", "br-ex", "--", "set", "Bridge", "br-ex", "datapath_type=netdev", "--", "add-port", "br-ex", "u0")
-	address(t, v.Namespace, "br-ex", ip+"/24", "")
+	testnet.Address(t, v.Namespace, "br-ex", ip+"/24")
+	testnet.Up(t, v.Namespace, "br-ex")
 }
 
 // started waits until the process serves, and has the end of the test take forwarding down.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // hypervisor is ovs-vswitchd, with the userspace datapath, and ovn-controller.
@@ -17,11 +18,10 @@ type hypervisor struct {
 func newHypervisor(c *cloud, fabric *namespace.Namespace, name, ip string) *hypervisor {
 	t := c.t
 	t.Helper()
-	n := testenv.Netns(t, name)
-	join(t, fabric, n, name)
-	wire(t, c.ns, "m0", n, "m0", hostMTU)
-	address(t, c.ns, "m0", centralIP+"/24", "")
-	address(t, n, "m0", managedIP+"/24", "")
+	n := join(t, fabric, name)
+	testnet.Veth(t, c.ns, "m0", n, "m0", 0)
+	testnet.Address(t, c.ns, "m0", centralIP+"/24")
+	testnet.Address(t, n, "m0", managedIP+"/24")
 	c.serve()
 	h := &hypervisor{testenv.NewVSwitch(t, n), name, ip}
 	underlay(t, h.VSwitch, ip)

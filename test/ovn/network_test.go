@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -14,16 +13,14 @@ import (
 
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // patience is how long anything may take to happen on a busy machine.
 const patience = 90 * time.Second
 
-// The underlay has room for the outer headers.
-const (
-	hostMTU     = 1500
-	underlayMTU = 1600
-)
+// underlayMTU has room for the outer headers.
+const underlayMTU = 1600
 
 // host is a station of the network of the tenant.
 type host struct {
@@ -32,15 +29,22 @@ type host struct {
 }
 
 func newHost(t testing.TB, name, ip, mac string) host {
-	return host{testenv.Netns(t, name), ip, mac}
+	return host{testnet.Quiet(t, name), ip, mac}
 }
 
 // plug gives the host its only device, the other end of which is a port of a gateway or of the
 // hypervisor.
 func (h host) plug(t testing.TB, to *namespace.Namespace, port string) {
 	t.Helper()
-	wire(t, h.ns, "eth0", to, port, hostMTU)
-	address(t, h.ns, "eth0", h.ip+"/24", h.mac)
+	testnet.Veth(t, h.ns, "eth0", to, port, 0)
+	testnet.Link(t, h.ns, "eth0", func(n *netlink.Handle, l netlink.Link) error {
+		mac, err := net.ParseMAC(h.mac)
+		if err != nil {
+			return err
+		}
+		return n.LinkSetHardwareAddr(l, mac)
+	})
+	testnet.Address(t, h.ns, "eth0", h.ip+"/24")
 }
 
 // answer wants every host to get an answer from every other, once rows had time to take effect.
@@ -88,97 +92,25 @@ func (h host) ping(t testing.TB, to host, args ...string) error {
 	return nil
 }
 
-// fabric makes the underlay: what is put into it is in one network.
-func fabric(t testing.TB) *namespace.Namespace {
+// newFabric makes the underlay: what joins it is in one network.
+func newFabric(t testing.TB) *namespace.Namespace {
 	t.Helper()
-	n := testenv.Netns(t, "fabric")
-	links(t, n, func(h *netlink.Handle) error {
+	n := testnet.Quiet(t, "fabric")
+	testnet.Links(t, n, func(h *netlink.Handle) error {
 		return h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "fabric", MTU: underlayMTU}})
 	})
-	links(t, n, func(h *netlink.Handle) error { return up(h, "fabric") })
+	testnet.Up(t, n, "fabric")
 	return n
 }
 
-// join wires u0 of a node to the underlay.
-func join(t testing.TB, fabric, node *namespace.Namespace, name string) {
+// join makes a node whose u0 is in the underlay.
+func join(t testing.TB, fabric *namespace.Namespace, name string) *namespace.Namespace {
 	t.Helper()
-	wire(t, fabric, name, node, "u0", underlayMTU)
-	links(t, fabric, func(h *netlink.Handle) error {
-		bridge, err := h.LinkByName("fabric")
-		if err != nil {
-			return err
-		}
-		port, err := h.LinkByName(name)
-		if err != nil {
-			return err
-		}
-		return h.LinkSetMaster(port, bridge)
+	node := testnet.Quiet(t, name)
+	testnet.Veth(t, fabric, name, node, "u0", underlayMTU)
+	testnet.Link(t, node, "u0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, underlayMTU) })
+	testnet.Link(t, fabric, name, func(h *netlink.Handle, l netlink.Link) error {
+		return h.LinkSetMaster(l, &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "fabric"}})
 	})
-}
-
-// wire makes a veth pair. IPv6 is switched off, or hosts would speak before they are asked.
-func wire(t testing.TB, a *namespace.Namespace, aDev string, b *namespace.Namespace, bDev string, mtu int) {
-	t.Helper()
-	far, err := os.Open(b.Path())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	for _, n := range []*namespace.Namespace{a, b} {
-		for _, conf := range []string{"all", "default"} {
-			if err := n.Sysctl("ipv6/conf/"+conf+"/disable_ipv6", "1"); err != nil && !os.IsNotExist(err) {
-				t.Fatal(err)
-			}
-		}
-	}
-	links(t, a, func(h *netlink.Handle) error {
-		return h.LinkAdd(&netlink.Veth{
-			LinkAttrs: netlink.LinkAttrs{Name: aDev, MTU: mtu}, PeerName: bDev, PeerMTU: uint32(mtu), PeerNamespace: netlink.NsFd(far.Fd()),
-		})
-	})
-	links(t, a, func(h *netlink.Handle) error { return up(h, aDev) })
-	links(t, b, func(h *netlink.Handle) error { return up(h, bDev) })
-}
-
-// address gives a device an address, and a MAC unless that is empty.
-func address(t testing.TB, n *namespace.Namespace, dev, prefix, mac string) {
-	t.Helper()
-	links(t, n, func(h *netlink.Handle) error {
-		link, err := h.LinkByName(dev)
-		if err != nil {
-			return err
-		}
-		if mac != "" {
-			hw, err := net.ParseMAC(mac)
-			if err != nil {
-				return err
-			}
-			if err := h.LinkSetHardwareAddr(link, hw); err != nil {
-				return err
-			}
-		}
-		addr, err := netlink.ParseAddr(prefix)
-		if err != nil {
-			return err
-		}
-		if err := h.AddrAdd(link, addr); err != nil {
-			return err
-		}
-		return h.LinkSetUp(link)
-	})
-}
-
-func links(t testing.TB, n *namespace.Namespace, f func(*netlink.Handle) error) {
-	t.Helper()
-	if err := n.Links(f); err != nil {
-		t.Fatalf("links of %s: %v", n.Name, err)
-	}
-}
-
-func up(h *netlink.Handle, dev string) error {
-	link, err := h.LinkByName(dev)
-	if err != nil {
-		return err
-	}
-	return h.LinkSetUp(link)
+	return node
 }

@@ -30,13 +30,12 @@ func gateways(t *testing.T, plane string) {
 		t.Logf("OVN %v does not tell of the MACs that VTEPs learn: hosts behind different ones don't reach each other, "+
 			"and are not tried (scripts/testovn fetches a newer OVN)", c.version)
 	}
-	fabric := fabric(t)
+	fabric := newFabric(t)
 	var vteps []*gateway
 	var managers []func()
 	for i, h := range bare {
 		name := fmt.Sprintf("gw%d", i+1)
-		n := testenv.Netns(t, name)
-		join(t, fabric, n, name)
+		n := join(t, fabric, name)
 		h.plug(t, n, "p0")
 		g := planes[plane](c, n, name, fmt.Sprintf("10.2.2.%d", i+1))
 		g.bind("lsw")
