@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
@@ -164,7 +163,7 @@ func (r *rig) start(fabric *memory.Fabric, opts agent.Options, tamper ...func(*c
 		f(v.replica)
 	}
 	opts.Plane, opts.Replica = v.plane, v.replica
-	opts.Logger = slog.New(slog.NewTextHandler(logWriter{r}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	opts.Logger = testenv.Logger(r)
 	ctx, cancel := context.WithCancel(context.Background())
 	v.cancel = cancel
 	v.agent = agent.New(opts)
@@ -190,13 +189,6 @@ func (v *vtep) stop() {
 	if err := v.plane.Close(); err != nil {
 		v.Error(err)
 	}
-}
-
-type logWriter struct{ t testing.TB }
-
-func (w logWriter) Write(p []byte) (int, error) {
-	w.t.Logf("%s", strings.TrimSpace(string(p)))
-	return len(p), nil
 }
 
 // countingReplica counts transactions.

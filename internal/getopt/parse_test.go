@@ -1,6 +1,7 @@
 package getopt
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -89,4 +90,48 @@ func FuzzParse(f *testing.F) {
 		options[1].Short = 'v'
 		_, _ = Parse(strings.Split(line, "\x00"), options)
 	})
+}
+
+// Options that a C program does not have leave the abbreviations of the others alone.
+func TestExtra(t *testing.T) {
+	for args, want := range map[string]string{
+		"--ssl":         "error: option '--ssl' is ambiguous; possibilities: '--ssl-ciphers' '--ssl-protocols'",
+		"--ssl-c":       "ssl-ciphers",
+		"--ssl-ciphers": "ssl-ciphers",
+		"--ssl-s":       "ssl-server-name",
+		"--strict":      "strict",
+		"--s":           "error: option '--s' is ambiguous; possibilities: '--ssl-ciphers' '--ssl-protocols'",
+	} {
+		got := ""
+		note := func(name string) func(string) error { return func(string) error { got = name; return nil } }
+		_, err := Parse([]string{args}, []Option{
+			{Long: "ssl-ciphers", Set: note("ssl-ciphers")},
+			{Long: "ssl-protocols", Set: note("ssl-protocols")},
+			{Long: "ssl-ciphersuites", Extra: true, Set: note("ssl-ciphersuites")},
+			{Long: "ssl-server-name", Extra: true, Set: note("ssl-server-name")},
+			{Long: "strict", Extra: true, Set: note("strict")},
+		})
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", args, got, want)
+		}
+	}
+}
+
+// TestErrors wants to know what is wrong of what a program may word otherwise.
+func TestErrors(t *testing.T) {
+	refusal := errors.New("not that one")
+	options := []Option{{Long: "pick", Short: 'p', Arg: RequiredArg, Set: func(string) error { return refusal }}}
+	for args, want := range map[string]string{"--pi=x": "--pick: not that one", "-px": "-px: not that one"} {
+		var refused *RefusedError
+		if _, err := Parse([]string{args}, options); !errors.As(err, &refused) || refused.Err != refusal || err.Error() != want {
+			t.Errorf("%s: %v, want %s", args, err, want)
+		}
+	}
+	var syntax *SyntaxError
+	if _, err := Parse([]string{"--nix"}, options); !errors.As(err, &syntax) {
+		t.Errorf("--nix: %v is no *SyntaxError", err)
+	}
 }

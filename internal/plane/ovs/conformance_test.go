@@ -12,6 +12,7 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/planetest"
+	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -26,7 +27,7 @@ func TestConformance(t *testing.T) {
 // newPlane opens a plane on the Open vSwitch of a world.
 func (w *world) newPlane(t testing.TB) *Plane {
 	p := New(Options{Name: "br0", RunDir: w.RunDir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Control: daemon.Call,
-		Routes: followRoutes, Logger: testLog(w.t)})
+		Routes: followRoutes, Logger: testenv.Logger(w.t)})
 	w.t.Cleanup(func() { p.Close() })
 	return p
 }

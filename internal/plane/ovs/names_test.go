@@ -26,7 +26,7 @@ func TestNames(t *testing.T) {
 	w.Bridge(t, bridge, "p0")
 	w.veth(t, "h9", "q0-p")
 	w.Vsctl(t, "add-port", bridge, "q0-p")
-	p := New(Options{Name: bridge, RunDir: w.RunDir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Logger: testLog(t)})
+	p := New(Options{Name: bridge, RunDir: w.RunDir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Logger: testenv.Logger(t)})
 	t.Cleanup(func() { p.Close() })
 	names := []string{"ls with space", "-- del-br br0", "o'brien", "new\nline", `q"uote`, "$(reboot)", "ünïcode", ""}
 	s := intent.NewState()

@@ -356,7 +356,7 @@ func TestTooOld(t *testing.T) {
 			go oldSwitch(c)
 		}
 	}()
-	p := New(Options{Name: "br0", RunDir: dir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Logger: testLog(t)})
+	p := New(Options{Name: "br0", RunDir: dir, Dial: idl.DialTarget("unix:"+w.Socket("db.sock"), nil), Logger: testenv.Logger(t)})
 	t.Cleanup(func() { p.Close() })
 	s := twoTenants()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,10 +1,8 @@
 package ovs
 
 import (
-	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -111,15 +109,4 @@ func (w *world) send(t testing.TB, dev string, frame []byte) {
 // packet is a frame in VXLAN, as a peer sends it, without UDP checksum.
 func packet(from intent.Tunnel, inner []byte) []byte {
 	return testnet.Encapsulate(mac(underlayMAC), mac(peerMAC), from.Peer, planetest.TunnelIP, from.VNI, 0, 50000, inner)
-}
-
-func testLog(t testing.TB) *slog.Logger {
-	return slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-type testWriter struct{ t testing.TB }
-
-func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Log(strings.TrimSpace(string(b)))
-	return len(b), nil
 }

@@ -3,7 +3,6 @@ package logical
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -20,14 +19,14 @@ func SwitchCommands() command.Group {
 		Commands: []command.Command{
 			{Name: "add-ls", Args: "LS", Min: 1, Max: 1, Options: []getopt.Option{command.MayExist}, Writes: true,
 				Brief: "create a logical switch named LS",
-				Needs: Need, Run: addLS},
+				Needs: switches.need, Run: switches.add},
 			{Name: "del-ls", Args: "LS", Min: 1, Max: 1, Options: []getopt.Option{command.IfExists}, Writes: true,
 				Brief: "delete LS", Text: "It is an error if something refers to LS: bindings, MAC addresses, routers.",
-				Needs: Need, Run: delLS},
+				Needs: switches.need, Run: switches.del},
 			{Name: "list-ls", Brief: "print the names of all logical switches",
-				Needs: Need, Run: listLS},
+				Needs: switches.need, Run: switches.list},
 			{Name: "ls-exists", Args: "LS", Min: 1, Max: 1, Brief: "exit with status 2 if LS does not exist",
-				Needs: Need, Run: lsExists},
+				Needs: switches.need, Run: switches.exists},
 			{Name: "set-replication-mode", Args: "LS MODE", Min: 2, Max: 2, Writes: true,
 				Brief: "set how LS floods: source_node or service_node",
 				Text: "With source_node the VTEP sends a copy of broadcasts, multicasts and frames to unknown " +
@@ -42,58 +41,14 @@ func SwitchCommands() command.Group {
 }
 
 // Need asks for what Must finds a logical switch by.
-func Need(c *command.Call) error {
-	c.Needed.Named(hwvtep.TableLogicalSwitch, "name")
-	return nil
-}
+func Need(c *command.Call) error { return switches.need(c) }
+
+// Must returns a logical switch that must exist.
+func Must(x *txn.Txn, name string) (*txn.Record, error) { return switches.must(x, name) }
 
 func needReplicationMode(c *command.Call) error {
 	c.Needed.Named(hwvtep.TableLogicalSwitch, "replication_mode")
 	return Need(c)
-}
-
-// Must returns a logical switch that must exist.
-func Must(x *txn.Txn, name string) (*txn.Record, error) {
-	if ls := x.Named(hwvtep.TableLogicalSwitch, name); ls != nil {
-		return ls, nil
-	}
-	return nil, fmt.Errorf("no logical switch named %s", name)
-}
-
-func addLS(c *command.Call) error { return addNamed(c, hwvtep.TableLogicalSwitch, "logical switch") }
-
-// addNamed adds a row that is nothing but a name.
-func addNamed(c *command.Call, table, kind string) error {
-	name := c.Args[0]
-	if c.X.Named(table, name) != nil {
-		if c.Has("may-exist") {
-			return nil
-		}
-		return fmt.Errorf("cannot create %s %s because it already exists", kind, name)
-	}
-	c.X.SetString(c.X.InsertNew(table), "name", name)
-	return nil
-}
-
-func delLS(c *command.Call) error {
-	ls, err := Must(c.X, c.Args[0])
-	if err != nil {
-		if c.Has("if-exists") {
-			return nil
-		}
-		return err
-	}
-	c.X.Remove(ls)
-	return nil
-}
-
-func listLS(c *command.Call) error {
-	c.ListNames(c.X.All(txn.TableNamed(hwvtep.TableLogicalSwitch)))
-	return nil
-}
-
-func lsExists(c *command.Call) error {
-	return command.Exists(c.X.Named(hwvtep.TableLogicalSwitch, c.Args[0]))
 }
 
 func setReplicationMode(c *command.Call) error {
