@@ -34,7 +34,7 @@ func (t *tool) hint(err error) string {
 		return t.connectionHint(conn)
 	case errors.As(err, &bound):
 		return fmt.Sprintf("to bind the VLAN to another logical switch: unbind-ls %s %s %s -- bind-ls %s %s %s %s",
-			bound.Ps, bound.Port, bound.Vlan, bound.Ps, bound.Port, bound.Vlan, bound.Ls)
+			bound.PS, bound.Port, bound.VLAN, bound.PS, bound.Port, bound.VLAN, bound.LS)
 	case errors.As(err, &refused):
 		return t.referrersHint(refused.Text)
 	}

@@ -202,10 +202,10 @@ func (p *configParser) endpoint(n *yaml.Node, list *[]mac.Endpoint) error {
 	e := mac.Endpoint{Encap: mac.DefaultEncap, Exact: true}
 	var err error
 	if n.Kind == yaml.ScalarNode {
-		e.Ip, err = p.str(n, "the address of a VTEP")
+		e.IP, err = p.str(n, "the address of a VTEP")
 	} else {
 		err = p.fields(n, "a VTEP", map[string]func(*yaml.Node) error{
-			"ip":    func(v *yaml.Node) (err error) { e.Ip, err = p.str(v, "ip"); return err },
+			"ip":    func(v *yaml.Node) (err error) { e.IP, err = p.str(v, "ip"); return err },
 			"encap": func(v *yaml.Node) (err error) { e.Encap, err = p.str(v, "encap"); return err },
 			"tunnel_key": func(v *yaml.Node) (err error) {
 				e.HasKey = true
@@ -214,11 +214,11 @@ func (p *configParser) endpoint(n *yaml.Node, list *[]mac.Endpoint) error {
 			},
 		})
 	}
-	if err == nil && e.Ip == "" {
+	if err == nil && e.IP == "" {
 		err = p.errorf(n, "a VTEP needs an ip")
 	}
-	if _, bad := netip.ParseAddr(e.Ip); err == nil && bad != nil {
-		err = p.errorf(n, "%q is not an IP address", e.Ip)
+	if _, bad := netip.ParseAddr(e.IP); err == nil && bad != nil {
+		err = p.errorf(n, "%q is not an IP address", e.IP)
 	}
 	*list = append(*list, e)
 	return err

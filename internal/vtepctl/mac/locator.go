@@ -17,7 +17,7 @@ const DefaultEncap = "vxlan_over_ipv4"
 
 // Endpoint says where a MAC address is: the other end of a tunnel.
 type Endpoint struct {
-	Encap, Ip string
+	Encap, IP string
 	Key       int64 // VNI on this tunnel instead of the logical switch's
 	HasKey    bool
 	Exact     bool // without a key, only a locator without one is meant
@@ -26,11 +26,11 @@ type Endpoint struct {
 var tunnelKeyOption = getopt.Option{Long: "tunnel-key", Arg: getopt.RequiredArg, ArgName: "VNI", Extra: true,
 	Help: "the VNI on this tunnel, where it is not the logical switch's"}
 
-// endpoint makes one of the arguments [ENCAP] IP and of --tunnel-key.
+// parseEndpoint makes one of the arguments [ENCAP] IP and of --tunnel-key.
 func parseEndpoint(c *command.Call, args []string) (Endpoint, error) {
-	e := Endpoint{Encap: DefaultEncap, Ip: args[0]}
+	e := Endpoint{Encap: DefaultEncap, IP: args[0]}
 	if len(args) > 1 {
-		e.Encap, e.Ip = args[0], args[1]
+		e.Encap, e.IP = args[0], args[1]
 	}
 	if text, ok := c.Opt("tunnel-key"); ok {
 		key, err := strconv.ParseInt(text, 10, 64)
@@ -52,7 +52,7 @@ func NeedLocators(n *session.Needs) {
 
 // matches says whether a locator is the endpoint; without a key in e, whatever its key is.
 func (e Endpoint) matches(loc *txn.Record) bool {
-	if loc.Str("encapsulation_type") != e.Encap || loc.Str("dst_ip") != e.Ip {
+	if loc.Str("encapsulation_type") != e.Encap || loc.Str("dst_ip") != e.IP {
 		return false
 	}
 	key := loc.Field("tunnel_key")
@@ -75,7 +75,7 @@ func LocatorAt(x *txn.Txn, e Endpoint) *txn.Record {
 		return loc
 	}
 	loc := x.InsertNew(hwvtep.TablePhysicalLocator)
-	x.SetString(loc, "dst_ip", e.Ip)
+	x.SetString(loc, "dst_ip", e.IP)
 	x.SetString(loc, "encapsulation_type", e.Encap)
 	if e.HasKey {
 		x.Set(loc, "tunnel_key", ovsdb.Scalar(ovsdb.IntAtom(e.Key)))
@@ -88,7 +88,7 @@ func LocatorAt(x *txn.Txn, e Endpoint) *txn.Record {
 func findLocator(x *txn.Txn, e Endpoint) *txn.Record {
 	var found *txn.Record
 	for _, loc := range x.Indexed(hwvtep.TablePhysicalLocator, "encapsulation_type", "dst_ip").
-		Find(ovsdb.Scalar(ovsdb.StringAtom(e.Encap)), ovsdb.Scalar(ovsdb.StringAtom(e.Ip))) {
+		Find(ovsdb.Scalar(ovsdb.StringAtom(e.Encap)), ovsdb.Scalar(ovsdb.StringAtom(e.IP))) {
 		if e.matches(loc) && (found == nil || compareKeys(loc, found) < 0) {
 			found = loc
 		}

@@ -34,8 +34,8 @@ func checkGroupMAC(t *command.Tool, s string) {
 }
 
 func checkEndpoint(t *command.Tool, e Endpoint) {
-	ip, err := netip.ParseAddr(e.Ip)
-	t.Strictly(err == nil && ip.Is4(), "\"%s\" is not an IPv4 address", e.Ip)
+	ip, err := netip.ParseAddr(e.IP)
+	t.Strictly(err == nil && ip.Is4(), "\"%s\" is not an IPv4 address", e.IP)
 	t.Strictly(err != nil || !ip.IsMulticast() && !ip.IsUnspecified() && !ip.IsLoopback(),
-		"%s can't be the address of a VTEP", e.Ip)
+		"%s can't be the address of a VTEP", e.IP)
 }

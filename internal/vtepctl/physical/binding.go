@@ -66,9 +66,9 @@ func bindLS(c *command.Call) error {
 }
 
 // AlreadyBound says that a VLAN of a port is bound.
-type AlreadyBound struct{ Ps, Port, Vlan, Ls string }
+type AlreadyBound struct{ PS, Port, VLAN, LS string }
 
-func (e *AlreadyBound) Error() string { return "multiple bindings for vlan " + e.Vlan }
+func (e *AlreadyBound) Error() string { return "multiple bindings for vlan " + e.VLAN }
 
 func unbindLS(c *command.Call) error {
 	port, _, err := mustPort(c.X, c.Args[0], c.Args[1])

@@ -12,7 +12,7 @@ import (
 // Replica is what the server said that it has, as far as it was asked.
 type Replica struct {
 	Tables map[*ovsdb.TableSchema]map[ovsdb.UUID]*ovsdb.Row
-	// version counts the updates. A transaction that lost a race is worth another try when it
+	// Version counts the updates. A transaction that lost a race is worth another try when it
 	// has changed.
 	Version int
 }

@@ -15,7 +15,7 @@ import (
 type Server struct {
 	Targets string // one, or several separated by commas
 	RunDir  string // where relative names of sockets are
-	Tls     stream.TLSFiles
+	TLS     stream.TLSFiles
 }
 
 // Connect connects to the first target that answers.
@@ -82,7 +82,7 @@ func (t Server) dial(target string) (net.Conn, error) {
 	}
 	o := stream.Options{DSCP: stream.DefaultDSCP, RunDir: t.RunDir}
 	if parsed.Secure() {
-		if o.TLS, err = stream.LoadTLS(t.Tls); err != nil {
+		if o.TLS, err = stream.LoadTLS(t.TLS); err != nil {
 			return nil, err
 		}
 	}

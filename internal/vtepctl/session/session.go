@@ -50,7 +50,7 @@ type Session struct {
 	events chan event
 	calls  int
 	Have   *Replica
-	// observe, if not nil, is told of each change of a row.
+	// Observe, if not nil, is told of each change of a row.
 	Observe func(t *ovsdb.TableSchema, old, new *ovsdb.Row)
 }
 
