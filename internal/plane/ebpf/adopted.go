@@ -42,7 +42,7 @@ func (p *Plane) Disown(context.Context) error {
 
 func (p *Plane) readState(whole bool) (*intent.State, error) {
 	var c contents
-	var errs [8]error
+	var errs [9]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -52,6 +52,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		c.decaps, errs[5] = p.tDecaps.read()
 		c.floods, errs[6] = p.tFloods.read()
 		c.chunks, errs[7] = p.tChunks.read()
+		c.peers, errs[8] = p.tPeers.read()
 	}
 	var origin vtepOrigin
 	if err := errors.Join(append(errs[:], p.objs.Origin.Lookup(uint32(0), &origin))...); err != nil {
@@ -61,6 +62,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	s.Physical, s.Position = origin.Physical, origin.Position
 	if ip := p.settings.TunnelIp; ip != 0 {
 		s.TunnelIP = ipOf(ip)
+	} else {
+		s.TunnelIP = p.settings.TunnelIp6.ip()
 	}
 	for index, dev := range c.devices {
 		if d := p.devices.byIndex[int(index)]; d.index != 0 && dev.Port != 0 {
@@ -80,7 +83,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	}
 	for key, r := range c.remotes {
 		if id, ok := switches[key.Bd]; ok {
-			s.Unicast[intent.MACKey{Switch: id, MAC: key.Mac}] = intent.Tunnel{Peer: ipOf(r.Ip), VNI: r.Vni}
+			s.Unicast[intent.MACKey{Switch: id, MAC: key.Mac}] = intent.Tunnel{Peer: c.peers[r.Peer].Ip.ip(), VNI: r.Vni}
 		}
 	}
 	for key, f := range c.floods {
@@ -90,17 +93,17 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		}
 		set := intent.FloodSet{}
 		for _, t := range targetsOf(f, c.chunks) {
-			set = append(set, intent.Tunnel{Peer: ipOf(t.Ip), VNI: t.Vni})
+			set = append(set, intent.Tunnel{Peer: c.peers[t.Peer].Ip.ip(), VNI: t.Id})
 		}
 		s.Floods[intent.MACKey{Switch: id, MAC: key.Mac}] = set
 	}
 	for key, bd := range c.decaps {
 		id, ok := switches[bd]
 		switch {
-		case ok && key.Ip == 0: // from any source
+		case ok && key.Peer == 0: // from any source
 			s.Switches[id] = intent.Switch{VNI: key.Vni, VNI0: key.Vni == 0}
 		case ok:
-			s.Decap[intent.Tunnel{Peer: ipOf(key.Ip), VNI: key.Vni}] = id
+			s.Decap[intent.Tunnel{Peer: c.peers[key.Peer].Ip.ip(), VNI: key.Vni}] = id
 		}
 	}
 	return s, nil

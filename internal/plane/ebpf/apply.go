@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -169,37 +170,31 @@ func (p *Plane) stageUnicast(c intent.Change[intent.MACKey, intent.Tunnel]) {
 	}
 	key := vtepMacKey{Bd: dom.bd, Mac: c.Key.MAC}
 	old, had := p.tRemotes.want[key]
+	delete(p.nameless, any(key))
 	if c.New == nil {
 		p.tRemotes.del(key)
-	} else if t, ok := p.target(*c.New); ok {
-		p.tRemotes.set(key, vtepRemote{Ip: t.Ip, Vni: t.Vni, Peer: t.Id})
+	} else if t, ok := p.target(key, *c.New); ok {
+		p.tRemotes.set(key, vtepRemote{Peer: t.Peer, Vni: t.Id})
 	} else {
 		p.tRemotes.del(key)
 	}
 	if had {
-		p.dropPeer(old.Ip)
+		p.dropTarget(old.Peer)
 	}
 }
 
 func (p *Plane) stageDecap(c intent.Change[intent.Tunnel, intent.SwitchID]) {
-	if !c.Key.Peer.Is4() {
+	if !c.Key.Peer.IsValid() {
 		return
 	}
-	key := vtepTunnelKey{Ip: ipNumber(c.Key.Peer), Vni: c.Key.VNI}
-	_, had := p.tDecaps.want[key]
+	delete(p.nameless, any(c.Key))
 	if c.New != nil {
 		if dom := p.byUUID[*c.New]; dom != nil {
-			p.tDecaps.set(key, dom.bd)
-			if !had {
-				p.countSource(key.Ip, 1)
-			}
+			p.setDecap(c.Key, dom.bd)
 			return
 		}
 	}
-	p.tDecaps.del(key)
-	if had {
-		p.countSource(key.Ip, -1)
-	}
+	p.delDecap(c.Key)
 }
 
 // stageAnySource makes the decap entries that hold for every source: one for each VNI that
@@ -238,7 +233,7 @@ func (p *Plane) install() error {
 	p.growToNeed()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
-		p.tSwitches.put, p.tPeers.put, p.writeSettings, p.writeOrigin, p.tMembers.put, p.tBindings.put,
+		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.writeSettings, p.writeOrigin, p.tMembers.put, p.tBindings.put,
 		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
 	} {
 		if err := write(); err != nil {
@@ -254,7 +249,7 @@ func (p *Plane) install() error {
 	for _, remove := range []func() error{
 		p.tDevices.put,
 		p.tDecaps.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune,
-		p.tPeers.prune, p.tSwitches.prune,
+		p.tAddresses.prune, p.tPeers.prune, p.tSwitches.prune,
 		p.detachLeaving, p.tDevices.prune,
 		p.collectIfFew,
 	} {
@@ -309,14 +304,12 @@ func (p *Plane) report() plane.Report {
 			r.Bindings[intent.BindingKey{Port: prt.name, VLAN: uint16(k.Vid)}] = p.tBindings.full()
 		}
 	}
-	for ip, err := range p.unreachable {
-		r.Peers[ipOf(ip)] = err
-	}
+	maps.Copy(r.Peers, p.unreachable)
 	r.Problems = p.doubts()
 	for table, err := range map[plane.Table]error{
 		plane.LearnedMACs: p.localsError(),
 		plane.RemoteMACs:  p.tRemotes.full(),
-		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full()),
+		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full(), p.tAddresses.full()),
 		plane.Tunnels:     p.tDecaps.full(),
 		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
 	} {

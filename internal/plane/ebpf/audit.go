@@ -29,8 +29,9 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "binding", p.tBindings, c.bindings, func(k vtepBindKey) string { return fmt.Sprintf("%s/%d", p.nameOf(k.Ifindex), k.Vid) })
 	compare(&a, "binding", p.tMembers, c.members, func(slot uint32) string { return fmt.Sprintf("slot %d", slot) })
 	compare(&a, "unicast", p.tRemotes, c.remotes, p.macOf)
-	compare(&a, "decap", p.tDecaps, c.decaps, func(k vtepTunnelKey) string { return fmt.Sprintf("%v vni %d", ipOf(k.Ip), k.Vni) })
-	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return ipOf(p.tPeers.want[n].Ip).String() })
+	compare(&a, "decap", p.tDecaps, c.decaps, func(k vtepTunnelKey) string { return p.tunnelOf(k.Peer, k.Vni) })
+	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return p.tPeers.want[n].Ip.ip().String() })
+	compare(&a, "peer", p.tAddresses, c.addresses, func(ip vtepAddress) string { return ip.ip().String() })
 	compare(&a, "flood", p.tFloods, c.floods, p.macOf)
 	for _, r := range p.retired {
 		for _, k := range r.chunks {
@@ -116,11 +117,19 @@ func compare[K, V comparable](a *audit, kind string, t *table[K, V], have map[K]
 func text(v any) string {
 	switch v := v.(type) {
 	case vtepRemote:
-		return fmt.Sprintf("%v vni %d", ipOf(v.Ip), v.Vni)
+		return fmt.Sprintf("peer %d vni %d", v.Peer, v.Vni)
 	case vtepMember:
 		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d flags %d", v.Ifindex, v.Vid, v.Bd, v.Gen, v.Mtu, v.Flags)
 	}
 	return fmt.Sprintf("%+v", v)
+}
+
+// tunnelOf names the tunnel with the peer's number.
+func (p *Plane) tunnelOf(peer, vni uint32) string {
+	if pr := p.numbered[peer]; pr != nil {
+		return fmt.Sprintf("%v vni %d", pr.ip, vni)
+	}
+	return fmt.Sprintf("peer %d vni %d", peer, vni)
 }
 
 func (p *Plane) nameOf(ifindex uint32) string {

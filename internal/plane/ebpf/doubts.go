@@ -71,7 +71,7 @@ func (p *Plane) measureUnderlays() {
 	}
 	mtus := map[int]uint32{}
 	for _, pr := range p.peers {
-		if pr.device == 0 || pr.number == 0 {
+		if pr.device == 0 {
 			continue
 		}
 		mtu := p.tPeers.want[pr.number].Mtu

@@ -26,6 +26,7 @@ const chunkTargets = len(vtepChunk{}.Targets)
 // setTunnels makes set the tunnels that key's frames get a copy to.
 func (p *Plane) setTunnels(key vtepMacKey, set intent.FloodSet) {
 	delete(p.cut, key)
+	delete(p.nameless, any(key))
 	if len(set) > maxTargets {
 		p.cut[key] = len(set)
 		set = set[:maxTargets]
@@ -33,7 +34,7 @@ func (p *Plane) setTunnels(key vtepMacKey, set intent.FloodSet) {
 	old := p.lists[key].targets
 	targets := make([]vtepTarget, 0, len(set))
 	for _, t := range set {
-		if t, ok := p.target(t); ok {
+		if t, ok := p.target(key, t); ok {
 			targets = append(targets, t)
 		}
 	}
@@ -53,13 +54,14 @@ func (p *Plane) cutError() error {
 
 func (p *Plane) delTunnels(key vtepMacKey) {
 	delete(p.cut, key)
+	delete(p.nameless, any(key))
 	p.dropPeers(p.lists[key].targets)
 	p.delFlood(key)
 }
 
 func (p *Plane) dropPeers(targets []vtepTarget) {
 	for _, t := range targets {
-		p.dropPeer(t.Ip)
+		p.dropTarget(t.Peer)
 	}
 }
 

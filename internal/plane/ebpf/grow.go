@@ -21,12 +21,12 @@ import (
 // start are the sizes that maps begin with, most those that they stop at.
 var start = map[string]uint32{
 	"switches": 4096, "bindings": 4096, "members": 4096, "counters": 4096, "peers": 1024,
-	"remotes": 1 << 16, "locals": 1 << 16, "watched": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 13,
+	"addresses": 1024, "remotes": 1 << 16, "locals": 1 << 16, "watched": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 13,
 }
 
 var most = map[string]uint32{
 	"switches": 1 << 20, "bindings": 1 << 18, "members": 1 << 18, "counters": 1 << 18, "peers": 1 << 16,
-	"remotes": 1 << 24, "locals": 1 << 24, "watched": 1 << 24, "decaps": 1 << 24, "floods": 1 << 21, "chunks": 1 << 22,
+	"addresses": 1 << 16, "remotes": 1 << 24, "locals": 1 << 24, "watched": 1 << 24, "decaps": 1 << 24, "floods": 1 << 21, "chunks": 1 << 22,
 }
 
 // growPause is how long nothing is tried after the machine had no memory for it.
@@ -72,16 +72,17 @@ func (p *Plane) growing() map[string]grown {
 	}
 	slots := int(p.slots.next)
 	return map[string]grown{
-		"switches": growTable(p.tSwitches, p.tSwitches.need()),
-		"bindings": growTable(p.tBindings, p.tBindings.need()),
-		"members":  growTable(p.tMembers, slots),
-		"counters": {slots, p.copyCounters, nil},
-		"peers":    growTable(p.tPeers, int(p.peerSlots.next)),
-		"remotes":  growTable(p.tRemotes, p.tRemotes.need()),
-		"decaps":   growTable(p.tDecaps, p.tDecaps.need()),
-		"floods":   growTable(p.tFloods, p.tFloods.need()),
-		"chunks":   growTable(p.tChunks, p.tChunks.need()+retired),
-		"locals":   {0, copyLocals, nil}, // see growLocals
+		"switches":  growTable(p.tSwitches, p.tSwitches.need()),
+		"bindings":  growTable(p.tBindings, p.tBindings.need()),
+		"members":   growTable(p.tMembers, slots),
+		"counters":  {slots, p.copyCounters, nil},
+		"peers":     growTable(p.tPeers, int(p.peerSlots.next)),
+		"addresses": growTable(p.tAddresses, p.tAddresses.need()),
+		"remotes":   growTable(p.tRemotes, p.tRemotes.need()),
+		"decaps":    growTable(p.tDecaps, p.tDecaps.need()),
+		"floods":    growTable(p.tFloods, p.tFloods.need()),
+		"chunks":    growTable(p.tChunks, p.tChunks.need()+retired),
+		"locals":    {0, copyLocals, nil}, // see growLocals
 		// What the programs delete from the old one meanwhile they tell of once more.
 		"watched": {len(p.watched), copyEntries[vtepMacKey, uint32], nil},
 	}

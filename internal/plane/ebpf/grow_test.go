@@ -138,7 +138,7 @@ func TestNoRoom(t *testing.T) {
 		{full: "decaps", table: plane.Tunnels, says: "map decaps is full (4 entries): 37 more did not fit"},
 		{full: "floods", table: plane.FloodSets, says: "map floods is full (4 entries)"},
 		{full: "chunks", table: plane.FloodSets, says: "map chunks is full (4 entries)"},
-		{full: "peers", table: plane.Peers, says: "no room for more than 3 peers: of 38 more the routes are not watched"},
+		{full: "peers", table: plane.Peers, says: "no room for more than 3 peers: nothing goes to 38 more, or comes from them"},
 		{full: "bindings", bindings: 79},
 		{full: "members", bindings: 79},
 	} {

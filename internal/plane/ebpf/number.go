@@ -1,6 +1,10 @@
 package ebpf
 
-import "github.com/vtep/vtep/internal/plane"
+import (
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/plane"
+)
 
 // pool hands out numbers from 1 to max-1, those given back last of all: what still names a
 // number for a moment should not find somebody else behind it.
@@ -40,9 +44,6 @@ func (p *pool) take() uint32 {
 	return n
 }
 
-// room says whether there is one to take.
-func (p *pool) room() bool { return p.next < p.max || len(p.free) > 0 }
-
 func (p *pool) give(n uint32) {
 	if n != 0 {
 		p.free = append(p.free, n)
@@ -75,17 +76,14 @@ func (p *Plane) giveBack(to *pool, n uint32) {
 
 // peersError says that there were not enough numbers for all peers, or nil.
 func (p *Plane) peersError() error {
-	if p.peerSlots.room() {
-		return nil
-	}
-	n := 0
-	for _, pr := range p.peers {
-		if pr.number == 0 {
-			n++
+	without := map[netip.Addr]bool{}
+	for _, ips := range p.nameless {
+		for _, ip := range ips {
+			without[ip] = true
 		}
 	}
-	if n == 0 {
+	if len(without) == 0 {
 		return nil
 	}
-	return noRoom("no room for more than %d peers: of %d more the routes are not watched", p.peerSlots.max-1, n)
+	return noRoom("no room for more than %d peers: nothing goes to %d more, or comes from them", p.peerSlots.max-1, len(without))
 }

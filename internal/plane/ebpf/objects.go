@@ -16,9 +16,8 @@ import (
 )
 
 // schemaVersion names the layout and meaning of the pinned maps. A change of either gives a
-// new number: the new process then fills fresh maps, swaps the programs on the devices, and
-// removes the old maps.
-const schemaVersion = 2
+// new number, and a step from the one before (migrate.go).
+const schemaVersion = 3
 
 // Flags of the settings map, as enum config_flags.
 const (
@@ -53,13 +52,14 @@ const (
 
 // pins is the directory in bpffs that outlives the process.
 //
-//	DIR/v2/MAP       the maps, by schema version
+//	DIR/v3/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
 type pins struct {
 	dir  string
 	lock *os.File // held while a process owns the directory
 
 	transient bool // they go with the process, as its mount namespace does
+	migrated  int  // the layout that the maps had before; 0: the present one
 
 	configs map[ebpf.MapID]uint64 // the pinned maps called config, of all layouts, with the network namespace in each
 }
@@ -95,9 +95,10 @@ func openPins(dir string) (*pins, error) {
 	return p, nil
 }
 
-func (p *pins) maps() string  { return filepath.Join(p.dir, fmt.Sprintf("v%d", schemaVersion)) }
-func (p *pins) links() string { return filepath.Join(p.dir, "links") }
-func (p *pins) close()        { p.lock.Close() }
+func (p *pins) maps() string        { return p.layout(schemaVersion) }
+func (p *pins) layout(n int) string { return filepath.Join(p.dir, fmt.Sprintf("v%d", n)) }
+func (p *pins) links() string       { return filepath.Join(p.dir, "links") }
+func (p *pins) close()              { p.lock.Close() }
 
 // prune removes the maps of other schema versions, which nothing uses any more.
 func (p *pins) prune() error {
@@ -192,6 +193,9 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 	spec, err := loadVtep()
 	if err != nil {
 		return nil, fmt.Errorf("read the programs: %w", err)
+	}
+	if err := p.migrate(spec); err != nil {
+		return nil, err
 	}
 	counts := map[uint32][]uint64{} // of drops, by reason, where the old map has to go
 	for name, m := range spec.Maps {

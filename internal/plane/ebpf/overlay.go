@@ -196,7 +196,12 @@ func (p *Plane) tunnelError() error {
 func (p *Plane) writeSettings() error {
 	s := vtepSettings{NextBd: p.nextBD, Netns: p.space.inode, Home: p.space.home, Alive: uint64(p.alive)}
 	if p.overlay.ip.IsValid() && p.overlay.ifindex != 0 {
-		s.TunnelIp, s.VxlanIfindex = ipNumber(p.overlay.ip), uint32(p.overlay.ifindex)
+		s.VxlanIfindex = uint32(p.overlay.ifindex)
+		if ip := p.overlay.ip; ip.Is4() {
+			s.TunnelIp = ipNumber(ip)
+		} else {
+			s.TunnelIp6 = addressOf(ip)
+		}
 	}
 	if p.overlay.anySource {
 		s.Flags |= configAnySource

@@ -68,9 +68,6 @@ func (p *Plane) lookAfter(d time.Duration) {
 func (p *Plane) lookAtPaths() (looked, left bool) {
 	if len(p.due) == 0 {
 		for _, pr := range p.peers {
-			if pr.number == 0 {
-				continue
-			}
 			if used := atomic.CompareAndSwapUint32(&p.paths[pr.number].State, pathUsed, pathWatched); used || pr.learned {
 				p.due = append(p.due, pr)
 			}
@@ -99,9 +96,6 @@ func (p *Plane) lookAtPaths() (looked, left bool) {
 func (p *Plane) restPaths() bool {
 	rest := true
 	for _, pr := range p.peers {
-		if pr.number == 0 {
-			continue
-		}
 		state := &p.paths[pr.number].State
 		if !atomic.CompareAndSwapUint32(state, pathWatched, pathIdle) && atomic.LoadUint32(state) == pathUsed {
 			rest = false

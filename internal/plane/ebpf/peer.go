@@ -1,82 +1,134 @@
 package ebpf
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// peer is another VTEP that some MAC or flood set names.
+// peer is another VTEP: frames may go to it, if some MAC or flood set names it, or come from it.
 type peer struct {
-	ip     uint32
-	number uint32 // index of the peers map; 0: they ran out, its route is not watched
-	refs   int
-	device int // ifindex by which it is reached; 0: not known
+	ip      netip.Addr
+	number  uint32 // index of the peers map, not 0
+	targets int    // MACs and flood sets that name it
+	sources int    // decaps entries that do
+	device  int    // ifindex by which it is reached; 0: not known, or nobody needs to know
 
 	covered bool // by a policy of IPsec
 	learned bool // what the kernel knows of the way expires
 }
 
-// takePeer counts one more user of the peer at addr.
-func (p *Plane) takePeer(addr netip.Addr) *peer {
-	ip := ipNumber(addr)
+// peerAt gives the peer with the address, be there one already or not. nil: the numbers ran out, so
+// that nothing can name it.
+func (p *Plane) peerAt(ip netip.Addr) *peer {
 	pr := p.peers[ip]
 	if pr == nil {
-		pr = &peer{ip: ip}
-		if pr.number = p.adopted.peers[ip]; pr.number == 0 {
+		pr = &peer{ip: ip, number: p.adopted.peers[ip]}
+		if pr.number == 0 {
 			pr.number = p.number(&p.peerSlots)
 		}
-		p.peers[ip] = pr
-		p.resolve(pr)
-		p.lookSoon() // frames may go there already
+		if pr.number == 0 {
+			return nil
+		}
+		p.peers[ip], p.numbered[pr.number] = pr, pr
+		p.tAddresses.set(addressOf(ip), pr.number)
+		p.tPeers.set(pr.number, vtepPeer{Ip: addressOf(ip)})
 	}
-	pr.refs++
 	return pr
 }
 
-func (p *Plane) dropPeer(ip uint32) {
-	if pr := p.peers[ip]; pr != nil {
-		if pr.refs--; pr.refs == 0 {
+// target is a tunnel as the programs want it, for the remote or flood set at key; ok is false if
+// it can't be one. Whoever had it gives it back by dropTarget.
+func (p *Plane) target(key vtepMacKey, t intent.Tunnel) (_ vtepTarget, ok bool) {
+	if !t.Peer.IsValid() {
+		return vtepTarget{}, false
+	}
+	pr := p.peerAt(t.Peer)
+	if pr == nil {
+		p.nameless[key] = append(p.nameless[key], t.Peer)
+		return vtepTarget{}, false
+	}
+	if pr.targets++; pr.targets == 1 {
+		p.resolve(pr)
+		p.lookSoon() // frames may go there already
+	}
+	return vtepTarget{Peer: pr.number, Id: t.VNI}, true
+}
+
+func (p *Plane) dropTarget(number uint32) {
+	if pr := p.numbered[number]; pr != nil {
+		if pr.targets--; pr.targets == 0 {
 			p.idlePeers = append(p.idlePeers, pr)
 		}
 	}
 }
 
-// forgetPeers removes the peers that nobody uses any more.
+// setDecap lets frames of the tunnel enter the domain.
+func (p *Plane) setDecap(t intent.Tunnel, bd uint32) {
+	pr := p.peerAt(t.Peer)
+	if pr == nil {
+		p.nameless[t] = []netip.Addr{t.Peer}
+		return
+	}
+	key := vtepTunnelKey{Peer: pr.number, Vni: t.VNI}
+	if _, had := p.tDecaps.want[key]; !had {
+		if pr.sources++; pr.sources == 1 {
+			p.coveredIn = nil
+		}
+	}
+	p.tDecaps.set(key, bd)
+}
+
+func (p *Plane) delDecap(t intent.Tunnel) {
+	pr := p.peers[t.Peer]
+	if pr == nil {
+		return
+	}
+	key := vtepTunnelKey{Peer: pr.number, Vni: t.VNI}
+	if _, had := p.tDecaps.want[key]; !had {
+		return
+	}
+	p.tDecaps.del(key)
+	if pr.sources--; pr.sources == 0 {
+		p.coveredIn = nil
+		p.idlePeers = append(p.idlePeers, pr)
+	}
+}
+
+// forgetPeers removes the peers that nobody names any more, and what was known of the way to those
+// that nothing goes to any more. Their numbers are not soon used again (pool): a frame on its way
+// may still have one.
 func (p *Plane) forgetPeers() {
 	for _, pr := range p.idlePeers {
-		if pr.refs == 0 && p.peers[pr.ip] == pr {
-			delete(p.peers, pr.ip)
-			delete(p.unreachable, pr.ip)
-			p.rerouted = true
-			if pr.number != 0 {
-				p.tPeers.del(pr.number)
-				p.giveBack(&p.peerSlots, pr.number)
+		switch {
+		case pr.targets > 0 || p.peers[pr.ip] != pr:
+			continue
+		case pr.sources > 0:
+			if pr.device != 0 || p.unreachable[pr.ip] != nil {
+				p.resolve(pr)
 			}
+			continue
 		}
+		delete(p.peers, pr.ip)
+		delete(p.unreachable, pr.ip)
+		delete(p.numbered, pr.number)
+		p.rerouted = true
+		p.tPeers.del(pr.number)
+		p.tAddresses.del(addressOf(pr.ip))
+		p.giveBack(&p.peerSlots, pr.number)
 	}
 	p.idlePeers = nil
 }
 
-// target is a tunnel as the programs want it; ok is false if it can't be one.
-func (p *Plane) target(t intent.Tunnel) (vtepTarget, bool) {
-	if !t.Peer.Is4() {
-		return vtepTarget{}, false
-	}
-	pr := p.takePeer(t.Peer)
-	return vtepTarget{Ip: pr.ip, Vni: t.VNI, Id: pr.number}, true
-}
-
-// resolve asks the host for the route to the peer. It gives the number of questions.
+// resolve asks the host for the route to the peer, if something goes there. It gives the number of questions.
 func (p *Plane) resolve(pr *peer) int {
-	entry := vtepPeer{Ip: pr.ip}
+	entry := vtepPeer{Ip: addressOf(pr.ip)}
 	device := pr.device
 	pr.device, pr.covered, pr.learned = 0, false, false
 	asked := 0
 	delete(p.unreachable, pr.ip)
-	if p.overlay.ip.IsValid() {
+	if p.overlay.ip.IsValid() && pr.targets > 0 {
 		var err error
 		if asked, err = p.route(pr, &entry); err != nil {
 			p.unreachable[pr.ip] = problem.Errorf(problem.NoRoute, "add a route", "there is no route to it: %w", err)
@@ -85,15 +137,13 @@ func (p *Plane) resolve(pr *peer) int {
 	if pr.device != device || p.tPeers.want[pr.number].Mtu != entry.Mtu {
 		p.rerouted = true
 	}
-	if pr.number != 0 {
-		p.tPeers.set(pr.number, entry)
-	}
+	p.tPeers.set(pr.number, entry)
 	return asked
 }
 
 // route fills in what the programs need to know of the way to the peer.
 func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
-	f := question{to: ipOf(entry.Ip)}
+	f := question{to: pr.ip}
 	if p.devices.local(p.overlay.ip) {
 		f.from = p.overlay.ip
 	}
@@ -123,9 +173,7 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 	if w.gateway.IsValid() {
 		hop = w.gateway
 	}
-	b := hop.As4()
-	entry.Ifindex = uint32(w.device)
-	entry.Gateway = binary.NativeEndian.Uint32(b[:]) // as a header has it
+	entry.Ifindex, entry.Hop = uint32(w.device), addressOf(hop)
 	return asked, nil
 }
 

@@ -106,8 +106,10 @@ type Plane struct {
 	dirty       []*domain                      // those whose flood set of members has to be made anew
 	domains     map[uint32]*domain             // by bd
 	byUUID      map[intent.SwitchID]*domain
-	peers       map[uint32]*peer // by IPv4 address
-	unreachable map[uint32]error // why, of those of peers that can't be reached
+	peers       map[netip.Addr]*peer
+	numbered    map[uint32]*peer     // the same by their numbers
+	unreachable map[netip.Addr]error // why, of those of peers that can't be reached
+	nameless    map[any][]netip.Addr // by vtepMacKey or intent.Tunnel: what had no number left for these
 	lists       map[vtepMacKey]list
 	adopted     adopted   // what the maps said when they were read last
 	retired     []retired // flood lists that a frame may still be walking
@@ -134,12 +136,11 @@ type Plane struct {
 
 	byPort             *bool // rules look at source ports; nil: to be found out
 	policies           policies
-	policyDoubt        bool           // the policies have changed since
-	nftables, iptables firewall       // what the short ways go past
-	firewallDoubt      bool           // nftables may have changed since
-	defaultsDoubt      bool           // some default routes may have gone
-	sources            map[uint32]int // number of decaps by their source
-	coveredIn          *bool          // what comes from some of sources is covered by a policy; nil: to be found out
+	policyDoubt        bool     // the policies have changed since
+	nftables, iptables firewall // what the short ways go past
+	firewallDoubt      bool     // nftables may have changed since
+	defaultsDoubt      bool     // some default routes may have gone
+	coveredIn          *bool    // what comes from some peers is covered by a policy; nil: to be found out
 
 	due       []*peer     // those to be looked up again
 	lookAgain *time.Timer // does so; nil: none pending
@@ -155,15 +156,16 @@ type Plane struct {
 
 // tables are the maps that the agent writes.
 type tables struct {
-	tSwitches *table[vtepSwitchId, uint32]
-	tDevices  *table[uint32, vtepDevice]
-	tBindings *table[vtepBindKey, uint32]
-	tMembers  *table[uint32, vtepMember]
-	tRemotes  *table[vtepMacKey, vtepRemote]
-	tDecaps   *table[vtepTunnelKey, uint32]
-	tPeers    *table[uint32, vtepPeer]
-	tFloods   *table[vtepMacKey, vtepFloodSet]
-	tChunks   *table[vtepChunkKey, vtepChunk]
+	tSwitches  *table[vtepSwitchId, uint32]
+	tDevices   *table[uint32, vtepDevice]
+	tBindings  *table[vtepBindKey, uint32]
+	tMembers   *table[uint32, vtepMember]
+	tRemotes   *table[vtepMacKey, vtepRemote]
+	tDecaps    *table[vtepTunnelKey, uint32]
+	tPeers     *table[uint32, vtepPeer]
+	tAddresses *table[vtepAddress, uint32]
+	tFloods    *table[vtepMacKey, vtepFloodSet]
+	tChunks    *table[vtepChunkKey, vtepChunk]
 }
 
 var (
@@ -218,15 +220,16 @@ func New(o Options) (_ *Plane, err error) {
 		return nil, fmt.Errorf("open the ring buffer: %w", err)
 	}
 	p.tables = tables{
-		tSwitches: newTable[vtepSwitchId, uint32]("switches", p.objs.Switches),
-		tDevices:  newTable[uint32, vtepDevice]("devices", p.objs.Devices),
-		tBindings: newTable[vtepBindKey, uint32]("bindings", p.objs.Bindings),
-		tMembers:  newTable[uint32, vtepMember]("members", p.objs.Members),
-		tRemotes:  newTable[vtepMacKey, vtepRemote]("remotes", p.objs.Remotes),
-		tDecaps:   newTable[vtepTunnelKey, uint32]("decaps", p.objs.Decaps),
-		tPeers:    newTable[uint32, vtepPeer]("peers", p.objs.Peers),
-		tFloods:   newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
-		tChunks:   newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
+		tSwitches:  newTable[vtepSwitchId, uint32]("switches", p.objs.Switches),
+		tDevices:   newTable[uint32, vtepDevice]("devices", p.objs.Devices),
+		tBindings:  newTable[vtepBindKey, uint32]("bindings", p.objs.Bindings),
+		tMembers:   newTable[uint32, vtepMember]("members", p.objs.Members),
+		tRemotes:   newTable[vtepMacKey, vtepRemote]("remotes", p.objs.Remotes),
+		tDecaps:    newTable[vtepTunnelKey, uint32]("decaps", p.objs.Decaps),
+		tPeers:     newTable[uint32, vtepPeer]("peers", p.objs.Peers),
+		tAddresses: newTable[vtepAddress, uint32]("addresses", p.objs.Addresses),
+		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
+		tChunks:    newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
 	}
 	if err = p.startWatch(); err != nil {
 		return nil, err

@@ -212,18 +212,6 @@ func (p *Plane) reviewPolicies() {
 	p.policies, p.policyDoubt, p.coveredIn = found, false, nil
 }
 
-// countSource notes that one more or one less decaps entry has the source.
-func (p *Plane) countSource(ip uint32, more int) {
-	p.sources[ip] += more
-	switch n := p.sources[ip]; {
-	case n <= 0:
-		delete(p.sources, ip)
-		p.coveredIn = nil
-	case n == 1 && more > 0:
-		p.coveredIn = nil
-	}
-}
-
 // coveredSource says whether a policy covers packets of some peer to this VTEP.
 func (p *Plane) coveredSource() bool {
 	if p.coveredIn == nil {
@@ -233,8 +221,8 @@ func (p *Plane) coveredSource() bool {
 				continue
 			}
 			covered = p.overlay.anySource
-			for ip := range p.sources {
-				covered = covered || s.from.Contains(ipOf(ip))
+			for ip, pr := range p.peers {
+				covered = covered || pr.sources > 0 && s.from.Contains(ip)
 			}
 		}
 		p.coveredIn = &covered
@@ -267,7 +255,7 @@ func (p *Plane) policyProblems() (list []problem.Problem) {
 	}
 	for ip, pr := range p.peers {
 		if pr.covered {
-			list = append(list, problem.Problem{Kind: kind, Object: problem.Peer(ipOf(ip)), Text: fmt.Sprintf(text, out), Remedy: remedy})
+			list = append(list, problem.Problem{Kind: kind, Object: problem.Peer(ip), Text: fmt.Sprintf(text, out), Remedy: remedy})
 		}
 	}
 	return list

@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"errors"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -13,7 +14,7 @@ type adopted struct {
 	switches map[intent.SwitchID]uint32
 	slots    map[intent.BindingKey]adoptedSlot
 	ports    map[string]uint32
-	peers    map[uint32]uint32 // by IPv4 address
+	peers    map[netip.Addr]uint32
 	lists    map[vtepMacKey]list
 	devices  map[uint32]vtepDevice // by ifindex
 }
@@ -44,20 +45,21 @@ func (p *Plane) reconcile(next *intent.State) error {
 
 // contents is one reading of the agent's maps.
 type contents struct {
-	switches map[vtepSwitchId]uint32
-	devices  map[uint32]vtepDevice
-	bindings map[vtepBindKey]uint32
-	members  map[uint32]vtepMember
-	remotes  map[vtepMacKey]vtepRemote
-	decaps   map[vtepTunnelKey]uint32
-	peers    map[uint32]vtepPeer
-	floods   map[vtepMacKey]vtepFloodSet
-	chunks   map[vtepChunkKey]vtepChunk
+	switches  map[vtepSwitchId]uint32
+	devices   map[uint32]vtepDevice
+	bindings  map[vtepBindKey]uint32
+	members   map[uint32]vtepMember
+	remotes   map[vtepMacKey]vtepRemote
+	decaps    map[vtepTunnelKey]uint32
+	peers     map[uint32]vtepPeer
+	addresses map[vtepAddress]uint32
+	floods    map[vtepMacKey]vtepFloodSet
+	chunks    map[vtepChunkKey]vtepChunk
 }
 
 func (p *Plane) readAll() (*contents, error) {
 	var c contents
-	var errs [9]error
+	var errs [10]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -67,6 +69,7 @@ func (p *Plane) readAll() (*contents, error) {
 	c.peers, errs[6] = p.tPeers.read()
 	c.floods, errs[7] = p.tFloods.read()
 	c.chunks, errs[8] = p.tChunks.read()
+	c.addresses, errs[9] = p.tAddresses.read()
 	return &c, errors.Join(errs[:]...)
 }
 
@@ -79,6 +82,7 @@ func (c *contents) diff(t *tables) {
 	t.tRemotes.diff(c.remotes)
 	t.tDecaps.diff(c.decaps)
 	t.tPeers.diff(c.peers)
+	t.tAddresses.diff(c.addresses)
 	t.tFloods.diff(c.floods)
 	t.tChunks.diff(c.chunks)
 	// Devices are written when they are attached, removed when they are detached.
@@ -94,14 +98,15 @@ func (p *Plane) adopt(c *contents) {
 	p.tRemotes.reset()
 	p.tDecaps.reset()
 	p.tPeers.reset()
+	p.tAddresses.reset()
 	p.tFloods.reset()
 	p.tChunks.reset()
 	p.ports, p.bindings = map[string]*port{}, map[intent.BindingKey]*binding{}
 	p.bySlot, p.unserved, p.dirty = map[uint32]*binding{}, map[intent.BindingKey]*binding{}, nil
 	p.rerouted = true
 	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
-	p.peers, p.unreachable, p.due = map[uint32]*peer{}, map[uint32]error{}, nil
-	p.sources, p.coveredIn = map[uint32]int{}, nil
+	p.peers, p.numbered, p.unreachable, p.due = map[netip.Addr]*peer{}, map[uint32]*peer{}, map[netip.Addr]error{}, nil
+	p.coveredIn, p.nameless = nil, map[any][]netip.Addr{}
 	p.lists, p.cut = map[vtepMacKey]list{}, map[vtepMacKey]int{}
 	p.wanting, p.anew = false, false
 	p.retired, p.leaving, p.idlePeers = nil, nil, nil
@@ -111,7 +116,7 @@ func (p *Plane) adopt(c *contents) {
 		switches: map[intent.SwitchID]uint32{},
 		slots:    map[intent.BindingKey]adoptedSlot{},
 		ports:    map[string]uint32{},
-		peers:    map[uint32]uint32{},
+		peers:    map[netip.Addr]uint32{},
 		lists:    map[vtepMacKey]list{},
 		devices:  c.devices,
 	}
@@ -147,7 +152,7 @@ func (p *Plane) adopt(c *contents) {
 
 	used = map[uint32]bool{}
 	for n, pr := range c.peers {
-		a.peers[pr.Ip] = n
+		a.peers[pr.Ip.ip()] = n
 		used[n] = true
 	}
 	p.peerSlots = newPool(min(p.limit("peers"), p.objs.Paths.MaxEntries()), used)

@@ -115,9 +115,9 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 		}
 		return fmt.Sprintf("reason %d", n)
 	}
-	err := scan(p.objs.PortDrops, func(at vtepPlace, n uint64) {
-		d := plane.PlaceDrops{Reason: reason(at.Reason), Port: p.nameOf(at.At), VLAN: int(at.What), Count: n}
-		switch at.What {
+	err := scan(p.objs.PortDrops, func(at vtepPortPlace, n uint64) {
+		d := plane.PlaceDrops{Reason: reason(at.Reason), Port: p.nameOf(at.Ifindex), VLAN: int(at.Vid), Count: n}
+		switch at.Vid {
 		case vlanUnknown:
 			d.VLAN = plane.NoVLAN
 		case vlanOther:
@@ -126,8 +126,8 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 		list = append(list, d)
 	})
 	if err == nil {
-		err = scan(p.objs.TunnelDrops, func(at vtepPlace, n uint64) {
-			list = append(list, plane.PlaceDrops{Reason: reason(at.Reason), Tunnel: intent.Tunnel{Peer: ipOf(at.At), VNI: at.What}, Count: n})
+		err = scan(p.objs.TunnelDrops, func(at vtepTunnelPlace, n uint64) {
+			list = append(list, plane.PlaceDrops{Reason: reason(at.Reason), Tunnel: intent.Tunnel{Peer: at.Ip.ip(), VNI: at.Vni}, Count: n})
 		})
 	}
 	if err != nil {

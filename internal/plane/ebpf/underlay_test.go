@@ -75,7 +75,7 @@ func distant() *intent.State {
 func (p *Plane) short(ip netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pr := p.peers[ipNumber(ip)]
+	pr := p.peers[ip]
 	return pr != nil && p.tPeers.want[pr.number].Ifindex != 0 && p.settings.Flags&configDirectEncap != 0
 }
 

@@ -13,6 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type vtepAddress struct {
+	_    structs.HostLayout
+	Word [4]uint32
+}
+
 type vtepBfdSession struct {
 	_          structs.HostLayout
 	My         uint32
@@ -122,17 +127,17 @@ type vtepPath struct {
 
 type vtepPeer struct {
 	_       structs.HostLayout
-	Ip      uint32
-	Mtu     uint32
+	Ip      vtepAddress
+	Hop     vtepAddress
 	Ifindex uint32
-	Gateway uint32
+	Mtu     uint32
 }
 
-type vtepPlace struct {
-	_      structs.HostLayout
-	Reason uint32
-	At     uint32
-	What   uint32
+type vtepPortPlace struct {
+	_       structs.HostLayout
+	Reason  uint32
+	Ifindex uint32
+	Vid     uint32
 }
 
 type vtepQuota struct {
@@ -146,9 +151,8 @@ type vtepQuota struct {
 
 type vtepRemote struct {
 	_    structs.HostLayout
-	Ip   uint32
-	Vni  uint32
 	Peer uint32
+	Vni  uint32
 }
 
 type vtepSender struct {
@@ -167,6 +171,7 @@ type vtepSettings struct {
 	Alive        uint64
 	Home         uint32
 	Zero         uint32
+	TunnelIp6    vtepAddress
 }
 
 type vtepSwitchId struct {
@@ -175,10 +180,9 @@ type vtepSwitchId struct {
 }
 
 type vtepTarget struct {
-	_   structs.HostLayout
-	Ip  uint32
-	Vni uint32
-	Id  uint32
+	_    structs.HostLayout
+	Peer uint32
+	Id   uint32
 }
 
 type vtepTraffic struct {
@@ -190,15 +194,23 @@ type vtepTraffic struct {
 }
 
 type vtepTunnelKey struct {
-	_   structs.HostLayout
-	Ip  uint32
-	Vni uint32
+	_    structs.HostLayout
+	Peer uint32
+	Vni  uint32
+}
+
+type vtepTunnelPlace struct {
+	_      structs.HostLayout
+	Reason uint32
+	Vni    uint32
+	Ip     vtepAddress
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	vtepMapAddresses     = "addresses"
 	vtepMapBfdEvents     = "bfd_events"
 	vtepMapBfdHeard      = "bfd_heard"
 	vtepMapBfdSessions   = "bfd_sessions"
@@ -283,6 +295,7 @@ type vtepProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepMapSpecs struct {
+	Addresses   *ebpf.MapSpec `ebpf:"addresses"`
 	BfdEvents   *ebpf.MapSpec `ebpf:"bfd_events"`
 	BfdHeard    *ebpf.MapSpec `ebpf:"bfd_heard"`
 	BfdSessions *ebpf.MapSpec `ebpf:"bfd_sessions"`
@@ -335,6 +348,7 @@ func (o *vtepObjects) Close() error {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepMaps struct {
+	Addresses   *ebpf.Map `ebpf:"addresses"`
 	BfdEvents   *ebpf.Map `ebpf:"bfd_events"`
 	BfdHeard    *ebpf.Map `ebpf:"bfd_heard"`
 	BfdSessions *ebpf.Map `ebpf:"bfd_sessions"`
@@ -363,6 +377,7 @@ type vtepMaps struct {
 
 func (m *vtepMaps) Close() error {
 	return _VtepClose(
+		m.Addresses,
 		m.BfdEvents,
 		m.BfdHeard,
 		m.BfdSessions,

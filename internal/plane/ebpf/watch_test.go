@@ -204,7 +204,7 @@ func TestPeerRoute(t *testing.T) {
 	short := func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.tPeers.want[p.peers[ipNumber(lost.Peer)].number].Ifindex != 0
+		return p.tPeers.want[p.peers[lost.Peer].number].Ifindex != 0
 	}
 	if !short() {
 		t.Error("one next hop, and the short way is off")
@@ -253,7 +253,7 @@ func TestRepair(t *testing.T) {
 	if err := p.objs.Remotes.Delete(&key); err != nil {
 		t.Fatal(err)
 	}
-	extra := vtepTunnelKey{Ip: 1, Vni: 1}
+	extra := vtepTunnelKey{Peer: 1000, Vni: 1}
 	if err := p.objs.Decaps.Put(&extra, uint32(1)); err != nil {
 		t.Fatal(err)
 	}

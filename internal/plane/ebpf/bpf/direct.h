@@ -52,9 +52,9 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 
 	if (!t)
 		return LONG_WAY;
-	p = bpf_map_lookup_elem(&peers, &t->id);
+	p = bpf_map_lookup_elem(&peers, &t->peer);
 	eth = ethernet(skb);
-	if (!p || !eth || p->ip != t->ip || !p->ifindex)
+	if (!p || !eth || !p->ifindex || !source || !is_address4(&p->ip) || !is_address4(&p->hop))
 		return LONG_WAY;
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return LONG_WAY;
@@ -62,11 +62,11 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 	if (length > 0xffff)
 		return LONG_WAY;
 	ifindex = p->ifindex;
-	hop.ipv4_nh = p->gateway;
+	hop.ipv4_nh = p->hop.word[3];
 
 	e.inner = *eth;
 	e.flags = bpf_htonl(VXLAN_HAS_VNI);
-	e.vni = bpf_htonl(t->vni << 8);
+	e.vni = bpf_htonl(t->id << 8);
 	hash = bpf_get_hash_recalc(skb);
 	e.udp.source = bpf_htons(0xc000 | ((hash ^ hash >> 16) & 0x3fff));
 	e.udp.dest = bpf_htons(VXLAN_PORT);
@@ -79,7 +79,7 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 	e.ip.ttl = 64;
 	e.ip.protocol = IPPROTO_UDP;
 	e.ip.saddr = bpf_htonl(source);
-	e.ip.daddr = bpf_htonl(t->ip);
+	e.ip.daddr = p->ip.word[3];
 	e.ip.check = ip_checksum(&e);
 
 	// The inner Ethernet header is told to the kernel as a tunnel's second layer, so that
@@ -103,12 +103,12 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 	struct peer *p;
 	int result;
 
-	if (!cfg || !cfg->tunnel_ip || s->tagged)
+	if (!cfg || !cfg->vxlan_ifindex || s->tagged)
 		return redirect_tunnel(skb, t, s); // it knows why not
-	use_path(t->id);
-	p = bpf_map_lookup_elem(&peers, &t->id);
-	if (p && !fits_tunnel(p, t->ip, s))
-		return too_big(skb, slot, p->mtu - OUTER_HEADERS - ETH_HLEN, s);
+	use_path(t->peer);
+	p = bpf_map_lookup_elem(&peers, &t->peer);
+	if (p && !fits_tunnel(p, s))
+		return too_big(skb, slot, p->mtu - outer_headers(p) - ETH_HLEN, s);
 	// A mark may be what the host's rules choose the route by.
 	if (cfg->flags & CONFIG_DIRECT_ENCAP && !skb->mark) {
 		result = encapsulate(skb, t, cfg->tunnel_ip);
@@ -119,9 +119,9 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 }
 
 // The inner Ethernet header if this is a plain VXLAN frame for us that may be taken apart
-// here; vni and source are filled in. NULL: the long way.
+// here; from and vni are filled in. NULL: the long way.
 static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct settings *cfg,
-						  struct tunnel_key *from)
+						  struct address *from, __u32 *vni)
 {
 	void *data = (void *)(long)skb->data;
 	struct encapsulation *e = data + ETH_HLEN;
@@ -149,7 +149,7 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 	// Congestion on the underlay has to be told to the inner packet.
 	if ((e->ip.tos & ECN_MASK) == ECN_CE || ip_checksum(e))
 		return NULL;
-	from->ip = bpf_ntohl(e->ip.saddr);
-	from->vni = bpf_ntohl(e->vni) >> 8;
+	*from = address4(e->ip.saddr);
+	*vni = bpf_ntohl(e->vni) >> 8;
 	return &e->inner;
 }

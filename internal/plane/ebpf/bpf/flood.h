@@ -28,7 +28,7 @@ static __always_inline void copy_last(struct flooding *f)
 	struct member *m;
 	__u32 slot;
 
-	if (f->last.ip) {
+	if (f->last.peer) {
 		if (copy_tunnel(f->skb, &f->last, &f->size))
 			f->sent = 1;
 		return;
@@ -49,7 +49,7 @@ static long flood_one(__u32 i, void *ctx)
 	if (!c)
 		return 1;
 	t = &c->targets[i % CHUNK_TARGETS];
-	if (!t->ip && (!t->id || t->id == f->from))
+	if (!t->peer && (!t->id || t->id == f->from))
 		return 0;
 	if (f->held)
 		copy_last(f);
@@ -66,7 +66,7 @@ static __always_inline void flood_list(struct flooding *f, struct flood_set *l)
 	bpf_loop(l->count, flood_one, f, 0);
 }
 
-// Of flood: a frame from a port is to be dropped, and its sender told. The MTU is added. The
+// Of flood: a frame from a port is to be dropped, and its sender told. What fits is added. The
 // caller does so, and not flood, for the stack that all have together is small.
 #define FLOOD_TOO_BIG 0x10000
 
@@ -86,7 +86,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 		return drop(skb, DROP_FAILED);
 	if (from ? is_bfd_mac(dst->mac) : is_bfd(skb))
 		return drop(skb, DROP_BFD);
-	f.held = f.sent = f.last.ip = f.last.vni = f.last.id = cfg->zero;
+	f.held = f.sent = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
 	key.bd = dst->bd;
@@ -111,12 +111,12 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 
 	if (!f.held)
 		return drop(skb, nobody);
-	if (f.last.ip) {
+	if (f.last.peer) {
 		// A unicast frame that no tunnel could take: its receiver is not heard of yet,
 		// and never will be if the sender does not learn to send less.
-		p = bpf_map_lookup_elem(&peers, &f.last.id);
-		if (p && !f.sent && !is_group(dst->mac) && !fits_tunnel(p, f.last.ip, &f.size))
-			return FLOOD_TOO_BIG + p->mtu;
+		p = bpf_map_lookup_elem(&peers, &f.last.peer);
+		if (p && !f.sent && !is_group(dst->mac) && !fits_tunnel(p, &f.size))
+			return FLOOD_TOO_BIG + p->mtu - outer_headers(p);
 		return redirect_tunnel(skb, &f.last, &f.size);
 	}
 	slot = f.last.id;

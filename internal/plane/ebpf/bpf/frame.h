@@ -14,43 +14,79 @@
 
 #define VXLAN_PORT 4789
 
-// Where the frame came in, in its control block, which is the program's own at this hook.
-enum came_in {
-	CAME_AT,   // as struct place
-	CAME_WHAT, // as struct place
-	CAME_BY,   // enum came_by
-};
-
+// Where the frame came in, in its control block, which is the program's own at this hook: how,
+// and the VLAN or VNI, in the first word; in the next one the ifindex of the port, or in the next
+// four the address of the peer.
 enum came_by {
-	BY_NOTHING, // not known yet
-	BY_PORT,
-	BY_TUNNEL,
+	BY_NOTHING = 0, // not known yet
+	BY_PORT = 1 << 24,
+	BY_TUNNEL = 2 << 24,
 };
 
-static __always_inline void came_by(struct __sk_buff *skb, __u32 by, __u32 at, __u32 what)
+#define CAME_WHAT 0xffffff
+
+static __always_inline void came_by_port(struct __sk_buff *skb, __u32 vid)
 {
-	skb->cb[CAME_AT] = at;
-	skb->cb[CAME_WHAT] = what;
-	skb->cb[CAME_BY] = by;
+	skb->cb[0] = BY_PORT | vid;
+	skb->cb[1] = skb->ingress_ifindex;
+}
+
+static __always_inline void came_by_tunnel(struct __sk_buff *skb, struct address *from, __u32 vni)
+{
+	skb->cb[0] = BY_TUNNEL | vni;
+	skb->cb[1] = from->word[0];
+	skb->cb[2] = from->word[1];
+	skb->cb[3] = from->word[2];
+	skb->cb[4] = from->word[3];
+}
+
+// The IPv4 address, network byte order, as struct address has it.
+static __always_inline struct address address4(__be32 ip)
+{
+	struct address a = {.word = {0, 0, bpf_htonl(0xffff), ip}};
+
+	return a;
+}
+
+static __always_inline int is_address4(struct address *a)
+{
+	return !a->word[0] && !a->word[1] && a->word[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline int same_address(struct address *a, struct address *b)
+{
+	return !((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]) | (a->word[2] ^ b->word[2]) |
+		 (a->word[3] ^ b->word[3]));
+}
+
+static __always_inline int is_no_address(struct address *a)
+{
+	return !(a->word[0] | a->word[1] | a->word[2] | a->word[3]);
 }
 
 // Not inlined: it is called from everywhere, and seldom.
 static __noinline int drop(struct __sk_buff *skb, __u32 reason)
 {
-	struct place where = {.reason = reason};
 	__u64 *n = bpf_map_lookup_elem(&drops, &reason), one = 1;
+	__u32 came = skb->cb[0];
 
 	if (n)
 		(*n)++;
-	where.at = skb->cb[CAME_AT];
-	where.what = skb->cb[CAME_WHAT];
-	if (skb->cb[CAME_BY] == BY_PORT) {
+	if (came & BY_PORT) {
+		struct port_place where = {.reason = reason, .ifindex = skb->cb[1], .vid = came & CAME_WHAT};
+
 		n = bpf_map_lookup_elem(&port_drops, &where);
 		if (n)
 			__sync_fetch_and_add(n, 1);
 		else
 			bpf_map_update_elem(&port_drops, &where, &one, BPF_ANY);
-	} else if (skb->cb[CAME_BY] == BY_TUNNEL) {
+	} else if (came & BY_TUNNEL) {
+		struct tunnel_place where = {.reason = reason, .vni = came & CAME_WHAT};
+
+		where.ip.word[0] = skb->cb[1];
+		where.ip.word[1] = skb->cb[2];
+		where.ip.word[2] = skb->cb[3];
+		where.ip.word[3] = skb->cb[4];
 		n = bpf_map_lookup_elem(&tunnel_drops, &where);
 		if (n)
 			__sync_fetch_and_add(n, 1);

@@ -3,7 +3,7 @@
 // both: a change of any layout or meaning needs a new schemaVersion (objects.go).
 //
 // Who writes what:
-//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, switches, devices, bfd_sessions
+//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //
@@ -13,7 +13,8 @@
 //   bd    broadcast domain: a logical switch. From 1, never used twice.
 //   slot  a binding, i.e. a (port, VLAN) pair. From 1; index of members and counters.
 //   port  a port, as index of quotas. From 1; index 0 holds the totals.
-//   peer  another VTEP, as index of peers. From 1.
+//   peer  another VTEP, as index of peers: what names one has its number, and its addresses are
+//         in peers and addresses only. From 1.
 #pragma once
 
 #include <linux/bpf.h>
@@ -21,6 +22,11 @@
 #include <bpf/bpf_helpers.h>
 
 #define ETH_ALEN 6
+
+// An IP address as IPv6 has it; IPv4 as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2).
+struct address {
+	__be32 word[4];
+};
 
 // ---- configuration ---------------------------------------------------------------------
 
@@ -34,7 +40,7 @@ enum config_flags {
 };
 
 struct settings {
-	__u32 tunnel_ip;     // source of all tunnels, host byte order; 0: no tunnels
+	__u32 tunnel_ip;     // source of IPv4 tunnels, host byte order; 0: none
 	__u32 vxlan_ifindex; // the external vxlan device; 0: none
 	__u32 flags;         // enum config_flags
 	__u32 next_bd;       // agent only: first bd never used
@@ -42,6 +48,7 @@ struct settings {
 	__u64 alive;         // when the agent was last known to be at work, CLOCK_MONOTONIC
 	__u32 home;          // id by which only the network namespace of the VTEP knows itself; 0: none
 	__u32 zero;          // always 0, of which the verifier knows nothing
+	struct address tunnel_ip6; // source of IPv6 tunnels; zero: none
 };
 
 struct {
@@ -169,9 +176,8 @@ struct mac_key {
 };
 
 struct remote {
-	__u32 ip; // of the peer, host byte order
-	__u32 vni;
 	__u32 peer;
+	__u32 vni;
 };
 
 struct {
@@ -248,8 +254,18 @@ struct {
 
 // ---- tunnels ---------------------------------------------------------------------------
 
+// The peer of an address; of addresses that are nobody's there is none.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024); // as peers
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u32); // peer
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} addresses SEC(".maps");
+
 struct tunnel_key {
-	__u32 ip; // of the peer, host byte order; 0: any
+	__u32 peer; // 0: any source
 	__u32 vni;
 };
 
@@ -264,10 +280,10 @@ struct {
 
 // What the agent knows of the way to a peer.
 struct peer {
-	__u32 ip;      // host byte order; 0: the element is free
-	__u32 mtu;     // of the route; 0: not known
-	__u32 ifindex; // of the route; 0: only the kernel's own lookup can tell the way
-	__u32 gateway; // next hop, network byte order
+	struct address ip;  // zero: the element is free
+	struct address hop; // next hop of the route, where ifindex is not 0
+	__u32 ifindex;      // of the route; 0: only the kernel's own lookup can tell the way
+	__u32 mtu;          // of the route; 0: not known
 };
 
 struct {
@@ -342,11 +358,10 @@ struct chunk_key {
 	__u32 seq;
 };
 
-// One destination of a copy: a tunnel, or (ip and vni 0) the member `id`.
+// One destination of a copy: a tunnel, or a member. Both zero: none.
 struct target {
-	__u32 ip;
-	__u32 vni;
-	__u32 id; // peer or slot
+	__u32 peer; // 0: a member
+	__u32 id;   // VNI of the tunnel, or slot of the member
 };
 
 #define CHUNK_TARGETS 16
@@ -466,10 +481,16 @@ enum drop {
 };
 
 // Where a dropped frame had come in. A frame carries it in its control block (frame.h).
-struct place {
+struct port_place {
 	__u32 reason; // enum drop
-	__u32 at;     // ifindex of the port, or the peer's IP, host byte order
-	__u32 what;   // VLAN, or VNI
+	__u32 ifindex;
+	__u32 vid;
+};
+
+struct tunnel_place {
+	__u32 reason; // enum drop
+	__u32 vni;
+	struct address ip; // of the peer, or of somebody
 };
 
 // Instead of a VLAN.
@@ -491,7 +512,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct place);
+	__type(key, struct port_place);
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } port_drops SEC(".maps");
@@ -499,7 +520,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct place);
+	__type(key, struct tunnel_place);
 	__type(value, __u64);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } tunnel_drops SEC(".maps");

@@ -76,13 +76,19 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 
 // ---- tunnels ---------------------------------------------------------------------------
 
-// Bytes that encapsulation adds to the inner frame, seen from the outer IP header:
-// IPv4, UDP, VXLAN.
+// Bytes that encapsulation adds to the inner frame, seen from the outer IP header: IPv4 or IPv6,
+// UDP, VXLAN.
 #define OUTER_HEADERS (20 + 8 + 8)
+#define OUTER_HEADERS6 (40 + 8 + 8)
 
-static __always_inline int fits_tunnel(struct peer *p, __u32 ip, struct size *s)
+static __always_inline __u32 outer_headers(struct peer *p)
 {
-	return p->ip != ip || !p->mtu || s->largest + OUTER_HEADERS <= p->mtu;
+	return is_address4(&p->ip) ? OUTER_HEADERS : OUTER_HEADERS6;
+}
+
+static __always_inline int fits_tunnel(struct peer *p, struct size *s)
+{
+	return !p->mtu || s->largest + outer_headers(p) <= p->mtu;
 }
 
 // Notes that a frame goes to the peer, or would if it were smaller.
@@ -109,24 +115,37 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 {
 	struct bpf_tunnel_key key = {};
 	struct settings *cfg = get_config();
+	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
 	struct peer *p;
 
 	if (!cfg || !t || !s)
 		return drop(skb, DROP_FAILED);
-	if (!cfg->tunnel_ip || !cfg->vxlan_ifindex)
+	if (!cfg->vxlan_ifindex)
 		return drop(skb, DROP_NO_TUNNEL);
 	if (s->tagged && !s->inner)
 		return drop(skb, DROP_TAGGED_OVERLAY);
-	use_path(t->id);
-	p = bpf_map_lookup_elem(&peers, &t->id);
-	if (p && !fits_tunnel(p, t->ip, s))
+	use_path(t->peer);
+	p = bpf_map_lookup_elem(&peers, &t->peer);
+	if (!p || is_no_address(&p->ip))
+		return drop(skb, DROP_NO_TUNNEL); // it has just gone
+	if (!fits_tunnel(p, s))
 		return drop(skb, DROP_TOO_BIG);
-	key.tunnel_id = t->vni;
-	key.remote_ipv4 = t->ip;
-	key.local_ipv4 = cfg->tunnel_ip;
+	key.tunnel_id = t->id;
 	key.tunnel_ttl = 64;
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key),
-				   BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT))
+	if (is_address4(&p->ip)) {
+		if (!cfg->tunnel_ip)
+			return drop(skb, DROP_NO_TUNNEL);
+		key.remote_ipv4 = bpf_ntohl(p->ip.word[3]);
+		key.local_ipv4 = cfg->tunnel_ip;
+	} else {
+		if (is_no_address(&cfg->tunnel_ip6))
+			return drop(skb, DROP_NO_TUNNEL);
+		__builtin_memcpy(key.remote_ipv6, &p->ip, sizeof(p->ip));
+		__builtin_memcpy(key.local_ipv6, &cfg->tunnel_ip6, sizeof(p->ip));
+		// Not without a checksum: who receives need not take that (RFC 6935, 5).
+		flags = BPF_F_TUNINFO_IPV6 | BPF_F_DONT_FRAGMENT;
+	}
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags))
 		return drop(skb, DROP_FAILED);
 	return 0;
 }

@@ -8,13 +8,17 @@
 #include "learn.h"
 
 // The switch that frames with this outer source and VNI enter, or 0.
-static __always_inline __u32 admitted(struct settings *cfg, __u32 ip, __u32 vni)
+static __always_inline __u32 admitted(struct settings *cfg, struct address *from, __u32 vni)
 {
-	struct tunnel_key key = {.ip = ip, .vni = vni};
-	__u32 *bd = bpf_map_lookup_elem(&decaps, &key);
+	struct tunnel_key key = {.vni = vni};
+	__u32 *bd = NULL, *peer = bpf_map_lookup_elem(&addresses, from);
 
+	if (peer) {
+		key.peer = *peer;
+		bd = bpf_map_lookup_elem(&decaps, &key);
+	}
 	if (!bd && (cfg->flags & CONFIG_ANY_SOURCE)) {
-		key.ip = 0;
+		key.peer = 0;
 		bd = bpf_map_lookup_elem(&decaps, &key);
 	}
 	return bd ? *bd : 0;
@@ -71,27 +75,46 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
 	return flood(skb, &dst, 0, &size);
 }
 
+// Says where the frame came from, as the vxlan device has noted it. 0: it is not for the tunnel IP.
+static __always_inline int came_from(struct __sk_buff *skb, struct settings *cfg, struct address *from, __u32 *vni)
+{
+	struct bpf_tunnel_key key;
+
+	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0)) {
+		*from = address4(bpf_htonl(key.remote_ipv4));
+		*vni = key.tunnel_id;
+		came_by_tunnel(skb, from, *vni);
+		return cfg->tunnel_ip && key.local_ipv4 == cfg->tunnel_ip;
+	}
+	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6)) {
+		__builtin_memcpy(from, key.remote_ipv6, sizeof(*from));
+		*vni = key.tunnel_id;
+		came_by_tunnel(skb, from, *vni);
+		return !is_no_address(&cfg->tunnel_ip6) &&
+		       same_address((struct address *)key.local_ipv6, &cfg->tunnel_ip6);
+	}
+	return 0;
+}
+
 static __always_inline int from_overlay(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
-	struct bpf_tunnel_key key;
-	__u32 bd;
+	struct address from;
+	__u32 bd, vni, ip4;
 	int taken;
 
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
-	came_by(skb, BY_NOTHING, 0, 0);
-	if (!cfg || bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0))
+	skb->cb[0] = BY_NOTHING;
+	if (!cfg || !came_from(skb, cfg, &from, &vni))
 		return drop(skb, DROP_NOT_OURS);
-	came_by(skb, BY_TUNNEL, key.remote_ipv4, key.tunnel_id);
-	if (!cfg->tunnel_ip || key.local_ipv4 != cfg->tunnel_ip)
-		return drop(skb, DROP_NOT_OURS);
-	bd = admitted(cfg, key.remote_ipv4, key.tunnel_id);
-	taken = take_bfd(skb, key.remote_ipv4, key.tunnel_id, bd);
+	bd = admitted(cfg, &from, vni);
+	ip4 = is_address4(&from) ? bpf_ntohl(from.word[3]) : 0;
+	taken = take_bfd(skb, ip4, vni, bd);
 	if (taken != NOT_BFD)
 		return taken;
 	if (!bd)
 		return drop(skb, DROP_UNKNOWN_TUNNEL);
-	note_data(cfg, key.remote_ipv4);
+	note_data(cfg, ip4);
 	return deliver(skb, bd);
 }

@@ -67,14 +67,14 @@ static __always_inline int from_port(struct __sk_buff *skb)
 
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
-	came_by(skb, BY_PORT, skb->ingress_ifindex, VLAN_UNKNOWN);
+	came_by_port(skb, VLAN_UNKNOWN);
 	if (!eth)
 		return drop(skb, DROP_MALFORMED);
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(src.mac, eth->h_source, ETH_ALEN);
 	tag = outer_tag(skb, eth, &vid);
 	m = find_binding(skb->ingress_ifindex, tag, vid, &slot, &strip);
-	skb->cb[CAME_WHAT] = tag == ETH_P_8021AD && !m ? VLAN_OTHER : m && !strip ? 0 : vid;
+	came_by_port(skb, tag == ETH_P_8021AD && !m ? VLAN_OTHER : m && !strip ? 0 : vid);
 	if (!m)
 		return drop(skb, DROP_UNBOUND);
 	src.bd = dst.bd = m->bd;
@@ -101,7 +101,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		// Remote before local: the database's word counts more than traffic.
 		r = bpf_map_lookup_elem(&remotes, &dst);
 		if (r) {
-			struct target t = {.ip = r->ip, .vni = r->vni, .id = r->peer};
+			struct target t = {.peer = r->peer, .id = r->vni};
 
 			return to_tunnel(skb, &t, slot, &size);
 		}
@@ -114,6 +114,6 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	}
 	result = flood(skb, &dst, slot, &size);
 	if (result >= FLOOD_TOO_BIG)
-		return too_big(skb, slot, result - FLOOD_TOO_BIG - OUTER_HEADERS - ETH_HLEN, &size);
+		return too_big(skb, slot, result - FLOOD_TOO_BIG - ETH_HLEN, &size);
 	return result;
 }

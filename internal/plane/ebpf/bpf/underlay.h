@@ -43,13 +43,13 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
 	struct mac_key dst = {};
-	struct tunnel_key from;
+	struct address from;
 	struct member *m = NULL;
 	struct ethhdr *eth, inner;
 	struct size size;
 	struct local *l;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	__u32 slot;
+	__u32 slot, vni;
 
 	if (!cfg || !cfg->tunnel_ip)
 		return TC_ACT_UNSPEC;
@@ -57,7 +57,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 		clear_reserved(skb);
 	if (!(cfg->flags & CONFIG_DIRECT_DECAP))
 		return TC_ACT_UNSPEC;
-	eth = plain_vxlan(skb, cfg, &from);
+	eth = plain_vxlan(skb, cfg, &from, &vni);
 	if (!eth || is_group(eth->h_dest) || is_nobody(eth->h_source))
 		return TC_ACT_UNSPEC;
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
@@ -66,7 +66,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	inner = *eth;
 	__builtin_memcpy(dst.mac, inner.h_dest, ETH_ALEN);
-	dst.bd = admitted(cfg, from.ip, from.vni);
+	dst.bd = admitted(cfg, &from, vni);
 	if (!dst.bd || bpf_map_lookup_elem(&remotes, &dst))
 		return TC_ACT_UNSPEC;
 	l = find_local(&dst, &m);
@@ -81,9 +81,9 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 
 	if (bpf_skb_adjust_room(skb, -(int)sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, flags))
 		return TC_ACT_UNSPEC;
-	note_data(cfg, from.ip);
+	note_data(cfg, bpf_ntohl(from.word[3]));
 	// Not before: frames that pass are the host's, and so is their control block.
-	came_by(skb, BY_TUNNEL, from.ip, from.vni);
+	came_by_tunnel(skb, &from, vni);
 	// A checksum that a NIC gave the frame does not cover the Ethernet header.
 	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0))
 		return drop(skb, DROP_FAILED);

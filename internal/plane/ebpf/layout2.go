@@ -1,0 +1,130 @@
+package ebpf
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+)
+
+// What layout 2 had otherwise: entries named peers by their IPv4 addresses.
+
+type settings2 struct {
+	TunnelIP, VxlanIfindex, Flags, NextBd uint32
+	Netns, Alive                          uint64
+	Home, Zero                            uint32
+}
+
+type (
+	remote2 struct{ IP, Vni, Peer uint32 }
+	tunnel2 struct{ IP, Vni uint32 }
+	peer2   struct{ IP, Mtu, Ifindex, Gateway uint32 }
+	target2 struct{ IP, Vni, ID uint32 }
+	chunk2  struct{ Targets [chunkTargets]target2 }
+	place2  struct{ Reason, At, What uint32 }
+)
+
+// layout2 gives the peers of a layout 2 their numbers: those that sent only had none.
+type layout2 struct {
+	numbers map[uint32]uint32 // by address
+	peers   map[uint32]vtepPeer
+	next    uint32
+}
+
+// number is 0 where there is no room for one more.
+func (l *layout2) number(ip uint32) uint32 {
+	n, ok := l.numbers[ip]
+	if !ok && l.next < most["peers"] {
+		n = l.next
+		l.next++
+		l.add(n, vtepPeer{Ip: addressOf(ipOf(ip))}, ip)
+	}
+	return n
+}
+
+func (l *layout2) add(n uint32, p vtepPeer, ip uint32) {
+	l.numbers[ip], l.peers[n] = n, p
+	l.next = max(l.next, n+1)
+}
+
+func fromLayout2(m *migration) error {
+	l := &layout2{numbers: map[uint32]uint32{}, peers: map[uint32]vtepPeer{}, next: 1}
+	old, err := m.old("peers")
+	if err != nil {
+		return err
+	}
+	err = scan(old, func(n uint32, p peer2) {
+		if p.IP == 0 {
+			return
+		}
+		entry := vtepPeer{Ip: addressOf(ipOf(p.IP)), Ifindex: p.Ifindex, Mtu: p.Mtu}
+		if p.Ifindex != 0 {
+			entry.Hop = addressOf(gateway2(p.Gateway))
+		}
+		l.add(n, entry, p.IP)
+	})
+	if err != nil {
+		return err
+	}
+	err = errors.Join(
+		convert(m, "remotes", func(k vtepMacKey, r remote2) (vtepMacKey, vtepRemote, bool) {
+			n := l.number(r.IP)
+			return k, vtepRemote{Peer: n, Vni: r.Vni}, n != 0
+		}),
+		convert(m, "decaps", func(k tunnel2, bd uint32) (vtepTunnelKey, uint32, bool) {
+			if k.IP == 0 { // any
+				return vtepTunnelKey{Vni: k.Vni}, bd, true
+			}
+			n := l.number(k.IP)
+			return vtepTunnelKey{Peer: n, Vni: k.Vni}, bd, n != 0
+		}),
+		convert(m, "chunks", func(k vtepChunkKey, c chunk2) (vtepChunkKey, vtepChunk, bool) {
+			var fresh vtepChunk
+			for i, t := range c.Targets {
+				if t.IP == 0 {
+					fresh.Targets[i] = vtepTarget{Id: t.ID}
+				} else if n := l.number(t.IP); n != 0 {
+					fresh.Targets[i] = vtepTarget{Peer: n, Id: t.Vni}
+				}
+			}
+			return k, fresh, true
+		}),
+		// The same, but no longer what the programs of layout 2 look at: their lists are others.
+		convert(m, "floods", func(k vtepMacKey, f vtepFloodSet) (vtepMacKey, vtepFloodSet, bool) { return k, f, true }),
+		convert(m, "tunnel_drops", func(at place2, n uint64) (vtepTunnelPlace, uint64, bool) {
+			return vtepTunnelPlace{Reason: at.Reason, Vni: at.What, Ip: addressOf(ipOf(at.At))}, n, true
+		}),
+		convert(m, "config", func(k uint32, s settings2) (uint32, vtepSettings, bool) {
+			return k, vtepSettings{TunnelIp: s.TunnelIP, VxlanIfindex: s.VxlanIfindex, Flags: s.Flags, NextBd: s.NextBd,
+				Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
+		}),
+	)
+	if err != nil {
+		return err
+	}
+	return l.write(m)
+}
+
+// write makes the maps of the peers.
+func (l *layout2) write(m *migration) error {
+	size := roundUp(int(l.next))
+	peers, err := m.fresh("peers", size)
+	if err != nil {
+		return err
+	}
+	addresses, err := m.fresh("addresses", size)
+	if err != nil {
+		return err
+	}
+	for n, p := range l.peers {
+		if err := errors.Join(peers.Put(&n, &p), addresses.Update(&p.Ip, &n, ebpf.UpdateAny)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gateway2 is a next hop as an IPv4 header has it.
+func gateway2(ip uint32) netip.Addr {
+	return vtepAddress{Word: [4]uint32{2: addressOf(ipOf(0)).Word[2], 3: ip}}.ip()
+}

@@ -1,0 +1,228 @@
+package ebpf
+
+import (
+	"encoding/binary"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// TestLayout2 begins with what a build with layout 2 leaves: its programs, on its maps, forward.
+// The new build takes over under traffic, of which nothing may be lost, and nothing of what was
+// learned and counted.
+func TestLayout2(t *testing.T) {
+	w := newWorld(t)
+	w.bigBuffers("h0", "vx10")
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	w.send("h0", frame(bcast, macA, "here is A"))
+	w.send("h1", frame(bcast, macB, "here is B"))
+	w.barrier()
+	learned := w.learned(p)
+	if len(learned) < 2 {
+		t.Fatalf("learned: %v", learned)
+	}
+	counted := w.counted(p)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.goBackToLayout2()
+
+	out := w.flow("h0", macA, macR, "vx10")
+	in := w.flow("vx10", macR, macA, "h0")
+	for out.sent.Load() < 50 || in.sent.Load() < 50 { // by the old programs
+		w.barrier()
+	}
+	counted += 50
+	for restart := range 2 { // the second has the new layout
+		p = w.plane(Options{})
+		got, err := p.Adopted(t.Context(), true)
+		if err != nil || got == nil {
+			t.Fatalf("%v, %v", got, err)
+		}
+		want := basic()
+		if !(maps.Equal(got.Bindings, want.Bindings) && maps.Equal(got.Unicast, want.Unicast) &&
+			maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
+			t.Errorf("adopted:\n%v\nwant\n%v", got, want)
+		}
+		w.apply(p, want, nil)
+		w.audit(p)
+		if n := w.counted(p); n < counted {
+			t.Errorf("%d frames are counted, were %d", n, counted)
+		} else {
+			counted = n
+		}
+		if _, err := os.Stat(filepath.Join(w.pins, "v2")); err == nil {
+			t.Error("the maps of layout 2 are still there")
+		}
+		if restart == 0 {
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	in.mustBeWhole("from the peer")
+	out.mustBeWhole("to the peer")
+	if now := w.learned(p); !maps.Equal(now, learned) {
+		t.Errorf("learned: %v, was %v", now, learned)
+	}
+	if err := p.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// learned gives the places of the learned MACs.
+func (w *world) learned(p *Plane) map[intent.MACKey]intent.BindingKey {
+	w.t.Helper()
+	seen, err := p.Sweep(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	all := map[intent.MACKey]intent.BindingKey{}
+	for _, s := range seen {
+		all[s.Key] = s.At
+	}
+	return all
+}
+
+// goBackToLayout2 turns what a plane has left into what one with layout 2 would have.
+func (w *world) goBackToLayout2() {
+	t := w.t
+	t.Helper()
+	spec, err := ebpf.LoadCollectionSpec("testdata/layout2.o")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, present := filepath.Join(w.pins, "v2"), filepath.Join(w.pins, "v3")
+	if err := os.Mkdir(old, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*ebpf.Map{}
+	open := func(name string) *ebpf.Map {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(present, name), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		return m
+	}
+	for name, s := range spec.Maps {
+		if s.Pinning == ebpf.PinNone {
+			continue
+		}
+		switch name {
+		case "config", "peers", "remotes", "decaps", "floods", "chunks", "tunnel_drops":
+			s.Pinning = ebpf.PinNone
+			if all[name], err = ebpf.NewMap(s); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			same, err := open(name).Clone()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Pinning, s.MaxEntries, all[name] = ebpf.PinNone, same.MaxEntries(), same
+		}
+		m := all[name]
+		t.Cleanup(func() { m.Close() })
+		if err := m.Pin(filepath.Join(old, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	peers := map[uint32]uint32{} // IPv4 addresses by number
+	refill(t, open("peers"), all["peers"], func(n uint32, p vtepPeer) (uint32, peer2, bool) {
+		if p.Ip.ip().IsValid() {
+			peers[n] = ipNumber(p.Ip.ip())
+		}
+		hop := p.Hop.ip()
+		if p.Ifindex == 0 || !hop.Is4() {
+			return n, peer2{IP: peers[n], Mtu: p.Mtu}, peers[n] != 0
+		}
+		b := hop.As4()
+		return n, peer2{IP: peers[n], Mtu: p.Mtu, Ifindex: p.Ifindex, Gateway: binary.NativeEndian.Uint32(b[:])}, true
+	})
+	refill(t, open("remotes"), all["remotes"], func(k vtepMacKey, r vtepRemote) (vtepMacKey, remote2, bool) {
+		return k, remote2{IP: peers[r.Peer], Vni: r.Vni, Peer: r.Peer}, true
+	})
+	refill(t, open("decaps"), all["decaps"], func(k vtepTunnelKey, bd uint32) (tunnel2, uint32, bool) {
+		return tunnel2{IP: peers[k.Peer], Vni: k.Vni}, bd, true
+	})
+	refill(t, open("floods"), all["floods"], func(k vtepMacKey, f vtepFloodSet) (vtepMacKey, vtepFloodSet, bool) { return k, f, true })
+	refill(t, open("chunks"), all["chunks"], func(k vtepChunkKey, c vtepChunk) (vtepChunkKey, chunk2, bool) {
+		var was chunk2
+		for i, to := range c.Targets {
+			was.Targets[i] = target2{ID: to.Id}
+			if to.Peer != 0 {
+				was.Targets[i] = target2{IP: peers[to.Peer], Vni: to.Id, ID: to.Peer}
+			}
+		}
+		return k, was, true
+	})
+	refill(t, open("config"), all["config"], func(k uint32, s vtepSettings) (uint32, settings2, bool) {
+		return k, settings2{TunnelIP: s.TunnelIp, VxlanIfindex: s.VxlanIfindex, Flags: s.Flags, NextBd: s.NextBd, Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
+	})
+
+	programs, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer programs.Close()
+	pinned, _ := filepath.Glob(filepath.Join(w.pins, "links", "*"))
+	for _, path := range pinned {
+		l, err := link.LoadPinnedLink(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replaceByName(t, l, programs)
+		l.Close()
+	}
+	if len(pinned) < 3 {
+		t.Fatalf("links: %v", pinned)
+	}
+	if err := os.RemoveAll(present); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replaceByName puts the program with the name of the present one in its place.
+func replaceByName(t testing.TB, l link.Link, programs *ebpf.Collection) {
+	t.Helper()
+	info, err := l.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := ebpf.NewProgramFromID(info.Program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer now.Close()
+	about, err := now.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Update(programs.Programs[about.Name]); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func refill[K1, V1, K2, V2 any](t testing.TB, from, to *ebpf.Map, f func(K1, V1) (K2, V2, bool)) {
+	t.Helper()
+	err := scan(from, func(k K1, v V1) {
+		if k, v, ok := f(k, v); ok {
+			if err := to.Put(&k, &v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
