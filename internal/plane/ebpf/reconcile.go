@@ -33,6 +33,13 @@ func (p *Plane) reconcile(next *intent.State) error {
 	}
 	p.adopt(have)
 	p.stage(next, intent.Whole(next))
+	// Who gets a slot next has to know that it was used: what was counted and learned there is
+	// none of its.
+	for slot, m := range have.members {
+		if p.bySlot[slot] == nil {
+			p.tMembers.set(slot, vtepMember{Gen: m.Gen})
+		}
+	}
 	have.diff(&p.tables)
 	p.stale = true
 	err = p.install()

@@ -88,10 +88,8 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 	}
 	// Not frames, but MACs that were not learned.
 	s.Drops[limitTable] = uint64(atomic.LoadUint32(&p.quotas[0].Refused))
-	for _, prt := range p.ports {
-		if prt.number != 0 {
-			s.Drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[prt.number].Refused))
-		}
+	for i := range p.quotas[1:] { // those of ports that have gone, too: what was counted stays so
+		s.Drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[1+i].Refused))
 	}
 	if p.stale {
 		if err := p.collect(); err != nil {

@@ -66,3 +66,42 @@ func TestPlacesAreBounded(t *testing.T) {
 		return nil
 	})
 }
+
+// A binding counts from nothing, whoever had its place before; what was dropped stays counted when
+// the port goes. Both hold when no Delta says what went, as after restarts.
+func TestCountsOfWhatHasGone(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	s.Ports["p0"] = intent.Port{MACLimit: 1}
+	w.apply(p, s, nil)
+	for _, src := range []intent.MAC{macA, macB} { // the second one is not learned
+		w.send("h0", frame(bcast, src, "counted"))
+		w.expect("h1", frame(bcast, src, "counted"))
+	}
+	stats := func() plane.Stats {
+		got, err := p.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	at := intent.BindingKey{Port: "p0"}
+	before := stats()
+	if before.Bindings[at].PacketsFromLocal != 2 || before.Drops[limitPort] != 1 {
+		t.Fatalf("%+v", before)
+	}
+	for range 2 {
+		w.apply(p, intent.NewState(), nil)
+	}
+	if n := stats().Drops[limitPort]; n != 1 {
+		t.Errorf("%d drops without the port", n)
+	}
+	w.apply(p, basic(), nil)
+	if after := stats(); after.Bindings[at] != (plane.Counters{}) || after.Drops[limitPort] != 1 {
+		t.Errorf("after all: %+v", after)
+	}
+	if err := p.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
