@@ -46,7 +46,7 @@ func dropReasons(l *lab) {
 	f := l.frame(1, broadcastMAC)
 	l.fromPort("p0", f, toPort("p1", f), toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f))
 	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{{Switch: red, MAC: station(1)}: at("p0", 0)})
-	none := l.stats().Drops
+	none := l.dropped()
 
 	l.fromPort("p0", l.frame(2, station(1))) // hairpin
 	l.fromPort("p0", l.frame(1, station(1)))
@@ -121,22 +121,16 @@ func (l *lab) mustHaveDropped(all map[string]uint64, places map[plane.PlaceDrops
 		want[at] += n
 	}
 	testenv.Eventually(l, deadline, func() error {
-		list, err := l.plane.DropsByPlace(context.Background())
+		got, err := l.droppedAt()
 		if err != nil {
 			return err
-		}
-		got := map[plane.PlaceDrops]uint64{}
-		for _, d := range list {
-			n := d.Count
-			d.Count = 0
-			got[d] += n
 		}
 		for at, n := range want {
 			if got[at] != n {
 				return fmt.Errorf("%d drops of %+v, want %d; all are %+v", got[at], at, n, got)
 			}
 		}
-		have := l.stats().Drops
+		have := l.dropped()
 		for reason := range have {
 			if have[reason] != all[reason] {
 				return fmt.Errorf("%d of %s, want %d; in all %v", have[reason], reason, all[reason], have)
@@ -149,4 +143,51 @@ func (l *lab) mustHaveDropped(all map[string]uint64, places map[plane.PlaceDrops
 		}
 		return nil
 	})
+}
+
+// dropped gives the numbers of frames dropped since the case began, by reason.
+func (l *lab) dropped() map[string]uint64 {
+	l.Helper()
+	return since(l.before.reasons, l.stats().Drops)
+}
+
+// droppedAt is the same by place: they are PlaceDrops without a Count.
+func (l *lab) droppedAt() (map[plane.PlaceDrops]uint64, error) {
+	list, err := l.plane.DropsByPlace(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	all := map[plane.PlaceDrops]uint64{}
+	for _, d := range list {
+		n := d.Count
+		d.Count = 0
+		all[d] += n
+	}
+	return since(l.before.places, all), nil
+}
+
+func since[K comparable](before, now map[K]uint64) map[K]uint64 {
+	m := map[K]uint64{}
+	for k, n := range now {
+		if n > before[k] {
+			m[k] = n - before[k]
+		}
+	}
+	return m
+}
+
+// drops is what had been dropped before the case began.
+type drops struct {
+	reasons map[string]uint64
+	places  map[plane.PlaceDrops]uint64
+}
+
+func (l *lab) noteDrops() {
+	l.Helper()
+	reasons := l.dropped()
+	places, err := l.droppedAt()
+	if err != nil {
+		l.Fatalf("drops by place: %v", err)
+	}
+	l.before = drops{reasons, places}
 }

@@ -47,11 +47,13 @@ type lab struct {
 	state   *intent.State // of the last Apply
 	events  chan plane.Event
 	lastID  uint32
+	before  drops
 }
 
 func newLab(t testing.TB, h Harness, k Payload) *lab {
 	l := &lab{TB: t, harness: h, payload: k, state: intent.NewState()}
 	l.open()
+	l.noteDrops()
 	t.Cleanup(func() {
 		l.audit()
 		if err := l.plane.Destroy(context.Background()); err != nil {
