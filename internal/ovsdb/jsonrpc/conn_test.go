@@ -211,20 +211,33 @@ func TestDrainedDirectly(t *testing.T) {
 	<-drained
 }
 
+// entered tells of each Write as it begins.
+type entered struct {
+	net.Conn
+	writes chan struct{}
+}
+
+func (e entered) Write(b []byte) (int, error) {
+	e.writes <- struct{}{}
+	return e.Conn.Write(b)
+}
+
 // TestPatience takes a long message slowly: as long as some of it is taken the peer is alive,
 // and waited for.
 func TestPatience(t *testing.T) {
 	testenv.NoLeaks(t)
-	a, b := net.Pipe()
-	c := NewConn(a, Options{})
-	defer c.Close()
 	const parts = 6
+	a, b := net.Pipe()
+	writes := make(chan struct{}, parts+1)
+	c := NewConn(entered{a, writes}, Options{})
+	defer c.Close()
 	if err := c.Send(make([]byte, parts*writeMost)); err != nil {
 		t.Fatal(err)
 	}
 	c.Hurry(time.Minute)
 	before := c.Activity()
 	for i := range parts {
+		<-writes
 		time.Sleep(2 * time.Millisecond) // what is taken at once says nothing
 		if _, err := io.ReadFull(b, make([]byte, writeMost)); err != nil {
 			t.Fatal(err)
