@@ -59,12 +59,15 @@ func TestSameAddressTwice(t *testing.T) {
 		}
 		testenv.Eventually(r, deadline, func() error { send(); return both() }) // each has given up once
 		before := a.replica.transactions.Load() + b.replica.transactions.Load()
+		start := time.Now()
 		for range 200 {
 			send()
 			time.Sleep(5 * time.Millisecond)
 		}
-		if n := a.replica.transactions.Load() + b.replica.transactions.Load() - before; n > 20 {
-			r.Errorf("%d transactions for 400 frames", n)
+		// An address is given up once in five seconds, which a slow machine may pass several times.
+		most := 20 * (1 + int64(time.Since(start)/(5*time.Second)))
+		if n := a.replica.transactions.Load() + b.replica.transactions.Load() - before; n > most {
+			r.Errorf("%d transactions for 400 frames, should be at most %d", n, most)
 		}
 	})
 }

@@ -324,6 +324,8 @@ func TestByHand(t *testing.T) {
 		}
 		return nil
 	})
+	w.Vsctl(t, "set", "Bridge", "br0", "external_ids:mode=back") // returns when ovs-vswitchd has followed
+	testenv.Eventually(t, longest, func() error { return drifts(p) })
 	w.tenants(t)
 }
 
