@@ -184,3 +184,40 @@ func TestReportManyTunnels(t *testing.T) {
 		t.Errorf("%d rows in %d transactions", got, n)
 	}
 }
+
+// Where the peer sends to is published with the session, unless somebody has said it. Of what can be
+// no session the row says why.
+func TestReportBFDEnds(t *testing.T) {
+	s := hw(t)
+	s.c.features.BFD = true
+	enable := map[string]string{"enable": "true"}
+	remotes := []string{"192.0.2.2", "192.0.2.3", "192.0.2.1", "2001:db8::1"}
+	s.edit(func(tx *hwvtep.Txn) {
+		local := tx.InsertPhysicalLocator(keyless("192.0.2.1"))
+		for _, ip := range remotes {
+			row := hwvtep.Tunnel{Local: local, Remote: local, BFDParams: enable}
+			if ip != "192.0.2.1" {
+				row.Remote = tx.InsertPhysicalLocator(keyless(ip))
+			}
+			if ip == "192.0.2.3" {
+				row.BFDConfigLocal = map[string]string{"bfd_dst_ip": "169.254.7.1"}
+			}
+			tx.AddPhysicalSwitchTunnels(s.ps("br0").UUID, tx.InsertTunnel(row))
+		}
+	})
+	s.settle()
+	const cant = "remote is not the IPv4 address of another VTEP"
+	want := map[string]string{
+		"192.0.2.2":   "map[bfd_dst_ip:169.254.1.0 bfd_dst_mac:00:23:20:00:00:01] map[]",
+		"192.0.2.3":   "map[bfd_dst_ip:169.254.7.1] map[]",
+		"192.0.2.1":   "map[] map[enabled:false info:" + cant + "]",
+		"2001:db8::1": "map[] map[enabled:false info:" + cant + "]",
+	}
+	for _, id := range s.ps("br0").Tunnels {
+		row, _ := s.db.View().Tunnel(id)
+		remote, _ := s.db.View().PhysicalLocator(row.Remote)
+		if got := fmt.Sprint(row.BFDConfigLocal, row.BFDStatus); got != want[remote.DstIP] {
+			t.Errorf("of %s the row says %s, want %s", remote.DstIP, got, want[remote.DstIP])
+		}
+	}
+}

@@ -9,8 +9,9 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
-// noBFD is what bfd_status says where BFD is wanted. An NVC then turns the far side off.
-var noBFD = map[string]string{"enabled": "false", "info": "this VTEP does not run BFD"}
+// cantBFD is what bfd_status says where BFD is wanted and can't be. An NVC then turns the far side
+// off.
+func cantBFD(why string) map[string]string { return map[string]string{"enabled": "false", "info": why} }
 
 // tunnelGrace is how long a Tunnel row stands after its last use: 5 s, less what it takes until
 // the row is gone. Its locator may be about to be used again: NVCs find locators by address, and
@@ -43,7 +44,7 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 			continue
 		}
 		if tx.Len()-before < maxPart {
-			r.buildBFDStatus(tx, &t)
+			r.buildBFD(tx, &t)
 		} else {
 			r.todo.tunnels = true
 		}
@@ -117,14 +118,26 @@ func (r *Reporter) Due() time.Time { return r.due }
 
 func (r *Reporter) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Before(r.due) }
 
-// buildBFDStatus keeps bfd_status empty, not "enabled=false", where BFD is not wanted.
-func (r *Reporter) buildBFDStatus(tx *hwvtep.Txn, t *hwvtep.Tunnel) {
+// buildBFD says what BFD does with the peer: where it is wanted, and where the peer is to send to
+// unless somebody has said so already. Where it is not wanted bfd_status is empty, not
+// "enabled=false".
+func (r *Reporter) buildBFD(tx *hwvtep.Txn, t *hwvtep.Tunnel) {
 	var want map[string]string
 	if t.BFDParams["enable"] == "true" {
-		state, runs := r.report.BFD[r.c.addrOf(t.Remote)]
+		peer := r.c.addrOf(t.Remote)
+		_, wanted := r.c.state.BFD[peer]
+		state, runs := r.report.BFD[peer]
+		if wanted && len(t.BFDConfigLocal) == 0 {
+			tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{BFDConfigLocal: map[string]string{
+				keyBFDMAC: defaultBFDMAC, keyBFDIP: defaultBFDLocalIP}}, hwvtep.TunnelBFDConfigLocal)
+		}
 		switch {
 		case !r.c.features.BFD:
-			want = noBFD
+			want = cantBFD("this VTEP does not run BFD")
+		case !wanted && !r.c.scope.tunnelIP.IsValid():
+			want = cantBFD("this VTEP has no tunnel IP")
+		case !wanted:
+			want = cantBFD("remote is not the IPv4 address of another VTEP")
 		case runs:
 			want = bfdStatus(state)
 		case t.BFDStatus["enabled"] != "false":
