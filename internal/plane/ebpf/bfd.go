@@ -287,30 +287,39 @@ func (w *watchman) done(now time.Duration, peer netip.Addr) {
 		at.saved = saved
 	}
 	if state := stateOf(s.Status(now)); state != at.state {
-		if at.state.State != state.State {
-			w.log.Info("BFD session", "peer", peer, "state", state.State, "was", at.state.State, "diagnostic", state.Diagnostic)
-		}
 		at.state = state
 		w.news = append(w.news, plane.PeerChanged{Peer: peer, State: state})
 	}
 	w.set.Fix(peer)
 }
 
-// tell tells the agent what is news.
+// mostLines is how many lines of the log there are for what happens at once.
+const mostLines = 20
+
+// tell tells the agent what is news. Nobody else changes told, so that only its place is guarded.
 func (w *watchman) tell() {
 	if len(w.news) == 0 {
 		return
 	}
-	w.mu.Lock()
 	told := maps.Clone(w.told)
 	if told == nil {
 		told = map[netip.Addr]plane.PeerState{}
 	}
+	lines := 0
 	for _, n := range w.news {
+		if was := told[n.Peer]; was.Forwarding != n.State.Forwarding || was.Diagnostic != n.State.Diagnostic {
+			if lines++; lines <= mostLines {
+				w.log.Info("BFD", "peer", n.Peer, "state", n.State.State, "forwarding", n.State.Forwarding, "diagnostic", n.State.Diagnostic)
+			}
+		}
 		if delete(told, n.Peer); n.State != (plane.PeerState{}) {
 			told[n.Peer] = n.State
 		}
 	}
+	if lines > mostLines {
+		w.log.Info("BFD: more changes are not logged", "count", lines-mostLines)
+	}
+	w.mu.Lock()
 	w.told = told
 	w.mu.Unlock()
 	for _, n := range w.news {

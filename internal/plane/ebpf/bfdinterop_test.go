@@ -16,6 +16,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // ovsEnd is a port of Open vSwitch in the far namespace, at the other end of a session.
@@ -45,7 +46,7 @@ func (w *world) ovsEnd(p *Plane) *ovsEnd {
 	})
 	e.v.Vsctl(w.t, "add-br", "phy", "--", "set", "Bridge", "phy", "datapath_type=netdev", "--", "add-port", "phy", "r0")
 	w.address(w.far, "phy", "192.0.2.2/24")
-	w.links(w.far, func(h *netlink.Handle) error { return setUp(h, "phy") })
+	testnet.Up(w.t, w.far, "phy")
 	e.v.Vsctl(w.t, "add-br", "int", "--", "set", "Bridge", "int", "datapath_type=netdev",
 		"--", "add-port", "int", "vx", "--", "set", "Interface", "vx", "type=vxlan", "options:remote_ip="+tunnelIP.String())
 	return e
