@@ -95,8 +95,25 @@ func (l *lab) audit() {
 	}
 }
 
-// apply edits the State and applies what changed; with a nil edit it reconciles from scratch.
+// apply edits the State and applies what changed; with a nil edit it reconciles from scratch. All
+// of it must be in force when it returns.
 func (l *lab) apply(edit func(*intent.State)) plane.Report {
+	l.Helper()
+	report := l.try(edit)
+	for name, err := range report.Ports {
+		l.Errorf("apply: port %s is not in force: %v", name, err)
+	}
+	for name, err := range report.Disturbed {
+		l.Errorf("apply: port %s is disturbed: %v", name, err)
+	}
+	if report.Tunnels != nil {
+		l.Errorf("apply: there are no tunnels: %v", report.Tunnels)
+	}
+	return report
+}
+
+// try is apply where something may be wrong with some of it.
+func (l *lab) try(edit func(*intent.State)) plane.Report {
 	l.Helper()
 	next := l.state.Clone()
 	var d *intent.Delta

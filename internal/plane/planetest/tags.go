@@ -6,7 +6,7 @@ import "github.com/vtep/vtep/internal/intent"
 // data, with a VLAN 0 binding as any other.
 func serviceTags(l *lab) {
 	l.apply(site)
-	report := l.apply(func(s *intent.State) {
+	report := l.try(func(s *intent.State) {
 		s.Ports["p0"] = intent.Port{ServiceTags: true}
 		bind(s, "p0", 100, red)
 		bind(s, "p1", 200, red)
