@@ -47,6 +47,7 @@ func noTunnels() *intent.State {
 // TestDetachedAtOnce takes programs off devices. None may run there any longer: it would go on to
 // decide about frames, and be a stranger to the plane that is started next.
 func TestDetachedAtOnce(t *testing.T) {
+	needTCX(t)
 	w := newWorld(t)
 	gone := func(after, dev string) {
 		t.Helper()
