@@ -25,6 +25,7 @@ type stream struct {
 	s              *site
 	sent           atomic.Uint32
 	missing        atomic.Int32  // of those before the latest
+	twice          atomic.Int32  // that have arrived before
 	latest         atomic.Uint32 // the greatest number that has arrived
 	stopped, heard chan struct{}
 	finish         chan struct{}
@@ -70,7 +71,8 @@ func (st *stream) listen(in *testnet.Tap) {
 		if at := bytes.Index(frame, streamMark); at > 0 && at+len(streamMark)+4 <= len(frame) {
 			n, latest := binary.BigEndian.Uint32(frame[at+len(streamMark):]), st.latest.Load()
 			if seen[n] {
-				continue // with Open vSwitch in userspace a frame now and then comes twice
+				st.twice.Add(1)
+				continue
 			}
 			seen[n] = true
 			if n < latest {
@@ -97,6 +99,9 @@ func (st *stream) stop() {
 	sent := st.sent.Load()
 	await(st.s.b, st.s.name+" has forwarded the last frame", func() bool { return st.latest.Load() == sent })
 	close(st.heard)
+	if n := st.twice.Load(); n > 0 {
+		st.s.b.Errorf("%s: %d of %d frames arrived twice", st.s.name, n, sent)
+	}
 }
 
 // lost is how many frames a restart costs, which begins with a signal to the contender and is
