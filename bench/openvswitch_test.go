@@ -2,10 +2,12 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,10 +45,13 @@ type site struct {
 	nextMAC   int
 }
 
+var sites atomic.Int32
+
 // newSite builds the picture, starts the contender, and gives p0 a logical switch.
 func newSite(b *testing.B, name string) *site {
 	b.Helper()
-	space := func(n string) *namespace.Namespace { return testenv.Netns(b, n+name[:1]) }
+	number := sites.Add(1) // those of other rounds are there until the benchmark ends
+	space := func(n string) *namespace.Namespace { return testenv.Netns(b, fmt.Sprint(n, number)) }
 	vtep := space("v")
 	s := &site{b: b, name: name, host: space("h"), far: space("r"), nextMAC: 1 << 16}
 	testnet.Veth(b, s.host, "h0", vtep, "p0", 0)
