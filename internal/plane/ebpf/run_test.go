@@ -230,7 +230,7 @@ func TestChecksums(t *testing.T) {
 	}{
 		{"encapsulate IPv4", p.objs.VtepPort, "p0", ipFrame(macR, macA, 101), 42 + 101 + 50},
 		{"encapsulate IPv6", p.objs.VtepPort, "p0", ip6Frame(macR, macA, 101), 62 + 101 + 50},
-		{"to the vxlan device", p.objs.VtepPort, "p0", frame(macR, macA, "ARP, say"), 60},
+		{"to the vxlan device", p.objs.VtepPort, "p0", frame(macR, macA, "ARP, say"), 64},
 		{"to a port", p.objs.VtepPort, "p1", ipFrame(macA, macB, 100), 42 + 100},
 		{"to a VLAN", p.objs.VtepPort, "p1", ipFrame(macC, macB, 100), 42 + 100},
 		{"flood", p.objs.VtepPort, "p0", ipFrame(bcast, macA, 100), 42 + 100},
