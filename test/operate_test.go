@@ -165,7 +165,7 @@ func TestEarlyQuestions(t *testing.T) {
 		return nil
 	})
 	for end := time.Now().Add(patience); ; {
-		for _, command := range []string{"vtep/show", "vtep/problems", "vtep/macs", "vtep/drops", "ovsdb-server/list-remotes"} {
+		for _, command := range []string{"vtep/show", "vtep/problems", "vtep/macs", "vtep/drops", "fdb/show", "fdb/stats-show", "plane/stats", "tunnel/show", "intent/show", "ovsdb-server/list-remotes"} {
 			out, err := w.env.Command(appctl, "-t", w.control(), command).CombinedOutput()
 			if err == nil {
 				continue

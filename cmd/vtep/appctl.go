@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ type appctl struct {
 	target  string // a socket's path, or the name of a daemon in rundir
 	rundir  string
 	timeout time.Duration
+	json    bool // answers are wanted as JSON
 }
 
 func runAppctl(args []string) int {
@@ -58,6 +60,14 @@ func (a *appctl) options() []getopt.Option {
 				a.timeout = time.Duration(n) * time.Second
 				return nil
 			}},
+		{Long: "format", Short: 'f', Arg: getopt.RequiredArg, ArgName: "FORMAT", Help: "text (default), or json: data where the command has some, or else a string",
+			Set: func(arg string) error {
+				if arg != "text" && arg != "json" {
+					return fmt.Errorf("%q is not one of text and json", arg)
+				}
+				a.json = arg == "json"
+				return nil
+			}},
 		{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
 	}
 }
@@ -74,6 +84,18 @@ func (a *appctl) call(command string, args []string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), a.timeout)
 	defer cancel()
+	if a.json {
+		answer, err := daemon.CallData(ctx, path, command, args...)
+		if err != nil {
+			return err
+		}
+		var reply struct{ Reply json.RawMessage }
+		if err := json.Unmarshal(answer, &reply); err != nil {
+			return fmt.Errorf("read the answer to %q: %w", command, err)
+		}
+		fmt.Println(string(reply.Reply))
+		return nil
+	}
 	answer, err := daemon.Call(ctx, path, command, args...)
 	if err != nil {
 		return err

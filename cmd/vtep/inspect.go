@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 var errStarting = errors.New("the VTEP is starting: it is reading its database; ask again")
@@ -14,35 +16,31 @@ var errStarting = errors.New("the VTEP is starting: it is reading its database; 
 // registerControl adds the control commands. They answer from the first moment, if only that
 // it is too early: what they ask may take long to be there.
 func (r *vtepRun) registerControl() {
-	r.d.Register("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil })
-	r.d.Register("vtep/macs", "[LOGICAL-SWITCH]", 0, 1, func(args []string) (string, error) {
-		a := r.agent.Load()
-		if a == nil {
-			return "", errStarting
-		}
-		return a.MACs(r.d.Context(), strings.Join(args, ""))
-	})
-	r.d.Register("bfd/show", "[PEER]", 0, 1, func(args []string) (string, error) {
-		a := r.agent.Load()
-		if a == nil {
-			return "", errStarting
-		}
-		return a.BFD(strings.Join(args, ""))
-	})
-	for name, look := range map[string]func(*agent.Agent, context.Context) (string, error){
-		"vtep/show":  (*agent.Agent).State,
-		"vtep/drops": (*agent.Agent).Drops,
-		"vtep/audit": (*agent.Agent).Audit,
-
-		"vtep/accept-database": (*agent.Agent).AcceptDatabase,
+	r.d.RegisterData("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil },
+		func([]string) (any, error) { return listed(r.problems.All()), nil })
+	for _, name := range []string{"vtep/show", "intent/show"} {
+		register(r, name, "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Forwarding, error) { return a.State(ctx) })
+	}
+	for _, name := range []string{"vtep/audit", "plane/audit"} {
+		register(r, name, "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Drifts, error) { return a.Audit(ctx) })
+	}
+	for _, name := range []string{"vtep/macs", "fdb/show"} {
+		register(r, name, "[LOGICAL-SWITCH]", 1, (*agent.Agent).MACs)
+	}
+	register(r, "fdb/stats-show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.MACStats, error) { return a.MACStats(ctx) })
+	register(r, "plane/stats", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Traffic, error) { return a.Traffic(ctx) })
+	register(r, "tunnel/show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Tunnels, error) { return a.Tunnels(ctx) })
+	for name, c := range map[string]struct {
+		usage string
+		args  int
+		run   func(*agent.Agent, context.Context, string) (string, error)
+	}{
+		"bfd/show":             {"[PEER]", 1, func(a *agent.Agent, _ context.Context, peer string) (string, error) { return a.BFD(peer) }},
+		"fdb/flush":            {"[LOGICAL-SWITCH]", 1, (*agent.Agent).FlushMACs},
+		"vtep/drops":           {"", 0, func(a *agent.Agent, ctx context.Context, _ string) (string, error) { return a.Drops(ctx) }},
+		"vtep/accept-database": {"", 0, func(a *agent.Agent, ctx context.Context, _ string) (string, error) { return a.AcceptDatabase(ctx) }},
 	} {
-		r.d.Register(name, "", 0, 0, func([]string) (string, error) {
-			a := r.agent.Load()
-			if a == nil {
-				return "", errStarting
-			}
-			return look(a, r.d.Context())
-		})
+		r.d.Register(name, c.usage, 0, c.args, func(args []string) (string, error) { return answer(r, c.run, args) })
 	}
 	about := serverCommands{log: r.log, server: func() (*server.Server, error) {
 		switch s := r.server.Load(); {
@@ -54,4 +52,41 @@ func (r *vtepRun) registerControl() {
 		return nil, errStarting
 	}}
 	about.register(r.d)
+}
+
+// register adds a command that asks the agent, with at most args arguments, for something that is
+// both text and data.
+func register[T fmt.Stringer](r *vtepRun, name, usage string, args int, run func(*agent.Agent, context.Context, string) (T, error)) {
+	r.d.RegisterData(name, usage, 0, args, func(words []string) (string, error) {
+		what, err := answer(r, run, words)
+		if err != nil {
+			return "", err
+		}
+		return what.String(), nil
+	}, func(words []string) (any, error) { return answer(r, run, words) })
+}
+
+func answer[T any](r *vtepRun, run func(*agent.Agent, context.Context, string) (T, error), words []string) (none T, err error) {
+	a := r.agent.Load()
+	if a == nil {
+		return none, errStarting
+	}
+	return run(a, r.d.Context(), strings.Join(words, ""))
+}
+
+// problemData is a problem as JSON has it.
+type problemData struct {
+	Kind   string `json:"kind"`
+	Doubt  bool   `json:"doubt"`
+	Object string `json:"object"`
+	Text   string `json:"text"`
+	Remedy string `json:"remedy"`
+}
+
+func listed(all []problem.Problem) []problemData {
+	list := []problemData{}
+	for _, p := range all {
+		list = append(list, problemData{string(p.Kind), p.Kind.Doubt(), p.Object, p.Text, p.Remedy})
+	}
+	return list
 }

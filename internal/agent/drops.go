@@ -19,7 +19,7 @@ const placeLines = 100
 // Drops returns how many frames the plane dropped: a line for each reason, and below it the
 // places where they had come in, most frames first.
 func (a *Agent) Drops(ctx context.Context) (string, error) {
-	return a.ask(ctx, func(loop context.Context) (string, error) {
+	return ask(ctx, a, func(loop context.Context) (string, error) {
 		stats, err := a.opts.Plane.Stats(loop)
 		if err != nil {
 			return "", fmt.Errorf("read the counters: %w", err)

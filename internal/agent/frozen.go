@@ -122,7 +122,7 @@ func (a *Agent) thaw(why string) {
 
 // AcceptDatabase makes forwarding that was left as it was follow the database.
 func (a *Agent) AcceptDatabase(ctx context.Context) (string, error) {
-	return a.ask(ctx, func(loop context.Context) (string, error) {
+	return ask(ctx, a, func(loop context.Context) (string, error) {
 		if !a.frozen {
 			return "", errors.New("forwarding follows the database already")
 		}

@@ -21,33 +21,29 @@ var (
 const askPatience = 5 * time.Second
 
 // ask has the loop run f between two of its turns, and waits for it.
-func (a *Agent) ask(ctx context.Context, f func(context.Context) (string, error)) (string, error) {
+func ask[T any](ctx context.Context, a *Agent, f func(context.Context) (T, error)) (_ T, err error) {
 	type answer struct {
-		text string
-		err  error
+		result T
+		err    error
 	}
 	answers := make(chan answer, 1)
 	late := time.NewTimer(askPatience)
 	defer late.Stop()
 	select {
 	case a.asks <- func(loop context.Context) {
-		text, err := f(loop)
-		answers <- answer{text, err}
+		result, err := f(loop)
+		answers <- answer{result, err}
 	}:
+		got := <-answers
+		return got.result, got.err
 	case <-a.ended:
-		return "", errNotRunning
+		err = errNotRunning
 	case <-late.C:
-		return "", errBusy
+		err = errBusy
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	got := <-answers
-	return got.text, got.err
-}
-
-// State returns what forwarding has to be, as the canonical text of intent.State.
-func (a *Agent) State(ctx context.Context) (string, error) {
-	return a.ask(ctx, func(context.Context) (string, error) { return a.compiler.State().String(), nil })
+	return
 }
 
 // BFD describes the session with a peer, or all sessions if peer is "", whether the loop is busy or
@@ -68,23 +64,43 @@ func (a *Agent) BFD(peer string) (string, error) {
 }
 
 // Audit compares what the plane has installed with what it should have, and returns the
-// differences, a line each; empty: there are none.
-func (a *Agent) Audit(ctx context.Context) (string, error) {
-	return a.ask(ctx, func(loop context.Context) (string, error) {
+// differences.
+func (a *Agent) Audit(ctx context.Context) (Drifts, error) {
+	return ask(ctx, a, func(loop context.Context) (Drifts, error) {
 		switch {
 		case a.frozen:
-			return "", errors.New("forwarding is left as it is (vtep/problems says why), whatever the database says: there is nothing to compare it with")
+			return nil, errors.New("forwarding is left as it is (vtep/problems says why), whatever the database says: there is nothing to compare it with")
 		case !a.ready:
-			return "", errors.New("forwarding does not follow the database yet: there is nothing to compare it with")
+			return nil, errors.New("forwarding does not follow the database yet: there is nothing to compare it with")
 		}
 		drifts, err := a.opts.Plane.Audit(loop)
 		if err != nil {
-			return "", fmt.Errorf("audit the dataplane: %w", err)
+			return nil, fmt.Errorf("audit the dataplane: %w", err)
 		}
-		var b strings.Builder
+		all := make(Drifts, 0, len(drifts))
 		for _, d := range drifts {
-			fmt.Fprintf(&b, "%s %s: is %q, should be %q\n", d.Kind, d.Key, d.Have, d.Want)
+			all = append(all, Drift{d.Kind, d.Key, d.Have, d.Want})
 		}
-		return b.String(), nil
+		return all, nil
 	})
+}
+
+// Drifts is what an audit found; as text a line each, empty if all is well.
+type Drifts []Drift
+
+// Drift is one difference between what is installed and what should be. What is missing, or should not be
+// there, is empty.
+type Drift struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+	Is   string `json:"is"`
+	Want string `json:"should_be"`
+}
+
+func (all Drifts) String() string {
+	var b strings.Builder
+	for _, d := range all {
+		fmt.Fprintf(&b, "%s %s: is %q, should be %q\n", d.Kind, d.Key, d.Is, d.Want)
+	}
+	return b.String()
 }

@@ -46,6 +46,7 @@ func (a *Agent) keepBack(list []problem.Problem, n int) {
 
 // tellReport tells what is wrong in the dataplane.
 func (a *Agent) tellReport(r plane.Report, err error) {
+	a.reported = r
 	list := problemsOf(a.opts.Name, r)
 	if err != nil {
 		list = append(list, problem.Problem{Kind: problem.Unsettled, Object: problem.PhysicalSwitch(a.opts.Name),

@@ -15,37 +15,58 @@ import (
 // Call sends one command to the control socket at path and returns its answer, as
 // "ovs-appctl -t PATH COMMAND ARG..." prints it.
 func Call(ctx context.Context, path, command string, args ...string) (string, error) {
+	var text string
+	err := converse(ctx, path, &text, append([]string{command}, args...))
+	return text, err
+}
+
+// CallData does so and returns the answer as JSON: an object whose "reply" is data where the command has
+// some, or else a string, as its "reply-format" says ("json" or "plain").
+func CallData(ctx context.Context, path, command string, args ...string) (json.RawMessage, error) {
+	var data json.RawMessage
+	err := converse(ctx, path, &data, []string{"set-options", "--format", "json"}, append([]string{command}, args...))
+	return data, err
+}
+
+// converse sends commands, each with its arguments, over one connection, and puts the last answer
+// into result.
+func converse(ctx context.Context, path string, result any, commands ...[]string) error {
 	name, err := shortName(path)
 	if err != nil {
-		return "", fmt.Errorf("control socket %s: %w", path, err)
+		return fmt.Errorf("control socket %s: %w", path, err)
 	}
 	defer name.close()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", name.name)
 	if err != nil {
-		return "", fmt.Errorf("control socket %s: %w", path, cause(err))
+		return fmt.Errorf("control socket %s: %w", path, cause(err))
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if args == nil {
-		args = []string{}
+	in := json.NewDecoder(conn)
+	for i, command := range commands {
+		if err := json.NewEncoder(conn).Encode(map[string]any{"id": 0, "method": command[0], "params": command[1:]}); err != nil {
+			return fmt.Errorf("control socket %s: %w", path, err)
+		}
+		var answer struct {
+			Result json.RawMessage
+			Error  *string
+		}
+		if err := in.Decode(&answer); err != nil {
+			return fmt.Errorf("control socket %s: no answer to %q: %w", path, command[0], err)
+		}
+		if answer.Error != nil {
+			return errors.New(strings.TrimSuffix(*answer.Error, "\n"))
+		}
+		if i < len(commands)-1 {
+			continue
+		}
+		if err := json.Unmarshal(answer.Result, result); err != nil {
+			return fmt.Errorf("control socket %s: answer to %q: %w", path, command[0], err)
+		}
 	}
-	err = json.NewEncoder(conn).Encode(map[string]any{"id": 0, "method": command, "params": args})
-	if err != nil {
-		return "", fmt.Errorf("control socket %s: %w", path, err)
-	}
-	var answer struct {
-		Result string
-		Error  *string
-	}
-	if err := json.NewDecoder(conn).Decode(&answer); err != nil {
-		return "", fmt.Errorf("control socket %s: no answer to %q: %w", path, command, err)
-	}
-	if answer.Error != nil {
-		return "", errors.New(strings.TrimSuffix(*answer.Error, "\n"))
-	}
-	return answer.Result, nil
+	return nil
 }
 
 // socketName is a name of a socket that is short enough for the kernel.

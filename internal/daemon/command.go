@@ -17,7 +17,8 @@ type command struct {
 	usage    string
 	min, max int
 	run      func(args []string) (string, error)
-	after    func() // called when the answer to a success has been sent; nil: nothing
+	data     func(args []string) (any, error) // the answer as JSON has it; nil: it is text only
+	after    func()                           // called when the answer to a success has been sent; nil: nothing
 }
 
 // Register adds a command to the control socket: usage names its arguments, of which there
@@ -25,6 +26,12 @@ type command struct {
 // of different connections run at the same time.
 func (d *Daemon) Register(name, usage string, minArgs, maxArgs int, run func(args []string) (string, error)) {
 	d.commands.add(name, &command{usage: usage, min: minArgs, max: maxArgs, run: run})
+}
+
+// RegisterData adds a command whose answer is data, too: what data returns is for clients that want
+// JSON ("ovs-appctl --format json"), and is marshalled.
+func (d *Daemon) RegisterData(name, usage string, minArgs, maxArgs int, run func(args []string) (string, error), data func(args []string) (any, error)) {
+	d.commands.add(name, &command{usage: usage, min: minArgs, max: maxArgs, run: run, data: data})
 }
 
 func (c *commands) add(name string, cmd *command) {
@@ -36,24 +43,30 @@ func (c *commands) add(name string, cmd *command) {
 	c.byName[name] = cmd
 }
 
-// call runs a command. after is never nil.
-func (c *commands) call(name string, args []string) (text string, after func(), err error) {
+// call runs a command. after is never nil. With wantData the answer is data where the command has some,
+// and text is empty then.
+func (c *commands) call(name string, args []string, wantData bool) (text string, data any, after func(), err error) {
 	c.mu.Lock()
 	cmd := c.byName[name]
 	c.mu.Unlock()
 	after = func() {}
 	switch {
 	case cmd == nil:
-		return "", after, fmt.Errorf("\"%s\" is not a valid command (use \"list-commands\" to see a list of valid commands)", name)
+		return "", nil, after, fmt.Errorf("\"%s\" is not a valid command (use \"list-commands\" to see a list of valid commands)", name)
 	case len(args) < cmd.min:
-		return "", after, fmt.Errorf("\"%s\" command requires at least %d arguments", name, cmd.min)
+		return "", nil, after, fmt.Errorf("\"%s\" command requires at least %d arguments", name, cmd.min)
 	case len(args) > cmd.max:
-		return "", after, fmt.Errorf("\"%s\" command takes at most %d arguments", name, cmd.max)
+		return "", nil, after, fmt.Errorf("\"%s\" command takes at most %d arguments", name, cmd.max)
 	}
-	if text, err = cmd.run(args); err == nil && cmd.after != nil {
+	if wantData && cmd.data != nil {
+		data, err = cmd.data(args)
+	} else {
+		text, err = cmd.run(args)
+	}
+	if err == nil && cmd.after != nil {
 		after = cmd.after
 	}
-	return text, after, err
+	return text, data, after, err
 }
 
 // usages gives the usage of every command, in the order of the names.

@@ -24,16 +24,19 @@ func (c *connection) answer(req *request) (rep *reply, after func()) {
 		}
 	}
 	var text string
+	var data any
 	var err error
 	after = func() {}
 	if method == "set-options" {
 		err = c.setOptions(args)
 	} else {
-		text, after, err = c.server.commands.call(method, args)
+		text, data, after, err = c.server.commands.call(method, args, c.json)
 	}
 	switch {
 	case err != nil:
 		return &reply{ID: req.ID, Error: line(err.Error())}, after
+	case data != nil:
+		return &reply{ID: req.ID, Result: map[string]any{"reply-format": "json", "reply": data}}, after
 	case c.json:
 		return &reply{ID: req.ID, Result: map[string]string{"reply-format": "plain", "reply": text}}, after
 	}

@@ -20,6 +20,8 @@ func serveHere(t *testing.T, path string) *Daemon {
 	t.Helper()
 	d := New("here", "here 1", Dirs{Run: filepath.Dir(path)})
 	d.log.console = io.Discard
+	d.RegisterData("both", "", 0, 0, func([]string) (string, error) { return "one", nil },
+		func([]string) (any, error) { return map[string]any{"n": []int{1}}, nil })
 	d.Register("echo", "TEXT", 1, 1, func(args []string) (string, error) { return args[0], nil })
 	d.Register("fail", "", 0, 0, func([]string) (string, error) { return "", errors.New("it failed") })
 	s, err := listen(path, &d.commands, d.Logger("unixctl"))
@@ -57,6 +59,9 @@ func TestUnixctlWire(t *testing.T) {
 		{`{"id":7,"method":"set-options","params":["--format","json"]} {"id":8,"method":"echo","params":["a"]}`,
 			`{"id":7,"result":{"reply":"","reply-format":"plain"},"error":null}` +
 				`{"id":8,"result":{"reply":"a","reply-format":"plain"},"error":null}`},
+		{`{"id":9,"method":"both","params":[]}`, `{"id":9,"result":{"reply":{"n":[1]},"reply-format":"json"},"error":null}`},
+		{`{"id":10,"method":"set-options","params":["--format","text"]} {"id":11,"method":"both","params":[]}`,
+			`{"id":10,"result":"","error":null}{"id":11,"result":"one\n","error":null}`},
 	} {
 		if _, err := io.WriteString(conn, tt.send); err != nil {
 			t.Fatal(err)
@@ -181,5 +186,24 @@ func TestControlSocketPermission(t *testing.T) {
 	testenv.Unprivileged(t, func() { _, err = listen(filepath.Join(closed, "x.ctl"), &d.commands, d.Logger("unixctl")) })
 	if err == nil || !strings.Contains(err.Error(), "could not initialize control socket (permission denied): run as root") {
 		t.Error(err)
+	}
+}
+
+// CallData gives what ovs-appctl prints with --format json.
+func TestCallData(t *testing.T) {
+	testenv.NoLeaks(t)
+	path := filepath.Join(testenv.OVS(t).RunDir, "x.ctl")
+	serveHere(t, path)
+	for command, want := range map[string]string{
+		"both": `{"reply":{"n":[1]},"reply-format":"json"}`,
+		"fail": "it failed",
+	} {
+		got, err := CallData(t.Context(), path, command)
+		if err != nil {
+			got = []byte(err.Error())
+		}
+		if string(got) != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
 	}
 }

@@ -1,0 +1,207 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// Forwarding is what forwarding has to be. Its text is the canonical one of intent.State.
+type Forwarding struct {
+	TunnelIP        string             `json:"tunnel_ip"` // "": there are no tunnels
+	AcceptAnySource bool               `json:"accept_any_source"`
+	MACLimit        uint32             `json:"mac_limit"`
+	Ports           []string           `json:"ports"`
+	Switches        []ForwardingSwitch `json:"logical_switches"`
+
+	text string
+}
+
+// ForwardingSwitch is one logical switch of it, with what belongs to that.
+type ForwardingSwitch struct {
+	UUID     string          `json:"uuid"`
+	Name     string          `json:"name"`
+	VNI      uint32          `json:"vni"`
+	Bindings []PortVLAN      `json:"bindings"`
+	Unicast  []ForwardingMAC `json:"unicast"`
+	Floods   []ForwardingMAC `json:"floods"`   // the MAC 00:00:00:00:00:00 stands for all that have no other
+	Accepted []PeerVNI       `json:"accepted"` // frames of these enter it
+}
+
+// PortVLAN is a binding.
+type PortVLAN struct {
+	Port string `json:"port"`
+	VLAN uint16 `json:"vlan"`
+}
+
+// PeerVNI is a tunnel in one direction.
+type PeerVNI struct {
+	Peer string `json:"peer"`
+	VNI  uint32 `json:"vni"`
+}
+
+// ForwardingMAC is where frames to one address go.
+type ForwardingMAC struct {
+	MAC     string    `json:"mac"`
+	Tunnels []PeerVNI `json:"tunnels"`
+}
+
+func peerVNI(t intent.Tunnel) PeerVNI { return PeerVNI{t.Peer.String(), t.VNI} }
+
+func (f Forwarding) String() string { return f.text }
+
+// State returns what forwarding has to be.
+func (a *Agent) State(ctx context.Context) (Forwarding, error) {
+	return ask(ctx, a, func(context.Context) (Forwarding, error) { return forwarding(a.compiler.State()), nil })
+}
+
+func forwarding(s *intent.State) Forwarding {
+	f := Forwarding{AcceptAnySource: s.AcceptAnySource, MACLimit: s.MACLimit, Ports: slices.AppendSeq([]string{}, maps.Keys(s.Ports)),
+		Switches: []ForwardingSwitch{}, text: s.String()}
+	if s.TunnelIP.IsValid() {
+		f.TunnelIP = s.TunnelIP.String()
+	}
+	slices.Sort(f.Ports)
+	ids := slices.SortedFunc(maps.Keys(s.Switches), func(x, y intent.SwitchID) int {
+		return cmp.Or(cmp.Compare(s.Switches[x].Name, s.Switches[y].Name), cmp.Compare(x.String(), y.String()))
+	})
+	at := map[intent.SwitchID]*ForwardingSwitch{}
+	f.Switches = make([]ForwardingSwitch, len(ids))
+	for i, id := range ids {
+		f.Switches[i] = ForwardingSwitch{UUID: id.String(), Name: s.Switches[id].Name, VNI: s.Switches[id].VNI,
+			Bindings: []PortVLAN{}, Unicast: []ForwardingMAC{}, Floods: []ForwardingMAC{}, Accepted: []PeerVNI{}}
+		at[id] = &f.Switches[i]
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.Bindings), intent.BindingKey.Compare) {
+		if ls := at[s.Bindings[key].Switch]; ls != nil {
+			ls.Bindings = append(ls.Bindings, PortVLAN{key.Port, key.VLAN})
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.Unicast), intent.MACKey.Compare) {
+		if ls := at[key.Switch]; ls != nil {
+			ls.Unicast = append(ls.Unicast, ForwardingMAC{key.MAC.String(), []PeerVNI{peerVNI(s.Unicast[key])}})
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.Floods), intent.MACKey.Compare) {
+		if ls := at[key.Switch]; ls != nil {
+			tunnels := []PeerVNI{}
+			for _, t := range s.Floods[key] {
+				tunnels = append(tunnels, peerVNI(t))
+			}
+			ls.Floods = append(ls.Floods, ForwardingMAC{key.MAC.String(), tunnels})
+		}
+	}
+	for _, t := range slices.SortedFunc(maps.Keys(s.Decap), intent.Tunnel.Compare) {
+		if ls := at[s.Decap[t]]; ls != nil {
+			ls.Accepted = append(ls.Accepted, peerVNI(t))
+		}
+	}
+	return f
+}
+
+// Traffic is the counters of the dataplane.
+type Traffic struct {
+	Bindings []BindingTraffic  `json:"bindings"`
+	Drops    map[string]uint64 `json:"drops"` // frames, by reason
+}
+
+// BindingTraffic is what the hosts of one binding have sent and got.
+type BindingTraffic struct {
+	PortVLAN
+	FromPackets uint64 `json:"packets_from_local"`
+	FromBytes   uint64 `json:"bytes_from_local"`
+	ToPackets   uint64 `json:"packets_to_local"`
+	ToBytes     uint64 `json:"bytes_to_local"`
+}
+
+func (t Traffic) String() string {
+	var b strings.Builder
+	for _, c := range t.Bindings {
+		fmt.Fprintf(&b, "%s: from it %d packets %d bytes, to it %d packets %d bytes\n", problem.PortVLAN(c.Port, c.VLAN), c.FromPackets, c.FromBytes, c.ToPackets, c.ToBytes)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(t.Drops)) {
+		fmt.Fprintf(&b, "dropped %s: %d\n", reason, t.Drops[reason])
+	}
+	return b.String()
+}
+
+// Traffic reads the counters.
+func (a *Agent) Traffic(ctx context.Context) (Traffic, error) {
+	return ask(ctx, a, func(loop context.Context) (Traffic, error) {
+		stats, err := a.opts.Plane.Stats(loop)
+		if err != nil {
+			return Traffic{}, fmt.Errorf("read the counters: %w", err)
+		}
+		t := Traffic{Bindings: []BindingTraffic{}, Drops: stats.Drops}
+		for _, at := range slices.SortedFunc(maps.Keys(stats.Bindings), intent.BindingKey.Compare) {
+			c := stats.Bindings[at]
+			t.Bindings = append(t.Bindings, BindingTraffic{PortVLAN{at.Port, at.VLAN}, c.PacketsFromLocal, c.BytesFromLocal, c.PacketsToLocal, c.BytesToLocal})
+		}
+		return t, nil
+	})
+}
+
+// Tunnels is the tunnels to other VTEPs; as text a line each.
+type Tunnels []Tunnel
+
+// Tunnel is one of them.
+type Tunnel struct {
+	Local  string   `json:"local"`
+	Remote string   `json:"remote"`
+	VNIs   []uint32 `json:"vnis"`
+	Error  string   `json:"error"` // why it does not work; "": nothing is known against it
+}
+
+func (all Tunnels) String() string {
+	var b strings.Builder
+	for _, t := range all {
+		fmt.Fprintf(&b, "%s to %s, VNI", t.Local, t.Remote)
+		for i, vni := range t.VNIs {
+			if i == 10 {
+				fmt.Fprintf(&b, " and %d more", len(t.VNIs)-i)
+				break
+			}
+			fmt.Fprintf(&b, " %d", vni)
+		}
+		if t.Error != "" {
+			b.WriteString(": " + t.Error)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Tunnels lists the tunnels to other VTEPs.
+func (a *Agent) Tunnels(ctx context.Context) (Tunnels, error) {
+	return ask(ctx, a, func(context.Context) (Tunnels, error) {
+		return tunnels(a.compiler.State(), &a.reported), nil
+	})
+}
+
+func tunnels(s *intent.State, r *plane.Report) Tunnels {
+	vnis := map[netip.Addr][]uint32{}
+	for t := range s.Decap {
+		vnis[t.Peer] = append(vnis[t.Peer], t.VNI)
+	}
+	all := Tunnels{}
+	for _, peer := range slices.SortedFunc(maps.Keys(vnis), netip.Addr.Compare) {
+		slices.Sort(vnis[peer])
+		t := Tunnel{Local: s.TunnelIP.String(), Remote: peer.String(), VNIs: vnis[peer]}
+		switch {
+		case r.Tunnels != nil:
+			t.Error = r.Tunnels.Error()
+		case r.Peers[peer] != nil:
+			t.Error = r.Peers[peer].Error()
+		}
+		all = append(all, t)
+	}
+	return all
+}
