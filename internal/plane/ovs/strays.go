@@ -20,6 +20,9 @@ func (n *names) strayPort() string { return n.strays() + "-vx" }
 func (n *names) planStrays(l *layout, v *vswitch, s *site) {
 	options := map[string]string{"remote_ip": "flow", "key": "flow", "local_ip": s.TunnelIP.String()}
 	for _, p := range v.ports {
+		if p.externalIDs[markOwner] > n.ps {
+			continue // of a switch with the same tunnel IP, which gives way to this one
+		}
 		if p.name != n.strayPort() && p.bridge != nil && likeStrays(p.single(), options["local_ip"]) {
 			return
 		}

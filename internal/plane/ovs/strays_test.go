@@ -96,3 +96,48 @@ func TestReservedBits(t *testing.T) {
 	}
 	w.mustDrop(t, p, "vxlan_receive", 3)
 }
+
+// Of two that would have ports with the same claim one gives way, and both to somebody else's.
+func TestStraysGiveWay(t *testing.T) {
+	s := newSite()
+	s.TunnelIP = planetest.TunnelIP
+	port := func(owner string, options map[string]string) *vswitch {
+		p := &portRow{name: "other", bridge: &bridgeRow{name: "b"}, interfaces: []*interfaceRow{{kind: "vxlan", options: options}},
+			externalIDs: map[string]string{}}
+		if owner != "" {
+			p.externalIDs[markOwner] = owner
+		}
+		return &vswitch{ports: map[string]*portRow{p.name: p}}
+	}
+	all := func(more ...string) map[string]string {
+		m := map[string]string{"remote_ip": "flow", "key": "flow"}
+		for i := 0; i < len(more); i += 2 {
+			m[more[i]] = more[i+1]
+		}
+		return m
+	}
+	own := planetest.TunnelIP.String()
+	for _, c := range []struct {
+		owner   string
+		options map[string]string
+		gives   bool
+	}{
+		{"", all(), true},
+		{"", all("local_ip", own), true},
+		{"", all("local_ip", "flow"), true},
+		{"", all("local_ip", "192.0.2.99"), false},
+		{"", all("dst_port", "8472"), false},
+		{"", all("key", "5"), false},
+		{"", all("remote_ip", "192.0.2.2"), false},
+		{"br1", all("local_ip", own), true},
+		{"br3", all("local_ip", own), false},
+		{"br1", all("local_ip", "192.0.2.99"), false},
+	} {
+		n := &names{ps: "br2"}
+		l := &layout{bridges: map[string]map[string]string{}, ports: map[string]*wantedPort{}}
+		n.planStrays(l, port(c.owner, c.options), s)
+		if gives := len(l.bridges) == 0; gives != c.gives || gives != (len(l.ports) == 0) {
+			t.Errorf("beside a port of %q with %v: gives way %v, want %v", c.owner, c.options, gives, c.gives)
+		}
+	}
+}
