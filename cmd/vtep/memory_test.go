@@ -64,6 +64,9 @@ func (b *ovsdbBed) transactAll(transactions ...string) {
 // the C one; and half of it goes by itself, without one.
 func TestMemoryGivenBack(t *testing.T) {
 	const rows = 30_000
+	// The runtime (seen with Go 1.26, on a machine with other load) now and then passes over one of
+	// its chunks of 4 MiB whenever it is told to give free memory back: "heap/free" says so then.
+	const chunk = 4 << 10
 	var work []string
 	for range 2 {
 		for i := 0; i < rows; i += 5000 {
@@ -107,9 +110,9 @@ func TestMemoryGivenBack(t *testing.T) {
 		return empty, full, after
 	}
 	_, theirFull, theirs := run(testenv.Program(t, "ovsdb-server"), 1<<30)
-	empty, full, ours := run("", 2*theirs)
+	empty, full, ours := run("", 2*theirs+chunk)
 	t.Logf("ours %d, %d, then %d kB; the C server %d, then %d", empty, full, ours, theirFull, theirs)
-	if ours-empty > 2*theirs {
+	if ours-empty > 2*theirs+chunk {
 		t.Errorf("%d kB are left above the %d at the beginning, the C server has %d", ours-empty, empty, theirs)
 	}
 }
