@@ -253,6 +253,33 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
+// Nor does clearing the reserved bits of what goes on to the host, with or without a UDP checksum.
+func TestChecksumsReserved(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{Direct: DirectOff})
+	w.apply(p, basic(), nil)
+	p.mu.Lock()
+	p.overlay.strict = true // as on kernels before 6.14
+	err := p.writeSettings()
+	p.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sum := range []uint16{0, 0x1234} {
+		in := (&gateway{ns: w.vtep}).outerFrame(t, ipFrame(macA, macR, 101))
+		binary.BigEndian.PutUint16(in[40:], sum)
+		want := append([]byte{}, in...)
+		copy(in[42:], []byte{0xff, 1, 2, 3})
+		in[49] = 0xff
+		copy(want[40:], []byte{0, 0, 8, 0, 0, 0})
+		want[49] = 0
+		ret, out := runAt(t, w.vtep, p.objs.VtepUnderlay, "u0", in) // fails if the checksum is spoilt
+		if ret != actNext || !bytes.Equal(out, want) {
+			t.Errorf("UDP checksum %#x: action %d, %x, want %x", sum, int32(ret), out, want)
+		}
+	}
+}
+
 // No bytes from the wire do harm: each frame is dropped, redirected or passed on.
 func TestAnyBytes(t *testing.T) {
 	w := newWorld(t)
