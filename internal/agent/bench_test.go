@@ -85,8 +85,14 @@ func newNVC(b *testing.B) *nvc {
 	<-ready
 	tx := hwvtep.NewTxn(nil)
 	ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](5000)})
-	for p := range hwvtep.NewView[*idl.Table](n.Snapshot()).PhysicalPorts() {
-		tx.PutPhysicalPortVLANBindings(p.UUID, map[int64]hwvtep.UUID{0: ls})
+	for bound := false; !bound; { // the row of the port may be on its way to this client
+		for p := range hwvtep.NewView[*idl.Table](n.Snapshot()).PhysicalPorts() {
+			tx.PutPhysicalPortVLANBindings(p.UUID, map[int64]hwvtep.UUID{0: ls})
+			bound = true
+		}
+		if !bound {
+			<-n.Updates()
+		}
 	}
 	loc := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "192.0.2.2"})
 	n.add(tx, 1, ls, loc)
