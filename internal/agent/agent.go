@@ -5,7 +5,8 @@
 //	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, moves.go, report.go
 //
 // Everything here belongs to the goroutine that calls Run. The only others are those of the
-// replica and the plane, one that waits for a transaction, and those that ask (inspect.go).
+// replica and the plane, one that waits for a transaction, one that reads what is learned
+// (sweep.go), one that reads counters, and those that ask (inspect.go).
 //
 // The loop sleeps until something happens. It sets a timer only for what is pending: the next
 // MAC to age, counters while there are bindings, the retry of what has failed.
@@ -94,14 +95,15 @@ type Agent struct {
 	aging     time.Duration
 	macLimit  uint32
 	full      bool
-	fullPorts map[string]bool                      // those at a limit of their own
-	forget    []intent.MACKey                      // to be forgotten by the plane
-	swept     time.Time                            // when the plane was last swept
-	lost      bool                                 // events were lost since then
-	unswept   bool                                 // the last sweep failed
+	fullPorts map[string]bool // those at a limit of their own
+	forget    []intent.MACKey // to be forgotten by the plane
+	sweep     sweep
+	lost      bool                                 // events were lost since the last sweep began
 	left      map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply
 	adopted   time.Time                            // when rows of an earlier process were adopted; zero: they weren't, or are settled
 	stats     time.Time                            // when the counters were last read
+	counted   chan counted                         // what was read of them; cap 1
+	counting  bool                                 // counted will have something
 	outcome   chan error                           // of the transaction under way; cap 1
 	inFlight  bool
 	transact  retry
@@ -128,6 +130,8 @@ func New(opts Options) *Agent {
 		compiler: vtep.NewCompiler(opts.Name, opts.Plane.Features()),
 		table:    fdb.NewTable(time.Now(), fdb.Config{}),
 		outcome:  make(chan error, 1),
+		counted:  make(chan counted, 1),
+		sweep:    sweep{results: make(chan swept, 1)},
 		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},
 		transact: retry{first: 10 * time.Millisecond, most: 5 * time.Second},
 		moves:    newMoves(),

@@ -19,15 +19,15 @@ const placeLines = 100
 // Drops returns how many frames the plane dropped: a line for each reason, and below it the
 // places where they had come in, most frames first.
 func (a *Agent) Drops(ctx context.Context) (string, error) {
-	return ask(ctx, a, func(loop context.Context) (string, error) {
-		stats, err := a.opts.Plane.Stats(loop)
-		if err != nil {
-			return "", fmt.Errorf("read the counters: %w", err)
-		}
-		places, err := a.opts.Plane.DropsByPlace(loop)
-		if err != nil {
-			return "", fmt.Errorf("read the counters: %w", err)
-		}
+	stats, err := a.opts.Plane.Stats(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the counters: %w", err)
+	}
+	places, err := a.opts.Plane.DropsByPlace(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the counters: %w", err)
+	}
+	return ask(ctx, a, func(context.Context) (string, error) {
 		return dropText(stats.Drops, places, a.compiler.State()), nil
 	})
 }

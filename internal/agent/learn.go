@@ -48,8 +48,8 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			break // nothing more for now, or closed: the loop will see
 		}
 	}
-	if a.lost && !now.Before(a.swept.Add(lostPause)) {
-		a.sweep(ctx, now)
+	if a.lost && !now.Before(a.sweep.began.Add(lostPause)) {
+		a.startSweep(ctx, now)
 	}
 	a.checkFull()
 	a.flushForget(ctx) // before the report, which tells of the room that it makes
@@ -125,42 +125,6 @@ func (a *Agent) portChanged(p plane.PortChanged) {
 		}
 	}
 }
-
-// sweep takes note of everything that the plane has learned, and says whether that could be
-// read. It is logged once, until it can.
-func (a *Agent) sweep(ctx context.Context, now time.Time) bool {
-	sightings, err := a.opts.Plane.Sweep(ctx)
-	a.swept = now
-	if err != nil {
-		if !a.unswept {
-			a.log.Warn("learned MACs not read: none are aged out until they are", "err", err)
-		}
-		a.unswept = true
-		return false
-	}
-	a.lost, a.unswept = false, false
-	for _, s := range sightings {
-		a.sight(now, s)
-	}
-	a.checkFull()
-	return true
-}
-
-// age sweeps, and drops what was not seen for too long. Without a look nobody knows what was.
-func (a *Agent) age(ctx context.Context, now time.Time) {
-	if !a.sweep(ctx, now) {
-		return
-	}
-	a.dropped(a.table.Expire(now))
-	a.checkFull()
-}
-
-// lostPause is the least time between sweeps for lost events: hosts that seem to move with
-// every frame, as in a loop, must not keep the agent from its other work.
-const lostPause = time.Second
-
-// sweepPeriod is the least time between sweeps. A MAC may live longer by it.
-func (a *Agent) sweepPeriod() time.Duration { return max(a.aging/10, time.Second) }
 
 // agingOrDefault is how long rows of an earlier process may stand unseen.
 func (a *Agent) agingOrDefault() time.Duration {

@@ -39,6 +39,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			if a.opts.Ready != nil {
 				if err := a.opts.Ready(); err != nil {
 					a.settleOutcome()
+					a.awaitReaders()
 					return err
 				}
 			}
@@ -51,11 +52,13 @@ func (a *Agent) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			a.settleOutcome()
+			a.awaitReaders()
 			return context.Cause(ctx)
 		case <-a.opts.Replica.Updates():
 			a.take(ctx)
 		case e, ok := <-a.opts.Plane.Events():
 			if !ok {
+				a.awaitReaders()
 				return errPlaneClosed
 			}
 			a.events(ctx, e)
@@ -63,6 +66,14 @@ func (a *Agent) Run(ctx context.Context) error {
 			// The update with the transaction's effects came before its outcome.
 			a.take(ctx)
 			a.finished(err)
+		case got := <-a.sweep.results:
+			a.tookSweep(got)
+			a.flushForget(ctx)
+		case <-a.sweep.next:
+			a.takeSightings()
+			a.flushForget(ctx)
+		case got := <-a.counted:
+			a.tookStats(got)
 		case f := <-a.asks:
 			f(ctx)
 		case <-timer.C:
@@ -75,6 +86,16 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) settleOutcome() {
 	if a.inFlight {
 		a.finished(<-a.outcome)
+	}
+}
+
+// awaitReaders waits for those who read from the plane, before somebody closes it.
+func (a *Agent) awaitReaders() {
+	if a.sweep.reading {
+		<-a.sweep.results
+	}
+	if a.counting {
+		<-a.counted
 	}
 }
 
@@ -96,22 +117,25 @@ func (a *Agent) nextTimer() time.Time {
 			sooner(later(due, a.transact.at))
 		}
 	}
-	if a.known && len(a.compiler.State().Bindings) > 0 {
+	if a.known && len(a.compiler.State().Bindings) > 0 && !a.counting {
 		sooner(a.stats.Add(statsPeriod))
 	}
+	sooner(a.moves.next)
+	sooner(a.compiler.Recovery())
+	if a.sweeping() { // what is due then waits for its end
+		return next
+	}
 	if at, ok := a.table.NextExpiry(); ok {
-		sooner(later(at, a.swept.Add(a.sweepPeriod())))
+		sooner(later(at, a.sweep.began.Add(a.sweepPeriod())))
 	}
 	if !a.adopted.IsZero() {
 		sooner(a.adopted.Add(a.agingOrDefault()))
 	}
-	sooner(a.moves.next)
-	sooner(a.compiler.Recovery())
 	if len(a.moves.hidden) > 0 && a.known {
-		sooner(a.swept.Add(hiddenPause))
+		sooner(a.sweep.began.Add(hiddenPause))
 	}
 	if a.lost {
-		sooner(a.swept.Add(lostPause))
+		sooner(a.sweep.began.Add(lostPause))
 	}
 	return next
 }
@@ -129,28 +153,30 @@ func (a *Agent) timers(ctx context.Context) {
 	if a.mustApply() && a.apply.due(now) {
 		a.applyState(ctx, nil)
 	}
-	if a.known && len(a.compiler.State().Bindings) > 0 && !now.Before(a.stats.Add(statsPeriod)) {
+	if a.known && len(a.compiler.State().Bindings) > 0 && !a.counting && !now.Before(a.stats.Add(statsPeriod)) {
 		a.readStats(ctx, now)
-	}
-	if at, ok := a.table.NextExpiry(); ok && !now.Before(later(at, a.swept.Add(a.sweepPeriod()))) {
-		a.age(ctx, now)
 	}
 	if at := a.compiler.Recovery(); !at.IsZero() && !now.Before(at) {
 		a.compiler.Recover(now)
 		a.moves.refresh = true // they may be chosen as service nodes again
 	}
-	if a.lost && !now.Before(a.swept.Add(lostPause)) || len(a.moves.hidden) > 0 && !now.Before(a.swept.Add(hiddenPause)) {
-		a.sweep(ctx, now)
-	}
-	if !a.adopted.IsZero() && !now.Before(a.adopted.Add(a.agingOrDefault())) {
-		if a.sweep(ctx, now) {
-			a.adopted = time.Time{}
-			a.reporter.Unadopt()
-		} else { // nobody knows which of them live
-			a.adopted = a.adopted.Add(a.sweepPeriod())
-		}
+	if !a.sweeping() {
+		a.sweepIfDue(ctx, now)
 	}
 	a.flushForget(ctx)
+}
+
+func (a *Agent) sweepIfDue(ctx context.Context, now time.Time) {
+	due := a.lost && !now.Before(a.sweep.began.Add(lostPause)) || len(a.moves.hidden) > 0 && !now.Before(a.sweep.began.Add(hiddenPause))
+	if at, ok := a.table.NextExpiry(); ok && !now.Before(later(at, a.sweep.began.Add(a.sweepPeriod()))) {
+		a.sweep.age, due = true, true
+	}
+	if !a.adopted.IsZero() && !now.Before(a.adopted.Add(a.agingOrDefault())) {
+		a.sweep.unadopt, due = true, true
+	}
+	if due {
+		a.startSweep(ctx, now)
+	}
 }
 
 // flushForget makes the plane forget what the table dropped.

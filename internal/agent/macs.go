@@ -45,7 +45,7 @@ func (all LearnedMACs) String() string {
 func (a *Agent) MACs(ctx context.Context, name string) (LearnedMACs, error) {
 	return ask(ctx, a, func(loop context.Context) (LearnedMACs, error) {
 		now := time.Now()
-		a.sweep(loop, now) // for the ages
+		a.sweepNow(loop) // for the ages
 		if err := a.checkName(name); err != nil {
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (a *Agent) checkName(name string) error {
 // rows go; they are learned again with their next frames.
 func (a *Agent) FlushMACs(ctx context.Context, name string) (string, error) {
 	return ask(ctx, a, func(loop context.Context) (string, error) {
-		a.sweep(loop, time.Now()) // what is not known yet goes, too
+		a.sweepNow(loop) // what is not known yet goes, too
 		if err := a.checkName(name); err != nil {
 			return "", err
 		}

@@ -40,6 +40,9 @@ func newMoves() moves {
 // touch notes that a MAC was learned or forgotten.
 func (a *Agent) touch(key intent.MACKey) {
 	a.reporter.Touch(key)
+	if _, learned := a.table.Get(key); !learned && a.sweep.gone != nil {
+		a.sweep.gone[key] = struct{}{}
+	}
 	if _, hidden := a.moves.hidden[key]; hidden {
 		if _, learned := a.table.Get(key); !learned {
 			a.show(key)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/vtep"
 )
 
@@ -77,13 +78,27 @@ func (a *Agent) finished(err error) {
 	}
 }
 
-// readStats reads the counters. Those that moved become rows.
+// counted is a reading of the counters.
+type counted struct {
+	stats plane.Stats
+	err   error
+}
+
+// readStats has the counters read by another goroutine: there may be many.
 func (a *Agent) readStats(ctx context.Context, now time.Time) {
-	a.stats = now
-	stats, err := a.opts.Plane.Stats(ctx)
-	if err != nil {
-		a.log.Warn("counters not read", "err", err)
+	a.stats, a.counting = now, true
+	go func() {
+		stats, err := a.opts.Plane.Stats(ctx)
+		a.counted <- counted{stats, err}
+	}()
+}
+
+// tookStats takes a reading. Counters that moved become rows.
+func (a *Agent) tookStats(got counted) {
+	a.counting = false
+	if got.err != nil {
+		a.log.Warn("counters not read", "err", got.err)
 		return
 	}
-	a.reporter.SetStats(stats)
+	a.reporter.SetStats(got.stats)
 }

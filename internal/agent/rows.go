@@ -161,7 +161,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 		a.reporter.SetReport(report)
 	}
 	if d == nil { // what the plane has learned may be news, too
-		a.sweep(ctx, time.Now())
+		a.sweepNow(ctx)
 		a.settleInheritance(ctx)
 	}
 }

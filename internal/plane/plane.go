@@ -11,7 +11,9 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 )
 
-// Plane realises intent in one kind of dataplane. One goroutine, the agent loop, calls it.
+// Plane realises intent in one kind of dataplane. One goroutine, the agent loop, calls it. Sweep,
+// Stats and DropsByPlace may be called by others, too, also while another call is under way: none
+// of them has Apply wait for more than a few milliseconds, however much there is to read.
 type Plane interface {
 	// Features says what the plane can do of what rows may ask for. It is the same all its life.
 	Features() Features

@@ -113,14 +113,16 @@ func (p *Plane) sighting(bd uint32, mac intent.MAC, slot, gen uint32) (plane.Sig
 // Sweep implements plane.Plane.
 func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
+		p.mu.Unlock()
 		return nil, errClosed
 	}
-	now := monotonic()
-	var seen []plane.Sighting
-	err := p.eachLocal(func(s plane.Sighting, l vtepLocal) {
-		s.Idle = max(0, now-time.Duration(l.Seen))
+	count := p.learnedCount()
+	p.mu.Unlock()
+	seen := make([]plane.Sighting, 0, count+count/16) // it is not to grow under the lock
+	began := monotonic()
+	err := p.readLocals(func(s plane.Sighting, l vtepLocal) {
+		s.Idle = max(0, began-time.Duration(l.Seen))
 		seen = append(seen, s)
 	})
 	if err != nil {
@@ -129,19 +131,83 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	return seen, nil
 }
 
-// collect deletes the learned MACs whose binding has gone or changed its switch.
-func (p *Plane) collect() error {
-	return p.eachLocal(func(plane.Sighting, vtepLocal) {})
+// readLocals calls f for every learned MAC that means something, some perhaps twice, and deletes
+// the others. p.mu is not held but for some thousand of them at a time, so that nobody who wants
+// it waits for all of a large map. Before the first Apply it is not known which mean something:
+// forwarding is an earlier process's.
+func (p *Plane) readLocals(f func(plane.Sighting, vtepLocal)) error {
+	for {
+		p.mu.Lock()
+		if p.closed || !p.begun {
+			defer p.mu.Unlock()
+			if p.closed {
+				return errClosed
+			}
+			return nil
+		}
+		of := p.objs.Locals
+		m, err := of.Clone() // the map may be replaced meanwhile, or the plane closed
+		p.stale = false
+		p.mu.Unlock()
+		if err == nil {
+			err = scanBatches(m, func(keys []vtepMacKey, values []vtepLocal) error {
+				if p.opts.betweenBatches != nil {
+					p.opts.betweenBatches()
+				}
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if p.closed {
+					return errClosed
+				}
+				return p.sortLocals(keys, values, f)
+			})
+			err = errors.Join(err, m.Close())
+		}
+		p.mu.Lock()
+		if err != nil {
+			p.stale = true
+		}
+		again := err == nil && !p.closed && p.objs.Locals != of // a larger one took its place
+		if err == nil && !again && !p.closed {
+			p.watchLocals()
+		}
+		p.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("read map locals: %w", err)
+		}
+		if !again {
+			return nil
+		}
+	}
 }
 
-// eachLocal calls f for every learned MAC that means something, and deletes the others. Before
-// the first Apply it is not known which those are: forwarding is an earlier process's.
-func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
+// collect deletes the learned MACs whose binding has gone or changed its switch, all at once:
+// there are few.
+func (p *Plane) collect() error {
 	if !p.begun {
 		return nil
 	}
-	var stale, stuck []vtepMacKey
+	var keys []vtepMacKey
+	var values []vtepLocal
 	err := scan(p.objs.Locals, func(k vtepMacKey, l vtepLocal) {
+		keys, values = append(keys, k), append(values, l)
+	})
+	if err != nil {
+		return fmt.Errorf("read map locals: %w", err)
+	}
+	if err := p.sortLocals(keys, values, func(plane.Sighting, vtepLocal) {}); err != nil {
+		return err
+	}
+	p.stale = false
+	p.watchLocals()
+	return nil
+}
+
+// sortLocals calls f for those learned MACs that mean something, and deletes the others.
+func (p *Plane) sortLocals(keys []vtepMacKey, values []vtepLocal, f func(plane.Sighting, vtepLocal)) error {
+	var stale, stuck []vtepMacKey
+	for i, k := range keys {
+		l := values[i]
 		if l.Port == leaving {
 			stuck = append(stuck, k) // for a moment only, but for the rarest of accidents
 		} else if s, ok := p.sighting(k.Bd, k.Mac, l.Slot, l.Gen); ok {
@@ -149,9 +215,6 @@ func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
 		} else {
 			stale = append(stale, k)
 		}
-	})
-	if err != nil {
-		return fmt.Errorf("read map locals: %w", err)
 	}
 	if err := p.forget(stale); err != nil {
 		return err
@@ -161,8 +224,6 @@ func (p *Plane) eachLocal(f func(plane.Sighting, vtepLocal)) error {
 			return fmt.Errorf("delete from map locals: %w", err)
 		}
 	}
-	p.stale = false
-	p.watchLocals()
 	return nil
 }
 

@@ -55,7 +55,9 @@ type Options struct {
 	// Most are the most entries of maps, by their names; 0: as grow.go has it. Maps begin small.
 	Most map[string]uint32
 
-	start map[string]uint32 // for tests: the sizes that maps begin with
+	// for tests
+	start          map[string]uint32 // the sizes that maps begin with
+	betweenBatches func()            // is called between the parts of a Sweep
 }
 
 // Direct says when the short ways are used, on which the programs add and take off the outer

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 )
@@ -44,20 +46,18 @@ const (
 	limitPort   = "port_limit"
 )
 
-// Stats implements plane.Plane.
+// Stats implements plane.Plane. The counters of bindings, of which there may be many, are read
+// without p.mu.
 func (p *Plane) Stats(context.Context) (plane.Stats, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return plane.Stats{}, errClosed
-	}
 	s := plane.Stats{Bindings: map[intent.BindingKey]plane.Counters{}, Drops: map[string]uint64{}}
-	for key, b := range p.bindings {
-		if b.slot == 0 {
-			continue
-		}
+	slots, counters, err := p.countedSlots()
+	if err != nil {
+		return s, err
+	}
+	defer counters.Close()
+	for key, slot := range slots {
 		var cpus []vtepTraffic
-		if err := p.objs.Counters.Lookup(b.slot, &cpus); isMissing(err) {
+		if err := counters.Lookup(slot, &cpus); isMissing(err) {
 			continue // there was no memory for so many
 		} else if err != nil {
 			return s, fmt.Errorf("ebpf plane: read map counters: %w", err)
@@ -71,32 +71,78 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 		}
 		s.Bindings[key] = c
 	}
+	stale, err := p.readDrops(s.Drops)
+	if err == nil && stale {
+		err = p.readLocals(func(plane.Sighting, vtepLocal) {})
+	}
+	if err != nil {
+		return s, fmt.Errorf("ebpf plane: %w", err)
+	}
+	p.forgetReused(slots, s.Bindings)
+	return s, nil
+}
+
+// countedSlots returns the slots of bindings, and a map of their counters that is the caller's.
+func (p *Plane) countedSlots() (map[intent.BindingKey]uint32, *ebpf.Map, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, nil, errClosed
+	}
+	slots := make(map[intent.BindingKey]uint32, len(p.bindings))
+	for key, b := range p.bindings {
+		if b.slot != 0 {
+			slots[key] = b.slot
+		}
+	}
+	counters, err := p.objs.Counters.Clone()
+	if err != nil {
+		return nil, nil, fmt.Errorf("ebpf plane: read map counters: %w", err)
+	}
+	return slots, counters, nil
+}
+
+// forgetReused takes out the counters of bindings that have lost their slots while they were
+// read: they may be another's.
+func (p *Plane) forgetReused(slots map[intent.BindingKey]uint32, read map[intent.BindingKey]plane.Counters) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, slot := range slots {
+		if b := p.bindings[key]; b == nil || b.slot != slot {
+			delete(read, key)
+		}
+	}
+}
+
+// readDrops reads the frames that were dropped, by reason, and says whether some learned MACs may
+// be stale.
+func (p *Plane) readDrops(drops map[string]uint64) (stale bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false, errClosed
+	}
 	for i, name := range dropReasons {
 		var cpus []uint64
 		if err := p.objs.Drops.Lookup(uint32(i), &cpus); err != nil {
-			return s, fmt.Errorf("ebpf plane: read map drops: %w", err)
+			return false, fmt.Errorf("read map drops: %w", err)
 		}
 		for _, n := range cpus {
-			s.Drops[name] += n
+			drops[name] += n
 		}
 	}
 	// What the vxlan device itself refused: frames in and out of tunnels that no program saw.
 	if l, err := p.space.links.LinkByIndex(p.overlay.ifindex); p.overlay.ifindex != 0 && err == nil && l.Attrs().Statistics != nil {
 		st := l.Attrs().Statistics
-		s.Drops[dropReceive] = st.RxErrors
-		s.Drops[dropSend] = st.TxErrors + st.TxDropped
+		drops[dropReceive] = st.RxErrors
+		drops[dropSend] = st.TxErrors + st.TxDropped
 	}
 	// Not frames, but MACs that were not learned.
-	s.Drops[limitTable] = uint64(atomic.LoadUint32(&p.quotas[0].Refused))
+	drops[limitTable] = uint64(atomic.LoadUint32(&p.quotas[0].Refused))
 	for i := range p.quotas[1:] { // those of ports that have gone, too: what was counted stays so
-		s.Drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[1+i].Refused))
+		drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[1+i].Refused))
 	}
-	if p.stale {
-		if err := p.collect(); err != nil {
-			return s, fmt.Errorf("ebpf plane: %w", err)
-		}
-	}
-	return s, nil
+	return p.stale, nil
 }
 
 // DropsByPlace implements plane.Plane.

@@ -159,17 +159,29 @@ func (t *table[K, V]) read() (map[K]V, error) {
 	return have, nil
 }
 
-// scan calls f for every entry of m, in batches. Entries that come or go meanwhile may or
-// may not be seen.
+// scan calls f for every entry of m. Entries that come or go meanwhile may or may not be seen.
 func scan[K, V any](m *ebpf.Map, f func(K, V)) error {
+	return scanBatches(m, func(keys []K, values []V) error {
+		for i := range keys {
+			f(keys[i], values[i])
+		}
+		return nil
+	})
+}
+
+// scanBatches calls f for some thousand entries at a time, until all are done or it fails. An
+// entry may come twice.
+func scanBatches[K, V any](m *ebpf.Map, f func([]K, []V) error) error {
 	size := min(int(m.MaxEntries()), 4096)
 	for {
 		var cursor ebpf.MapBatchCursor
 		keys, values := make([]K, size), make([]V, size)
 		for {
 			n, err := m.BatchLookup(&cursor, keys, values, nil)
-			for i := range n {
-				f(keys[i], values[i])
+			if n > 0 {
+				if err := f(keys[:n], values[:n]); err != nil {
+					return err
+				}
 			}
 			if errors.Is(err, ebpf.ErrKeyNotExist) {
 				return nil

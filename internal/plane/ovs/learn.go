@@ -2,6 +2,7 @@ package ovs
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -378,39 +379,51 @@ func (e *engine) keptByHand(b *bridge, f *flow) bool {
 	return st != nil && st.static
 }
 
-// sweep implements Sweep: a frame was seen since the last time if its flow's counter has moved.
-func (e *engine) sweep(ctx context.Context) ([]plane.Sighting, error) {
+// Sweep implements plane.Plane: a frame was seen since the last time if its flow's counter has
+// moved. The plane's goroutine does not wait for what ovs-vswitchd answers.
+func (p *Plane) Sweep(ctx context.Context) (all []plane.Sighting, err error) {
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	var asked []reading
+	err = p.do(ctx, func() { asked = p.engine.readings(func(b *bridge) bool { return len(p.engine.stations.of(b.ls)) > 0 }) })
+	counts := map[intent.SwitchID]map[source]uint64{}
 	now := time.Now()
-	for id, l := range e.switches {
-		b := e.bridges[e.names.of[id]]
-		if b == nil || b.conn == nil || len(e.stations.of(id)) == 0 {
-			continue
-		}
-		counts, err := e.sourceCounts(ctx, b)
-		if err != nil {
-			continue // what is known stays known
-		}
-		for mac, st := range e.stations.of(id) {
-			n, ok := counts[source{mac, l.number(st.at)}]
-			if ok && n != st.count {
-				if n > st.count {
-					st.seen = now
-				}
-				st.count = n
-			}
+	for _, r := range asked {
+		if c, err := sourceCounts(ctx, r.conn); err == nil { // else what is known stays known
+			counts[r.ls] = c
 		}
 	}
+	if err == nil {
+		err = p.do(ctx, func() { all = p.engine.sightings(now, counts) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	return all, nil
+}
+
+// sightings takes how many frames each source had sent at now, and returns all that is learned.
+func (e *engine) sightings(now time.Time, counts map[intent.SwitchID]map[source]uint64) []plane.Sighting {
 	var all []plane.Sighting
 	for id, macs := range e.stations.bySwitch {
+		l := e.switches[id]
 		for mac, st := range macs {
-			s := plane.Sighting{Key: intent.MACKey{Switch: id, MAC: mac}, At: st.at, Idle: now.Sub(st.seen)}
+			if l != nil {
+				if n, ok := counts[id][source{mac, l.number(st.at)}]; ok && n != st.count {
+					if n > st.count && st.seen.Before(now) {
+						st.seen = now
+					}
+					st.count = n
+				}
+			}
+			s := plane.Sighting{Key: intent.MACKey{Switch: id, MAC: mac}, At: st.at, Idle: max(0, now.Sub(st.seen))}
 			if st.static {
 				s.Idle = 0
 			}
 			all = append(all, s)
 		}
 	}
-	return all, nil
+	return all
 }
 
 type source struct {
@@ -419,10 +432,10 @@ type source struct {
 }
 
 // sourceCounts returns how many frames each source has sent.
-func (e *engine) sourceCounts(ctx context.Context, b *bridge) (map[source]uint64, error) {
+func sourceCounts(ctx context.Context, conn *openflow.Conn) (map[source]uint64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
 	defer cancel()
-	parts, err := b.conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows,
+	parts, err := conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows,
 		Flows: &openflow.FlowFilter{Table: openflow.AllTables, Cookie: cookieSource, CookieMask: ^uint64(0)}})
 	if err != nil {
 		return nil, err

@@ -56,6 +56,8 @@ type Plane struct {
 	wait   sync.WaitGroup
 	closed sync.Once
 
+	reading sync.Mutex // held by whoever reads counters: readings are taken in their order
+
 	asked   *intent.State // of the last Apply; belongs to its caller
 	applied bool
 	engine  *engine
@@ -145,17 +147,6 @@ func (p *Plane) Apply(ctx context.Context, next *intent.State, d *intent.Delta) 
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.events }
 
-// Sweep implements plane.Plane.
-func (p *Plane) Sweep(ctx context.Context) (all []plane.Sighting, err error) {
-	if e := p.do(ctx, func() { all, err = p.engine.sweep(ctx) }); e != nil {
-		err = e
-	}
-	if err != nil {
-		return nil, fmt.Errorf("sweep: %w", err)
-	}
-	return all, nil
-}
-
 // Forget implements plane.Plane.
 func (p *Plane) Forget(ctx context.Context, keys []intent.MACKey) error {
 	if err := p.do(ctx, func() { p.engine.forget(keys) }); err != nil {
@@ -170,29 +161,6 @@ func (p *Plane) Watch(ctx context.Context, keys []intent.MACKey) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	return nil
-}
-
-// Stats implements plane.Plane.
-func (p *Plane) Stats(ctx context.Context) (s plane.Stats, err error) {
-	p.lookAtCoverage(ctx)
-	if e := p.do(ctx, func() { s, err = p.engine.stats(ctx) }); e != nil {
-		err = e
-	}
-	if err != nil {
-		return plane.Stats{}, fmt.Errorf("stats: %w", err)
-	}
-	return s, nil
-}
-
-// DropsByPlace implements plane.Plane.
-func (p *Plane) DropsByPlace(ctx context.Context) (list []plane.PlaceDrops, err error) {
-	if e := p.do(ctx, func() { list, err = p.engine.dropsByPlace(ctx) }); e != nil {
-		err = e
-	}
-	if err != nil {
-		return nil, fmt.Errorf("drops by place: %w", err)
-	}
-	return list, nil
 }
 
 // Audit implements plane.Plane.

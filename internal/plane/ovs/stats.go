@@ -38,30 +38,73 @@ func bindingCounters(at intent.BindingKey, s *openflow.PortStats) plane.Counters
 
 const tagLen = 4
 
-// stats implements Stats.
-func (e *engine) stats(ctx context.Context) (plane.Stats, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
+// reading is a bridge that counters are read of, and what was read.
+type reading struct {
+	bridge   *bridge
+	physical bool
+	ls       intent.SwitchID
+	conn     *openflow.Conn
+	drops    []*openflow.MultipartReply // of its flows that drop
+	ports    []*openflow.MultipartReply
+	err      error
+}
+
+// readings returns the bridges that can be asked now and that are wanted.
+func (e *engine) readings(want func(*bridge) bool) []reading {
+	var list []reading
+	for _, b := range e.bridges {
+		if b.conn != nil && want(b) {
+			list = append(list, reading{b, b.physical, b.ls, b.conn, nil, nil, nil})
+		}
+	}
+	return list
+}
+
+// readBridges reads the drops of all bridges, and with ports the counters of their ports. The
+// plane's goroutine does not wait for what ovs-vswitchd answers; it runs take in the end.
+func (p *Plane) readBridges(ctx context.Context, ports bool, take func([]reading)) error {
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	if ports {
+		p.lookAtCoverage(ctx)
+	}
+	var list []reading
+	if err := p.do(ctx, func() { list = p.engine.readings(func(*bridge) bool { return true }) }); err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
 	defer cancel()
+	for i := range list {
+		r := &list[i]
+		r.drops, r.err = r.conn.Query(asking, &openflow.MultipartRequest{Part: openflow.PartFlows,
+			Flows: &openflow.FlowFilter{Table: openflow.AllTables, Cookie: cookieDrop, CookieMask: ^uint64(0xff)}})
+		if r.err == nil && ports && !r.physical {
+			r.ports, r.err = r.conn.Query(asking, &openflow.MultipartRequest{Part: openflow.PartPortStats, Port: openflow.PortAny})
+		}
+	}
+	return p.do(ctx, func() { take(list) })
+}
+
+// Stats implements plane.Plane.
+func (p *Plane) Stats(ctx context.Context) (s plane.Stats, err error) {
+	if e := p.readBridges(ctx, true, func(list []reading) { s, err = p.engine.stats(list) }); e != nil {
+		err = e
+	}
+	if err != nil {
+		return plane.Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	return s, nil
+}
+
+func (e *engine) stats(list []reading) (plane.Stats, error) {
 	s := plane.Stats{Bindings: map[intent.BindingKey]plane.Counters{}, Drops: map[string]uint64{}}
-	var failed error
-	for name, b := range e.bridges {
-		if b.conn == nil {
+	failed := e.takeDrops(list)
+	for _, r := range list {
+		l := e.switches[r.ls]
+		if r.physical || l == nil {
 			continue
 		}
-		if err := e.readDrops(ctx, b); err != nil {
-			failed = fmt.Errorf("bridge %s: %w", name, err)
-			continue
-		}
-		l := e.switches[b.ls]
-		if b.physical || l == nil {
-			continue
-		}
-		parts, err := b.conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartPortStats, Port: openflow.PortAny})
-		if err != nil {
-			failed = fmt.Errorf("bridge %s: %w", name, err)
-			continue
-		}
-		for _, p := range parts {
+		for _, p := range r.ports {
 			for _, c := range p.PortStats {
 				if at, ok := l.member(c.Port); ok {
 					s.Bindings[at] = bindingCounters(at, &c)
@@ -80,13 +123,19 @@ func (e *engine) stats(ctx context.Context) (plane.Stats, error) {
 	return s, failed
 }
 
-// readDrops adds what the flows of a bridge have dropped since they were last read.
-func (e *engine) readDrops(ctx context.Context, b *bridge) error {
-	parts, err := b.conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows,
-		Flows: &openflow.FlowFilter{Table: openflow.AllTables, Cookie: cookieDrop, CookieMask: ^uint64(0xff)}})
-	if err != nil {
-		return err
+// takeDrops adds what the flows of bridges have dropped since they were last read.
+func (e *engine) takeDrops(list []reading) (failed error) {
+	for _, r := range list {
+		if r.err != nil {
+			failed = fmt.Errorf("bridge %s: %w", r.bridge.name, r.err)
+		} else if e.bridges[r.bridge.name] == r.bridge { // else it has gone meanwhile
+			e.addDrops(r.bridge, r.drops)
+		}
 	}
+	return failed
+}
+
+func (e *engine) addDrops(b *bridge, parts []*openflow.MultipartReply) {
 	last := e.counters.last[b.name]
 	now := map[flowKey]uint64{}
 	for _, p := range parts {
@@ -109,7 +158,6 @@ func (e *engine) readDrops(ctx context.Context, b *bridge) error {
 		}
 	}
 	e.counters.last[b.name] = now
-	return nil
 }
 
 // placeOf says where frames had come in that a flow has dropped.
@@ -154,18 +202,22 @@ func (e *engine) placeOf(b *bridge, f *openflow.FlowStats, reason int) (at plane
 // maxPlaces bounds what is remembered.
 const maxPlaces = 4096
 
-// dropsByPlace implements DropsByPlace.
-func (e *engine) dropsByPlace(ctx context.Context) ([]plane.PlaceDrops, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
-	defer cancel()
-	for name, b := range e.bridges {
-		if b.conn == nil {
-			continue
+// DropsByPlace implements plane.Plane.
+func (p *Plane) DropsByPlace(ctx context.Context) (list []plane.PlaceDrops, err error) {
+	if e := p.readBridges(ctx, false, func(read []reading) {
+		if err = p.engine.takeDrops(read); err == nil {
+			list = p.engine.dropsByPlace()
 		}
-		if err := e.readDrops(ctx, b); err != nil {
-			return nil, fmt.Errorf("bridge %s: %w", name, err)
-		}
+	}); e != nil {
+		err = e
 	}
+	if err != nil {
+		return nil, fmt.Errorf("drops by place: %w", err)
+	}
+	return list, nil
+}
+
+func (e *engine) dropsByPlace() []plane.PlaceDrops {
 	list := make([]plane.PlaceDrops, 0, len(e.counters.place))
 	for at, n := range e.counters.place {
 		at.Count = n
@@ -174,7 +226,7 @@ func (e *engine) dropsByPlace(ctx context.Context) ([]plane.PlaceDrops, error) {
 	if len(e.counters.place) > maxPlaces {
 		clear(e.counters.place)
 	}
-	return list, nil
+	return list
 }
 
 // audit reads all flows and compares them with what they should be.
