@@ -39,6 +39,7 @@ func bfdStatus(s plane.PeerState) map[string]string {
 // settleBFD makes the sessions of the State those that rows of our tunnels ask for.
 func (c *Compiler) settleBFD() {
 	want := c.sessions()
+	c.monitored = want
 	for peer, b := range want {
 		if have, ok := c.state.BFD[peer]; !ok || have != b {
 			intent.BFDTable.Set(c.edit, peer, b)

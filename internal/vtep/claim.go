@@ -63,7 +63,7 @@ func (c *Compiler) countPeer(peer netip.Addr, n int) {
 		delete(c.peers, peer)
 	}
 	if (was == 0) != (was+n == 0) {
-		c.peersMoved = true
+		c.news.peers = true
 	}
 }
 

@@ -1,11 +1,8 @@
 package vtep
 
 import (
-	"iter"
 	"maps"
 	"net/netip"
-	"slices"
-	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
@@ -30,46 +27,26 @@ import (
 // as the steps would have: what depends on history (who had a tunnel first, which service node
 // was chosen) is carried over.
 type Compiler struct {
-	name     string         // of our Physical_Switch
-	features plane.Features // of the dataplane
+	*facts
 
 	state *intent.State
 	edit  *intent.Edit // the only one who writes state's maps
-	view  *hwvtep.View
-	scope scope
 
-	ports       map[UUID]*port
-	portsByName map[string][]UUID                     // sorted; never an empty list
-	bound       map[string]map[uint16]intent.SwitchID // the bindings in state, by port
-	acls        map[UUID]int                          // ACLs by how many of our ports bind them
-	routers     map[UUID]struct{}                     // Logical_Router rows that bind switches
-	switches    map[intent.SwitchID]*lswitch
-	locators    map[UUID]*locator
-	byAddr      map[netip.Addr][]UUID                 // locators that have a row, the best for a tunnel first
-	sets        map[UUID][]UUID                       // locator sets
-	setUsers    map[UUID]map[intent.FloodKey]struct{} // never an empty map
-	arps        map[intent.MAC][]candidate            // of Arp_Sources_Remote
-	claims      map[intent.Tunnel]*claim
-	peers       map[netip.Addr]int // by how many (switch, tunnel) want them
+	bound    map[string]map[uint16]intent.SwitchID // the bindings in state, by port
+	setUsers map[UUID]map[intent.FloodKey]struct{} // never an empty map
+	arps     map[intent.MAC][]candidate            // of Arp_Sources_Remote
+	claims   map[intent.Tunnel]*claim
 
-	problems problems
-	rooms    rooms
-	dirty    dirty
-	lastSeq  uint64
-	sticky   sticky // during a rebuild
+	rooms   rooms
+	dirty   dirty
+	lastSeq uint64
+	sticky  sticky // during a rebuild
 
 	inherited sticky // for the next one
 	liveness  map[netip.Addr]Liveness
-	damping   map[netip.Addr]damping     // of peers that have failed
-	learned   Learned                    // nil: nothing is
-	adopted   map[intent.MACKey]struct{} // the reporter's
-	moved     []intent.MACKey            // see TakeMoved
-
-	// for the reporter, since it last looked
-	activity   map[intent.SwitchID]bool // switches that became active, or ceased to be
-	peersMoved bool
-	ownMoved   bool // a locator of our own has another key
-	portsMoved bool
+	damping   map[netip.Addr]damping // of peers that have failed
+	learned   Learned                // nil: nothing is
+	moved     []intent.MACKey        // see TakeMoved
 }
 
 // rooms are those of the Compiler's maps that may be large.
@@ -97,7 +74,7 @@ type sticky struct {
 // NewCompiler returns a compiler for the Physical_Switch called name and a dataplane that can do
 // features. Its State is empty until the first Update.
 func NewCompiler(name string, features plane.Features) *Compiler {
-	c := &Compiler{name: name, features: features, liveness: map[netip.Addr]Liveness{}, damping: map[netip.Addr]damping{}, activity: map[intent.SwitchID]bool{}, problems: newProblems()}
+	c := &Compiler{facts: newFacts(name, features), liveness: map[netip.Addr]Liveness{}, damping: map[netip.Addr]damping{}}
 	c.reset()
 	return c
 }
@@ -106,20 +83,11 @@ func NewCompiler(name string, features plane.Features) *Compiler {
 func (c *Compiler) reset() {
 	c.state = intent.NewState()
 	c.edit = intent.NewEdit(c.state)
-	c.ports = map[UUID]*port{}
-	c.portsByName = map[string][]UUID{}
+	c.facts.reset()
 	c.bound = map[string]map[uint16]intent.SwitchID{}
-	c.acls = map[UUID]int{}
-	c.routers = map[UUID]struct{}{}
-	c.switches = map[intent.SwitchID]*lswitch{}
-	c.locators = map[UUID]*locator{}
-	c.byAddr = map[netip.Addr][]UUID{}
-	c.sets = map[UUID][]UUID{}
 	c.setUsers = map[UUID]map[intent.FloodKey]struct{}{}
 	c.arps = map[intent.MAC][]candidate{}
 	c.claims = map[intent.Tunnel]*claim{}
-	c.peers = map[netip.Addr]int{}
-	c.problems.restart()
 	c.rooms = rooms{}
 	c.dirty = dirty{
 		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil,
@@ -231,10 +199,10 @@ func (c *Compiler) rebuild() {
 	c.moved = nil // what is there already is no news
 	for id, was := range wasActive {
 		if ls := c.switches[id]; was && (ls == nil || !ls.active) {
-			c.activity[id] = false
+			c.news.activity[id] = false
 		}
 	}
-	c.peersMoved, c.portsMoved = true, true
+	c.news.peers, c.news.ports = true, true
 	c.doubtScope()
 	c.edit.Quiet(false)
 }
@@ -311,29 +279,6 @@ func (c *Compiler) forgetUnused(id intent.SwitchID) {
 // State returns the State as of the last Update, which goes on editing it.
 func (c *Compiler) State() *intent.State { return c.state }
 
-// Present says whether the row of our Physical_Switch exists, and which it is.
-func (c *Compiler) Present() (UUID, bool) { return c.scope.id, c.scope.present }
-
-// Aging returns how long an unseen MAC is remembered; 0: for ever.
-func (c *Compiler) Aging() time.Duration { return c.scope.aging }
-
-// Active says whether a switch is active here (it has a binding on our ports).
-func (c *Compiler) Active(id intent.SwitchID) bool {
-	ls := c.switches[id]
-	return ls != nil && ls.active
-}
-
-// ActiveSwitches yields the active switches.
-func (c *Compiler) ActiveSwitches() iter.Seq[intent.SwitchID] {
-	return func(yield func(intent.SwitchID) bool) {
-		for id, ls := range c.switches {
-			if ls.active && !yield(id) {
-				return
-			}
-		}
-	}
-}
-
 // lacksTunnelIP says whether rows of active switches ask for tunnels, and there is no address
 // that they could begin at.
 func (c *Compiler) lacksTunnelIP() bool {
@@ -346,14 +291,4 @@ func (c *Compiler) lacksTunnelIP() bool {
 		}
 	}
 	return false
-}
-
-// Faults returns the elements that switch_fault_status must have by the rows alone, sorted.
-func (c *Compiler) Faults() []string {
-	faults := c.problems.switchFaults()
-	if len(c.routers) > 0 {
-		faults = append(faults, hwvtep.FaultLRSupport)
-		slices.Sort(faults)
-	}
-	return faults
 }

@@ -19,7 +19,7 @@ var fullFaults = map[plane.Table]string{
 // switchFaults returns what switch_fault_status must be, sorted. NVCs stop using a switch that
 // has any fault, so that only what costs traffic is one.
 func (r *Reporter) switchFaults() []string {
-	faults := r.c.Faults()
+	faults := r.f.Faults()
 	if r.report.Tunnels != nil {
 		faults = append(faults, hwvtep.FaultTunnelExhaustion)
 	}
@@ -46,16 +46,16 @@ func (r *Reporter) buildFaults(tx *hwvtep.Txn) {
 		now := hwvtep.PhysicalSwitch{SwitchFaultStatus: r.switchFaults()}
 		tx.UpdatePhysicalSwitch(ps.UUID, now, now.Diff(&ps)&hwvtep.PhysicalSwitchSwitchFaultStatus)
 	}
-	for lr := range r.c.view.LogicalRouters() {
-		_, want := r.c.routers[lr.UUID]
+	for lr := range r.f.view.LogicalRouters() {
+		_, want := r.f.routers[lr.UUID]
 		have := slices.Contains(lr.LRFaultStatus, hwvtep.FaultUnspecified)
 		r.buildShared(lr.UUID, want, have,
 			func() { tx.AddLogicalRouterLRFaultStatus(lr.UUID, hwvtep.FaultUnspecified) },
 			func() { tx.RemoveLogicalRouterLRFaultStatus(lr.UUID, hwvtep.FaultUnspecified) })
 	}
-	for acl := range r.c.view.ACLs() {
+	for acl := range r.f.view.ACLs() {
 		have := slices.Contains(acl.FaultStatus, hwvtep.FaultUnspecified)
-		r.buildShared(acl.UUID, r.c.acls[acl.UUID] > 0, have,
+		r.buildShared(acl.UUID, r.f.acls[acl.UUID] > 0, have,
 			func() { tx.AddACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) },
 			func() { tx.RemoveACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) })
 	}
@@ -72,7 +72,7 @@ func (r *Reporter) buildShared(id UUID, want, have bool, add, remove func()) {
 		if !have {
 			add()
 		}
-	case have && (raised || r.c.scope.single):
+	case have && (raised || r.f.scope.single):
 		remove()
 	case raised:
 		delete(r.raised, id)

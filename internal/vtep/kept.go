@@ -44,10 +44,10 @@ func (r *Reporter) buildKept(tx *hwvtep.Txn) {
 		return
 	}
 	before := tx.Len()
-	tx.AddPhysicalSwitchPorts(ps.UUID, newPorts(r.c.view, tx, ps.Ports, r.kept.names)...)
+	tx.AddPhysicalSwitchPorts(ps.UUID, newPorts(r.f.view, tx, ps.Ports, r.kept.names)...)
 	var gone []UUID
 	for _, id := range ps.Ports {
-		if p, ok := r.c.view.PhysicalPort(id); ok && r.kept.left[p.Name] {
+		if p, ok := r.f.view.PhysicalPort(id); ok && r.kept.left[p.Name] {
 			gone = append(gone, id)
 		}
 	}

@@ -47,14 +47,6 @@ func (c *Compiler) locator(id UUID) *locator {
 	return l
 }
 
-// addrOf returns the address of a locator; the zero Addr: there is none.
-func (c *Compiler) addrOf(id UUID) netip.Addr {
-	if l := c.locators[id]; l != nil {
-		return l.addr
-	}
-	return netip.Addr{}
-}
-
 // forgetLocator drops a locator that has neither row nor users.
 func (c *Compiler) forgetLocator(id UUID) {
 	if l := c.locators[id]; l != nil && !l.row && len(l.macs)+len(l.arps)+len(l.sets) == 0 {
@@ -94,7 +86,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	}
 	c.list(after.UUID, l)
 	if was.row && c.scope.ownIPs[addr] && (l.keyed != was.keyed || l.vni != was.vni) {
-		c.ownMoved = true
+		c.news.own = true
 	}
 	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.wrong != was.wrong {
 		c.touchUsers(l)

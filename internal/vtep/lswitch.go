@@ -135,7 +135,7 @@ func (c *Compiler) settleSwitches() {
 			ls.active = active
 			c.touchMACs(ls)
 			c.touchGroups(ls)
-			c.activity[id] = active
+			c.news.activity[id] = active
 			if active {
 				ls.seq = c.nextSeq(id)
 			}

@@ -70,25 +70,25 @@ func (r *Reporter) dropMACRow(key intent.MACKey, id UUID) {
 func (r *Reporter) adopt() {
 	for id, macs := range r.macs {
 		for mac := range macs {
-			r.adopted[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+			r.f.adopted[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
 		}
 	}
 }
 
 // Adopted returns how many rows of an earlier process stand only by adoption, or did.
-func (r *Reporter) Adopted() int { return len(r.adopted) }
+func (r *Reporter) Adopted() int { return len(r.f.adopted) }
 
 // Unadopt withdraws the rows of an earlier process whose MACs were not seen again.
 func (r *Reporter) Unadopt() {
-	for key := range r.adopted {
+	for key := range r.f.adopted {
 		r.todo.macs[key] = struct{}{}
 	}
-	clear(r.adopted)
+	clear(r.f.adopted)
 }
 
 // UnadoptIn is Unadopt for some switches.
 func (r *Reporter) UnadoptIn(switches map[intent.SwitchID]bool) {
-	for key := range r.adopted {
+	for key := range r.f.adopted {
 		if switches[key.Switch] {
 			r.unadopt(key)
 		}
@@ -97,7 +97,7 @@ func (r *Reporter) UnadoptIn(switches map[intent.SwitchID]bool) {
 
 func (r *Reporter) unadopt(key intent.MACKey) {
 	r.todo.macs[key] = struct{}{}
-	delete(r.adopted, key)
+	delete(r.f.adopted, key)
 }
 
 // Hide has the row of a learned MAC go: an NVC has placed it behind a peer. Unhide has it come
@@ -115,7 +115,7 @@ func (r *Reporter) Unhide(key intent.MACKey) {
 
 // UnadoptMAC is Unadopt for one MAC.
 func (r *Reporter) UnadoptMAC(key intent.MACKey) {
-	if _, ok := r.adopted[key]; ok {
+	if _, ok := r.f.adopted[key]; ok {
 		r.unadopt(key)
 	}
 }
@@ -128,8 +128,8 @@ func (r *Reporter) HasRow(key intent.MACKey) bool {
 
 // UnadoptElsewhere is Unadopt for the MACs that other switches of the database have, too.
 func (r *Reporter) UnadoptElsewhere() {
-	for key := range r.adopted {
-		if r.c.Elsewhere(key) {
+	for key := range r.f.adopted {
+		if r.f.Elsewhere(key) {
 			r.unadopt(key)
 		}
 	}
@@ -137,14 +137,14 @@ func (r *Reporter) UnadoptElsewhere() {
 
 // wantMAC says whether there must be a row for key.
 func (r *Reporter) wantMAC(key intent.MACKey) bool {
-	if r.withdrawn || !r.c.scope.tunnelIP.IsValid() || !r.c.Active(key.Switch) {
+	if r.withdrawn || !r.f.scope.tunnelIP.IsValid() || !r.f.Active(key.Switch) {
 		return false
 	}
 	if _, learned := r.learned.Get(key); learned {
 		_, hidden := r.hidden[key]
 		return !hidden
 	}
-	_, adopted := r.adopted[key]
+	_, adopted := r.f.adopted[key]
 	return adopted
 }
 

@@ -20,7 +20,7 @@ func (r *Reporter) mcastRowChanged(before, after *hwvtep.McastMACLocal) {
 	if before != nil {
 		delete(r.strays, before.UUID)
 	}
-	if after != nil && after.MAC != hwvtep.UnknownDst && slices.ContainsFunc(r.c.sets[after.LocatorSet], r.ours) {
+	if after != nil && after.MAC != hwvtep.UnknownDst && slices.ContainsFunc(r.f.sets[after.LocatorSet], r.ours) {
 		r.stray(after.UUID, stray{group: true, set: after.LocatorSet})
 	}
 	if after != nil && after.MAC == hwvtep.UnknownDst {
@@ -53,7 +53,7 @@ func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 }
 
 func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
-	want := !r.withdrawn && r.c.scope.tunnelIP.IsValid() && r.c.Active(id)
+	want := !r.withdrawn && r.f.scope.tunnelIP.IsValid() && r.f.Active(id)
 	rows := slices.SortedFunc(maps.Keys(r.mcasts[id]), compareUUIDs)
 	if r.mine.shared && !note(r.mine.floods, id, want, len(rows) > 0) {
 		return
@@ -66,7 +66,7 @@ func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
 		set := r.mcasts[id][row]
 		var others, own []UUID
 		current := false // our locator is in it
-		for _, l := range r.c.sets[set] {
+		for _, l := range r.f.sets[set] {
 			if !r.ours(l) {
 				others = append(others, l)
 				continue

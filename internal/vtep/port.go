@@ -2,7 +2,6 @@ package vtep
 
 import (
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 
@@ -155,39 +154,10 @@ func (c *Compiler) settleName(name string) {
 	if c.bound[name] = want; len(want) == 0 {
 		delete(c.bound, name)
 	}
-	c.portsMoved = true
+	c.news.ports = true
 }
 
 func (c *Compiler) countBinding(id intent.SwitchID, n int) {
 	c.lswitch(UUID(id)).bound += n
 	c.dirty.switches[id] = struct{}{}
-}
-
-// Port is what the reporter needs to know of one of our Physical_Port rows.
-type Port struct {
-	ID       UUID
-	Name     string
-	Bindings map[uint16]intent.SwitchID // those in force; nil for a row without name, or one that gives way to another
-	Faults   []string                   // by the rows alone, sorted
-}
-
-// Ports yields our ports.
-func (c *Compiler) Ports() iter.Seq[Port] {
-	return func(yield func(Port) bool) {
-		for id, p := range c.ports {
-			out := Port{ID: id, Name: p.name, Bindings: p.bindings}
-			if c.portsByName[p.name][0] != id || p.name == "" {
-				out.Bindings = nil
-			}
-			if len(p.acls) > 0 {
-				out.Faults = append(out.Faults, hwvtep.FaultInvalidACLBinding)
-			}
-			if p.badVLAN || out.Bindings == nil && len(p.bindings) > 0 {
-				out.Faults = append(out.Faults, hwvtep.FaultInvalidVLANMap)
-			}
-			if !yield(out) {
-				return
-			}
-		}
-	}
 }

@@ -16,7 +16,7 @@ func (r *Reporter) buildPorts(tx *hwvtep.Txn) {
 		return
 	}
 	begin := tx.Len()
-	for p := range r.c.Ports() {
+	for p := range r.f.Ports() {
 		_, marked := r.todo.ports[p.ID]
 		if !stats && !marked {
 			continue
@@ -26,7 +26,7 @@ func (r *Reporter) buildPorts(tx *hwvtep.Txn) {
 			return
 		}
 		delete(r.todo.ports, p.ID)
-		row, ok := r.c.view.PhysicalPort(p.ID)
+		row, ok := r.f.view.PhysicalPort(p.ID)
 		if !ok {
 			continue
 		}
@@ -51,7 +51,7 @@ func (r *Reporter) buildPort(tx *hwvtep.Txn, p *Port, row *hwvtep.PhysicalPort) 
 	now := hwvtep.PhysicalPort{UUID: row.UUID, PortFaultStatus: faults}
 	tx.UpdatePhysicalPort(p.ID, now, now.Diff(row)&hwvtep.PhysicalPortPortFaultStatus)
 
-	if !r.c.view.Layout().HasColumn(hwvtep.TablePhysicalPort, "vlan_stats") {
+	if !r.f.view.Layout().HasColumn(hwvtep.TablePhysicalPort, "vlan_stats") {
 		return
 	}
 	added := map[int64]UUID{}
@@ -131,7 +131,7 @@ func (r *Reporter) buildStats(tx *hwvtep.Txn, p *Port, row *hwvtep.PhysicalPort)
 		if !ok {
 			continue
 		}
-		have, ok := r.c.view.LogicalBindingStats(id)
+		have, ok := r.f.view.LogicalBindingStats(id)
 		if !ok {
 			continue
 		}

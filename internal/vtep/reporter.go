@@ -29,7 +29,7 @@ import (
 // Several switches may share the database, each with its own agent. Ours are the Local rows
 // whose locators have one of our tunnel IPs, or had one since we began.
 type Reporter struct {
-	c       *Compiler
+	f       *facts
 	learned Learned
 
 	own      map[netip.Addr]bool // our tunnel IPs, now and formerly
@@ -38,7 +38,6 @@ type Reporter struct {
 	spare    map[intent.MACKey][]localMAC         // our rows beside those in macs, for the same MAC
 	mcasts   map[intent.SwitchID]map[UUID]UUID    // unknown-dst rows of anybody: their locator sets
 	hidden   map[intent.MACKey]struct{}           // learned, but not to be told of; see Hide
-	adopted  map[intent.MACKey]struct{}           // rows of an earlier process, not learned again yet
 	counters map[intent.BindingKey]plane.Counters // as last read
 	base     map[intent.BindingKey]plane.Counters // to add to what is read, so that nothing counts back
 	raised   map[UUID]struct{}                    // routers and ACLs that have a fault of ours
@@ -71,17 +70,16 @@ type Learned interface {
 // in: what a part leaves out stays to be done, by the next transaction.
 const maxPart = 5000
 
-// NewReporter returns a reporter beside c, whose rows it shares.
+// NewReporter returns a reporter beside c, whose facts it goes by.
 func NewReporter(c *Compiler, learned Learned) *Reporter {
 	r := &Reporter{
-		c:        c,
+		f:        c.facts,
 		learned:  learned,
 		own:      map[netip.Addr]bool{},
 		macs:     map[intent.SwitchID]map[intent.MAC]localMAC{},
 		spare:    map[intent.MACKey][]localMAC{},
 		mcasts:   map[intent.SwitchID]map[UUID]UUID{},
 		hidden:   map[intent.MACKey]struct{}{},
-		adopted:  map[intent.MACKey]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
 		raised:   map[UUID]struct{}{},
@@ -90,7 +88,6 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		todo:     newWork(),
 		pending:  newWork(),
 	}
-	c.adopted = r.adopted
 	return r
 }
 
@@ -105,36 +102,36 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		each(changes.McastMACsLocal(), r.mcastRowChanged)
 		r.mark(changes)
 	}
-	if r.homed != r.c.scope.tunnelIP {
-		r.homed = r.c.scope.tunnelIP
+	if r.homed != r.f.scope.tunnelIP {
+		r.homed = r.f.scope.tunnelIP
 		r.touchLearned()
 	}
-	if shared := r.c.scope.shared; r.mine.shared != shared {
+	if shared := r.f.scope.shared; r.mine.shared != shared {
 		r.mine = newMine()
 		r.mine.shared = shared
 		r.reread()
 	}
-	if r.c.ownMoved {
-		r.c.ownMoved = false
+	if r.f.news.own {
+		r.f.news.own = false
 		r.reread()
 	}
-	for id := range r.c.activity {
+	for id := range r.f.news.activity {
 		r.touchSwitch(id)
-		delete(r.c.activity, id)
+		delete(r.f.news.activity, id)
 	}
-	if r.c.peersMoved {
-		r.c.peersMoved = false
+	if r.f.news.peers {
+		r.f.news.peers = false
 		r.todo.tunnels, r.todo.faults = true, true
 	}
-	if r.c.problems.moved {
-		r.c.problems.moved = false
+	if r.f.problems.moved {
+		r.f.problems.moved = false
 		r.todo.faults = true
 	}
-	if r.c.portsMoved {
-		r.c.portsMoved = false
+	if r.f.news.ports {
+		r.f.news.ports = false
 		r.touchPorts()
 	}
-	if !r.begun && r.c.scope.present {
+	if !r.begun && r.f.scope.present {
 		r.begun = true
 		r.adopt()
 	}
@@ -144,21 +141,21 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 // process before us, under another tunnel IP. It says whether there are new ones.
 func (r *Reporter) growOwn() (moved bool) {
 	add := func(ip netip.Addr) {
-		if ip.IsValid() && !r.own[ip] && !r.c.scope.others[ip] {
+		if ip.IsValid() && !r.own[ip] && !r.f.scope.others[ip] {
 			r.own[ip], moved = true, true
 		}
 	}
-	for ip := range r.c.scope.ownIPs {
+	for ip := range r.f.scope.ownIPs {
 		add(ip)
 	}
 	if ps, ok := r.ownRow(); ok && !r.begun {
 		for _, id := range ps.Tunnels {
-			if t, ok := r.c.view.Tunnel(id); ok {
-				add(r.c.addrOf(t.Local))
+			if t, ok := r.f.view.Tunnel(id); ok {
+				add(r.f.addrOf(t.Local))
 			}
 		}
 	}
-	for ip := range r.c.scope.others {
+	for ip := range r.f.scope.others {
 		if r.own[ip] {
 			delete(r.own, ip)
 			moved = true
@@ -168,14 +165,14 @@ func (r *Reporter) growOwn() (moved bool) {
 }
 
 func (r *Reporter) ownRow() (hwvtep.PhysicalSwitch, bool) {
-	if !r.c.scope.present {
+	if !r.f.scope.present {
 		return hwvtep.PhysicalSwitch{}, false
 	}
-	return r.c.view.PhysicalSwitch(r.c.scope.id)
+	return r.f.view.PhysicalSwitch(r.f.scope.id)
 }
 
 // ours says whether a locator is an end of our tunnels.
-func (r *Reporter) ours(id UUID) bool { return r.own[r.c.addrOf(id)] }
+func (r *Reporter) ours(id UUID) bool { return r.own[r.f.addrOf(id)] }
 
 // reread indexes all Local rows anew, and has everything compared.
 func (r *Reporter) reread() {
@@ -183,8 +180,8 @@ func (r *Reporter) reread() {
 	clear(r.spare)
 	clear(r.mcasts)
 	clear(r.strays)
-	all(r.c.view.UcastMACsLocal(), r.macRowChanged)
-	all(r.c.view.McastMACsLocal(), r.mcastRowChanged)
+	all(r.f.view.UcastMACsLocal(), r.macRowChanged)
+	all(r.f.view.McastMACsLocal(), r.mcastRowChanged)
 	for id, macs := range r.macs {
 		for mac := range macs {
 			r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
@@ -193,7 +190,7 @@ func (r *Reporter) reread() {
 	for id := range r.mcasts {
 		r.todo.switches[id] = struct{}{}
 	}
-	for id := range r.c.ActiveSwitches() {
+	for id := range r.f.ActiveSwitches() {
 		r.todo.switches[id] = struct{}{}
 	}
 	r.touchLearned() // of these, rows may be missing
@@ -215,7 +212,7 @@ func (r *Reporter) mark(ch *hwvtep.Changes) {
 		break
 	}
 	for before, after := range ch.PhysicalPorts() {
-		if after != nil && r.c.ports[after.UUID] != nil {
+		if after != nil && r.f.ports[after.UUID] != nil {
 			r.todo.ports[after.UUID] = struct{}{}
 		}
 		if before == nil || after == nil || len(before.ACLBindings)+len(after.ACLBindings) > 0 {
@@ -255,7 +252,7 @@ func (r *Reporter) touchSwitch(id intent.SwitchID) {
 }
 
 func (r *Reporter) touchPorts() {
-	for id := range r.c.ports {
+	for id := range r.f.ports {
 		r.todo.ports[id] = struct{}{}
 	}
 }
@@ -313,13 +310,13 @@ func (r *Reporter) Withdraw() {
 // While transactions fail, it is made of one part at a time, so that a part that can't succeed
 // does not hold up the others.
 func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
-	if r.c.view == nil {
+	if r.f.view == nil {
 		return nil
 	}
 	r.now = now
 	parts := r.parts()
 	for i := range parts {
-		tx := hwvtep.NewTxn(r.c.view.Layout())
+		tx := hwvtep.NewTxn(r.f.view.Layout())
 		r.inserted = UUID{}
 		if r.failures > 0 {
 			parts[(r.failures+i)%len(parts)](tx)
@@ -364,7 +361,7 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 	todo := r.todo
 	done.remove(&todo)
 	r.todo = *done
-	tx := hwvtep.NewTxn(r.c.view.Layout())
+	tx := hwvtep.NewTxn(r.f.view.Layout())
 	r.inserted = UUID{}
 	for _, build := range r.parts() {
 		build(tx)
@@ -377,8 +374,8 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 
 // localLocator returns the locator that stands for this VTEP, and makes it if there is none.
 func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
-	ip := r.c.scope.tunnelIP
-	if ids := r.c.byAddr[ip]; len(ids) > 0 && r.isLocal(ids[0]) {
+	ip := r.f.scope.tunnelIP
+	if ids := r.f.byAddr[ip]; len(ids) > 0 && r.isLocal(ids[0]) {
 		return ids[0]
 	}
 	if r.inserted.IsZero() {
@@ -391,8 +388,8 @@ func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
 // isLocal says whether a locator can stand for this VTEP. Only one without a key will do: it
 // is what NVCs look for, and a key that somebody has set on ours would have others send with it.
 func (r *Reporter) isLocal(id UUID) bool {
-	l := r.c.locators[id]
-	return l != nil && l.addr == r.c.scope.tunnelIP && l.wrong == nil && !l.keyed
+	l := r.f.locators[id]
+	return l != nil && l.addr == r.f.scope.tunnelIP && l.wrong == nil && !l.keyed
 }
 
 // Busy says whether there may be something for Build to do now.

@@ -35,7 +35,7 @@ func (r *Reporter) buildStrays(tx *hwvtep.Txn) {
 		}
 		if !s.group {
 			tx.DeleteUcastMACLocal(id)
-		} else if others := slices.DeleteFunc(slices.Clone(r.c.sets[s.set]), r.ours); len(others) < len(r.c.sets[s.set]) {
+		} else if others := slices.DeleteFunc(slices.Clone(r.f.sets[s.set]), r.ours); len(others) < len(r.f.sets[s.set]) {
 			r.replaceSet(tx, id, s.set, others)
 		}
 	}

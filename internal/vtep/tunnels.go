@@ -32,14 +32,14 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 	}
 	r.todo.tunnels = false
 	ps, ok := r.ownRow()
-	if !ok || !r.c.view.Layout().HasColumn(hwvtep.TablePhysicalSwitch, "tunnels") {
+	if !ok || !r.f.view.Layout().HasColumn(hwvtep.TablePhysicalSwitch, "tunnels") {
 		r.idle, r.due = nil, time.Time{}
 		return
 	}
 	before := tx.Len()
 	byPeer := map[netip.Addr][]hwvtep.Tunnel{}
 	for _, id := range ps.Tunnels {
-		t, ok := r.c.view.Tunnel(id)
+		t, ok := r.f.view.Tunnel(id)
 		if !ok {
 			continue
 		}
@@ -48,10 +48,10 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 		} else {
 			r.todo.tunnels = true
 		}
-		peer := r.c.addrOf(t.Remote)
+		peer := r.f.addrOf(t.Remote)
 		byPeer[peer] = append(byPeer[peer], t)
 	}
-	peers := slices.SortedFunc(maps.Keys(r.c.peers), netip.Addr.Compare)
+	peers := slices.SortedFunc(maps.Keys(r.f.peers), netip.Addr.Compare)
 	if r.withdrawn {
 		peers = nil
 	}
@@ -64,7 +64,7 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 				r.todo.tunnels = true
 				continue
 			}
-			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.localLocator(tx), Remote: r.c.byAddr[peer][0]}))
+			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.localLocator(tx), Remote: r.f.byAddr[peer][0]}))
 		}
 		for _, t := range rows { // our address may have changed
 			switch {
@@ -124,17 +124,17 @@ func (r *Reporter) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Be
 func (r *Reporter) buildBFD(tx *hwvtep.Txn, t *hwvtep.Tunnel) {
 	var want map[string]string
 	if t.BFDParams["enable"] == "true" {
-		peer := r.c.addrOf(t.Remote)
-		_, wanted := r.c.state.BFD[peer]
+		peer := r.f.addrOf(t.Remote)
+		_, wanted := r.f.monitored[peer]
 		state, runs := r.report.BFD[peer]
 		if wanted && len(t.BFDConfigLocal) == 0 {
 			tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{BFDConfigLocal: map[string]string{
 				keyBFDMAC: defaultBFDMAC, keyBFDIP: defaultBFDLocalIP}}, hwvtep.TunnelBFDConfigLocal)
 		}
 		switch {
-		case !r.c.features.BFD:
+		case !r.f.features.BFD:
 			want = cantBFD("this VTEP does not run BFD")
-		case !wanted && !r.c.scope.tunnelIP.IsValid():
+		case !wanted && !r.f.scope.tunnelIP.IsValid():
 			want = cantBFD("this VTEP has no tunnel IP")
 		case !wanted:
 			want = cantBFD("remote is not the IPv4 address of another VTEP")

@@ -324,15 +324,6 @@ func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 	return true
 }
 
-// Elsewhere says whether another switch of the database has learned the MAC.
-func (c *Compiler) Elsewhere(key intent.MACKey) bool {
-	ls := c.switches[key.Switch]
-	if ls == nil || ls.macs[key.MAC] == nil {
-		return false
-	}
-	return slices.ContainsFunc(ls.macs[key.MAC].rows, candidate.weak)
-}
-
 // Claimed says whether an NVC has placed the MAC behind a peer.
 func (c *Compiler) Claimed(key intent.MACKey) bool {
 	ls := c.switches[key.Switch]

@@ -1,0 +1,145 @@
+package vtep
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// facts are what the Compiler has found out of the rows, and all that the Reporter knows of it.
+// The Compiler writes them, the Reporter reads them, but for what is said of single fields.
+type facts struct {
+	name     string         // of our Physical_Switch
+	features plane.Features // of the dataplane
+	view     *hwvtep.View   // of the last Update
+	scope    scope
+
+	ports       map[UUID]*port
+	portsByName map[string][]UUID // sorted; never an empty list
+	acls        map[UUID]int      // ACLs by how many of our ports bind them
+	routers     map[UUID]struct{} // Logical_Router rows that bind switches, where nobody routes
+	switches    map[intent.SwitchID]*lswitch
+	locators    map[UUID]*locator
+	byAddr      map[netip.Addr][]UUID     // locators that have a row, the best for a tunnel first
+	sets        map[UUID][]UUID           // locator sets
+	peers       map[netip.Addr]int        // by how many (switch, tunnel) want them
+	monitored   map[netip.Addr]intent.BFD // peers that there is to be a session with
+	problems    problems
+
+	news    news
+	adopted map[intent.MACKey]struct{} // Local rows of an earlier process, not learned again yet; the reporter's
+}
+
+// news are what has changed since the reporter last looked, which takes them.
+type news struct {
+	activity map[intent.SwitchID]bool // switches that became active, or ceased to be
+	peers    bool                     // which peers there are
+	own      bool                     // a locator of our own has another key
+	ports    bool
+}
+
+func newFacts(name string, features plane.Features) *facts {
+	return &facts{
+		name: name, features: features, problems: newProblems(),
+		news: news{activity: map[intent.SwitchID]bool{}}, adopted: map[intent.MACKey]struct{}{},
+	}
+}
+
+// reset forgets what rows have said.
+func (f *facts) reset() {
+	f.ports = map[UUID]*port{}
+	f.portsByName = map[string][]UUID{}
+	f.acls = map[UUID]int{}
+	f.routers = map[UUID]struct{}{}
+	f.switches = map[intent.SwitchID]*lswitch{}
+	f.locators = map[UUID]*locator{}
+	f.byAddr = map[netip.Addr][]UUID{}
+	f.sets = map[UUID][]UUID{}
+	f.peers = map[netip.Addr]int{}
+	f.monitored = nil
+	f.problems.restart()
+}
+
+// Present says whether the row of our Physical_Switch exists, and which it is.
+func (f *facts) Present() (UUID, bool) { return f.scope.id, f.scope.present }
+
+// Aging returns how long an unseen MAC is remembered; 0: for ever.
+func (f *facts) Aging() time.Duration { return f.scope.aging }
+
+// Active says whether a switch is active here (it has a binding on our ports).
+func (f *facts) Active(id intent.SwitchID) bool {
+	ls := f.switches[id]
+	return ls != nil && ls.active
+}
+
+// ActiveSwitches yields the active switches.
+func (f *facts) ActiveSwitches() iter.Seq[intent.SwitchID] {
+	return func(yield func(intent.SwitchID) bool) {
+		for id, ls := range f.switches {
+			if ls.active && !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// addrOf returns the address of a locator; the zero Addr: there is none.
+func (f *facts) addrOf(id UUID) netip.Addr {
+	if l := f.locators[id]; l != nil {
+		return l.addr
+	}
+	return netip.Addr{}
+}
+
+// Elsewhere says whether another switch of the database has learned the MAC.
+func (f *facts) Elsewhere(key intent.MACKey) bool {
+	ls := f.switches[key.Switch]
+	if ls == nil || ls.macs[key.MAC] == nil {
+		return false
+	}
+	return slices.ContainsFunc(ls.macs[key.MAC].rows, candidate.weak)
+}
+
+// Port is what the reporter needs to know of one of our Physical_Port rows.
+type Port struct {
+	ID       UUID
+	Name     string
+	Bindings map[uint16]intent.SwitchID // those in force; nil for a row without name, or one that gives way to another
+	Faults   []string                   // by the rows alone, sorted
+}
+
+// Ports yields our ports.
+func (f *facts) Ports() iter.Seq[Port] {
+	return func(yield func(Port) bool) {
+		for id, p := range f.ports {
+			out := Port{ID: id, Name: p.name, Bindings: p.bindings}
+			if f.portsByName[p.name][0] != id || p.name == "" {
+				out.Bindings = nil
+			}
+			if len(p.acls) > 0 {
+				out.Faults = append(out.Faults, hwvtep.FaultInvalidACLBinding)
+			}
+			if p.badVLAN || out.Bindings == nil && len(p.bindings) > 0 {
+				out.Faults = append(out.Faults, hwvtep.FaultInvalidVLANMap)
+			}
+			if !yield(out) {
+				return
+			}
+		}
+	}
+}
+
+// Faults returns the elements that switch_fault_status must have by the rows alone, sorted.
+func (f *facts) Faults() []string {
+	faults := f.problems.switchFaults()
+	if len(f.routers) > 0 {
+		faults = append(faults, hwvtep.FaultLRSupport)
+		slices.Sort(faults)
+	}
+	return faults
+}

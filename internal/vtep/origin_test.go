@@ -1,0 +1,78 @@
+package vtep
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Whatever is in the State, the facts still know the row that gave it, and the row is there.
+func TestOrigins(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
+		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
+			b.draw(t)
+			changes := b.rows.Changes()
+			c.Update(b.rows.View(), &changes)
+		}
+		s := c.State()
+		for name := range s.Ports {
+			if row, ok := c.view.PhysicalPort(c.portsByName[name][0]); !ok || row.Name != name {
+				t.Errorf("port %s: row %+v", name, row)
+			}
+		}
+		for at, to := range s.Bindings {
+			row, _ := c.view.PhysicalPort(c.portsByName[at.Port][0])
+			if switchID(row.VLANBindings[int64(at.VLAN)]) != to.Switch {
+				t.Errorf("binding %v: row %+v", at, row)
+			}
+		}
+		for id, ls := range s.Switches {
+			if row, ok := c.view.LogicalSwitch(UUID(id)); !ok || row.Name != ls.Name {
+				t.Errorf("switch %v: row %+v", id, row)
+			}
+		}
+		for key, tunnel := range s.Unicast {
+			ls := c.switches[key.Switch]
+			rows := slices.Concat(ls.macs[key.MAC].rows, c.arps[key.MAC])
+			if !slices.ContainsFunc(rows, func(r candidate) bool { return c.leads(ls, r.to, tunnel) && c.rowExists(r.row) }) {
+				t.Errorf("unicast %v -> %v: rows %v", key, tunnel, rows)
+			}
+		}
+		for key, set := range s.Floods {
+			ls := c.switches[key.Switch]
+			e := ls.groups[key.MAC]
+			for _, tunnel := range set {
+				named := slices.ContainsFunc(e.rows, func(r candidate) bool {
+					return c.rowExists(r.row) && slices.ContainsFunc(c.sets[r.to], func(id UUID) bool { return c.leads(ls, id, tunnel) })
+				})
+				if !named && !slices.Contains(e.flood, tunnel) {
+					t.Errorf("flood %v: nobody names %v", key, tunnel)
+				}
+			}
+		}
+		for tunnel, id := range s.Decap {
+			if c.switches[id].needs[tunnel] == 0 {
+				t.Errorf("decap %v: nothing of %v needs it", tunnel, id)
+			}
+		}
+	})
+}
+
+func (c *Compiler) leads(ls *lswitch, locator UUID, to intent.Tunnel) bool {
+	t, ok := c.tunnelBy(locator, ls)
+	return ok && t == to
+}
+
+func (c *Compiler) rowExists(id UUID) bool {
+	_, remote := c.view.UcastMACRemote(id)
+	_, local := c.view.UcastMACLocal(id)
+	_, arp := c.view.ARPSourceRemote(id)
+	_, group := c.view.McastMACRemote(id)
+	_, others := c.view.McastMACLocal(id)
+	return remote || local || arp || group || others
+}
