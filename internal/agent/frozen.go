@@ -128,7 +128,7 @@ func (a *Agent) AcceptDatabase(ctx context.Context) (string, error) {
 		}
 		a.thaw("the operator has accepted it")
 		a.applyState(loop, nil)
-		a.tellProblems()
+		a.publishProblems()
 		return "", nil
 	})
 }

@@ -21,11 +21,11 @@ func (a *Agent) inherit(ctx context.Context) {
 	a.left = left.Bindings
 }
 
-// settleInheritance withdraws, after the first Apply, Local rows of an earlier process of which
+// reconcileInherited withdraws, after the first Apply, Local rows of an earlier process of which
 // it is known already that they are wrong: of MACs that were behind a binding which has gone
 // meanwhile, and of those that another switch of the database has learned meanwhile. The
 // dataplane has remembered the others, so that they are learned now.
-func (a *Agent) settleInheritance(ctx context.Context) {
+func (a *Agent) reconcileInherited(ctx context.Context) {
 	if a.left == nil {
 		return
 	}
@@ -50,7 +50,7 @@ func (a *Agent) settleInheritance(ctx context.Context) {
 		}
 	}
 	for _, key := range elsewhere {
-		a.yield(now, key)
+		a.resolveMove(now, key)
 	}
 	a.flushForget(ctx)
 	a.flushWatch(ctx)

@@ -22,16 +22,16 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 	for n := 1; ; n++ {
 		switch e := e.(type) {
 		case plane.Seen:
-			a.sight(now, plane.Sighting{Key: e.Key, At: e.At})
+			a.learn(now, plane.Sighting{Key: e.Key, At: e.At})
 		case plane.Gone:
-			a.gone(e)
+			a.unlearn(e)
 		case plane.Lost:
 			a.lost, report = true, true
 		case plane.PortChanged:
 			a.portChanged(e)
 			report = true
 		case plane.PeerChanged:
-			a.compiler.HeedPeer(now, e.Peer, e.State)
+			a.compiler.UpdatePeer(now, e.Peer, e.State)
 			a.reporter.SetPeer(e.Peer, e.State)
 			a.moves.refresh = true // another service node, perhaps
 		case plane.ReportChanged:
@@ -59,17 +59,17 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 	}
 }
 
-// sight takes note of where a MAC was seen.
-func (a *Agent) sight(now time.Time, s plane.Sighting) {
+// learn takes note of where a MAC was seen.
+func (a *Agent) learn(now time.Time, s plane.Sighting) {
 	// An event may be older than a change of the bindings.
 	if b, ok := a.compiler.State().Bindings[s.At]; !ok || b.Switch != s.Key.Switch {
 		return
 	}
 	r := a.table.Sight(now.Add(-s.Idle), s.Key, s.At)
-	a.heard(now.Add(-s.Idle), s.Key)
+	a.refreshHidden(now.Add(-s.Idle), s.Key)
 	switch r.Verdict {
 	case fdb.New:
-		a.touch(s.Key)
+		a.markMAC(s.Key)
 	case fdb.Moved:
 		a.moved(s.Key, r.From, s.At)
 	case fdb.Rejected:
@@ -93,11 +93,11 @@ func (a *Agent) moved(key intent.MACKey, from, to intent.BindingKey) {
 	}
 }
 
-// gone takes note of a MAC that somebody has taken out of the dataplane.
-func (a *Agent) gone(s plane.Gone) {
+// unlearn takes note of a MAC that somebody has taken out of the dataplane.
+func (a *Agent) unlearn(s plane.Gone) {
 	if at, ok := a.table.Get(s.Key); ok && at == s.At {
 		a.table.Remove(s.Key)
-		a.touch(s.Key)
+		a.markMAC(s.Key)
 	}
 }
 

@@ -29,8 +29,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	for {
 		now := time.Now()
-		a.settleLock(ctx)
-		a.settleMoves(ctx, now)
+		a.checkLock(ctx)
+		a.processMoves(ctx, now)
 		if a.reporter.Busy(now) || !a.ready {
 			a.report(ctx, now)
 		}
@@ -38,7 +38,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.told = true
 			if a.opts.Ready != nil {
 				if err := a.opts.Ready(); err != nil {
-					a.settleOutcome()
+					a.awaitOutcome()
 					a.awaitReaders()
 					return err
 				}
@@ -51,11 +51,11 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			a.settleOutcome()
+			a.awaitOutcome()
 			a.awaitReaders()
 			return context.Cause(ctx)
 		case <-a.opts.Replica.Updates():
-			a.take(ctx)
+			a.compile(ctx)
 		case e, ok := <-a.opts.Plane.Events():
 			if !ok {
 				a.awaitReaders()
@@ -64,16 +64,16 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.events(ctx, e)
 		case err := <-a.outcome:
 			// The update with the transaction's effects came before its outcome.
-			a.take(ctx)
+			a.compile(ctx)
 			a.finished(err)
 		case got := <-a.sweep.results:
-			a.tookSweep(got)
+			a.handleSweep(got)
 			a.flushForget(ctx)
 		case <-a.sweep.next:
 			a.takeSightings()
 			a.flushForget(ctx)
 		case got := <-a.counted:
-			a.tookStats(got)
+			a.handleStats(got)
 		case f := <-a.asks:
 			f(ctx)
 		case <-timer.C:
@@ -82,8 +82,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 }
 
-// settleOutcome waits for the transaction under way, whose context has ended.
-func (a *Agent) settleOutcome() {
+// awaitOutcome waits for the transaction under way, whose context has ended.
+func (a *Agent) awaitOutcome() {
 	if a.inFlight {
 		a.finished(<-a.outcome)
 	}
@@ -193,7 +193,7 @@ func (a *Agent) flushForget(ctx context.Context) {
 // dropped takes MACs that the table has dropped.
 func (a *Agent) dropped(keys []intent.MACKey) {
 	for _, key := range keys {
-		a.touch(key)
+		a.markMAC(key)
 	}
 	if len(keys) > 0 {
 		a.checkFull()

@@ -16,10 +16,10 @@ import (
 // address is given up once in movePause: if it is claimed elsewhere again before that, then at
 // its end.
 type moves struct {
-	given map[intent.MACKey]time.Time // when they were given up last; forgotten after movePause
-	due   map[intent.MACKey]struct{}  // to be given up when next
-	next  time.Time                   // zero: nothing is due
-	purge int                         // size of given at which the old ones are forgotten
+	released map[intent.MACKey]time.Time // when they were given up last; forgotten after movePause
+	due      map[intent.MACKey]struct{}  // to be given up when next
+	next     time.Time                   // zero: nothing is due
+	purge    int                         // size of released at which the old ones are forgotten
 
 	hidden map[intent.MACKey]time.Time // learned here, placed behind a peer by an NVC: since when
 	watch  []intent.MACKey             // those of them that the plane is to be asked to watch
@@ -34,12 +34,12 @@ const movePause = 5 * time.Second
 const hiddenPause = 30 * time.Second
 
 func newMoves() moves {
-	return moves{given: map[intent.MACKey]time.Time{}, due: map[intent.MACKey]struct{}{}, purge: 1024, hidden: map[intent.MACKey]time.Time{}}
+	return moves{released: map[intent.MACKey]time.Time{}, due: map[intent.MACKey]struct{}{}, purge: 1024, hidden: map[intent.MACKey]time.Time{}}
 }
 
-// touch notes that a MAC was learned or forgotten.
-func (a *Agent) touch(key intent.MACKey) {
-	a.reporter.Touch(key)
+// markMAC notes that a MAC was learned or forgotten.
+func (a *Agent) markMAC(key intent.MACKey) {
+	a.reporter.MarkMAC(key)
 	if _, learned := a.table.Get(key); !learned && a.sweep.gone != nil {
 		a.sweep.gone[key] = struct{}{}
 	}
@@ -53,24 +53,24 @@ func (a *Agent) touch(key intent.MACKey) {
 	}
 }
 
-// settleMoves gives up what other switches have learned, and makes forwarding follow.
-func (a *Agent) settleMoves(ctx context.Context, now time.Time) {
+// processMoves gives up what other switches have learned, and makes forwarding follow.
+func (a *Agent) processMoves(ctx context.Context, now time.Time) {
 	m := &a.moves
 	for _, key := range a.compiler.TakeMoved() {
-		if until := m.given[key].Add(movePause); now.Before(until) {
+		if until := m.released[key].Add(movePause); now.Before(until) {
 			m.due[key] = struct{}{}
 			if m.next.IsZero() {
 				m.next = until
 			}
 		} else {
-			a.yield(now, key)
+			a.resolveMove(now, key)
 		}
 	}
 	if !m.next.IsZero() && !now.Before(m.next) {
 		m.next = time.Time{}
 		for key := range m.due {
 			delete(m.due, key)
-			a.yield(now, key)
+			a.resolveMove(now, key)
 		}
 	}
 	a.flushForget(ctx)
@@ -78,29 +78,29 @@ func (a *Agent) settleMoves(ctx context.Context, now time.Time) {
 	if m.refresh {
 		m.refresh = false
 		if d := a.compiler.Refresh(); a.ready {
-			a.tellProblems()
+			a.publishProblems()
 			a.applyState(ctx, d)
 		}
 	}
 }
 
-// yield does what follows when a MAC is claimed elsewhere.
-func (a *Agent) yield(now time.Time, key intent.MACKey) {
+// resolveMove does what follows when a MAC is claimed elsewhere.
+func (a *Agent) resolveMove(now time.Time, key intent.MACKey) {
 	switch {
 	case a.compiler.Elsewhere(key):
-		a.giveUp(now, key)
+		a.release(now, key)
 	case a.compiler.Claimed(key):
 		a.hide(now, key)
 	}
 }
 
-func (a *Agent) giveUp(now time.Time, key intent.MACKey) {
+func (a *Agent) release(now time.Time, key intent.MACKey) {
 	a.reporter.UnadoptMAC(key)
 	if !a.table.Remove(key) {
 		return
 	}
 	a.dropped([]intent.MACKey{key})
-	a.noteGiven(now, key)
+	a.recordRelease(now, key)
 }
 
 // hide withdraws the row of a MAC that an NVC has placed behind a peer. That counts for
@@ -114,7 +114,7 @@ func (a *Agent) hide(now time.Time, key intent.MACKey) {
 	a.reporter.Hide(key)
 	a.moves.hidden[key] = now
 	a.moves.watch = append(a.moves.watch, key)
-	a.noteGiven(now, key)
+	a.recordRelease(now, key)
 }
 
 func (a *Agent) show(key intent.MACKey) {
@@ -122,8 +122,8 @@ func (a *Agent) show(key intent.MACKey) {
 	a.reporter.Unhide(key)
 }
 
-// heard takes note of when a frame of a MAC was seen last.
-func (a *Agent) heard(seen time.Time, key intent.MACKey) {
+// refreshHidden takes note of when a frame of a MAC was seen last.
+func (a *Agent) refreshHidden(seen time.Time, key intent.MACKey) {
 	if since, hidden := a.moves.hidden[key]; hidden && seen.After(since) {
 		a.show(key)
 	}
@@ -143,15 +143,15 @@ func (a *Agent) flushWatch(ctx context.Context) {
 	}
 }
 
-func (a *Agent) noteGiven(now time.Time, key intent.MACKey) {
+func (a *Agent) recordRelease(now time.Time, key intent.MACKey) {
 	m := &a.moves
-	m.given[key] = now
-	if len(m.given) > m.purge {
-		for key, at := range m.given {
+	m.released[key] = now
+	if len(m.released) > m.purge {
+		for key, at := range m.released {
 			if now.Sub(at) > movePause {
-				delete(m.given, key)
+				delete(m.released, key)
 			}
 		}
-		m.purge = max(1024, 2*len(m.given))
+		m.purge = max(1024, 2*len(m.released))
 	}
 }

@@ -31,8 +31,8 @@ func LockName(name string) string {
 	return b.String()
 }
 
-// settleLock takes note of who has the lock.
-func (a *Agent) settleLock(ctx context.Context) {
+// checkLock takes note of who has the lock.
+func (a *Agent) checkLock(ctx context.Context) {
 	if a.opts.Lock == "" {
 		return
 	}

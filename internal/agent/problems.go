@@ -10,9 +10,9 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// tellProblems tells what has changed of what is wrong with rows. While forwarding does not
+// publishProblems tells what has changed of what is wrong with rows. While forwarding does not
 // follow them that is kept back: what they lack has no effect, and would hide the one cause.
-func (a *Agent) tellProblems() {
+func (a *Agent) publishProblems() {
 	gone, came := a.compiler.TakeProblems()
 	if a.frozen {
 		a.keepBack(gone, -1)
@@ -44,8 +44,8 @@ func (a *Agent) keepBack(list []problem.Problem, n int) {
 	}
 }
 
-// tellReport tells what is wrong in the dataplane.
-func (a *Agent) tellReport(r plane.Report, err error) {
+// publishReport tells what is wrong in the dataplane.
+func (a *Agent) publishReport(r plane.Report, err error) {
 	a.reported = r
 	list := problemsOf(a.opts.Name, r)
 	if err != nil {

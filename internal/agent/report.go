@@ -93,8 +93,8 @@ func (a *Agent) readStats(ctx context.Context, now time.Time) {
 	}()
 }
 
-// tookStats takes a reading. Counters that moved become rows.
-func (a *Agent) tookStats(got counted) {
+// handleStats takes a reading. Counters that moved become rows.
+func (a *Agent) handleStats(got counted) {
 	a.counting = false
 	if got.err != nil {
 		a.log.Warn("counters not read", "err", got.err)

@@ -11,8 +11,8 @@ import (
 	"github.com/vtep/vtep/internal/plane"
 )
 
-// take compiles what is new in the database, and applies it.
-func (a *Agent) take(ctx context.Context) {
+// compile compiles what is new in the database, and applies it.
+func (a *Agent) compile(ctx context.Context) {
 	snapshot, delta := a.opts.Replica.Take()
 	if snapshot == nil || delta.Empty() && a.view != nil {
 		return
@@ -44,7 +44,7 @@ func (a *Agent) take(ctx context.Context) {
 		if !delta.Reset || !a.freezeAgain(ctx, old) {
 			a.applyState(ctx, d)
 		}
-		a.tellProblems()
+		a.publishProblems()
 		a.flushForget(ctx)
 	}
 	a.opts.Trim.Note(bytesPerRow * delta.Len())
@@ -63,7 +63,7 @@ func (a *Agent) begin(ctx context.Context) {
 	a.inherit(ctx)
 	a.configure(&intent.Delta{Ports: intent.PortTable.Additions(a.compiler.State())})
 	frozen := a.freeze(ctx)
-	a.tellProblems()
+	a.publishProblems()
 	if frozen {
 		return
 	}
@@ -101,7 +101,7 @@ func (a *Agent) configure(d *intent.Delta) {
 		// It is gone, or of another switch now. The plane forgets these by itself, and may
 		// already have learned some of them elsewhere.
 		for _, key := range a.table.RemoveBinding(c.Key) {
-			a.touch(key)
+			a.markMAC(key)
 		}
 	}
 	a.checkFull()
@@ -142,7 +142,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	a.reporter.SetReport(report)
 	a.forgetRefused(report)
 	if ctx.Err() == nil {
-		a.tellReport(report, err)
+		a.publishReport(report, err)
 	}
 	if err != nil {
 		a.known = false
@@ -151,7 +151,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	}
 	a.known = true
 	a.apply.succeeded()
-	a.compiler.Heed(time.Now(), &report)
+	a.compiler.UpdateSessions(time.Now(), &report)
 	if moved := a.compiler.Refresh(); !moved.Empty() { // another service node
 		if report, err = a.opts.Plane.Apply(ctx, a.compiler.State(), moved); err != nil {
 			a.known = false
@@ -162,7 +162,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	}
 	if d == nil { // what the plane has learned may be news, too
 		a.sweepNow(ctx)
-		a.settleInheritance(ctx)
+		a.reconcileInherited(ctx)
 	}
 }
 
@@ -174,7 +174,7 @@ func (a *Agent) forgetRefused(r plane.Report) {
 			continue
 		}
 		for _, key := range a.table.RemoveBinding(at) {
-			a.touch(key)
+			a.markMAC(key)
 		}
 	}
 }

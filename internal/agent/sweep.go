@@ -68,8 +68,8 @@ func (a *Agent) startSweep(ctx context.Context, now time.Time) {
 	}()
 }
 
-// tookSweep takes what a sweep has read. An error is logged once, until there is none.
-func (a *Agent) tookSweep(got swept) {
+// handleSweep takes what a sweep has read. An error is logged once, until there is none.
+func (a *Agent) handleSweep(got swept) {
 	s := &a.sweep
 	s.reading = false
 	if got.err != nil {
@@ -93,7 +93,7 @@ func (a *Agent) takeSightings() {
 	n := min(len(s.rest), sweepPiece)
 	for _, seen := range s.rest[:n] {
 		if _, gone := s.gone[seen.Key]; !gone {
-			a.sight(s.began, seen)
+			a.learn(s.began, seen)
 		}
 	}
 	if s.rest, s.next = s.rest[n:], ready; len(s.rest) == 0 {
@@ -127,7 +127,7 @@ func (a *Agent) sweepNow(ctx context.Context) {
 // awaitSweep ends the sweep that is under way, if one is.
 func (a *Agent) awaitSweep() {
 	if a.sweep.reading {
-		a.tookSweep(<-a.sweep.results)
+		a.handleSweep(<-a.sweep.results)
 	}
 	for len(a.sweep.rest) > 0 {
 		a.takeSightings()

@@ -19,13 +19,13 @@ func (a *Agent) Withdraw(ctx context.Context) error {
 	a.ready = false // forwarding does not follow the rows any more
 	a.reporter.Withdraw()
 	for failures := 0; ; {
-		a.take(ctx)
+		a.compile(ctx)
 		tx := a.reporter.Build(time.Now())
 		if tx == nil {
 			return nil
 		}
 		err := a.execute(ctx, tx)
-		a.take(ctx)
+		a.compile(ctx)
 		a.reporter.Done(err)
 		if err == nil {
 			continue

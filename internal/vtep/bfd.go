@@ -36,8 +36,8 @@ func bfdStatus(s plane.PeerState) map[string]string {
 	return status
 }
 
-// settleBFD makes the sessions of the State those that rows of our tunnels ask for.
-func (c *Compiler) settleBFD() {
+// resolveSessions makes the sessions of the State those that rows of our tunnels ask for.
+func (c *Compiler) resolveSessions() {
 	want := c.sessions()
 	c.monitored = want
 	for peer, b := range want {

@@ -21,21 +21,21 @@ type claim struct {
 	wanters []intent.SwitchID // most often one, each once
 }
 
-// need counts the uses of t in ls.
-func (c *Compiler) need(ls *lswitch, t intent.Tunnel, n int) {
+// countNeed counts the uses of t in ls.
+func (c *Compiler) countNeed(ls *lswitch, t intent.Tunnel, n int) {
 	was := ls.needs[t]
 	if ls.needs[t] += n; ls.needs[t] == 0 {
 		delete(ls.needs, t)
 	}
 	switch {
 	case was == 0 && n > 0:
-		c.want(ls.id, t)
+		c.addClaim(ls.id, t)
 	case was+n == 0:
-		c.unwant(ls.id, t)
+		c.dropClaim(ls.id, t)
 	}
 }
 
-func (c *Compiler) want(id intent.SwitchID, t intent.Tunnel) {
+func (c *Compiler) addClaim(id intent.SwitchID, t intent.Tunnel) {
 	cl := c.claims[t]
 	if cl == nil {
 		cl = &claim{}
@@ -46,7 +46,7 @@ func (c *Compiler) want(id intent.SwitchID, t intent.Tunnel) {
 	c.countPeer(t.Peer, 1)
 }
 
-func (c *Compiler) unwant(id intent.SwitchID, t intent.Tunnel) {
+func (c *Compiler) dropClaim(id intent.SwitchID, t intent.Tunnel) {
 	cl := c.claims[t]
 	cl.wanters = slices.DeleteFunc(cl.wanters, func(w intent.SwitchID) bool { return w == id })
 	c.problems.clear(claimSubject(id, t))
@@ -72,11 +72,11 @@ func (c *Compiler) claimOwnVNI(ls *lswitch) {
 	wanted := c.scope.anyone && ls.active && ls.up()
 	t := intent.Tunnel{VNI: ls.vni}
 	if ls.anyone && (!wanted || ls.anyoneVNI != ls.vni) {
-		c.unwant(ls.id, intent.Tunnel{VNI: ls.anyoneVNI})
+		c.dropClaim(ls.id, intent.Tunnel{VNI: ls.anyoneVNI})
 		ls.anyone = false
 	}
 	if wanted && !ls.anyone {
-		c.want(ls.id, t)
+		c.addClaim(ls.id, t)
 		ls.anyone, ls.anyoneVNI = true, ls.vni
 	}
 }
@@ -87,16 +87,16 @@ func (c *Compiler) owns(id intent.SwitchID, t intent.Tunnel) bool {
 	return cl != nil && cl.owner == id
 }
 
-// settleClaims gives every dirty claim its owner.
-func (c *Compiler) settleClaims() {
+// resolveClaims gives every dirty claim its owner.
+func (c *Compiler) resolveClaims() {
 	for t := range c.dirty.claims {
 		cl := c.claims[t]
 		was := cl.owner
 		if !slices.Contains(cl.wanters, was) {
-			cl.owner = c.heir(t, cl)
+			cl.owner = c.nextOwner(t, cl)
 		}
 		if cl.owner != was {
-			c.reown(t, was, cl.owner)
+			c.moveClaim(t, was, cl.owner)
 		}
 		for _, id := range cl.wanters {
 			if id == cl.owner {
@@ -112,9 +112,9 @@ func (c *Compiler) settleClaims() {
 	trim.Empty(&c.dirty.claims)
 }
 
-// heir returns who gets a free claim: who had it before a rebuild, else the switch that is
+// nextOwner returns who gets a free claim: who had it before a rebuild, else the switch that is
 // active for the longest time.
-func (c *Compiler) heir(t intent.Tunnel, cl *claim) intent.SwitchID {
+func (c *Compiler) nextOwner(t intent.Tunnel, cl *claim) intent.SwitchID {
 	if id, ok := c.sticky.owners[t]; ok {
 		if slices.Contains(cl.wanters, id) {
 			return id
@@ -133,11 +133,11 @@ func (c *Compiler) heir(t intent.Tunnel, cl *claim) intent.SwitchID {
 	return heir.id
 }
 
-// reown writes what follows when a claim goes from one switch to another.
-func (c *Compiler) reown(t intent.Tunnel, from, to intent.SwitchID) {
+// moveClaim writes what follows when a claim goes from one switch to another.
+func (c *Compiler) moveClaim(t intent.Tunnel, from, to intent.SwitchID) {
 	if !t.Peer.IsValid() {
-		c.dirty.shown[from] = struct{}{}
-		c.dirty.shown[to] = struct{}{}
+		c.dirty.publish[from] = struct{}{}
+		c.dirty.publish[to] = struct{}{}
 		return
 	}
 	if to == (intent.SwitchID{}) {
@@ -149,7 +149,7 @@ func (c *Compiler) reown(t intent.Tunnel, from, to intent.SwitchID) {
 	if ls := c.switches[to]; from != (intent.SwitchID{}) {
 		for mac, e := range ls.macs {
 			if e.placed && e.target == t {
-				c.mark(ls, mac, e)
+				c.markEntry(ls, mac, e)
 			}
 		}
 		for mac, e := range ls.groups {

@@ -16,12 +16,12 @@ import (
 // marked dirty, so that its cost is that of the change:
 //
 //	feed     rows into the indexes: who uses which locator, set, switch      feed.go
-//	settle   port.go       bindings, and with them
+//	resolve  port.go       bindings, and with them
 //	         lswitch.go    which switches are active
 //	         unicast.go    the tunnel of each MAC
 //	         flood.go      the tunnels of each group
 //	         claim.go      whose frames a tunnel carries
-//	show     what each switch may use of that, in the State
+//	publish  what each switch may use of that, in the State
 //
 // When our own row or anybody's tunnel IPs change, all is compiled anew, which gives the same
 // as the steps would have: what depends on history (who had a tunnel first, which service node
@@ -61,7 +61,7 @@ type dirty struct {
 	macs     []dirtyMAC
 	groups   map[intent.FloodKey]struct{}
 	claims   map[intent.Tunnel]struct{}
-	shown    map[intent.SwitchID]struct{}
+	publish  map[intent.SwitchID]struct{}
 }
 
 // sticky is what depends on history.
@@ -113,22 +113,22 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 	c.feedLocators(changes)
 	if c.scope.present {
 		c.feed(changes)
-		c.settle()
+		c.resolve()
 	}
 	if tunnelsChanged(changes) {
-		c.settleBFD()
+		c.resolveSessions()
 	}
 	return c.delta()
 }
 
 // Refresh is an Update for when no row has changed, but what BFD says or what is learned.
 func (c *Compiler) Refresh() *intent.Delta {
-	c.settle()
+	c.resolve()
 	return c.delta()
 }
 
 func (c *Compiler) delta() *intent.Delta {
-	c.doubtScope()
+	c.checkScope()
 	return c.edit.Close()
 }
 
@@ -158,7 +158,7 @@ func (c *Compiler) rescope(s scope) {
 	if s.flood != old.flood || s.prune != old.prune {
 		for _, ls := range c.switches {
 			if ls.flood == open || ls.prune == open {
-				c.touchGroups(ls)
+				c.markGroups(ls)
 			}
 		}
 	}
@@ -190,11 +190,11 @@ func (c *Compiler) rebuild() {
 	c.rescope(readScope(c.view, c.name))
 	if c.scope.present {
 		c.feedAll()
-		c.settle()
+		c.resolve()
 	} else {
 		c.feedAllLocators()
 	}
-	c.settleBFD()
+	c.resolveSessions()
 	c.sticky = sticky{}
 	c.moved = nil // what is there already is no news
 	for id, was := range wasActive {
@@ -203,7 +203,7 @@ func (c *Compiler) rebuild() {
 		}
 	}
 	c.news.peers, c.news.ports = true, true
-	c.doubtScope()
+	c.checkScope()
 	c.edit.Quiet(false)
 }
 
@@ -227,17 +227,17 @@ func (c *Compiler) keepSticky() {
 	c.inherited = sticky{}
 }
 
-func (c *Compiler) settle() {
-	c.settlePorts()
-	c.settleSwitches()
-	c.settleMACs()
-	c.settleGroups()
-	c.settleClaims()
-	c.showSwitches()
-	c.showMACs()
-	c.showGroups()
-	c.doubtAll()
-	for id := range c.dirty.shown {
+func (c *Compiler) resolve() {
+	c.resolvePorts()
+	c.resolveSwitches()
+	c.resolveMACs()
+	c.resolveGroups()
+	c.resolveClaims()
+	c.publishSwitches()
+	c.publishMACs()
+	c.publishGroups()
+	c.checkDirty()
+	for id := range c.dirty.publish {
 		c.forgetUnused(id)
 	}
 	for _, d := range c.dirty.macs {
@@ -248,7 +248,7 @@ func (c *Compiler) settle() {
 		c.forgetUnused(key.Switch)
 	}
 	c.fit()
-	trim.Empty(&c.dirty.shown)
+	trim.Empty(&c.dirty.publish)
 	if clear(c.dirty.macs); cap(c.dirty.macs) > 1024 {
 		c.dirty.macs = nil
 	}

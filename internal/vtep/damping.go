@@ -33,20 +33,20 @@ func (d *damping) recovery() time.Duration {
 	return min(leastRecovery<<min(d.failures-2, 8), mostRecovery)
 }
 
-// Heed takes what sessions of BFD say of peers. The next Refresh acts on it.
-func (c *Compiler) Heed(now time.Time, report *plane.Report) {
+// UpdateSessions takes what sessions of BFD say of peers. The next Refresh acts on it.
+func (c *Compiler) UpdateSessions(now time.Time, report *plane.Report) {
 	for peer := range c.liveness {
 		if _, still := c.state.BFD[peer]; !still {
-			c.HeedPeer(now, peer, plane.PeerState{})
+			c.UpdatePeer(now, peer, plane.PeerState{})
 		}
 	}
 	for peer := range c.state.BFD {
-		c.HeedPeer(now, peer, report.BFD[peer])
+		c.UpdatePeer(now, peer, report.BFD[peer])
 	}
 }
 
-// HeedPeer takes what the session with a peer says, if there is to be one.
-func (c *Compiler) HeedPeer(now time.Time, peer netip.Addr, s plane.PeerState) {
+// UpdatePeer takes what the session with a peer says, if there is to be one.
+func (c *Compiler) UpdatePeer(now time.Time, peer netip.Addr, s plane.PeerState) {
 	d := c.damping[peer]
 	switch _, wanted := c.state.BFD[peer]; {
 	case !wanted || s == plane.PeerState{}:

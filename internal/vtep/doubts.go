@@ -10,23 +10,23 @@ import (
 )
 
 // Doubts about rows that are right by themselves, but together do less than was meant. They
-// are worked out for what was dirty, after everything has settled.
+// are worked out for what was dirty, after everything is resolved.
 
-// doubtAll comes at the end of settle.
-func (c *Compiler) doubtAll() {
-	for id := range c.dirty.shown {
-		c.doubtSwitch(id)
+// checkDirty comes at the end of resolve.
+func (c *Compiler) checkDirty() {
+	for id := range c.dirty.publish {
+		c.checkSwitch(id)
 	}
 	for key := range c.dirty.groups {
-		c.doubtGroup(key)
+		c.checkGroup(key)
 		if key.MAC == intent.UnknownDst {
-			c.doubtSwitch(key.Switch)
+			c.checkSwitch(key.Switch)
 		}
 	}
 }
 
-// doubtScope tells that we have no row, or no address although tunnels are asked for.
-func (c *Compiler) doubtScope() {
+// checkScope tells that we have no row, or no address although tunnels are asked for.
+func (c *Compiler) checkScope() {
 	var missing complaint
 	switch {
 	case !c.scope.present:
@@ -41,8 +41,8 @@ func (c *Compiler) doubtScope() {
 	c.problems.set(aspectOf(hwvtep.TablePhysicalSwitch, UUID{}, "missing"), missing)
 }
 
-// doubtSwitch tells of an active switch that has no overlay, or no peer to flood to.
-func (c *Compiler) doubtSwitch(id intent.SwitchID) {
+// checkSwitch tells of an active switch that has no overlay, or no peer to flood to.
+func (c *Compiler) checkSwitch(id intent.SwitchID) {
 	var noVNI, noFlood complaint
 	if ls := c.switches[id]; ls != nil && ls.active {
 		name := problem.Name(ls.name)
@@ -67,8 +67,8 @@ func (c *Compiler) doubtSwitch(id intent.SwitchID) {
 	c.problems.set(aspectOf(hwvtep.TableLogicalSwitch, UUID(id), "unknown-dst"), noFlood)
 }
 
-// doubtGroup tells of several peers of which only one gets what is flooded.
-func (c *Compiler) doubtGroup(key intent.FloodKey) {
+// checkGroup tells of several peers of which only one gets what is flooded.
+func (c *Compiler) checkGroup(key intent.FloodKey) {
 	var one complaint
 	ls := c.switches[key.Switch]
 	if ls != nil && ls.groups[key.MAC] != nil {
@@ -91,9 +91,9 @@ func (c *Compiler) doubtGroup(key intent.FloodKey) {
 	c.problems.set(aspectOf(hwvtep.TableLogicalSwitch, UUID(key.Switch), "group "+string(key.MAC[:])), one)
 }
 
-// doubtMAC tells of the row that places a MAC, where it leads back to us, or a host here has
+// checkMAC tells of the row that places a MAC, where it leads back to us, or a host here has
 // the address.
-func (c *Compiler) doubtMAC(key intent.MACKey, ls *lswitch, e *macEntry) {
+func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, e *macEntry) {
 	for i, r := range e.rows {
 		if r.rank != rankRemote {
 			return
@@ -115,8 +115,8 @@ func (c *Compiler) doubtMAC(key intent.MACKey, ls *lswitch, e *macEntry) {
 	}
 }
 
-// forgetDoubts takes back what was told of a unicast row that has gone.
-func (c *Compiler) forgetDoubts(r *macRow) {
+// clearChecks takes back what was told of a unicast row that has gone.
+func (c *Compiler) clearChecks(r *macRow) {
 	c.problems.clear(aspectOf(r.table, r.id, "locator"))
 	c.problems.clear(aspectOf(r.table, r.id, "learned"))
 }

@@ -136,8 +136,8 @@ func (c *Compiler) removeGroup(r *groupRow) {
 	c.dirty.groups[key] = struct{}{}
 }
 
-// settleGroups finds the members of every dirty group.
-func (c *Compiler) settleGroups() {
+// resolveGroups finds the members of every dirty group.
+func (c *Compiler) resolveGroups() {
 	for key := range c.dirty.groups {
 		ls := c.switches[key.Switch]
 		if ls == nil {
@@ -151,13 +151,13 @@ func (c *Compiler) settleGroups() {
 			e = &groupEntry{}
 			ls.groups[key.MAC] = e
 		}
-		c.noteDuplicates(hwvtep.TableMcastMACRemote, e.rows, key)
+		c.reportDuplicates(hwvtep.TableMcastMACRemote, e.rows, key)
 		members := c.members(ls, e, key.MAC == intent.UnknownDst)
 		for _, t := range members {
-			c.need(ls, t, 1)
+			c.countNeed(ls, t, 1)
 		}
 		for _, t := range e.members {
-			c.need(ls, t, -1)
+			c.countNeed(ls, t, -1)
 		}
 		e.members = members
 		c.setRest(ls, &e.rest, c.restOfGroup(ls, e))
@@ -222,8 +222,8 @@ func sortedTunnels(set map[intent.Tunnel]struct{}) []intent.Tunnel {
 	return slices.SortedFunc(maps.Keys(set), intent.Tunnel.Compare)
 }
 
-// showGroups writes the flood sets of the State.
-func (c *Compiler) showGroups() {
+// publishGroups writes the flood sets of the State.
+func (c *Compiler) publishGroups() {
 	for key := range c.dirty.groups {
 		var e *groupEntry
 		ls := c.switches[key.Switch]

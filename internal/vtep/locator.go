@@ -59,7 +59,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 		l := c.locator(before.UUID)
 		c.unlist(before.UUID, l)
 		l.row, l.addr, l.wrong = false, netip.Addr{}, nil
-		c.touchUsers(l)
+		c.markUsers(l)
 		c.forgetLocator(before.UUID)
 		return
 	}
@@ -89,7 +89,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 		c.news.own = true
 	}
 	if l.addr != was.addr || l.vni != was.vni || l.keyed != was.keyed || l.wrong != was.wrong {
-		c.touchUsers(l)
+		c.markUsers(l)
 	}
 }
 
@@ -124,16 +124,16 @@ func (c *Compiler) compareLocators(a, b UUID) int {
 	return cmp.Or(cmp.Compare(l.vni, m.vni), compareUUIDs(a, b))
 }
 
-// touchUsers marks all that depends on l.
-func (c *Compiler) touchUsers(l *locator) {
+// markUsers marks all that depends on l.
+func (c *Compiler) markUsers(l *locator) {
 	for key := range l.macs {
-		c.touchMAC(key)
+		c.markMAC(key)
 	}
 	for mac := range l.arps {
-		c.touchARP(mac)
+		c.markARP(mac)
 	}
 	for id := range l.sets {
-		c.touchSet(id)
+		c.markSet(id)
 	}
 }
 
@@ -162,7 +162,7 @@ func (c *Compiler) setChanged(before, after *hwvtep.PhysicalLocatorSet) {
 			}
 		}
 		delete(c.sets, before.UUID)
-		c.touchSet(before.UUID)
+		c.markSet(before.UUID)
 	}
 	if after != nil {
 		for _, id := range after.Locators {
@@ -173,11 +173,11 @@ func (c *Compiler) setChanged(before, after *hwvtep.PhysicalLocatorSet) {
 			l.sets[after.UUID] = struct{}{}
 		}
 		c.sets[after.UUID] = after.Locators
-		c.touchSet(after.UUID)
+		c.markSet(after.UUID)
 	}
 }
 
-func (c *Compiler) touchSet(id UUID) {
+func (c *Compiler) markSet(id UUID) {
 	for key := range c.setUsers[id] {
 		c.dirty.groups[key] = struct{}{}
 	}

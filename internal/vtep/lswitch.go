@@ -89,15 +89,15 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	c.problems.setAll(rowOf(hwvtep.TableLogicalSwitch, after.UUID), set.bad)
 	if was.row && was.name != ls.name {
 		c.renamed()
-		c.touchMACs(ls)
-		c.touchGroups(ls)
+		c.markMACs(ls)
+		c.markGroups(ls)
 	}
 	c.dirty.switches[ls.id] = struct{}{}
 	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {
-		c.touchMACs(ls)
-		c.touchGroups(ls)
+		c.markMACs(ls)
+		c.markGroups(ls)
 	} else if ls.sourceNode != was.sourceNode || ls.flood != was.flood || ls.prune != was.prune {
-		c.touchGroups(ls)
+		c.markGroups(ls)
 	}
 }
 
@@ -106,24 +106,24 @@ func (c *Compiler) floods(ls *lswitch) bool {
 	return ls.flood == yes || ls.flood == open && c.scope.flood
 }
 
-func (c *Compiler) touchMACs(ls *lswitch) {
+func (c *Compiler) markMACs(ls *lswitch) {
 	for mac, e := range ls.macs {
-		c.mark(ls, mac, e)
+		c.markEntry(ls, mac, e)
 	}
 	for mac := range c.arps {
-		c.mark(ls, mac, ls.entry(mac))
+		c.markEntry(ls, mac, ls.entry(mac))
 	}
 }
 
-func (c *Compiler) touchGroups(ls *lswitch) {
+func (c *Compiler) markGroups(ls *lswitch) {
 	for mac := range ls.groups {
 		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
 	}
 	c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
 }
 
-// settleSwitches brings activity and the Switches of the State up to date.
-func (c *Compiler) settleSwitches() {
+// resolveSwitches brings activity and the Switches of the State up to date.
+func (c *Compiler) resolveSwitches() {
 	ids := slices.SortedFunc(maps.Keys(c.dirty.switches), intent.SwitchID.Compare)
 	for _, id := range ids {
 		ls := c.switches[id]
@@ -133,8 +133,8 @@ func (c *Compiler) settleSwitches() {
 		active := ls.row && ls.bound > 0
 		if active != ls.active {
 			ls.active = active
-			c.touchMACs(ls)
-			c.touchGroups(ls)
+			c.markMACs(ls)
+			c.markGroups(ls)
 			c.news.activity[id] = active
 			if active {
 				ls.seq = c.nextSeq(id)
@@ -147,7 +147,7 @@ func (c *Compiler) settleSwitches() {
 			c.problems.clear(vniSubject(id))
 		}
 		c.claimOwnVNI(ls)
-		c.dirty.shown[id] = struct{}{}
+		c.dirty.publish[id] = struct{}{}
 	}
 	trim.Empty(&c.dirty.switches)
 }
@@ -161,9 +161,9 @@ func (c *Compiler) nextSeq(id intent.SwitchID) uint64 {
 	return c.lastSeq
 }
 
-// showSwitches writes the switches of the State. It comes after claims are settled.
-func (c *Compiler) showSwitches() {
-	for id := range c.dirty.shown {
+// publishSwitches writes the switches of the State. It comes after claims are resolved.
+func (c *Compiler) publishSwitches() {
+	for id := range c.dirty.publish {
 		ls := c.switches[id]
 		if ls == nil || !ls.active {
 			intent.SwitchTable.Delete(c.edit, id)

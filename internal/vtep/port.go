@@ -23,8 +23,8 @@ type port struct {
 	badVLAN  bool // it has bindings that can't be
 }
 
-// settlePorts brings the ports that changed, and their bindings, up to date.
-func (c *Compiler) settlePorts() {
+// resolvePorts brings the ports that changed, and their bindings, up to date.
+func (c *Compiler) resolvePorts() {
 	names := map[string]struct{}{}
 	for id := range c.dirty.ports {
 		if old := c.ports[id]; old != nil {
@@ -41,7 +41,7 @@ func (c *Compiler) settlePorts() {
 	}
 	trim.Empty(&c.dirty.ports)
 	for name := range names {
-		c.settleName(name)
+		c.resolveName(name)
 	}
 }
 
@@ -113,8 +113,8 @@ func duplicateSubject(id UUID) subject {
 	return subject{table: hwvtep.TablePhysicalPort, row: id, aspect: "name"}
 }
 
-// settleName writes the port called name, which is that of the row with the lowest UUID.
-func (c *Compiler) settleName(name string) {
+// resolveName writes the port called name, which is that of the row with the lowest UUID.
+func (c *Compiler) resolveName(name string) {
 	ids := c.portsByName[name]
 	for i, id := range ids {
 		if i == 0 {

@@ -97,7 +97,7 @@ func (r *Reporter) SetStats(stats plane.Stats) {
 	for at, c := range stats.Bindings {
 		if last, ok := r.counters[at]; !ok || last != c {
 			if ok {
-				r.base[at] = raise(r.base[at], last, c)
+				r.base[at] = carryOver(r.base[at], last, c)
 			}
 			r.counters[at] = c
 			r.todo.stats = true
@@ -111,8 +111,8 @@ func (r *Reporter) SetStats(stats plane.Stats) {
 	}
 }
 
-// raise returns base with that added which makes counters that began anew go on.
-func raise(base, last, now plane.Counters) plane.Counters {
+// carryOver returns base with that added which makes counters that began anew go on.
+func carryOver(base, last, now plane.Counters) plane.Counters {
 	add := func(base *uint64, last, now uint64) {
 		if now < last {
 			*base += last
@@ -154,7 +154,7 @@ func (r *Reporter) published(at intent.BindingKey, have hwvtep.LogicalBindingSta
 	}
 	base, based := r.base[at]
 	if !based {
-		base = raise(plane.Counters{}, was, now)
+		base = carryOver(plane.Counters{}, was, now)
 		r.base[at] = base
 	}
 	return plane.Counters{

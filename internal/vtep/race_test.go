@@ -91,7 +91,7 @@ func races(t *testing.T, n int) {
 				} else {
 					delete(a.learned, key)
 				}
-				a.r.Touch(key)
+				a.r.MarkMAC(key)
 			},
 			"look": func(t *rapid.T) {
 				if i := which(t); flying[i] == nil {
@@ -201,7 +201,7 @@ func (s *site) look() {
 	for key := range s.learned { // what has no binding is not learned
 		if !s.c.Active(key.Switch) {
 			delete(s.learned, key)
-			s.r.Touch(key)
+			s.r.MarkMAC(key)
 		}
 	}
 	s.r.Update(changes)

@@ -100,11 +100,11 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	} else {
 		each(changes.UcastMACsLocal(), r.macRowChanged)
 		each(changes.McastMACsLocal(), r.mcastRowChanged)
-		r.mark(changes)
+		r.markChanged(changes)
 	}
 	if r.homed != r.f.scope.tunnelIP {
 		r.homed = r.f.scope.tunnelIP
-		r.touchLearned()
+		r.markLearned()
 	}
 	if shared := r.f.scope.shared; r.mine.shared != shared {
 		r.mine = newMine()
@@ -116,7 +116,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		r.reread()
 	}
 	for id := range r.f.news.activity {
-		r.touchSwitch(id)
+		r.markSwitch(id)
 		delete(r.f.news.activity, id)
 	}
 	if r.f.news.peers {
@@ -129,7 +129,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	}
 	if r.f.news.ports {
 		r.f.news.ports = false
-		r.touchPorts()
+		r.markPorts()
 	}
 	if !r.begun && r.f.scope.present {
 		r.begun = true
@@ -193,22 +193,22 @@ func (r *Reporter) reread() {
 	for id := range r.f.ActiveSwitches() {
 		r.todo.switches[id] = struct{}{}
 	}
-	r.touchLearned() // of these, rows may be missing
-	r.touchPorts()
+	r.markLearned() // of these, rows may be missing
+	r.markPorts()
 	r.todo.tunnels, r.todo.faults, r.todo.stats, r.todo.kept = true, true, true, true
 }
 
-func (r *Reporter) touchLearned() {
+func (r *Reporter) markLearned() {
 	for key := range r.learned.All() {
 		r.todo.macs[key] = struct{}{}
 	}
 }
 
-// mark notes what the changes of other tables make necessary.
-func (r *Reporter) mark(ch *hwvtep.Changes) {
+// markChanged notes what the changes of other tables make necessary.
+func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 	for range ch.PhysicalSwitches() {
 		r.todo.tunnels, r.todo.faults, r.todo.kept = true, true, true
-		r.touchPorts()
+		r.markPorts()
 		break
 	}
 	for before, after := range ch.PhysicalPorts() {
@@ -241,17 +241,17 @@ func (r *Reporter) mark(ch *hwvtep.Changes) {
 	}
 }
 
-// Touch notes that the learned state of a MAC has changed.
-func (r *Reporter) Touch(key intent.MACKey) { r.todo.macs[key] = struct{}{} }
+// MarkMAC notes that the learned state of a MAC has changed.
+func (r *Reporter) MarkMAC(key intent.MACKey) { r.todo.macs[key] = struct{}{} }
 
-func (r *Reporter) touchSwitch(id intent.SwitchID) {
+func (r *Reporter) markSwitch(id intent.SwitchID) {
 	r.todo.switches[id] = struct{}{}
 	for mac := range r.macs[id] {
 		r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
 	}
 }
 
-func (r *Reporter) touchPorts() {
+func (r *Reporter) markPorts() {
 	for id := range r.f.ports {
 		r.todo.ports[id] = struct{}{}
 	}
@@ -264,7 +264,7 @@ func (r *Reporter) SetReport(report plane.Report) {
 	}
 	r.report = report
 	r.todo.faults = true
-	r.touchPorts()
+	r.markPorts()
 }
 
 // SetPeer takes what the session of BFD with a peer says, which is more recent than the report.

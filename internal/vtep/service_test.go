@@ -102,7 +102,7 @@ func TestServiceNodeDamping(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	say := func(peer netip.Addr, forwarding bool) {
 		t.Helper()
-		c.HeedPeer(now, peer, plane.PeerState{State: "any", Forwarding: forwarding})
+		c.UpdatePeer(now, peer, plane.PeerState{State: "any", Forwarding: forwarding})
 		c.Refresh()
 	}
 	chooses := func(what string, want int) {
@@ -164,7 +164,7 @@ func TestServiceNodeDamping(t *testing.T) {
 	b.edit(t, "Tunnel T2 local=L1 remote=L2\n")
 	ch = b.rows.Changes()
 	c.Update(b.rows.View(), &ch)
-	c.Heed(now, &plane.Report{})
+	c.UpdateSessions(now, &plane.Report{})
 	if len(c.damping) != 0 {
 		t.Fatalf("kept is %v", c.damping)
 	}

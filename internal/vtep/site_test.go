@@ -122,7 +122,7 @@ func (s *site) learn(mac string, ls string, port string) {
 	} else {
 		s.learned[key] = intent.BindingKey{Port: port}
 	}
-	s.r.Touch(key)
+	s.r.MarkMAC(key)
 }
 
 func (s *site) ls(name string) hwvtep.LogicalSwitch {

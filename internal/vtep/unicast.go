@@ -95,17 +95,17 @@ func (ls *lswitch) entry(mac intent.MAC) *macEntry {
 	return e
 }
 
-// mark has a MAC looked at.
-func (c *Compiler) mark(ls *lswitch, mac intent.MAC, e *macEntry) {
+// markEntry has a MAC looked at.
+func (c *Compiler) markEntry(ls *lswitch, mac intent.MAC, e *macEntry) {
 	if !e.dirty {
 		e.dirty = true
 		c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls, mac, e})
 	}
 }
 
-func (c *Compiler) touchMAC(key intent.MACKey) {
+func (c *Compiler) markMAC(key intent.MACKey) {
 	if ls := c.switches[key.Switch]; ls != nil {
-		c.mark(ls, key.MAC, ls.entry(key.MAC))
+		c.markEntry(ls, key.MAC, ls.entry(key.MAC))
 	}
 }
 
@@ -140,14 +140,14 @@ func (c *Compiler) unicastChanged(before, after *macRow) {
 	if after != nil {
 		c.addUnicast(after)
 		if before == nil || before.mac != after.mac || before.ls != after.ls {
-			c.noteMove(after)
+			c.queueMove(after)
 		}
 	}
 }
 
-// noteMove notes that another switch of the database has learned, or an NVC has placed behind a
+// queueMove notes that another switch of the database has learned, or an NVC has placed behind a
 // peer, a MAC that is learned here.
-func (c *Compiler) noteMove(r *macRow) {
+func (c *Compiler) queueMove(r *macRow) {
 	mac, err := intent.ParseMAC(r.mac)
 	key := intent.MACKey{Switch: switchID(r.ls), MAC: mac}
 	if err != nil || r.rank == rankLocal && !c.othersLocator(r.locator) || r.rank == rankRemote && !c.leadsAway(r.locator) {
@@ -188,12 +188,12 @@ func (c *Compiler) addUnicast(r *macRow) {
 		l.macs = map[intent.MACKey]struct{}{}
 	}
 	l.macs[key] = struct{}{}
-	c.mark(ls, mac, e)
+	c.markEntry(ls, mac, e)
 }
 
 func (c *Compiler) removeUnicast(r *macRow) {
 	c.problems.clear(rowOf(r.table, r.id))
-	c.forgetDoubts(r)
+	c.clearChecks(r)
 	mac, err := intent.ParseMAC(r.mac)
 	if err != nil {
 		return
@@ -211,7 +211,7 @@ func (c *Compiler) removeUnicast(r *macRow) {
 		}
 		c.forgetLocator(r.locator)
 	}
-	c.mark(ls, mac, e)
+	c.markEntry(ls, mac, e)
 }
 
 // arpChanged takes a changed row of Arp_Sources_Remote. Its MAC is behind its locator in every
@@ -221,7 +221,7 @@ func (c *Compiler) arpChanged(before, after *hwvtep.ARPSourceRemote) {
 		c.problems.clear(rowOf(hwvtep.TableARPSourceRemote, before.UUID))
 		if mac, err := intent.ParseMAC(before.SrcMAC); err == nil {
 			rows := removeCandidate(c.arps[mac], candidate{0, before.UUID, before.Locator})
-			if c.touchARP(mac); len(rows) > 0 {
+			if c.markARP(mac); len(rows) > 0 {
 				c.arps[mac] = rows
 			} else {
 				delete(c.arps, mac)
@@ -246,24 +246,24 @@ func (c *Compiler) arpChanged(before, after *hwvtep.ARPSourceRemote) {
 		l.arps = map[intent.MAC]struct{}{}
 	}
 	l.arps[mac] = struct{}{}
-	c.touchARP(mac)
+	c.markARP(mac)
 }
 
-func (c *Compiler) touchARP(mac intent.MAC) {
+func (c *Compiler) markARP(mac intent.MAC) {
 	for _, ls := range c.switches {
 		if ls.active {
-			c.mark(ls, mac, ls.entry(mac))
+			c.markEntry(ls, mac, ls.entry(mac))
 		}
 	}
 }
 
-// settleMACs finds the tunnel of every dirty MAC.
-func (c *Compiler) settleMACs() {
+// resolveMACs finds the tunnel of every dirty MAC.
+func (c *Compiler) resolveMACs() {
 	for i := 0; i < len(c.dirty.macs); i++ {
 		d := &c.dirty.macs[i]
 		key, ls, e := d.key(), d.ls, d.entry
 		arps := c.arps[key.MAC]
-		c.noteDuplicates(hwvtep.TableUcastMACRemote, e.rows, key)
+		c.reportDuplicates(hwvtep.TableUcastMACRemote, e.rows, key)
 		rows, learned := e.rows, c.isLearned(key)
 		if i := slices.IndexFunc(rows, candidate.weak); learned && i >= 0 {
 			rows = rows[:i]
@@ -274,16 +274,16 @@ func (c *Compiler) settleMACs() {
 		}
 		if target != e.target || placed != e.placed {
 			if placed {
-				c.need(ls, target, 1)
-				c.peer(ls, target, 1)
+				c.countNeed(ls, target, 1)
+				c.countMACs(ls, target, 1)
 			}
 			if e.placed {
-				c.need(ls, e.target, -1)
-				c.peer(ls, e.target, -1)
+				c.countNeed(ls, e.target, -1)
+				c.countMACs(ls, e.target, -1)
 			}
 			e.target, e.placed = target, placed
 		}
-		c.doubtMAC(key, ls, e)
+		c.checkMAC(key, ls, e)
 		c.setRest(ls, &e.rest, c.restOfMAC(ls, e, arps))
 		if !placed && len(e.rows) == 0 && (len(arps) == 0 || !ls.active) {
 			if delete(ls.macs, key.MAC); len(ls.macs) == 0 {
@@ -320,7 +320,7 @@ func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 	if ls == nil || !ls.active || len(c.arps[key.MAC]) == 0 && ls.macs[key.MAC] == nil {
 		return false
 	}
-	c.touchMAC(key)
+	c.markMAC(key)
 	return true
 }
 
@@ -372,8 +372,8 @@ func (c *Compiler) place(ls *lswitch, rows []candidate) (intent.Tunnel, bool) {
 	return intent.Tunnel{}, false
 }
 
-// noteDuplicates notes which rows of the remote table give way to another for the same MAC.
-func (c *Compiler) noteDuplicates(table string, rows []candidate, key intent.MACKey) {
+// reportDuplicates notes which rows of the remote table give way to another for the same MAC.
+func (c *Compiler) reportDuplicates(table string, rows []candidate, key intent.MACKey) {
 	for i, r := range rows {
 		if r.rank != rankRemote {
 			return
@@ -386,8 +386,8 @@ func (c *Compiler) noteDuplicates(table string, rows []candidate, key intent.MAC
 	}
 }
 
-// peer counts the MACs of ls behind t, for switches that flood to them.
-func (c *Compiler) peer(ls *lswitch, t intent.Tunnel, n int) {
+// countMACs counts the MACs of ls behind t, for switches that flood to them.
+func (c *Compiler) countMACs(ls *lswitch, t intent.Tunnel, n int) {
 	was := ls.peers[t]
 	if ls.peers[t] += n; ls.peers[t] == 0 {
 		delete(ls.peers, t)
@@ -397,8 +397,8 @@ func (c *Compiler) peer(ls *lswitch, t intent.Tunnel, n int) {
 	}
 }
 
-// showMACs writes the unicast entries of the State.
-func (c *Compiler) showMACs() {
+// publishMACs writes the unicast entries of the State.
+func (c *Compiler) publishMACs() {
 	for i := range c.dirty.macs {
 		d := &c.dirty.macs[i]
 		key, e := d.key(), d.entry
