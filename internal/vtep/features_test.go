@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -41,5 +42,18 @@ func TestFullFaults(t *testing.T) {
 		if fullFaults[table] == "" {
 			t.Errorf("no fault for table %d", table)
 		}
+	}
+}
+
+// A plane may keep the map of its sessions: what an event says of one does not go into it.
+func TestReportStays(t *testing.T) {
+	s := hw(t)
+	s.c.features.BFD = true
+	peer := netip.MustParseAddr("192.0.2.2")
+	kept := map[netip.Addr]plane.PeerState{peer: {State: "up", Forwarding: true}}
+	s.r.SetReport(plane.Report{BFD: kept})
+	s.r.SetPeer(peer, plane.PeerState{State: "down"})
+	if kept[peer].State != "up" || s.r.report.BFD[peer].State != "down" {
+		t.Errorf("the plane has %v, the reporter %v", kept, s.r.report.BFD)
 	}
 }

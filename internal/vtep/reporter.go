@@ -257,12 +257,13 @@ func (r *Reporter) markPorts() {
 	}
 }
 
-// SetReport takes what the plane says of the last Apply. The report is the reporter's from now on.
+// SetReport takes what the plane says of the last Apply.
 func (r *Reporter) SetReport(report plane.Report) {
 	if !maps.Equal(r.report.BFD, report.BFD) {
 		r.todo.tunnels = true
 	}
 	r.report = report
+	r.report.BFD = maps.Clone(report.BFD) // SetPeer edits it
 	r.todo.faults = true
 	r.markPorts()
 }
