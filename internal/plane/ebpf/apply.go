@@ -118,7 +118,7 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	}
 	p.floodMembers()
 	p.forgetPeers()
-	p.settleWays()
+	p.updateWays()
 }
 
 func (p *Plane) domainOf(b *intent.Binding) *domain {

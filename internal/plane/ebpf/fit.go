@@ -15,9 +15,9 @@ import (
 // them: a program at TC ingress sees them before bridges, bonds and the host's stack do. So
 // all that speaks against it is asked here, from what the host says of the device.
 
-// unfit says why d can't be the device of the port called name, or nil. takeOver is for a
+// fitnessError says why d can't be the device of the port called name, or nil. takeOver is for a
 // device that belongs to somebody else and is to be taken away.
-func (p *Plane) unfit(name string, takeOver bool, d device) error {
+func (p *Plane) fitnessError(name string, takeOver bool, d device) error {
 	_, hasTunnelIP := p.devices.addrs[addrKey{d.index, p.overlay.ip}]
 	switch {
 	case d.index == 0:
@@ -117,9 +117,9 @@ func packetSockets(table string, ifindex int) map[string]bool {
 	return sockets
 }
 
-// refit looks again at ports of which the kernel does not tell that somebody has taken them,
+// recheckFitness looks again at ports of which the kernel does not tell that somebody has taken them,
 // or given them free.
-func (p *Plane) refit() {
+func (p *Plane) recheckFitness() {
 	var table []byte
 	_ = p.space.run(func() (err error) {
 		table, err = os.ReadFile("/proc/thread-self/net/packet")

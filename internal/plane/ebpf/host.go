@@ -113,7 +113,7 @@ func (p *Plane) defaultsChanged() {
 func (p *Plane) doubtDefaults(index int) {
 	if p.devices.defaults[index] {
 		p.defaultsDoubt = true
-		p.rerouteSoon()
+		p.scheduleReroute()
 	}
 }
 
@@ -134,9 +134,9 @@ func (p *Plane) neededChanged(d device) {
 	}
 }
 
-// settleWays finds the devices by which peers are reached, and looks again at the ports that
+// updateWays finds the devices by which peers are reached, and looks again at the ports that
 // this concerns.
-func (p *Plane) settleWays() {
+func (p *Plane) updateWays() {
 	if !p.rerouted {
 		return
 	}

@@ -37,15 +37,15 @@ func (p *Plane) learner() {
 			p.log.Error("reading learned MACs failed, no more will be seen", "err", err)
 			return
 		}
-		p.learned(rec.RawSample)
+		p.handleSighting(rec.RawSample)
 		// The programs count what did not fit; when the ring is empty it is time to tell.
 		if p.ring.AvailableBytes() == 0 {
-			p.tellLost()
+			p.notifyLost()
 		}
 	}
 }
 
-func (p *Plane) tellLost() {
+func (p *Plane) notifyLost() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -56,8 +56,8 @@ func (p *Plane) tellLost() {
 	}
 }
 
-// learned queues the event for one struct sighting.
-func (p *Plane) learned(b []byte) {
+// handleSighting queues the event for one struct sighting.
+func (p *Plane) handleSighting(b []byte) {
 	if len(b) < 20 {
 		return
 	}
@@ -65,7 +65,7 @@ func (p *Plane) learned(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if bd == 0 {
-		p.lookSoon()
+		p.schedulePathLook()
 		return
 	}
 	p.unwatch(vtepMacKey{Bd: bd, Mac: [6]byte(b[4:10])})

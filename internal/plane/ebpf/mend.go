@@ -291,10 +291,10 @@ func (p *Plane) checkAttachments() {
 // recheck looks at everything of which the kernel does not tell, and says when to look again.
 func (p *Plane) recheck() {
 	p.alive = monotonic()
-	p.tellOfReport(func() {
+	p.notifyReport(func() {
 		p.checkAttachments()
 		p.reviewFirewall()
-		p.refit()
+		p.recheckFitness()
 		p.repair()
 	})
 	p.recheckLater()

@@ -44,7 +44,7 @@ func (p *pool) take() uint32 {
 	return n
 }
 
-func (p *pool) give(n uint32) {
+func (p *pool) release(n uint32) {
 	if n != 0 {
 		p.free = append(p.free, n)
 	}
@@ -65,9 +65,9 @@ func (p *Plane) number(from *pool) uint32 {
 	return n
 }
 
-// giveBack gives one back. Whoever wanted one before gets it by a reconcile.
-func (p *Plane) giveBack(to *pool, n uint32) {
-	to.give(n)
+// releaseNumber gives one back. Whoever wanted one before gets it by a reconcile.
+func (p *Plane) releaseNumber(to *pool, n uint32) {
+	to.release(n)
 	if n != 0 && p.wanting && !p.anew {
 		p.anew = true
 		p.queue.add(plane.ReportChanged{})

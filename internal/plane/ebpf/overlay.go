@@ -79,7 +79,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 		return 0, err
 	}
 	if have != nil {
-		if err := p.strangers(have.Attrs().Index); err != nil {
+		if err := p.foreignProgram(have.Attrs().Index); err != nil {
 			return 0, err
 		}
 	}
@@ -163,7 +163,7 @@ func (p *Plane) removeVXLAN() error {
 	if _, ok := have.(*netlink.Vxlan); !ok {
 		return nil
 	}
-	if err := p.strangers(have.Attrs().Index); err != nil {
+	if err := p.foreignProgram(have.Attrs().Index); err != nil {
 		p.log.Warn("the vxlan device is left in place", "device", p.vxlanName(), "err", err)
 		return nil
 	}

@@ -92,11 +92,11 @@ func (p *pins) mayUse(id ebpf.ProgramID) bool {
 	return err != nil || p.use(maps)
 }
 
-// strangers says that programs of this plane, but not of these pins, run on the device, or
+// foreignProgram says that programs of this plane, but not of these pins, run on the device, or
 // nil. Of several on one device the first decides every frame: what a VTEP says that was
 // started beside another one, or that does not see the pins of its own past, would count for
 // nothing, and nobody would notice.
-func (p *Plane) strangers(ifindex int) error {
+func (p *Plane) foreignProgram(ifindex int) error {
 	ids := p.filterPrograms(ifindex)
 	for _, other := range p.onTCX(ifindex) {
 		ids = append(ids, other.ID)

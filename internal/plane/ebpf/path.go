@@ -32,8 +32,8 @@ const (
 	pathAsks = 512
 )
 
-// lookSoon begins to look after the peers in use.
-func (p *Plane) lookSoon() {
+// schedulePathLook begins to look after the peers in use.
+func (p *Plane) schedulePathLook() {
 	if p.lookAgain == nil && !p.closed {
 		p.lookAfter(pathFirst)
 	}
@@ -77,14 +77,14 @@ func (p *Plane) lookAtPaths() (looked, left bool) {
 		return false, false
 	}
 	staged := len(p.tPeers.staged)
-	p.tellOfReport(func() {
+	p.notifyReport(func() {
 		for asked := 0; len(p.due) > 0 && asked < pathAsks; p.due = p.due[1:] {
 			if pr := p.due[0]; p.peers[pr.ip] == pr {
 				asked += p.resolve(pr)
 			}
 		}
 		if len(p.tPeers.staged) != staged || p.rerouted {
-			p.settleWays()
+			p.updateWays()
 			p.repair()
 		}
 	})

@@ -51,7 +51,7 @@ func (p *Plane) target(key vtepMacKey, t intent.Tunnel) (_ vtepTarget, ok bool) 
 	}
 	if pr.targets++; pr.targets == 1 {
 		p.resolve(pr)
-		p.lookSoon() // frames may go there already
+		p.schedulePathLook() // frames may go there already
 	}
 	return vtepTarget{Peer: pr.number, Id: t.VNI}, true
 }
@@ -116,7 +116,7 @@ func (p *Plane) forgetPeers() {
 		p.rerouted = true
 		p.tPeers.del(pr.number)
 		p.tAddresses.del(addressOf(pr.ip))
-		p.giveBack(&p.peerSlots, pr.number)
+		p.releaseNumber(&p.peerSlots, pr.number)
 	}
 	p.idlePeers = nil
 }

@@ -196,7 +196,7 @@ func (p *Plane) policyChanged() {
 			p.log.Error("leaving the short ways failed", "err", err)
 		}
 	}
-	p.rerouteSoon()
+	p.scheduleReroute()
 }
 
 // reviewPolicies reads the policies again, if they have changed.

@@ -67,7 +67,7 @@ func (p *Plane) setPort(name string, want intent.Port) {
 		for _, b := range p.unserved {
 			if b.key.Port == name {
 				prt.bindings[b.key.VLAN] = b
-				p.judge(b)
+				p.updateServed(b)
 			}
 		}
 		p.setDevice(prt, p.lookup(name))
@@ -101,7 +101,7 @@ func (p *Plane) lookup(name string) device {
 // setDevice says which device the port is now; the zero device: none.
 func (p *Plane) setDevice(prt *port, d device) {
 	prt.state = plane.PortChanged{Name: prt.name, Exists: d.index != 0, Up: d.up}
-	err := p.unfit(prt.name, prt.takeOver, d)
+	err := p.fitnessError(prt.name, prt.takeOver, d)
 	if err == nil && prt.number == 0 {
 		err = noRoom("no room for more than %d ports", p.portSlots.max-1)
 	}
@@ -135,12 +135,12 @@ func (p *Plane) delPort(name string) {
 	delete(p.ports, name)
 	for _, b := range prt.bindings {
 		p.place(b)
-		p.judge(b)
+		p.updateServed(b)
 	}
 	if prt.device != 0 {
 		p.leaving = append(p.leaving, prt.device)
 	}
-	p.giveBack(&p.portSlots, prt.number)
+	p.releaseNumber(&p.portSlots, prt.number)
 }
 
 // setBinding puts the pair into the switch, out of another one if need be.
@@ -171,7 +171,7 @@ func (p *Plane) setBinding(key intent.BindingKey, d *domain) {
 			prt.bindings[key.VLAN] = b
 			p.placeUntagged(prt)
 		}
-		p.judge(b)
+		p.updateServed(b)
 	} else if b.domain != d {
 		p.leaveDomain(b)
 		p.newGen(b)
@@ -192,20 +192,20 @@ func (p *Plane) leaveDomain(b *binding) {
 	p.stale = true
 	if d := b.domain; d != nil && d.members[b.slot] == b {
 		delete(d.members, b.slot)
-		p.soil(d)
+		p.markMembers(d)
 	}
 }
 
-// soil marks d for a new flood set of its members.
-func (p *Plane) soil(d *domain) {
+// markMembers marks d for a new flood set of its members.
+func (p *Plane) markMembers(d *domain) {
 	if !d.dirty {
 		d.dirty = true
 		p.dirty = append(p.dirty, d)
 	}
 }
 
-// judge notes whether b can't be in force for a reason other than its port's device.
-func (p *Plane) judge(b *binding) {
+// updateServed notes whether b can't be in force for a reason other than its port's device.
+func (p *Plane) updateServed(b *binding) {
 	if b.slot == 0 || p.ports[b.key.Port] == nil {
 		p.unserved[b.key] = b
 	} else {
@@ -228,7 +228,7 @@ func (p *Plane) delBinding(key intent.BindingKey) {
 	p.leaveDomain(b)
 	b.domain = nil
 	p.place(b)
-	p.giveBack(&p.slots, b.slot)
+	p.releaseNumber(&p.slots, b.slot)
 }
 
 // place writes b where it belongs now: on its port's device, or nowhere.
@@ -266,7 +266,7 @@ func (p *Plane) place(b *binding) {
 	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)
 	if b.domain.members[b.slot] != b {
 		b.domain.members[b.slot] = b
-		p.soil(b.domain)
+		p.markMembers(b.domain)
 	}
 }
 

@@ -47,7 +47,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.detachStrangers(have.devices), p.pins.prune(), p.recount(), p.clearWatched())
+	return errors.Join(p.detachUnwanted(have.devices), p.pins.prune(), p.recount(), p.clearWatched())
 }
 
 // contents is one reading of the agent's maps.
@@ -183,8 +183,8 @@ func targetsOf(f vtepFloodSet, chunks map[vtepChunkKey]vtepChunk) []vtepTarget {
 	return targets
 }
 
-// detachStrangers lets go of the devices that an earlier process or State had as ports.
-func (p *Plane) detachStrangers(have map[uint32]vtepDevice) error {
+// detachUnwanted lets go of the devices that an earlier process or State had as ports.
+func (p *Plane) detachUnwanted(have map[uint32]vtepDevice) error {
 	var errs []error
 	keep := map[int]bool{p.overlay.ifindex: true}
 	for _, prt := range p.ports {

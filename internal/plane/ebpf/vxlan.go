@@ -133,7 +133,7 @@ func (p *Plane) reviveVXLAN(flaw string, broken bool) {
 	}
 	if left := revivePause - time.Since(p.overlay.revived); left > 0 {
 		if broken {
-			p.tellOfReport(func() {
+			p.notifyReport(func() {
 				p.overlay.err = fmt.Errorf("vxlan device %s %s: it is repaired in a moment", p.vxlanName(), flaw)
 			})
 		}
@@ -145,7 +145,7 @@ func (p *Plane) reviveVXLAN(flaw string, broken bool) {
 
 func (p *Plane) reviveNow() {
 	p.overlay.revived = time.Now()
-	p.tellOfReport(func() {
+	p.notifyReport(func() {
 		if l, err := p.findVXLAN(); err == nil && l != nil && l.Attrs().RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP {
 			// Only a new one gets its carrier back, whoever has taken it.
 			if err := p.space.links.LinkDel(l); err != nil {

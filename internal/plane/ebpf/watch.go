@@ -39,7 +39,7 @@ func (p *Plane) watcher() {
 		switch {
 		case err == nil:
 			for i := range messages {
-				p.heard(&messages[i])
+				p.handleNetlink(&messages[i])
 			}
 		case errors.Is(err, unix.ENOBUFS):
 			p.resync()
@@ -52,7 +52,7 @@ func (p *Plane) watcher() {
 	}
 }
 
-func (p *Plane) heard(m *syscall.NetlinkMessage) {
+func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		// Messages of other families speak of bridge ports, not of devices.
@@ -78,9 +78,9 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 		p.addressChanged(m)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		p.byPort = nil
-		p.rerouteSoon()
+		p.scheduleReroute()
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
-		p.rerouteSoon()
+		p.scheduleReroute()
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		if isDefault(m.Data) {
 			p.defaultsChanged()
@@ -88,7 +88,7 @@ func (p *Plane) heard(m *syscall.NetlinkMessage) {
 		if len(m.Data) > 0 && m.Data[0] == unix.AF_INET6 {
 			return // tunnels have IPv4
 		}
-		p.rerouteSoon()
+		p.scheduleReroute()
 	}
 }
 
@@ -98,7 +98,7 @@ func (p *Plane) deviceIs(d device) {
 	if old == d {
 		return
 	}
-	p.tellOfReport(func() {
+	p.notifyReport(func() {
 		p.devices.set(d)
 		if old.name != d.name {
 			p.portChanged(old.name)
@@ -107,7 +107,7 @@ func (p *Plane) deviceIs(d device) {
 		p.belowChanged(old, d)
 	})
 	if d.name != p.vxlanName() { // no peer is reached by it
-		p.rerouteSoon()
+		p.scheduleReroute()
 	}
 }
 
@@ -125,11 +125,11 @@ func (p *Plane) deviceGone(index int) {
 	if old.vxlan {
 		p.reviveVXLAN("was deleted", index == p.overlay.ifindex)
 	}
-	p.rerouteSoon()
+	p.scheduleReroute()
 }
 
-// tellOfReport queues an event if f changes what a Report says.
-func (p *Plane) tellOfReport(f func()) {
+// notifyReport queues an event if f changes what a Report says.
+func (p *Plane) notifyReport(f func()) {
 	before := p.report()
 	f()
 	if after := p.report(); !after.Equal(&before) {
@@ -183,7 +183,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 	if !ok {
 		return
 	}
-	p.tellOfReport(func() {
+	p.notifyReport(func() {
 		if m.Header.Type == unix.RTM_NEWADDR {
 			p.devices.addrs[addrKey{index, ip}] = struct{}{}
 		} else {
@@ -193,7 +193,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 	})
 	p.neededChanged(p.devices.byIndex[index]) // a port must not have it
 	if ip.Is4() {
-		p.rerouteSoon()
+		p.scheduleReroute()
 	}
 }
 
@@ -222,7 +222,7 @@ func parseAddress(b []byte) (int, netip.Addr, bool) {
 // rerouteDelay lets a burst of route changes pass before the peers are looked up again.
 const rerouteDelay = 50 * time.Millisecond
 
-func (p *Plane) rerouteSoon() {
+func (p *Plane) scheduleReroute() {
 	if p.reroute == nil && (len(p.peers) > 0 || p.policyDoubt || p.defaultsDoubt) {
 		p.rerouteAfter(rerouteDelay)
 	}
@@ -236,10 +236,10 @@ func (p *Plane) rerouteAfter(d time.Duration) {
 		if p.closed {
 			return
 		}
-		p.tellOfReport(func() {
+		p.notifyReport(func() {
 			p.reviewDefaults()
 			p.resolvePeers()
-			p.settleWays()
+			p.updateWays()
 			p.repair()
 		})
 		if p.policyDoubt && p.reroute == nil { // they could not be read
@@ -251,7 +251,7 @@ func (p *Plane) rerouteAfter(d time.Duration) {
 // resync reads everything anew, after messages were lost.
 func (p *Plane) resync() {
 	p.byPort = nil
-	p.tellOfReport(func() {
+	p.notifyReport(func() {
 		if err := p.loadDevices(); err != nil {
 			p.log.Error("reading the network devices failed", "err", err)
 			return
@@ -264,7 +264,7 @@ func (p *Plane) resync() {
 			p.repair()
 		}
 	})
-	p.rerouteSoon()
+	p.scheduleReroute()
 	if p.known {
 		p.recheck()
 	}

@@ -41,7 +41,7 @@ func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
 		}
 		break
 	}
-	p.tellOfReport(func() { p.watchedFull = failed != nil })
+	p.notifyReport(func() { p.watchedFull = failed != nil })
 	return errors.Join(failed, p.writeSettings())
 }
 
@@ -64,7 +64,7 @@ func (p *Plane) unwatch(key vtepMacKey) {
 	_ = p.objs.Watched.Delete(&key) // they do so before they tell
 	// It takes some room for that to be over, or it would flap.
 	if size := int(p.objs.Watched.MaxEntries()); p.watchedFull && len(p.watched) < size-size/16 {
-		p.tellOfReport(func() { p.watchedFull = false })
+		p.notifyReport(func() { p.watchedFull = false })
 	}
 	if len(p.watched) == 0 && p.known {
 		_ = p.writeSettings() // the next Apply does, else

@@ -204,8 +204,8 @@ func (e *engine) bfdStates() map[netip.Addr]plane.PeerState {
 	return all
 }
 
-// tellBFD tells the agent of the sessions that say something else.
-func (e *engine) tellBFD() {
+// notifyBFD tells the agent of the sessions that say something else.
+func (e *engine) notifyBFD() {
 	was := e.bfdTold
 	e.bfdTold = e.bfdStates()
 	for peer, state := range e.bfdTold {

@@ -34,8 +34,8 @@ func (p *Plane) readCoverage(ctx context.Context) (map[string]uint64, error) {
 	return all, nil
 }
 
-// tookCoverage adds what has come to these counters.
-func (c *counters) tookCoverage(now map[string]uint64) {
+// addCoverage adds what has come to these counters.
+func (c *counters) addCoverage(now map[string]uint64) {
 	for name, n := range now {
 		was := c.coverage[name]
 		if n < was { // ovs-vswitchd is a new one
@@ -46,9 +46,9 @@ func (c *counters) tookCoverage(now map[string]uint64) {
 	c.coverage = now
 }
 
-// lookAtCoverage reads the counters if the datapath has them. If they can't be read now, they can
+// updateCoverage reads the counters if the datapath has them. If they can't be read now, they can
 // be later, and are as they would be.
-func (p *Plane) lookAtCoverage(ctx context.Context) {
+func (p *Plane) updateCoverage(ctx context.Context) {
 	userspace := false
 	err := p.do(ctx, func() {
 		e := p.engine
@@ -64,5 +64,5 @@ func (p *Plane) lookAtCoverage(ctx context.Context) {
 		p.log.Debug("counters not known", "err", err)
 		return
 	}
-	_ = p.do(ctx, func() { p.engine.counters.tookCoverage(now) })
+	_ = p.do(ctx, func() { p.engine.counters.addCoverage(now) })
 }

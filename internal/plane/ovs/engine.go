@@ -167,9 +167,9 @@ func (e *engine) takeDatabase() {
 		e.kick()
 	}
 	e.routes.want()
-	e.tellPorts(before)
-	e.tellProblems()
-	e.tellBFD()
+	e.notifyPorts(before)
+	e.notifyProblems()
+	e.notifyBFD()
 }
 
 // takeMail takes what bridges have told.

@@ -189,8 +189,8 @@ func (e *engine) managedPorts() (ports []string, ok bool) {
 	return ports, true
 }
 
-// tellPorts tells the agent which ports have come, gone, or changed.
-func (e *engine) tellPorts(before *vswitch) {
+// notifyPorts tells the agent which ports have come, gone, or changed.
+func (e *engine) notifyPorts(before *vswitch) {
 	state := func(v *vswitch) map[string]plane.PortChanged {
 		m := map[string]plane.PortChanged{}
 		if v == nil || v.bridges[e.names.ps] == nil {

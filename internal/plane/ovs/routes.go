@@ -82,7 +82,7 @@ func (e *engine) checkRoutes() {
 	again := r.twice
 	r.twice = false
 	if !r.ofIP.IsValid() {
-		e.tookRoutes(nil, nil)
+		e.handleRoutes(nil, nil)
 		return
 	}
 	q := questions{tunnel: r.ofIP, devices: map[string]bool{}, peers: slices.SortedFunc(maps.Keys(peers), netip.Addr.Compare)}
@@ -111,13 +111,13 @@ func (e *engine) checkRoutes() {
 				r.due = time.Now().Add(routesAgain)
 				return
 			}
-			e.tookRoutes(tunnel, peers)
+			e.handleRoutes(tunnel, peers)
 		})
 	})
 }
 
-// tookRoutes takes an answer.
-func (e *engine) tookRoutes(tunnel error, peers map[netip.Addr]error) {
+// handleRoutes takes an answer.
+func (e *engine) handleRoutes(tunnel error, peers map[netip.Addr]error) {
 	r := &e.routes
 	text := func(err error) string {
 		if err == nil {

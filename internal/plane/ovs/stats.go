@@ -66,7 +66,7 @@ func (p *Plane) readBridges(ctx context.Context, ports bool, take func([]reading
 	p.reading.Lock()
 	defer p.reading.Unlock()
 	if ports {
-		p.lookAtCoverage(ctx)
+		p.updateCoverage(ctx)
 	}
 	var list []reading
 	if err := p.do(ctx, func() { list = p.engine.readings(func(*bridge) bool { return true }) }); err != nil {

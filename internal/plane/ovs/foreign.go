@@ -23,11 +23,11 @@ func (e *engine) problems() (list []problem.Problem) {
 			Text:   fmt.Sprintf("other_config:vlan-limit of Open_vSwitch is %s: of frames with several tags one may be lost", problem.Argument(limit)),
 			Remedy: "ovs-vsctl set Open_vSwitch . other_config:vlan-limit=1, and restart ovs-vswitchd"})
 	}
-	return append(list, e.strangers()...)
+	return append(list, e.foreignTunnels()...)
 }
 
-// tellProblems tells the agent when the database has brought problems, or taken some away.
-func (e *engine) tellProblems() {
+// notifyProblems tells the agent when the database has brought problems, or taken some away.
+func (e *engine) notifyProblems() {
 	now := e.problems()
 	if !slices.Equal(now, e.problemsTold) {
 		e.problemsTold = now
@@ -35,10 +35,10 @@ func (e *engine) tellProblems() {
 	}
 }
 
-// strangers finds tunnel ports that somebody else has made and that take our peers' frames.
+// foreignTunnels finds tunnel ports that somebody else has made and that take our peers' frames.
 // Open vSwitch gives a frame to a port with its key and its source before one with its key for
 // all sources, whatever bridge they are in; of two that say the same it makes only one.
-func (e *engine) strangers() (list []problem.Problem) {
+func (e *engine) foreignTunnels() (list []problem.Problem) {
 	tunnels := sync.OnceValue(e.site.tunnelPorts)
 	for _, name := range slices.Sorted(maps.Keys(e.vs.ports)) {
 		p := e.vs.ports[name]
@@ -92,7 +92,7 @@ func (e *engine) takes(i *interfaceRow, tunnelPorts func() map[intent.SwitchID][
 				if ours && t.remote == peer {
 					return fmt.Sprintf("peer %v in VNI %d", peer, vni)
 				}
-			case e.site.AcceptAnySource && ls.overlay && ls.vni == t.vni || ls.hears(peer, t.vni):
+			case e.site.AcceptAnySource && ls.overlay && ls.vni == t.vni || ls.accepts(peer, t.vni):
 				return fmt.Sprintf("peer %v in VNI %d", peer, vni)
 			}
 		}
@@ -100,8 +100,8 @@ func (e *engine) takes(i *interfaceRow, tunnelPorts func() map[intent.SwitchID][
 	return ""
 }
 
-// hears says whether frames of a peer are taken in a VNI.
-func (ls *lswitch) hears(peer netip.Addr, vni uint32) bool {
+// accepts says whether frames of a peer are taken in a VNI.
+func (ls *lswitch) accepts(peer netip.Addr, vni uint32) bool {
 	for t := range ls.decap {
 		if t.Peer == peer && t.VNI == vni {
 			return true
