@@ -216,7 +216,7 @@ func (r *vtepRun) check(names []string) error {
 	}
 	if r.tunnelIP != "" {
 		ip, err := netip.ParseAddr(r.tunnelIP)
-		if err != nil || !ip.Is4() || ip.IsUnspecified() || ip.IsMulticast() {
+		if err != nil || !ip.Is4() && r.plane != "ebpf" || ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() {
 			return fmt.Errorf("--tunnel-ip=%s: not an IPv4 address that a tunnel can have", r.tunnelIP)
 		}
 	}

@@ -9,7 +9,8 @@ import (
 // Scalars are the fields of a State that stand alone.
 type Scalars struct {
 	Physical        SwitchID   // the Physical_Switch row that this is the State of; zero: there is none
-	TunnelIP        netip.Addr // source of every tunnel; the zero Addr: no tunnels at all
+	TunnelIP        netip.Addr // source of tunnels to IPv4 peers; the zero Addr: there are none
+	TunnelIP6       netip.Addr // source of tunnels to IPv6 peers; the zero Addr: there are none
 	AcceptAnySource bool       // decapsulate from any source that uses a switch's own VNI
 	MACLimit        uint32     // most MACs learned on all ports together; 0: no limit
 }
@@ -83,15 +84,23 @@ func (s *State) Check() error {
 	return s.checkVNIs()
 }
 
+// Source is the source of tunnels to the peer; the zero Addr: there can be none.
+func (s *Scalars) Source(peer netip.Addr) netip.Addr {
+	if peer.Is4() {
+		return s.TunnelIP
+	}
+	return s.TunnelIP6
+}
+
 func (s *State) checkTunnel(id SwitchID, t Tunnel) error {
 	switch {
 	case !has(s.Switches, id):
 		return fmt.Errorf("no switch %v", id)
-	case !t.Peer.Is4():
-		return fmt.Errorf("tunnel %v: not an IPv4 address", t)
-	case !s.TunnelIP.IsValid():
-		return fmt.Errorf("tunnel %v: there is no tunnel IP", t)
-	case t.Peer == s.TunnelIP:
+	case !t.Peer.IsValid():
+		return fmt.Errorf("tunnel %v: no address", t)
+	case !s.Source(t.Peer).IsValid():
+		return fmt.Errorf("tunnel %v: there is no tunnel IP of this family", t)
+	case t.Peer == s.Source(t.Peer):
 		return fmt.Errorf("tunnel %v: leads to this VTEP", t)
 	case t.VNI > MaxVNI:
 		return fmt.Errorf("tunnel %v: VNI out of range", t)

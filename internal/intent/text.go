@@ -36,6 +36,9 @@ func (s *State) String() string {
 	if s.TunnelIP.IsValid() {
 		fmt.Fprintf(&b, "tunnel-ip %v\n", s.TunnelIP)
 	}
+	if s.TunnelIP6.IsValid() {
+		fmt.Fprintf(&b, "tunnel-ip6 %v\n", s.TunnelIP6)
+	}
 	if s.AcceptAnySource {
 		b.WriteString("accept-any-source\n")
 	}
@@ -92,6 +95,9 @@ func (d *Delta) String() string {
 	var b strings.Builder
 	if d.Global {
 		fmt.Fprintf(&b, "= {%v %v %d}\n", d.Scalars.TunnelIP, d.Scalars.AcceptAnySource, d.Scalars.MACLimit)
+		if d.Scalars.TunnelIP6.IsValid() {
+			fmt.Fprintf(&b, "= {%v}\n", d.Scalars.TunnelIP6)
+		}
 	}
 	for _, part := range []struct {
 		sign  string

@@ -6,5 +6,6 @@ package plane
 type Features struct {
 	BFD     bool // sessions with peers (Tunnel.bfd_params)
 	Routers bool // Logical_Router
+	IPv6    bool // tunnels to IPv6 peers
 	ACLs    bool // Physical_Port.acl_bindings, Logical_Router.acl_binding
 }

@@ -103,7 +103,7 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 		return c.recompile()
 	}
 	for range changes.PhysicalSwitches() {
-		s := readScope(v, c.name)
+		s := readScope(v, c.name, c.features.IPv6)
 		if !s.sameWorld(&c.scope) {
 			return c.recompile()
 		}
@@ -137,7 +137,7 @@ func (c *Compiler) rescope(s scope) {
 	old := c.scope
 	c.scope = s
 	c.state.Physical = intent.SwitchID(s.id)
-	c.state.TunnelIP = s.tunnelIP
+	c.state.TunnelIP, c.state.TunnelIP6 = s.tunnelIP, s.source6
 	c.state.AcceptAnySource = s.anyone
 	c.state.MACLimit = uint32(s.macLimit)
 	for id := range s.ports {
@@ -187,7 +187,7 @@ func (c *Compiler) rebuild() {
 	c.reset()
 	c.edit.Quiet(true)
 	c.scope = scope{}
-	c.rescope(readScope(c.view, c.name))
+	c.rescope(readScope(c.view, c.name, c.features.IPv6))
 	if c.scope.present {
 		c.feedAll()
 		c.resolve()
@@ -282,7 +282,7 @@ func (c *Compiler) State() *intent.State { return c.state }
 // lacksTunnelIP says whether rows of active switches ask for tunnels, and there is no address
 // that they could begin at.
 func (c *Compiler) lacksTunnelIP() bool {
-	if !c.scope.present || c.scope.tunnelIP.IsValid() {
+	if !c.scope.present || c.scope.home().IsValid() {
 		return false
 	}
 	for _, ls := range c.switches {

@@ -297,8 +297,7 @@ func (c *Compiler) choose(key intent.FloodKey, e *groupEntry, set intent.FloodSe
 func spread(id intent.SwitchID, t intent.Tunnel) uint64 {
 	h := fnv.New64a()
 	h.Write(id[:])
-	ip := t.Peer.As4()
-	h.Write(ip[:])
+	h.Write(t.Peer.AsSlice())
 	var vni [4]byte
 	binary.BigEndian.PutUint32(vni[:], t.VNI)
 	h.Write(vni[:])

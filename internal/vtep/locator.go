@@ -25,14 +25,17 @@ type locator struct {
 	sets map[UUID]struct{}          // locator sets it is a member of
 }
 
-func parseTunnelIP(text string) (netip.Addr, error) {
+// parseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
+func parseTunnelIP(text string, ipv6 bool) (netip.Addr, error) {
 	ip, err := netip.ParseAddr(text)
 	switch {
 	case err != nil:
 		return netip.Addr{}, fmt.Errorf("%s is not an IP address", quote(text))
-	case !ip.Is4():
+	case !ip.Is4() && !ipv6:
 		return netip.Addr{}, fmt.Errorf("%s is not an IPv4 address", quote(text))
-	case ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+	case ip.IsLinkLocalUnicast() && ip.Is6():
+		return netip.Addr{}, fmt.Errorf("%s is an address of one link only", quote(text))
+	case ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return netip.Addr{}, fmt.Errorf("%s is not the address of a host", quote(text))
 	}
 	return ip, nil
@@ -67,12 +70,18 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	c.unlist(after.UUID, l)
 	l.row = true
 	was := *l
-	addr, err := parseTunnelIP(after.DstIP)
+	addr, err := parseTunnelIP(after.DstIP, c.features.IPv6)
 	l.addr, l.vni, l.keyed, l.wrong = addr, 0, false, nil
 	if err != nil {
 		l.wrong = &complaint{
 			kind: problem.BadLocator, fault: hwvtep.FaultUnspecified, remedy: "name the IPv4 address of a VTEP",
 			text: fmt.Sprintf("dst_ip of a Physical_Locator: %v: what is behind it can't be reached", err),
+		}
+	}
+	if err == nil && c.scope.lacksFamily(addr) {
+		l.wrong = &complaint{
+			kind: problem.BadLocator, fault: hwvtep.FaultUnspecified, remedy: "add an address of this machine, of the same family, to tunnel_ips",
+			text: fmt.Sprintf("dst_ip of a Physical_Locator: %v: tunnel_ips has no address of this family: what is behind it can't be reached", addr),
 		}
 	}
 	if key, ok := after.TunnelKey.Get(); !ok {
@@ -141,7 +150,7 @@ func (c *Compiler) markUsers(l *locator) {
 // be none: no usable address, our own, or no VNI.
 func (c *Compiler) tunnelBy(id UUID, ls *lswitch) (t intent.Tunnel, ok bool) {
 	l := c.locators[id]
-	if l == nil || !l.addr.IsValid() || l.wrong != nil || c.scope.ownIPs[l.addr] || !c.scope.tunnelIP.IsValid() {
+	if l == nil || !l.addr.IsValid() || l.wrong != nil || c.scope.ownIPs[l.addr] || !c.scope.source(l.addr).IsValid() {
 		return intent.Tunnel{}, false
 	}
 	switch {

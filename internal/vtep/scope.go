@@ -15,7 +15,8 @@ import (
 type scope struct {
 	present  bool // our row exists
 	id       UUID
-	tunnelIP netip.Addr          // the source of our tunnels; the zero Addr: none
+	tunnelIP netip.Addr          // the source of our tunnels to IPv4 peers; the zero Addr: none
+	source6  netip.Addr          // that of our tunnels to IPv6 peers; the zero Addr: none
 	ownIPs   map[netip.Addr]bool // all our tunnel_ips, used or not
 	others   map[netip.Addr]bool // the tunnel_ips of the other switches in the database
 	ports    map[UUID]bool       // our Physical_Port rows
@@ -27,12 +28,35 @@ type scope struct {
 	aging    time.Duration       // of learned MACs; 0: never
 	trouble  []complaint         // about our row
 	badIPs   bool                // tunnel_ips has something, but no IPv4 address
+	ipv6     bool                // tunnels may have IPv6
 	single   bool                // ours is the only switch in the database
 	shared   bool                // another switch has our tunnel IP too
 }
 
-func readScope(v *hwvtep.View, name string) scope {
-	s := scope{ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}}
+// home is the address that our rows have us at.
+func (s *scope) home() netip.Addr {
+	if s.tunnelIP.IsValid() {
+		return s.tunnelIP
+	}
+	return s.source6
+}
+
+// source is that of tunnels to the peer; the zero Addr: there can be none.
+func (s *scope) source(peer netip.Addr) netip.Addr {
+	if peer.Is4() {
+		return s.tunnelIP
+	}
+	return s.source6
+}
+
+// lacksFamily says whether we have tunnel IPs, but none of the peer's family.
+func (s *scope) lacksFamily(peer netip.Addr) bool {
+	return s.home().IsValid() && !s.source(peer).IsValid()
+}
+
+// readScope reads the rows of switches; ipv6 says whether tunnels may have IPv6.
+func readScope(v *hwvtep.View, name string, ipv6 bool) scope {
+	s := scope{ipv6: ipv6, ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}}
 	n := 0
 	for ps := range v.PhysicalSwitches() {
 		n++
@@ -41,13 +65,13 @@ func readScope(v *hwvtep.View, name string) scope {
 			continue
 		}
 		for _, text := range ps.TunnelIPs {
-			if ip, err := parseTunnelIP(text); err == nil {
+			if ip, err := parseTunnelIP(text, true); err == nil {
 				s.others[ip] = true
 			}
 		}
 	}
-	if s.shared = s.others[s.tunnelIP]; s.shared {
-		s.complain(problem.SharedIP, "another switch of the database has the tunnel IP "+s.tunnelIP.String()+", too: rows that it may have written are left alone",
+	if s.shared = s.others[s.home()]; s.shared {
+		s.complain(problem.SharedIP, "another switch of the database has the tunnel IP "+s.home().String()+", too: rows that it may have written are left alone",
 			"give each switch a tunnel IP of its own", "")
 	}
 	for ip := range s.ownIPs {
@@ -63,7 +87,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 		s.ports[id] = true
 	}
 	for _, text := range ps.TunnelIPs {
-		if ip, err := parseTunnelIP(text); err != nil {
+		if ip, err := parseTunnelIP(text, s.ipv6); err != nil {
 			s.complain(problem.BadOption, "tunnel_ips: "+err.Error()+": it is ignored", "", "")
 		} else {
 			s.ownIPs[ip] = true
@@ -71,13 +95,20 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 	}
 	ips := slices.Collect(maps.Keys(s.ownIPs))
 	slices.SortFunc(ips, func(a, b netip.Addr) int { return strings.Compare(a.String(), b.String()) })
+	// NVCs that take the first of several see them sorted as texts.
+	for _, ip := range ips {
+		at := &s.tunnelIP
+		if ip.Is6() {
+			at = &s.source6
+		}
+		if at.IsValid() {
+			s.complain(problem.SeveralIPs, "tunnel_ips has several addresses: "+at.String()+" is used", "leave only that of this VTEP", "")
+			continue
+		}
+		*at = ip
+	}
 	switch {
 	case len(ips) > 0:
-		// NVCs that take the first of several see them sorted as texts.
-		s.tunnelIP = ips[0]
-		if len(ips) > 1 {
-			s.complain(problem.SeveralIPs, "tunnel_ips has several addresses: "+s.tunnelIP.String()+" is used", "leave only that of this VTEP", "")
-		}
 	case len(ps.TunnelIPs) > 0:
 		s.badIPs = true
 		s.complain(problem.NoTunnelIP, "tunnel_ips has no IPv4 address: there can be no tunnels", "add an IPv4 address of this machine", hwvtep.FaultTunnelExhaustion)
@@ -99,6 +130,6 @@ func (s *scope) complain(kind problem.Kind, text, remedy, fault string) {
 // sameWorld says whether what was compiled under o can be kept under s: whose addresses are
 // whose has not changed.
 func (s *scope) sameWorld(o *scope) bool {
-	return s.present == o.present && s.id == o.id && s.tunnelIP == o.tunnelIP && s.shared == o.shared &&
+	return s.present == o.present && s.id == o.id && s.tunnelIP == o.tunnelIP && s.source6 == o.source6 && s.shared == o.shared &&
 		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others)
 }

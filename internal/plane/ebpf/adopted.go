@@ -62,9 +62,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	s.Physical, s.Position = origin.Physical, origin.Position
 	if ip := p.settings.TunnelIp; ip != 0 {
 		s.TunnelIP = ipOf(ip)
-	} else {
-		s.TunnelIP = p.settings.TunnelIp6.ip()
 	}
+	s.TunnelIP6 = p.settings.TunnelIp6.ip()
 	for index, dev := range c.devices {
 		if d := p.devices.byIndex[int(index)]; d.index != 0 && dev.Port != 0 {
 			s.Ports[d.name] = intent.Port{}

@@ -56,9 +56,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	if d.Global {
 		p.physical = next.Physical
 		p.limitQuota(0, next.MACLimit)
-		had := p.overlay.ip
+		had, had6 := p.overlay.ip, p.overlay.ip6
 		p.configureOverlay(next)
-		if p.overlay.ip != had {
+		if p.overlay.ip != had || p.overlay.ip6 != had6 {
 			p.resolvePeers()
 			for name, prt := range p.ports { // it must not be on one of them
 				p.setDevice(prt, p.lookup(name))

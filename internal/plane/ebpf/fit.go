@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,7 +19,7 @@ import (
 // fitnessError says why d can't be the device of the port called name, or nil. takeOver is for a
 // device that belongs to somebody else and is to be taken away.
 func (p *Plane) fitnessError(name string, takeOver bool, d device) error {
-	_, hasTunnelIP := p.devices.addrs[addrKey{d.index, p.overlay.ip}]
+	tunnelIP := p.tunnelIPOn(d)
 	switch {
 	case d.index == 0:
 		return problem.Errorf(problem.MissingDevice, "add it, or remove the port", "no network device named %q", name)
@@ -26,9 +27,9 @@ func (p *Plane) fitnessError(name string, takeOver bool, d device) error {
 		return problem.Errorf(problem.UnfitDevice, "remove the port", "network device %q has no Ethernet frames", name)
 	case d.name == p.vxlanName():
 		return problem.Errorf(problem.UnfitDevice, "remove the port", "network device %q is the end of this VTEP's tunnels", name)
-	case hasTunnelIP:
+	case tunnelIP.IsValid():
 		return problem.Errorf(problem.UnfitDevice, "remove the port, or move the address to another device",
-			"network device %q has the tunnel IP %v", name, p.overlay.ip)
+			"network device %q has the tunnel IP %v", name, tunnelIP)
 	}
 	if err := p.needed(name, d); err != nil {
 		return err
@@ -45,6 +46,16 @@ func (p *Plane) fitnessError(name string, takeOver bool, d device) error {
 			"network device %q belongs to %s", name, owner)
 	}
 	return nil
+}
+
+// tunnelIPOn gives the tunnel IP that the device has, if it has one.
+func (p *Plane) tunnelIPOn(d device) netip.Addr {
+	for _, ip := range p.overlay.ips() {
+		if _, ok := p.devices.addrs[addrKey{d.index, ip}]; ok {
+			return ip
+		}
+	}
+	return netip.Addr{}
 }
 
 // stacked are the kinds of devices that take frames from the device below them.

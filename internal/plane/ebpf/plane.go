@@ -275,7 +275,7 @@ func hash(name string) string {
 }
 
 // Features implements plane.Plane.
-func (p *Plane) Features() plane.Features { return plane.Features{BFD: true} }
+func (p *Plane) Features() plane.Features { return plane.Features{BFD: true, IPv6: true} }
 
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.queue.out }
@@ -371,7 +371,7 @@ func (p *Plane) Destroy(context.Context) error {
 		p.log.Warn("peers are not told that BFD ends", "err", err)
 	}
 	// The watcher must not repair what goes away now.
-	p.known, p.ports, p.peers, p.overlay.ip = false, nil, nil, netip.Addr{}
+	p.known, p.ports, p.peers, p.overlay.ip, p.overlay.ip6 = false, nil, nil, netip.Addr{}, netip.Addr{}
 	if err := errors.Join(p.detachAll(), p.removeVXLAN(), p.pins.remove()); err != nil {
 		return fmt.Errorf("ebpf plane: take down: %w", err)
 	}

@@ -242,7 +242,7 @@ func (p *Plane) directIn() bool {
 
 // policyProblems says where policies have a say.
 func (p *Plane) policyProblems() (list []problem.Problem) {
-	if !p.overlay.ip.IsValid() || p.opts.Direct == DirectOff {
+	if !p.overlay.wanted() || p.opts.Direct == DirectOff {
 		return nil
 	}
 	in, out, remedy := "what comes in by tunnels", "what goes to it", "delete the policy if the tunnels are not meant"

@@ -32,6 +32,7 @@ func (p *Plane) addVXLAN(name string) error {
 	data.AddRtAttr(nl.IFLA_VXLAN_FLOWBASED, nl.Uint8Attr(1))
 	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, nl.Uint8Attr(0))
 	data.AddRtAttr(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, vxlanPort))
+	data.AddRtAttr(nl.IFLA_VXLAN_UDP_ZERO_CSUM6_RX, nl.Uint8Attr(1))
 	data.AddRtAttr(iflaVXLANReservedBits, make([]byte, vxlanHeader))
 	req.AddData(info)
 	return p.space.run(func() error {

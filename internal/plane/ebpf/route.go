@@ -14,10 +14,10 @@ import (
 // way is how the kernel sends VXLAN packets to a peer.
 type way struct {
 	device  int
-	gateway netip.Addr // IPv4 next hop; the zero Addr: the peer itself
+	gateway netip.Addr // next hop, of the peer's family; the zero Addr: the peer itself
 	mtu     uint32     // the least that the route has, or that routers told of; 0: that of the device
 	learned bool       // the kernel has learned something of the way, as of its MTU, and will forget it
-	one     bool       // the same plain IPv4 next hop for every packet
+	one     bool       // the same plain next hop for every packet
 }
 
 // question is what the kernel is asked about: the packets that the vxlan device makes. Rules may
@@ -102,7 +102,10 @@ const (
 // route asks for the route of such a flow, as "ip route get" does; or, with match, for the entry of
 // the routing table that it comes from ("fibmatch").
 func (s *space) route(f question, match bool) (answer, error) {
-	msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: 32, Flags: unix.RTM_F_LOOKUP_TABLE}}
+	msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: uint8(f.to.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE}}
+	if f.to.Is6() {
+		msg.Family = unix.AF_INET6
+	}
 	if match {
 		msg.Flags |= unix.RTM_F_FIB_MATCH
 	}
@@ -110,7 +113,7 @@ func (s *space) route(f question, match bool) (answer, error) {
 	req.AddData(msg)
 	req.AddData(nl.NewRtAttr(unix.RTA_DST, f.to.AsSlice()))
 	if f.from.IsValid() {
-		msg.Src_len = 32
+		msg.Src_len = uint8(f.from.BitLen())
 		req.AddData(nl.NewRtAttr(unix.RTA_SRC, f.from.AsSlice()))
 	}
 	req.AddData(nl.NewRtAttr(unix.RTA_UID, make([]byte, 4))) // the vxlan device sends as root

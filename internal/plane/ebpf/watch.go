@@ -20,7 +20,7 @@ func (p *Plane) startWatch() error {
 	var err error
 	p.watch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_ROUTE,
 		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
-		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_NEXTHOP, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_TC)
+		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEXTHOP, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_TC)
 	if err != nil {
 		return fmt.Errorf("watch network devices: %w", err)
 	}
@@ -85,8 +85,8 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 		if isDefault(m.Data) {
 			p.defaultsChanged()
 		}
-		if len(m.Data) > 0 && m.Data[0] == unix.AF_INET6 {
-			return // tunnels have IPv4
+		if len(m.Data) > 0 && m.Data[0] == unix.AF_INET6 && !p.overlay.ip6.IsValid() {
+			return // no tunnel goes there
 		}
 		p.scheduleReroute()
 	}
@@ -192,7 +192,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 		}
 	})
 	p.neededChanged(p.devices.byIndex[index]) // a port must not have it
-	if ip.Is4() {
+	if ip.Is4() || p.overlay.ip6.IsValid() {
 		p.scheduleReroute()
 	}
 }
@@ -259,7 +259,7 @@ func (p *Plane) resync() {
 		for name := range p.ports {
 			p.portChanged(name)
 		}
-		if p.known && p.overlay.ip.IsValid() {
+		if p.known && p.overlay.wanted() {
 			p.ensureVXLAN()
 			p.repair()
 		}

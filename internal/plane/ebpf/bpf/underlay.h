@@ -6,24 +6,42 @@
 #include "direct.h"
 #include "overlay.h"
 
-// Clears the reserved bits of the VXLAN header of what comes to the tunnel IP, fragments aside.
-// The UDP checksum goes, too: it need not be there (RFC 7348, 4.1).
+// Where the UDP header is of what comes to a tunnel IP, fragments and IPv6 with extension headers
+// aside; 0: there is none.
+static __always_inline __u32 find_udp(struct __sk_buff *skb, struct settings *cfg)
+{
+	struct ipv6hdr ip6;
+	struct iphdr ip;
+
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip6, sizeof(ip6)) || ip6.nexthdr != IPPROTO_UDP ||
+		    is_no_address(&cfg->tunnel_ip6) || !same_address((struct address *)&ip6.daddr, &cfg->tunnel_ip6))
+			return 0;
+		return ETH_HLEN + sizeof(ip6);
+	}
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) ||
+	    ip.protocol != IPPROTO_UDP || ip.frag_off & bpf_htons(0x3fff) || !cfg->tunnel_ip ||
+	    bpf_ntohl(ip.daddr) != cfg->tunnel_ip)
+		return 0;
+	return ETH_HLEN + ip.ihl * 4;
+}
+
+// Clears the reserved bits of the VXLAN header of what comes to a tunnel IP. The UDP checksum goes,
+// too: it need not be there (RFC 7348, 4.1), for IPv6 because the device is told so.
 static __noinline int clear_reserved(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
-	struct iphdr ip;
 	struct {
 		struct udphdr udp;
 		__be32 flags, vni;
 	} h;
 	__be32 clean[2];
-	__u32 off = ETH_HLEN;
+	__u32 off;
 
-	if (!cfg || skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, off, &ip, sizeof(ip)))
+	if (!cfg)
 		return 0;
-	off += ip.ihl * 4;
-	if (ip.protocol != IPPROTO_UDP || ip.frag_off & bpf_htons(0x3fff) || bpf_ntohl(ip.daddr) != cfg->tunnel_ip ||
-	    bpf_skb_load_bytes(skb, off, &h, sizeof(h)) || h.udp.dest != bpf_htons(VXLAN_PORT))
+	off = find_udp(skb, cfg);
+	if (!off || bpf_skb_load_bytes(skb, off, &h, sizeof(h)) || h.udp.dest != bpf_htons(VXLAN_PORT))
 		return 0;
 	clean[0] = bpf_htonl(VXLAN_HAS_VNI);
 	clean[1] = h.vni & bpf_htonl(0xffffff00);
@@ -51,7 +69,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u32 slot, vni;
 
-	if (!cfg || !cfg->tunnel_ip)
+	if (!cfg || !cfg->vxlan_ifindex)
 		return TC_ACT_UNSPEC;
 	if (cfg->flags & CONFIG_STRICT)
 		clear_reserved(skb);

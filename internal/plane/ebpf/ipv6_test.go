@@ -1,0 +1,143 @@
+package ebpf
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/namespace"
+	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
+)
+
+var (
+	tunnelIP6 = netip.MustParseAddr("2001:db8::1")
+	peerIP6   = netip.MustParseAddr("2001:db8::2")
+	mac6      = intent.MAC{2, 0, 0, 0, 6, 6} // behind peerIP6
+)
+
+// underlay6 gives the underlay IPv6, too, and the peer a vxlan device in it, which sends without
+// UDP checksums and takes no packets that have none.
+func (w *world) underlay6(vnis ...int) {
+	w.t.Helper()
+	for _, end := range []struct {
+		n           *namespace.Namespace
+		dev, prefix string
+	}{{w.vtep, "u0", "2001:db8::1/64"}, {w.far, "r0", "2001:db8::2/64"}} {
+		for _, conf := range [][2]string{{"accept_dad", "0"}, {"disable_ipv6", "0"}} {
+			if err := end.n.Sysctl("ipv6/conf/"+end.dev+"/"+conf[0], conf[1]); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.address(end.n, end.dev, end.prefix)
+	}
+	for _, vni := range vnis {
+		name := "vx6-" + string(rune('a'+vni-10))
+		w.links(w.far, func(h *netlink.Handle) error {
+			attrs := netlink.NewLinkAttrs()
+			attrs.Name, attrs.MTU = name, 1500
+			err := h.LinkAdd(&netlink.Vxlan{LinkAttrs: attrs, VxlanId: vni, Port: vxlanPort, UDP6ZeroCSumTx: true,
+				SrcAddr: peerIP6.AsSlice(), Group: tunnelIP6.AsSlice()})
+			if err != nil {
+				return err
+			}
+			l, err := h.LinkByName(name)
+			if err != nil {
+				return err
+			}
+			return h.LinkSetUp(l)
+		})
+		w.tap(w.far, name)
+	}
+}
+
+// Peers of both families are in one switch, and in one flood set. Restarts leave it so.
+func TestIPv6Underlay(t *testing.T) {
+	w := newWorld(t)
+	w.underlay6(10, 11)
+	s := basic()
+	s.TunnelIP6 = tunnelIP6
+	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
+	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far6
+	both := append(intent.FloodSet{far6}, s.Floods[intent.FloodKey{Switch: ls1}]...)
+	slices.SortFunc(both, intent.Tunnel.Compare)
+	s.Floods[intent.FloodKey{Switch: ls1}] = both
+	s.Decap[far6] = ls1
+	if err := s.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for restart := range 2 {
+		p := w.plane(Options{})
+		if got, err := p.Adopted(t.Context(), true); err != nil || restart > 0 && (got == nil || got.TunnelIP6 != s.TunnelIP6 ||
+			!maps.Equal(got.Unicast, s.Unicast) || !maps.Equal(got.Decap, s.Decap) || !maps.EqualFunc(got.Floods, s.Floods, slices.Equal)) {
+			t.Fatalf("adopted %v, %v\nwant %v", got, err, s)
+		}
+		w.apply(p, s, nil)
+		w.audit(p)
+
+		b := frame(bcast, macA, "to all")
+		w.send("h0", b)
+		for _, dev := range []string{"h1", "vx10", "vx6-a"} {
+			w.expect(dev, b)
+		}
+		u := frame(mac6, macA, "to the one with IPv6")
+		w.send("h0", u)
+		w.expect("vx6-a", u)
+		u = frame(macA, mac6, "from it")
+		w.send("vx6-a", u)
+		w.expect("h0", u)
+		b = frame(bcast, mac6, "from it to all")
+		w.send("vx6-a", b)
+		w.expect("h0", b)
+		w.expect("h1", b)
+
+		// From a known peer, but in a VNI of no switch.
+		w.send("vx6-b", frame(bcast, mac6, "from elsewhere"))
+		w.barrier()
+		testenv.Eventually(t, patience, func() error {
+			by, err := p.DropsByPlace(t.Context())
+			for _, d := range by {
+				if d.Reason == "unknown_tunnel" && d.Tunnel == (intent.Tunnel{Peer: peerIP6, VNI: 11}) {
+					return err
+				}
+			}
+			return fmt.Errorf("not counted: %v, %v", by, err)
+		})
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The outer headers of IPv6 are 20 bytes longer.
+func TestIPv6Size(t *testing.T) {
+	w := newWorld(t)
+	w.underlay6(10)
+	testnet.Link(t, w.vtep, "u0", func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetMTU(l, 1500) })
+	s := basic()
+	s.TunnelIP6 = tunnelIP6
+	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
+	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far6
+	s.Decap[far6] = ls1
+	p := w.plane(Options{})
+	w.apply(p, s, nil)
+	for _, c := range []struct {
+		to   intent.MAC
+		dev  string
+		most int // bytes of the inner frame
+	}{{macR, "vx10", 1500 - 36}, {mac6, "vx6-a", 1500 - 56}} {
+		fits := append(frame(c.to, macA, "largest"), make([]byte, c.most)...)[:c.most]
+		w.send("h0", append(fits[:c.most:c.most], 0)) // a byte too many
+		w.send("h0", fits)
+		w.expect(c.dev, fits)
+	}
+	st, err := p.Stats(t.Context())
+	if err != nil || st.Drops["too_big"] != 2 {
+		t.Errorf("drops: %v, %v", st.Drops, err)
+	}
+}

@@ -1,0 +1,65 @@
+package vtep
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// What a locator's dst_ip says decides the family of the tunnel. Where the plane has no IPv6, or the
+// switch no tunnel IP of that family, the row is refused, and said why.
+func TestIPv6(t *testing.T) {
+	for _, c := range []struct {
+		ips      string
+		ipv6     bool
+		far, six bool   // the MACs behind the IPv4, and the IPv6 peer are reachable
+		says     string // in some problem; empty: nothing about locators
+	}{
+		{"192.0.2.1,2001:db8::1", true, true, true, ""},
+		{"2001:db8::1", true, false, true, "192.0.2.2: tunnel_ips has no address of this family"},
+		{"192.0.2.1", true, true, false, "2001:db8::2: tunnel_ips has no address of this family"},
+		{"192.0.2.1,2001:db8::1", false, true, false, `"2001:db8::2" is not an IPv4 address`},
+		{"2001:db8::1", false, false, false, "tunnel_ips has no IPv4 address"},
+	} {
+		b, compiler := newBook(), NewCompiler("br0", plane.Features{IPv6: c.ipv6})
+		b.edit(t, `
+			Physical_Switch PS name=br0 tunnel_ips=`+c.ips+` ports=P0
+			Physical_Port P0 name=p0 vlan_bindings=0:LS0
+			Logical_Switch LS0 name=ls0 tunnel_key=5000
+			Physical_Locator L4 dst_ip=192.0.2.2
+			Physical_Locator L6 dst_ip=2001:db8::2
+			Physical_Locator_Set S locators=L4,L6
+			Mcast_Macs_Remote M MAC=unknown-dst logical_switch=LS0 locator_set=S
+			Ucast_Macs_Remote U4 MAC=02:00:00:00:00:04 logical_switch=LS0 locator=L4
+			Ucast_Macs_Remote U6 MAC=02:00:00:00:00:06 logical_switch=LS0 locator=L6`)
+		compiler.Update(b.rows.View(), nil)
+		s := compiler.State()
+		if err := s.Check(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+		peers := map[netip.Addr]bool{}
+		for _, to := range s.Unicast {
+			if to.VNI != 5000 || s.Decap[to] == (intent.SwitchID{}) {
+				t.Errorf("%+v: tunnel %v", c, to)
+			}
+			peers[to.Peer] = true
+		}
+		if peers[netip.MustParseAddr("192.0.2.2")] != c.far || peers[netip.MustParseAddr("2001:db8::2")] != c.six {
+			t.Errorf("%+v: peers %v", c, peers)
+		}
+		flood := s.Floods[intent.FloodKey{Switch: s.Bindings[intent.BindingKey{Port: "p0"}].Switch}]
+		if len(flood) != min(1, len(peers)) || len(flood) == 1 && !peers[flood[0].Peer] {
+			t.Errorf("%+v: floods to %v", c, flood)
+		}
+		var all []string
+		for _, p := range compiler.Problems() {
+			all = append(all, p.String())
+		}
+		if text := strings.Join(all, "\n"); !strings.Contains(text, c.says) || c.says == "" && strings.Contains(text, "Locator") {
+			t.Errorf("%+v: problems:\n%s", c, text)
+		}
+	}
+}
