@@ -90,7 +90,6 @@ type Agent struct {
 	known     bool                    // the plane has the compiler's State
 	frozen    bool                    // forwarding is left as an earlier process had it
 	keptBack  map[problem.Problem]int // of rows, while it is: 1 came, -1 went
-	reported  plane.Report            // the last one
 	apply     retry
 	aging     time.Duration
 	macLimit  uint32

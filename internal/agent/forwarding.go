@@ -182,7 +182,7 @@ func (all Tunnels) String() string {
 // Tunnels lists the tunnels to other VTEPs.
 func (a *Agent) Tunnels(ctx context.Context) (Tunnels, error) {
 	return ask(ctx, a, func(context.Context) (Tunnels, error) {
-		return tunnels(a.compiler.State(), &a.reported), nil
+		return tunnels(a.compiler.State(), a.reporter.Report()), nil
 	})
 }
 

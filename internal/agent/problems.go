@@ -46,7 +46,6 @@ func (a *Agent) keepBack(list []problem.Problem, n int) {
 
 // publishReport tells what is wrong in the dataplane.
 func (a *Agent) publishReport(r plane.Report, err error) {
-	a.reported = r
 	list := problemsOf(a.opts.Name, r)
 	if err != nil {
 		list = append(list, problem.Problem{Kind: problem.Unsettled, Object: problem.PhysicalSwitch(a.opts.Name),

@@ -53,7 +53,7 @@ func TestReportStays(t *testing.T) {
 	kept := map[netip.Addr]plane.PeerState{peer: {State: "up", Forwarding: true}}
 	s.r.SetReport(plane.Report{BFD: kept})
 	s.r.SetPeer(peer, plane.PeerState{State: "down"})
-	if kept[peer].State != "up" || s.r.report.BFD[peer].State != "down" {
+	if kept[peer].State != "up" || s.r.Report().BFD[peer].State != "down" {
 		t.Errorf("the plane has %v, the reporter %v", kept, s.r.report.BFD)
 	}
 }

@@ -268,6 +268,9 @@ func (r *Reporter) SetReport(report plane.Report) {
 	r.markPorts()
 }
 
+// Report returns what the plane has said last, with what it has told since of peers.
+func (r *Reporter) Report() *plane.Report { return &r.report }
+
 // SetPeer takes what the session of BFD with a peer says, which is more recent than the report.
 func (r *Reporter) SetPeer(peer netip.Addr, s plane.PeerState) {
 	if s == r.report.BFD[peer] {
