@@ -46,18 +46,22 @@ func (e *Edit) Fit() {
 	}
 }
 
-// Set gives an entry a value.
+// Set gives an entry a value, if it has not got that.
 func (t *Table[K, V]) Set(e *Edit, k K, v V) {
 	l := t.of(e)
-	l.touch(k)
+	old, had := l.now[k]
+	if had && t.equal(old, v) {
+		return
+	}
+	l.touch(k, old, had)
 	l.now[k] = v
 }
 
 // Delete takes an entry away, if it is there.
 func (t *Table[K, V]) Delete(e *Edit, k K) {
 	l := t.of(e)
-	if _, ok := l.now[k]; ok {
-		l.touch(k)
+	if old, had := l.now[k]; had {
+		l.touch(k, old, had)
 		delete(l.now, k)
 	}
 }
@@ -85,18 +89,20 @@ type entries[K comparable, V any] struct {
 
 func (l *entries[K, V]) setQuiet(quiet bool) { l.quiet = quiet }
 
-func (l *entries[K, V]) touch(k K) {
+// touch remembers how the entry was when it is touched first.
+func (l *entries[K, V]) touch(k K, old V, had bool) {
 	if l.quiet {
 		return
 	}
 	if _, done := l.before[k]; done {
 		return
 	}
-	if old, ok := l.now[k]; ok {
-		l.before[k] = &old
-	} else {
-		l.before[k] = nil
+	var was *V
+	if had {
+		was = new(V)
+		*was = old
 	}
+	l.before[k] = was
 }
 
 func (l *entries[K, V]) close(d *Delta) {

@@ -41,9 +41,7 @@ func (c *Compiler) resolveSessions() {
 	want := c.sessions()
 	c.monitored = want
 	for peer, b := range want {
-		if have, ok := c.state.BFD[peer]; !ok || have != b {
-			intent.BFDTable.Set(c.edit, peer, b)
-		}
+		intent.BFDTable.Set(c.edit, peer, b)
 	}
 	for peer := range maps.Clone(c.state.BFD) {
 		if _, still := want[peer]; !still {

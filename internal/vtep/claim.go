@@ -17,6 +17,7 @@ import (
 //
 // A tunnel whose peer is the zero Addr stands for a VNI that is accepted from any source.
 type claim struct {
+	tunnel  intent.Tunnel
 	owner   intent.SwitchID   // zero: nobody
 	wanters []intent.SwitchID // most often one, each once
 }
@@ -38,7 +39,7 @@ func (c *Compiler) countNeed(ls *lswitch, t intent.Tunnel, n int) {
 func (c *Compiler) addClaim(id intent.SwitchID, t intent.Tunnel) {
 	cl := c.claims[t]
 	if cl == nil {
-		cl = &claim{}
+		cl = &claim{tunnel: t}
 		c.claims[t] = cl
 	}
 	cl.wanters = append(cl.wanters, id)
@@ -148,7 +149,7 @@ func (c *Compiler) moveClaim(t intent.Tunnel, from, to intent.SwitchID) {
 	// A switch that has waited for it can now have what it went without.
 	if ls := c.switches[to]; from != (intent.SwitchID{}) {
 		for mac, e := range ls.macs {
-			if e.placed && e.target == t {
+			if e.target != nil && e.target.tunnel == t {
 				c.markEntry(ls, mac, e)
 			}
 		}

@@ -104,9 +104,9 @@ func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, e *macEntry) {
 				own = complaint{
 					kind: problem.OwnLocator, text: fmt.Sprintf("it is said to be behind %v, which is this VTEP: the row is ignored", ip),
 					remedy: "vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
-			} else if at, here := c.learnedAt(key); here && e.placed {
+			} else if at, here := c.learnedAt(key); here && e.target != nil {
 				elsewhere = complaint{
-					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, e.target.Peer),
+					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, e.target.tunnel.Peer),
 					remedy: "if the host is here: vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
 			}
 		}

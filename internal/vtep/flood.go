@@ -253,9 +253,7 @@ func (c *Compiler) publishGroups() {
 		default:
 			e.chosen = intent.Tunnel{}
 		}
-		if old, ok := c.state.Floods[key]; !ok || !slices.Equal(old, set) {
-			intent.FloodTable.Set(c.edit, key, set)
-		}
+		intent.FloodTable.Set(c.edit, key, set)
 	}
 }
 

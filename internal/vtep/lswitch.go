@@ -173,9 +173,7 @@ func (c *Compiler) publishSwitches() {
 		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}
-		if c.state.Switches[id] != s {
-			intent.SwitchTable.Set(c.edit, id, s)
-		}
+		intent.SwitchTable.Set(c.edit, id, s)
 	}
 }
 

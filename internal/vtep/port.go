@@ -132,9 +132,7 @@ func (c *Compiler) resolveName(name string) {
 		p := c.ports[ids[0]]
 		want = p.bindings
 		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver, ServiceTags: p.service}
-		if old, ok := c.state.Ports[name]; !ok || old != shown {
-			intent.PortTable.Set(c.edit, name, shown)
-		}
+		intent.PortTable.Set(c.edit, name, shown)
 	}
 	have := c.bound[name]
 	for vlan, id := range have {

@@ -67,11 +67,11 @@ func (c *Compiler) duplicate(used candidate) complaint {
 
 // macEntry is a unicast MAC of a switch.
 type macEntry struct {
-	rows   []candidate // best first
-	target intent.Tunnel
-	placed bool  // target counts
-	dirty  bool  // it is in Compiler.dirty.macs
-	rest   *rest // of the rows that give way
+	rows   []candidate  // best first
+	first  [1]candidate // room for rows: there is seldom more than one
+	dirty  bool         // it is in Compiler.dirty.macs
+	target *claim       // of its tunnel; nil: nothing places it
+	rest   *rest        // of the rows that give way
 }
 
 // dirtyMAC is a MAC to be looked at. Of a million of them, as at the start, each look-up takes
@@ -90,6 +90,7 @@ func (ls *lswitch) entry(mac intent.MAC) *macEntry {
 	e := ls.macs[mac]
 	if e == nil {
 		e = &macEntry{}
+		e.rows = e.first[:0]
 		ls.macs[mac] = e
 	}
 	return e
@@ -272,16 +273,17 @@ func (c *Compiler) resolveMACs() {
 		if !placed && !learned {
 			target, placed = c.place(ls, arps)
 		}
-		if target != e.target || placed != e.placed {
+		if was := e.target; placed != (was != nil) || placed && was.tunnel != target {
+			e.target = nil
 			if placed {
 				c.countNeed(ls, target, 1)
 				c.countMACs(ls, target, 1)
+				e.target = c.claims[target] // it is there as long as somebody needs it
 			}
-			if e.placed {
-				c.countNeed(ls, e.target, -1)
-				c.countMACs(ls, e.target, -1)
+			if was != nil {
+				c.countNeed(ls, was.tunnel, -1)
+				c.countMACs(ls, was.tunnel, -1)
 			}
-			e.target, e.placed = target, placed
 		}
 		c.checkMAC(key, ls, e)
 		c.setRest(ls, &e.rest, c.restOfMAC(ls, e, arps))
@@ -344,12 +346,12 @@ func (c *Compiler) TakeMoved() []intent.MACKey {
 
 // restOfMAC returns what the rows of e name beside its target.
 func (c *Compiler) restOfMAC(ls *lswitch, e *macEntry, arps []candidate) *rest {
-	if !ls.active || e.placed && len(e.rows)+len(arps) == 1 {
+	if !ls.active || e.target != nil && len(e.rows)+len(arps) == 1 {
 		return nil
 	}
 	var known []intent.Tunnel
-	if e.placed {
-		known = []intent.Tunnel{e.target}
+	if e.target != nil {
+		known = []intent.Tunnel{e.target.tunnel}
 	}
 	var r *rest
 	for _, rows := range [][]candidate{e.rows, arps} {
@@ -402,10 +404,8 @@ func (c *Compiler) publishMACs() {
 	for i := range c.dirty.macs {
 		d := &c.dirty.macs[i]
 		key, e := d.key(), d.entry
-		if e.placed && c.owns(d.ls.id, e.target) {
-			if old, ok := c.state.Unicast[key]; !ok || old != e.target {
-				intent.UnicastTable.Set(c.edit, key, e.target)
-			}
+		if e.target != nil && e.target.owner == d.ls.id {
+			intent.UnicastTable.Set(c.edit, key, e.target.tunnel)
 		} else {
 			intent.UnicastTable.Delete(c.edit, key)
 		}
