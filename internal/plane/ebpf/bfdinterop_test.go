@@ -205,3 +205,62 @@ func TestBFDWithOpenVSwitch(t *testing.T) {
 	}
 	w.audit(p)
 }
+
+// TestBFDBetweenPlanes has this plane at both ends.
+func TestBFDBetweenPlanes(t *testing.T) {
+	w := newWorld(t)
+	w.removeLink(w.far, "vx10") // it has the UDP port
+	b := usualBFD()
+	near := withBFD(b)
+	b.Local, b.Remote = b.Remote, b.Local
+	far := intent.NewState()
+	far.TunnelIP, far.BFD = peerIP, map[netip.Addr]intent.BFD{tunnelIP: b}
+	p := w.plane(Options{})
+	w.apply(p, near, nil)
+	start := func() (q *Plane) {
+		t.Helper()
+		err := w.far.Do(func() (err error) {
+			q, err = New(Options{Name: "ps2", PinDir: w.pins + "2"})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { q.Close() })
+		w.apply(q, far, nil)
+		return q
+	}
+	says := func(what string, p *Plane, peer netip.Addr, right func(plane.PeerState) bool) {
+		t.Helper()
+		testenv.Eventually(t, patience, func() error {
+			if s := p.watchman.states()[peer]; !right(s) {
+				return fmt.Errorf("%s: the session with %v is %+v", what, peer, s)
+			}
+			return nil
+		})
+	}
+	q := start()
+	says("at first", p, peerIP, isUp)
+	says("at first", q, tunnelIP, isUp)
+	for range 2 {
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		q = start()
+	}
+	says("after restarts", q, tunnelIP, isUp)
+	text, err := p.ShowBFD(peerIP)
+	if err != nil || !strings.Contains(text, "\tFlap Count: 0\n") || !strings.Contains(text, "\tLocal Session State: up\n") {
+		t.Errorf("restarts of the other end were noticed: %s, %v", text, err)
+	}
+	if _, err := p.ShowBFD(peerIP3); err == nil {
+		t.Error("there is something to say of a session that is not there")
+	}
+	w.audit(q)
+	if err := q.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	says("after the end", p, peerIP, func(s plane.PeerState) bool {
+		return s.Diagnostic == "Neighbor Signaled Session Down" && s.RemoteState == "admin_down" && !s.Forwarding
+	})
+}
