@@ -23,7 +23,7 @@ var modules = []string{"udp_tunnel", "ip6_udp_tunnel", "vxlan", "veth", "macvlan
 	"nfnetlink", "libcrc32c", "nf_tables", "x_tables", "ip_tables", "iptable_filter"}
 
 // elsewhere are the tests that drive other programs or read the tree, neither of which is there.
-const elsewhere = "^(TestDeviceOfOpenVSwitch|TestReasonsAreDocumented)$"
+const elsewhere = "^(TestDeviceOfOpenVSwitch|TestBFDWithOpenVSwitch|TestReasonsAreDocumented)$"
 
 var tests = flag.String("tests", "", "run those that match, as with -run")
 
@@ -31,7 +31,7 @@ var tests = flag.String("tests", "", "run those that match, as with -run")
 // otherwise, and some of the conformance suite, whose cases share one plane: to load the programs
 // takes longest here. Each is a run of its own.
 var quick = []string{
-	"^(TestFloodMany|TestDirectBytes|TestChecksums|TestSizes|TestPathMTU)$",
+	"^(TestFloodMany|TestDirectBytes|TestChecksums|TestSizes|TestPathMTU|TestBFD)$",
 	"^TestConformance$/^direct$/^(untagged|broadcast_to_all|learning|remote_unicast|from_a_tunnel|tagged|split_horizon|drops_by_place|drop_reasons)$/^IPv4$",
 }
 
