@@ -137,8 +137,9 @@ func (w *watchman) run() {
 			if over == says {
 				w.sayGoodbye()
 			}
-			w.out.close()
 			w.work.Unlock()
+			w.send()
+			w.out.close()
 			return
 		}
 		if anew {
@@ -225,7 +226,6 @@ func (w *watchman) sayGoodbye() {
 		p := s.Farewell()
 		w.out.add(peer, w.peers[peer], &p)
 	})
-	_ = w.out.flush(w.space)
 }
 
 // discriminator gives one that no session has.
