@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -231,7 +232,7 @@ func TestBFDRestart(t *testing.T) {
 	w := newWorld(t)
 	p := w.plane(Options{})
 	s := withBFD(usualBFD())
-	h := w.bfdHand(peerIP, 3*time.Second)
+	h := w.bfdHand(peerIP, 20*time.Second) // however slow the machine is
 	w.apply(p, s, nil)
 	h.until(p, isUp)
 	before := h.status()
@@ -270,7 +271,9 @@ func TestBFDRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.set(func() {
-		h.s.Configure(monotonic(), bfd.Config{MinTx: 100 * time.Millisecond, MinRx: 50 * time.Millisecond, Mult: 3})
+		saved := h.s.Save()
+		saved.Rx = 50 * time.Millisecond
+		h.s = bfd.Restore(monotonic(), bfd.Config{MinTx: 100 * time.Millisecond, MinRx: saved.Rx, Mult: 3}, saved, monotonic(), rand.New(rand.NewPCG(2, 2)))
 	})
 	testenv.Eventually(t, patience, func() error {
 		if st := h.status(); st.Diag != bfd.TimeExpired {
