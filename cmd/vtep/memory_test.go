@@ -61,10 +61,9 @@ func (b *ovsdbBed) transactAll(transactions ...string) {
 
 // TestMemoryGivenBack fills a database with many rows, and with a very long one, and empties
 // it. After a compaction our server has, above what it began with, at most twice the memory of
-// the C one; and half of it goes by itself, without one. A tenth of what it had may stay besides,
-// as it does on a busy machine: the background scavenger of the Go runtime (1.26) takes chunks of
-// 4 MiB for done of which it has looked at a part only, and those are passed over from then on,
-// however often all free memory is asked for, until something in them is freed.
+// the C one; and half of it goes by itself, without one. A tenth of what it had may stay besides, as
+// it does on a busy machine: the Go runtime (1.26) has it as free heap then (memory/classes/heap/free),
+// and passes it over however often all free memory is asked for.
 func TestMemoryGivenBack(t *testing.T) {
 	const rows = 30_000
 	var work []string
