@@ -144,6 +144,10 @@ func (w *watchman) run() {
 		}
 		if anew {
 			w.adopt(want)
+			// That sessions end is told from the tunnel IP that the peers know.
+			w.work.Unlock()
+			w.send()
+			w.work.Lock()
 		}
 		w.out.from(local)
 		w.runDue(monotonic())

@@ -44,11 +44,11 @@ type outgoing struct {
 	b  [wireLen]byte
 }
 
-// from changes the tunnel IP.
+// from changes the tunnel IP. What is queued by then is of the one before, and does not stay.
 func (s *sender) from(local netip.Addr) {
 	if s.local != local {
 		s.close()
-		s.local, s.tried = local, time.Time{}
+		s.local, s.tried, s.queued = local, time.Time{}, s.queued[:0]
 	}
 }
 
