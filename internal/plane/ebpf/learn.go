@@ -132,7 +132,7 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 }
 
 // readLocals calls f for every learned MAC that means something, some perhaps twice, and deletes
-// the others. p.mu is not held but for some thousand of them at a time, so that nobody who wants
+// the others. p.mu is not held but for localsPart of them at a time, so that nobody who wants
 // it waits for all of a large map. Before the first Apply it is not known which mean something:
 // forwarding is an earlier process's.
 func (p *Plane) readLocals(f func(plane.Sighting, vtepLocal)) error {
@@ -154,12 +154,14 @@ func (p *Plane) readLocals(f func(plane.Sighting, vtepLocal)) error {
 				if p.opts.betweenBatches != nil {
 					p.opts.betweenBatches()
 				}
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				if p.closed {
-					return errClosed
+				for len(keys) > 0 {
+					n := min(len(keys), localsPart)
+					if err := p.sortPart(keys[:n], values[:n], f); err != nil {
+						return err
+					}
+					keys, values = keys[n:], values[n:]
 				}
-				return p.sortLocals(keys, values, f)
+				return nil
 			})
 			err = errors.Join(err, m.Close())
 		}
@@ -179,6 +181,18 @@ func (p *Plane) readLocals(f func(plane.Sighting, vtepLocal)) error {
 			return nil
 		}
 	}
+}
+
+// localsPart is how many learned MACs are looked at under the lock at a time.
+const localsPart = 512
+
+func (p *Plane) sortPart(keys []vtepMacKey, values []vtepLocal, f func(plane.Sighting, vtepLocal)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	return p.sortLocals(keys, values, f)
 }
 
 // collect deletes the learned MACs whose binding has gone or changed its switch, all at once:
