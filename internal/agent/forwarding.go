@@ -16,7 +16,8 @@ import (
 
 // Forwarding is what forwarding has to be. Its text is the canonical one of intent.State.
 type Forwarding struct {
-	TunnelIP        string             `json:"tunnel_ip"` // "": there are no tunnels
+	TunnelIP        string             `json:"tunnel_ip"`  // "": there are no tunnels to IPv4 peers
+	TunnelIP6       string             `json:"tunnel_ip6"` // likewise of IPv6
 	AcceptAnySource bool               `json:"accept_any_source"`
 	MACLimit        uint32             `json:"mac_limit"`
 	Ports           []string           `json:"ports"`
@@ -68,6 +69,9 @@ func forwarding(s *intent.State) Forwarding {
 		Switches: []ForwardingSwitch{}, text: s.String()}
 	if s.TunnelIP.IsValid() {
 		f.TunnelIP = s.TunnelIP.String()
+	}
+	if s.TunnelIP6.IsValid() {
+		f.TunnelIP6 = s.TunnelIP6.String()
 	}
 	slices.Sort(f.Ports)
 	ids := slices.SortedFunc(maps.Keys(s.Switches), func(x, y intent.SwitchID) int {
@@ -194,7 +198,7 @@ func tunnels(s *intent.State, r *plane.Report) Tunnels {
 	all := Tunnels{}
 	for _, peer := range slices.SortedFunc(maps.Keys(vnis), netip.Addr.Compare) {
 		slices.Sort(vnis[peer])
-		t := Tunnel{Local: s.TunnelIP.String(), Remote: peer.String(), VNIs: vnis[peer]}
+		t := Tunnel{Local: s.Source(peer).String(), Remote: peer.String(), VNIs: vnis[peer]}
 		switch {
 		case r.Tunnels != nil:
 			t.Error = r.Tunnels.Error()

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 )
@@ -61,5 +62,32 @@ func TestIPv6(t *testing.T) {
 		if text := strings.Join(all, "\n"); !strings.Contains(text, c.says) || c.says == "" && strings.Contains(text, "Locator") {
 			t.Errorf("%+v: problems:\n%s", c, text)
 		}
+	}
+}
+
+// Of an IPv6 peer, and of a VTEP with IPv6 only, bfd_status says why there is no session.
+func TestBFDOfIPv6(t *testing.T) {
+	s := hw(t)
+	s.c.features = plane.Features{BFD: true, IPv6: true}
+	s.edit(func(tx *hwvtep.Txn) {
+		tx.UpdatePhysicalSwitch(s.ps("br0").UUID, hwvtep.PhysicalSwitch{TunnelIPs: []string{"2001:db8::1"}}, hwvtep.PhysicalSwitchTunnelIPs)
+		local := tx.InsertPhysicalLocator(keyless("2001:db8::1"))
+		for _, ip := range []string{"192.0.2.7", "2001:db8::7"} {
+			tx.AddPhysicalSwitchTunnels(s.ps("br0").UUID, tx.InsertTunnel(hwvtep.Tunnel{
+				Local: local, Remote: tx.InsertPhysicalLocator(keyless(ip)), BFDParams: map[string]string{"enable": "true"}}))
+		}
+	})
+	s.settle()
+	want := map[string]string{"192.0.2.7": "this VTEP has no IPv4 tunnel IP", "2001:db8::7": "BFD is run with IPv4 peers only"}
+	for _, id := range s.ps("br0").Tunnels {
+		row, _ := s.db.View().Tunnel(id)
+		remote, _ := s.db.View().PhysicalLocator(row.Remote)
+		if info, ok := want[remote.DstIP]; ok && (row.BFDStatus["enabled"] != "false" || row.BFDStatus["info"] != info) {
+			t.Errorf("of %s the row says %v", remote.DstIP, row.BFDStatus)
+		}
+		delete(want, remote.DstIP)
+	}
+	if len(want) > 0 {
+		t.Errorf("there are no rows of %v", want)
 	}
 }
