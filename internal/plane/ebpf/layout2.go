@@ -2,6 +2,8 @@ package ebpf
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
 
 	"github.com/cilium/ebpf"
@@ -50,8 +52,11 @@ func (l *layout2) add(n uint32, p vtepPeer, ip uint32) {
 func fromLayout2(m *migration) error {
 	l := &layout2{numbers: map[uint32]uint32{}, peers: map[uint32]vtepPeer{}, next: 1}
 	old, err := m.old("peers")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it was never at work
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("map peers: %w", err)
 	}
 	err = scan(old, func(n uint32, p peer2) {
 		if p.IP == 0 {

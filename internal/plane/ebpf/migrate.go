@@ -131,11 +131,15 @@ func (m *migration) fresh(name string, entries uint32) (*ebpf.Map, error) {
 }
 
 // convert makes the map anew, of the entries of the old one. f says what becomes of an entry; one of
-// which it says that it can't be is left out.
+// which it says that it can't be is left out. An old map that is missing, as when the process was
+// killed at its first start, counts as empty: the new one is made later.
 func convert[K1, V1, K2, V2 any](m *migration, name string, f func(K1, V1) (K2, V2, bool)) error {
 	old, err := m.old(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("map %s: %w", name, err)
 	}
 	fresh, err := m.fresh(name, old.MaxEntries())
 	if err != nil {

@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -75,6 +76,86 @@ func TestLayout2(t *testing.T) {
 	}
 	if err := p.Destroy(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A process that takes over may be killed at any point, and so may the one before have been, at
+// its first start.
+func TestLayout2Interrupted(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	w.send("h0", frame(bcast, macA, "here is A"))
+	w.barrier()
+	learned := w.learned(p)
+	if len(learned) == 0 {
+		t.Fatal("nothing is learned")
+	}
+	again := func(what string) {
+		t.Helper()
+		p = w.plane(Options{})
+		w.apply(p, basic(), nil)
+		w.audit(p)
+		if files, _ := filepath.Glob(filepath.Join(w.pins, "v*")); !slices.Equal(files, []string{filepath.Join(w.pins, "v3")}) {
+			t.Errorf("%s: there are %v", what, files)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.goBackToLayout2()
+	half := filepath.Join(w.pins, "v3_new")
+	if err := os.Mkdir(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m, err := ebpf.LoadPinnedMap(filepath.Join(w.pins, "v2", "locals"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	same, err := m.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer same.Close()
+	if err := same.Pin(filepath.Join(half, "locals")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second finds both layouts
+		if err := w.plane(Options{}).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again("after half a step")
+	if now := w.learned(p); !maps.Equal(now, learned) {
+		t.Errorf("learned: %v, was %v", now, learned)
+	}
+
+	for _, missing := range [][]string{{"decaps", "tunnel_drops"}, {"peers", "floods"}} {
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.goBackToLayout2()
+		for _, name := range missing {
+			if err := os.Remove(filepath.Join(w.pins, "v2", name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		again(fmt.Sprintf("without %v", missing))
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.goBackToLayout2()
+	err = w.vtep.Do(func() error {
+		found, err := Cleanup(t.Context(), Options{Name: p.opts.Name, PinDir: w.pins})
+		if !found {
+			t.Error("there is nothing to clean up")
+		}
+		return err
+	})
+	if _, there := os.Stat(w.pins); err != nil || there == nil {
+		t.Errorf("of a layout 2 something stays: %v", err)
 	}
 }
 
