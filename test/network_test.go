@@ -24,7 +24,8 @@ func (w *world) morePeers() {
 	}
 }
 
-// repeat sends a frame every few milliseconds until stop.
+// repeat sends a frame every few milliseconds until stop, or the end of the test: its tap is closed
+// then, and the next test may get the number of its socket.
 func (w *world) repeat(tp *testnet.Tap, f []byte) (stop func()) {
 	end := make(chan struct{})
 	var done sync.WaitGroup
@@ -39,7 +40,9 @@ func (w *world) repeat(tp *testnet.Tap, f []byte) (stop func()) {
 			}
 		}
 	})
-	return sync.OnceFunc(func() { close(end); done.Wait() })
+	stop = sync.OnceFunc(func() { close(end); done.Wait() })
+	w.t.Cleanup(stop)
+	return stop
 }
 
 // TestVNIChange gives a live switch another VNI: both directions follow, the old one is dead.
