@@ -91,3 +91,15 @@ func TestBFDOfIPv6(t *testing.T) {
 		t.Errorf("there are no rows of %v", want)
 	}
 }
+
+// An address that is one of a link only, or named with one, is of no VTEP.
+func TestLinkLocalTunnelIP(t *testing.T) {
+	for text, right := range map[string]bool{
+		"2001:db8::2": true, "2001:DB8:0::2": true, "fd00::2": true, "192.0.2.2": true,
+		"fe80::2": false, "fe80::2%eth0": false, "2001:db8::2%eth0": false, "::ffff:192.0.2.2": false, "::": false, "ff02::1": false,
+	} {
+		if ip, err := parseTunnelIP(text, true); (err == nil) != right || ip.IsValid() != right {
+			t.Errorf("%s: %v, %v", text, ip, err)
+		}
+	}
+}
