@@ -209,6 +209,9 @@ func New(o Options) (_ *Plane, err error) {
 	if p.objs, err = p.pins.load(p.startSizes()); err != nil {
 		return nil, err
 	}
+	if n := p.pins.migrated; n != 0 {
+		p.log.Info("maps of an earlier layout are taken over", "from", n, "to", schemaVersion)
+	}
 	if err = p.checkOwner(); err != nil {
 		return nil, err
 	}
