@@ -46,6 +46,8 @@ func TestRefuse(t *testing.T) {
 		{"empty name", []string{"run", db, ""}, []string{"name of the physical switch"}},
 		{"junk tunnel IP", []string{"run", "ps", db, "--tunnel-ip=junk"}, []string{"--tunnel-ip", "junk", "IPv4"}},
 		{"IPv6 tunnel IP", []string{"run", "ps", db, "--tunnel-ip=2001:db8::1"}, []string{"--tunnel-ip", "2001:db8::1", "IPv4"}},
+		{"link-local tunnel IP", []string{"run", "ps", db, "--plane=ebpf", "--tunnel-ip=fe80::1"}, []string{"--tunnel-ip", "fe80::1", "one link"}},
+		{"broadcast tunnel IP", []string{"run", "ps", db, "--tunnel-ip=255.255.255.255"}, []string{"--tunnel-ip", "255.255.255.255"}},
 		{"multicast tunnel IP", []string{"run", "ps", db, "--tunnel-ip=224.0.0.1"}, []string{"--tunnel-ip", "224.0.0.1"}},
 		{"bad remote", []string{"run", "ps", db, "--remote=carrier:pigeon"}, []string{"carrier:pigeon"}},
 		{"bad durability", []string{"run", "ps", db, "--durability=maybe"}, []string{"--durability", "maybe", "always"}},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +27,7 @@ import (
 	"github.com/vtep/vtep/internal/plane/ovs"
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/trim"
+	"github.com/vtep/vtep/internal/vtep"
 )
 
 const (
@@ -215,9 +215,12 @@ func (r *vtepRun) check(names []string) error {
 		return errors.New("--protect and --no-protect exclude each other")
 	}
 	if r.tunnelIP != "" {
-		ip, err := netip.ParseAddr(r.tunnelIP)
-		if err != nil || !ip.Is4() && r.plane != "ebpf" || ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() {
-			return fmt.Errorf("--tunnel-ip=%s: not an IPv4 address that a tunnel can have", r.tunnelIP)
+		ipv6, want := false, "an IPv4 address"
+		if r.plane == "ebpf" {
+			ipv6, want = true, "an IPv4 or IPv6 address"
+		}
+		if _, err := vtep.ParseTunnelIP(r.tunnelIP, ipv6); err != nil {
+			return fmt.Errorf("--tunnel-ip: %w; %s of this machine is expected", err, want)
 		}
 	}
 	if err := checkRemotes(r.d, slices.Concat(r.remotes, r.readOnlyRemotes)); err != nil {

@@ -98,7 +98,7 @@ func TestLinkLocalTunnelIP(t *testing.T) {
 		"2001:db8::2": true, "2001:DB8:0::2": true, "fd00::2": true, "192.0.2.2": true,
 		"fe80::2": false, "fe80::2%eth0": false, "2001:db8::2%eth0": false, "::ffff:192.0.2.2": false, "::": false, "ff02::1": false,
 	} {
-		if ip, err := parseTunnelIP(text, true); (err == nil) != right || ip.IsValid() != right {
+		if ip, err := ParseTunnelIP(text, true); (err == nil) != right || ip.IsValid() != right {
 			t.Errorf("%s: %v, %v", text, ip, err)
 		}
 	}

@@ -25,8 +25,8 @@ type locator struct {
 	sets map[UUID]struct{}          // locator sets it is a member of
 }
 
-// parseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
-func parseTunnelIP(text string, ipv6 bool) (netip.Addr, error) {
+// ParseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
+func ParseTunnelIP(text string, ipv6 bool) (netip.Addr, error) {
 	ip, err := netip.ParseAddr(text)
 	switch {
 	case err != nil:
@@ -70,7 +70,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	c.unlist(after.UUID, l)
 	l.row = true
 	was := *l
-	addr, err := parseTunnelIP(after.DstIP, c.features.IPv6)
+	addr, err := ParseTunnelIP(after.DstIP, c.features.IPv6)
 	l.addr, l.vni, l.keyed, l.wrong = addr, 0, false, nil
 	if err != nil {
 		l.wrong = &complaint{

@@ -65,7 +65,7 @@ func readScope(v *hwvtep.View, name string, ipv6 bool) scope {
 			continue
 		}
 		for _, text := range ps.TunnelIPs {
-			if ip, err := parseTunnelIP(text, true); err == nil {
+			if ip, err := ParseTunnelIP(text, true); err == nil {
 				s.others[ip] = true
 			}
 		}
@@ -87,7 +87,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 		s.ports[id] = true
 	}
 	for _, text := range ps.TunnelIPs {
-		if ip, err := parseTunnelIP(text, s.ipv6); err != nil {
+		if ip, err := ParseTunnelIP(text, s.ipv6); err != nil {
 			s.complain(problem.BadOption, "tunnel_ips: "+err.Error()+": it is ignored", "", "")
 		} else {
 			s.ownIPs[ip] = true
