@@ -134,7 +134,7 @@ func TestUnknownPort(t *testing.T) {
 			}
 			return nil
 		})
-		delete(w.taps, far.Name)
+		w.removed(lab.VTEP, port+"far")
 
 		w.links(lab.VTEP, func(h *netlink.Handle) error {
 			l, err := h.LinkByName(port)

@@ -15,6 +15,9 @@ func (w *world) tap(node lab.Node, device string) *testnet.Tap {
 	return w.taps[name]
 }
 
+// removed forgets the tap of a device that has gone, or goes: another one may get its name.
+func (w *world) removed(node lab.Node, device string) { delete(w.taps, string(node)+" "+device) }
+
 // The taps of the picture. Tagged frames of h2 are seen at its eth0.
 func (w *world) h1() *testnet.Tap       { return w.tap(lab.H1, "eth0") }
 func (w *world) h2() *testnet.Tap       { return w.tap(lab.H2, "eth0") }
