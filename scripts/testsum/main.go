@@ -1,6 +1,10 @@
 // Command testsum runs "go test -json" with its arguments and prints what a person wants of
 // it: a line for each package, the output of what failed, and at the end what was skipped and
 // why. With CI=true in the environment a skipped test is a failure.
+//
+// On a busy machine a test of frames and processes may fail for a reason of its own. So a few
+// that fail, but not by a data race, are run once more at the end, alone, and the result says
+// which they were: somebody must look at them, but the change that was tested is not to blame.
 package main
 
 import (
@@ -11,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +41,26 @@ func main() {
 }
 
 func run(args []string) error {
+	s := summary{w: os.Stdout, output: map[id][]string{}}
+	err := s.test(args)
+	again := s.again()
+	if len(again) > 0 {
+		err = s.retry(args, again)
+	}
+	s.print()
+	switch {
+	case err != nil:
+		return err
+	case s.failed > 0:
+		return errors.New("tests failed")
+	case len(s.skips) > 0 && os.Getenv("CI") == "true":
+		return fmt.Errorf("%d tests were skipped, which is a failure in CI", len(s.skips))
+	}
+	return nil
+}
+
+// test runs go test and reads its results.
+func (s *summary) test(args []string) error {
 	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -45,17 +70,51 @@ func run(args []string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	s := summary{w: os.Stdout, output: map[id][]string{}}
 	readErr := s.read(out)
-	runErr := cmd.Wait()
-	s.print()
-	switch {
-	case readErr != nil:
-		return readErr
-	case runErr != nil || s.failed > 0:
+	if err := cmd.Wait(); err != nil {
 		return errors.New("tests failed")
-	case len(s.skips) > 0 && os.Getenv("CI") == "true":
-		return fmt.Errorf("%d tests were skipped, which is a failure in CI", len(s.skips))
+	}
+	return readErr
+}
+
+// mostAgain is how many tests may fail and be run again: more are no accident.
+const mostAgain = 6
+
+// again returns the top-level tests that are to be run again; none if something failed that a
+// second run is no answer to.
+func (s *summary) again() []id {
+	packages := map[string]bool{}
+	for _, t := range s.fallen {
+		packages[t.Package] = true
+	}
+	for _, p := range s.broken {
+		if !packages[p] {
+			return nil // it did not build, or ended without a test that failed
+		}
+	}
+	if s.race || len(s.fallen) > mostAgain {
+		return nil
+	}
+	return s.fallen
+}
+
+// retry runs tests again, each by itself. What passes counts as passed.
+func (s *summary) retry(args []string, again []id) error {
+	var flags []string
+	for _, a := range args {
+		if strings.HasPrefix(a, "./") {
+			break
+		}
+		flags = append(flags, a)
+	}
+	s.failed, s.fallen, s.broken = 0, nil, nil
+	for _, t := range again {
+		fmt.Fprintf(s.w, "once more: %s %s\n", t.Package, t.Test)
+		s.packages--
+		if err := s.test(append(slices.Clone(flags), "-run", "^"+t.Test+"$", t.Package)); err != nil {
+			return err
+		}
+		s.shaky = append(s.shaky, t.Package+" "+t.Test)
 	}
 	return nil
 }
@@ -66,6 +125,10 @@ type summary struct {
 
 	packages, passed, failed int
 	skips                    []string
+	fallen                   []id     // top-level tests that failed
+	broken                   []string // packages that failed
+	race                     bool     // there was a data race
+	shaky                    []string // tests that passed only when they were run again
 }
 
 func (s *summary) read(r io.Reader) error {
@@ -95,6 +158,7 @@ func (s *summary) add(e event) {
 			key.Package = e.ImportPath
 		}
 		s.output[key] = append(s.output[key], e.Output)
+		s.race = s.race || strings.Contains(e.Output, "WARNING: DATA RACE")
 		return
 	case "pass":
 		s.passed += count(e)
@@ -104,6 +168,12 @@ func (s *summary) add(e event) {
 		}
 	case "fail":
 		s.failed += count(e)
+		switch {
+		case e.Test == "":
+			s.broken = append(s.broken, e.Package)
+		case !strings.Contains(e.Test, "/"):
+			s.fallen = append(s.fallen, key)
+		}
 		if e.FailedBuild != "" {
 			s.failed++
 			fmt.Fprint(s.w, strings.Join(s.output[id{Package: e.FailedBuild}], ""))
@@ -145,6 +215,12 @@ func (s *summary) print() {
 		fmt.Fprintf(s.w, "\nskipped:\n")
 		for _, skip := range s.skips {
 			fmt.Fprintf(s.w, "  %s\n", skip)
+		}
+	}
+	if len(s.shaky) > 0 {
+		fmt.Fprintf(s.w, "\npassed only when run again, alone:\n")
+		for _, t := range s.shaky {
+			fmt.Fprintf(s.w, "  %s\n", t)
 		}
 	}
 	fmt.Fprintf(s.w, "\n%d passed, %d failed, %d skipped, in %d packages\n", s.passed, s.failed, len(s.skips), s.packages)

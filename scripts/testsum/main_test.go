@@ -44,3 +44,29 @@ not JSON
 		t.Error("the output of a test that passed is printed")
 	}
 }
+
+// TestAgain runs again only what a second run can be an answer to.
+func TestAgain(t *testing.T) {
+	const failed = `{"Action":"output","Package":"m/b","Test":"TestBad","Output":"=== RUN   TestBad\n"}
+{"Action":"fail","Package":"m/b","Test":"TestBad/part"}
+{"Action":"fail","Package":"m/b","Test":"TestBad"}
+{"Action":"fail","Package":"m/b"}
+`
+	for _, c := range []struct {
+		more string
+		want int
+	}{
+		{"", 1},
+		{`{"Action":"output","Package":"m/b","Test":"TestBad","Output":"WARNING: DATA RACE\n"}` + "\n", 0},
+		{`{"Action":"fail","Package":"m/c"}` + "\n", 0},
+		{strings.Repeat(`{"Action":"fail","Package":"m/b","Test":"TestOther"}`+"\n", mostAgain), 0},
+	} {
+		s := summary{w: &strings.Builder{}, output: map[id][]string{}}
+		if err := s.read(strings.NewReader(failed + c.more)); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.again(); len(got) != c.want {
+			t.Errorf("with %q: %v", c.more, got)
+		}
+	}
+}
