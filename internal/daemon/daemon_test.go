@@ -184,8 +184,10 @@ func TestUser(t *testing.T) {
 		if err != nil || fmt.Sprintf("%d %d\n", fi.Sys().(*syscall.Stat_t).Uid, fi.Sys().(*syscall.Stat_t).Gid) != want {
 			t.Errorf("%s: the pidfile is not its own: %v", spec, err)
 		}
+		monitor := parent(pid)
 		r.ask("exit")
 		r.waitGone(pid)
+		r.waitGone(monitor) // it logs last of all, and would make the file again
 		if err := os.Remove(filepath.Join(r.env.LogDir, "ovs-vtep.log")); err != nil {
 			t.Fatal(err)
 		}
