@@ -251,9 +251,12 @@ func TestServerLosesDatabase(t *testing.T) {
 		r.ctl("add-ps", "br0", "--", "add-port", "br0", "p0", "--", "add-ls", "ls0", "--", "bind-ls", "br0", "p0", "0", "ls0")
 		frozen(false)
 		v.forwards("p0", frame(0xff, 1))
-		if text := problems.Text(); !strings.HasPrefix(text, "no_vni: Logical_Switch ls0: ") || strings.Count(text, "\n") != 1 {
-			t.Errorf("what is wrong with the rows that are followed now:\n%s", text)
-		}
+		testenv.Eventually(r, deadline, func() error { // they are told of after forwarding follows
+			if text := problems.Text(); !strings.HasPrefix(text, "no_vni: Logical_Switch ls0: ") || strings.Count(text, "\n") != 1 {
+				return fmt.Errorf("what is wrong with the rows that are followed now:\n%s", text)
+			}
+			return nil
+		})
 	})
 }
 
