@@ -50,5 +50,5 @@ func newOwnAddresses(d *db.Database, name string) ownAddresses {
 // locator says whether a locator is the switch's own.
 func (own ownAddresses) locator(id hwvtep.UUID) bool {
 	l, ok := own.view.PhysicalLocator(id)
-	return ok && slices.Contains(own.ips, l.DstIP)
+	return ok && hwvtep.HasIP(own.ips, l.DstIP)
 }

@@ -44,6 +44,12 @@ func TestWithdrawLocals(t *testing.T) {
 		insert(rowKeyed, "Physical_Locator", `'dst_ip':'192.0.2.1','encapsulation_type':'vxlan_over_ipv4','tunnel_key':33`),
 		insert(rowKeyedMAC, "Ucast_Macs_Local", `'MAC':'02:00:00:00:00:03','logical_switch':`+ref(rowLS)+`,'locator':`+ref(rowKeyed)),
 	}
+	// An address of IPv6 has many texts.
+	written := []string{
+		`{'op':'mutate','table':'Physical_Switch','where':[],'mutations':[['tunnel_ips','insert','2001:DB8:0::1']]}`,
+		insert(rowKeyed, "Physical_Locator", `'dst_ip':'2001:db8::1','encapsulation_type':'vxlan_over_ipv4'`),
+		insert(rowKeyedMAC, "Ucast_Macs_Local", `'MAC':'02:00:00:00:00:03','logical_switch':`+ref(rowLS)+`,'locator':`+ref(rowKeyed)),
+	}
 	env := db.Env{Cascade: withdrawLocals("br0")}
 	for _, c := range []struct {
 		name   string
@@ -68,6 +74,7 @@ func TestWithdrawLocals(t *testing.T) {
 		{"of another switch", []string{unbind, insert(rowOther, "Logical_Switch", `'name':'ls1'`)}, []string{remove("Logical_Switch", rowOther)}, "",
 			map[string]int{"Ucast_Macs_Local": 1, "Mcast_Macs_Local": 1, "Logical_Switch": 1}},
 		{"own locators with a key", append([]string{unbind}, keyed...), []string{remove("Logical_Switch", rowLS)}, "", map[string]int{"Ucast_Macs_Local": 0}},
+		{"own locators with another text", append([]string{unbind}, written...), []string{remove("Logical_Switch", rowLS)}, "", map[string]int{"Ucast_Macs_Local": 0}},
 
 		{"bound", nil, []string{remove("Logical_Switch", rowLS)}, "1 remaining reference",
 			map[string]int{"Ucast_Macs_Local": 1, "Mcast_Macs_Local": 1, "Logical_Switch": 1}},

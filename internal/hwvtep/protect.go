@@ -119,7 +119,7 @@ func (w *Write) losesTunnels(v *View) bool {
 func (w *Write) ofTunnelIP(v *View) bool {
 	ip := v.Layout().DecodePhysicalLocator(w.Before).DstIP
 	for ps := range v.PhysicalSwitches() {
-		if slices.Contains(ps.TunnelIPs, ip) {
+		if HasIP(ps.TunnelIPs, ip) {
 			return true
 		}
 	}

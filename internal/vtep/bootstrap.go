@@ -61,7 +61,7 @@ func Overruled(v *hwvtep.View, want Wanted) []string {
 		if ps.Name != want.Name {
 			continue
 		}
-		if want.TunnelIP != "" && len(ps.TunnelIPs) > 0 && !slices.Contains(ps.TunnelIPs, want.TunnelIP) {
+		if want.TunnelIP != "" && len(ps.TunnelIPs) > 0 && !hwvtep.HasIP(ps.TunnelIPs, want.TunnelIP) {
 			lines = append(lines, fmt.Sprintf("the database says that the tunnel IP of %s is %s, not %s as the command line does, and the database counts: "+
 				"vtep-ctl set Physical_Switch %s tunnel_ips=%s changes it", ps.Name, strings.Join(ps.TunnelIPs, " "), want.TunnelIP, ps.Name, want.TunnelIP))
 		}
