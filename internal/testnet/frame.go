@@ -68,7 +68,7 @@ func ParseOuter(b []byte) (o Outer, ok bool) {
 		SrcPort: binary.BigEndian.Uint16(udp), DstPort: binary.BigEndian.Uint16(udp[2:]), Sum: binary.BigEndian.Uint16(udp[6:]),
 		Flags: vx[0], VNI: binary.BigEndian.Uint32(vx[4:]) >> 8,
 		IPLen: int(binary.BigEndian.Uint16(ip[2:])), UDPLen: int(binary.BigEndian.Uint16(udp[4:])),
-		SumOK: checksum(ip[:20]) == 0,
+		SumOK: Checksum(ip[:20]) == 0,
 	}
 	o.Trailer = len(ip) != o.IPLen
 	o.Inner = b[atInner:max(atInner, min(len(b), atUDP+o.UDPLen))]
@@ -87,7 +87,7 @@ func Encapsulate(dstMAC, srcMAC net.HardwareAddr, src, dst netip.Addr, vni uint3
 	b = append(b, 64, unix.IPPROTO_UDP, 0, 0)
 	b = append(b, src.AsSlice()...)
 	b = append(b, dst.AsSlice()...)
-	binary.BigEndian.PutUint16(b[atIP+10:], checksum(b[atIP:atUDP]))
+	binary.BigEndian.PutUint16(b[atIP+10:], Checksum(b[atIP:atUDP]))
 	b = binary.BigEndian.AppendUint16(b, srcPort)
 	b = binary.BigEndian.AppendUint16(b, vxlanPort)
 	b = binary.BigEndian.AppendUint16(b, uint16(8+8+len(inner)))
@@ -97,8 +97,8 @@ func Encapsulate(dstMAC, srcMAC net.HardwareAddr, src, dst netip.Addr, vni uint3
 	return append(b, inner...)
 }
 
-// checksum is that of RFC 1071; of a header that has a right one it is 0.
-func checksum(header []byte) uint16 {
+// Checksum is that of RFC 1071; of a header that has a right one it is 0.
+func Checksum(header []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(header); i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(header[i:]))

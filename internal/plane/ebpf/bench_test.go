@@ -263,22 +263,11 @@ func ipFrame(dst, src intent.MAC, n int) []byte {
 	f = append(f, 0x08, 0x00, 0x45, 0)
 	f = binary.BigEndian.AppendUint16(f, uint16(28+n))
 	f = append(f, 0, 0, 0x40, 0, 64, 17, 0, 0, 198, 51, 100, 1, 198, 51, 100, 2)
-	binary.BigEndian.PutUint16(f[24:], checksum(f[14:34]))
+	binary.BigEndian.PutUint16(f[24:], testnet.Checksum(f[14:34]))
 	f = binary.BigEndian.AppendUint16(f, 50000)
 	f = binary.BigEndian.AppendUint16(f, 9)
 	f = binary.BigEndian.AppendUint16(f, uint16(8+n))
 	return append(f, make([]byte, 2+n)...)
-}
-
-func checksum(b []byte) uint16 {
-	var sum uint32
-	for i := 0; i < len(b); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(b[i:]))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
 }
 
 // outerFrame is inner in a tunnel from the peer, as u0 receives it.
@@ -298,7 +287,7 @@ func (g *gateway) outerFrame(b testing.TB, inner []byte) []byte {
 	f = append(f, 0x08, 0x00, 0x45, 0)
 	f = binary.BigEndian.AppendUint16(f, uint16(36+len(inner)))
 	f = append(f, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 2, 192, 0, 2, 1)
-	binary.BigEndian.PutUint16(f[24:], checksum(f[14:34]))
+	binary.BigEndian.PutUint16(f[24:], testnet.Checksum(f[14:34]))
 	f = binary.BigEndian.AppendUint16(f, 50000)
 	f = binary.BigEndian.AppendUint16(f, vxlanPort)
 	f = binary.BigEndian.AppendUint16(f, uint16(16+len(inner)))

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // ip6Frame is a UDP frame over IPv6 with n bytes of payload.
@@ -34,11 +35,11 @@ func swapped(f []byte) []byte {
 func tooBig4(f []byte, mtu uint16) []byte {
 	b := append(swapped(f), 0x45, 0xc0, 0, 56, 0, 0, 0, 0, 64, 1, 0, 0)
 	b = append(append(b, f[30:34]...), f[26:30]...)
-	binary.BigEndian.PutUint16(b[24:], checksum(b[14:34]))
+	binary.BigEndian.PutUint16(b[24:], testnet.Checksum(b[14:34]))
 	b = append(b, 3, 4, 0, 0, 0, 0)
 	b = binary.BigEndian.AppendUint16(b, mtu)
 	b = append(b, f[14:42]...)
-	binary.BigEndian.PutUint16(b[36:], checksum(b[34:]))
+	binary.BigEndian.PutUint16(b[36:], testnet.Checksum(b[34:]))
 	return b
 }
 
@@ -50,7 +51,7 @@ func tooBig6(f []byte, mtu uint32) []byte {
 	b = binary.BigEndian.AppendUint32(b, mtu)
 	b = append(b, f[14:126]...)
 	pseudo := append(append([]byte{}, b[22:54]...), 0, 0, 0, 120, 0, 0, 0, 58)
-	binary.BigEndian.PutUint16(b[56:], checksum(append(pseudo, b[54:]...)))
+	binary.BigEndian.PutUint16(b[56:], testnet.Checksum(append(pseudo, b[54:]...)))
 	return b
 }
 

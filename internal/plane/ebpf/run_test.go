@@ -206,7 +206,7 @@ func TestDirectBytes(t *testing.T) {
 
 func fixOuterSum(b []byte) {
 	b[24], b[25] = 0, 0
-	binary.BigEndian.PutUint16(b[24:], checksum(b[14:34]))
+	binary.BigEndian.PutUint16(b[24:], testnet.Checksum(b[14:34]))
 }
 
 // Whatever a program does to a frame, the checksum that the NIC gave it remains right. (runAt

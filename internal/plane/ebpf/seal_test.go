@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // settings reads what seal changes.
@@ -61,9 +62,9 @@ func (w *world) questions(dev string) [][]byte {
 
 	ping := append(append(bytes.Clone(mac), macA[:]...), 8, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 1, 0, 0)
 	ping = append(ping, 192, 0, 2, 3, 192, 0, 2, 1) // 192.0.2.3 is at the other end of u0
-	binary.BigEndian.PutUint16(ping[24:], checksum(ping[14:34]))
+	binary.BigEndian.PutUint16(ping[24:], testnet.Checksum(ping[14:34]))
 	echo := append([]byte{8, 0, 0, 0, 0, 1, 0, 1}, "do you hear me?..."...)
-	binary.BigEndian.PutUint16(echo[2:], checksum(echo))
+	binary.BigEndian.PutUint16(echo[2:], testnet.Checksum(echo))
 	return [][]byte{arp, append(ping, echo...)}
 }
 

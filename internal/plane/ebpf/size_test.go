@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // layers is a packet that is put together from the inside out.
@@ -18,7 +19,7 @@ func (l layers) ip4(proto byte, options ...byte) layers {
 	size := 20 + len(options)
 	h := append([]byte{0x40 | byte(size/4), 0, 0, 0, 0, 0, 0x40, 0, 64, proto, 0, 0, 198, 51, 100, 1, 198, 51, 100, 2}, options...)
 	binary.BigEndian.PutUint16(h[2:], uint16(size+len(l)))
-	binary.BigEndian.PutUint16(h[10:], checksum(h))
+	binary.BigEndian.PutUint16(h[10:], testnet.Checksum(h))
 	return l.under(h...)
 }
 
