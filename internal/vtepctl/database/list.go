@@ -1,6 +1,7 @@
 package database
 
 import (
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/vtepctl/command"
 	"github.com/vtep/vtep/internal/vtepctl/txn"
 )
@@ -24,16 +25,26 @@ func needFind(c *command.Call) error {
 	return needColumnArgs(1)(c)
 }
 
-func list(c *command.Call) error {
+// beginTable finds the table of the first argument and the columns that are asked for, and begins the
+// listing.
+func beginTable(c *command.Call) (*ovsdb.TableSchema, []*ovsdb.ColumnSchema, error) {
 	t, err := tableArg(c)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	columns, err := c.ColumnsArg(t)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	c.Table = command.NewTable(columns)
+	return t, columns, nil
+}
+
+func list(c *command.Call) error {
+	t, columns, err := beginTable(c)
+	if err != nil {
+		return err
+	}
 	if len(c.Args) == 1 {
 		for _, r := range c.X.Listed(t) {
 			c.Table.AddRecord(r, columns)
@@ -53,15 +64,10 @@ func list(c *command.Call) error {
 }
 
 func find(c *command.Call) error {
-	t, err := tableArg(c)
+	t, columns, err := beginTable(c)
 	if err != nil {
 		return err
 	}
-	columns, err := c.ColumnsArg(t)
-	if err != nil {
-		return err
-	}
-	c.Table = command.NewTable(columns)
 	for _, r := range c.X.Listed(t) {
 		ok, err := matchesAll(c.X, r, c.Args[1:])
 		if err != nil {
