@@ -8,11 +8,10 @@ import (
 
 // Scalars are the fields of a State that stand alone.
 type Scalars struct {
-	Physical        SwitchID   // the Physical_Switch row that this is the State of; zero: there is none
-	TunnelIP        netip.Addr // source of tunnels to IPv4 peers; the zero Addr: there are none
-	TunnelIP6       netip.Addr // source of tunnels to IPv6 peers; the zero Addr: there are none
-	AcceptAnySource bool       // decapsulate from any source that uses a switch's own VNI
-	MACLimit        uint32     // most MACs learned on all ports together; 0: no limit
+	TunnelIPs
+	Physical        SwitchID // the Physical_Switch row that this is the State of; zero: there is none
+	AcceptAnySource bool     // decapsulate from any source that uses a switch's own VNI
+	MACLimit        uint32   // most MACs learned on all ports together; 0: no limit
 }
 
 // State is everything a plane must realise. Maps are never nil in a State made by NewState.
@@ -82,14 +81,6 @@ func (s *State) Check() error {
 		}
 	}
 	return s.checkVNIs()
-}
-
-// Source is the source of tunnels to the peer; the zero Addr: there can be none.
-func (s *Scalars) Source(peer netip.Addr) netip.Addr {
-	if peer.Is4() {
-		return s.TunnelIP
-	}
-	return s.TunnelIP6
 }
 
 func (s *State) checkTunnel(id SwitchID, t Tunnel) error {

@@ -65,7 +65,7 @@ func tunnelsChanged(ch *hwvtep.Changes) bool {
 }
 
 func (c *Compiler) sessions() map[netip.Addr]intent.BFD {
-	if !c.features.BFD || !c.scope.present || !c.scope.tunnelIP.IsValid() {
+	if !c.features.BFD || !c.scope.present || !c.scope.TunnelIP.IsValid() {
 		return nil
 	}
 	ps, ok := c.view.PhysicalSwitch(c.scope.id)

@@ -137,7 +137,7 @@ func (c *Compiler) rescope(s scope) {
 	old := c.scope
 	c.scope = s
 	c.state.Physical = intent.SwitchID(s.id)
-	c.state.TunnelIP, c.state.TunnelIP6 = s.tunnelIP, s.source6
+	c.state.TunnelIPs = s.TunnelIPs
 	c.state.AcceptAnySource = s.anyone
 	c.state.MACLimit = uint32(s.macLimit)
 	for id := range s.ports {
@@ -282,7 +282,7 @@ func (c *Compiler) State() *intent.State { return c.state }
 // lacksTunnelIP says whether rows of active switches ask for tunnels, and there is no address
 // that they could begin at.
 func (c *Compiler) lacksTunnelIP() bool {
-	if !c.scope.present || c.scope.home().IsValid() {
+	if !c.scope.present || c.scope.Any() {
 		return false
 	}
 	for _, ls := range c.switches {

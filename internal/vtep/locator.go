@@ -150,7 +150,7 @@ func (c *Compiler) markUsers(l *locator) {
 // be none: no usable address, our own, or no VNI.
 func (c *Compiler) tunnelBy(id UUID, ls *lswitch) (t intent.Tunnel, ok bool) {
 	l := c.locators[id]
-	if l == nil || !l.addr.IsValid() || l.wrong != nil || c.scope.ownIPs[l.addr] || !c.scope.source(l.addr).IsValid() {
+	if l == nil || !l.addr.IsValid() || l.wrong != nil || c.scope.ownIPs[l.addr] || !c.scope.Source(l.addr).IsValid() {
 		return intent.Tunnel{}, false
 	}
 	switch {

@@ -137,7 +137,7 @@ func (r *Reporter) UnadoptElsewhere() {
 
 // wantMAC says whether there must be a row for key.
 func (r *Reporter) wantMAC(key intent.MACKey) bool {
-	if r.withdrawn || !r.f.scope.home().IsValid() || !r.f.Active(key.Switch) {
+	if r.withdrawn || !r.f.scope.Any() || !r.f.Active(key.Switch) {
 		return false
 	}
 	if _, learned := r.learned.Get(key); learned {

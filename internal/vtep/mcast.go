@@ -53,7 +53,7 @@ func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 }
 
 func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
-	want := !r.withdrawn && r.f.scope.home().IsValid() && r.f.Active(id)
+	want := !r.withdrawn && r.f.scope.Any() && r.f.Active(id)
 	rows := slices.SortedFunc(maps.Keys(r.mcasts[id]), compareUUIDs)
 	if r.mine.shared && !note(r.mine.floods, id, want, len(rows) > 0) {
 		return

@@ -102,8 +102,8 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		each(changes.McastMACsLocal(), r.mcastRowChanged)
 		r.markChanged(changes)
 	}
-	if r.homed != r.f.scope.home() {
-		r.homed = r.f.scope.home()
+	if r.homed != r.f.scope.First() {
+		r.homed = r.f.scope.First()
 		r.markLearned()
 	}
 	if shared := r.f.scope.shared; r.mine.shared != shared {
@@ -378,7 +378,7 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 
 // localLocator returns the locator that stands for this VTEP, and makes it if there is none.
 func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
-	ip := r.f.scope.home()
+	ip := r.f.scope.First()
 	if ids := r.f.byAddr[ip]; len(ids) > 0 && r.isLocal(ids[0]) {
 		return ids[0]
 	}
@@ -393,7 +393,7 @@ func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
 // is what NVCs look for, and a key that somebody has set on ours would have others send with it.
 func (r *Reporter) isLocal(id UUID) bool {
 	l := r.f.locators[id]
-	return l != nil && l.addr == r.f.scope.home() && l.wrong == nil && !l.keyed
+	return l != nil && l.addr == r.f.scope.First() && l.wrong == nil && !l.keyed
 }
 
 // Busy says whether there may be something for Build to do now.

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
 )
 
 // scope is what the Physical_Switch rows say of who we are.
 type scope struct {
-	present  bool // our row exists
-	id       UUID
-	tunnelIP netip.Addr          // the source of our tunnels to IPv4 peers; the zero Addr: none
-	source6  netip.Addr          // that of our tunnels to IPv6 peers; the zero Addr: none
+	present          bool // our row exists
+	id               UUID
+	intent.TunnelIPs // the sources of our tunnels; our rows have us at the first
+
 	ownIPs   map[netip.Addr]bool // all our tunnel_ips, used or not
 	others   map[netip.Addr]bool // the tunnel_ips of the other switches in the database
 	ports    map[UUID]bool       // our Physical_Port rows
@@ -33,25 +34,9 @@ type scope struct {
 	shared   bool                // another switch has our tunnel IP too
 }
 
-// home is the address that our rows have us at.
-func (s *scope) home() netip.Addr {
-	if s.tunnelIP.IsValid() {
-		return s.tunnelIP
-	}
-	return s.source6
-}
-
-// source is that of tunnels to the peer; the zero Addr: there can be none.
-func (s *scope) source(peer netip.Addr) netip.Addr {
-	if peer.Is4() {
-		return s.tunnelIP
-	}
-	return s.source6
-}
-
 // lacksFamily says whether we have tunnel IPs, but none of the peer's family.
 func (s *scope) lacksFamily(peer netip.Addr) bool {
-	return s.home().IsValid() && !s.source(peer).IsValid()
+	return s.Any() && !s.Source(peer).IsValid()
 }
 
 // readScope reads the rows of switches; ipv6 says whether tunnels may have IPv6.
@@ -70,9 +55,12 @@ func readScope(v *hwvtep.View, name string, ipv6 bool) scope {
 			}
 		}
 	}
-	if s.shared = s.others[s.home()]; s.shared {
-		s.complain(problem.SharedIP, "another switch of the database has the tunnel IP "+s.home().String()+", too: rows that it may have written are left alone",
-			"give each switch a tunnel IP of its own", "")
+	s.shared = s.others[s.First()]
+	for _, ip := range s.All() {
+		if s.others[ip] {
+			s.complain(problem.SharedIP, "another switch of the database has the tunnel IP "+ip.String()+", too: rows that it may have written are left alone",
+				"give each switch a tunnel IP of its own", "")
+		}
 	}
 	for ip := range s.ownIPs {
 		delete(s.others, ip)
@@ -97,9 +85,9 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 	slices.SortFunc(ips, func(a, b netip.Addr) int { return strings.Compare(a.String(), b.String()) })
 	// NVCs that take the first of several see them sorted as texts.
 	for _, ip := range ips {
-		at := &s.tunnelIP
+		at := &s.TunnelIP
 		if ip.Is6() {
-			at = &s.source6
+			at = &s.TunnelIP6
 		}
 		if at.IsValid() {
 			s.complain(problem.SeveralIPs, "tunnel_ips has several addresses: "+at.String()+" is used", "leave only that of this VTEP", "")
@@ -130,6 +118,6 @@ func (s *scope) complain(kind problem.Kind, text, remedy, fault string) {
 // sameWorld says whether what was compiled under o can be kept under s: whose addresses are
 // whose has not changed.
 func (s *scope) sameWorld(o *scope) bool {
-	return s.present == o.present && s.id == o.id && s.tunnelIP == o.tunnelIP && s.source6 == o.source6 && s.shared == o.shared &&
+	return s.present == o.present && s.id == o.id && s.TunnelIPs == o.TunnelIPs && s.shared == o.shared &&
 		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others)
 }

@@ -136,7 +136,7 @@ func (r *Reporter) buildBFD(tx *hwvtep.Txn, t *hwvtep.Tunnel) {
 			want = cantBFD("this VTEP does not run BFD")
 		case peer.Is6():
 			want = cantBFD("BFD is run with IPv4 peers only")
-		case !wanted && !r.f.scope.tunnelIP.IsValid():
+		case !wanted && !r.f.scope.TunnelIP.IsValid():
 			want = cantBFD("this VTEP has no IPv4 tunnel IP")
 		case !wanted:
 			want = cantBFD("remote is not the IPv4 address of another VTEP")

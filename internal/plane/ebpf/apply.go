@@ -40,7 +40,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	p.recheckLater()
 	p.watchLocals()
 	if d == nil || d.Global || len(d.BFD) > 0 {
-		p.watchman.configure(next.BFD, p.overlay.ip)
+		p.watchman.configure(next.BFD, p.overlay.TunnelIP)
 	}
 	if !p.begun {
 		p.begun = true
@@ -56,9 +56,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	if d.Global {
 		p.physical = next.Physical
 		p.limitQuota(0, next.MACLimit)
-		had, had6 := p.overlay.ip, p.overlay.ip6
+		had := p.overlay.TunnelIPs
 		p.configureOverlay(next)
-		if p.overlay.ip != had || p.overlay.ip6 != had6 {
+		if p.overlay.TunnelIPs != had {
 			p.resolvePeers()
 			for name, prt := range p.ports { // it must not be on one of them
 				p.setDevice(prt, p.lookup(name))

@@ -191,7 +191,7 @@ const namedChains = 3
 // firewallProblem says that netfilter does not see what it may be meant to see, or nothing.
 func (p *Plane) firewallProblem() []problem.Problem {
 	chains := slices.Concat(p.iptables, p.nftables)
-	if len(chains) == 0 || !p.overlay.ip.IsValid() || p.opts.Direct != DirectAuto {
+	if len(chains) == 0 || !p.overlay.TunnelIP.IsValid() || p.opts.Direct != DirectAuto {
 		return nil
 	}
 	list, more := strings.Join(chains[:min(len(chains), namedChains)], ", "), ""

@@ -50,7 +50,7 @@ func (p *Plane) fitnessError(name string, takeOver bool, d device) error {
 
 // tunnelIPOn gives the tunnel IP that the device has, if it has one.
 func (p *Plane) tunnelIPOn(d device) netip.Addr {
-	for _, ip := range p.overlay.ips() {
+	for _, ip := range p.overlay.All() {
 		if _, ok := p.devices.addrs[addrKey{d.index, ip}]; ok {
 			return ip
 		}

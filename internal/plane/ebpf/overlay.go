@@ -24,7 +24,7 @@ const vxlanMTU = 65450
 // overlay is the tunnel side: one vxlan device whose programs and metadata say peer and VNI
 // of each frame.
 type overlay struct {
-	ip, ip6   netip.Addr // tunnel IPs, by family; the zero Addr: no tunnels of that family
+	intent.TunnelIPs
 	anySource bool
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
@@ -43,28 +43,7 @@ func (p *Plane) vxlanName() string { return "vtep" + hash(p.opts.Name) }
 // configureOverlay brings device and settings to what ip and anySource say.
 func (p *Plane) configureOverlay(s *intent.State) {
 	p.coveredIn = nil
-	p.overlay.ip, p.overlay.ip6, p.overlay.anySource = s.TunnelIP, s.TunnelIP6, s.AcceptAnySource
-}
-
-// wanted says whether there are to be tunnels.
-func (o *overlay) wanted() bool { return o.ip.IsValid() || o.ip6.IsValid() }
-
-// source is the tunnel IP of the peer's family.
-func (o *overlay) source(peer netip.Addr) netip.Addr {
-	if peer.Is4() {
-		return o.ip
-	}
-	return o.ip6
-}
-
-// ips are the tunnel IPs.
-func (o *overlay) ips() (list []netip.Addr) {
-	for _, ip := range []netip.Addr{o.ip, o.ip6} {
-		if ip.IsValid() {
-			list = append(list, ip)
-		}
-	}
-	return list
+	p.overlay.TunnelIPs, p.overlay.anySource = s.TunnelIPs, s.AcceptAnySource
 }
 
 // ensureVXLAN makes the vxlan device as it must be and attaches the program to it. An error
@@ -72,7 +51,7 @@ func (o *overlay) ips() (list []netip.Addr) {
 // goes, and now and then (vxlan.go).
 func (p *Plane) ensureVXLAN() {
 	p.rerouted = true
-	if !p.overlay.wanted() {
+	if !p.overlay.Any() {
 		p.overlay.ifindex, p.overlay.err = 0, p.removeVXLAN()
 		return
 	}
@@ -98,7 +77,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 			return 0, err
 		}
 	}
-	if have != nil && (!isOurs(have) || p.overlay.ip6.IsValid() && !takesZeroChecksums(have)) {
+	if have != nil && (!isOurs(have) || p.overlay.TunnelIP6.IsValid() && !takesZeroChecksums(have)) {
 		if err := h.LinkDel(have); err != nil {
 			return 0, fmt.Errorf("delete device %s, which is not as it must be: %w", name, err)
 		}
@@ -196,12 +175,12 @@ func (p *Plane) removeVXLAN() error {
 // tunnelError says why no tunnel works, or nil.
 func (p *Plane) tunnelError() error {
 	switch {
-	case !p.overlay.wanted() || p.overlay.err != nil:
+	case !p.overlay.Any() || p.overlay.err != nil:
 		return p.overlay.err
 	case p.attachments[p.overlay.ifindex] != nil && p.attachments[p.overlay.ifindex].trouble != nil:
 		return p.attachments[p.overlay.ifindex].trouble
 	}
-	for _, ip := range p.overlay.ips() {
+	for _, ip := range p.overlay.All() {
 		if !p.devices.local(ip) {
 			return problem.Errorf(problem.ForeignIP, "add it to a device, or change Physical_Switch.tunnel_ips",
 				"tunnel IP %v is not an address of this machine: there can be no tunnels from it", ip)
@@ -213,10 +192,10 @@ func (p *Plane) tunnelError() error {
 // writeSettings writes the config map if it differs.
 func (p *Plane) writeSettings() error {
 	s := vtepSettings{NextBd: p.nextBD, Netns: p.space.inode, Home: p.space.home, Alive: uint64(p.alive)}
-	if p.overlay.wanted() && p.overlay.ifindex != 0 {
-		s.VxlanIfindex, s.TunnelIp6 = uint32(p.overlay.ifindex), addressOf(p.overlay.ip6)
-		if p.overlay.ip.IsValid() {
-			s.TunnelIp = ipNumber(p.overlay.ip)
+	if p.overlay.Any() && p.overlay.ifindex != 0 {
+		s.VxlanIfindex, s.TunnelIp6 = uint32(p.overlay.ifindex), addressOf(p.overlay.TunnelIP6)
+		if p.overlay.TunnelIP.IsValid() {
+			s.TunnelIp = ipNumber(p.overlay.TunnelIP)
 		}
 	}
 	if p.overlay.anySource {
@@ -264,7 +243,7 @@ func (p *Plane) attachUnderlays() {
 	}
 	p.rerouted = false
 	want := map[int]bool{}
-	if (p.opts.Direct != DirectOff || p.overlay.strict) && p.overlay.wanted() && p.overlay.err == nil {
+	if (p.opts.Direct != DirectOff || p.overlay.strict) && p.overlay.Any() && p.overlay.err == nil {
 		for _, pr := range p.peers {
 			if d := p.devices.byIndex[pr.device]; d.ethernet && p.portOf(d.index) == nil {
 				want[d.index] = true

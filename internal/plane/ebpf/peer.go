@@ -128,7 +128,7 @@ func (p *Plane) resolve(pr *peer) int {
 	pr.device, pr.covered, pr.learned = 0, false, false
 	asked := 0
 	delete(p.unreachable, pr.ip)
-	if p.overlay.source(pr.ip).IsValid() && pr.targets > 0 {
+	if p.overlay.Source(pr.ip).IsValid() && pr.targets > 0 {
 		var err error
 		if asked, err = p.route(pr, &entry); err != nil {
 			p.unreachable[pr.ip] = problem.Errorf(problem.NoRoute, "add a route", "there is no route to it: %w", err)
@@ -144,7 +144,7 @@ func (p *Plane) resolve(pr *peer) int {
 // route fills in what the programs need to know of the way to the peer.
 func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 	f := question{to: pr.ip}
-	if source := p.overlay.source(pr.ip); p.devices.local(source) {
+	if source := p.overlay.Source(pr.ip); p.devices.local(source) {
 		f.from = source
 	}
 	w, asked, err := p.space.way(f, p.rulesByPort())
@@ -159,7 +159,7 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 	if pr.ip.Is6() {
 		return asked, nil // the long way, which looks at the policies
 	}
-	if pr.covered = p.policies.coversOut(p.overlay.ip, f.to); pr.covered {
+	if pr.covered = p.policies.coversOut(p.overlay.TunnelIP, f.to); pr.covered {
 		if mtu := p.space.protectedMTU(f.from, f.to); mtu != 0 {
 			entry.Mtu = min(entry.Mtu, mtu)
 		}

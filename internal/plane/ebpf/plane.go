@@ -374,7 +374,7 @@ func (p *Plane) Destroy(context.Context) error {
 		p.log.Warn("peers are not told that BFD ends", "err", err)
 	}
 	// The watcher must not repair what goes away now.
-	p.known, p.ports, p.peers, p.overlay.ip, p.overlay.ip6 = false, nil, nil, netip.Addr{}, netip.Addr{}
+	p.known, p.ports, p.peers, p.overlay.TunnelIPs = false, nil, nil, intent.TunnelIPs{}
 	if err := errors.Join(p.detachAll(), p.removeVXLAN(), p.pins.remove()); err != nil {
 		return fmt.Errorf("ebpf plane: take down: %w", err)
 	}

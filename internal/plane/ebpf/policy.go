@@ -217,7 +217,7 @@ func (p *Plane) coveredSource() bool {
 	if p.coveredIn == nil {
 		covered := p.policies.blockIn
 		for _, s := range p.policies.in {
-			if covered || !s.to.Contains(p.overlay.ip) {
+			if covered || !s.to.Contains(p.overlay.TunnelIP) {
 				continue
 			}
 			covered = p.overlay.anySource
@@ -242,7 +242,7 @@ func (p *Plane) directIn() bool {
 
 // policyProblems says where policies have a say.
 func (p *Plane) policyProblems() (list []problem.Problem) {
-	if !p.overlay.wanted() || p.opts.Direct == DirectOff {
+	if !p.overlay.Any() || p.opts.Direct == DirectOff {
 		return nil
 	}
 	in, out, remedy := "what comes in by tunnels", "what goes to it", "delete the policy if the tunnels are not meant"

@@ -125,7 +125,7 @@ func (p *Plane) vxlanChanged(l netlink.Link) {
 // reviveVXLAN repairs the device after something happened, at once or in a moment. Until then
 // it is a fault if the device is known to be broken.
 func (p *Plane) reviveVXLAN(flaw string, broken bool) {
-	if !p.known || !p.overlay.wanted() || !broken && p.overlay.err == nil {
+	if !p.known || !p.overlay.Any() || !broken && p.overlay.err == nil {
 		return
 	}
 	if broken {
@@ -166,7 +166,7 @@ func (p *Plane) reviveLater(after time.Duration) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.overlay.revive = nil
-		if p.closed || !p.known || !p.overlay.wanted() || p.overlay.err == nil {
+		if p.closed || !p.known || !p.overlay.Any() || p.overlay.err == nil {
 			return
 		}
 		p.reviveNow()
@@ -175,7 +175,7 @@ func (p *Plane) reviveLater(after time.Duration) {
 
 // auditVXLAN says how the device differs from what it must be.
 func (p *Plane) auditVXLAN() []plane.Drift {
-	if !p.overlay.wanted() {
+	if !p.overlay.Any() {
 		return nil
 	}
 	want := plane.Drift{Kind: "tunnel", Key: p.vxlanName(), Want: "vxlan device, up"}

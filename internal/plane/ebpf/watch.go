@@ -85,7 +85,7 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 		if isDefault(m.Data) {
 			p.defaultsChanged()
 		}
-		if len(m.Data) > 0 && m.Data[0] == unix.AF_INET6 && !p.overlay.ip6.IsValid() {
+		if len(m.Data) > 0 && m.Data[0] == unix.AF_INET6 && !p.overlay.TunnelIP6.IsValid() {
 			return // no tunnel goes there
 		}
 		p.scheduleReroute()
@@ -192,7 +192,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 		}
 	})
 	p.neededChanged(p.devices.byIndex[index]) // a port must not have it
-	if ip.Is4() || p.overlay.ip6.IsValid() {
+	if ip.Is4() || p.overlay.TunnelIP6.IsValid() {
 		p.scheduleReroute()
 	}
 }
@@ -259,7 +259,7 @@ func (p *Plane) resync() {
 		for name := range p.ports {
 			p.portChanged(name)
 		}
-		if p.known && p.overlay.wanted() {
+		if p.known && p.overlay.Any() {
 			p.ensureVXLAN()
 			p.repair()
 		}
