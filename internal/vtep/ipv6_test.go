@@ -103,3 +103,18 @@ func TestLinkLocalTunnelIP(t *testing.T) {
 		}
 	}
 }
+
+// An address that another switch of the database has, too, is told of in either family.
+func TestSharedIPv6(t *testing.T) {
+	b, c := newBook(), NewCompiler("br0", plane.Features{IPv6: true})
+	b.edit(t, `
+		Physical_Switch PS name=br0 tunnel_ips=192.0.2.1,2001:db8::1
+		Physical_Switch PT name=br1 tunnel_ips=192.0.2.9,2001:DB8:0::1`)
+	c.Update(b.rows.View(), nil)
+	for _, p := range c.Problems() {
+		if strings.Contains(p.String(), "has the tunnel IP 2001:db8::1, too") {
+			return
+		}
+	}
+	t.Errorf("problems: %v", c.Problems())
+}
