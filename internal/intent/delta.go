@@ -17,6 +17,11 @@ type Delta struct {
 	Floods   []Change[FloodKey, FloodSet]
 	Decap    []Change[Tunnel, SwitchID]
 	BFD      []Change[netip.Addr, BFD]
+
+	Routers    []Change[RouterID, Router]
+	Interfaces []Change[IPKey, Interface]
+	Routes     []Change[RouteKey, Route]
+	Neighbours []Change[IPKey, MAC]
 }
 
 // Len returns the number of changes in all tables.

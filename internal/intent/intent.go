@@ -25,13 +25,16 @@ var UnknownDst = MAC{}
 // SwitchID names a logical switch: the UUID of its Logical_Switch row.
 type SwitchID [16]byte
 
-// Switch is a logical switch that is active here: one with a binding on a port of this VTEP.
+// Switch is a logical switch that is active here: one with a binding on a port of this VTEP, or
+// with an interface of a router.
 type Switch struct {
 	Name string // for logs and listings; not an identity
 	VNI  uint32 // 1..16777215, or 0: the overlay side is down (see VNI0)
 	VNI0 bool   // VNI 0 is meant as data (Logical_Switch.other_config:allow_vni_0)
 
 	InnerTags bool // frames in its tunnels may have a tag
+
+	Router RouterID // whose interfaces are in it; zero: none
 }
 
 // OverlayUp says whether frames of s may leave or enter by tunnel with the switch's own VNI.

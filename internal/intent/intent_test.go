@@ -52,6 +52,47 @@ func TestMACKinds(t *testing.T) {
 	}
 }
 
+func TestRouterString(t *testing.T) {
+	s := NewState()
+	s.ARPSource = MAC{2, 0, 0, 0, 0, 0xa}
+	a, r := SwitchID{1}, RouterID{9}
+	s.Switches[a] = Switch{Name: "ls0", VNI: 5000, Router: r}
+	s.Routers[r] = Router{"lr 0", MAC{2, 0, 0, 0, 0, 0xb}}
+	s.Interfaces[IPKey{a, netip.MustParseAddr("192.0.2.1")}] = Interface{Bits: 24}
+	s.Routes[RouteKey{r, netip.MustParsePrefix("192.0.2.0/24")}] = Route{Switch: a}
+	s.Routes[RouteKey{r, netip.MustParsePrefix("0.0.0.0/0")}] = Route{a, netip.MustParseAddr("192.0.2.9")}
+	s.Neighbours[IPKey{a, netip.MustParseAddr("192.0.2.9")}] = MAC{2, 5: 1}
+	const want = `arp-source 02:00:00:00:00:0a
+switch ls0 vni 5000 router "lr 0"
+router "lr 0" mac 02:00:00:00:00:0b
+interface ls0 192.0.2.1/24
+route "lr 0" 0.0.0.0/0 -> ls0 via 192.0.2.9
+route "lr 0" 192.0.2.0/24 -> ls0
+neighbour ls0 192.0.2.9 -> 02:00:00:00:00:01
+`
+	if got := s.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if err := s.Check(); err != nil {
+		t.Error(err)
+	}
+	for what, spoil := range map[string]func(*State){
+		"no router": func(s *State) { clear(s.Routers) },
+		"no route":  func(s *State) { clear(s.Routes) },
+		"host bits": func(s *State) { s.Routes[RouteKey{r, netip.MustParsePrefix("192.0.2.1/24")}] = Route{Switch: a} },
+		"families": func(s *State) {
+			s.Routes[RouteKey{r, netip.MustParsePrefix("::/0")}] = Route{a, netip.MustParseAddr("192.0.2.9")}
+		},
+		"switch":                func(s *State) { s.Switches[a] = Switch{} },
+		"neighbour is a router": func(s *State) { s.Neighbours[IPKey{a, netip.MustParseAddr("192.0.2.1")}] = MAC{2} },
+	} {
+		bad := s.Clone()
+		if spoil(bad); bad.Check() == nil {
+			t.Errorf("%s: passes", what)
+		}
+	}
+}
+
 // Small domains, so that states meet.
 func drawState(t *rapid.T) *State {
 	id := rapid.Custom(func(t *rapid.T) SwitchID { return SwitchID{rapid.ByteRange(1, 3).Draw(t, "ls")} })
@@ -64,7 +105,10 @@ func drawState(t *rapid.T) *State {
 	})
 	key := rapid.Custom(func(t *rapid.T) MACKey { return MACKey{id.Draw(t, "ls"), mac.Draw(t, "mac")} })
 	port := rapid.SampledFrom([]string{"p0", "p1", "p2"})
+	router := rapid.Custom(func(t *rapid.T) RouterID { return RouterID{rapid.ByteRange(0, 2).Draw(t, "router")} })
+	at := rapid.Custom(func(t *rapid.T) IPKey { return IPKey{id.Draw(t, "ls"), addr.Draw(t, "ip")} })
 	s := NewState()
+	s.ARPSource = mac.Draw(t, "arp source")
 	s.TunnelIP = addr.Draw(t, "tunnel ip")
 	s.AcceptAnySource = rapid.Bool().Draw(t, "any source")
 	s.MACLimit = rapid.Uint32Range(0, 1).Draw(t, "mac limit")
@@ -72,7 +116,8 @@ func drawState(t *rapid.T) *State {
 		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit"), rapid.Bool().Draw(t, "take over"), rapid.Bool().Draw(t, "service tags")}
 	})).Draw(t, "ports")
 	s.Switches = rapid.MapOf(id, rapid.Custom(func(t *rapid.T) Switch {
-		return Switch{rapid.StringN(0, 2, 4).Draw(t, "name"), rapid.Uint32Range(0, 2).Draw(t, "vni"), rapid.Bool().Draw(t, "vni0"), rapid.Bool().Draw(t, "inner tags")}
+		return Switch{Name: rapid.StringN(0, 2, 4).Draw(t, "name"), VNI: rapid.Uint32Range(0, 2).Draw(t, "vni"), VNI0: rapid.Bool().Draw(t, "vni0"),
+			InnerTags: rapid.Bool().Draw(t, "inner tags"), Router: router.Draw(t, "router")}
 	})).Draw(t, "switches")
 	s.Bindings = rapid.MapOf(rapid.Custom(func(t *rapid.T) BindingKey {
 		return BindingKey{port.Draw(t, "port"), rapid.Uint16Range(0, 2).Draw(t, "vlan")}
@@ -85,6 +130,14 @@ func drawState(t *rapid.T) *State {
 	s.BFD = rapid.MapOf(addr, rapid.Custom(func(t *rapid.T) BFD {
 		return BFD{MinRx: rapid.Uint32Range(1, 2).Draw(t, "min rx"), CPathDown: rapid.Bool().Draw(t, "cpath down")}
 	})).Draw(t, "bfd")
+	s.Routers = rapid.MapOf(router, rapid.Custom(func(t *rapid.T) Router {
+		return Router{rapid.StringN(0, 2, 4).Draw(t, "name"), mac.Draw(t, "mac")}
+	})).Draw(t, "routers")
+	s.Interfaces = rapid.MapOf(at, rapid.Custom(func(t *rapid.T) Interface { return Interface{Bits: rapid.IntRange(1, 32).Draw(t, "bits")} })).Draw(t, "interfaces")
+	s.Routes = rapid.MapOf(rapid.Custom(func(t *rapid.T) RouteKey {
+		return RouteKey{router.Draw(t, "router"), netip.PrefixFrom(addr.Draw(t, "prefix"), rapid.IntRange(0, 2).Draw(t, "bits")).Masked()}
+	}), rapid.Custom(func(t *rapid.T) Route { return Route{id.Draw(t, "ls"), addr.Draw(t, "via")} })).Draw(t, "routes")
+	s.Neighbours = rapid.MapOf(at, mac).Draw(t, "neighbours")
 	return s
 }
 

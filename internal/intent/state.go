@@ -12,6 +12,10 @@ type Scalars struct {
 	Physical        SwitchID // the Physical_Switch row that this is the State of; zero: there is none
 	AcceptAnySource bool     // decapsulate from any source that uses a switch's own VNI
 	MACLimit        uint32   // most MACs learned on all ports together; 0: no limit
+
+	// ARPSource is the address by which this VTEP asks for the neighbours of its routers, in every
+	// switch; zero: there is no router.
+	ARPSource MAC
 }
 
 // State is everything a plane must realise. Maps are never nil in a State made by NewState.
@@ -30,6 +34,11 @@ type State struct {
 	Floods   map[FloodKey]FloodSet
 	Decap    map[Tunnel]SwitchID // (source, VNI) of accepted frames: the switch they enter
 	BFD      map[netip.Addr]BFD  // sessions with peers
+
+	Routers    map[RouterID]Router
+	Interfaces map[IPKey]Interface
+	Routes     map[RouteKey]Route
+	Neighbours map[IPKey]MAC // who answers for an IP address, as far as rows say
 }
 
 // NewState returns an empty State: no port, no tunnel.

@@ -11,28 +11,28 @@ import (
 	"pgregory.net/rapid"
 )
 
-// neighbours is a table as one more would be declared: who answers for an IP address in a switch.
+// leases is a table as one more would be declared: who answers for an IP address in a switch.
 // No State has a map of it, and no Delta a list; these are beside them.
-type neighbour struct {
+type lease struct {
 	Switch SwitchID
 	IP     netip.Addr
 }
 
-func (k neighbour) Compare(o neighbour) int {
+func (k lease) Compare(o lease) int {
 	return cmp.Or(k.Switch.Compare(o.Switch), k.IP.Compare(o.IP))
 }
 
-func newNeighbours() *Table[neighbour, MAC] {
-	rows, changes := map[*State]*map[neighbour]MAC{}, map[*Delta]*[]Change[neighbour, MAC]{}
-	return &Table[neighbour, MAC]{
-		name:    "neighbour",
-		rows:    func(s *State) *map[neighbour]MAC { return beside(rows, s) },
-		changes: func(d *Delta) *[]Change[neighbour, MAC] { return beside(changes, d) },
-		equal:   same[MAC], order: neighbour.Compare,
-		text: func(n names, k neighbour, m MAC) string {
-			return fmt.Sprintf("neighbour %s %v -> %v", n.of(k.Switch), k.IP, m)
+func newLeases() *Table[lease, MAC] {
+	rows, changes := map[*State]*map[lease]MAC{}, map[*Delta]*[]Change[lease, MAC]{}
+	return &Table[lease, MAC]{
+		name:    "lease",
+		rows:    func(s *State) *map[lease]MAC { return beside(rows, s) },
+		changes: func(d *Delta) *[]Change[lease, MAC] { return beside(changes, d) },
+		equal:   same[MAC], order: lease.Compare,
+		text: func(n names, k lease, m MAC) string {
+			return fmt.Sprintf("lease %s %v -> %v", n.of(k.Switch), k.IP, m)
 		},
-		check: func(s *State, k neighbour, _ MAC) error {
+		check: func(s *State, k lease, _ MAC) error {
 			if !has(s.Switches, k.Switch) {
 				return errors.New("no such switch")
 			}
@@ -51,22 +51,22 @@ func beside[O comparable, V any](m map[O]*V, of O) *V {
 // One declaration is all that a table needs in this package.
 func TestOneMoreTable(t *testing.T) {
 	was := tables
-	neighbours := newNeighbours()
-	tables = register(append(slices.Clone(tables), neighbours)...)
+	leases := newLeases()
+	tables = register(append(slices.Clone(tables), leases)...)
 	defer func() { tables = register(was...) }()
 
 	s := NewState()
 	s.Switches[SwitchID{1}] = Switch{Name: "ls0", VNI: 5000}
 	before := s.Clone()
-	k := neighbour{SwitchID{1}, netip.MustParseAddr("10.0.0.1")}
+	k := lease{SwitchID{1}, netip.MustParseAddr("10.0.0.1")}
 	e := NewEdit(s)
-	neighbours.Set(e, k, MAC{2, 5: 1})
+	leases.Set(e, k, MAC{2, 5: 1})
 	d := e.Close()
-	const line = "neighbour ls0 10.0.0.1 -> 02:00:00:00:00:01\n"
+	const line = "lease ls0 10.0.0.1 -> 02:00:00:00:00:01\n"
 	if want := "switch ls0 vni 5000\n" + line; s.String() != want {
 		t.Errorf("the State is\n%s\nwant\n%s", s, want)
 	}
-	const change = "+ neighbour 01000000-0000-0000-0000-000000000000 10.0.0.1 -> 02:00:00:00:00:01\n"
+	const change = "+ lease 01000000-0000-0000-0000-000000000000 10.0.0.1 -> 02:00:00:00:00:01\n"
 	if d.String() != change || d.Len() != 1 || d.Empty() {
 		t.Errorf("the Edit has the delta\n%s", d)
 	}
@@ -85,7 +85,7 @@ func TestOneMoreTable(t *testing.T) {
 	}
 	delete(s.Switches, SwitchID{1})
 	if err := s.Check(); err == nil {
-		t.Error("a neighbour may be in a switch that is not there")
+		t.Error("a lease may be in a switch that is not there")
 	}
 }
 

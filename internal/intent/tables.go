@@ -15,8 +15,7 @@ import (
 // it. What is left are its rules: who writes it (package vtep), what it asks of frames (the
 // planes), and what plane.Features and plane.Report say where that can't be done.
 //
-// There is room for, and nothing yet of: neighbours, (switch, IP) to MAC, for the suppression of
-// ARP; routers, and routes by (router, prefix); ACLs, whose entries are a value that is not edited,
+// There is room for, and nothing yet of: ACLs, whose entries are a value that is not edited,
 // as a FloodSet is; the policy of a binding, by its BindingKey (ACLs, limits of rates); peers,
 // by address, which BFDTable becomes when a peer has more than a session.
 var (
@@ -30,7 +29,7 @@ var (
 	SwitchTable = Table[SwitchID, Switch]{
 		name: "switch", rows: func(s *State) *map[SwitchID]Switch { return &s.Switches },
 		changes: func(d *Delta) *[]Change[SwitchID, Switch] { return &d.Switches },
-		equal:   same[Switch], order: SwitchID.Compare, text: switchText,
+		equal:   same[Switch], order: SwitchID.Compare, text: switchText, check: checkSwitch,
 	}
 	// BindingTable says which switch the frames of a port and VLAN belong to.
 	BindingTable = Table[BindingKey, Binding]{
@@ -62,10 +61,35 @@ var (
 		changes: func(d *Delta) *[]Change[netip.Addr, BFD] { return &d.BFD },
 		equal:   same[BFD], order: netip.Addr.Compare, text: bfdText,
 	}
+	// RouterTable is of logical routers that have an interface.
+	RouterTable = Table[RouterID, Router]{
+		name: "router", rows: func(s *State) *map[RouterID]Router { return &s.Routers },
+		changes: func(d *Delta) *[]Change[RouterID, Router] { return &d.Routers },
+		equal:   same[Router], order: RouterID.Compare, text: routerText, check: checkRouter,
+	}
+	// InterfaceTable is of the addresses that routers have in switches.
+	InterfaceTable = Table[IPKey, Interface]{
+		name: "interface", rows: func(s *State) *map[IPKey]Interface { return &s.Interfaces },
+		changes: func(d *Delta) *[]Change[IPKey, Interface] { return &d.Interfaces },
+		equal:   same[Interface], order: IPKey.Compare, text: interfaceText, check: checkInterface,
+	}
+	// RouteTable says where packets to a prefix go.
+	RouteTable = Table[RouteKey, Route]{
+		name: "route", rows: func(s *State) *map[RouteKey]Route { return &s.Routes },
+		changes: func(d *Delta) *[]Change[RouteKey, Route] { return &d.Routes },
+		equal:   same[Route], order: RouteKey.Compare, text: routeText, check: checkRoute,
+	}
+	// NeighbourTable is of the stations that have IP addresses in a switch.
+	NeighbourTable = Table[IPKey, MAC]{
+		name: "neighbour", rows: func(s *State) *map[IPKey]MAC { return &s.Neighbours },
+		changes: func(d *Delta) *[]Change[IPKey, MAC] { return &d.Neighbours },
+		equal:   same[MAC], order: IPKey.Compare, text: neighbourText, check: checkNeighbour,
+	}
 )
 
 // tables are all of them, in the order of a listing.
-var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &DecapTable, &BFDTable)
+var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &DecapTable, &BFDTable,
+	&RouterTable, &InterfaceTable, &RouteTable, &NeighbourTable)
 
 func register(all ...table) []table {
 	for i, t := range all {
@@ -89,17 +113,27 @@ func portText(_ names, name string, p Port) string {
 }
 
 func switchText(n names, id SwitchID, ls Switch) string {
-	tags := ""
+	more := ""
 	if ls.InnerTags {
-		tags = " inner-tags"
+		more = " inner-tags"
+	}
+	if ls.Router != (RouterID{}) {
+		more += " router " + n.router(ls.Router)
 	}
 	switch {
 	case ls.VNI0:
-		return fmt.Sprintf("switch %s vni %d allow-vni-0%s", n.of(id), ls.VNI, tags)
+		return fmt.Sprintf("switch %s vni %d allow-vni-0%s", n.of(id), ls.VNI, more)
 	case ls.VNI == 0:
-		return fmt.Sprintf("switch %s no vni%s", n.of(id), tags)
+		return fmt.Sprintf("switch %s no vni%s", n.of(id), more)
 	}
-	return fmt.Sprintf("switch %s vni %d%s", n.of(id), ls.VNI, tags)
+	return fmt.Sprintf("switch %s vni %d%s", n.of(id), ls.VNI, more)
+}
+
+func checkSwitch(s *State, _ SwitchID, ls Switch) error {
+	if ls.Router != (RouterID{}) && !has(s.Routers, ls.Router) {
+		return fmt.Errorf("no router %v", ls.Router)
+	}
+	return nil
 }
 
 func bindingText(n names, k BindingKey, b Binding) string {

@@ -45,7 +45,10 @@ func (s *State) String() string {
 	if s.MACLimit != 0 {
 		fmt.Fprintf(&b, "mac-limit %d\n", s.MACLimit)
 	}
-	n := switchNames(s.Switches)
+	if !s.ARPSource.IsZero() {
+		fmt.Fprintf(&b, "arp-source %v\n", s.ARPSource)
+	}
+	n := namesOf(s)
 	for _, t := range tables {
 		for _, line := range t.lines(n, s) {
 			b.WriteString(line)
@@ -55,35 +58,56 @@ func (s *State) String() string {
 	return b.String()
 }
 
-// names is how a text calls switches.
-type names map[SwitchID]string
+// names is how a text calls switches and routers.
+type names struct {
+	switches map[SwitchID]string
+	routers  map[RouterID]string
+}
 
 func (n names) of(id SwitchID) string {
-	if name, ok := n[id]; ok {
+	if name, ok := n.switches[id]; ok {
 		return name
 	}
 	return id.String()
 }
 
-// switchNames returns how to call each switch: by its name, quoted where it would not read
-// as one word, or by its UUID where another has the same.
-func switchNames(switches map[SwitchID]Switch) names {
-	called := map[string]int{}
-	for _, ls := range switches {
-		called[ls.Name]++
+func (n names) router(id RouterID) string {
+	if name, ok := n.routers[id]; ok {
+		return name
 	}
-	all := make(names, len(switches))
-	for id, ls := range switches {
-		switch quoted := strconv.Quote(ls.Name); {
-		case ls.Name == "" || called[ls.Name] > 1:
-			all[id] = id.String()
-		case quoted != `"`+ls.Name+`"` || strings.ContainsAny(ls.Name, " \t"):
-			all[id] = quoted
-		default:
-			all[id] = ls.Name
+	return id.String()
+}
+
+func namesOf(s *State) names {
+	return names{
+		call(s.Switches, func(ls Switch) string { return ls.Name }, SwitchID.String),
+		call(s.Routers, func(r Router) string { return r.Name }, RouterID.String),
+	}
+}
+
+// call returns how to call each of all: by its name, quoted where it would not read as one
+// word, or by its UUID where another has the same.
+func call[K comparable, V any](all map[K]V, name func(V) string, uuid func(K) string) map[K]string {
+	called := map[string]int{}
+	for _, v := range all {
+		called[name(v)]++
+	}
+	texts := make(map[K]string, len(all))
+	for id, v := range all {
+		if own := name(v); own == "" || called[own] > 1 {
+			texts[id] = uuid(id)
+		} else {
+			texts[id] = quoted(own)
 		}
 	}
-	return all
+	return texts
+}
+
+func quoted(name string) string {
+	if q := strconv.Quote(name); q != `"`+name+`"` || strings.ContainsAny(name, " \t") {
+		return q
+	}
+	return name
 }
 
 // String returns d as text: what goes with "-", what comes with "+", sorted.
@@ -97,6 +121,9 @@ func (d *Delta) String() string {
 		fmt.Fprintf(&b, "= {%v %v %d}\n", d.Scalars.TunnelIP, d.Scalars.AcceptAnySource, d.Scalars.MACLimit)
 		if d.Scalars.TunnelIP6.IsValid() {
 			fmt.Fprintf(&b, "= {%v}\n", d.Scalars.TunnelIP6)
+		}
+		if !d.Scalars.ARPSource.IsZero() {
+			fmt.Fprintf(&b, "= {arp-source %v}\n", d.Scalars.ARPSource)
 		}
 	}
 	for _, part := range []struct {
