@@ -73,6 +73,11 @@ func TestReadme(t *testing.T) {
 				}
 			}
 			done[words[1]] = true
+		case words[0] == "bin/vtep" && words[1] == "status":
+			if out := w.status(words[2:]...); !strings.Contains(out, "switch br0: running") {
+				t.Errorf("%s prints\n%s", c, out)
+			}
+			done["status"] = true
 		case words[0] == "bin/vtep" && words[1] == "appctl":
 			out, err := w.env.Command("sh", "-c", strings.TrimPrefix(c, "sudo ")).CombinedOutput()
 			if err != nil {
@@ -88,7 +93,7 @@ func TestReadme(t *testing.T) {
 		}
 	}
 	for _, verb := range []string{"add-ls", "set", "bind-ls", "add-mcast-remote", "set-replication-mode", "add-ucast-remote",
-		"list-local-macs", "list", "show", "set-manager", "exit --cleanup"} {
+		"list-local-macs", "list", "show", "status", "set-manager", "exit --cleanup"} {
 		if !done[verb] {
 			t.Errorf("README.md does not show %s", verb)
 		}

@@ -26,8 +26,12 @@ type appctl struct {
 	json    bool // answers are wanted as JSON
 }
 
+func newAppctl() appctl {
+	return appctl{target: "vtep", rundir: daemon.VTEPDirs().Run, timeout: 10 * time.Second}
+}
+
 func runAppctl(args []string) int {
-	a := appctl{target: "vtep", rundir: daemon.VTEPDirs().Run, timeout: 10 * time.Second}
+	a := newAppctl()
 	words, err := getopt.ParseLeading(args, a.options())
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
@@ -46,7 +50,8 @@ func runAppctl(args []string) int {
 	return 0
 }
 
-func (a *appctl) options() []getopt.Option {
+// where are the options that say which daemon is meant, for every command that asks one.
+func (a *appctl) where() []getopt.Option {
 	return []getopt.Option{
 		{Long: "target", Short: 't', Arg: getopt.RequiredArg, ArgName: "TARGET", Help: "a control socket, or the name of a daemon (default vtep)",
 			Set: func(arg string) error { a.target = arg; return nil }},
@@ -60,7 +65,12 @@ func (a *appctl) options() []getopt.Option {
 				a.timeout = time.Duration(n) * time.Second
 				return nil
 			}},
-		{Long: "format", Short: 'f', Arg: getopt.RequiredArg, ArgName: "FORMAT", Help: "text (default), or json: data where the command has some, or else a string",
+	}
+}
+
+func (a *appctl) options() []getopt.Option {
+	return append(a.where(),
+		getopt.Option{Long: "format", Short: 'f', Arg: getopt.RequiredArg, ArgName: "FORMAT", Help: "text (default), or json: data where the command has some, or else a string",
 			Set: func(arg string) error {
 				if arg != "text" && arg != "json" {
 					return fmt.Errorf("%q is not one of text and json", arg)
@@ -68,8 +78,8 @@ func (a *appctl) options() []getopt.Option {
 				a.json = arg == "json"
 				return nil
 			}},
-		{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
-	}
+		getopt.Option{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
+	)
 }
 
 func (a *appctl) usage(w io.Writer) {

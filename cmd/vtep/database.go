@@ -26,7 +26,8 @@ func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
 		r.suspect = r.db + " was not there and was made anew"
 	}
 	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: r.durability, NetworkOnly: true,
-		Cascade: withdrawLocals(r.name), Trim: r.trim, Troubles: r.tellOfRemote}
+		Cascade: withdrawLocals(r.name), Trim: r.trim, Troubles: r.tellOfRemote,
+		Connections: r.tellOfController}
 	if !r.noProtect {
 		opts.Roles = protection("run the VTEP with --no-protect")
 	}

@@ -16,6 +16,10 @@ var errStarting = errors.New("the VTEP is starting: it is reading its database; 
 // registerControl adds the control commands. They answer from the first moment, if only that
 // it is too early: what they ask may take long to be there.
 func (r *vtepRun) registerControl() {
+	r.d.RegisterData("vtep/status", "", 0, 0, func([]string) (string, error) {
+		s, err := r.status()
+		return s.text(true), err
+	}, func([]string) (any, error) { return r.status() })
 	r.d.RegisterData("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil },
 		func([]string) (any, error) { return listed(r.problems.All()), nil })
 	for _, name := range []string{"vtep/show", "intent/show"} {

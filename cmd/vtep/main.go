@@ -31,6 +31,7 @@ func personalities() []personality {
 		{"ovs-vtep", "ovs-vtep", "run a VTEP on an external ovsdb-server, with the command line of ovs-vtep", runOVSVTEP},
 		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl},
 		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl},
+		{"status", "", "show how a running VTEP does, on one screen", runStatus},
 		{"cleanup", "", "take down the forwarding that a VTEP has left that does not run", runCleanup},
 		{"ovsdb-server", "ovsdb-server", "serve OVSDB databases of any schema", runOVSDBServer},
 		{"ovsdb-tool", "ovsdb-tool", "make, read, change, compact and convert database files", runOVSDBTool},

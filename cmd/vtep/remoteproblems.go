@@ -34,3 +34,31 @@ func remoteProblem(target string, t server.Trouble) problem.Problem {
 	}
 	return p
 }
+
+// tellOfController logs that a remote which is connected to is in another state than before.
+func (r *vtepRun) tellOfController(target, before, after, why string) {
+	r.tellState("controller", target, before, after, why)
+}
+
+// tellOfConnection does so for the server of --connect, when an attempt has succeeded, or failed with err.
+func (r *vtepRun) tellOfConnection(err error) {
+	const connected, disconnected = "connected", "disconnected"
+	was := disconnected
+	if r.answered.Load() && !r.unanswered.Load() {
+		was = connected
+	}
+	switch {
+	case err == nil && was == disconnected:
+		r.tellState("database", r.connect, disconnected, connected, "")
+	case err != nil && was == connected:
+		r.tellState("database", r.connect, connected, disconnected, err.Error())
+	}
+}
+
+func (r *vtepRun) tellState(kind, name, before, after, why string) {
+	attrs := []any{"name", name, "before", before, "after", after}
+	if why != "" {
+		attrs = append(attrs, "why", why)
+	}
+	r.d.Logger("state").Info(kind+" changed", attrs...)
+}

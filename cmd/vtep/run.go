@@ -74,6 +74,8 @@ type vtepRun struct {
 
 	detached   atomic.Bool // --detach does not wait any more
 	unanswered atomic.Bool // the external database can't be reached, as far as is known
+	answered   atomic.Bool // it has been reached once
+	began      time.Time
 
 	// What the control commands are about, as soon as it is there.
 	server atomic.Pointer[server.Server]
@@ -94,7 +96,7 @@ func runOVSVTEP(args []string) int {
 }
 
 func (r *vtepRun) main(args []string) int {
-	r.log = r.d.Logger("vtep")
+	r.log, r.began = r.d.Logger("vtep"), time.Now()
 	r.d.KeepsUser = "the dataplane needs the rights of root all the time"
 	r.problems = problem.NewSet(r.d.Logger("problem"))
 	r.trim = trim.New(nil)
@@ -362,8 +364,10 @@ func (r *vtepRun) detachAnyway(why string) {
 
 // tellOfDatabase tells whether the other process that has the database answers.
 func (r *vtepRun) tellOfDatabase(err error) {
+	r.tellOfConnection(err)
 	r.unanswered.Store(err != nil)
 	if err == nil {
+		r.answered.Store(true)
 		r.problems.Replace("database")
 		return
 	}

@@ -109,6 +109,15 @@ type Agent struct {
 	refusals  int // by the database, in a row
 	moves     moves
 
+	tally         tally    // of the compiler's State
+	recent        readings // of the counters
+	seen          seen
+	since         time.Time // when the oldest change of rows came that the plane has not got; zero: it has all
+	commitToPlane latency
+	frameToRow    latency
+	unreported    time.Time // when the first MAC was told of that no transaction is about; zero: there is none
+	reported      time.Time // likewise of the transaction under way
+
 	asks  chan func(context.Context) // run by the loop; see ask
 	ended chan struct{}              // closed: Run has returned
 }
@@ -134,6 +143,8 @@ func New(opts Options) *Agent {
 		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},
 		transact: retry{first: 10 * time.Millisecond, most: 5 * time.Second},
 		moves:    newMoves(),
+		tally:    newTally(),
+		seen:     newSeen(log),
 		asks:     make(chan func(context.Context)),
 		ended:    make(chan struct{}),
 	}

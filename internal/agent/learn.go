@@ -18,7 +18,7 @@ var ignored = []intent.MAC{{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}}
 // events takes an event, and those that are behind it.
 func (a *Agent) events(ctx context.Context, e plane.Event) {
 	now := time.Now()
-	report := false
+	report, told := false, false
 	for n := 1; ; n++ {
 		switch e := e.(type) {
 		case plane.Seen:
@@ -27,6 +27,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			a.unlearn(e)
 		case plane.Lost:
 			a.lost, report = true, true
+			clear(a.seen.links) // whoever is down is told of by the report, or again
 		case plane.PortChanged:
 			a.portChanged(e)
 			report = true
@@ -34,6 +35,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			a.compiler.UpdatePeer(now, e.Peer, e.State)
 			a.reporter.SetPeer(e.Peer, e.State)
 			a.moves.refresh = true // another service node, perhaps
+			told = true
 		case plane.ReportChanged:
 			report = true
 		}
@@ -56,6 +58,8 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 	if report {
 		a.askPorts(ctx)
 		a.askReport(ctx)
+	} else if told {
+		a.tellStates()
 	}
 }
 
@@ -70,6 +74,7 @@ func (a *Agent) learn(now time.Time, s plane.Sighting) {
 	switch r.Verdict {
 	case fdb.New:
 		a.markMAC(s.Key)
+		a.awaitRow(now)
 	case fdb.Moved:
 		a.moved(s.Key, r.From, s.At)
 	case fdb.Rejected:
@@ -80,6 +85,13 @@ func (a *Agent) learn(now time.Time, s plane.Sighting) {
 	}
 	if r.Evicted != nil {
 		a.dropped([]intent.MACKey{*r.Evicted})
+	}
+}
+
+// awaitRow notes that a row is owed to what was seen now.
+func (a *Agent) awaitRow(now time.Time) {
+	if a.unreported.IsZero() {
+		a.unreported = now
 	}
 }
 
@@ -115,7 +127,9 @@ func (a *Agent) askPorts(ctx context.Context) {
 // portChanged drops what was learned at a port that has no link any more: its hosts are
 // elsewhere, if anywhere.
 func (a *Agent) portChanged(p plane.PortChanged) {
-	a.log.Info("port changed", "port", p.Name, "exists", p.Exists, "up", p.Up)
+	if a.seen.links[p.Name] = p.Exists && !p.Up; !a.seen.links[p.Name] {
+		delete(a.seen.links, p.Name)
+	}
 	if p.Exists && p.Up {
 		return
 	}

@@ -77,7 +77,9 @@ func (a *Agent) processMoves(ctx context.Context, now time.Time) {
 	a.flushWatch(ctx)
 	if m.refresh {
 		m.refresh = false
-		if d := a.compiler.Refresh(); a.ready {
+		d := a.compiler.Refresh()
+		a.tally.note(d)
+		if a.ready {
 			a.publishProblems()
 			a.applyState(ctx, d)
 		}

@@ -36,9 +36,11 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 		tx = a.reporter.Build(now)
 	}
 	if tx == nil {
+		a.unreported = time.Time{} // the rows are there already
 		return
 	}
 	a.inFlight = true
+	a.reported, a.unreported = a.unreported, time.Time{}
 	go func() {
 		a.outcome <- a.execute(ctx, tx)
 	}()
@@ -54,9 +56,15 @@ func (a *Agent) finished(err error) {
 		err = errUndone
 	}
 	if err == nil {
+		if !a.reported.IsZero() {
+			a.frameToRow.observe(time.Since(a.reported))
+		}
 		a.refusals = 0
 		a.transact.succeeded()
 		return
+	}
+	if !a.reported.IsZero() { // it is still to be done
+		a.unreported = a.reported
 	}
 	a.transact.failed(time.Now())
 	var refused *idl.TransactError
@@ -80,8 +88,9 @@ func (a *Agent) finished(err error) {
 
 // counted is a reading of the counters.
 type counted struct {
-	stats plane.Stats
-	err   error
+	stats  plane.Stats
+	recent reading // the same, summed up
+	err    error
 }
 
 // readStats has the counters read by another goroutine: there may be many.
@@ -89,7 +98,7 @@ func (a *Agent) readStats(ctx context.Context, now time.Time) {
 	a.stats, a.counting = now, true
 	go func() {
 		stats, err := a.opts.Plane.Stats(ctx)
-		a.counted <- counted{stats, err}
+		a.counted <- counted{stats, newReading(time.Now(), stats), err}
 	}()
 }
 
@@ -101,4 +110,5 @@ func (a *Agent) handleStats(got counted) {
 		return
 	}
 	a.reporter.SetStats(got.stats)
+	a.recent.add(got.recent)
 }

@@ -163,7 +163,9 @@ func (r *rig) start(fabric *memory.Fabric, opts agent.Options, tamper ...func(*c
 		f(v.replica)
 	}
 	opts.Plane, opts.Replica = v.plane, v.replica
-	opts.Logger = testenv.Logger(r)
+	if opts.Logger == nil {
+		opts.Logger = testenv.Logger(r)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	v.cancel = cancel
 	v.agent = agent.New(opts)

@@ -29,8 +29,13 @@ func (a *Agent) compile(ctx context.Context) {
 	d := &intent.Delta{}
 	if !a.ready && changes == nil {
 		a.compiler.Load(view)
+		a.recount()
 	} else {
 		d = a.compiler.Update(view, changes)
+		a.tally.note(d)
+	}
+	if a.since.IsZero() {
+		a.since = delta.Since
 	}
 	if delta.Reset {
 		changes = nil // what the server does not keep is to be published again
@@ -44,11 +49,25 @@ func (a *Agent) compile(ctx context.Context) {
 		if !delta.Reset || !a.freezeAgain(ctx, old) {
 			a.applyState(ctx, d)
 		}
+		if a.known || a.frozen || !a.owner {
+			a.since = time.Time{} // there is nothing that the plane has not got, or will not get for long
+		}
 		a.publishProblems()
 		a.flushForget(ctx)
 	}
 	a.opts.Trim.Note(bytesPerRow * delta.Len())
 }
+
+// recount counts the State anew, after one that no delta leads to.
+func (a *Agent) recount() {
+	was := a.tally
+	a.tally = newTally()
+	a.tally.countAll(a.compiler.State())
+	a.tally.follow(&was)
+}
+
+// tellStates logs what is in another state than before.
+func (a *Agent) tellStates() { a.seen.observe(a.reporter.Report(), &a.tally) }
 
 // bytesPerRow is about how much memory becomes free by compiling a changed row.
 const bytesPerRow = 1 << 10
@@ -151,8 +170,14 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	}
 	a.known = true
 	a.apply.succeeded()
+	if !a.since.IsZero() && (d == nil || !d.Empty()) {
+		a.commitToPlane.observe(time.Since(a.since))
+	}
+	a.since = time.Time{}
 	a.compiler.UpdateSessions(time.Now(), &report)
-	if moved := a.compiler.Refresh(); !moved.Empty() { // another service node
+	moved := a.compiler.Refresh()
+	a.tally.note(moved)
+	if !moved.Empty() { // another service node
 		if report, err = a.opts.Plane.Apply(ctx, a.compiler.State(), moved); err != nil {
 			a.known = false
 			a.apply.failed(time.Now())
@@ -160,6 +185,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 		}
 		a.reporter.SetReport(report)
 	}
+	a.tellStates()
 	if d == nil { // what the plane has learned may be news, too
 		a.sweepNow(ctx)
 		a.reconcileInherited(ctx)

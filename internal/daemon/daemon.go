@@ -222,6 +222,14 @@ func (d *Daemon) socketPath(pid int) string {
 	return In(d.Dirs.Run, name)
 }
 
+// Socket is the path of the control socket; empty: there is none.
+func (d *Daemon) Socket() string {
+	if d.server == nil {
+		return ""
+	}
+	return d.server.path
+}
+
 // openLog opens the log file, in a directory that it makes. A daemon that was told to log to a
 // file does not start without: what it does in the background nobody would ever hear of.
 func (d *Daemon) openLog() error {

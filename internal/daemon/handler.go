@@ -35,7 +35,7 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	one := *h
 	r.Attrs(func(a slog.Attr) bool { one.add(h.group, a); return true })
-	if r.Level >= slog.LevelInfo && r.Level < LevelEmer && r.PC != 0 && !one.module.unlimited.Load() &&
+	if r.Level >= slog.LevelInfo && r.Level < LevelEmer && r.PC != 0 && !one.module.every && !one.module.unlimited.Load() &&
 		!h.log.limiter.take(call{r.PC, one.module, r.Level}, r.Time) {
 		return nil
 	}

@@ -38,7 +38,8 @@ type module struct {
 	name   string
 	levels [destinations]atomic.Int64 // slog.Level
 
-	unlimited atomic.Bool // its messages may be as many as they are
+	every     bool        // constant: nothing limits its messages, which are of what there is, not of what comes
+	unlimited atomic.Bool // somebody has turned the limit off
 }
 
 // Log sends messages to the console and to a file, by level, module and destination, in the
@@ -87,6 +88,7 @@ func NewLog(program string) *Log {
 	for _, name := range knownModules {
 		l.addModule(name)
 	}
+	l.modules["state"].every = true
 	return l
 }
 

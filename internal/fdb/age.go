@@ -20,6 +20,7 @@ func (t *Table) Expire(now time.Time) []intent.MACKey {
 			return gone
 		}
 		gone = append(gone, e.key)
+		t.counts.Aged++
 		t.drop(e)
 	}
 }
@@ -51,6 +52,7 @@ func (t *Table) SetConfig(cfg Config) []intent.MACKey {
 			break
 		}
 		gone = append(gone, e.key)
+		t.counts.Evicted++
 		t.drop(e)
 	}
 	return gone
@@ -72,6 +74,7 @@ func (t *Table) SetPortLimit(name string, limit int) []intent.MACKey {
 	for p.limit > 0 && p.len() > p.limit && len(p.aging) > 0 {
 		e := p.aging[0]
 		gone = append(gone, e.key)
+		t.counts.Evicted++
 		t.drop(e)
 	}
 	t.forget(p)

@@ -68,6 +68,30 @@ type Table struct {
 	limited map[*port]struct{}
 	bySize  portHeap // every port of ports, the one with most entries first
 	byAge   portHeap // the same ports, the one with the oldest entry first
+
+	switches map[intent.SwitchID]int // how many entries each has; never 0
+	counts   Counts
+}
+
+// Counts are what has happened to the entries since the table was made.
+type Counts struct {
+	Learned uint64 // were made
+	Moved   uint64 // were seen on another binding
+	Aged    uint64 // were dropped for want of frames
+	Evicted uint64 // made place for others
+}
+
+// Counts returns what has happened so far.
+func (t *Table) Counts() Counts { return t.counts }
+
+// InSwitch and OnPort return the number of entries of a logical switch, and of a port.
+func (t *Table) InSwitch(id intent.SwitchID) int { return t.switches[id] }
+
+func (t *Table) OnPort(name string) int {
+	if p := t.ports[name]; p != nil {
+		return p.len()
+	}
+	return 0
 }
 
 // tick is a point in time: nanoseconds since Table.epoch.
@@ -112,6 +136,8 @@ func NewTable(epoch time.Time, cfg Config) *Table {
 		limited: map[*port]struct{}{},
 		bySize:  portHeap{less: largerFirst, at: func(p *port) *int { return &p.sizeAt }},
 		byAge:   portHeap{less: olderFirst, at: func(p *port) *int { return &p.ageAt }},
+
+		switches: map[intent.SwitchID]int{},
 	}
 }
 

@@ -207,6 +207,18 @@ func TestAgainstModel(t *testing.T) {
 						t.Fatalf("%v at %v, want %v", k, at, r)
 					}
 				}
+				of := map[intent.SwitchID]int{}
+				for k := range m.rows {
+					of[k.Switch]++
+				}
+				if !maps.Equal(table.switches, of) {
+					t.Fatalf("switches have %v, want %v", table.switches, of)
+				}
+				for _, p := range []string{"p0", "p1", "p2"} {
+					if got, want := table.OnPort(p), m.count(p, true); got != want {
+						t.Fatalf("%s has %d, want %d", p, got, want)
+					}
+				}
 				for p, limit := range m.limits {
 					if n := m.count(p, false); limit > 0 && n > limit {
 						t.Fatalf("%s has %d entries, limit %d", p, n, limit)

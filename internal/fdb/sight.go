@@ -52,10 +52,12 @@ func (t *Table) learn(when tick, key intent.MACKey, at intent.BindingKey) Result
 			return Result{Verdict: Rejected, Reason: Full}
 		}
 		r.Evicted = &victim.key
+		t.counts.Evicted++
 		t.drop(victim)
 	}
 	e := &entry{key: key, vlan: at.VLAN, seen: when}
-	t.entries[key] = e
+	t.add(e)
+	t.counts.Learned++
 	t.enter(e, t.port(at.Port))
 	return r
 }
@@ -74,6 +76,7 @@ func (t *Table) move(when tick, e *entry, at intent.BindingKey) Result {
 	}
 	e.vlan = at.VLAN
 	e.moves++
+	t.counts.Moved++
 	return r
 }
 
@@ -105,7 +108,7 @@ func (t *Table) Pin(key intent.MACKey, at intent.BindingKey) {
 		t.leave(e)
 	} else {
 		e = &entry{key: key}
-		t.entries[key] = e
+		t.add(e)
 	}
 	e.vlan, e.at = at.VLAN, -1
 	e.port = t.port(at.Port)
@@ -150,7 +153,15 @@ func (t *Table) RemoveBinding(at intent.BindingKey) []intent.MACKey {
 	return keys
 }
 
+func (t *Table) add(e *entry) {
+	t.entries[e.key] = e
+	t.switches[e.key.Switch]++
+}
+
 func (t *Table) drop(e *entry) {
 	t.leave(e)
 	delete(t.entries, e.key)
+	if t.switches[e.key.Switch]--; t.switches[e.key.Switch] == 0 {
+		delete(t.switches, e.key.Switch)
+	}
 }

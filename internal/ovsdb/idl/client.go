@@ -25,6 +25,7 @@ type Client struct {
 	lastID  string        // of the transaction that made current; empty: not known
 	taken   *Snapshot     // what Take returned last; nil: never
 	reset   bool          // for the next Delta
+	since   time.Time     // likewise
 	changed chan struct{} // closed, and made anew, when what follows changes
 	lastErr error         // why there is no connection
 	ended   bool          // Run has returned
@@ -203,6 +204,9 @@ func (c *Client) publish(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current, c.lastID = s.data, s.lastID
+	if c.since.IsZero() {
+		c.since = s.came
+	}
 	c.poke()
 }
 
@@ -231,8 +235,8 @@ func (c *Client) Updates() <-chan struct{} { return c.updates }
 func (c *Client) Take() (*Snapshot, *Delta) {
 	c.mu.Lock()
 	before, after := c.taken, c.current
-	d := &Delta{Reset: c.reset}
-	c.taken, c.reset = after, false
+	d := &Delta{Reset: c.reset, Since: c.since}
+	c.taken, c.reset, c.since = after, false, time.Time{}
 	c.mu.Unlock()
 	if after == nil {
 		return nil, nil

@@ -2,6 +2,7 @@ package idl
 
 import (
 	"iter"
+	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 )
@@ -18,7 +19,9 @@ type RowDelta struct {
 type Delta struct {
 	// Reset tells that the replica was synchronized anew in between: what the server
 	// does not store may have been lost.
-	Reset  bool
+	Reset bool
+	// Since is when the first of the updates came that are in the difference; zero: none did.
+	Since  time.Time
 	Tables map[string][]RowDelta
 }
 

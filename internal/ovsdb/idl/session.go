@@ -31,6 +31,7 @@ type session struct {
 	data   *Snapshot   // nil until in step
 	v      version     // that data is monitored with
 	lastID string      // of the transaction that data is the result of; empty: none
+	came   time.Time   // of the last update; zero: none did yet
 }
 
 const serverDatabase = "_Server"
@@ -208,6 +209,7 @@ func (s *session) updated(params wire.Value, v version) error {
 	default:
 		return fmt.Errorf("update%d of %q, which is not monitored so", v, name)
 	}
+	s.came = time.Now()
 	d := newDraft(s.data)
 	if err := d.apply(updates, v); err != nil {
 		return err

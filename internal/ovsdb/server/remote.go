@@ -44,7 +44,8 @@ type remote struct {
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 
-	tries int // dial only: attempts since the peer was last heard
+	tries int    // dial only: attempts since the peer was last heard
+	told  string // likewise: the state that Options.Connections was told last; empty: none
 
 	mu    sync.Mutex // guards what follows
 	opts  remoteOptions
@@ -268,6 +269,8 @@ func (s *Server) handshake(nc net.Conn) error {
 func (r *remote) dial(l *link) {
 	defer r.done.Done()
 	defer l.stop()
+	r.tellState("disconnected", "")
+	defer r.tellState("absent", "")
 	for r.ctx.Err() == nil {
 		var action reconnect.Action
 		var wait time.Duration
@@ -322,6 +325,7 @@ func (r *remote) attempt(l *link) {
 	defer r.srv.remove(sess)
 	r.setLast("")
 	l.attach(sess)
+	r.tellState("connected", "")
 	if r.ctx.Err() != nil {
 		sess.abort(errRemoved)
 	}
@@ -336,6 +340,18 @@ func (r *remote) attempt(l *link) {
 		r.unheard(r.lastError())
 	}
 	l.detach(err)
+	r.tellState("disconnected", r.lastError())
+}
+
+// tellState tells that the remote is in another state than before. The goroutine of dial calls it.
+func (r *remote) tellState(now, why string) {
+	before := r.told
+	if before == "" {
+		before = "absent"
+	}
+	if r.told = now; r.srv.opts.Connections != nil {
+		r.srv.opts.Connections(r.target, before, now, why)
+	}
 }
 
 // unheard notes that an attempt has ended without a word of the peer: it could not be reached,

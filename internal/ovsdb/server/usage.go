@@ -13,6 +13,8 @@ type Usage struct {
 	Queued                          int // requests not executed yet
 	Held                            int // about the bytes of replies and updates held back for slow peers
 	Intake                          int // bytes of long requests not answered yet
+	Bytes                           int // of the databases' files
+	Compactions                     int // of these, since the start
 }
 
 // Usage counts what the server holds.
@@ -32,6 +34,10 @@ func (s *Server) Usage() Usage {
 			}
 			u.Requests += d.requests
 			u.Commits += d.commits
+			u.Compactions += d.compacts
+			if d.file != nil {
+				u.Bytes += int(d.file.Size())
+			}
 			for _, a := range d.arrears {
 				u.Held += a.held
 				u.Queued += len(a.jobs)

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"os"
+	"os/user"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+)
+
+// vtepStatus is what "vtep/status" answers: all that one who looks in wants to see first.
+type vtepStatus struct {
+	Versions versions `json:"versions"`
+	PID      int      `json:"pid"`
+	Uptime   float64  `json:"uptime_seconds"`
+	Plane    string   `json:"plane"`
+
+	agent.Status
+
+	Database    databaseStatus `json:"database"`
+	Controllers []controller   `json:"controllers"`
+	Listeners   []listener     `json:"listeners"`
+	Problems    []problemData  `json:"problems"`
+}
+
+type versions struct {
+	VTEP   string `json:"vtep"`
+	Schema string `json:"schema"`
+	Go     string `json:"go"`
+	Kernel string `json:"kernel"`
+}
+
+// databaseStatus is of the embedded database, or of the connection to another server's.
+type databaseStatus struct {
+	File        string `json:"file"`   // "": another server has it
+	Server      string `json:"server"` // "": it is embedded
+	Connected   bool   `json:"connected"`
+	Sessions    int    `json:"sessions"`
+	Requests    int    `json:"requests"`
+	Commits     int    `json:"commits"`
+	Bytes       int    `json:"bytes"`
+	Compactions int    `json:"compactions"`
+	Rows        int    `json:"rows"`
+}
+
+// controller is somebody who writes rows over the network, or may: a target that we connect to, or that is listened on.
+type controller struct {
+	Target   string  `json:"target"`
+	Managed  bool    `json:"manager"` // a Manager row names it; otherwise --remote does
+	State    string  `json:"state"`
+	Seconds  float64 `json:"state_seconds"`
+	Sessions int     `json:"sessions"`
+	Why      string  `json:"why"`
+}
+
+// listener is a socket that the process listens on.
+type listener struct {
+	Address string `json:"address"`
+	For     string `json:"for"`
+	Who     string `json:"who"`
+}
+
+// status gathers it. What is not there yet, while the process starts, is left out.
+func (r *vtepRun) status() (vtepStatus, error) {
+	s := vtepStatus{PID: os.Getpid(), Uptime: time.Since(r.began).Seconds(), Plane: r.plane, Controllers: []controller{}, Listeners: []listener{}}
+	s.Versions = versions{version, hwvtep.Schema().Version, runtime.Version(), kernelRelease()}
+	s.Status = agent.Status{Switch: r.name, State: agent.Starting, TunnelIPs: []string{}, Ports: []agent.PortStatus{},
+		Switches: []agent.SwitchStatus{}, Tunnels: []agent.TunnelStatus{}, Drops: []agent.DropStatus{}}
+	if a := r.agent.Load(); a != nil {
+		of, err := a.Status(r.d.Context())
+		if err != nil {
+			return s, err
+		}
+		s.Status = of
+	}
+	s.Problems = listed(r.problems.All())
+	s.Database.Server = r.connect
+	s.Database.Connected = r.connect != "" && !r.unanswered.Load() && r.answered.Load()
+	if db := r.server.Load(); db != nil {
+		u := db.Usage()
+		s.Database = databaseStatus{File: r.db, Connected: true, Sessions: u.Sessions, Requests: u.Requests, Commits: u.Commits,
+			Bytes: u.Bytes, Compactions: u.Compactions, Rows: u.Rows}
+		for _, rem := range db.RemoteStates() {
+			if rem.Listens {
+				s.Listeners = append(s.Listeners, listener{addressOf(rem), "database", whoMay(rem)})
+			}
+			if !rem.Local {
+				s.Controllers = append(s.Controllers, controller{rem.Target, rem.Managed, rem.State, rem.Seconds, rem.Sessions, rem.Why})
+			}
+		}
+	}
+	if path := r.d.Socket(); path != "" {
+		s.Listeners = append(s.Listeners, listener{"unix:" + path, "control", whoMayFile(path) + ": all commands"})
+	}
+	return s, nil
+}
+
+func addressOf(rem server.RemoteState) string {
+	scheme, _, _ := strings.Cut(rem.Target, ":")
+	if rem.Local && scheme != "pfd" {
+		return "unix:" + rem.Address
+	}
+	return scheme + ":" + rem.Address
+}
+
+// whoMay says in words who may use a listener of the database, and for what.
+func whoMay(rem server.RemoteState) string {
+	who, what := "", "all rows"
+	switch {
+	case rem.Local:
+		who = whoMayFile(rem.Address)
+	case rem.TLS:
+		who, what = "peers with a certificate of our authority", "rows of controllers"
+	case rem.Loopback:
+		who, what = "every process of this machine", "rows of controllers"
+	default:
+		who, what = "anybody who reaches it", "rows of controllers"
+	}
+	if rem.ReadOnly {
+		what = "reading only"
+	}
+	return who + ": " + what
+}
+
+// whoMayFile says who may connect to a socket, by its owner, group and mode.
+func whoMayFile(path string) string {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return "unknown (" + err.Error() + ")"
+	}
+	who := []string{"root"}
+	if st.Uid != 0 && st.Mode&0o200 != 0 {
+		who = append(who, "user "+userName(st.Uid))
+	}
+	if st.Mode&0o020 != 0 && st.Gid != 0 {
+		who = append(who, "group "+groupName(st.Gid))
+	}
+	if st.Mode&0o002 != 0 {
+		who = []string{"every user of this machine"}
+	}
+	return strings.Join(who, ", ")
+}
+
+func userName(id uint32) string {
+	if u, err := user.LookupId(strconv.Itoa(int(id))); err == nil {
+		return u.Username
+	}
+	return strconv.Itoa(int(id))
+}
+
+func groupName(id uint32) string {
+	if g, err := user.LookupGroupId(strconv.Itoa(int(id))); err == nil {
+		return g.Name
+	}
+	return strconv.Itoa(int(id))
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "unknown"
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}

@@ -1,0 +1,147 @@
+package agent
+
+import (
+	"maps"
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// tally counts what is in the State by port, by switch and by peer, as deltas come: nobody who
+// asks for numbers has the loop walk over all MACs.
+type tally struct {
+	ports    map[string]int // bindings; one for each port, which may be 0
+	switches map[intent.SwitchID]switchTally
+	peers    map[netip.Addr]int // VNIs that frames are accepted in; never 0
+
+	// Those that came or went since they were last told of, and whether they were there then.
+	movedPorts map[string]bool
+	movedPeers map[netip.Addr]bool
+}
+
+// switchTally is what one logical switch has.
+type switchTally struct {
+	bindings int
+	remotes  int // MACs behind other VTEPs
+	tunnels  int // that its frames may come from
+}
+
+func newTally() tally {
+	return tally{ports: map[string]int{}, switches: map[intent.SwitchID]switchTally{}, peers: map[netip.Addr]int{},
+		movedPorts: map[string]bool{}, movedPeers: map[netip.Addr]bool{}}
+}
+
+// countAll counts a State from scratch. Nothing was counted before.
+func (t *tally) countAll(s *intent.State) {
+	for name := range s.Ports {
+		t.port(name, true)
+	}
+	for at, b := range s.Bindings {
+		t.binding(at, b.Switch, 1)
+	}
+	for key := range s.Unicast {
+		t.change(key.Switch, switchTally{remotes: 1}, 1)
+	}
+	for tunnel, id := range s.Decap {
+		t.decap(tunnel, id, 1)
+	}
+}
+
+// follow has what was counted before t, from scratch, stay known as what was there.
+func (t *tally) follow(was *tally) {
+	followed(t.movedPorts, t.ports, was.movedPorts, was.ports)
+	followed(t.movedPeers, t.peers, was.movedPeers, was.peers)
+}
+
+func followed[K comparable](moved map[K]bool, there map[K]int, movedBefore map[K]bool, thereBefore map[K]int) {
+	clear(moved)
+	for k := range there {
+		moved[k] = false
+	}
+	for k := range thereBefore {
+		moved[k] = true
+	}
+	maps.Copy(moved, movedBefore)
+}
+
+// note takes a change of the State.
+func (t *tally) note(d *intent.Delta) {
+	for _, c := range d.Ports {
+		if c.New != nil && c.Old == nil {
+			t.port(c.Key, true)
+		}
+	}
+	for _, c := range d.Bindings {
+		if c.Old != nil {
+			t.binding(c.Key, c.Old.Switch, -1)
+		}
+		if c.New != nil {
+			t.binding(c.Key, c.New.Switch, 1)
+		}
+	}
+	for _, c := range d.Unicast {
+		if c.Old == nil {
+			t.change(c.Key.Switch, switchTally{remotes: 1}, 1)
+		} else if c.New == nil {
+			t.change(c.Key.Switch, switchTally{remotes: 1}, -1)
+		}
+	}
+	for _, c := range d.Decap {
+		if c.Old != nil {
+			t.decap(c.Key, *c.Old, -1)
+		}
+		if c.New != nil {
+			t.decap(c.Key, *c.New, 1)
+		}
+	}
+	for _, c := range d.Ports {
+		if c.New == nil {
+			t.port(c.Key, false)
+		}
+	}
+}
+
+func (t *tally) port(name string, there bool) {
+	mark(t.movedPorts, name, !there)
+	if there {
+		t.ports[name] += 0
+	} else {
+		delete(t.ports, name)
+	}
+}
+
+// mark notes whether something was there, when it is first found to come or go.
+func mark[K comparable](moved map[K]bool, k K, was bool) {
+	if _, known := moved[k]; !known {
+		moved[k] = was
+	}
+}
+
+func (t *tally) binding(at intent.BindingKey, id intent.SwitchID, n int) {
+	t.ports[at.Port] += n
+	t.change(id, switchTally{bindings: 1}, n)
+}
+
+func (t *tally) decap(tunnel intent.Tunnel, id intent.SwitchID, n int) {
+	was := t.peers[tunnel.Peer]
+	if is := was + n; is != 0 {
+		t.peers[tunnel.Peer] = is
+	} else {
+		delete(t.peers, tunnel.Peer)
+	}
+	if was == 0 || was+n == 0 {
+		mark(t.movedPeers, tunnel.Peer, was != 0)
+	}
+	t.change(id, switchTally{tunnels: 1}, n)
+}
+
+// change adds n times by to what a switch has.
+func (t *tally) change(id intent.SwitchID, by switchTally, n int) {
+	of := t.switches[id]
+	of.bindings += n * by.bindings
+	of.remotes += n * by.remotes
+	of.tunnels += n * by.tunnels
+	if t.switches[id] = of; of == (switchTally{}) {
+		delete(t.switches, id)
+	}
+}
