@@ -12,6 +12,8 @@ type Scalars struct {
 	Physical        SwitchID // the Physical_Switch row that this is the State of; zero: there is none
 	AcceptAnySource bool     // decapsulate from any source that uses a switch's own VNI
 	MACLimit        uint32   // most MACs learned on all ports together; 0: no limit
+	TunnelDSCP      Priority // of what leaves in tunnels
+	TagPCP          Priority // of what leaves at ports with the tag of a binding
 
 	// ARPSource is the address by which this VTEP asks for the neighbours of its routers, in every
 	// switch; zero: there is no router.

@@ -48,6 +48,14 @@ func (s *State) String() string {
 	if !s.ARPSource.IsZero() {
 		fmt.Fprintf(&b, "arp-source %v\n", s.ARPSource)
 	}
+	for _, p := range []struct {
+		name string
+		is   Priority
+	}{{"tunnel-dscp", s.TunnelDSCP}, {"tag-pcp", s.TagPCP}} {
+		if p.is != (Priority{}) {
+			fmt.Fprintf(&b, "%s %v\n", p.name, p.is)
+		}
+	}
 	n := namesOf(s)
 	for _, t := range tables {
 		for _, line := range t.lines(n, s) {
@@ -124,6 +132,9 @@ func (d *Delta) String() string {
 		}
 		if !d.Scalars.ARPSource.IsZero() {
 			fmt.Fprintf(&b, "= {arp-source %v}\n", d.Scalars.ARPSource)
+		}
+		if none := (Priority{}); d.Scalars.TunnelDSCP != none || d.Scalars.TagPCP != none {
+			fmt.Fprintf(&b, "= {dscp %v pcp %v}\n", d.Scalars.TunnelDSCP, d.Scalars.TagPCP)
 		}
 	}
 	for _, part := range []struct {

@@ -8,4 +8,6 @@ type Features struct {
 	Routers bool // Logical_Router
 	IPv6    bool // tunnels to IPv6 peers
 	ACLs    bool // Physical_Port.acl_bindings, Logical_Router.acl_binding
+
+	Priorities bool // Scalars.TunnelDSCP and TagPCP other than 0
 }

@@ -47,6 +47,7 @@ var (
 	DuplicateRow     = doubt("duplicate_row")     // a row gives way to another one
 	OwnLocator       = doubt("own_locator")       // a remote MAC is said to be behind ourselves
 	BadOption        = doubt("bad_option")        // a key of other_config has a bad value
+	UnservedOption   = doubt("unserved_option")   // a key of other_config asks for what the plane can't do
 	SeveralIPs       = doubt("several_ips")       // only one of the tunnel IPs is used
 	SharedIP         = doubt("shared_ip")         // another switch of the database has the tunnel IP
 	NoVNI            = doubt("no_vni")            // a bound switch has no VNI

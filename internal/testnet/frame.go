@@ -97,6 +97,13 @@ func Encapsulate(dstMAC, srcMAC net.HardwareAddr, src, dst netip.Addr, vni uint3
 	return append(b, inner...)
 }
 
+// SetTOS gives the outer IP header of an encapsulated frame another TOS.
+func SetTOS(b []byte, tos uint8) {
+	b[atIP+1] = tos
+	b[atIP+10], b[atIP+11] = 0, 0
+	binary.BigEndian.PutUint16(b[atIP+10:], Checksum(b[atIP:atUDP]))
+}
+
 // Checksum is that of RFC 1071; of a header that has a right one it is 0.
 func Checksum(header []byte) uint16 {
 	var sum uint32

@@ -103,7 +103,7 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 		return c.recompile()
 	}
 	for range changes.PhysicalSwitches() {
-		s := readScope(v, c.name, c.features.IPv6)
+		s := readScope(v, c.name, c.features)
 		if !s.sameWorld(&c.scope) {
 			return c.recompile()
 		}
@@ -140,6 +140,7 @@ func (c *Compiler) rescope(s scope) {
 	c.state.TunnelIPs = s.TunnelIPs
 	c.state.AcceptAnySource = s.anyone
 	c.state.MACLimit = uint32(s.macLimit)
+	c.state.TunnelDSCP, c.state.TagPCP = s.dscp, s.pcp
 	for id := range s.ports {
 		if !old.ports[id] {
 			c.dirty.ports[id] = struct{}{}
@@ -187,7 +188,7 @@ func (c *Compiler) rebuild() {
 	c.reset()
 	c.edit.Quiet(true)
 	c.scope = scope{}
-	c.rescope(readScope(c.view, c.name, c.features.IPv6))
+	c.rescope(readScope(c.view, c.name, c.features))
 	if c.scope.present {
 		c.feedAll()
 		c.resolve()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -21,6 +22,8 @@ const (
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
 	keyPruneByBFD      = "prune_by_bfd"           // Physical_Switch, Logical_Switch: bool
 	keyBFDVNI          = "bfd_vni"                // Physical_Switch: 0 or auto
+	keyTunnelDSCP      = "tunnel_dscp"            // Physical_Switch: 0..63, inner or outer
+	keyTagPCP          = "tag_pcp"                // Physical_Switch: 0..7, inner or outer
 )
 
 const (
@@ -89,6 +92,24 @@ func (s *settings) answerVNI(key string) bool {
 	return false
 }
 
+// priority returns the value of key: a number up to most, or where to take the priority from.
+func (s *settings) priority(key string, most int) intent.Priority {
+	switch text, ok := s.values[key]; text {
+	case "inner":
+		return intent.Priority{From: intent.Inner}
+	case "outer":
+		return intent.Priority{From: intent.Outer}
+	default:
+		if n, err := strconv.Atoi(text); err == nil && n >= 0 && n <= most {
+			return intent.Priority{Value: uint8(n)}
+		}
+		if ok {
+			s.reject(key, text, fmt.Sprintf("a number from 0 to %d, inner or outer", most))
+		}
+		return intent.Priority{}
+	}
+}
+
 // integer returns the value of key, or otherwise if it is absent or not in 0..most.
 func (s *settings) integer(key string, most, otherwise int) int {
 	text, ok := s.values[key]
@@ -101,6 +122,17 @@ func (s *settings) integer(key string, most, otherwise int) int {
 		return otherwise
 	}
 	return n
+}
+
+// unserved complains of a key whose value asks for what the dataplane can't do, and returns the
+// zero value instead, which every dataplane can.
+func unserved[V comparable](s *settings, key string, value V) (zero V) {
+	if value != zero {
+		s.bad = append(s.bad, complaint{
+			kind: problem.UnservedOption, text: fmt.Sprintf("other_config:%s is %s, which this dataplane can't do: it is as without", key, quote(s.values[key])),
+			remedy: "remove it, or run --plane=ebpf"})
+	}
+	return zero
 }
 
 func (s *settings) reject(key, text, want string) {

@@ -6,15 +6,17 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 )
 
 // What the dataplane can't do is a fault of the row that asks for it, and nothing else is.
 func TestFeatures(t *testing.T) {
-	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}} {
+	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}, {Priorities: true}} {
 		b, c := newBook(), NewCompiler("br0", features)
 		b.edit(t, `
-			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T
+			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3
 			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0
 			Logical_Switch LS0 name=ls0 tunnel_key=5000
 			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24:LS0
@@ -27,6 +29,14 @@ func TestFeatures(t *testing.T) {
 		}
 		if got := !slices.Contains(c.Faults(), hwvtep.FaultLRSupport); got != features.Routers {
 			t.Errorf("%+v: faults %v", features, c.Faults())
+		}
+		none := intent.Priority{}
+		if got := c.State().TunnelDSCP != none && c.State().TagPCP != none; got != features.Priorities {
+			t.Errorf("%+v: the State has priorities: %v", features, got)
+		}
+		told := slices.DeleteFunc(c.Problems(), func(p problem.Problem) bool { return p.Kind != problem.UnservedOption })
+		if len(told) == 2 == features.Priorities {
+			t.Errorf("%+v: problems %v", features, told)
 		}
 		for p := range c.Ports() {
 			if got := !slices.Contains(p.Faults, hwvtep.FaultInvalidACLBinding); got != features.ACLs {

@@ -29,7 +29,7 @@ func golden(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
+	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Priorities: true})
 	var out strings.Builder
 	for i, step := range strings.Split(string(text), "====\n") {
 		rows, want, _ := strings.Cut(step, "----\n")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -27,6 +28,8 @@ type scope struct {
 	bfdVNI   bool                // BFD answers with the VNI that a peer uses
 	macLimit int                 // most MACs learned
 	aging    time.Duration       // of learned MACs; 0: never
+	dscp     intent.Priority     // of what leaves in tunnels
+	pcp      intent.Priority     // of what leaves with a tag
 	trouble  []complaint         // about our row
 	badIPs   bool                // tunnel_ips has something, but no IPv4 address
 	ipv6     bool                // tunnels may have IPv6
@@ -39,14 +42,14 @@ func (s *scope) lacksFamily(peer netip.Addr) bool {
 	return s.Any() && !s.Source(peer).IsValid()
 }
 
-// readScope reads the rows of switches; ipv6 says whether tunnels may have IPv6.
-func readScope(v *hwvtep.View, name string, ipv6 bool) scope {
-	s := scope{ipv6: ipv6, ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}}
+// readScope reads the rows of switches, for a dataplane that can do features.
+func readScope(v *hwvtep.View, name string, features plane.Features) scope {
+	s := scope{ipv6: features.IPv6, ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}}
 	n := 0
 	for ps := range v.PhysicalSwitches() {
 		n++
 		if ps.Name == name {
-			s.readOwn(&ps)
+			s.readOwn(&ps, features)
 			continue
 		}
 		for _, text := range ps.TunnelIPs {
@@ -69,7 +72,7 @@ func readScope(v *hwvtep.View, name string, ipv6 bool) scope {
 	return s
 }
 
-func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
+func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	s.present, s.id = true, ps.UUID
 	for _, id := range ps.Ports {
 		s.ports[id] = true
@@ -108,6 +111,10 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch) {
 	s.bfdVNI = set.answerVNI(keyBFDVNI)
 	s.macLimit = set.integer(keyMACLimit, maxMACLimit, defaultMACLimit)
 	s.aging = time.Duration(set.integer(keyMACAging, maxMACAging, int(defaultMACAging/time.Second))) * time.Second
+	s.dscp, s.pcp = set.priority(keyTunnelDSCP, intent.MaxDSCP), set.priority(keyTagPCP, intent.MaxPCP)
+	if !features.Priorities {
+		s.dscp, s.pcp = unserved(&set, keyTunnelDSCP, s.dscp), unserved(&set, keyTagPCP, s.pcp)
+	}
 	s.trouble = append(s.trouble, set.bad...)
 }
 

@@ -56,10 +56,15 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	if d.Global {
 		p.physical = next.Physical
 		p.limitQuota(0, next.MACLimit)
-		had := p.overlay.TunnelIPs
+		had, dscp := p.overlay.TunnelIPs, p.overlay.dscp
 		p.configureOverlay(next)
-		if p.overlay.TunnelIPs != had {
+		if p.overlay.dscp != dscp {
+			p.byFlow = nil
+		}
+		if p.overlay.TunnelIPs != had || p.byFlow == nil {
 			p.resolvePeers()
+		}
+		if p.overlay.TunnelIPs != had {
 			for name, prt := range p.ports { // it must not be on one of them
 				p.setDevice(prt, p.lookup(name))
 			}

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -46,14 +48,14 @@ func TestConformance(t *testing.T) {
 type harness struct {
 	w       *world
 	opts    Options
-	senders map[netip.Addr]net.PacketConn
+	senders map[netip.Addr]*net.UDPConn
 	plane   *Plane // that the last case has emptied; nil: the next one needs a new one
 }
 
 func newHarness(t *testing.T, o Options) *harness {
 	w := newWorld(t)
 	w.address(w.far, "r0", "192.0.2.4/24")
-	h := &harness{w: w, opts: o, senders: map[netip.Addr]net.PacketConn{}}
+	h := &harness{w: w, opts: o, senders: map[netip.Addr]*net.UDPConn{}}
 	w.links(w.far, func(l *netlink.Handle) error { // the sockets below stand for it
 		vx, err := l.LinkByName("vx10")
 		if err != nil {
@@ -67,7 +69,7 @@ func newHarness(t *testing.T, o Options) *harness {
 	}
 	err := w.far.Do(func() error {
 		for _, ip := range planetest.Peers {
-			c, err := net.ListenPacket("udp4", netip.AddrPortFrom(ip, vxlanPort).String())
+			c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, vxlanPort)))
 			if err != nil {
 				return err
 			}
@@ -151,13 +153,23 @@ func host(port string) string { return "h" + port[1:] }
 func (h *harness) FromPort(_ testing.TB, port string, frame []byte) { h.w.send(host(port), frame) }
 
 // FromTunnel implements planetest.Harness.
-func (h *harness) FromTunnel(t testing.TB, from intent.Tunnel, inner []byte) {
+func (h *harness) FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []byte) {
 	t.Helper()
 	b := binary.BigEndian.AppendUint32([]byte{0x08, 0, 0, 0}, from.VNI<<8)
-	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(planetest.TunnelIP, vxlanPort))
-	if _, err := h.senders[from.Peer].WriteTo(append(b, inner...), to); err != nil {
+	to := netip.AddrPortFrom(planetest.TunnelIP, vxlanPort)
+	if _, _, err := h.senders[from.Peer].WriteMsgUDPAddrPort(append(b, inner...), ipTOS(tos), to); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ipTOS is a control message of a socket: the TOS of one packet.
+func ipTOS(tos uint8) []byte {
+	b := make([]byte, unix.CmsgSpace(4))
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	h.Level, h.Type = unix.IPPROTO_IP, unix.IP_TOS
+	h.SetLen(unix.CmsgLen(4))
+	binary.NativeEndian.PutUint32(b[unix.CmsgLen(0):], uint32(tos))
+	return b
 }
 
 // Receive implements planetest.Harness.
@@ -207,7 +219,7 @@ func (h *harness) collect(t testing.TB) []planetest.Out {
 				o.IPLen != len(o.Inner)+36 || o.UDPLen != len(o.Inner)+16 {
 				t.Errorf("outer headers %+v", o)
 			}
-			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.Dst, VNI: o.VNI}, Frame: o.Inner})
+			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.Dst, VNI: o.VNI}, TOS: o.TOS, Frame: o.Inner})
 		}
 	}
 	return outs

@@ -29,6 +29,12 @@ const (
 	configNoteData
 )
 
+// Priorities in the settings map, as priority.h has them.
+const (
+	priorityTunnelShift = 16
+	priorityTagShift    = 24
+)
+
 // Kinds of flood sets, as enum flood_kind.
 const (
 	floodTunnels = iota

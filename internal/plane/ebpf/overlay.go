@@ -26,6 +26,7 @@ const vxlanMTU = 65450
 type overlay struct {
 	intent.TunnelIPs
 	anySource bool
+	dscp, pcp intent.Priority     // of what leaves in tunnels, and with a tag
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
 	strict    bool                // the device refuses frames with reserved bits set (reserved.go)
@@ -44,6 +45,7 @@ func (p *Plane) vxlanName() string { return "vtep" + hash(p.opts.Name) }
 func (p *Plane) configureOverlay(s *intent.State) {
 	p.coveredIn = nil
 	p.overlay.TunnelIPs, p.overlay.anySource = s.TunnelIPs, s.AcceptAnySource
+	p.overlay.dscp, p.overlay.pcp = s.TunnelDSCP, s.TagPCP
 }
 
 // ensureVXLAN makes the vxlan device as it must be and attaches the program to it. An error
@@ -216,6 +218,8 @@ func (p *Plane) writeSettings() error {
 	if p.noteData {
 		s.Flags |= configNoteData
 	}
+	s.Flags |= priorityFlags(p.overlay.dscp, p.overlay.dscp.Value) << priorityTunnelShift
+	s.Flags |= priorityFlags(p.overlay.pcp, p.overlay.pcp.Value<<3) << priorityTagShift
 	if s == p.settings {
 		return nil
 	}
@@ -224,6 +228,14 @@ func (p *Plane) writeSettings() error {
 	}
 	p.settings = s
 	return nil
+}
+
+// priorityFlags is the priority as the programs have it, with the DSCP that a fixed one is.
+func priorityFlags(p intent.Priority, dscp uint8) uint32 {
+	if p.From != intent.Fixed {
+		dscp = 0
+	}
+	return uint32(p.From)<<6 | uint32(dscp)
 }
 
 func ipNumber(ip netip.Addr) uint32 {

@@ -147,7 +147,7 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 	if source := p.overlay.Source(pr.ip); p.devices.local(source) {
 		f.from = source
 	}
-	w, asked, err := p.space.way(f, p.rulesByPort())
+	w, asked, err := p.space.way(f, p.rulesByFlow())
 	if err != nil {
 		return asked, err
 	}
@@ -180,17 +180,17 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 	return asked, nil
 }
 
-// rulesByPort says whether some rule looks at source ports.
-func (p *Plane) rulesByPort() bool {
-	if p.byPort == nil {
-		found, err := p.space.portRules()
+// rulesByFlow says whether some rule looks at what differs from flow to flow to the same peer.
+func (p *Plane) rulesByFlow() bool {
+	if p.byFlow == nil {
+		found, err := p.space.flowRules(p.overlay.dscp != intent.Priority{})
 		if err != nil {
 			p.log.Warn("rules are not known, so that no short way is taken", "err", err)
 			found = true
 		}
-		p.byPort = &found
+		p.byFlow = &found
 	}
-	return *p.byPort
+	return *p.byFlow
 }
 
 // resolvePeers looks all routes up again, after something changed about them.

@@ -136,7 +136,7 @@ type Plane struct {
 	origin   vtepOrigin  // as written last
 	reroute  *time.Timer // resolves all peers a moment after a route change; nil: none pending
 
-	byPort             *bool // rules look at source ports; nil: to be found out
+	byFlow             *bool // rules look at more than the peer; nil: to be found out
 	policies           policies
 	policyDoubt        bool     // the policies have changed since
 	nftables, iptables firewall // what the short ways go past
@@ -278,7 +278,9 @@ func hash(name string) string {
 }
 
 // Features implements plane.Plane.
-func (p *Plane) Features() plane.Features { return plane.Features{BFD: true, IPv6: true} }
+func (p *Plane) Features() plane.Features {
+	return plane.Features{BFD: true, IPv6: true, Priorities: true}
+}
 
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.queue.out }

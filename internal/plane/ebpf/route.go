@@ -34,15 +34,15 @@ const firstPort = 0xc000
 // samples is how many source ports are tried where the way depends on them.
 const samples = 16
 
-// way asks the kernel for the way to a peer. byPort says that rules look at source ports.
+// way asks the kernel for the way to a peer. byFlow says that rules look at more than that.
 // asked is how many questions that took.
-func (s *space) way(f question, byPort bool) (w way, asked int, err error) {
+func (s *space) way(f question, byFlow bool) (w way, asked int, err error) {
 	f.port = firstPort
 	first, err := s.route(f, false)
 	if err != nil {
 		return way{}, 1, err
 	}
-	w = way{device: first.device, gateway: first.gateway, mtu: first.mtu, learned: first.learned, one: !byPort && !first.via && !first.encap}
+	w = way{device: first.device, gateway: first.gateway, mtu: first.mtu, learned: first.learned, one: !byFlow && !first.via && !first.encap}
 	entry, err := s.route(f, true)
 	asked = 2
 	if err != nil || entry.hops > 1 {
@@ -193,14 +193,15 @@ func (s *space) isGroup(number uint32) (bool, error) {
 	return false, err
 }
 
-// portRules says whether some rule looks at source ports, which differ from flow to flow.
-func (s *space) portRules() (bool, error) {
+// flowRules says whether some rule looks at what differs from flow to flow: source ports and, if
+// dscp is set, the DSCP.
+func (s *space) flowRules(dscp bool) (bool, error) {
 	rules, err := s.links.RuleList(netlink.FAMILY_V4)
 	if err != nil {
 		return false, fmt.Errorf("list ip rules: %w", err)
 	}
 	for _, r := range rules {
-		if r.Sport != nil {
+		if r.Sport != nil || dscp && r.Tos != 0 {
 			return true, nil
 		}
 	}

@@ -117,7 +117,9 @@ func TestRules(t *testing.T) {
 	w.route(unix.RT_TABLE_MAIN, "u0", "192.0.2.2")
 	w.route(table, "u1", "192.0.3.2")
 	p := w.plane(Options{})
-	w.apply(p, distant(), nil)
+	s := distant()
+	s.TunnelDSCP = intent.Priority{Value: 4} // what the TOS of a rule has room for
+	w.apply(p, s, nil)
 	w.arrives("r0", "without rules")
 	if !p.short(distantIP) {
 		t.Error("there is no short way: this test shows nothing")
@@ -132,6 +134,7 @@ func TestRules(t *testing.T) {
 		{"destination port", func(r *netlink.Rule) { r.Dport = netlink.NewRulePortRange(vxlanPort, vxlanPort) }, true},
 		{"user", func(r *netlink.Rule) { r.UIDRange = netlink.NewRuleUIDRange(0, 0) }, true},
 		{"source port", func(r *netlink.Rule) { r.Sport = netlink.NewRulePortRange(1024, 65534) }, false},
+		{"DSCP", func(r *netlink.Rule) { r.Tos = 4 << 2 }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rule := netlink.NewRule()

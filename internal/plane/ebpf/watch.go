@@ -77,7 +77,7 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		p.addressChanged(m)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
-		p.byPort = nil
+		p.byFlow = nil
 		p.scheduleReroute()
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
 		p.scheduleReroute()
@@ -250,7 +250,7 @@ func (p *Plane) rerouteAfter(d time.Duration) {
 
 // resync reads everything anew, after messages were lost.
 func (p *Plane) resync() {
-	p.byPort = nil
+	p.byFlow = nil
 	p.notifyReport(func() {
 		if err := p.loadDevices(); err != nil {
 			p.log.Error("reading the network devices failed", "err", err)

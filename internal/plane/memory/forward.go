@@ -24,6 +24,7 @@ const (
 	BadTunnelFrame Drop = "tagged_overlay"  // a frame with a tag, to a MAC behind a tunnel
 	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
 	BFD            Drop = "bfd"             // of BFD between VTEPs, which is not for hosts
+	Congested      Drop = "vxlan_receive"   // there was congestion on its way, of which its packet can't tell
 	BadSource      Drop = "bad_source"      // from a group address or from 00:00:00:00:00:00
 	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
@@ -34,6 +35,7 @@ const (
 type Out struct {
 	Port   string        // "": by Tunnel
 	Tunnel intent.Tunnel // the VTEP it goes to, and the VNI
+	TOS    uint8         // of the outer IP header in a tunnel: DSCP and ECN
 	Frame  []byte        // as on the wire of the port; in a tunnel, the inner frame
 }
 
@@ -49,10 +51,16 @@ func (f *Fabric) FromPort(port string, data []byte) ([]Out, Drop) {
 
 // FromTunnel forwards a frame that arrived in a tunnel from peer.
 func (f *Fabric) FromTunnel(peer netip.Addr, vni uint32, inner []byte) ([]Out, Drop) {
+	return f.FromTunnelTOS(peer, vni, 0, inner)
+}
+
+// FromTunnelTOS does so where the outer IP header had that TOS.
+func (f *Fabric) FromTunnelTOS(peer netip.Addr, vni uint32, tos uint8, inner []byte) ([]Out, Drop) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.came = plane.PlaceDrops{Tunnel: intent.Tunnel{Peer: peer, VNI: vni}}
-	outs, why := f.fromTunnel(intent.Tunnel{Peer: peer, VNI: vni}, frame(inner))
+	f.outer = tos >> 2
+	outs, why := f.fromTunnel(intent.Tunnel{Peer: peer, VNI: vni}, tos, frame(inner))
 	f.count(why)
 	return outs, why
 }
@@ -99,6 +107,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 		in.VLAN = vid
 	}
 	f.came.VLAN = int(in.VLAN)
+	f.outer = 0
 	if !tagged && fr.etherType() == etherQinQ {
 		f.came.VLAN = plane.OtherTag
 	}
@@ -107,6 +116,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 		return nil, UnboundVLAN
 	}
 	if tagged { // the tag that chose the binding, priority tags too
+		f.outer = fr.pcp() << 3
 		if fr = fr.pop(); len(fr) < minFrame {
 			return nil, Runt
 		}
@@ -138,9 +148,13 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	return f.flood(dst, in, true, fr)
 }
 
-func (f *Fabric) fromTunnel(from intent.Tunnel, fr frame) ([]Out, Drop) {
+func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Drop) {
 	if len(fr) < minFrame {
 		return nil, Runt
+	}
+	fr, ok := fr.decapsulated(tos)
+	if !ok {
+		return nil, Congested
 	}
 	id, ok := f.installed.Decap[from]
 	if !ok && f.installed.AcceptAnySource {
@@ -227,7 +241,7 @@ func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Dro
 	c.PacketsToLocal++
 	c.BytesToLocal += uint64(len(fr))
 	if at.VLAN != 0 {
-		fr = fr.push(f.tpid(at.Port), at.VLAN)
+		fr = fr.push(f.tpid(at.Port), f.tagTCI(at.VLAN, fr))
 	}
 	return append(outs, Out{Port: at.Port, Frame: fr}), Forwarded
 }
@@ -236,7 +250,7 @@ func (f *Fabric) encapsulate(outs []Out, t intent.Tunnel, fr frame) []Out {
 	if !f.tunnelsWork() {
 		return outs
 	}
-	return append(outs, Out{Tunnel: t, Frame: fr})
+	return append(outs, Out{Tunnel: t, TOS: f.tunnelTOS(fr), Frame: fr})
 }
 
 func (f *Fabric) counter(at intent.BindingKey) *plane.Counters {

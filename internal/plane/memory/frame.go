@@ -2,6 +2,7 @@ package memory
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
 )
@@ -12,6 +13,8 @@ const (
 	tagLen    = 4
 	minFrame  = headerLen
 
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
 	etherVLAN = 0x8100 // IEEE 802.1Q customer tag
 	etherQinQ = 0x88a8 // IEEE 802.1ad service tag
 )
@@ -37,13 +40,73 @@ func (f frame) vid(tpid uint16) (vid uint16, ok bool) {
 	return binary.BigEndian.Uint16(f[headerLen:]) & 0x0fff, true
 }
 
+// pcp returns the priority in f's outer tag, which it has.
+func (f frame) pcp() uint8 { return f[headerLen] >> 5 }
+
+// tos returns the TOS of an IPv4 packet in f, or the traffic class of an IPv6 one, also behind tags;
+// 0 if f has neither.
+func (f frame) tos() uint8 {
+	for {
+		switch {
+		case f.etherType() == etherIPv4 && len(f) > headerLen+1:
+			return f[headerLen+1]
+		case f.etherType() == etherIPv6 && len(f) > headerLen+1:
+			return f[headerLen]<<4 | f[headerLen+1]>>4
+		case !f.tagged() || len(f) < headerLen+tagLen:
+			return 0
+		}
+		f = f.pop()
+	}
+}
+
+// outerECN returns the congestion bits for the header of a tunnel, as Linux makes them: those of
+// the packet, but "can be told" for "was experienced" (RFC 3168, 9.1.1, full functionality).
+func (f frame) outerECN() uint8 {
+	if ecn := f.tos() & 3; ecn != 3 {
+		return ecn
+	}
+	return 2
+}
+
+// decapsulated returns f as it comes out of a tunnel packet with that TOS. It returns false if the
+// packet met with congestion and what is in f has no way to say so (RFC 6040, 4.2).
+func (f frame) decapsulated(tos uint8) (frame, bool) {
+	ip := f.etherType() == etherIPv4 || f.etherType() == etherIPv6
+	ecn := f.tos() & 3
+	switch outer := tos & 3; {
+	case !ip || len(f) < headerLen+20:
+		return f, true
+	case outer == 3 && ecn == 0:
+		return f, false
+	case outer == 3 && ecn != 3, outer == 1 && ecn == 2:
+		ecn = outer
+	default:
+		return f, true
+	}
+	f = slices.Clone(f)
+	if f.etherType() == etherIPv6 {
+		f[headerLen+1] = f[headerLen+1]&^(3<<4) | ecn<<4
+		return f, true
+	}
+	f[headerLen+1] = f[headerLen+1]&^3 | ecn
+	ip4 := f[headerLen : headerLen+20]
+	ip4[10], ip4[11] = 0, 0
+	sum := uint32(0)
+	for i := 0; i < len(ip4); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(ip4[i:]))
+	}
+	sum = sum>>16 + sum&0xffff
+	binary.BigEndian.PutUint16(ip4[10:], ^uint16(sum>>16+sum))
+	return f, true
+}
+
 // bfdMAC is the address of BFD between VTEPs. No host has it.
 var bfdMAC = intent.MAC{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}
 
 // bfd says whether f, which came by a tunnel, is of BFD between VTEPs by what is in it: to UDP
 // port 3784 of 169.254.1.0 or 169.254.1.1.
 func (f frame) bfd() bool {
-	if f.etherType() != 0x0800 || len(f) < headerLen+20+8 {
+	if f.etherType() != etherIPv4 || len(f) < headerLen+20+8 {
 		return false
 	}
 	ip := f[headerLen:]
@@ -57,11 +120,11 @@ func (f frame) pop() frame {
 	return append(append(out, f[:2*addrLen]...), f[2*addrLen+tagLen:]...)
 }
 
-// push returns f with a tag in front of those it has.
-func (f frame) push(tpid, vid uint16) frame {
+// push returns f with a tag in front of those it has; tci is the VLAN and priority in it.
+func (f frame) push(tpid, tci uint16) frame {
 	out := make(frame, 0, len(f)+tagLen)
 	out = append(out, f[:2*addrLen]...)
 	out = binary.BigEndian.AppendUint16(out, tpid)
-	out = binary.BigEndian.AppendUint16(out, vid)
+	out = binary.BigEndian.AppendUint16(out, tci)
 	return append(out, f[2*addrLen:]...)
 }

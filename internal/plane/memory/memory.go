@@ -50,6 +50,7 @@ type Fabric struct {
 	drops     map[string]uint64
 	places    map[plane.PlaceDrops]uint64 // drops by place; their Count is 0
 	came      plane.PlaceDrops            // where the frame under way came in
+	outer     uint8                       // the DSCP of what was around that frame, or its PCP as such
 	open      *Plane                      // nil: none
 	drift     []plane.Drift
 }

@@ -38,8 +38,8 @@ func (h *harness) Open(testing.TB) plane.Plane { return h.fabric.Open() }
 func (h *harness) FromPort(_ testing.TB, port string, frame []byte) {
 	h.take(h.fabric.FromPort(port, frame))
 }
-func (h *harness) FromTunnel(_ testing.TB, from intent.Tunnel, inner []byte) {
-	h.take(h.fabric.FromTunnel(from.Peer, from.VNI, inner))
+func (h *harness) FromTunnel(_ testing.TB, from intent.Tunnel, tos uint8, inner []byte) {
+	h.take(h.fabric.FromTunnelTOS(from.Peer, from.VNI, tos, inner))
 }
 func (h *harness) AddDevice(_ testing.TB, port string)    { h.fabric.AddDevice(port) }
 func (h *harness) RemoveDevice(_ testing.TB, port string) { h.fabric.RemoveDevice(port) }

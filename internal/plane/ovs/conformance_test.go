@@ -65,7 +65,7 @@ func (p *patient) Forget(ctx context.Context, keys []intent.MACKey) error {
 
 // Limits implements planetest.Limited. The table in docs/openvswitch.md has them.
 func (w *world) Limits() planetest.Limits {
-	return planetest.Limits{CountsTags: true, LearnsLate: true, OneKindOfTag: true, RoughDrops: true}
+	return planetest.Limits{CountsTags: true, LearnsLate: true, OneKindOfTag: true, RoughDrops: true, NoPriorities: true, LeavesECT1: true}
 }
 
 func host(port string) string { return "h" + port[1:] }
@@ -77,9 +77,11 @@ func (w *world) FromPort(t testing.TB, port string, frame []byte) {
 }
 
 // FromTunnel implements planetest.Harness.
-func (w *world) FromTunnel(t testing.TB, from intent.Tunnel, inner []byte) {
+func (w *world) FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []byte) {
 	t.Helper()
-	w.send(t, "r0", packet(from, inner))
+	b := packet(from, inner)
+	testnet.SetTOS(b, tos)
+	w.send(t, "r0", b)
 }
 
 // settle is long enough for Open vSwitch to forward a frame that it got before: there is no
@@ -128,7 +130,7 @@ func (w *world) collect(t testing.TB) []planetest.Out {
 			if o.Src != planetest.TunnelIP || !slices.Contains(planetest.Peers, o.Dst) || o.Flags != 0x08 || o.TTL != 64 || !o.DF {
 				t.Errorf("outer headers %+v", o)
 			}
-			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.Dst, VNI: o.VNI}, Frame: o.Inner})
+			outs = append(outs, planetest.Out{Tunnel: intent.Tunnel{Peer: o.Dst, VNI: o.VNI}, TOS: o.TOS, Frame: o.Inner})
 		}
 	}
 	return outs

@@ -23,9 +23,10 @@ func (k Payload) String() string { return [...]string{"IPv4", "IPv6", "other", "
 // Frame describes a frame of the suite. ID tells it from others.
 type Frame struct {
 	Dst, Src intent.MAC
-	Tags     []uint16 // VLANs, the outer one first
+	Tags     []uint16 // VLANs, the outer one first; with a priority from bit 13 on
 	Service  bool     // the outer tag is a service tag
 	Payload  Payload
+	TOS      uint8 // DSCP and ECN, of an IPv4 or IPv6 payload
 	ID       uint32
 }
 
@@ -50,9 +51,9 @@ func (f Frame) Bytes() []byte {
 	data = append(data, "................................"...)
 	switch f.Payload {
 	case IPv4:
-		return append(b, ipv4(data)...)
+		return append(b, ipv4(f.TOS, data)...)
 	case IPv6:
-		return append(b, ipv6(data)...)
+		return append(b, ipv6(f.TOS, data)...)
 	case bfdControl:
 		return append(b, bfd(data)...)
 	}
@@ -71,8 +72,8 @@ func (f Frame) withService(vids ...uint16) Frame {
 	return f
 }
 
-func ipv4(data []byte) []byte {
-	b := []byte{0x08, 0x00, 0x45, 0}
+func ipv4(tos uint8, data []byte) []byte {
+	b := []byte{0x08, 0x00, 0x45, tos}
 	b = binary.BigEndian.AppendUint16(b, uint16(20+8+len(data)))
 	b = append(b, 0, 0, 0x40, 0, 64, 17, 0, 0)
 	b = append(b, 198, 51, 100, 1, 198, 51, 100, 2)
@@ -81,15 +82,15 @@ func ipv4(data []byte) []byte {
 }
 
 func bfd(data []byte) []byte {
-	b := ipv4(data)
+	b := ipv4(0, data)
 	copy(b[14:], []byte{169, 254, 1, 0, 169, 254, 1, 1})
 	binary.BigEndian.PutUint16(b[12:], 0)
 	binary.BigEndian.PutUint16(b[12:], ^fold(sum(0, b[2:22])))
 	return append(b[:22], udpTo(3784, sum(0, b[14:22]), data)...)
 }
 
-func ipv6(data []byte) []byte {
-	b := []byte{0x86, 0xdd, 0x60, 0, 0, 0}
+func ipv6(tos uint8, data []byte) []byte {
+	b := []byte{0x86, 0xdd, 0x60 | tos>>4, tos << 4, 0, 0}
 	b = binary.BigEndian.AppendUint16(b, uint16(8+len(data)))
 	b = append(b, 17, 64)
 	for host := range byte(2) {

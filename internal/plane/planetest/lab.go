@@ -148,13 +148,23 @@ func (l *lab) fromPort(port string, f Frame, want ...Out) {
 // fromTunnel is the same for a frame in a tunnel.
 func (l *lab) fromTunnel(from intent.Tunnel, f Frame, want ...Out) {
 	l.Helper()
-	l.harness.FromTunnel(l, from, f.Bytes())
+	l.fromTunnelTOS(from, 0, f, want...)
+}
+
+// fromTunnelTOS is the same where the outer IP header has that TOS.
+func (l *lab) fromTunnelTOS(from intent.Tunnel, tos uint8, f Frame, want ...Out) {
+	l.Helper()
+	l.harness.FromTunnel(l, from, tos, f.Bytes())
 	l.expect(fmt.Sprintf("frame from tunnel %v", from), want)
 }
 
 func toPort(port string, f Frame) Out { return Out{Port: port, Frame: f.Bytes()} }
 
 func toTunnel(t intent.Tunnel, f Frame) Out { return Out{Tunnel: t, Frame: f.Bytes()} }
+
+func toTunnelTOS(t intent.Tunnel, tos uint8, f Frame) Out {
+	return Out{Tunnel: t, TOS: tos, Frame: f.Bytes()}
+}
 
 func (l *lab) expect(what string, want []Out) {
 	l.Helper()
@@ -169,7 +179,7 @@ func texts(outs []Out) []string {
 	for _, o := range outs {
 		where := "port " + o.Port
 		if o.Port == "" {
-			where = "tunnel " + o.Tunnel.String()
+			where = fmt.Sprintf("tunnel %v tos %#02x", o.Tunnel, o.TOS)
 		}
 		lines = append(lines, fmt.Sprintf("%s: %x", where, o.Frame))
 	}

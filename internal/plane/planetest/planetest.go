@@ -37,6 +37,7 @@ var Peers = []netip.Addr{
 type Out struct {
 	Port   string        // where the host of this port got it; "": a peer did
 	Tunnel intent.Tunnel // the peer, and the VNI of the frame that it got
+	TOS    uint8         // of the outer IP header in a tunnel: DSCP and ECN
 	Frame  []byte        // with the tags that the host saw; in a tunnel, the inner frame
 }
 
@@ -45,6 +46,8 @@ type Limits struct {
 	CountsTags   bool // counts a frame where it leaves with the tag that it came with
 	LearnsLate   bool // forwards the frame from which it learns as if it had not
 	OneKindOfTag bool // takes service tags for customer tags
+	LeavesECT1   bool // does not tell the packet of ECT(1) outside, only of "experienced"
+	NoPriorities bool // has priority 0 for all that leaves; plane.Features say so
 	RoughDrops   bool // counts drops by place only where a binding is known, and by port where none is
 }
 
@@ -62,8 +65,9 @@ type Harness interface {
 	// FromPort makes the host at a port send a frame. It may return before it is forwarded.
 	FromPort(t testing.TB, port string, frame []byte)
 
-	// FromTunnel makes a peer send a frame to TunnelIP, with the VNI and inner frame given.
-	FromTunnel(t testing.TB, from intent.Tunnel, inner []byte)
+	// FromTunnel makes a peer send a frame to TunnelIP, with the VNI, the TOS of the outer IP
+	// header and the inner frame given.
+	FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []byte)
 
 	// Receive returns the frames that came out since the last call. It waits until there
 	// are at least n of the suite's (those for which Mine is true), or a generous deadline
@@ -110,6 +114,8 @@ var cases = []testCase{
 	{"tagged twice", taggedTwice, true},
 	{"service tags", serviceTags, false},
 	{"inner tags in tunnels", innerTagsInTunnels, false},
+	{"priorities", priorities, false},
+	{"congestion", congestion, false},
 	{"packets of BFD", packetsOfBFD, true},
 	{"not to where it came from", reflected, true},
 	{"no binding", noBinding, true},

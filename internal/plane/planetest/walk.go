@@ -50,6 +50,10 @@ var places = []struct {
 		s.Ports["p0"] = intent.Port{ServiceTags: true}
 		s.Switches[red] = intent.Switch{Name: "red", VNI: redVNI, InnerTags: true}
 	}},
+	{"priorities", func(s *intent.State) {
+		usual(s)
+		s.TunnelDSCP, s.TagPCP = intent.Priority{From: intent.Inner}, intent.Priority{From: intent.Outer}
+	}},
 	{"any source, port p2 gone", func(s *intent.State) {
 		usual(s)
 		s.AcceptAnySource = true
@@ -81,6 +85,9 @@ func randomWalk(l *lab) {
 		l.apply(func(s *intent.State) {
 			*s = *intent.NewState()
 			place.edit(s)
+			if l.limits().NoPriorities {
+				s.TunnelDSCP, s.TagPCP = intent.Priority{}, intent.Priority{}
+			}
 			for name := range s.Ports {
 				if l.limits().OneKindOfTag {
 					s.Ports[name] = intent.Port{}
@@ -123,6 +130,10 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	tags := [][]uint16{nil, nil, {100}, {100}, {0}, {7}, {100, 42}, {100, 100}, {0, 100}}
 	l.payload = Payload(rng.IntN(3))
 	f := l.frame(stations[rng.IntN(3)], dsts[rng.IntN(len(dsts))], tags[rng.IntN(len(tags))]...)
+	f.TOS = []uint8{0, 0x02, 0xb8}[rng.IntN(3)]
+	if len(f.Tags) > 0 && rng.IntN(4) == 0 && !l.limits().NoPriorities {
+		f.Tags[0] |= 5 << 13
+	}
 	if len(f.Tags) > 0 && rng.IntN(4) == 0 && !l.limits().OneKindOfTag {
 		f = f.withService(f.Tags...)
 	}
@@ -144,10 +155,11 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	if len(f.Tags) < 2 {
 		f = f.withTags()
 	}
-	outs, drop := fabric.FromTunnel(from.Peer, from.VNI, f.Bytes())
+	tos := []uint8{0, 0xa8, 0x02}[rng.IntN(3)]
+	outs, drop := fabric.FromTunnelTOS(from.Peer, from.VNI, tos, f.Bytes())
 	for _, o := range outs {
 		want = append(want, Out(o))
 	}
-	l.harness.FromTunnel(l, from, f.Bytes())
+	l.harness.FromTunnel(l, from, tos, f.Bytes())
 	l.expect(fmt.Sprintf("%v with tags %v from tunnel %v (model: %d copies %s)", f.Dst, f.Tags, from, len(want), drop), want)
 }

@@ -26,8 +26,16 @@ struct encapsulation {
 
 #define VXLAN_HAS_VNI 0x08000000
 #define ECN_MASK 3
+#define ECN_ECT_1 1
 #define ECN_ECT_0 2
 #define ECN_CE 3
+
+// The congestion bits of a packet, by its second byte: IPv4 has them at the end of it, IPv6 in the
+// middle.
+static __always_inline __u8 ecn_of(__be16 proto, __u8 second)
+{
+	return (proto == bpf_htons(ETH_P_IP) ? second : second >> 4) & ECN_MASK;
+}
 
 // The outer congestion bits for those of the inner packet, as the kernel's tunnels have it.
 static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
@@ -36,13 +44,13 @@ static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, b, sizeof(b)))
 		return 0;
-	// IPv4 has them at the end of its second byte, IPv6 in the middle of it.
-	ecn = (skb->protocol == bpf_htons(ETH_P_IP) ? b[1] : b[1] >> 4) & ECN_MASK;
+	ecn = ecn_of(skb->protocol, b[1]);
 	return ecn == ECN_CE ? ECN_ECT_0 : ecn;
 }
 
-// Sends the frame to the tunnel, or LONG_WAY, with the frame as it was.
-static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32 source)
+// Sends the frame to the tunnel, or LONG_WAY, with the frame as it was. dscp is the upper bits of a
+// TOS.
+static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32 source, __u8 dscp)
 {
 	struct encapsulation e = {};
 	struct bpf_redir_neigh hop = {.nh_family = AF_INET};
@@ -73,7 +81,7 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 	e.udp.len = bpf_htons(length - sizeof(e.ip));
 	e.ip.version = 4;
 	e.ip.ihl = 5;
-	e.ip.tos = outer_ecn(skb);
+	e.ip.tos = dscp | outer_ecn(skb);
 	e.ip.tot_len = bpf_htons(length);
 	e.ip.frag_off = bpf_htons(0x4000); // don't fragment
 	e.ip.ttl = 64;
@@ -111,7 +119,7 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 		return too_big(skb, slot, p->mtu - outer_headers(p) - ETH_HLEN, s);
 	// A mark may be what the host's rules choose the route by.
 	if (cfg->flags & CONFIG_DIRECT_ENCAP && !skb->mark) {
-		result = encapsulate(skb, t, cfg->tunnel_ip);
+		result = encapsulate(skb, t, cfg->tunnel_ip, tunnel_priority(s));
 		if (result != LONG_WAY)
 			return result;
 	}
@@ -119,12 +127,13 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 }
 
 // The inner Ethernet header if this is a plain VXLAN frame for us that may be taken apart
-// here; from and vni are filled in. NULL: the long way.
+// here; from, vni and tos are filled in. NULL: the long way.
 static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct settings *cfg,
-						  struct address *from, __u32 *vni)
+						  struct address *from, __u32 *vni, __u32 *tos)
 {
 	void *data = (void *)(long)skb->data;
 	struct encapsulation *e = data + ETH_HLEN;
+	__u8 *inner, ecn;
 	__u32 length;
 
 	// Frames that stand for several are left to the kernel: it forgets nothing about
@@ -146,10 +155,15 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 	// All other bits are reserved, to be ignored (RFC 7348, 5).
 	if (!(e->flags & bpf_htonl(VXLAN_HAS_VNI)))
 		return NULL;
-	// Congestion on the underlay has to be told to the inner packet.
-	if ((e->ip.tos & ECN_MASK) == ECN_CE || ip_checksum(e))
+	// What the underlay says of congestion may have to be told to the inner packet (RFC 6040, 4.2).
+	inner = (void *)(e + 1);
+	if ((void *)(inner + 2) > (void *)(long)skb->data_end || ip_checksum(e))
+		return NULL;
+	ecn = e->ip.tos & ECN_MASK;
+	if (ecn == ECN_CE || (ecn == ECN_ECT_1 && ecn_of(e->inner.h_proto, inner[1]) == ECN_ECT_0))
 		return NULL;
 	*from = address4(e->ip.saddr);
 	*vni = bpf_ntohl(e->vni) >> 8;
+	*tos = e->ip.tos;
 	return &e->inner;
 }

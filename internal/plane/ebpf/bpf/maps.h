@@ -37,6 +37,7 @@ enum config_flags {
 	CONFIG_WATCHED = 1 << 3,       // there may be something in watched
 	CONFIG_STRICT = 1 << 4,        // the vxlan device refuses frames with reserved bits set
 	CONFIG_NOTE_DATA = 1 << 5,     // some session of BFD wants to know whether data comes
+	// From bit 16 on: priorities (priority.h).
 };
 
 struct settings {

@@ -3,7 +3,7 @@
 // why not, and two forms of sending: the frame itself, or a copy of it.
 #pragma once
 
-#include "size.h"
+#include "priority.h"
 
 // ---- members ---------------------------------------------------------------------------
 
@@ -23,11 +23,11 @@ static __always_inline int fits_member(struct member *m, struct size *s)
 }
 
 // Puts the binding's tag on, if it has one.
-static __always_inline long push_tag(struct __sk_buff *skb, __u32 vid, __u32 flags)
+static __always_inline long push_tag(struct __sk_buff *skb, __u32 vid, __u32 flags, struct size *s)
 {
 	__be16 proto = flags & MEMBER_SERVICE_TAG ? bpf_htons(ETH_P_8021AD) : bpf_htons(ETH_P_8021Q);
 
-	return vid ? bpf_skb_vlan_push(skb, proto, vid) : 0;
+	return vid ? bpf_skb_vlan_push(skb, proto, vid | tag_priority(s)) : 0;
 }
 
 static __always_inline void count_out(__u32 slot, struct size *s)
@@ -48,7 +48,7 @@ static __always_inline int redirect_member(struct __sk_buff *skb, struct member 
 
 	if (why != FITS)
 		return drop(skb, why);
-	if (push_tag(skb, vid, m->flags))
+	if (push_tag(skb, vid, m->flags, s))
 		return drop(skb, DROP_FAILED);
 	count_out(slot, s);
 	return bpf_redirect(ifindex, 0);
@@ -63,7 +63,7 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 
 	if (why != FITS)
 		return drop(skb, why);
-	if (push_tag(skb, vid, m->flags))
+	if (push_tag(skb, vid, m->flags, s))
 		return drop(skb, DROP_FAILED);
 	err = bpf_clone_redirect(skb, ifindex, 0);
 	if (vid && bpf_skb_vlan_pop(skb))
@@ -132,6 +132,7 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 		return drop(skb, DROP_TOO_BIG);
 	key.tunnel_id = t->id;
 	key.tunnel_ttl = 64;
+	key.tunnel_tos = tunnel_priority(s);
 	if (is_address4(&p->ip)) {
 		if (!cfg->tunnel_ip)
 			return drop(skb, DROP_NO_TUNNEL);

@@ -45,7 +45,7 @@ static __noinline int inner_tags(__u32 bd)
 	return m && m->bd == bd && m->flags & MEMBER_INNER_TAGS;
 }
 
-static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
+static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 tos)
 {
 	struct ethhdr *eth = ethernet(skb);
 	struct mac_key dst = {.bd = bd};
@@ -63,6 +63,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
 	if (is_reserved(dst.mac))
 		return drop(skb, DROP_RESERVED);
 	measure(skb, &size);
+	size.leaves = priorities(skb, tos);
 
 	if (!is_group(dst.mac)) {
 		// A MAC that lives behind another VTEP: this one must not be asked.
@@ -76,19 +77,22 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd)
 }
 
 // Says where the frame came from, as the vxlan device has noted it. 0: it is not for the tunnel IP.
-static __always_inline int came_from(struct __sk_buff *skb, struct settings *cfg, struct address *from, __u32 *vni)
+static __always_inline int came_from(struct __sk_buff *skb, struct settings *cfg, struct address *from, __u32 *vni,
+				     __u32 *tos)
 {
 	struct bpf_tunnel_key key;
 
 	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0)) {
 		*from = address4(bpf_htonl(key.remote_ipv4));
 		*vni = key.tunnel_id;
+		*tos = key.tunnel_tos;
 		came_by_tunnel(skb, from, *vni);
 		return cfg->tunnel_ip && key.local_ipv4 == cfg->tunnel_ip;
 	}
 	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6)) {
 		__builtin_memcpy(from, key.remote_ipv6, sizeof(*from));
 		*vni = key.tunnel_id;
+		*tos = key.tunnel_tos;
 		came_by_tunnel(skb, from, *vni);
 		return !is_no_address(&cfg->tunnel_ip6) &&
 		       same_address((struct address *)key.local_ipv6, &cfg->tunnel_ip6);
@@ -100,13 +104,13 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
 	struct address from;
-	__u32 bd, vni, ip4;
+	__u32 bd, vni, ip4, tos;
 	int taken;
 
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
 	skb->cb[0] = BY_NOTHING;
-	if (!cfg || !came_from(skb, cfg, &from, &vni))
+	if (!cfg || !came_from(skb, cfg, &from, &vni, &tos))
 		return drop(skb, DROP_NOT_OURS);
 	bd = admitted(cfg, &from, vni);
 	ip4 = is_address4(&from) ? bpf_ntohl(from.word[3]) : 0;
@@ -116,5 +120,5 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	if (!bd)
 		return drop(skb, DROP_UNKNOWN_TUNNEL);
 	note_data(cfg, ip4);
-	return deliver(skb, bd);
+	return deliver(skb, bd, tos);
 }

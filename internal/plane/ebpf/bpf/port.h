@@ -7,21 +7,27 @@
 #include "home.h"
 #include "learn.h"
 
-// The outer tag of the frame: 0, ETH_P_8021Q or ETH_P_8021AD; vid is the VLAN that it says.
+// The outer tag of the frame: 0, ETH_P_8021Q or ETH_P_8021AD; vid is the VLAN that it says, pcp
+// the priority.
 // The kernel has moved the outermost tag out of the frame by now (vlan_tci), except in
 // frames that a test feeds in.
-static __always_inline __u32 outer_tag(struct __sk_buff *skb, struct ethhdr *eth, __u32 *vid)
+static __always_inline __u32 outer_tag(struct __sk_buff *skb, struct ethhdr *eth, __u32 *vid, __u32 *pcp)
 {
 	__be16 tci, proto = eth->h_proto;
 
-	*vid = 0;
+	*vid = *pcp = 0;
 	if (skb->vlan_present) {
 		*vid = skb->vlan_tci & 0xfff;
+		*pcp = skb->vlan_tci >> 13 & 7;
 		return bpf_ntohs(skb->vlan_proto);
 	}
 	if (!is_tag(proto))
 		return 0;
-	*vid = bpf_skb_load_bytes(skb, ETH_HLEN, &tci, sizeof(tci)) ? 0xffff : bpf_ntohs(tci) & 0xfff;
+	*vid = 0xffff;
+	if (!load16(skb, ETH_HLEN, &tci)) {
+		*vid = bpf_ntohs(tci) & 0xfff;
+		*pcp = bpf_ntohs(tci) >> 13;
+	}
 	return bpf_ntohs(proto);
 }
 
@@ -62,7 +68,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	struct member *m;
 	struct size size;
 	struct local *l;
-	__u32 slot, gen, vid, tag, inner;
+	__u32 slot, gen, vid, pcp, tag, inner;
 	int strip, result;
 
 	if (is_elsewhere(skb))
@@ -72,7 +78,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		return drop(skb, DROP_MALFORMED);
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(src.mac, eth->h_source, ETH_ALEN);
-	tag = outer_tag(skb, eth, &vid);
+	tag = outer_tag(skb, eth, &vid, &pcp);
 	m = find_binding(skb->ingress_ifindex, tag, vid, &slot, &strip);
 	came_by_port(skb, tag == ETH_P_8021AD && !m ? VLAN_OTHER : m && !strip ? 0 : vid);
 	if (!m)
@@ -86,6 +92,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		return drop(skb, DROP_FAILED);
 	measure(skb, &size);
 	size.inner = inner != 0;
+	size.leaves = priorities(skb, strip ? pcp << 5 : 0);
 	c = bpf_map_lookup_elem(&counters, &slot);
 	if (c) {
 		c->in_packets += size.packets;

@@ -16,6 +16,7 @@ struct size {
 	__u32 largest; // bytes of the largest one
 	__u16 tagged;  // 1: it has a tag after the one that the binding took
 	__u16 inner;   // 1: such a tag may be in tunnels
+	__u32 leaves;  // with these priorities (priority.h)
 };
 
 #define GSO_BY_FRAGS 0xffff // a gso_size: the pieces differ (SCTP)
@@ -181,6 +182,7 @@ static __always_inline void measure(struct __sk_buff *skb, struct size *s)
 
 	s->tagged = skb->vlan_present != 0; // not counted in skb->len
 	s->inner = 0;
+	s->leaves = 0;
 	s->packets = 1;
 	s->bytes = skb->len + s->tagged * 4;
 	s->largest = s->bytes;

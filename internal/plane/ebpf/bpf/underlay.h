@@ -67,7 +67,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	struct size size;
 	struct local *l;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	__u32 slot, vni;
+	__u32 slot, vni, tos;
 
 	if (!cfg || !cfg->vxlan_ifindex)
 		return TC_ACT_UNSPEC;
@@ -75,7 +75,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 		clear_reserved(skb);
 	if (!(cfg->flags & CONFIG_DIRECT_DECAP))
 		return TC_ACT_UNSPEC;
-	eth = plain_vxlan(skb, cfg, &from, &vni);
+	eth = plain_vxlan(skb, cfg, &from, &vni, &tos);
 	if (!eth || is_group(eth->h_dest) || is_nobody(eth->h_source))
 		return TC_ACT_UNSPEC;
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
@@ -105,5 +105,6 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	// A checksum that a NIC gave the frame does not cover the Ethernet header.
 	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0))
 		return drop(skb, DROP_FAILED);
+	size.leaves = priorities(skb, tos);
 	return redirect_member(skb, m, slot, &size);
 }
