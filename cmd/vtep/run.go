@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
@@ -50,7 +52,8 @@ type vtepRun struct {
 	// The command line.
 	name            string // of the physical switch
 	db              string
-	connect         string // an external server; empty: the embedded one
+	connect         string // external servers with commas between them; empty: the embedded one
+	anyMember       bool   // of a cluster, not only its leader
 	external        bool   // the program knows external servers only
 	plane           string
 	pinDir          string
@@ -137,7 +140,9 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.Flag("no-protect", "peers on the network may write what is the operator's and the VTEP's, too", &r.noProtect),
 		{Long: "protect", Set: func(string) error { r.protect = true; return nil }},
 		getopt.Flag("accept-database", "follow the database even if it was made anew, was cut, is older, or is another one than pinned forwarding is from", &r.acceptDB),
-		getopt.String("connect", "TARGET", "use the ovsdb-server at TARGET rather than the embedded one", &r.connect),
+		getopt.String("connect", "TARGET[,TARGET]...", "use the ovsdb-server at TARGET, or the cluster of those, rather than the embedded one", &r.connect),
+		{Long: "leader-only", Help: "of a cluster follow the leader (default)", Set: func(string) error { r.anyMember = false; return nil }},
+		{Long: "no-leader-only", Help: "follow any connected member of a cluster, or a relay", Set: func(string) error { r.anyMember = true; return nil }},
 		getopt.String("plane", "PLANE", "dataplane: ebpf, ovs (Open vSwitch), or memory, which forwards nothing (default "+r.plane+")", &r.plane),
 		getopt.String("ovs-rundir", "DIR", "ovs plane: where the sockets of Open vSwitch are (default "+r.ovsRunDir+")", &r.ovsRunDir),
 		getopt.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
@@ -167,7 +172,7 @@ func (r *vtepRun) usage(w io.Writer) {
 			case "db", "remote", "read-only-remote", "no-protect", "durability": // they are for the server of "vtep run"
 				options[i].Help = ""
 			case "connect":
-				options[i].Help = "use the ovsdb-server at TARGET (default " + r.connect + ")"
+				options[i].Help = "use the ovsdb-server at TARGET, or the cluster of those (default " + r.connect + ")"
 			}
 		}
 	}
@@ -203,6 +208,14 @@ func (r *vtepRun) check(names []string) error {
 	}
 	if _, ok := directModes[r.direct]; !ok {
 		return fmt.Errorf("--direct=%s: not one of auto, on and off", r.direct)
+	}
+	if r.connect != "" {
+		if _, _, err := idl.ParseTargets(r.connect, nil); err != nil {
+			return fmt.Errorf("--connect: %w", err)
+		}
+	}
+	if r.connect == "" && r.anyMember {
+		return errors.New("--no-leader-only is for the servers of --connect")
 	}
 	if r.connect != "" && r.db != "" {
 		return errors.New("--db and --connect exclude each other: with --connect the database is the other server's")
@@ -281,7 +294,10 @@ func (r *vtepRun) serve() int {
 		}()
 		replica.Dial = dialPipe(db)
 	} else {
-		replica.Dial = idl.DialTarget(r.connect, tls)
+		if replica.Targets, replica.Cluster, err = idl.ParseTargets(r.connect, tls); err != nil {
+			return r.d.Fatal(err)
+		}
+		replica.LeaderOnly = !r.anyMember
 		replica.Status = r.tellOfDatabase
 	}
 	p, err := r.openPlane()
@@ -371,12 +387,24 @@ func (r *vtepRun) tellOfDatabase(err error) {
 		r.problems.Replace("database")
 		return
 	}
-	r.problems.Replace("database", problem.Problem{
+	p := problem.Problem{
 		Kind: problem.NoDatabase, Object: "database " + r.connect,
-		Text:   fmt.Sprintf("it does not answer (%v): forwarding goes on as it is, and no change is seen", err),
+		Text:   fmt.Sprintf("it does not answer (%s): forwarding goes on as it is, and no change is seen", oneLine(err)),
 		Remedy: "start an ovsdb-server there that serves " + hwvtep.Schema().Name,
-	})
+	}
+	var unfit client.UnfitError
+	if errors.As(err, &unfit) {
+		p.Text = fmt.Sprintf("none of its servers will do (%s): forwarding goes on as it is, and no change is seen", oneLine(err))
+		p.Remedy = "see that a majority of the cluster runs and that --connect names all of it"
+		if !r.anyMember {
+			p.Remedy += ", or take what is not its leader with --no-leader-only"
+		}
+	}
+	r.problems.Replace("database", p)
 }
+
+// oneLine words an error that has several lines.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // withdraw takes back the rows of a VTEP that is taken down. A database that does not answer
 // does not stop that.

@@ -29,7 +29,7 @@ var groups = []group{
 	{
 		name: "protocols",
 		packages: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops", "internal/ovsdb/jsonrpc",
-			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/openflow", "internal/bfd"},
+			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/ovsdb/client", "internal/openflow", "internal/bfd"},
 		may:     []string{"protocols"},
 		modules: []string{sys},
 	},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/vtep/vtep/internal/ovsdb"
+	fitness "github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -21,7 +22,7 @@ import (
 func (c *client) open(cmd *command, args []string) ([]string, error) {
 	remotes := []string{c.defaultServer()}
 	if len(args) > cmd.min && isRemote(args[0]) {
-		remotes = strings.Split(args[0], ",")
+		remotes = stream.SplitTargets(args[0])
 		args = args[1:]
 	}
 	var cluster string
@@ -162,8 +163,7 @@ func (c *client) connectAny(remotes []string, cluster string) error {
 
 // databaseRow asks the server for what it says of the database; an absent Value: nothing.
 func (c *client) databaseRow(cluster string) (wire.Value, error) {
-	query := append(wire.AppendString([]byte(`["_Server",{"op":"select","table":"Database","where":[["name","==",`), c.database), "]]}]"...)
-	v, err := c.call("transact", query)
+	v, err := c.call("transact", fitness.AppendQuery(nil, c.database))
 	if err != nil {
 		return wire.Value{}, err
 	}
@@ -182,11 +182,14 @@ func (c *client) acceptable(cluster string) bool {
 		c.log.Warn(c.server + ": " + err.Error())
 		return false
 	case !row.Exists():
+		c.log.Info(c.server + ": server does not have database " + c.database)
 		return false
-	case row.Get("model").Str() == "standalone":
-		return true
 	}
-	return row.Get("connected").Bool() && (c.anyMember || row.Get("leader").Bool())
+	if err := fitness.Judge(row, !c.anyMember); err != nil {
+		c.log.Info(c.server + ": " + err.Error() + "; trying another server")
+		return false
+	}
+	return true
 }
 
 // askChanges asks to be told of changes of databases themselves, as long as the command line

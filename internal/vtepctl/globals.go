@@ -22,18 +22,22 @@ type globals struct {
 	dryRun  bool
 	strict  bool
 	timeout time.Duration // 0: none
-	style   output.Style
-	styled  bool // --format or --bare was given
-	tls     stream.TLSFiles
-	logFile *string // nil: none wanted; "": the default one
+	// anyMember takes servers of a cluster that are not its leader.
+	anyMember bool
+	style     output.Style
+	styled    bool // --format or --bare was given
+	tls       stream.TLSFiles
+	logFile   *string // nil: none wanted; "": the default one
 }
 
 // options returns the Options of a run, in the order in which messages about ambiguous
 // ones name them.
 func (g *globals) options() []getopt.Option {
 	return []getopt.Option{
-		{Long: "db", Arg: getopt.RequiredArg, ArgName: "SERVER", Help: "the database server (default: unix:RUNDIR/db.sock)",
+		{Long: "db", Arg: getopt.RequiredArg, ArgName: "SERVER", Help: "the database server, or several with commas between them (default: unix:RUNDIR/db.sock)",
 			Set: func(arg string) error { g.db, g.dbGiven = arg, true; return nil }},
+		{Long: "leader-only", Extra: true, Help: "take only the leader of a cluster (default)", Set: func(string) error { g.anyMember = false; return nil }},
+		{Long: "no-leader-only", Extra: true, Help: "take any connected member of a cluster, or a relay", Set: func(string) error { g.anyMember = true; return nil }},
 		{Long: "no-syslog", Help: "log nothing to syslog", Set: func(string) error { return g.log.Set("syslog:off") }},
 		{Long: "dry-run", Help: "do everything but change the database",
 			Set: func(string) error { g.dryRun = true; return nil }},

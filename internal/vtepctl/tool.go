@@ -180,7 +180,7 @@ func isSocket(path string) bool {
 
 // connect connects to the server of the run.
 func (t *tool) connect() (*session.Session, error) {
-	return session.Server{Targets: t.db, RunDir: t.RunDir, TLS: t.tls}.Connect()
+	return session.Server{Targets: t.db, AnyMember: t.anyMember, RunDir: t.RunDir, TLS: t.tls}.Connect()
 }
 
 // Ports asks the VTEPs whose sockets are where the database's is, or in the usual places.

@@ -2,14 +2,12 @@ package idl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
-	"github.com/vtep/vtep/internal/ovsdb/reconnect"
+	"github.com/vtep/vtep/internal/ovsdb/client"
 )
 
 // Client keeps a replica of one database. Its methods may be called by any
@@ -19,16 +17,16 @@ type Client struct {
 	log     *slog.Logger  // constant after New
 	updates chan struct{} // cap 1
 
-	mu      sync.Mutex    // guards what follows
-	session *session      // the one whose replica is in step; nil: none
-	current *Snapshot     // nil: never synchronized
-	lastID  string        // of the transaction that made current; empty: not known
-	taken   *Snapshot     // what Take returned last; nil: never
-	reset   bool          // for the next Delta
-	since   time.Time     // likewise
-	changed chan struct{} // closed, and made anew, when what follows changes
-	lastErr error         // why there is no connection
-	ended   bool          // Run has returned
+	mu      sync.Mutex      // guards what follows
+	session *client.Session // the one whose replica is in step; nil: none
+	current *Snapshot       // nil: never synchronized
+	lastID  string          // of the transaction that made current; empty: not known
+	taken   *Snapshot       // what Take returned last; nil: never
+	reset   bool            // for the next Delta
+	since   time.Time       // likewise
+	changed chan struct{}   // closed, and made anew, when what follows changes
+	lastErr error           // why there is no connection
+	ended   bool            // Run has returned
 	locks   map[string]*lock
 }
 
@@ -57,105 +55,27 @@ func (c *Client) Run(ctx context.Context) (err error) {
 		c.mu.Lock()
 		c.ended = true
 		c.mu.Unlock()
-		c.setError(err)
+		c.disconnected(err, false)
 	}()
-	fsm := reconnect.New(c.opts.Name, time.Now(), c.log)
-	fsm.SetBackoff(0, c.opts.MaxBackoff)
-	fsm.SetPassive(c.opts.Passive, time.Now())
-	if c.opts.Once {
-		fsm.SetMaxTries(1)
+	o := &c.opts
+	targets := o.Targets
+	if targets == nil {
+		targets = []client.Target{{Name: o.Name, Dial: o.Dial, Passive: o.Passive}}
 	}
-	fsm.Enable(time.Now())
-	for fsm.State() != reconnect.Void {
-		if err := c.await(ctx, fsm, reconnect.Connect); err != nil {
-			return err
-		}
-		err := c.connect(ctx, fsm)
-		c.disconnected(err)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		c.opts.status(err)
-		fsm.Disconnected(time.Now(), err)
-	}
-	return c.LastError()
+	return client.New(client.Options{
+		Database: o.Database, Targets: targets, Cluster: o.Cluster, LeaderOnly: o.LeaderOnly, Once: o.Once,
+		Handler: &replica{client: c}, Status: o.Status, Logger: c.log,
+		MaxBackoff: o.MaxBackoff, ProbeInterval: o.ProbeInterval, MaxMessage: o.MaxMessage,
+	}).Run(ctx)
 }
 
-// await returns when fsm asks for action.
-func (c *Client) await(ctx context.Context, fsm *reconnect.FSM, action reconnect.Action) error {
-	for fsm.Run(time.Now()) != action {
-		var wait <-chan time.Time
-		if at, ok := fsm.Deadline(time.Now()); ok {
-			wait = time.After(time.Until(at))
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-wait:
-		}
-	}
-	return nil
-}
-
-// connect makes a connection and serves it. It returns the reason of its end.
-func (c *Client) connect(ctx context.Context, fsm *reconnect.FSM) error {
-	if c.opts.Passive {
-		fsm.Listening(time.Now())
-	} else {
-		fsm.Connecting(time.Now())
-	}
-	dialCtx := ctx
-	if at, ok := fsm.Deadline(time.Now()); ok {
-		var cancel context.CancelFunc
-		dialCtx, cancel = context.WithDeadline(ctx, at)
-		defer cancel()
-	}
-	nc, err := c.opts.Dial(dialCtx)
-	if err != nil {
-		return err
-	}
-	fsm.SetProbeInterval(syncPatience)
-	fsm.Connected(time.Now())
-	return c.serve(ctx, fsm, nc)
-}
-
-func (c *Client) serve(ctx context.Context, fsm *reconnect.FSM, nc net.Conn) error {
-	s := newSession(c, nc)
-	defer s.rpc.Close()
-	s.start()
-	alive := time.Now()
-	for {
-		var wait <-chan time.Time
-		if at, ok := fsm.Deadline(time.Now()); ok {
-			wait = time.After(time.Until(at))
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-s.rpc.Done():
-			return s.rpc.Err()
-		case <-s.inStep:
-			s.inStep = nil
-			fsm.SetProbeInterval(c.opts.probeInterval())
-			c.setError(nil)
-		case <-wait:
-		}
-		if at := s.activity(); at.After(alive) {
-			alive = at
-			fsm.Activity(at)
-		}
-		switch fsm.Run(time.Now()) {
-		case reconnect.Probe:
-			s.probe()
-		case reconnect.Disconnect:
-			return errors.New("no response to inactivity probe")
-		}
-	}
-}
-
-// disconnected notes that there is no connection any more.
-func (c *Client) disconnected(err error) {
+// disconnected notes that there is no connection any more, and why. inconsistent: the replica and
+// the server did not agree, so that the next connection reads everything.
+func (c *Client) disconnected(err error, inconsistent bool) {
 	c.mu.Lock()
+	if inconsistent {
+		c.lastID = ""
+	}
 	if c.session != nil {
 		c.session = nil
 		for _, l := range c.locks {
@@ -185,12 +105,15 @@ func (c *Client) resume() (*Snapshot, string) {
 
 // synchronized makes s the session in step, and its replica the current snapshot. It
 // returns the locks to ask for, and whether to steal them.
-func (c *Client) synchronized(s *session) map[string]bool {
+func (c *Client) synchronized(s *client.Session, r *replica) map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = s
-	c.current, c.lastID = s.data, s.lastID
+	c.current, c.lastID = r.data, r.lastID
 	c.reset = true
+	c.lastErr = nil
+	close(c.changed)
+	c.changed = make(chan struct{})
 	c.poke()
 	wanted := make(map[string]bool, len(c.locks))
 	for name, l := range c.locks {
@@ -199,23 +122,15 @@ func (c *Client) synchronized(s *session) map[string]bool {
 	return wanted
 }
 
-// publish makes the replica of s the current snapshot.
-func (c *Client) publish(s *session) {
+// publish makes the replica the current snapshot.
+func (c *Client) publish(r *replica) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.current, c.lastID = s.data, s.lastID
+	c.current, c.lastID = r.data, r.lastID
 	if c.since.IsZero() {
-		c.since = s.came
+		c.since = r.came
 	}
 	c.poke()
-}
-
-// distrust makes the next connection read everything: the replica and the server do
-// not agree.
-func (c *Client) distrust() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lastID = ""
 }
 
 func (c *Client) poke() {

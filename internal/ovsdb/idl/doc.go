@@ -3,7 +3,7 @@
 //
 //	Run, one goroutine            jsonrpc's reader                  anyone
 //	─────────────────────────     ─────────────────────────────     ─────────────────────
-//	dial, back off, probe    ──>  get_schema, monitor_cond_since
+//	client.Client            ──>  get_schema, monitor_cond_since
 //	                              reply, update3 ──> draft ──> Snapshot ──> Updates, Take
 //	                              locked, stolen                    ──>     HasLock
 //	                              transact reply                    ──>     Transact

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -54,18 +55,9 @@ func (d *draft) remove(table int, id ovsdb.UUID) {
 	}
 }
 
-// version is how the server tells about changes: the number in "update",
-// "update2" and "update3".
-type version int
-
-// method is the request that makes the server use a version.
-func (v version) method() string {
-	return [...]string{1: "monitor", 2: "monitor_cond", 3: "monitor_cond_since"}[v]
-}
-
 // apply applies <table-updates> of v. Tables and columns that are not replicated
 // are ignored.
-func (d *draft) apply(updates wire.Value, v version) error {
+func (d *draft) apply(updates wire.Value, v client.Version) error {
 	if updates.Kind() != wire.Object {
 		return fmt.Errorf("table updates are %s, not an object", updates.Kind())
 	}
@@ -81,7 +73,7 @@ func (d *draft) apply(updates wire.Value, v version) error {
 	return nil
 }
 
-func (d *draft) applyTable(table int, rows wire.Value, v version) error {
+func (d *draft) applyTable(table int, rows wire.Value, v client.Version) error {
 	if rows.Kind() != wire.Object {
 		return fmt.Errorf("rows are %s, not an object", rows.Kind())
 	}

@@ -1,6 +1,7 @@
 package idl
 
 import (
+	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -34,9 +35,9 @@ func (c *Client) want(name string, steal bool) {
 	}
 	// An error of a call means that the connection has ended; the next one asks again.
 	if asked {
-		_ = s.unlock(name) // a lock can be asked for once
+		_ = unlockOn(s, name) // a lock can be asked for once
 	}
-	_ = s.lock(name, steal)
+	_ = c.lockOn(s, name, steal)
 }
 
 // Unlock gives a lock up, or stops asking for it.
@@ -47,12 +48,14 @@ func (c *Client) Unlock(name string) {
 	s := c.session
 	c.mu.Unlock()
 	if s != nil && asked {
-		_ = s.unlock(name)
+		_ = unlockOn(s, name)
 	}
 }
 
-func (s *session) unlock(name string) error {
-	return s.call("unlock", appendParams(nil, name), func(wire.Value, *jsonrpc.RemoteError) error { return nil })
+func lockParams(name string) []byte { return append(wire.AppendString([]byte{'['}, name), ']') }
+
+func unlockOn(s *client.Session, name string) error {
+	return s.Go("unlock", lockParams(name), func(wire.Value, *jsonrpc.RemoteError) error { return nil })
 }
 
 // HasLock reports whether the client holds a lock, as far as it knows: to be sure, a
@@ -73,17 +76,17 @@ func (c *Client) LockState(name string) (owned, known bool) {
 	return l != nil && l.owned, l != nil && l.known
 }
 
-func (s *session) lock(name string, steal bool) error {
+func (c *Client) lockOn(s *client.Session, name string, steal bool) error {
 	method := "lock"
 	if steal {
 		method = "steal"
 	}
-	return s.call(method, appendParams(nil, name), func(result wire.Value, refused *jsonrpc.RemoteError) error {
+	return s.Go(method, lockParams(name), func(result wire.Value, refused *jsonrpc.RemoteError) error {
 		if refused != nil {
-			s.client.log.Warn("lock "+name+" refused", "error", refused)
+			c.log.Warn("lock "+name+" refused", "error", refused)
 			return nil
 		}
-		s.client.lockChanged(name, result.Get("locked").Bool())
+		c.lockChanged(name, result.Get("locked").Bool())
 		return nil
 	})
 }

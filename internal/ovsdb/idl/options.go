@@ -7,13 +7,17 @@ import (
 	"net"
 	"time"
 
-	"github.com/vtep/vtep/internal/ovsdb/reconnect"
-	"github.com/vtep/vtep/internal/ovsdb/wire"
+	"github.com/vtep/vtep/internal/ovsdb/client"
 )
 
-// Options configure a Client. Database and Dial must be set.
+// Options configure a Client. Database, and Dial or Targets, must be set.
 type Options struct {
 	Database string
+	// Targets are the servers that may have the database, as the members of a cluster; see
+	// ParseTargets. Nil: the one that Dial connects to.
+	Targets []client.Target
+	// Cluster is the UUID of the cluster that the database must be of; empty: any, or none.
+	Cluster string
 	// Dial makes a connection. Its context ends when the attempt has taken too long.
 	Dial func(context.Context) (net.Conn, error)
 	// Passive tells that Dial waits for the server to connect, however long that takes.
@@ -21,14 +25,14 @@ type Options struct {
 	// Tables are the tables to replicate and their columns; nil for all columns of a
 	// table, a nil map for all tables. What the server does not have is left out.
 	Tables map[string][]string
-	// LeaderOnly refuses the servers of a cluster that are not its leader.
+	// LeaderOnly refuses the servers of a cluster that are not its leader, and relays.
 	LeaderOnly bool
 	// Once makes Run return the error when an attempt to connect fails or the
 	// connection ends, rather than connect again.
 	Once bool
 
 	// Status is called when the replica has come into step (nil), and when the connection has
-	// ended or could not be made (why). Nil: nobody wants to know.
+	// ended or could not be made to any of the targets (why). Nil: nobody wants to know.
 	Status func(error)
 
 	Name   string       // of the server, in the log; empty: that of the database
@@ -43,34 +47,6 @@ type Options struct {
 	// parsed. The first answer holds the whole database, however large that is, and to give up
 	// on it and ask again would never end.
 	MaxMessage int
-}
-
-func (o *Options) status(err error) {
-	if o.Status != nil {
-		o.Status(err)
-	}
-}
-
-func (o *Options) maxMessage() int {
-	if o.MaxMessage == 0 {
-		return wire.MaxText
-	}
-	return o.MaxMessage
-}
-
-// syncPatience is the probe interval while the replica is being synchronized: a
-// server that composes a large database answers nothing else meanwhile. To give it
-// up and ask again would never end.
-const syncPatience = time.Minute
-
-func (o *Options) probeInterval() time.Duration {
-	switch {
-	case o.ProbeInterval == 0:
-		return reconnect.DefaultProbeInterval
-	case o.ProbeInterval < 0:
-		return 0
-	}
-	return o.ProbeInterval
 }
 
 // ErrNotConnected is returned for a request while there is no connection with a

@@ -50,7 +50,7 @@ func (c *Client) Transact(ctx context.Context, ops []byte) ([]OpResult, error) {
 	if len(ops) > 0 {
 		params = append(append(params, ','), ops...)
 	}
-	result, err := s.rpc.Call(ctx, "transact", append(params, ']'))
+	result, err := s.Call(ctx, "transact", append(params, ']'))
 	var refused *jsonrpc.RemoteError
 	switch {
 	case errors.As(err, &refused):

@@ -180,3 +180,32 @@ func runPath(path, runDir string) string {
 	}
 	return filepath.Join(runDir, path)
 }
+
+// SplitTargets splits a list of targets at the commas that another one, or cid:UUID, follows:
+// names of sockets may have commas.
+func SplitTargets(list string) []string {
+	var targets []string
+	for {
+		list = strings.TrimLeft(list, " \t")
+		end := nextTarget(list)
+		if end < 0 {
+			return append(targets, list)
+		}
+		targets = append(targets, list[:end])
+		list = list[end+1:]
+	}
+}
+
+// nextTarget finds the comma before the next target, or -1.
+func nextTarget(list string) int {
+	for i := range len(list) {
+		if list[i] != ',' {
+			continue
+		}
+		rest := strings.TrimLeft(list[i+1:], " \t")
+		if IsActive(rest) || IsPassive(rest) || strings.HasPrefix(rest, "cid:") {
+			return i
+		}
+	}
+	return -1
+}

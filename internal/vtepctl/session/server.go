@@ -2,11 +2,14 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"strings"
 	"syscall"
 
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
@@ -14,22 +17,55 @@ import (
 // Server says where the database is.
 type Server struct {
 	Targets string // one, or several separated by commas
-	RunDir  string // where relative names of sockets are
-	TLS     stream.TLSFiles
+	// AnyMember takes any connected member of a cluster, and relays, not only the leader.
+	AnyMember bool
+	RunDir    string // where relative names of sockets are
+	TLS       stream.TLSFiles
 }
 
-// Connect connects to the first target that answers.
+// Connect connects to the first target that answers and is fit to serve the database.
 func (t Server) Connect() (*Session, error) {
-	s := &Session{target: t.Targets, events: make(chan event, 64), Have: newReplica()}
-	var conn net.Conn
-	var err error
-	for _, target := range splitTargets(t.Targets) {
-		if conn, err = t.dial(target); err == nil {
-			break
+	var all []error
+	targets := stream.SplitTargets(t.Targets)
+	cluster := ""
+	targets = slices.DeleteFunc(targets, func(name string) bool {
+		id, ok := strings.CutPrefix(name, "cid:")
+		if ok {
+			cluster = id
+		}
+		return ok
+	})
+	for _, target := range targets {
+		s, err := t.connect(target)
+		if err == nil {
+			if err = s.check(cluster, !t.AnyMember); err == nil {
+				return s, nil
+			}
+			s.Close()
+		}
+		all = append(all, err)
+	}
+	switch len(all) {
+	case 0:
+		return nil, &ConnectionError{t.Targets, syscall.EAFNOSUPPORT}
+	case 1:
+		return nil, all[0]
+	}
+	texts := make([]string, len(all))
+	for i, err := range all {
+		var failed *ConnectionError
+		if texts[i] = err.Error(); errors.As(err, &failed) {
+			texts[i] = failed.Target + ": " + Reason(failed.err)
 		}
 	}
+	return nil, &ConnectionError{t.Targets, errors.New(strings.Join(texts, "; "))}
+}
+
+func (t Server) connect(target string) (*Session, error) {
+	s := &Session{target: target, events: make(chan event, 64), Have: newReplica()}
+	conn, err := t.dial(target)
 	if err != nil {
-		return nil, &ConnectionError{t.Targets, err}
+		return nil, &ConnectionError{target, err}
 	}
 	s.client = jsonrpc.NewClient(conn, jsonrpc.Options{}, func(m jsonrpc.Message) {
 		if m.Method == "update" {
@@ -39,33 +75,26 @@ func (t Server) Connect() (*Session, error) {
 	return s, nil
 }
 
-// splitTargets splits a list of servers at the commas that another one follows: names of
-// sockets may have commas.
-func splitTargets(list string) []string {
-	var targets []string
-	for {
-		list = strings.TrimLeft(list, " \t")
-		end := nextTarget(list)
-		if end < 0 {
-			return append(targets, list)
-		}
-		targets = append(targets, list[:end])
-		list = list[end+1:]
+// check asks the server whether it is fit to serve the database. One of a time before there was
+// something to ask is.
+func (s *Session) check(cluster string, leaderOnly bool) error {
+	result, err := s.Call("transact", client.AppendQuery(nil, hwvtep.Database))
+	var remote *jsonrpc.RemoteError
+	if errors.As(err, &remote) {
+		return nil
 	}
-}
-
-// nextTarget finds the comma before the next server, or -1.
-func nextTarget(list string) int {
-	for i := range len(list) {
-		if list[i] != ',' {
-			continue
+	if err != nil {
+		return err
+	}
+	for row := range result.Index(0).Get("rows").Elems() {
+		if cluster != "" && row.Get("cid").Index(1).Str() != cluster {
+			return s.failed(client.UnfitError("the database is not of cluster " + cluster))
 		}
-		method, _, ok := strings.Cut(strings.TrimLeft(list[i+1:], " \t"), ":")
-		if ok && slices.Contains([]string{"tcp", "ssl", "unix", "ptcp", "pssl", "punix", "cid"}, method) {
-			return i
+		if err := client.Judge(row, leaderOnly); err != nil {
+			return s.failed(err)
 		}
 	}
-	return -1
+	return nil // whether there is the database shows when it is asked for
 }
 
 // dial connects to a server, or waits for one to connect.
