@@ -42,6 +42,10 @@ const (
 	Peers                        // of other VTEPs
 	Tunnels                      // of the tunnels whose frames are accepted
 	FloodSets                    // of the tunnels that get copies
+	Routers
+	Interfaces // of routers
+	Routes
+	Neighbours // stations by IP address
 )
 
 // PeerState is what a session of BFD says of a peer, in the words of a Tunnel's bfd_status; "":

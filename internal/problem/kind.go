@@ -6,33 +6,36 @@ type Kind string
 
 // Refusals: something that was asked for is not done.
 var (
-	NoSwitch       = refusal("no_switch")       // the database has no row of our Physical_Switch
-	OtherProcess   = refusal("other_process")   // another process runs our Physical_Switch
-	NoTunnelIP     = refusal("no_tunnel_ip")    // the switch has no IPv4 tunnel IP
-	ForeignIP      = refusal("foreign_ip")      // the tunnel IP is not an address of this machine
-	TunnelsRefused = refusal("tunnels_refused") // no tunnel works, for another reason
-	UDPPortTaken   = refusal("udp_port_taken")  // somebody else has the UDP port of VXLAN
-	NoRoute        = refusal("no_route")        // a peer can't be reached
-	MissingDevice  = refusal("missing_device")  // a port has no network device
-	UnfitDevice    = refusal("unfit_device")    // a network device can't be a port
-	NeededDevice   = refusal("needed_device")   // a network device that the machine itself needs can't be a port
-	PortRefused    = refusal("port_refused")    // a port can't be attached, for another reason
-	BindingRefused = refusal("binding_refused") // a binding is not in force
-	TableFull      = refusal("table_full")      // the dataplane has no room
-	MACLimit       = refusal("mac_limit")       // the switch's limit of learned MACs is reached
-	PortMACLimit   = refusal("port_mac_limit")  // a port's own limit of learned MACs is reached
-	ContestedVNI   = refusal("contested_vni")   // two switches want the same VNI with a peer
-	BadVLAN        = refusal("bad_vlan")        // vlan_bindings has a VLAN that does not exist
-	RemoteFailed   = refusal("remote_failed")   // the database is not served at a remote
-	BadLocator     = refusal("bad_locator")     // a Physical_Locator leads nowhere
-	BadVNI         = refusal("bad_vni")         // tunnel_key is no VNI
-	NoACL          = refusal("no_acl")          // ACLs are not served
-	NoRouter       = refusal("no_router")       // routers are not served
-	DuplicatePort  = refusal("duplicate_port")  // several rows of a switch have one name
-	UnnamedPort    = refusal("unnamed_port")    // a port without a name
-	TunnelTaken    = refusal("tunnel_taken")    // somebody else's tunnel port gets frames that are ours
-	TooOld         = refusal("too_old")         // Open vSwitch lacks what the plane needs
-	Unsettled      = refusal("unsettled")       // the dataplane is not as it should be
+	NoSwitch        = refusal("no_switch")        // the database has no row of our Physical_Switch
+	OtherProcess    = refusal("other_process")    // another process runs our Physical_Switch
+	NoTunnelIP      = refusal("no_tunnel_ip")     // the switch has no IPv4 tunnel IP
+	ForeignIP       = refusal("foreign_ip")       // the tunnel IP is not an address of this machine
+	TunnelsRefused  = refusal("tunnels_refused")  // no tunnel works, for another reason
+	UDPPortTaken    = refusal("udp_port_taken")   // somebody else has the UDP port of VXLAN
+	NoRoute         = refusal("no_route")         // a peer can't be reached
+	MissingDevice   = refusal("missing_device")   // a port has no network device
+	UnfitDevice     = refusal("unfit_device")     // a network device can't be a port
+	NeededDevice    = refusal("needed_device")    // a network device that the machine itself needs can't be a port
+	PortRefused     = refusal("port_refused")     // a port can't be attached, for another reason
+	BindingRefused  = refusal("binding_refused")  // a binding is not in force
+	TableFull       = refusal("table_full")       // the dataplane has no room
+	MACLimit        = refusal("mac_limit")        // the switch's limit of learned MACs is reached
+	PortMACLimit    = refusal("port_mac_limit")   // a port's own limit of learned MACs is reached
+	ContestedVNI    = refusal("contested_vni")    // two switches want the same VNI with a peer
+	BadVLAN         = refusal("bad_vlan")         // vlan_bindings has a VLAN that does not exist
+	RemoteFailed    = refusal("remote_failed")    // the database is not served at a remote
+	BadLocator      = refusal("bad_locator")      // a Physical_Locator leads nowhere
+	BadVNI          = refusal("bad_vni")          // tunnel_key is no VNI
+	NoACL           = refusal("no_acl")           // ACLs are not served
+	NoRouter        = refusal("no_router")        // routers are not served
+	BadInterface    = refusal("bad_interface")    // an element of switch_binding can't be
+	BadRoute        = refusal("bad_route")        // an element of static_routes can't be
+	ContestedSwitch = refusal("contested_switch") // two routers want the same switch
+	DuplicatePort   = refusal("duplicate_port")   // several rows of a switch have one name
+	UnnamedPort     = refusal("unnamed_port")     // a port without a name
+	TunnelTaken     = refusal("tunnel_taken")     // somebody else's tunnel port gets frames that are ours
+	TooOld          = refusal("too_old")          // Open vSwitch lacks what the plane needs
+	Unsettled       = refusal("unsettled")        // the dataplane is not as it should be
 )
 
 // Frozen is the gravest of the refusals: forwarding does not follow the database at all.

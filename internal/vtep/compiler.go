@@ -16,7 +16,8 @@ import (
 // marked dirty, so that its cost is that of the change:
 //
 //	feed     rows into the indexes: who uses which locator, set, switch      feed.go
-//	resolve  port.go       bindings, and with them
+//	resolve  port.go       bindings,
+//	         router.go     interfaces of routers, and with both
 //	         lswitch.go    which switches are active
 //	         unicast.go    the tunnel of each MAC
 //	         flood.go      the tunnels of each group
@@ -62,6 +63,10 @@ type dirty struct {
 	groups   map[intent.FloodKey]struct{}
 	claims   map[intent.Tunnel]struct{}
 	publish  map[intent.SwitchID]struct{}
+
+	routed     map[intent.SwitchID]struct{} // other routers want them than before
+	routers    map[UUID]*router
+	neighbours map[intent.IPKey]struct{}
 }
 
 // sticky is what depends on history.
@@ -69,6 +74,9 @@ type sticky struct {
 	owners map[intent.Tunnel]intent.SwitchID
 	chosen map[intent.FloodKey]intent.Tunnel
 	seqs   map[intent.SwitchID]uint64
+
+	routers map[intent.SwitchID]UUID
+	heard   map[intent.IPKey]intent.MAC
 }
 
 // NewCompiler returns a compiler for the Physical_Switch called name and a dataplane that can do
@@ -92,6 +100,7 @@ func (c *Compiler) reset() {
 	c.dirty = dirty{
 		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil,
 		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
+		map[intent.SwitchID]struct{}{}, map[UUID]*router{}, map[intent.IPKey]struct{}{},
 	}
 }
 
@@ -191,9 +200,13 @@ func (c *Compiler) rebuild() {
 	c.rescope(readScope(c.view, c.name, c.features))
 	if c.scope.present {
 		c.feedAll()
+		for key, mac := range c.sticky.heard {
+			c.SetNeighbour(key, mac)
+		}
 		c.resolve()
 	} else {
 		c.feedAllLocators()
+		c.publishARPSource()
 	}
 	c.resolveSessions()
 	c.sticky = sticky{}
@@ -209,13 +222,16 @@ func (c *Compiler) rebuild() {
 }
 
 func (c *Compiler) keepSticky() {
-	c.sticky = sticky{map[intent.Tunnel]intent.SwitchID{}, map[intent.FloodKey]intent.Tunnel{}, map[intent.SwitchID]uint64{}}
+	c.sticky = sticky{map[intent.Tunnel]intent.SwitchID{}, map[intent.FloodKey]intent.Tunnel{}, map[intent.SwitchID]uint64{}, map[intent.SwitchID]UUID{}, c.heard()}
 	for t, cl := range c.claims {
 		c.sticky.owners[t] = cl.owner
 	}
 	for id, ls := range c.switches {
 		if ls.active {
 			c.sticky.seqs[id] = ls.seq
+		}
+		if ls.routed > 0 {
+			c.sticky.routers[id] = ls.router
 		}
 		for mac, e := range ls.groups {
 			if e.chosen.Peer.IsValid() {
@@ -225,11 +241,13 @@ func (c *Compiler) keepSticky() {
 	}
 	maps.Copy(c.sticky.owners, c.inherited.owners)
 	maps.Copy(c.sticky.chosen, c.inherited.chosen)
+	maps.Copy(c.sticky.routers, c.inherited.routers)
 	c.inherited = sticky{}
 }
 
 func (c *Compiler) resolve() {
 	c.resolvePorts()
+	c.resolveRouters()
 	c.resolveSwitches()
 	c.resolveMACs()
 	c.resolveGroups()
@@ -237,6 +255,7 @@ func (c *Compiler) resolve() {
 	c.publishSwitches()
 	c.publishMACs()
 	c.publishGroups()
+	c.publishNeighbours()
 	c.checkDirty()
 	for id := range c.dirty.publish {
 		c.forgetUnused(id)

@@ -24,6 +24,7 @@ const (
 	keyBFDVNI          = "bfd_vni"                // Physical_Switch: 0 or auto
 	keyTunnelDSCP      = "tunnel_dscp"            // Physical_Switch: 0..63, inner or outer
 	keyTagPCP          = "tag_pcp"                // Physical_Switch: 0..7, inner or outer
+	keyRouterMAC       = "router_mac"             // Logical_Router: MAC
 )
 
 const (

@@ -22,7 +22,7 @@ type facts struct {
 	ports       map[UUID]*port
 	portsByName map[string][]UUID // sorted; never an empty list
 	acls        map[UUID]int      // ACLs by how many of our ports bind them
-	routers     map[UUID]struct{} // Logical_Router rows that bind switches, where nobody routes
+	routers     map[UUID]*router
 	switches    map[intent.SwitchID]*lswitch
 	locators    map[UUID]*locator
 	byAddr      map[netip.Addr][]UUID     // locators that have a row, the best for a tunnel first
@@ -30,6 +30,7 @@ type facts struct {
 	peers       map[netip.Addr]int        // by how many (switch, tunnel) want them
 	monitored   map[netip.Addr]intent.BFD // peers that there is to be a session with
 	problems    problems
+	arpSource   intent.MAC // as in the State
 
 	news    news
 	adopted map[intent.MACKey]struct{} // Local rows of an earlier process, not learned again yet; the reporter's
@@ -41,6 +42,8 @@ type news struct {
 	peers    bool                     // which peers there are
 	own      bool                     // a locator of our own has another key
 	ports    bool
+
+	arpSource bool // it is another one
 }
 
 func newFacts(name string, features plane.Features) *facts {
@@ -55,7 +58,7 @@ func (f *facts) reset() {
 	f.ports = map[UUID]*port{}
 	f.portsByName = map[string][]UUID{}
 	f.acls = map[UUID]int{}
-	f.routers = map[UUID]struct{}{}
+	f.routers = map[UUID]*router{}
 	f.switches = map[intent.SwitchID]*lswitch{}
 	f.locators = map[UUID]*locator{}
 	f.byAddr = map[netip.Addr][]UUID{}
@@ -71,7 +74,7 @@ func (f *facts) Present() (UUID, bool) { return f.scope.id, f.scope.present }
 // Aging returns how long an unseen MAC is remembered; 0: for ever.
 func (f *facts) Aging() time.Duration { return f.scope.aging }
 
-// Active says whether a switch is active here (it has a binding on our ports).
+// Active says whether a switch is active here (it has a binding on our ports, or a router).
 func (f *facts) Active(id intent.SwitchID) bool {
 	ls := f.switches[id]
 	return ls != nil && ls.active
@@ -137,9 +140,12 @@ func (f *facts) Ports() iter.Seq[Port] {
 // Faults returns the elements that switch_fault_status must have by the rows alone, sorted.
 func (f *facts) Faults() []string {
 	faults := f.problems.switchFaults()
-	if len(f.routers) > 0 {
-		faults = append(faults, hwvtep.FaultLRSupport)
-		slices.Sort(faults)
+	for _, r := range f.routers {
+		if r.foreign {
+			faults = append(faults, hwvtep.FaultLRSupport)
+			slices.Sort(faults)
+			break
+		}
 	}
 	return faults
 }

@@ -14,6 +14,10 @@ var fullFaults = map[plane.Table]string{
 	plane.Peers:       hwvtep.FaultTunnelExhaustion,
 	plane.Tunnels:     hwvtep.FaultTunnelExhaustion,
 	plane.FloodSets:   hwvtep.FaultTunnelExhaustion,
+	plane.Routers:     hwvtep.FaultLRCreation,
+	plane.Interfaces:  hwvtep.FaultLRSwitchBindings,
+	plane.Routes:      hwvtep.FaultLRStaticRoutes,
+	plane.Neighbours:  hwvtep.FaultMACTableExhaustion,
 }
 
 // switchFaults returns what switch_fault_status must be, sorted. NVCs stop using a switch that
@@ -47,34 +51,41 @@ func (r *Reporter) buildFaults(tx *hwvtep.Txn) {
 		tx.UpdatePhysicalSwitch(ps.UUID, now, now.Diff(&ps)&hwvtep.PhysicalSwitchSwitchFaultStatus)
 	}
 	for lr := range r.f.view.LogicalRouters() {
-		_, want := r.f.routers[lr.UUID]
-		have := slices.Contains(lr.LRFaultStatus, hwvtep.FaultUnspecified)
-		r.buildShared(lr.UUID, want, have,
-			func() { tx.AddLogicalRouterLRFaultStatus(lr.UUID, hwvtep.FaultUnspecified) },
-			func() { tx.RemoveLogicalRouterLRFaultStatus(lr.UUID, hwvtep.FaultUnspecified) })
+		want := r.f.routerFaults(lr.UUID)
+		for _, fault := range []string{hwvtep.FaultInvalidACLBinding, hwvtep.FaultUnspecified} {
+			r.buildShared(raised{lr.UUID, fault}, slices.Contains(want, fault), slices.Contains(lr.LRFaultStatus, fault),
+				func() { tx.AddLogicalRouterLRFaultStatus(lr.UUID, fault) },
+				func() { tx.RemoveLogicalRouterLRFaultStatus(lr.UUID, fault) })
+		}
 	}
 	for acl := range r.f.view.ACLs() {
 		have := slices.Contains(acl.FaultStatus, hwvtep.FaultUnspecified)
-		r.buildShared(acl.UUID, r.f.acls[acl.UUID] > 0, have,
+		r.buildShared(raised{acl.UUID, hwvtep.FaultUnspecified}, r.f.acls[acl.UUID] > 0, have,
 			func() { tx.AddACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) },
 			func() { tx.RemoveACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) })
 	}
 	r.pending.faults = tx.Len() > before
 }
 
+// raised is a fault of ours on a row that is not ours alone.
+type raised struct {
+	row   UUID
+	fault string
+}
+
 // buildShared adds a fault to a row, or takes it back. The rows belong to all switches of the
 // database: what another may have raised stays.
-func (r *Reporter) buildShared(id UUID, want, have bool, add, remove func()) {
-	_, raised := r.raised[id]
+func (r *Reporter) buildShared(of raised, want, have bool, add, remove func()) {
+	_, raised := r.raised[of]
 	switch {
 	case want:
-		r.raised[id] = struct{}{}
+		r.raised[of] = struct{}{}
 		if !have {
 			add()
 		}
 	case have && (raised || r.f.scope.single):
 		remove()
 	case raised:
-		delete(r.raised, id)
+		delete(r.raised, of)
 	}
 }

@@ -19,7 +19,7 @@ func TestFeatures(t *testing.T) {
 			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3
 			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0
 			Logical_Switch LS0 name=ls0 tunnel_key=5000
-			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24:LS0
+			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24->LS0
 			Physical_Locator L1 dst_ip=192.0.2.1
 			Physical_Locator L2 dst_ip=192.0.2.2
 			Tunnel T local=L1 remote=L2 bfd_params=enable:true`)
@@ -48,7 +48,7 @@ func TestFeatures(t *testing.T) {
 
 // Whatever table a plane may say is full has its fault.
 func TestFullFaults(t *testing.T) {
-	for table := plane.LearnedMACs; table <= plane.FloodSets; table++ {
+	for table := plane.LearnedMACs; table <= plane.Neighbours; table++ {
 		if fullFaults[table] == "" {
 			t.Errorf("no fault for table %d", table)
 		}

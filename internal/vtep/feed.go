@@ -4,7 +4,6 @@ import (
 	"iter"
 
 	"github.com/vtep/vtep/internal/hwvtep"
-	"github.com/vtep/vtep/internal/problem"
 )
 
 // feedLocators puts changed locators and sets into the indexes. They come first: whose a Local
@@ -21,7 +20,8 @@ func (c *Compiler) feed(ch *hwvtep.Changes) {
 	each(ch.UcastMACsLocal(), func(b, a *hwvtep.UcastMACLocal) { c.unicastChanged(localRow(b), localRow(a)) })
 	each(ch.McastMACsRemote(), func(b, a *hwvtep.McastMACRemote) { c.groupChanged(remoteGroup(b), remoteGroup(a)) })
 	each(ch.McastMACsLocal(), func(b, a *hwvtep.McastMACLocal) { c.groupChanged(localGroup(b), localGroup(a)) })
-	each(ch.ARPSourcesRemote(), c.arpChanged)
+	each(ch.ARPSourcesRemote(), func(b, a *hwvtep.ARPSourceRemote) { c.arpChanged(remoteARP(b), remoteARP(a)) })
+	each(ch.ARPSourcesLocal(), func(b, a *hwvtep.ARPSourceLocal) { c.arpChanged(localARP(b), localARP(a)) })
 	each(ch.LogicalRouters(), c.routerChanged)
 	each(ch.PhysicalPorts(), func(before, after *hwvtep.PhysicalPort) {
 		if before == nil {
@@ -53,7 +53,8 @@ func (c *Compiler) feedAll() {
 	all(v.UcastMACsLocal(), func(_, a *hwvtep.UcastMACLocal) { c.unicastChanged(nil, localRow(a)) })
 	all(v.McastMACsRemote(), func(_, a *hwvtep.McastMACRemote) { c.groupChanged(nil, remoteGroup(a)) })
 	all(v.McastMACsLocal(), func(_, a *hwvtep.McastMACLocal) { c.groupChanged(nil, localGroup(a)) })
-	all(v.ARPSourcesRemote(), c.arpChanged)
+	all(v.ARPSourcesRemote(), func(_, a *hwvtep.ARPSourceRemote) { c.arpChanged(nil, remoteARP(a)) })
+	all(v.ARPSourcesLocal(), func(_, a *hwvtep.ARPSourceLocal) { c.arpChanged(nil, localARP(a)) })
 	all(v.LogicalRouters(), c.routerChanged)
 	for id := range c.scope.ports {
 		c.dirty.ports[id] = struct{}{}
@@ -63,18 +64,5 @@ func (c *Compiler) feedAll() {
 func all[T any](rows iter.Seq[T], take func(before, after *T)) {
 	for row := range rows {
 		take(nil, &row)
-	}
-}
-
-// routerChanged notes routers that want something of us, where the dataplane does not route.
-func (c *Compiler) routerChanged(before, after *hwvtep.LogicalRouter) {
-	if before != nil {
-		delete(c.routers, before.UUID)
-		c.problems.clear(rowOf(hwvtep.TableLogicalRouter, before.UUID))
-	}
-	if after != nil && !c.features.Routers && len(after.SwitchBinding) > 0 {
-		c.routers[after.UUID] = struct{}{}
-		c.problems.set(rowOf(hwvtep.TableLogicalRouter, after.UUID), complaint{
-			kind: problem.NoRouter, text: "this VTEP does not route: the router is ignored", remedy: "let another device route"})
 	}
 }

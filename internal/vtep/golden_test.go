@@ -29,7 +29,8 @@ func golden(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Priorities: true})
+	routers := strings.Contains(filepath.Base(file), "router")
+	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Priorities: true, Routers: routers})
 	var out strings.Builder
 	for i, step := range strings.Split(string(text), "====\n") {
 		rows, want, _ := strings.Cut(step, "----\n")

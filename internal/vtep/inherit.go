@@ -7,7 +7,8 @@ import (
 )
 
 // A new process begins with the rows alone, which do not say what came first: who had a tunnel
-// that several switches want, and which service node was chosen. What is installed does.
+// that several switches want, which service node was chosen, who of several routers has a switch,
+// and what hosts have said of their addresses. What is installed does.
 
 // Undecided says whether the State depends on more than the rows.
 func (c *Compiler) Undecided() bool {
@@ -15,6 +16,9 @@ func (c *Compiler) Undecided() bool {
 		if len(cl.wanters) > 1 {
 			return true
 		}
+	}
+	if len(c.state.Routers) > 0 {
+		return true // of neighbours nobody may have told but the hosts
 	}
 	for _, ls := range c.switches {
 		for _, e := range ls.groups {
@@ -36,6 +40,12 @@ func (c *Compiler) Inherit(installed *intent.State) {
 	for id, ls := range installed.Switches {
 		if ls.OverlayUp() {
 			c.inherited.owners[intent.Tunnel{VNI: ls.VNI}] = id
+		}
+	}
+	c.inherited.routers, c.inherited.heard = map[intent.SwitchID]UUID{}, maps.Clone(installed.Neighbours)
+	for id, ls := range installed.Switches {
+		if ls.Router != (intent.RouterID{}) {
+			c.inherited.routers[id] = UUID(ls.Router)
 		}
 	}
 	for key, set := range installed.Floods {

@@ -3,6 +3,7 @@ package vtep
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -28,8 +29,13 @@ type lswitch struct {
 	prune      choice // whether it sends no copies to members that BFD sees dead
 
 	bound  int    // bindings of our ports
+	routed int    // addresses of its router
 	active bool   // as of the last settling
 	seq    uint64 // counts activations: the older has the lower
+
+	router     UUID                       // who has it of routers; zero: nobody
+	routers    []UUID                     // those that want it, sorted
+	neighbours map[netip.Addr][]neighbour // who has an IP address, best first; nil: nothing is known
 
 	macs      map[intent.MAC]*macEntry
 	groups    map[intent.MAC]*groupEntry
@@ -66,6 +72,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 		ls := c.lswitch(before.UUID)
 		ls.row, ls.name, ls.badVNI = false, "", ""
 		c.problems.setAll(rowOf(hwvtep.TableLogicalSwitch, before.UUID), nil)
+		c.markRouters(ls)
 		c.dirty.switches[ls.id] = struct{}{}
 		return
 	}
@@ -87,6 +94,9 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 		}
 	}
 	c.problems.setAll(rowOf(hwvtep.TableLogicalSwitch, after.UUID), set.bad)
+	if !was.row || was.name != ls.name {
+		c.markRouters(ls)
+	}
 	if was.row && was.name != ls.name {
 		c.renamed()
 		c.markMACs(ls)
@@ -130,11 +140,12 @@ func (c *Compiler) resolveSwitches() {
 		if ls == nil {
 			continue
 		}
-		active := ls.row && ls.bound > 0
+		active := ls.row && (ls.bound > 0 || ls.routed > 0)
 		if active != ls.active {
 			ls.active = active
 			c.markMACs(ls)
 			c.markGroups(ls)
+			c.markNeighbours(ls)
 			c.news.activity[id] = active
 			if active {
 				ls.seq = c.nextSeq(id)
@@ -170,6 +181,9 @@ func (c *Compiler) publishSwitches() {
 			continue
 		}
 		s := intent.Switch{Name: ls.name, InnerTags: ls.innerTags}
+		if ls.routed > 0 {
+			s.Router = intent.RouterID(ls.router)
+		}
 		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}
@@ -179,7 +193,7 @@ func (c *Compiler) publishSwitches() {
 
 // forgetSwitch drops a switch that nothing names any more.
 func (c *Compiler) forgetSwitch(ls *lswitch) {
-	if !ls.row && ls.bound == 0 && !ls.anyone && len(ls.macs)+len(ls.groups)+len(ls.needs) == 0 {
+	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && len(ls.macs)+len(ls.groups)+len(ls.needs)+len(ls.routers)+len(ls.neighbours) == 0 {
 		delete(c.switches, ls.id)
 	}
 }

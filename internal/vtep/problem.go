@@ -89,6 +89,16 @@ func (p *problems) switchFaults() []string {
 	return faults
 }
 
+// faulty says whether s, which may be wrong in several ways, raises a fault.
+func (p *problems) faulty(s subject) bool {
+	for ; p.standing[s] != (complaint{}); s.n++ {
+		if p.standing[s].fault != "" {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *problems) clear(s subject) { p.set(s, complaint{}) }
 
 // setAll notes all that is wrong with s, which may be several things.
@@ -177,6 +187,9 @@ func (c *Compiler) object(table string, id UUID) string {
 		return of(row.MAC, row.LogicalSwitch)
 	case hwvtep.TableARPSourceRemote:
 		row, _ := v.ARPSourceRemote(id)
+		return table + " " + problem.Name(row.SrcMAC)
+	case hwvtep.TableARPSourceLocal:
+		row, _ := v.ARPSourceLocal(id)
 		return table + " " + problem.Name(row.SrcMAC)
 	}
 	return table

@@ -30,6 +30,7 @@ func (b *book) draw(t *rapid.T) {
 	mac := func() string {
 		return pick("mac", "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03", "01:00:5e:00:00:01", "bad")
 	}
+	ip := func() string { return pick("ip", "", "10.0.0.1", "10.0.0.5", "10.0.1.5", "2001:db8::5", "bad") }
 	some := func(label string, options ...string) string {
 		return strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(options), 0, len(options), rapid.ID).Draw(t, label), ",")
 	}
@@ -77,17 +78,20 @@ func (b *book) draw(t *rapid.T) {
 		case "set":
 			put("Physical_Locator_Set", label, "locators="+some("members", locators...))
 		case "ucast":
-			put("Ucast_Macs_Remote", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc())
+			put("Ucast_Macs_Remote", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc(), "ipaddr="+ip())
 		case "local":
-			put("Ucast_Macs_Local", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc())
+			put("Ucast_Macs_Local", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc(), "ipaddr="+ip())
 		case "mcast", "mlocal":
 			table := map[string]string{"mcast": "Mcast_Macs_Remote", "mlocal": "Mcast_Macs_Local"}[kind]
 			put(table, label, "MAC="+pick("group", "unknown-dst", "unknown-dst", mac()), "logical_switch="+ls(),
 				"locator_set=set"+pick("set", "0", "1", "2", "3", "4"))
 		case "arp":
-			put("Arp_Sources_Remote", label, "src_mac="+mac(), "locator="+loc())
+			put("Arp_Sources_"+pick("whose", "Remote", "Local"), label, "src_mac="+mac(), "locator="+loc())
 		case "LR":
-			put("Logical_Router", label, "name="+label, "switch_binding="+some("binding", "a:LS0"))
+			put("Logical_Router", label, "name="+label, "other_config="+some("mac", "router_mac:02:00:00:00:00:aa"),
+				"switch_binding="+some("binding", "a->LS0", "10.0.0.1/24->LS0", "10.0.0.2/24->LS0", "10.0.1.1/24->LS1", "10.0.1.1/25->LS2", "2001:db8::1/64->LS2"),
+				"static_routes="+some("routes", "0.0.0.0/0->10.0.0.9", "10.9.0.0/16->10.0.1.9", "10.0.0.0/24->10.0.1.9", "::/0->2001:db8::9", "::/0->10.0.0.9", "x->y"),
+				"acl_binding="+some("acls", "10.0.0.1->A0"))
 		}
 	}
 	// The server keeps references good.
@@ -116,13 +120,20 @@ func (b *book) refers(label string) bool {
 // promises, and compiling all anew gives the same.
 func TestIncrementalIsFull(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
+		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers")}
+		b, c := newBook(), NewCompiler("br0", features)
 		sum := intent.NewState()
 		told := told{}
 		for range rapid.IntRange(1, 15).Draw(t, "transactions") {
 			b.draw(t)
 			changes := b.rows.Changes()
 			sum.Apply(c.Update(b.rows.View(), &changes))
+			if rapid.IntRange(0, 4).Draw(t, "heard") == 0 {
+				ip := netip.MustParseAddr(rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.5", "10.0.1.5", "2001:db8::5"}).Draw(t, "ip"))
+				c.SetNeighbour(intent.IPKey{Switch: switchID(labelUUID(rapid.SampledFrom([]string{"LS0", "LS1", "LS2"}).Draw(t, "of"))), IP: ip},
+					intent.MAC{0: rapid.SampledFrom([]byte{0, 2}).Draw(t, "found")})
+				sum.Apply(c.Refresh())
+			}
 			if rapid.IntRange(0, 4).Draw(t, "bfd") == 0 {
 				c.SetLiveness(rapid.SampledFrom([]netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")}).Draw(t, "peer"),
 					Liveness(rapid.IntRange(0, 2).Draw(t, "liveness")))
@@ -144,7 +155,7 @@ func TestIncrementalIsFull(t *testing.T) {
 				t.Fatalf("%d problems stand, told are %v", n, told)
 			}
 			verdict := b.verdict(c)
-			next := NewCompiler("br0", plane.Features{BFD: true}) // of a new process, which knows what is installed
+			next := NewCompiler("br0", features) // of a new process, which knows what is installed
 			for peer, l := range c.liveness {
 				next.SetLiveness(peer, l)
 			}
@@ -177,7 +188,7 @@ func setOf(list []problem.Problem) map[problem.Problem]bool {
 // Nothing of rows that are gone may stay in the indexes.
 func TestNoLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true})
+		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Routers: true})
 		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
 			b.draw(t)
 			changes := b.rows.Changes()

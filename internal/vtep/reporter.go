@@ -20,6 +20,7 @@ import (
 //	strays.go    rows of these that others have made ours, or spoilt
 //	tunnels.go   Tunnel, Physical_Switch.tunnels
 //	portrows.go  vlan_stats, Logical_Binding_Stats, port_fault_status
+//	arpsource.go Arp_Sources_Local
 //	kept.go      Physical_Port rows of ports that the dataplane lists
 //	faults.go    switch_fault_status, and the faults of routers and ACLs
 //
@@ -40,7 +41,7 @@ type Reporter struct {
 	hidden   map[intent.MACKey]struct{}           // learned, but not to be told of; see Hide
 	counters map[intent.BindingKey]plane.Counters // as last read
 	base     map[intent.BindingKey]plane.Counters // to add to what is read, so that nothing counts back
-	raised   map[UUID]struct{}                    // routers and ACLs that have a fault of ours
+	raised   map[raised]struct{}                  // faults of ours on routers and ACLs
 	idle     map[UUID]time.Time                   // Tunnel rows that nobody needs, since when
 	due      time.Time                            // when the first of them goes; zero: none does
 	strays   map[UUID]stray                       // Local rows with our locator that we can't have written
@@ -82,7 +83,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		hidden:   map[intent.MACKey]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
-		raised:   map[UUID]struct{}{},
+		raised:   map[raised]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
 		todo:     newWork(),
@@ -104,6 +105,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	}
 	if r.homed != r.f.scope.First() {
 		r.homed = r.f.scope.First()
+		r.todo.arpSource = true
 		r.markLearned()
 	}
 	if shared := r.f.scope.shared; r.mine.shared != shared {
@@ -126,6 +128,10 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	if r.f.problems.moved {
 		r.f.problems.moved = false
 		r.todo.faults = true
+	}
+	if r.f.news.arpSource {
+		r.f.news.arpSource = false
+		r.todo.arpSource = true
 	}
 	if r.f.news.ports {
 		r.f.news.ports = false
@@ -196,6 +202,7 @@ func (r *Reporter) reread() {
 	r.markLearned() // of these, rows may be missing
 	r.markPorts()
 	r.todo.tunnels, r.todo.faults, r.todo.stats, r.todo.kept = true, true, true, true
+	r.todo.arpSource = true
 }
 
 func (r *Reporter) markLearned() {
@@ -229,6 +236,10 @@ func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 	}
 	for range ch.LogicalBindingStatsRows() { // the server forgets them when it restarts
 		r.todo.stats = true
+		break
+	}
+	for range ch.ARPSourcesLocal() {
+		r.todo.arpSource = true
 		break
 	}
 	for range ch.LogicalRouters() {
@@ -341,7 +352,7 @@ func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
 }
 
 func (r *Reporter) parts() []func(*hwvtep.Txn) {
-	return []func(*hwvtep.Txn){r.buildFaults, r.buildKept, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildMACs, r.buildStrays}
+	return []func(*hwvtep.Txn){r.buildFaults, r.buildKept, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildARPSource, r.buildMACs, r.buildStrays}
 }
 
 // Done takes the outcome of the transaction that Build returned. It comes after the Update
@@ -399,5 +410,5 @@ func (r *Reporter) isLocal(id UUID) bool {
 // Busy says whether there may be something for Build to do now.
 func (r *Reporter) Busy(now time.Time) bool {
 	w := &r.todo
-	return w.stats || w.tunnels || w.faults || w.strays || w.kept || len(w.macs)+len(w.switches)+len(w.ports) > 0 || r.isDue(now)
+	return w.stats || w.tunnels || w.faults || w.strays || w.kept || w.arpSource || len(w.macs)+len(w.switches)+len(w.ports) > 0 || r.isDue(now)
 }

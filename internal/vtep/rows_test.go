@@ -120,9 +120,10 @@ func (b *book) put(table, label string, columns []string) error {
 	case hwvtep.TablePhysicalLocatorSet:
 		row = &hwvtep.PhysicalLocatorSet{UUID: id, Locators: ids("locators")}
 	case hwvtep.TableUcastMACRemote:
-		row = &hwvtep.UcastMACRemote{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), Locator: labelUUID(col["locator"])}
+		row = &hwvtep.UcastMACRemote{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), Locator: labelUUID(col["locator"]),
+			IPAddr: col["ipaddr"]}
 	case hwvtep.TableUcastMACLocal:
-		row = &hwvtep.UcastMACLocal{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), Locator: labelUUID(col["locator"])}
+		row = &hwvtep.UcastMACLocal{UUID: id, MAC: col["MAC"], IPAddr: col["ipaddr"], LogicalSwitch: labelUUID(col["logical_switch"]), Locator: labelUUID(col["locator"])}
 	case hwvtep.TableMcastMACRemote:
 		row = &hwvtep.McastMACRemote{UUID: id, MAC: col["MAC"], LogicalSwitch: labelUUID(col["logical_switch"]), LocatorSet: labelUUID(col["locator_set"])}
 	case hwvtep.TableMcastMACLocal:
@@ -130,11 +131,26 @@ func (b *book) put(table, label string, columns []string) error {
 	case hwvtep.TableARPSourceRemote:
 		row = &hwvtep.ARPSourceRemote{UUID: id, SrcMAC: col["src_mac"], Locator: labelUUID(col["locator"])}
 	case hwvtep.TableLogicalRouter:
-		bindings := map[string]UUID{}
-		for k, v := range pairs("switch_binding") {
-			bindings[k] = labelUUID(v)
+		// Here a value is behind "->", as there are colons in IPv6 addresses.
+		texts := func(name string) map[string]string {
+			m := map[string]string{}
+			for _, p := range list(name) {
+				k, v, _ := strings.Cut(p, "->")
+				m[k] = v
+			}
+			return m
 		}
-		row = &hwvtep.LogicalRouter{UUID: id, Name: col["name"], SwitchBinding: bindings, LRFaultStatus: list("LR_fault_status")}
+		labels := func(name string) map[string]UUID {
+			m := map[string]UUID{}
+			for k, v := range texts(name) {
+				m[k] = labelUUID(v)
+			}
+			return m
+		}
+		row = &hwvtep.LogicalRouter{UUID: id, Name: col["name"], SwitchBinding: labels("switch_binding"), StaticRoutes: texts("static_routes"),
+			ACLBinding: labels("acl_binding"), OtherConfig: pairs("other_config"), LRFaultStatus: list("LR_fault_status")}
+	case hwvtep.TableARPSourceLocal:
+		row = &hwvtep.ARPSourceLocal{UUID: id, SrcMAC: col["src_mac"], Locator: labelUUID(col["locator"])}
 	case hwvtep.TableTunnel:
 		row = &hwvtep.Tunnel{UUID: id, Local: labelUUID(col["local"]), Remote: labelUUID(col["remote"]), BFDParams: pairs("bfd_params"), BFDStatus: pairs("bfd_status"),
 			BFDConfigLocal: pairs("bfd_config_local"), BFDConfigRemote: pairs("bfd_config_remote")}
@@ -149,6 +165,7 @@ func (b *book) put(table, label string, columns []string) error {
 // verdict is what a compiler says of the rows beside the State.
 func (b *book) verdict(c *Compiler) string {
 	var w strings.Builder
+	var routers []string
 	for _, f := range c.Faults() {
 		fmt.Fprintf(&w, "switch fault %s\n", f)
 	}
@@ -157,6 +174,14 @@ func (b *book) verdict(c *Compiler) string {
 			fmt.Fprintf(&w, "port fault %s %s\n", p.Name, f)
 		}
 	}
+	for id := range c.routers {
+		for _, f := range c.routerFaults(id) {
+			row, _ := c.view.LogicalRouter(id)
+			routers = append(routers, fmt.Sprintf("router fault %s %s\n", row.Name, f))
+		}
+	}
+	slices.Sort(routers)
+	w.WriteString(strings.Join(routers, ""))
 	peers := []string{}
 	for p := range c.peers {
 		peers = append(peers, p.String())

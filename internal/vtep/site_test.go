@@ -34,6 +34,8 @@ type site struct {
 	learned learnedMap
 	alone   bool // nobody else looks at what has changed
 	now     time.Time
+
+	features plane.Features
 }
 
 func newSite(t testing.TB, db *hwvteptest.DB, name string) *site {
@@ -44,7 +46,7 @@ func newSite(t testing.TB, db *hwvteptest.DB, name string) *site {
 
 // restart is what a new process begins with.
 func (s *site) restart(name string) {
-	s.c = NewCompiler(name, plane.Features{})
+	s.c = NewCompiler(name, s.features)
 	s.r = NewReporter(s.c, s.learned)
 	s.update()
 }

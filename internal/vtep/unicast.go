@@ -115,7 +115,7 @@ type macRow struct {
 	table       string
 	rank        uint8
 	id          UUID
-	mac         string
+	mac, ip     string
 	ls, locator UUID
 }
 
@@ -123,14 +123,14 @@ func remoteRow(r *hwvtep.UcastMACRemote) *macRow {
 	if r == nil {
 		return nil
 	}
-	return &macRow{hwvtep.TableUcastMACRemote, rankRemote, r.UUID, r.MAC, r.LogicalSwitch, r.Locator}
+	return &macRow{hwvtep.TableUcastMACRemote, rankRemote, r.UUID, r.MAC, r.IPAddr, r.LogicalSwitch, r.Locator}
 }
 
 func localRow(r *hwvtep.UcastMACLocal) *macRow {
 	if r == nil {
 		return nil
 	}
-	return &macRow{hwvtep.TableUcastMACLocal, rankLocal, r.UUID, r.MAC, r.LogicalSwitch, r.Locator}
+	return &macRow{hwvtep.TableUcastMACLocal, rankLocal, r.UUID, r.MAC, r.IPAddr, r.LogicalSwitch, r.Locator}
 }
 
 // unicastChanged takes a changed row of a unicast table.
@@ -183,6 +183,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 	ls := c.lswitch(r.ls)
 	e := ls.entry(mac)
 	e.rows = insertCandidate(e.rows, candidate{r.rank, r.id, r.locator})
+	c.addNeighbour(ls, mac, r)
 	key := intent.MACKey{Switch: ls.id, MAC: mac}
 	l := c.locator(r.locator)
 	if l.macs == nil {
@@ -205,6 +206,7 @@ func (c *Compiler) removeUnicast(r *macRow) {
 	}
 	e := ls.macs[mac]
 	e.rows = removeCandidate(e.rows, candidate{r.rank, r.id, r.locator})
+	c.removeNeighbour(ls, r)
 	key := intent.MACKey{Switch: ls.id, MAC: mac}
 	if l := c.locators[r.locator]; l != nil && !leadTo(e.rows, r.locator) {
 		if delete(l.macs, key); len(l.macs) == 0 {
@@ -215,34 +217,56 @@ func (c *Compiler) removeUnicast(r *macRow) {
 	c.markEntry(ls, mac, e)
 }
 
-// arpChanged takes a changed row of Arp_Sources_Remote. Its MAC is behind its locator in every
-// switch that has no better row for it.
-func (c *Compiler) arpChanged(before, after *hwvtep.ARPSourceRemote) {
+// arpRow is what the tables of sources of ARP have in common.
+type arpRow struct {
+	table       string
+	rank        uint8
+	id, locator UUID
+	mac         string
+}
+
+func remoteARP(r *hwvtep.ARPSourceRemote) *arpRow {
+	if r == nil {
+		return nil
+	}
+	return &arpRow{hwvtep.TableARPSourceRemote, rankRemote, r.UUID, r.Locator, r.SrcMAC}
+}
+
+func localARP(r *hwvtep.ARPSourceLocal) *arpRow {
+	if r == nil {
+		return nil
+	}
+	return &arpRow{hwvtep.TableARPSourceLocal, rankLocal, r.UUID, r.Locator, r.SrcMAC}
+}
+
+// arpChanged takes a changed row of Arp_Sources_Remote, or of another switch in Arp_Sources_Local. Its
+// MAC is behind its locator in every switch that has no better row for it.
+func (c *Compiler) arpChanged(before, after *arpRow) {
 	if before != nil {
-		c.problems.clear(rowOf(hwvtep.TableARPSourceRemote, before.UUID))
-		if mac, err := intent.ParseMAC(before.SrcMAC); err == nil {
-			rows := removeCandidate(c.arps[mac], candidate{0, before.UUID, before.Locator})
+		c.problems.clear(rowOf(before.table, before.id))
+		if mac, err := intent.ParseMAC(before.mac); err == nil {
+			rows := removeCandidate(c.arps[mac], candidate{before.rank, before.id, before.locator})
 			if c.markARP(mac); len(rows) > 0 {
 				c.arps[mac] = rows
 			} else {
 				delete(c.arps, mac)
 			}
-			if l := c.locators[before.Locator]; l != nil && !leadTo(rows, before.Locator) {
+			if l := c.locators[before.locator]; l != nil && !leadTo(rows, before.locator) {
 				delete(l.arps, mac)
-				c.forgetLocator(before.Locator)
+				c.forgetLocator(before.locator)
 			}
 		}
 	}
-	if after == nil {
+	if after == nil || after.rank == rankLocal && !c.othersLocator(after.locator) {
 		return
 	}
-	mac, err := intent.ParseMAC(after.SrcMAC)
+	mac, err := intent.ParseMAC(after.mac)
 	if err != nil || mac.IsGroup() || mac.IsZero() {
-		c.problems.set(rowOf(hwvtep.TableARPSourceRemote, after.UUID), notStation)
+		c.problems.set(rowOf(after.table, after.id), notStation)
 		return
 	}
-	c.arps[mac] = insertCandidate(c.arps[mac], candidate{0, after.UUID, after.Locator})
-	l := c.locator(after.Locator)
+	c.arps[mac] = insertCandidate(c.arps[mac], candidate{after.rank, after.id, after.locator})
+	l := c.locator(after.locator)
 	if l.arps == nil {
 		l.arps = map[intent.MAC]struct{}{}
 	}

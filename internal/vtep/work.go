@@ -12,6 +12,8 @@ type work struct {
 	faults   bool
 	strays   bool
 	kept     bool
+
+	arpSource bool
 }
 
 func newWork() work {
@@ -33,6 +35,7 @@ func (w *work) add(o *work) {
 	w.faults = w.faults || o.faults
 	w.strays = w.strays || o.strays
 	w.kept = w.kept || o.kept
+	w.arpSource = w.arpSource || o.arpSource
 }
 
 // remove takes out what is in o.
@@ -51,4 +54,5 @@ func (w *work) remove(o *work) {
 	w.faults = w.faults && !o.faults
 	w.strays = w.strays && !o.strays
 	w.kept = w.kept && !o.kept
+	w.arpSource = w.arpSource && !o.arpSource
 }
