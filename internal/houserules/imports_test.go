@@ -29,7 +29,7 @@ var groups = []group{
 	{
 		name: "protocols",
 		packages: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops", "internal/ovsdb/jsonrpc",
-			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/ovsdb/client", "internal/openflow", "internal/bfd"},
+			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/ovsdb/client", "internal/openflow", "internal/bfd", "internal/packet"},
 		may:     []string{"protocols"},
 		modules: []string{sys},
 	},
@@ -52,7 +52,7 @@ var groups = []group{
 	{name: "planes", packages: []string{"internal/plane"}, may: []string{"internal/intent", "problem"}},
 	{
 		name: "planes", packages: []string{"internal/plane/memory"},
-		may: []string{"internal/intent", "internal/plane", "problem"},
+		may: []string{"internal/intent", "internal/plane", "problem", "internal/packet"},
 	},
 	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},

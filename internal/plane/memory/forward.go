@@ -27,6 +27,16 @@ const (
 	Congested      Drop = "vxlan_receive"   // there was congestion on its way, of which its packet can't tell
 	BadSource      Drop = "bad_source"      // from a group address or from 00:00:00:00:00:00
 	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs
+	BadARP         Drop = "bad_arp"         // of ARP, and not as RFC 826 has it for IPv4
+	BadND          Drop = "bad_nd"          // of Neighbor Discovery for a router, and not valid
+	BadIP          Drop = "bad_ip"          // to a router, with a header that is not right
+	SourceRoute    Drop = "source_route"    // to a router, with a source route
+	Unroutable     Drop = "unroutable"      // to a router that may not forward it, or can't
+	NoRoute        Drop = "no_route"        // to a router that knows no way
+	NoNeighbor     Drop = "no_neighbor"     // to a router that knows nobody with the address
+	TTLExceeded    Drop = "ttl_exceeded"    // has passed too many routers
+	Unserved       Drop = "unserved"        // to a router itself, and nothing that it answers
+	SpoofedRouter  Drop = "spoofed_router"  // from a port, in the name of a router
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
 	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
 )
@@ -127,14 +137,28 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	if nobody(fr.src()) {
 		return nil, BadSource
 	}
+	router, routed := f.routerOf(b.Switch)
+	if routed && f.isRouters(router, fr.src()) {
+		return nil, SpoofedRouter
+	}
 	f.learn(intent.MACKey{Switch: b.Switch, MAC: fr.src()}, in)
 
 	dst := intent.MACKey{Switch: b.Switch, MAC: fr.dst()}
 	if dst.MAC.Reserved() {
 		return nil, Reserved
 	}
+	if routed {
+		if outs, why, taken := f.toRouter(router, dst, &in, fr); taken {
+			return outs, why
+		}
+	}
+	return f.bridge(dst, in, fr)
+}
+
+// bridge forwards what a port, or without one a router, sends.
+func (f *Fabric) bridge(dst intent.MACKey, in intent.BindingKey, fr frame) ([]Out, Drop) {
 	if t, ok := f.installed.Unicast[dst]; ok {
-		if fr.tagged() && !f.installed.Switches[b.Switch].InnerTags {
+		if fr.tagged() && !f.installed.Switches[dst.Switch].InnerTags {
 			return nil, BadTunnelFrame
 		}
 		return f.encapsulate(nil, t, fr), Forwarded
@@ -171,6 +195,11 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 		return nil, Reserved
 	}
 	dst := intent.MACKey{Switch: id, MAC: fr.dst()}
+	if router, ok := f.routerOf(id); ok {
+		if outs, why, taken := f.toRouter(router, dst, nil, fr); taken {
+			return outs, why
+		}
+	}
 	if _, ok := f.installed.Unicast[dst]; ok {
 		return nil, SplitHorizon
 	}

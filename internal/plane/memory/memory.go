@@ -44,6 +44,7 @@ type Fabric struct {
 	members   map[intent.SwitchID][]intent.BindingKey // the bindings of installed, by switch, sorted
 	vlans     map[string]int                          // the number of bindings of installed that have a VLAN, by port
 	ownVNI    map[uint32]intent.SwitchID              // of the switches whose overlay is up; kept while any source is accepted
+	own       map[ownKey]struct{}                     // the addresses of routers, in whatever switch
 	learned   map[intent.MACKey]*station
 	onPort    map[string]int // number of learned by port
 	counts    map[intent.BindingKey]*plane.Counters
@@ -81,6 +82,7 @@ func (f *Fabric) clear() {
 	f.members = map[intent.SwitchID][]intent.BindingKey{}
 	f.vlans = map[string]int{}
 	f.ownVNI = map[uint32]intent.SwitchID{}
+	f.own = map[ownKey]struct{}{}
 	f.learned = map[intent.MACKey]*station{}
 	f.onPort = map[string]int{}
 	f.counts = map[intent.BindingKey]*plane.Counters{}

@@ -55,7 +55,7 @@ func (p *Plane) use() (unlock func(), err error) {
 }
 
 // Features implements plane.Plane.
-func (p *Plane) Features() plane.Features { return plane.Features{Priorities: true} }
+func (p *Plane) Features() plane.Features { return plane.Features{Priorities: true, Routers: true} }
 
 // Apply implements plane.Plane.
 func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (plane.Report, error) {
@@ -91,6 +91,12 @@ func (f *Fabric) apply(d *intent.Delta) {
 					f.ownVNI[ls.VNI] = id
 				}
 			}
+		}
+	}
+	if len(d.Interfaces) > 0 || len(d.Switches) > 0 && len(f.own) > 0 {
+		clear(f.own)
+		for key := range f.installed.Interfaces {
+			f.own[ownKey{f.installed.Switches[key.Switch].Router, key.IP}] = struct{}{}
 		}
 	}
 	for _, c := range d.Bindings {

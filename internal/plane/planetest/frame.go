@@ -32,8 +32,22 @@ type Frame struct {
 
 var marker = []byte("planetest frame ")
 
-// Mine says whether frame is one of the suite's.
-func Mine(frame []byte) bool { return bytes.Contains(frame, marker) }
+// Mine says whether frame is one of the suite's: it has their mark, is from their router, or asks
+// one of their hosts' questions.
+func Mine(frame []byte) bool {
+	return bytes.Contains(frame, marker) || len(frame) >= 12 && (intent.MAC(frame[6:12]) == routerMAC || isQuestion(frame))
+}
+
+// isQuestion says whether frame is from a host of the suite, and of ARP or ICMPv6.
+func isQuestion(frame []byte) bool {
+	for len(frame) > 18 && (frame[12] == 0x81 && frame[13] == 0 || frame[12] == 0x88 && frame[13] == 0xa8) {
+		frame = append(bytes.Clone(frame[:12]), frame[16:]...)
+	}
+	if [5]byte(frame[6:11]) != [5]byte{0x02} || len(frame) < 21 {
+		return false
+	}
+	return frame[12] == 0x08 && frame[13] == 0x06 || frame[12] == 0x86 && frame[13] == 0xdd && frame[20] == 58
+}
 
 const etherOther = 0x88b5 // IEEE 802: local experimental
 

@@ -88,6 +88,15 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			t.Run(c.name+"/"+k.String(), func(t *testing.T) { c.run(newLab(t, open(t), k)) })
 		}
 	}
+	for _, c := range routerCases {
+		for _, k := range families {
+			t.Run(c.name+"/"+k.String(), func(t *testing.T) {
+				if l := newLab(t, open(t), k); l.plane.Features().Routers {
+					c.run(l)
+				}
+			})
+		}
+	}
 }
 
 type testCase struct {

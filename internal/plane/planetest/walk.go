@@ -4,16 +4,51 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane/memory"
 )
 
-// places are the States of the random walk, each made from nothing.
-var places = []struct {
+// place is a State of the random walk, made from nothing.
+type place struct {
 	name string
 	edit func(*intent.State)
-}{
+}
+
+// routerPlaces are for planes that route.
+var routerPlaces = []place{
+	{"router", routed},
+	{"two routers", func(s *intent.State) {
+		usual(s)
+		s.ARPSource = arpMAC
+		gateway(s, routerA, red, 1)
+		gateway(s, routerB, blue, 2)
+		via(s, routerA, "10.2.0.0/16", red, address(IPv4, 1, 21))
+		via(s, routerB, "::/0", blue, address(IPv6, 2, 22))
+		for n := range byte(4) {
+			lives(s, red, 1, n+1)
+			lives(s, blue, 2, n+1)
+		}
+		lives(s, red, 1, 21)
+		lives(s, blue, 2, 22)
+	}},
+	{"router alone", func(s *intent.State) {
+		site(s)
+		s.ARPSource = arpMAC
+		delete(s.Switches, blue)
+		bind(s, "p0", 0, red)
+		bind(s, "p2", 100, red)
+		gateway(s, routerB, red, 1)
+		gateway(s, routerB, red, 2)
+		lives(s, red, 1, 2)
+		lives(s, red, 2, 3)
+	}},
+}
+
+// places are for all.
+var places = []place{
 	{"nothing", func(*intent.State) {}},
 	{"ports only", site},
 	{"usual", usual},
@@ -78,6 +113,10 @@ func randomWalk(l *lab) {
 	if _, err := model.Apply(l.Context(), l.state, nil); err != nil {
 		l.Fatal(err)
 	}
+	places := places
+	if l.plane.Features().Routers {
+		places = append(slices.Clip(places), routerPlaces...)
+	}
 	for step := range 4 * len(places) {
 		place := places[rng.IntN(len(places))]
 		l.Logf("step %d: %s", step, place.name)
@@ -141,25 +180,45 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 		f.Dst = broadcastMAC
 	}
 	var want []Out
+	frame, about := f.Bytes(), fmt.Sprintf("%v with tags %v", f.Dst, f.Tags)
+	if len(l.state.Routers) > 0 && rng.IntN(2) == 0 {
+		frame, about = l.toRouter(rng, f)
+	}
 	if rng.IntN(3) > 0 {
 		port := Ports[rng.IntN(len(Ports))]
-		outs, drop := fabric.FromPort(port, f.Bytes())
+		outs, drop := fabric.FromPort(port, frame)
 		for _, o := range outs {
 			want = append(want, Out(o))
 		}
-		l.harness.FromPort(l, port, f.Bytes())
-		l.expect(fmt.Sprintf("%v with tags %v from port %s (model: %d copies %s)", f.Dst, f.Tags, port, len(want), drop), want)
+		l.harness.FromPort(l, port, frame)
+		l.expect(fmt.Sprintf("%s from port %s (model: %d copies %s)", about, port, len(want), drop), want)
 		return
 	}
 	from := tunnel(rng.IntN(len(Peers)), []uint32{redVNI, blueVNI, 7000, 0}[rng.IntN(4)])
-	if len(f.Tags) < 2 {
-		f = f.withTags()
+	if len(f.Tags) < 2 && frame[12] == 0x81 {
+		frame = append(slices.Clone(frame[:12]), frame[12+4*len(f.Tags):]...)
 	}
 	tos := []uint8{0, 0xa8, 0x02}[rng.IntN(3)]
-	outs, drop := fabric.FromTunnelTOS(from.Peer, from.VNI, tos, f.Bytes())
+	outs, drop := fabric.FromTunnelTOS(from.Peer, from.VNI, tos, frame)
 	for _, o := range outs {
 		want = append(want, Out(o))
 	}
-	l.harness.FromTunnel(l, from, tos, f.Bytes())
-	l.expect(fmt.Sprintf("%v with tags %v from tunnel %v (model: %d copies %s)", f.Dst, f.Tags, from, len(want), drop), want)
+	l.harness.FromTunnel(l, from, tos, frame)
+	l.expect(fmt.Sprintf("%s from tunnel %v (model: %d copies %s)", about, from, len(want), drop), want)
+}
+
+// toRouter makes of f a packet for a router, or a question, of whatever address.
+func (l *lab) toRouter(rng *rand.Rand, f Frame) (frame []byte, about string) {
+	l.payload = families[rng.IntN(len(families))]
+	hosts := []byte{1, 2, 3, 4, 21, 22, 23, 77, 254}
+	any := func() netip.Addr { return l.of(byte(1+rng.IntN(4)), hosts[rng.IntN(len(hosts))]) }
+	from, to := any(), any()
+	if rng.IntN(3) == 0 {
+		return ask(f.Src, from, to, f.Tags...).Bytes(), fmt.Sprintf("question for %v with tags %v", to, f.Tags)
+	}
+	p := packet{dst: routerMAC, src: f.Src, tags: f.Tags, from: from, to: to, ttl: byte(1 + rng.IntN(3)), id: f.ID}
+	if rng.IntN(4) == 0 {
+		return p.icmp(echoRequest(l.payload)), fmt.Sprintf("echo of %v with tags %v", to, f.Tags)
+	}
+	return p.Bytes(), fmt.Sprintf("packet to %v with tags %v", to, f.Tags)
 }

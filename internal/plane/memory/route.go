@@ -1,0 +1,210 @@
+package memory
+
+import (
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/packet"
+)
+
+// Routing. A frame from a switch that has a router is the router's if it is to the router's address,
+// or asks for it:
+//
+//	to the router ──> for itself ──> echo
+//	              └─> route ──> next hop ──> neighbor ──> bridged in the switch of the route
+//
+// What comes by a tunnel is routed, too, but nobody there is answered or told of trouble: the VTEP of
+// that host is a router for it.
+
+// routerOf returns the router that has interfaces in a switch.
+func (f *Fabric) routerOf(id intent.SwitchID) (intent.RouterID, bool) {
+	r := f.installed.Switches[id].Router
+	return r, r != intent.RouterID{}
+}
+
+// isRouters says whether an address is one that a router sends from.
+func (f *Fabric) isRouters(r intent.RouterID, mac intent.MAC) bool {
+	return mac == f.installed.Routers[r].MAC || mac == f.installed.ARPSource
+}
+
+// toRouter takes a frame that is for the router of dst.Switch. A nil in: it came by a tunnel.
+func (f *Fabric) toRouter(r intent.RouterID, dst intent.MACKey, in *intent.BindingKey, fr frame) (outs []Out, why Drop, taken bool) {
+	toIt := f.isRouters(r, dst.MAC)
+	switch {
+	case fr.etherType() == packet.EtherARP:
+		outs, why, taken = f.takeARP(r, dst.Switch, in, fr)
+	case packet.IsND(fr):
+		outs, why, taken = f.takeND(r, dst.Switch, in, fr)
+	}
+	switch {
+	case taken || !toIt:
+		return outs, why, taken
+	case fr.etherType() == packet.EtherIPv4:
+		outs, why = f.route4(r, dst.Switch, in, fr)
+	case fr.etherType() == packet.EtherIPv6:
+		outs, why = f.route6(r, dst.Switch, in, fr)
+	default:
+		why = Unroutable
+	}
+	return outs, why, true
+}
+
+// takeARP answers for the addresses of the router.
+func (f *Fabric) takeARP(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame) ([]Out, Drop, bool) {
+	a, ok := packet.ParseARP(fr[headerLen:])
+	if !ok || nobody(a.SenderMAC) {
+		return nil, BadARP, true
+	}
+	_, its := f.installed.Interfaces[intent.IPKey{Switch: id, IP: a.TargetIP}]
+	switch {
+	case in != nil && its && a.Op == packet.ARPRequest:
+		mac := f.installed.Routers[r].MAC
+		a.Op, a.TargetMAC, a.TargetIP, a.SenderMAC, a.SenderIP = packet.ARPReply, a.SenderMAC, a.SenderIP, mac, a.TargetIP
+		outs, why := f.deliver(nil, *in, a.Frame(fr.src(), mac))
+		return outs, why, true
+	case f.isRouters(r, fr.dst()):
+		return nil, Unserved, true
+	}
+	return nil, Forwarded, false
+}
+
+// takeND does the same for IPv6.
+func (f *Fabric) takeND(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame) ([]Out, Drop, bool) {
+	_, its := f.installed.Interfaces[intent.IPKey{Switch: id, IP: packet.NDTarget(fr)}]
+	toIt := f.isRouters(r, fr.dst())
+	if !its && !toIt {
+		return nil, Forwarded, false
+	}
+	n, ok := packet.ParseND(fr)
+	switch {
+	case !ok:
+		return nil, BadND, true
+	case in != nil && its && n.Type == packet.Solicitation:
+		mac := f.installed.Routers[r].MAC
+		to, answer := fr.src(), packet.ND{
+			Type: packet.Advertisement, Flags: packet.FlagRouter | packet.FlagSolicited | packet.FlagOverride,
+			Src: n.Target, Dst: n.Src, Target: n.Target, MAC: mac}
+		if n.Src.IsUnspecified() { // it looks for somebody who has its address
+			to, answer.Dst, answer.Flags = intent.MAC{0x33, 0x33, 5: 1}, packet.AllNodes, packet.FlagRouter|packet.FlagOverride
+		}
+		outs, why := f.deliver(nil, *in, answer.Frame(to, mac))
+		return outs, why, true
+	case toIt:
+		return nil, Unserved, true
+	}
+	return nil, Forwarded, false
+}
+
+func (f *Fabric) route4(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame) ([]Out, Drop) {
+	p, ok := packet.ParseIPv4(fr[headerLen:])
+	switch {
+	case !ok || p.TTL == 0:
+		return nil, BadIP
+	case p.SourceRouted():
+		return nil, SourceRoute
+	case !isStation(p.Src) || !isStation(p.Dst):
+		return nil, Unroutable
+	}
+	return f.route(r, id, in, fr, p.Src, p.Dst, p.TTL)
+}
+
+func (f *Fabric) route6(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame) ([]Out, Drop) {
+	p, ok := packet.ParseIPv6(fr[headerLen:])
+	switch {
+	case !ok || p.HopLimit == 0:
+		return nil, BadIP
+	case !isStation(p.Src) && !p.Src.IsLinkLocalUnicast() || !isStation(p.Dst):
+		return nil, Unroutable
+	}
+	return f.route(r, id, in, fr, p.Src, p.Dst, p.HopLimit)
+}
+
+// isStation says whether a packet from the address, or to it, may leave its link.
+func isStation(ip netip.Addr) bool {
+	if ip.Is4() && (ip.As4()[0] == 0 || ip.As4()[0] >= 224) {
+		return false
+	}
+	return !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast()
+}
+
+// route forwards a packet from src to dst with ttl hops to go.
+func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame, src, dst netip.Addr, ttl uint8) ([]Out, Drop) {
+	if _, its := f.own[ownKey{r, dst}]; its {
+		answer := packet.Echo(fr, f.installed.Routers[r].MAC)
+		if in == nil || answer == nil {
+			return nil, Unserved
+		}
+		return f.deliver(nil, *in, answer)
+	}
+	if src.IsLinkLocalUnicast() {
+		return nil, Unroutable
+	}
+	prefix, way, ok := f.lookup(r, dst)
+	switch {
+	case !ok:
+		return f.tell(r, id, in, fr, src, packet.NoRoute), NoRoute
+	case !way.Via.IsValid() && isEdge(prefix, dst):
+		return nil, Unroutable
+	case ttl <= 1:
+		return f.tell(r, id, in, fr, src, packet.TimeExceeded), TTLExceeded
+	}
+	hop := way.Via
+	if !hop.IsValid() {
+		hop = dst
+	}
+	mac, ok := f.installed.Neighbours[intent.IPKey{Switch: way.Switch, IP: hop}]
+	if !ok {
+		return nil, NoNeighbor
+	}
+	return f.bridge(intent.MACKey{Switch: way.Switch, MAC: mac}, intent.BindingKey{}, packet.Routed(fr, mac, f.installed.Routers[r].MAC))
+}
+
+// lookup finds the longest prefix of a router that an address is in.
+func (f *Fabric) lookup(r intent.RouterID, dst netip.Addr) (netip.Prefix, intent.Route, bool) {
+	for bits := dst.BitLen(); bits >= 0; bits-- {
+		prefix := netip.PrefixFrom(dst, bits).Masked()
+		if way, ok := f.installed.Routes[intent.RouteKey{Router: r, Prefix: prefix}]; ok {
+			return prefix, way, true
+		}
+	}
+	return netip.Prefix{}, intent.Route{}, false
+}
+
+// isEdge says whether an IPv4 address is the first or the last of a network: that of all hosts in it.
+func isEdge(p netip.Prefix, ip netip.Addr) bool {
+	if !ip.Is4() || p.Bits() >= 31 {
+		return false
+	}
+	before, after := ip.Prev(), ip.Next()
+	return !before.IsValid() || !p.Contains(before) || !after.IsValid() || !p.Contains(after)
+}
+
+// tell tells the sender of fr, in the name of the router, what it has with it.
+func (f *Fabric) tell(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame, src netip.Addr, what packet.Trouble) []Out {
+	ip := f.addressFor(id, src)
+	if in == nil || !ip.IsValid() {
+		return nil
+	}
+	message := packet.Error(fr, what, f.installed.Routers[r].MAC, ip, 0)
+	if message == nil {
+		return nil
+	}
+	outs, _ := f.deliver(nil, *in, message)
+	return outs
+}
+
+// addressFor is the lowest address of a family that a router has in a switch.
+func (f *Fabric) addressFor(id intent.SwitchID, family netip.Addr) (lowest netip.Addr) {
+	for key := range f.installed.Interfaces {
+		if key.Switch == id && key.IP.Is4() == family.Is4() && (!lowest.IsValid() || key.IP.Less(lowest)) {
+			lowest = key.IP
+		}
+	}
+	return lowest
+}
+
+// ownKey is an address of a router.
+type ownKey struct {
+	router intent.RouterID
+	ip     netip.Addr
+}
