@@ -15,6 +15,7 @@ type Delta struct {
 	Bindings []Change[BindingKey, Binding]
 	Unicast  []Change[MACKey, Tunnel]
 	Floods   []Change[FloodKey, FloodSet]
+	Members  []Change[MACKey, MemberSet]
 	Decap    []Change[Tunnel, SwitchID]
 	BFD      []Change[netip.Addr, BFD]
 

@@ -34,7 +34,9 @@ type Switch struct {
 
 	InnerTags bool // frames in its tunnels may have a tag
 
-	Router RouterID // whose interfaces are in it; zero: none
+	Router            RouterID // whose interfaces are in it; zero: none
+	SnoopGroups       bool     // frames to groups go to the bindings of Members
+	FloodUnregistered bool     // those to groups without members go to all the same
 }
 
 // OverlayUp says whether frames of s may leave or enter by tunnel with the switch's own VNI.

@@ -117,11 +117,16 @@ func drawState(t *rapid.T) *State {
 	})).Draw(t, "ports")
 	s.Switches = rapid.MapOf(id, rapid.Custom(func(t *rapid.T) Switch {
 		return Switch{Name: rapid.StringN(0, 2, 4).Draw(t, "name"), VNI: rapid.Uint32Range(0, 2).Draw(t, "vni"), VNI0: rapid.Bool().Draw(t, "vni0"),
-			InnerTags: rapid.Bool().Draw(t, "inner tags"), Router: router.Draw(t, "router")}
+			InnerTags:   rapid.Bool().Draw(t, "inner tags"),
+			SnoopGroups: rapid.Bool().Draw(t, "groups"), FloodUnregistered: rapid.Bool().Draw(t, "unregistered"), Router: router.Draw(t, "router")}
 	})).Draw(t, "switches")
-	s.Bindings = rapid.MapOf(rapid.Custom(func(t *rapid.T) BindingKey {
+	place := rapid.Custom(func(t *rapid.T) BindingKey {
 		return BindingKey{port.Draw(t, "port"), rapid.Uint16Range(0, 2).Draw(t, "vlan")}
-	}), rapid.Custom(func(t *rapid.T) Binding { return Binding{id.Draw(t, "ls")} })).Draw(t, "bindings")
+	})
+	s.Members = rapid.MapOf(key, rapid.Custom(func(t *rapid.T) MemberSet {
+		return slices.SortedFunc(maps.Keys(rapid.MapOf(place, rapid.Just(0)).Draw(t, "set")), BindingKey.Compare)
+	})).Draw(t, "members")
+	s.Bindings = rapid.MapOf(place, rapid.Custom(func(t *rapid.T) Binding { return Binding{id.Draw(t, "ls")} })).Draw(t, "bindings")
 	s.Unicast = rapid.MapOf(key, tunnel).Draw(t, "unicast")
 	s.Floods = rapid.MapOf(key, rapid.Custom(func(t *rapid.T) FloodSet {
 		return slices.SortedFunc(maps.Keys(rapid.MapOf(tunnel, rapid.Just(0)).Draw(t, "set")), Tunnel.Compare)

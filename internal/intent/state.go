@@ -34,8 +34,9 @@ type State struct {
 	Bindings map[BindingKey]Binding
 	Unicast  map[MACKey]Tunnel // MACs behind other VTEPs
 	Floods   map[FloodKey]FloodSet
-	Decap    map[Tunnel]SwitchID // (source, VNI) of accepted frames: the switch they enter
-	BFD      map[netip.Addr]BFD  // sessions with peers
+	Members  map[MACKey]MemberSet // of groups whose frames not all bindings get
+	Decap    map[Tunnel]SwitchID  // (source, VNI) of accepted frames: the switch they enter
+	BFD      map[netip.Addr]BFD   // sessions with peers
 
 	Routers    map[RouterID]Router
 	Interfaces map[IPKey]Interface

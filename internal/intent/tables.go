@@ -49,6 +49,12 @@ var (
 		changes: func(d *Delta) *[]Change[FloodKey, FloodSet] { return &d.Floods },
 		equal:   slices.Equal[FloodSet], order: FloodKey.Compare, text: floodText, check: checkFlood,
 	}
+	// MemberTable says which bindings get frames to a group; see MemberSet.
+	MemberTable = Table[MACKey, MemberSet]{
+		name: "members", rows: func(s *State) *map[MACKey]MemberSet { return &s.Members },
+		changes: func(d *Delta) *[]Change[MACKey, MemberSet] { return &d.Members },
+		equal:   slices.Equal[MemberSet], order: MACKey.Compare, text: membersText, check: checkMembers,
+	}
 	// DecapTable says which switch the frames of a tunnel enter.
 	DecapTable = Table[Tunnel, SwitchID]{
 		name: "decap", rows: func(s *State) *map[Tunnel]SwitchID { return &s.Decap },
@@ -88,7 +94,7 @@ var (
 )
 
 // tables are all of them, in the order of a listing.
-var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &DecapTable, &BFDTable,
+var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &MemberTable, &DecapTable, &BFDTable,
 	&RouterTable, &InterfaceTable, &RouteTable, &NeighbourTable)
 
 func register(all ...table) []table {
@@ -119,6 +125,12 @@ func switchText(n names, id SwitchID, ls Switch) string {
 	}
 	if ls.Router != (RouterID{}) {
 		more += " router " + n.router(ls.Router)
+	}
+	if ls.SnoopGroups {
+		more += " snoop-groups"
+	}
+	if ls.FloodUnregistered {
+		more += " flood-unregistered"
 	}
 	switch {
 	case ls.VNI0:
