@@ -29,7 +29,7 @@ var groups = []group{
 	{
 		name: "protocols",
 		packages: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops", "internal/ovsdb/jsonrpc",
-			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/ovsdb/client", "internal/openflow", "internal/bfd", "internal/packet"},
+			"internal/ovsdb/stream", "internal/ovsdb/reconnect", "internal/ovsdb/client", "internal/openflow", "internal/bfd", "internal/igmp", "internal/packet"},
 		may:     []string{"protocols"},
 		modules: []string{sys},
 	},
@@ -42,6 +42,7 @@ var groups = []group{
 	{name: "rows", packages: []string{"internal/hwvtep", "internal/hwvtep/gen"}, may: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops"}},
 	{name: "domain", packages: []string{"internal/intent"}, may: []string{"trim"}},
 	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
+	{name: "domain", packages: []string{"internal/mcast"}, may: []string{"internal/intent", "internal/igmp"}},
 	{name: "problem", packages: []string{"internal/problem"}},
 	{name: "trim", packages: []string{"internal/trim"}},
 	{name: "getopt", packages: []string{"internal/getopt"}},
@@ -66,7 +67,7 @@ var groups = []group{
 	},
 	{
 		name: "agent", packages: []string{"internal/agent"}, // never a concrete plane
-		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
+		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/mcast", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
 			"internal/ovsdb", "problem", "trim"},
 	},
 	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},
