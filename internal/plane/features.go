@@ -10,4 +10,6 @@ type Features struct {
 	ACLs    bool // Physical_Port.acl_bindings, Logical_Router.acl_binding
 
 	Priorities bool // Scalars.TunnelDSCP and TagPCP other than 0
+
+	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
 }

@@ -43,11 +43,12 @@ type Compiler struct {
 	lastSeq uint64
 	sticky  sticky // during a rebuild
 
-	inherited sticky // for the next one
-	liveness  map[netip.Addr]Liveness
-	damping   map[netip.Addr]damping // of peers that have failed
-	learned   Learned                // nil: nothing is
-	moved     []intent.MACKey        // see TakeMoved
+	inherited  sticky // for the next one
+	liveness   map[netip.Addr]Liveness
+	damping    map[netip.Addr]damping                              // of peers that have failed
+	learned    Learned                                             // nil: nothing is
+	memberSets map[intent.SwitchID]map[intent.MAC]intent.MemberSet // as SetMembers has it; never an empty map
+	moved      []intent.MACKey                                     // see TakeMoved
 }
 
 // rooms are those of the Compiler's maps that may be large.
@@ -67,6 +68,7 @@ type dirty struct {
 	routed     map[intent.SwitchID]struct{} // other routers want them than before
 	routers    map[UUID]*router
 	neighbours map[intent.IPKey]struct{}
+	members    map[intent.MACKey]struct{}
 }
 
 // sticky is what depends on history.
@@ -82,7 +84,8 @@ type sticky struct {
 // NewCompiler returns a compiler for the Physical_Switch called name and a dataplane that can do
 // features. Its State is empty until the first Update.
 func NewCompiler(name string, features plane.Features) *Compiler {
-	c := &Compiler{facts: newFacts(name, features), liveness: map[netip.Addr]Liveness{}, damping: map[netip.Addr]damping{}}
+	c := &Compiler{facts: newFacts(name, features), liveness: map[netip.Addr]Liveness{}, damping: map[netip.Addr]damping{},
+		memberSets: map[intent.SwitchID]map[intent.MAC]intent.MemberSet{}}
 	c.reset()
 	return c
 }
@@ -101,6 +104,7 @@ func (c *Compiler) reset() {
 		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil,
 		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
 		map[intent.SwitchID]struct{}{}, map[UUID]*router{}, map[intent.IPKey]struct{}{},
+		map[intent.MACKey]struct{}{},
 	}
 }
 
@@ -256,6 +260,7 @@ func (c *Compiler) resolve() {
 	c.publishMACs()
 	c.publishGroups()
 	c.publishNeighbours()
+	c.publishMembers()
 	c.checkDirty()
 	for id := range c.dirty.publish {
 		c.forgetUnused(id)

@@ -44,6 +44,7 @@ type news struct {
 	ports    bool
 
 	arpSource bool // it is another one
+	groups    bool // which switches snoop
 }
 
 func newFacts(name string, features plane.Features) *facts {
@@ -78,6 +79,13 @@ func (f *facts) Aging() time.Duration { return f.scope.aging }
 func (f *facts) Active(id intent.SwitchID) bool {
 	ls := f.switches[id]
 	return ls != nil && ls.active
+}
+
+// snoopsGroups says whether frames to groups are to go only to those bindings of a switch that have
+// members.
+func (f *facts) snoopsGroups(id intent.SwitchID) bool {
+	ls := f.switches[id]
+	return ls != nil && ls.active && ls.snoopGroups && f.features.SnoopGroups
 }
 
 // ActiveSwitches yields the active switches.

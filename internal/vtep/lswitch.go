@@ -28,6 +28,8 @@ type lswitch struct {
 	flood      choice // whether to the peers of unicast rows; see floods
 	prune      choice // whether it sends no copies to members that BFD sees dead
 
+	snoopGroups, floodUnregistered bool
+
 	bound  int    // bindings of our ports
 	routed int    // addresses of its router
 	active bool   // as of the last settling
@@ -83,6 +85,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	ls.sourceNode = after.ReplicationMode == hwvtep.ReplicationModeSourceNode
 	ls.vni0 = set.bool(keyAllowVNI0)
 	ls.innerTags = set.bool(keyInnerTags)
+	ls.snoopGroups, ls.floodUnregistered = set.bool(keySnoopGroups), set.bool(keyFloodUnregistered)
 	ls.flood = set.choice(keyFloodToUnicast)
 	ls.prune = set.choice(keyPruneByBFD)
 	ls.vni, ls.assigned, ls.badVNI = 0, false, ""
@@ -103,6 +106,9 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 		c.markGroups(ls)
 	}
 	c.dirty.switches[ls.id] = struct{}{}
+	if ls.snoopGroups != was.snoopGroups {
+		c.news.groups = true
+	}
 	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {
 		c.markMACs(ls)
 		c.markGroups(ls)
@@ -184,6 +190,8 @@ func (c *Compiler) publishSwitches() {
 		if ls.routed > 0 {
 			s.Router = intent.RouterID(ls.router)
 		}
+		s.SnoopGroups = c.snoopsGroups(id)
+		s.FloodUnregistered = s.SnoopGroups && ls.floodUnregistered
 		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}

@@ -9,61 +9,142 @@ import (
 	"github.com/vtep/vtep/internal/trim"
 )
 
-func (r *Reporter) mcastRowChanged(before, after *hwvtep.McastMACLocal) {
-	if before != nil && before.MAC == hwvtep.UnknownDst {
-		id := switchID(before.LogicalSwitch)
-		if delete(r.mcasts[id], before.UUID); len(r.mcasts[id]) == 0 {
-			delete(r.mcasts, id)
+// Groups says of which group addresses there are members behind our ports.
+type Groups interface {
+	Has(intent.MACKey) bool
+	All(yield func(intent.MACKey) bool)
+}
+
+// SetGroups says where to ask.
+func (r *Reporter) SetGroups(g Groups) { r.groups = g }
+
+// MarkGroup notes that a group address has members, or has none any more.
+func (r *Reporter) MarkGroup(key intent.MACKey) { r.todo.groups[key] = struct{}{} }
+
+func (r *Reporter) markGroups() {
+	if r.groups != nil {
+		for key := range r.groups.All {
+			r.todo.groups[key] = struct{}{}
 		}
-		r.todo.switches[id] = struct{}{}
 	}
+	for id, rows := range r.mcasts {
+		for mac := range rows {
+			r.todo.groups[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+		}
+	}
+}
+
+func (r *Reporter) mcastRowChanged(before, after *hwvtep.McastMACLocal) {
 	if before != nil {
 		delete(r.strays, before.UUID)
-	}
-	if after != nil && after.MAC != hwvtep.UnknownDst && slices.ContainsFunc(r.f.sets[after.LocatorSet], r.ours) {
-		r.stray(after.UUID, stray{group: true, set: after.LocatorSet})
-	}
-	if after != nil && after.MAC == hwvtep.UnknownDst {
-		id := switchID(after.LogicalSwitch)
-		if r.mcasts[id] == nil {
-			r.mcasts[id] = map[UUID]UUID{}
+		if mac, ok := parseGroup(before.MAC); ok {
+			key := intent.MACKey{Switch: switchID(before.LogicalSwitch), MAC: mac}
+			rows := r.mcasts[key.Switch]
+			if delete(rows[mac], before.UUID); len(rows[mac]) == 0 {
+				if delete(rows, mac); len(rows) == 0 {
+					delete(r.mcasts, key.Switch)
+				}
+			}
+			r.todo.groups[key] = struct{}{}
 		}
-		r.mcasts[id][after.UUID] = after.LocatorSet
-		r.todo.switches[id] = struct{}{}
 	}
+	if after == nil {
+		return
+	}
+	mac, ok := parseGroup(after.MAC)
+	if !ok {
+		if slices.ContainsFunc(r.f.sets[after.LocatorSet], r.ours) {
+			r.stray(after.UUID, stray{group: true, set: after.LocatorSet})
+		}
+		return
+	}
+	key := intent.MACKey{Switch: switchID(after.LogicalSwitch), MAC: mac}
+	rows := r.mcasts[key.Switch]
+	if rows == nil {
+		rows = map[intent.MAC]map[UUID]UUID{}
+		r.mcasts[key.Switch] = rows
+	}
+	if rows[mac] == nil {
+		rows[mac] = map[UUID]UUID{}
+	}
+	rows[mac][after.UUID] = after.LocatorSet
+	r.todo.groups[key] = struct{}{}
+}
+
+// adoptGroups takes the rows that an earlier process left as if their groups had members. Those
+// that have none until UnadoptGroups are withdrawn then.
+func (r *Reporter) adoptGroups() {
+	for id, rows := range r.mcasts {
+		for mac, sets := range rows {
+			for _, set := range sets {
+				if mac != intent.UnknownDst && slices.ContainsFunc(r.f.sets[set], r.ours) {
+					r.adopted[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+				}
+			}
+		}
+	}
+}
+
+// AdoptedGroups returns how many rows of groups stand only by adoption, or did.
+func (r *Reporter) AdoptedGroups() int { return len(r.adopted) }
+
+// UnadoptGroups withdraws the rows of an earlier process whose groups have no members by now.
+func (r *Reporter) UnadoptGroups() {
+	for key := range r.adopted {
+		r.todo.groups[key] = struct{}{}
+	}
+	clear(r.adopted)
+}
+
+// wants says whether there has to be a row with our locator for a group address, or unknown-dst.
+func (r *Reporter) wants(key intent.MACKey) bool {
+	if r.withdrawn || !r.f.scope.Any() || !r.f.Active(key.Switch) {
+		return false
+	}
+	if key.MAC == intent.UnknownDst {
+		return true
+	}
+	_, adopted := r.adopted[key]
+	return r.f.snoopsGroups(key.Switch) && (adopted || r.groups != nil && r.groups.Has(key))
 }
 
 // buildMcasts sees to it that every active switch has an unknown-dst row with our locator in
-// its set. The switches of a database share one row for a logical switch; of several the one
-// with the lowest UUID is it, so that all agree. Others' locators are left as they are.
+// its set, and likewise one for every group that has members here. The switches of a database share
+// one row for a logical switch and address; of several the one with the lowest UUID is it, so that
+// all agree. Others' locators are left as they are.
 func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 	begin := tx.Len()
-	for id := range r.todo.switches {
+	for key := range r.todo.groups {
 		if tx.Len()-begin >= maxPart {
 			return
 		}
-		delete(r.todo.switches, id)
+		delete(r.todo.groups, key)
 		before := tx.Len()
-		r.buildMcast(tx, id)
+		r.buildMcast(tx, key)
 		if tx.Len() > before {
-			r.pending.switches[id] = struct{}{}
+			r.pending.groups[key] = struct{}{}
 		}
 	}
-	trim.Empty(&r.todo.switches)
+	trim.Empty(&r.todo.groups)
 }
 
-func (r *Reporter) buildMcast(tx *hwvtep.Txn, id intent.SwitchID) {
-	want := !r.withdrawn && r.f.scope.Any() && r.f.Active(id)
-	rows := slices.SortedFunc(maps.Keys(r.mcasts[id]), compareUUIDs)
-	if r.mine.shared && !note(r.mine.floods, id, want, len(rows) > 0) {
+func (r *Reporter) buildMcast(tx *hwvtep.Txn, key intent.MACKey) {
+	want := r.wants(key)
+	sets := r.mcasts[key.Switch][key.MAC]
+	rows := slices.SortedFunc(maps.Keys(sets), compareUUIDs)
+	if r.mine.shared && !note(r.mine.floods, key, want, len(rows) > 0) {
 		return
 	}
 	if want && len(rows) == 0 {
+		name := hwvtep.UnknownDst
+		if key.MAC != intent.UnknownDst {
+			name = key.MAC.String()
+		}
 		set := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: []UUID{r.localLocator(tx)}})
-		tx.InsertMcastMACLocal(hwvtep.McastMACLocal{MAC: hwvtep.UnknownDst, LogicalSwitch: UUID(id), LocatorSet: set})
+		tx.InsertMcastMACLocal(hwvtep.McastMACLocal{MAC: name, LogicalSwitch: UUID(key.Switch), LocatorSet: set})
 	}
 	for i, row := range rows {
-		set := r.mcasts[id][row]
+		set := sets[row]
 		var others, own []UUID
 		current := false // our locator is in it
 		for _, l := range r.f.sets[set] {

@@ -9,11 +9,11 @@ import "github.com/vtep/vtep/internal/intent"
 type mine struct {
 	shared bool
 	macs   map[intent.MACKey]struct{}
-	floods map[intent.SwitchID]struct{}
+	floods map[intent.MACKey]struct{}
 }
 
 func newMine() mine {
-	return mine{macs: map[intent.MACKey]struct{}{}, floods: map[intent.SwitchID]struct{}{}}
+	return mine{macs: map[intent.MACKey]struct{}{}, floods: map[intent.MACKey]struct{}{}}
 }
 
 // note takes note of whether there should be a row, and is one. It says whether the row may be

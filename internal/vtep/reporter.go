@@ -16,7 +16,7 @@ import (
 // is missing; no difference, no transaction.
 //
 //	macs.go      Ucast_Macs_Local
-//	mcast.go     Mcast_Macs_Local, unknown-dst only
+//	mcast.go     Mcast_Macs_Local: unknown-dst, and groups with members
 //	strays.go    rows of these that others have made ours, or spoilt
 //	tunnels.go   Tunnel, Physical_Switch.tunnels
 //	portrows.go  vlan_stats, Logical_Binding_Stats, port_fault_status
@@ -32,19 +32,21 @@ import (
 type Reporter struct {
 	f       *facts
 	learned Learned
+	groups  Groups // nil: there are none
 
 	own      map[netip.Addr]bool // our tunnel IPs, now and formerly
 	homed    netip.Addr          // the tunnel IP that Local rows are written for
 	macs     map[intent.SwitchID]map[intent.MAC]localMAC
-	spare    map[intent.MACKey][]localMAC         // our rows beside those in macs, for the same MAC
-	mcasts   map[intent.SwitchID]map[UUID]UUID    // unknown-dst rows of anybody: their locator sets
-	hidden   map[intent.MACKey]struct{}           // learned, but not to be told of; see Hide
-	counters map[intent.BindingKey]plane.Counters // as last read
-	base     map[intent.BindingKey]plane.Counters // to add to what is read, so that nothing counts back
-	raised   map[raised]struct{}                  // faults of ours on routers and ACLs
-	idle     map[UUID]time.Time                   // Tunnel rows that nobody needs, since when
-	due      time.Time                            // when the first of them goes; zero: none does
-	strays   map[UUID]stray                       // Local rows with our locator that we can't have written
+	spare    map[intent.MACKey][]localMAC                     // our rows beside those in macs, for the same MAC
+	mcasts   map[intent.SwitchID]map[intent.MAC]map[UUID]UUID // rows of anybody: their locator sets; never an empty map
+	adopted  map[intent.MACKey]struct{}                       // groups of an earlier process that have no members yet
+	hidden   map[intent.MACKey]struct{}                       // learned, but not to be told of; see Hide
+	counters map[intent.BindingKey]plane.Counters             // as last read
+	base     map[intent.BindingKey]plane.Counters             // to add to what is read, so that nothing counts back
+	raised   map[raised]struct{}                              // faults of ours on routers and ACLs
+	idle     map[UUID]time.Time                               // Tunnel rows that nobody needs, since when
+	due      time.Time                                        // when the first of them goes; zero: none does
+	strays   map[UUID]stray                                   // Local rows with our locator that we can't have written
 	mine     mine
 	kept     keptPorts
 	report   plane.Report
@@ -79,7 +81,8 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		own:      map[netip.Addr]bool{},
 		macs:     map[intent.SwitchID]map[intent.MAC]localMAC{},
 		spare:    map[intent.MACKey][]localMAC{},
-		mcasts:   map[intent.SwitchID]map[UUID]UUID{},
+		mcasts:   map[intent.SwitchID]map[intent.MAC]map[UUID]UUID{},
+		adopted:  map[intent.MACKey]struct{}{},
 		hidden:   map[intent.MACKey]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
@@ -107,6 +110,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		r.homed = r.f.scope.First()
 		r.todo.arpSource = true
 		r.markLearned()
+		r.markGroups()
 	}
 	if shared := r.f.scope.shared; r.mine.shared != shared {
 		r.mine = newMine()
@@ -120,6 +124,10 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	for id := range r.f.news.activity {
 		r.markSwitch(id)
 		delete(r.f.news.activity, id)
+	}
+	if r.f.news.groups {
+		r.f.news.groups = false
+		r.markGroups()
 	}
 	if r.f.news.peers {
 		r.f.news.peers = false
@@ -140,6 +148,7 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	if !r.begun && r.f.scope.present {
 		r.begun = true
 		r.adopt()
+		r.adoptGroups()
 	}
 }
 
@@ -193,11 +202,9 @@ func (r *Reporter) reread() {
 			r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
 		}
 	}
-	for id := range r.mcasts {
-		r.todo.switches[id] = struct{}{}
-	}
+	r.markGroups()
 	for id := range r.f.ActiveSwitches() {
-		r.todo.switches[id] = struct{}{}
+		r.todo.groups[intent.MACKey{Switch: id}] = struct{}{}
 	}
 	r.markLearned() // of these, rows may be missing
 	r.markPorts()
@@ -256,7 +263,10 @@ func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 func (r *Reporter) MarkMAC(key intent.MACKey) { r.todo.macs[key] = struct{}{} }
 
 func (r *Reporter) markSwitch(id intent.SwitchID) {
-	r.todo.switches[id] = struct{}{}
+	r.todo.groups[intent.MACKey{Switch: id}] = struct{}{}
+	for mac := range r.mcasts[id] {
+		r.todo.groups[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+	}
 	for mac := range r.macs[id] {
 		r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
 	}
@@ -410,5 +420,5 @@ func (r *Reporter) isLocal(id UUID) bool {
 // Busy says whether there may be something for Build to do now.
 func (r *Reporter) Busy(now time.Time) bool {
 	w := &r.todo
-	return w.stats || w.tunnels || w.faults || w.strays || w.kept || w.arpSource || len(w.macs)+len(w.switches)+len(w.ports) > 0 || r.isDue(now)
+	return w.stats || w.tunnels || w.faults || w.strays || w.kept || w.arpSource || len(w.macs)+len(w.groups)+len(w.ports) > 0 || r.isDue(now)
 }

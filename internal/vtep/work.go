@@ -4,28 +4,28 @@ import "github.com/vtep/vtep/internal/intent"
 
 // work is what has to be compared again.
 type work struct {
-	macs     map[intent.MACKey]struct{}
-	switches map[intent.SwitchID]struct{} // their unknown-dst rows
-	ports    map[UUID]struct{}
-	stats    bool
-	tunnels  bool
-	faults   bool
-	strays   bool
-	kept     bool
+	macs    map[intent.MACKey]struct{}
+	groups  map[intent.MACKey]struct{} // rows of Mcast_Macs_Local; MAC UnknownDst: unknown-dst
+	ports   map[UUID]struct{}
+	stats   bool
+	tunnels bool
+	faults  bool
+	strays  bool
+	kept    bool
 
 	arpSource bool
 }
 
 func newWork() work {
-	return work{macs: map[intent.MACKey]struct{}{}, switches: map[intent.SwitchID]struct{}{}, ports: map[UUID]struct{}{}}
+	return work{macs: map[intent.MACKey]struct{}{}, groups: map[intent.MACKey]struct{}{}, ports: map[UUID]struct{}{}}
 }
 
 func (w *work) add(o *work) {
 	for k := range o.macs {
 		w.macs[k] = struct{}{}
 	}
-	for id := range o.switches {
-		w.switches[id] = struct{}{}
+	for k := range o.groups {
+		w.groups[k] = struct{}{}
 	}
 	for id := range o.ports {
 		w.ports[id] = struct{}{}
@@ -43,8 +43,8 @@ func (w *work) remove(o *work) {
 	for k := range o.macs {
 		delete(w.macs, k)
 	}
-	for id := range o.switches {
-		delete(w.switches, id)
+	for k := range o.groups {
+		delete(w.groups, k)
 	}
 	for id := range o.ports {
 		delete(w.ports, id)
