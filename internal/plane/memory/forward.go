@@ -220,7 +220,7 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 	}
 	var outs []Out
 	refused := Forwarded // why the last copy that went nowhere did
-	for _, at := range f.members[dst.Switch] {
+	for _, at := range f.audience(dst, fr) {
 		if fromPort && at == in {
 			continue
 		}
@@ -248,6 +248,16 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 		return nil, refused
 	}
 	return nil, nobody
+}
+
+// audience is the bindings that get a frame which is not for one host.
+func (f *Fabric) audience(dst intent.MACKey, fr frame) []intent.BindingKey {
+	if f.installed.Switches[dst.Switch].SnoopGroups {
+		if set, ok := f.installed.MembersOf(dst, fr.membership() == fromHost); ok {
+			return set
+		}
+	}
+	return f.members[dst.Switch]
 }
 
 func (f *Fabric) floodSet(dst intent.MACKey) intent.FloodSet {

@@ -114,6 +114,55 @@ func (f frame) bfd() bool {
 		binary.BigEndian.Uint16(ip[22:]) == 3784
 }
 
+// What a frame says of groups: nothing, what hosts say to routers, or what routers say.
+const (
+	nothing = iota
+	fromHost
+	fromRouter
+)
+
+// membership says which of that f is: a message of IGMP or MLD, or of PIM, whether it is right or not.
+func (f frame) membership() int {
+	switch f.etherType() {
+	case 0x0800:
+		ip := f[headerLen:]
+		if len(ip) < 20 {
+			return nothing
+		}
+		header := int(ip[0]&15) * 4
+		if ip[9] == 103 {
+			return fromRouter
+		}
+		if ip[9] != 2 || ip[0]>>4 != 4 || header < 20 || len(ip) <= header || binary.BigEndian.Uint16(ip[6:])&0x1fff != 0 {
+			return nothing
+		}
+		switch ip[header] {
+		case 0x12, 0x16, 0x17, 0x22:
+			return fromHost
+		case 0x11:
+			return fromRouter
+		}
+	case 0x86dd:
+		ip := f[headerLen:]
+		if len(ip) < 40 {
+			return nothing
+		}
+		if ip[6] == 103 {
+			return fromRouter
+		}
+		if ip[6] != 0 || len(ip) < 42 || ip[40] != 58 || len(ip) <= 48+int(ip[41])*8 {
+			return nothing
+		}
+		switch ip[48+int(ip[41])*8] {
+		case 131, 132, 143:
+			return fromHost
+		case 130:
+			return fromRouter
+		}
+	}
+	return nothing
+}
+
 // pop returns f without its outer tag.
 func (f frame) pop() frame {
 	out := make(frame, 0, len(f)-tagLen)

@@ -55,7 +55,9 @@ func (p *Plane) use() (unlock func(), err error) {
 }
 
 // Features implements plane.Plane.
-func (p *Plane) Features() plane.Features { return plane.Features{Priorities: true, Routers: true} }
+func (p *Plane) Features() plane.Features {
+	return plane.Features{Priorities: true, Routers: true, SnoopGroups: true}
+}
 
 // Apply implements plane.Plane.
 func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (plane.Report, error) {

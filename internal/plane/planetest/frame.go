@@ -26,7 +26,8 @@ type Frame struct {
 	Tags     []uint16 // VLANs, the outer one first; with a priority from bit 13 on
 	Service  bool     // the outer tag is a service tag
 	Payload  Payload
-	TOS      uint8 // DSCP and ECN, of an IPv4 or IPv6 payload
+	TOS      uint8  // DSCP and ECN, of an IPv4 or IPv6 payload
+	Packet   []byte // what it carries, from the EtherType on; nil: what Payload says
 	ID       uint32
 }
 
@@ -63,6 +64,9 @@ func (f Frame) Bytes() []byte {
 	}
 	data := binary.BigEndian.AppendUint32(bytes.Clone(marker), f.ID)
 	data = append(data, "................................"...)
+	if f.Packet != nil { // the mark is padding
+		return append(append(b, f.Packet...), data...)
+	}
 	switch f.Payload {
 	case IPv4:
 		return append(b, ipv4(f.TOS, data)...)

@@ -142,6 +142,8 @@ var cases = []testCase{
 	{"broadcast to all", broadcast, false},
 	{"group set", groupSet, true},
 	{"no flood set", noFloodSet, true},
+	{"members of groups", groupMembers, false},
+	{"what hosts say of groups", groupReports, true},
 	{"remote before local", remoteBeforeLocal, true},
 	{"tagged frames stay out of the overlay", taggedOverlay, true},
 

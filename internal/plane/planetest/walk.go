@@ -89,6 +89,14 @@ var places = []place{
 		usual(s)
 		s.TunnelDSCP, s.TagPCP = intent.Priority{From: intent.Inner}, intent.Priority{From: intent.Outer}
 	}},
+	{"members of groups", func(s *intent.State) {
+		usual(s)
+		bind(s, "p2", 0, red)
+		snoop(s, red)
+		members(s, red, listened(1), at("p1", 0))
+		members(s, red, intent.OtherGroups4, at("p2", 0))
+		members(s, red, intent.Reports4)
+	}},
 	{"any source, port p2 gone", func(s *intent.State) {
 		usual(s)
 		s.AcceptAnySource = true
@@ -127,6 +135,7 @@ func randomWalk(l *lab) {
 			if l.limits().NoPriorities {
 				s.TunnelDSCP, s.TagPCP = intent.Priority{}, intent.Priority{}
 			}
+			l.onlyWhatItCan(s)
 			for name := range s.Ports {
 				if l.limits().OneKindOfTag {
 					s.Ports[name] = intent.Port{}
@@ -162,7 +171,7 @@ func randomWalk(l *lab) {
 func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	l.Helper()
 	stations := []byte{1, 2, 3, 21, 22, 30}
-	dsts := []intent.MAC{broadcastMAC, group(1), {0x01, 0x80, 0xc2, 0, 0, 2}}
+	dsts := []intent.MAC{broadcastMAC, group(1), listened(1), listened(2), {0x01, 0x80, 0xc2, 0, 0, 2}}
 	for _, n := range stations {
 		dsts = append(dsts, station(n))
 	}
