@@ -22,6 +22,9 @@ const (
 	slack = time.Second
 	// maxInterval bounds what queriers say.
 	maxInterval = time.Hour
+
+	// Lifetime is how long a member is there after its last message, at least.
+	Lifetime = robustness*queryInterval + responseInterval
 )
 
 // querier is who asks the hosts of a switch.
@@ -39,7 +42,7 @@ func (q *querier) here() bool { return q.addr.IsValid() }
 
 // lifetime is how long a member, a router or a querier is there after its last message.
 func (q *querier) lifetime() time.Duration {
-	return max(robustness*queryInterval+responseInterval, min(time.Duration(q.robust)*q.interval+q.response, maxInterval))
+	return max(Lifetime, min(time.Duration(q.robust)*q.interval+q.response, maxInterval))
 }
 
 // Hear takes a frame that came by a binding, without its tag, or, where at is zero, by a tunnel.
