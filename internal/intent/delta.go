@@ -23,6 +23,9 @@ type Delta struct {
 	Interfaces []Change[IPKey, Interface]
 	Routes     []Change[RouteKey, Route]
 	Neighbours []Change[IPKey, MAC]
+
+	ACLs     []Change[ACLID, ACL]
+	Policies []Change[BindingKey, Policy]
 }
 
 // Len returns the number of changes in all tables.

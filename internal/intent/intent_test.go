@@ -143,6 +143,16 @@ func drawState(t *rapid.T) *State {
 		return RouteKey{router.Draw(t, "router"), netip.PrefixFrom(addr.Draw(t, "prefix"), rapid.IntRange(0, 2).Draw(t, "bits")).Masked()}
 	}), rapid.Custom(func(t *rapid.T) Route { return Route{id.Draw(t, "ls"), addr.Draw(t, "via")} })).Draw(t, "routes")
 	s.Neighbours = rapid.MapOf(at, mac).Draw(t, "neighbours")
+	acl := rapid.Custom(func(t *rapid.T) ACLID { return ACLID{rapid.ByteRange(1, 2).Draw(t, "acl")} })
+	entries := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ACLEntry {
+		return ACLEntry{Sequence: rapid.Int64Range(1, 2).Draw(t, "sequence"), Deny: rapid.Bool().Draw(t, "deny")}
+	}), 0, 2)
+	s.ACLs = rapid.MapOf(acl, rapid.Custom(func(t *rapid.T) ACL {
+		return ACL{rapid.StringN(0, 2, 4).Draw(t, "name"), entries.Draw(t, "ingress"), entries.Draw(t, "egress")}
+	})).Draw(t, "acls")
+	s.Policies = rapid.MapOf(rapid.Custom(func(t *rapid.T) BindingKey {
+		return BindingKey{port.Draw(t, "port"), rapid.Uint16Range(0, 2).Draw(t, "vlan")}
+	}), rapid.Custom(func(t *rapid.T) Policy { return Policy{acl.Draw(t, "acl")} })).Draw(t, "policies")
 	return s
 }
 

@@ -41,7 +41,8 @@ func (k IPKey) String() string { return k.Switch.String() + " " + k.IP.String() 
 // Interface is an address of the router of a switch (Switch.Router) there. The prefix that it makes
 // of the address is on the switch: the State has the route.
 type Interface struct {
-	Bits int // of the prefix
+	Bits int   // of the prefix
+	ACL  ACLID // of what is routed from its switch, and into it; zero: none
 }
 
 // RouteKey is a prefix, without host bits, as a router sees it.
@@ -78,7 +79,11 @@ func checkRouter(_ *State, _ RouterID, r Router) error {
 }
 
 func interfaceText(n names, k IPKey, i Interface) string {
-	return fmt.Sprintf("interface %s %v/%d", n.of(k.Switch), k.IP, i.Bits)
+	text := fmt.Sprintf("interface %s %v/%d", n.of(k.Switch), k.IP, i.Bits)
+	if i.ACL != (ACLID{}) {
+		text += " acl " + n.acl(i.ACL)
+	}
+	return text
 }
 
 func checkInterface(s *State, k IPKey, i Interface) error {
@@ -90,6 +95,8 @@ func checkInterface(s *State, k IPKey, i Interface) error {
 		return errors.New("the switch has no router")
 	case !k.IP.IsValid() || i.Bits < 1 || i.Bits > k.IP.BitLen():
 		return errors.New("no such prefix")
+	case i.ACL != (ACLID{}) && !has(s.ACLs, i.ACL):
+		return fmt.Errorf("no ACL %v", i.ACL)
 	case !has(s.Routes, RouteKey{r, netip.PrefixFrom(k.IP, i.Bits).Masked()}):
 		return errors.New("there is no route to its prefix")
 	}

@@ -42,6 +42,9 @@ type State struct {
 	Interfaces map[IPKey]Interface
 	Routes     map[RouteKey]Route
 	Neighbours map[IPKey]MAC // who answers for an IP address, as far as rows say
+
+	ACLs     map[ACLID]ACL
+	Policies map[BindingKey]Policy // of bindings that have any
 }
 
 // NewState returns an empty State: no port, no tunnel.

@@ -15,9 +15,8 @@ import (
 // it. What is left are its rules: who writes it (package vtep), what it asks of frames (the
 // planes), and what plane.Features and plane.Report say where that can't be done.
 //
-// There is room for, and nothing yet of: ACLs, whose entries are a value that is not edited,
-// as a FloodSet is; the policy of a binding, by its BindingKey (ACLs, limits of rates); peers,
-// by address, which BFDTable becomes when a peer has more than a session.
+// There is room for, and nothing yet of: limits of rates, in the Policy of a binding; peers, by
+// address, which BFDTable becomes when a peer has more than a session.
 var (
 	// PortTable is of physical ports, by the names of their devices.
 	PortTable = Table[string, Port]{
@@ -91,11 +90,23 @@ var (
 		changes: func(d *Delta) *[]Change[IPKey, MAC] { return &d.Neighbours },
 		equal:   same[MAC], order: IPKey.Compare, text: neighbourText, check: checkNeighbour,
 	}
+	// ACLTable is of the access control lists that policies and interfaces name.
+	ACLTable = Table[ACLID, ACL]{
+		name: "acl", rows: func(s *State) *map[ACLID]ACL { return &s.ACLs },
+		changes: func(d *Delta) *[]Change[ACLID, ACL] { return &d.ACLs },
+		equal:   ACL.Equal, order: ACLID.Compare, text: aclText, check: checkACL,
+	}
+	// PolicyTable says what is asked of the frames of a binding.
+	PolicyTable = Table[BindingKey, Policy]{
+		name: "policy", rows: func(s *State) *map[BindingKey]Policy { return &s.Policies },
+		changes: func(d *Delta) *[]Change[BindingKey, Policy] { return &d.Policies },
+		equal:   same[Policy], order: BindingKey.Compare, text: policyText, check: checkPolicy,
+	}
 )
 
 // tables are all of them, in the order of a listing.
 var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &MemberTable, &DecapTable, &BFDTable,
-	&RouterTable, &InterfaceTable, &RouteTable, &NeighbourTable)
+	&RouterTable, &InterfaceTable, &RouteTable, &NeighbourTable, &ACLTable, &PolicyTable)
 
 func register(all ...table) []table {
 	for i, t := range all {

@@ -66,10 +66,11 @@ func (s *State) String() string {
 	return b.String()
 }
 
-// names is how a text calls switches and routers.
+// names is how a text calls switches, routers and ACLs.
 type names struct {
 	switches map[SwitchID]string
 	routers  map[RouterID]string
+	acls     map[ACLID]string
 }
 
 func (n names) of(id SwitchID) string {
@@ -86,10 +87,18 @@ func (n names) router(id RouterID) string {
 	return id.String()
 }
 
+func (n names) acl(id ACLID) string {
+	if name, ok := n.acls[id]; ok {
+		return name
+	}
+	return id.String()
+}
+
 func namesOf(s *State) names {
 	return names{
 		call(s.Switches, func(ls Switch) string { return ls.Name }, SwitchID.String),
 		call(s.Routers, func(r Router) string { return r.Name }, RouterID.String),
+		call(s.ACLs, func(a ACL) string { return a.Name }, ACLID.String),
 	}
 }
 
