@@ -43,6 +43,7 @@ var groups = []group{
 	{name: "domain", packages: []string{"internal/intent"}, may: []string{"trim"}},
 	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
 	{name: "domain", packages: []string{"internal/mcast"}, may: []string{"internal/intent", "internal/igmp"}},
+	{name: "domain", packages: []string{"internal/acl"}, may: []string{"internal/intent"}},
 	{name: "problem", packages: []string{"internal/problem"}},
 	{name: "trim", packages: []string{"internal/trim"}},
 	{name: "getopt", packages: []string{"internal/getopt"}},
@@ -53,11 +54,11 @@ var groups = []group{
 	{name: "planes", packages: []string{"internal/plane"}, may: []string{"internal/intent", "problem"}},
 	{
 		name: "planes", packages: []string{"internal/plane/memory"},
-		may: []string{"internal/intent", "internal/plane", "problem", "internal/packet"},
+		may: []string{"internal/intent", "internal/acl", "internal/plane", "problem", "internal/packet"},
 	},
 	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},
-		may:     []string{"internal/intent", "internal/plane", "problem", "internal/bfd"},
+		may:     []string{"internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd"},
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{
@@ -67,7 +68,7 @@ var groups = []group{
 	},
 	{
 		name: "agent", packages: []string{"internal/agent"}, // never a concrete plane
-		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/mcast", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
+		may: []string{"internal/hwvtep", "internal/intent", "internal/acl", "internal/fdb", "internal/mcast", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
 			"internal/ovsdb", "problem", "trim"},
 	},
 	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},

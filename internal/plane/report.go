@@ -12,7 +12,7 @@ import (
 
 // Report is what is really installed after an Apply, valid even with an error. It lists all
 // failures standing now, not only those of this call, by the kind of what has failed, since each
-// kind has a fault column of its own. What a plane may come to fail at (a router, an ACL) gets a
+// kind has a fault column of its own. What a plane may come to fail at (a router) gets a
 // field here, keyed as its table of the State is, and its fault in package vtep.
 type Report struct {
 	Ports    map[string]error            // ports that could not be attached, and why
@@ -24,6 +24,10 @@ type Report struct {
 	Tunnels error                // why no tunnel works at all (tunnel IP not local, ...)
 	Peers   map[netip.Addr]error // peers that can't be reached by a tunnel, and why
 	Full    map[Table]error      // tables that have not all that they should, for want of room
+
+	// ACLs are those that are not in force in the version of the State, and why. Where a version of
+	// before is in force that stays.
+	ACLs map[intent.ACLID]error
 
 	// BFD is what sessions say of peers. One that has just begun may be missing.
 	BFD map[netip.Addr]PeerState
@@ -62,7 +66,7 @@ func (r *Report) Equal(o *Report) bool {
 	return maps.EqualFunc(r.Ports, o.Ports, sameText) && maps.EqualFunc(r.Bindings, o.Bindings, sameText) &&
 		maps.EqualFunc(r.Disturbed, o.Disturbed, sameText) && sameText(r.Tunnels, o.Tunnels) &&
 		maps.EqualFunc(r.Peers, o.Peers, func(error, error) bool { return true }) &&
-		maps.EqualFunc(r.Full, o.Full, sameText) && maps.Equal(r.BFD, o.BFD) && slices.Equal(r.Problems, o.Problems)
+		maps.EqualFunc(r.Full, o.Full, sameText) && maps.EqualFunc(r.ACLs, o.ACLs, sameText) && maps.Equal(r.BFD, o.BFD) && slices.Equal(r.Problems, o.Problems)
 }
 
 func sameText(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }

@@ -27,6 +27,8 @@ var (
 	BadLocator      = refusal("bad_locator")      // a Physical_Locator leads nowhere
 	BadVNI          = refusal("bad_vni")          // tunnel_key is no VNI
 	NoACL           = refusal("no_acl")           // ACLs are not served
+	BadACL          = refusal("bad_acl")          // an ACL is not in force as its rows are
+	BadACLEntry     = refusal("bad_acl_entry")    // an entry of an ACL makes no sense
 	NoRouter        = refusal("no_router")        // routers are not served
 	BadInterface    = refusal("bad_interface")    // an element of switch_binding can't be
 	BadRoute        = refusal("bad_route")        // an element of static_routes can't be

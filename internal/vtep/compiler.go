@@ -18,6 +18,7 @@ import (
 //	feed     rows into the indexes: who uses which locator, set, switch      feed.go
 //	resolve  port.go       bindings,
 //	         router.go     interfaces of routers, and with both
+//	         acl.go        the ACLs that guard them, and
 //	         lswitch.go    which switches are active
 //	         unicast.go    the tunnel of each MAC
 //	         flood.go      the tunnels of each group
@@ -69,6 +70,7 @@ type dirty struct {
 	routers    map[UUID]*router
 	neighbours map[intent.IPKey]struct{}
 	members    map[intent.MACKey]struct{}
+	acls       map[UUID]struct{}
 }
 
 // sticky is what depends on history.
@@ -79,6 +81,7 @@ type sticky struct {
 
 	routers map[intent.SwitchID]UUID
 	heard   map[intent.IPKey]intent.MAC
+	acls    map[intent.ACLID]intent.ACL // in force
 }
 
 // NewCompiler returns a compiler for the Physical_Switch called name and a dataplane that can do
@@ -105,6 +108,7 @@ func (c *Compiler) reset() {
 		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
 		map[intent.SwitchID]struct{}{}, map[UUID]*router{}, map[intent.IPKey]struct{}{},
 		map[intent.MACKey]struct{}{},
+		map[UUID]struct{}{},
 	}
 }
 
@@ -226,7 +230,8 @@ func (c *Compiler) rebuild() {
 }
 
 func (c *Compiler) keepSticky() {
-	c.sticky = sticky{map[intent.Tunnel]intent.SwitchID{}, map[intent.FloodKey]intent.Tunnel{}, map[intent.SwitchID]uint64{}, map[intent.SwitchID]UUID{}, c.heard()}
+	c.sticky = sticky{map[intent.Tunnel]intent.SwitchID{}, map[intent.FloodKey]intent.Tunnel{}, map[intent.SwitchID]uint64{}, map[intent.SwitchID]UUID{}, c.heard(),
+		maps.Clone(c.state.ACLs)}
 	for t, cl := range c.claims {
 		c.sticky.owners[t] = cl.owner
 	}
@@ -246,12 +251,14 @@ func (c *Compiler) keepSticky() {
 	maps.Copy(c.sticky.owners, c.inherited.owners)
 	maps.Copy(c.sticky.chosen, c.inherited.chosen)
 	maps.Copy(c.sticky.routers, c.inherited.routers)
+	maps.Copy(c.sticky.acls, c.inherited.acls)
 	c.inherited = sticky{}
 }
 
 func (c *Compiler) resolve() {
 	c.resolvePorts()
 	c.resolveRouters()
+	c.resolveACLs()
 	c.resolveSwitches()
 	c.resolveMACs()
 	c.resolveGroups()

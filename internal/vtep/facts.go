@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -21,7 +22,10 @@ type facts struct {
 
 	ports       map[UUID]*port
 	portsByName map[string][]UUID // sorted; never an empty list
-	acls        map[UUID]int      // ACLs by how many of our ports bind them
+	acls        map[UUID]*acl
+	aclEntries  map[UUID]*aclEntry
+	guarded     map[string]map[uint16]UUID // the ACLs that bindings are to have, by port
+	unserved    map[UUID]int               // ACLs by how many of our ports bind them, where there are none
 	routers     map[UUID]*router
 	switches    map[intent.SwitchID]*lswitch
 	locators    map[UUID]*locator
@@ -45,12 +49,14 @@ type news struct {
 
 	arpSource bool // it is another one
 	groups    bool // which switches snoop
+
+	acls, aclEntries map[UUID]struct{} // those whose faults have changed
 }
 
 func newFacts(name string, features plane.Features) *facts {
 	return &facts{
 		name: name, features: features, problems: newProblems(),
-		news: news{activity: map[intent.SwitchID]bool{}}, adopted: map[intent.MACKey]struct{}{},
+		news: news{activity: map[intent.SwitchID]bool{}, acls: map[UUID]struct{}{}, aclEntries: map[UUID]struct{}{}}, adopted: map[intent.MACKey]struct{}{},
 	}
 }
 
@@ -58,7 +64,10 @@ func newFacts(name string, features plane.Features) *facts {
 func (f *facts) reset() {
 	f.ports = map[UUID]*port{}
 	f.portsByName = map[string][]UUID{}
-	f.acls = map[UUID]int{}
+	f.acls = map[UUID]*acl{}
+	f.aclEntries = map[UUID]*aclEntry{}
+	f.guarded = map[string]map[uint16]UUID{}
+	f.unserved = map[UUID]int{}
 	f.routers = map[UUID]*router{}
 	f.switches = map[intent.SwitchID]*lswitch{}
 	f.locators = map[UUID]*locator{}
@@ -132,7 +141,7 @@ func (f *facts) Ports() iter.Seq[Port] {
 			if f.portsByName[p.name][0] != id || p.name == "" {
 				out.Bindings = nil
 			}
-			if len(p.acls) > 0 {
+			if p.badACL || slices.ContainsFunc(slices.Collect(maps.Values(p.acls)), f.badACL) {
 				out.Faults = append(out.Faults, hwvtep.FaultInvalidACLBinding)
 			}
 			if p.badVLAN || out.Bindings == nil && len(p.bindings) > 0 {

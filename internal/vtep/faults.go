@@ -53,39 +53,8 @@ func (r *Reporter) buildFaults(tx *hwvtep.Txn) {
 	for lr := range r.f.view.LogicalRouters() {
 		want := r.f.routerFaults(lr.UUID)
 		for _, fault := range []string{hwvtep.FaultInvalidACLBinding, hwvtep.FaultUnspecified} {
-			r.buildShared(raised{lr.UUID, fault}, slices.Contains(want, fault), slices.Contains(lr.LRFaultStatus, fault),
-				func() { tx.AddLogicalRouterLRFaultStatus(lr.UUID, fault) },
-				func() { tx.RemoveLogicalRouterLRFaultStatus(lr.UUID, fault) })
+			r.buildShared(shared{lr.UUID, fault}, slices.Contains(want, fault), lr.LRFaultStatus, tx.AddLogicalRouterLRFaultStatus, tx.RemoveLogicalRouterLRFaultStatus)
 		}
-	}
-	for acl := range r.f.view.ACLs() {
-		have := slices.Contains(acl.FaultStatus, hwvtep.FaultUnspecified)
-		r.buildShared(raised{acl.UUID, hwvtep.FaultUnspecified}, r.f.acls[acl.UUID] > 0, have,
-			func() { tx.AddACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) },
-			func() { tx.RemoveACLFaultStatus(acl.UUID, hwvtep.FaultUnspecified) })
 	}
 	r.pending.faults = tx.Len() > before
-}
-
-// raised is a fault of ours on a row that is not ours alone.
-type raised struct {
-	row   UUID
-	fault string
-}
-
-// buildShared adds a fault to a row, or takes it back. The rows belong to all switches of the
-// database: what another may have raised stays.
-func (r *Reporter) buildShared(of raised, want, have bool, add, remove func()) {
-	_, raised := r.raised[of]
-	switch {
-	case want:
-		r.raised[of] = struct{}{}
-		if !have {
-			add()
-		}
-	case have && (raised || r.f.scope.single):
-		remove()
-	case raised:
-		delete(r.raised, of)
-	}
 }

@@ -20,6 +20,8 @@ func TestFeatures(t *testing.T) {
 			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0
 			Logical_Switch LS0 name=ls0 tunnel_key=5000
 			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24->LS0
+			ACL A0 acl_name=a0 acl_entries=E0
+			ACL_entry E0 sequence=1 direction=ingress action=deny
 			Physical_Locator L1 dst_ip=192.0.2.1
 			Physical_Locator L2 dst_ip=192.0.2.2
 			Tunnel T local=L1 remote=L2 bfd_params=enable:true`)
@@ -41,6 +43,9 @@ func TestFeatures(t *testing.T) {
 		for p := range c.Ports() {
 			if got := !slices.Contains(p.Faults, hwvtep.FaultInvalidACLBinding); got != features.ACLs {
 				t.Errorf("%+v: faults of the port %v", features, p.Faults)
+			}
+			if got := len(c.State().ACLs) > 0; got != features.ACLs || len(c.State().Policies) > 0 != got {
+				t.Errorf("%+v: the State has ACLs: %v", features, got)
 			}
 		}
 	}

@@ -23,6 +23,8 @@ func (c *Compiler) feed(ch *hwvtep.Changes) {
 	each(ch.ARPSourcesRemote(), func(b, a *hwvtep.ARPSourceRemote) { c.arpChanged(remoteARP(b), remoteARP(a)) })
 	each(ch.ARPSourcesLocal(), func(b, a *hwvtep.ARPSourceLocal) { c.arpChanged(localARP(b), localARP(a)) })
 	each(ch.LogicalRouters(), c.routerChanged)
+	each(ch.ACLEntries(), c.aclEntryChanged)
+	each(ch.ACLs(), c.aclChanged)
 	each(ch.PhysicalPorts(), func(before, after *hwvtep.PhysicalPort) {
 		if before == nil {
 			before = after
@@ -56,6 +58,10 @@ func (c *Compiler) feedAll() {
 	all(v.ARPSourcesRemote(), func(_, a *hwvtep.ARPSourceRemote) { c.arpChanged(nil, remoteARP(a)) })
 	all(v.ARPSourcesLocal(), func(_, a *hwvtep.ARPSourceLocal) { c.arpChanged(nil, localARP(a)) })
 	all(v.LogicalRouters(), c.routerChanged)
+	if c.features.ACLs {
+		all(v.ACLEntries(), c.aclEntryChanged)
+		all(v.ACLs(), c.aclChanged)
+	}
 	for id := range c.scope.ports {
 		c.dirty.ports[id] = struct{}{}
 	}

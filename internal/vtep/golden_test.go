@@ -29,8 +29,8 @@ func golden(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	routers := strings.Contains(filepath.Base(file), "router")
-	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Priorities: true, Routers: routers})
+	routers, acls := strings.Contains(filepath.Base(file), "router"), strings.Contains(filepath.Base(file), "acl")
+	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Priorities: true, Routers: routers, ACLs: acls})
 	var out strings.Builder
 	for i, step := range strings.Split(string(text), "====\n") {
 		rows, want, _ := strings.Cut(step, "----\n")

@@ -8,7 +8,8 @@ import (
 
 // A new process begins with the rows alone, which do not say what came first: who had a tunnel
 // that several switches want, which service node was chosen, who of several routers has a switch,
-// and what hosts have said of their addresses. What is installed does.
+// what hosts have said of their addresses, and how an ACL was before its rows were spoilt. What is
+// installed does.
 
 // Undecided says whether the State depends on more than the rows.
 func (c *Compiler) Undecided() bool {
@@ -19,6 +20,11 @@ func (c *Compiler) Undecided() bool {
 	}
 	if len(c.state.Routers) > 0 {
 		return true // of neighbours nobody may have told but the hosts
+	}
+	for _, a := range c.acls {
+		if a.fault != "" && len(a.users) > 0 {
+			return true
+		}
 	}
 	for _, ls := range c.switches {
 		for _, e := range ls.groups {
@@ -33,7 +39,7 @@ func (c *Compiler) Undecided() bool {
 // Inherit decides as installed shows that an earlier process has decided, where that still can
 // be. It comes after the first Update.
 func (c *Compiler) Inherit(installed *intent.State) {
-	c.inherited = sticky{owners: maps.Clone(installed.Decap), chosen: map[intent.FloodKey]intent.Tunnel{}}
+	c.inherited = sticky{owners: maps.Clone(installed.Decap), chosen: map[intent.FloodKey]intent.Tunnel{}, acls: installed.ACLs}
 	if c.inherited.owners == nil {
 		c.inherited.owners = map[intent.Tunnel]intent.SwitchID{}
 	}

@@ -16,11 +16,12 @@ type port struct {
 	id       UUID
 	name     string
 	bindings map[uint16]intent.SwitchID // those that can be
-	acls     []UUID
+	acls     map[uint16]UUID            // by VLAN, 0: of all that have none of their own
 	macLimit int
 	takeOver bool
 	service  bool
 	badVLAN  bool // it has bindings that can't be
+	badACL   bool // likewise of ACLs
 }
 
 // resolvePorts brings the ports that changed, and their bindings, up to date.
@@ -51,9 +52,11 @@ func (c *Compiler) dropPort(p *port) {
 	if c.portsByName[p.name] = ids; len(ids) == 0 {
 		delete(c.portsByName, p.name)
 	}
-	for _, acl := range p.acls {
-		if c.acls[acl]--; c.acls[acl] == 0 {
-			delete(c.acls, acl)
+	if !c.features.ACLs {
+		for acl := range invert(p.acls) {
+			if c.unserved[acl]--; c.unserved[acl] == 0 {
+				delete(c.unserved, acl)
+			}
 		}
 	}
 	c.problems.setAll(rowOf(hwvtep.TablePhysicalPort, p.id), nil)
@@ -75,14 +78,17 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 		}
 		p.bindings[uint16(vlan)] = switchID(ls)
 	}
+	acls, bad := readACLBindings(row)
+	p.acls, p.badACL = acls, len(bad) > 0
+	wrong = append(wrong, bad...)
 	if !c.features.ACLs && len(row.ACLBindings) > 0 {
 		wrong = append(wrong, complaint{
 			kind: problem.NoACL, text: "acl_bindings: this VTEP has no access control lists: the port is open",
 			remedy: "filter elsewhere, and clear acl_bindings"})
+		p.badACL = true
 		// An ACL is counted once for a port, however often it is bound.
-		p.acls = slices.Collect(maps.Keys(invert(row.ACLBindings)))
-		for _, acl := range p.acls {
-			c.acls[acl]++
+		for acl := range invert(p.acls) {
+			c.unserved[acl]++
 		}
 	}
 	set := settings{values: row.OtherConfig}
@@ -126,11 +132,12 @@ func (c *Compiler) resolveName(name string) {
 			remedy: "\"vtep-ctl list Physical_Port\" shows them: remove all but one"})
 	}
 	var want map[uint16]intent.SwitchID
+	var acls map[uint16]UUID
 	if len(ids) == 0 || name == "" {
 		intent.PortTable.Delete(c.edit, name)
 	} else {
 		p := c.ports[ids[0]]
-		want = p.bindings
+		want, acls = p.bindings, p.acls
 		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver, ServiceTags: p.service}
 		intent.PortTable.Set(c.edit, name, shown)
 	}
@@ -151,6 +158,9 @@ func (c *Compiler) resolveName(name string) {
 	}
 	if c.bound[name] = want; len(want) == 0 {
 		delete(c.bound, name)
+	}
+	if c.features.ACLs {
+		c.guardBindings(name, want, acls)
 	}
 	c.news.ports = true
 }

@@ -85,6 +85,9 @@ func (r *Reporter) portFaults(p *Port) []string {
 	if bad && !slices.Contains(faults, hwvtep.FaultInvalidVLANMap) {
 		faults = append(slices.Clone(faults), hwvtep.FaultInvalidVLANMap)
 	}
+	if r.refusedACL(p.Name) && !slices.Contains(faults, hwvtep.FaultInvalidACLBinding) {
+		faults = append(slices.Clone(faults), hwvtep.FaultInvalidACLBinding)
+	}
 	if r.report.Disturbed[p.Name] != nil {
 		faults = append(slices.Clone(faults), hwvtep.FaultUnspecified)
 	}

@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -170,6 +171,12 @@ func (c *Compiler) object(table string, id UUID) string {
 		return problem.Port(row.Name)
 	case hwvtep.TableLogicalSwitch:
 		return problem.LogicalSwitch(c.switchName(switchID(id)))
+	case hwvtep.TableACL:
+		row, _ := v.ACL(id)
+		return table + " " + problem.Name(row.Name)
+	case hwvtep.TableACLEntry:
+		row, _ := v.ACLEntry(id)
+		return fmt.Sprintf("%s %v, sequence %d", table, id, row.Sequence)
 	case hwvtep.TableLogicalRouter:
 		row, _ := v.LogicalRouter(id)
 		return table + " " + problem.Name(row.Name)

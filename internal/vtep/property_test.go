@@ -40,7 +40,7 @@ func (b *book) draw(t *rapid.T) {
 		}
 	}
 	for range rapid.IntRange(1, 6).Draw(t, "rows") {
-		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "LR")
+		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "LR", "A", "A", "E", "E")
 		n := rapid.IntRange(0, 4).Draw(t, "n")
 		label := fmt.Sprintf("%s%d", kind, n)
 		switch kind {
@@ -64,7 +64,7 @@ func (b *book) draw(t *rapid.T) {
 			put("Physical_Switch", label, "name=br1", "tunnel_ips="+some("ips", "192.0.2.2", "192.0.2.3"))
 		case "port":
 			put("Physical_Port", label, "name="+pick("name", "p0", "p1", "p2"), "other_config="+some("config", "mac_limit:3", "take_over:true"),
-				"vlan_bindings="+some("bindings", "0:LS0", "1:LS1", "2:LS2", "3:LS0", "4095:LS1"), "acl_bindings="+some("acls", "0:A0", "1:A0"))
+				"vlan_bindings="+some("bindings", "0:LS0", "1:LS1", "2:LS2", "3:LS0", "4095:LS1"), "acl_bindings="+some("acls", "0:A0", "1:A1", "2:A2", "4095:A0"))
 		case "LS":
 			put("Logical_Switch", label, "name="+pick("name", "a", "b"), "tunnel_key="+pick("vni", "", "0", "1", "2", "99999999"),
 				"replication_mode="+pick("mode", "", "service_node", "source_node"),
@@ -87,6 +87,11 @@ func (b *book) draw(t *rapid.T) {
 				"locator_set=set"+pick("set", "0", "1", "2", "3", "4"))
 		case "arp":
 			put("Arp_Sources_"+pick("whose", "Remote", "Local"), label, "src_mac="+mac(), "locator="+loc())
+		case "A":
+			put("ACL", label, "acl_name="+label, "acl_entries="+some("entries", "E0", "E1", "E2", "E3", "E4"))
+		case "E":
+			put("ACL_entry", label, "sequence="+pick("sequence", "1", "2"), "direction="+pick("direction", "ingress", "egress"),
+				"action="+pick("action", "permit", "deny"), "protocol="+pick("protocol", "", "6", "17", "300"), "tcp_flags="+pick("flags", "", "2"))
 		case "LR":
 			put("Logical_Router", label, "name="+label, "other_config="+some("mac", "router_mac:02:00:00:00:00:aa"),
 				"switch_binding="+some("binding", "a->LS0", "10.0.0.1/24->LS0", "10.0.0.2/24->LS0", "10.0.1.1/24->LS1", "10.0.1.1/25->LS2", "2001:db8::1/64->LS2"),
@@ -120,7 +125,7 @@ func (b *book) refers(label string) bool {
 // promises, and compiling all anew gives the same.
 func TestIncrementalIsFull(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers")}
+		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers"), ACLs: rapid.Bool().Draw(t, "acls")}
 		b, c := newBook(), NewCompiler("br0", features)
 		sum := intent.NewState()
 		told := told{}
@@ -188,7 +193,7 @@ func setOf(list []problem.Problem) map[problem.Problem]bool {
 // Nothing of rows that are gone may stay in the indexes.
 func TestNoLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Routers: true})
+		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Routers: true, ACLs: rapid.Bool().Draw(t, "acls")})
 		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
 			b.draw(t)
 			changes := b.rows.Changes()
@@ -202,7 +207,7 @@ func TestNoLeaks(t *testing.T) {
 		changes := b.rows.Changes()
 		c.Update(b.rows.View(), &changes)
 		left := map[string]int{
-			"ports": len(c.ports) + len(c.portsByName) + len(c.bound), "acls": len(c.acls), "routers": len(c.routers),
+			"ports": len(c.ports) + len(c.portsByName) + len(c.bound), "acls": len(c.acls) + len(c.aclEntries) + len(c.guarded) + len(c.unserved), "routers": len(c.routers),
 			"switches": len(c.switches), "locators": len(c.locators), "sets": len(c.sets), "users of sets": len(c.setUsers),
 			"arps": len(c.arps), "addresses": len(c.byAddr), "claims": len(c.claims), "peers": len(c.peers),
 		}

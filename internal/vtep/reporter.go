@@ -22,7 +22,8 @@ import (
 //	portrows.go  vlan_stats, Logical_Binding_Stats, port_fault_status
 //	arpsource.go Arp_Sources_Local
 //	kept.go      Physical_Port rows of ports that the dataplane lists
-//	faults.go    switch_fault_status, and the faults of routers and ACLs
+//	faults.go    switch_fault_status, and the faults of routers
+//	aclrows.go   the faults of ACLs and their entries
 //
 // One transaction is under way at a time: after Build comes its execution, then an Update that
 // shows what it did, then Done. The rest is retried or no longer wanted, as the rows then say.
@@ -43,7 +44,7 @@ type Reporter struct {
 	hidden   map[intent.MACKey]struct{}                       // learned, but not to be told of; see Hide
 	counters map[intent.BindingKey]plane.Counters             // as last read
 	base     map[intent.BindingKey]plane.Counters             // to add to what is read, so that nothing counts back
-	raised   map[raised]struct{}                              // faults of ours on routers and ACLs
+	raised   map[shared]struct{}                              // the faults of routers, ACLs and their entries that are ours
 	idle     map[UUID]time.Time                               // Tunnel rows that nobody needs, since when
 	due      time.Time                                        // when the first of them goes; zero: none does
 	strays   map[UUID]stray                                   // Local rows with our locator that we can't have written
@@ -86,7 +87,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		hidden:   map[intent.MACKey]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
-		raised:   map[raised]struct{}{},
+		raised:   map[shared]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
 		todo:     newWork(),
@@ -140,6 +141,14 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	if r.f.news.arpSource {
 		r.f.news.arpSource = false
 		r.todo.arpSource = true
+	}
+	for id := range r.f.news.acls {
+		r.todo.acls[id] = struct{}{}
+		delete(r.f.news.acls, id)
+	}
+	for id := range r.f.news.aclEntries {
+		r.todo.aclEntries[id] = struct{}{}
+		delete(r.f.news.aclEntries, id)
 	}
 	if r.f.news.ports {
 		r.f.news.ports = false
@@ -208,6 +217,7 @@ func (r *Reporter) reread() {
 	}
 	r.markLearned() // of these, rows may be missing
 	r.markPorts()
+	r.markACLs()
 	r.todo.tunnels, r.todo.faults, r.todo.stats, r.todo.kept = true, true, true, true
 	r.todo.arpSource = true
 }
@@ -225,12 +235,10 @@ func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 		r.markPorts()
 		break
 	}
-	for before, after := range ch.PhysicalPorts() {
+	r.markACLsChanged(ch)
+	for _, after := range ch.PhysicalPorts() {
 		if after != nil && r.f.ports[after.UUID] != nil {
 			r.todo.ports[after.UUID] = struct{}{}
-		}
-		if before == nil || after == nil || len(before.ACLBindings)+len(after.ACLBindings) > 0 {
-			r.todo.faults = true
 		}
 	}
 	for range ch.Tunnels() {
@@ -250,10 +258,6 @@ func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 		break
 	}
 	for range ch.LogicalRouters() {
-		r.todo.faults = true
-		break
-	}
-	for range ch.ACLs() {
 		r.todo.faults = true
 		break
 	}
@@ -282,6 +286,11 @@ func (r *Reporter) markPorts() {
 func (r *Reporter) SetReport(report plane.Report) {
 	if !maps.Equal(r.report.BFD, report.BFD) {
 		r.todo.tunnels = true
+	}
+	for _, acls := range []map[intent.ACLID]error{r.report.ACLs, report.ACLs} {
+		for id := range acls {
+			r.todo.acls[UUID(id)] = struct{}{}
+		}
 	}
 	r.report = report
 	r.report.BFD = maps.Clone(report.BFD) // SetPeer edits it
@@ -362,7 +371,7 @@ func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
 }
 
 func (r *Reporter) parts() []func(*hwvtep.Txn) {
-	return []func(*hwvtep.Txn){r.buildFaults, r.buildKept, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildARPSource, r.buildMACs, r.buildStrays}
+	return []func(*hwvtep.Txn){r.buildFaults, r.buildACLs, r.buildKept, r.buildPorts, r.buildTunnels, r.buildMcasts, r.buildARPSource, r.buildMACs, r.buildStrays}
 }
 
 // Done takes the outcome of the transaction that Build returned. It comes after the Update
@@ -420,5 +429,6 @@ func (r *Reporter) isLocal(id UUID) bool {
 // Busy says whether there may be something for Build to do now.
 func (r *Reporter) Busy(now time.Time) bool {
 	w := &r.todo
-	return w.stats || w.tunnels || w.faults || w.strays || w.kept || w.arpSource || len(w.macs)+len(w.groups)+len(w.ports) > 0 || r.isDue(now)
+	return w.stats || w.tunnels || w.faults || w.strays || w.kept || w.arpSource ||
+		len(w.macs)+len(w.groups)+len(w.ports)+len(w.acls)+len(w.aclEntries) > 0 || r.isDue(now)
 }

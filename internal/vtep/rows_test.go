@@ -151,6 +151,22 @@ func (b *book) put(table, label string, columns []string) error {
 			ACLBinding: labels("acl_binding"), OtherConfig: pairs("other_config"), LRFaultStatus: list("LR_fault_status")}
 	case hwvtep.TableARPSourceLocal:
 		row = &hwvtep.ARPSourceLocal{UUID: id, SrcMAC: col["src_mac"], Locator: labelUUID(col["locator"])}
+	case hwvtep.TableACL:
+		row = &hwvtep.ACL{UUID: id, Name: col["acl_name"], Entries: ids("acl_entries"), FaultStatus: list("acl_fault_status")}
+	case hwvtep.TableACLEntry:
+		text := func(name string) hwvtep.Optional[string] {
+			if v, ok := col[name]; ok {
+				return hwvtep.Some(v)
+			}
+			return hwvtep.Optional[string]{}
+		}
+		sequence, _ := number("sequence").Get()
+		row = &hwvtep.ACLEntry{UUID: id, Sequence: sequence, Direction: hwvtep.ACLDirection(col["direction"]), Action: hwvtep.ACLAction(col["action"]),
+			SourceMAC: text("source_mac"), DestMAC: text("dest_mac"), Ethertype: text("ethertype"), SourceIP: text("source_ip"), SourceMask: text("source_mask"),
+			DestIP: text("dest_ip"), DestMask: text("dest_mask"), Protocol: number("protocol"), SourcePortMin: number("source_port_min"),
+			SourcePortMax: number("source_port_max"), DestPortMin: number("dest_port_min"), DestPortMax: number("dest_port_max"),
+			TCPFlags: number("tcp_flags"), TCPFlagsMask: number("tcp_flags_mask"), ICMPType: number("icmp_type"), ICMPCode: number("icmp_code"),
+			ACLEFaultStatus: list("acle_fault_status")}
 	case hwvtep.TableTunnel:
 		row = &hwvtep.Tunnel{UUID: id, Local: labelUUID(col["local"]), Remote: labelUUID(col["remote"]), BFDParams: pairs("bfd_params"), BFDStatus: pairs("bfd_status"),
 			BFDConfigLocal: pairs("bfd_config_local"), BFDConfigRemote: pairs("bfd_config_remote")}
@@ -165,7 +181,7 @@ func (b *book) put(table, label string, columns []string) error {
 // verdict is what a compiler says of the rows beside the State.
 func (b *book) verdict(c *Compiler) string {
 	var w strings.Builder
-	var routers []string
+	var routers, lines []string
 	for _, f := range c.Faults() {
 		fmt.Fprintf(&w, "switch fault %s\n", f)
 	}
@@ -182,6 +198,18 @@ func (b *book) verdict(c *Compiler) string {
 	}
 	slices.Sort(routers)
 	w.WriteString(strings.Join(routers, ""))
+	for id := range c.acls {
+		if f := c.aclFault(id); f != "" {
+			lines = append(lines, fmt.Sprintf("ACL fault %v %s\n", id, f))
+		}
+	}
+	for id := range c.aclEntries {
+		if c.badACLEntry(id) {
+			lines = append(lines, fmt.Sprintf("ACL_entry fault %v %s\n", id, hwvtep.FaultInvalidACLEntry))
+		}
+	}
+	slices.Sort(lines)
+	w.WriteString(b.named(strings.Join(lines, "")))
 	peers := []string{}
 	for p := range c.peers {
 		peers = append(peers, p.String())

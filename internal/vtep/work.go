@@ -1,6 +1,10 @@
 package vtep
 
-import "github.com/vtep/vtep/internal/intent"
+import (
+	"maps"
+
+	"github.com/vtep/vtep/internal/intent"
+)
 
 // work is what has to be compared again.
 type work struct {
@@ -13,11 +17,13 @@ type work struct {
 	strays  bool
 	kept    bool
 
-	arpSource bool
+	arpSource        bool
+	acls, aclEntries map[UUID]struct{}
 }
 
 func newWork() work {
-	return work{macs: map[intent.MACKey]struct{}{}, groups: map[intent.MACKey]struct{}{}, ports: map[UUID]struct{}{}}
+	return work{macs: map[intent.MACKey]struct{}{}, groups: map[intent.MACKey]struct{}{}, ports: map[UUID]struct{}{},
+		acls: map[UUID]struct{}{}, aclEntries: map[UUID]struct{}{}}
 }
 
 func (w *work) add(o *work) {
@@ -30,6 +36,8 @@ func (w *work) add(o *work) {
 	for id := range o.ports {
 		w.ports[id] = struct{}{}
 	}
+	maps.Copy(w.acls, o.acls)
+	maps.Copy(w.aclEntries, o.aclEntries)
 	w.stats = w.stats || o.stats
 	w.tunnels = w.tunnels || o.tunnels
 	w.faults = w.faults || o.faults
@@ -48,6 +56,12 @@ func (w *work) remove(o *work) {
 	}
 	for id := range o.ports {
 		delete(w.ports, id)
+	}
+	for id := range o.acls {
+		delete(w.acls, id)
+	}
+	for id := range o.aclEntries {
+		delete(w.aclEntries, id)
 	}
 	w.stats = w.stats && !o.stats
 	w.tunnels = w.tunnels && !o.tunnels

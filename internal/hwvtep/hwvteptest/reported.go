@@ -76,6 +76,11 @@ func Reported(v *hwvtep.View, measured bool) []string {
 			add("fault %s %s", a.Name, f)
 		}
 	}
+	for e := range v.ACLEntries() {
+		for _, f := range e.ACLEFaultStatus {
+			add("fault entry %d %s", e.Sequence, f)
+		}
+	}
 	slices.Sort(lines)
 	return lines
 }

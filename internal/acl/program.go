@@ -1,0 +1,187 @@
+package acl
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// Program is the entries of an ACL as tables that are looked at in a number of steps that hardly
+// grows with the number of entries. It is a sequence of blocks that refer to each other by their
+// numbers, so that it works wherever it is put; all numbers are in the machine's byte order, since
+// the dataplane reads them in place. See docs/acl.md.
+//
+//	block 0      header: 16 numbers of 4 bytes, of which head... say the places
+//	nodes        of diagrams, a block each
+//	words        of vectors, 8 in a block
+//	dimensions   of ingress, then of egress, 8 in a block: root, what must not be missing
+//	entries      likewise: what follows from them, the number of their counters
+//	source       what Decode makes the ACL of again
+type Program []byte
+
+// BlockLen is the length of a block in bytes.
+const BlockLen = 64
+
+// The numbers of the header.
+const (
+	headFormat = iota
+	headBlocks // of the program
+	headSource // first block of the source
+	headSourceLen
+	headIngress  // the first of four: see section
+	headEgress   = headIngress + 4
+	headerFormat = 1
+)
+
+// section is what the header says of a direction: the first blocks of its dimensions and of its
+// entries, and how many of them there are.
+type section struct{ dimensions, nDimensions, entries, nEntries uint32 }
+
+func headOf(d intent.Direction) int { return headIngress + int(d)*(headEgress-headIngress) }
+
+func (p Program) u32(at uint32) uint32 { return binary.NativeEndian.Uint32(p[at:]) }
+func (p Program) u64(at uint32) uint64 { return binary.NativeEndian.Uint64(p[at:]) }
+
+func (p Program) section(d intent.Direction) section {
+	at := uint32(headOf(d) * 4)
+	return section{p.u32(at), p.u32(at + 4), p.u32(at + 8), p.u32(at + 12)}
+}
+
+// A reference leads to a node, or is a leaf of a diagram.
+//
+//	branch    kind 0, nibble of the key in 7 bits, block in 23 bits
+//	compare   kind 1, window of the key in 7 bits, block in 23 bits
+//	leaf      kind 2, first word of the vector in 30 bits
+type reference uint32
+
+const (
+	kindBranch  = 0
+	kindCompare = 1
+	kindLeaf    = 2
+
+	maxBlocks = 1 << 23
+	windowLen = 16 // bytes of the key that a comparison looks at
+)
+
+func branch(nibble, block int) reference { return reference(kindBranch<<30 | nibble<<23 | block) }
+func compare(window, block int) reference {
+	return reference(kindCompare<<30 | window<<23 | block)
+}
+func leaf(word int) reference { return reference(kindLeaf<<30 | word) }
+
+func (r reference) kind() uint32  { return uint32(r >> 30) }
+func (r reference) where() uint32 { return uint32(r >> 23 & 127) }
+func (r reference) block() uint32 { return uint32(r & (maxBlocks - 1)) }
+func (r reference) word() uint32  { return uint32(r & (1<<30 - 1)) }
+
+// A comparison has the mask and the value of a window, and where it goes on if they fit and if
+// not.
+const (
+	compareValue = windowLen
+	compareYes   = 2 * windowLen
+	compareNo    = compareYes + 4
+)
+
+// The flags of an entry.
+const (
+	EntryDeny = 1 << 0
+	entryAsks = 8 // from this bit on: Missing
+)
+
+// Classify decides as First does.
+func (p Program) Classify(d intent.Direction, f *Facts) Verdict {
+	s := p.section(d)
+	if s.nEntries == 0 {
+		return Verdict{Entry: None}
+	}
+	var vectors []uint32
+	left := beginning(s.nEntries)
+	for i := range s.nDimensions {
+		at := s.dimensions*BlockLen + i*8
+		if needs := Missing(p.u32(at + 4)); needs&f.Missing != 0 {
+			continue
+		}
+		word := p.follow(reference(p.u32(at)), &f.Key)
+		vectors = append(vectors, word)
+		left &= p.u64(word * 8)
+	}
+	i, ok := bits.TrailingZeros64(left), left != 0
+	if s.nEntries > wordBits {
+		i, ok = p.firstOf(left, vectors, s.nEntries)
+	}
+	if !ok {
+		return Verdict{Entry: None}
+	}
+	flags := p.u32(s.entries*BlockLen + uint32(i)*8)
+	unreadable := flags>>entryAsks&uint32(f.Missing) != 0
+	return Verdict{Entry: i, Deny: flags&EntryDeny != 0 || unreadable, Unreadable: unreadable}
+}
+
+// follow goes from the root of a diagram to the vector of the key.
+func (p Program) follow(r reference, key *[KeyLen]byte) (word uint32) {
+	for {
+		at := r.block() * BlockLen
+		switch r.kind() {
+		case kindLeaf:
+			return r.word()
+		case kindCompare:
+			window := key[r.where()*windowLen:]
+			next := uint32(compareYes)
+			for i := range uint32(windowLen) {
+				if window[i]&p[at+i] != p[at+compareValue+i] {
+					next = compareNo
+					break
+				}
+			}
+			r = reference(p.u32(at + next))
+		default:
+			r = reference(p.u32(at + nibble(key, int(r.where()))*4))
+		}
+	}
+}
+
+func nibble(key *[KeyLen]byte, n int) uint32 {
+	b := uint32(key[n/2])
+	if n%2 == 0 {
+		return b >> 4
+	}
+	return b & 15
+}
+
+// firstOf finds the first bit that all vectors have. left are the words in which there may be one.
+func (p Program) firstOf(left uint64, vectors []uint32, n uint32) (int, bool) {
+	for ; left != 0; left &= left - 1 {
+		w := bits.TrailingZeros64(left)
+		word := ^uint64(0)
+		if uint32(w) == n/wordBits {
+			word = 1<<(n%wordBits) - 1
+		}
+		for _, v := range vectors {
+			word &= p.wordOf(v, w)
+		}
+		if word != 0 {
+			return w*wordBits + bits.TrailingZeros64(word), true
+		}
+	}
+	return 0, false
+}
+
+// wordOf returns a word of a vector that has several: of those the ones that are not zero follow
+// the word that says which they are.
+func (p Program) wordOf(vector uint32, w int) uint64 {
+	which := p.u64(vector * 8)
+	before := bits.OnesCount64(which & (1<<w - 1))
+	return p.u64((vector + 1 + uint32(before)) * 8)
+}
+
+// beginning is the first word of a vector that has all of n entries.
+func beginning(n uint32) uint64 {
+	if n > wordBits {
+		n = (n + wordBits - 1) / wordBits
+	}
+	if n == wordBits {
+		return ^uint64(0)
+	}
+	return 1<<n - 1
+}
