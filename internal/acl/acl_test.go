@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/acl"
+	"github.com/vtep/vtep/internal/acl/acltest"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -13,19 +14,19 @@ import (
 func TestProgramIsList(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	d := dice{Rand: rand.New(rand.NewPCG(seed, 0))}
+	d := acltest.Dice{Rand: rand.New(rand.NewPCG(seed, 0))}
 	var decided, denied, unreadable, later int
 	frames := 200
 	for pairs := 20_000 * testenv.Effort(t); pairs > 0; pairs -= frames {
-		d.wild, d.wide, d.strict = d.one(3), d.one(3), d.one(2)
-		n := pick(d, 0, 1, 3, 10, 63, 64, 65, 128, 200, 1000)
-		if testenv.Effort(t) > 1 && d.one(100) {
+		d.Wild, d.Wide, d.Strict = d.One(3), d.One(3), d.One(2)
+		n := acltest.Pick(d, 0, 1, 3, 10, 63, 64, 65, 128, 200, 1000)
+		if testenv.Effort(t) > 1 && d.One(100) {
 			n = intent.MaxACLEntries
 		}
-		a := intent.ACL{Name: "a", Ingress: d.entries(n), Egress: d.entries(n / 3)}
+		a := intent.ACL{Name: "a", Ingress: d.Entries(n), Egress: d.Entries(n / 3)}
 		p := acl.Compile(a)
 		for range frames {
-			frame := d.frame()
+			frame := d.Frame()
 			f := acl.Read(frame)
 			for _, direction := range []intent.Direction{intent.Ingress, intent.Egress} {
 				got, want := p.Classify(direction, &f), acl.First(a.Entries(direction), &f)

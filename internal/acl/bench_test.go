@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/acl"
+	"github.com/vtep/vtep/internal/acl/acltest"
 	"github.com/vtep/vtep/internal/intent"
 )
 
@@ -14,8 +15,8 @@ func BenchmarkCompile(b *testing.B) {
 	for _, n := range []int{64, 1024, intent.MaxACLEntries} {
 		for _, wild := range []bool{false, true} {
 			b.Run(fmt.Sprintf("entries=%d/any-mask=%v", n, wild), func(b *testing.B) {
-				d := dice{Rand: rand.New(rand.NewPCG(1, 0)), wild: wild, wide: true}
-				a := intent.ACL{Ingress: d.entries(n)}
+				d := acltest.Dice{Rand: rand.New(rand.NewPCG(1, 0)), Wild: wild, Wide: true}
+				a := intent.ACL{Ingress: d.Entries(n)}
 				var p acl.Program
 				for b.Loop() {
 					p = acl.Compile(a)

@@ -97,6 +97,22 @@ type BFDShower interface {
 	ShowBFD(peer netip.Addr) (string, error)
 }
 
+// ACLCounter is a Plane that has ACLs. It may be asked by any goroutine.
+type ACLCounter interface {
+	// ACLStats reads how many frames the entries of the ACLs in force have decided. What an entry has
+	// counted stays while its ACL has it, however that changes otherwise.
+	ACLStats(ctx context.Context) (map[ACLEntryAt]Count, error)
+}
+
+// ACLEntryAt is an entry in an ACL, of which it may be in several.
+type ACLEntryAt struct {
+	ACL   intent.ACLID
+	Entry intent.ACLEntryID
+}
+
+// Count is of frames, and of their bytes without the binding's own tag and without FCS.
+type Count struct{ Packets, Bytes uint64 }
+
 // Sighting is a source MAC seen on a local binding.
 type Sighting struct {
 	Key  intent.MACKey

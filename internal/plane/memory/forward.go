@@ -37,6 +37,9 @@ const (
 	TTLExceeded    Drop = "ttl_exceeded"    // has passed too many routers
 	Unserved       Drop = "unserved"        // to a router itself, and nothing that it answers
 	SpoofedRouter  Drop = "spoofed_router"  // from a port, in the name of a router
+	ACLIngress     Drop = "acl_ingress"     // an entry of an ACL denies it where it came in
+	ACLEgress      Drop = "acl_egress"      // an entry of an ACL denies it where it would leave
+	ACLUnreadable  Drop = "acl_unreadable"  // it lacks or hides what an entry of an ACL asks for
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
 	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
 )
@@ -130,6 +133,9 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 		if fr = fr.pop(); len(fr) < minFrame {
 			return nil, Runt
 		}
+	}
+	if why := f.guard(in, intent.Ingress, fr); why != Forwarded {
+		return nil, why
 	}
 	c := f.counter(in)
 	c.PacketsFromLocal++
@@ -275,6 +281,9 @@ func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Dro
 		return outs, DeviceGone
 	case at.VLAN == 0 && fr.tagged() && f.vlans[at.Port] > 0:
 		return outs, DoubleTagged
+	}
+	if why := f.guard(at, intent.Egress, fr); why != Forwarded {
+		return outs, why
 	}
 	c := f.counter(at)
 	c.PacketsToLocal++

@@ -48,6 +48,7 @@ type Fabric struct {
 	learned   map[intent.MACKey]*station
 	onPort    map[string]int // number of learned by port
 	counts    map[intent.BindingKey]*plane.Counters
+	aclCounts map[plane.ACLEntryAt]plane.Count
 	drops     map[string]uint64
 	places    map[plane.PlaceDrops]uint64 // drops by place; their Count is 0
 	came      plane.PlaceDrops            // where the frame under way came in
@@ -86,6 +87,7 @@ func (f *Fabric) clear() {
 	f.learned = map[intent.MACKey]*station{}
 	f.onPort = map[string]int{}
 	f.counts = map[intent.BindingKey]*plane.Counters{}
+	f.aclCounts = map[plane.ACLEntryAt]plane.Count{}
 	f.drops = map[string]uint64{}
 	f.places = map[plane.PlaceDrops]uint64{}
 	f.drift = nil

@@ -56,7 +56,7 @@ func (p *Plane) use() (unlock func(), err error) {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{Priorities: true, Routers: true, SnoopGroups: true}
+	return plane.Features{Priorities: true, Routers: true, SnoopGroups: true, ACLs: true}
 }
 
 // Apply implements plane.Plane.
@@ -101,6 +101,7 @@ func (f *Fabric) apply(d *intent.Delta) {
 			f.own[ownKey{f.installed.Switches[key.Switch].Router, key.IP}] = struct{}{}
 		}
 	}
+	f.settleACLCounts(d)
 	for _, c := range d.Bindings {
 		if c.Old != nil {
 			f.leave(c.Old.Switch, c.Key)

@@ -97,6 +97,18 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			})
 		}
 	}
+	for _, c := range aclCases {
+		for _, k := range families {
+			if c.once && k != IPv4 {
+				continue
+			}
+			t.Run(c.name+"/"+k.String(), func(t *testing.T) {
+				if l := newLab(t, open(t), k); l.plane.Features().ACLs {
+					c.run(l)
+				}
+			})
+		}
+	}
 }
 
 type testCase struct {

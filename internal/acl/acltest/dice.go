@@ -1,4 +1,6 @@
-package acl_test
+// Package acltest draws access control lists and frames at random, from domains so small that they
+// meet.
+package acltest
 
 import (
 	"cmp"
@@ -10,28 +12,31 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 )
 
-// dice draws ACLs and frames from domains so small that they meet.
-type dice struct {
+// Dice draws them.
+type Dice struct {
 	*rand.Rand
-	wild   bool // masks of any form
-	wide   bool // addresses of larger domains
-	strict bool // entries that ask much
+	Wild   bool // masks of any form
+	Wide   bool // addresses of larger domains
+	Strict bool // entries that ask much
+	Whole  bool // frames that are not cut off, and have no tags of their own
 }
 
-func (d dice) one(in int) bool { return d.IntN(in) == 0 }
+// One is true once in so many times.
+func (d Dice) One(in int) bool { return d.IntN(in) == 0 }
 
-func pick[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
+// Pick draws one of these.
+func Pick[T any](d Dice, of ...T) T { return of[d.IntN(len(of))] }
 
-func (d dice) mac() intent.MAC { return intent.MAC{2, 0, 0, 0, byte(d.IntN(2)), byte(d.IntN(4))} }
+func (d Dice) mac() intent.MAC { return intent.MAC{2, 0, 0, 0, byte(d.IntN(2)), byte(d.IntN(4))} }
 
-func (d dice) etherType() uint16 {
-	return pick[uint16](d, intent.EtherTypeIPv4, intent.EtherTypeIPv4, intent.EtherTypeIPv6, 0x0806, 0x8100, 0x88cc)
+func (d Dice) etherType() uint16 {
+	return Pick[uint16](d, intent.EtherTypeIPv4, intent.EtherTypeIPv4, intent.EtherTypeIPv6, 0x0806, 0x8100, 0x88cc)
 }
 
 // ip draws an address of few, which differ in few of their bits.
-func (d dice) ip(etherType uint16) netip.Addr {
+func (d Dice) ip(etherType uint16) netip.Addr {
 	b := []byte{10, byte(d.IntN(3)), byte(d.IntN(3) * 64), byte(d.IntN(8))}
-	if d.wide {
+	if d.Wide {
 		b[2], b[3] = byte(d.IntN(16)), byte(d.Uint32())
 	}
 	if etherType == intent.EtherTypeIPv6 {
@@ -41,14 +46,14 @@ func (d dice) ip(etherType uint16) netip.Addr {
 	return ip
 }
 
-func (d dice) mask(ip netip.Addr) netip.Addr {
+func (d Dice) mask(ip netip.Addr) netip.Addr {
 	b := make([]byte, ip.BitLen()/8)
-	if d.wild {
+	if d.Wild {
 		for i := range b {
 			b[i] = byte(d.Uint32()) & byte(d.Uint32())
 		}
 	} else {
-		prefix, _ := ip.Prefix(pick(d, ip.BitLen(), ip.BitLen(), ip.BitLen()-8, ip.BitLen()-d.IntN(24), 0))
+		prefix, _ := ip.Prefix(Pick(d, ip.BitLen(), ip.BitLen(), ip.BitLen()-8, ip.BitLen()-d.IntN(24), 0))
 		for i := range prefix.Bits() {
 			b[i/8] |= 0x80 >> (i % 8)
 		}
@@ -57,25 +62,25 @@ func (d dice) mask(ip netip.Addr) netip.Addr {
 	return mask
 }
 
-func (d dice) protocol() uint8 { return pick[uint8](d, 6, 6, 17, 17, 132, 1, 58, 50, 0) }
+func (d Dice) protocol() uint8 { return Pick[uint8](d, 6, 6, 17, 17, 132, 1, 58, 50, 0) }
 
-func (d dice) port() uint16 {
-	return pick[uint16](d, 0, 22, 80, 443, 1024, 8080, 65535, uint16(d.Uint32()))
+func (d Dice) port() uint16 {
+	return Pick[uint16](d, 0, 22, 80, 443, 1024, 8080, 65535, uint16(d.Uint32()))
 }
 
-func (d dice) ports() intent.PortRange {
+func (d Dice) ports() intent.PortRange {
 	a, b := d.port(), d.port()
-	if d.one(2) {
+	if d.One(2) {
 		b = a
 	}
 	return intent.PortRange{Min: min(a, b), Max: max(a, b)}
 }
 
-func (d dice) entry() (e intent.ACLEntry) {
+func (d Dice) entry() (e intent.ACLEntry) {
 	binary.BigEndian.PutUint64(e.ID[:], d.Uint64())
-	e.Sequence, e.Deny = int64(d.IntN(50)), d.one(2)
+	e.Sequence, e.Deny = int64(d.IntN(50)), d.One(2)
 	ask := func(f intent.ACLFields, in int) bool {
-		if d.one(in) || d.strict && !d.one(8) {
+		if d.One(in) || d.Strict && !d.One(8) {
 			e.Fields |= f
 			return true
 		}
@@ -128,7 +133,8 @@ func (d dice) entry() (e intent.ACLEntry) {
 	return e
 }
 
-func (d dice) entries(n int) (list []intent.ACLEntry) {
+// Entries draws the entries of one direction.
+func (d Dice) Entries(n int) (list []intent.ACLEntry) {
 	for range n {
 		list = append(list, d.entry())
 	}
@@ -138,9 +144,13 @@ func (d dice) entries(n int) (list []intent.ACLEntry) {
 	return list
 }
 
-// frame draws a frame. Now and then it is cut off somewhere, a fragment, or not what it says.
-func (d dice) frame() []byte {
+// Frame draws a frame that ends with these bytes. Now and then it is cut off somewhere, a fragment,
+// or not what it says.
+func (d Dice) Frame(tail ...byte) []byte {
 	src, dst, etherType := d.mac(), d.mac(), d.etherType()
+	if d.Whole && etherType == 0x8100 {
+		etherType = 0x0806
+	}
 	f := append(append([]byte(nil), dst[:]...), src[:]...)
 	f = binary.BigEndian.AppendUint16(f, etherType)
 	protocol := d.protocol()
@@ -148,11 +158,11 @@ func (d dice) frame() []byte {
 	for i := range transport {
 		transport[i] = byte(d.IntN(3))
 	}
-	binary.BigEndian.PutUint16(transport, pick(d, d.port(), binary.BigEndian.Uint16(transport)))
-	binary.BigEndian.PutUint16(transport[2:], pick(d, d.port(), binary.BigEndian.Uint16(transport[2:])))
+	binary.BigEndian.PutUint16(transport, Pick(d, d.port(), binary.BigEndian.Uint16(transport)))
+	binary.BigEndian.PutUint16(transport[2:], Pick(d, d.port(), binary.BigEndian.Uint16(transport[2:])))
 	transport[13] = byte(d.Uint32())
 	offset := 0
-	if d.one(8) {
+	if d.One(8) {
 		offset = d.IntN(3)
 	}
 	switch etherType {
@@ -160,7 +170,7 @@ func (d dice) frame() []byte {
 		options := d.IntN(3) * d.IntN(2)
 		header := make([]byte, 20+4*options)
 		header[0] = 0x40 | byte(5+options)
-		binary.BigEndian.PutUint16(header[6:], uint16(offset)|pick[uint16](d, 0, 0x2000, 0x4000))
+		binary.BigEndian.PutUint16(header[6:], uint16(offset)|Pick[uint16](d, 0, 0x2000, 0x4000))
 		header[9] = protocol
 		copy(header[12:], d.ip(etherType).AsSlice())
 		copy(header[16:], d.ip(etherType).AsSlice())
@@ -171,8 +181,8 @@ func (d dice) frame() []byte {
 		copy(header[8:], d.ip(etherType).AsSlice())
 		copy(header[24:], d.ip(etherType).AsSlice())
 		next := &header[6]
-		for range d.IntN(4) * d.IntN(2) * pick(d, 1, 1, 1, 5) {
-			*next = pick[byte](d, 0, 43, 44, 51, 60)
+		for range d.IntN(4) * d.IntN(2) * Pick(d, 1, 1, 1, 5) {
+			*next = Pick[byte](d, 0, 43, 44, 51, 60)
 			length := 8 * (1 + d.IntN(2))
 			extension := make([]byte, length)
 			extension[1] = byte(length/8 - 1)
@@ -192,10 +202,11 @@ func (d dice) frame() []byte {
 	default:
 		f = append(f, transport...)
 	}
-	if d.one(6) {
+	f = append(f, tail...)
+	if !d.Whole && d.One(6) {
 		f = f[:14+d.IntN(len(f)-13)]
 	}
-	if d.one(20) && len(f) > 14 {
+	if d.One(20) && len(f) > 14 {
 		f[14] = byte(d.Uint32()) // the version, the length
 	}
 	return f
