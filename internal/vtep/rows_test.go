@@ -173,6 +173,9 @@ func (b *book) put(table, label string, columns []string) error {
 	default:
 		return fmt.Errorf("no such table")
 	}
+	if was := b.tables[label]; was != "" && was != table {
+		b.delete(label)
+	}
 	b.rows.Put(row)
 	b.tables[label], b.texts[label] = table, strings.Join(columns, " ")
 	return nil
