@@ -50,7 +50,8 @@ func (d Dice) mask(ip netip.Addr) netip.Addr {
 	b := make([]byte, ip.BitLen()/8)
 	if d.Wild {
 		for i := range b {
-			b[i] = byte(d.Uint32()) & byte(d.Uint32())
+			b[i] = byte(d.Uint32())
+			b[i] &= byte(d.Uint32())
 		}
 	} else {
 		prefix, _ := ip.Prefix(Pick(d, ip.BitLen(), ip.BitLen(), ip.BitLen()-8, ip.BitLen()-d.IntN(24), 0))
