@@ -32,11 +32,19 @@ type Switch struct {
 	VNI  uint32 // 1..16777215, or 0: the overlay side is down (see VNI0)
 	VNI0 bool   // VNI 0 is meant as data (Logical_Switch.other_config:allow_vni_0)
 
-	InnerTags bool // frames in its tunnels may have a tag
+	SwitchOptions
 
 	Router            RouterID // whose interfaces are in it; zero: none
 	SnoopGroups       bool     // frames to groups go to the bindings of Members
 	FloodUnregistered bool     // those to groups without members go to all the same
+}
+
+// SwitchOptions are what a logical switch has beside forwarding. One more is a field here, with its
+// word in SwitchOptions.String; its keys in package vtep (switchoptions.go), which leaves out what
+// plane.Features says that the plane can't do; and its bit in the eBPF plane (features.go).
+type SwitchOptions struct {
+	InnerTags bool // frames in its tunnels may have a tag
+	SnoopIPs  bool // the plane tells which IP addresses its local hosts say they have
 }
 
 // OverlayUp says whether frames of s may leave or enter by tunnel with the switch's own VNI.

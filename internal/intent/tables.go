@@ -130,10 +130,7 @@ func portText(_ names, name string, p Port) string {
 }
 
 func switchText(n names, id SwitchID, ls Switch) string {
-	more := ""
-	if ls.InnerTags {
-		more = " inner-tags"
-	}
+	more := ls.SwitchOptions.String()
 	if ls.Router != (RouterID{}) {
 		more += " router " + n.router(ls.Router)
 	}
@@ -157,6 +154,23 @@ func checkSwitch(s *State, _ SwitchID, ls Switch) error {
 		return fmt.Errorf("no router %v", ls.Router)
 	}
 	return nil
+}
+
+// String returns a word for each option that is on, each with a space before it.
+func (o SwitchOptions) String() string {
+	text := ""
+	for _, option := range []struct {
+		on   bool
+		word string
+	}{
+		{o.InnerTags, "inner-tags"},
+		{o.SnoopIPs, "snoop-ips"},
+	} {
+		if option.on {
+			text += " " + option.word
+		}
+	}
+	return text
 }
 
 func bindingText(n names, k BindingKey, b Binding) string {

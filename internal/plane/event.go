@@ -24,6 +24,29 @@ type Gone struct {
 	At  intent.BindingKey
 }
 
+// Address tells that the MAC, which is learned At, says that it has the IP address, where it did
+// not say so last time. It comes only of switches with SnoopIPs, not before Seen, and of no more
+// than a few for each MAC in a second: a Sweep gives the address that was told of last.
+type Address struct {
+	Key intent.MACKey
+	At  intent.BindingKey
+	IP  netip.Addr
+}
+
+// Punted shows a frame that the plane left to the agent, or a copy of it, as the reason says. There
+// are no more than some thousand in a second.
+type Punted struct {
+	Reason PuntReason
+	Switch intent.SwitchID
+	At     intent.BindingKey // where it came in; no Port: by From
+	From   intent.Tunnel
+	Frame  []byte // without the tag of the binding; no more than its first 2048 bytes
+	Length int    // of the whole frame
+}
+
+// PuntReason says why a frame was punted.
+type PuntReason uint8
+
 // PortChanged tells that the device of a port has appeared or vanished, or that its link or its
 // fitness has changed. The next Report says what that means for the port.
 type PortChanged struct {
@@ -49,6 +72,8 @@ type ReportChanged struct{}
 
 func (Seen) event()          {}
 func (Gone) event()          {}
+func (Address) event()       {}
+func (Punted) event()        {}
 func (PortChanged) event()   {}
 func (PeerChanged) event()   {}
 func (Lost) event()          {}

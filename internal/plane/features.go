@@ -12,4 +12,5 @@ type Features struct {
 	Priorities bool // Scalars.TunnelDSCP and TagPCP other than 0
 
 	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
+	SnoopIPs    bool // intent.SwitchOptions.SnoopIPs
 }

@@ -78,6 +78,24 @@ type Watcher interface {
 	Watch(ctx context.Context, keys []intent.MACKey) error
 }
 
+// Sender is a Plane by which the agent can send frames of its own. They are counted, sized, tagged
+// and encapsulated as those of hosts are, and nothing is learned of them.
+type Sender interface {
+	// Send sends the frame, which begins with its Ethernet header, without the tag of a
+	// binding. An error says that it could not leave.
+	Send(ctx context.Context, frame []byte, to Destination) error
+}
+
+// Destination is where a frame of the agent goes: to one binding, if At has a Port; or by one
+// tunnel, if Tunnel has a Peer; or else to all bindings and tunnels that frames of unknown
+// destination get to in the switch, but for Except.
+type Destination struct {
+	Switch intent.SwitchID
+	At     intent.BindingKey // one of Switch
+	Tunnel intent.Tunnel     // one that is in the State
+	Except intent.BindingKey
+}
+
 // Nobody is the Physical row of forwarding that was disowned.
 var Nobody = intent.SwitchID{0: 0xff, 15: 0xff}
 

@@ -168,7 +168,7 @@ func (c *Compiler) rescope(s scope) {
 			c.dirty.ports[id] = struct{}{}
 		}
 	}
-	if s.anyone != old.anyone {
+	if s.anyone != old.anyone || s.options != old.options {
 		for id := range c.switches {
 			c.dirty.switches[id] = struct{}{}
 		}

@@ -16,7 +16,8 @@ const (
 	keyMACAging        = "mac_aging_time"         // Physical_Switch: seconds, 0 is never
 	keyMACLimit        = "mac_limit"              // Physical_Switch, Physical_Port: MACs
 	keyTPID            = "tpid"                   // Physical_Port: 0x8100 or 0x88a8
-	keyInnerTags       = "inner_tags"             // Logical_Switch: bool
+	keyInnerTags       = "inner_tags"             // Physical_Switch, Logical_Switch: bool
+	keySnoopIPs        = "snoop_ips"              // Physical_Switch, Logical_Switch: bool
 	keyTakeOver        = "take_over"              // Physical_Port: bool
 	keyFloodToUnicast  = "flood_to_unicast_peers" // Physical_Switch, Logical_Switch: bool
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool

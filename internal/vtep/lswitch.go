@@ -23,7 +23,7 @@ type lswitch struct {
 	assigned   bool   // it has a VNI
 	badVNI     string // what is wrong with the VNI that it is given; "": nothing
 	vni0       bool   // VNI 0 is data
-	innerTags  bool   // frames in its tunnels may have a tag
+	options    switchOptions
 	sourceNode bool
 	flood      choice // whether to the peers of unicast rows; see floods
 	prune      choice // whether it sends no copies to members that BFD sees dead
@@ -84,7 +84,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	ls.row, ls.name = true, after.Name
 	ls.sourceNode = after.ReplicationMode == hwvtep.ReplicationModeSourceNode
 	ls.vni0 = set.bool(keyAllowVNI0)
-	ls.innerTags = set.bool(keyInnerTags)
+	ls.options = set.switchOptions()
 	ls.snoopGroups, ls.floodUnregistered = set.bool(keySnoopGroups), set.bool(keyFloodUnregistered)
 	ls.flood = set.choice(keyFloodToUnicast)
 	ls.prune = set.choice(keyPruneByBFD)
@@ -186,7 +186,7 @@ func (c *Compiler) publishSwitches() {
 			intent.SwitchTable.Delete(c.edit, id)
 			continue
 		}
-		s := intent.Switch{Name: ls.name, InnerTags: ls.innerTags}
+		s := intent.Switch{Name: ls.name, SwitchOptions: ls.options.resolve(c.scope.options, c.features)}
 		if ls.routed > 0 {
 			s.Router = intent.RouterID(ls.router)
 		}

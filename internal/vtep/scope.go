@@ -26,6 +26,7 @@ type scope struct {
 	flood    bool                // to peers of unicast rows, in switches that don't say otherwise
 	prune    bool                // no copies to members that BFD sees dead, in switches that don't say otherwise
 	bfdVNI   bool                // BFD answers with the VNI that a peer uses
+	options  switchOptions       // of switches that don't say otherwise
 	macLimit int                 // most MACs learned
 	aging    time.Duration       // of learned MACs; 0: never
 	dscp     intent.Priority     // of what leaves in tunnels
@@ -108,6 +109,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	s.anyone = set.bool(keyAcceptAnySource)
 	s.flood = set.bool(keyFloodToUnicast)
 	s.prune = set.bool(keyPruneByBFD)
+	s.options = set.switchOptions()
 	s.bfdVNI = set.answerVNI(keyBFDVNI)
 	s.macLimit = set.integer(keyMACLimit, maxMACLimit, defaultMACLimit)
 	s.aging = time.Duration(set.integer(keyMACAging, maxMACAging, int(defaultMACAging/time.Second))) * time.Second

@@ -31,7 +31,7 @@ var tests = flag.String("tests", "", "run those that match, as with -run")
 // otherwise, and some of the conformance suite, whose cases share one plane: to load the programs
 // takes longest here. Each is a run of its own.
 var quick = []string{
-	"^(TestFloodMany|TestDirectBytes|TestChecksums|TestSizes|TestPathMTU|TestBFD)$",
+	"^(TestBudget|TestStages|TestFloodMany|TestDirectBytes|TestChecksums|TestSizes|TestPathMTU|TestBFD)$",
 	"^TestConformance$/^direct$/^(untagged|broadcast_to_all|learning|remote_unicast|from_a_tunnel|tagged|split_horizon|drops_by_place|drop_reasons)$/^IPv4$",
 }
 

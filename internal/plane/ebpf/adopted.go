@@ -96,8 +96,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		}
 		s.Floods[intent.MACKey{Switch: id, MAC: key.Mac}] = set
 	}
-	for key, bd := range c.decaps {
-		id, ok := switches[bd]
+	for key, to := range c.decaps {
+		id, ok := switches[to.Bd]
 		switch {
 		case ok && key.Peer == 0: // from any source
 			s.Switches[id] = intent.Switch{VNI: key.Vni, VNI0: key.Vni == 0}

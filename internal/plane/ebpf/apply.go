@@ -73,11 +73,15 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	if d.Global || p.overlay.err != nil {
 		p.ensureVXLAN()
 	}
+	changed := map[uint32]*domain{}
 	for _, c := range d.Switches {
 		if c.New != nil {
-			p.setDomain(c.Key, *c.New)
+			if dom := p.setDomain(c.Key, *c.New); dom != nil {
+				changed[dom.bd] = dom
+			}
 		}
 	}
+	p.setFeatures(changed)
 	for _, c := range d.Ports {
 		if c.New != nil {
 			p.setPort(c.Key, *c.New)
@@ -133,7 +137,8 @@ func (p *Plane) domainOf(b *intent.Binding) *domain {
 	return p.byUUID[b.Switch]
 }
 
-func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) {
+// setDomain returns the domain if its features are others now.
+func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) *domain {
 	d := p.byUUID[id]
 	if d == nil {
 		d = &domain{id: id, members: map[uint32]*binding{}}
@@ -144,13 +149,12 @@ func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) {
 		p.byUUID[id], p.domains[d.bd] = d, d
 		p.tSwitches.set(vtepSwitchId{Uuid: id}, d.bd)
 	}
-	changed := d.sw.InnerTags != sw.InnerTags
-	d.sw = sw
-	if changed {
-		for _, b := range d.members {
-			p.place(b)
-		}
+	was := d.features
+	d.sw, d.features = sw, featuresOf(sw.SwitchOptions)
+	if d.features == was {
+		return nil
 	}
+	return d
 }
 
 func (p *Plane) delDomain(id intent.SwitchID) {
@@ -195,7 +199,7 @@ func (p *Plane) stageDecap(c intent.Change[intent.Tunnel, intent.SwitchID]) {
 	delete(p.nameless, any(c.Key))
 	if c.New != nil {
 		if dom := p.byUUID[*c.New]; dom != nil {
-			p.setDecap(c.Key, dom.bd)
+			p.setDecap(c.Key, dom)
 			return
 		}
 	}
@@ -223,7 +227,7 @@ func (p *Plane) stageAnySource() {
 	}
 	p.overlay.anyVNI = map[uint32]struct{}{}
 	for vni, d := range owners {
-		p.tDecaps.set(vtepTunnelKey{Vni: vni}, d.bd)
+		p.tDecaps.set(vtepTunnelKey{Vni: vni}, d.decap())
 		p.overlay.anyVNI[vni] = struct{}{}
 	}
 }

@@ -119,7 +119,9 @@ func text(v any) string {
 	case vtepRemote:
 		return fmt.Sprintf("peer %d vni %d", v.Peer, v.Vni)
 	case vtepMember:
-		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d flags %d", v.Ifindex, v.Vid, v.Bd, v.Gen, v.Mtu, v.Flags)
+		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d flags %d features %#x", v.Ifindex, v.Vid, v.Bd, v.Gen, v.Mtu, v.Flags, v.Features)
+	case vtepDecap:
+		return fmt.Sprintf("domain %d features %#x", v.Bd, v.Features)
 	}
 	return fmt.Sprintf("%+v", v)
 }

@@ -149,6 +149,15 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 	for name, m := range maps {
 		all[name] = *m
 		s := spec.Maps[name]
+		if name == "stages" { // its programs are those that go with it
+			own := *s
+			if fresh[name], err = ebpf.NewMap(&own); err != nil {
+				delete(fresh, name)
+				return explain("make map "+name, err)
+			}
+			all[name] = fresh[name]
+			continue
+		}
 		s.MaxEntries = (*m).MaxEntries()
 		if n := sizes[name]; n != 0 {
 			s.MaxEntries = n
@@ -171,7 +180,13 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 	if err = spec.LoadAndAssign(&programs, &ebpf.CollectionOptions{MapReplacements: all}); err != nil {
 		return explain("load the programs", err)
 	}
+	if err = p.pins.fillStages(fresh["stages"], &programs); err != nil {
+		programs.Close()
+		return err
+	}
 	p.swapPrograms(&programs)
+	p.swapStages(fresh["stages"])
+	delete(fresh, "stages")
 	var old *ebpf.Map // of learned MACs
 	for name, m := range fresh {
 		if e := os.Rename(p.pins.mapPin(name)+newPin, p.pins.mapPin(name)); e != nil {
@@ -230,6 +245,15 @@ func (p *Plane) swapPrograms(fresh *vtepPrograms) {
 	}
 	p.objs.vtepPrograms.Close()
 	p.objs.vtepPrograms = *fresh
+}
+
+// swapStages lets the set of stages go that belongs to the programs before.
+func (p *Plane) swapStages(fresh *ebpf.Map) {
+	p.objs.Stages.Close()
+	p.objs.Stages = fresh
+	if err := p.pins.pruneStages(fresh); err != nil {
+		p.log.Warn("pins of programs that are no more can't be removed", "err", err)
+	}
 }
 
 // byName gives the places of all maps.

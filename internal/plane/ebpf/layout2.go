@@ -76,12 +76,15 @@ func fromLayout2(m *migration) error {
 			n := l.number(r.IP)
 			return k, vtepRemote{Peer: n, Vni: r.Vni}, n != 0
 		}),
-		convert(m, "decaps", func(k tunnel2, bd uint32) (vtepTunnelKey, uint32, bool) {
+		convert(m, "members", func(slot uint32, was member3) (uint32, vtepMember, bool) {
+			return slot, was.fresh(), true
+		}),
+		convert(m, "decaps", func(k tunnel2, bd uint32) (vtepTunnelKey, vtepDecap, bool) {
 			if k.IP == 0 { // any
-				return vtepTunnelKey{Vni: k.Vni}, bd, true
+				return vtepTunnelKey{Vni: k.Vni}, vtepDecap{Bd: bd}, true
 			}
 			n := l.number(k.IP)
-			return vtepTunnelKey{Peer: n, Vni: k.Vni}, bd, n != 0
+			return vtepTunnelKey{Peer: n, Vni: k.Vni}, vtepDecap{Bd: bd}, n != 0
 		}),
 		convert(m, "chunks", func(k vtepChunkKey, c chunk2) (vtepChunkKey, vtepChunk, bool) {
 			var fresh vtepChunk

@@ -15,10 +15,16 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 )
 
-// TestLayout2 begins with what a build with layout 2 leaves: its programs, on its maps, forward.
-// The new build takes over under traffic, of which nothing may be lost, and nothing of what was
-// learned and counted.
-func TestLayout2(t *testing.T) {
+// TestLayouts begins with what a build with an earlier layout leaves: its programs, on its maps,
+// forward. The new build takes over under traffic, of which nothing may be lost, and nothing of what
+// was learned and counted.
+func TestLayouts(t *testing.T) {
+	for _, layout := range []int{2, 3} {
+		t.Run(fmt.Sprint(layout), func(t *testing.T) { testLayout(t, layout) })
+	}
+}
+
+func testLayout(t *testing.T, layout int) {
 	w := newWorld(t)
 	w.bigBuffers("h0", "vx10")
 	p := w.plane(Options{})
@@ -34,7 +40,7 @@ func TestLayout2(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.goBackToLayout2()
+	w.goBackTo(layout)
 
 	out := w.flow("h0", macA, macR, "vx10")
 	in := w.flow("vx10", macR, macA, "h0")
@@ -60,8 +66,8 @@ func TestLayout2(t *testing.T) {
 		} else {
 			counted = n
 		}
-		if _, err := os.Stat(filepath.Join(w.pins, "v2")); err == nil {
-			t.Error("the maps of layout 2 are still there")
+		if _, err := os.Stat(filepath.Join(w.pins, fmt.Sprintf("v%d", layout))); err == nil {
+			t.Errorf("the maps of layout %d are still there", layout)
 		}
 		if restart == 0 {
 			if err := p.Close(); err != nil {
@@ -96,15 +102,15 @@ func TestLayout2Interrupted(t *testing.T) {
 		p = w.plane(Options{})
 		w.apply(p, basic(), nil)
 		w.audit(p)
-		if files, _ := filepath.Glob(filepath.Join(w.pins, "v*")); !slices.Equal(files, []string{filepath.Join(w.pins, "v3")}) {
+		if files, _ := filepath.Glob(filepath.Join(w.pins, "v*")); !slices.Equal(files, []string{filepath.Join(w.pins, "v4")}) {
 			t.Errorf("%s: there are %v", what, files)
 		}
 	}
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.goBackToLayout2()
-	half := filepath.Join(w.pins, "v3_new")
+	w.goBackTo(2)
+	half := filepath.Join(w.pins, "v4_new")
 	if err := os.Mkdir(half, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +141,7 @@ func TestLayout2Interrupted(t *testing.T) {
 		if err := p.Close(); err != nil {
 			t.Fatal(err)
 		}
-		w.goBackToLayout2()
+		w.goBackTo(2)
 		for _, name := range missing {
 			if err := os.Remove(filepath.Join(w.pins, "v2", name)); err != nil {
 				t.Fatal(err)
@@ -146,7 +152,7 @@ func TestLayout2Interrupted(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.goBackToLayout2()
+	w.goBackTo(2)
 	err = w.vtep.Do(func() error {
 		found, err := Cleanup(t.Context(), Options{Name: p.opts.Name, PinDir: w.pins})
 		if !found {
@@ -173,15 +179,21 @@ func (w *world) learned(p *Plane) map[intent.MACKey]intent.BindingKey {
 	return all
 }
 
-// goBackToLayout2 turns what a plane has left into what one with layout 2 would have.
-func (w *world) goBackToLayout2() {
+// changed are the maps that an earlier layout had otherwise.
+var changed = map[int][]string{
+	2: {"config", "peers", "members", "remotes", "decaps", "floods", "chunks", "tunnel_drops"},
+	3: {"members", "decaps"},
+}
+
+// goBackTo turns what a plane has left into what one with an earlier layout would have.
+func (w *world) goBackTo(layout int) {
 	t := w.t
 	t.Helper()
-	spec, err := ebpf.LoadCollectionSpec("testdata/layout2.o")
+	spec, err := ebpf.LoadCollectionSpec(fmt.Sprintf("testdata/layout%d.o", layout))
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, present := filepath.Join(w.pins, "v2"), filepath.Join(w.pins, "v3")
+	old, present := filepath.Join(w.pins, fmt.Sprintf("v%d", layout)), filepath.Join(w.pins, fmt.Sprintf("v%d", schemaVersion))
 	if err := os.Mkdir(old, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -198,18 +210,17 @@ func (w *world) goBackToLayout2() {
 		if s.Pinning == ebpf.PinNone {
 			continue
 		}
-		switch name {
-		case "config", "peers", "remotes", "decaps", "floods", "chunks", "tunnel_drops":
-			s.Pinning = ebpf.PinNone
+		s.Pinning = ebpf.PinNone
+		if slices.Contains(changed[layout], name) {
 			if all[name], err = ebpf.NewMap(s); err != nil {
 				t.Fatal(err)
 			}
-		default:
+		} else {
 			same, err := open(name).Clone()
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.Pinning, s.MaxEntries, all[name] = ebpf.PinNone, same.MaxEntries(), same
+			s.MaxEntries, all[name] = same.MaxEntries(), same
 		}
 		m := all[name]
 		t.Cleanup(func() { m.Close() })
@@ -217,39 +228,14 @@ func (w *world) goBackToLayout2() {
 			t.Fatal(err)
 		}
 	}
-
-	peers := map[uint32]uint32{} // IPv4 addresses by number
-	refill(t, open("peers"), all["peers"], func(n uint32, p vtepPeer) (uint32, peer2, bool) {
-		if p.Ip.ip().IsValid() {
-			peers[n] = ipNumber(p.Ip.ip())
-		}
-		hop := p.Hop.ip()
-		if p.Ifindex == 0 || !hop.Is4() {
-			return n, peer2{IP: peers[n], Mtu: p.Mtu}, peers[n] != 0
-		}
-		b := hop.As4()
-		return n, peer2{IP: peers[n], Mtu: p.Mtu, Ifindex: p.Ifindex, Gateway: binary.NativeEndian.Uint32(b[:])}, true
+	refill(t, open("members"), all["members"], func(slot uint32, m vtepMember) (uint32, member3, bool) {
+		return slot, member3{m.Ifindex, m.Vid, m.Bd, m.Gen, m.Port, m.Mtu, m.Flags}, true
 	})
-	refill(t, open("remotes"), all["remotes"], func(k vtepMacKey, r vtepRemote) (vtepMacKey, remote2, bool) {
-		return k, remote2{IP: peers[r.Peer], Vni: r.Vni, Peer: r.Peer}, true
-	})
-	refill(t, open("decaps"), all["decaps"], func(k vtepTunnelKey, bd uint32) (tunnel2, uint32, bool) {
-		return tunnel2{IP: peers[k.Peer], Vni: k.Vni}, bd, true
-	})
-	refill(t, open("floods"), all["floods"], func(k vtepMacKey, f vtepFloodSet) (vtepMacKey, vtepFloodSet, bool) { return k, f, true })
-	refill(t, open("chunks"), all["chunks"], func(k vtepChunkKey, c vtepChunk) (vtepChunkKey, chunk2, bool) {
-		var was chunk2
-		for i, to := range c.Targets {
-			was.Targets[i] = target2{ID: to.Id}
-			if to.Peer != 0 {
-				was.Targets[i] = target2{IP: peers[to.Peer], Vni: to.Id, ID: to.Peer}
-			}
-		}
-		return k, was, true
-	})
-	refill(t, open("config"), all["config"], func(k uint32, s vtepSettings) (uint32, settings2, bool) {
-		return k, settings2{TunnelIP: s.TunnelIp, VxlanIfindex: s.VxlanIfindex, Flags: s.Flags, NextBd: s.NextBd, Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
-	})
+	if layout == 2 {
+		refillLayout2(t, open, all)
+	} else {
+		refill(t, open("decaps"), all["decaps"], func(k vtepTunnelKey, d vtepDecap) (vtepTunnelKey, uint32, bool) { return k, d.Bd, true })
+	}
 
 	programs, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: all})
 	if err != nil {
@@ -268,9 +254,47 @@ func (w *world) goBackToLayout2() {
 	if len(pinned) < 3 {
 		t.Fatalf("links: %v", pinned)
 	}
-	if err := os.RemoveAll(present); err != nil {
-		t.Fatal(err)
+	for _, dir := range []string{present, filepath.Join(w.pins, "stages")} {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// refillLayout2 fills what layout 2 had otherwise.
+func refillLayout2(t testing.TB, open func(string) *ebpf.Map, all map[string]*ebpf.Map) {
+	peers := map[uint32]uint32{} // IPv4 addresses by number
+	refill(t, open("peers"), all["peers"], func(n uint32, p vtepPeer) (uint32, peer2, bool) {
+		if p.Ip.ip().IsValid() {
+			peers[n] = ipNumber(p.Ip.ip())
+		}
+		hop := p.Hop.ip()
+		if p.Ifindex == 0 || !hop.Is4() {
+			return n, peer2{IP: peers[n], Mtu: p.Mtu}, peers[n] != 0
+		}
+		b := hop.As4()
+		return n, peer2{IP: peers[n], Mtu: p.Mtu, Ifindex: p.Ifindex, Gateway: binary.NativeEndian.Uint32(b[:])}, true
+	})
+	refill(t, open("remotes"), all["remotes"], func(k vtepMacKey, r vtepRemote) (vtepMacKey, remote2, bool) {
+		return k, remote2{IP: peers[r.Peer], Vni: r.Vni, Peer: r.Peer}, true
+	})
+	refill(t, open("decaps"), all["decaps"], func(k vtepTunnelKey, d vtepDecap) (tunnel2, uint32, bool) {
+		return tunnel2{IP: peers[k.Peer], Vni: k.Vni}, d.Bd, true
+	})
+	refill(t, open("floods"), all["floods"], func(k vtepMacKey, f vtepFloodSet) (vtepMacKey, vtepFloodSet, bool) { return k, f, true })
+	refill(t, open("chunks"), all["chunks"], func(k vtepChunkKey, c vtepChunk) (vtepChunkKey, chunk2, bool) {
+		var was chunk2
+		for i, to := range c.Targets {
+			was.Targets[i] = target2{ID: to.Id}
+			if to.Peer != 0 {
+				was.Targets[i] = target2{IP: peers[to.Peer], Vni: to.Id, ID: to.Peer}
+			}
+		}
+		return k, was, true
+	})
+	refill(t, open("config"), all["config"], func(k uint32, s vtepSettings) (uint32, settings2, bool) {
+		return k, settings2{TunnelIP: s.TunnelIp, VxlanIfindex: s.VxlanIfindex, Flags: s.Flags, NextBd: s.NextBd, Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
+	})
 }
 
 // replaceByName puts the program with the name of the present one in its place.

@@ -17,7 +17,7 @@ import (
 
 // schemaVersion names the layout and meaning of the pinned maps. A change of either gives a
 // new number, and a step from the one before (migrate.go).
-const schemaVersion = 3
+const schemaVersion = 4
 
 // Flags of the settings map, as enum config_flags.
 const (
@@ -53,13 +53,13 @@ const devicePromisc = 1 // as enum device_flags
 const (
 	memberNoTags = 1 << iota
 	memberServiceTag
-	memberInnerTags
 )
 
 // pins is the directory in bpffs that outlives the process.
 //
-//	DIR/v3/MAP       the maps, by schema version
+//	DIR/v4/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
+//	DIR/stages/ID    the map stages of each set of programs that devices have, by its number
 type pins struct {
 	dir  string
 	lock *os.File // held while a process owns the directory
@@ -233,6 +233,9 @@ func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
 		}
 	}
 	err = probe(&o)
+	if err == nil {
+		err = p.fillStages(o.Stages, &o.vtepPrograms)
+	}
 	if err == nil {
 		err = p.readConfigs()
 	}

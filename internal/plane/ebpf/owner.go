@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -18,6 +19,9 @@ import (
 
 // programPrefix begins the name of each of the plane's programs.
 const programPrefix = "vtep_"
+
+// attachable are the names of those that devices get.
+var attachable = []string{"vtep_port", "vtep_overlay", "vtep_underlay"}
 
 // programName is empty if the program may not be looked at, or has gone.
 func programName(id ebpf.ProgramID) string {
@@ -154,7 +158,7 @@ func (p *Plane) forwarding() (bool, error) {
 		return false, err
 	}
 	held := map[ebpf.ProgramID]bool{}
-	for _, prog := range []*ebpf.Program{p.objs.VtepPort, p.objs.VtepOverlay, p.objs.VtepUnderlay, p.objs.VtepProbe} {
+	for _, prog := range []*ebpf.Program{p.objs.VtepPort, p.objs.VtepOverlay, p.objs.VtepUnderlay} {
 		info, err := prog.Info()
 		if err != nil {
 			return false, fmt.Errorf("look at a program: %w", err)
@@ -183,7 +187,8 @@ func (p *Plane) forwarding() (bool, error) {
 		if held[id] {
 			continue
 		}
-		if _, maps, err := lookAt(id); err == nil && p.pins.use(maps) {
+		// Stages are held by their map, wherever they may have run.
+		if name, maps, err := lookAt(id); err == nil && slices.Contains(attachable, name) && p.pins.use(maps) {
 			return true, nil
 		}
 	}

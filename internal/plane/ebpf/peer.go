@@ -65,7 +65,7 @@ func (p *Plane) dropTarget(number uint32) {
 }
 
 // setDecap lets frames of the tunnel enter the domain.
-func (p *Plane) setDecap(t intent.Tunnel, bd uint32) {
+func (p *Plane) setDecap(t intent.Tunnel, d *domain) {
 	pr := p.peerAt(t.Peer)
 	if pr == nil {
 		p.nameless[t] = []netip.Addr{t.Peer}
@@ -77,7 +77,7 @@ func (p *Plane) setDecap(t intent.Tunnel, bd uint32) {
 			p.coveredIn = nil
 		}
 	}
-	p.tDecaps.set(key, bd)
+	p.tDecaps.set(key, d.decap())
 }
 
 func (p *Plane) delDecap(t intent.Tunnel) {

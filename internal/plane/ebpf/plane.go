@@ -13,6 +13,7 @@
 //
 //	pump    queue of events -> Events()
 //	learner ring buffer of the programs -> queue
+//	punter  ring buffer of frames that the programs show -> queue
 //	watcher netlink -> devices, addresses, routes, policies of IPsec, nftables; repairs; -> queue
 //	watchman sessions of BFD -> queue
 //
@@ -78,12 +79,13 @@ type Plane struct {
 	space         *space
 	objs          *vtepObjects
 	ring          *ringbuf.Reader
+	punts         *ringbuf.Reader
 	watch         *nl.NetlinkSocket
 	policyWatch   *nl.NetlinkSocket // nil: a kernel without IPsec
 	firewallWatch *nl.NetlinkSocket // nil: a kernel without netfilter, or nobody wants to know
 	queue         *queue
 	watchman      *watchman
-	wg            sync.WaitGroup // learner, watcher, watchman
+	wg            sync.WaitGroup // learner, punter, watcher, watchman
 	ready         chan struct{}  // closed by the first Apply that succeeds
 	stop          chan struct{}  // closed by Close
 
@@ -163,7 +165,7 @@ type tables struct {
 	tBindings  *table[vtepBindKey, uint32]
 	tMembers   *table[uint32, vtepMember]
 	tRemotes   *table[vtepMacKey, vtepRemote]
-	tDecaps    *table[vtepTunnelKey, uint32]
+	tDecaps    *table[vtepTunnelKey, vtepDecap]
 	tPeers     *table[uint32, vtepPeer]
 	tAddresses *table[vtepAddress, uint32]
 	tFloods    *table[vtepMacKey, vtepFloodSet]
@@ -173,6 +175,7 @@ type tables struct {
 var (
 	_ plane.Plane     = (*Plane)(nil)
 	_ plane.BFDShower = (*Plane)(nil)
+	_ plane.Sender    = (*Plane)(nil)
 )
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on
@@ -224,13 +227,16 @@ func New(o Options) (_ *Plane, err error) {
 	if p.ring, err = ringbuf.NewReader(p.objs.Events); err != nil {
 		return nil, fmt.Errorf("open the ring buffer: %w", err)
 	}
+	if p.punts, err = ringbuf.NewReader(p.objs.Punts); err != nil {
+		return nil, fmt.Errorf("open the ring buffer: %w", err)
+	}
 	p.tables = tables{
 		tSwitches:  newTable[vtepSwitchId, uint32]("switches", p.objs.Switches),
 		tDevices:   newTable[uint32, vtepDevice]("devices", p.objs.Devices),
 		tBindings:  newTable[vtepBindKey, uint32]("bindings", p.objs.Bindings),
 		tMembers:   newTable[uint32, vtepMember]("members", p.objs.Members),
 		tRemotes:   newTable[vtepMacKey, vtepRemote]("remotes", p.objs.Remotes),
-		tDecaps:    newTable[vtepTunnelKey, uint32]("decaps", p.objs.Decaps),
+		tDecaps:    newTable[vtepTunnelKey, vtepDecap]("decaps", p.objs.Decaps),
 		tPeers:     newTable[uint32, vtepPeer]("peers", p.objs.Peers),
 		tAddresses: newTable[vtepAddress, uint32]("addresses", p.objs.Addresses),
 		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
@@ -251,6 +257,7 @@ func New(o Options) (_ *Plane, err error) {
 	go p.queue.pump()
 	p.wg.Go(p.watchman.run)
 	p.wg.Go(p.learner)
+	p.wg.Go(p.punter)
 	p.wg.Go(p.watcher)
 	if p.policyWatch != nil {
 		p.wg.Go(p.policyWatcher)
@@ -279,7 +286,7 @@ func hash(name string) string {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{BFD: true, IPv6: true, Priorities: true}
+	return plane.Features{BFD: true, IPv6: true, Priorities: true, SnoopIPs: true}
 }
 
 // Events implements plane.Plane.
@@ -308,8 +315,8 @@ func (p *Plane) Close() error {
 	}
 	p.mu.Unlock()
 
-	err := errors.Join(p.ring.Flush(), p.watchman.end(leaves)) // ends the learner and the watchman
-	p.watch.Close()                                            // ends the watcher
+	err := errors.Join(p.ring.Flush(), p.punts.Flush(), p.watchman.end(leaves)) // ends the learner, the punter and the watchman
+	p.watch.Close()                                                             // ends the watcher
 	if p.policyWatch != nil {
 		p.policyWatch.Close()
 	}
@@ -331,6 +338,9 @@ func (p *Plane) Close() error {
 func (p *Plane) release() {
 	if p.ring != nil {
 		p.ring.Close()
+	}
+	if p.punts != nil {
+		p.punts.Close()
 	}
 	if p.watchman != nil {
 		p.watchman.ring.Close()

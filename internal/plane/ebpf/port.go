@@ -39,11 +39,12 @@ type binding struct {
 
 // domain is a logical switch.
 type domain struct {
-	id      intent.SwitchID
-	sw      intent.Switch
-	bd      uint32
-	members map[uint32]*binding // in force, by slot
-	dirty   bool                // it is in Plane.dirty: members changed since the flood set was made
+	id       intent.SwitchID
+	sw       intent.Switch
+	bd       uint32
+	features uint32              // enum features
+	members  map[uint32]*binding // in force, by slot
+	dirty    bool                // it is in Plane.dirty: members changed since the flood set was made
 }
 
 var errNotManaged = errors.New("its port is not managed by this switch")
@@ -252,15 +253,12 @@ func (p *Plane) place(b *binding) {
 		p.tMembers.set(b.slot, vtepMember{Gen: b.gen})
 		return
 	}
-	m := vtepMember{Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu}
+	m := vtepMember{Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu, Features: b.domain.features}
 	if vid == 0 && len(prt.bindings) > 1 {
 		m.Flags = memberNoTags
 	}
 	if prt.service {
 		m.Flags |= memberServiceTag
-	}
-	if b.domain.sw.InnerTags {
-		m.Flags |= memberInnerTags
 	}
 	p.tMembers.set(b.slot, m)
 	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)

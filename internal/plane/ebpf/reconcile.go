@@ -47,7 +47,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.detachUnwanted(have.devices), p.pins.prune(), p.recount(), p.clearWatched())
+	return errors.Join(p.detachUnwanted(have.devices), p.pins.prune(), p.pins.pruneStages(p.objs.Stages), p.recount(), p.clearWatched())
 }
 
 // contents is one reading of the agent's maps.
@@ -57,7 +57,7 @@ type contents struct {
 	bindings  map[vtepBindKey]uint32
 	members   map[uint32]vtepMember
 	remotes   map[vtepMacKey]vtepRemote
-	decaps    map[vtepTunnelKey]uint32
+	decaps    map[vtepTunnelKey]vtepDecap
 	peers     map[uint32]vtepPeer
 	addresses map[vtepAddress]uint32
 	floods    map[vtepMacKey]vtepFloodSet

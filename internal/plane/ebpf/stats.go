@@ -37,7 +37,7 @@ var dropReasons = []string{
 }
 
 // otherReasons are those that no program counts.
-var otherReasons = []string{dropReceive, dropSend, limitTable, limitPort}
+var otherReasons = append([]string{dropReceive, dropSend, limitTable, limitPort}, refusedNames...)
 
 const (
 	dropReceive = "vxlan_receive"
@@ -142,7 +142,7 @@ func (p *Plane) readDrops(drops map[string]uint64) (stale bool, err error) {
 	for i := range p.quotas[1:] { // those of ports that have gone, too: what was counted stays so
 		drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[1+i].Refused))
 	}
-	return p.stale, nil
+	return p.stale, p.readRefused(drops)
 }
 
 // DropsByPlace implements plane.Plane.

@@ -74,6 +74,12 @@ type vtepChunkKey struct {
 	Seq  uint32
 }
 
+type vtepDecap struct {
+	_        structs.HostLayout
+	Bd       uint32
+	Features uint32
+}
+
 type vtepDevice struct {
 	_     structs.HostLayout
 	Port  uint32
@@ -103,20 +109,38 @@ type vtepMacKey struct {
 }
 
 type vtepMember struct {
-	_       structs.HostLayout
-	Ifindex uint32
-	Vid     uint32
-	Bd      uint32
-	Gen     uint32
-	Port    uint32
-	Mtu     uint32
-	Flags   uint32
+	_        structs.HostLayout
+	Ifindex  uint32
+	Vid      uint32
+	Bd       uint32
+	Gen      uint32
+	Port     uint32
+	Mtu      uint32
+	Flags    uint32
+	Features uint32
 }
 
 type vtepOrigin struct {
 	_        structs.HostLayout
 	Physical [16]uint8
 	Position uint64
+}
+
+type vtepPassage struct {
+	_    structs.HostLayout
+	Todo uint32
+	Bd   uint32
+	Slot uint32
+	Gen  uint32
+	Size struct {
+		_        structs.HostLayout
+		Packets  uint32
+		Bytes    uint32
+		Largest  uint32
+		Tagged   uint32
+		Features uint32
+		Leaves   uint32
+	}
 }
 
 type vtepPath struct {
@@ -138,6 +162,26 @@ type vtepPortPlace struct {
 	Reason  uint32
 	Ifindex uint32
 	Vid     uint32
+}
+
+type vtepPuntCount struct {
+	_       structs.HostLayout
+	Due     uint64
+	Told    uint64
+	Refused uint64
+}
+
+type vtepPuntHead struct {
+	_      structs.HostLayout
+	Reason uint32
+	Bd     uint32
+	Slot   uint32
+	Gen    uint32
+	Vni    uint32
+	Length uint32
+	Ip     vtepAddress
+	Mac    [6]uint8
+	Zero   uint16
 }
 
 type vtepQuota struct {
@@ -172,6 +216,12 @@ type vtepSettings struct {
 	Home         uint32
 	Zero         uint32
 	TunnelIp6    vtepAddress
+}
+
+type vtepSnoopedAddress struct {
+	_   structs.HostLayout
+	Ip  vtepAddress
+	Due uint64
 }
 
 type vtepSwitchId struct {
@@ -226,19 +276,27 @@ const (
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
 	vtepMapOrigin        = "origin"
+	vtepMapPassage       = "passage"
 	vtepMapPaths         = "paths"
 	vtepMapPeers         = "peers"
 	vtepMapPortDrops     = "port_drops"
+	vtepMapPunted        = "punted"
+	vtepMapPunts         = "punts"
 	vtepMapQuotas        = "quotas"
 	vtepMapRemotes       = "remotes"
+	vtepMapSnooped       = "snooped"
+	vtepMapStages        = "stages"
 	vtepMapSwitches      = "switches"
 	vtepMapTold          = "told"
 	vtepMapTunnelDrops   = "tunnel_drops"
 	vtepMapWatched       = "watched"
 	vtepProgVtepForget   = "vtep_forget"
+	vtepProgVtepForward  = "vtep_forward"
+	vtepProgVtepNeighbor = "vtep_neighbor"
 	vtepProgVtepOverlay  = "vtep_overlay"
 	vtepProgVtepPort     = "vtep_port"
 	vtepProgVtepProbe    = "vtep_probe"
+	vtepProgVtepSend     = "vtep_send"
 	vtepProgVtepUnderlay = "vtep_underlay"
 )
 
@@ -285,9 +343,12 @@ type vtepSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepProgramSpecs struct {
 	VtepForget   *ebpf.ProgramSpec `ebpf:"vtep_forget"`
+	VtepForward  *ebpf.ProgramSpec `ebpf:"vtep_forward"`
+	VtepNeighbor *ebpf.ProgramSpec `ebpf:"vtep_neighbor"`
 	VtepOverlay  *ebpf.ProgramSpec `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.ProgramSpec `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.ProgramSpec `ebpf:"vtep_probe"`
+	VtepSend     *ebpf.ProgramSpec `ebpf:"vtep_send"`
 	VtepUnderlay *ebpf.ProgramSpec `ebpf:"vtep_underlay"`
 }
 
@@ -311,11 +372,16 @@ type vtepMapSpecs struct {
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
 	Members     *ebpf.MapSpec `ebpf:"members"`
 	Origin      *ebpf.MapSpec `ebpf:"origin"`
+	Passage     *ebpf.MapSpec `ebpf:"passage"`
 	Paths       *ebpf.MapSpec `ebpf:"paths"`
 	Peers       *ebpf.MapSpec `ebpf:"peers"`
 	PortDrops   *ebpf.MapSpec `ebpf:"port_drops"`
+	Punted      *ebpf.MapSpec `ebpf:"punted"`
+	Punts       *ebpf.MapSpec `ebpf:"punts"`
 	Quotas      *ebpf.MapSpec `ebpf:"quotas"`
 	Remotes     *ebpf.MapSpec `ebpf:"remotes"`
+	Snooped     *ebpf.MapSpec `ebpf:"snooped"`
+	Stages      *ebpf.MapSpec `ebpf:"stages"`
 	Switches    *ebpf.MapSpec `ebpf:"switches"`
 	Told        *ebpf.MapSpec `ebpf:"told"`
 	TunnelDrops *ebpf.MapSpec `ebpf:"tunnel_drops"`
@@ -364,11 +430,16 @@ type vtepMaps struct {
 	Locals      *ebpf.Map `ebpf:"locals"`
 	Members     *ebpf.Map `ebpf:"members"`
 	Origin      *ebpf.Map `ebpf:"origin"`
+	Passage     *ebpf.Map `ebpf:"passage"`
 	Paths       *ebpf.Map `ebpf:"paths"`
 	Peers       *ebpf.Map `ebpf:"peers"`
 	PortDrops   *ebpf.Map `ebpf:"port_drops"`
+	Punted      *ebpf.Map `ebpf:"punted"`
+	Punts       *ebpf.Map `ebpf:"punts"`
 	Quotas      *ebpf.Map `ebpf:"quotas"`
 	Remotes     *ebpf.Map `ebpf:"remotes"`
+	Snooped     *ebpf.Map `ebpf:"snooped"`
+	Stages      *ebpf.Map `ebpf:"stages"`
 	Switches    *ebpf.Map `ebpf:"switches"`
 	Told        *ebpf.Map `ebpf:"told"`
 	TunnelDrops *ebpf.Map `ebpf:"tunnel_drops"`
@@ -393,11 +464,16 @@ func (m *vtepMaps) Close() error {
 		m.Locals,
 		m.Members,
 		m.Origin,
+		m.Passage,
 		m.Paths,
 		m.Peers,
 		m.PortDrops,
+		m.Punted,
+		m.Punts,
 		m.Quotas,
 		m.Remotes,
+		m.Snooped,
+		m.Stages,
 		m.Switches,
 		m.Told,
 		m.TunnelDrops,
@@ -416,18 +492,24 @@ type vtepVariables struct {
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepPrograms struct {
 	VtepForget   *ebpf.Program `ebpf:"vtep_forget"`
+	VtepForward  *ebpf.Program `ebpf:"vtep_forward"`
+	VtepNeighbor *ebpf.Program `ebpf:"vtep_neighbor"`
 	VtepOverlay  *ebpf.Program `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.Program `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.Program `ebpf:"vtep_probe"`
+	VtepSend     *ebpf.Program `ebpf:"vtep_send"`
 	VtepUnderlay *ebpf.Program `ebpf:"vtep_underlay"`
 }
 
 func (p *vtepPrograms) Close() error {
 	return _VtepClose(
 		p.VtepForget,
+		p.VtepForward,
+		p.VtepNeighbor,
 		p.VtepOverlay,
 		p.VtepPort,
 		p.VtepProbe,
+		p.VtepSend,
 		p.VtepUnderlay,
 	)
 }

@@ -254,7 +254,7 @@ func TestRepair(t *testing.T) {
 		t.Fatal(err)
 	}
 	extra := vtepTunnelKey{Peer: 1000, Vni: 1}
-	if err := p.objs.Decaps.Put(&extra, uint32(1)); err != nil {
+	if err := p.objs.Decaps.Put(&extra, &vtepDecap{Bd: 1}); err != nil {
 		t.Fatal(err)
 	}
 	drift, err := p.Audit(t.Context())

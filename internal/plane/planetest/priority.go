@@ -78,7 +78,7 @@ func priorities(l *lab) {
 
 	// A tag that stays is data: its PCP is as it was. What is behind it is still the packet.
 	l.apply(func(s *intent.State) {
-		s.Switches[blue] = intent.Switch{Name: "blue", VNI: blueVNI, InnerTags: true}
+		s.Switches[blue] = intent.Switch{Name: "blue", VNI: blueVNI, SwitchOptions: intent.SwitchOptions{InnerTags: true}}
 		s.TunnelDSCP = intent.Priority{From: intent.Inner}
 	})
 	f = frame(1, station(22), ef, 100|pcp3, 42|pcp6)

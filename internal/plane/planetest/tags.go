@@ -62,7 +62,9 @@ func serviceTags(l *lab) {
 // A switch may let tags into its tunnels, and out of them.
 func innerTagsInTunnels(l *lab) {
 	l.apply(usual)
-	l.apply(func(s *intent.State) { s.Switches[blue] = intent.Switch{Name: "blue", VNI: blueVNI, InnerTags: true} })
+	l.apply(func(s *intent.State) {
+		s.Switches[blue] = intent.Switch{Name: "blue", VNI: blueVNI, SwitchOptions: intent.SwitchOptions{InnerTags: true}}
+	})
 	f := l.frame(1, broadcastMAC, 100, 42)
 	l.fromPort("p0", f, toPort("p2", f), toTunnel(tunnel(1, blueVNI), f.withTags(42)))
 	f = l.frame(1, station(22), 100, 42)

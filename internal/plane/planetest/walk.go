@@ -83,7 +83,7 @@ var places = []place{
 	{"service tags, tags in tunnels", func(s *intent.State) {
 		usual(s)
 		s.Ports["p0"] = intent.Port{ServiceTags: true}
-		s.Switches[red] = intent.Switch{Name: "red", VNI: redVNI, InnerTags: true}
+		s.Switches[red] = intent.Switch{Name: "red", VNI: redVNI, SwitchOptions: intent.SwitchOptions{InnerTags: true}}
 	}},
 	{"priorities", func(s *intent.State) {
 		usual(s)

@@ -103,7 +103,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 		}
 		if (!tunnels)
 			tunnels = bpf_map_lookup_elem(&floods, &key);
-		if (tunnels && tunnels->count && s->tagged && !s->inner)
+		if (tunnels && tunnels->count && s->tagged && !(s->features & FEATURE_INNER_TAGS))
 			nobody = DROP_TAGGED_OVERLAY; // members still get theirs
 		else
 			flood_list(&f, tunnels);

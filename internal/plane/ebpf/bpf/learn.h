@@ -93,6 +93,17 @@ static __always_inline int unlearn(struct mac_key *key, struct local *l)
 	return 1;
 }
 
+// Has the agent told of the MAC's IP addresses again.
+static __always_inline void forget_addresses(struct mac_key *key)
+{
+	struct mac_key of = *key;
+
+	of.kind = FAMILY_IPV4;
+	bpf_map_delete_elem(&snooped, &of);
+	of.kind = FAMILY_IPV6;
+	bpf_map_delete_elem(&snooped, &of);
+}
+
 // The slow part of learn: once for each MAC and each of its moves.
 static __noinline int learn_new(struct mac_key *key, __u32 slot)
 {
@@ -133,6 +144,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 			return 0;
 		}
 		tell(key, slot, fresh.gen);
+		forget_addresses(key); // the agent knows none of it any more
 		return 0;
 	}
 

@@ -4,8 +4,9 @@
 //
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions
-//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events
+//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
+//   neither outlives the programs  passage (between the stages of a frame), stages (which stages there are)
 //
 // Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go).
 //
@@ -135,6 +136,15 @@ struct member {
 	__u32 port;  // for quotas
 	__u32 mtu;   // of the device
 	__u32 flags; // enum member_flags
+	__u32 features; // enum features, of its logical switch
+};
+
+// What a logical switch has beside forwarding. A frame from a port learns it from its member, one
+// from a tunnel from its decap: it costs no look-up of its own. Which stage a feature needs is said
+// in stage.h; where they come from, in features.go.
+enum features {
+	FEATURE_INNER_TAGS = 1 << 0, // frames may have a tag in tunnels
+	FEATURE_SNOOP = 1 << 1,      // the agent is told of the IP addresses that hosts say they have
 };
 
 enum member_flags {
@@ -143,8 +153,6 @@ enum member_flags {
 	MEMBER_NO_TAGS = 1 << 0,
 	// The tags of the port's bindings are service tags (802.1ad, 0x88a8).
 	MEMBER_SERVICE_TAG = 1 << 1,
-	// Frames of its logical switch may have a tag in tunnels.
-	MEMBER_INNER_TAGS = 1 << 2,
 };
 
 struct {
@@ -173,7 +181,7 @@ struct {
 struct mac_key {
 	__u32 bd;
 	__u8 mac[ETH_ALEN];
-	__u16 kind; // 0; floods: enum flood_kind
+	__u16 kind; // 0; floods: enum flood_kind; snooped: enum family
 };
 
 struct remote {
@@ -219,6 +227,26 @@ struct {
 	__type(value, __u32);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } watched SEC(".maps");
+
+// The IP addresses that the agent was told of last, of each family one. Those that were not heard
+// of for the longest time give way to others: the agent is then told once more.
+struct snooped_address {
+	struct address ip;
+	__u64 due; // when all that was told has had its time, CLOCK_MONOTONIC
+};
+
+enum family {
+	FAMILY_IPV4 = 4,
+	FAMILY_IPV6 = 6,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 16);
+	__type(key, struct mac_key); // kind: enum family
+	__type(value, struct snooped_address);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} snooped SEC(".maps");
 
 // How many MACs a port (index 0: all ports) has learned and may learn.
 struct quota {
@@ -270,12 +298,18 @@ struct tunnel_key {
 	__u32 vni;
 };
 
+// The logical switch that the frames of a tunnel enter.
+struct decap {
+	__u32 bd;
+	__u32 features; // enum features, of it
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 14);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct tunnel_key);
-	__type(value, __u32); // bd
+	__type(value, struct decap);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } decaps SEC(".maps");
 
@@ -452,6 +486,96 @@ struct {
 	__uint(max_entries, 1 << 18);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } bfd_events SEC(".maps");
+
+// ---- stages ----------------------------------------------------------------------------
+
+// The size of a frame, without the tag of a binding and without FCS. With segmentation
+// offload one skb stands for several frames.
+struct size {
+	__u32 packets;
+	__u32 bytes;    // of all of them
+	__u32 largest;  // bytes of the largest one
+	__u32 tagged;   // 1: it has a tag after the one that the binding took
+	__u32 features; // enum features, of the switch that it is in
+	__u32 leaves;   // with these priorities (priority.h)
+};
+
+// What is known of the frame under way. One program leaves it to the next one, in which the
+// frame's stack is another.
+struct passage {
+	__u32 todo; // the stages to come, a bit for each
+	__u32 bd;
+	__u32 slot; // where it came in; 0: by a tunnel, of which the control block tells (frame.h)
+	__u32 gen;  // of the slot
+	struct size size;
+};
+
+// A frame has it to itself: no program runs on the CPU before the last stage is done.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct passage);
+} passage SEC(".maps");
+
+// The programs that go on with a frame, in their order. Names in Go: stages.go.
+enum stage {
+	STAGE_NEIGHBOR, // of ARP and Neighbor Discovery
+	STAGE_FORWARD,  // the last
+	STAGES,
+};
+
+// Those that belong to the programs that are loaded together. They would go with the last process
+// that has the map open, so that it is pinned (stages.go).
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, STAGES);
+	__type(key, __u32);
+	__type(value, __u32);
+} stages SEC(".maps");
+
+// ---- what the agent gets to see ----------------------------------------------------------
+
+// Why a frame is shown to the agent. The agent's names are in punt.go, in this order.
+enum punt_reason {
+	PUNT_ADDRESS,     // no frame: a MAC says that it has the IP address `ip`
+	PUNT_REASONS = 8, // room for them
+};
+
+#define PUNT_SMALL 256 // bytes of a frame that are kept at most, if it is no larger
+#define PUNT_LARGE 2048 // of a larger one
+
+// Before the frame. What came by a tunnel has slot 0.
+struct punt_head {
+	__u32 reason;
+	__u32 bd;
+	__u32 slot, gen;
+	__u32 vni;
+	__u32 length;      // of the frame; 0: there is none
+	struct address ip; // of the peer, if it came by a tunnel; else as the reason says
+	__u8 mac[ETH_ALEN];
+	__u16 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 19);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} punts SEC(".maps");
+
+// How many frames were shown, by reason, and refused because there were too many.
+struct punt_count {
+	__u64 due; // when all that were shown have had their time, CLOCK_MONOTONIC
+	__u64 told, refused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PUNT_REASONS);
+	__type(key, __u32); // enum punt_reason
+	__type(value, struct punt_count);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} punted SEC(".maps");
 
 // ---- drops -----------------------------------------------------------------------------
 

@@ -122,7 +122,7 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 		return drop(skb, DROP_FAILED);
 	if (!cfg->vxlan_ifindex)
 		return drop(skb, DROP_NO_TUNNEL);
-	if (s->tagged && !s->inner)
+	if (s->tagged && !(s->features & FEATURE_INNER_TAGS))
 		return drop(skb, DROP_TAGGED_OVERLAY);
 	use_path(t->peer);
 	p = bpf_map_lookup_elem(&peers, &t->peer);

@@ -7,45 +7,25 @@
 #include "home.h"
 #include "learn.h"
 
-// The switch that frames with this outer source and VNI enter, or 0.
-static __always_inline __u32 admitted(struct settings *cfg, struct address *from, __u32 vni)
+// The switch that frames with this outer source and VNI enter, or NULL.
+static __always_inline struct decap *admitted(struct settings *cfg, struct address *from, __u32 vni)
 {
 	struct tunnel_key key = {.vni = vni};
-	__u32 *bd = NULL, *peer = bpf_map_lookup_elem(&addresses, from);
+	__u32 *peer = bpf_map_lookup_elem(&addresses, from);
+	struct decap *to = NULL;
 
 	if (peer) {
 		key.peer = *peer;
-		bd = bpf_map_lookup_elem(&decaps, &key);
+		to = bpf_map_lookup_elem(&decaps, &key);
 	}
-	if (!bd && (cfg->flags & CONFIG_ANY_SOURCE)) {
+	if (!to && (cfg->flags & CONFIG_ANY_SOURCE)) {
 		key.peer = 0;
-		bd = bpf_map_lookup_elem(&decaps, &key);
+		to = bpf_map_lookup_elem(&decaps, &key);
 	}
-	return bd ? *bd : 0;
+	return to;
 }
 
-// Whether frames of the switch may have a tag in tunnels: all of its members say the same.
-static __noinline int inner_tags(__u32 bd)
-{
-	struct mac_key key = {.bd = bd, .kind = FLOOD_MEMBERS};
-	struct flood_set *l = bpf_map_lookup_elem(&floods, &key);
-	struct chunk_key first = {};
-	struct member *m;
-	struct chunk *c;
-	__u32 slot;
-
-	if (!l)
-		return 0;
-	first.list = l->list;
-	c = bpf_map_lookup_elem(&chunks, &first);
-	if (!c)
-		return 0;
-	slot = c->targets[0].id;
-	m = bpf_map_lookup_elem(&members, &slot);
-	return m && m->bd == bd && m->flags & MEMBER_INNER_TAGS;
-}
-
-static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 tos)
+static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 features, __u32 tos)
 {
 	struct ethhdr *eth = ethernet(skb);
 	struct mac_key dst = {.bd = bd};
@@ -56,13 +36,13 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 tos)
 	if (!eth)
 		return drop(skb, DROP_MALFORMED);
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
-	if ((skb->vlan_present || is_tag(eth->h_proto)) && !inner_tags(bd))
+	if ((skb->vlan_present || is_tag(eth->h_proto)) && !(features & FEATURE_INNER_TAGS))
 		return drop(skb, DROP_TAGGED_INSIDE);
 	if (is_nobody(eth->h_source))
 		return drop(skb, DROP_BAD_SOURCE);
 	if (is_reserved(dst.mac))
 		return drop(skb, DROP_RESERVED);
-	measure(skb, &size);
+	measure(skb, features, &size);
 	size.leaves = priorities(skb, tos);
 
 	if (!is_group(dst.mac)) {
@@ -76,24 +56,34 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 tos)
 	return flood(skb, &dst, 0, &size);
 }
 
-// Says where the frame came from, as the vxlan device has noted it. 0: it is not for the tunnel IP.
-static __always_inline int came_from(struct __sk_buff *skb, struct settings *cfg, struct address *from, __u32 *vni,
-				     __u32 *tos)
+// Where a frame came from, and what was around it.
+struct arrival {
+	struct address from;
+	__u32 vni;
+	__u32 tos;
+};
+
+// Says so, as the vxlan device has noted it. 0: the frame is not for the tunnel IP. Not inlined, for
+// the stack that the rest needs.
+static __noinline int came_from(struct __sk_buff *skb, struct arrival *a)
 {
+	struct settings *cfg = get_config();
 	struct bpf_tunnel_key key;
 
+	if (!cfg || !a)
+		return 0;
 	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0)) {
-		*from = address4(bpf_htonl(key.remote_ipv4));
-		*vni = key.tunnel_id;
-		*tos = key.tunnel_tos;
-		came_by_tunnel(skb, from, *vni);
+		a->from = address4(bpf_htonl(key.remote_ipv4));
+		a->vni = key.tunnel_id;
+		a->tos = key.tunnel_tos;
+		came_by_tunnel(skb, &a->from, a->vni);
 		return cfg->tunnel_ip && key.local_ipv4 == cfg->tunnel_ip;
 	}
 	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6)) {
-		__builtin_memcpy(from, key.remote_ipv6, sizeof(*from));
-		*vni = key.tunnel_id;
-		*tos = key.tunnel_tos;
-		came_by_tunnel(skb, from, *vni);
+		__builtin_memcpy(&a->from, key.remote_ipv6, sizeof(a->from));
+		a->vni = key.tunnel_id;
+		a->tos = key.tunnel_tos;
+		came_by_tunnel(skb, &a->from, a->vni);
 		return !is_no_address(&cfg->tunnel_ip6) &&
 		       same_address((struct address *)key.local_ipv6, &cfg->tunnel_ip6);
 	}
@@ -103,22 +93,27 @@ static __always_inline int came_from(struct __sk_buff *skb, struct settings *cfg
 static __always_inline int from_overlay(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
-	struct address from;
-	__u32 bd, vni, ip4, tos;
+	__u32 ip4, bd = 0, features = 0;
+	struct arrival a = {};
+	struct decap *to;
 	int taken;
 
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
 	skb->cb[0] = BY_NOTHING;
-	if (!cfg || !came_from(skb, cfg, &from, &vni, &tos))
+	if (!cfg || !came_from(skb, &a))
 		return drop(skb, DROP_NOT_OURS);
-	bd = admitted(cfg, &from, vni);
-	ip4 = is_address4(&from) ? bpf_ntohl(from.word[3]) : 0;
-	taken = take_bfd(skb, ip4, vni, bd);
+	to = admitted(cfg, &a.from, a.vni);
+	if (to) {
+		bd = to->bd;
+		features = to->features;
+	}
+	ip4 = is_address4(&a.from) ? bpf_ntohl(a.from.word[3]) : 0;
+	taken = take_bfd(skb, ip4, a.vni, bd);
 	if (taken != NOT_BFD)
 		return taken;
 	if (!bd)
 		return drop(skb, DROP_UNKNOWN_TUNNEL);
 	note_data(cfg, ip4);
-	return deliver(skb, bd, tos);
+	return deliver(skb, bd, features, a.tos);
 }

@@ -6,6 +6,7 @@
 #include "flood.h"
 #include "home.h"
 #include "learn.h"
+#include "stage.h"
 
 // The outer tag of the frame: 0, ETH_P_8021Q or ETH_P_8021AD; vid is the VLAN that it says, pcp
 // the priority.
@@ -59,17 +60,58 @@ static __always_inline struct member *find_binding(__u32 ifindex, __u32 tag, __u
 	return m && m->bd && m->flags & MEMBER_SERVICE_TAG ? m : NULL;
 }
 
+// The last stage of frames from ports: to where the destination is.
+static __always_inline int forward(struct __sk_buff *skb, struct mac_key *dst, __u32 slot, struct size *size)
+{
+	struct member *m = NULL;
+	struct remote *r;
+	struct local *l;
+	int result;
+
+	if (!is_group(dst->mac)) {
+		// Remote before local: the database's word counts more than traffic.
+		r = bpf_map_lookup_elem(&remotes, dst);
+		if (r) {
+			struct target t = {.peer = r->peer, .id = r->vni};
+
+			return to_tunnel(skb, &t, slot, size);
+		}
+		l = find_local(dst, &m);
+		if (l) {
+			if (l->slot == slot)
+				return drop(skb, DROP_HAIRPIN);
+			return redirect_member(skb, m, l->slot, size);
+		}
+	}
+	result = flood(skb, dst, slot, size);
+	if (result >= FLOOD_TOO_BIG)
+		return too_big(skb, slot, result - FLOOD_TOO_BIG - ETH_HLEN, size);
+	return result;
+}
+
+// The same for a frame that other stages have handed on.
+static __always_inline int go_forward(struct __sk_buff *skb)
+{
+	struct passage *p = get_passage();
+	struct mac_key dst = {};
+	struct size size;
+
+	if (!p || bpf_skb_load_bytes(skb, 0, dst.mac, ETH_ALEN))
+		return drop(skb, DROP_FAILED);
+	dst.bd = p->bd;
+	size = p->size;
+	return forward(skb, &dst, p->slot, &size);
+}
+
 static __always_inline int from_port(struct __sk_buff *skb)
 {
 	struct mac_key dst = {}, src = {};
 	struct ethhdr *eth = ethernet(skb);
+	__u32 slot, gen, vid, pcp, tag, features;
 	struct traffic *c;
-	struct remote *r;
 	struct member *m;
 	struct size size;
-	struct local *l;
-	__u32 slot, gen, vid, pcp, tag, inner;
-	int strip, result;
+	int strip;
 
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
@@ -85,13 +127,12 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		return drop(skb, DROP_UNBOUND);
 	src.bd = dst.bd = m->bd;
 	gen = m->gen;
-	inner = m->flags & MEMBER_INNER_TAGS;
+	features = m->features;
 
 	// Takes exactly one tag: one below it becomes the outermost and stays.
 	if (strip && bpf_skb_vlan_pop(skb))
 		return drop(skb, DROP_FAILED);
-	measure(skb, &size);
-	size.inner = inner != 0;
+	measure(skb, features, &size);
 	size.leaves = priorities(skb, strip ? pcp << 5 : 0);
 	c = bpf_map_lookup_elem(&counters, &slot);
 	if (c) {
@@ -103,24 +144,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	learn(&src, slot, gen);
 	if (is_reserved(dst.mac))
 		return drop(skb, DROP_RESERVED);
-
-	if (!is_group(dst.mac)) {
-		// Remote before local: the database's word counts more than traffic.
-		r = bpf_map_lookup_elem(&remotes, &dst);
-		if (r) {
-			struct target t = {.peer = r->peer, .id = r->vni};
-
-			return to_tunnel(skb, &t, slot, &size);
-		}
-		l = find_local(&dst, &m);
-		if (l) {
-			if (l->slot == slot)
-				return drop(skb, DROP_HAIRPIN);
-			return redirect_member(skb, m, l->slot, &size);
-		}
-	}
-	result = flood(skb, &dst, slot, &size);
-	if (result >= FLOOD_TOO_BIG)
-		return too_big(skb, slot, result - FLOOD_TOO_BIG - ETH_HLEN, &size);
-	return result;
+	if (features & FEATURES_WITH_STAGES)
+		take_stages(skb, slot, gen, src.bd, &size); // comes back if there are none for it
+	return forward(skb, &dst, slot, &size);
 }

@@ -8,17 +8,6 @@
 
 #include "frame.h"
 
-// The size of a frame, without the tag of a binding and without FCS. With segmentation
-// offload one skb stands for several frames.
-struct size {
-	__u32 packets;
-	__u32 bytes;   // of all of them
-	__u32 largest; // bytes of the largest one
-	__u16 tagged;  // 1: it has a tag after the one that the binding took
-	__u16 inner;   // 1: such a tag may be in tunnels
-	__u32 leaves;  // with these priorities (priority.h)
-};
-
 #define GSO_BY_FRAGS 0xffff // a gso_size: the pieces differ (SCTP)
 #define MOST_HEADERS 12     // that are looked through
 #define TRANSPARENT_ETHERNET bpf_htons(0x6558)
@@ -175,13 +164,13 @@ static __noinline int find_headers(struct __sk_buff *skb, struct headers *h)
 	return 0;
 }
 
-static __always_inline void measure(struct __sk_buff *skb, struct size *s)
+static __always_inline void measure(struct __sk_buff *skb, __u32 features, struct size *s)
 {
 	__u32 header, segment = skb->gso_size;
 	struct headers h;
 
 	s->tagged = skb->vlan_present != 0; // not counted in skb->len
-	s->inner = 0;
+	s->features = features;
 	s->leaves = 0;
 	s->packets = 1;
 	s->bytes = skb->len + s->tagged * 4;

@@ -5,6 +5,7 @@
 
 #include "direct.h"
 #include "overlay.h"
+#include "stage.h"
 
 // Where the UDP header is of what comes to a tunnel IP, fragments and IPv6 with extension headers
 // aside; 0: there is none.
@@ -64,6 +65,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	struct address from;
 	struct member *m = NULL;
 	struct ethhdr *eth, inner;
+	struct decap *to;
 	struct size size;
 	struct local *l;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
@@ -84,15 +86,19 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	inner = *eth;
 	__builtin_memcpy(dst.mac, inner.h_dest, ETH_ALEN);
-	dst.bd = admitted(cfg, &from, vni);
-	if (!dst.bd || bpf_map_lookup_elem(&remotes, &dst))
+	to = admitted(cfg, &from, vni);
+	if (!to || to->features & FEATURES_LONG_WAY)
+		return TC_ACT_UNSPEC;
+	dst.bd = to->bd;
+	if (bpf_map_lookup_elem(&remotes, &dst))
 		return TC_ACT_UNSPEC;
 	l = find_local(&dst, &m);
 	if (!l || is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
 	slot = l->slot;
 	size.packets = 1;
-	size.tagged = size.inner = 0;
+	size.tagged = 0;
+	size.features = to->features;
 	size.bytes = size.largest = skb->len - sizeof(struct encapsulation);
 	if (fits_member(m, &size) != FITS)
 		return TC_ACT_UNSPEC;

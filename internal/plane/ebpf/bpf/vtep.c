@@ -3,12 +3,14 @@
 // nothing is left to the host's stack, as on the ports of a bridge. Only the underlay is the
 // host's own; there a program picks out what it can deliver at once.
 //
-//   vtep_port     port ------> from_port     -> member | tunnel | flood | drop
+//   vtep_port     port ------> from_port     -> member | tunnel | flood | drop | a stage
 //   vtep_overlay  vxlan -----> from_overlay  -> member | flood to members | the agent (BFD) | drop
 //   vtep_underlay underlay --> from_underlay -> member | (the host, hence vxlan)
 
+#include "neighbor.h"
 #include "overlay.h"
 #include "port.h"
+#include "send.h"
 #include "underlay.h"
 
 SEC("tc")
@@ -27,6 +29,26 @@ SEC("tc")
 int vtep_underlay(struct __sk_buff *skb)
 {
 	return from_underlay(skb);
+}
+
+// The stages, in the order of enum stage.
+SEC("tc")
+int vtep_neighbor(struct __sk_buff *skb)
+{
+	return neighbor(skb);
+}
+
+SEC("tc")
+int vtep_forward(struct __sk_buff *skb)
+{
+	return go_forward(skb);
+}
+
+// Not attached: run by the agent for each frame that it sends itself.
+SEC("tc")
+int vtep_send(struct __sk_buff *skb)
+{
+	return send(skb);
 }
 
 // Not attached: run once at start to find out whether the kernel lets a program choose the

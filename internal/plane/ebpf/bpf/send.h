@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames of the VTEP itself. The agent has vtep_send run with a frame, and in the control block
+// where it is to go: what reaches hosts and peers is made as it is for everybody's frames.
+#pragma once
+
+#include "flood.h"
+
+enum send_to {
+	SEND_MEMBER, // out of the binding cb[1], if it is in the switch cb[2], with its tag
+	SEND_TUNNEL, // to the peer cb[1] with the VNI cb[2]
+	SEND_FLOOD,  // in the switch cb[1], but to the binding cb[2]
+};
+
+static __always_inline int send_member(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
+{
+	struct member *m = bpf_map_lookup_elem(&members, &slot);
+
+	if (!m || m->bd != bd)
+		return drop(skb, DROP_NO_DESTINATION);
+	return copy_member(skb, m, slot, s);
+}
+
+static __always_inline int send_flood(struct __sk_buff *skb, __u32 bd, __u32 except, struct size *s)
+{
+	struct mac_key key = {.bd = bd, .kind = FLOOD_MEMBERS};
+	struct flooding f = {.skb = skb, .from = except};
+	struct settings *cfg = get_config();
+
+	if (!cfg)
+		return drop(skb, DROP_FAILED);
+	f.held = f.sent = f.last.peer = f.last.id = cfg->zero;
+	f.size = *s;
+	f.bd = bd;
+	flood_list(&f, bpf_map_lookup_elem(&floods, &key));
+	key.kind = FLOOD_TUNNELS;
+	flood_list(&f, bpf_map_lookup_elem(&floods, &key));
+	if (!f.held)
+		return drop(skb, DROP_NO_DESTINATION);
+	copy_last(&f);
+	return 0;
+}
+
+// 0: it was sent.
+static __always_inline int send(struct __sk_buff *skb)
+{
+	__u32 to = skb->cb[0], a = skb->cb[1], b = skb->cb[2];
+	struct target t = {.peer = a, .id = b};
+	struct size size;
+
+	skb->cb[0] = BY_NOTHING;
+	measure(skb, 0, &size);
+	size.leaves = priorities(skb, 0);
+	switch (to) {
+	case SEND_MEMBER:
+		return send_member(skb, a, b, &size);
+	case SEND_TUNNEL:
+		return copy_tunnel(skb, &t, &size) ? 0 : TC_ACT_SHOT;
+	case SEND_FLOOD:
+		return send_flood(skb, a, b, &size);
+	}
+	return drop(skb, DROP_FAILED);
+}

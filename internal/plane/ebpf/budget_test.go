@@ -1,0 +1,114 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+)
+
+// What the verifier allows a program: instructions that it looks at, and bytes of stack that all
+// functions of a chain of calls have together.
+const (
+	mostVerified = 1_000_000
+	mostStack    = 512
+)
+
+// TestBudget holds the programs well below what the verifier allows, so that there is room for
+// more stages.
+func TestBudget(t *testing.T) {
+	spec, err := loadVtep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range spec.Maps {
+		m.Pinning = ebpf.PinNone
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})
+	if refused := (*ebpf.VerifierError)(nil); errors.As(err, &refused) {
+		t.Fatalf("%+v", refused)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer coll.Close()
+	for name, p := range coll.Programs {
+		info, err := p.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, ok := info.VerifiedInstructions()
+		if !ok {
+			t.Fatal("the kernel does not say how many instructions were verified")
+		}
+		depth, chain := deepest(t, functions(t, spec.Programs[name].Instructions), stackDepths(t, p.VerifierLog), name)
+		t.Logf("%s: %d instructions verified, %d bytes of stack: %s", name, n, depth, strings.Join(chain, " "))
+		if n > mostVerified/5 || depth > mostStack-32 {
+			t.Errorf("%s: %d instructions verified, %d bytes of stack", name, n, depth)
+		}
+	}
+}
+
+var depthsLine = regexp.MustCompile(`(?m)^stack depth ([0-9+]+)`)
+
+// stackDepths gives the bytes of stack of each function of a program, in their order.
+func stackDepths(t *testing.T, log string) (depths []int) {
+	m := depthsLine.FindStringSubmatch(log)
+	if m == nil {
+		t.Fatalf("the verifier says no stack depth:\n%s", log)
+	}
+	for _, text := range strings.Split(m[1], "+") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		depths = append(depths, n)
+	}
+	return depths
+}
+
+// function is one of a program, and what it calls.
+type function struct {
+	name  string
+	calls []string
+}
+
+func functions(t *testing.T, code asm.Instructions) (all []function) {
+	for _, ins := range code {
+		if s := ins.Symbol(); s != "" {
+			all = append(all, function{name: s})
+		}
+		if ins.IsFunctionCall() || ins.IsFunctionReference() {
+			f := &all[len(all)-1]
+			f.calls = append(f.calls, ins.Reference())
+		}
+	}
+	return all
+}
+
+// deepest gives the chain of calls from a function that needs most stack.
+func deepest(t *testing.T, all []function, depths []int, from string) (int, []string) {
+	if len(all) != len(depths) {
+		t.Fatalf("%d functions, of which the verifier knows %d", len(all), len(depths))
+	}
+	for i, f := range all {
+		if f.name != from {
+			continue
+		}
+		own := (max(depths[i], 1) + 31) / 32 * 32
+		most, chain := 0, []string(nil)
+		for _, to := range f.calls {
+			if n, c := deepest(t, all, depths, to); n > most {
+				most, chain = n, c
+			}
+		}
+		return own + most, append([]string{fmt.Sprintf("%s %d", f.name, own)}, chain...)
+	}
+	t.Fatalf("no function %s", from)
+	return 0, nil
+}

@@ -1,0 +1,45 @@
+package ebpf
+
+import "github.com/vtep/vtep/internal/intent"
+
+// What a logical switch has beside forwarding, as enum features.
+const (
+	featureInnerTags = 1 << iota
+	featureSnoop
+)
+
+// featuresOf makes the bits of a switch, which the programs find in its members and decaps.
+func featuresOf(o intent.SwitchOptions) (bits uint32) {
+	for _, f := range []struct {
+		on  bool
+		bit uint32
+	}{
+		{o.InnerTags, featureInnerTags},
+		{o.SnoopIPs, featureSnoop},
+	} {
+		if f.on {
+			bits |= f.bit
+		}
+	}
+	return bits
+}
+
+// decap is what the entries of d's tunnels have.
+func (d *domain) decap() vtepDecap { return vtepDecap{Bd: d.bd, Features: d.features} }
+
+// setFeatures writes the features of domains, by bd, where frames find them.
+func (p *Plane) setFeatures(changed map[uint32]*domain) {
+	if len(changed) == 0 {
+		return
+	}
+	for _, d := range changed {
+		for _, b := range d.members {
+			p.place(b)
+		}
+	}
+	for key, have := range p.tDecaps.want {
+		if d := changed[have.Bd]; d != nil {
+			p.tDecaps.set(key, d.decap())
+		}
+	}
+}

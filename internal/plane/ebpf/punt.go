@@ -1,0 +1,91 @@
+package ebpf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Why the programs show a frame, as enum punt_reason.
+const puntAddress = 0
+
+// puntReasons are the events that carry frames, by enum punt_reason.
+var puntReasons = map[uint32]plane.PuntReason{}
+
+// refusedNames are what Stats.Drops calls what was too much to be shown, by enum punt_reason.
+var refusedNames = []string{"address_rate"}
+
+// punter turns what the programs show into events, once their numbers are known (see learner).
+func (p *Plane) punter() {
+	select {
+	case <-p.ready:
+	case <-p.stop:
+		return
+	}
+	var rec ringbuf.Record
+	for {
+		err := p.punts.ReadInto(&rec)
+		if errors.Is(err, ringbuf.ErrFlushed) {
+			return // Close wants it
+		}
+		if err != nil {
+			p.log.Error("reading frames that the dataplane shows failed, no more will be seen", "err", err)
+			return
+		}
+		p.handlePunt(rec.RawSample)
+	}
+}
+
+// handlePunt queues the event for one struct punt_head and what follows it.
+func (p *Plane) handlePunt(b []byte) {
+	var head vtepPuntHead
+	if len(b) < int(unsafe.Sizeof(head)) {
+		return
+	}
+	if err := binary.Read(bytes.NewReader(b), binary.NativeEndian, &head); err != nil {
+		return
+	}
+	frame := b[unsafe.Sizeof(head):]
+	frame = frame[:min(len(frame), int(head.Length))]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if head.Reason == puntAddress {
+		if s, ok := p.sighting(head.Bd, head.Mac, head.Slot, head.Gen); ok {
+			p.queue.add(plane.Address{Key: s.Key, At: s.At, IP: head.Ip.ip()})
+		}
+		return
+	}
+	reason, ok := puntReasons[head.Reason]
+	d := p.domains[head.Bd]
+	if !ok || d == nil {
+		return
+	}
+	e := plane.Punted{Reason: reason, Switch: d.id, Frame: bytes.Clone(frame), Length: int(head.Length)}
+	if head.Slot == 0 {
+		e.From = intent.Tunnel{Peer: head.Ip.ip(), VNI: head.Vni}
+	} else if b := p.bySlot[head.Slot]; b != nil && b.gen == head.Gen && b.domain == d {
+		e.At = b.key
+	} else {
+		return
+	}
+	p.queue.add(e)
+}
+
+// readRefused reads how many frames were too many to be shown.
+func (p *Plane) readRefused(drops map[string]uint64) error {
+	for i, name := range refusedNames {
+		var c vtepPuntCount
+		if err := p.objs.Punted.Lookup(uint32(i), &c); err != nil {
+			return fmt.Errorf("read map punted: %w", err)
+		}
+		drops[name] += c.Refused
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package ebpf
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// Where a frame of the agent goes, as enum send_to.
+const (
+	sendMember = iota
+	sendTunnel
+	sendFlood
+)
+
+var errNotInState = errors.New("it is not in force")
+
+// skbContext is the part of struct __sk_buff up to its control block.
+type skbContext struct {
+	_  [12]uint32
+	Cb [5]uint32
+	_  [124]byte // of its 192
+}
+
+// Send implements plane.Sender. A program sends the frame, by the same code as those of hosts.
+func (p *Plane) Send(_ context.Context, frame []byte, to plane.Destination) error {
+	if len(frame) < 14 {
+		return errors.New("ebpf plane: send: the frame is shorter than its header")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	if err := p.send(frame, to); err != nil {
+		return fmt.Errorf("ebpf plane: send: %w", err)
+	}
+	return nil
+}
+
+func (p *Plane) send(frame []byte, to plane.Destination) error {
+	d := p.byUUID[to.Switch]
+	if d == nil {
+		return fmt.Errorf("switch %v: %w", to.Switch, errNotInState)
+	}
+	var ctx skbContext
+	switch {
+	case to.At.Port != "":
+		b := p.bindings[to.At]
+		if b == nil || b.slot == 0 || b.domain != d || b.device == 0 {
+			return fmt.Errorf("binding %v: %w", to.At, errNotInState)
+		}
+		ctx.Cb = [5]uint32{sendMember, b.slot, d.bd}
+	case to.Tunnel.Peer.IsValid():
+		pr := p.peers[to.Tunnel.Peer]
+		if pr == nil {
+			return fmt.Errorf("tunnel %v: %w", to.Tunnel, errNotInState)
+		}
+		ctx.Cb = [5]uint32{sendTunnel, pr.number, to.Tunnel.VNI}
+	default:
+		ctx.Cb = [5]uint32{sendFlood, d.bd}
+		if b := p.bindings[to.Except]; b != nil {
+			ctx.Cb[2] = b.slot
+		}
+	}
+	in, err := binary.Append(nil, binary.NativeEndian, &ctx)
+	if err != nil {
+		return err
+	}
+	return p.space.run(func() error {
+		// Of what the kernel writes back only the verdict matters.
+		verdict, err := p.objs.VtepSend.Run(&ebpf.RunOptions{Data: frame, Context: in})
+		if err != nil {
+			return explain("run a program", err)
+		}
+		if verdict != 0 {
+			return errors.New("it was dropped: vtep/drops says why")
+		}
+		return nil
+	})
+}

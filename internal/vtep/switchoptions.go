@@ -1,0 +1,41 @@
+package vtep
+
+import (
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// switchOptions are the private keys of a Logical_Switch that become its intent.SwitchOptions. A
+// Physical_Switch may have them, too, for the switches that don't say. One more is a field here, and
+// a line in each of these functions.
+type switchOptions struct {
+	innerTags choice
+	snoopIPs  choice
+}
+
+func (s *settings) switchOptions() switchOptions {
+	return switchOptions{
+		innerTags: s.choice(keyInnerTags),
+		snoopIPs:  s.choice(keySnoopIPs),
+	}
+}
+
+// resolve says what holds for a switch with the keys o, where the Physical_Switch has ps, and a plane
+// that can do f. What neither says is as the documentation has it.
+func (o switchOptions) resolve(ps switchOptions, f plane.Features) intent.SwitchOptions {
+	return intent.SwitchOptions{
+		InnerTags: o.innerTags.or(ps.innerTags, false),
+		SnoopIPs:  f.SnoopIPs && o.snoopIPs.or(ps.snoopIPs, true),
+	}
+}
+
+// or is what holds if c, or else the default, says; otherwise if neither does.
+func (c choice) or(defaults choice, otherwise bool) bool {
+	switch {
+	case c != open:
+		return c == yes
+	case defaults != open:
+		return defaults == yes
+	}
+	return otherwise
+}
