@@ -51,6 +51,13 @@ func spent(t testing.TB, pid int) (sum effort) {
 func TestIdle(t *testing.T) {
 	w := newWorld(t)
 	w.both()
+	w.idles()
+}
+
+// idles wants the VTEP to do nothing once what has happened is told of.
+func (w *world) idles() {
+	t := w.t
+	t.Helper()
 	pid := w.vtep.cmd.Process.Pid
 
 	// Counters and the like of the traffic before are still published; that ends by itself.

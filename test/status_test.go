@@ -128,6 +128,7 @@ func checkListeners(t *testing.T, s shown) {
 			t.Errorf("listener %+v is not explained", l)
 		}
 		_, address, _ := strings.Cut(l.Address, ":")
+		address = strings.TrimPrefix(address, "//")
 		named[address] = true
 	}
 	found := listening(t, s.PID)

@@ -17,6 +17,7 @@ import (
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/metrics"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/client"
@@ -69,6 +70,7 @@ type vtepRun struct {
 	protect         bool // said, and no more: it is the default
 	noProtect       bool
 	acceptDB        bool
+	metrics         string // address; empty: not served
 	durability      server.Durability
 	files           stream.TLSFiles
 
@@ -78,7 +80,9 @@ type vtepRun struct {
 	detached   atomic.Bool // --detach does not wait any more
 	unanswered atomic.Bool // the external database can't be reached, as far as is known
 	answered   atomic.Bool // it has been reached once
-	began      time.Time
+
+	metricsServer atomic.Pointer[metrics.Server] // nil: metrics are not served
+	began         time.Time
 
 	// What the control commands are about, as soon as it is there.
 	server atomic.Pointer[server.Server]
@@ -152,6 +156,7 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		getopt.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
 		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
+		getopt.String("metrics", "HOST:PORT", "serve metrics to Prometheus, and /healthz and /readyz, at this address", &r.metrics),
 		durabilityOption(&r.durability),
 	}, tlsOptions(&r.files), []getopt.Option{
 		{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
@@ -244,6 +249,11 @@ func (r *vtepRun) check(names []string) error {
 	if err := r.files.Check(); err != nil {
 		return err
 	}
+	if r.metrics != "" {
+		if err := checkMetrics(r.metrics); err != nil {
+			return err
+		}
+	}
 	if slices.Contains(r.ports, "") {
 		return errors.New("--port=: the name of the port is empty")
 	}
@@ -273,6 +283,10 @@ func (r *vtepRun) serve() int {
 		return r.d.Fatal(err)
 	}
 	defer lock.Close()
+	if err := r.serveMetrics(r.metrics); err != nil {
+		return r.d.Fatal(err)
+	}
+	defer r.serveMetrics("")
 
 	var tls *stream.TLS
 	if r.files != (stream.TLSFiles{}) {

@@ -96,6 +96,13 @@ func (r *vtepRun) status() (vtepStatus, error) {
 			}
 		}
 	}
+	if m := r.metricsServer.Load(); m != nil {
+		who := "anybody who reaches it"
+		if m.Loopback() {
+			who = "every process of this machine"
+		}
+		s.Listeners = append(s.Listeners, listener{"http://" + m.Addr(), "metrics", who + ": reading only"})
+	}
 	if path := r.d.Socket(); path != "" {
 		s.Listeners = append(s.Listeners, listener{"unix:" + path, "control", whoMayFile(path) + ": all commands"})
 	}

@@ -109,7 +109,8 @@ type Agent struct {
 	refusals  int // by the database, in a row
 	moves     moves
 
-	tally         tally    // of the compiler's State
+	tally         tally // of the compiler's State
+	totals        totals
 	recent        readings // of the counters
 	seen          seen
 	since         time.Time // when the oldest change of rows came that the plane has not got; zero: it has all

@@ -1,8 +1,13 @@
 package agent
 
 import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
 	"time"
 
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -20,21 +25,59 @@ type readings []reading
 
 type reading struct {
 	at    time.Time
-	ports map[string]plane.Counters // sums of their bindings; nil: it is not one of the last two
+	ports map[string]plane.Counters // of all their bindings, also of former ones; nil: it is not one of the last two
 	drops map[string]uint64
 }
 
-func newReading(at time.Time, s plane.Stats) reading {
-	r := reading{at: at, ports: map[string]plane.Counters{}, drops: s.Drops}
-	for key, c := range s.Bindings {
-		sum := r.ports[key.Port]
-		sum.PacketsFromLocal += c.PacketsFromLocal
-		sum.BytesFromLocal += c.BytesFromLocal
-		sum.PacketsToLocal += c.PacketsToLocal
-		sum.BytesToLocal += c.BytesToLocal
-		r.ports[key.Port] = sum
+// totals are the counters of ports. They never count back, although bindings come and go.
+type totals struct {
+	mu    sync.Mutex // guards what follows; held while counters are read, which keeps the order
+	last  map[intent.BindingKey]plane.Counters
+	ports map[string]plane.Counters
+}
+
+// formerPorts is how many ports without bindings are remembered at least.
+const formerPorts = 4096
+
+// read reads the counters. It may be called by any goroutine.
+func (t *totals) read(ctx context.Context, p plane.Plane) (plane.Stats, reading, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	stats, err := p.Stats(ctx)
+	if err != nil {
+		return stats, reading{}, fmt.Errorf("read the counters: %w", err)
 	}
-	return r
+	t.add(stats.Bindings)
+	return stats, reading{at: time.Now(), ports: maps.Clone(t.ports), drops: stats.Drops}, nil
+}
+
+func (t *totals) add(now map[intent.BindingKey]plane.Counters) {
+	if t.ports == nil {
+		t.ports = map[string]plane.Counters{}
+	}
+	bound := map[string]struct{}{}
+	for key, c := range now {
+		bound[key.Port] = struct{}{}
+		was := t.last[key]
+		sum := t.ports[key.Port]
+		sum.PacketsFromLocal += growth(was.PacketsFromLocal, c.PacketsFromLocal)
+		sum.BytesFromLocal += growth(was.BytesFromLocal, c.BytesFromLocal)
+		sum.PacketsToLocal += growth(was.PacketsToLocal, c.PacketsToLocal)
+		sum.BytesToLocal += growth(was.BytesToLocal, c.BytesToLocal)
+		t.ports[key.Port] = sum
+	}
+	t.last = now
+	if len(t.ports) > 2*len(bound)+formerPorts {
+		maps.DeleteFunc(t.ports, func(name string, _ plane.Counters) bool { _, is := bound[name]; return !is })
+	}
+}
+
+// growth is by how much a counter grew. One that is less than it was has begun anew.
+func growth(was, is uint64) uint64 {
+	if is < was {
+		return is
+	}
+	return is - was
 }
 
 // add remembers a reading, if it is not too close to the last one.

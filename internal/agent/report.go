@@ -97,8 +97,8 @@ type counted struct {
 func (a *Agent) readStats(ctx context.Context, now time.Time) {
 	a.stats, a.counting = now, true
 	go func() {
-		stats, err := a.opts.Plane.Stats(ctx)
-		a.counted <- counted{stats, newReading(time.Now(), stats), err}
+		stats, recent, err := a.totals.read(ctx, a.opts.Plane)
+		a.counted <- counted{stats, recent, err}
 	}()
 }
 
@@ -106,7 +106,7 @@ func (a *Agent) readStats(ctx context.Context, now time.Time) {
 func (a *Agent) handleStats(got counted) {
 	a.counting = false
 	if got.err != nil {
-		a.log.Warn("counters not read", "err", got.err)
+		a.log.Warn("nothing is told of traffic now", "err", got.err)
 		return
 	}
 	a.reporter.SetStats(got.stats)

@@ -3,11 +3,9 @@ package agent
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/vtep/vtep/internal/fdb"
 	"github.com/vtep/vtep/internal/intent"
@@ -47,6 +45,9 @@ const (
 	Unsettled State = "unsettled" // the dataplane has not taken all of it yet
 	Running   State = "running"
 )
+
+// States are all of them.
+func States() []State { return []State{Starting, NoSwitch, Standby, Frozen, Unsettled, Running} }
 
 // PortStatus is how a port does. Counters are cumulative, of its bindings together; In is from its hosts, Out to them.
 type PortStatus struct {
@@ -117,11 +118,10 @@ type DropStatus struct {
 
 // Status tells how the VTEP does. It reads the counters; all else is known already.
 func (a *Agent) Status(ctx context.Context) (Status, error) {
-	stats, err := a.opts.Plane.Stats(ctx)
+	_, now, err := a.totals.read(ctx, a.opts.Plane)
 	if err != nil {
-		return Status{}, fmt.Errorf("read the counters: %w", err)
+		return Status{}, err
 	}
-	now := newReading(time.Now(), stats)
 	return ask(ctx, a, func(context.Context) (Status, error) {
 		s := a.status(now)
 		a.recent.add(now)

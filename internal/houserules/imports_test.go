@@ -71,6 +71,11 @@ var groups = []group{
 		may: []string{"internal/hwvtep", "internal/intent", "internal/acl", "internal/fdb", "internal/mcast", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
 			"internal/ovsdb", "problem", "trim"},
 	},
+	{
+		name: "metrics", packages: []string{"internal/metrics"},
+		may:     []string{"internal/agent", "internal/ovsdb/server", "problem"},
+		modules: []string{"github.com/prometheus/client_golang"},
+	},
 	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},
 	{name: "ctl core", packages: []string{"internal/vtepctl/argument"}, may: []string{"internal/hwvtep", "protocols"}},
 	{name: "ctl core", packages: []string{"internal/vtepctl/session"}, may: []string{"internal/vtepctl/argument", "internal/hwvtep", "protocols"}},

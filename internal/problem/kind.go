@@ -1,5 +1,10 @@
 package problem
 
+import (
+	"maps"
+	"slices"
+)
+
 // Kind says what sort of thing is wrong, in a word that stays the same. docs/reference.md has
 // a table of them.
 type Kind string
@@ -78,6 +83,9 @@ func register(k Kind, doubt bool) Kind {
 	doubtful[k] = doubt
 	return k
 }
+
+// Kinds are all kinds, in the order of their names.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(doubtful)) }
 
 // Doubt says whether a problem of this kind is a doubt; otherwise it is a refusal.
 func (k Kind) Doubt() bool { return doubtful[k] }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/metrics"
+)
+
+// checkMetrics refuses an address that metrics can't be served at.
+func checkMetrics(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("--metrics=%s: HOST:PORT is expected, as 127.0.0.1:9475", address)
+	}
+	return nil
+}
+
+// serveMetrics serves metrics at an address; "": nowhere.
+func (r *vtepRun) serveMetrics(address string) error {
+	var now *metrics.Server
+	if address != "" {
+		var err error
+		if now, err = metrics.Listen(address, r.snapshot, r.d.Logger("metrics")); err != nil {
+			return fmt.Errorf("--metrics: %w", err)
+		}
+		r.log.Info("metrics are served", "address", now.Addr())
+	}
+	if before := r.metricsServer.Swap(now); before != nil {
+		return before.Close()
+	}
+	return nil
+}
+
+// snapshot is what metrics are made from.
+func (r *vtepRun) snapshot(ctx context.Context) (metrics.Snapshot, error) {
+	s := metrics.Snapshot{Version: version, Kernel: kernelRelease(), Plane: r.plane, Problems: r.problems.All(),
+		Agent: agent.Status{Switch: r.name, State: agent.Starting}}
+	if a := r.agent.Load(); a != nil {
+		of, err := a.Status(ctx)
+		if err != nil {
+			return s, err
+		}
+		s.Agent = of
+	}
+	s.Connected = r.connect != "" && r.answered.Load() && !r.unanswered.Load()
+	if db := r.server.Load(); db != nil {
+		u := db.Usage()
+		s.Connected, s.Database = true, &u
+		for _, rem := range db.RemoteStates() {
+			if !rem.Local {
+				s.Controllers = append(s.Controllers, metrics.Controller{Target: rem.Target, Connected: rem.Sessions > 0, Sessions: rem.Sessions})
+			}
+		}
+	}
+	return s, nil
+}

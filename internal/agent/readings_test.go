@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// TestTotals has bindings come, go, and come back: what a port has counted never becomes less.
+func TestTotals(t *testing.T) {
+	var c totals
+	at := func(vlan uint16) intent.BindingKey { return intent.BindingKey{Port: "p0", VLAN: vlan} }
+	in := func(n uint64) plane.Counters { return plane.Counters{PacketsFromLocal: n, BytesToLocal: 2 * n} }
+	for i, step := range []struct {
+		now  map[intent.BindingKey]plane.Counters
+		want uint64
+	}{
+		{map[intent.BindingKey]plane.Counters{at(0): in(1000), at(1): in(500)}, 1500},
+		{map[intent.BindingKey]plane.Counters{at(0): in(1001), at(1): in(500)}, 1501},
+		{map[intent.BindingKey]plane.Counters{at(0): in(1001)}, 1501},
+		{map[intent.BindingKey]plane.Counters{}, 1501},
+		{map[intent.BindingKey]plane.Counters{at(0): in(3)}, 1504},
+		{map[intent.BindingKey]plane.Counters{at(0): in(2)}, 1506}, // begun anew between two readings
+	} {
+		c.add(step.now)
+		if got := c.ports["p0"]; got.PacketsFromLocal != step.want || got.BytesToLocal != 2*step.want {
+			t.Errorf("step %d: %+v, want %d", i, got, step.want)
+		}
+	}
+}
+
+// TestReadings has counters read for two minutes: what is remembered is bounded, and reaches a minute back.
+func TestReadings(t *testing.T) {
+	var all readings
+	began := time.Unix(1000, 0)
+	for i := range 1200 {
+		all.add(reading{at: began.Add(time.Duration(i) * 100 * time.Millisecond), drops: map[string]uint64{"x": uint64(i)}, ports: map[string]plane.Counters{}})
+	}
+	if len(all) > 63 {
+		t.Errorf("%d readings are kept", len(all))
+	}
+	withPorts := 0
+	for _, r := range all {
+		if r.ports != nil {
+			withPorts++
+		}
+	}
+	if withPorts > 2 {
+		t.Errorf("%d readings have ports", withPorts)
+	}
+	now := all[len(all)-1].at.Add(ratePeriod)
+	if r, ok := all.oldest(now); !ok || now.Sub(r.at) < memory || now.Sub(r.at) > memory+ratePeriod {
+		t.Errorf("the oldest is %v old", now.Sub(r.at))
+	}
+	if r, ok := all.rates(now); !ok || now.Sub(r.at) != ratePeriod {
+		t.Errorf("rates are over %v", now.Sub(r.at))
+	}
+	if got := rose(map[string]uint64{"x": 3, "y": 1}, map[string]uint64{"x": 5, "y": 1, "z": 2}); len(got) != 2 || got["x"] != 2 || got["z"] != 2 {
+		t.Errorf("%v", got)
+	}
+}
