@@ -92,4 +92,6 @@ type Port struct {
 	// ServiceTags says that the VLANs of its bindings are in service tags (IEEE 802.1ad,
 	// TPID 0x88a8). Customer tags are then a part of what it carries, as data is.
 	ServiceTags bool
+
+	Group uint16 // the group policy of what comes in without one; 0: none
 }

@@ -113,7 +113,7 @@ func drawState(t *rapid.T) *State {
 	s.AcceptAnySource = rapid.Bool().Draw(t, "any source")
 	s.MACLimit = rapid.Uint32Range(0, 1).Draw(t, "mac limit")
 	s.Ports = rapid.MapOf(port, rapid.Custom(func(t *rapid.T) Port {
-		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit"), rapid.Bool().Draw(t, "take over"), rapid.Bool().Draw(t, "service tags")}
+		return Port{rapid.Uint32Range(0, 1).Draw(t, "limit"), rapid.Bool().Draw(t, "take over"), rapid.Bool().Draw(t, "service tags"), rapid.Uint16Max(1).Draw(t, "group")}
 	})).Draw(t, "ports")
 	s.Switches = rapid.MapOf(id, rapid.Custom(func(t *rapid.T) Switch {
 		return Switch{Name: rapid.StringN(0, 2, 4).Draw(t, "name"), VNI: rapid.Uint32Range(0, 2).Draw(t, "vni"), VNI0: rapid.Bool().Draw(t, "vni0"),

@@ -14,6 +14,7 @@ type Scalars struct {
 	MACLimit        uint32   // most MACs learned on all ports together; 0: no limit
 	TunnelDSCP      Priority // of what leaves in tunnels
 	TagPCP          Priority // of what leaves at ports with the tag of a binding
+	GroupMark       uint32   // 16 adjacent bits of a frame's mark that have the group policy that it has in tunnels; 0: none
 
 	// ARPSource is the address by which this VTEP asks for the neighbours of its routers, in every
 	// switch; zero: there is no router.

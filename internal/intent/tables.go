@@ -123,6 +123,9 @@ func portText(_ names, name string, p Port) string {
 	if p.ServiceTags {
 		text += " service-tags"
 	}
+	if p.Group != 0 {
+		text += fmt.Sprintf(" group %d", p.Group)
+	}
 	if p.MACLimit != 0 {
 		text += fmt.Sprintf(" mac-limit %d", p.MACLimit)
 	}

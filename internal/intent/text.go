@@ -48,6 +48,9 @@ func (s *State) String() string {
 	if !s.ARPSource.IsZero() {
 		fmt.Fprintf(&b, "arp-source %v\n", s.ARPSource)
 	}
+	if s.GroupMark != 0 {
+		fmt.Fprintf(&b, "group-mark %#x\n", s.GroupMark)
+	}
 	for _, p := range []struct {
 		name string
 		is   Priority
@@ -141,6 +144,9 @@ func (d *Delta) String() string {
 		}
 		if !d.Scalars.ARPSource.IsZero() {
 			fmt.Fprintf(&b, "= {arp-source %v}\n", d.Scalars.ARPSource)
+		}
+		if d.Scalars.GroupMark != 0 {
+			fmt.Fprintf(&b, "= {group-mark %#x}\n", d.Scalars.GroupMark)
 		}
 		if none := (Priority{}); d.Scalars.TunnelDSCP != none || d.Scalars.TagPCP != none {
 			fmt.Fprintf(&b, "= {dscp %v pcp %v}\n", d.Scalars.TunnelDSCP, d.Scalars.TagPCP)

@@ -9,7 +9,8 @@ type Features struct {
 	IPv6    bool // tunnels to IPv6 peers
 	ACLs    bool // Physical_Port.acl_bindings, Logical_Router.acl_binding
 
-	Priorities bool // Scalars.TunnelDSCP and TagPCP other than 0
+	Priorities    bool // Scalars.TunnelDSCP and TagPCP other than 0
+	GroupPolicies bool // Scalars.GroupMark
 
 	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
 	SnoopIPs    bool // intent.SwitchOptions.SnoopIPs

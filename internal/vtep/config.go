@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ const (
 	keyPruneByBFD      = "prune_by_bfd"           // Physical_Switch, Logical_Switch: bool
 	keyBFDVNI          = "bfd_vni"                // Physical_Switch: 0 or auto
 	keyTunnelDSCP      = "tunnel_dscp"            // Physical_Switch: 0..63, inner or outer
+	keyGBPGroup        = "gbp_group"              // Physical_Port: 0..65535
+	keyGBPMark         = "gbp_mark"               // Physical_Switch: 16 adjacent bits of 32, or 0
 	keyTagPCP          = "tag_pcp"                // Physical_Switch: 0..7, inner or outer
 	keyRouterMAC       = "router_mac"             // Logical_Router: MAC
 )
@@ -92,6 +95,20 @@ func (s *settings) answerVNI(key string) bool {
 		}
 	}
 	return false
+}
+
+// groupMark returns the value of key: a mask of 16 adjacent bits, or 0.
+func (s *settings) groupMark(key string) uint32 {
+	text, ok := s.values[key]
+	if !ok {
+		return 0
+	}
+	mask, err := strconv.ParseUint(text, 0, 32)
+	if err != nil || mask != 0 && mask>>bits.TrailingZeros64(mask) != 1<<16-1 {
+		s.reject(key, text, "0 or a mask of 16 adjacent bits of 32, such as 0xffff")
+		return 0
+	}
+	return uint32(mask)
 }
 
 // priority returns the value of key: a number up to most, or where to take the priority from.

@@ -13,11 +13,11 @@ import (
 
 // What the dataplane can't do is a fault of the row that asks for it, and nothing else is.
 func TestFeatures(t *testing.T) {
-	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}, {Priorities: true}} {
+	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}, {Priorities: true}, {GroupPolicies: true}} {
 		b, c := newBook(), NewCompiler("br0", features)
 		b.edit(t, `
-			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3
-			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0
+			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3,gbp_mark:0xffff
+			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0 other_config=gbp_group:7
 			Logical_Switch LS0 name=ls0 tunnel_key=5000
 			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24->LS0
 			ACL A0 acl_name=a0 acl_entries=E0
@@ -36,8 +36,15 @@ func TestFeatures(t *testing.T) {
 		if got := c.State().TunnelDSCP != none && c.State().TagPCP != none; got != features.Priorities {
 			t.Errorf("%+v: the State has priorities: %v", features, got)
 		}
+		if got := c.State().GroupMark != 0 && c.State().Ports["p0"].Group != 0; got != features.GroupPolicies {
+			t.Errorf("%+v: the State has group policies: %v", features, got)
+		}
 		told := slices.DeleteFunc(c.Problems(), func(p problem.Problem) bool { return p.Kind != problem.UnservedOption })
-		if len(told) == 2 == features.Priorities {
+		missing := 4
+		if features.Priorities || features.GroupPolicies {
+			missing = 2
+		}
+		if len(told) != missing {
 			t.Errorf("%+v: problems %v", features, told)
 		}
 		for p := range c.Ports() {

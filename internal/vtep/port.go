@@ -20,6 +20,7 @@ type port struct {
 	macLimit int
 	takeOver bool
 	service  bool
+	group    uint16
 	badVLAN  bool // it has bindings that can't be
 	badACL   bool // likewise of ACLs
 }
@@ -95,6 +96,10 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 	p.macLimit = set.integer(keyMACLimit, maxMACLimit, 0)
 	p.takeOver = set.bool(keyTakeOver)
 	p.service = set.serviceTags(keyTPID)
+	p.group = uint16(set.integer(keyGBPGroup, 1<<16-1, 0))
+	if !c.features.GroupPolicies {
+		p.group = unserved(&set, keyGBPGroup, p.group)
+	}
 	wrong = append(wrong, set.bad...)
 	if p.name == "" {
 		wrong = append(wrong, complaint{
@@ -138,7 +143,7 @@ func (c *Compiler) resolveName(name string) {
 	} else {
 		p := c.ports[ids[0]]
 		want, acls = p.bindings, p.acls
-		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver, ServiceTags: p.service}
+		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver, ServiceTags: p.service, Group: p.group}
 		intent.PortTable.Set(c.edit, name, shown)
 	}
 	have := c.bound[name]

@@ -31,6 +31,7 @@ type scope struct {
 	aging    time.Duration       // of learned MACs; 0: never
 	dscp     intent.Priority     // of what leaves in tunnels
 	pcp      intent.Priority     // of what leaves with a tag
+	group    uint32              // the bits of a frame's mark that have its group policy; 0: none
 	trouble  []complaint         // about our row
 	badIPs   bool                // tunnel_ips has something, but no IPv4 address
 	ipv6     bool                // tunnels may have IPv6
@@ -114,6 +115,10 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	s.macLimit = set.integer(keyMACLimit, maxMACLimit, defaultMACLimit)
 	s.aging = time.Duration(set.integer(keyMACAging, maxMACAging, int(defaultMACAging/time.Second))) * time.Second
 	s.dscp, s.pcp = set.priority(keyTunnelDSCP, intent.MaxDSCP), set.priority(keyTagPCP, intent.MaxPCP)
+	s.group = set.groupMark(keyGBPMark)
+	if !features.GroupPolicies {
+		s.group = unserved(&set, keyGBPMark, s.group)
+	}
 	if !features.Priorities {
 		s.dscp, s.pcp = unserved(&set, keyTunnelDSCP, s.dscp), unserved(&set, keyTagPCP, s.pcp)
 	}

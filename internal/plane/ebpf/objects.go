@@ -27,7 +27,11 @@ const (
 	configWatched
 	configStrict
 	configNoteData
+	configGBP
 )
+
+// Where the settings map says from which bit of the mark on the group policy is, as gbp.h has it.
+const groupShift = 8
 
 // Priorities in the settings map, as priority.h has them.
 const (
@@ -48,6 +52,9 @@ const (
 )
 
 const devicePromisc = 1 // as enum device_flags
+
+// memberGroupShift is where the group policy is in the flags of a member.
+const memberGroupShift = 16
 
 // Flags of a member, as enum member_flags.
 const (

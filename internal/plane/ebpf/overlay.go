@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net"
 	"net/netip"
 	"time"
@@ -27,6 +28,7 @@ type overlay struct {
 	intent.TunnelIPs
 	anySource bool
 	dscp, pcp intent.Priority     // of what leaves in tunnels, and with a tag
+	groupMark uint32              // the bits of a frame's mark that have its group policy; 0: none
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
 	strict    bool                // the device refuses frames with reserved bits set (reserved.go)
@@ -45,7 +47,7 @@ func (p *Plane) vxlanName() string { return "vtep" + hash(p.opts.Name) }
 func (p *Plane) configureOverlay(s *intent.State) {
 	p.coveredIn = nil
 	p.overlay.TunnelIPs, p.overlay.anySource = s.TunnelIPs, s.AcceptAnySource
-	p.overlay.dscp, p.overlay.pcp = s.TunnelDSCP, s.TagPCP
+	p.overlay.dscp, p.overlay.pcp, p.overlay.groupMark = s.TunnelDSCP, s.TagPCP, s.GroupMark
 }
 
 // ensureVXLAN makes the vxlan device as it must be and attaches the program to it. An error
@@ -79,7 +81,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 			return 0, err
 		}
 	}
-	if have != nil && (!isOurs(have) || p.overlay.TunnelIP6.IsValid() && !takesZeroChecksums(have)) {
+	if have != nil && (!isOurs(have) || p.overlay.TunnelIP6.IsValid() && !takesZeroChecksums(have) || hasGroups(have) != (p.overlay.groupMark != 0)) {
 		if err := h.LinkDel(have); err != nil {
 			return 0, fmt.Errorf("delete device %s, which is not as it must be: %w", name, err)
 		}
@@ -119,6 +121,9 @@ func isOurs(l netlink.Link) bool {
 // takesZeroChecksums says whether frames of IPv6 tunnels may come without a UDP checksum, as
 // of many senders they do (RFC 6935).
 func takesZeroChecksums(l netlink.Link) bool { return l.(*netlink.Vxlan).UDP6ZeroCSumRx }
+
+// hasGroups says whether the device knows of group policies, or takes their bits for reserved ones.
+func hasGroups(l netlink.Link) bool { return l.(*netlink.Vxlan).GBP }
 
 // portTaken names who has the VXLAN port.
 func (p *Plane) portTaken(cause error) error {
@@ -217,6 +222,9 @@ func (p *Plane) writeSettings() error {
 	}
 	if p.noteData {
 		s.Flags |= configNoteData
+	}
+	if p.overlay.groupMark != 0 {
+		s.Flags |= configGBP | uint32(bits.TrailingZeros32(p.overlay.groupMark))<<groupShift
 	}
 	s.Flags |= priorityFlags(p.overlay.dscp, p.overlay.dscp.Value) << priorityTunnelShift
 	s.Flags |= priorityFlags(p.overlay.pcp, p.overlay.pcp.Value<<3) << priorityTagShift

@@ -286,7 +286,7 @@ func hash(name string) string {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{BFD: true, IPv6: true, Priorities: true, SnoopIPs: true}
+	return plane.Features{BFD: true, IPv6: true, Priorities: true, GroupPolicies: true, SnoopIPs: true}
 }
 
 // Events implements plane.Plane.

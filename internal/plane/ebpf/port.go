@@ -19,6 +19,7 @@ type port struct {
 	limit    uint32              // most MACs learned on it; 0: none
 	takeOver bool                // its device may belong to somebody else
 	service  bool                // its tags are service tags
+	group    uint16              // the group policy of what comes in without one
 	number   uint32              // index of quotas; 0: they ran out, nothing is learned
 	device   int                 // ifindex; 0: there is no such device now
 	mtu      uint32              // of the device
@@ -60,7 +61,7 @@ func (p *Plane) bindingError(b *binding) error {
 func (p *Plane) setPort(name string, want intent.Port) {
 	prt := p.ports[name]
 	if prt == nil {
-		prt = &port{name: name, takeOver: want.TakeOver, service: want.ServiceTags, bindings: map[uint16]*binding{}, state: plane.PortChanged{Name: name}}
+		prt = &port{name: name, takeOver: want.TakeOver, service: want.ServiceTags, group: want.Group, bindings: map[uint16]*binding{}, state: plane.PortChanged{Name: name}}
 		if prt.number = p.adopted.ports[name]; prt.number == 0 {
 			prt.number = p.number(&p.portSlots)
 		}
@@ -76,8 +77,8 @@ func (p *Plane) setPort(name string, want intent.Port) {
 		prt.takeOver = want.TakeOver
 		p.setDevice(prt, p.lookup(name))
 	}
-	if prt.service != want.ServiceTags {
-		prt.service = want.ServiceTags
+	if prt.service != want.ServiceTags || prt.group != want.Group {
+		prt.service, prt.group = want.ServiceTags, want.Group
 		for _, b := range prt.bindings {
 			p.place(b)
 		}
@@ -260,6 +261,7 @@ func (p *Plane) place(b *binding) {
 	if prt.service {
 		m.Flags |= memberServiceTag
 	}
+	m.Flags |= uint32(prt.group) << memberGroupShift
 	p.tMembers.set(b.slot, m)
 	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)
 	if b.domain.members[b.slot] != b {

@@ -33,6 +33,9 @@ func (p *Plane) addVXLAN(name string) error {
 	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, nl.Uint8Attr(0))
 	data.AddRtAttr(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, vxlanPort))
 	data.AddRtAttr(nl.IFLA_VXLAN_UDP_ZERO_CSUM6_RX, nl.Uint8Attr(1))
+	if p.overlay.groupMark != 0 {
+		data.AddRtAttr(nl.IFLA_VXLAN_GBP, nil)
+	}
 	data.AddRtAttr(iflaVXLANReservedBits, make([]byte, vxlanHeader))
 	req.AddData(info)
 	return p.space.run(func() error {

@@ -153,7 +153,7 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 	    bpf_ntohs(e->udp.len) != length - sizeof(e->ip))
 		return NULL;
 	// All other bits are reserved, to be ignored (RFC 7348, 5).
-	if (!(e->flags & bpf_htonl(VXLAN_HAS_VNI)))
+	if (!(e->flags & bpf_htonl(VXLAN_HAS_VNI)) || (cfg->flags & CONFIG_GBP && e->flags & bpf_htonl(GBP_G)))
 		return NULL;
 	// What the underlay says of congestion may have to be told to the inner packet (RFC 6040, 4.2).
 	inner = (void *)(e + 1);

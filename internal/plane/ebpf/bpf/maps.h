@@ -38,6 +38,7 @@ enum config_flags {
 	CONFIG_WATCHED = 1 << 3,       // there may be something in watched
 	CONFIG_STRICT = 1 << 4,        // the vxlan device refuses frames with reserved bits set
 	CONFIG_NOTE_DATA = 1 << 5,     // some session of BFD wants to know whether data comes
+	CONFIG_GBP = 1 << 6,           // the mark of frames has a group policy, from bit (flags >> 8 & 31) on (gbp.h)
 	// From bit 16 on: priorities (priority.h).
 };
 
@@ -153,6 +154,7 @@ enum member_flags {
 	MEMBER_NO_TAGS = 1 << 0,
 	// The tags of the port's bindings are service tags (802.1ad, 0x88a8).
 	MEMBER_SERVICE_TAG = 1 << 1,
+	// From bit 16 on: the group policy of frames that come in here and have none.
 };
 
 struct {

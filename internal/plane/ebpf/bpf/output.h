@@ -3,6 +3,7 @@
 // why not, and two forms of sending: the frame itself, or a copy of it.
 #pragma once
 
+#include "gbp.h"
 #include "priority.h"
 
 // ---- members ---------------------------------------------------------------------------
@@ -146,7 +147,7 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 		// Not without a checksum: who receives need not take that (RFC 6935, 5).
 		flags = BPF_F_TUNINFO_IPV6 | BPF_F_DONT_FRAGMENT;
 	}
-	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags))
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) || send_group(skb, cfg))
 		return drop(skb, DROP_FAILED);
 	return 0;
 }

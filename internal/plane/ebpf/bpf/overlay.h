@@ -115,5 +115,6 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	if (!bd)
 		return drop(skb, DROP_UNKNOWN_TUNNEL);
 	note_data(cfg, ip4);
+	receive_group(skb, cfg);
 	return deliver(skb, bd, features, a.tos);
 }

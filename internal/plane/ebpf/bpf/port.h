@@ -128,6 +128,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	src.bd = dst.bd = m->bd;
 	gen = m->gen;
 	features = m->features;
+	enter_group(skb, m->flags);
 
 	// Takes exactly one tag: one below it becomes the outermost and stays.
 	if (strip && bpf_skb_vlan_pop(skb))

@@ -27,7 +27,7 @@ static __always_inline __u32 find_udp(struct __sk_buff *skb, struct settings *cf
 	return ETH_HLEN + ip.ihl * 4;
 }
 
-// Clears the reserved bits of the VXLAN header of what comes to a tunnel IP. The UDP checksum goes,
+// Clears the reserved bits of the VXLAN header, but for a group policy where there are some, of what comes to a tunnel IP. The UDP checksum goes,
 // too: it need not be there (RFC 7348, 4.1), for IPv6 because the device is told so.
 static __noinline int clear_reserved(struct __sk_buff *skb)
 {
@@ -45,8 +45,10 @@ static __noinline int clear_reserved(struct __sk_buff *skb)
 	if (!off || bpf_skb_load_bytes(skb, off, &h, sizeof(h)) || h.udp.dest != bpf_htons(VXLAN_PORT))
 		return 0;
 	clean[0] = bpf_htonl(VXLAN_HAS_VNI);
+	if (cfg->flags & CONFIG_GBP && h.flags & bpf_htonl(GBP_G))
+		clean[0] |= h.flags & bpf_htonl(GBP_BITS);
 	clean[1] = h.vni & bpf_htonl(0xffffff00);
-	if (!(h.flags & clean[0]) || (h.flags == clean[0] && h.vni == clean[1]) || is_elsewhere(skb))
+	if (!(h.flags & bpf_htonl(VXLAN_HAS_VNI)) || (h.flags == clean[0] && h.vni == clean[1]) || is_elsewhere(skb))
 		return 0;
 	if (h.udp.check) {
 		h.udp.check = 0;
