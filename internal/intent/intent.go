@@ -45,6 +45,9 @@ type Switch struct {
 type SwitchOptions struct {
 	InnerTags bool // frames in its tunnels may have a tag
 	SnoopIPs  bool // the plane tells which IP addresses its local hosts say they have
+
+	Flooding     Flooding     // which frames it floods
+	ReservedMACs ReservedMACs // those that it forwards, as groups, rather than drops
 }
 
 // OverlayUp says whether frames of s may leave or enter by tunnel with the switch's own VNI.

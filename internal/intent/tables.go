@@ -168,6 +168,8 @@ func (o SwitchOptions) String() string {
 	}{
 		{o.InnerTags, "inner-tags"},
 		{o.SnoopIPs, "snoop-ips"},
+		{o.Flooding != FloodAll, "flooding " + o.Flooding.String()},
+		{o.ReservedMACs != 0, "reserved-macs " + o.ReservedMACs.String()},
 	} {
 		if option.on {
 			text += " " + option.word

@@ -27,6 +27,7 @@ const (
 	FieldIPProto  FieldID = classOXM<<16 | 10  // 1 byte; wants FieldEthType
 	FieldIPv4Dst  FieldID = classOXM<<16 | 12  // 4 bytes; wants FieldEthType
 	FieldUDPDst   FieldID = classOXM<<16 | 16  // 2 bytes; wants FieldIPProto
+	FieldICMPv6   FieldID = classOXM<<16 | 29  // 1 byte, the type; wants FieldIPProto
 	FieldTunnelID FieldID = classOXM<<16 | 38  // 8 bytes
 	FieldVLANTCI  FieldID = classNXM0<<16 | 4  // 2 bytes; bit 12: there is a tag
 	FieldTunSrc   FieldID = classNXM1<<16 | 31 // 4 bytes, IPv4
@@ -38,7 +39,7 @@ func FieldReg(n int) FieldID { return classNXM1<<16 | FieldID(n) }
 
 var fieldNames = map[FieldID]string{
 	FieldInPort: "in_port", FieldEthDst: "dl_dst", FieldEthSrc: "dl_src", FieldEthType: "dl_type", FieldVLANVID: "vlan_vid",
-	FieldIPProto: "nw_proto", FieldIPv4Dst: "nw_dst", FieldUDPDst: "tp_dst",
+	FieldIPProto: "nw_proto", FieldIPv4Dst: "nw_dst", FieldUDPDst: "tp_dst", FieldICMPv6: "icmp_type",
 	FieldTunnelID: "tun_id", FieldVLANTCI: "vlan_tci", FieldTunSrc: "tun_src", FieldTunDst: "tun_dst",
 }
 

@@ -18,6 +18,8 @@ const (
 	keyMACLimit        = "mac_limit"              // Physical_Switch, Physical_Port: MACs
 	keyTPID            = "tpid"                   // Physical_Port: 0x8100 or 0x88a8
 	keyInnerTags       = "inner_tags"             // Physical_Switch, Logical_Switch: bool
+	keyFlooding        = "flooding"               // Physical_Switch, Logical_Switch: all, arp_nd or none
+	keyReservedMACs    = "reserved_macs"          // Physical_Switch, Logical_Switch: addresses 01:80:c2:00:00:0x
 	keySnoopIPs        = "snoop_ips"              // Physical_Switch, Logical_Switch: bool
 	keyTakeOver        = "take_over"              // Physical_Port: bool
 	keyFloodToUnicast  = "flood_to_unicast_peers" // Physical_Switch, Logical_Switch: bool

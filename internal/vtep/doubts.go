@@ -52,7 +52,7 @@ func (c *Compiler) checkSwitch(id intent.SwitchID) {
 			noVNI = complaint{
 				kind: problem.NoVNI, text: "it is bound here and has no tunnel_key: its frames stay on this machine",
 				remedy: "vtep-ctl set Logical_Switch " + name + " tunnel_key=VNI"}
-		case !ls.up():
+		case !ls.up() || ls.options.resolve(c.scope.options, c.features).Flooding == intent.FloodNone:
 		case flood == nil || !flood.present:
 			noFlood = complaint{
 				kind: problem.NoUnknownDst, text: "no row says where unknown-dst is: broadcast, multicast and unknown frames stay on this machine",

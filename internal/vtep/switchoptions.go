@@ -11,12 +11,16 @@ import (
 type switchOptions struct {
 	innerTags choice
 	snoopIPs  choice
+	flooding  given[intent.Flooding]
+	reserved  given[intent.ReservedMACs]
 }
 
 func (s *settings) switchOptions() switchOptions {
 	return switchOptions{
 		innerTags: s.choice(keyInnerTags),
 		snoopIPs:  s.choice(keySnoopIPs),
+		flooding:  s.flooding(keyFlooding),
+		reserved:  s.reservedMACs(keyReservedMACs),
 	}
 }
 
@@ -26,6 +30,9 @@ func (o switchOptions) resolve(ps switchOptions, f plane.Features) intent.Switch
 	return intent.SwitchOptions{
 		InnerTags: o.innerTags.or(ps.innerTags, false),
 		SnoopIPs:  f.SnoopIPs && o.snoopIPs.or(ps.snoopIPs, true),
+
+		Flooding:     o.flooding.or(ps.flooding),
+		ReservedMACs: o.reserved.or(ps.reserved),
 	}
 }
 

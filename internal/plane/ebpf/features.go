@@ -6,6 +6,10 @@ import "github.com/vtep/vtep/internal/intent"
 const (
 	featureInnerTags = 1 << iota
 	featureSnoop
+
+	featureFloodNeighbors = 1 << 14
+	featureFloodNone      = 1 << 15
+	reservedShift         = 16
 )
 
 // featuresOf makes the bits of a switch, which the programs find in its members and decaps.
@@ -16,12 +20,14 @@ func featuresOf(o intent.SwitchOptions) (bits uint32) {
 	}{
 		{o.InnerTags, featureInnerTags},
 		{o.SnoopIPs, featureSnoop},
+		{o.Flooding == intent.FloodNeighbors, featureFloodNeighbors},
+		{o.Flooding == intent.FloodNone, featureFloodNone},
 	} {
 		if f.on {
 			bits |= f.bit
 		}
 	}
-	return bits
+	return bits | uint32(o.ReservedMACs)<<reservedShift
 }
 
 // decap is what the entries of d's tunnels have.

@@ -34,6 +34,7 @@ var dropReasons = []string{
 	"bfd_auth",
 	"bfd_discriminator",
 	"bfd_rate",
+	"flood_limited",
 }
 
 // otherReasons are those that no program counts.

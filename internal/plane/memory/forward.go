@@ -25,6 +25,7 @@ const (
 	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
 	BFD            Drop = "bfd"             // of BFD between VTEPs, which is not for hosts
 	Congested      Drop = "vxlan_receive"   // there was congestion on its way, of which its packet can't tell
+	FloodLimited   Drop = "flood_limited"   // has no known destination, and its switch does not flood it
 	BadSource      Drop = "bad_source"      // from a group address or from 00:00:00:00:00:00
 	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs
 	BadARP         Drop = "bad_arp"         // of ARP, and not as RFC 826 has it for IPv4
@@ -150,7 +151,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	f.learn(intent.MACKey{Switch: b.Switch, MAC: fr.src()}, in)
 
 	dst := intent.MACKey{Switch: b.Switch, MAC: fr.dst()}
-	if dst.MAC.Reserved() {
+	if f.reserved(dst) {
 		return nil, Reserved
 	}
 	if routed {
@@ -197,7 +198,7 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 		return nil, TaggedInside
 	case nobody(fr.src()):
 		return nil, BadSource
-	case fr.dst().Reserved():
+	case f.reserved(intent.MACKey{Switch: id, MAC: fr.dst()}):
 		return nil, Reserved
 	}
 	dst := intent.MACKey{Switch: id, MAC: fr.dst()}
@@ -223,6 +224,9 @@ func nobody(mac intent.MAC) bool { return mac.IsGroup() || mac == intent.MAC{} }
 func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, fr frame) ([]Out, Drop) {
 	if dst.MAC == bfdMAC || !fromPort && fr.bfd() {
 		return nil, BFD
+	}
+	if f.limited(dst, fr) {
+		return nil, FloodLimited
 	}
 	var outs []Out
 	refused := Forwarded // why the last copy that went nowhere did
@@ -264,6 +268,27 @@ func (f *Fabric) audience(dst intent.MACKey, fr frame) []intent.BindingKey {
 		}
 	}
 	return f.members[dst.Switch]
+}
+
+// reserved says that the frame is for the other end of a link, and is not to pass a switch.
+func (f *Fabric) reserved(dst intent.MACKey) bool {
+	return dst.MAC.Reserved() && !f.installed.Switches[dst.Switch].ReservedMACs.Has(dst.MAC)
+}
+
+// limited says that the switch does not flood the frame.
+func (f *Fabric) limited(dst intent.MACKey, fr frame) bool {
+	flooding := f.installed.Switches[dst.Switch].Flooding
+	if flooding == intent.FloodAll || flooding == intent.FloodNeighbors && fr.neighbor() || dst.MAC.Reserved() {
+		return false
+	}
+	if !dst.MAC.IsGroup() || dst.MAC == broadcastMAC {
+		return true
+	}
+	_, known := f.installed.Floods[dst]
+	if !known && f.installed.Switches[dst.Switch].SnoopGroups {
+		_, known = f.installed.MembersOf(dst, fr.membership() == fromHost)
+	}
+	return !known
 }
 
 func (f *Fabric) floodSet(dst intent.MACKey) intent.FloodSet {

@@ -14,6 +14,7 @@ const (
 	minFrame  = headerLen
 
 	etherIPv4 = 0x0800
+	etherARP  = 0x0806
 	etherIPv6 = 0x86dd
 	etherVLAN = 0x8100 // IEEE 802.1Q customer tag
 	etherQinQ = 0x88a8 // IEEE 802.1ad service tag
@@ -99,6 +100,18 @@ func (f frame) decapsulated(tos uint8) (frame, bool) {
 	binary.BigEndian.PutUint16(ip4[10:], ^uint16(sum>>16+sum))
 	return f, true
 }
+
+// neighbor says whether f is of ARP, or one of the messages of Neighbor Discovery (RFC 4861), also
+// behind a tag.
+func (f frame) neighbor() bool {
+	if f.tagged() && len(f) >= headerLen+tagLen {
+		f = f.pop()
+	}
+	return f.etherType() == etherARP ||
+		f.etherType() == etherIPv6 && len(f) > headerLen+40 && f[headerLen+6] == 58 && f[headerLen+40] >= 133 && f[headerLen+40] <= 137
+}
+
+var broadcastMAC = intent.MAC{255, 255, 255, 255, 255, 255}
 
 // bfdMAC is the address of BFD between VTEPs. No host has it.
 var bfdMAC = intent.MAC{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}

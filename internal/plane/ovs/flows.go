@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"slices"
 	"strings"
 
@@ -153,29 +154,75 @@ func (l *logical) flows() flowSet {
 		s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropBadSource, Table: tableOut, Priority: prioNobody,
 			Match: openflow.Match{src}})
 	}
-	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropReserved, Table: tableOut, Priority: prioReserved,
-		Match: openflow.Match{openflow.EthDstMasked(reservedMAC, reservedBit)}})
+	l.reserved(s)
 	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropBFD, Table: tableOut, Priority: prioReserved,
 		Match: openflow.Match{openflow.EthDst(bfdMAC)}})
 	for mac := range l.ls.unicast {
 		l.remote(s, mac)
 	}
-	flooded := false
 	for mac, set := range l.ls.floods {
-		if mac == intent.UnknownDst {
-			flooded = true
-			l.flood(s, prioFlood, nil, set)
-		} else {
+		if mac != intent.UnknownDst && (mac != broadcast || l.ls.flooding == intent.FloodAll) {
 			l.flood(s, prioGroup, openflow.Match{openflow.EthDst(mac)}, set)
 		}
 	}
-	if !flooded {
-		l.flood(s, prioFlood, nil, nil)
+	if l.ls.flooding == intent.FloodAll {
+		l.flood(s, prioFlood, nil, l.ls.floods[intent.UnknownDst])
+	} else {
+		l.floodLimited(s)
 	}
 	for mac, st := range l.learned {
 		l.local(s, mac, st)
 	}
 	return s
+}
+
+// reserved adds what becomes of addresses that are for the other end of a link.
+func (l *logical) reserved(s flowSet) {
+	drop := func(dst openflow.Field) {
+		s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropReserved, Table: tableOut, Priority: prioReserved,
+			Match: openflow.Match{dst}})
+	}
+	if l.ls.passed == 0 {
+		drop(openflow.EthDstMasked(reservedMAC, reservedBit))
+		return
+	}
+	for mac := range reservedMACs() {
+		if !l.ls.passed.Has(mac) {
+			drop(openflow.EthDst(mac))
+		}
+	}
+}
+
+func reservedMACs() iter.Seq[intent.MAC] {
+	return func(yield func(intent.MAC) bool) {
+		for last := range byte(16) {
+			mac := reservedMAC
+			if mac[5] = last; !yield(mac) {
+				return
+			}
+		}
+	}
+}
+
+// floodLimited adds what is flooded in a switch that does not flood all.
+func (l *logical) floodLimited(s flowSet) {
+	all := l.ls.floods[intent.UnknownDst]
+	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieDrop | dropLimited, Table: tableOut, Priority: prioFlood})
+	for mac := range reservedMACs() {
+		if l.ls.passed.Has(mac) {
+			l.flood(s, prioPassed, openflow.Match{openflow.EthDst(mac)}, all)
+		}
+	}
+	if l.ls.flooding != intent.FloodNeighbors {
+		return
+	}
+	listed, some := l.ls.floods[broadcast]
+	for _, message := range neighborMessages {
+		l.flood(s, prioPassed, message, all)
+		if some {
+			l.flood(s, prioPassed+plusListed, append(openflow.Match{openflow.EthDst(broadcast)}, message...), listed)
+		}
+	}
 }
 
 func (l *logical) allow() openflow.Action {

@@ -1,6 +1,7 @@
 package ovs
 
 import (
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
 )
 
@@ -60,11 +61,14 @@ const (
 	prioHairpin  uint16 = 1001
 	prioLocal    uint16 = 1000
 	prioGroup    uint16 = 900
+	prioPassed   uint16 = 10 // in a switch that does not flood all: what it floods
 	prioFlood    uint16 = 0
 
-	// More than that of prioGroup or prioFlood:
+	// More than that of prioGroup, prioPassed or prioFlood:
 	plusHere  uint16 = 1 // what must not go into tunnels
 	plusAlone uint16 = 2 // from the only port of the switch
+	// More than that of prioPassed:
+	plusListed uint16 = 3 // to an address that has a set of its own
 )
 
 // Cookies tell what is ours. The one of learned addresses is the emulator's.
@@ -94,6 +98,7 @@ var dropReasons = []string{
 	dropNoTunnel:     "no_tunnel",
 	dropTagged:       "tagged_overlay",
 	dropNobody:       "no_destination",
+	dropLimited:      "flood_limited",
 }
 
 const (
@@ -109,6 +114,7 @@ const (
 	dropNoTunnel
 	dropTagged
 	dropNobody
+	dropLimited
 )
 
 // Bytes of a frame that the agent needs to see: the addresses.
@@ -142,11 +148,22 @@ var bfdPackets = []openflow.Field{
 	{ID: openflow.FieldUDPDst, Value: []byte{3784 >> 8, 3784 & 0xff}},
 }
 
+// neighborMessages are ARP and the messages of Neighbor Discovery (RFC 4861).
+var neighborMessages = func() []openflow.Match {
+	all := []openflow.Match{{ethType(0x0806)}}
+	for kind := byte(133); kind <= 137; kind++ {
+		all = append(all, openflow.Match{ethType(0x86dd), {ID: openflow.FieldIPProto, Value: []byte{58}},
+			{ID: openflow.FieldICMPv6, Value: []byte{kind}}})
+	}
+	return all
+}()
+
 // nobody are the sources that no host can have.
 var nobody = []openflow.Field{openflow.EthSrcMasked(groupBit, groupBit), openflow.EthSrc([6]byte{})}
 
 var (
 	groupBit    = [6]byte{0x01}
-	reservedMAC = [6]byte{0x01, 0x80, 0xc2, 0x00, 0x00, 0x00}
+	broadcast   = intent.MAC{255, 255, 255, 255, 255, 255}
+	reservedMAC = intent.MAC{0x01, 0x80, 0xc2, 0x00, 0x00, 0x00}
 	reservedBit = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xf0}
 )

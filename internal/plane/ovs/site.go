@@ -25,6 +25,8 @@ type lswitch struct {
 	vni      uint32
 	overlay  bool // its own VNI may be used
 	inner    bool // frames in its tunnels may have a tag
+	flooding intent.Flooding
+	passed   intent.ReservedMACs
 	active   bool // it is one of the State's switches
 	bindings map[intent.BindingKey]bool
 	unicast  map[intent.MAC]intent.Tunnel
@@ -91,6 +93,7 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 		ls := s.change(c.Key)
 		if ls.active = c.New != nil; ls.active {
 			ls.name, ls.vni, ls.overlay, ls.inner = c.New.Name, c.New.VNI, c.New.OverlayUp(), c.New.InnerTags
+			ls.flooding, ls.passed = c.New.Flooding, c.New.ReservedMACs
 		} else {
 			ls.vni, ls.overlay = 0, false
 		}

@@ -15,10 +15,15 @@ const (
 	IPv6                 // UDP over IPv6
 	Other                // neither
 
+	arpAsks    // a request of ARP
+	ndAsks     // a solicitation of Neighbor Discovery
+	ndRouter   // a router's advertisement of the same
 	bfdControl // of BFD between VTEPs, as Open vSwitch sends them
 )
 
-func (k Payload) String() string { return [...]string{"IPv4", "IPv6", "other", "BFD"}[k] }
+func (k Payload) String() string {
+	return [...]string{"IPv4", "IPv6", "other", "ARP", "NS", "RA", "BFD"}[k]
+}
 
 // Frame describes a frame of the suite. ID tells it from others.
 type Frame struct {
@@ -72,6 +77,14 @@ func (f Frame) Bytes() []byte {
 		return append(b, ipv4(f.TOS, data)...)
 	case IPv6:
 		return append(b, ipv6(f.TOS, data)...)
+	case arpAsks:
+		b = append(b, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1)
+		b = append(append(b, f.Src[:]...), 198, 51, 100, 1)
+		return append(append(b, 0, 0, 0, 0, 0, 0, 198, 51, 100, 2), data...)
+	case ndAsks:
+		return append(b, icmpv6(135, data)...)
+	case ndRouter:
+		return append(b, icmpv6(134, data)...)
 	case bfdControl:
 		return append(b, bfd(data)...)
 	}
@@ -105,6 +118,17 @@ func bfd(data []byte) []byte {
 	binary.BigEndian.PutUint16(b[12:], 0)
 	binary.BigEndian.PutUint16(b[12:], ^fold(sum(0, b[2:22])))
 	return append(b[:22], udpTo(3784, sum(0, b[14:22]), data)...)
+}
+
+// icmpv6 returns a packet of one link, as those of Neighbor Discovery are, with what is no option of
+// theirs.
+func icmpv6(kind uint8, data []byte) []byte {
+	b := ipv6(0, data)[:2+40]
+	b[2+6], b[2+7] = 58, 255
+	message := append([]byte{kind, 0, 0, 0, 0, 0, 0, 0}, data...)
+	binary.BigEndian.PutUint16(b[2+4:], uint16(len(message)))
+	binary.BigEndian.PutUint16(message[2:], ^fold(sum(sum(58+uint32(len(message)), b[2+8:]), message)))
+	return append(b, message...)
 }
 
 func ipv6(tos uint8, data []byte) []byte {

@@ -45,6 +45,7 @@ type Out struct {
 type Limits struct {
 	CountsTags   bool // counts a frame where it leaves with the tag that it came with
 	LearnsLate   bool // forwards the frame from which it learns as if it had not
+	OneTag       bool // does not see what is behind a second tag
 	OneKindOfTag bool // takes service tags for customer tags
 	LeavesECT1   bool // does not tell the packet of ECT(1) outside, only of "experienced"
 	NoPriorities bool // has priority 0 for all that leaves; plane.Features say so
@@ -135,12 +136,16 @@ var cases = []testCase{
 	{"tagged twice", taggedTwice, true},
 	{"service tags", serviceTags, false},
 	{"inner tags in tunnels", innerTagsInTunnels, false},
+	{"customer tags in tunnels", customerTagsInTunnels, false},
 	{"priorities", priorities, false},
 	{"congestion", congestion, false},
 	{"packets of BFD", packetsOfBFD, true},
 	{"not to where it came from", reflected, true},
 	{"no binding", noBinding, true},
 	{"reserved addresses", reserved, true},
+	{"reserved addresses by option", reservedByOption, true},
+	{"flooding of neighbors only", floodingOfNeighbors, true},
+	{"no flooding", noFlooding, true},
 
 	{"learning", learning, false},
 	{"learning ignores", learningIgnores, true},

@@ -84,6 +84,40 @@ func innerTagsInTunnels(l *lab) {
 	l.fromPort("p0", l.frame(1, station(22), 100, 42))
 }
 
+// Of a port that has service tags those of customers are carried through tunnels, and what comes out of
+// one gets the service tag around whatever it has, be it a service tag.
+func customerTagsInTunnels(l *lab) {
+	if l.limits().OneKindOfTag {
+		return // and keeps such a port out
+	}
+	l.apply(usual)
+	l.apply(option(blue, func(ls *intent.Switch) { ls.InnerTags = true }))
+	l.apply(func(s *intent.State) { s.Ports["p0"] = intent.Port{ServiceTags: true} })
+	f := l.frame(1, broadcastMAC).withService(100, 42)
+	l.fromPort("p0", f, toPort("p2", f.withTags(100, 42)), toTunnel(tunnel(1, blueVNI), f.withTags(42)))
+	f = l.frame(1, station(22)).withService(100, 42, 43)
+	l.fromPort("p0", f, toTunnel(tunnel(1, blueVNI), f.withTags(42, 43)))
+	f = l.frame(22, station(1), 42, 43)
+	l.fromTunnel(tunnel(1, blueVNI), f, toPort("p0", f.withService(100, 42, 43)))
+	f = l.frame(22, broadcastMAC, 42)
+	l.fromTunnel(tunnel(1, blueVNI), f, toPort("p0", f.withService(100, 42)), toPort("p2", f.withTags(100, 42)))
+
+	service := []byte{0x88, 0xa8, 0, 7, etherOther >> 8, etherOther & 0xff}
+	f = l.frame(22, broadcastMAC)
+	f.Packet = service
+	l.fromTunnel(tunnel(1, blueVNI), f, toPort("p0", f.withService(100)), toPort("p2", f.withTags(100)))
+	f = l.frame(1, station(22)).withService(100)
+	f.Packet = service
+	l.fromPort("p0", f, toTunnel(tunnel(1, blueVNI), f.withTags()))
+	f = l.frame(3, station(1), 100)
+	f.Packet = service
+	l.fromPort("p2", f, toPort("p0", f.withService(100)))
+
+	l.apply(option(blue, func(ls *intent.Switch) { ls.InnerTags = false }))
+	l.fromPort("p0", l.frame(1, station(22)).withService(100, 42))
+	l.fromTunnel(tunnel(1, blueVNI), l.frame(22, station(1), 42))
+}
+
 // BFD is between VTEPs: its packets are not for hosts, whichever VNI they come with, nor for
 // peers if a host sends them.
 func packetsOfBFD(l *lab) {

@@ -85,6 +85,13 @@ var places = []place{
 		s.Ports["p0"] = intent.Port{ServiceTags: true}
 		s.Switches[red] = intent.Switch{Name: "red", VNI: redVNI, SwitchOptions: intent.SwitchOptions{InnerTags: true}}
 	}},
+	{"limited flooding", func(s *intent.State) {
+		usual(s)
+		option(red, func(ls *intent.Switch) { ls.Flooding, ls.ReservedMACs = intent.FloodNeighbors, 1<<2 })(s)
+		option(blue, func(ls *intent.Switch) { ls.Flooding = intent.FloodNone })(s)
+		flood(s, blue, group(1), tunnel(1, blueVNI))
+		flood(s, red, broadcastMAC, tunnel(1, redVNI))
+	}},
 	{"priorities", func(s *intent.State) {
 		usual(s)
 		s.TunnelDSCP, s.TagPCP = intent.Priority{From: intent.Inner}, intent.Priority{From: intent.Outer}
@@ -176,8 +183,11 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 		dsts = append(dsts, station(n))
 	}
 	tags := [][]uint16{nil, nil, {100}, {100}, {0}, {7}, {100, 42}, {100, 100}, {0, 100}}
-	l.payload = Payload(rng.IntN(3))
+	l.payload = []Payload{IPv4, IPv6, Other, arpAsks, ndAsks}[rng.IntN(5)]
 	f := l.frame(stations[rng.IntN(3)], dsts[rng.IntN(len(dsts))], tags[rng.IntN(len(tags))]...)
+	if len(f.Tags) > 1 && l.limits().OneTag && f.Payload > Other {
+		f.Payload = Other
+	}
 	f.TOS = []uint8{0, 0x02, 0xb8}[rng.IntN(3)]
 	if len(f.Tags) > 0 && rng.IntN(4) == 0 && !l.limits().NoPriorities {
 		f.Tags[0] |= 5 << 13

@@ -3,6 +3,7 @@
 // that has been given tunnel metadata must not leave by a port any more).
 #pragma once
 
+#include "limit.h"
 #include "output.h"
 
 #define FLOOD_MAX (1 << 16) // targets of one list; the agent refuses longer ones
@@ -86,6 +87,8 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 		return drop(skb, DROP_FAILED);
 	if (from ? is_bfd_mac(dst->mac) : is_bfd(skb))
 		return drop(skb, DROP_BFD);
+	if (s->features & (FEATURE_FLOOD_NEIGHBORS | FEATURE_FLOOD_NONE) && is_limited(skb, dst, s->features))
+		return drop(skb, DROP_FLOOD_LIMITED);
 	f.held = f.sent = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;

@@ -146,6 +146,9 @@ struct member {
 enum features {
 	FEATURE_INNER_TAGS = 1 << 0, // frames may have a tag in tunnels
 	FEATURE_SNOOP = 1 << 1,      // the agent is told of the IP addresses that hosts say they have
+	FEATURE_FLOOD_NEIGHBORS = 1 << 14, // only messages of ARP and Neighbor Discovery are flooded
+	FEATURE_FLOOD_NONE = 1 << 15,      // nothing is
+	// From bit 16 on: the addresses 01:80:c2:00:00:00 to 0f that are forwarded, a bit for each.
 };
 
 enum member_flags {
@@ -604,6 +607,7 @@ enum drop {
 	DROP_BFD_AUTH,          // of BFD, with authentication
 	DROP_BFD_DISCRIMINATOR, // of BFD, and of no session with its sender
 	DROP_BFD_RATE,          // of BFD, and more than are taken
+	DROP_FLOOD_LIMITED,     // has no known destination, and its switch does not flood it
 	DROP_REASONS,
 };
 

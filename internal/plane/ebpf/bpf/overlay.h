@@ -40,7 +40,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 featur
 		return drop(skb, DROP_TAGGED_INSIDE);
 	if (is_nobody(eth->h_source))
 		return drop(skb, DROP_BAD_SOURCE);
-	if (is_reserved(dst.mac))
+	if (stays_on_link(dst.mac, features))
 		return drop(skb, DROP_RESERVED);
 	measure(skb, features, &size);
 	size.leaves = priorities(skb, tos);

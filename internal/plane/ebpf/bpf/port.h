@@ -143,7 +143,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	if (is_nobody(src.mac))
 		return drop(skb, DROP_BAD_SOURCE);
 	learn(&src, slot, gen);
-	if (is_reserved(dst.mac))
+	if (stays_on_link(dst.mac, features))
 		return drop(skb, DROP_RESERVED);
 	if (features & FEATURES_WITH_STAGES)
 		take_stages(skb, slot, gen, src.bd, &size); // comes back if there are none for it
