@@ -271,6 +271,7 @@ const (
 	vtepMapDecaps        = "decaps"
 	vtepMapDevices       = "devices"
 	vtepMapDrops         = "drops"
+	vtepMapEnds          = "ends"
 	vtepMapEvents        = "events"
 	vtepMapFloods        = "floods"
 	vtepMapLocals        = "locals"
@@ -367,6 +368,7 @@ type vtepMapSpecs struct {
 	Decaps      *ebpf.MapSpec `ebpf:"decaps"`
 	Devices     *ebpf.MapSpec `ebpf:"devices"`
 	Drops       *ebpf.MapSpec `ebpf:"drops"`
+	Ends        *ebpf.MapSpec `ebpf:"ends"`
 	Events      *ebpf.MapSpec `ebpf:"events"`
 	Floods      *ebpf.MapSpec `ebpf:"floods"`
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
@@ -425,6 +427,7 @@ type vtepMaps struct {
 	Decaps      *ebpf.Map `ebpf:"decaps"`
 	Devices     *ebpf.Map `ebpf:"devices"`
 	Drops       *ebpf.Map `ebpf:"drops"`
+	Ends        *ebpf.Map `ebpf:"ends"`
 	Events      *ebpf.Map `ebpf:"events"`
 	Floods      *ebpf.Map `ebpf:"floods"`
 	Locals      *ebpf.Map `ebpf:"locals"`
@@ -459,6 +462,7 @@ func (m *vtepMaps) Close() error {
 		m.Decaps,
 		m.Devices,
 		m.Drops,
+		m.Ends,
 		m.Events,
 		m.Floods,
 		m.Locals,

@@ -3,7 +3,7 @@
 // both: a change of any layout or meaning needs a new schemaVersion (objects.go).
 //
 // Who writes what:
-//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions
+//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //   neither outlives the programs  passage (between the stages of a frame), stages (which stages there are)
@@ -297,6 +297,16 @@ struct {
 	__type(value, __u32); // peer
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } addresses SEC(".maps");
+
+// Where tunnels may end, beside the tunnel IPs of the settings, at which they begin.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u64); // until when, CLOCK_MONOTONIC; 0: for good
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ends SEC(".maps");
 
 struct tunnel_key {
 	__u32 peer; // 0: any source
