@@ -299,6 +299,7 @@ const (
 	vtepProgVtepProbe    = "vtep_probe"
 	vtepProgVtepSend     = "vtep_send"
 	vtepProgVtepUnderlay = "vtep_underlay"
+	vtepVarVxlanPort     = "vxlan_port"
 )
 
 // loadVtep returns the embedded CollectionSpec for vtep.
@@ -394,6 +395,7 @@ type vtepMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepVariableSpecs struct {
+	VxlanPort *ebpf.VariableSpec `ebpf:"vxlan_port"`
 }
 
 // vtepObjects contains all objects after they have been loaded into the kernel.
@@ -489,6 +491,7 @@ func (m *vtepMaps) Close() error {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepVariables struct {
+	VxlanPort *ebpf.Variable `ebpf:"vxlan_port"`
 }
 
 // vtepPrograms contains all programs after they have been loaded into the kernel.
