@@ -34,9 +34,7 @@ type Switch struct {
 
 	SwitchOptions
 
-	Router            RouterID // whose interfaces are in it; zero: none
-	SnoopGroups       bool     // frames to groups go to the bindings of Members
-	FloodUnregistered bool     // those to groups without members go to all the same
+	Router RouterID // whose interfaces are in it; zero: none
 }
 
 // SwitchOptions are what a logical switch has beside forwarding. One more is a field here, with its
@@ -46,8 +44,10 @@ type SwitchOptions struct {
 	InnerTags bool // frames in its tunnels may have a tag
 	SnoopIPs  bool // the plane tells which IP addresses its local hosts say they have
 
-	Flooding     Flooding     // which frames it floods
-	ReservedMACs ReservedMACs // those that it forwards, as groups, rather than drops
+	Flooding          Flooding     // which frames it floods
+	ReservedMACs      ReservedMACs // those that it forwards, as groups, rather than drops
+	SnoopGroups       bool         // frames to groups go to the bindings of State.Members
+	FloodUnregistered bool         // those to groups without members go to all the same
 }
 
 // OverlayUp says whether frames of s may leave or enter by tunnel with the switch's own VNI.

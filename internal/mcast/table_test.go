@@ -24,7 +24,7 @@ func at(port string) intent.BindingKey { return intent.BindingKey{Port: port} }
 // site is a State with the ports of red, each with a binding, and p9 of blue, which does not snoop.
 func site(ports ...string) *intent.State {
 	s := intent.NewState()
-	s.Switches[red] = intent.Switch{Name: "red", SnoopGroups: true}
+	s.Switches[red] = intent.Switch{Name: "red", SwitchOptions: intent.SwitchOptions{SnoopGroups: true}}
 	s.Switches[blue] = intent.Switch{Name: "blue"}
 	for _, p := range append(ports, "p9") {
 		s.Ports[p] = intent.Port{}
@@ -394,7 +394,7 @@ func TestFloodUnregistered(t *testing.T) {
 	b.until(11)
 	flood := func(on bool) {
 		b.change(func(s *intent.State) {
-			s.Switches[red] = intent.Switch{Name: "red", SnoopGroups: true, FloodUnregistered: on}
+			s.Switches[red] = intent.Switch{Name: "red", SwitchOptions: intent.SwitchOptions{SnoopGroups: true, FloodUnregistered: on}}
 		})
 	}
 	flood(true)

@@ -47,6 +47,10 @@ type Punted struct {
 // PuntReason says why a frame was punted.
 type PuntReason uint8
 
+const (
+	PuntMembership PuntReason = iota + 1 // it is of IGMP, MLD or PIM, in a switch with SnoopGroups; it was forwarded
+)
+
 // PortChanged tells that the device of a port has appeared or vanished, or that its link or its
 // fitness has changed. The next Report says what that means for the port.
 type PortChanged struct {

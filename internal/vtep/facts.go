@@ -94,7 +94,7 @@ func (f *facts) Active(id intent.SwitchID) bool {
 // members.
 func (f *facts) snoopsGroups(id intent.SwitchID) bool {
 	ls := f.switches[id]
-	return ls != nil && ls.active && ls.snoopGroups && f.features.SnoopGroups
+	return ls != nil && ls.active && ls.options.resolve(f.scope.options, f.features).SnoopGroups
 }
 
 // ActiveSwitches yields the active switches.

@@ -28,8 +28,6 @@ type lswitch struct {
 	flood      choice // whether to the peers of unicast rows; see floods
 	prune      choice // whether it sends no copies to members that BFD sees dead
 
-	snoopGroups, floodUnregistered bool
-
 	bound  int    // bindings of our ports
 	routed int    // addresses of its router
 	active bool   // as of the last settling
@@ -44,10 +42,9 @@ type lswitch struct {
 	anyone    bool // it claims anyoneVNI from any source
 	anyoneVNI uint32
 
-	needs   map[intent.Tunnel]int // how many macs and groups use each tunnel
-	accepts map[intent.Tunnel]int // how many of needs have it accept frames of each: siblings, too
-	peers   map[intent.Tunnel]int // how many macs do
-	bad     map[UUID]int          // how many of them name each locator that leads nowhere; nil: none
+	needs map[intent.Tunnel]int // how many macs and groups use each tunnel
+	peers map[intent.Tunnel]int // how many macs do
+	bad   map[UUID]int          // how many of them name each locator that leads nowhere; nil: none
 }
 
 const vniRemedy = "give it one from 1 to 16777215"
@@ -59,12 +56,11 @@ func (c *Compiler) lswitch(id UUID) *lswitch {
 	ls := c.switches[switchID(id)]
 	if ls == nil {
 		ls = &lswitch{
-			id:      switchID(id),
-			macs:    map[intent.MAC]*macEntry{},
-			groups:  map[intent.MAC]*groupEntry{},
-			needs:   map[intent.Tunnel]int{},
-			accepts: map[intent.Tunnel]int{},
-			peers:   map[intent.Tunnel]int{},
+			id:     switchID(id),
+			macs:   map[intent.MAC]*macEntry{},
+			groups: map[intent.MAC]*groupEntry{},
+			needs:  map[intent.Tunnel]int{},
+			peers:  map[intent.Tunnel]int{},
 		}
 		c.switches[ls.id] = ls
 	}
@@ -87,7 +83,7 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 	ls.sourceNode = after.ReplicationMode == hwvtep.ReplicationModeSourceNode
 	ls.vni0 = set.bool(keyAllowVNI0)
 	ls.options = set.switchOptions()
-	ls.snoopGroups, ls.floodUnregistered = set.bool(keySnoopGroups), set.bool(keyFloodUnregistered)
+	ls.options.check(&set, c.features)
 	ls.flood = set.choice(keyFloodToUnicast)
 	ls.prune = set.choice(keyPruneByBFD)
 	ls.vni, ls.assigned, ls.badVNI = 0, false, ""
@@ -108,9 +104,6 @@ func (c *Compiler) switchChanged(before, after *hwvtep.LogicalSwitch) {
 		c.markGroups(ls)
 	}
 	c.dirty.switches[ls.id] = struct{}{}
-	if ls.snoopGroups != was.snoopGroups {
-		c.news.groups = true
-	}
 	if ls.vni != was.vni || ls.up() != was.up() || ls.vni0 != was.vni0 {
 		c.markMACs(ls)
 		c.markGroups(ls)
@@ -192,10 +185,11 @@ func (c *Compiler) publishSwitches() {
 		if ls.routed > 0 {
 			s.Router = intent.RouterID(ls.router)
 		}
-		s.SnoopGroups = c.snoopsGroups(id)
-		s.FloodUnregistered = s.SnoopGroups && ls.floodUnregistered
 		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
+		}
+		if c.state.Switches[id].SnoopGroups != s.SnoopGroups {
+			c.news.groups = true
 		}
 		intent.SwitchTable.Set(c.edit, id, s)
 	}

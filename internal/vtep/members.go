@@ -9,8 +9,8 @@ import (
 
 // The private keys of other_config about groups.
 const (
-	keySnoopGroups       = "mcast_snooping"           // Logical_Switch: bool
-	keyFloodUnregistered = "mcast_flood_unregistered" // Logical_Switch: bool
+	keySnoopGroups       = "mcast_snooping"           // Physical_Switch, Logical_Switch: bool
+	keyFloodUnregistered = "mcast_flood_unregistered" // Physical_Switch, Logical_Switch: bool
 )
 
 // SetMembers takes which bindings get frames to a group, as the table of groups says (package

@@ -114,6 +114,10 @@ func TestSnoopingOptions(t *testing.T) {
 		if text := comp.State().String(); !strings.Contains(text, c.want+"\n") {
 			t.Errorf("%s, able %v:\n%s", c.config, c.can, text)
 		}
+		told := strings.Contains(b.verdict(comp), "problem unserved_option: Logical_Switch ls0: other_config:mcast_snooping is")
+		if told == c.can {
+			t.Errorf("%s, able %v: is told of: %v\n%s", c.config, c.can, told, b.verdict(comp))
+		}
 	}
 }
 

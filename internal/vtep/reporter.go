@@ -59,9 +59,9 @@ type Reporter struct {
 	begun    bool
 	now      time.Time // of the last Build
 	todo     work
-	pending  work                // handed to the transaction under way
-	failures int                 // transactions that failed in a row
-	inserted map[netip.Addr]UUID // stand for the locators of ours that the transaction under way inserts
+	pending  work // handed to the transaction under way
+	failures int  // transactions that failed in a row
+	inserted UUID // stands for the locator that the transaction under way inserts; zero: none
 }
 
 // Learned says which MACs are learned on local ports.
@@ -90,7 +90,6 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		raised:   map[shared]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
-		inserted: map[netip.Addr]UUID{},
 		todo:     newWork(),
 		pending:  newWork(),
 	}
@@ -352,7 +351,7 @@ func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
 	parts := r.parts()
 	for i := range parts {
 		tx := hwvtep.NewTxn(r.f.view.Layout())
-		clear(r.inserted)
+		r.inserted = UUID{}
 		if r.failures > 0 {
 			parts[(r.failures+i)%len(parts)](tx)
 		} else {
@@ -397,7 +396,7 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 	done.remove(&todo)
 	r.todo = *done
 	tx := hwvtep.NewTxn(r.f.view.Layout())
-	clear(r.inserted)
+	r.inserted = UUID{}
 	for _, build := range r.parts() {
 		build(tx)
 	}
@@ -408,30 +407,23 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 }
 
 // localLocator returns the locator that stands for this VTEP, and makes it if there is none.
-func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID { return r.endLocator(tx, r.f.scope.First()) }
-
-// isLocal says whether a locator can stand for this VTEP.
-func (r *Reporter) isLocal(id UUID) bool { return r.isEnd(id, r.f.scope.First()) }
-
-// endLocator is localLocator for one of our tunnel IPs.
-func (r *Reporter) endLocator(tx *hwvtep.Txn, ip netip.Addr) UUID {
-	if ids := r.f.byAddr[ip]; len(ids) > 0 && r.isEnd(ids[0], ip) {
+func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
+	ip := r.f.scope.First()
+	if ids := r.f.byAddr[ip]; len(ids) > 0 && r.isLocal(ids[0]) {
 		return ids[0]
 	}
-	id, ok := r.inserted[ip]
-	if !ok {
-		id = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
+	if r.inserted.IsZero() {
+		r.inserted = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
 			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip.String()})
-		r.inserted[ip] = id
 	}
-	return id
+	return r.inserted
 }
 
-// isEnd is isLocal for one of our tunnel IPs. Only a locator without a key will do: it is what
-// NVCs look for, and a key that somebody has set on ours would have others send with it.
-func (r *Reporter) isEnd(id UUID, ip netip.Addr) bool {
+// isLocal says whether a locator can stand for this VTEP. Only one without a key will do: it
+// is what NVCs look for, and a key that somebody has set on ours would have others send with it.
+func (r *Reporter) isLocal(id UUID) bool {
 	l := r.f.locators[id]
-	return l != nil && l.addr == ip && l.wrong == nil && !l.keyed
+	return l != nil && l.addr == r.f.scope.First() && l.wrong == nil && !l.keyed
 }
 
 // Busy says whether there may be something for Build to do now.

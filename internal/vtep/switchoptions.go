@@ -13,6 +13,8 @@ type switchOptions struct {
 	snoopIPs  choice
 	flooding  given[intent.Flooding]
 	reserved  given[intent.ReservedMACs]
+
+	snoopGroups, floodUnregistered choice
 }
 
 func (s *settings) switchOptions() switchOptions {
@@ -21,18 +23,30 @@ func (s *settings) switchOptions() switchOptions {
 		snoopIPs:  s.choice(keySnoopIPs),
 		flooding:  s.flooding(keyFlooding),
 		reserved:  s.reservedMACs(keyReservedMACs),
+
+		snoopGroups: s.choice(keySnoopGroups), floodUnregistered: s.choice(keyFloodUnregistered),
 	}
 }
 
 // resolve says what holds for a switch with the keys o, where the Physical_Switch has ps, and a plane
 // that can do f. What neither says is as the documentation has it.
 func (o switchOptions) resolve(ps switchOptions, f plane.Features) intent.SwitchOptions {
+	groups := f.SnoopGroups && o.snoopGroups.or(ps.snoopGroups, false)
 	return intent.SwitchOptions{
 		InnerTags: o.innerTags.or(ps.innerTags, false),
 		SnoopIPs:  f.SnoopIPs && o.snoopIPs.or(ps.snoopIPs, true),
 
 		Flooding:     o.flooding.or(ps.flooding),
 		ReservedMACs: o.reserved.or(ps.reserved),
+
+		SnoopGroups: groups, FloodUnregistered: groups && o.floodUnregistered.or(ps.floodUnregistered, false),
+	}
+}
+
+// check notes what is asked for, and can't be done by a plane that can do f.
+func (o switchOptions) check(s *settings, f plane.Features) {
+	if !f.SnoopGroups {
+		unserved(s, keySnoopGroups, o.snoopGroups == yes)
 	}
 }
 

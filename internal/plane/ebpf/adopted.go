@@ -42,12 +42,11 @@ func (p *Plane) Disown(context.Context) error {
 
 func (p *Plane) readState(whole bool) (*intent.State, error) {
 	var c contents
-	var errs [10]error
+	var errs [9]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
 	c.members, errs[3] = p.tMembers.read()
-	c.ends, errs[9] = p.tEnds.read()
 	if whole {
 		c.remotes, errs[4] = p.tRemotes.read()
 		c.decaps, errs[5] = p.tDecaps.read()
@@ -61,12 +60,10 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	}
 	s := intent.NewState()
 	s.Physical, s.Position = origin.Physical, origin.Position
-	s.TunnelIPs = p.hadTunnelIPs()
-	for ip, until := range c.ends {
-		if until == 0 {
-			s.Ends[ip.ip()] = intent.End{}
-		}
+	if ip := p.settings.TunnelIp; ip != 0 {
+		s.TunnelIP = ipOf(ip)
 	}
+	s.TunnelIP6 = p.settings.TunnelIp6.ip()
 	for index, dev := range c.devices {
 		if d := p.devices.byIndex[int(index)]; d.index != 0 && dev.Port != 0 {
 			s.Ports[d.name] = intent.Port{}

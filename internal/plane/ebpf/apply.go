@@ -40,7 +40,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	p.recheckLater()
 	p.watchLocals()
 	if d == nil || d.Global || len(d.BFD) > 0 {
-		p.watchman.configure(next.BFD, p.overlay.TunnelIP, p.underlay())
+		p.watchman.configure(next.BFD, p.overlay.TunnelIP)
 	}
 	if !p.begun {
 		p.begun = true
@@ -53,14 +53,10 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 // device, which must be there before anything can name it.
 func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	p.position = next.Position
-	had := p.overlay.TunnelIPs
-	if !had.Any() {
-		had = p.hadTunnelIPs() // of the process before
-	}
 	if d.Global {
 		p.physical = next.Physical
 		p.limitQuota(0, next.MACLimit)
-		dscp := p.overlay.dscp
+		had, dscp := p.overlay.TunnelIPs, p.overlay.dscp
 		p.configureOverlay(next)
 		if p.overlay.dscp != dscp {
 			p.byFlow = nil
@@ -73,9 +69,6 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 				p.setDevice(prt, p.lookup(name))
 			}
 		}
-	}
-	if d.Global || len(d.Ends) > 0 {
-		p.stageEnds(next, had)
 	}
 	if d.Global || p.overlay.err != nil {
 		p.ensureVXLAN()
@@ -118,6 +111,7 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 			p.delTunnels(key)
 		}
 	}
+	p.stageMembers(d.Members)
 	for _, c := range d.Decap {
 		p.stageDecap(c)
 	}
@@ -173,6 +167,9 @@ func (p *Plane) delDomain(id intent.SwitchID) {
 		p.delBinding(b.key)
 	}
 	p.delFlood(vtepMacKey{Bd: d.bd, Kind: floodMembers})
+	for mac := range d.groups {
+		p.delFlood(vtepMacKey{Bd: d.bd, Mac: mac, Kind: floodMembers})
+	}
 	p.tSwitches.del(vtepSwitchId{Uuid: id})
 	p.unwatchDomain(d.bd)
 	delete(p.byUUID, id)
@@ -247,9 +244,10 @@ func (p *Plane) install() error {
 		return err
 	}
 	p.growToNeed()
+	p.orderLists()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
-		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.tEnds.put, p.writeSettings, p.writeOrigin, p.tMembers.put, p.tBindings.put,
+		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.writeSettings, p.writeOrigin, p.tMembers.put, p.tBindings.put,
 		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
 	} {
 		if err := write(); err != nil {
@@ -265,7 +263,7 @@ func (p *Plane) install() error {
 	for _, remove := range []func() error{
 		p.tDevices.put,
 		p.tDecaps.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune,
-		p.tAddresses.prune, p.tPeers.prune, p.tEnds.prune, p.tSwitches.prune,
+		p.tAddresses.prune, p.tPeers.prune, p.tSwitches.prune,
 		p.detachLeaving, p.tDevices.prune,
 		p.collectIfFew,
 	} {
@@ -326,7 +324,7 @@ func (p *Plane) report() plane.Report {
 		plane.LearnedMACs: p.localsError(),
 		plane.RemoteMACs:  p.tRemotes.full(),
 		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full(), p.tAddresses.full()),
-		plane.Tunnels:     errors.Join(p.tDecaps.full(), p.tEnds.full()),
+		plane.Tunnels:     p.tDecaps.full(),
 		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
 	} {
 		if err != nil {

@@ -32,7 +32,6 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "decap", p.tDecaps, c.decaps, func(k vtepTunnelKey) string { return p.tunnelOf(k.Peer, k.Vni) })
 	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return p.tPeers.want[n].Ip.ip().String() })
 	compare(&a, "peer", p.tAddresses, c.addresses, func(ip vtepAddress) string { return ip.ip().String() })
-	compare(&a, "end", p.tEnds, c.ends, func(ip vtepAddress) string { return ip.ip().String() })
 	compare(&a, "flood", p.tFloods, c.floods, p.macOf)
 	for _, r := range p.retired {
 		for _, k := range r.chunks {

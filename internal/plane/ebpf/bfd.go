@@ -38,8 +38,7 @@ type watchman struct {
 	mu     sync.Mutex // guards what follows
 	want   map[netip.Addr]intent.BFD
 	local  netip.Addr // tunnel IP
-	via    underlay
-	anew   bool // want, local or via were changed
+	anew   bool       // want or local were changed
 	over   ending
 	told   map[netip.Addr]plane.PeerState // is replaced, never changed
 	failed error                          // why nothing can be sent; nil: it can
@@ -79,7 +78,7 @@ func newWatchman(p *Plane) (*watchman, error) {
 	}
 	w := &watchman{
 		log: p.log, space: p.space, queue: p.queue, sessions: p.objs.BfdSessions, heard: p.objs.BfdHeard, ring: ring,
-		via: p.underlay(), peers: map[netip.Addr]*bfdPeer{}, mine: map[uint32]struct{}{}, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		peers: map[netip.Addr]*bfdPeer{}, mine: map[uint32]struct{}{}, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	if p.settings.TunnelIp != 0 {
 		w.local = ipOf(p.settings.TunnelIp)
@@ -92,11 +91,11 @@ func newWatchman(p *Plane) (*watchman, error) {
 }
 
 // configure says which sessions there are to be.
-func (w *watchman) configure(want map[netip.Addr]intent.BFD, local netip.Addr, via underlay) {
+func (w *watchman) configure(want map[netip.Addr]intent.BFD, local netip.Addr) {
 	w.mu.Lock()
-	same := maps.Equal(w.want, want) && w.want != nil && w.local == local && w.via == via
+	same := maps.Equal(w.want, want) && w.want != nil && w.local == local
 	if !same {
-		w.want, w.local, w.via, w.anew = maps.Clone(want), local, via, true
+		w.want, w.local, w.anew = maps.Clone(want), local, true
 		if w.want == nil {
 			w.want = map[netip.Addr]intent.BFD{}
 		}
@@ -129,7 +128,7 @@ func (w *watchman) run() {
 	var rec ringbuf.Record
 	for {
 		w.mu.Lock()
-		want, local, via, anew, over := w.want, w.local, w.via, w.anew, w.over
+		want, local, anew, over := w.want, w.local, w.anew, w.over
 		w.anew = false
 		w.mu.Unlock()
 
@@ -150,7 +149,7 @@ func (w *watchman) run() {
 			w.send()
 			w.work.Lock()
 		}
-		w.out.from(local, via)
+		w.out.from(local)
 		w.runDue(monotonic())
 		next, some := w.set.Next()
 		w.work.Unlock()

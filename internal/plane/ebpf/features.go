@@ -6,6 +6,7 @@ import "github.com/vtep/vtep/internal/intent"
 const (
 	featureInnerTags = 1 << iota
 	featureSnoop
+	featureGroups
 
 	featureFloodNeighbors = 1 << 14
 	featureFloodNone      = 1 << 15
@@ -20,6 +21,7 @@ func featuresOf(o intent.SwitchOptions) (bits uint32) {
 	}{
 		{o.InnerTags, featureInnerTags},
 		{o.SnoopIPs, featureSnoop},
+		{o.SnoopGroups, featureGroups},
 		{o.Flooding == intent.FloodNeighbors, featureFloodNeighbors},
 		{o.Flooding == intent.FloodNone, featureFloodNone},
 	} {

@@ -114,6 +114,9 @@ func (p *Plane) floodMembers() {
 }
 
 func (p *Plane) floodMembersOf(d *domain) {
+	for mac := range d.groups {
+		p.setGroup(d, mac)
+	}
 	key := vtepMacKey{Bd: d.bd, Kind: floodMembers}
 	if len(d.members) == 0 {
 		p.delFlood(key)

@@ -21,7 +21,6 @@
 package ebpf
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -52,8 +51,6 @@ type Options struct {
 	// AllowPorts are names of devices that may be ports although the machine itself needs them:
 	// they have addresses of it, or its default route, or tunnels take them.
 	AllowPorts []string
-	Port       uint16 // of VXLAN (UDP); 0: 4789
-	VRF        string // the one that tunnels are in; "": none
 	Direct     Direct // whether the programs add and take off the outer headers themselves
 
 	// Most are the most entries of maps, by their names; 0: as grow.go has it. Maps begin small.
@@ -62,7 +59,6 @@ type Options struct {
 	// for tests
 	start          map[string]uint32 // the sizes that maps begin with
 	betweenBatches func()            // is called between the parts of a Sweep
-	formerFor      time.Duration     // instead of FormerFor
 }
 
 // Direct says when the short ways are used, on which the programs add and take off the outer
@@ -124,8 +120,6 @@ type Plane struct {
 
 	attachments  map[int]*attachment // by ifindex
 	recheckEvery time.Duration       // constant after New
-	formerFor    time.Duration       // likewise
-	endTimer     *time.Timer         // takes out ends whose time is over; nil: there are none
 	alive        time.Duration       // when recheck ran last, CLOCK_MONOTONIC; the programs are told
 	checked      time.Time           // when attachments were last looked at
 	rechecker    *time.Timer         // looks at them again; nil: there are no ports
@@ -174,7 +168,6 @@ type tables struct {
 	tDecaps    *table[vtepTunnelKey, vtepDecap]
 	tPeers     *table[uint32, vtepPeer]
 	tAddresses *table[vtepAddress, uint32]
-	tEnds      *table[vtepAddress, uint64]
 	tFloods    *table[vtepMacKey, vtepFloodSet]
 	tChunks    *table[vtepChunkKey, vtepChunk]
 }
@@ -191,9 +184,9 @@ func New(o Options) (_ *Plane, err error) {
 	if o.Name == "" {
 		return nil, errors.New("ebpf plane: no name of the switch")
 	}
-	o.PinDir, o.Port = o.pinDir(), cmp.Or(o.Port, vxlanPort)
+	o.PinDir = o.pinDir()
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
-		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, formerFor: cmp.Or(o.formerFor, FormerFor), alive: monotonic()}
+		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, alive: monotonic()}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -216,7 +209,7 @@ func New(o Options) (_ *Plane, err error) {
 		p.log.Warn("the BPF file system of the pins is in a mount namespace of this process: forwarding will end with it; " +
 			"\"ip netns exec\" makes such a namespace, \"nsenter --net=FILE\" does not")
 	}
-	if p.objs, err = p.pins.load(p.opts.Port, p.startSizes()); err != nil {
+	if p.objs, err = p.pins.load(p.startSizes()); err != nil {
 		return nil, err
 	}
 	if n := p.pins.migrated; n != 0 {
@@ -246,14 +239,10 @@ func New(o Options) (_ *Plane, err error) {
 		tDecaps:    newTable[vtepTunnelKey, vtepDecap]("decaps", p.objs.Decaps),
 		tPeers:     newTable[uint32, vtepPeer]("peers", p.objs.Peers),
 		tAddresses: newTable[vtepAddress, uint32]("addresses", p.objs.Addresses),
-		tEnds:      newTable[vtepAddress, uint64]("ends", p.objs.Ends),
 		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
 		tChunks:    newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
 	}
 	if err = p.startWatch(); err != nil {
-		return nil, err
-	}
-	if err = p.checkPort(); err != nil {
 		return nil, err
 	}
 	if err = p.startPolicies(); err != nil {
@@ -297,7 +286,7 @@ func hash(name string) string {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{BFD: true, IPv6: true, Priorities: true, GroupPolicies: true, SnoopIPs: true}
+	return plane.Features{BFD: true, IPv6: true, Priorities: true, GroupPolicies: true, SnoopGroups: true, SnoopIPs: true}
 }
 
 // Events implements plane.Plane.
@@ -323,9 +312,6 @@ func (p *Plane) Close() error {
 	}
 	if p.lookAgain != nil {
 		p.lookAgain.Stop()
-	}
-	if p.endTimer != nil {
-		p.endTimer.Stop()
 	}
 	p.mu.Unlock()
 

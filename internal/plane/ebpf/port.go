@@ -46,6 +46,8 @@ type domain struct {
 	features uint32              // enum features
 	members  map[uint32]*binding // in force, by slot
 	dirty    bool                // it is in Plane.dirty: members changed since the flood set was made
+
+	groups map[intent.MAC]intent.MemberSet // as the State has them
 }
 
 var errNotManaged = errors.New("its port is not managed by this switch")

@@ -14,13 +14,16 @@ import (
 )
 
 // Why the programs show a frame, as enum punt_reason.
-const puntAddress = 0
+const (
+	puntAddress = iota
+	puntMembership
+)
 
 // puntReasons are the events that carry frames, by enum punt_reason.
-var puntReasons = map[uint32]plane.PuntReason{}
+var puntReasons = map[uint32]plane.PuntReason{puntMembership: plane.PuntMembership}
 
 // refusedNames are what Stats.Drops calls what was too much to be shown, by enum punt_reason.
-var refusedNames = []string{"address_rate"}
+var refusedNames = []string{"address_rate", "membership_rate"}
 
 // punter turns what the programs show into events, once their numbers are known (see learner).
 func (p *Plane) punter() {

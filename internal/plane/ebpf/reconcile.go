@@ -60,14 +60,13 @@ type contents struct {
 	decaps    map[vtepTunnelKey]vtepDecap
 	peers     map[uint32]vtepPeer
 	addresses map[vtepAddress]uint32
-	ends      map[vtepAddress]uint64
 	floods    map[vtepMacKey]vtepFloodSet
 	chunks    map[vtepChunkKey]vtepChunk
 }
 
 func (p *Plane) readAll() (*contents, error) {
 	var c contents
-	var errs [11]error
+	var errs [10]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -78,7 +77,6 @@ func (p *Plane) readAll() (*contents, error) {
 	c.floods, errs[7] = p.tFloods.read()
 	c.chunks, errs[8] = p.tChunks.read()
 	c.addresses, errs[9] = p.tAddresses.read()
-	c.ends, errs[10] = p.tEnds.read()
 	return &c, errors.Join(errs[:]...)
 }
 
@@ -92,7 +90,6 @@ func (c *contents) diff(t *tables) {
 	t.tDecaps.diff(c.decaps)
 	t.tPeers.diff(c.peers)
 	t.tAddresses.diff(c.addresses)
-	t.tEnds.diff(c.ends)
 	t.tFloods.diff(c.floods)
 	t.tChunks.diff(c.chunks)
 	// Devices are written when they are attached, removed when they are detached.
@@ -109,10 +106,6 @@ func (p *Plane) adopt(c *contents) {
 	p.tDecaps.reset()
 	p.tPeers.reset()
 	p.tAddresses.reset()
-	p.tEnds.reset()
-	for ip, until := range c.ends {
-		p.tEnds.set(ip, until)
-	}
 	p.tFloods.reset()
 	p.tChunks.reset()
 	p.ports, p.bindings = map[string]*port{}, map[intent.BindingKey]*binding{}

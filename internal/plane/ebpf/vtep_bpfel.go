@@ -92,6 +92,18 @@ type vtepFloodSet struct {
 	Count uint32
 }
 
+type vtepGroupKey struct {
+	_    structs.HostLayout
+	Bd   uint32
+	Slot uint32
+}
+
+type vtepGroupRate struct {
+	_    structs.HostLayout
+	Due  uint64
+	Lost uint64
+}
+
 type vtepLocal struct {
 	_    structs.HostLayout
 	Slot uint32
@@ -271,9 +283,9 @@ const (
 	vtepMapDecaps        = "decaps"
 	vtepMapDevices       = "devices"
 	vtepMapDrops         = "drops"
-	vtepMapEnds          = "ends"
 	vtepMapEvents        = "events"
 	vtepMapFloods        = "floods"
+	vtepMapGroupRates    = "group_rates"
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
 	vtepMapOrigin        = "origin"
@@ -290,16 +302,17 @@ const (
 	vtepMapSwitches      = "switches"
 	vtepMapTold          = "told"
 	vtepMapTunnelDrops   = "tunnel_drops"
+	vtepMapUnread        = "unread"
 	vtepMapWatched       = "watched"
 	vtepProgVtepForget   = "vtep_forget"
 	vtepProgVtepForward  = "vtep_forward"
 	vtepProgVtepNeighbor = "vtep_neighbor"
+	vtepProgVtepOverhear = "vtep_overhear"
 	vtepProgVtepOverlay  = "vtep_overlay"
 	vtepProgVtepPort     = "vtep_port"
 	vtepProgVtepProbe    = "vtep_probe"
 	vtepProgVtepSend     = "vtep_send"
 	vtepProgVtepUnderlay = "vtep_underlay"
-	vtepVarVxlanPort     = "vxlan_port"
 )
 
 // loadVtep returns the embedded CollectionSpec for vtep.
@@ -347,6 +360,7 @@ type vtepProgramSpecs struct {
 	VtepForget   *ebpf.ProgramSpec `ebpf:"vtep_forget"`
 	VtepForward  *ebpf.ProgramSpec `ebpf:"vtep_forward"`
 	VtepNeighbor *ebpf.ProgramSpec `ebpf:"vtep_neighbor"`
+	VtepOverhear *ebpf.ProgramSpec `ebpf:"vtep_overhear"`
 	VtepOverlay  *ebpf.ProgramSpec `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.ProgramSpec `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.ProgramSpec `ebpf:"vtep_probe"`
@@ -369,9 +383,9 @@ type vtepMapSpecs struct {
 	Decaps      *ebpf.MapSpec `ebpf:"decaps"`
 	Devices     *ebpf.MapSpec `ebpf:"devices"`
 	Drops       *ebpf.MapSpec `ebpf:"drops"`
-	Ends        *ebpf.MapSpec `ebpf:"ends"`
 	Events      *ebpf.MapSpec `ebpf:"events"`
 	Floods      *ebpf.MapSpec `ebpf:"floods"`
+	GroupRates  *ebpf.MapSpec `ebpf:"group_rates"`
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
 	Members     *ebpf.MapSpec `ebpf:"members"`
 	Origin      *ebpf.MapSpec `ebpf:"origin"`
@@ -388,6 +402,7 @@ type vtepMapSpecs struct {
 	Switches    *ebpf.MapSpec `ebpf:"switches"`
 	Told        *ebpf.MapSpec `ebpf:"told"`
 	TunnelDrops *ebpf.MapSpec `ebpf:"tunnel_drops"`
+	Unread      *ebpf.MapSpec `ebpf:"unread"`
 	Watched     *ebpf.MapSpec `ebpf:"watched"`
 }
 
@@ -395,7 +410,6 @@ type vtepMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepVariableSpecs struct {
-	VxlanPort *ebpf.VariableSpec `ebpf:"vxlan_port"`
 }
 
 // vtepObjects contains all objects after they have been loaded into the kernel.
@@ -429,9 +443,9 @@ type vtepMaps struct {
 	Decaps      *ebpf.Map `ebpf:"decaps"`
 	Devices     *ebpf.Map `ebpf:"devices"`
 	Drops       *ebpf.Map `ebpf:"drops"`
-	Ends        *ebpf.Map `ebpf:"ends"`
 	Events      *ebpf.Map `ebpf:"events"`
 	Floods      *ebpf.Map `ebpf:"floods"`
+	GroupRates  *ebpf.Map `ebpf:"group_rates"`
 	Locals      *ebpf.Map `ebpf:"locals"`
 	Members     *ebpf.Map `ebpf:"members"`
 	Origin      *ebpf.Map `ebpf:"origin"`
@@ -448,6 +462,7 @@ type vtepMaps struct {
 	Switches    *ebpf.Map `ebpf:"switches"`
 	Told        *ebpf.Map `ebpf:"told"`
 	TunnelDrops *ebpf.Map `ebpf:"tunnel_drops"`
+	Unread      *ebpf.Map `ebpf:"unread"`
 	Watched     *ebpf.Map `ebpf:"watched"`
 }
 
@@ -464,9 +479,9 @@ func (m *vtepMaps) Close() error {
 		m.Decaps,
 		m.Devices,
 		m.Drops,
-		m.Ends,
 		m.Events,
 		m.Floods,
+		m.GroupRates,
 		m.Locals,
 		m.Members,
 		m.Origin,
@@ -483,6 +498,7 @@ func (m *vtepMaps) Close() error {
 		m.Switches,
 		m.Told,
 		m.TunnelDrops,
+		m.Unread,
 		m.Watched,
 	)
 }
@@ -491,7 +507,6 @@ func (m *vtepMaps) Close() error {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepVariables struct {
-	VxlanPort *ebpf.Variable `ebpf:"vxlan_port"`
 }
 
 // vtepPrograms contains all programs after they have been loaded into the kernel.
@@ -501,6 +516,7 @@ type vtepPrograms struct {
 	VtepForget   *ebpf.Program `ebpf:"vtep_forget"`
 	VtepForward  *ebpf.Program `ebpf:"vtep_forward"`
 	VtepNeighbor *ebpf.Program `ebpf:"vtep_neighbor"`
+	VtepOverhear *ebpf.Program `ebpf:"vtep_overhear"`
 	VtepOverlay  *ebpf.Program `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.Program `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.Program `ebpf:"vtep_probe"`
@@ -513,6 +529,7 @@ func (p *vtepPrograms) Close() error {
 		p.VtepForget,
 		p.VtepForward,
 		p.VtepNeighbor,
+		p.VtepOverhear,
 		p.VtepOverlay,
 		p.VtepPort,
 		p.VtepProbe,

@@ -225,6 +225,9 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 	if dst.MAC == bfdMAC || !fromPort && fr.bfd() {
 		return nil, BFD
 	}
+	if f.installed.Switches[dst.Switch].SnoopGroups && dst.MAC.IsGroup() && fr.membership() != nothing {
+		f.emit(plane.Punted{Reason: plane.PuntMembership, Switch: dst.Switch, At: in, From: f.came.Tunnel, Frame: fr, Length: len(fr)})
+	}
 	if f.limited(dst, fr) {
 		return nil, FloodLimited
 	}

@@ -1,9 +1,11 @@
 package planetest
 
 import (
+	"bytes"
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -181,11 +183,49 @@ func groupReports(l *lab) {
 			want = append(want, toPort("p1", f))
 		}
 		l.fromPort("p0", f, want...)
+		l.punted(plane.Punted{Reason: plane.PuntMembership, Switch: red, At: at("p0", 0)}, f.Bytes())
 		f.Src = station(21)
 		want = []Out{toPort("p2", f)}
 		if c.all {
 			want = append(want, toPort("p0", f), toPort("p1", f))
 		}
 		l.fromTunnel(tunnel(0, redVNI), f, want...)
+		l.punted(plane.Punted{Reason: plane.PuntMembership, Switch: red, From: tunnel(0, redVNI)}, f.Bytes())
 	}
+	// What is in a VLAN is shown without its tag; and only where the switch snoops.
+	l.apply(func(s *intent.State) { snoop(s, blue) })
+	frame := testnet.Join(mac[:], 2, g4)
+	f := l.frame(1, intent.MAC(frame), 100)
+	f.Packet = frame[12:]
+	l.fromPort("p0", f, toPort("p2", f), toTunnel(tunnel(1, blueVNI), f.withTags()))
+	l.punted(plane.Punted{Reason: plane.PuntMembership, Switch: blue, At: at("p0", 100)}, f.withTags().Bytes())
+	l.apply(func(s *intent.State) {
+		clear(s.Members)
+		ls := s.Switches[red]
+		ls.SnoopGroups = false
+		s.Switches[red] = ls
+	})
+	f = l.frame(1, intent.MAC(frame))
+	f.Packet = frame[12:]
+	l.fromPort("p0", f, toPort("p1", f), toPort("p2", f), toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f))
+	f = l.frame(1, intent.MAC(frame), 100)
+	f.Packet = frame[12:]
+	l.fromPort("p2", f, toPort("p0", f), toTunnel(tunnel(1, blueVNI), f.withTags()))
+	l.punted(plane.Punted{Reason: plane.PuntMembership, Switch: blue, At: at("p2", 100)}, f.withTags().Bytes())
+}
+
+// punted waits for the next Punted event, which must be this one, with the frame.
+func (l *lab) punted(want plane.Punted, frame []byte) {
+	l.Helper()
+	l.event("punted "+want.At.String(), func(e plane.Event) bool {
+		got, ok := e.(plane.Punted)
+		if !ok || got.Reason == want.Reason && !Mine(got.Frame) { // what hosts say by themselves
+			return false
+		}
+		if got.Reason != want.Reason || got.Switch != want.Switch || got.At != want.At || got.From != want.From ||
+			got.Length != len(frame) || !bytes.Equal(got.Frame, frame) {
+			l.Fatalf("punted %+v, want %+v with\n%x", got, want, frame)
+		}
+		return true
+	})
 }

@@ -3,6 +3,7 @@
 // that has been given tunnel metadata must not leave by a port any more).
 #pragma once
 
+#include "group.h"
 #include "limit.h"
 #include "output.h"
 
@@ -78,7 +79,7 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 	struct flooding f = {.skb = skb, .from = from};
 	struct settings *cfg = get_config();
 	struct mac_key key = {};
-	struct flood_set *tunnels;
+	struct flood_set here = {}, *tunnels;
 	struct member *m;
 	struct peer *p;
 	__u32 slot, nobody = DROP_NO_DESTINATION;
@@ -93,8 +94,8 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 	f.size = *s;
 	f.bd = dst->bd;
 	key.bd = dst->bd;
-	key.kind = FLOOD_MEMBERS;
-	flood_list(&f, bpf_map_lookup_elem(&floods, &key));
+	audience(dst, s->features, &here);
+	flood_list(&f, &here);
 
 	if (from) {
 		key.kind = FLOOD_TUNNELS;

@@ -3,7 +3,7 @@
 // both: a change of any layout or meaning needs a new schemaVersion (objects.go).
 //
 // Who writes what:
-//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions
+//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //   neither outlives the programs  passage (between the stages of a frame), stages (which stages there are)
@@ -146,8 +146,10 @@ struct member {
 enum features {
 	FEATURE_INNER_TAGS = 1 << 0, // frames may have a tag in tunnels
 	FEATURE_SNOOP = 1 << 1,      // the agent is told of the IP addresses that hosts say they have
+	FEATURE_GROUPS = 1 << 2,     // frames to groups go to their members (group.h)
 	FEATURE_FLOOD_NEIGHBORS = 1 << 14, // only messages of ARP and Neighbor Discovery are flooded
 	FEATURE_FLOOD_NONE = 1 << 15,      // nothing is
+	// Bit 13 is of frames: FRAME_REPORT (group.h).
 	// From bit 16 on: the addresses 01:80:c2:00:00:00 to 0f that are forwarded, a bit for each.
 };
 
@@ -297,16 +299,6 @@ struct {
 	__type(value, __u32); // peer
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } addresses SEC(".maps");
-
-// Where tunnels may end, beside the tunnel IPs of the settings, at which they begin.
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 256);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct address);
-	__type(value, __u64); // until when, CLOCK_MONOTONIC; 0: for good
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-} ends SEC(".maps");
 
 struct tunnel_key {
 	__u32 peer; // 0: any source
@@ -536,6 +528,7 @@ struct {
 // The programs that go on with a frame, in their order. Names in Go: stages.go.
 enum stage {
 	STAGE_NEIGHBOR, // of ARP and Neighbor Discovery
+	STAGE_OVERHEAR, // of IGMP, MLD and PIM
 	STAGE_FORWARD,  // the last
 	STAGES,
 };
@@ -554,6 +547,7 @@ struct {
 // Why a frame is shown to the agent. The agent's names are in punt.go, in this order.
 enum punt_reason {
 	PUNT_ADDRESS,     // no frame: a MAC says that it has the IP address `ip`
+	PUNT_MEMBERSHIP,  // of IGMP, MLD or PIM
 	PUNT_REASONS = 8, // room for them
 };
 
@@ -591,6 +585,37 @@ struct {
 	__type(value, struct punt_count);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } punted SEC(".maps");
+
+// Since when there is something in punts that the agent has not read, if there is: CLOCK_MONOTONIC, to
+// within a tick. Not pinned: programs that are loaded anew take it to be long ago.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} unread SEC(".maps");
+
+// How much a binding says of groups; and, with slot 0, whether what is said in a switch was lost.
+struct group_key {
+	__u32 bd;
+	__u32 slot;
+};
+
+#define ANY_TUNNEL 0xffffffff // as slot: all tunnels of the switch
+
+struct group_rate {
+	__u64 due;  // when all that was shown has had its time; CLOCK_MONOTONIC, as lost
+	__u64 lost; // when something was last lost; 0: never
+};
+
+// Not pinned: a new process begins without members. Who was not heard of for the longest time gives
+// way to others.
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct group_key);
+	__type(value, struct group_rate);
+} group_rates SEC(".maps");
 
 // ---- drops -----------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 #include "flood.h"
 #include "home.h"
 #include "learn.h"
+#include "overhear.h"
 
 // The switch that frames with this outer source and VNI enter, or NULL.
 static __always_inline struct decap *admitted(struct settings *cfg, struct address *from, __u32 vni)
@@ -53,6 +54,8 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 featur
 		if (l)
 			return redirect_member(skb, m, l->slot, &size);
 	}
+	if (size.features & FEATURE_GROUPS && is_group(dst.mac))
+		overhear(skb, &size, bd, 0, 0);
 	return flood(skb, &dst, 0, &size);
 }
 
@@ -63,13 +66,12 @@ struct arrival {
 	__u32 tos;
 };
 
-// Says so, as the vxlan device has noted it. 0: the frame is not for us. Not inlined, for
+// Says so, as the vxlan device has noted it. 0: the frame is not for the tunnel IP. Not inlined, for
 // the stack that the rest needs.
 static __noinline int came_from(struct __sk_buff *skb, struct arrival *a)
 {
 	struct settings *cfg = get_config();
 	struct bpf_tunnel_key key;
-	struct address to;
 
 	if (!cfg || !a)
 		return 0;
@@ -78,15 +80,15 @@ static __noinline int came_from(struct __sk_buff *skb, struct arrival *a)
 		a->vni = key.tunnel_id;
 		a->tos = key.tunnel_tos;
 		came_by_tunnel(skb, &a->from, a->vni);
-		return is_end4(cfg, bpf_htonl(key.local_ipv4));
+		return cfg->tunnel_ip && key.local_ipv4 == cfg->tunnel_ip;
 	}
 	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6)) {
 		__builtin_memcpy(&a->from, key.remote_ipv6, sizeof(a->from));
 		a->vni = key.tunnel_id;
 		a->tos = key.tunnel_tos;
 		came_by_tunnel(skb, &a->from, a->vni);
-		__builtin_memcpy(&to, key.local_ipv6, sizeof(to));
-		return is_end6(cfg, &to);
+		return !is_no_address(&cfg->tunnel_ip6) &&
+		       same_address((struct address *)key.local_ipv6, &cfg->tunnel_ip6);
 	}
 	return 0;
 }

@@ -146,6 +146,6 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	if (stays_on_link(dst.mac, features))
 		return drop(skb, DROP_RESERVED);
 	if (features & FEATURES_WITH_STAGES)
-		take_stages(skb, slot, gen, src.bd, &size); // comes back if there are none for it
+		take_stages(skb, slot, gen, &dst, &size); // comes back if there are none for it
 	return forward(skb, &dst, slot, &size);
 }

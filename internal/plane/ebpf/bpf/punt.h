@@ -21,6 +21,25 @@ static __always_inline int punt_allows(struct punt_count *r, __u64 now)
 	return 1;
 }
 
+// Notes when the agent began to be behind.
+static __always_inline void note_unread(void)
+{
+	__u32 zero = 0;
+	__u64 *since = bpf_map_lookup_elem(&unread, &zero);
+
+	if (since && !bpf_ringbuf_query(&punts, BPF_RB_AVAIL_DATA))
+		*since = bpf_ktime_get_coarse_ns();
+}
+
+// Counts a frame that is not shown.
+static __always_inline void punt_refused(__u32 reason)
+{
+	struct punt_count *r = bpf_map_lookup_elem(&punted, &reason);
+
+	if (r)
+		__sync_fetch_and_add(&r->refused, 1);
+}
+
 // Shows `part` bytes of the frame in an element that has room for more.
 static __always_inline int punt_part(struct __sk_buff *skb, struct punt_head *about, __u32 part, const __u64 room)
 {
@@ -59,6 +78,7 @@ static __noinline int punt(struct __sk_buff *skb, struct punt_head *about, __u32
 	about->length = part;
 	if (part > most)
 		part = most;
+	note_unread();
 	if (!punt_allows(r, bpf_ktime_get_ns()))
 		shown = 0;
 	else if (!part)

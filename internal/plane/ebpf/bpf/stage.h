@@ -9,9 +9,10 @@
 #pragma once
 
 #include "frame.h"
+#include "group.h"
 
 // Features that have a stage.
-#define FEATURES_WITH_STAGES (FEATURE_SNOOP)
+#define FEATURES_WITH_STAGES (FEATURE_SNOOP | FEATURE_GROUPS)
 
 // Features for which frames that come by a tunnel need vtep_overlay.
 #define FEATURES_LONG_WAY 0
@@ -65,20 +66,22 @@ static __always_inline int is_neighbor_message(struct __sk_buff *skb)
 }
 
 // The stages that want a frame of a switch with these features, a bit for each.
-static __always_inline __u32 wanted_by(struct __sk_buff *skb, struct size *s)
+static __always_inline __u32 wanted_by(struct __sk_buff *skb, struct size *s, __u8 *dst)
 {
 	__u32 todo = 0;
 
 	if (s->features & FEATURE_SNOOP && !s->tagged && is_neighbor_message(skb))
 		todo |= 1 << STAGE_NEIGHBOR;
+	if (s->features & FEATURE_GROUPS && is_group(dst) && !s->tagged && says_of_groups(skb) != SAYS_NOTHING)
+		todo |= 1 << STAGE_OVERHEAR;
 	return todo;
 }
 
 // Sends the frame through the stages that want it. It comes back if there are none, also if the
 // process has just replaced the programs and taken the stages of this one away.
-static __always_inline void take_stages(struct __sk_buff *skb, __u32 slot, __u32 gen, __u32 bd, struct size *s)
+static __always_inline void take_stages(struct __sk_buff *skb, __u32 slot, __u32 gen, struct mac_key *dst, struct size *s)
 {
-	__u32 todo = wanted_by(skb, s);
+	__u32 todo = wanted_by(skb, s, dst->mac);
 	struct passage *p;
 
 	if (!todo)
@@ -87,7 +90,7 @@ static __always_inline void take_stages(struct __sk_buff *skb, __u32 slot, __u32
 	if (!p)
 		return;
 	p->todo = todo;
-	p->bd = bd;
+	p->bd = dst->bd;
 	p->slot = slot;
 	p->gen = gen;
 	p->size = *s;

@@ -8,6 +8,7 @@
 //   vtep_underlay underlay --> from_underlay -> member | (the host, hence vxlan)
 
 #include "neighbor.h"
+#include "overhear.h"
 #include "overlay.h"
 #include "port.h"
 #include "send.h"
@@ -36,6 +37,12 @@ SEC("tc")
 int vtep_neighbor(struct __sk_buff *skb)
 {
 	return neighbor(skb);
+}
+
+SEC("tc")
+int vtep_overhear(struct __sk_buff *skb)
+{
+	return overhear_port(skb);
 }
 
 SEC("tc")
