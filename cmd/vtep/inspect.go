@@ -32,6 +32,12 @@ func (r *vtepRun) registerControl() {
 		register(r, name, "[LOGICAL-SWITCH]", 1, (*agent.Agent).MACs)
 	}
 	register(r, "fdb/stats-show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.MACStats, error) { return a.MACStats(ctx) })
+	for _, name := range []string{"vtep/groups", "mdb/show"} {
+		register(r, name, "[LOGICAL-SWITCH]", 1, (*agent.Agent).Groups)
+	}
+	register(r, "mdb/stats-show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.GroupStats, error) {
+		return a.GroupStats(ctx)
+	})
 	register(r, "plane/stats", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Traffic, error) { return a.Traffic(ctx) })
 	register(r, "tunnel/show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Tunnels, error) { return a.Tunnels(ctx) })
 	for name, c := range map[string]struct {
@@ -41,6 +47,7 @@ func (r *vtepRun) registerControl() {
 	}{
 		"bfd/show":             {"[PEER]", 1, func(a *agent.Agent, _ context.Context, peer string) (string, error) { return a.BFD(peer) }},
 		"fdb/flush":            {"[LOGICAL-SWITCH]", 1, (*agent.Agent).FlushMACs},
+		"mdb/flush":            {"[LOGICAL-SWITCH]", 1, (*agent.Agent).FlushGroups},
 		"vtep/drops":           {"", 0, func(a *agent.Agent, ctx context.Context, _ string) (string, error) { return a.Drops(ctx) }},
 		"vtep/accept-database": {"", 0, func(a *agent.Agent, ctx context.Context, _ string) (string, error) { return a.AcceptDatabase(ctx) }},
 	} {

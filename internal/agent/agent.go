@@ -3,6 +3,7 @@
 //
 //	replica ──> vtep.Compiler ──> plane.Apply                         rows.go
 //	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, moves.go, report.go
+//	plane.Punted ──> mcast.Table ──> vtep.Compiler, vtep.Reporter      groups.go
 //
 // Everything here belongs to the goroutine that calls Run. The only others are those of the
 // replica and the plane, one that waits for a transaction, one that reads what is learned
@@ -108,6 +109,7 @@ type Agent struct {
 	transact  retry
 	refusals  int // by the database, in a row
 	moves     moves
+	groups    groups
 
 	tally         tally // of the compiler's State
 	totals        totals
@@ -144,6 +146,7 @@ func New(opts Options) *Agent {
 		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},
 		transact: retry{first: 10 * time.Millisecond, most: 5 * time.Second},
 		moves:    newMoves(),
+		groups:   newGroups(opts.Plane),
 		tally:    newTally(),
 		seen:     newSeen(log),
 		asks:     make(chan func(context.Context)),
@@ -151,5 +154,6 @@ func New(opts Options) *Agent {
 	}
 	a.compiler.SetLearned(a.table)
 	a.reporter = vtep.NewReporter(a.compiler, a.table)
+	a.reporter.SetGroups(a.groups.table)
 	return a
 }

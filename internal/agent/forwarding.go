@@ -34,7 +34,14 @@ type ForwardingSwitch struct {
 	Bindings []PortVLAN      `json:"bindings"`
 	Unicast  []ForwardingMAC `json:"unicast"`
 	Floods   []ForwardingMAC `json:"floods"`   // the MAC 00:00:00:00:00:00 stands for all that have no other
+	Members  []GroupPorts    `json:"members"`  // as intent.MemberSet has them
 	Accepted []PeerVNI       `json:"accepted"` // frames of these enter it
+}
+
+// GroupPorts is the bindings that get frames to a group MAC.
+type GroupPorts struct {
+	MAC      string     `json:"mac"`
+	Bindings []PortVLAN `json:"bindings"`
 }
 
 // PortVLAN is a binding.
@@ -81,7 +88,7 @@ func forwarding(s *intent.State) Forwarding {
 	f.Switches = make([]ForwardingSwitch, len(ids))
 	for i, id := range ids {
 		f.Switches[i] = ForwardingSwitch{UUID: id.String(), Name: s.Switches[id].Name, VNI: s.Switches[id].VNI,
-			Bindings: []PortVLAN{}, Unicast: []ForwardingMAC{}, Floods: []ForwardingMAC{}, Accepted: []PeerVNI{}}
+			Bindings: []PortVLAN{}, Unicast: []ForwardingMAC{}, Floods: []ForwardingMAC{}, Members: []GroupPorts{}, Accepted: []PeerVNI{}}
 		at[id] = &f.Switches[i]
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.Bindings), intent.BindingKey.Compare) {
@@ -101,6 +108,15 @@ func forwarding(s *intent.State) Forwarding {
 				tunnels = append(tunnels, peerVNI(t))
 			}
 			ls.Floods = append(ls.Floods, ForwardingMAC{key.MAC.String(), tunnels})
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.Members), intent.MACKey.Compare) {
+		if ls := at[key.Switch]; ls != nil {
+			group := GroupPorts{key.MAC.String(), []PortVLAN{}}
+			for _, b := range s.Members[key] {
+				group.Bindings = append(group.Bindings, PortVLAN{b.Port, b.VLAN})
+			}
+			ls.Members = append(ls.Members, group)
 		}
 	}
 	for _, t := range slices.SortedFunc(maps.Keys(s.Decap), intent.Tunnel.Compare) {

@@ -25,11 +25,15 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			a.learn(now, plane.Sighting{Key: e.Key, At: e.At})
 		case plane.Gone:
 			a.unlearn(e)
+		case plane.Punted:
+			a.hearGroups(now, e)
 		case plane.Lost:
 			a.lost, report = true, true
+			a.groups.table.Lost()
 			clear(a.seen.links) // whoever is down is told of by the report, or again
 		case plane.PortChanged:
 			a.portChanged(e)
+			a.groups.table.PortChanged(now, e.Name, e.Exists && e.Up)
 			report = true
 		case plane.PeerChanged:
 			a.compiler.UpdatePeer(now, e.Peer, e.State)

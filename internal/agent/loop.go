@@ -30,6 +30,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for {
 		now := time.Now()
 		a.checkLock(ctx)
+		a.flushGroups(ctx)
 		a.processMoves(ctx, now)
 		if a.reporter.Busy(now) || !a.ready {
 			a.report(ctx, now)
@@ -121,6 +122,7 @@ func (a *Agent) nextTimer() time.Time {
 		sooner(a.stats.Add(statsPeriod))
 	}
 	sooner(a.moves.next)
+	sooner(a.nextGroups())
 	sooner(a.compiler.Recovery())
 	if a.sweeping() { // what is due then waits for its end
 		return next
@@ -160,6 +162,7 @@ func (a *Agent) timers(ctx context.Context) {
 		a.compiler.Recover(now)
 		a.moves.refresh = true // they may be chosen as service nodes again
 	}
+	a.expireGroups(now)
 	if !a.sweeping() {
 		a.sweepIfDue(ctx, now)
 	}

@@ -46,6 +46,7 @@ func (a *Agent) compile(ctx context.Context) {
 			a.log.Info("found the switch", "name", a.opts.Name, "row", id)
 		}
 		a.configure(d)
+		a.followGroups(d)
 		if !delta.Reset || !a.freezeAgain(ctx, old) {
 			a.applyState(ctx, d)
 		}
@@ -81,6 +82,7 @@ func (a *Agent) begin(ctx context.Context) {
 	}
 	a.inherit(ctx)
 	a.configure(&intent.Delta{Ports: intent.PortTable.Additions(a.compiler.State())})
+	a.followGroups(nil)
 	frozen := a.freeze(ctx)
 	a.publishProblems()
 	if frozen {
@@ -96,6 +98,9 @@ func (a *Agent) begin(ctx context.Context) {
 func (a *Agent) awaitAdopted() {
 	if a.reporter.Adopted() > 0 {
 		a.adopted = time.Now()
+	}
+	if a.reporter.AdoptedGroups() > 0 {
+		a.groups.adopted = time.Now()
 	}
 }
 
