@@ -22,6 +22,12 @@ func (r *vtepRun) registerControl() {
 	}, func([]string) (any, error) { return r.status() })
 	r.d.RegisterData("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil },
 		func([]string) (any, error) { return listed(r.problems.All()), nil })
+	r.d.Register("vtep/reload", "", 0, 0, func([]string) (string, error) {
+		if r.configFile == "" {
+			return "", errors.New("the VTEP was started without --config: there is nothing to read again")
+		}
+		return r.reload()
+	})
 	for _, name := range []string{"vtep/show", "intent/show"} {
 		register(r, name, "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Forwarding, error) { return a.State(ctx) })
 	}

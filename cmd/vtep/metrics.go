@@ -7,8 +7,15 @@ import (
 	"strconv"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/metrics"
 )
+
+func metricsOption(p *string) getopt.Option {
+	o := getopt.String("metrics", "HOST:PORT", "serve metrics to Prometheus, and /healthz and /readyz, at this address", p)
+	o.Extra = true
+	return o
+}
 
 // checkMetrics refuses an address that metrics can't be served at.
 func checkMetrics(address string) error {
@@ -18,22 +25,6 @@ func checkMetrics(address string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("--metrics=%s: HOST:PORT is expected, as 127.0.0.1:9475", address)
-	}
-	return nil
-}
-
-// serveMetrics serves metrics at an address; "": nowhere.
-func (r *vtepRun) serveMetrics(address string) error {
-	var now *metrics.Server
-	if address != "" {
-		var err error
-		if now, err = metrics.Listen(address, r.snapshot, r.d.Logger("metrics")); err != nil {
-			return fmt.Errorf("--metrics: %w", err)
-		}
-		r.log.Info("metrics are served", "address", now.Addr())
-	}
-	if before := r.metricsServer.Swap(now); before != nil {
-		return before.Close()
 	}
 	return nil
 }

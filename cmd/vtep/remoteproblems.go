@@ -1,6 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -62,3 +68,31 @@ func (r *vtepRun) tellState(kind, name, before, after, why string) {
 	}
 	r.d.Logger("state").Info(kind+" changed", attrs...)
 }
+
+// tellOfDatabase tells whether the other process that has the database answers.
+func (r *vtepRun) tellOfDatabase(err error) {
+	r.tellOfConnection(err)
+	r.unanswered.Store(err != nil)
+	if err == nil {
+		r.answered.Store(true)
+		r.problems.Replace("database")
+		return
+	}
+	p := problem.Problem{
+		Kind: problem.NoDatabase, Object: "database " + r.connect,
+		Text:   fmt.Sprintf("it does not answer (%s): forwarding goes on as it is, and no change is seen", oneLine(err)),
+		Remedy: "start an ovsdb-server there that serves " + hwvtep.Schema().Name,
+	}
+	var unfit client.UnfitError
+	if errors.As(err, &unfit) {
+		p.Text = fmt.Sprintf("none of its servers will do (%s): forwarding goes on as it is, and no change is seen", oneLine(err))
+		p.Remedy = "see that a majority of the cluster runs and that --connect names all of it"
+		if !r.anyMember {
+			p.Remedy += ", or take what is not its leader with --no-leader-only"
+		}
+	}
+	r.problems.Replace("database", p)
+}
+
+// oneLine words an error that has several lines.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -9,18 +9,18 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/config"
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/metrics"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/ovsdb"
-	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
@@ -34,8 +34,6 @@ import (
 )
 
 const (
-	// withdrawTimeout bounds how long the database is waited for when a VTEP is taken down.
-	withdrawTimeout = 5 * time.Second
 	// connectTimeout is how long --detach waits for an external database that refuses connections,
 	// rowsTimeout how long for our rows to be in one that takes them. Both count from the start.
 	connectTimeout = 3 * time.Second
@@ -50,7 +48,14 @@ type vtepRun struct {
 	problems *problem.Set
 	trim     *trim.Trimmer
 
-	// The command line.
+	// The command line, and the configuration file.
+	args       []string
+	configFile string          // empty: none
+	dir        string          // that its name is relative to; empty: that of the process
+	settings   config.Settings // the options that were given; what a reload has not taken is as before
+	fresh      func() *vtepRun
+	reloading  sync.Mutex // guards settings, and what a reload changes of the following
+
 	name            string // of the physical switch
 	db              string
 	connect         string // external servers with commas between them; empty: the embedded one
@@ -89,38 +94,47 @@ type vtepRun struct {
 	agent  atomic.Pointer[agent.Agent]
 }
 
-func runVTEP(args []string) int {
+func runVTEP(args []string) int { return newVTEP().main(args, newVTEP) }
+
+// keepsUser says why a VTEP can't run as another user.
+const keepsUser = "the dataplane needs the rights of root all the time"
+
+func newVTEP() *vtepRun {
 	r := &vtepRun{d: daemon.New("vtep", "vtep "+version, daemon.VTEPDirs()), plane: "ebpf", ovsRunDir: daemon.OVSDirs().Run}
-	return r.main(args)
+	r.d.KeepsUser = keepsUser
+	return r
 }
 
 // runOVSVTEP takes the command line of Open vSwitch's emulator, and like it drives Open vSwitch,
 // whose server has both databases.
-func runOVSVTEP(args []string) int {
+func runOVSVTEP(args []string) int { return newOVSVTEP().main(args, newOVSVTEP) }
+
+func newOVSVTEP() *vtepRun {
 	r := &vtepRun{d: daemon.New("ovs-vtep", versionOf("ovs-vtep"), daemon.OVSDirs()), plane: "ovs", ovsRunDir: daemon.OVSDirs().Run}
 	r.connect, r.external = "unix:"+filepath.Join(r.d.Dirs.Run, "db.sock"), true
-	return r.main(args)
+	r.d.KeepsUser = keepsUser
+	return r
 }
 
-func (r *vtepRun) main(args []string) int {
+// main runs the program; fresh makes one like r, before it has read its command line.
+func (r *vtepRun) main(args []string, fresh func() *vtepRun) int {
+	r.fresh = fresh
 	r.log, r.began = r.d.Logger("vtep"), time.Now()
-	r.d.KeepsUser = "the dataplane needs the rights of root all the time"
 	r.problems = problem.NewSet(r.d.Logger("problem"))
 	r.trim = trim.New(nil)
 	r.registerControl()
-	names, err := getopt.Parse(args, append(r.options(), r.d.Options()...))
-	switch {
+	switch err := r.parse(args); {
 	case errors.Is(err, getopt.ErrHelp):
 		r.usage(os.Stdout)
 		return 0
 	case errors.Is(err, getopt.ErrVersion):
 		return runVersion(nil)
-	case err == nil:
-		err = r.check(names)
-	}
-	if err != nil {
+	case err != nil:
 		fmt.Fprintf(os.Stderr, "%s: %v\n", r.d.Name, err)
 		return 1
+	}
+	if r.configFile != "" {
+		r.d.Reload = func() { _, _ = r.reload() } // it logs what comes of it
 	}
 	if err := daemon.Make(r.d.Dirs.Run); err != nil {
 		if errors.Is(err, os.ErrPermission) {
@@ -137,6 +151,7 @@ func (r *vtepRun) main(args []string) int {
 
 func (r *vtepRun) options() []getopt.Option {
 	return slices.Concat([]getopt.Option{
+		configOption(&r.configFile),
 		getopt.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
 		getopt.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
 		getopt.Strings("remote", "TARGET", "serve the database there too, e.g. ptcp:6640 (repeatable)", &r.remotes),
@@ -156,7 +171,7 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		getopt.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
 		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
-		getopt.String("metrics", "HOST:PORT", "serve metrics to Prometheus, and /healthz and /readyz, at this address", &r.metrics),
+		metricsOption(&r.metrics),
 		durabilityOption(&r.durability),
 	}, tlsOptions(&r.files), []getopt.Option{
 		{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
@@ -389,44 +404,6 @@ func (r *vtepRun) detachAnyway(why string) {
 	r.log.Info("going on in the background: " + why)
 	if err := r.d.Ready(); err != nil {
 		r.log.Error("going into the background failed", "err", err)
-	}
-}
-
-// tellOfDatabase tells whether the other process that has the database answers.
-func (r *vtepRun) tellOfDatabase(err error) {
-	r.tellOfConnection(err)
-	r.unanswered.Store(err != nil)
-	if err == nil {
-		r.answered.Store(true)
-		r.problems.Replace("database")
-		return
-	}
-	p := problem.Problem{
-		Kind: problem.NoDatabase, Object: "database " + r.connect,
-		Text:   fmt.Sprintf("it does not answer (%s): forwarding goes on as it is, and no change is seen", oneLine(err)),
-		Remedy: "start an ovsdb-server there that serves " + hwvtep.Schema().Name,
-	}
-	var unfit client.UnfitError
-	if errors.As(err, &unfit) {
-		p.Text = fmt.Sprintf("none of its servers will do (%s): forwarding goes on as it is, and no change is seen", oneLine(err))
-		p.Remedy = "see that a majority of the cluster runs and that --connect names all of it"
-		if !r.anyMember {
-			p.Remedy += ", or take what is not its leader with --no-leader-only"
-		}
-	}
-	r.problems.Replace("database", p)
-}
-
-// oneLine words an error that has several lines.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
-
-// withdraw takes back the rows of a VTEP that is taken down. A database that does not answer
-// does not stop that.
-func (r *vtepRun) withdraw(a *agent.Agent) {
-	ctx, cancel := context.WithTimeout(context.Background(), withdrawTimeout)
-	defer cancel()
-	if err := a.Withdraw(ctx); err != nil {
-		r.log.Warn("rows stay in the database", "err", err)
 	}
 }
 

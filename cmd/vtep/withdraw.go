@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"slices"
+	"time"
 
+	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/db"
@@ -51,4 +54,17 @@ func newOwnAddresses(d *db.Database, name string) ownAddresses {
 func (own ownAddresses) locator(id hwvtep.UUID) bool {
 	l, ok := own.view.PhysicalLocator(id)
 	return ok && hwvtep.HasIP(own.ips, l.DstIP)
+}
+
+// withdrawTimeout bounds how long the database is waited for when a VTEP is taken down.
+const withdrawTimeout = 5 * time.Second
+
+// withdraw takes back the rows of a VTEP that is taken down. A database that does not answer
+// does not stop that.
+func (r *vtepRun) withdraw(a *agent.Agent) {
+	ctx, cancel := context.WithTimeout(context.Background(), withdrawTimeout)
+	defer cancel()
+	if err := a.Withdraw(ctx); err != nil {
+		r.log.Warn("rows stay in the database", "err", err)
+	}
 }

@@ -47,6 +47,9 @@ type Daemon struct {
 	// Inherit are descriptors that the process was started with and that the daemon needs,
 	// under the same numbers. They may be named before Start.
 	Inherit []int
+	// Reload is called at SIGHUP, which then does not end the daemon; nil: it does. It may be set
+	// before Start, and called before Ready.
+	Reload func()
 	// KeepsUser says why the program cannot run as another user; empty: it can.
 	KeepsUser string
 
@@ -105,6 +108,8 @@ func (d *Daemon) Options() []getopt.Option {
 		d.verboseOption(),
 		{Long: "log-file", Arg: getopt.OptionalArg, ArgName: "FILE", Help: "log to FILE (default: NAME.log)",
 			Set: func(arg string) error { o.wantLogFile, o.logFile = true, arg; return nil }},
+		{Long: "log-format", Arg: getopt.RequiredArg, ArgName: "text|json", Help: "form of the lines of the console and of the log file (default text)", Extra: true,
+			Set: d.log.SetFormat},
 		{Long: "syslog-method", Arg: getopt.RequiredArg, ArgName: "METHOD", Help: "log to syslog by METHOD: libc, unix:FILE, udp:IP:PORT or null", Set: d.log.SetSyslogMethod},
 		{Long: "syslog-target", Arg: getopt.RequiredArg, ArgName: "HOST:PORT", Help: "log to the syslog daemon at HOST:PORT too, by UDP", Set: d.log.SetSyslogTarget},
 		{Long: "user", Arg: getopt.RequiredArg, ArgName: "USER[:GROUP]", Help: userHelp,
@@ -120,7 +125,7 @@ func (d *Daemon) Options() []getopt.Option {
 }
 
 func (d *Daemon) verboseOption() getopt.Option {
-	return getopt.Option{Long: "verbose", Short: 'v', Arg: getopt.OptionalArg, ArgName: "SPEC",
+	return getopt.Option{Long: "verbose", Short: 'v', Arg: getopt.OptionalArg, ArgName: "SPEC", Repeatable: true,
 		Help: "set levels: [MODULE:][console|file:][off|emer|err|warn|info|dbg]",
 		Set: func(arg string) error {
 			if err := d.log.Set(arg); err != nil {
@@ -179,7 +184,7 @@ func (d *Daemon) Start() (status int, over bool) {
 	if o.monitor && d.stage != stageDaemon {
 		return d.runMonitor(), true
 	}
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // before there is a file to leave
 	go d.watchSignals(signals)
 	if err := d.open(); err != nil {
@@ -221,6 +226,28 @@ func (d *Daemon) socketPath(pid int) string {
 	}
 	return In(d.Dirs.Run, name)
 }
+
+// ReopenLog opens the log file by its name again, if there is one, as after a rotation.
+func (d *Daemon) ReopenLog() error {
+	if !d.options.wantLogFile {
+		return nil
+	}
+	return d.log.Reopen()
+}
+
+// SetLevels has the log follow these specifications, as of -v, and no former ones.
+func (d *Daemon) SetLevels(specs []string) error {
+	d.log.setLevel("", destinations, slog.LevelInfo)
+	for _, spec := range specs {
+		if err := d.log.Set(spec); err != nil {
+			return fmt.Errorf("--verbose=%s: %w", spec, err)
+		}
+	}
+	return nil
+}
+
+// SetLogFormat changes the form of the log, as --log-format does.
+func (d *Daemon) SetLogFormat(name string) error { return d.log.SetFormat(name) }
 
 // Socket is the path of the control socket; empty: there is none.
 func (d *Daemon) Socket() string {
@@ -318,10 +345,17 @@ func (d *Daemon) State() *os.File { return d.state }
 
 // watchSignals ends the daemon in good order at a first signal; at a second one at once.
 func (d *Daemon) watchSignals(signals chan os.Signal) {
-	select {
-	case s := <-signals:
-		d.Logger("daemon").Info("terminating", "signal", s)
-	case <-d.ctx.Done():
+	for running := true; running; {
+		select {
+		case s := <-signals:
+			if s == syscall.SIGHUP && d.Reload != nil {
+				d.Reload()
+				continue
+			}
+			d.Logger("daemon").Info("terminating", "signal", s)
+		case <-d.ctx.Done():
+		}
+		running = false
 	}
 	signal.Stop(signals) // from here on a signal has its default effect
 	d.stop()
@@ -342,6 +376,6 @@ func (l *Log) fileOnly(level slog.Level, message string) {
 		return
 	}
 	e := entry{time: time.Now(), seq: l.seq.Add(1), module: m.name, level: levelName(level), message: oneLine(message)}
-	l.buf = append(l.format(l.buf[:0], l.patterns[file], &e), '\n')
+	l.buf = l.line(l.buf[:0], file, &e)
 	l.file.Write(l.buf)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -18,6 +19,14 @@ type handler struct {
 	attrs  string // of WithAttrs, formatted
 	group  string // of WithGroup: "a.b."
 	err    string // of an "err" in WithAttrs
+	fields []field
+}
+
+// attributes are the parts of a message, for those who want them apart.
+type attributes struct {
+	message string
+	err     string
+	fields  []field
 }
 
 // Handler returns the slog.Handler of l. Messages without a "module" are of the given module.
@@ -34,21 +43,27 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	one := *h
+	one.fields = slices.Clip(one.fields)
 	r.Attrs(func(a slog.Attr) bool { one.add(h.group, a); return true })
 	if r.Level >= slog.LevelInfo && r.Level < LevelEmer && r.PC != 0 && !one.module.every && !one.module.unlimited.Load() &&
 		!h.log.limiter.take(call{r.PC, one.module, r.Level}, r.Time) {
 		return nil
 	}
 	message := strings.TrimRight(r.Message, "\n")
+	var parts *attributes
+	if h.log.json.Load() {
+		parts = &attributes{message, one.err, one.fields}
+	}
 	if one.err != "" {
 		message += ": " + one.err
 	}
-	h.log.write(one.module, r.Level, r.Time, oneLine(message+one.attrs))
+	h.log.write(one.module, r.Level, r.Time, oneLine(message+one.attrs), parts)
 	return nil
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	n := *h
+	n.fields = slices.Clip(n.fields)
 	for _, a := range attrs {
 		n.add(h.group, a)
 	}
@@ -80,6 +95,7 @@ func (h *handler) add(group string, a slog.Attr) {
 	case group == "" && a.Key == "err":
 		h.err = v.String()
 	default:
+		h.fields = append(h.fields, field{group + a.Key, v})
 		text := v.String()
 		if strings.ContainsAny(text, " =\"") || text == "" {
 			text = strconv.Quote(text)
@@ -94,9 +110,7 @@ const maxMessage = 4096
 // oneLine keeps a message from outside from looking like two, from filling the disk, and from
 // talking to the terminal.
 func oneLine(s string) string {
-	if n := len(s) - maxMessage; n > 0 {
-		s = fmt.Sprintf("%s... (%d bytes more)", strings.ToValidUTF8(s[:maxMessage], ""), n)
-	}
+	s = shorten(s)
 	if strings.IndexFunc(s, isControl) < 0 {
 		return s
 	}
@@ -110,6 +124,14 @@ func oneLine(s string) string {
 		b.WriteString(q[1 : len(q)-1])
 	}
 	return b.String()
+}
+
+// shorten leaves of a text what a message may have of it.
+func shorten(s string) string {
+	if n := len(s) - maxMessage; n > 0 {
+		return fmt.Sprintf("%s... (%d bytes more)", strings.ToValidUTF8(s[:maxMessage], ""), n)
+	}
+	return s
 }
 
 func isControl(r rune) bool { return unicode.IsControl(r) && r != '\t' }

@@ -52,6 +52,7 @@ type Log struct {
 	seq        atomic.Uint64
 	limiter    *limiter
 	toSyslog   atomic.Bool // there is a way to it
+	json       atomic.Bool // see SetFormat
 
 	mu       sync.Mutex // guards what follows, and orders the lines
 	modules  map[string]*module
@@ -78,7 +79,7 @@ func NewLog(program string) *Log {
 		facility: 3, // daemon
 	}
 	l.limiter = &limiter{calls: map[call]*bucket{}, tell: func(m *module, level slog.Level, text string) {
-		l.write(m, level, time.Now(), text)
+		l.write(m, level, time.Now(), text, nil)
 	}}
 	if method := os.Getenv("OVS_SYSLOG_METHOD"); method != "" {
 		if err := l.SetSyslogMethod(method); err != nil {
@@ -135,8 +136,9 @@ func (l *Log) quiet() {
 
 func (m *module) level(d destination) slog.Level { return slog.Level(m.levels[d].Load()) }
 
-// write sends one message to its destinations. A failure to write has nowhere to be told.
-func (l *Log) write(m *module, level slog.Level, t time.Time, message string) {
+// write sends one message to its destinations. A failure to write has nowhere to be told. attributes
+// are the parts that the message was made of; nil: it has none.
+func (l *Log) write(m *module, level slog.Level, t time.Time, message string, attributes *attributes) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	toConsole := level >= m.level(console)
@@ -145,13 +147,13 @@ func (l *Log) write(m *module, level slog.Level, t time.Time, message string) {
 	if !toConsole && !toFile && !toSyslog {
 		return
 	}
-	e := entry{time: t, seq: l.seq.Add(1), module: m.name, level: levelName(level), message: message}
+	e := entry{time: t, seq: l.seq.Add(1), module: m.name, level: levelName(level), message: message, attributes: attributes}
 	if toConsole {
-		l.buf = append(l.format(l.buf[:0], l.patterns[console], &e), '\n')
+		l.buf = l.line(l.buf[:0], console, &e)
 		l.console.Write(l.buf)
 	}
 	if toFile {
-		l.buf = append(l.format(l.buf[:0], l.patterns[file], &e), '\n')
+		l.buf = l.line(l.buf[:0], file, &e)
 		l.file.Write(l.buf)
 	}
 	if toSyslog {
@@ -159,10 +161,20 @@ func (l *Log) write(m *module, level slog.Level, t time.Time, message string) {
 	}
 }
 
+// line appends e as a line of the console or of the file.
+func (l *Log) line(dst []byte, to destination, e *entry) []byte {
+	if l.json.Load() {
+		dst = e.appendJSON(dst)
+	} else {
+		dst = l.format(dst, l.patterns[to], e)
+	}
+	return append(dst, '\n')
+}
+
 // info logs a message of the log itself.
 func (l *Log) info(format string, args ...any) {
 	if m := l.module("vlog"); l.enabled(m, slog.LevelInfo) {
-		l.write(m, slog.LevelInfo, time.Now(), fmt.Sprintf(format, args...))
+		l.write(m, slog.LevelInfo, time.Now(), fmt.Sprintf(format, args...), nil)
 	}
 }
 

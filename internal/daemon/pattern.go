@@ -15,6 +15,8 @@ type entry struct {
 	module  string
 	level   string
 	message string
+
+	attributes *attributes // the parts of message; nil: it has none
 }
 
 // format appends e to dst as pattern says. Patterns are those of ovs-appctl(8), vlog/set:

@@ -42,7 +42,7 @@ func (l *Log) message(spec, text string) error {
 		return fmt.Errorf("unknown level %q", word)
 	}
 	if m := l.module(name); l.enabled(m, level) {
-		l.write(m, level, time.Now(), oneLine(text))
+		l.write(m, level, time.Now(), oneLine(text), nil)
 	}
 	return nil
 }

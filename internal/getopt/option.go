@@ -26,6 +26,8 @@ type Option struct {
 	// Extra marks an option that the C program of this name does not have. It takes part in
 	// abbreviations only where no other option does, so that those in use keep their meaning.
 	Extra bool
+	// Repeatable marks an option whose occurrences add up; of others the last one counts.
+	Repeatable bool
 	// Set is called for each occurrence, in order; arg is "" where none was given.
 	Set func(arg string) error
 }
@@ -43,7 +45,7 @@ func String(long, argName, help string, p *string) Option {
 
 // Strings returns a repeatable option whose arguments are appended to *p.
 func Strings(long, argName, help string, p *[]string) Option {
-	return Option{Long: long, Arg: RequiredArg, ArgName: argName, Help: help,
+	return Option{Long: long, Arg: RequiredArg, ArgName: argName, Help: help, Repeatable: true,
 		Set: func(arg string) error { *p = append(*p, arg); return nil }}
 }
 

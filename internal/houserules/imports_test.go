@@ -119,6 +119,7 @@ var groups = []group{
 		may:     []string{"getopt", "internal/output", "internal/ovsdbtool", "engines", "protocols", "internal/daemon"},
 		modules: []string{sys},
 	},
+	{name: "config", packages: []string{"internal/config"}, may: []string{"getopt"}, modules: []string{"go.yaml.in/yaml/v3"}},
 	{name: "process", packages: []string{"internal/daemon"}, may: []string{"getopt"}, modules: []string{sys}},
 	{
 		name: "process", packages: []string{"internal/namespace"},
