@@ -1,8 +1,11 @@
 package test
 
 import (
+	"bytes"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/lab"
@@ -154,4 +157,64 @@ func (w *world) locatorUUID(ip string) string {
 	}
 	w.t.Fatalf("no locator with a key for %s", ip)
 	return ""
+}
+
+// TestSwitchOptions lets through by options what TestTags sees dropped, gives it priorities, and floods
+// no more than ARP.
+func TestSwitchOptions(t *testing.T) {
+	w := newWorld(t)
+	w.basic()
+	w.ctl(fmt.Sprintf(`
+		add-ls ls1
+		set Logical_Switch ls1 tunnel_key=%d
+		bind-ls %s p1 %d ls1
+		add-mcast-remote ls1 unknown-dst %v`, lab.VNITagged, w.name, lab.VLAN, lab.RemoteIP))
+	w.bound("p1", lab.VLAN)
+	w.ctl(fmt.Sprintf("set Physical_Switch %s other_config:reserved_macs=lldp other_config:flooding=arp_nd "+
+		"other_config:inner_tags=true other_config:tunnel_dscp=inner other_config:tag_pcp=5", w.name))
+	h1, h2 := w.h1(), w.h2()
+	mac, lldp := station(0x62), net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, 0x0e}
+
+	f := frame(lldp, mac, "to the neighbour of a neighbour")
+	stop := w.repeat(h1, f)
+	h2.Expect(f)
+	stop()
+	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
+
+	// Only ARP is flooded.
+	h1.Send(frame(broadcast, mac, "to all"))
+	f = frame(broadcast, mac, "who has?")
+	f[12], f[13] = 0x08, 0x06
+	h1.Send(f)
+	if count(h2.Expect(f), "to all") > 0 {
+		t.Error("more than ARP is flooded")
+	}
+	w.expectTunnelled(lab.RemoteIP, lab.VNIUntagged, f)
+	if drops := w.appctl("vtep/drops"); !strings.Contains("\n"+drops, "\nflood_limited: ") {
+		t.Errorf("the drops are\n%s", drops)
+	}
+
+	// A second tag goes into a tunnel and comes out of it; the binding's own has its priority.
+	f = frame(lldp, mac, "two tags", lab.VLAN, 7)
+	h2.Send(f)
+	w.expectTunnelled(lab.RemoteIP, lab.VNITagged, untagged(f))
+	f = frame(lldp, lab.Host3.MAC, "tagged by a peer", 7)
+	w.fromPeer(lab.RemoteIP, lab.VNITagged, f)
+	h2.Expect(slices.Concat(f[:12], []byte{0x81, 0, 5<<5 | lab.VLAN>>8, lab.VLAN & 0xff}, f[12:]))
+
+	const expedited = 46 << 2
+	f = frame(lldp, mac, "EE..in haste")
+	copy(f[12:], []byte{0x08, 0x00, 0x45, expedited})
+	h1.Send(f)
+	var o testnet.Outer
+	w.underlay().Until("with a DSCP", func(b []byte) (ok bool) {
+		o, ok = testnet.ParseOuter(b)
+		return ok && bytes.Equal(o.Inner, f)
+	})
+	if o.TOS != expedited {
+		t.Errorf("the tunnel packet has TOS %#x, the packet in it %#x", o.TOS, expedited)
+	}
+
+	w.ctl("set Logical_Switch ls0 other_config:flooding=some")
+	w.problem("bad_option: Logical_Switch ls0: other_config:flooding is \"some\"", true)
 }

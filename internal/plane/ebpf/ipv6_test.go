@@ -141,3 +141,49 @@ func TestIPv6Size(t *testing.T) {
 		t.Errorf("drops: %v, %v", st.Drops, err)
 	}
 }
+
+// Priorities go into tunnels of IPv6 and come out of them as in those of IPv4.
+func TestIPv6Priorities(t *testing.T) {
+	w := newWorld(t)
+	w.underlay6()
+	w.links(w.far, func(h *netlink.Handle) error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.MTU = "vx6-p", 1500
+		v := &netlink.Vxlan{LinkAttrs: attrs, VxlanId: 10, Port: vxlanPort, UDP6ZeroCSumTx: true, TOS: 26 << 2,
+			SrcAddr: peerIP6.AsSlice(), Group: tunnelIP6.AsSlice()}
+		if err := h.LinkAdd(v); err != nil {
+			return err
+		}
+		return setUp(h, "vx6-p")
+	})
+	w.tap(w.far, "vx6-p")
+	s := basic()
+	s.TunnelIP6 = tunnelIP6
+	s.TunnelDSCP, s.TagPCP = intent.Priority{From: intent.Inner}, intent.Priority{From: intent.Outer}
+	s.Bindings[intent.BindingKey{Port: "p2", VLAN: 9}] = intent.Binding{Switch: ls1}
+	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
+	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far6
+	s.Decap[far6] = ls1
+	p := w.plane(Options{})
+	w.apply(p, s, nil)
+
+	inner := ipFrame(mac6, macA, 100)
+	inner[15] = 46<<2 | 1 // DSCP and ECN; nobody looks at the checksum
+	w.send("h0", inner)
+	w.barrier()
+	found := false
+	for b := w.taps["r0"].Read(); b != nil; b = w.taps["r0"].Read() {
+		if len(b) == 14+40+8+8+len(inner) && b[12] == 0x86 && b[13] == 0xdd && string(b[14+40+8+8:]) == string(inner) {
+			found = true
+			if class := b[14]<<4 | b[15]>>4; class != 46<<2|1 {
+				t.Errorf("traffic class %#x, want %#x", class, 46<<2|1)
+			}
+		}
+	}
+	if !found {
+		t.Error("no frame came to the peer")
+	}
+	b := frame(macC, mac6, "in the VLAN")
+	w.send("vx6-p", b)
+	w.expect("h2", slices.Concat(b[:12], []byte{0x81, 0, 3 << 5, 9}, b[12:]))
+}
