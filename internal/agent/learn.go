@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/vtep/vtep/internal/fdb"
@@ -23,6 +24,8 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 		switch e := e.(type) {
 		case plane.Seen:
 			a.learn(now, plane.Sighting{Key: e.Key, At: e.At})
+		case plane.Address:
+			a.addressed(now, e)
 		case plane.Gone:
 			a.unlearn(e)
 		case plane.Punted:
@@ -74,6 +77,11 @@ func (a *Agent) learn(now time.Time, s plane.Sighting) {
 		return
 	}
 	r := a.table.Sight(now.Add(-s.Idle), s.Key, s.At)
+	if s.IP.IsValid() && (a.sweep.wasLost || !a.table.IP(s.Key).IsValid()) {
+		if _, since := a.sweep.addressed[s.Key]; !since {
+			a.setIP(s.Key, s.IP)
+		}
+	}
 	a.refreshHidden(now.Add(-s.Idle), s.Key)
 	switch r.Verdict {
 	case fdb.New:
@@ -96,6 +104,45 @@ func (a *Agent) learn(now time.Time, s plane.Sighting) {
 func (a *Agent) awaitRow(now time.Time) {
 	if a.unreported.IsZero() {
 		a.unreported = now
+	}
+}
+
+// addressed takes note of the IP address that a learned MAC says it has.
+func (a *Agent) addressed(now time.Time, e plane.Address) {
+	if !a.compiler.State().Switches[e.Key.Switch].SnoopIPs {
+		return
+	}
+	if _, ok := a.table.Get(e.Key); !ok { // that it was seen is told later
+		a.learn(now, plane.Sighting{Key: e.Key, At: e.At})
+	}
+	if a.sweeping() {
+		a.sweep.addressed[e.Key] = struct{}{}
+	}
+	a.setIP(e.Key, e.IP)
+}
+
+func (a *Agent) setIP(key intent.MACKey, ip netip.Addr) {
+	if a.table.SetIP(key, ip) {
+		a.reporter.MarkMAC(key)
+	}
+}
+
+// forgetIPs forgets the IP addresses of the MACs of switches that don't want to know of them any more.
+func (a *Agent) forgetIPs(d *intent.Delta) {
+	off := map[intent.SwitchID]bool{}
+	for _, c := range d.Switches {
+		if c.Old != nil && c.Old.SnoopIPs && (c.New == nil || !c.New.SnoopIPs) {
+			off[c.Key] = true
+		}
+	}
+	if len(off) == 0 {
+		return
+	}
+	for key := range a.table.All() {
+		if off[key.Switch] {
+			a.table.SetIP(key, netip.Addr{})
+			a.reporter.MarkMAC(key) // the row may have it from an earlier process
+		}
 	}
 }
 

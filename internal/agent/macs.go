@@ -27,6 +27,7 @@ type LearnedMAC struct {
 	VLAN   uint16 `json:"vlan"`
 	Age    int    `json:"age"`
 	Moves  int    `json:"moves"`
+	IP     string `json:"ip,omitempty"` // that it says it has
 }
 
 func (all LearnedMACs) String() string {
@@ -36,7 +37,11 @@ func (all LearnedMACs) String() string {
 			fmt.Fprintf(&b, "and %d more\n", len(all)-i)
 			break
 		}
-		fmt.Fprintf(&b, "%s %s port %s vlan %d age %d moves %d\n", problem.Name(m.Switch), m.MAC, problem.Name(m.Port), m.VLAN, m.Age, m.Moves)
+		fmt.Fprintf(&b, "%s %s port %s vlan %d age %d moves %d", problem.Name(m.Switch), m.MAC, problem.Name(m.Port), m.VLAN, m.Age, m.Moves)
+		if m.IP != "" {
+			b.WriteString(" ip " + m.IP)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
@@ -53,7 +58,11 @@ func (a *Agent) MACs(ctx context.Context, name string) (LearnedMACs, error) {
 		list := make(LearnedMACs, 0, a.table.Len())
 		for e := range a.table.Entries(now) {
 			if ls := names[e.Key.Switch].Name; name == "" || ls == name {
-				list = append(list, LearnedMAC{ls, e.Key.MAC.String(), e.At.Port, e.At.VLAN, int(e.Idle.Seconds()), e.Moves})
+				ip := ""
+				if e.IP.IsValid() {
+					ip = e.IP.String()
+				}
+				list = append(list, LearnedMAC{ls, e.Key.MAC.String(), e.At.Port, e.At.VLAN, int(e.Idle.Seconds()), e.Moves, ip})
 			}
 		}
 		slices.SortFunc(list, func(x, y LearnedMAC) int { return cmp.Or(cmp.Compare(x.Switch, y.Switch), cmp.Compare(x.MAC, y.MAC)) })

@@ -22,6 +22,8 @@ type sweep struct {
 	wasLost bool                       // events were lost before it began
 	gone    map[intent.MACKey]struct{} // what was forgotten since it began
 
+	addressed map[intent.MACKey]struct{} // of whose IP addresses was told since it began
+
 	// what is due when it is over
 	age     bool // entries that it has not seen for too long are dropped
 	unadopt bool // so are rows of an earlier process of which it has seen nothing
@@ -60,7 +62,7 @@ func (a *Agent) startSweep(ctx context.Context, now time.Time) {
 		return
 	}
 	s := &a.sweep
-	s.began, s.reading, s.gone = now, true, map[intent.MACKey]struct{}{}
+	s.began, s.reading, s.gone, s.addressed = now, true, map[intent.MACKey]struct{}{}, map[intent.MACKey]struct{}{}
 	s.wasLost, a.lost = a.lost, false // what is lost from now on may be missing in it
 	go func() {
 		sightings, err := a.opts.Plane.Sweep(ctx)
@@ -80,7 +82,7 @@ func (a *Agent) handleSweep(got swept) {
 			a.adopted = a.adopted.Add(a.sweepPeriod())
 		}
 		a.lost = a.lost || s.wasLost
-		s.failed, s.age, s.unadopt, s.gone = true, false, false, nil
+		s.failed, s.age, s.unadopt, s.gone, s.addressed = true, false, false, nil, nil
 		return
 	}
 	s.failed, s.rest = false, got.sightings
@@ -106,7 +108,7 @@ func (a *Agent) takeSightings() {
 // endSweep does what was waiting for the sweep.
 func (a *Agent) endSweep() {
 	s := &a.sweep
-	s.gone = nil
+	s.gone, s.addressed = nil, nil
 	if s.age {
 		s.age = false
 		a.dropped(a.table.Expire(s.began))

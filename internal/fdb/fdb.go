@@ -15,6 +15,7 @@ package fdb
 
 import (
 	"iter"
+	"net/netip"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -105,6 +106,7 @@ type entry struct {
 	port *port
 
 	moves uint32
+	ip    netip.Addr // that it said last it has; the zero Addr: none
 }
 
 // Entry is an entry as a listing shows it.
@@ -113,13 +115,14 @@ type Entry struct {
 	At    intent.BindingKey
 	Idle  time.Duration // since it was last seen
 	Moves int           // how often it was seen on another binding than before
+	IP    netip.Addr    // see Table.IP
 }
 
 // Entries yields the entries as they are at now, in no particular order.
 func (t *Table) Entries(now time.Time) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for key, e := range t.entries {
-			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.seen)), int(e.moves)}) {
+			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.seen)), int(e.moves), e.ip}) {
 				return
 			}
 		}
@@ -165,6 +168,25 @@ func (t *Table) Get(key intent.MACKey) (intent.BindingKey, bool) {
 		return intent.BindingKey{}, false
 	}
 	return e.binding(), true
+}
+
+// IP returns the IP address of key; the zero Addr: none is known. It stays with the entry, wherever
+// that moves.
+func (t *Table) IP(key intent.MACKey) netip.Addr {
+	if e := t.entries[key]; e != nil {
+		return e.ip
+	}
+	return netip.Addr{}
+}
+
+// SetIP notes the IP address of key, if that is learned, and says whether it is another one now.
+func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
+	e := t.entries[key]
+	if e == nil || e.ip == ip {
+		return false
+	}
+	e.ip = ip
+	return true
 }
 
 // All yields the entries in no particular order.

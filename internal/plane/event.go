@@ -25,8 +25,8 @@ type Gone struct {
 }
 
 // Address tells that the MAC, which is learned At, says that it has the IP address, where it did
-// not say so last time. It comes only of switches with SnoopIPs, not before Seen, and of no more
-// than a few for each MAC in a second: a Sweep gives the address that was told of last.
+// not say so last time. It comes only of switches with SnoopIPs, perhaps before the Seen event of the
+// MAC, and of each MAC a few at once and one in a second at most. A Sweep gives what was told last.
 type Address struct {
 	Key intent.MACKey
 	At  intent.BindingKey

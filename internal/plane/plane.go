@@ -136,6 +136,7 @@ type Sighting struct {
 	Key  intent.MACKey
 	At   intent.BindingKey
 	Idle time.Duration // since its last frame, at the time of the call
+	IP   netip.Addr    // as the last Address event has it; the zero Addr: none has, or not for long
 }
 
 // Counters are cumulative frames and bytes of a binding, as Logical_Binding_Stats has them:

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"iter"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -17,6 +18,8 @@ func (l learnedMACs) Get(key intent.MACKey) (intent.BindingKey, bool) {
 	at, ok := l[key]
 	return at, ok
 }
+
+func (l learnedMACs) IP(intent.MACKey) (none netip.Addr) { return }
 
 func (l learnedMACs) All() iter.Seq2[intent.MACKey, intent.BindingKey] {
 	return func(yield func(intent.MACKey, intent.BindingKey) bool) {

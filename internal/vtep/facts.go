@@ -97,6 +97,12 @@ func (f *facts) snoopsGroups(id intent.SwitchID) bool {
 	return ls != nil && ls.active && ls.options.resolve(f.scope.options, f.features).SnoopGroups
 }
 
+// snoopsIPs says whether ipaddr of a switch's local rows says what hosts say.
+func (f *facts) snoopsIPs(id intent.SwitchID) bool {
+	ls := f.switches[id]
+	return ls != nil && ls.active && ls.options.resolve(f.scope.options, f.features).SnoopIPs
+}
+
 // ActiveSwitches yields the active switches.
 func (f *facts) ActiveSwitches() iter.Seq[intent.SwitchID] {
 	return func(yield func(intent.SwitchID) bool) {

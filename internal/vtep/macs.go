@@ -1,6 +1,8 @@
 package vtep
 
 import (
+	"net/netip"
+
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 )
@@ -8,7 +10,7 @@ import (
 // localMAC is a row of Ucast_Macs_Local that is ours.
 type localMAC struct {
 	id, locator UUID
-	ipaddr      bool // somebody has written an IP address there
+	ip          string // its ipaddr
 }
 
 func (r *Reporter) macRowChanged(before, after *hwvtep.UcastMACLocal) {
@@ -27,7 +29,7 @@ func (r *Reporter) macRowChanged(before, after *hwvtep.UcastMACLocal) {
 		return
 	}
 	key := intent.MACKey{Switch: switchID(after.LogicalSwitch), MAC: mac}
-	row := localMAC{after.UUID, after.Locator, after.IPAddr != ""}
+	row := localMAC{after.UUID, after.Locator, after.IPAddr}
 	macs := r.macs[key.Switch]
 	if macs == nil {
 		macs = map[intent.MAC]localMAC{}
@@ -69,8 +71,12 @@ func (r *Reporter) dropMACRow(key intent.MACKey, id UUID) {
 // are not seen until Unadopt are withdrawn then.
 func (r *Reporter) adopt() {
 	for id, macs := range r.macs {
-		for mac := range macs {
-			r.f.adopted[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+		for mac, row := range macs {
+			key := intent.MACKey{Switch: id, MAC: mac}
+			r.f.adopted[key] = struct{}{}
+			if ip, err := netip.ParseAddr(row.ip); err == nil && ip.Zone() == "" {
+				r.ips[key] = row.ip
+			}
 		}
 	}
 }
@@ -179,13 +185,32 @@ func (r *Reporter) buildMAC(tx *hwvtep.Txn, key intent.MACKey) {
 			tx.DeleteUcastMACLocal(row.id)
 		}
 	}
-	switch {
-	case want && !have:
-		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{
-			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.localLocator(tx)})
-	case want && (row.ipaddr || !r.isLocal(row.locator)): // our address has changed, or somebody has written there
-		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.localLocator(tx)}, hwvtep.UcastMACLocalLocator|hwvtep.UcastMACLocalIPAddr)
-	case !want && have:
-		tx.DeleteUcastMACLocal(row.id)
+	if !want {
+		delete(r.ips, key)
+		if have {
+			tx.DeleteUcastMACLocal(row.id)
+		}
+		return
 	}
+	switch ip := r.wantIP(key); {
+	case !have:
+		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{
+			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.localLocator(tx), IPAddr: ip})
+	case row.ip != ip || !r.isLocal(row.locator): // our address or the host's has changed, or somebody has written there
+		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.localLocator(tx), IPAddr: ip}, hwvtep.UcastMACLocalLocator|hwvtep.UcastMACLocalIPAddr)
+	}
+}
+
+// wantIP is the ipaddr of a row that there must be. What an earlier process has found out holds until
+// the host says something else.
+func (r *Reporter) wantIP(key intent.MACKey) string {
+	if !r.f.snoopsIPs(key.Switch) {
+		delete(r.ips, key)
+		return ""
+	}
+	if ip := r.learned.IP(key); ip.IsValid() {
+		delete(r.ips, key)
+		return ip.String()
+	}
+	return r.ips[key]
 }

@@ -40,6 +40,7 @@ type Reporter struct {
 	macs     map[intent.SwitchID]map[intent.MAC]localMAC
 	spare    map[intent.MACKey][]localMAC                     // our rows beside those in macs, for the same MAC
 	mcasts   map[intent.SwitchID]map[intent.MAC]map[UUID]UUID // rows of anybody: their locator sets; never an empty map
+	ips      map[intent.MACKey]string                         // what rows of an earlier process say in ipaddr, as long as nothing else is known
 	adopted  map[intent.MACKey]struct{}                       // groups of an earlier process that have no members yet
 	hidden   map[intent.MACKey]struct{}                       // learned, but not to be told of; see Hide
 	counters map[intent.BindingKey]plane.Counters             // as last read
@@ -67,6 +68,7 @@ type Reporter struct {
 // Learned says which MACs are learned on local ports.
 type Learned interface {
 	Get(intent.MACKey) (intent.BindingKey, bool)
+	IP(intent.MACKey) netip.Addr // that it says it has; the zero Addr: none is known
 	All() iter.Seq2[intent.MACKey, intent.BindingKey]
 }
 
@@ -83,6 +85,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		macs:     map[intent.SwitchID]map[intent.MAC]localMAC{},
 		spare:    map[intent.MACKey][]localMAC{},
 		mcasts:   map[intent.SwitchID]map[intent.MAC]map[UUID]UUID{},
+		ips:      map[intent.MACKey]string{},
 		adopted:  map[intent.MACKey]struct{}{},
 		hidden:   map[intent.MACKey]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,11 @@ func (m learnedMap) Get(k intent.MACKey) (intent.BindingKey, bool) {
 	at, ok := m[k]
 	return at, ok
 }
+
+func (m learnedMap) IP(k intent.MACKey) netip.Addr { return hostIPs[k.MAC] }
+
+// hostIPs are what hosts of sites say that they have.
+var hostIPs = map[intent.MAC]netip.Addr{}
 
 func (m learnedMap) All() iter.Seq2[intent.MACKey, intent.BindingKey] { return maps.All(m) }
 

@@ -29,7 +29,11 @@ func Reported(v *hwvtep.View, measured bool) []string {
 		return ls.Name
 	}
 	for m := range v.UcastMACsLocal() {
-		add("ucast %s %s %s%s", ls(m.LogicalSwitch), m.MAC, ip(m.Locator), m.IPAddr)
+		says := ""
+		if m.IPAddr != "" {
+			says = " says " + m.IPAddr
+		}
+		add("ucast %s %s %s%s", ls(m.LogicalSwitch), m.MAC, ip(m.Locator), says)
 	}
 	for m := range v.McastMACsLocal() {
 		set, _ := v.PhysicalLocatorSet(m.LocatorSet)

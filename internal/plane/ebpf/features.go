@@ -40,6 +40,7 @@ func (p *Plane) setFeatures(changed map[uint32]*domain) {
 	if len(changed) == 0 {
 		return
 	}
+	p.forgetSnooped(changed)
 	for _, d := range changed {
 		for _, b := range d.members {
 			p.place(b)

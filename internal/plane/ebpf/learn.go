@@ -121,10 +121,14 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	p.mu.Unlock()
 	seen := make([]plane.Sighting, 0, count+count/16) // it is not to grow under the lock
 	began := monotonic()
-	err := p.readLocals(func(s plane.Sighting, l vtepLocal) {
-		s.Idle = max(0, began-time.Duration(l.Seen))
-		seen = append(seen, s)
-	})
+	ips, err := p.snoopedIPs()
+	if err == nil {
+		err = p.readLocals(func(s plane.Sighting, l vtepLocal) {
+			s.Idle = max(0, began-time.Duration(l.Seen))
+			s.IP = ips[s.Key]
+			seen = append(seen, s)
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ebpf plane: sweep: %w", err)
 	}

@@ -2,11 +2,13 @@ package ebpf
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -85,6 +87,34 @@ func TestStages(t *testing.T) {
 				t.Error("pins stay behind")
 			}
 		})
+	}
+}
+
+// A host that says it has ever other addresses is heard now and then, and keeps nobody else from
+// being heard.
+func TestManyAddresses(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, snooping(), nil)
+	began := time.Now()
+	for i := range 500 {
+		w.send("h0", arpFrame(bcast, macA, 1, fmt.Sprintf("10.0.%d.%d", 1+i/250, 1+i%250), "10.0.0.9"))
+		if i%64 == 0 {
+			w.barrier() // the queue between the devices is not long
+		}
+	}
+	w.barrier()
+	w.send("h1", arpFrame(bcast, macB, 1, "10.0.0.2", "10.0.0.9"))
+	told := 0
+	w.event(p, "the address of B", func(e plane.Event) bool {
+		a, ok := e.(plane.Address)
+		if ok && a.Key.MAC == macA {
+			told++
+		}
+		return ok && a.Key.MAC == macB
+	})
+	if most := 10 + int(time.Since(began)/time.Second); told == 0 || told > most {
+		t.Errorf("told of %d addresses of a host, should be at most %d", told, most)
 	}
 }
 

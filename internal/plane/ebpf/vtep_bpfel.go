@@ -233,6 +233,7 @@ type vtepSettings struct {
 type vtepSnoopedAddress struct {
 	_   structs.HostLayout
 	Ip  vtepAddress
+	At  uint64
 	Due uint64
 }
 

@@ -148,7 +148,11 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	if routed && f.isRouters(router, fr.src()) {
 		return nil, SpoofedRouter
 	}
-	f.learn(intent.MACKey{Switch: b.Switch, MAC: fr.src()}, in)
+	src := intent.MACKey{Switch: b.Switch, MAC: fr.src()}
+	f.learn(src, in)
+	if f.installed.Switches[b.Switch].SnoopIPs {
+		f.snoop(src, in, fr)
+	}
 
 	dst := intent.MACKey{Switch: b.Switch, MAC: fr.dst()}
 	if f.reserved(dst) {

@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"net/netip"
+
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 )
@@ -34,6 +36,23 @@ func (f *Fabric) learn(key intent.MACKey, at intent.BindingKey) {
 	f.unlearn(key)
 	f.learned[key] = &station{at: at, seen: now}
 	f.onPort[at.Port]++
+}
+
+// snoop takes note of the IP address that the sender of an untagged frame says it has. f.mu is held.
+func (f *Fabric) snoop(key intent.MACKey, at intent.BindingKey, fr frame) {
+	s := f.learned[key]
+	if s == nil || s.at != at {
+		return
+	}
+	ip := fr.address()
+	if !ip.IsValid() || s.said[ip.Is6()] == ip {
+		return
+	}
+	if s.said == nil {
+		s.said = map[bool]netip.Addr{}
+	}
+	s.said[ip.Is6()], s.last = ip, ip
+	f.emit(plane.Address{Key: key, At: at, IP: ip})
 }
 
 func (f *Fabric) unlearn(key intent.MACKey) {

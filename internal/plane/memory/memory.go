@@ -61,6 +61,9 @@ type station struct {
 	at      intent.BindingKey
 	seen    time.Time
 	watched bool // its next frame is to be told of
+
+	said map[bool]netip.Addr // which IP addresses it says it has: of IPv6 or not
+	last netip.Addr          // of these
 }
 
 // New returns a Fabric without devices, that forwards nothing.

@@ -56,7 +56,7 @@ func (p *Plane) use() (unlock func(), err error) {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{Priorities: true, Routers: true, SnoopGroups: true, ACLs: true}
+	return plane.Features{Priorities: true, Routers: true, SnoopGroups: true, SnoopIPs: true, ACLs: true}
 }
 
 // Apply implements plane.Plane.
@@ -102,6 +102,11 @@ func (f *Fabric) apply(d *intent.Delta) {
 		}
 	}
 	f.settleACLCounts(d)
+	for _, c := range d.Switches {
+		if c.New != nil && !c.New.SnoopIPs && c.Old != nil && c.Old.SnoopIPs {
+			f.forgetSaid(c.Key)
+		}
+	}
 	for _, c := range d.Bindings {
 		if c.Old != nil {
 			f.leave(c.Old.Switch, c.Key)
@@ -210,7 +215,7 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	now := p.fabric.opts.Now()
 	all := make([]plane.Sighting, 0, len(p.fabric.learned))
 	for key, s := range p.fabric.learned {
-		all = append(all, plane.Sighting{Key: key, At: s.at, Idle: now.Sub(s.seen)})
+		all = append(all, plane.Sighting{Key: key, At: s.at, Idle: now.Sub(s.seen), IP: s.last})
 	}
 	return all, nil
 }

@@ -152,6 +152,7 @@ var cases = []testCase{
 	{"move", move, true},
 	{"forget", forget, true},
 	{"watch", watch, true},
+	{"host addresses", hostAddresses, true},
 	{"port limit", portLimit, true},
 
 	{"remote unicast", remoteUnicast, false},

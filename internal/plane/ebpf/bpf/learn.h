@@ -93,7 +93,7 @@ static __always_inline int unlearn(struct mac_key *key, struct local *l)
 	return 1;
 }
 
-// Has the agent told of the MAC's IP addresses again.
+// Has the agent told of the MAC's IP addresses again: it may know none any more.
 static __always_inline void forget_addresses(struct mac_key *key)
 {
 	struct mac_key of = *key;
@@ -144,7 +144,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 			return 0;
 		}
 		tell(key, slot, fresh.gen);
-		forget_addresses(key); // the agent knows none of it any more
+		forget_addresses(key);
 		return 0;
 	}
 
@@ -171,6 +171,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	l->seen = fresh.seen;
 	*(volatile __u64 *)&l->slot = (__u64)fresh.gen << 32 | slot; // both at once
 	tell(key, slot, fresh.gen);
+	forget_addresses(key);
 	return 0;
 }
 

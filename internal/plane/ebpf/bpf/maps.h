@@ -239,6 +239,7 @@ struct {
 // of for the longest time give way to others: the agent is then told once more.
 struct snooped_address {
 	struct address ip;
+	__u64 at;  // when, CLOCK_MONOTONIC
 	__u64 due; // when all that was told has had its time, CLOCK_MONOTONIC
 };
 

@@ -125,6 +125,7 @@ static __always_inline void snoop(struct __sk_buff *skb, struct passage *p, stru
 		return;
 	__builtin_memcpy(about.mac, key.mac, ETH_ALEN);
 	about.ip = now.ip;
+	now.at = time;
 	now.due = due + SNOOP_PAUSE;
 	if (punt(skb, &about, 0))
 		bpf_map_update_elem(&snooped, &key, &now, BPF_ANY);
