@@ -264,6 +264,12 @@ func (c *Client) failed(k *candidate, why error) {
 	if !news {
 		return
 	}
+	// Meanwhile no session is chosen, which would have something else to tell.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.chosen != nil {
+		return
+	}
 	err := c.failure()
 	c.opts.Handler.Lost(err, false)
 	if gist := c.gist(); gist != c.told {
@@ -292,9 +298,13 @@ func (c *Client) gist() string {
 func (c *Client) disconnected(k *candidate, why error) {
 	s := k.session
 	k.session, k.settled = nil, false
+	wasInStep := s.inStep.Load()
+	if c.isChosen(s) {
+		var unfit UnfitError
+		c.opts.Handler.Lost(why, s.failed && !errors.As(why, &unfit) && !errors.Is(why, ErrSelf))
+	}
 	c.mu.Lock()
-	was := c.chosen == s
-	if was {
+	if c.chosen == s {
 		c.chosen = nil
 	}
 	delete(c.held, s)
@@ -302,11 +312,6 @@ func (c *Client) disconnected(k *candidate, why error) {
 	k.fsm.Disconnected(time.Now(), why)
 	if why == nil {
 		return // it was superfluous
-	}
-	var unfit UnfitError
-	wasInStep := s.inStep.Load()
-	if was {
-		c.opts.Handler.Lost(why, s.failed && !errors.As(why, &unfit) && !errors.Is(why, ErrSelf))
 	}
 	c.failed(k, why)
 	switch {

@@ -35,7 +35,7 @@ type Options struct {
 	// rather than try again.
 	Once bool
 	// Status is called when there is a session in step (nil), and when all targets have failed
-	// since (why). Nil: nobody wants to know.
+	// since (why). It must not call the Client. Nil: nobody wants to know.
 	Status func(error)
 	Logger *slog.Logger // nil: nothing is logged
 
@@ -63,7 +63,8 @@ type Handler interface {
 	Changes(s *Session, u Update) error
 	// Notified takes another notification.
 	Notified(s *Session, m jsonrpc.Message) error
-	// Lost tells that there is no session any more, or none yet, and why. It is called by Run.
+	// Lost tells that there is no session any more, or none yet, and why. It is called by Run,
+	// and must not call the Client.
 	// inconsistent: the server has said what cannot be right, so that the next one had better
 	// be asked for everything.
 	Lost(why error, inconsistent bool)

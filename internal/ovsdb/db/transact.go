@@ -35,6 +35,9 @@ type Env struct {
 	Elapsed time.Duration
 	// NoWait makes a "wait" that is not met fail at once.
 	NoWait bool
+	// Rehearse changes nothing: of a transaction that would be committed and could change
+	// something, the outcome is Forward.
+	Rehearse bool
 }
 
 // Outcome is what became of a transaction.
@@ -43,11 +46,13 @@ type Env struct {
 //	not nil  nil     nil      a "wait" is not met: run the same request again
 //	nil      set     nil      it failed, or changed nothing
 //	nil      set     not nil  it is committed
+//	nil      nil     nil      Forward: it is for another server to execute
 type Outcome struct {
 	Reply   []byte     // the result of "transact", as JSON
 	Changes *ChangeSet // what was changed
 	Durable bool       // a "commit" asked for durability
 	Failed  bool       // some operation, or the commit, failed
+	Forward bool       // see Env.Rehearse
 	Wait    *Wait
 }
 
@@ -80,6 +85,7 @@ type execution struct {
 	tables  []*ovsdb.TableSchema // named so far
 	timeout time.Duration        // the shortest of the waits; below 0: none
 	durable bool
+	writes  bool // some operation could change something
 	reply   []byte
 
 	gathered gathered // see gather.go
@@ -113,6 +119,10 @@ func (d *Database) Transact(params wire.Value, env *Env) Outcome {
 	if err != nil {
 		x.abort()
 		return Outcome{Reply: append(x.reply, ']'), Durable: x.durable, Failed: true}
+	}
+	if env.Rehearse && x.writes {
+		x.abort()
+		return Outcome{Forward: true}
 	}
 	x.settle()
 	changes, err := x.commit()
@@ -215,6 +225,7 @@ func (x *execution) operate(op wire.Value, i, n int) error {
 		return ovsdb.NewError("not allowed",
 			"%s operation not allowed on table in reserved database %s", name, x.db.schema.Name)
 	}
+	x.writes = true
 	return nil
 }
 

@@ -33,18 +33,27 @@ func newCatalog(srv *Server) (*database, error) {
 func catalogAdd(dst []byte, d *database) []byte {
 	dst = append(dst, `{"op":"insert","table":"Database","row":{"name":`...)
 	dst = wire.AppendString(dst, d.name)
-	dst = append(dst, `,"model":"standalone","connected":true,"leader":true,"schema":`...)
-	dst = wire.AppendString(dst, string(d.schemaJSON()))
-	return append(dst, `}}`...)
+	return append(d.appendState(append(dst, ',')), `}}`...)
 }
 
-// catalogConvert appends the operation that enters the new schema of d.
-func catalogConvert(dst []byte, d *database) []byte {
+// appendState appends the columns that say how a database is served.
+func (d *database) appendState(dst []byte) []byte {
+	if d.relay {
+		dst = wire.AppendBool(append(dst, `"model":"relay","leader":false,"connected":`...), d.connected.Load())
+	} else {
+		dst = append(dst, `"model":"standalone","leader":true,"connected":true`...)
+	}
+	if schema := d.schemaJSON(); schema != nil {
+		dst = wire.AppendString(append(dst, `,"schema":`...), string(schema))
+	}
+	return dst
+}
+
+// catalogUpdate appends the operation that enters the new schema or state of d.
+func catalogUpdate(dst []byte, d *database) []byte {
 	dst = append(dst, `{"op":"update","table":"Database","where":[["name","==",`...)
 	dst = wire.AppendString(dst, d.name)
-	dst = append(dst, `]],"row":{"schema":`...)
-	dst = wire.AppendString(dst, string(d.schemaJSON()))
-	return append(dst, `}}`...)
+	return append(d.appendState(append(dst, `]],"row":{`...)), `}}`...)
 }
 
 // catalogRemove appends the operation that takes d off the catalog.

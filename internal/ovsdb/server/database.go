@@ -22,6 +22,8 @@ type database struct {
 	ended chan struct{} // closed when the loop has ended
 	// readOnly refuses every change by a client.
 	readOnly bool
+	// relay has a source for its contents, which executes what clients want changed, for ever.
+	relay bool
 
 	// The loop's own.
 	db        *db.Database
@@ -42,11 +44,15 @@ type database struct {
 	requests  int             // executed
 	commits   int             // transactions that changed something
 	logged    map[string]bool // the tables whose changes are logged
+	backup    bool            // there is a source for the contents, and no client changes anything
+
+	source    atomic.Pointer[source] // of the contents; nil: none. Guarded by Server.admin for changes
+	connected atomic.Bool            // relay only: it has its source, or had a moment ago; the loop's to change
 
 	position atomic.Uint64 // an ovsdb.Position: how far the file is written; the loop's to change
 
 	mu     sync.Mutex // guards what follows
-	schema []byte     // JSON
+	schema []byte     // JSON; nil: the source of a relay has not told it yet
 }
 
 func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *database {

@@ -16,11 +16,14 @@ type history struct {
 	last  ovsdb.UUID      // of the last transaction; zero without history
 }
 
-func newHistory(limit int) *history {
+func newHistory(limit int) *history { return newHistoryFrom(limit, ovsdb.NewUUID()) }
+
+// newHistoryFrom begins with the state that the transaction last has left.
+func newHistoryFrom(limit int, last ovsdb.UUID) *history {
 	h := &history{limit: limit}
 	if limit > 0 {
 		// A client that has seen the database as it is now can name that state too.
-		h.last = ovsdb.NewUUID()
+		h.last = last
 		h.past = []*db.ChangeSet{{TxnID: h.last}}
 		h.held = []int{0}
 	}

@@ -49,6 +49,10 @@ func (s *Server) onColumn(name string, f func(*database, *managers) error) error
 		var m *managers
 		if m, err = findColumn(d.db.Schema(), name, parts[1], parts[2]); err == nil {
 			err = f(d, m)
+		} else if d.schemaJSON() == nil { // refreshManagers finds it when there is something to find
+			err = nil
+			d.watch[name] = &managers{name: name, table: &ovsdb.TableSchema{}, column: &ovsdb.ColumnSchema{}}
+			d.srv.remotes.setManaged(name, nil)
 		}
 	})
 	return err

@@ -100,6 +100,10 @@ func (s *session) database(m jsonrpc.Message) (*database, error) {
 	if d == nil {
 		return nil, unknownDatabase(m)
 	}
+	if d.schemaJSON() == nil {
+		return nil, ovsdb.NewError("database not available", "%s request specifies database %s which is not yet available "+
+			"because its relay has not received it from its source", m.Method, d.name)
+	}
 	return d, nil
 }
 

@@ -2,7 +2,9 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"slices"
+	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
@@ -202,18 +204,28 @@ func (d *database) dropAll() {
 // convert gives the database another schema, keeping what data fits.
 func (d *database) convert(s *session, m jsonrpc.Message, _ *batch) {
 	err := d.convertTo(s, m)
+	if err == errForward {
+		t := &trigger{base: d, sess: s, method: m.Method, id: m.ID.Raw(), key: canonical(m.ID), params: m.Params, size: size(m), arrived: time.Now()}
+		if d.park(t) {
+			return
+		}
+		err = errParked()
+	}
 	d.answer(s, m, emptyObject, err)
 	if err == nil {
 		d.srv.converted(d)
 	}
 }
 
+// errForward says that a conversion is for the source of a relay to do.
+var errForward = errors.New("the source converts the database")
+
 func (d *database) convertTo(s *session, m jsonrpc.Message) error {
 	switch {
 	case s.access.role != "":
 		return ovsdb.PermissionError(`RBAC rules for client "%s" role "%s" prohibit "convert" of database %s `+
 			"(only the root role may convert databases)", s.peerID, s.access.role, d.name)
-	case s.readOnly() || d.readOnly:
+	case s.readOnly() || d.readOnly || d.backup:
 		return ovsdb.NewError("not allowed", "conversion is not allowed for read-only database %s", d.name)
 	case m.Params.Len() != 2:
 		return ovsdb.SyntaxError(m.Params, "", "array expected")
@@ -221,6 +233,8 @@ func (d *database) convertTo(s *session, m jsonrpc.Message) error {
 		return ovsdb.PermissionError(`"convert" of database %s is not allowed over the network`, d.name)
 	case d.failed != nil:
 		return ovsdb.IOError(d.failed, "database %s is read-only after an I/O error", d.name)
+	case d.relay:
+		return errForward
 	}
 	// The message's memory goes with it; the schema keeps copies.
 	schema, err := ovsdb.ParseSchema(m.Params.Index(1))

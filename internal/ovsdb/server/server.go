@@ -222,6 +222,7 @@ func (s *Server) add(d *database) error {
 
 // drop stops serving a database.
 func (s *Server) drop(d *database) {
+	d.dropSource()
 	s.mu.Lock()
 	delete(s.dbs, d.name)
 	s.mu.Unlock()
@@ -250,7 +251,7 @@ func (s *Server) RemoveDatabase(name string) error {
 // converted makes the change of a database's schema known.
 func (s *Server) converted(d *database) {
 	s.reconnectUnaware("committed " + d.name + " database schema conversion")
-	s.catalog.internal(catalogConvert(nil, d), nil)
+	s.catalog.internal(catalogUpdate(nil, d), nil)
 }
 
 // Databases returns the names of the databases, sorted, _Server among them.
@@ -268,11 +269,16 @@ func (s *Server) Databases() []string {
 // appendNames appends the names of the databases as a JSON array.
 func (s *Server) appendNames(dst []byte) []byte {
 	dst = append(dst, '[')
-	for i, name := range s.Databases() {
-		if i > 0 {
+	first := true
+	for _, d := range s.all() {
+		if d.schemaJSON() == nil {
+			continue // a relay that has nothing yet
+		}
+		if !first {
 			dst = append(dst, ',')
 		}
-		dst = wire.AppendString(dst, name)
+		first = false
+		dst = wire.AppendString(dst, d.name)
 	}
 	return append(dst, ']')
 }
@@ -307,6 +313,9 @@ func (s *Server) Compact(name string) error {
 	d := s.find(name)
 	if d == nil {
 		return fmt.Errorf("%s: %w", name, ErrUnknown)
+	}
+	if d.relay {
+		return nil // there is no log
 	}
 	done := make(chan error, 1)
 	if !d.queue.put(job{alone: true, run: func(*batch) { d.startCompaction(func(err error) { done <- err }) }}) {
@@ -403,6 +412,9 @@ func (s *Server) Close() error {
 	s.admin.Lock()
 	defer s.admin.Unlock()
 	dbs := s.all()
+	for _, d := range dbs {
+		d.dropSource()
+	}
 	for _, d := range dbs {
 		d.queue.close()
 	}

@@ -18,7 +18,7 @@ func (s *Server) writeStatus() {
 			continue
 		}
 		d.queue.put(job{run: func(b *batch) {
-			if len(d.watch) == 0 || d.failed != nil {
+			if len(d.watch) == 0 || d.failed != nil || d.relay || d.backup {
 				return
 			}
 			if ops := d.statusOps(); ops != nil {

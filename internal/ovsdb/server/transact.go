@@ -16,17 +16,19 @@ import (
 type trigger struct {
 	base    *database
 	sess    *session
+	method  string // "transact", or of one that is forwarded "convert"
 	id      []byte // of the request
 	key     string // the same in canonical form
 	params  wire.Value
 	arrived time.Time
-	wait    *db.Wait
-	size    int // of the request
+	wait    *db.Wait // nil: it waits for the answer of the source: see forward.go
+	size    int      // of the request
+	over    bool     // it waits no more
 }
 
 // transact executes a transaction within the batch.
 func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
-	t := &trigger{base: d, sess: s, id: m.ID.Raw(), params: m.Params, arrived: time.Now()}
+	t := &trigger{base: d, sess: s, method: m.Method, id: m.ID.Raw(), size: size(m), params: m.Params, arrived: time.Now()}
 	if len(d.triggers) > 0 { // only then can the id be in use
 		t.key = canonical(m.ID)
 		s.mu.Lock()
@@ -41,16 +43,21 @@ func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
 			return
 		}
 	}
-	t.size = size(m)
 	if d.try(t, b, true) {
 		return
 	}
-	if !s.keep(t.size) {
-		err := ovsdb.ResourcesError("transactions of this session that wait are too large together")
-		b.add(outcome{sess: s, id: t.id, queued: true, size: t.size, refused: err})
-		return
+	if t.key = canonical(m.ID); !d.park(t) {
+		b.add(outcome{sess: s, id: t.id, queued: true, size: t.size, refused: errParked()})
 	}
-	t.key = canonical(m.ID)
+}
+
+// park keeps a request that is not answered yet, and forwards one that is for the source; false
+// if its session may not have more of them.
+func (d *database) park(t *trigger) bool {
+	s := t.sess
+	if !s.keep(t.size) {
+		return false
+	}
 	s.mu.Lock()
 	over := s.over
 	if !over {
@@ -60,16 +67,23 @@ func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
 	if !over {
 		d.triggers = append(d.triggers, t)
 	}
-	s.answered(size(m)) // the requests behind it need not wait for it
+	s.answered(t.size) // the requests behind it need not wait for it
+	if !over && t.wait == nil {
+		d.forward(t)
+	}
+	return true
 }
 
-// try executes a transaction; false if it waits.
+func errParked() error {
+	return ovsdb.ResourcesError("transactions of this session that wait are too large together")
+}
+
+// try executes a transaction; false if it waits, or is for the source to execute.
 func (d *database) try(t *trigger, b *batch, queued bool) bool {
 	env := t.sess.env(d)
 	env.Elapsed = time.Since(t.arrived)
 	result := d.db.Transact(t.params, &env)
-	if result.Wait != nil {
-		t.wait = result.Wait
+	if t.wait = result.Wait; t.wait != nil || result.Forward {
 		return false
 	}
 	if d.failed != nil && result.Changes != nil {
@@ -93,7 +107,7 @@ func (d *database) try(t *trigger, b *batch, queued bool) bool {
 
 // env is what the session may do in d.
 func (s *session) env(d *database) db.Env {
-	env := db.Env{ReadOnly: s.readOnly() || d.readOnly, Cascade: s.srv.opts.Cascade, Role: s.access.role, Client: s.peerID}
+	env := db.Env{ReadOnly: s.readOnly() || d.readOnly || d.backup, Rehearse: d.relay, Cascade: s.srv.opts.Cascade, Role: s.access.role, Client: s.peerID}
 	if s.access.role != "" && !d.db.HasRoles() && s.srv.opts.Roles == nil {
 		env.ReadOnly = true // there are no rules that could allow anything
 	}
@@ -122,7 +136,7 @@ func (d *database) runTriggers(b *batch) {
 		}
 		seen = len(b.outcomes)
 		for _, t := range slices.Clone(d.triggers) {
-			if slices.ContainsFunc(t.wait.Tables, func(ts *ovsdb.TableSchema) bool { return tables[ts] }) {
+			if t.wait != nil && slices.ContainsFunc(t.wait.Tables, func(ts *ovsdb.TableSchema) bool { return tables[ts] }) {
 				d.retry(t, b)
 			}
 		}
@@ -134,10 +148,13 @@ func (d *database) retry(t *trigger, b *batch) {
 	switch {
 	case t.sess.conn.Err() != nil:
 		d.dropTrigger(t)
+	case t.wait == nil: // the source executes it
 	case d.behind(t.sess):
 		d.holdBack(t.sess).retry = true
 	case d.try(t, b, false):
 		d.dropTrigger(t)
+	case t.wait == nil:
+		d.forward(t)
 	}
 }
 
@@ -156,7 +173,7 @@ func (d *database) expireTriggers() {
 	b := &batch{base: d}
 	now := time.Now()
 	for _, t := range slices.Clone(d.triggers) {
-		if t.wait.Timeout >= 0 && now.Sub(t.arrived) >= t.wait.Timeout {
+		if t.wait != nil && t.wait.Timeout >= 0 && now.Sub(t.arrived) >= t.wait.Timeout {
 			d.retry(t, b)
 		}
 	}
@@ -170,7 +187,7 @@ func (d *database) untilTimeout() time.Duration {
 	left := time.Duration(math.MaxInt64)
 	now := time.Now()
 	for _, t := range d.triggers {
-		if t.wait.Timeout >= 0 && d.arrears[t.sess] == nil {
+		if t.wait != nil && t.wait.Timeout >= 0 && d.arrears[t.sess] == nil {
 			left = min(left, t.arrived.Add(t.wait.Timeout).Sub(now))
 		}
 	}
@@ -190,6 +207,7 @@ func (d *database) triggersOf(s *session) []*trigger {
 
 // dropTrigger takes a transaction off those that wait.
 func (d *database) dropTrigger(t *trigger) {
+	t.over = true
 	if i := slices.Index(d.triggers, t); i >= 0 {
 		d.triggers = slices.Delete(d.triggers, i, i+1)
 	}
