@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -18,18 +20,8 @@ import (
 // where.
 type serverConfig struct {
 	remotes   map[string]server.RemoteSettings
-	databases map[string]serviceModel // by the name of the file
+	databases map[string]*dbModel // by the name of the file, or of a relay by its own
 }
-
-// serviceModel says how a database is served; empty: as its file is.
-type serviceModel string
-
-const (
-	standalone   serviceModel = "standalone"
-	clustered    serviceModel = "clustered"
-	activeBackup serviceModel = "active-backup"
-	relay        serviceModel = "relay"
-)
 
 // readConfig reads a configuration file.
 func readConfig(path string) (*serverConfig, error) {
@@ -49,7 +41,7 @@ func readConfig(path string) (*serverConfig, error) {
 	if err := m.Finish(); err != nil {
 		return nil, err
 	}
-	c := &serverConfig{remotes: map[string]server.RemoteSettings{}, databases: map[string]serviceModel{}}
+	c := &serverConfig{remotes: map[string]server.RemoteSettings{}, databases: map[string]*dbModel{}}
 	for name, options := range remotes.Members() {
 		if c.remotes[name], err = parseRemote(name, options); err != nil {
 			return nil, fmt.Errorf("config: failed to parse 'remotes': %w", err)
@@ -72,6 +64,14 @@ func parseRemote(name string, v wire.Value) (server.RemoteSettings, error) {
 		return s, fmt.Errorf("%s: JSON-RPC options are not a JSON object or null", name)
 	}
 	m := ovsdb.NewMembers(v, "JSON-RPC options")
+	parseConnection(m, &s)
+	s.ReadOnly = m.Get("read-only", ovsdb.OpBoolean|ovsdb.OpOptional).Bool()
+	s.Role = m.Get("role", ovsdb.OpString|ovsdb.OpOptional).Str()
+	return s, m.Finish()
+}
+
+// parseConnection parses what holds for every connection.
+func parseConnection(m *ovsdb.Members, s *server.RemoteSettings) {
 	milliseconds := func(member string) *time.Duration {
 		n := m.Get(member, ovsdb.OpInteger|ovsdb.OpOptional)
 		if !n.Exists() {
@@ -83,8 +83,10 @@ func parseRemote(name string, v wire.Value) (server.RemoteSettings, error) {
 	if backoff := milliseconds("max-backoff"); backoff != nil {
 		s.MaxBackoff = max(*backoff, time.Second)
 	}
-	if s.Probe = milliseconds("inactivity-probe"); s.Probe != nil && *s.Probe > 0 {
-		*s.Probe = max(*s.Probe, time.Second)
+	if probe := milliseconds("inactivity-probe"); probe != nil {
+		if s.Probe = probe; *probe > 0 {
+			*probe = max(*probe, time.Second)
+		}
 	}
 	if dscp := m.Get("dscp", ovsdb.OpInteger|ovsdb.OpOptional); dscp.Exists() {
 		n := int(dscp.Int())
@@ -92,36 +94,64 @@ func parseRemote(name string, v wire.Value) (server.RemoteSettings, error) {
 			m.Raise("'dscp' must be 0 to 63, not %d", dscp.Int())
 		}
 	}
-	s.ReadOnly = m.Get("read-only", ovsdb.OpBoolean|ovsdb.OpOptional).Bool()
-	s.Role = m.Get("role", ovsdb.OpString|ovsdb.OpOptional).Str()
-	return s, m.Finish()
 }
 
-// parseModel parses what is said of a database. An active-backup database that is the active
-// one is served as any other.
-func parseModel(name string, v wire.Value) (serviceModel, error) {
+// parseModel parses what is said of a database.
+func parseModel(name string, v wire.Value) (*dbModel, error) {
+	d := &dbModel{}
 	if v.Kind() == wire.Null {
-		return "", nil
+		return d, nil
 	}
 	m := ovsdb.NewMembers(v, "database "+name)
-	model := serviceModel(m.Get("service-model", ovsdb.OpString|ovsdb.OpOptional).Str())
-	switch model {
-	case "", standalone:
-	case clustered:
-		m.Raise("there are no clusters here")
+	d.model = serviceModel(m.Get("service-model", ovsdb.OpString|ovsdb.OpOptional).Str())
+	source := ovsdb.OpObject
+	switch d.model {
+	case "", standalone, clustered:
+		return d, m.Finish()
 	case activeBackup:
-		m.Get("exclude-tables", ovsdb.OpArray|ovsdb.OpOptional)
-		m.Get("source", ovsdb.OpObject|ovsdb.OpOptional)
-		if m.Get("backup", ovsdb.OpBoolean).Bool() {
-			m.Raise("there is no replication here")
+		if d.backup = m.Get("backup", ovsdb.OpBoolean).Bool(); !d.backup {
+			source |= ovsdb.OpOptional
 		}
-		model = standalone
+		for table := range m.Get("exclude-tables", ovsdb.OpArray|ovsdb.OpOptional).Elems() {
+			if table.Kind() != wire.String {
+				m.Raise("'exclude-tables' must contain strings")
+			}
+			d.exclude = append(d.exclude, table.Str())
+		}
 	case relay:
-		m.Raise("there are no relays here")
 	default:
-		m.Raise("'%s' is not a valid service model", string(model))
+		m.Raise("'%s' is not a valid service model", string(d.model))
+		return d, m.Finish()
 	}
-	return model, m.Finish()
+	if from := m.Get("source", source); from.Exists() {
+		if from.Len() != 1 {
+			m.Raise("'source' should be an object with exactly one element")
+		}
+		for target, options := range from.Members() {
+			d.source = target
+			if options.Kind() != wire.Object && options.Kind() != wire.Null {
+				m.Raise("JSON-RPC options is not a JSON object or null")
+			}
+			d.settings, d.odd = parseSource(d.model, options)
+		}
+	}
+	return d, m.Finish()
+}
+
+// parseSource parses how the connection to a source is to be treated. What it does not know is odd,
+// and no more.
+func parseSource(model serviceModel, v wire.Value) (s server.RemoteSettings, odd error) {
+	probe := backupProbe
+	if model == relay {
+		probe = relayProbe
+	}
+	s.Probe = &probe
+	if v.Kind() != wire.Object {
+		return s, nil
+	}
+	m := ovsdb.NewMembers(v, "JSON-RPC options")
+	parseConnection(m, &s)
+	return s, m.Finish()
 }
 
 // configure makes what is served what the configuration file says. What of it can't be done is
@@ -142,32 +172,95 @@ func (o *ovsdbServer) configure() error {
 
 func (o *ovsdbServer) configureDatabases(c *serverConfig) error {
 	served := map[string]bool{}
+	var errs []error
+	failed := func(key, why string) {
+		text := fmt.Sprintf("failed to open database '%s': %s", key, why)
+		o.log.Warn(text)
+		errs = append(errs, errors.New(text))
+	}
 	for _, name := range o.server.Databases() {
 		if strings.HasPrefix(name, "_") {
 			continue
 		}
-		path := o.server.Path(name)
-		if _, ok := c.databases[path]; ok {
-			served[path] = true
+		key := o.keyOf(name)
+		next, ok := c.databases[key]
+		if ok && next.model == clustered {
+			served[key] = true // it stays what it is
 			continue
 		}
-		o.log.Info(fmt.Sprintf("database %s removed from configuration", name))
+		why := "database " + name + " removed from configuration"
+		if ok && o.models[key].becomes(next) {
+			served[key] = true
+			errs = append(errs, o.change(name, key, next))
+			continue
+		}
+		if ok {
+			why = "service model changed for database " + name
+		}
+		o.log.Info(why)
 		if err := o.server.RemoveDatabase(name); err != nil {
 			return err
 		}
+		delete(o.models, key)
 	}
-	var errs []error
-	for _, path := range sortedKeys(c.databases) {
-		if served[path] {
+	for _, key := range sortedKeys(c.databases) {
+		m := c.databases[key]
+		switch {
+		case m.odd != nil:
+			o.log.Warn(m.odd.Error())
+		case m.model == clustered:
+			failed(key, databaseError(key, notClustered(key)))
 			continue
 		}
-		if _, err := o.server.AddDatabase(path); err != nil {
-			text := fmt.Sprintf("failed to open database '%s': %s", path, databaseError(path, err))
-			o.log.Warn(text)
-			errs = append(errs, errors.New(text))
+		if served[key] {
+			continue
+		}
+		if err := o.openModel(key, m); err != nil {
+			failed(key, databaseError(key, err))
+		} else if m.model == "" {
+			m.model = standalone
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// notClustered is why a database can't be served as a part of a cluster.
+func notClustered(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, len("OVSDB CLUSTER"))
+	if _, err := io.ReadFull(f, head); err == nil && string(head) == "OVSDB CLUSTER" {
+		return fmt.Errorf("%s: there are no clusters here", path)
+	}
+	return fmt.Errorf("%s: database is standalone and not clustered", path)
+}
+
+// becomes says whether a database that is served so can be served otherwise without being closed.
+func (m *dbModel) becomes(next *dbModel) bool {
+	fromFile := func(model serviceModel) bool { return model == "" || model == standalone || model == activeBackup }
+	return m.model == next.model || fromFile(m.model) && fromFile(next.model)
+}
+
+// change has a database served as next says.
+func (o *ovsdbServer) change(name, key string, next *dbModel) error {
+	old := o.models[key]
+	if next.model == "" {
+		next.model = standalone
+	}
+	o.models[key] = next
+	same := old.source == next.source && reflect.DeepEqual(old.settings, next.settings) && slices.Equal(old.exclude, next.exclude)
+	switch {
+	case next.model == relay && !same:
+		return o.server.SetRelay(name, o.sourceOf(key, next))
+	case next.backup && !(same && old.backup):
+		return o.replicate(key, next)
+	case old.backup && !next.backup:
+		return o.server.Activate(name)
+	}
+	return nil
 }
 
 func (o *ovsdbServer) configureRemotes(c *serverConfig) error {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,7 +134,7 @@ func TestConfigFile(t *testing.T) {
 // TestConfigFileRefused wants a server that can't have what the file asks for not to start.
 func TestConfigFileRefused(t *testing.T) {
 	b := newConfigBed(t)
-	b.write("config.json", `{"remotes":{},"databases":{"db1":{"service-model":"relay","source":{"tcp:192.0.2.1:6640":{}}}}}`)
+	b.write("config.json", `{"remotes":{},"databases":{"db1":{"service-model":"relay"}}}`)
 	for _, args := range [][]string{{"--config-file=config.json"}, {"--config-file=nosuch"}, {"--config-file=config.json", "db1"},
 		{"--config-file=config.json", "--remote=punix:x"}} {
 		cmd := b.env.Command(filepath.Join(testenv.Binary(t), "ovsdb-server"), append(args, "--unixctl=none", "-vconsole:off", "--run=true")...)
@@ -140,4 +142,72 @@ func TestConfigFileRefused(t *testing.T) {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
 	}
+}
+
+// TestConfigFileModels changes by the file whose backup a database is, and serves a relay.
+func TestConfigFileModels(t *testing.T) {
+	b := newConfigBed(t)
+	tool := filepath.Join(testenv.Binary(t), "ovsdb-tool")
+	b.env.Output(t, tool, "create", "db3", "schema1")
+	source := b.env.Command(filepath.Join(testenv.Binary(t), "ovsdb-server"), "--unixctl=source.ctl", "--remote=punix:source.sock", "-vconsole:off", "db3")
+	if err := source.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { source.Process.Kill(); source.Wait() })
+	ls := func(remote, name string) string {
+		out, _ := b.env.Command(filepath.Join(testenv.Binary(t), "vtep-ctl"), "--no-leader-only", "--db="+remote, "add-ls", name).CombinedOutput()
+		return string(out)
+	}
+	testenv.Eventually(t, time.Minute, func() error {
+		if out := ls("unix:source.sock", "ls0"); out != "" {
+			return errors.New(out)
+		}
+		return nil
+	})
+	const remote = `"remotes":{"punix:db.sock":{}}`
+	config := func(model string) string { return `{` + remote + `,"databases":{"db1":` + model + `}}` }
+	listed := func(want string) {
+		t.Helper()
+		testenv.Eventually(t, time.Minute, func() error {
+			out, err := b.env.Command(filepath.Join(testenv.Binary(t), "vtep-ctl"), "--no-leader-only", "--db=unix:db.sock", "list-ls").CombinedOutput()
+			if err != nil || string(out) != want {
+				return fmt.Errorf("the logical switches are %q, want %q (%w)", out, want, err)
+			}
+			return nil
+		})
+	}
+	const from = `"source":{"unix:source.sock":{"inactivity-probe":0,"max-backoff":1000,"dscp":1}}`
+	b.start(config(`{"service-model":"active-backup","backup":true,` + from + `}`))
+	listed("ls0\n")
+	b.want("database: hardware_vtep\nstate: backup\nreplicating: unix:source.sock\n", "ovsdb-server/sync-status")
+	if got := ls("unix:db.sock", "no"); !strings.Contains(got, "read only") {
+		t.Errorf("a backup is written: %s", got)
+	}
+	b.reload(config(`{"service-model":"active-backup","backup":true,"exclude-tables":["Logical_Switch","ACL"],`+from+`}`), true)
+	b.want("database: hardware_vtep\nstate: backup\nreplicating: unix:source.sock\nexclude: hardware_vtep:ACL,hardware_vtep:Logical_Switch\n", "ovsdb-server/sync-status")
+	b.reload(config(`{"service-model":"active-backup","backup":false}`), true)
+	b.want("database: hardware_vtep\nstate: active\n", "ovsdb-server/sync-status")
+	if got := ls("unix:db.sock", "ls1"); got != "" {
+		t.Errorf("an active database is not written: %s", got)
+	}
+	listed("ls0\nls1\n")
+	// A relay is another database.
+	b.reload(`{`+remote+`,"databases":{"hardware_vtep":{"service-model":"relay",`+from+`}}}`, true)
+	listed("ls0\n")
+	b.want("state: active\n", "ovsdb-server/sync-status")
+	if got := ls("unix:db.sock", "ls2"); got != "" {
+		t.Errorf("the relay does not forward: %s", got)
+	}
+	listed("ls0\nls2\n")
+	for _, bad := range []string{`{"service-model":"relay"}`, `{"service-model":"active-backup","backup":true}`,
+		`{"service-model":"relay","source":{"unix:a":{},"unix:b":{}}}`, `{"service-model":"active-backup"}`,
+		`{"service-model":"active-backup","backup":false,"exclude-tables":[1]}`, `{"service-model":"relay","source":{"nonsense":{}}}`} {
+		b.reload(config(bad), false)
+	}
+	b.reload(`{`+remote+`,"databases":{"hardware_vtep":{"service-model":"relay",`+from+`}}}`, true)
+	if got := b.appctl("ovsdb-server/connect-active-ovsdb-server"); !strings.Contains(got, "use ovsdb-server/reload instead") {
+		t.Errorf("a command that the file contradicts answers %s", got)
+	}
+	b.reload(config(`{}`), true)
+	listed("ls0\nls1\n")
 }

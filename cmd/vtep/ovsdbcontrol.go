@@ -17,7 +17,8 @@ import (
 // register adds the commands of the control socket. Their names and texts are those of the
 // C server: scripts compare them.
 func (o *ovsdbServer) register() {
-	shared := serverCommands{log: o.log, server: func() (*server.Server, error) { return o.server, nil }}
+	shared := serverCommands{log: o.log, server: func() (*server.Server, error) { return o.server, nil },
+		syncStatus: o.syncStatus}
 	shared.register(o.d)
 	type run = func(args []string) (string, error)
 	quiet := func(f func()) run {
@@ -33,6 +34,14 @@ func (o *ovsdbServer) register() {
 		{"ovsdb-server/add-remote", "REMOTE", 1, 1, o.unlessConfigured(o.addRemote)},
 		{"ovsdb-server/remove-remote", "REMOTE", 1, 1, o.unlessConfigured(o.removeRemote)},
 		{"ovsdb-server/reload", "", 0, 0, o.reload},
+		{"ovsdb-server/connect-active-ovsdb-server", "", 0, 0, o.unlessConfigured(o.connectActive)},
+		{"ovsdb-server/disconnect-active-ovsdb-server", "", 0, 0, o.unlessConfigured(o.disconnectActive)},
+		{"ovsdb-server/set-active-ovsdb-server", "", 1, 1, o.unlessConfigured(o.setActive)},
+		{"ovsdb-server/get-active-ovsdb-server", "", 0, 0, o.getActive},
+		{"ovsdb-server/set-active-ovsdb-server-probe-interval", "", 1, 1, o.unlessConfigured(o.setBackupProbe)},
+		{"ovsdb-server/set-relay-source-probe-interval", "", 1, 1, o.unlessConfigured(o.setRelayProbe)},
+		{"ovsdb-server/set-sync-exclude-tables", "", 1, 1, o.unlessConfigured(o.setExclude)},
+		{"ovsdb-server/get-sync-exclude-tables", "", 0, 0, o.getExclude},
 		{"ovsdb-server/disable-monitor-cond", "", 0, 0, quiet(func() {
 			o.server.DisableMonitorCond()
 			o.server.Reconnect("user ran ovsdb-server/disable-monitor-cond")
@@ -43,12 +52,16 @@ func (o *ovsdbServer) register() {
 		{"coverage/read-counter", "COUNTER", 1, 1, o.counter},
 		{"time/warp", "[LARGE_MSECS] MSECS", 1, 2, func([]string) (string, error) { return "warped\n", nil }},
 	} {
-		o.d.Register(c.name, c.usage, c.min, c.max, c.run)
+		o.d.Register(c.name, c.usage, c.min, c.max, func(args []string) (string, error) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return c.run(args)
+		})
 	}
 }
 
 func (o *ovsdbServer) addDatabase(args []string) (string, error) {
-	if _, err := o.server.AddDatabase(args[0]); err != nil {
+	if err := o.openArgument(args[0]); err != nil {
 		return "", errors.New(databaseError(args[0], err))
 	}
 	return "", o.state.change(func(s *serverState) { s.Databases = append(s.Databases, args[0]) })
@@ -58,12 +71,16 @@ func (o *ovsdbServer) removeDatabase(args []string) (string, error) {
 	if strings.HasPrefix(args[0], "_") {
 		return "", controlError("Cannot remove reserved database.")
 	}
-	path := o.server.Path(args[0])
+	key := o.keyOf(args[0])
 	if err := o.server.RemoveDatabase(args[0]); err != nil {
 		return "", controlError("Failed to find the database.")
 	}
+	delete(o.models, key)
 	return "", o.state.change(func(s *serverState) {
-		s.Databases = slices.DeleteFunc(s.Databases, func(p string) bool { return p == path })
+		s.Databases = slices.DeleteFunc(s.Databases, func(p string) bool {
+			name, _, ok := parseRelay(p)
+			return p == key || ok && name == key
+		})
 	})
 }
 
@@ -150,6 +167,9 @@ type serverState struct {
 	Databases       []string
 	Remotes         []string
 	ReadOnlyRemotes []string
+	SyncFrom        string // where backups have their contents from; empty: there are none
+	SyncExclude     string // what they leave out, as DB:TABLE,...
+	Backup          bool   // they are, rather than active
 
 	mu   sync.Mutex
 	file *os.File // nil: no monitor

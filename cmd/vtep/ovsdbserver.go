@@ -10,9 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/storage"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
@@ -37,10 +40,19 @@ type ovsdbServer struct {
 	noDBs           bool
 	configFile      string
 	files           stream.TLSFiles
+	syncFrom        string
+	syncExclude     string
+	active          bool // with syncFrom: it may become a backup, and is none yet
+
+	mu          sync.Mutex // one control command that changes what is served at a time; guards what follows
+	models      map[string]*dbModel
+	backupProbe time.Duration // of sources that are named from now on
+	relayProbe  time.Duration // likewise
 }
 
 func runOVSDBServer(args []string) int {
-	o := &ovsdbServer{d: daemon.New("ovsdb-server", versionOf("ovsdb-server"), daemon.OVSDirs())}
+	o := &ovsdbServer{d: daemon.New("ovsdb-server", versionOf("ovsdb-server"), daemon.OVSDirs()),
+		models: map[string]*dbModel{}, backupProbe: backupProbe, relayProbe: relayProbe}
 	o.log = o.d.Logger("ovsdb_server")
 	own := o.options()
 	paths, err := getopt.Parse(args, append(own, o.d.Options()...))
@@ -82,6 +94,9 @@ func (o *ovsdbServer) options() []getopt.Option {
 		getopt.String("run", "COMMAND", "run COMMAND, then exit with its status", &o.run),
 		getopt.String("config-file", "FILE", "serve the remotes and databases that FILE lists, in JSON", &o.configFile),
 		getopt.Flag("no-dbs", "serve no database until add-db; otherwise the default is conf.db", &o.noDBs),
+		getopt.String("sync-from", "SERVER", "be the backup of SERVER: have what it has, and let nobody else change that", &o.syncFrom),
+		getopt.String("sync-exclude-tables", "DB:TABLE,...", "leave these tables out of that", &o.syncExclude),
+		getopt.Flag("active", "with --sync-from, be active until connect-active-ovsdb-server", &o.active),
 		durabilityOption(&o.durability),
 		getopt.Flag("no-history", "give reconnecting clients everything again, as the C server does", &o.noHistory),
 		getopt.Flag("read-only", "refuse all changes", &o.readOnly),
@@ -97,14 +112,10 @@ func (o *ovsdbServer) options() []getopt.Option {
 
 // refusedOptions are options of the C server that ask for what there is not here.
 func refusedOptions() []getopt.Option {
-	const replication = "there is no replication here; serve the database in one place"
 	refuse := func(name string, arg getopt.ArgMode, why string) getopt.Option {
 		return getopt.Option{Long: name, Arg: arg, Set: func(string) error { return errors.New(why) }}
 	}
 	return []getopt.Option{
-		refuse("sync-from", getopt.RequiredArg, replication),
-		refuse("sync-exclude-tables", getopt.RequiredArg, replication),
-		refuse("active", getopt.NoArg, replication),
 		refuse("record", getopt.OptionalArg, "there are no replay files here"),
 		refuse("replay", getopt.OptionalArg, "there are no replay files here"),
 		refuse("disable-file-column-diff", getopt.NoArg, "records of changes hold differences; servers from Open vSwitch 2.15 on read them"),
@@ -113,7 +124,13 @@ func refusedOptions() []getopt.Option {
 
 // check refuses what can't work before anything is opened.
 func (o *ovsdbServer) check(paths []string) error {
+	if err := o.checkSources(paths); err != nil {
+		return err
+	}
 	if o.configFile != "" {
+		if o.syncFrom != "" || o.syncExclude != "" || o.active {
+			return errors.New("--config-file is mutually exclusive with --sync-from, --sync-exclude-tables and --active")
+		}
 		if len(paths)+len(o.remotes)+len(o.readOnlyRemotes) > 0 {
 			return errors.New("--config-file goes with no databases and remotes on the command line")
 		}
@@ -129,9 +146,29 @@ func (o *ovsdbServer) check(paths []string) error {
 	return o.files.Check()
 }
 
+// checkSources refuses what can't be the source of a relay or a backup.
+func (o *ovsdbServer) checkSources(paths []string) error {
+	if err := parseExcluded(o.syncExclude); err != nil {
+		return err
+	}
+	if o.syncFrom != "" {
+		if _, _, err := idl.ParseTargets(o.syncFrom, nil); err != nil {
+			return fmt.Errorf("--sync-from: %w", err)
+		}
+	}
+	for _, path := range paths {
+		if _, remotes, ok := parseRelay(path); ok {
+			if _, _, err := idl.ParseTargets(remotes, nil); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+		}
+	}
+	return nil
+}
+
 func (o *ovsdbServer) usage(w io.Writer) {
 	fmt.Fprintf(w, "ovsdb-server: serve OVSDB databases\nusage: ovsdb-server [OPTION]... [DATABASE]...\n"+
-		"where each DATABASE is a file in OVSDB format.\nThe default DATABASE, if none is given, is\n%s.\n\n",
+		"where each DATABASE is a file in OVSDB format, or relay:DB:SERVER[,SERVER]...\nThe default DATABASE, if none is given, is\n%s.\n\n",
 		filepath.Join(o.d.Dirs.DB, "conf.db"))
 	getopt.Print(w, o.options())
 	fmt.Fprintln(w, "\nDaemon and logging options:")
@@ -154,6 +191,7 @@ func (o *ovsdbServer) open(paths []string) error {
 	}
 	// After a crash under --monitor the state is that of the process that crashed.
 	o.state = newServerState(o.d.State(), paths, o.remotes, o.readOnlyRemotes)
+	o.state.SyncFrom, o.state.SyncExclude, o.state.Backup = o.syncFrom, o.syncExclude, o.syncFrom != "" && !o.active
 	if err := o.openAll(); err != nil {
 		o.server.Close()
 		return err
@@ -162,12 +200,14 @@ func (o *ovsdbServer) open(paths []string) error {
 }
 
 func (o *ovsdbServer) openAll() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if err := o.state.load(); err != nil {
 		return err
 	}
 	// Of a configuration file the databases come with the rest.
 	for _, path := range o.state.Databases {
-		if _, err := o.server.AddDatabase(path); err != nil {
+		if err := o.openArgument(path); err != nil {
 			return errors.New(databaseError(path, err))
 		}
 	}
@@ -195,6 +235,7 @@ func (o *ovsdbServer) openAll() error {
 // serve runs until the daemon is told to end, or the command of --run has ended.
 func (o *ovsdbServer) serve() int {
 	o.register()
+	o.awaitRelays()
 	if o.run != "" {
 		return o.runCommand()
 	}

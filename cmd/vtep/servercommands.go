@@ -19,6 +19,8 @@ type serverCommands struct {
 	log *slog.Logger
 	// server gives the server that they are about, or why there is none.
 	server func() (*server.Server, error)
+	// syncStatus tells how replication does; nil: there is none.
+	syncStatus func() string
 }
 
 func (c *serverCommands) register(d *daemon.Daemon) {
@@ -35,7 +37,12 @@ func (c *serverCommands) register(d *daemon.Daemon) {
 			return "", nil
 		}},
 		{"ovsdb-server/get-db-storage-status", "DB", 1, 1, storageStatus},
-		{"ovsdb-server/sync-status", "", 0, 0, func(*server.Server, []string) (string, error) { return "state: active\n", nil }},
+		{"ovsdb-server/sync-status", "", 0, 0, func(*server.Server, []string) (string, error) {
+			if c.syncStatus == nil {
+				return "state: active\n", nil
+			}
+			return c.syncStatus(), nil
+		}},
 		{"ovsdb-server/memory-trim-on-compaction", "on|off", 1, 1, trimOnCompaction},
 		{"memory/show", "", 0, 0, memoryUsage},
 	} {
