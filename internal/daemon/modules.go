@@ -13,6 +13,6 @@ var knownModules = []string{
 	// named by other people's command lines; the same things in Open vSwitch
 	"backtrace", "daemon_unix", "fatal_signal", "memory", "openflow", "ovsdb_cs", "ovsdb_error",
 	"ovsdb_file", "ovsdb_idl", "ovsdb_jsonrpc_server", "ovsdb_log", "poll_loop", "process",
-	"raft", "socket_util", "stream_fd", "stream_ssl", "stream_tcp", "stream_unix", "timeval",
+	"raft", "relay", "replication", "socket_util", "stream_fd", "stream_ssl", "stream_tcp", "stream_unix", "timeval",
 	"transaction", "util", "vconn",
 }

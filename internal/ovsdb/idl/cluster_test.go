@@ -78,10 +78,17 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// ctl has the leader insert a logical switch.
+// addSwitch has the leader insert a logical switch, as soon as there is one: the C program tries each
+// member once.
 func (w *watched) addSwitch(t testing.TB, name string) {
 	t.Helper()
-	w.Output(t, "vtep-ctl", "--db="+w.Targets(), "--timeout=60", "add-ls", name)
+	testenv.Eventually(t, deadline, func() error {
+		out, err := w.Command("vtep-ctl", "--db="+w.Targets(), "--timeout=60", "--", "--may-exist", "add-ls", name).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
 }
 
 // uses waits until the client is in step by way of a member, and of no other.
@@ -179,6 +186,7 @@ func TestFollowLeader(t *testing.T) {
 func TestClusterChanges(t *testing.T) {
 	testenv.NoLeaks(t)
 	w := &watched{Cluster: testenv.NewCluster(t, hwvtep.Database, hwvtep.SchemaText, 3), last: map[string]int{}}
+	w.Join(t)
 	leader := w.Leader(t)
 	follower := w.Followers(leader)[0]
 	loyal := run(t, idl.Options{Dial: idl.DialTarget(follower.Remote, nil)})
@@ -186,7 +194,6 @@ func TestClusterChanges(t *testing.T) {
 	c := run(t, idl.Options{Targets: w.targets(t), LeaderOnly: true})
 	w.uses(t, c, leader)
 
-	w.Join(t)
 	other := w.Followers(leader)[1]
 	other.Control(t, "cluster/kick", hwvtep.Database, leader.ID(t))
 	testenv.Eventually(t, deadline, func() error {

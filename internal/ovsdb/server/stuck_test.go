@@ -286,7 +286,10 @@ func TestIntake(t *testing.T) {
 		}
 		return nil
 	})
-	if !strings.Contains(r.log.String(), errIntake.Error()) {
-		t.Error("not logged")
-	}
+	testenv.Eventually(t, patience, func() error { // by the session, after it has ended
+		if !strings.Contains(r.log.String(), errIntake.Error()) {
+			return errors.New("not logged")
+		}
+		return nil
+	})
 }
