@@ -78,7 +78,7 @@ const sourceWindow = 256
 const relayGrace = 30 * time.Second
 
 // ErrSameServer says that the source of a backup is the server that has the backup.
-var ErrSameServer = errors.New("Self replicating is not allowed")
+var ErrSameServer = errors.New("the source is this server itself")
 
 // start makes the connection.
 func (d *database) startSource(cfg Source) (*source, error) {
@@ -261,7 +261,7 @@ func (src *source) Lost(why error, inconsistent bool) {
 	src.resync = src.resync || inconsistent
 	src.mu.Unlock()
 	if errors.Is(why, upstream.ErrSelf) {
-		src.base.srv.log.With("module", "replication").Warn(fmt.Sprintf("Server ID check failed: %s: %v", src.base.name, ErrSameServer))
+		src.base.srv.log.With("module", "replication").Warn("Server ID check failed: " + src.base.name + ": Self replicating is not allowed") // scripts look for it
 		src.fail(ErrSameServer)
 		return
 	}

@@ -370,7 +370,7 @@ func TestBackupFails(t *testing.T) {
 		cfg  Source
 		want string
 	}{
-		{Source{Targets: r.serve()}, "Self replicating is not allowed"},
+		{Source{Targets: r.serve()}, "the source is this server itself"},
 		{Source{Targets: other.serve()}, "Column more not present in the local db schema table Thing."},
 		{Source{Targets: active.serve(), Exclude: []string{"Manager"}}, "referential integrity violation"},
 	} {
@@ -393,6 +393,9 @@ func TestBackupFails(t *testing.T) {
 		if err := r.Activate("things"); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if !strings.Contains(r.log.String(), "Self replicating is not allowed") {
+		t.Error("not logged as the C server does")
 	}
 	r.dial().insert("a", 1)
 	if err := r.Backup("things", Source{Targets: "tcp:"}); err == nil {
