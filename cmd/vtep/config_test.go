@@ -50,7 +50,7 @@ func TestConfigCheck(t *testing.T) {
 	if got, good := check(documented); !found || !good {
 		t.Errorf("the file in docs/reference.md is not good: %s", got)
 	}
-	for _, name := range []string{"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVS_PKGDATADIR", "OVS_SYSLOG_METHOD", "OVS_CTL_TIMEOUT"} {
+	for _, name := range []string{"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVS_PKGDATADIR", "OVS_SYSLOG_METHOD", "OVS_CTL_TIMEOUT", "NOTIFY_SOCKET", "WATCHDOG_USEC"} {
 		if !strings.Contains(reference, "| `"+name+"`") {
 			t.Errorf("docs/reference.md does not tell of %s", name)
 		}

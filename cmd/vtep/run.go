@@ -356,7 +356,9 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 	ready := func() error {
 		r.detached.Store(true)
 		r.log.Info("running", "switch", r.name, "plane", r.plane, "version", version)
-		return r.d.Ready()
+		err := r.d.Ready()
+		r.d.Supervise(r.line)
+		return err
 	}
 	if r.connect != "" && r.d.Detached() {
 		defer time.AfterFunc(connectTimeout, func() {

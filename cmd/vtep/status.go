@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"os/user"
 	"runtime"
@@ -107,6 +109,20 @@ func (r *vtepRun) status() (vtepStatus, error) {
 		s.Listeners = append(s.Listeners, listener{"unix:" + path, "control", whoMayFile(path) + ": all commands"})
 	}
 	return s, nil
+}
+
+// line says in a line what the VTEP does, or that its agent does not answer.
+func (r *vtepRun) line(ctx context.Context) (string, error) {
+	a := r.agent.Load()
+	if a == nil {
+		return string(agent.Starting), nil
+	}
+	b, err := a.Brief(ctx)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s: %d ports, %d logical switches, %d tunnels, %d MACs; %d problems",
+		b.State, b.Ports, b.Switches, b.Tunnels, b.MACs, len(r.problems.All())), nil
 }
 
 func addressOf(rem server.RemoteState) string {

@@ -32,6 +32,8 @@ import (
 	"syscall"
 	"time"
 
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
 	"github.com/vtep/vtep/internal/getopt"
 )
 
@@ -307,6 +309,7 @@ func (d *Daemon) tellReady() error {
 			return fmt.Errorf("tell the starting process: %w", err)
 		}
 	}
+	d.say(systemd.SdNotifyReady)
 	return nil
 }
 
@@ -349,7 +352,7 @@ func (d *Daemon) watchSignals(signals chan os.Signal) {
 		select {
 		case s := <-signals:
 			if s == syscall.SIGHUP && d.Reload != nil {
-				d.Reload()
+				d.reload()
 				continue
 			}
 			d.Logger("daemon").Info("terminating", "signal", s)
@@ -357,6 +360,7 @@ func (d *Daemon) watchSignals(signals chan os.Signal) {
 		}
 		running = false
 	}
+	d.say(systemd.SdNotifyStopping)
 	signal.Stop(signals) // from here on a signal has its default effect
 	d.stop()
 }

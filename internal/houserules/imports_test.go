@@ -120,7 +120,7 @@ var groups = []group{
 		modules: []string{sys},
 	},
 	{name: "config", packages: []string{"internal/config"}, may: []string{"getopt"}, modules: []string{"go.yaml.in/yaml/v3"}},
-	{name: "process", packages: []string{"internal/daemon"}, may: []string{"getopt"}, modules: []string{sys}},
+	{name: "process", packages: []string{"internal/daemon"}, may: []string{"getopt"}, modules: []string{sys, "github.com/coreos/go-systemd/v22"}},
 	{
 		name: "process", packages: []string{"internal/namespace"},
 		modules: []string{sys, "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},

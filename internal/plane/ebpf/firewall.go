@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/problem"
@@ -45,7 +44,7 @@ func (p *Plane) startFirewall() error {
 	}
 	p.firewallDoubt = true
 	var err error
-	p.firewallWatch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_NETFILTER, nftGroup)
+	p.firewallWatch, err = p.space.subscribe(unix.NETLINK_NETFILTER, nftGroup)
 	if err != nil && !errors.Is(err, unix.EPROTONOSUPPORT) {
 		return fmt.Errorf("watch nftables: %w", err)
 	}

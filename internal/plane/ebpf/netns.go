@@ -53,6 +53,16 @@ func openSpace() (*space, error) {
 	return s, nil
 }
 
+// subscribe opens a socket that hears of changes. It enters the namespace only from another one, which
+// takes more rights than all else that the plane does.
+func (s *space) subscribe(family int, groups ...uint) (socket *nl.NetlinkSocket, err error) {
+	err = s.run(func() error {
+		socket, err = nl.Subscribe(family, groups...)
+		return err
+	})
+	return socket, err
+}
+
 // request makes a request to be executed on one of the raw sockets.
 func (s *space) request(family, kind, flags int) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(kind, flags)

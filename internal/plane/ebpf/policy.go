@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/problem"
@@ -148,7 +147,7 @@ func (p *Plane) startPolicies() error {
 		return nil
 	}
 	var err error
-	p.policyWatch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_XFRM, nl.XFRMNLGRP_POLICY, nl.XFRMNLGRP_EXPIRE)
+	p.policyWatch, err = p.space.subscribe(unix.NETLINK_XFRM, nl.XFRMNLGRP_POLICY, nl.XFRMNLGRP_EXPIRE)
 	if err != nil {
 		return fmt.Errorf("watch XFRM policies: %w", err)
 	}

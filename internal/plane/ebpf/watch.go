@@ -9,7 +9,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane"
@@ -18,7 +17,7 @@ import (
 // startWatch subscribes before it reads, so that nothing falls between.
 func (p *Plane) startWatch() error {
 	var err error
-	p.watch, err = nl.SubscribeAt(p.space.ns, netns.None(), unix.NETLINK_ROUTE,
+	p.watch, err = p.space.subscribe(unix.NETLINK_ROUTE,
 		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
 		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEXTHOP, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_TC)
 	if err != nil {
