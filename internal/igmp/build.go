@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"time"
+
+	"github.com/vtep/vtep/internal/packet"
 )
 
 // Asking is a query that a switch sends by itself, in the place of a router.
@@ -42,7 +44,7 @@ func (a *Asking) igmp() []byte {
 	ip := []byte{0x46, 0xc0, 0, byte(24 + len(body)), 0, 0, 0, 0, 1, protoIGMP, 0, 0, 0, 0, 0, 0}
 	ip = append(append(ip, d[:]...), 148, 4, 0, 0)
 	binary.BigEndian.PutUint16(ip[10:], checksum(0, ip))
-	return append(append(a.ethernet(dst, etherIPv4), ip...), body...)
+	return append(append(packet.Ethernet(MAC(dst), a.From, packet.EtherIPv4), ip...), body...)
 }
 
 func (a *Asking) mld() []byte {
@@ -58,19 +60,13 @@ func (a *Asking) mld() []byte {
 	}
 	f := a.From
 	src := netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: f[0] ^ 2, 9: f[1], 10: f[2], 11: 0xff, 12: 0xfe, 13: f[3], 14: f[4], 15: f[5]})
-	binary.BigEndian.PutUint16(body[2:], checksum(pseudoHeader(src, dst, protoICMPv6, len(body)), body))
+	binary.BigEndian.PutUint16(body[2:], checksum(pseudoHeader(src, dst, packet.ProtoICMPv6, len(body)), body))
 
 	s, d := src.As16(), dst.As16()
 	ip := []byte{0x60, 0, 0, 0, 0, byte(8 + len(body)), protoHopByHop, 1}
 	ip = append(append(ip, s[:]...), d[:]...)
-	ip = append(ip, protoICMPv6, 0, 5, 2, 0, 0, 1, 0)
-	return append(append(a.ethernet(dst, etherIPv6), ip...), body...)
+	ip = append(ip, packet.ProtoICMPv6, 0, 5, 2, 0, 0, 1, 0)
+	return append(append(packet.Ethernet(MAC(dst), a.From, packet.EtherIPv6), ip...), body...)
 }
 
 func (a *Asking) seconds() byte { return byte(min(a.Interval/time.Second, 127)) }
-
-func (a *Asking) ethernet(dst netip.Addr, etherType uint16) []byte {
-	to := MAC(dst)
-	b := append(make([]byte, 0, 100), to[:]...)
-	return binary.BigEndian.AppendUint16(append(b, a.From[:]...), etherType)
-}

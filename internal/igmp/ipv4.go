@@ -18,7 +18,7 @@ const (
 // maxResponseV1 is how long hosts take that know only version 1 (RFC 2236, 4).
 const maxResponseV1 = 10 * time.Second
 
-func parseIGMP(p *packet) (Message, Reason) {
+func parseIGMP(p *content) (Message, Reason) {
 	b := p.body
 	if len(b) < 8 {
 		return Message{}, Malformed
@@ -59,7 +59,7 @@ func parseIGMP(p *packet) (Message, Reason) {
 	return m, ""
 }
 
-func igmpQuery(p *packet) (Message, Reason) {
+func igmpQuery(p *content) (Message, Reason) {
 	b := p.body
 	m := Message{Kind: Query, Version: 2, MaxResponse: time.Duration(b[1]) * time.Second / 10}
 	switch {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"time"
+
+	"github.com/vtep/vtep/internal/packet"
 )
 
 // The types of MLD, which are of ICMPv6.
@@ -18,13 +20,13 @@ func isMLD(t byte) bool {
 	return t >= typeMLDQuery && t <= typeMLDDone || t == typeMLDReportV2
 }
 
-func parseMLD(p *packet) (Message, Reason) {
+func parseMLD(p *content) (Message, Reason) {
 	b := p.body
 	if len(b) < 8 || b[0] != typeMLDReportV2 && len(b) < 24 {
 		return Message{}, Malformed
 	}
 	switch {
-	case checksum(pseudoHeader(p.src, p.dst, protoICMPv6, len(b)), b) != 0:
+	case checksum(pseudoHeader(p.src, p.dst, packet.ProtoICMPv6, len(b)), b) != 0:
 		return Message{}, BadChecksum
 	case !p.alert:
 		return Message{}, NoAlert
@@ -51,7 +53,7 @@ func parseMLD(p *packet) (Message, Reason) {
 	return m, ""
 }
 
-func mldQuery(p *packet, group netip.Addr) (Message, Reason) {
+func mldQuery(p *content, group netip.Addr) (Message, Reason) {
 	b := p.body
 	code := binary.BigEndian.Uint16(b[4:])
 	m := Message{Kind: Query, Version: 1, MaxResponse: time.Duration(code) * time.Millisecond}

@@ -3,21 +3,18 @@ package igmp
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/vtep/vtep/internal/packet"
 )
 
 const (
-	etherLen  = 14
-	etherIPv4 = 0x0800
-	etherIPv6 = 0x86dd
-
 	protoHopByHop = 0
 	protoIGMP     = 2
-	protoICMPv6   = 58
 	protoPIM      = 103
 )
 
-// packet is what is left of a frame when its headers are read.
-type packet struct {
+// content is what is left of a frame when its headers are read.
+type content struct {
 	to       [6]byte // of the frame
 	src, dst netip.Addr
 	ttl      uint8
@@ -59,16 +56,16 @@ func parse(frame []byte) (Message, Reason) {
 
 // unwrap reads the headers of Ethernet and IP. What is of none of the protocols is Other, however
 // malformed it is.
-func unwrap(frame []byte) (*packet, Reason) {
-	if len(frame) < etherLen {
+func unwrap(frame []byte) (*content, Reason) {
+	if len(frame) < packet.HeaderLen {
 		return nil, Malformed
 	}
-	p := &packet{to: [6]byte(frame)}
+	p := &content{to: [6]byte(frame)}
 	var why Reason
-	switch ip := frame[etherLen:]; binary.BigEndian.Uint16(frame[etherLen-2:]) {
-	case etherIPv4:
+	switch ip := frame[packet.HeaderLen:]; packet.EtherType(frame) {
+	case packet.EtherIPv4:
 		why = p.unwrapIPv4(ip)
-	case etherIPv6:
+	case packet.EtherIPv6:
 		why = p.unwrapIPv6(ip)
 	default:
 		why = Other
@@ -86,7 +83,7 @@ func unwrap(frame []byte) (*packet, Reason) {
 
 const ipv4Len = 20
 
-func (p *packet) unwrapIPv4(b []byte) Reason {
+func (p *content) unwrapIPv4(b []byte) Reason {
 	if len(b) < ipv4Len || b[0]>>4 != 4 {
 		return Malformed
 	}
@@ -123,7 +120,7 @@ func (p *packet) unwrapIPv4(b []byte) Reason {
 
 const ipv6Len = 40
 
-func (p *packet) unwrapIPv6(b []byte) Reason {
+func (p *content) unwrapIPv6(b []byte) Reason {
 	if len(b) < ipv6Len || b[0]>>4 != 6 {
 		return Malformed
 	}
@@ -154,10 +151,10 @@ func (p *packet) unwrapIPv6(b []byte) Reason {
 			options = options[n:]
 		}
 	}
-	if p.proto != protoICMPv6 && p.proto != protoPIM {
+	if p.proto != packet.ProtoICMPv6 && p.proto != protoPIM {
 		return Other
 	}
-	if p.proto == protoICMPv6 && (len(b) < 1 || !isMLD(b[0])) {
+	if p.proto == packet.ProtoICMPv6 && (len(b) < 1 || !isMLD(b[0])) {
 		return Other
 	}
 	p.body = b
@@ -166,26 +163,10 @@ func (p *packet) unwrapIPv6(b []byte) Reason {
 
 // checksum is the Internet checksum of b, begun with the sum of what is before it; 0 where b has
 // its own in it and that is right.
-func checksum(sum uint32, b []byte) uint16 {
-	sum = add(sum, b)
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
-}
-
-func add(sum uint32, b []byte) uint32 {
-	for ; len(b) > 1; b = b[2:] {
-		sum += uint32(b[0])<<8 | uint32(b[1])
-	}
-	if len(b) == 1 {
-		sum += uint32(b[0]) << 8
-	}
-	return sum
-}
+func checksum(sum uint32, b []byte) uint16 { return packet.Fold(packet.Sum(sum, b)) }
 
 // pseudoHeader is the sum of what the checksums of IPv6 have before the packet (RFC 8200, 8.1).
 func pseudoHeader(src, dst netip.Addr, proto uint8, length int) uint32 {
 	s, d := src.As16(), dst.As16()
-	return add(add(uint32(length)+uint32(proto), s[:]), d[:])
+	return packet.Sum(packet.Sum(uint32(length)+uint32(proto), s[:]), d[:])
 }

@@ -11,7 +11,7 @@ const (
 )
 
 // parsePIM reads a hello of PIM version 2.
-func parsePIM(p *packet) (Message, Reason) {
+func parsePIM(p *content) (Message, Reason) {
 	b := p.body
 	if len(b) < 4 {
 		return Message{}, Malformed
