@@ -112,6 +112,10 @@ func (r *Reporter) wants(key intent.MACKey) bool {
 // its set, and likewise one for every group that has members here. The switches of a database share
 // one row for a logical switch and address; of several the one with the lowest UUID is it, so that
 // all agree. Others' locators are left as they are.
+//
+// Hosts that join and leave without end must not keep the database busy: rows of groups are changed
+// no faster than pace allows, and the others later. Those that have to go, because their switch is not
+// here or does not snoop any more, go at once.
 func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 	begin := tx.Len()
 	for key := range r.todo.groups {
@@ -119,10 +123,18 @@ func (r *Reporter) buildMcasts(tx *hwvtep.Txn) {
 			return
 		}
 		delete(r.todo.groups, key)
+		paced := key.MAC != intent.UnknownDst && !r.withdrawn && r.f.snoopsGroups(key.Switch)
+		if paced && !r.pace.allows(r.now) {
+			r.pace.wait(r.now, key)
+			continue
+		}
 		before := tx.Len()
 		r.buildMcast(tx, key)
 		if tx.Len() > before {
 			r.pending.groups[key] = struct{}{}
+			if paced {
+				r.pace.take()
+			}
 		}
 	}
 	trim.Empty(&r.todo.groups)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
@@ -199,6 +200,54 @@ func TestReportGroups(t *testing.T) {
 	s.edit(func(tx *hwvtep.Txn) { tx.RemovePhysicalPortVLANBindings(s.port("p0").UUID, 0) })
 	s.settle()
 	s.want("mcast ls0 01:00:5e:01:01:01 192.0.2.7", others)
+}
+
+// Rows of groups change no faster than so many in a second, all of them in the end; and those that have to go
+// go at once.
+func TestReportManyGroups(t *testing.T) {
+	s := hw(t)
+	s.c.features.SnoopGroups = true
+	groups := groupMap{}
+	s.r.SetGroups(groups)
+	configure := func(on string) {
+		s.edit(func(tx *hwvtep.Txn) {
+			tx.UpdateLogicalSwitch(s.ls("ls0").UUID, hwvtep.LogicalSwitch{OtherConfig: map[string]string{"mcast_snooping": on}}, hwvtep.LogicalSwitchOtherConfig)
+		})
+	}
+	configure("true")
+	rows := func() (n int) {
+		for m := range s.db.View().McastMACsLocal() {
+			if m.MAC != "unknown-dst" {
+				n++
+			}
+		}
+		return n
+	}
+	const all = paceBurst + 250
+	for i := range all {
+		key := intent.MACKey{Switch: switchID(s.ls("ls0").UUID), MAC: intent.MAC{1, 0, 0x5e, 1, byte(i >> 8), byte(i)}}
+		groups[key] = true
+		s.r.MarkGroup(key)
+	}
+	begin := s.now
+	for s.step() {
+	}
+	if n := rows(); n != paceBurst {
+		t.Errorf("%d rows at once", n)
+	}
+	if s.r.Busy(s.now) || s.r.Due().IsZero() {
+		t.Errorf("busy: %v; due %v", s.r.Busy(s.now), s.r.Due())
+	}
+	s.settle()
+	if n, took := rows(), s.now.Sub(begin); n != all || took < 2*time.Second || took > 4*time.Second {
+		t.Errorf("%d rows after %v", n, took)
+	}
+	configure("false")
+	for s.step() {
+	}
+	if n := rows(); n != 0 {
+		t.Errorf("%d rows are left", n)
+	}
 }
 
 // After a restart rows of groups stand until their members can have told of themselves again.

@@ -9,6 +9,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // Reporter makes database rows of what the dataplane does. It compares what the rows should
@@ -49,6 +50,7 @@ type Reporter struct {
 	idle     map[UUID]time.Time                               // Tunnel rows that nobody needs, since when
 	due      time.Time                                        // when the first of them goes; zero: none does
 	strays   map[UUID]stray                                   // Local rows with our locator that we can't have written
+	pace     pace                                             // of rows of groups
 	mine     mine
 	kept     keptPorts
 	report   plane.Report
@@ -87,6 +89,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		mcasts:   map[intent.SwitchID]map[intent.MAC]map[UUID]UUID{},
 		ips:      map[intent.MACKey]string{},
 		adopted:  map[intent.MACKey]struct{}{},
+		pace:     pace{waiting: map[intent.MACKey]struct{}{}},
 		hidden:   map[intent.MACKey]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
@@ -351,6 +354,10 @@ func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
 		return nil
 	}
 	r.now = now
+	if r.pace.isDue(now) {
+		maps.Copy(r.todo.groups, r.pace.waiting)
+		trim.Empty(&r.pace.waiting)
+	}
 	parts := r.parts()
 	for i := range parts {
 		tx := hwvtep.NewTxn(r.f.view.Layout())
@@ -433,5 +440,5 @@ func (r *Reporter) isLocal(id UUID) bool {
 func (r *Reporter) Busy(now time.Time) bool {
 	w := &r.todo
 	return w.stats || w.tunnels || w.faults || w.strays || w.kept || w.arpSource ||
-		len(w.macs)+len(w.groups)+len(w.ports)+len(w.acls)+len(w.aclEntries) > 0 || r.isDue(now)
+		len(w.macs)+len(w.groups)+len(w.ports)+len(w.acls)+len(w.aclEntries) > 0 || r.isDue(now) || r.pace.isDue(now)
 }

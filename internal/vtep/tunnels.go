@@ -114,7 +114,12 @@ func (r *Reporter) surplus(rows map[netip.Addr][]hwvtep.Tunnel) []UUID {
 }
 
 // Due returns when Build is to be called although nothing has happened; zero: never.
-func (r *Reporter) Due() time.Time { return r.due }
+func (r *Reporter) Due() time.Time {
+	if at := r.pace.next(); r.due.IsZero() || !at.IsZero() && at.Before(r.due) {
+		return at
+	}
+	return r.due
+}
 
 func (r *Reporter) isDue(now time.Time) bool { return !r.due.IsZero() && !now.Before(r.due) }
 
