@@ -45,7 +45,11 @@ func (a *Agent) freezeAgain(ctx context.Context, before *intent.State) bool {
 	if a.opts.Accept || !a.known || a.frozen || before.Physical == a.compiler.State().Physical {
 		return false
 	}
-	return a.hold(ctx, before, "the server has come back with another one: its row of this switch is another one, or missing")
+	if !a.hold(ctx, before, "the server has come back with another one: its row of this switch is another one, or missing") {
+		return false
+	}
+	a.openGroups(ctx, before)
+	return true
 }
 
 // hold leaves forwarding, which is that of left, as it is, if the database would have anything

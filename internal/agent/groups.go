@@ -73,6 +73,21 @@ func (a *Agent) flushGroups(ctx context.Context) {
 	}
 }
 
+// openGroups has frames to groups go to all, where forwarding is frozen that is installed: who joins from
+// now on would get none. (What an earlier process has left is open as long as nobody reads what it is
+// shown, which a plane does only after its first Apply.)
+func (a *Agent) openGroups(ctx context.Context, installed *intent.State) {
+	if len(installed.Members) == 0 {
+		return
+	}
+	next := installed.Clone()
+	clear(next.Members)
+	next.Position = 0 // as hold has it
+	if _, err := a.opts.Plane.Apply(ctx, next, intent.Diff(installed, next)); err != nil {
+		a.log.Warn("frames to groups go only to members of before", "err", err)
+	}
+}
+
 // querierMAC is the source of the queries of this VTEP: made of its row's UUID, and of no host.
 func (a *Agent) querierMAC() [6]byte {
 	id := a.compiler.State().Physical

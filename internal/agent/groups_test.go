@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,6 +63,28 @@ func (v *vtep) knows(want ...string) {
 		}
 		return nil
 	})
+}
+
+// While forwarding is frozen nobody acts on what hosts say: all get all.
+func TestGroupsFrozen(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	v := r.start(newFabric("p0", "p1", "p2"), agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1", "p2"}})
+	r.ports(3)
+	r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "other_config:mcast_snooping=true",
+		"--", "bind-ls", "br0", "p0", "0", "ls0", "--", "bind-ls", "br0", "p1", "0", "ls0", "--", "bind-ls", "br0", "p2", "0", "ls0")
+	v.forwards("p2", toGroup(group1, 9), "p0", "p1")
+	v.say("p2", testnet.AskAll([]byte{2, 0, 0, 0, 0, 0x99}, router4, 2, 1))
+	v.say("p0", testnet.Join([]byte{2, 0, 0, 0, 0, 1}, 2, group1))
+	v.forwards("p2", toGroup(group1, 9), "p0")
+	r.server.stop(r)
+	db := filepath.Join(env.DBDir, "vtep.db")
+	if err := os.Remove(db); err != nil {
+		t.Fatal(err)
+	}
+	env.Output(t, testenv.Program(t, "ovsdb-tool"), "create", db, filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema"))
+	r.server.start(r)
+	v.forwards("p2", toGroup(group1, 9), "p0", "p1")
 }
 
 func TestGroups(t *testing.T) {
