@@ -293,7 +293,9 @@ func (f *Fabric) limited(dst intent.MACKey, fr frame) bool {
 	}
 	_, known := f.installed.Floods[dst]
 	if !known && f.installed.Switches[dst.Switch].SnoopGroups {
-		_, known = f.installed.MembersOf(dst, fr.membership() == fromHost)
+		said := fr.membership()
+		_, known = f.installed.MembersOf(dst, said == fromHost)
+		known = known || said != nothing
 	}
 	return !known
 }

@@ -1,6 +1,11 @@
 package planetest
 
-import "github.com/vtep/vtep/internal/intent"
+import (
+	"net/netip"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/testnet"
+)
 
 // option changes a switch.
 func option(id intent.SwitchID, edit func(*intent.Switch)) func(*intent.State) {
@@ -146,4 +151,39 @@ func noFlooding(l *lab) {
 	l.apply(option(red, func(ls *intent.Switch) { ls.Flooding = intent.FloodAll }))
 	f = l.frame(1, group(2))
 	l.fromPort("p0", f, toPort("p1", f), toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f))
+}
+
+// A switch that snoops has groups' frames go to their members, and hears of these, also where nothing
+// is flooded.
+func noFloodingButToMembers(l *lab) {
+	if !l.plane.Features().SnoopGroups {
+		return
+	}
+	l.apply(threePorts)
+	l.apply(option(red, func(ls *intent.Switch) { ls.Flooding = intent.FloodNone }))
+	toPeers := func(f Frame) []Out { return []Out{toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f)} }
+	l.fromPort("p0", l.frame(1, listened(1))) // nobody is known
+	l.apply(func(s *intent.State) {
+		members(s, red, listened(1), at("p1", 0))
+		members(s, red, intent.OtherGroups4)
+	})
+	f := l.frame(1, listened(1))
+	l.fromPort("p0", f, append(toPeers(f), toPort("p1", f))...)
+	f = l.frame(21, listened(1))
+	l.fromTunnel(tunnel(0, redVNI), f, toPort("p1", f))
+	l.fromPort("p0", l.frame(1, group(1))) // in which all hosts are
+	l.fromPort("p0", l.frame(1, intent.MAC{0x33, 0x33, 0, 0, 0, 1}))
+	l.fromPort("p0", l.frame(1, broadcastMAC))
+
+	mac := station(1)
+	query := testnet.AskAll(mac[:], netip.MustParseAddr("192.0.2.9"), 3, 10)
+	f = l.frame(1, intent.MAC(query))
+	f.Packet = query[12:]
+	l.fromPort("p0", f, append(toPeers(f), toPort("p1", f), toPort("p2", f))...)
+	report := testnet.Join(mac[:], 2, netip.MustParseAddr("239.1.1.1"))
+	f = l.frame(1, intent.MAC(report))
+	f.Packet = report[12:]
+	l.fromPort("p0", f, append(toPeers(f), toPort("p1", f), toPort("p2", f))...) // no router is known
+	l.apply(option(red, func(ls *intent.Switch) { ls.SnoopGroups = false }))
+	l.fromPort("p0", f)
 }

@@ -146,6 +146,7 @@ var cases = []testCase{
 	{"reserved addresses by option", reservedByOption, true},
 	{"flooding of neighbors only", floodingOfNeighbors, true},
 	{"no flooding", noFlooding, true},
+	{"no flooding but to members", noFloodingButToMembers, true},
 
 	{"learning", learning, false},
 	{"learning ignores", learningIgnores, true},

@@ -88,13 +88,13 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 		return drop(skb, DROP_FAILED);
 	if (from ? is_bfd_mac(dst->mac) : is_bfd(skb))
 		return drop(skb, DROP_BFD);
-	if (s->features & (FEATURE_FLOOD_NEIGHBORS | FEATURE_FLOOD_NONE) && is_limited(skb, dst, s->features))
+	if (!audience(dst, s->features, &here) && s->features & (FEATURE_FLOOD_NEIGHBORS | FEATURE_FLOOD_NONE) &&
+	    is_limited(skb, dst, s))
 		return drop(skb, DROP_FLOOD_LIMITED);
 	f.held = f.sent = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
 	key.bd = dst->bd;
-	audience(dst, s->features, &here);
 	flood_list(&f, &here);
 
 	if (from) {

@@ -153,13 +153,14 @@ static __always_inline int groups_known(__u32 bd)
 	return !r || now - r->lost > MISSING_MAX;
 }
 
-// The list of the bindings that get a frame which is for more than one. Not static: the verifier looks
-// at it once, and not with all that callers may know.
+// The list of the bindings that get a frame which is for more than one. 1: it is not that of all, but of
+// those who want it. Not static: the verifier looks at it once, and not with all that callers may know.
 __noinline int audience(struct mac_key *dst, __u32 features, struct flood_set *list)
 {
 	struct mac_key key = {.kind = FLOOD_MEMBERS};
 	__u8 otherwise[ETH_ALEN];
 	struct flood_set *set = NULL;
+	int known;
 
 	if (!dst || !list)
 		return 0;
@@ -172,6 +173,7 @@ __noinline int audience(struct mac_key *dst, __u32 features, struct flood_set *l
 			set = bpf_map_lookup_elem(&floods, &key);
 		}
 	}
+	known = set != NULL;
 	if (!set) {
 		__builtin_memset(key.mac, 0, ETH_ALEN);
 		set = bpf_map_lookup_elem(&floods, &key);
@@ -179,5 +181,5 @@ __noinline int audience(struct mac_key *dst, __u32 features, struct flood_set *l
 	list->list = list->count = 0;
 	if (set)
 		*list = *set;
-	return 0;
+	return known;
 }

@@ -3,7 +3,7 @@
 // other end of a link pass (IEEE 802.1Q, 8.6.3), and others are not flooded.
 #pragma once
 
-#include "frame.h"
+#include "group.h"
 
 // 1 if the frame is for the other end of a link, and is not to pass.
 static __always_inline int stays_on_link(const __u8 *mac, __u32 features)
@@ -29,15 +29,18 @@ static __always_inline int is_of_neighbors(struct __sk_buff *skb)
 }
 
 // 1 if the switch does not flood the frame to dst. What has been let pass as reserved, and groups
-// that have a set of their own, are not flooded but forwarded.
-static __noinline int is_limited(struct __sk_buff *skb, struct mac_key *dst, __u32 features)
+// that have a set of their own, are not flooded but forwarded. Nor is what the switch itself lives by
+// that snoops.
+static __noinline int is_limited(struct __sk_buff *skb, struct mac_key *dst, struct size *s)
 {
 	struct mac_key key;
 
-	if (!dst || (features & FEATURE_FLOOD_NEIGHBORS && is_of_neighbors(skb)) || is_reserved(dst->mac))
+	if (!dst || !s || (s->features & FEATURE_FLOOD_NEIGHBORS && is_of_neighbors(skb)) || is_reserved(dst->mac))
 		return 0;
 	if (!is_group(dst->mac) || is_broadcast(dst->mac))
 		return 1;
+	if (s->features & FEATURE_GROUPS && !s->tagged && says_of_groups(skb) != SAYS_NOTHING)
+		return 0;
 	key = *dst;
 	key.kind = FLOOD_TUNNELS;
 	return !bpf_map_lookup_elem(&floods, &key);
