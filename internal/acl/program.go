@@ -2,6 +2,8 @@ package acl
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"math/bits"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -12,7 +14,7 @@ import (
 // numbers, so that it works wherever it is put; all numbers are in the machine's byte order, since
 // the dataplane reads them in place. See docs/acl.md.
 //
-//	block 0      header: 16 numbers of 4 bytes, of which head... say the places
+//	block 0      header: 16 numbers of 4 bytes, of which constants here say the places
 //	nodes        of diagrams, a block each
 //	words        of vectors, 8 in a block
 //	dimensions   of ingress, then of egress, 8 in a block: root, what must not be missing
@@ -184,4 +186,70 @@ func beginning(n uint32) uint64 {
 		return ^uint64(0)
 	}
 	return 1<<n - 1
+}
+
+// Open returns the program that begins at a block of memory, if there is a whole one.
+func Open(memory []byte, block uint32) (Program, error) {
+	if uint64(block+1)*BlockLen > uint64(len(memory)) {
+		return nil, fmt.Errorf("open a program of an ACL: %w", errProgram)
+	}
+	p := Program(memory[uint64(block)*BlockLen:])
+	length := uint64(p.u32(headBlocks*4)) * BlockLen
+	if p.u32(headFormat*4) != headerFormat || length < BlockLen || length > uint64(len(p)) {
+		return nil, fmt.Errorf("open a program of an ACL: %w", errProgram)
+	}
+	p = p[:length]
+	within := func(block, n uint32, size uint64) bool { return uint64(block)*BlockLen+uint64(n)*size <= length }
+	for _, d := range []intent.Direction{intent.Ingress, intent.Egress} {
+		if s := p.section(d); !within(s.dimensions, s.nDimensions, 8) || !within(s.entries, s.nEntries, 8) {
+			return nil, fmt.Errorf("open a program of an ACL: %w", errProgram)
+		}
+	}
+	if !within(p.u32(headSource*4), p.u32(headSourceLen*4), 1) {
+		return nil, fmt.Errorf("open a program of an ACL: %w", errProgram)
+	}
+	return p, nil
+}
+
+var errProgram = errors.New("there is none")
+
+// Source returns the ACL that p was made from.
+func (p Program) Source() (intent.ACL, error) {
+	at := p.u32(headSource*4) * BlockLen
+	a, err := Decode(p[at : at+p.u32(headSourceLen*4)])
+	if err == nil && len(a.Ingress)+len(a.Egress) != len(p.Counters()) {
+		err = fmt.Errorf("open a program of an ACL: %w", errProgram)
+	}
+	return a, err
+}
+
+// idAt is where the header has the UUID of the ACL.
+const idAt = 48
+
+// SetID notes whose program p is.
+func (p Program) SetID(id intent.ACLID) { copy(p[idAt:], id[:]) }
+
+// ID returns what SetID has noted.
+func (p Program) ID() intent.ACLID { return intent.ACLID(p[idAt : idAt+16]) }
+
+// SetCounters gives the entries numbers that they are counted by, those of ingress first.
+func (p Program) SetCounters(numbers []uint32) {
+	p.counters(func(i int, number []byte) { binary.NativeEndian.PutUint32(number, numbers[i]) })
+}
+
+// Counters returns what SetCounters has given.
+func (p Program) Counters() (numbers []uint32) {
+	p.counters(func(_ int, number []byte) { numbers = append(numbers, binary.NativeEndian.Uint32(number)) })
+	return numbers
+}
+
+func (p Program) counters(f func(i int, number []byte)) {
+	i := 0
+	for _, d := range []intent.Direction{intent.Ingress, intent.Egress} {
+		s := p.section(d)
+		for n := range s.nEntries {
+			f(i, p[s.entries*BlockLen+n*8+4:])
+			i++
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (p *Plane) Disown(context.Context) error {
 
 func (p *Plane) readState(whole bool) (*intent.State, error) {
 	var c contents
-	var errs [9]error
+	var errs [10]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -53,6 +53,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		c.floods, errs[6] = p.tFloods.read()
 		c.chunks, errs[7] = p.tChunks.read()
 		c.peers, errs[8] = p.tPeers.read()
+		c.policies, errs[9] = p.tPolicies.read()
 	}
 	var origin vtepOrigin
 	if err := errors.Join(append(errs[:], p.objs.Origin.Lookup(uint32(0), &origin))...); err != nil {
@@ -74,10 +75,20 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		switches[bd] = id.Uuid
 		s.Switches[id.Uuid] = intent.Switch{}
 	}
+	acls := map[uint32]intent.ACLID{} // by number
+	if whole {
+		for id, l := range p.readACLs() {
+			s.ACLs[id], acls[l.number] = l.acl, id
+		}
+	}
 	for at, slot := range c.bindings {
 		m, d := c.members[slot], p.devices.byIndex[int(at.Ifindex)]
 		if id, ok := switches[m.Bd]; ok && d.index != 0 {
-			s.Bindings[intent.BindingKey{Port: d.name, VLAN: uint16(at.Vid)}] = intent.Binding{Switch: id}
+			key := intent.BindingKey{Port: d.name, VLAN: uint16(at.Vid)}
+			s.Bindings[key] = intent.Binding{Switch: id}
+			if id, ok := acls[c.policies[slot]]; ok {
+				s.Policies[key] = intent.Policy{ACL: id}
+			}
 		}
 	}
 	for key, r := range c.remotes {

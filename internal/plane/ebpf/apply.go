@@ -82,6 +82,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 		}
 	}
 	p.setFeatures(changed)
+	for _, c := range d.ACLs {
+		p.stageACL(c)
+	}
 	for _, c := range d.Ports {
 		if c.New != nil {
 			p.setPort(c.Key, *c.New)
@@ -95,6 +98,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 		} else {
 			p.delBinding(c.Key)
 		}
+	}
+	for _, c := range d.Policies {
+		p.stagePolicy(c)
 	}
 	for _, c := range d.Unicast {
 		p.stageUnicast(c)
@@ -247,7 +253,8 @@ func (p *Plane) install() error {
 	p.orderLists()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
-		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.writeSettings, p.writeOrigin, p.tMembers.put, p.tBindings.put,
+		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.writeSettings, p.writeOrigin,
+		p.writeACLs, p.tPolicies.put, p.tMembers.put, p.tBindings.put,
 		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
 	} {
 		if err := write(); err != nil {
@@ -262,7 +269,7 @@ func (p *Plane) install() error {
 	p.retireChunks(now)
 	for _, remove := range []func() error{
 		p.tDevices.put,
-		p.tDecaps.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune,
+		p.tDecaps.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
 		p.tAddresses.prune, p.tPeers.prune, p.tSwitches.prune,
 		p.detachLeaving, p.tDevices.prune,
 		p.collectIfFew,
@@ -319,6 +326,7 @@ func (p *Plane) report() plane.Report {
 		}
 	}
 	maps.Copy(r.Peers, p.unreachable)
+	r.ACLs = maps.Clone(p.access.refused)
 	r.Problems = p.doubts()
 	for table, err := range map[plane.Table]error{
 		plane.LearnedMACs: p.localsError(),

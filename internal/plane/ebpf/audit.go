@@ -40,6 +40,8 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	}
 	compare(&a, "flood", p.tChunks, c.chunks, func(k vtepChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
 
+	compare(&a, "acl", p.tPolicies, c.policies, func(slot uint32) string { return fmt.Sprintf("of slot %d", slot) })
+	a = append(a, p.auditACLs()...)
 	for name, prt := range p.ports {
 		if prt.device != 0 && prt.err == nil {
 			a = p.auditAttachment(a, "port", name, prt.device)

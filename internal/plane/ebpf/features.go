@@ -8,6 +8,7 @@ const (
 	featureSnoop
 	featureGroups
 
+	featureACL            = 1 << 12 // of a member alone
 	featureFloodNeighbors = 1 << 14
 	featureFloodNone      = 1 << 15
 	reservedShift         = 16

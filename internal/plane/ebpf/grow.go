@@ -21,11 +21,13 @@ import (
 // start are the sizes that maps begin with, most those that they stop at.
 var start = map[string]uint32{
 	"switches": 4096, "bindings": 4096, "members": 4096, "counters": 4096, "peers": 1024,
+	"policies": 4096, "acl_blocks": 4096, "acl_counts": 4096,
 	"addresses": 1024, "remotes": 1 << 16, "locals": 1 << 16, "watched": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 13,
 }
 
 var most = map[string]uint32{
 	"switches": 1 << 20, "bindings": 1 << 18, "members": 1 << 18, "counters": 1 << 18, "peers": 1 << 16,
+	"policies": 1 << 18, "acl_blocks": 1 << 22, "acl_counts": 1 << 20,
 	"addresses": 1 << 16, "remotes": 1 << 24, "locals": 1 << 24, "watched": 1 << 24, "decaps": 1 << 24, "floods": 1 << 21, "chunks": 1 << 22,
 }
 
@@ -71,7 +73,7 @@ func (p *Plane) growing() map[string]grown {
 		retired += len(r.chunks)
 	}
 	slots := int(p.slots.next)
-	return map[string]grown{
+	all := map[string]grown{
 		"switches":  growTable(p.tSwitches, p.tSwitches.need()),
 		"bindings":  growTable(p.tBindings, p.tBindings.need()),
 		"members":   growTable(p.tMembers, slots),
@@ -86,6 +88,8 @@ func (p *Plane) growing() map[string]grown {
 		// What the programs delete from the old one meanwhile they tell of once more.
 		"watched": {len(p.watched), copyEntries[vtepMacKey, uint32], nil},
 	}
+	p.growingACLs(all)
+	return all
 }
 
 // growToNeed makes room for what is staged. Where that fails, what does not fit is reported.

@@ -101,6 +101,7 @@ type Plane struct {
 
 	tables
 	numbers
+	access      accessLists
 	devices     devices // of the host
 	overlay     overlay
 	ports       map[string]*port
@@ -170,12 +171,14 @@ type tables struct {
 	tAddresses *table[vtepAddress, uint32]
 	tFloods    *table[vtepMacKey, vtepFloodSet]
 	tChunks    *table[vtepChunkKey, vtepChunk]
+	tPolicies  *table[uint32, uint32]
 }
 
 var (
-	_ plane.Plane     = (*Plane)(nil)
-	_ plane.BFDShower = (*Plane)(nil)
-	_ plane.Sender    = (*Plane)(nil)
+	_ plane.Plane      = (*Plane)(nil)
+	_ plane.BFDShower  = (*Plane)(nil)
+	_ plane.Sender     = (*Plane)(nil)
+	_ plane.ACLCounter = (*Plane)(nil)
 )
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on
@@ -224,6 +227,9 @@ func New(o Options) (_ *Plane, err error) {
 	if p.pathMemory, p.paths, err = mapArray[vtepPath](p.objs.Paths); err != nil {
 		return nil, err
 	}
+	if err = p.openAccess(); err != nil {
+		return nil, err
+	}
 	if p.ring, err = ringbuf.NewReader(p.objs.Events); err != nil {
 		return nil, fmt.Errorf("open the ring buffer: %w", err)
 	}
@@ -241,6 +247,7 @@ func New(o Options) (_ *Plane, err error) {
 		tAddresses: newTable[vtepAddress, uint32]("addresses", p.objs.Addresses),
 		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
 		tChunks:    newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
+		tPolicies:  newTable[uint32, uint32]("policies", p.objs.Policies),
 	}
 	if err = p.startWatch(); err != nil {
 		return nil, err
@@ -286,7 +293,7 @@ func hash(name string) string {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{BFD: true, IPv6: true, Priorities: true, GroupPolicies: true, SnoopGroups: true, SnoopIPs: true}
+	return plane.Features{BFD: true, IPv6: true, Priorities: true, GroupPolicies: true, SnoopGroups: true, SnoopIPs: true, ACLs: true}
 }
 
 // Events implements plane.Plane.
@@ -357,6 +364,7 @@ func (p *Plane) release() {
 		}
 	}
 	p.quotas, p.paths = nil, nil
+	p.access.close()
 	for _, m := range []*[]byte{&p.quotaMemory, &p.pathMemory} {
 		if *m != nil {
 			unix.Munmap(*m)

@@ -254,6 +254,7 @@ func (p *Plane) place(b *binding) {
 	if device == 0 {
 		p.leaveDomain(b)
 		p.tMembers.set(b.slot, vtepMember{Gen: b.gen})
+		p.tPolicies.del(b.slot)
 		return
 	}
 	m := vtepMember{Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu, Features: b.domain.features}
@@ -264,6 +265,9 @@ func (p *Plane) place(b *binding) {
 		m.Flags |= memberServiceTag
 	}
 	m.Flags |= uint32(prt.group) << memberGroupShift
+	if p.guard(b) {
+		m.Features |= featureACL
+	}
 	p.tMembers.set(b.slot, m)
 	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)
 	if b.domain.members[b.slot] != b {

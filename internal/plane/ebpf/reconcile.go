@@ -17,6 +17,7 @@ type adopted struct {
 	peers    map[netip.Addr]uint32
 	lists    map[vtepMacKey]list
 	devices  map[uint32]vtepDevice // by ifindex
+	acls     map[intent.ACLID]*accessList
 }
 
 type adoptedSlot struct{ number, bd uint32 }
@@ -62,11 +63,12 @@ type contents struct {
 	addresses map[vtepAddress]uint32
 	floods    map[vtepMacKey]vtepFloodSet
 	chunks    map[vtepChunkKey]vtepChunk
+	policies  map[uint32]uint32
 }
 
 func (p *Plane) readAll() (*contents, error) {
 	var c contents
-	var errs [10]error
+	var errs [11]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -77,6 +79,7 @@ func (p *Plane) readAll() (*contents, error) {
 	c.floods, errs[7] = p.tFloods.read()
 	c.chunks, errs[8] = p.tChunks.read()
 	c.addresses, errs[9] = p.tAddresses.read()
+	c.policies, errs[10] = p.tPolicies.read()
 	return &c, errors.Join(errs[:]...)
 }
 
@@ -92,6 +95,7 @@ func (c *contents) diff(t *tables) {
 	t.tAddresses.diff(c.addresses)
 	t.tFloods.diff(c.floods)
 	t.tChunks.diff(c.chunks)
+	t.tPolicies.diff(c.policies)
 	// Devices are written when they are attached, removed when they are detached.
 	t.tDevices.gone = nil
 }
@@ -108,6 +112,7 @@ func (p *Plane) adopt(c *contents) {
 	p.tAddresses.reset()
 	p.tFloods.reset()
 	p.tChunks.reset()
+	p.tPolicies.reset()
 	p.ports, p.bindings = map[string]*port{}, map[intent.BindingKey]*binding{}
 	p.bySlot, p.unserved, p.dirty = map[uint32]*binding{}, map[intent.BindingKey]*binding{}, nil
 	p.rerouted = true
@@ -172,6 +177,7 @@ func (p *Plane) adopt(c *contents) {
 		a.lists[key] = list{f.List, targetsOf(f, c.chunks)}
 	}
 	p.adopted = a
+	p.adoptACLs()
 }
 
 func targetsOf(f vtepFloodSet, chunks map[vtepChunkKey]vtepChunk) []vtepTarget {

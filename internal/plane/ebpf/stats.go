@@ -35,6 +35,9 @@ var dropReasons = []string{
 	"bfd_discriminator",
 	"bfd_rate",
 	"flood_limited",
+	"acl_ingress",
+	"acl_egress",
+	"acl_unreadable",
 }
 
 // otherReasons are those that no program counts.

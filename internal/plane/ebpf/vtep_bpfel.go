@@ -13,6 +13,44 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type vtepAcl struct {
+	_    structs.HostLayout
+	Root uint32
+	Zero uint32
+}
+
+type vtepAclBlock struct {
+	_    structs.HostLayout
+	Refs [16]uint32
+}
+
+type vtepAclCount struct {
+	_       structs.HostLayout
+	Packets uint64
+	Bytes   uint64
+}
+
+type vtepAclWork struct {
+	_          structs.HostLayout
+	Key        [64]uint8
+	Part       [24]uint8
+	Off        uint32
+	Next       uint32
+	Left       uint64
+	Word       uint64
+	Missing    uint32
+	Root       uint32
+	First      uint32
+	Dimensions uint32
+	Dimension  uint32
+	Vectors    uint32
+	Ref        uint32
+	Entry      uint32
+	Found      uint32
+	Entries    uint32
+	Vector     [64]uint32
+}
+
 type vtepAddress struct {
 	_    structs.HostLayout
 	Word [4]uint32
@@ -273,6 +311,10 @@ type vtepTunnelPlace struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	vtepMapAclBlocks     = "acl_blocks"
+	vtepMapAclCounts     = "acl_counts"
+	vtepMapAclWork       = "acl_work"
+	vtepMapAcls          = "acls"
 	vtepMapAddresses     = "addresses"
 	vtepMapBfdEvents     = "bfd_events"
 	vtepMapBfdHeard      = "bfd_heard"
@@ -293,6 +335,7 @@ const (
 	vtepMapPassage       = "passage"
 	vtepMapPaths         = "paths"
 	vtepMapPeers         = "peers"
+	vtepMapPolicies      = "policies"
 	vtepMapPortDrops     = "port_drops"
 	vtepMapPunted        = "punted"
 	vtepMapPunts         = "punts"
@@ -373,6 +416,10 @@ type vtepProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepMapSpecs struct {
+	AclBlocks   *ebpf.MapSpec `ebpf:"acl_blocks"`
+	AclCounts   *ebpf.MapSpec `ebpf:"acl_counts"`
+	AclWork     *ebpf.MapSpec `ebpf:"acl_work"`
+	Acls        *ebpf.MapSpec `ebpf:"acls"`
 	Addresses   *ebpf.MapSpec `ebpf:"addresses"`
 	BfdEvents   *ebpf.MapSpec `ebpf:"bfd_events"`
 	BfdHeard    *ebpf.MapSpec `ebpf:"bfd_heard"`
@@ -393,6 +440,7 @@ type vtepMapSpecs struct {
 	Passage     *ebpf.MapSpec `ebpf:"passage"`
 	Paths       *ebpf.MapSpec `ebpf:"paths"`
 	Peers       *ebpf.MapSpec `ebpf:"peers"`
+	Policies    *ebpf.MapSpec `ebpf:"policies"`
 	PortDrops   *ebpf.MapSpec `ebpf:"port_drops"`
 	Punted      *ebpf.MapSpec `ebpf:"punted"`
 	Punts       *ebpf.MapSpec `ebpf:"punts"`
@@ -433,6 +481,10 @@ func (o *vtepObjects) Close() error {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepMaps struct {
+	AclBlocks   *ebpf.Map `ebpf:"acl_blocks"`
+	AclCounts   *ebpf.Map `ebpf:"acl_counts"`
+	AclWork     *ebpf.Map `ebpf:"acl_work"`
+	Acls        *ebpf.Map `ebpf:"acls"`
 	Addresses   *ebpf.Map `ebpf:"addresses"`
 	BfdEvents   *ebpf.Map `ebpf:"bfd_events"`
 	BfdHeard    *ebpf.Map `ebpf:"bfd_heard"`
@@ -453,6 +505,7 @@ type vtepMaps struct {
 	Passage     *ebpf.Map `ebpf:"passage"`
 	Paths       *ebpf.Map `ebpf:"paths"`
 	Peers       *ebpf.Map `ebpf:"peers"`
+	Policies    *ebpf.Map `ebpf:"policies"`
 	PortDrops   *ebpf.Map `ebpf:"port_drops"`
 	Punted      *ebpf.Map `ebpf:"punted"`
 	Punts       *ebpf.Map `ebpf:"punts"`
@@ -469,6 +522,10 @@ type vtepMaps struct {
 
 func (m *vtepMaps) Close() error {
 	return _VtepClose(
+		m.AclBlocks,
+		m.AclCounts,
+		m.AclWork,
+		m.Acls,
 		m.Addresses,
 		m.BfdEvents,
 		m.BfdHeard,
@@ -489,6 +546,7 @@ func (m *vtepMaps) Close() error {
 		m.Passage,
 		m.Paths,
 		m.Peers,
+		m.Policies,
 		m.PortDrops,
 		m.Punted,
 		m.Punts,

@@ -3,10 +3,11 @@
 // both: a change of any layout or meaning needs a new schemaVersion (objects.go).
 //
 // Who writes what:
-//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions
-//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted
+//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions,
+//             policies, acls, acl_blocks
+//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, acl_counts
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
-//   neither outlives the programs  passage (between the stages of a frame), stages (which stages there are)
+//   neither outlives the programs  passage (between the stages of a frame), acl_work, stages (which stages there are)
 //
 // Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go).
 //
@@ -147,6 +148,7 @@ enum features {
 	FEATURE_INNER_TAGS = 1 << 0, // frames may have a tag in tunnels
 	FEATURE_SNOOP = 1 << 1,      // the agent is told of the IP addresses that hosts say they have
 	FEATURE_GROUPS = 1 << 2,     // frames to groups go to their members (group.h)
+	FEATURE_ACL = 1 << 12,       // of a member alone: there is an ACL for the slot in policies
 	FEATURE_FLOOD_NEIGHBORS = 1 << 14, // only messages of ARP and Neighbor Discovery are flooded
 	FEATURE_FLOOD_NONE = 1 << 15,      // nothing is
 	// Bit 13 is of frames: FRAME_REPORT (group.h).
@@ -543,6 +545,100 @@ struct {
 	__type(value, __u32);
 } stages SEC(".maps");
 
+// ---- access control lists --------------------------------------------------------------
+
+// The number of the ACL of a binding.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32); // slot
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} policies SEC(".maps");
+
+// The program of an ACL is immutable once it is named here: a changed ACL has another, so that a
+// frame is asked by the old one or the new one whole.
+struct acl {
+	__u32 root; // its first block; 0: there is none
+	__u32 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << 14);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32); // number of an ACL, from 1
+	__type(value, struct acl);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} acls SEC(".maps");
+
+// A part of a program: package acl says what is in it. Those of a program are together, in their
+// order; block 0 is nobody's.
+struct acl_block {
+	union {
+		__u32 refs[16];
+		__u64 words[8];
+	};
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct acl_block);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} acl_blocks SEC(".maps");
+
+// Where the header of a program says of a direction: the first block of its dimensions, their
+// number, the first block of its entries, their number.
+enum acl_head {
+	ACL_HEAD_INGRESS = 4,
+	ACL_HEAD_EGRESS = 8,
+
+	ACL_HEAD_DIMENSIONS = 0,
+	ACL_HEAD_N_DIMENSIONS = 1,
+	ACL_HEAD_ENTRIES = 2,
+	ACL_HEAD_N_ENTRIES = 3,
+};
+
+enum acl_entry_flags {
+	ACL_ENTRY_DENY = 1 << 0,
+	ACL_ENTRY_ASKS = 8, // from this bit on: what must not be missing
+};
+
+// Frames that an entry has decided.
+struct acl_count {
+	__u64 packets, bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4096);
+	__type(key, __u32); // its programs name it; 0 is nobody's
+	__type(value, struct acl_count);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} acl_counts SEC(".maps");
+
+#define ACL_DIMENSIONS 64
+
+// What is known of the frame under way, for the decision about it.
+struct acl_work {
+	__u8 key[64]; // facts.go
+	__u8 part[24]; // of the frame
+	__u32 off, next;
+	__u64 left, word;
+	__u32 missing, root, first, dimensions, dimension, vectors, ref, entry, found, entries;
+	__u32 vector[ACL_DIMENSIONS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct acl_work);
+} acl_work SEC(".maps");
+
 // ---- what the agent gets to see ----------------------------------------------------------
 
 // Why a frame is shown to the agent. The agent's names are in punt.go, in this order.
@@ -644,6 +740,9 @@ enum drop {
 	DROP_BFD_DISCRIMINATOR, // of BFD, and of no session with its sender
 	DROP_BFD_RATE,          // of BFD, and more than are taken
 	DROP_FLOOD_LIMITED,     // has no known destination, and its switch does not flood it
+	DROP_ACL_INGRESS,    // an entry of an ACL denies it where it came in
+	DROP_ACL_EGRESS,     // an entry of an ACL denies it where it would leave
+	DROP_ACL_UNREADABLE, // it lacks or hides what an entry of an ACL asks for
 	DROP_REASONS,
 };
 

@@ -3,6 +3,7 @@
 // why not, and two forms of sending: the frame itself, or a copy of it.
 #pragma once
 
+#include "acl.h"
 #include "gbp.h"
 #include "priority.h"
 
@@ -21,6 +22,16 @@ static __always_inline int fits_member(struct member *m, struct size *s)
 	if (s->tagged && !m->vid)
 		room += 4;
 	return !m->mtu || s->largest <= room ? FITS : DROP_TOO_BIG;
+}
+
+// The same, and what its ACL says.
+static __always_inline int may_leave(struct __sk_buff *skb, struct member *m, __u32 slot, struct size *s)
+{
+	int why = fits_member(m, s);
+
+	if (why == FITS && m->features & FEATURE_ACL)
+		why = acl_denies(skb, slot, 1, s) ?: FITS;
+	return why;
 }
 
 // Puts the binding's tag on, if it has one.
@@ -44,8 +55,8 @@ static __always_inline void count_out(__u32 slot, struct size *s)
 static __always_inline int redirect_member(struct __sk_buff *skb, struct member *m, __u32 slot,
 					   struct size *s)
 {
-	__u32 ifindex = m->ifindex, vid = m->vid;
-	int why = fits_member(m, s);
+	int why = may_leave(skb, m, slot, s);
+	__u32 ifindex = m->ifindex, vid = m->vid; // only now: the stack is small
 
 	if (why != FITS)
 		return drop(skb, why);
@@ -58,8 +69,8 @@ static __always_inline int redirect_member(struct __sk_buff *skb, struct member 
 static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, __u32 slot,
 				       struct size *s)
 {
+	int why = may_leave(skb, m, slot, s);
 	__u32 ifindex = m->ifindex, vid = m->vid;
-	int why = fits_member(m, s);
 	long err;
 
 	if (why != FITS)

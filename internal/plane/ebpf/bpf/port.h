@@ -111,7 +111,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	struct traffic *c;
 	struct member *m;
 	struct size size;
-	int strip;
+	int strip, why;
 
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
@@ -135,6 +135,11 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		return drop(skb, DROP_FAILED);
 	measure(skb, features, &size);
 	size.leaves = priorities(skb, strip ? pcp << 5 : 0);
+	if (features & FEATURE_ACL) {
+		why = acl_denies(skb, slot, 0, &size);
+		if (why)
+			return drop(skb, why);
+	}
 	c = bpf_map_lookup_elem(&counters, &slot);
 	if (c) {
 		c->in_packets += size.packets;
