@@ -36,6 +36,8 @@ func crowd(s *intent.State) *intent.State {
 		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{to}
 		s.Decap[to] = id
 	}
+	s.ACLs[accessID] = intent.ACL{Ingress: denying(2000, 40)}
+	s.Policies[intent.BindingKey{Port: "p0", VLAN: 100}] = intent.Policy{ACL: accessID}
 	return s
 }
 
