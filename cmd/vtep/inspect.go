@@ -44,6 +44,8 @@ func (r *vtepRun) registerControl() {
 	register(r, "mdb/stats-show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.GroupStats, error) {
 		return a.GroupStats(ctx)
 	})
+	register(r, "vtep/acls", "[ACL]", 1, (*agent.Agent).ACLs)
+	r.registerTestACL()
 	register(r, "plane/stats", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Traffic, error) { return a.Traffic(ctx) })
 	register(r, "tunnel/show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Tunnels, error) { return a.Tunnels(ctx) })
 	for name, c := range map[string]struct {

@@ -148,28 +148,34 @@ func (f *Facts) readIPv6(packet []byte) {
 // readTransport reads the header that packet begins with; icmp is the protocol that ICMP has in
 // the packet's family.
 func (f *Facts) readTransport(packet []byte, icmp uint8) {
-	need := 0
-	switch protocol := f.Key[atProtocol]; protocol {
-	case intent.ProtocolTCP:
-		f.Key[atKind], need = kindPorts|kindTCP, 14
-	case intent.ProtocolUDP, intent.ProtocolSCTP:
-		f.Key[atKind], need = kindPorts, 4
-	case icmp:
-		f.Key[atKind], need = kindICMP, 2
-	}
+	kind, need := transportOf(f.Key[atProtocol], icmp)
+	f.Key[atKind] = kind
 	if len(packet) < need {
 		f.miss(MissingTransport)
 		return
 	}
-	switch kind := f.Key[atKind]; {
+	switch {
 	case kind&kindICMP != 0:
 		f.Key[atICMPType], f.Key[atICMPCode] = packet[0], packet[1]
 	case kind&kindPorts != 0:
 		copy(f.Key[atSrcPort:], packet[:4])
 	}
-	if f.Key[atKind]&kindTCP != 0 {
+	if kind&kindTCP != 0 {
 		f.Key[atTCPFlags], f.Key[atTCPFlags+1] = packet[12]&15, packet[13]
 	}
+}
+
+// transportOf returns the kind of a protocol's header, and how many bytes of it are looked at.
+func transportOf(protocol, icmp uint8) (kind uint8, need int) {
+	switch protocol {
+	case intent.ProtocolTCP:
+		return kindPorts | kindTCP, 14
+	case intent.ProtocolUDP, intent.ProtocolSCTP:
+		return kindPorts, 4
+	case icmp:
+		return kindICMP, 2
+	}
+	return 0, 0
 }
 
 // miss notes that what is, and all that is behind it, can't be told.

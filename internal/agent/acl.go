@@ -1,0 +1,172 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vtep/vtep/internal/acl"
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
+)
+
+// ACLs are the access control lists that something here has, as they are to be in force.
+type ACLs []ACL
+
+// ACL is one of them.
+type ACL struct {
+	UUID     string     `json:"uuid"`
+	Name     string     `json:"name"`
+	Error    string     `json:"error"` // why the dataplane has not this version; "": it has
+	Bindings []PortVLAN `json:"bindings"`
+	Ingress  []ACLEntry `json:"ingress"`
+	Egress   []ACLEntry `json:"egress"`
+}
+
+// ACLEntry is an entry, and how many frames it has decided.
+type ACLEntry struct {
+	UUID     string `json:"uuid"`
+	Sequence int64  `json:"sequence"`
+	Text     string `json:"text"`
+	Packets  uint64 `json:"packets"`
+	Bytes    uint64 `json:"bytes"`
+}
+
+func (all ACLs) String() string {
+	var b strings.Builder
+	for _, a := range all {
+		fmt.Fprintf(&b, "ACL %s", problem.Name(a.Name))
+		for _, at := range a.Bindings {
+			fmt.Fprintf(&b, " %s/%d", problem.Name(at.Port), at.VLAN)
+		}
+		if a.Error != "" {
+			fmt.Fprintf(&b, " (not in force: %s)", a.Error)
+		}
+		b.WriteByte('\n')
+		for _, list := range []struct {
+			direction intent.Direction
+			entries   []ACLEntry
+		}{{intent.Ingress, a.Ingress}, {intent.Egress, a.Egress}} {
+			for _, e := range list.entries {
+				fmt.Fprintf(&b, "  %v %s: %d packets %d bytes\n", list.direction, e.Text, e.Packets, e.Bytes)
+			}
+		}
+	}
+	return b.String()
+}
+
+var errNoACLs = errors.New("this dataplane has no ACLs")
+
+// ACLs lists the ACL called name, or all if that is "".
+func (a *Agent) ACLs(ctx context.Context, name string) (ACLs, error) {
+	counter, ok := a.opts.Plane.(plane.ACLCounter)
+	if !ok || !a.opts.Plane.Features().ACLs {
+		return nil, errNoACLs
+	}
+	counts, err := counter.ACLStats(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the counters: %w", err)
+	}
+	return ask(ctx, a, func(context.Context) (ACLs, error) {
+		all := listACLs(a.compiler.State(), a.reporter.Report(), name, counts)
+		if name != "" && len(all) == 0 {
+			return nil, fmt.Errorf("nothing here has an ACL called %q", name)
+		}
+		return all, nil
+	})
+}
+
+func listACLs(s *intent.State, r *plane.Report, name string, counts map[plane.ACLEntryAt]plane.Count) ACLs {
+	all := ACLs{}
+	bindings := map[intent.ACLID][]PortVLAN{}
+	for _, at := range slices.SortedFunc(maps.Keys(s.Policies), intent.BindingKey.Compare) {
+		id := s.Policies[at].ACL
+		bindings[id] = append(bindings[id], PortVLAN{at.Port, at.VLAN})
+	}
+	ids := slices.SortedFunc(maps.Keys(s.ACLs), func(x, y intent.ACLID) int {
+		if c := strings.Compare(s.ACLs[x].Name, s.ACLs[y].Name); c != 0 {
+			return c
+		}
+		return x.Compare(y)
+	})
+	for _, id := range ids {
+		is := s.ACLs[id]
+		if name != "" && is.Name != name {
+			continue
+		}
+		list := func(entries []intent.ACLEntry) []ACLEntry {
+			out := make([]ACLEntry, 0, len(entries))
+			for _, e := range entries {
+				c := counts[plane.ACLEntryAt{ACL: id, Entry: e.ID}]
+				out = append(out, ACLEntry{e.ID.String(), e.Sequence, e.String(), c.Packets, c.Bytes})
+			}
+			return out
+		}
+		one := ACL{UUID: id.String(), Name: is.Name, Bindings: append([]PortVLAN{}, bindings[id]...), Ingress: list(is.Ingress), Egress: list(is.Egress)}
+		if err := r.ACLs[id]; err != nil {
+			one.Error = err.Error()
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// ACLVerdict says what becomes of a frame at a binding, and which entry decides.
+type ACLVerdict struct {
+	Verdict string    `json:"verdict"` // "permit" or "deny"
+	Why     string    `json:"why"`
+	ACL     string    `json:"acl"`   // its name; "": the binding has none
+	UUID    string    `json:"uuid"`  // of the ACL
+	Entry   *ACLEntry `json:"entry"` // without counts; nil: none matches
+}
+
+func (v ACLVerdict) String() string {
+	text := v.Verdict + ": " + v.Why
+	if v.Entry != nil {
+		text += fmt.Sprintf("\nACL %s, entry %s: %s", problem.Name(v.ACL), v.Entry.UUID, v.Entry.Text)
+	}
+	return text + "\n"
+}
+
+// TestACL says what the ACL of a binding decides of a frame that is described in words, as
+// acl.ParseFrame takes them.
+func (a *Agent) TestACL(ctx context.Context, at intent.BindingKey, d intent.Direction, words []string) (ACLVerdict, error) {
+	facts, err := acl.ParseFrame(words)
+	if err != nil {
+		return ACLVerdict{}, err
+	}
+	return ask(ctx, a, func(context.Context) (ACLVerdict, error) {
+		s := a.compiler.State()
+		if _, bound := s.Bindings[at]; !bound {
+			return ACLVerdict{}, fmt.Errorf("port %q has no binding of VLAN %d", at.Port, at.VLAN)
+		}
+		p, guarded := s.Policies[at]
+		if !guarded {
+			return ACLVerdict{Verdict: "permit", Why: "the binding has no ACL in force"}, nil
+		}
+		return verdictOf(p.ACL, s.ACLs[p.ACL], d, &facts), nil
+	})
+}
+
+func verdictOf(id intent.ACLID, is intent.ACL, d intent.Direction, facts *acl.Facts) ACLVerdict {
+	v := ACLVerdict{Verdict: "permit", ACL: is.Name, UUID: id.String(),
+		Why: fmt.Sprintf("none of the %d entries of ACL %s for %v matches", len(is.Entries(d)), problem.Name(is.Name), d)}
+	found := acl.First(is.Entries(d), facts)
+	if found.Entry == acl.None {
+		return v
+	}
+	e := is.Entries(d)[found.Entry]
+	v.Entry = &ACLEntry{UUID: e.ID.String(), Sequence: e.Sequence, Text: e.String()}
+	v.Why = "the first entry that matches"
+	switch {
+	case found.Unreadable:
+		v.Verdict, v.Why = "deny", "the first entry that may match asks for what the frame does not have, or hides"
+	case found.Deny:
+		v.Verdict = "deny"
+	}
+	return v
+}
