@@ -68,7 +68,7 @@ func (b *book) draw(t *rapid.T) {
 		case "LS":
 			put("Logical_Switch", label, "name="+pick("name", "a", "b"), "tunnel_key="+pick("vni", "", "0", "1", "2", "99999999"),
 				"replication_mode="+pick("mode", "", "service_node", "source_node"),
-				"other_config="+some("config", "allow_vni_0:true", "flood_to_unicast_peers:"+pick("flood", "true", "false")))
+				"other_config="+some("config", "allow_vni_0:true", "mcast_snooping:true", "flood_to_unicast_peers:"+pick("flood", "true", "false")))
 		case "locator":
 			key := ""
 			if label[0] == 'K' {
@@ -125,7 +125,7 @@ func (b *book) refers(label string) bool {
 // promises, and compiling all anew gives the same.
 func TestIncrementalIsFull(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers"), ACLs: rapid.Bool().Draw(t, "acls")}
+		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers"), SnoopGroups: true, ACLs: rapid.Bool().Draw(t, "acls")}
 		b, c := newBook(), NewCompiler("br0", features)
 		sum := intent.NewState()
 		told := told{}
@@ -137,6 +137,19 @@ func TestIncrementalIsFull(t *testing.T) {
 				ip := netip.MustParseAddr(rapid.SampledFrom([]string{"10.0.0.1", "10.0.0.5", "10.0.1.5", "2001:db8::5"}).Draw(t, "ip"))
 				c.SetNeighbour(intent.IPKey{Switch: switchID(labelUUID(rapid.SampledFrom([]string{"LS0", "LS1", "LS2"}).Draw(t, "of"))), IP: ip},
 					intent.MAC{0: rapid.SampledFrom([]byte{0, 2}).Draw(t, "found")})
+				sum.Apply(c.Refresh())
+			}
+			if rapid.IntRange(0, 2).Draw(t, "group") == 0 {
+				key := intent.MACKey{Switch: switchID(labelUUID(rapid.SampledFrom([]string{"LS0", "LS1", "LS2"}).Draw(t, "of group"))),
+					MAC: rapid.SampledFrom([]intent.MAC{{1, 0, 0x5e, 1, 1, 1}, intent.OtherGroups4, intent.Reports6}).Draw(t, "group MAC")}
+				var set intent.MemberSet // nil: none
+				if rapid.Bool().Draw(t, "members") {
+					set = append(intent.MemberSet{}, rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) intent.BindingKey {
+						return intent.BindingKey{Port: rapid.SampledFrom([]string{"p0", "p1", "p2"}).Draw(t, "port"), VLAN: rapid.Uint16Max(3).Draw(t, "vlan")}
+					}), 0, 5, rapid.ID).Draw(t, "set")...)
+					slices.SortFunc(set, intent.BindingKey.Compare)
+				}
+				c.SetMembers(key, set)
 				sum.Apply(c.Refresh())
 			}
 			if rapid.IntRange(0, 4).Draw(t, "bfd") == 0 {
@@ -163,6 +176,11 @@ func TestIncrementalIsFull(t *testing.T) {
 			next := NewCompiler("br0", features) // of a new process, which knows what is installed
 			for peer, l := range c.liveness {
 				next.SetLiveness(peer, l)
+			}
+			for id, sets := range c.memberSets {
+				for mac, set := range sets {
+					next.SetMembers(intent.MACKey{Switch: id, MAC: mac}, set)
+				}
 			}
 			next.Update(b.rows.View(), nil)
 			if !next.Undecided() && next.State().String() != c.State().String() {
