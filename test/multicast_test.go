@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/igmp"
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // The groups that hosts join.
@@ -53,25 +54,26 @@ func (w *world) ipv6(node lab.Node, device string) {
 	}
 }
 
-// querier makes a bridge of the kernel at the far end of p2 that asks hosts every few seconds.
+// asks has a bridge of the kernel ask hosts every few seconds.
+const asks = " type bridge mcast_snooping 1 mcast_querier 1 mcast_query_interval 300 mcast_query_response_interval 100" +
+	" mcast_startup_query_interval 100 mcast_igmp_version 3"
+
+// ip runs the command of that name in a namespace.
+func (w *world) ip(node lab.Node, args string) {
+	w.t.Helper()
+	if err := w.lab.Namespace(node).Run(exec.Command(testenv.Program(w.t, "ip"), strings.Fields(args)...)); err != nil {
+		w.t.Fatalf("ip %s: %v", args, err)
+	}
+}
+
+// querier makes such a bridge at the far end of p2.
 func (w *world) querier() {
 	w.t.Helper()
-	ip := testenv.Program(w.t, "ip")
-	for _, args := range []string{
-		"link add querier type bridge mcast_snooping 1 mcast_querier 1 mcast_query_interval 300 mcast_query_response_interval 100" +
-			" mcast_startup_query_interval 100 mcast_igmp_version 3 mcast_mld_version 2",
-		"link set p2far master querier", "link set querier up",
-	} {
-		if err := w.lab.Namespace(lab.VTEP).Run(exec.Command(ip, strings.Fields(args)...)); err != nil {
-			w.t.Fatalf("ip %s: %v", args, err)
-		}
+	for _, args := range []string{"link add querier" + asks + " mcast_mld_version 2", "link set p2far master querier", "link set querier up"} {
+		w.ip(lab.VTEP, args)
 	}
 	w.ipv6(lab.VTEP, "querier") // without an address it asks no hosts of IPv6
-	w.atEnd(func() {
-		if err := w.lab.Namespace(lab.VTEP).Run(exec.Command(ip, "link", "del", "querier")); err != nil {
-			w.t.Error(err)
-		}
-	})
+	w.atEnd(func() { w.ip(lab.VTEP, "link del querier") })
 }
 
 // groupsKnown waits until the VTEP knows these lines of groups, without what changes by itself.
@@ -157,7 +159,10 @@ func TestSnooping(t *testing.T) {
 	w.toGroup(mcast6, false, false)
 	w.await(func(v view) error { return v.hasNoGroups("01:00:5e:01:01:01", "33:33:00:01:00:03") })
 
-	// While no process hears of it, who joins gets frames all the same.
+	// While no process hears of it, who joins gets frames all the same. This one speaks IGMPv2.
+	if err := w.lab.Namespace(lab.H2).Sysctl("ipv4/conf/eth0/force_igmp_version", "2"); err != nil {
+		t.Fatal(err)
+	}
 	w.signal(syscall.SIGKILL)
 	leave4 = w.join(lab.H2, "eth0", mcast4)
 	w.toGroup(mcast4, true, true)
@@ -171,6 +176,35 @@ func TestSnooping(t *testing.T) {
 	w.ctl("remove Logical_Switch ls0 other_config mcast_snooping")
 	w.toGroup(mcast4, true, true)
 	w.groupsKnown()
+}
+
+// TestSnoopingAcrossTunnel has the bridge of a peer ask hosts here, and send to a group what it hears from
+// them that they want.
+func TestSnoopingAcrossTunnel(t *testing.T) {
+	w := newWorld(t)
+	w.basic()
+	w.ctl("set Logical_Switch ls0 other_config:mcast_snooping=true")
+	w.ip(lab.R1, "link set br5000"+asks)
+	leave := w.join(lab.H1, "eth0", mcast4)
+	w.groupsKnown("igmp querier tunnel", "igmp member 239.1.1.1 port p0 vlan 0", "mld open port p0 vlan 0", "mld open port p1 vlan 0")
+	mac := igmp.MAC(mcast4)
+	payload := []byte("to a group by a kernel that snoops")
+	sent := testnet.Frame(mac[:], lab.Host3.MAC, string(payload))
+	ip := append([]byte{8, 0, 0x45, 0, 0, byte(20 + len(payload)), 0, 0, 0, 0, 4, 253, 0, 0, 192, 0, 2, 3}, mcast4.AsSlice()...)
+	sum := testnet.Checksum(ip[2:])
+	ip[12], ip[13] = byte(sum>>8), byte(sum)
+	sent = append(append(sent[:12:12], ip...), payload...)
+	stop := w.repeat(w.h3(), sent)
+	before := w.h2().Drain()
+	w.h1().Until("data of the group", func(b []byte) bool { return says(string(payload))(b) })
+	stop()
+	marker := frame(broadcast, lab.Host3.MAC, "after it")
+	w.h3().Send(marker)
+	if n := count(append(before, w.h2().Expect(marker)...), string(payload)); n > 0 {
+		t.Errorf("h2, which is in no group, got %d frames", n)
+	}
+	leave()
+	w.groupsKnown("igmp querier tunnel", "mld open port p0 vlan 0", "mld open port p1 vlan 0")
 }
 
 // hasGroups says whether each of the MACs has a row of a group.
