@@ -119,6 +119,10 @@ var groups = []group{
 		may:     []string{"getopt", "internal/output", "internal/ovsdbtool", "engines", "protocols", "internal/daemon"},
 		modules: []string{sys},
 	},
+	{
+		name: "doctor", packages: []string{"internal/doctor"},
+		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink"},
+	},
 	{name: "config", packages: []string{"internal/config"}, may: []string{"getopt"}, modules: []string{"go.yaml.in/yaml/v3"}},
 	{name: "process", packages: []string{"internal/daemon"}, may: []string{"getopt"}, modules: []string{sys, "github.com/coreos/go-systemd/v22"}},
 	{
