@@ -120,11 +120,17 @@ func (d *Database) Transact(params wire.Value, env *Env) Outcome {
 		x.abort()
 		return Outcome{Reply: append(x.reply, ']'), Durable: x.durable, Failed: true}
 	}
-	if env.Rehearse && x.writes {
-		x.abort()
-		return Outcome{Forward: true}
-	}
 	x.settle()
+	if env.Rehearse && x.writes {
+		x.determineChanges()
+		err := x.askPermission() // which nobody else asks for
+		x.abort()
+		if err == nil {
+			return Outcome{Forward: true}
+		}
+		x.separate()
+		return Outcome{Reply: append(ovsdb.AsError(err).AppendJSON(x.reply), ']'), Failed: true}
+	}
 	changes, err := x.commit()
 	if err != nil {
 		x.separate()

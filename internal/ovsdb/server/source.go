@@ -284,12 +284,15 @@ func (src *source) lost() {
 		return
 	}
 	src.grace = time.AfterFunc(relayGrace, func() {
-		src.base.queue.put(job{alone: true, run: func(*batch) {
-			if src.session == nil {
-				src.base.setConnected(false)
-			}
-		}})
+		src.base.queue.put(job{alone: true, run: func(*batch) { src.graceOver() }})
 	})
+}
+
+// graceOver says that a relay has no source, if it is so.
+func (src *source) graceOver() {
+	if src.session == nil {
+		src.base.setConnected(false)
+	}
 }
 
 // setConnected says in the catalog whether a relay has its source.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/db"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -195,6 +197,21 @@ func TestRelayWithoutSource(t *testing.T) {
 		return nil
 	})
 	c.has("a")
+	// For a while it still says that it is connected.
+	connected := func(want bool) {
+		t.Helper()
+		testenv.Eventually(t, patience, func() error {
+			v := c.must("transact", `["_Server",{"op":"select","table":"Database","where":[["name","==","things"]],"columns":["connected"]}]`)
+			if got := v.Index(0).Get("rows").Index(0).Get("connected").Bool(); got != want {
+				return fmt.Errorf("connected: %v", got)
+			}
+			return nil
+		})
+	}
+	connected(true)
+	d := r.find("things")
+	d.do(d.source.Load().graceOver)
+	connected(false)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := c.call("transact", `["things",{"op":"insert","table":"Thing","row":{"name":"b"}}]`)
@@ -226,6 +243,38 @@ func TestRelayWithoutSource(t *testing.T) {
 	}
 	c.has("a", "b")
 	main.dial().has("a", "b")
+	connected(true)
+	d.do(d.source.Load().graceOver) // too late
+	connected(true)
+}
+
+// TestRelayProtects: what a session may not write is not forwarded.
+func TestRelayProtects(t *testing.T) {
+	main := newRig(t, Options{})
+	r := newEmptyRig(t, Options{Roles: func(role string, _ *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error {
+		if table.Name == "Config" {
+			return ovsdb.PermissionError("not %s", table.Name)
+		}
+		return nil
+	}})
+	if err := r.AddRelay("things", Source{Targets: main.serve()}); err != nil {
+		t.Fatal(err)
+	}
+	r.inStep()
+	if err := r.AddRemote("ptcp:0:127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	addr := r.remotes.find("ptcp:0:127.0.0.1").listener.Addr().String()
+	got := pipeThrough(t, addr, `{"id":1,"method":"transact","params":["things",{"op":"insert","table":"Config","row":{}}]}`+
+		`{"id":2,"method":"convert","params":["things",`+testSchema+`]}`+
+		`{"id":3,"method":"transact","params":["things",{"op":"insert","table":"Thing","row":{"name":"a"}}]}`)
+	if strings.Count(got, "permission error") != 2 {
+		t.Errorf("answered with %s", got)
+	}
+	main.dial().has("a")
+	if n := main.dial().count("Config"); n != 0 {
+		t.Errorf("%d rows were inserted", n)
+	}
 }
 
 // TestForwardedAndLost: the answer to a transaction that was sent and whose connection ended is not
