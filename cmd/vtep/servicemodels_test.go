@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -232,4 +233,46 @@ func TestRelays(t *testing.T) {
 			b.has("c", 1, 2, 3)
 		})
 	}
+}
+
+// TestRelayOfCluster: a relay goes on with the members of a cluster that are left, and answers what it has when
+// there is no majority.
+func TestRelayOfCluster(t *testing.T) {
+	c := testenv.NewCluster(t, "db", `{"name":"db","version":"1.0.0","tables":{"T":{"isRoot":true,"indexes":[["n"]],"columns":{"n":{"type":"integer"}}}}}`, 3)
+	b := newModelBed(t)
+	b.start("ours", "r", "relay:db:"+c.Targets())
+	b.start("ours", "s", "--sync-from="+c.Targets(), b.create("db"))
+	n := 0
+	var all []int
+	insert := func() {
+		t.Helper()
+		n++
+		all = append(all, n)
+		// One that was on the way when its connection ended is answered with "canceled"; if it was executed
+		// nevertheless the next attempt violates the index.
+		testenv.Eventually(t, 60*time.Second, func() error {
+			if got := b.insert("r", n); !strings.Contains(got, `"uuid"`) && !strings.Contains(got, "constraint violation") {
+				return fmt.Errorf("an insertion at the relay gives %s", got)
+			}
+			return nil
+		})
+		b.has("r", all...)
+		b.has("s", all...)
+	}
+	insert()
+	leader := c.Leader(t)
+	leader.Kill(t)
+	insert()
+	leader.Start(t)
+	leader = c.Leader(t)
+	gone := []*testenv.Member{leader, c.Followers(leader)[0]}
+	for _, m := range gone {
+		m.Kill(t)
+	}
+	b.has("r", all...)
+	b.has("s", all...)
+	for _, m := range gone {
+		m.Start(t)
+	}
+	insert()
 }
