@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -231,6 +233,53 @@ func TestRelays(t *testing.T) {
 			b.says("c", "_Server\n", "ovsdb-server/list-dbs")
 			b.says("c", "", "ovsdb-server/add-db", "relay:db:"+b.target("a"))
 			b.has("c", 1, 2, 3)
+		})
+	}
+}
+
+// TestVTEPAtRelay: a VTEP whose server is a relay, ours or the C one, writes its rows and follows those of others.
+func TestVTEPAtRelay(t *testing.T) {
+	for _, kind := range []string{"ours", "C"} {
+		t.Run(kind, func(t *testing.T) {
+			b := newModelBed(t)
+			schema, db := filepath.Join(b.env.DBDir, "vtep.ovsschema"), filepath.Join(b.env.DBDir, "vtep.db")
+			if err := os.WriteFile(schema, []byte(hwvtep.SchemaText), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			b.run("ovsdb-tool", "create", db, schema)
+			b.start("ours", "a", db)
+			b.start(kind, "r", "relay:hardware_vtep:"+b.target("a"))
+			rundir := filepath.Join(b.env.RunDir, "v")
+			if err := os.Mkdir(rundir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			vtep := filepath.Join(filepath.Dir(b.server), "vtep")
+			log := filepath.Join(b.env.LogDir, "vtep.log")
+			cmd := b.env.Command(vtep, "run", "br0", "--plane=memory", "--tunnel-ip=192.0.2.1", "--port=p0", "--rundir="+rundir,
+				"--connect="+b.target("r"), "--no-leader-only", "--log-file="+log, "-vconsole:off")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+				if err := cmd.Wait(); err != nil || t.Failed() {
+					t.Errorf("vtep run: %v\n%s", err, readText(t, log))
+				}
+			})
+			ctl := func(want string, args ...string) {
+				t.Helper()
+				b.eventually(func() error {
+					out, err := b.env.Command(vtep, append([]string{"ctl", "--db=" + b.target("a")}, args...)...).CombinedOutput()
+					if err != nil || !strings.Contains(string(out), want) {
+						return fmt.Errorf("%q: %s (%w)", args, out, err)
+					}
+					return nil
+				})
+			}
+			ctl("p0", "list-ports", "br0")
+			ctl("", "add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "--", "bind-ls", "br0", "p0", "0", "ls0",
+				"--", "add-ucast-remote", "ls0", "00:00:5e:00:53:01", "198.51.100.1")
+			ctl("198.51.100.1", "list-tunnels", "br0")
 		})
 	}
 }

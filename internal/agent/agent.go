@@ -37,6 +37,7 @@ type Replica interface {
 	Connected() bool
 	Lock(name string)
 	LockState(name string) (owned, known bool)
+	LockAsserts() bool
 }
 
 // Options are what an Agent is made of.

@@ -61,7 +61,7 @@ func (a *Agent) checkLock(ctx context.Context) {
 
 // execute runs a transaction, if the lock is still held.
 func (a *Agent) execute(ctx context.Context, tx *hwvtep.Txn) error {
-	if a.opts.Lock != "" {
+	if a.opts.Lock != "" && a.opts.Replica.LockAsserts() {
 		tx.Assert(a.opts.Lock)
 	}
 	_, err := a.opts.Replica.Transact(ctx, tx.Ops())

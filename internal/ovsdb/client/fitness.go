@@ -123,6 +123,7 @@ func (s *Session) serverUpdated(updates wire.Value) error {
 	}
 	before := s.state
 	s.state = now
+	s.relay.Store(now.model == "relay")
 	before.index, now.index = 0, 0 // it grows with each transaction
 	unfit := s.client.judge(s, s.state, found, s.judged && before != now)
 	s.judged = true

@@ -25,6 +25,7 @@ type Session struct {
 
 	busy   atomic.Bool // the reader is at work, so its silence means nothing
 	inStep atomic.Bool
+	relay  atomic.Bool
 
 	// The reader's own.
 	failed    bool     // what still arrives is of no interest
@@ -74,6 +75,9 @@ func (s *Session) Go(method string, params []byte, handle func(wire.Value, *json
 func (s *Session) Start(method string, params []byte, done func(wire.Value, error)) error {
 	return s.rpc.Go(method, params, done)
 }
+
+// Relay says whether the server relays another one's database.
+func (s *Session) Relay() bool { return s.relay.Load() }
 
 // Abort ends the session.
 func (s *Session) Abort(why error) { s.rpc.Conn().Abort(why) }

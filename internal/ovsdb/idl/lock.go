@@ -91,6 +91,14 @@ func (c *Client) lockOn(s *client.Session, name string, steal bool) error {
 	})
 }
 
+// LockAsserts says whether a transaction may assert a lock. A relay has locks of its own clients, but its
+// source, which executes the transaction, knows nothing of them.
+func (c *Client) LockAsserts() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session == nil || !c.session.Relay()
+}
+
 func (c *Client) lockChanged(name string, owned bool) {
 	c.mu.Lock()
 	if l := c.locks[name]; l != nil {

@@ -147,6 +147,7 @@ func (src *source) contents(s *upstream.Session, u upstream.Update, schema *ovsd
 	}
 	if schema != nil {
 		next := db.New(schema)
+		d.srv.trim.Note(len(update.Tables.Raw()))
 		cs, err := next.Replicate(update)
 		if err == nil {
 			d.replace(next, cs.TxnID, u.LastID != "")
@@ -191,6 +192,7 @@ func (src *source) execute(u db.Update, b *batch, done func(error)) {
 		done(fmt.Errorf("database %s is read-only after an I/O error: %w", d.name, d.failed))
 		return
 	}
+	d.srv.trim.Note(len(u.Tables.Raw()))
 	cs, err := d.db.Replicate(u)
 	if err != nil {
 		done(err)
