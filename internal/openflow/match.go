@@ -24,6 +24,7 @@ const (
 	FieldEthSrc   FieldID = classOXM<<16 | 4   // 6 bytes
 	FieldEthType  FieldID = classOXM<<16 | 5   // 2 bytes
 	FieldVLANVID  FieldID = classOXM<<16 | 6   // 2 bytes; bit 12: there is a tag
+	FieldVLANPCP  FieldID = classOXM<<16 | 7   // 1 byte; wants FieldVLANVID, with a tag
 	FieldIPProto  FieldID = classOXM<<16 | 10  // 1 byte; wants FieldEthType
 	FieldIPv4Dst  FieldID = classOXM<<16 | 12  // 4 bytes; wants FieldEthType
 	FieldUDPDst   FieldID = classOXM<<16 | 16  // 2 bytes; wants FieldIPProto
@@ -39,7 +40,7 @@ func FieldReg(n int) FieldID { return classNXM1<<16 | FieldID(n) }
 
 var fieldNames = map[FieldID]string{
 	FieldInPort: "in_port", FieldEthDst: "dl_dst", FieldEthSrc: "dl_src", FieldEthType: "dl_type", FieldVLANVID: "vlan_vid",
-	FieldIPProto: "nw_proto", FieldIPv4Dst: "nw_dst", FieldUDPDst: "tp_dst", FieldICMPv6: "icmp_type",
+	FieldIPProto: "nw_proto", FieldIPv4Dst: "nw_dst", FieldUDPDst: "tp_dst", FieldICMPv6: "icmp_type", FieldVLANPCP: "vlan_pcp",
 	FieldTunnelID: "tun_id", FieldVLANTCI: "vlan_tci", FieldTunSrc: "tun_src", FieldTunDst: "tun_dst",
 }
 

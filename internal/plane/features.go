@@ -1,5 +1,7 @@
 package plane
 
+import "github.com/vtep/vtep/internal/intent"
+
 // Features are what a plane can do of what rows may ask for beside forwarding in switches and
 // tunnels, which every plane does. Of what it can't, the compiler tells by the fault that the
 // schema has for it; nothing of that comes into a State.
@@ -9,9 +11,26 @@ type Features struct {
 	IPv6    bool // tunnels to IPv6 peers
 	ACLs    bool // Physical_Port.acl_bindings, Logical_Router.acl_binding
 
-	Priorities    bool // Scalars.TunnelDSCP and TagPCP other than 0
+	TunnelDSCP, TagPCP Priorities // the scalars of these names
+
 	GroupPolicies bool // Scalars.GroupMark
 
 	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
 	SnoopIPs    bool // intent.SwitchOptions.SnoopIPs
+}
+
+// Priorities is a set of places where a plane can take a priority from.
+type Priorities uint8
+
+// The sets that there are.
+const (
+	FixedPriority Priorities = 1 << intent.Fixed
+	InnerPriority Priorities = 1 << intent.Inner
+	OuterPriority Priorities = 1 << intent.Outer
+	AllPriorities            = FixedPriority | InnerPriority | OuterPriority
+)
+
+// Has says whether a plane that can do set can do p; all can do 0.
+func (set Priorities) Has(p intent.Priority) bool {
+	return p == intent.Priority{} || set>>p.From&1 != 0
 }

@@ -13,7 +13,7 @@ import (
 
 // What the dataplane can't do is a fault of the row that asks for it, and nothing else is.
 func TestFeatures(t *testing.T) {
-	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}, {Priorities: true}, {GroupPolicies: true}} {
+	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}, {TunnelDSCP: plane.InnerPriority, TagPCP: plane.FixedPriority}, {TunnelDSCP: plane.FixedPriority}, {GroupPolicies: true}} {
 		b, c := newBook(), NewCompiler("br0", features)
 		b.edit(t, `
 			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3,gbp_mark:0xffff
@@ -33,7 +33,7 @@ func TestFeatures(t *testing.T) {
 			t.Errorf("%+v: faults %v", features, c.Faults())
 		}
 		none := intent.Priority{}
-		if got := c.State().TunnelDSCP != none && c.State().TagPCP != none; got != features.Priorities {
+		if got := c.State().TunnelDSCP != none && c.State().TagPCP != none; got != (features.TagPCP != 0) {
 			t.Errorf("%+v: the State has priorities: %v", features, got)
 		}
 		if got := c.State().GroupMark != 0 && c.State().Ports["p0"].Group != 0; got != features.GroupPolicies {
@@ -41,7 +41,7 @@ func TestFeatures(t *testing.T) {
 		}
 		told := slices.DeleteFunc(c.Problems(), func(p problem.Problem) bool { return p.Kind != problem.UnservedOption })
 		missing := 4
-		if features.Priorities || features.GroupPolicies {
+		if features.TagPCP != 0 || features.GroupPolicies {
 			missing = 2
 		}
 		if len(told) != missing {

@@ -120,8 +120,11 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	if !features.GroupPolicies {
 		s.group = unserved(&set, keyGBPMark, s.group)
 	}
-	if !features.Priorities {
-		s.dscp, s.pcp = unserved(&set, keyTunnelDSCP, s.dscp), unserved(&set, keyTagPCP, s.pcp)
+	if !features.TunnelDSCP.Has(s.dscp) {
+		s.dscp = unserved(&set, keyTunnelDSCP, s.dscp)
+	}
+	if !features.TagPCP.Has(s.pcp) {
+		s.pcp = unserved(&set, keyTagPCP, s.pcp)
 	}
 	s.trouble = append(s.trouble, set.bad...)
 }

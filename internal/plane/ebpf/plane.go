@@ -293,7 +293,8 @@ func hash(name string) string {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{BFD: true, IPv6: true, Priorities: true, GroupPolicies: true, SnoopGroups: true, SnoopIPs: true, ACLs: true}
+	return plane.Features{BFD: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
+		SnoopGroups: true, SnoopIPs: true, ACLs: true}
 }
 
 // Events implements plane.Plane.

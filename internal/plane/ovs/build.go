@@ -71,7 +71,7 @@ func (e *engine) buildMACs() {
 // buildPhysical finds out which bindings can be in force: both ends of their pair are there,
 // and the bridge of the logical switch is in our hands.
 func (e *engine) buildPhysical() *physical {
-	p := &physical{ports: map[string]uint32{}, closed: map[string]uint32{}}
+	p := &physical{ports: map[string]uint32{}, closed: map[string]uint32{}, pcp: e.site.TagPCP.Value}
 	ps := e.vs.bridges[e.names.ps]
 	if ps == nil {
 		return p

@@ -65,7 +65,7 @@ func (p *patient) Forget(ctx context.Context, keys []intent.MACKey) error {
 
 // Limits implements planetest.Limited. The table in docs/openvswitch.md has them.
 func (w *world) Limits() planetest.Limits {
-	return planetest.Limits{CountsTags: true, LearnsLate: true, OneTag: true, OneKindOfTag: true, RoughDrops: true, NoPriorities: true, LeavesECT1: true}
+	return planetest.Limits{CountsTags: true, LearnsLate: true, OneTag: true, OneKindOfTag: true, RoughDrops: true, LeavesECT1: true}
 }
 
 func host(port string) string { return "h" + port[1:] }

@@ -78,6 +78,7 @@ type physical struct {
 	ports    map[string]uint32 // managed ports that have a number
 	closed   map[string]uint32 // and those of them that can't have bindings
 	bindings []patch
+	pcp      uint8 // of the tags that bindings put on
 }
 
 // patch is a binding in force: the pair of patch ports between the bridges is there.
@@ -105,7 +106,11 @@ func (p *physical) flows() flowSet {
 		out := openflow.InPort(b.outer)
 		if b.at.VLAN != 0 {
 			add(prioVLAN, cookieFlow, openflow.Match{in, openflow.VLAN(b.at.VLAN)}, openflow.PopVLAN(), openflow.Output(b.outer))
-			add(prioUntagged, cookieFlow, openflow.Match{out}, append(openflow.PushVLAN(b.at.VLAN), openflow.Output(b.port))...)
+			tag := openflow.PushVLAN(b.at.VLAN)
+			if p.pcp != 0 {
+				tag = append(tag, openflow.SetField(openflow.Field{ID: openflow.FieldVLANPCP, Value: []byte{p.pcp}}))
+			}
+			add(prioUntagged, cookieFlow, openflow.Match{out}, append(tag, openflow.Output(b.port))...)
 			// Another binding of the port: the frame goes back by the port that it came by.
 			continue
 		}

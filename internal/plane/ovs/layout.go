@@ -160,6 +160,12 @@ func (n *names) plan(v *vswitch, s *site) *layout {
 		for _, t := range tunnels[ls.id] {
 			options := map[string]string{"remote_ip": "flow", "out_key": "flow", "local_ip": s.TunnelIP.String()}
 			switch {
+			case s.TunnelDSCP.From == intent.Inner:
+				options["tos"] = "inherit"
+			case s.TunnelDSCP.Value != 0:
+				options["tos"] = strconv.Itoa(int(s.TunnelDSCP.Value) << 2)
+			}
+			switch {
 			case t.blind:
 				num, _ := n.number(bridge)
 				options["in_key"] = strconv.FormatUint(unreachableKey+uint64(num), 10)

@@ -113,7 +113,9 @@ func (p *Plane) do(ctx context.Context, f func()) error {
 }
 
 // Features implements plane.Plane.
-func (p *Plane) Features() plane.Features { return plane.Features{BFD: true} }
+func (p *Plane) Features() plane.Features {
+	return plane.Features{BFD: true, TunnelDSCP: plane.FixedPriority | plane.InnerPriority, TagPCP: plane.FixedPriority}
+}
 
 // Apply implements plane.Plane.
 func (p *Plane) Apply(ctx context.Context, next *intent.State, d *intent.Delta) (plane.Report, error) {

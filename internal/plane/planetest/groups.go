@@ -24,6 +24,12 @@ func members(s *intent.State, id intent.SwitchID, mac intent.MAC, set ...intent.
 
 // onlyWhatItCan takes out of s what the plane says that it can't do.
 func (l *lab) onlyWhatItCan(s *intent.State) {
+	if !l.plane.Features().TunnelDSCP.Has(s.TunnelDSCP) {
+		s.TunnelDSCP = intent.Priority{Value: 34}
+	}
+	if !l.plane.Features().TagPCP.Has(s.TagPCP) {
+		s.TagPCP = intent.Priority{Value: 3}
+	}
 	if l.plane.Features().SnoopGroups {
 		return
 	}

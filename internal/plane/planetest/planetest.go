@@ -48,7 +48,6 @@ type Limits struct {
 	OneTag       bool // does not see what is behind a second tag
 	OneKindOfTag bool // takes service tags for customer tags
 	LeavesECT1   bool // does not tell the packet of ECT(1) outside, only of "experienced"
-	NoPriorities bool // has priority 0 for all that leaves; plane.Features say so
 	RoughDrops   bool // counts drops by place only where a binding is known, and by port where none is
 }
 

@@ -1,6 +1,9 @@
 package planetest
 
-import "github.com/vtep/vtep/internal/intent"
+import (
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
 
 // A DSCP and a PCP, and how a TCI has the latter.
 const (
@@ -37,9 +40,7 @@ func priorities(l *lab) {
 	l.fromPort("p2", f, toPort("p0", f.withTags(100)))
 	f = frame(22, station(1), ef)
 	l.fromTunnelTOS(tunnel(1, blueVNI), ef, f, toPort("p0", f.withTags(100)))
-	if l.limits().NoPriorities {
-		return
-	}
+	can := l.plane.Features()
 
 	set(intent.Priority{Value: 34}, intent.Priority{Value: 6})
 	f = frame(1, station(22), ef, 100|pcp5)
@@ -50,6 +51,20 @@ func priorities(l *lab) {
 	l.fromTunnelTOS(tunnel(1, blueVNI), ef, f, toPort("p0", f.withTags(100|pcp6)))
 	f = frame(22, broadcastMAC, 0)
 	l.fromTunnel(tunnel(1, blueVNI), f, toPort("p0", f.withTags(100|pcp6)), toPort("p2", f.withTags(100|pcp6)))
+
+	set(intent.Priority{From: intent.Inner}, intent.Priority{Value: 6})
+	f = frame(1, station(22), ef|1, 100|pcp3)
+	l.fromPort("p0", f, toTunnelTOS(tunnel(1, blueVNI), inner(ef|1), f.withTags()))
+	f = frame(3, broadcastMAC, ef, 100|pcp3)
+	l.fromPort("p2", f, toPort("p0", f.withTags(100|pcp6)), toTunnelTOS(tunnel(1, blueVNI), inner(ef), f.withTags()))
+	if can.TagPCP == plane.FixedPriority {
+		set(intent.Priority{}, intent.Priority{})
+		f = frame(1, station(22), ef, 100|pcp5)
+		l.fromPort("p0", f, toTunnel(tunnel(1, blueVNI), f.withTags()))
+		f = frame(3, station(1), ef, 100|pcp5)
+		l.fromPort("p2", f, toPort("p0", f.withTags(100)))
+		return
+	}
 
 	set(intent.Priority{From: intent.Inner}, intent.Priority{From: intent.Inner})
 	f = frame(1, station(22), ef, 100|pcp3)
@@ -94,9 +109,7 @@ func priorities(l *lab) {
 // can be noted if it can be inside, and what was noted on the way is noted inside.
 func congestion(l *lab) {
 	l.apply(usual)
-	if !l.limits().NoPriorities {
-		l.apply(func(s *intent.State) { s.TunnelDSCP = intent.Priority{Value: 10} })
-	}
+	l.apply(func(s *intent.State) { s.TunnelDSCP = intent.Priority{Value: 10} })
 	dscp := l.state.TunnelDSCP.Value << 2
 	const capable0, capable1, experienced = 2, 1, 3
 	for in, out := range map[uint8]uint8{0: 0, capable0: capable0, capable1: capable1, experienced: capable0} {

@@ -139,9 +139,6 @@ func randomWalk(l *lab) {
 		l.apply(func(s *intent.State) {
 			*s = *intent.NewState()
 			place.edit(s)
-			if l.limits().NoPriorities {
-				s.TunnelDSCP, s.TagPCP = intent.Priority{}, intent.Priority{}
-			}
 			l.onlyWhatItCan(s)
 			for name := range s.Ports {
 				if l.limits().OneKindOfTag {
@@ -189,7 +186,7 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 		f.Payload = Other
 	}
 	f.TOS = []uint8{0, 0x02, 0xb8}[rng.IntN(3)]
-	if len(f.Tags) > 0 && rng.IntN(4) == 0 && !l.limits().NoPriorities {
+	if len(f.Tags) > 0 && rng.IntN(4) == 0 {
 		f.Tags[0] |= 5 << 13
 	}
 	if len(f.Tags) > 0 && rng.IntN(4) == 0 && !l.limits().OneKindOfTag {
