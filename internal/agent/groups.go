@@ -204,6 +204,8 @@ func (a *Agent) FlushGroups(ctx context.Context, name string) (string, error) {
 // GroupStats is how many messages of IGMP, MLD and PIM were taken, and how many were not, by the
 // reason.
 type GroupStats struct {
+	Memberships int `json:"memberships"` // of a binding in a group
+
 	Queries uint64            `json:"queries"`
 	Reports uint64            `json:"reports"`
 	Hellos  uint64            `json:"hellos"`
@@ -214,6 +216,7 @@ type GroupStats struct {
 
 func (s GroupStats) String() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "memberships: %d\n", s.Memberships)
 	fmt.Fprintf(&b, "queries: %d\nreports: %d\nhellos: %d\nrefused: %d\nlost: %d\n", s.Queries, s.Reports, s.Hellos, s.Refused, s.Lost)
 	for _, why := range slices.Sorted(maps.Keys(s.Ignored)) {
 		fmt.Fprintf(&b, "ignored %s: %d\n", why, s.Ignored[why])
@@ -223,12 +226,14 @@ func (s GroupStats) String() string {
 
 // GroupStats counts messages.
 func (a *Agent) GroupStats(ctx context.Context) (GroupStats, error) {
-	return ask(ctx, a, func(context.Context) (GroupStats, error) {
-		c := a.groups.table.Counts()
-		s := GroupStats{c.Queries, c.Reports, c.Hellos, map[string]uint64{}, c.Refused, c.Lost}
-		for why, n := range c.Ignored {
-			s.Ignored[string(why)] = n
-		}
-		return s, nil
-	})
+	return ask(ctx, a, func(context.Context) (GroupStats, error) { return a.groupStats(), nil })
+}
+
+func (a *Agent) groupStats() GroupStats {
+	c := a.groups.table.Counts()
+	s := GroupStats{a.groups.table.Len(), c.Queries, c.Reports, c.Hellos, map[string]uint64{}, c.Refused, c.Lost}
+	for why, n := range c.Ignored {
+		s.Ignored[string(why)] = n
+	}
+	return s
 }

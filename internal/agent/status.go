@@ -24,6 +24,7 @@ type Status struct {
 	Tunnels   []TunnelStatus `json:"tunnels"`
 	MACs      MACStatus      `json:"macs"`
 	Floods    int            `json:"flood_sets"`
+	Groups    GroupStats     `json:"groups"`
 	Drops     []DropStatus   `json:"drops"`
 
 	RatesOver float64 `json:"rates_over_seconds"` // what the rates of ports are over; 0: they are not known yet
@@ -155,6 +156,7 @@ func (a *Agent) status(now reading) Status {
 	s.Tunnels = a.tunnelStatus(state, report)
 	counts := a.table.Counts()
 	s.MACs = MACStatus{a.table.Len(), state.MACLimit, len(state.Unicast), counts.Learned, counts.Moved, counts.Aged, counts.Evicted}
+	s.Groups = a.groupStats()
 	s.Drops = a.dropStatus(now, &s.RoseOver)
 	return s
 }

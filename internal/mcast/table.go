@@ -289,6 +289,9 @@ func (t *Table) Flush(id intent.SwitchID) {
 // Counts returns the counters.
 func (t *Table) Counts() Counts { return t.counts }
 
+// Len is the number of memberships: of a group and a binding.
+func (t *Table) Len() int { return t.memberships }
+
 // Has says whether there are members of a group here.
 func (t *Table) Has(key intent.MACKey) bool {
 	ls := t.switches[key.Switch]

@@ -176,6 +176,14 @@ func (w *writer) macs(s *agent.Status) {
 	w.set(macsMoved, float64(s.MACs.Moved))
 	w.set(macsAged, float64(s.MACs.Aged))
 	w.set(macsEvicted, float64(s.MACs.Evicted))
+	w.set(memberships, float64(s.Groups.Memberships))
+	w.set(groupMessages, float64(s.Groups.Queries), "query")
+	w.set(groupMessages, float64(s.Groups.Reports), "report")
+	w.set(groupMessages, float64(s.Groups.Hellos), "hello")
+	for why, n := range s.Groups.Ignored {
+		w.set(groupIgnored, float64(n), why)
+	}
+	w.set(groupRefused, float64(s.Groups.Refused))
 	for _, d := range s.Drops {
 		w.set(dropped, float64(d.Total), d.Reason)
 	}

@@ -61,7 +61,13 @@ var (
 	macsMoved   = counter("mac_moves_total", "How often a MAC was seen at another binding than before.")
 	macsAged    = counter("macs_aged_total", "MACs forgotten for want of frames.")
 	macsEvicted = counter("macs_evicted_total", "MACs forgotten because a limit was reached.")
-	problems    = gauge("problems", "What is wrong, by the kind as of \"vtep/problems\".", "kind", "class")
+
+	memberships   = gauge("group_memberships", "Ports and VLANs that have members of a group of IP multicast, each counted for each group.")
+	groupMessages = counter("group_messages_total", "Messages about groups that were taken: of IGMP, MLD and PIM.", "kind")
+	groupIgnored  = counter("group_messages_ignored_total", "Messages about groups that were ignored, by the reason as of \"mdb/stats-show\".", "reason")
+	groupRefused  = counter("group_joins_refused_total", "Joins for which there was no room.")
+
+	problems = gauge("problems", "What is wrong, by the kind as of \"vtep/problems\".", "kind", "class")
 
 	dbConnected   = gauge("database_connected", "Whether the database answers.")
 	dbSessions    = gauge("database_sessions", "Connections to the database server.")

@@ -40,6 +40,7 @@ func everything() Snapshot {
 			Ports:    []agent.PortStatus{{Name: "p0", State: "up", Bindings: 2, InPackets: 10, OutBytes: 1 << 40}},
 			Switches: []agent.SwitchStatus{{Name: "ls\xff", VNI: 33, Bindings: 2, LocalMACs: 1, RemoteMACs: 2, Peers: 3}},
 			Tunnels:  []agent.TunnelStatus{{Remote: "192.0.2.2", State: "up", VNIs: 1, BFD: &agent.BFDStatus{Forwarding: true, State: "up", Flaps: 4}}},
+			Groups:   agent.GroupStats{Memberships: 2, Queries: 3, Reports: 4, Ignored: map[string]uint64{"bad_ttl": 5}},
 			Drops:    []agent.DropStatus{{Reason: "unbound_vlan", Total: 5}}}}
 }
 
