@@ -154,6 +154,7 @@ func New(opts Options) *Agent {
 		ended:    make(chan struct{}),
 	}
 	a.compiler.SetLearned(a.table)
+	a.table.Lost = a.lostIP
 	a.reporter = vtep.NewReporter(a.compiler, a.table)
 	a.reporter.SetGroups(a.groups.table)
 	return a

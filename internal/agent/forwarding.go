@@ -130,7 +130,8 @@ func forwarding(s *intent.State) Forwarding {
 // Traffic is the counters of the dataplane.
 type Traffic struct {
 	Bindings []BindingTraffic  `json:"bindings"`
-	Drops    map[string]uint64 `json:"drops"` // frames, by reason
+	Drops    map[string]uint64 `json:"drops"`              // frames, by reason
+	Answered map[string]uint64 `json:"answered,omitempty"` // questions for neighbors, by kind
 }
 
 // BindingTraffic is what the hosts of one binding have sent and got.
@@ -150,6 +151,9 @@ func (t Traffic) String() string {
 	for _, reason := range slices.Sorted(maps.Keys(t.Drops)) {
 		fmt.Fprintf(&b, "dropped %s: %d\n", reason, t.Drops[reason])
 	}
+	for _, kind := range slices.Sorted(maps.Keys(t.Answered)) {
+		fmt.Fprintf(&b, "answered %s: %d\n", kind, t.Answered[kind])
+	}
 	return b.String()
 }
 
@@ -160,7 +164,7 @@ func (a *Agent) Traffic(ctx context.Context) (Traffic, error) {
 		if err != nil {
 			return Traffic{}, fmt.Errorf("read the counters: %w", err)
 		}
-		t := Traffic{Bindings: []BindingTraffic{}, Drops: stats.Drops}
+		t := Traffic{Bindings: []BindingTraffic{}, Drops: stats.Drops, Answered: stats.Answered}
 		for _, at := range slices.SortedFunc(maps.Keys(stats.Bindings), intent.BindingKey.Compare) {
 			c := stats.Bindings[at]
 			t.Bindings = append(t.Bindings, BindingTraffic{PortVLAN{at.Port, at.VLAN}, c.PacketsFromLocal, c.BytesFromLocal, c.PacketsToLocal, c.BytesToLocal})

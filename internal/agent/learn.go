@@ -122,8 +122,39 @@ func (a *Agent) addressed(now time.Time, e plane.Address) {
 }
 
 func (a *Agent) setIP(key intent.MACKey, ip netip.Addr) {
-	if a.table.SetIP(key, ip) {
-		a.reporter.MarkMAC(key)
+	if !a.table.SetIP(key, ip) {
+		return
+	}
+	a.reporter.MarkMAC(key)
+	if a.compiler.State().Switches[key.Switch].Suppress {
+		a.compiler.SetNeighbour(intent.IPKey{Switch: key.Switch, IP: ip}, key.MAC)
+		a.moves.refresh = true
+	}
+}
+
+// lostIP takes note that a MAC has an IP address no longer.
+func (a *Agent) lostIP(key intent.MACKey, ip netip.Addr) {
+	if a.compiler.ForgetNeighbour(intent.IPKey{Switch: key.Switch, IP: ip}, key.MAC) {
+		a.moves.refresh = true
+	}
+}
+
+// hearIPs has switches that answer for neighbours from now on know what local hosts have said.
+func (a *Agent) hearIPs(d *intent.Delta) {
+	on := map[intent.SwitchID]bool{}
+	for _, c := range d.Switches {
+		if c.New != nil && c.New.Suppress && (c.Old == nil || !c.Old.Suppress) {
+			on[c.Key] = true
+		}
+	}
+	if len(on) == 0 {
+		return
+	}
+	for key := range a.table.All() {
+		if ip := a.table.IP(key); on[key.Switch] && ip.IsValid() {
+			a.compiler.SetNeighbour(intent.IPKey{Switch: key.Switch, IP: ip}, key.MAC)
+			a.moves.refresh = true
+		}
 	}
 }
 

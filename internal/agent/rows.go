@@ -119,6 +119,7 @@ func (a *Agent) configure(d *intent.Delta) {
 		a.dropped(a.table.SetPortLimit(c.Key, limit))
 	}
 	a.forgetIPs(d)
+	a.hearIPs(d)
 	for _, c := range d.Bindings {
 		if c.Old == nil {
 			continue

@@ -72,6 +72,10 @@ type Table struct {
 
 	switches map[intent.SwitchID]int // how many entries each has; never 0
 	counts   Counts
+
+	// Lost is told, if not nil, of each IP address that is no longer that of an entry: with the
+	// entry, or since another one is.
+	Lost func(key intent.MACKey, ip netip.Addr)
 }
 
 // Counts are what has happened to the entries since the table was made.
@@ -185,8 +189,15 @@ func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
 	if e == nil || e.ip == ip {
 		return false
 	}
+	t.lose(e)
 	e.ip = ip
 	return true
+}
+
+func (t *Table) lose(e *entry) {
+	if e.ip.IsValid() && t.Lost != nil {
+		t.Lost(e.key, e.ip)
+	}
 }
 
 // All yields the entries in no particular order.

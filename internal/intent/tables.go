@@ -162,6 +162,7 @@ func (o SwitchOptions) String() string {
 	}{
 		{o.InnerTags, "inner-tags"},
 		{o.SnoopIPs, "snoop-ips"},
+		{o.Suppress, "suppress"},
 		{o.Flooding != FloodAll, "flooding " + o.Flooding.String()},
 		{o.ReservedMACs != 0, "reserved-macs " + o.ReservedMACs.String()},
 		{o.SnoopGroups, "snoop-groups"},

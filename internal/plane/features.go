@@ -17,6 +17,7 @@ type Features struct {
 
 	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
 	SnoopIPs    bool // intent.SwitchOptions.SnoopIPs
+	Suppress    bool // intent.SwitchOptions.Suppress
 }
 
 // Priorities is a set of places where a plane can take a priority from.

@@ -151,6 +151,7 @@ type Counters struct {
 type Stats struct {
 	Bindings map[intent.BindingKey]Counters
 	Drops    map[string]uint64 // frames dropped, by reason
+	Answered map[string]uint64 // questions for neighbors, by "arp" and "nd"; nil: none ever is
 }
 
 // PlaceDrops is how many frames were dropped for one reason that had come in at one place: a

@@ -188,6 +188,9 @@ func (c *Compiler) publishSwitches() {
 		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}
+		if c.state.Switches[id].Suppress != s.Suppress {
+			c.markNeighbours(ls)
+		}
 		if c.state.Switches[id].SnoopGroups != s.SnoopGroups {
 			c.news.groups = true
 		}

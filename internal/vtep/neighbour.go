@@ -89,6 +89,17 @@ func (c *Compiler) SetNeighbour(key intent.IPKey, mac intent.MAC) {
 	}
 }
 
+// ForgetNeighbour takes SetNeighbour back, if it was of this MAC, and says whether it was.
+func (c *Compiler) ForgetNeighbour(key intent.IPKey, mac intent.MAC) bool {
+	heard := func(n neighbour) bool { return n.rank == rankHeard && n.mac == mac }
+	ls := c.switches[key.Switch]
+	if ls == nil || !slices.ContainsFunc(ls.neighbours[key.IP], heard) {
+		return false
+	}
+	c.dropNeighbour(ls, key.IP, heard)
+	return true
+}
+
 // KnownByRow says whether a row says which station has an IP address.
 func (c *Compiler) KnownByRow(key intent.IPKey) bool {
 	ls := c.switches[key.Switch]
@@ -96,7 +107,9 @@ func (c *Compiler) KnownByRow(key intent.IPKey) bool {
 }
 
 // wantsNeighbours says whether anybody in the dataplane asks for the neighbours of ls.
-func (ls *lswitch) wantsNeighbours() bool { return ls.active && ls.routed > 0 }
+func (c *Compiler) wantsNeighbours(ls *lswitch) bool {
+	return ls.active && (ls.routed > 0 || ls.options.resolve(c.scope.options, c.features).Suppress)
+}
 
 func (c *Compiler) markNeighbours(ls *lswitch) {
 	for ip := range ls.neighbours {
@@ -109,7 +122,7 @@ func (c *Compiler) markNeighbours(ls *lswitch) {
 func (c *Compiler) publishNeighbours() {
 	for key := range c.dirty.neighbours {
 		ls := c.switches[key.Switch]
-		if ls == nil || len(ls.neighbours[key.IP]) == 0 || !ls.wantsNeighbours() || has(c.state.Interfaces, key) {
+		if ls == nil || len(ls.neighbours[key.IP]) == 0 || !c.wantsNeighbours(ls) || has(c.state.Interfaces, key) {
 			intent.NeighbourTable.Delete(c.edit, key)
 		} else {
 			intent.NeighbourTable.Set(c.edit, key, ls.neighbours[key.IP][0].mac)

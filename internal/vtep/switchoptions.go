@@ -11,6 +11,7 @@ import (
 type switchOptions struct {
 	innerTags choice
 	snoopIPs  choice
+	suppress  choice
 	flooding  given[intent.Flooding]
 	reserved  given[intent.ReservedMACs]
 
@@ -21,6 +22,7 @@ func (s *settings) switchOptions() switchOptions {
 	return switchOptions{
 		innerTags: s.choice(keyInnerTags),
 		snoopIPs:  s.choice(keySnoopIPs),
+		suppress:  s.choice(keySuppress),
 		flooding:  s.flooding(keyFlooding),
 		reserved:  s.reservedMACs(keyReservedMACs),
 
@@ -35,6 +37,7 @@ func (o switchOptions) resolve(ps switchOptions, f plane.Features) intent.Switch
 	return intent.SwitchOptions{
 		InnerTags: o.innerTags.or(ps.innerTags, false),
 		SnoopIPs:  f.SnoopIPs && o.snoopIPs.or(ps.snoopIPs, true),
+		Suppress:  f.Suppress && o.suppress.or(ps.suppress, false),
 
 		Flooding:     o.flooding.or(ps.flooding),
 		ReservedMACs: o.reserved.or(ps.reserved),
@@ -45,6 +48,9 @@ func (o switchOptions) resolve(ps switchOptions, f plane.Features) intent.Switch
 
 // check notes what is asked for, and can't be done by a plane that can do f.
 func (o switchOptions) check(s *settings, f plane.Features) {
+	if !f.Suppress {
+		unserved(s, keySuppress, o.suppress == yes)
+	}
 	if !f.SnoopGroups {
 		unserved(s, keySnoopGroups, o.snoopGroups == yes)
 	}

@@ -121,6 +121,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	for _, c := range d.Decap {
 		p.stageDecap(c)
 	}
+	for _, c := range d.Neighbours {
+		p.stageNeighbor(c)
+	}
 	for _, c := range d.Switches {
 		if c.New == nil {
 			p.delDomain(c.Key)
@@ -216,6 +219,19 @@ func (p *Plane) stageDecap(c intent.Change[intent.Tunnel, intent.SwitchID]) {
 	p.delDecap(c.Key)
 }
 
+func (p *Plane) stageNeighbor(c intent.Change[intent.IPKey, intent.MAC]) {
+	dom := p.byUUID[c.Key.Switch]
+	if dom == nil {
+		return
+	}
+	key := vtepIpKey{Bd: dom.bd, Ip: addressOf(c.Key.IP)}
+	if c.New == nil {
+		p.tNeighbors.del(key)
+	} else {
+		p.tNeighbors.set(key, vtepNeighbor{Mac: *c.New})
+	}
+}
+
 // stageAnySource makes the decap entries that hold for every source: one for each VNI that
 // is a switch's own. Of two switches with the same VNI, the one with the lower id gets it.
 func (p *Plane) stageAnySource() {
@@ -255,7 +271,7 @@ func (p *Plane) install() error {
 		// Peers first: the settings may open the short way, which some of them must not take.
 		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.writeSettings, p.writeOrigin,
 		p.writeACLs, p.tPolicies.put, p.tMembers.put, p.tBindings.put,
-		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
+		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tNeighbors.put, p.tDecaps.put,
 	} {
 		if err := write(); err != nil {
 			return err
@@ -269,7 +285,7 @@ func (p *Plane) install() error {
 	p.retireChunks(now)
 	for _, remove := range []func() error{
 		p.tDevices.put,
-		p.tDecaps.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
+		p.tDecaps.prune, p.tNeighbors.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
 		p.tAddresses.prune, p.tPeers.prune, p.tSwitches.prune,
 		p.detachLeaving, p.tDevices.prune,
 		p.collectIfFew,
@@ -333,6 +349,7 @@ func (p *Plane) report() plane.Report {
 		plane.RemoteMACs:  p.tRemotes.full(),
 		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full(), p.tAddresses.full()),
 		plane.Tunnels:     p.tDecaps.full(),
+		plane.Neighbours:  p.tNeighbors.full(),
 		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
 	} {
 		if err != nil {

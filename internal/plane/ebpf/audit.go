@@ -32,6 +32,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "decap", p.tDecaps, c.decaps, func(k vtepTunnelKey) string { return p.tunnelOf(k.Peer, k.Vni) })
 	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return p.tPeers.want[n].Ip.ip().String() })
 	compare(&a, "peer", p.tAddresses, c.addresses, func(ip vtepAddress) string { return ip.ip().String() })
+	compare(&a, "neighbor", p.tNeighbors, c.neighbors, p.neighborOf)
 	compare(&a, "flood", p.tFloods, c.floods, p.macOf)
 	for _, r := range p.retired {
 		for _, k := range r.chunks {
@@ -141,6 +142,14 @@ func (p *Plane) nameOf(ifindex uint32) string {
 		return d.name
 	}
 	return fmt.Sprintf("ifindex %d", ifindex)
+}
+
+func (p *Plane) neighborOf(k vtepIpKey) string {
+	name := fmt.Sprintf("domain %d", k.Bd)
+	if d := p.domains[k.Bd]; d != nil {
+		name = d.sw.Name
+	}
+	return name + " " + k.Ip.ip().String()
 }
 
 func (p *Plane) macOf(k vtepMacKey) string {

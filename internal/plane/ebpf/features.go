@@ -8,6 +8,7 @@ const (
 	featureSnoop
 	featureGroups
 
+	featureSuppress       = 1 << 4
 	featureACL            = 1 << 12 // of a member alone
 	featureFloodNeighbors = 1 << 14
 	featureFloodNone      = 1 << 15
@@ -23,6 +24,7 @@ func featuresOf(o intent.SwitchOptions) (bits uint32) {
 		{o.InnerTags, featureInnerTags},
 		{o.SnoopIPs, featureSnoop},
 		{o.SnoopGroups, featureGroups},
+		{o.Suppress, featureSuppress},
 		{o.Flooding == intent.FloodNeighbors, featureFloodNeighbors},
 		{o.Flooding == intent.FloodNone, featureFloodNone},
 	} {

@@ -169,6 +169,7 @@ type tables struct {
 	tDecaps    *table[vtepTunnelKey, vtepDecap]
 	tPeers     *table[uint32, vtepPeer]
 	tAddresses *table[vtepAddress, uint32]
+	tNeighbors *table[vtepIpKey, vtepNeighbor]
 	tFloods    *table[vtepMacKey, vtepFloodSet]
 	tChunks    *table[vtepChunkKey, vtepChunk]
 	tPolicies  *table[uint32, uint32]
@@ -245,6 +246,7 @@ func New(o Options) (_ *Plane, err error) {
 		tDecaps:    newTable[vtepTunnelKey, vtepDecap]("decaps", p.objs.Decaps),
 		tPeers:     newTable[uint32, vtepPeer]("peers", p.objs.Peers),
 		tAddresses: newTable[vtepAddress, uint32]("addresses", p.objs.Addresses),
+		tNeighbors: newTable[vtepIpKey, vtepNeighbor]("neighbors", p.objs.Neighbors),
 		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
 		tChunks:    newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
 		tPolicies:  newTable[uint32, uint32]("policies", p.objs.Policies),
@@ -294,7 +296,7 @@ func hash(name string) string {
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	return plane.Features{BFD: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
-		SnoopGroups: true, SnoopIPs: true, ACLs: true}
+		SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true}
 }
 
 // Events implements plane.Plane.

@@ -61,6 +61,7 @@ type contents struct {
 	decaps    map[vtepTunnelKey]vtepDecap
 	peers     map[uint32]vtepPeer
 	addresses map[vtepAddress]uint32
+	neighbors map[vtepIpKey]vtepNeighbor
 	floods    map[vtepMacKey]vtepFloodSet
 	chunks    map[vtepChunkKey]vtepChunk
 	policies  map[uint32]uint32
@@ -68,7 +69,7 @@ type contents struct {
 
 func (p *Plane) readAll() (*contents, error) {
 	var c contents
-	var errs [11]error
+	var errs [12]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -80,6 +81,7 @@ func (p *Plane) readAll() (*contents, error) {
 	c.chunks, errs[8] = p.tChunks.read()
 	c.addresses, errs[9] = p.tAddresses.read()
 	c.policies, errs[10] = p.tPolicies.read()
+	c.neighbors, errs[11] = p.tNeighbors.read()
 	return &c, errors.Join(errs[:]...)
 }
 
@@ -93,6 +95,7 @@ func (c *contents) diff(t *tables) {
 	t.tDecaps.diff(c.decaps)
 	t.tPeers.diff(c.peers)
 	t.tAddresses.diff(c.addresses)
+	t.tNeighbors.diff(c.neighbors)
 	t.tFloods.diff(c.floods)
 	t.tChunks.diff(c.chunks)
 	t.tPolicies.diff(c.policies)
@@ -110,6 +113,7 @@ func (p *Plane) adopt(c *contents) {
 	p.tDecaps.reset()
 	p.tPeers.reset()
 	p.tAddresses.reset()
+	p.tNeighbors.reset()
 	p.tFloods.reset()
 	p.tChunks.reset()
 	p.tPolicies.reset()

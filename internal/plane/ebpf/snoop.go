@@ -65,3 +65,25 @@ func (p *Plane) forgetSnooped(of map[uint32]*domain) {
 		p.log.Warn("IP addresses of hosts can't be forgotten", "err", err)
 	}
 }
+
+// answers are the names of enum answer, in its order.
+var answers = []string{"arp", "nd"}
+
+// readAnswered reads how many questions were answered.
+func (p *Plane) readAnswered(answered map[string]uint64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	for i, name := range answers {
+		var cpus []uint64
+		if err := p.objs.Answered.Lookup(uint32(i), &cpus); err != nil {
+			return fmt.Errorf("read map answered: %w", err)
+		}
+		for _, n := range cpus {
+			answered[name] += n
+		}
+	}
+	return nil
+}

@@ -53,7 +53,7 @@ const (
 // Stats implements plane.Plane. The counters of bindings, of which there may be many, are read
 // without p.mu.
 func (p *Plane) Stats(context.Context) (plane.Stats, error) {
-	s := plane.Stats{Bindings: map[intent.BindingKey]plane.Counters{}, Drops: map[string]uint64{}}
+	s := plane.Stats{Bindings: map[intent.BindingKey]plane.Counters{}, Drops: map[string]uint64{}, Answered: map[string]uint64{}}
 	slots, counters, err := p.countedSlots()
 	if err != nil {
 		return s, err
@@ -76,6 +76,9 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 		s.Bindings[key] = c
 	}
 	stale, err := p.readDrops(s.Drops)
+	if err == nil {
+		err = p.readAnswered(s.Answered)
+	}
 	if err == nil && stale {
 		err = p.readLocals(func(plane.Sighting, vtepLocal) {})
 	}

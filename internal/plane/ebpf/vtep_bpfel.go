@@ -142,6 +142,12 @@ type vtepGroupRate struct {
 	Lost uint64
 }
 
+type vtepIpKey struct {
+	_  structs.HostLayout
+	Bd uint32
+	Ip vtepAddress
+}
+
 type vtepLocal struct {
 	_    structs.HostLayout
 	Slot uint32
@@ -168,6 +174,12 @@ type vtepMember struct {
 	Mtu      uint32
 	Flags    uint32
 	Features uint32
+}
+
+type vtepNeighbor struct {
+	_    structs.HostLayout
+	Mac  [6]uint8
+	Zero uint16
 }
 
 type vtepOrigin struct {
@@ -316,6 +328,7 @@ const (
 	vtepMapAclWork       = "acl_work"
 	vtepMapAcls          = "acls"
 	vtepMapAddresses     = "addresses"
+	vtepMapAnswered      = "answered"
 	vtepMapBfdEvents     = "bfd_events"
 	vtepMapBfdHeard      = "bfd_heard"
 	vtepMapBfdSessions   = "bfd_sessions"
@@ -331,6 +344,7 @@ const (
 	vtepMapGroupRates    = "group_rates"
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
+	vtepMapNeighbors     = "neighbors"
 	vtepMapOrigin        = "origin"
 	vtepMapPassage       = "passage"
 	vtepMapPaths         = "paths"
@@ -421,6 +435,7 @@ type vtepMapSpecs struct {
 	AclWork     *ebpf.MapSpec `ebpf:"acl_work"`
 	Acls        *ebpf.MapSpec `ebpf:"acls"`
 	Addresses   *ebpf.MapSpec `ebpf:"addresses"`
+	Answered    *ebpf.MapSpec `ebpf:"answered"`
 	BfdEvents   *ebpf.MapSpec `ebpf:"bfd_events"`
 	BfdHeard    *ebpf.MapSpec `ebpf:"bfd_heard"`
 	BfdSessions *ebpf.MapSpec `ebpf:"bfd_sessions"`
@@ -436,6 +451,7 @@ type vtepMapSpecs struct {
 	GroupRates  *ebpf.MapSpec `ebpf:"group_rates"`
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
 	Members     *ebpf.MapSpec `ebpf:"members"`
+	Neighbors   *ebpf.MapSpec `ebpf:"neighbors"`
 	Origin      *ebpf.MapSpec `ebpf:"origin"`
 	Passage     *ebpf.MapSpec `ebpf:"passage"`
 	Paths       *ebpf.MapSpec `ebpf:"paths"`
@@ -486,6 +502,7 @@ type vtepMaps struct {
 	AclWork     *ebpf.Map `ebpf:"acl_work"`
 	Acls        *ebpf.Map `ebpf:"acls"`
 	Addresses   *ebpf.Map `ebpf:"addresses"`
+	Answered    *ebpf.Map `ebpf:"answered"`
 	BfdEvents   *ebpf.Map `ebpf:"bfd_events"`
 	BfdHeard    *ebpf.Map `ebpf:"bfd_heard"`
 	BfdSessions *ebpf.Map `ebpf:"bfd_sessions"`
@@ -501,6 +518,7 @@ type vtepMaps struct {
 	GroupRates  *ebpf.Map `ebpf:"group_rates"`
 	Locals      *ebpf.Map `ebpf:"locals"`
 	Members     *ebpf.Map `ebpf:"members"`
+	Neighbors   *ebpf.Map `ebpf:"neighbors"`
 	Origin      *ebpf.Map `ebpf:"origin"`
 	Passage     *ebpf.Map `ebpf:"passage"`
 	Paths       *ebpf.Map `ebpf:"paths"`
@@ -527,6 +545,7 @@ func (m *vtepMaps) Close() error {
 		m.AclWork,
 		m.Acls,
 		m.Addresses,
+		m.Answered,
 		m.BfdEvents,
 		m.BfdHeard,
 		m.BfdSessions,
@@ -542,6 +561,7 @@ func (m *vtepMaps) Close() error {
 		m.GroupRates,
 		m.Locals,
 		m.Members,
+		m.Neighbors,
 		m.Origin,
 		m.Passage,
 		m.Paths,

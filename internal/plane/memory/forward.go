@@ -163,6 +163,11 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 			return outs, why
 		}
 	}
+	if f.installed.Switches[b.Switch].Suppress {
+		if answer := f.suppress(in, b.Switch, fr); answer != nil {
+			return f.deliver(nil, in, answer)
+		}
+	}
 	return f.bridge(dst, in, fr)
 }
 

@@ -57,3 +57,58 @@ func (f *Fabric) forgetSaid(id intent.SwitchID) {
 		}
 	}
 }
+
+// suppress answers the question of a host at a port for a station that is known and not at the same
+// binding; nil: it is none of these, or not as it has to be. What tells others something, or asks
+// whether anybody has an address, passes.
+func (f *Fabric) suppress(in intent.BindingKey, id intent.SwitchID, fr frame) frame {
+	if fr.tagged() || !fr.dst().IsGroup() {
+		return nil
+	}
+	src := packet.MAC(fr.src())
+	switch {
+	case fr.etherType() == packet.EtherARP:
+		a, ok := packet.ParseARP(fr[headerLen:])
+		if !ok || a.Op != packet.ARPRequest || a.SenderMAC != src || a.SenderIP.IsUnspecified() || a.SenderIP == a.TargetIP {
+			return nil
+		}
+		mac, ok := f.findNeighbour(in, intent.IPKey{Switch: id, IP: a.TargetIP}, src)
+		if !ok {
+			return nil
+		}
+		f.answered["arp"]++
+		return packet.ARP{Op: packet.ARPReply, SenderMAC: mac, SenderIP: a.TargetIP, TargetMAC: src, TargetIP: a.SenderIP}.Frame(src, mac)
+	case packet.IsND(fr):
+		n, ok := packet.ParseND(fr)
+		if !ok || n.Type != packet.Solicitation || !n.Dst.IsMulticast() || n.Src.IsUnspecified() || n.Src.IsMulticast() || n.MAC != src ||
+			n.Target.IsLinkLocalUnicast() || len(fr) > headerLen && int(fr[headerLen+4])<<8|int(fr[headerLen+5]) > longestND {
+			return nil
+		}
+		mac, ok := f.findNeighbour(in, intent.IPKey{Switch: id, IP: n.Target}, src)
+		if !ok {
+			return nil
+		}
+		f.answered["nd"]++
+		return packet.ND{Type: packet.Advertisement, Flags: packet.FlagSolicited | packet.FlagOverride,
+			Src: n.Target, Dst: n.Src, Target: n.Target, MAC: mac}.Frame(src, mac)
+	}
+	return nil
+}
+
+// longestND is the length of the longest solicitation that is answered.
+const longestND = 64
+
+// findNeighbour is the MAC of a station that the host at a binding may be told of. One at the same
+// binding answers itself; one that is nowhere known can't.
+func (f *Fabric) findNeighbour(in intent.BindingKey, of intent.IPKey, asks packet.MAC) (packet.MAC, bool) {
+	mac, ok := f.installed.Neighbours[of]
+	if !ok || packet.MAC(mac) == asks {
+		return packet.MAC{}, false
+	}
+	key := intent.MACKey{Switch: of.Switch, MAC: mac}
+	if _, ok := f.installed.Unicast[key]; ok {
+		return packet.MAC(mac), true
+	}
+	s := f.learned[key]
+	return packet.MAC(mac), s != nil && s.at != in
+}

@@ -56,7 +56,7 @@ func (p *Plane) use() (unlock func(), err error) {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, ACLs: true}
+	return plane.Features{TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true}
 }
 
 // Apply implements plane.Plane.
@@ -258,6 +258,7 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 	s := plane.Stats{
 		Bindings: make(map[intent.BindingKey]plane.Counters, len(p.fabric.installed.Bindings)),
 		Drops:    maps.Clone(p.fabric.drops),
+		Answered: maps.Clone(p.fabric.answered),
 	}
 	for at := range p.fabric.installed.Bindings {
 		s.Bindings[at] = plane.Counters{}

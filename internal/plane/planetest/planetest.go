@@ -153,6 +153,7 @@ var cases = []testCase{
 	{"forget", forget, true},
 	{"watch", watch, true},
 	{"host addresses", hostAddresses, true},
+	{"suppression", suppression, true},
 	{"port limit", portLimit, true},
 
 	{"remote unicast", remoteUnicast, false},

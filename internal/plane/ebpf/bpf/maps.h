@@ -4,8 +4,9 @@
 //
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions,
-//             policies, acls, acl_blocks
-//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, acl_counts
+//             policies, acls, acl_blocks, neighbors
+//   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, snooped,
+//             answered, acl_counts
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //   neither outlives the programs  passage (between the stages of a frame), acl_work, stages (which stages there are)
 //
@@ -148,6 +149,7 @@ enum features {
 	FEATURE_INNER_TAGS = 1 << 0, // frames may have a tag in tunnels
 	FEATURE_SNOOP = 1 << 1,      // the agent is told of the IP addresses that hosts say they have
 	FEATURE_GROUPS = 1 << 2,     // frames to groups go to their members (group.h)
+	FEATURE_SUPPRESS = 1 << 4,   // questions for neighbors are answered here
 	FEATURE_ACL = 1 << 12,       // of a member alone: there is an ACL for the slot in policies
 	FEATURE_FLOOD_NEIGHBORS = 1 << 14, // only messages of ARP and Neighbor Discovery are flooded
 	FEATURE_FLOOD_NONE = 1 << 15,      // nothing is
@@ -257,6 +259,42 @@ struct {
 	__type(value, struct snooped_address);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } snooped SEC(".maps");
+
+// Which station has an IP address, as rows say. Those that ask for it are answered where the MAC
+// is known to be elsewhere.
+struct ip_key {
+	__u32 bd;
+	struct address ip;
+};
+
+struct neighbor {
+	__u8 mac[ETH_ALEN];
+	__u16 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 12);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ip_key);
+	__type(value, struct neighbor);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} neighbors SEC(".maps");
+
+enum answer {
+	ANSWER_ARP,
+	ANSWER_ND,
+	ANSWERS,
+};
+
+// How many questions were answered.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, ANSWERS);
+	__type(key, __u32); // enum answer
+	__type(value, __u64);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} answered SEC(".maps");
 
 // How many MACs a port (index 0: all ports) has learned and may learn.
 struct quota {

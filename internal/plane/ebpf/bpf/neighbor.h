@@ -1,44 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The stage of ARP (RFC 826) and Neighbor Discovery (RFC 4861): which IP addresses the hosts at
-// ports say they have. The agent is told of news only; nothing is forwarded otherwise for it.
+// ports say they have, of which the agent is told as far as it is news; and answers to what they
+// ask (suppress.h).
 #pragma once
 
 #include "learn.h"
 #include "punt.h"
 #include "stage.h"
-
-struct arp {
-	__be16 hardware, protocol;
-	__u8 hardware_length, protocol_length;
-	__be16 op;
-	__u8 sender[ETH_ALEN];
-	__be32 sender_ip;
-	__u8 target[ETH_ALEN];
-	__be32 target_ip;
-} __attribute__((packed, aligned(2)));
-
-#define ARP_ETHERNET 1
-#define ARP_REQUEST 1
-#define ARP_REPLY 2
-
-// A solicitation or an advertisement, with the option that it has first.
-struct nd {
-	__u8 type, code;
-	__be16 checksum;
-	__be32 flags;
-	struct address target;
-	__u8 option, option_length; // in 8 bytes
-	__u8 link_layer[ETH_ALEN];
-} __attribute__((packed, aligned(2)));
-
-#define ND_WITHOUT_OPTION offsetof(struct nd, option)
-#define ND_SOURCE 1 // the options with a link-layer address
-#define ND_TARGET 2
-
-static __always_inline int equal_macs(const __u8 *a, const __u8 *b)
-{
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
-}
+#include "suppress.h"
 
 // Whether the address is that of one host, in more than its own link: not of a group, of nobody
 // (0/8, ::), of the host itself (127/8, ::1), of a link (169.254/16, fe80::/10), or reserved (240/4).
@@ -99,46 +68,56 @@ static __always_inline int nd_address(struct __sk_buff *skb, struct ethhdr *eth,
 #define SNOOP_BURST 8
 #define SNOOP_PAUSE SECOND
 
-// Tells the agent that the MAC has the address, if that is news.
-static __always_inline void snoop(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
+// Tells the agent that the MAC has the address, if that is news. 1: it was.
+static __noinline int snoop(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
 {
-	struct mac_key key = {.bd = p->bd};
+	struct mac_key key = {};
 	struct snooped_address now = {}, *last;
-	struct punt_head about = {.reason = PUNT_ADDRESS, .bd = p->bd, .slot = p->slot, .gen = p->gen};
+	struct punt_head about = {.reason = PUNT_ADDRESS};
 	struct local *l;
 	__u64 time, due;
 
+	if (!p || !eth)
+		return 0;
+	about.bd = key.bd = p->bd;
+	about.slot = p->slot;
+	about.gen = p->gen;
 	if (!(skb->protocol == bpf_htons(ETH_P_ARP) ? arp_address(skb, eth, &now.ip) : nd_address(skb, eth, &now.ip)))
-		return;
+		return 0;
 	// MACs that may not be learned have no row, and their number has no end.
 	__builtin_memcpy(key.mac, eth->h_source, ETH_ALEN);
 	l = bpf_map_lookup_elem(&locals, &key);
 	if (!l || l->slot != p->slot || l->gen != p->gen)
-		return;
+		return 0;
 	key.kind = is_address4(&now.ip) ? FAMILY_IPV4 : FAMILY_IPV6;
 	last = bpf_map_lookup_elem(&snooped, &key);
 	if (last && same_address(&last->ip, &now.ip))
-		return;
+		return 0;
 	time = bpf_ktime_get_coarse_ns();
 	due = last && last->due > time ? last->due : time;
 	if (due - time > SNOOP_BURST * SNOOP_PAUSE)
-		return;
+		return 0;
 	__builtin_memcpy(about.mac, key.mac, ETH_ALEN);
 	about.ip = now.ip;
 	now.at = time;
 	now.due = due + SNOOP_PAUSE;
-	if (punt(skb, &about, 0))
-		bpf_map_update_elem(&snooped, &key, &now, BPF_ANY);
+	return punt(skb, &about, 0) && !bpf_map_update_elem(&snooped, &key, &now, BPF_ANY);
 }
 
 static __always_inline int neighbor(struct __sk_buff *skb)
 {
 	struct passage *p = get_passage();
 	struct ethhdr eth;
+	int result;
 
 	if (!p || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
 		return drop(skb, DROP_FAILED);
 	if (p->size.features & FEATURE_SNOOP)
 		snoop(skb, p, &eth);
+	if (p->size.features & FEATURE_SUPPRESS && is_group(eth.h_dest)) {
+		result = suppress(skb, p, &eth);
+		if (result != NOT_ANSWERED)
+			return result;
+	}
 	return next_stage(skb, p);
 }

@@ -12,7 +12,7 @@
 #include "group.h"
 
 // Features that have a stage.
-#define FEATURES_WITH_STAGES (FEATURE_SNOOP | FEATURE_GROUPS)
+#define FEATURES_WITH_STAGES (FEATURE_SNOOP | FEATURE_GROUPS | FEATURE_SUPPRESS)
 
 // Features for which frames that come by a tunnel need vtep_overlay.
 #define FEATURES_LONG_WAY 0
@@ -70,7 +70,7 @@ static __always_inline __u32 wanted_by(struct __sk_buff *skb, struct size *s, __
 {
 	__u32 todo = 0;
 
-	if (s->features & FEATURE_SNOOP && !s->tagged && is_neighbor_message(skb))
+	if (s->features & (FEATURE_SNOOP | FEATURE_SUPPRESS) && !s->tagged && is_neighbor_message(skb))
 		todo |= 1 << STAGE_NEIGHBOR;
 	if (s->features & FEATURE_GROUPS && is_group(dst) && !s->tagged && says_of_groups(skb) != SAYS_NOTHING)
 		todo |= 1 << STAGE_OVERHEAR;
