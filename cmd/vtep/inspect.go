@@ -71,6 +71,7 @@ func (r *vtepRun) registerControl() {
 		return nil, errStarting
 	}}
 	about.register(r.d)
+	r.d.AllowReaders(readable...)
 }
 
 // register adds a command that asks the agent, with at most args arguments, for something that is

@@ -76,6 +76,7 @@ type vtepRun struct {
 	noProtect       bool
 	acceptDB        bool
 	metrics         string // address; empty: not served
+	sharing         sharing
 	durability      server.Durability
 	files           stream.TLSFiles
 
@@ -173,7 +174,7 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
 		metricsOption(&r.metrics),
 		durabilityOption(&r.durability),
-	}, tlsOptions(&r.files), []getopt.Option{
+	}, r.sharing.options(), tlsOptions(&r.files), []getopt.Option{
 		{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
 	}, commonOptions())
 }
@@ -264,6 +265,10 @@ func (r *vtepRun) check(names []string) error {
 	if err := r.files.Check(); err != nil {
 		return err
 	}
+	if err := r.sharing.check(); err != nil {
+		return err
+	}
+	r.d.Share, r.d.Reader = r.sharing.share(), r.sharing.reader()
 	if r.metrics != "" {
 		if err := checkMetrics(r.metrics); err != nil {
 			return err

@@ -91,7 +91,7 @@ func (r *vtepRun) status() (vtepStatus, error) {
 			Bytes: u.Bytes, Compactions: u.Compactions, Rows: u.Rows}
 		for _, rem := range db.RemoteStates() {
 			if rem.Listens {
-				s.Listeners = append(s.Listeners, listener{addressOf(rem), "database", whoMay(rem)})
+				s.Listeners = append(s.Listeners, listener{addressOf(rem), "database", r.whoMay(rem)})
 			}
 			if !rem.Local {
 				s.Controllers = append(s.Controllers, controller{rem.Target, rem.Managed, rem.State, rem.Seconds, rem.Sessions, rem.Why})
@@ -106,7 +106,7 @@ func (r *vtepRun) status() (vtepStatus, error) {
 		s.Listeners = append(s.Listeners, listener{"http://" + m.Addr(), "metrics", who + ": reading only"})
 	}
 	if path := r.d.Socket(); path != "" {
-		s.Listeners = append(s.Listeners, listener{"unix:" + path, "control", whoMayFile(path) + ": all commands"})
+		s.Listeners = append(s.Listeners, listener{"unix:" + path, "control", r.whoMayFile(path, "all commands")})
 	}
 	return s, nil
 }
@@ -134,41 +134,49 @@ func addressOf(rem server.RemoteState) string {
 }
 
 // whoMay says in words who may use a listener of the database, and for what.
-func whoMay(rem server.RemoteState) string {
-	who, what := "", "all rows"
+func (r *vtepRun) whoMay(rem server.RemoteState) string {
+	what := "rows of controllers"
+	switch {
+	case rem.ReadOnly:
+		what = "reading only"
+	case rem.Local:
+		what = "all rows"
+	}
 	switch {
 	case rem.Local:
-		who = whoMayFile(rem.Address)
+		return r.whoMayFile(rem.Address, what)
 	case rem.TLS:
-		who, what = "peers with a certificate of our authority", "rows of controllers"
+		return "peers with a certificate of our authority: " + what
 	case rem.Loopback:
-		who, what = "every process of this machine", "rows of controllers"
-	default:
-		who, what = "anybody who reaches it", "rows of controllers"
+		return "every process of this machine: " + what
 	}
-	if rem.ReadOnly {
-		what = "reading only"
-	}
-	return who + ": " + what
+	return "anybody who reaches it: " + what
 }
 
-// whoMayFile says who may connect to a socket, by its owner, group and mode.
-func whoMayFile(path string) string {
+// whoMayFile says who may connect to a socket, by its owner, group and mode, and for what.
+func (r *vtepRun) whoMayFile(path, what string) string {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return "unknown (" + err.Error() + ")"
 	}
-	who := []string{"root"}
-	if st.Uid != 0 && st.Mode&0o200 != 0 {
-		who = append(who, "user "+userName(st.Uid))
+	owner := "root"
+	if st.Uid != 0 {
+		owner += ", user " + userName(st.Uid)
 	}
-	if st.Mode&0o020 != 0 && st.Gid != 0 {
-		who = append(who, "group "+groupName(st.Gid))
+	others := ""
+	switch {
+	case st.Mode&0o002 != 0:
+		others = "every user of this machine"
+	case st.Mode&0o020 != 0 && st.Gid != 0:
+		others = "group " + groupName(st.Gid)
 	}
-	if st.Mode&0o002 != 0 {
-		who = []string{"every user of this machine"}
+	switch {
+	case others == "":
+		return owner + ": " + what
+	case r.sharing.group != "":
+		return owner + ": " + what + "; " + others + ": reading only"
 	}
-	return strings.Join(who, ", ")
+	return owner + ", " + others + ": " + what
 }
 
 func userName(id uint32) string {

@@ -19,6 +19,7 @@ type command struct {
 	run      func(args []string) (string, error)
 	data     func(args []string) (any, error) // the answer as JSON has it; nil: it is text only
 	after    func()                           // called when the answer to a success has been sent; nil: nothing
+	reads    bool                             // it changes nothing; see AllowReaders
 }
 
 // Register adds a command to the control socket: usage names its arguments, of which there
@@ -41,6 +42,23 @@ func (c *commands) add(name string, cmd *command) {
 		c.byName = map[string]*command{}
 	}
 	c.byName[name] = cmd
+}
+
+// AllowReaders has users who may only read give these commands.
+func (d *Daemon) AllowReaders(names ...string) {
+	d.commands.mu.Lock()
+	defer d.commands.mu.Unlock()
+	for _, name := range names {
+		d.commands.byName[name].reads = true
+	}
+}
+
+// readable says whether a command changes nothing. One that does not exist does not.
+func (c *commands) readable(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cmd := c.byName[name]
+	return cmd == nil || cmd.reads
 }
 
 // call runs a command. after is never nil. With wantData the answer is data where the command has some,
@@ -95,6 +113,7 @@ func (d *Daemon) registerBuiltins() {
 		return b.String(), nil
 	})
 	d.registerLog()
+	d.AllowReaders("version", "list-commands", "vlog/list", "vlog/list-pattern")
 }
 
 // prepareExit notes what "exit" asks for; the process ends after the answer.

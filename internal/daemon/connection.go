@@ -12,6 +12,7 @@ import (
 type connection struct {
 	server *server
 	json   bool // answers are JSON objects ("set-options --format json")
+	reader bool // only what changes nothing is answered
 }
 
 // answer runs one request; after is to be called when the reply has been sent.
@@ -27,9 +28,12 @@ func (c *connection) answer(req *request) (rep *reply, after func()) {
 	var data any
 	var err error
 	after = func() {}
-	if method == "set-options" {
+	switch {
+	case method == "set-options":
 		err = c.setOptions(args)
-	} else {
+	case c.reader && !c.server.commands.readable(method):
+		err = fmt.Errorf("\"%s\" is for the user of the daemon and root: others may only read", method)
+	default:
 		text, data, after, err = c.server.commands.call(method, args, c.json)
 	}
 	switch {

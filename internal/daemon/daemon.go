@@ -52,6 +52,10 @@ type Daemon struct {
 	// Reload is called at SIGHUP, which then does not end the daemon; nil: it does. It may be set
 	// before Start, and called before Ready.
 	Reload func()
+	// Share, if not nil, gives the control socket its group and mode. Reader, if not nil, says which users
+	// may only give commands that change nothing.
+	Share  func(path string) error
+	Reader func(uid uint32) bool
 	// KeepsUser says why the program cannot run as another user; empty: it can.
 	KeepsUser string
 
@@ -212,7 +216,7 @@ func (d *Daemon) open() error {
 	if o.unixctl == "none" {
 		return nil
 	}
-	s, err := listen(d.socketPath(os.Getpid()), &d.commands, d.Logger("unixctl"))
+	s, err := listen(d.socketPath(os.Getpid()), &d.commands, d.Logger("unixctl"), d.Share, d.Reader)
 	if err != nil {
 		return err
 	}

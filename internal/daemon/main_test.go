@@ -67,10 +67,11 @@ func actDaemon(name string, args []string) int {
 		n, _ := d.State().ReadAt(b, 0) // io.EOF: all of it
 		return string(b[:n]), nil
 	})
+	// Whoever has started us may give commands as soon as we are ready, and looks for what is logged first.
+	log.Info("ready", "pid", os.Getpid(), "env", os.Getenv(stageVariable))
 	if err := d.Ready(); err != nil {
 		return d.Fatal(err)
 	}
-	log.Info("ready", "pid", os.Getpid(), "env", os.Getenv(stageVariable))
 	<-d.Context().Done()
 	if d.Cleanup() {
 		if err := os.WriteFile(filepath.Join(d.Dirs.Run, "cleaned"), nil, 0o600); err != nil {

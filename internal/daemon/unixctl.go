@@ -21,6 +21,7 @@ type server struct {
 	listener net.Listener
 	commands *commands
 	log      *slog.Logger
+	reader   func(uid uint32) bool // nil: nobody is restricted
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
@@ -43,15 +44,15 @@ type reply struct {
 }
 
 // listen opens the control socket at path.
-func listen(path string, c *commands, log *slog.Logger) (*server, error) {
-	listener, err := listenUnix(path)
+func listen(path string, c *commands, log *slog.Logger, share func(path string) error, reader func(uid uint32) bool) (*server, error) {
+	listener, err := listenUnix(path, share)
 	if errors.Is(err, os.ErrPermission) {
 		return nil, fmt.Errorf("%s: could not initialize control socket (%w): run as root, or name another with --unixctl", path, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: could not initialize control socket (%w)", path, err)
 	}
-	s := &server{path: path, listener: listener, commands: c, log: log, conns: map[net.Conn]struct{}{}}
+	s := &server{path: path, listener: listener, commands: c, log: log, reader: reader, conns: map[net.Conn]struct{}{}}
 	s.done.Add(1)
 	go s.accept()
 	return s, nil
@@ -59,7 +60,7 @@ func listen(path string, c *commands, log *slog.Logger) (*server, error) {
 
 // listenUnix binds a stream socket at path. A socket that nobody listens on any more is
 // replaced.
-func listenUnix(path string) (net.Listener, error) {
+func listenUnix(path string, share func(path string) error) (net.Listener, error) {
 	name, err := shortName(path)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,11 @@ func listenUnix(path string) (net.Listener, error) {
 		return nil, cause(err)
 	}
 	l.SetUnlinkOnClose(false) // close removes the path, which may not be the name bound
-	if err := os.Chmod(path, 0o770); err != nil {
+	err = os.Chmod(path, 0o770)
+	if err == nil && share != nil {
+		err = share(path)
+	}
+	if err != nil {
 		l.Close()
 		return nil, cause(err)
 	}
@@ -120,7 +125,7 @@ func (s *server) serve(conn net.Conn) {
 		s.mu.Unlock()
 		conn.Close()
 	}()
-	c := connection{server: s}
+	c := connection{server: s, reader: s.reader != nil && s.reader(userOf(conn))}
 	// The limit is on what one client may make us hold; no command is near it.
 	in := &io.LimitedReader{R: conn}
 	dec := json.NewDecoder(in)
@@ -169,4 +174,23 @@ func (s *server) close() {
 	case <-done:
 	case <-time.After(time.Second): // a command that hangs or a client that doesn't read
 	}
+}
+
+// userOf is the user at the other end of a connection. Of one that is not known it is nobody's.
+func userOf(conn net.Conn) uint32 {
+	const nobody = 1<<32 - 2
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return nobody
+	}
+	user := uint32(nobody)
+	err = raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			user = cred.Uid
+		}
+	})
+	if err != nil {
+		return nobody
+	}
+	return user
 }

@@ -24,7 +24,7 @@ func serveHere(t *testing.T, path string) *Daemon {
 		func([]string) (any, error) { return map[string]any{"n": []int{1}}, nil })
 	d.Register("echo", "TEXT", 1, 1, func(args []string) (string, error) { return args[0], nil })
 	d.Register("fail", "", 0, 0, func([]string) (string, error) { return "", errors.New("it failed") })
-	s, err := listen(path, &d.commands, d.Logger("unixctl"))
+	s, err := listen(path, &d.commands, d.Logger("unixctl"), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestUnixctlLongName(t *testing.T) {
 	if got, err := Call(context.Background(), path, "echo", "a"); err != nil || got != "a\n" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := listen(path, &d.commands, d.Logger("unixctl")); err == nil || !strings.Contains(err.Error(), "address already in use") {
+	if _, err := listen(path, &d.commands, d.Logger("unixctl"), nil, nil); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("a second server: %v", err)
 	}
 	d.Close()
@@ -183,7 +183,7 @@ func TestControlSocketPermission(t *testing.T) {
 	}
 	d := New("here", "here 1", Dirs{Run: closed})
 	var err error
-	testenv.Unprivileged(t, func() { _, err = listen(filepath.Join(closed, "x.ctl"), &d.commands, d.Logger("unixctl")) })
+	testenv.Unprivileged(t, func() { _, err = listen(filepath.Join(closed, "x.ctl"), &d.commands, d.Logger("unixctl"), nil, nil) })
 	if err == nil || !strings.Contains(err.Error(), "could not initialize control socket (permission denied): run as root") {
 		t.Error(err)
 	}

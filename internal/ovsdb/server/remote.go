@@ -104,7 +104,7 @@ func cutTarget(target string) (scheme, rest string, ok bool) {
 func (r *remote) stream() stream.Options {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return stream.Options{TLS: r.srv.tls.Load(), DSCP: r.opts.dscp, RunDir: r.srv.opts.RunDir}
+	return stream.Options{TLS: r.srv.tls.Load(), DSCP: r.opts.dscp, RunDir: r.srv.opts.RunDir, Share: r.srv.opts.Share}
 }
 
 // boundPort is the port of a TCP listener, 0 if it is none.
@@ -231,7 +231,11 @@ func (r *remote) serveAccepted(nc net.Conn) {
 	if host := stream.ServerName(nc); host != "" {
 		secure.Debug("connection indicated server name " + host)
 	}
-	sess, err := r.srv.start(nc, name, r.access())
+	a := r.access()
+	if uid, local := stream.PeerUID(nc); local && r.srv.opts.Reader != nil && r.srv.opts.Reader(uid) {
+		a.readOnly = true
+	}
+	sess, err := r.srv.start(nc, name, a)
 	if err != nil {
 		nc.Close()
 		r.srv.log.Warn(name + ": connection refused: " + err.Error())

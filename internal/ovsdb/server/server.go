@@ -38,6 +38,10 @@ type Options struct {
 	// NetworkOnly ignores remotes in database columns that are no TCP or TLS targets: whoever
 	// may write there must not make sockets in the file system.
 	NetworkOnly bool
+	// Share is that of stream.Options. Reader, if not nil, says which users can change nothing over
+	// unix sockets.
+	Share  func(path string) error
+	Reader func(uid uint32) bool
 	// Troubles, if not nil, is told all that keeps a remote from its work, each time that it
 	// changes; nothing: it works, or is no remote any more. Calls come one at a time, and must
 	// not wait for the server.

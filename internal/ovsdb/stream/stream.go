@@ -20,6 +20,10 @@ type Options struct {
 	TLS    *TLS   // nil: ssl and pssl are refused
 	DSCP   int    // 0..63, class of the packets; 0 is the kernel's default
 	RunDir string // where relative unix paths are; empty: $OVS_RUNDIR
+
+	// Share gives a unix socket that is listened on the group and the mode that it is to have, before anybody
+	// is accepted; nil: it has the mode 0770.
+	Share func(path string) error
 }
 
 // handshakeTimeout bounds how long a peer may take over the TLS handshake, so that a silent
@@ -150,7 +154,11 @@ func (o Options) listenUnix(name, path string) (net.Listener, error) {
 	}
 	ul := l.(*net.UnixListener)
 	ul.SetUnlinkOnClose(false) // short may be gone by then; unixListener removes full
-	if err := os.Chmod(full, 0o770); err != nil {
+	err = os.Chmod(full, 0o770)
+	if err == nil && o.Share != nil {
+		err = o.Share(full)
+	}
+	if err != nil {
 		ul.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
