@@ -38,7 +38,8 @@ type watchman struct {
 	mu     sync.Mutex // guards what follows
 	want   map[netip.Addr]intent.BFD
 	local  netip.Addr // tunnel IP
-	anew   bool       // want or local were changed
+	tos    uint8      // of packets, outside
+	anew   bool       // want, local or tos were changed
 	over   ending
 	told   map[netip.Addr]plane.PeerState // is replaced, never changed
 	failed error                          // why nothing can be sent; nil: it can
@@ -91,11 +92,11 @@ func newWatchman(p *Plane) (*watchman, error) {
 }
 
 // configure says which sessions there are to be.
-func (w *watchman) configure(want map[netip.Addr]intent.BFD, local netip.Addr) {
+func (w *watchman) configure(want map[netip.Addr]intent.BFD, local netip.Addr, tos uint8) {
 	w.mu.Lock()
-	same := maps.Equal(w.want, want) && w.want != nil && w.local == local
+	same := maps.Equal(w.want, want) && w.want != nil && w.local == local && w.tos == tos
 	if !same {
-		w.want, w.local, w.anew = maps.Clone(want), local, true
+		w.want, w.local, w.tos, w.anew = maps.Clone(want), local, tos, true
 		if w.want == nil {
 			w.want = map[netip.Addr]intent.BFD{}
 		}
@@ -128,7 +129,7 @@ func (w *watchman) run() {
 	var rec ringbuf.Record
 	for {
 		w.mu.Lock()
-		want, local, anew, over := w.want, w.local, w.anew, w.over
+		want, local, tos, anew, over := w.want, w.local, w.tos, w.anew, w.over
 		w.anew = false
 		w.mu.Unlock()
 
@@ -149,7 +150,7 @@ func (w *watchman) run() {
 			w.send()
 			w.work.Lock()
 		}
-		w.out.from(local)
+		w.out.from(local, tos)
 		w.runDue(monotonic())
 		next, some := w.set.Next()
 		w.work.Unlock()

@@ -20,6 +20,36 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
+// Packets of BFD have the priority in tunnels that others with their TOS have, without a new session.
+func TestBFDPriority(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := withBFD(usualBFD())
+	h := w.bfdHand(peerIP, time.Second)
+	w.apply(p, s, nil)
+	h.until(p, isUp)
+	flaps := h.status().Flaps
+	for _, c := range []struct {
+		dscp intent.Priority
+		tos  uint8
+	}{{intent.Priority{From: intent.Inner}, 0xc0}, {intent.Priority{Value: 34}, 34 << 2}, {intent.Priority{From: intent.Outer}, 0}} {
+		next := s.Clone()
+		next.TunnelDSCP = c.dscp
+		w.apply(p, next, intent.Diff(s, next))
+		s = next
+		testenv.Eventually(t, patience, func() error {
+			all := h.got()
+			if len(all) == 0 || all[len(all)-1].outer.TOS != c.tos {
+				return fmt.Errorf("with the DSCP %v: got %+v", c.dscp, all)
+			}
+			return nil
+		})
+	}
+	if st := h.status(); st.State != bfd.Up || st.Flaps != flaps {
+		t.Errorf("the session is another: %+v", st)
+	}
+}
+
 // A session from its begin to its end: what is on the wire, what is said of it, and that none of
 // it comes to hosts.
 func TestBFD(t *testing.T) {

@@ -33,7 +33,8 @@ const (
 // tunnel IP.
 type sender struct {
 	local  netip.Addr
-	fd     int // of the socket; 0: there is none
+	tos    uint8 // of the outer IP header
+	fd     int   // of the socket; 0: there is none
 	tried  time.Time
 	why    error // why there is none
 	queued []outgoing
@@ -44,8 +45,15 @@ type outgoing struct {
 	b  [wireLen]byte
 }
 
-// from changes the tunnel IP. What is queued by then is of the one before, and does not stay.
-func (s *sender) from(local netip.Addr) {
+// from changes the tunnel IP. What is queued by then is of the one before, and does not stay. Another TOS
+// is for what comes.
+func (s *sender) from(local netip.Addr, tos uint8) {
+	if s.tos != tos {
+		s.tos = tos
+		if s.fd != 0 {
+			s.why = unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS, int(tos))
+		}
+	}
 	if s.local != local {
 		s.close()
 		s.local, s.tried, s.queued = local, time.Time{}, s.queued[:0]
@@ -186,6 +194,7 @@ func (s *sender) open() (err error) {
 		{unix.SOL_SOCKET, unix.SO_NO_CHECK, 1},
 		{unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO},
 		{unix.IPPROTO_IP, unix.IP_TTL, 64},
+		{unix.IPPROTO_IP, unix.IP_TOS, int(s.tos)},
 	} {
 		if err := unix.SetsockoptInt(fd, o.level, o.option, o.value); err != nil {
 			return fmt.Errorf("set up a socket: %w", err)

@@ -238,6 +238,18 @@ func (p *Plane) writeSettings() error {
 	return nil
 }
 
+// outerTOS is the TOS that a packet of this machine with that TOS gets in a tunnel: nothing was around
+// it before.
+func (o *overlay) outerTOS(inner uint8) uint8 {
+	switch o.dscp.From {
+	case intent.Inner:
+		return inner
+	case intent.Outer:
+		return 0
+	}
+	return o.dscp.Value << 2
+}
+
 // priorityFlags is the priority as the programs have it, with the DSCP that a fixed one is.
 func priorityFlags(p intent.Priority, dscp uint8) uint32 {
 	if p.From != intent.Fixed {
