@@ -172,6 +172,14 @@ func TestSnooping(t *testing.T) {
 	leave4()
 	w.toGroup(mcast4, false, false)
 
+	// The hosts of a new binding are asked by the VTEP itself.
+	w.ctl(fmt.Sprintf("unbind-ls %s p1 0", w.name))
+	w.ctl(fmt.Sprintf("bind-ls %s p1 0 ls0", w.name))
+	w.h2().Until("query of the VTEP", func(b []byte) bool {
+		m, err := igmp.Parse(b)
+		return err == nil && m.Kind == igmp.Query && m.Source == netip.IPv4Unspecified() && m.MaxResponse == 10*time.Second
+	})
+
 	// Without the option all is as before.
 	w.ctl("remove Logical_Switch ls0 other_config mcast_snooping")
 	w.toGroup(mcast4, true, true)

@@ -39,7 +39,11 @@ func newGroups(p plane.Plane) groups {
 
 // hearGroups takes a frame that says something of groups.
 func (a *Agent) hearGroups(now time.Time, e plane.Punted) {
-	if e.Reason == plane.PuntMembership {
+	switch {
+	case e.Reason != plane.PuntMembership:
+	case e.Length > len(e.Frame):
+		a.groups.table.HearPart(now, e.Switch, e.At)
+	default:
 		a.groups.table.Hear(now, e.Switch, e.At, e.Frame)
 	}
 }

@@ -82,6 +82,16 @@ func (t *Table) Hear(now time.Time, id intent.SwitchID, at intent.BindingKey, fr
 	}
 }
 
+// HearPart takes that a frame came by a binding of which the end is not known: it may tell of groups that
+// nobody reads of.
+func (t *Table) HearPart(now time.Time, id intent.SwitchID, at intent.BindingKey) {
+	if b := t.bindings[at]; b != nil && b.ls.id == id {
+		for _, f := range b.ls.families {
+			t.refuse(now, f, b)
+		}
+	}
+}
+
 // asked takes a query. All hosts of the switch have it before them now.
 func (t *Table) asked(now time.Time, f *family, b *binding, m *igmp.Message) {
 	if m.Group.IsValid() {

@@ -426,6 +426,20 @@ func TestTooManyGroups(t *testing.T) {
 	b.expect("others p3", "reports p3") // it is over as soon as no member can be missing
 }
 
+// Of a report that is too long nobody knows all groups.
+func TestPartOfReport(t *testing.T) {
+	b := newBench(t, Config{}, "p0", "p1", "p2")
+	b.hear("p2", igmpQuery("192.0.2.1", 3, 10))
+	b.until(11)
+	b.table.HearPart(b.now, red, at("p0"))
+	b.table.HearPart(b.now, blue, at("p1")) // where it is not
+	b.take()
+	b.expect("others p0 p2", "reports p0 p2")
+	b.hear("p2", mldQuery(2, 10))
+	b.until(23)
+	b.expect("others p0 p2", "reports p0 p2", "6 others p0 p2", "6 reports p0 p2")
+}
+
 // What a querier says never has members forgotten sooner than others ask for them.
 func TestHastyQuerier(t *testing.T) {
 	b := newBench(t, Config{}, "p0", "p1", "p2")
