@@ -18,6 +18,7 @@ type Delta struct {
 	Members  []Change[MACKey, MemberSet]
 	Decap    []Change[Tunnel, SwitchID]
 	BFD      []Change[netip.Addr, BFD]
+	Ends     []Change[netip.Addr, End]
 
 	Routers    []Change[RouterID, Router]
 	Interfaces []Change[IPKey, Interface]

@@ -38,6 +38,7 @@ type State struct {
 	Members  map[MACKey]MemberSet // of groups whose frames not all bindings get
 	Decap    map[Tunnel]SwitchID  // (source, VNI) of accepted frames: the switch they enter
 	BFD      map[netip.Addr]BFD   // sessions with peers
+	Ends     map[netip.Addr]End   // where tunnels may end, beside TunnelIPs
 
 	Routers    map[RouterID]Router
 	Interfaces map[IPKey]Interface

@@ -66,6 +66,12 @@ var (
 		changes: func(d *Delta) *[]Change[netip.Addr, BFD] { return &d.BFD },
 		equal:   same[BFD], order: netip.Addr.Compare, text: bfdText,
 	}
+	// EndTable is of addresses of this VTEP at which tunnels may end, beside those at which they begin.
+	EndTable = Table[netip.Addr, End]{
+		name: "end", rows: func(s *State) *map[netip.Addr]End { return &s.Ends },
+		changes: func(d *Delta) *[]Change[netip.Addr, End] { return &d.Ends },
+		equal:   same[End], order: netip.Addr.Compare, text: endText, check: checkEnd,
+	}
 	// RouterTable is of logical routers that have an interface.
 	RouterTable = Table[RouterID, Router]{
 		name: "router", rows: func(s *State) *map[RouterID]Router { return &s.Routers },
@@ -105,7 +111,7 @@ var (
 )
 
 // tables are all of them, in the order of a listing.
-var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &MemberTable, &DecapTable, &BFDTable,
+var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &MemberTable, &DecapTable, &BFDTable, &EndTable,
 	&RouterTable, &InterfaceTable, &RouteTable, &NeighbourTable, &ACLTable, &PolicyTable)
 
 func register(all ...table) []table {
@@ -236,6 +242,15 @@ func decapText(n names, t Tunnel, id SwitchID) string {
 func checkDecap(s *State, t Tunnel, id SwitchID) error { return s.checkTunnel(id, t) }
 
 func bfdText(_ names, peer netip.Addr, b BFD) string { return fmt.Sprintf("bfd %v %v", peer, b) }
+
+func endText(_ names, ip netip.Addr, _ End) string { return fmt.Sprintf("end %v", ip) }
+
+func checkEnd(s *State, ip netip.Addr, _ End) error {
+	if !ip.IsValid() || ip == s.Source(ip) {
+		return errors.New("no address, or one that tunnels begin at")
+	}
+	return nil
+}
 
 func has[K comparable, V any](m map[K]V, k K) bool {
 	_, ok := m[k]

@@ -8,6 +8,9 @@ type TunnelIPs struct {
 	TunnelIP6 netip.Addr // IPv6
 }
 
+// End is what there is to know of an address of State.Ends: nothing more.
+type End struct{}
+
 // Source is the source of tunnels to the peer; the zero Addr: there can be none.
 func (t TunnelIPs) Source(peer netip.Addr) netip.Addr {
 	if peer.Is4() {

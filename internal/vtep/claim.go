@@ -28,11 +28,29 @@ func (c *Compiler) countNeed(ls *lswitch, t intent.Tunnel, n int) {
 	if ls.needs[t] += n; ls.needs[t] == 0 {
 		delete(ls.needs, t)
 	}
+	if (was == 0) == (was+n == 0) {
+		return
+	}
+	c.countPeer(t.Peer, n)
+	c.countAccepted(ls, t, n)
+	for _, ip := range c.scope.siblings[t.Peer] {
+		c.countAccepted(ls, intent.Tunnel{Peer: ip, VNI: t.VNI}, n)
+	}
+}
+
+// countAccepted counts what has ls accept frames of t: that it needs t, or a sibling of it.
+func (c *Compiler) countAccepted(ls *lswitch, t intent.Tunnel, n int) {
+	was := ls.accepts[t]
+	if ls.accepts[t] += n; ls.accepts[t] == 0 {
+		delete(ls.accepts, t)
+	}
 	switch {
-	case was == 0 && n > 0:
+	case was == 0:
 		c.addClaim(ls.id, t)
 	case was+n == 0:
 		c.dropClaim(ls.id, t)
+	default: // who needs t itself goes before who does not
+		c.dirty.claims[t] = struct{}{}
 	}
 }
 
@@ -44,7 +62,6 @@ func (c *Compiler) addClaim(id intent.SwitchID, t intent.Tunnel) {
 	}
 	cl.wanters = append(cl.wanters, id)
 	c.dirty.claims[t] = struct{}{}
-	c.countPeer(t.Peer, 1)
 }
 
 func (c *Compiler) dropClaim(id intent.SwitchID, t intent.Tunnel) {
@@ -52,7 +69,6 @@ func (c *Compiler) dropClaim(id intent.SwitchID, t intent.Tunnel) {
 	cl.wanters = slices.DeleteFunc(cl.wanters, func(w intent.SwitchID) bool { return w == id })
 	c.problems.clear(claimSubject(id, t))
 	c.dirty.claims[t] = struct{}{}
-	c.countPeer(t.Peer, -1)
 }
 
 func (c *Compiler) countPeer(peer netip.Addr, n int) {
@@ -93,14 +109,14 @@ func (c *Compiler) resolveClaims() {
 	for t := range c.dirty.claims {
 		cl := c.claims[t]
 		was := cl.owner
-		if !slices.Contains(cl.wanters, was) {
-			cl.owner = c.nextOwner(t, cl)
+		if wanters := c.needing(cl); !slices.Contains(wanters, was) {
+			cl.owner = c.nextOwner(t, wanters)
 		}
 		if cl.owner != was {
 			c.moveClaim(t, was, cl.owner)
 		}
 		for _, id := range cl.wanters {
-			if id == cl.owner {
+			if id == cl.owner || c.switches[id].needs[t] == 0 && t.Peer.IsValid() {
 				c.problems.clear(claimSubject(id, t))
 			} else {
 				c.problems.set(claimSubject(id, t), c.contested(t, cl.owner))
@@ -113,16 +129,30 @@ func (c *Compiler) resolveClaims() {
 	trim.Empty(&c.dirty.claims)
 }
 
+// needing returns those of the wanters that need the tunnel itself, or all of them if none does.
+func (c *Compiler) needing(cl *claim) []intent.SwitchID {
+	var needing []intent.SwitchID
+	for _, id := range cl.wanters {
+		if c.switches[id].needs[cl.tunnel] > 0 {
+			needing = append(needing, id)
+		}
+	}
+	if len(needing) == 0 {
+		return cl.wanters
+	}
+	return needing
+}
+
 // nextOwner returns who gets a free claim: who had it before a rebuild, else the switch that is
 // active for the longest time.
-func (c *Compiler) nextOwner(t intent.Tunnel, cl *claim) intent.SwitchID {
+func (c *Compiler) nextOwner(t intent.Tunnel, wanters []intent.SwitchID) intent.SwitchID {
 	if id, ok := c.sticky.owners[t]; ok {
-		if slices.Contains(cl.wanters, id) {
+		if slices.Contains(wanters, id) {
 			return id
 		}
 	}
 	var heir *lswitch
-	for _, id := range cl.wanters {
+	for _, id := range wanters {
 		ls := c.switches[id]
 		if heir == nil || cmp.Or(cmp.Compare(ls.seq, heir.seq), id.Compare(heir.id)) < 0 {
 			heir = ls

@@ -119,13 +119,12 @@ func (c *Compiler) Update(v *hwvtep.View, changes *hwvtep.Changes) *intent.Delta
 	if changes == nil {
 		return c.recompile()
 	}
-	for range changes.PhysicalSwitches() {
+	if scopeChanged(changes) {
 		s := readScope(v, c.name, c.features)
 		if !s.sameWorld(&c.scope) {
 			return c.recompile()
 		}
 		c.rescope(s)
-		break
 	}
 	c.feedLocators(changes)
 	if c.scope.present {
@@ -155,6 +154,11 @@ func (c *Compiler) rescope(s scope) {
 	c.scope = s
 	c.state.Physical = intent.SwitchID(s.id)
 	c.state.TunnelIPs = s.TunnelIPs
+	for ip := range s.ownIPs {
+		if ip != s.Source(ip) {
+			intent.EndTable.Set(c.edit, ip, intent.End{})
+		}
+	}
 	c.state.AcceptAnySource = s.anyone
 	c.state.MACLimit = uint32(s.macLimit)
 	c.state.TunnelDSCP, c.state.TagPCP, c.state.GroupMark = s.dscp, s.pcp, s.group

@@ -92,6 +92,28 @@ func TestBFDOfIPv6(t *testing.T) {
 	}
 }
 
+// The row of a tunnel names the end that it has: the tunnel IP of the peer's family. Local rows name
+// one for all.
+func TestTunnelRowsOfIPv6(t *testing.T) {
+	s := hw(t)
+	s.c.features = plane.Features{IPv6: true}
+	s.addRemote("ls0", "02:00:00:00:00:21", "192.0.2.2")
+	s.addRemote("ls0", "02:00:00:00:00:26", "2001:db8::2")
+	s.learn("02:00:00:00:00:01", "ls0", "p0")
+	rehome := func(ips ...string) {
+		s.edit(func(tx *hwvtep.Txn) {
+			tx.UpdatePhysicalSwitch(s.ps("br0").UUID, hwvtep.PhysicalSwitch{TunnelIPs: ips}, hwvtep.PhysicalSwitchTunnelIPs)
+		})
+		s.settle()
+	}
+	rehome("192.0.2.1", "2001:db8::1")
+	s.want("mcast ls0 unknown-dst 192.0.2.1", "stats p0/0 from 0/0 to 0/0", "ucast ls0 02:00:00:00:00:01 192.0.2.1",
+		"tunnel br0 192.0.2.1-192.0.2.2", "tunnel br0 2001:db8::1-2001:db8::2")
+	rehome("192.0.2.1", "2001:db8::9")
+	s.want("mcast ls0 unknown-dst 192.0.2.1", "stats p0/0 from 0/0 to 0/0", "ucast ls0 02:00:00:00:00:01 192.0.2.1",
+		"tunnel br0 192.0.2.1-192.0.2.2", "tunnel br0 2001:db8::9-2001:db8::2")
+}
+
 // An address that is one of a link only, or named with one, is of no VTEP.
 func TestLinkLocalTunnelIP(t *testing.T) {
 	for text, right := range map[string]bool{

@@ -42,9 +42,10 @@ type lswitch struct {
 	anyone    bool // it claims anyoneVNI from any source
 	anyoneVNI uint32
 
-	needs map[intent.Tunnel]int // how many macs and groups use each tunnel
-	peers map[intent.Tunnel]int // how many macs do
-	bad   map[UUID]int          // how many of them name each locator that leads nowhere; nil: none
+	needs   map[intent.Tunnel]int // how many macs and groups use each tunnel
+	accepts map[intent.Tunnel]int // how many of needs have it accept frames of each: siblings, too
+	peers   map[intent.Tunnel]int // how many macs do
+	bad     map[UUID]int          // how many of them name each locator that leads nowhere; nil: none
 }
 
 const vniRemedy = "give it one from 1 to 16777215"
@@ -56,11 +57,12 @@ func (c *Compiler) lswitch(id UUID) *lswitch {
 	ls := c.switches[switchID(id)]
 	if ls == nil {
 		ls = &lswitch{
-			id:     switchID(id),
-			macs:   map[intent.MAC]*macEntry{},
-			groups: map[intent.MAC]*groupEntry{},
-			needs:  map[intent.Tunnel]int{},
-			peers:  map[intent.Tunnel]int{},
+			id:      switchID(id),
+			macs:    map[intent.MAC]*macEntry{},
+			groups:  map[intent.MAC]*groupEntry{},
+			needs:   map[intent.Tunnel]int{},
+			accepts: map[intent.Tunnel]int{},
+			peers:   map[intent.Tunnel]int{},
 		}
 		c.switches[ls.id] = ls
 	}

@@ -56,7 +56,7 @@ func TestOrigins(t *testing.T) {
 			}
 		}
 		for tunnel, id := range s.Decap {
-			if c.switches[id].needs[tunnel] == 0 {
+			if c.switches[id].accepts[tunnel] == 0 {
 				t.Errorf("decap %v: nothing of %v needs it", tunnel, id)
 			}
 		}

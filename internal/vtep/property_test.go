@@ -40,7 +40,7 @@ func (b *book) draw(t *rapid.T) {
 		}
 	}
 	for range rapid.IntRange(1, 6).Draw(t, "rows") {
-		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "LR", "A", "A", "E", "E")
+		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "LR", "A", "A", "E", "E", "tunnel")
 		n := rapid.IntRange(0, 4).Draw(t, "n")
 		label := fmt.Sprintf("%s%d", kind, n)
 		switch kind {
@@ -61,7 +61,7 @@ func (b *book) draw(t *rapid.T) {
 				"ports="+some("ports", "port0", "port1", "port2", "port3", "port4"),
 				"other_config="+some("config", "accept_any_source:true", "flood_to_unicast_peers:true", "mac_limit:7", "mac_aging_time:x"))
 		case "PT":
-			put("Physical_Switch", label, "name=br1", "tunnel_ips="+some("ips", "192.0.2.2", "192.0.2.3"))
+			put("Physical_Switch", label, "name=br1", "tunnel_ips="+some("ips", "192.0.2.2", "192.0.2.3"), "tunnels="+some("tunnels", "tunnel0", "tunnel1"))
 		case "port":
 			put("Physical_Port", label, "name="+pick("name", "p0", "p1", "p2"), "other_config="+some("config", "mac_limit:3", "take_over:true"),
 				"vlan_bindings="+some("bindings", "0:LS0", "1:LS1", "2:LS2", "3:LS0", "4095:LS1"), "acl_bindings="+some("acls", "0:A0", "1:A1", "2:A2", "4095:A0"))
@@ -92,6 +92,8 @@ func (b *book) draw(t *rapid.T) {
 		case "E":
 			put("ACL_entry", label, "sequence="+pick("sequence", "1", "2"), "direction="+pick("direction", "ingress", "egress"),
 				"action="+pick("action", "permit", "deny"), "protocol="+pick("protocol", "", "6", "17", "300"), "tcp_flags="+pick("flags", "", "2"))
+		case "tunnel":
+			put("Tunnel", label, "local="+loc(), "remote="+loc())
 		case "LR":
 			put("Logical_Router", label, "name="+label, "other_config="+some("mac", "router_mac:02:00:00:00:00:aa"),
 				"switch_binding="+some("binding", "a->LS0", "10.0.0.1/24->LS0", "10.0.0.2/24->LS0", "10.0.1.1/24->LS1", "10.0.1.1/25->LS2", "2001:db8::1/64->LS2"),

@@ -62,9 +62,9 @@ type Reporter struct {
 	begun    bool
 	now      time.Time // of the last Build
 	todo     work
-	pending  work // handed to the transaction under way
-	failures int  // transactions that failed in a row
-	inserted UUID // stands for the locator that the transaction under way inserts; zero: none
+	pending  work                // handed to the transaction under way
+	failures int                 // transactions that failed in a row
+	inserted map[netip.Addr]UUID // stand for the locators of ours that the transaction under way inserts
 }
 
 // Learned says which MACs are learned on local ports.
@@ -96,6 +96,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		raised:   map[shared]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
+		inserted: map[netip.Addr]UUID{},
 		todo:     newWork(),
 		pending:  newWork(),
 	}
@@ -361,7 +362,7 @@ func (r *Reporter) Build(now time.Time) *hwvtep.Txn {
 	parts := r.parts()
 	for i := range parts {
 		tx := hwvtep.NewTxn(r.f.view.Layout())
-		r.inserted = UUID{}
+		clear(r.inserted)
 		if r.failures > 0 {
 			parts[(r.failures+i)%len(parts)](tx)
 		} else {
@@ -406,7 +407,7 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 	done.remove(&todo)
 	r.todo = *done
 	tx := hwvtep.NewTxn(r.f.view.Layout())
-	r.inserted = UUID{}
+	clear(r.inserted)
 	for _, build := range r.parts() {
 		build(tx)
 	}
@@ -417,23 +418,30 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 }
 
 // localLocator returns the locator that stands for this VTEP, and makes it if there is none.
-func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID {
-	ip := r.f.scope.First()
-	if ids := r.f.byAddr[ip]; len(ids) > 0 && r.isLocal(ids[0]) {
+func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID { return r.endLocator(tx, r.f.scope.First()) }
+
+// isLocal says whether a locator can stand for this VTEP.
+func (r *Reporter) isLocal(id UUID) bool { return r.isEnd(id, r.f.scope.First()) }
+
+// endLocator is localLocator for one of our tunnel IPs.
+func (r *Reporter) endLocator(tx *hwvtep.Txn, ip netip.Addr) UUID {
+	if ids := r.f.byAddr[ip]; len(ids) > 0 && r.isEnd(ids[0], ip) {
 		return ids[0]
 	}
-	if r.inserted.IsZero() {
-		r.inserted = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
+	id, ok := r.inserted[ip]
+	if !ok {
+		id = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
 			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip.String()})
+		r.inserted[ip] = id
 	}
-	return r.inserted
+	return id
 }
 
-// isLocal says whether a locator can stand for this VTEP. Only one without a key will do: it
-// is what NVCs look for, and a key that somebody has set on ours would have others send with it.
-func (r *Reporter) isLocal(id UUID) bool {
+// isEnd is isLocal for one of our tunnel IPs. Only a locator without a key will do: it is what
+// NVCs look for, and a key that somebody has set on ours would have others send with it.
+func (r *Reporter) isEnd(id UUID, ip netip.Addr) bool {
 	l := r.f.locators[id]
-	return l != nil && l.addr == r.f.scope.First() && l.wrong == nil && !l.keyed
+	return l != nil && l.addr == ip && l.wrong == nil && !l.keyed
 }
 
 // Busy says whether there may be something for Build to do now.

@@ -20,23 +20,24 @@ type scope struct {
 	intent.TunnelIPs // the sources of our tunnels; our rows have us at the first
 
 	ownIPs   map[netip.Addr]bool // all our tunnel_ips, used or not
-	others   map[netip.Addr]bool // the tunnel_ips of the other switches in the database
-	ports    map[UUID]bool       // our Physical_Port rows
-	anyone   bool                // frames are accepted from any source
-	flood    bool                // to peers of unicast rows, in switches that don't say otherwise
-	prune    bool                // no copies to members that BFD sees dead, in switches that don't say otherwise
-	bfdVNI   bool                // BFD answers with the VNI that a peer uses
-	options  switchOptions       // of switches that don't say otherwise
-	macLimit int                 // most MACs learned
-	aging    time.Duration       // of learned MACs; 0: never
-	dscp     intent.Priority     // of what leaves in tunnels
-	pcp      intent.Priority     // of what leaves with a tag
-	group    uint32              // the bits of a frame's mark that have its group policy; 0: none
-	trouble  []complaint         // about our row
-	badIPs   bool                // tunnel_ips has something, but no IPv4 address
-	ipv6     bool                // tunnels may have IPv6
-	single   bool                // ours is the only switch in the database
-	shared   bool                // another switch has our tunnel IP too
+	others   map[netip.Addr]bool // those of the other switches in the database, and where their tunnels begin still
+	siblings siblings
+	ports    map[UUID]bool   // our Physical_Port rows
+	anyone   bool            // frames are accepted from any source
+	flood    bool            // to peers of unicast rows, in switches that don't say otherwise
+	prune    bool            // no copies to members that BFD sees dead, in switches that don't say otherwise
+	bfdVNI   bool            // BFD answers with the VNI that a peer uses
+	options  switchOptions   // of switches that don't say otherwise
+	macLimit int             // most MACs learned
+	aging    time.Duration   // of learned MACs; 0: never
+	dscp     intent.Priority // of what leaves in tunnels
+	pcp      intent.Priority // of what leaves with a tag
+	group    uint32          // the bits of a frame's mark that have its group policy; 0: none
+	trouble  []complaint     // about our row
+	badIPs   bool            // tunnel_ips has something, but no IPv4 address
+	ipv6     bool            // tunnels may have IPv6
+	single   bool            // ours is the only switch in the database
+	shared   bool            // another switch has our tunnel IP too
 }
 
 // lacksFamily says whether we have tunnel IPs, but none of the peer's family.
@@ -46,18 +47,18 @@ func (s *scope) lacksFamily(peer netip.Addr) bool {
 
 // readScope reads the rows of switches, for a dataplane that can do features.
 func readScope(v *hwvtep.View, name string, features plane.Features) scope {
-	s := scope{ipv6: features.IPv6, ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}}
+	s := scope{ipv6: features.IPv6, ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}, siblings: siblings{}}
 	n := 0
+	var others []hwvtep.PhysicalSwitch
 	for ps := range v.PhysicalSwitches() {
 		n++
 		if ps.Name == name {
 			s.readOwn(&ps, features)
 			continue
 		}
-		for _, text := range ps.TunnelIPs {
-			if ip, err := ParseTunnelIP(text, true); err == nil {
-				s.others[ip] = true
-			}
+		others = append(others, ps)
+		for _, ip := range tunnelIPs(&ps) {
+			s.others[ip] = true
 		}
 	}
 	s.shared = s.others[s.First()]
@@ -66,6 +67,13 @@ func readScope(v *hwvtep.View, name string, features plane.Features) scope {
 			s.complain(problem.SharedIP, "another switch of the database has the tunnel IP "+ip.String()+", too: rows that it may have written are left alone",
 				"give each switch a tunnel IP of its own", "")
 		}
+	}
+	for i := range others {
+		ips := endsOf(v, &others[i])
+		for _, ip := range ips {
+			s.others[ip] = true
+		}
+		s.siblings.add(ips)
 	}
 	for ip := range s.ownIPs {
 		delete(s.others, ip)
@@ -95,7 +103,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 			at = &s.TunnelIP6
 		}
 		if at.IsValid() {
-			s.complain(problem.SeveralIPs, "tunnel_ips has several addresses: "+at.String()+" is used", "leave only that of this VTEP", "")
+			s.complain(problem.SeveralIPs, "tunnel_ips has several addresses: "+at.String()+" is used as the source; what comes to the others is taken, too", "leave only that of this VTEP", "")
 			continue
 		}
 		*at = ip
@@ -137,5 +145,5 @@ func (s *scope) complain(kind problem.Kind, text, remedy, fault string) {
 // whose has not changed.
 func (s *scope) sameWorld(o *scope) bool {
 	return s.present == o.present && s.id == o.id && s.TunnelIPs == o.TunnelIPs && s.shared == o.shared &&
-		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others)
+		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others) && s.siblings.equal(o.siblings)
 }

@@ -59,20 +59,24 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 	for _, peer := range peers {
 		rows := byPeer[peer]
 		delete(byPeer, peer)
+		source := r.f.scope.Source(peer)
+		if !source.IsValid() {
+			source = r.f.scope.First()
+		}
 		if len(rows) == 0 {
 			if len(made) == maxTunnels {
 				r.todo.tunnels = true
 				continue
 			}
-			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.localLocator(tx), Remote: r.f.byAddr[peer][0]}))
+			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.endLocator(tx, source), Remote: r.f.byAddr[peer][0]}))
 		}
 		for _, t := range rows { // our address may have changed
 			switch {
-			case r.isLocal(t.Local):
+			case r.isEnd(t.Local, source):
 			case tx.Len()-before >= maxPart:
 				r.todo.tunnels = true
 			default:
-				tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{Local: r.localLocator(tx)}, hwvtep.TunnelLocal)
+				tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{Local: r.endLocator(tx, source)}, hwvtep.TunnelLocal)
 			}
 		}
 	}
