@@ -47,6 +47,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
 	c.members, errs[3] = p.tMembers.read()
+	c.ends, errs[9] = p.tEnds.read()
 	if whole {
 		c.remotes, errs[4] = p.tRemotes.read()
 		c.decaps, errs[5] = p.tDecaps.read()
@@ -61,10 +62,12 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	}
 	s := intent.NewState()
 	s.Physical, s.Position = origin.Physical, origin.Position
-	if ip := p.settings.TunnelIp; ip != 0 {
-		s.TunnelIP = ipOf(ip)
+	s.TunnelIPs = p.hadTunnelIPs()
+	for ip, until := range c.ends {
+		if until == 0 {
+			s.Ends[ip.ip()] = intent.End{}
+		}
 	}
-	s.TunnelIP6 = p.settings.TunnelIp6.ip()
 	for index, dev := range c.devices {
 		if d := p.devices.byIndex[int(index)]; d.index != 0 && dev.Port != 0 {
 			s.Ports[d.name] = intent.Port{}

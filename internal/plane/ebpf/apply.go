@@ -53,10 +53,14 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 // device, which must be there before anything can name it.
 func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	p.position = next.Position
+	had := p.overlay.TunnelIPs
+	if !had.Any() {
+		had = p.hadTunnelIPs() // of the process before
+	}
 	if d.Global {
 		p.physical = next.Physical
 		p.limitQuota(0, next.MACLimit)
-		had, dscp := p.overlay.TunnelIPs, p.overlay.dscp
+		dscp := p.overlay.dscp
 		p.configureOverlay(next)
 		if p.overlay.dscp != dscp {
 			p.byFlow = nil
@@ -69,6 +73,9 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 				p.setDevice(prt, p.lookup(name))
 			}
 		}
+	}
+	if d.Global || len(d.Ends) > 0 {
+		p.stageEnds(next, had)
 	}
 	if d.Global || p.overlay.err != nil {
 		p.ensureVXLAN()
@@ -269,7 +276,7 @@ func (p *Plane) install() error {
 	p.orderLists()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
-		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.writeSettings, p.writeOrigin,
+		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.tEnds.put, p.writeSettings, p.writeOrigin,
 		p.writeACLs, p.tPolicies.put, p.tMembers.put, p.tBindings.put,
 		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tNeighbors.put, p.tDecaps.put,
 	} {
@@ -286,7 +293,7 @@ func (p *Plane) install() error {
 	for _, remove := range []func() error{
 		p.tDevices.put,
 		p.tDecaps.prune, p.tNeighbors.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
-		p.tAddresses.prune, p.tPeers.prune, p.tSwitches.prune,
+		p.tAddresses.prune, p.tPeers.prune, p.tEnds.prune, p.tSwitches.prune,
 		p.detachLeaving, p.tDevices.prune,
 		p.collectIfFew,
 	} {
@@ -348,7 +355,7 @@ func (p *Plane) report() plane.Report {
 		plane.LearnedMACs: p.localsError(),
 		plane.RemoteMACs:  p.tRemotes.full(),
 		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full(), p.tAddresses.full()),
-		plane.Tunnels:     p.tDecaps.full(),
+		plane.Tunnels:     errors.Join(p.tDecaps.full(), p.tEnds.full()),
 		plane.Neighbours:  p.tNeighbors.full(),
 		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
 	} {

@@ -33,6 +33,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return p.tPeers.want[n].Ip.ip().String() })
 	compare(&a, "peer", p.tAddresses, c.addresses, func(ip vtepAddress) string { return ip.ip().String() })
 	compare(&a, "neighbor", p.tNeighbors, c.neighbors, p.neighborOf)
+	compare(&a, "end", p.tEnds, c.ends, func(ip vtepAddress) string { return ip.ip().String() })
 	compare(&a, "flood", p.tFloods, c.floods, p.macOf)
 	for _, r := range p.retired {
 		for _, k := range r.chunks {

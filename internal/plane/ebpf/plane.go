@@ -21,6 +21,7 @@
 package ebpf
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -59,6 +60,7 @@ type Options struct {
 	// for tests
 	start          map[string]uint32 // the sizes that maps begin with
 	betweenBatches func()            // is called between the parts of a Sweep
+	formerFor      time.Duration     // instead of FormerFor
 }
 
 // Direct says when the short ways are used, on which the programs add and take off the outer
@@ -121,6 +123,8 @@ type Plane struct {
 
 	attachments  map[int]*attachment // by ifindex
 	recheckEvery time.Duration       // constant after New
+	formerFor    time.Duration       // likewise
+	endTimer     *time.Timer         // takes out ends whose time is over; nil: there are none
 	alive        time.Duration       // when recheck ran last, CLOCK_MONOTONIC; the programs are told
 	checked      time.Time           // when attachments were last looked at
 	rechecker    *time.Timer         // looks at them again; nil: there are no ports
@@ -170,6 +174,7 @@ type tables struct {
 	tPeers     *table[uint32, vtepPeer]
 	tAddresses *table[vtepAddress, uint32]
 	tNeighbors *table[vtepIpKey, vtepNeighbor]
+	tEnds      *table[vtepAddress, uint64]
 	tFloods    *table[vtepMacKey, vtepFloodSet]
 	tChunks    *table[vtepChunkKey, vtepChunk]
 	tPolicies  *table[uint32, uint32]
@@ -190,7 +195,7 @@ func New(o Options) (_ *Plane, err error) {
 	}
 	o.PinDir = o.pinDir()
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
-		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, alive: monotonic()}
+		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, formerFor: cmp.Or(o.formerFor, FormerFor), alive: monotonic()}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -247,6 +252,7 @@ func New(o Options) (_ *Plane, err error) {
 		tPeers:     newTable[uint32, vtepPeer]("peers", p.objs.Peers),
 		tAddresses: newTable[vtepAddress, uint32]("addresses", p.objs.Addresses),
 		tNeighbors: newTable[vtepIpKey, vtepNeighbor]("neighbors", p.objs.Neighbors),
+		tEnds:      newTable[vtepAddress, uint64]("ends", p.objs.Ends),
 		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
 		tChunks:    newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
 		tPolicies:  newTable[uint32, uint32]("policies", p.objs.Policies),
@@ -322,6 +328,9 @@ func (p *Plane) Close() error {
 	}
 	if p.lookAgain != nil {
 		p.lookAgain.Stop()
+	}
+	if p.endTimer != nil {
+		p.endTimer.Stop()
 	}
 	p.mu.Unlock()
 

@@ -62,6 +62,7 @@ type contents struct {
 	peers     map[uint32]vtepPeer
 	addresses map[vtepAddress]uint32
 	neighbors map[vtepIpKey]vtepNeighbor
+	ends      map[vtepAddress]uint64
 	floods    map[vtepMacKey]vtepFloodSet
 	chunks    map[vtepChunkKey]vtepChunk
 	policies  map[uint32]uint32
@@ -69,7 +70,7 @@ type contents struct {
 
 func (p *Plane) readAll() (*contents, error) {
 	var c contents
-	var errs [12]error
+	var errs [13]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -82,6 +83,7 @@ func (p *Plane) readAll() (*contents, error) {
 	c.addresses, errs[9] = p.tAddresses.read()
 	c.policies, errs[10] = p.tPolicies.read()
 	c.neighbors, errs[11] = p.tNeighbors.read()
+	c.ends, errs[12] = p.tEnds.read()
 	return &c, errors.Join(errs[:]...)
 }
 
@@ -96,6 +98,7 @@ func (c *contents) diff(t *tables) {
 	t.tPeers.diff(c.peers)
 	t.tAddresses.diff(c.addresses)
 	t.tNeighbors.diff(c.neighbors)
+	t.tEnds.diff(c.ends)
 	t.tFloods.diff(c.floods)
 	t.tChunks.diff(c.chunks)
 	t.tPolicies.diff(c.policies)
@@ -114,6 +117,10 @@ func (p *Plane) adopt(c *contents) {
 	p.tPeers.reset()
 	p.tAddresses.reset()
 	p.tNeighbors.reset()
+	p.tEnds.reset()
+	for ip, until := range c.ends {
+		p.tEnds.set(ip, until)
+	}
 	p.tFloods.reset()
 	p.tChunks.reset()
 	p.tPolicies.reset()

@@ -339,6 +339,7 @@ const (
 	vtepMapDecaps        = "decaps"
 	vtepMapDevices       = "devices"
 	vtepMapDrops         = "drops"
+	vtepMapEnds          = "ends"
 	vtepMapEvents        = "events"
 	vtepMapFloods        = "floods"
 	vtepMapGroupRates    = "group_rates"
@@ -446,6 +447,7 @@ type vtepMapSpecs struct {
 	Decaps      *ebpf.MapSpec `ebpf:"decaps"`
 	Devices     *ebpf.MapSpec `ebpf:"devices"`
 	Drops       *ebpf.MapSpec `ebpf:"drops"`
+	Ends        *ebpf.MapSpec `ebpf:"ends"`
 	Events      *ebpf.MapSpec `ebpf:"events"`
 	Floods      *ebpf.MapSpec `ebpf:"floods"`
 	GroupRates  *ebpf.MapSpec `ebpf:"group_rates"`
@@ -513,6 +515,7 @@ type vtepMaps struct {
 	Decaps      *ebpf.Map `ebpf:"decaps"`
 	Devices     *ebpf.Map `ebpf:"devices"`
 	Drops       *ebpf.Map `ebpf:"drops"`
+	Ends        *ebpf.Map `ebpf:"ends"`
 	Events      *ebpf.Map `ebpf:"events"`
 	Floods      *ebpf.Map `ebpf:"floods"`
 	GroupRates  *ebpf.Map `ebpf:"group_rates"`
@@ -556,6 +559,7 @@ func (m *vtepMaps) Close() error {
 		m.Decaps,
 		m.Devices,
 		m.Drops,
+		m.Ends,
 		m.Events,
 		m.Floods,
 		m.GroupRates,

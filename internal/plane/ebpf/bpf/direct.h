@@ -145,7 +145,7 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 		return NULL;
 	length = bpf_ntohs(e->ip.tot_len);
 	if (e->ip.version != 4 || e->ip.ihl != 5 || e->ip.protocol != IPPROTO_UDP ||
-	    e->ip.frag_off & bpf_htons(0x3fff) || bpf_ntohl(e->ip.daddr) != cfg->tunnel_ip ||
+	    e->ip.frag_off & bpf_htons(0x3fff) || !is_end4(cfg, e->ip.daddr) ||
 	    length + ETH_HLEN != skb->len)
 		return NULL;
 	// A UDP checksum need not be verified (RFC 7348, 4.1).

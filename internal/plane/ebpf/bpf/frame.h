@@ -103,6 +103,27 @@ static __always_inline struct settings *get_config(void)
 	return bpf_map_lookup_elem(&config, &zero);
 }
 
+// Whether tunnels may end at the address, which is not one that they begin at.
+static __noinline int is_end(struct address *a)
+{
+	__u64 *until = a ? bpf_map_lookup_elem(&ends, a) : NULL;
+
+	return until && (!*until || bpf_ktime_get_coarse_ns() < *until);
+}
+
+// Whether tunnels may end here; the IP is in network byte order.
+static __always_inline int is_end4(struct settings *cfg, __be32 ip)
+{
+	struct address a = address4(ip);
+
+	return cfg->tunnel_ip && (bpf_ntohl(ip) == cfg->tunnel_ip || is_end(&a));
+}
+
+static __always_inline int is_end6(struct settings *cfg, struct address *ip)
+{
+	return !is_no_address(&cfg->tunnel_ip6) && (same_address(ip, &cfg->tunnel_ip6) || is_end(ip));
+}
+
 static __always_inline int is_tag(__be16 proto)
 {
 	return proto == bpf_htons(ETH_P_8021Q) || proto == bpf_htons(ETH_P_8021AD);

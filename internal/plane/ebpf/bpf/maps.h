@@ -3,7 +3,7 @@
 // both: a change of any layout or meaning needs a new schemaVersion (objects.go).
 //
 // Who writes what:
-//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, switches, devices, bfd_sessions,
+//   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions,
 //             policies, acls, acl_blocks, neighbors
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, snooped,
 //             answered, acl_counts
@@ -340,6 +340,16 @@ struct {
 	__type(value, __u32); // peer
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } addresses SEC(".maps");
+
+// Where tunnels may end, beside the tunnel IPs of the settings, at which they begin.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u64); // until when, CLOCK_MONOTONIC; 0: for good
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ends SEC(".maps");
 
 struct tunnel_key {
 	__u32 peer; // 0: any source

@@ -66,12 +66,13 @@ struct arrival {
 	__u32 tos;
 };
 
-// Says so, as the vxlan device has noted it. 0: the frame is not for the tunnel IP. Not inlined, for
+// Says so, as the vxlan device has noted it. 0: the frame is not for us. Not inlined, for
 // the stack that the rest needs.
 static __noinline int came_from(struct __sk_buff *skb, struct arrival *a)
 {
 	struct settings *cfg = get_config();
 	struct bpf_tunnel_key key;
+	struct address to;
 
 	if (!cfg || !a)
 		return 0;
@@ -80,15 +81,15 @@ static __noinline int came_from(struct __sk_buff *skb, struct arrival *a)
 		a->vni = key.tunnel_id;
 		a->tos = key.tunnel_tos;
 		came_by_tunnel(skb, &a->from, a->vni);
-		return cfg->tunnel_ip && key.local_ipv4 == cfg->tunnel_ip;
+		return is_end4(cfg, bpf_htonl(key.local_ipv4));
 	}
 	if (!bpf_skb_get_tunnel_key(skb, &key, sizeof(key), BPF_F_TUNINFO_IPV6)) {
 		__builtin_memcpy(&a->from, key.remote_ipv6, sizeof(a->from));
 		a->vni = key.tunnel_id;
 		a->tos = key.tunnel_tos;
 		came_by_tunnel(skb, &a->from, a->vni);
-		return !is_no_address(&cfg->tunnel_ip6) &&
-		       same_address((struct address *)key.local_ipv6, &cfg->tunnel_ip6);
+		__builtin_memcpy(&to, key.local_ipv6, sizeof(to));
+		return is_end6(cfg, &to);
 	}
 	return 0;
 }

@@ -12,17 +12,19 @@
 static __always_inline __u32 find_udp(struct __sk_buff *skb, struct settings *cfg)
 {
 	struct ipv6hdr ip6;
+	struct address to;
 	struct iphdr ip;
 
 	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip6, sizeof(ip6)) || ip6.nexthdr != IPPROTO_UDP ||
-		    is_no_address(&cfg->tunnel_ip6) || !same_address((struct address *)&ip6.daddr, &cfg->tunnel_ip6))
+		if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip6, sizeof(ip6)) || ip6.nexthdr != IPPROTO_UDP)
+			return 0;
+		__builtin_memcpy(&to, &ip6.daddr, sizeof(to));
+		if (!is_end6(cfg, &to))
 			return 0;
 		return ETH_HLEN + sizeof(ip6);
 	}
 	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) ||
-	    ip.protocol != IPPROTO_UDP || ip.frag_off & bpf_htons(0x3fff) || !cfg->tunnel_ip ||
-	    bpf_ntohl(ip.daddr) != cfg->tunnel_ip)
+	    ip.protocol != IPPROTO_UDP || ip.frag_off & bpf_htons(0x3fff) || !is_end4(cfg, ip.daddr))
 		return 0;
 	return ETH_HLEN + ip.ihl * 4;
 }
