@@ -50,6 +50,10 @@ func TestRefusedOptions(t *testing.T) {
 		"ovsdb-server relay:db:nonsense":        `missing ":"`,
 		"ovsdb-server --record":                 "no replay",
 		"ovsdb-server --nonsense":               "unrecognized option",
+		"vtep --vxlan-port=0":                   "not a UDP port",
+		"vtep --vxlan-port=65536":               "not a UDP port",
+		"vtep --vxlan-port=vxlan":               "not a UDP port",
+		"vtep --underlay-vrf=red":               "--underlay-vrf and --plane=memory exclude each other",
 		"vtep --user=nobody":                    "needs the rights of root",
 	} {
 		only, arg, ok := strings.Cut(option, " ")

@@ -9,9 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/config"
@@ -67,6 +70,9 @@ type vtepRun struct {
 	ovsRunDir       string // of Open vSwitch, for its plane
 	noDirect        bool
 	tcFilter        bool
+	vxlanPort       string
+	port            uint16 // of vxlanPort; 0: that of VXLAN
+	vrf             string
 	tunnelIP        string
 	ports           []string
 	allowPorts      []string
@@ -169,6 +175,8 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.String("direct", "auto|on|off", "ebpf plane: encapsulate and decapsulate in the programs, past the kernel's firewall; auto: unless policies of IPsec cover the tunnels", &r.direct),
 		getopt.Flag("no-direct", "the same as --direct=off", &r.noDirect),
 		getopt.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
+		getopt.String("vxlan-port", "PORT", "the UDP port of VXLAN, here and at all peers (default 4789)", &r.vxlanPort),
+		getopt.String("underlay-vrf", "NAME", "ebpf plane: tunnels are in this VRF: its routes, and addresses of its devices", &r.vrf),
 		getopt.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		getopt.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
 		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
@@ -249,6 +257,19 @@ func (r *vtepRun) check(names []string) error {
 	}
 	if r.protect && r.noProtect {
 		return errors.New("--protect and --no-protect exclude each other")
+	}
+	if r.vxlanPort != "" {
+		port, err := strconv.ParseUint(r.vxlanPort, 10, 16)
+		if err != nil || port == 0 {
+			return fmt.Errorf("--vxlan-port=%s: not a UDP port, 1 to 65535", r.vxlanPort)
+		}
+		r.port = uint16(port)
+	}
+	if r.vrf != "" && r.plane != "ebpf" {
+		return fmt.Errorf("--underlay-vrf and --plane=%s exclude each other: only the ebpf plane knows VRFs", r.plane)
+	}
+	if len(r.vrf) >= unix.IFNAMSIZ {
+		return fmt.Errorf("--underlay-vrf=%s: not the name of a network device: it is longer than %d bytes", r.vrf, unix.IFNAMSIZ-1)
 	}
 	if r.tunnelIP != "" {
 		ipv6, want := false, "an IPv4 address"
@@ -420,7 +441,7 @@ var directModes = map[string]ebpf.Direct{"": ebpf.DirectAuto, "auto": ebpf.Direc
 // openPlane makes the plane that the command line names.
 func (r *vtepRun) openPlane() (plane.Plane, error) {
 	if r.plane == "ovs" {
-		return ovs.New(ovs.Options{Name: r.name, RunDir: r.ovsRunDir,
+		return ovs.New(ovs.Options{Name: r.name, RunDir: r.ovsRunDir, Port: r.port,
 			Dial: idl.DialTarget("unix:"+filepath.Join(r.ovsRunDir, "db.sock"), nil), Control: daemon.Call,
 			Routes: followRoutes, Logger: r.d.Logger("ovs")}), nil
 	}
@@ -432,7 +453,7 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 		return fabric.Open(), nil
 	}
 	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
-		Direct: directModes[r.direct], Classic: r.tcFilter, AllowPorts: r.allowPorts})
+		Port: r.port, VRF: r.vrf, Direct: directModes[r.direct], Classic: r.tcFilter, AllowPorts: r.allowPorts})
 }
 
 // followRoutes is namespace.FollowRoutes, as the plane of Open vSwitch knows it.

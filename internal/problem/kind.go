@@ -17,6 +17,7 @@ var (
 	ForeignIP       = refusal("foreign_ip")       // the tunnel IP is not an address of this machine
 	TunnelsRefused  = refusal("tunnels_refused")  // no tunnel works, for another reason
 	UDPPortTaken    = refusal("udp_port_taken")   // somebody else has the UDP port of VXLAN
+	NoVRF           = refusal("no_vrf")           // the VRF of the underlay is missing
 	NoRoute         = refusal("no_route")         // a peer can't be reached
 	MissingDevice   = refusal("missing_device")   // a port has no network device
 	UnfitDevice     = refusal("unfit_device")     // a network device can't be a port
@@ -69,6 +70,7 @@ var (
 	LongWay          = doubt("long_way")          // a policy of IPsec keeps frames from the short way
 	PolicyBypassed   = doubt("policy_bypassed")   // a policy of IPsec is not heeded, as --direct=on says
 	FirewallBypassed = doubt("firewall_bypassed") // netfilter has rules that the short ways go past
+	StrangeVRF       = doubt("strange_vrf")       // the tunnel IP is in a VRF that tunnels are not in
 	VLANDevice       = doubt("vlan_device")       // a port with tagged bindings is a VLAN device
 	VLANLimit        = doubt("vlan_limit")        // Open vSwitch looks at more or fewer tags than one
 	Disturbed        = doubt("disturbed")         // somebody meddles with the programs on a device

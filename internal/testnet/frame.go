@@ -56,9 +56,12 @@ type Outer struct {
 }
 
 // ParseOuter takes an encapsulated frame apart; ok is false if it is none.
-func ParseOuter(b []byte) (o Outer, ok bool) {
+func ParseOuter(b []byte) (o Outer, ok bool) { return ParseOuterTo(vxlanPort, b) }
+
+// ParseOuterTo is ParseOuter for another UDP port.
+func ParseOuterTo(port uint16, b []byte) (o Outer, ok bool) {
 	if len(b) < atInner || binary.BigEndian.Uint16(b[12:]) != unix.ETH_P_IP || b[atIP] != 0x45 ||
-		b[atIP+9] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(b[atUDP+2:]) != vxlanPort {
+		b[atIP+9] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(b[atUDP+2:]) != port {
 		return o, false
 	}
 	ip, udp, vx := b[atIP:], b[atUDP:], b[atVXLAN:]

@@ -20,7 +20,7 @@ import (
 // modules are what the tests need and Debian's kernels don't have built in, each after those
 // that it needs.
 var modules = []string{"udp_tunnel", "ip6_udp_tunnel", "vxlan", "veth", "macvlan", "llc", "stp", "bridge", "sch_ingress", "cls_bpf", "xfrm_algo", "xfrm_user",
-	"nfnetlink", "libcrc32c", "nf_tables", "x_tables", "ip_tables", "iptable_filter"}
+	"vrf", "tls", "bonding", "nfnetlink", "libcrc32c", "nf_tables", "x_tables", "ip_tables", "iptable_filter"}
 
 // elsewhere are the tests that drive other programs or read the tree, neither of which is there.
 const elsewhere = "^(TestDeviceOfOpenVSwitch|TestBFDWithOpenVSwitch|TestReasonsAreDocumented)$"

@@ -40,7 +40,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	p.recheckLater()
 	p.watchLocals()
 	if d == nil || d.Global || len(d.BFD) > 0 {
-		p.watchman.configure(next.BFD, p.overlay.TunnelIP, p.overlay.outerTOS(bfdTOS))
+		p.watchman.configure(next.BFD, p.overlay.TunnelIP, p.underlay(), p.overlay.outerTOS(bfdTOS))
 	}
 	if !p.begun {
 		p.begun = true

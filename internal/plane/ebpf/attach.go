@@ -57,7 +57,7 @@ func (p *Plane) attach(ifindex int, prog *ebpf.Program, first bool) error {
 
 // put attaches what is not attached, or takes over what an earlier process has attached.
 func (p *Plane) put(a *attachment) error {
-	if err := p.foreignProgram(a.ifindex); err != nil {
+	if err := p.foreignTo(a); err != nil {
 		return err
 	}
 	if p.opts.Classic {

@@ -39,7 +39,8 @@ type watchman struct {
 	want   map[netip.Addr]intent.BFD
 	local  netip.Addr // tunnel IP
 	tos    uint8      // of packets, outside
-	anew   bool       // want, local or tos were changed
+	via    underlay
+	anew   bool // want, local, tos or via were changed
 	over   ending
 	told   map[netip.Addr]plane.PeerState // is replaced, never changed
 	failed error                          // why nothing can be sent; nil: it can
@@ -79,7 +80,7 @@ func newWatchman(p *Plane) (*watchman, error) {
 	}
 	w := &watchman{
 		log: p.log, space: p.space, queue: p.queue, sessions: p.objs.BfdSessions, heard: p.objs.BfdHeard, ring: ring,
-		peers: map[netip.Addr]*bfdPeer{}, mine: map[uint32]struct{}{}, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		via: p.underlay(), peers: map[netip.Addr]*bfdPeer{}, mine: map[uint32]struct{}{}, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	if p.settings.TunnelIp != 0 {
 		w.local = ipOf(p.settings.TunnelIp)
@@ -92,11 +93,11 @@ func newWatchman(p *Plane) (*watchman, error) {
 }
 
 // configure says which sessions there are to be.
-func (w *watchman) configure(want map[netip.Addr]intent.BFD, local netip.Addr, tos uint8) {
+func (w *watchman) configure(want map[netip.Addr]intent.BFD, local netip.Addr, via underlay, tos uint8) {
 	w.mu.Lock()
-	same := maps.Equal(w.want, want) && w.want != nil && w.local == local && w.tos == tos
+	same := maps.Equal(w.want, want) && w.want != nil && w.local == local && w.via == via && w.tos == tos
 	if !same {
-		w.want, w.local, w.tos, w.anew = maps.Clone(want), local, tos, true
+		w.want, w.local, w.via, w.tos, w.anew = maps.Clone(want), local, via, tos, true
 		if w.want == nil {
 			w.want = map[netip.Addr]intent.BFD{}
 		}
@@ -129,7 +130,7 @@ func (w *watchman) run() {
 	var rec ringbuf.Record
 	for {
 		w.mu.Lock()
-		want, local, tos, anew, over := w.want, w.local, w.tos, w.anew, w.over
+		want, local, via, tos, anew, over := w.want, w.local, w.via, w.tos, w.anew, w.over
 		w.anew = false
 		w.mu.Unlock()
 
@@ -150,7 +151,7 @@ func (w *watchman) run() {
 			w.send()
 			w.work.Lock()
 		}
-		w.out.from(local, tos)
+		w.out.from(local, via, tos)
 		w.runDue(monotonic())
 		next, some := w.set.Next()
 		w.work.Unlock()

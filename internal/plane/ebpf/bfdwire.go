@@ -34,7 +34,8 @@ const (
 type sender struct {
 	local  netip.Addr
 	tos    uint8 // of the outer IP header
-	fd     int   // of the socket; 0: there is none
+	via    underlay
+	fd     int // of the socket; 0: there is none
 	tried  time.Time
 	why    error // why there is none
 	queued []outgoing
@@ -45,17 +46,18 @@ type outgoing struct {
 	b  [wireLen]byte
 }
 
-// from changes the tunnel IP. What is queued by then is of the one before, and does not stay. Another TOS
+// from changes the tunnel IP and the way. What is queued by then is of those before, and does not stay. Another TOS
 // is for what comes.
-func (s *sender) from(local netip.Addr, tos uint8) {
+func (s *sender) from(local netip.Addr, via underlay, tos uint8) {
 	if s.tos != tos {
 		s.tos = tos
 		if s.fd != 0 {
 			s.why = unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS, int(tos))
 		}
 	}
-	if s.local != local {
+	if s.local != local || s.via != via {
 		s.close()
+		s.via = via
 		s.local, s.tried, s.queued = local, time.Time{}, s.queued[:0]
 	}
 }
@@ -75,7 +77,7 @@ func (s *sender) add(peer netip.Addr, at *bfdPeer, p *bfd.Packet) {
 	s.queued = append(s.queued, outgoing{})
 	o := &s.queued[len(s.queued)-1]
 	o.to.Family, o.to.Addr = unix.AF_INET, peer.As4()
-	*(*[2]byte)(unsafe.Pointer(&o.to.Port)) = [2]byte{vxlanPort >> 8, vxlanPort & 0xff} // network byte order
+	*(*[2]byte)(unsafe.Pointer(&o.to.Port)) = [2]byte{byte(s.via.port >> 8), byte(s.via.port)} // network byte order
 	encode(o.b[:0], s.local, at, p)
 }
 
@@ -199,6 +201,9 @@ func (s *sender) open() (err error) {
 		if err := unix.SetsockoptInt(fd, o.level, o.option, o.value); err != nil {
 			return fmt.Errorf("set up a socket: %w", err)
 		}
+	}
+	if err := s.via.bind(fd); err != nil {
+		return err
 	}
 	none := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
 	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &none}); err != nil {

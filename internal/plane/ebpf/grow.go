@@ -137,9 +137,9 @@ func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {
 
 // grow gives maps new sizes.
 func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err error) {
-	spec, err := loadVtep()
+	spec, err := loadFor(p.opts.Port)
 	if err != nil {
-		return fmt.Errorf("read the programs: %w", err)
+		return err
 	}
 	began := monotonic() // the clock of the programs is coarser
 	maps, all, fresh := p.objs.byName(), map[string]*ebpf.Map{}, map[string]*ebpf.Map{}

@@ -30,15 +30,17 @@ func (w *world) behindRouter() *namespace.Namespace {
 	if err := w.far.Sysctl("ipv4/ip_forward", "1"); err != nil {
 		w.t.Fatal(err)
 	}
-	via := func(n *namespace.Namespace, dst, gateway string) {
+	via := func(n *namespace.Namespace, table int, dst, gateway string) {
 		_, to, err := net.ParseCIDR(dst)
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.links(n, func(h *netlink.Handle) error { return h.RouteAdd(&netlink.Route{Dst: to, Gw: net.ParseIP(gateway)}) })
+		w.links(n, func(h *netlink.Handle) error {
+			return h.RouteAdd(&netlink.Route{Dst: to, Gw: net.ParseIP(gateway), Table: table})
+		})
 	}
-	via(w.vtep, "198.18.0.0/24", "192.0.2.2")
-	via(beyond, "192.0.2.0/24", "198.18.0.1")
+	via(w.vtep, w.table, "198.18.0.0/24", "192.0.2.2")
+	via(beyond, 0, "192.0.2.0/24", "198.18.0.1")
 	w.links(beyond, func(h *netlink.Handle) error {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.MTU = "vx9", 1500

@@ -33,23 +33,43 @@ func (o *Options) pinDir() string {
 	return filepath.Join(bpffs, "vtep", word(o.Name))
 }
 
-// leftBy says whose a vxlan device is, by its name, where that is one of this program: the
-// name of the switch, and whether a process runs it. Both are known only of those whose pins
-// are in the default place.
-func leftBy(device string) (name string, runs, ok bool) {
+// leftBy says whose a vxlan device is, by its name and alias, where that is one of this program: the
+// name of the switch, and whether a process is known to run it: only where its pins are in the
+// default place.
+func leftBy(device, alias string) (name string, runs, ok bool) {
 	sum, ok := strings.CutPrefix(device, "vtep")
 	if !ok || len(sum) != len(hash("")) {
 		return "", false, false
 	}
-	dirs, _ := filepath.Glob(filepath.Join(bpffs, "vtep", "*-"+sum))
-	if len(dirs) == 0 {
-		return "", false, true
+	if hash(alias) == sum {
+		name = alias
 	}
-	name = strings.TrimSuffix(filepath.Base(dirs[0]), "-"+sum)
+	dir := pinsOf(device)
+	if dir == "" {
+		return name, false, true
+	}
+	if name == "" {
+		name = strings.TrimSuffix(filepath.Base(dir), "-"+sum)
+	}
 	if hash(name) != sum {
 		name = "" // it has characters that a file name has not
 	}
-	return name, inUse(dirs[0]), true
+	return name, inUse(dir), true
+}
+
+// pinsOf gives the pins that belong to a vxlan device in the default place; "": there are none.
+func pinsOf(device string) string {
+	dirs, _ := filepath.Glob(filepath.Join(bpffs, "vtep", "*-"+strings.TrimPrefix(device, "vtep")))
+	if len(dirs) == 0 {
+		return ""
+	}
+	return dirs[0]
+}
+
+// isLeft says whether a vxlan device has pins in the default place, and no process holds them.
+func isLeft(device string) bool {
+	dir := pinsOf(device)
+	return dir != "" && !inUse(dir)
 }
 
 // inUse says whether a process holds the pins in dir.

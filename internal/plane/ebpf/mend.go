@@ -222,11 +222,14 @@ func (p *Plane) getAhead(a *attachment) error {
 	return nil
 }
 
+// isConstant says whether a map is one of those that the loader makes for constants.
+func isConstant(name string) bool { return strings.HasPrefix(name, ".") }
+
 // twin loads a program once more, with the same maps.
 func (p *Plane) twin(prog *ebpf.Program) (*ebpf.Program, error) {
-	spec, err := loadVtep()
+	spec, err := loadFor(p.opts.Port)
 	if err != nil {
-		return nil, fmt.Errorf("read the programs: %w", err)
+		return nil, err
 	}
 	info, err := prog.Info()
 	if err != nil {
@@ -251,11 +254,15 @@ func (p *Plane) twin(prog *ebpf.Program) (*ebpf.Program, error) {
 			m.Close()
 			return nil, fmt.Errorf("look at a map: %w", err)
 		}
+		if one.Maps[mi.Name] == nil || isConstant(mi.Name) {
+			m.Close()
+			continue
+		}
 		shared[mi.Name] = m
 		one.Maps[mi.Name].MaxEntries = mi.MaxEntries
 	}
 	for name := range one.Maps {
-		if shared[name] == nil {
+		if shared[name] == nil && !isConstant(name) {
 			delete(one.Maps, name)
 		}
 	}

@@ -201,11 +201,23 @@ func inBPFFS(dir string) (bool, error) {
 	}
 }
 
-// load loads the programs, with the pinned maps where there are any.
-func (p *pins) load(sizes map[string]uint32) (*vtepObjects, error) {
+// loadFor reads the programs, for a UDP port of VXLAN.
+func loadFor(port uint16) (*ebpf.CollectionSpec, error) {
 	spec, err := loadVtep()
+	if err == nil {
+		err = spec.Variables["vxlan_port"].Set(port)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the programs: %w", err)
+	}
+	return spec, nil
+}
+
+// load loads the programs, with the pinned maps where there are any.
+func (p *pins) load(port uint16, sizes map[string]uint32) (*vtepObjects, error) {
+	spec, err := loadFor(port)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.migrate(spec); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
+// vxlanPort is the UDP port that VXLAN has (RFC 7348, 8); Options may have another one.
 const vxlanPort = 4789
 
 // vxlanMTU is so large that the device never refuses what the programs let through; they
@@ -72,6 +73,9 @@ func (p *Plane) ensureVXLAN() {
 func (p *Plane) makeVXLAN() (int, error) {
 	name := p.vxlanName()
 	h := p.space.links
+	if p.vrf() < 0 {
+		return 0, p.noVRF()
+	}
 	have, err := p.findVXLAN()
 	if err != nil {
 		return 0, err
@@ -81,7 +85,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 			return 0, err
 		}
 	}
-	if have != nil && (!isOurs(have) || p.overlay.TunnelIP6.IsValid() && !takesZeroChecksums(have) || hasGroups(have) != (p.overlay.groupMark != 0)) {
+	if have != nil && (!p.isOurs(have) || p.overlay.TunnelIP6.IsValid() && !takesZeroChecksums(have) || hasGroups(have) != (p.overlay.groupMark != 0)) {
 		if err := h.LinkDel(have); err != nil {
 			return 0, fmt.Errorf("delete device %s, which is not as it must be: %w", name, err)
 		}
@@ -111,11 +115,14 @@ func (p *Plane) makeVXLAN() (int, error) {
 	return have.Attrs().Index, nil
 }
 
-const nl6AddrGenNone = 1 // IN6_ADDR_GEN_MODE_NONE
+const (
+	nl6AddrGenNone = 1   // IN6_ADDR_GEN_MODE_NONE
+	ifAliasSize    = 256 // IFALIASZ
+)
 
-func isOurs(l netlink.Link) bool {
+func (p *Plane) isOurs(l netlink.Link) bool {
 	v, ok := l.(*netlink.Vxlan)
-	return ok && v.FlowBased && v.Port == vxlanPort && !v.Learning
+	return ok && v.FlowBased && v.Port == int(p.opts.Port) && v.VtepDevIndex == max(0, p.vrf()) && !v.Learning
 }
 
 // takesZeroChecksums says whether frames of IPv6 tunnels may come without a UDP checksum, as
@@ -125,33 +132,66 @@ func takesZeroChecksums(l netlink.Link) bool { return l.(*netlink.Vxlan).UDP6Zer
 // hasGroups says whether the device knows of group policies, or takes their bits for reserved ones.
 func hasGroups(l netlink.Link) bool { return l.(*netlink.Vxlan).GBP }
 
+const ownPlace = "run this VTEP in a network namespace of its own, or with --vxlan-port, which its peers must have, too"
+
+// checkPort refuses to go on where an earlier process has had tunnels by another UDP port, and
+// somebody else has the new one: what is there would end for nothing.
+func (p *Plane) checkPort() error {
+	l, err := p.space.links.LinkByName(p.vxlanName())
+	if err != nil {
+		return nil // there is nothing yet
+	}
+	if v, ok := l.(*netlink.Vxlan); !ok || v.Port == int(p.opts.Port) {
+		return nil
+	}
+	var fd int
+	err = p.space.run(func() (err error) {
+		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Bind(fd, &unix.SockaddrInet4{Port: int(p.opts.Port)})
+	})
+	if errors.Is(err, unix.EADDRINUSE) {
+		return p.portTaken(err)
+	}
+	return nil
+}
+
 // portTaken names who has the VXLAN port.
 func (p *Plane) portTaken(cause error) error {
 	links, err := p.space.links.LinkList()
 	if err != nil {
-		return fmt.Errorf("UDP port %d is taken: %w", vxlanPort, cause)
+		return fmt.Errorf("UDP port %d is taken: %w", p.opts.Port, cause)
 	}
 	for _, l := range links {
 		v, ok := l.(*netlink.Vxlan)
 		// Its own device may be there too, kept down by whoever has the port. One that is
 		// down has no port, but it may be of the same kind, of which there can be only one.
-		if !ok || v.Port != vxlanPort || v.Name == p.vxlanName() || v.Flags&net.FlagUp == 0 && !errors.Is(cause, unix.EEXIST) {
+		if !ok || v.Port != int(p.opts.Port) || v.Name == p.vxlanName() || v.Flags&net.FlagUp == 0 && !errors.Is(cause, unix.EEXIST) {
 			continue
 		}
-		who, remedy := "", "delete it, or run this VTEP in a network namespace of its own"
-		if name, runs, ok := leftBy(v.Name); ok && runs {
-			who, remedy = ", of another VTEP in this network namespace", "run this VTEP in a network namespace of its own"
-		} else if ok && name != "" {
-			who = fmt.Sprintf(", which the VTEP of switch %s has left; no process runs it", problem.Name(name))
-			remedy = "vtep cleanup " + problem.Argument(name) + " takes it down"
-		} else if ok {
-			who = ", of another VTEP in this network namespace, or left by one"
-			remedy = "end that one, or take down what it left with vtep cleanup PS-NAME, or run this one in a network namespace of its own"
+		who, remedy := "", "delete it; or "+ownPlace
+		if name, runs, ok := leftBy(v.Name, v.Alias); ok {
+			of := ""
+			if name != "" {
+				of = " (of switch " + problem.Name(name) + ")"
+			}
+			switch {
+			case runs:
+				who, remedy = ", of another VTEP in this network namespace"+of, ownPlace
+			case name != "" && isLeft(v.Name):
+				who = fmt.Sprintf(", which the VTEP of switch %s has left; no process runs it", problem.Name(name))
+				remedy = "vtep cleanup " + problem.Argument(name) + " takes it down"
+			default:
+				who = ", of another VTEP in this network namespace" + of + ", or left by one"
+				remedy = "end that one, or take down what it left with vtep cleanup PS-NAME; or " + ownPlace
+			}
 		}
-		return problem.Errorf(problem.UDPPortTaken, remedy, "UDP port %d is taken by vxlan device %s%s: %w", vxlanPort, v.Name, who, cause)
+		return problem.Errorf(problem.UDPPortTaken, remedy, "UDP port %d is taken by vxlan device %s%s: %w", p.opts.Port, v.Name, who, cause)
 	}
-	return problem.Errorf(problem.UDPPortTaken, "stop it, or run this VTEP in a network namespace of its own",
-		"UDP port %d is taken by another program: %w", vxlanPort, cause)
+	return problem.Errorf(problem.UDPPortTaken, "stop it; or "+ownPlace,
+		"UDP port %d is taken by another program: %w", p.opts.Port, cause)
 }
 
 // removeVXLAN deletes the vxlan device, if there is one. That of a VTEP of the same name with other
@@ -188,9 +228,13 @@ func (p *Plane) tunnelError() error {
 		return p.attachments[p.overlay.ifindex].trouble
 	}
 	for _, ip := range p.overlay.All() {
-		if !p.devices.local(ip) {
+		if !p.local(ip) {
+			where := ""
+			if p.opts.VRF != "" {
+				where = " in VRF " + problem.Name(p.opts.VRF)
+			}
 			return problem.Errorf(problem.ForeignIP, "add it to a device, or change Physical_Switch.tunnel_ips",
-				"tunnel IP %v is not an address of this machine: there can be no tunnels from it", ip)
+				"tunnel IP %v is not an address of this machine%s: there can be no tunnels from it", ip, where)
 		}
 	}
 	return nil
@@ -199,6 +243,9 @@ func (p *Plane) tunnelError() error {
 // writeSettings writes the config map if it differs.
 func (p *Plane) writeSettings() error {
 	s := vtepSettings{NextBd: p.nextBD, Netns: p.space.inode, Home: p.space.home, Alive: uint64(p.alive)}
+	if p.opts.VRF != "" {
+		s.Home = 0 // what comes by other devices than those of the VRF does not find a socket in it
+	}
 	if p.overlay.Any() && p.overlay.ifindex != 0 {
 		s.VxlanIfindex, s.TunnelIp6 = uint32(p.overlay.ifindex), addressOf(p.overlay.TunnelIP6)
 		if p.overlay.TunnelIP.IsValid() {

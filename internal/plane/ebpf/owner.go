@@ -100,10 +100,15 @@ func (p *pins) mayUse(id ebpf.ProgramID) bool {
 // nil. Of several on one device the first decides every frame: what a VTEP says that was
 // started beside another one, or that does not see the pins of its own past, would count for
 // nothing, and nobody would notice.
-func (p *Plane) foreignProgram(ifindex int) error {
+func (p *Plane) foreignProgram(ifindex int) error { return p.foreign(ifindex, "") }
+
+// foreign passes over programs of that name that are attached with TCX.
+func (p *Plane) foreign(ifindex int, but string) error {
 	ids := p.filterPrograms(ifindex)
 	for _, other := range p.onTCX(ifindex) {
-		ids = append(ids, other.ID)
+		if but == "" || programName(other.ID) != but {
+			ids = append(ids, other.ID)
+		}
 	}
 	for _, id := range ids {
 		name, maps, err := lookAt(id)
@@ -114,6 +119,15 @@ func (p *Plane) foreignProgram(ifindex int) error {
 		}
 	}
 	return nil
+}
+
+// foreignTo is foreignProgram for a program that is to be attached. VTEPs with other UDP ports may
+// share the devices of the underlay: what is not for one of them goes on to the next.
+func (p *Plane) foreignTo(a *attachment) error {
+	if a.prog == p.objs.VtepUnderlay && !p.opts.Classic {
+		return p.foreign(a.ifindex, "vtep_underlay")
+	}
+	return p.foreignProgram(a.ifindex)
 }
 
 // checkOwner refuses pins whose programs run on devices of another network namespace: the
@@ -145,7 +159,7 @@ func (p *Plane) checkOwner() error {
 	if p.pins, err = openPins(p.opts.PinDir); err != nil {
 		return err
 	}
-	p.objs, err = p.pins.load(p.startSizes())
+	p.objs, err = p.pins.load(p.opts.Port, p.startSizes())
 	return err
 }
 

@@ -143,8 +143,11 @@ func (p *Plane) resolve(pr *peer) int {
 
 // route fills in what the programs need to know of the way to the peer.
 func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
-	f := question{to: pr.ip}
-	if source := p.overlay.Source(pr.ip); p.devices.local(source) {
+	f := question{to: pr.ip, via: p.underlay()}
+	if f.via.vrf < 0 {
+		return 0, p.noVRF()
+	}
+	if source := p.overlay.Source(pr.ip); p.local(source) {
 		f.from = source
 	}
 	w, asked, err := p.space.way(f, p.rulesByFlow())
@@ -160,7 +163,7 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 		return asked, nil // the long way, which looks at the policies
 	}
 	if pr.covered = p.policies.coversOut(p.overlay.TunnelIP, f.to); pr.covered {
-		if mtu := p.space.protectedMTU(f.from, f.to); mtu != 0 {
+		if mtu := p.space.protectedMTU(f); mtu != 0 {
 			entry.Mtu = min(entry.Mtu, mtu)
 		}
 		if p.opts.Direct != DirectOn {

@@ -52,6 +52,8 @@ type Options struct {
 	// AllowPorts are names of devices that may be ports although the machine itself needs them:
 	// they have addresses of it, or its default route, or tunnels take them.
 	AllowPorts []string
+	Port       uint16 // of VXLAN (UDP); 0: 4789
+	VRF        string // the one that tunnels are in; "": none
 	Direct     Direct // whether the programs add and take off the outer headers themselves
 
 	// Most are the most entries of maps, by their names; 0: as grow.go has it. Maps begin small.
@@ -193,7 +195,7 @@ func New(o Options) (_ *Plane, err error) {
 	if o.Name == "" {
 		return nil, errors.New("ebpf plane: no name of the switch")
 	}
-	o.PinDir = o.pinDir()
+	o.PinDir, o.Port = o.pinDir(), cmp.Or(o.Port, vxlanPort)
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
 		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, formerFor: cmp.Or(o.formerFor, FormerFor), alive: monotonic()}
 	if p.log == nil {
@@ -218,7 +220,7 @@ func New(o Options) (_ *Plane, err error) {
 		p.log.Warn("the BPF file system of the pins is in a mount namespace of this process: forwarding will end with it; " +
 			"\"ip netns exec\" makes such a namespace, \"nsenter --net=FILE\" does not")
 	}
-	if p.objs, err = p.pins.load(p.startSizes()); err != nil {
+	if p.objs, err = p.pins.load(p.opts.Port, p.startSizes()); err != nil {
 		return nil, err
 	}
 	if n := p.pins.migrated; n != 0 {
@@ -258,6 +260,9 @@ func New(o Options) (_ *Plane, err error) {
 		tPolicies:  newTable[uint32, uint32]("policies", p.objs.Policies),
 	}
 	if err = p.startWatch(); err != nil {
+		return nil, err
+	}
+	if err = p.checkPort(); err != nil {
 		return nil, err
 	}
 	if err = p.startPolicies(); err != nil {

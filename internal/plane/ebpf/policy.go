@@ -20,6 +20,7 @@ import (
 
 // policies are the host's policies, as far as they matter to VXLAN packets.
 type policies struct {
+	port              uint16 // of VXLAN
 	out, in           []selector
 	blockOut, blockIn bool // what no policy allows is refused
 }
@@ -40,8 +41,8 @@ const (
 )
 
 // policies reads them.
-func (s *space) policies() (policies, error) {
-	var found policies
+func (s *space) policies(port uint16) (policies, error) {
+	found := policies{port: port}
 	if s.raw[unix.NETLINK_XFRM] == nil {
 		return found, nil
 	}
@@ -72,7 +73,7 @@ func (p *policies) add(m []byte) {
 	info := nl.DeserializeXfrmUserpolicyInfo(m)
 	sel := &info.Sel
 	var port [2]byte
-	binary.BigEndian.PutUint16(port[:], vxlanPort)
+	binary.BigEndian.PutUint16(port[:], p.port)
 	covered := sel.Family == unix.AF_INET && (sel.Proto == 0 || sel.Proto == unix.IPPROTO_UDP) &&
 		(binary.NativeEndian.Uint16(port[:])^sel.Dport)&sel.DportMask == 0
 	if !covered || info.Action == xfrmAllow && !hasTemplates(m[nl.SizeofXfrmUserpolicyInfo:]) {
@@ -116,19 +117,22 @@ func covers(list []selector, from, to netip.Addr) bool {
 
 // protectedMTU is the size of packets that fit the way to a peer once they are protected: as
 // that of a socket that sends them. 0: the kernel does not say.
-func (s *space) protectedMTU(from, to netip.Addr) (mtu uint32) {
+func (s *space) protectedMTU(f question) (mtu uint32) {
 	err := s.run(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(fd)
-		if from.IsValid() {
-			if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()}); err != nil {
+		if err := f.via.bind(fd); err != nil {
+			return err
+		}
+		if f.from.IsValid() {
+			if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: f.from.As4()}); err != nil {
 				return err
 			}
 		}
-		if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: to.As4(), Port: vxlanPort}); err != nil {
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: f.to.As4(), Port: int(f.via.port)}); err != nil {
 			return err
 		}
 		n, err := unix.GetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU)
@@ -151,7 +155,7 @@ func (p *Plane) startPolicies() error {
 	if err != nil {
 		return fmt.Errorf("watch XFRM policies: %w", err)
 	}
-	p.policies, err = p.space.policies()
+	p.policies, err = p.space.policies(p.opts.Port)
 	return err
 }
 
@@ -203,7 +207,7 @@ func (p *Plane) reviewPolicies() {
 	if !p.policyDoubt {
 		return
 	}
-	found, err := p.space.policies()
+	found, err := p.space.policies(p.opts.Port)
 	if err != nil {
 		p.log.Error("no short ways, for it is not known what IPsec has to see", "err", err)
 		return

@@ -26,6 +26,7 @@ type question struct {
 	to   netip.Addr
 	from netip.Addr // the zero Addr: whatever the kernel chooses
 	port uint16     // source port
+	via  underlay
 }
 
 // firstPort is the first of the source ports that the programs use.
@@ -119,7 +120,10 @@ func (s *space) route(f question, match bool) (answer, error) {
 	req.AddData(nl.NewRtAttr(unix.RTA_UID, make([]byte, 4))) // the vxlan device sends as root
 	req.AddData(nl.NewRtAttr(unix.RTA_IP_PROTO, []byte{unix.IPPROTO_UDP}))
 	req.AddData(nl.NewRtAttr(unix.RTA_SPORT, binary.BigEndian.AppendUint16(nil, f.port)))
-	req.AddData(nl.NewRtAttr(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, vxlanPort)))
+	req.AddData(nl.NewRtAttr(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, f.via.port)))
+	if f.via.vrf > 0 {
+		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(f.via.vrf))))
+	}
 	messages, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
 	if err != nil {
 		return answer{}, err

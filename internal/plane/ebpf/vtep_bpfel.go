@@ -372,6 +372,7 @@ const (
 	vtepProgVtepProbe    = "vtep_probe"
 	vtepProgVtepSend     = "vtep_send"
 	vtepProgVtepUnderlay = "vtep_underlay"
+	vtepVarVxlanPort     = "vxlan_port"
 )
 
 // loadVtep returns the embedded CollectionSpec for vtep.
@@ -477,6 +478,7 @@ type vtepMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type vtepVariableSpecs struct {
+	VxlanPort *ebpf.VariableSpec `ebpf:"vxlan_port"`
 }
 
 // vtepObjects contains all objects after they have been loaded into the kernel.
@@ -590,6 +592,7 @@ func (m *vtepMaps) Close() error {
 //
 // It can be passed to loadVtepObjects or ebpf.CollectionSpec.LoadAndAssign.
 type vtepVariables struct {
+	VxlanPort *ebpf.Variable `ebpf:"vxlan_port"`
 }
 
 // vtepPrograms contains all programs after they have been loaded into the kernel.

@@ -31,7 +31,7 @@ func (p *Plane) findVXLAN() (netlink.Link, error) {
 	var none netlink.LinkNotFoundError
 	if p.overlay.ifindex != 0 {
 		l, err := h.LinkByIndex(p.overlay.ifindex)
-		if err == nil && isOurs(l) {
+		if err == nil && p.isOurs(l) {
 			return l, nil
 		}
 		if err != nil && !errors.As(err, &none) {
@@ -53,7 +53,7 @@ func (p *Plane) findVXLAN() (netlink.Link, error) {
 func (p *Plane) flaw(l netlink.Link) string {
 	a := l.Attrs()
 	switch {
-	case !isOurs(l):
+	case !p.isOurs(l):
 		return "was changed"
 	case a.Name != p.vxlanName():
 		return "was renamed " + a.Name
@@ -84,6 +84,9 @@ func (p *Plane) mendVXLAN(l netlink.Link) error {
 		if err := h.LinkSetNoMaster(l); err != nil {
 			return fmt.Errorf("take vxlan device %s from its master: %w", name, err)
 		}
+	}
+	if alias := p.opts.Name[:min(len(p.opts.Name), ifAliasSize-1)]; a.Alias != alias {
+		_ = h.LinkSetAlias(l, alias) // tells other VTEPs whose it is
 	}
 	if a.MTU != vxlanMTU {
 		if err := h.LinkSetMTU(l, vxlanMTU); err != nil {

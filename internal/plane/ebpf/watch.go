@@ -68,6 +68,7 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 		} else {
 			p.deviceIs(deviceOf(l))
 			p.vxlanChanged(l)
+			p.vrfChanged(deviceOf(l))
 		}
 	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC, unix.RTM_NEWTFILTER, unix.RTM_DELTFILTER:
 		if len(m.Data) >= nl.SizeofTcMsg {

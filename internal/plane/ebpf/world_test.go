@@ -30,6 +30,7 @@ type world struct {
 	pins             string
 	taps             map[string]*testnet.Tap
 	barriers         int
+	table            int // of the routes that the world makes in the vtep ns; 0: main
 }
 
 var (

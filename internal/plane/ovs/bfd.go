@@ -116,7 +116,7 @@ func (n *names) editBFD(e *edit, v *vswitch, s *site) {
 		name := bfdPrefix + peer.String()
 		session, wanted := s.bfd[peer]
 		column := bfdColumn(session, wanted)
-		options := map[string]string{"remote_ip": peer.String()}
+		options := n.inPort(map[string]string{"remote_ip": peer.String()})
 		port := v.ports[name]
 		i := port.single()
 		if port == nil {

@@ -64,7 +64,7 @@ func (r *retry) failed() {
 func newEngine(p *Plane, db *idl.Client) *engine {
 	return &engine{
 		plane: p, log: p.log, db: db, mail: newMailbox(), site: newSite(),
-		names:    &names{ps: p.opts.Name, next: 1, of: map[intent.SwitchID]string{}, taken: map[string]bool{}},
+		names:    &names{ps: p.opts.Name, port: p.opts.Port, next: 1, of: map[intent.SwitchID]string{}, taken: map[string]bool{}},
 		bridges:  map[string]*bridge{},
 		switches: map[intent.SwitchID]*logical{},
 		physical: &physical{},

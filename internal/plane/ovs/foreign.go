@@ -46,7 +46,7 @@ func (e *engine) foreignTunnels() (list []problem.Problem) {
 		if i == nil || i.kind != "vxlan" || p.bridge == nil || e.ofPlane(p) {
 			continue
 		}
-		if port := i.options["dst_port"]; port != "" && port != "4789" {
+		if !e.names.samePort(i.options) {
 			continue
 		}
 		if taken := e.takes(i, tunnels); taken != "" {

@@ -1,6 +1,7 @@
 package ovs
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,12 +47,42 @@ type layout struct {
 // names says which bridge each logical switch has.
 type names struct {
 	ps    string
-	next  int // the number of the next bridge
+	port  uint16 // of VXLAN (UDP); 0: 4789
+	next  int    // the number of the next bridge
 	of    map[intent.SwitchID]string
 	taken map[string]bool
 }
 
 func (n *names) prefix() string { return n.ps + "_vtep_ls" }
+
+// vxlanPort is the UDP port of VXLAN where a tunnel port says none.
+const vxlanPort = 4789
+
+// inPort has the options of a tunnel port say the UDP port.
+func (n *names) inPort(options map[string]string) map[string]string {
+	if n.port != 0 && n.port != vxlanPort {
+		options["dst_port"] = strconv.Itoa(int(n.port))
+	}
+	return options
+}
+
+// samePort says whether a tunnel port has our UDP port.
+func (n *names) samePort(options map[string]string) bool {
+	return udpPort(options) == cmp.Or(n.port, vxlanPort)
+}
+
+// udpPort gives the UDP port of a tunnel port; 0: it can't be read.
+func udpPort(options map[string]string) uint16 {
+	text, ok := options["dst_port"]
+	if !ok || text == "" {
+		return vxlanPort
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(port)
+}
 
 // number returns the number in a bridge's name.
 func (n *names) number(bridge string) (int, bool) {
@@ -158,7 +189,7 @@ func (n *names) plan(v *vswitch, s *site) *layout {
 			add(&wantedPort{n.ps, outerName(at), "patch", map[string]string{"peer": innerName(at)}, mark})
 		}
 		for _, t := range tunnels[ls.id] {
-			options := map[string]string{"remote_ip": "flow", "out_key": "flow", "local_ip": s.TunnelIP.String()}
+			options := n.inPort(map[string]string{"remote_ip": "flow", "out_key": "flow", "local_ip": s.TunnelIP.String()})
 			switch {
 			case s.TunnelDSCP.From == intent.Inner:
 				options["tos"] = "inherit"
@@ -379,7 +410,7 @@ func (n *names) cuts(e *edit, v *vswitch, l *layout, cut map[string][]ovsdb.UUID
 
 // tunnelClaim is what Open vSwitch chooses a tunnel port by: two ports must not have the same.
 func tunnelClaim(options map[string]string) string {
-	return options["local_ip"] + " " + options["remote_ip"] + " " + keyOption(options)
+	return fmt.Sprint(options["local_ip"], " ", options["remote_ip"], " ", keyOption(options), " ", udpPort(options))
 }
 
 func includes(all, some map[string]string) bool {

@@ -33,6 +33,7 @@ import (
 type Options struct {
 	Name   string // of the physical switch, which is the name of its bridge
 	RunDir string // where Open vSwitch's sockets are
+	Port   uint16 // of VXLAN (UDP); 0: 4789
 	// Dial connects to the database Open_vSwitch.
 	Dial func(context.Context) (net.Conn, error)
 	// Control gives the process whose control socket is at path a command, and returns its answer;

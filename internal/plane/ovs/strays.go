@@ -18,12 +18,12 @@ func (n *names) strayPort() string { return n.strays() + "-vx" }
 
 // planStrays adds the bridge to what the database has to have, if there are tunnels.
 func (n *names) planStrays(l *layout, v *vswitch, s *site) {
-	options := map[string]string{"remote_ip": "flow", "key": "flow", "local_ip": s.TunnelIP.String()}
+	options := n.inPort(map[string]string{"remote_ip": "flow", "key": "flow", "local_ip": s.TunnelIP.String()})
 	for _, p := range v.ports {
 		if p.externalIDs[markOwner] > n.ps {
 			continue // of a switch with the same tunnel IP, which gives way to this one
 		}
-		if p.name != n.strayPort() && p.bridge != nil && likeStrays(p.single(), options["local_ip"]) {
+		if p.name != n.strayPort() && p.bridge != nil && n.likeStrays(p.single(), options["local_ip"]) {
 			return
 		}
 	}
@@ -33,11 +33,11 @@ func (n *names) planStrays(l *layout, v *vswitch, s *site) {
 
 // likeStrays says whether a tunnel port takes frames of any VNI from any peer that are for an
 // address, or for any.
-func likeStrays(i *interfaceRow, local string) bool {
+func (n *names) likeStrays(i *interfaceRow, local string) bool {
 	if i == nil || i.kind != "vxlan" || i.options["remote_ip"] != "flow" || keyOption(i.options) != "flow" {
 		return false
 	}
-	if port := i.options["dst_port"]; port != "" && port != "4789" {
+	if !n.samePort(i.options) {
 		return false
 	}
 	to := i.options["local_ip"]

@@ -120,19 +120,23 @@ func TestStraysGiveWay(t *testing.T) {
 		owner   string
 		options map[string]string
 		gives   bool
+		port    uint16
 	}{
-		{"", all(), true},
-		{"", all("local_ip", own), true},
-		{"", all("local_ip", "flow"), true},
-		{"", all("local_ip", "192.0.2.99"), false},
-		{"", all("dst_port", "8472"), false},
-		{"", all("key", "5"), false},
-		{"", all("remote_ip", "192.0.2.2"), false},
-		{"br1", all("local_ip", own), true},
-		{"br3", all("local_ip", own), false},
-		{"br1", all("local_ip", "192.0.2.99"), false},
+		{"", all(), true, 0},
+		{"", all("local_ip", own), true, 0},
+		{"", all("local_ip", "flow"), true, 0},
+		{"", all("local_ip", "192.0.2.99"), false, 0},
+		{"", all("dst_port", "8472"), false, 0},
+		{"", all("key", "5"), false, 0},
+		{"", all("remote_ip", "192.0.2.2"), false, 0},
+		{"br1", all("local_ip", own), true, 0},
+		{"br3", all("local_ip", own), false, 0},
+		{"br1", all("local_ip", "192.0.2.99"), false, 0},
+		{"", all("dst_port", "8472"), true, 8472},
+		{"", all("dst_port", "4789"), true, 0},
+		{"", all(), false, 8472},
 	} {
-		n := &names{ps: "br2"}
+		n := &names{ps: "br2", port: c.port}
 		l := &layout{bridges: map[string]map[string]string{}, ports: map[string]*wantedPort{}}
 		n.planStrays(l, port(c.owner, c.options), s)
 		if gives := len(l.bridges) == 0; gives != c.gives || gives != (len(l.ports) == 0) {

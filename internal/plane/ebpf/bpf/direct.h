@@ -77,7 +77,7 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32
 	e.vni = bpf_htonl(t->id << 8);
 	hash = bpf_get_hash_recalc(skb);
 	e.udp.source = bpf_htons(0xc000 | ((hash ^ hash >> 16) & 0x3fff));
-	e.udp.dest = bpf_htons(VXLAN_PORT);
+	e.udp.dest = bpf_htons(vxlan_port);
 	e.udp.len = bpf_htons(length - sizeof(e.ip));
 	e.ip.version = 4;
 	e.ip.ihl = 5;
@@ -149,7 +149,7 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 	    length + ETH_HLEN != skb->len)
 		return NULL;
 	// A UDP checksum need not be verified (RFC 7348, 4.1).
-	if (e->udp.dest != bpf_htons(VXLAN_PORT) ||
+	if (e->udp.dest != bpf_htons(vxlan_port) ||
 	    bpf_ntohs(e->udp.len) != length - sizeof(e->ip))
 		return NULL;
 	// All other bits are reserved, to be ignored (RFC 7348, 5).

@@ -12,7 +12,8 @@
 
 #include "maps.h"
 
-#define VXLAN_PORT 4789
+// The UDP port of VXLAN: the agent sets it when it loads the programs.
+const volatile __u16 vxlan_port = 4789;
 
 // Where the frame came in, in its control block, which is the program's own at this hook: how,
 // and the VLAN or VNI, in the first word; in the next one the ifindex of the port, or in the next

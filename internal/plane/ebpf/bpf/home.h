@@ -24,7 +24,7 @@ static __noinline int is_elsewhere(struct __sk_buff *skb)
 	if ((__s64)(bpf_ktime_get_coarse_ns() - cfg->alive) < ALIVE_FOR)
 		return 0;
 	to.ipv4.daddr = bpf_htonl(cfg->tunnel_ip);
-	to.ipv4.dport = bpf_htons(VXLAN_PORT);
+	to.ipv4.dport = bpf_htons(vxlan_port);
 	sk = bpf_sk_lookup_udp(skb, &to, sizeof(to.ipv4), cfg->home, 0);
 	if (!sk)
 		return 1;

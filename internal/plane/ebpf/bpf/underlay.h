@@ -44,7 +44,7 @@ static __noinline int clear_reserved(struct __sk_buff *skb)
 	if (!cfg)
 		return 0;
 	off = find_udp(skb, cfg);
-	if (!off || bpf_skb_load_bytes(skb, off, &h, sizeof(h)) || h.udp.dest != bpf_htons(VXLAN_PORT))
+	if (!off || bpf_skb_load_bytes(skb, off, &h, sizeof(h)) || h.udp.dest != bpf_htons(vxlan_port))
 		return 0;
 	clean[0] = bpf_htonl(VXLAN_HAS_VNI);
 	if (cfg->flags & CONFIG_GBP && h.flags & bpf_htonl(GBP_G))
