@@ -15,6 +15,7 @@ type Scalars struct {
 	TunnelDSCP      Priority // of what leaves in tunnels
 	TagPCP          Priority // of what leaves at ports with the tag of a binding
 	GroupMark       uint32   // 16 adjacent bits of a frame's mark that have the group policy that it has in tunnels; 0: none
+	FragmentOuter   bool     // what is too large for the way to a peer is fragmented outside, unless the sender is told instead
 
 	// ARPSource is the address by which this VTEP asks for the neighbours of its routers, in every
 	// switch; zero: there is no router.

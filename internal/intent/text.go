@@ -42,6 +42,9 @@ func (s *State) String() string {
 	if s.AcceptAnySource {
 		b.WriteString("accept-any-source\n")
 	}
+	if s.FragmentOuter {
+		b.WriteString("fragment-outer\n")
+	}
 	if s.MACLimit != 0 {
 		fmt.Fprintf(&b, "mac-limit %d\n", s.MACLimit)
 	}
@@ -147,6 +150,9 @@ func (d *Delta) String() string {
 		}
 		if d.Scalars.GroupMark != 0 {
 			fmt.Fprintf(&b, "= {group-mark %#x}\n", d.Scalars.GroupMark)
+		}
+		if d.Scalars.FragmentOuter {
+			b.WriteString("= {fragment-outer}\n")
 		}
 		if none := (Priority{}); d.Scalars.TunnelDSCP != none || d.Scalars.TagPCP != none {
 			fmt.Fprintf(&b, "= {dscp %v pcp %v}\n", d.Scalars.TunnelDSCP, d.Scalars.TagPCP)

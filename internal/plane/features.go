@@ -14,6 +14,7 @@ type Features struct {
 	TunnelDSCP, TagPCP Priorities // the scalars of these names
 
 	GroupPolicies bool // Scalars.GroupMark
+	Fragments     bool // Scalars.FragmentOuter
 
 	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
 	SnoopIPs    bool // intent.SwitchOptions.SnoopIPs

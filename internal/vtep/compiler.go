@@ -162,6 +162,7 @@ func (c *Compiler) rescope(s scope) {
 	c.state.AcceptAnySource = s.anyone
 	c.state.MACLimit = uint32(s.macLimit)
 	c.state.TunnelDSCP, c.state.TagPCP, c.state.GroupMark = s.dscp, s.pcp, s.group
+	c.state.FragmentOuter = s.fragment
 	for id := range s.ports {
 		if !old.ports[id] {
 			c.dirty.ports[id] = struct{}{}

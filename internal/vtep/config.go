@@ -27,6 +27,7 @@ const (
 	keyAllowVNI0       = "allow_vni_0"            // Logical_Switch: bool
 	keyPruneByBFD      = "prune_by_bfd"           // Physical_Switch, Logical_Switch: bool
 	keyBFDVNI          = "bfd_vni"                // Physical_Switch: 0 or auto
+	keyFragmentOuter   = "fragment_outer"         // Physical_Switch: bool
 	keyTunnelDSCP      = "tunnel_dscp"            // Physical_Switch: 0..63, inner or outer
 	keyGBPGroup        = "gbp_group"              // Physical_Port: 0..65535
 	keyGBPMark         = "gbp_mark"               // Physical_Switch: 16 adjacent bits of 32, or 0

@@ -33,6 +33,7 @@ type scope struct {
 	dscp     intent.Priority // of what leaves in tunnels
 	pcp      intent.Priority // of what leaves with a tag
 	group    uint32          // the bits of a frame's mark that have its group policy; 0: none
+	fragment bool            // outside, what is too large for the way to a peer
 	trouble  []complaint     // about our row
 	badIPs   bool            // tunnel_ips has something, but no IPv4 address
 	ipv6     bool            // tunnels may have IPv6
@@ -125,6 +126,9 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	s.aging = time.Duration(set.integer(keyMACAging, maxMACAging, int(defaultMACAging/time.Second))) * time.Second
 	s.dscp, s.pcp = set.priority(keyTunnelDSCP, intent.MaxDSCP), set.priority(keyTagPCP, intent.MaxPCP)
 	s.group = set.groupMark(keyGBPMark)
+	if s.fragment = set.bool(keyFragmentOuter); !features.Fragments {
+		s.fragment = unserved(&set, keyFragmentOuter, s.fragment)
+	}
 	if !features.GroupPolicies {
 		s.group = unserved(&set, keyGBPMark, s.group)
 	}

@@ -44,6 +44,10 @@ func (p *Plane) doubts() []problem.Problem {
 				Remedy: "bind VLAN 0, or take the device below it as the port"})
 		}
 	}
+	becomes := "dropped"
+	if p.overlay.fragment {
+		becomes = "dropped, or fragmented where their sender is not told"
+	}
 	for index, mtu := range p.overlay.mtus {
 		if widest == nil || mtu == 0 || mtu >= widest.mtu+tunnelRoom {
 			continue
@@ -52,8 +56,8 @@ func (p *Plane) doubts() []problem.Problem {
 		name := p.devices.byIndex[index].name
 		list = append(list, problem.Problem{
 			Kind: problem.SmallMTU, Object: problem.Device(name),
-			Text: fmt.Sprintf("by it tunnels take packets of %d bytes, but port %s (MTU %d) may send what needs %d: larger frames are dropped",
-				mtu, problem.Name(widest.name), widest.mtu, need),
+			Text: fmt.Sprintf("by it tunnels take packets of %d bytes, but port %s (MTU %d) may send what needs %d: larger frames are %s",
+				mtu, problem.Name(widest.name), widest.mtu, need, becomes),
 			Remedy: fmt.Sprintf("ip link set %s mtu %d, and as much on the way to the peers; or give the hosts the MTU %d",
 				problem.Argument(name), need, max(int(mtu)-tunnelRoom, 0))})
 	}

@@ -28,6 +28,7 @@ const (
 	configStrict
 	configNoteData
 	configGBP
+	configFragment
 )
 
 // Where the settings map says from which bit of the mark on the group policy is, as gbp.h has it.

@@ -29,6 +29,7 @@ type overlay struct {
 	intent.TunnelIPs
 	anySource bool
 	dscp, pcp intent.Priority     // of what leaves in tunnels, and with a tag
+	fragment  bool                // outside, what is too large for the way to a peer
 	groupMark uint32              // the bits of a frame's mark that have its group policy; 0: none
 	anyVNI    map[uint32]struct{} // VNIs that any source may use
 	ifindex   int                 // of the vxlan device; 0: none
@@ -49,6 +50,7 @@ func (p *Plane) configureOverlay(s *intent.State) {
 	p.coveredIn = nil
 	p.overlay.TunnelIPs, p.overlay.anySource = s.TunnelIPs, s.AcceptAnySource
 	p.overlay.dscp, p.overlay.pcp, p.overlay.groupMark = s.TunnelDSCP, s.TagPCP, s.GroupMark
+	p.overlay.fragment = s.FragmentOuter
 }
 
 // ensureVXLAN makes the vxlan device as it must be and attaches the program to it. An error
@@ -269,6 +271,9 @@ func (p *Plane) writeSettings() error {
 	}
 	if p.noteData {
 		s.Flags |= configNoteData
+	}
+	if p.overlay.fragment {
+		s.Flags |= configFragment
 	}
 	if p.overlay.groupMark != 0 {
 		s.Flags |= configGBP | uint32(bits.TrailingZeros32(p.overlay.groupMark))<<groupShift

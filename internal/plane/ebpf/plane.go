@@ -307,7 +307,7 @@ func hash(name string) string {
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	return plane.Features{BFD: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
-		SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true}
+		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true}
 }
 
 // Events implements plane.Plane.

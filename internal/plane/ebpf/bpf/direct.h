@@ -115,8 +115,11 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 		return redirect_tunnel(skb, t, s); // it knows why not
 	use_path(t->peer);
 	p = bpf_map_lookup_elem(&peers, &t->peer);
-	if (p && !fits_tunnel(p, s))
+	if (p && !fits_tunnel(p, s)) {
+		if (may_fragment(skb, cfg, p))
+			return redirect_tunnel(skb, t, s);
 		return too_big(skb, slot, p->mtu - outer_headers(p) - ETH_HLEN, s);
+	}
 	// A mark may be what the host's rules choose the route by.
 	if (cfg->flags & CONFIG_DIRECT_ENCAP && !skb->mark) {
 		result = encapsulate(skb, t, cfg->tunnel_ip, tunnel_priority(s));

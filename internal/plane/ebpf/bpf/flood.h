@@ -119,7 +119,8 @@ static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 fr
 		// A unicast frame that no tunnel could take: its receiver is not heard of yet,
 		// and never will be if the sender does not learn to send less.
 		p = bpf_map_lookup_elem(&peers, &f.last.peer);
-		if (p && !f.sent && !is_group(dst->mac) && !fits_tunnel(p, &f.size))
+		if (p && !f.sent && !is_group(dst->mac) && !fits_tunnel(p, &f.size) &&
+		    !may_fragment(skb, cfg, p))
 			return FLOOD_TOO_BIG + p->mtu - outer_headers(p);
 		return redirect_tunnel(skb, &f.last, &f.size);
 	}

@@ -41,6 +41,7 @@ enum config_flags {
 	CONFIG_STRICT = 1 << 4,        // the vxlan device refuses frames with reserved bits set
 	CONFIG_NOTE_DATA = 1 << 5,     // some session of BFD wants to know whether data comes
 	CONFIG_GBP = 1 << 6,           // the mark of frames has a group policy, from bit (flags >> 8 & 31) on (gbp.h)
+	CONFIG_FRAGMENT = 1 << 7,      // what is too large for the way to a peer may be fragmented outside
 	// From bit 16 on: priorities (priority.h).
 };
 

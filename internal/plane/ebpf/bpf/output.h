@@ -103,6 +103,28 @@ static __always_inline int fits_tunnel(struct peer *p, struct size *s)
 	return !p->mtu || s->largest + outer_headers(p) <= p->mtu;
 }
 
+// Whether the sender of a frame that does not fit is one to be told, and not to be helped: of
+// unicast that must not be fragmented.
+static __noinline int is_to_be_told(struct __sk_buff *skb)
+{
+	__be16 frag_off;
+	__u8 first;
+
+	if (skb->vlan_present || bpf_skb_load_bytes(skb, 0, &first, 1) || first & 1)
+		return 0;
+	if (skb->protocol != bpf_htons(ETH_P_IP))
+		return skb->protocol == bpf_htons(ETH_P_IPV6);
+	return !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, frag_off), &frag_off, sizeof(frag_off)) &&
+	       frag_off & bpf_htons(0x4000);
+}
+
+// Whether a frame that does not fit is sent in fragments of the packet around it. IPv6 has none
+// that a tunnel of the kernel would make.
+static __always_inline int may_fragment(struct __sk_buff *skb, struct settings *cfg, struct peer *p)
+{
+	return cfg->flags & CONFIG_FRAGMENT && is_address4(&p->ip) && !is_to_be_told(skb);
+}
+
 // Notes that a frame goes to the peer, or would if it were smaller.
 static __always_inline void use_path(__u32 peer)
 {
@@ -140,8 +162,11 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 	p = bpf_map_lookup_elem(&peers, &t->peer);
 	if (!p || is_no_address(&p->ip))
 		return drop(skb, DROP_NO_TUNNEL); // it has just gone
-	if (!fits_tunnel(p, s))
-		return drop(skb, DROP_TOO_BIG);
+	if (!fits_tunnel(p, s)) {
+		if (!may_fragment(skb, cfg, p))
+			return drop(skb, DROP_TOO_BIG);
+		flags = BPF_F_ZERO_CSUM_TX;
+	}
 	key.tunnel_id = t->id;
 	key.tunnel_ttl = 64;
 	key.tunnel_tos = tunnel_priority(s);
