@@ -98,6 +98,15 @@ func TestStatus(t *testing.T) {
 	}
 	w.logged("|state|", "controller changed name=tcp:127.0.0.1:1 before=absent after=disconnected")
 	checkListeners(t, s)
+	for _, l := range s.Listeners {
+		if target, ok := strings.CutPrefix(l.Address, "ptcp:"); ok {
+			if out, code := w.run("vtep-ctl", "--db=tcp:"+target, "list-ls"); code != 0 {
+				t.Errorf("vtep-ctl over TCP: %d: %s", code, out)
+			}
+			w.logged("|vtep|INFO|controller changed name=tcp:127.0.0.1:", "before=absent after=connected")
+			w.logged("|vtep|INFO|controller changed name=tcp:127.0.0.1:", "before=connected after=absent")
+		}
+	}
 
 	w.linkDown(lab.H1, "eth0")
 	w.logged("|state|INFO|port changed name=p0 before=up after=down why=")

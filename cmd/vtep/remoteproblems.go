@@ -41,9 +41,14 @@ func remoteProblem(target string, t server.Trouble) problem.Problem {
 	return p
 }
 
-// tellOfController logs that a remote which is connected to is in another state than before.
-func (r *vtepRun) tellOfController(target, before, after, why string) {
-	r.tellState("controller", target, before, after, why)
+// tellOfController logs that a controller is in another state than before. Of those who connect to us there may be
+// any number, so that their lines have a limit, as those of other modules.
+func (r *vtepRun) tellOfController(c server.Connection) {
+	module := "state"
+	if c.Accepted {
+		module = "vtep"
+	}
+	r.tellState(module, "controller", c.Name, c.Before, c.After, c.Why)
 }
 
 // tellOfConnection does so for the server of --connect, when an attempt has succeeded, or failed with err.
@@ -55,18 +60,18 @@ func (r *vtepRun) tellOfConnection(err error) {
 	}
 	switch {
 	case err == nil && was == disconnected:
-		r.tellState("database", r.connect, disconnected, connected, "")
+		r.tellState("state", "database", r.connect, disconnected, connected, "")
 	case err != nil && was == connected:
-		r.tellState("database", r.connect, connected, disconnected, err.Error())
+		r.tellState("state", "database", r.connect, connected, disconnected, err.Error())
 	}
 }
 
-func (r *vtepRun) tellState(kind, name, before, after, why string) {
+func (r *vtepRun) tellState(module, kind, name, before, after, why string) {
 	attrs := []any{"name", name, "before", before, "after", after}
 	if why != "" {
 		attrs = append(attrs, "why", why)
 	}
-	r.d.Logger("state").Info(kind+" changed", attrs...)
+	r.d.Logger(module).Info(kind+" changed", attrs...)
 }
 
 // tellOfDatabase tells whether the other process that has the database answers.

@@ -243,6 +243,9 @@ func (r *remote) serveAccepted(nc net.Conn) {
 	}
 	defer r.srv.serving.Done()
 	defer r.srv.remove(sess)
+	if !a.local {
+		r.srv.tell(Connection{Name: name, Accepted: true, Before: "absent", After: "connected"})
+	}
 	l := newLink(reconnect.New(name, time.Now(), r.srv.log), sess)
 	r.configure(l)
 	r.mu.Lock()
@@ -257,6 +260,9 @@ func (r *remote) serveAccepted(nc net.Conn) {
 	delete(r.links, l)
 	r.mu.Unlock()
 	r.srv.ended(sess, err)
+	if !a.local {
+		r.srv.tell(Connection{Name: name, Accepted: true, Before: "connected", After: "absent", Why: describe(err)})
+	}
 }
 
 // handshake completes the handshake of an accepted connection. Peers that leave theirs half
@@ -353,9 +359,8 @@ func (r *remote) tellState(now, why string) {
 	if before == "" {
 		before = "absent"
 	}
-	if r.told = now; r.srv.opts.Connections != nil {
-		r.srv.opts.Connections(r.target, before, now, why)
-	}
+	r.told = now
+	r.srv.tell(Connection{Name: r.target, Before: before, After: now, Why: why})
 }
 
 // unheard notes that an attempt has ended without a word of the peer: it could not be reached,

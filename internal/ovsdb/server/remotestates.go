@@ -26,6 +26,20 @@ type RemoteState struct {
 	Why      string  `json:"why"`           // it is not connected, or not served
 }
 
+// Connection is the connection with somebody over the network, which is in another state than before.
+type Connection struct {
+	Name          string // the target that is connected to, or the address of one who has connected
+	Accepted      bool   // he has connected
+	Before, After string // "absent", "disconnected", "connected"
+	Why           string // it is not connected; "": it was ended in good order, or nothing is known
+}
+
+func (s *Server) tell(c Connection) {
+	if s.opts.Connections != nil {
+		s.opts.Connections(c)
+	}
+}
+
 // RemoteStates tells how all remotes do, in the order of their targets.
 func (s *Server) RemoteStates() []RemoteState {
 	r := s.remotes

@@ -46,10 +46,9 @@ type Options struct {
 	// changes; nothing: it works, or is no remote any more. Calls come one at a time, and must
 	// not wait for the server.
 	Troubles func(target string, all []Trouble)
-	// Connections, if not nil, is told when a remote that is connected to changes its state
-	// ("absent", "disconnected", "connected"), and why it is disconnected. Calls must not wait
-	// for the server.
-	Connections func(target, before, after, why string)
+	// Connections, if not nil, is told of each Connection over the network that is made or ends. Calls must
+	// not wait for the server.
+	Connections func(Connection)
 	FS          storage.FS    // nil: the operating system's
 	Trim        *trim.Trimmer // gives memory back to the system; nil: one of the server's own
 }
