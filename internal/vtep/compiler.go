@@ -164,7 +164,7 @@ func (c *Compiler) rescope(s scope) {
 	c.state.TunnelDSCP, c.state.TagPCP, c.state.GroupMark = s.dscp, s.pcp, s.group
 	c.state.FragmentOuter = s.fragment
 	for id := range s.ports {
-		if !old.ports[id] {
+		if !old.ports[id] || (s.group == 0) != (old.group == 0) {
 			c.dirty.ports[id] = struct{}{}
 		}
 	}

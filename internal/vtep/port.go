@@ -99,6 +99,10 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 	p.group = uint16(set.integer(keyGBPGroup, 1<<16-1, 0))
 	if !c.features.GroupPolicies {
 		p.group = unserved(&set, keyGBPGroup, p.group)
+	} else if p.group != 0 && c.scope.group == 0 {
+		wrong = append(wrong, complaint{
+			kind: problem.BadOption, text: fmt.Sprintf("other_config:%s is %d, but the switch has no %s: no frame gets it", keyGBPGroup, p.group, keyGBPMark),
+			remedy: "vtep-ctl set Physical_Switch " + problem.Argument(c.name) + " other_config:" + keyGBPMark + "=0xffff"})
 	}
 	wrong = append(wrong, set.bad...)
 	if p.name == "" {
