@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -231,6 +232,35 @@ func TestExternalServer(t *testing.T) {
 	w.floods(6000, lab.RemoteIP)
 	w.cs().run("set", "Logical_Switch", "ls0", fmt.Sprintf("tunnel_key=%d", lab.VNIUntagged))
 	w.reach(lab.Host2, lab.Host3)
+}
+
+// TestClusteredServer has the database on a cluster of C servers, of which one is killed, and then one more: nothing
+// that is forwarded is lost, and what was learned meanwhile is in the database when there is a majority again.
+func TestClusteredServer(t *testing.T) {
+	w := newWorld(t)
+	w.cluster = testenv.NewCluster(t, hwvtep.Database, hwvtep.SchemaText, 3)
+	w.basic()
+	w.reach(lab.Host1, lab.Host3)
+	w.learned("ls0", lab.Host1.MAC.String())
+	traffic := w.startPing(lab.H1, lab.Host3)
+
+	leader := w.cluster.Leader(t)
+	leader.Kill(t)
+	w.h1().Send(frame(broadcast, station(0xd4), "hello"))
+	w.learned("ls0", lab.Host1.MAC.String(), station(0xd4).String())
+
+	second := w.cluster.Leader(t)
+	second.Kill(t)
+	w.problem("no_database", true)
+	w.h1().Send(frame(broadcast, station(0xd5), "hello"))
+	w.breathe(500 * time.Millisecond)
+	second.Start(t)
+	w.learned("ls0", lab.Host1.MAC.String(), station(0xd4).String(), station(0xd5).String())
+	w.problem("no_database", false)
+	traffic()
+	w.cluster.Leader(t)
+	w.cs().run("set", "Logical_Switch", "ls0", "tunnel_key=6000")
+	w.floods(6000, lab.RemoteIP)
 }
 
 // TestOVSVTEP runs the program under the name and with the command line of Open vSwitch's

@@ -84,8 +84,8 @@ func (p *process) output(t testing.TB) string {
 // vtepArgs are the arguments of "vtep" for this world: run, and where everything is.
 func (w *world) vtepArgs(args ...string) []string {
 	all := []string{"run", w.name, "--rundir=" + w.env.RunDir, "--pin-dir=" + w.pins}
-	if w.external != "" {
-		all = append(all, "--connect=unix:"+w.socket())
+	if w.external != "" || w.cluster != nil {
+		all = append(all, "--connect="+w.targets())
 	} else {
 		all = append(all, "--db="+w.database())
 	}
@@ -103,6 +103,14 @@ func (w *world) socket() string {
 		return filepath.Join(w.env.RunDir, w.external)
 	}
 	return filepath.Join(w.env.RunDir, "db.sock")
+}
+
+// targets are the servers of the database, with commas between them.
+func (w *world) targets() string {
+	if w.cluster != nil {
+		return w.cluster.Targets()
+	}
+	return "unix:" + w.socket()
 }
 
 // launch starts the VTEP and does not wait for it.
@@ -227,7 +235,7 @@ func (w *world) cs() nvc   { return nvc{w, testenv.Program(w.t, "vtep-ctl")} }
 // run runs one command, or several with "--" between them, and returns the output.
 func (n nvc) run(args ...string) string {
 	n.w.t.Helper()
-	return n.w.env.Output(n.w.t, n.program, append([]string{"--db=unix:" + n.w.socket()}, args...)...)
+	return n.w.env.Output(n.w.t, n.program, append([]string{"--db=" + n.w.targets()}, args...)...)
 }
 
 // ctl runs the commands of our vtep-ctl, one in each line, in one transaction. Words are

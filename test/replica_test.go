@@ -20,10 +20,11 @@ type replica struct {
 func (w *world) openReplica() *replica {
 	if w.replica == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		c := idl.New(idl.Options{
-			Database: hwvtep.Schema().Name,
-			Dial:     idl.DialTarget("unix:"+w.socket(), nil),
-		})
+		targets, _, err := idl.ParseTargets(w.targets(), nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		c := idl.New(idl.Options{Database: hwvtep.Schema().Name, Targets: targets, LeaderOnly: true})
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

@@ -42,8 +42,9 @@ type world struct {
 	starts   int
 	replica  *replica // nil: not opened
 	taps     map[string]*testnet.Tap
-	ends     []func() // see atEnd
-	external string   // socket of another server that has the database; empty: the VTEP serves it
+	ends     []func()         // see atEnd
+	external string           // socket of another server that has the database; empty: the VTEP serves it
+	cluster  *testenv.Cluster // that has it instead; nil: none
 }
 
 var worlds atomic.Int32 // numbers their names
