@@ -104,6 +104,11 @@ func (s *Session) gotServerSchema(result wire.Value, refused *jsonrpc.RemoteErro
 			return s.use()
 		}
 		s.following = true
+		// What becomes of other databases of the server does not end the session then.
+		ignore := func(wire.Value, *jsonrpc.RemoteError) error { return nil }
+		if err := s.Go("set_db_change_aware", []byte("[true]"), ignore); err != nil {
+			return err
+		}
 		return s.serverUpdated(result)
 	})
 }

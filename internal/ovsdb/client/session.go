@@ -38,6 +38,9 @@ type Session struct {
 
 const serverDatabase = "_Server"
 
+// errCanceled is why a session ends when the database goes, or has another schema.
+var errCanceled = errors.New("the server canceled the monitor")
+
 func newSession(c *Client, target string, nc net.Conn) *Session {
 	s := &Session{client: c, target: target, server: catalog{}}
 	ready := make(chan struct{})
@@ -220,7 +223,7 @@ func (s *Session) notified(m jsonrpc.Message) error {
 	case "update3":
 		return s.updated(m.Params, 3)
 	case "monitor_canceled":
-		return errors.New("the server canceled the monitor")
+		return errCanceled
 	}
 	if s.v == 0 {
 		return nil

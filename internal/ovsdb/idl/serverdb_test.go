@@ -7,11 +7,17 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // serverSchema and serverRow make a _Server database.
@@ -217,5 +223,53 @@ func TestParseTargets(t *testing.T) {
 		if _, _, err := idl.ParseTargets(list, nil); err == nil {
 			t.Errorf("%q is accepted", list)
 		}
+	}
+}
+
+// A server that adds and removes other databases does not disturb a client of one; when that one goes, it is
+// missed at once and used again as soon as it is back.
+func TestOtherDatabases(t *testing.T) {
+	s, err := server.New(server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.AddMemory(hwvtep.Schema()); err != nil {
+		t.Fatal(err)
+	}
+	var dials atomic.Int32
+	c := run(t, idl.Options{Dial: func(context.Context) (net.Conn, error) { dials.Add(1); return s.Pipe() }})
+	ready(t, c)
+	other, err := wire.ParseString(peerSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := ovsdb.ParseSchema(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.AddMemory(schema), s.RemoveDatabase("db")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Transact(context.Background(), []byte(`{"op":"insert","table":"Logical_Switch","row":{"name":"ls0"}}`)); err != nil || dials.Load() != 1 {
+		t.Errorf("%v, %d connections", err, dials.Load())
+	}
+	if err := s.RemoveDatabase(hwvtep.Database); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, deadline, func() error {
+		if err := c.LastError(); c.Connected() || err == nil || !strings.Contains(err.Error(), "does not have database") {
+			return fmt.Errorf("in step: %v (%v)", c.Connected(), err)
+		}
+		return nil
+	})
+	before := dials.Load()
+	if err := s.AddMemory(hwvtep.Schema()); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, c)
+	awaitSwitches(t, c)
+	if n := dials.Load(); n != before {
+		t.Errorf("%d connections more", n-before)
 	}
 }
