@@ -32,7 +32,7 @@ var tests = flag.String("tests", "", "run those that match, as with -run")
 // takes longest here. Each is a run of its own.
 var quick = []string{
 	"^(TestBudget|TestStages|TestFloodMany|TestDirectBytes|TestChecksums|TestSizes|TestPathMTU|TestBFD)$",
-	"^TestConformance$/^direct$/^(untagged|broadcast_to_all|learning|remote_unicast|from_a_tunnel|tagged|split_horizon|drops_by_place|members_of_groups|what_hosts_say_of_groups|drop_reasons)$/^IPv4$",
+	"^TestConformance$/^direct$/^(untagged|broadcast_to_all|learning|host_addresses|suppression|remote_unicast|from_a_tunnel|tagged|split_horizon|drops_by_place|members_of_groups|what_hosts_say_of_groups|drop_reasons)$/^IPv4$",
 }
 
 // TestKernels runs the tests of package plane/ebpf on each kernel.

@@ -40,9 +40,16 @@ func BenchmarkGateway(b *testing.B) {
 	bridge := newGateway(b, "bridge")
 	bridge.makeBridge(b)
 	ways := []*gateway{bridge}
-	for name, o := range map[string]Options{"long": {Direct: DirectOff}, "direct": {}} {
+	for name, o := range map[string]struct {
+		Options
+		intent.SwitchOptions
+	}{
+		"long":   {Options: Options{Direct: DirectOff}},
+		"direct": {},
+		"listen": {SwitchOptions: intent.SwitchOptions{SnoopIPs: true, Suppress: true}}, // direct, with what looks at ARP and ND
+	} {
 		g := newGateway(b, name)
-		g.makePlane(b, o)
+		g.makePlane(b, o.Options, o.SwitchOptions)
 		ways = append(ways, g)
 	}
 	inner := ipFrame(macR, macA, 64)
@@ -131,13 +138,13 @@ func (g *gateway) sink(b *testing.B, dev string) {
 	}
 }
 
-func (g *gateway) makePlane(b *testing.B, o Options) {
+func (g *gateway) makePlane(b *testing.B, o Options, options intent.SwitchOptions) {
 	w := &world{t: b, vtep: g.ns, pins: testenv.Pins(b)}
 	p := w.plane(o)
 	s := intent.NewState()
 	s.TunnelIP = tunnelIP
 	s.Ports["p0"] = intent.Port{}
-	s.Switches[ls1] = intent.Switch{Name: "ls1", VNI: 10}
+	s.Switches[ls1] = intent.Switch{Name: "ls1", VNI: 10, SwitchOptions: options}
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: ls1}
 	far := intent.Tunnel{Peer: peerIP, VNI: 10}
 	s.Unicast[intent.MACKey{Switch: ls1, MAC: macR}] = far

@@ -45,7 +45,7 @@ static __always_inline int nd_address(struct __sk_buff *skb, struct ethhdr *eth,
 	struct nd nd = {};
 	__u32 length;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip6, sizeof(ip6)) || ip6.hop_limit != 255)
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip6, sizeof(ip6)) || ip6.version != 6 || ip6.hop_limit != 255)
 		return 0;
 	length = bpf_ntohs(ip6.payload_len);
 	if (length < ND_WITHOUT_OPTION || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(ip6), &nd, ND_WITHOUT_OPTION) || nd.code)

@@ -114,7 +114,7 @@ static __noinline int suppress_arp(struct __sk_buff *skb, struct passage *p, str
 	return answer(skb, p, &f, sizeof(f), ANSWER_ARP);
 }
 
-// A solicitation has one option, and perhaps some more: so many bytes are looked at.
+// A solicitation has an option, and perhaps some more: so many bytes of it are looked at.
 #define ND_LONGEST 64
 #define ND_SOLICITED (1 << 30)
 #define ND_OVERRIDE (1 << 29)
@@ -124,6 +124,25 @@ static __noinline int suppress_arp(struct __sk_buff *skb, struct passage *p, str
 static __always_inline __u16 icmp6_checksum(const void *addresses, __be16 length, const void *message)
 {
 	return fold16(add16(add16(0, addresses, 32) + length + bpf_htons(IPPROTO_ICMPV6), message, ND_LONGEST));
+}
+
+// Whether a solicitation of that length has valid options, among them the MAC as that of its source.
+static __always_inline int has_source(const __u8 *message, __u64 length, const __u8 *mac)
+{
+	__u64 i, next = ND_WITHOUT_OPTION;
+	int found = 0;
+
+#pragma unroll
+	for (i = ND_WITHOUT_OPTION; i < ND_LONGEST; i += 8) {
+		if (i != next || i >= length)
+			continue;
+		next = i + message[i + 1] * 8;
+		if (next == i || next > length)
+			return 0;
+		if (message[i] == ND_SOURCE && message[i + 1] == 1)
+			found = equal_macs(message + i + 2, mac);
+	}
+	return found && next == length;
 }
 
 // Whether the solicitation is a valid one (RFC 4861, 7.1.1) that asks where a station is.
@@ -143,12 +162,11 @@ static __noinline int asks_nd(struct __sk_buff *skb, struct ipv6hdr *ip, struct 
 	asm volatile("" : "+r"(rest));
 	if (rest >= ND_LONGEST || bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(*ip), m.message, rest + 1))
 		return 0;
-	if (rest + 1 < sizeof(*nd) || nd->type != ICMPV6_NS || nd->code || ip->hop_limit != 255 ||
+	if (ip->version != 6 || nd->type != ICMPV6_NS || nd->code || ip->hop_limit != 255 ||
 	    ip->daddr.s6_addr[0] != 0xff || ip->saddr.s6_addr[0] == 0xff || icmp6_checksum(&ip->saddr, ip->payload_len, m.message))
 		return 0;
 	// From nobody it is a search for duplicates, and without its own MAC none to answer to.
-	if (is_no_address((struct address *)&ip->saddr) || nd->option != ND_SOURCE || nd->option_length != 1 ||
-	    !equal_macs(nd->link_layer, eth->h_source))
+	if (is_no_address((struct address *)&ip->saddr) || !has_source(m.message, rest + 1, eth->h_source))
 		return 0;
 	*target = nd->target;
 	// A router's address on the link: who asks would take an answer without the flag of routers for
