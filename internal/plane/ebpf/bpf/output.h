@@ -162,11 +162,8 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 	p = bpf_map_lookup_elem(&peers, &t->peer);
 	if (!p || is_no_address(&p->ip))
 		return drop(skb, DROP_NO_TUNNEL); // it has just gone
-	if (!fits_tunnel(p, s)) {
-		if (!may_fragment(skb, cfg, p))
-			return drop(skb, DROP_TOO_BIG);
-		flags = BPF_F_ZERO_CSUM_TX;
-	}
+	if (!fits_tunnel(p, s) && !may_fragment(skb, cfg, p))
+		return drop(skb, DROP_TOO_BIG);
 	key.tunnel_id = t->id;
 	key.tunnel_ttl = 64;
 	key.tunnel_tos = tunnel_priority(s);
@@ -175,6 +172,8 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 			return drop(skb, DROP_NO_TUNNEL);
 		key.remote_ipv4 = bpf_ntohl(p->ip.word[3]);
 		key.local_ipv4 = cfg->tunnel_ip;
+		if (!fits_tunnel(p, s)) // asked again, rather than kept on the stack, which is short
+			flags = BPF_F_ZERO_CSUM_TX;
 	} else {
 		if (is_no_address(&cfg->tunnel_ip6))
 			return drop(skb, DROP_NO_TUNNEL);
