@@ -167,3 +167,47 @@ func TestCluster(t *testing.T) {
 		return nil
 	})
 }
+
+// TestTunnelTwice: of two Tunnel rows to one peer, as there are when the answer to a transaction was lost and it was
+// executed nevertheless, one goes: one that a controller has said nothing with.
+func TestTunnelTwice(t *testing.T) {
+	b := newVTEPBed(t)
+	db := "unix:" + filepath.Join(b.env.RunDir, "db.sock")
+	b.mustCtl(db, "add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "--", "bind-ls", "br0", "p0", "0", "ls0",
+		"--", "add-ucast-remote", "ls0", "00:00:5e:00:53:01", "198.51.100.1")
+	list := func() []string {
+		t.Helper()
+		out := b.run("vtep-ctl", "--db="+db, "--bare", "--columns=_uuid", "list", "Tunnel")
+		ids := strings.Fields(out)
+		slices.Sort(ids)
+		return ids
+	}
+	var first string
+	b.eventually(func() error {
+		ids := list()
+		if len(ids) != 1 {
+			return fmt.Errorf("the rows are %q", ids)
+		}
+		first = ids[0]
+		return nil
+	})
+	local, remote := strings.TrimSpace(b.run("vtep-ctl", "--db="+db, "get", "Tunnel", first, "local")),
+		strings.TrimSpace(b.run("vtep-ctl", "--db="+db, "get", "Tunnel", first, "remote"))
+	for _, params := range []string{"", "bfd_params:enable=false"} {
+		args := []string{"--db=" + db, "--id=@t", "create", "Tunnel", "local=" + local, "remote=" + remote}
+		if params != "" {
+			args = append(args, params)
+		}
+		made := strings.TrimSpace(b.run("vtep-ctl", append(args, "--", "add", "Physical_Switch", "br0", "tunnels", "@t")...))
+		b.eventually(func() error {
+			ids := list()
+			switch {
+			case len(ids) != 1:
+				return fmt.Errorf("the rows are %q", ids)
+			case params != "" && ids[0] != made:
+				return fmt.Errorf("the row of a controller has gone: %q, want %s", ids, made)
+			}
+			return nil
+		})
+	}
+}

@@ -70,6 +70,9 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 			}
 			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.endLocator(tx, source), Remote: r.f.byAddr[peer][0]}))
 		}
+		if rows, byPeer[peer] = apart(rows); byPeer[peer] == nil {
+			delete(byPeer, peer)
+		}
 		for _, t := range rows { // our address may have changed
 			switch {
 			case r.isEnd(t.Local, source):
@@ -83,6 +86,33 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 	tx.AddPhysicalSwitchTunnels(ps.UUID, made...)
 	tx.RemovePhysicalSwitchTunnels(ps.UUID, r.surplus(byPeer)...)
 	r.pending.tunnels = tx.Len() > before
+}
+
+// apart takes off the rows of a peer that are one too many: of those that nobody has said anything with all
+// but one, that of the lowest UUID, or all if somebody has with another. There are such when the answer to a
+// transaction was lost that the servers of a cluster have executed after all.
+func apart(rows []hwvtep.Tunnel) (stay, extra []hwvtep.Tunnel) {
+	if len(rows) < 2 {
+		return rows, nil
+	}
+	plain := func(t *hwvtep.Tunnel) bool { return len(t.BFDParams) == 0 && len(t.BFDConfigRemote) == 0 }
+	slices.SortFunc(rows, func(a, b hwvtep.Tunnel) int {
+		if plain(&a) != plain(&b) {
+			if plain(&a) {
+				return 1
+			}
+			return -1
+		}
+		return compareUUIDs(a.UUID, b.UUID)
+	})
+	n := 1
+	for n < len(rows) && !plain(&rows[n]) {
+		n++
+	}
+	if n == len(rows) {
+		return rows, nil
+	}
+	return rows[:n], rows[n:]
 }
 
 // surplus returns those of rows that go now, sorted. For the others it notes since when they
