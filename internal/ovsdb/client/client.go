@@ -309,7 +309,7 @@ func (c *Client) disconnected(k *candidate, why error) {
 	}
 	delete(c.held, s)
 	c.mu.Unlock()
-	k.fsm.Disconnected(time.Now(), why)
+	k.fsm.Disconnected(time.Now(), c.trouble(k, why))
 	if why == nil {
 		return // it was superfluous
 	}
@@ -324,6 +324,17 @@ func (c *Client) disconnected(k *candidate, why error) {
 	case wasInStep:
 		c.hurry(k)
 	}
+}
+
+// trouble is why a session has ended, for the state machine to log; nil: that is no trouble, and is told
+// here if there is something to tell.
+func (c *Client) trouble(k *candidate, why error) error {
+	var unfit UnfitError
+	if !errors.As(why, &unfit) && !errors.Is(why, errCanceled) {
+		return why
+	}
+	c.log.Info(k.Name + ": " + why.Error())
+	return nil
 }
 
 // hurry has all candidates that are not connected tried now, but for one.
