@@ -36,6 +36,9 @@ func TestDoctor(t *testing.T) {
 	out, _ := w.doctor(before...)
 	finds(t, out, "note  vtep: none runs in ", "ok    kernel: Linux ", "ok    bpffs ", "ok    bpf: ", "ok    udp port 4789: nobody else",
 		"ok    port p1: it is up", "ok    tunnel IP 10.2.2.1: it is on device u0", "ok    route 10.2.2.2: by device u0", "ok    disk ", "ok    files: ")
+	if out, _ := w.doctor("--udp-port=4790"); !strings.Contains(out, "udp port 4790: ") {
+		t.Errorf("another port is not looked at:\n%s", out)
+	}
 	w.both()
 	out, status := w.doctor("--peer="+lab.RemoteIP.String(), fmt.Sprintf("--vni=%d", lab.VNIUntagged), "--host="+lab.Host3.IP.Addr().String())
 	finds(t, out, "ok    vtep "+w.name+": process ", "ok    port p0: it is up", "ok    mtu 10.2.2.2: ", "ok    neighbour 10.2.2.2: ",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ type doctorCommand struct {
 	peer     string
 	vni      string
 	host     string
-	udpPort  uint16
+	udpPort  uint16 // 0: that of the VTEP
 	json     bool
 	quiet    bool
 }
@@ -39,7 +40,7 @@ const (
 )
 
 func runDoctor(args []string) int {
-	c := doctorCommand{at: newAppctl(), udpPort: defaultVXLANPort}
+	c := doctorCommand{at: newAppctl()}
 	words, err := getopt.Parse(args, c.options())
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
@@ -74,7 +75,7 @@ func (c *doctorCommand) options() []getopt.Option {
 		getopt.String("peer", "IP", "look at the way to this peer, too; with --vni: send a probe by it, and say what comes back", &c.peer),
 		getopt.String("vni", "N", "the VNI of the probe", &c.vni),
 		getopt.String("host", "IP", "a host behind the peer, which the probe asks for its MAC", &c.host),
-		getopt.Option{Long: "udp-port", Arg: getopt.RequiredArg, ArgName: "PORT", Help: "that of VXLAN (default 4789)", Set: func(arg string) error {
+		getopt.Option{Long: "udp-port", Arg: getopt.RequiredArg, ArgName: "PORT", Help: "that of VXLAN (default: the VTEP's, or 4789)", Set: func(arg string) error {
 			n, err := strconv.ParseUint(arg, 10, 16)
 			if err != nil || n == 0 {
 				return fmt.Errorf("%q is not a UDP port", arg)
@@ -121,7 +122,7 @@ func (c *doctorCommand) run() ([]doctor.Finding, error) {
 
 // subject is what is looked at, with what a VTEP that runs has to say itself.
 func (c *doctorCommand) subject() (doctor.Subject, []doctor.Finding, error) {
-	s := doctor.Subject{UDPPort: int(c.udpPort), Plane: "ebpf", Database: daemon.VTEPDirs().DB, Ports: c.ports}
+	s := doctor.Subject{UDPPort: int(cmp.Or(c.udpPort, defaultVXLANPort)), Plane: "ebpf", Database: daemon.VTEPDirs().DB, Ports: c.ports}
 	add := func(ip string) error {
 		addr, err := netip.ParseAddr(ip)
 		if err != nil {
@@ -138,6 +139,7 @@ func (c *doctorCommand) subject() (doctor.Subject, []doctor.Finding, error) {
 				return s, nil, err
 			}
 			s.Ports, s.Plane, s.Database = slices.Concat(next.ports, c.ports), next.plane, filepath.Dir(next.db)
+			s.UDPPort = int(cmp.Or(c.udpPort, next.port, defaultVXLANPort))
 			if c.tunnelIP == "" {
 				c.tunnelIP = next.tunnelIP
 			}
@@ -160,7 +162,7 @@ func (c *doctorCommand) subject() (doctor.Subject, []doctor.Finding, error) {
 		return s, nil, fmt.Errorf("read the answer: %w", err)
 	}
 	st := &reply.Reply
-	s.PID, s.Plane = st.PID, st.Plane
+	s.PID, s.Plane, s.UDPPort = st.PID, st.Plane, int(cmp.Or(c.udpPort, st.UDPPort, defaultVXLANPort))
 	if s.Database = ""; st.Database.File != "" {
 		s.Database = filepath.Dir(st.Database.File)
 	}

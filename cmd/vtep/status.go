@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -23,6 +24,7 @@ type vtepStatus struct {
 	PID      int      `json:"pid"`
 	Uptime   float64  `json:"uptime_seconds"`
 	Plane    string   `json:"plane"`
+	UDPPort  uint16   `json:"vxlan_port"`
 
 	agent.Status
 
@@ -72,6 +74,7 @@ type listener struct {
 // status gathers it. What is not there yet, while the process starts, is left out.
 func (r *vtepRun) status() (vtepStatus, error) {
 	s := vtepStatus{PID: os.Getpid(), Uptime: time.Since(r.began).Seconds(), Plane: r.plane, Controllers: []controller{}, Listeners: []listener{}}
+	s.UDPPort = cmp.Or(r.port, defaultVXLANPort)
 	s.Versions = versions{version, hwvtep.Schema().Version, runtime.Version(), kernelRelease()}
 	s.Status = agent.Status{Switch: r.name, State: agent.Starting, TunnelIPs: []string{}, Ports: []agent.PortStatus{},
 		Switches: []agent.SwitchStatus{}, Tunnels: []agent.TunnelStatus{}, Drops: []agent.DropStatus{}}
