@@ -112,6 +112,7 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	for _, c := range d.Unicast {
 		p.stageUnicast(c)
 	}
+	p.stageRouters(next, d)
 	for _, c := range d.Floods {
 		dom := p.byUUID[c.Key.Switch]
 		if dom == nil {
@@ -127,9 +128,6 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	p.stageMembers(d.Members)
 	for _, c := range d.Decap {
 		p.stageDecap(c)
-	}
-	for _, c := range d.Neighbours {
-		p.stageNeighbor(c)
 	}
 	for _, c := range d.Switches {
 		if c.New == nil {
@@ -167,7 +165,7 @@ func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) *domain {
 		p.tSwitches.set(vtepSwitchId{Uuid: id}, d.bd)
 	}
 	was := d.features
-	d.sw, d.features = sw, featuresOf(sw.SwitchOptions)
+	d.sw, d.features = sw, featuresOf(sw)
 	if d.features == was {
 		return nil
 	}
@@ -226,19 +224,6 @@ func (p *Plane) stageDecap(c intent.Change[intent.Tunnel, intent.SwitchID]) {
 	p.delDecap(c.Key)
 }
 
-func (p *Plane) stageNeighbor(c intent.Change[intent.IPKey, intent.MAC]) {
-	dom := p.byUUID[c.Key.Switch]
-	if dom == nil {
-		return
-	}
-	key := vtepIpKey{Bd: dom.bd, Ip: addressOf(c.Key.IP)}
-	if c.New == nil {
-		p.tNeighbors.del(key)
-	} else {
-		p.tNeighbors.set(key, vtepNeighbor{Mac: *c.New})
-	}
-}
-
 // stageAnySource makes the decap entries that hold for every source: one for each VNI that
 // is a switch's own. Of two switches with the same VNI, the one with the lower id gets it.
 func (p *Plane) stageAnySource() {
@@ -278,7 +263,8 @@ func (p *Plane) install() error {
 		// Peers first: the settings may open the short way, which some of them must not take.
 		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.tEnds.put, p.writeSettings, p.writeOrigin,
 		p.writeACLs, p.tPolicies.put, p.tMembers.put, p.tBindings.put,
-		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tNeighbors.put, p.tDecaps.put,
+		p.tRouters.put, p.tNeighbors.put, p.tRoutes4.put, p.tRoutes6.put, p.tGateways.put,
+		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
 	} {
 		if err := write(); err != nil {
 			return err
@@ -292,7 +278,9 @@ func (p *Plane) install() error {
 	p.retireChunks(now)
 	for _, remove := range []func() error{
 		p.tDevices.put,
-		p.tDecaps.prune, p.tNeighbors.prune, p.tRemotes.prune, p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
+		p.tDecaps.prune, p.tRemotes.prune, p.forgetRouters,
+		p.tGateways.prune, p.tRoutes4.prune, p.tRoutes6.prune, p.tNeighbors.prune, p.tRouters.prune,
+		p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
 		p.tAddresses.prune, p.tPeers.prune, p.tEnds.prune, p.tSwitches.prune,
 		p.detachLeaving, p.tDevices.prune,
 		p.collectIfFew,
@@ -356,8 +344,10 @@ func (p *Plane) report() plane.Report {
 		plane.RemoteMACs:  p.tRemotes.full(),
 		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full(), p.tAddresses.full()),
 		plane.Tunnels:     errors.Join(p.tDecaps.full(), p.tEnds.full()),
-		plane.Neighbours:  p.tNeighbors.full(),
 		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
+		plane.Routers:     errors.Join(p.tRouters.full(), p.tGateways.full()),
+		plane.Routes:      errors.Join(p.tRoutes4.full(), p.tRoutes6.full()),
+		plane.Neighbours:  p.tNeighbors.full(),
 	} {
 		if err != nil {
 			r.Full[table] = err

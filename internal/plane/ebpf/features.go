@@ -7,6 +7,7 @@ const (
 	featureInnerTags = 1 << iota
 	featureSnoop
 	featureGroups
+	featureRoute
 
 	featureSuppress       = 1 << 4
 	featureACL            = 1 << 12 // of a member alone
@@ -16,23 +17,24 @@ const (
 )
 
 // featuresOf makes the bits of a switch, which the programs find in its members and decaps.
-func featuresOf(o intent.SwitchOptions) (bits uint32) {
+func featuresOf(sw intent.Switch) (bits uint32) {
 	for _, f := range []struct {
 		on  bool
 		bit uint32
 	}{
-		{o.InnerTags, featureInnerTags},
-		{o.SnoopIPs, featureSnoop},
-		{o.SnoopGroups, featureGroups},
-		{o.Suppress, featureSuppress},
-		{o.Flooding == intent.FloodNeighbors, featureFloodNeighbors},
-		{o.Flooding == intent.FloodNone, featureFloodNone},
+		{sw.InnerTags, featureInnerTags},
+		{sw.SnoopIPs, featureSnoop},
+		{sw.SnoopGroups, featureGroups},
+		{sw.Suppress, featureSuppress},
+		{sw.Flooding == intent.FloodNeighbors, featureFloodNeighbors},
+		{sw.Flooding == intent.FloodNone, featureFloodNone},
+		{sw.Router != (intent.RouterID{}), featureRoute},
 	} {
 		if f.on {
 			bits |= f.bit
 		}
 	}
-	return bits | uint32(o.ReservedMACs)<<reservedShift
+	return bits | uint32(sw.ReservedMACs)<<reservedShift
 }
 
 // decap is what the entries of d's tunnels have.

@@ -120,6 +120,7 @@ type Plane struct {
 	unreachable map[netip.Addr]error // why, of those of peers that can't be reached
 	nameless    map[any][]netip.Addr // by vtepMacKey or intent.Tunnel: what had no number left for these
 	lists       map[vtepMacKey]list
+	routing     routing
 	adopted     adopted   // what the maps said when they were read last
 	retired     []retired // flood lists that a frame may still be walking
 
@@ -180,6 +181,11 @@ type tables struct {
 	tFloods    *table[vtepMacKey, vtepFloodSet]
 	tChunks    *table[vtepChunkKey, vtepChunk]
 	tPolicies  *table[uint32, uint32]
+
+	tRouters  *table[vtepSwitchId, uint32]
+	tGateways *table[uint32, vtepGateway]
+	tRoutes4  *table[vtepRouteKey4, vtepWay]
+	tRoutes6  *table[vtepRouteKey6, vtepWay]
 }
 
 var (
@@ -258,6 +264,10 @@ func New(o Options) (_ *Plane, err error) {
 		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
 		tChunks:    newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
 		tPolicies:  newTable[uint32, uint32]("policies", p.objs.Policies),
+		tRouters:   newTable[vtepSwitchId, uint32]("routers", p.objs.Routers),
+		tGateways:  newTable[uint32, vtepGateway]("gateways", p.objs.Gateways),
+		tRoutes4:   newTable[vtepRouteKey4, vtepWay]("routes4", p.objs.Routes4),
+		tRoutes6:   newTable[vtepRouteKey6, vtepWay]("routes6", p.objs.Routes6),
 	}
 	if err = p.startWatch(); err != nil {
 		return nil, err
@@ -307,7 +317,7 @@ func hash(name string) string {
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	return plane.Features{BFD: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
-		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true}
+		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true, Routers: true}
 }
 
 // Events implements plane.Plane.

@@ -44,6 +44,7 @@ type domain struct {
 	sw       intent.Switch
 	bd       uint32
 	features uint32              // enum features
+	gateway  routed              // of its router
 	members  map[uint32]*binding // in force, by slot
 	dirty    bool                // it is in Plane.dirty: members changed since the flood set was made
 

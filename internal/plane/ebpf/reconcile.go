@@ -18,6 +18,7 @@ type adopted struct {
 	lists    map[vtepMacKey]list
 	devices  map[uint32]vtepDevice // by ifindex
 	acls     map[intent.ACLID]*accessList
+	routers  map[intent.RouterID]uint32
 }
 
 type adoptedSlot struct{ number, bd uint32 }
@@ -66,11 +67,16 @@ type contents struct {
 	floods    map[vtepMacKey]vtepFloodSet
 	chunks    map[vtepChunkKey]vtepChunk
 	policies  map[uint32]uint32
+
+	routers  map[vtepSwitchId]uint32
+	gateways map[uint32]vtepGateway
+	routes4  map[vtepRouteKey4]vtepWay
+	routes6  map[vtepRouteKey6]vtepWay
 }
 
 func (p *Plane) readAll() (*contents, error) {
 	var c contents
-	var errs [13]error
+	var errs [17]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -82,8 +88,12 @@ func (p *Plane) readAll() (*contents, error) {
 	c.chunks, errs[8] = p.tChunks.read()
 	c.addresses, errs[9] = p.tAddresses.read()
 	c.policies, errs[10] = p.tPolicies.read()
-	c.neighbors, errs[11] = p.tNeighbors.read()
-	c.ends, errs[12] = p.tEnds.read()
+	c.routers, errs[11] = p.tRouters.read()
+	c.gateways, errs[12] = p.tGateways.read()
+	c.neighbors, errs[13] = p.readNeighbors()
+	c.routes4, errs[14] = p.tRoutes4.read()
+	c.routes6, errs[15] = p.tRoutes6.read()
+	c.ends, errs[16] = p.tEnds.read()
 	return &c, errors.Join(errs[:]...)
 }
 
@@ -102,6 +112,10 @@ func (c *contents) diff(t *tables) {
 	t.tFloods.diff(c.floods)
 	t.tChunks.diff(c.chunks)
 	t.tPolicies.diff(c.policies)
+	t.tRouters.diff(c.routers)
+	t.tGateways.diff(c.gateways)
+	t.tRoutes4.diff(c.routes4)
+	t.tRoutes6.diff(c.routes6)
 	// Devices are written when they are attached, removed when they are detached.
 	t.tDevices.gone = nil
 }
@@ -124,6 +138,11 @@ func (p *Plane) adopt(c *contents) {
 	p.tFloods.reset()
 	p.tChunks.reset()
 	p.tPolicies.reset()
+	p.tRouters.reset()
+	p.tGateways.reset()
+	p.tRoutes4.reset()
+	p.tRoutes6.reset()
+	p.routing = newRouting()
 	p.ports, p.bindings = map[string]*port{}, map[intent.BindingKey]*binding{}
 	p.bySlot, p.unserved, p.dirty = map[uint32]*binding{}, map[intent.BindingKey]*binding{}, nil
 	p.rerouted = true
@@ -142,6 +161,11 @@ func (p *Plane) adopt(c *contents) {
 		peers:    map[netip.Addr]uint32{},
 		lists:    map[vtepMacKey]list{},
 		devices:  c.devices,
+		routers:  map[intent.RouterID]uint32{},
+	}
+	for id, n := range c.routers {
+		a.routers[id.Uuid] = n
+		p.routing.nextRouter = max(p.routing.nextRouter, n+1)
 	}
 	p.nextBD = max(p.nextBD, p.settings.NextBd, 1)
 	for id, bd := range c.switches {

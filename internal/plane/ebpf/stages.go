@@ -17,7 +17,7 @@ import (
 
 // inOrder are the programs of the stages, in the order of enum stage.
 func (o *vtepPrograms) inOrder() []*ebpf.Program {
-	return []*ebpf.Program{o.VtepNeighbor, o.VtepOverhear, o.VtepForward}
+	return []*ebpf.Program{o.VtepNeighbor, o.VtepOverhear, o.VtepRoute, o.VtepForward}
 }
 
 func (p *pins) stages() string { return filepath.Join(p.dir, "stages") }

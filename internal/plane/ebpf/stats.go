@@ -38,6 +38,16 @@ var dropReasons = []string{
 	"acl_ingress",
 	"acl_egress",
 	"acl_unreadable",
+	"bad_arp",
+	"bad_nd",
+	"bad_ip",
+	"source_route",
+	"unroutable",
+	"no_route",
+	"no_neighbor",
+	"ttl_exceeded",
+	"unserved",
+	"spoofed_router",
 }
 
 // otherReasons are those that no program counts.

@@ -130,6 +130,15 @@ type vtepFloodSet struct {
 	Count uint32
 }
 
+type vtepGateway struct {
+	_      structs.HostLayout
+	Router uint32
+	Mac    [6]uint8
+	Zero   uint16
+	Ip     vtepAddress
+	Ip6    vtepAddress
+}
+
 type vtepGroupKey struct {
 	_    structs.HostLayout
 	Bd   uint32
@@ -179,7 +188,8 @@ type vtepMember struct {
 type vtepNeighbor struct {
 	_    structs.HostLayout
 	Mac  [6]uint8
-	Zero uint16
+	Kind uint16
+	Used uint64
 }
 
 type vtepOrigin struct {
@@ -203,6 +213,20 @@ type vtepPassage struct {
 		Features uint32
 		Leaves   uint32
 	}
+	Next    vtepMacKey
+	Message struct {
+		_      structs.HostLayout
+		Type   uint8
+		Code   uint8
+		Type6  uint8
+		Code6  uint8
+		Mac    [6]uint8
+		Router uint16
+		Mtu    uint32
+		Ip     vtepAddress
+		Ip6    vtepAddress
+	}
+	Body [192]uint8
 }
 
 type vtepPath struct {
@@ -259,6 +283,20 @@ type vtepRemote struct {
 	_    structs.HostLayout
 	Peer uint32
 	Vni  uint32
+}
+
+type vtepRouteKey4 struct {
+	_      structs.HostLayout
+	Length uint32
+	Router uint32
+	Ip     uint32
+}
+
+type vtepRouteKey6 struct {
+	_      structs.HostLayout
+	Length uint32
+	Router uint32
+	Ip     vtepAddress
 }
 
 type vtepSender struct {
@@ -319,6 +357,13 @@ type vtepTunnelPlace struct {
 	Ip     vtepAddress
 }
 
+type vtepWay struct {
+	_    structs.HostLayout
+	Kind uint32
+	Bd   uint32
+	Via  vtepAddress
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -342,6 +387,7 @@ const (
 	vtepMapEnds          = "ends"
 	vtepMapEvents        = "events"
 	vtepMapFloods        = "floods"
+	vtepMapGateways      = "gateways"
 	vtepMapGroupRates    = "group_rates"
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
@@ -356,6 +402,9 @@ const (
 	vtepMapPunts         = "punts"
 	vtepMapQuotas        = "quotas"
 	vtepMapRemotes       = "remotes"
+	vtepMapRouters       = "routers"
+	vtepMapRoutes4       = "routes4"
+	vtepMapRoutes6       = "routes6"
 	vtepMapSnooped       = "snooped"
 	vtepMapStages        = "stages"
 	vtepMapSwitches      = "switches"
@@ -370,6 +419,7 @@ const (
 	vtepProgVtepOverlay  = "vtep_overlay"
 	vtepProgVtepPort     = "vtep_port"
 	vtepProgVtepProbe    = "vtep_probe"
+	vtepProgVtepRoute    = "vtep_route"
 	vtepProgVtepSend     = "vtep_send"
 	vtepProgVtepUnderlay = "vtep_underlay"
 	vtepVarVxlanPort     = "vxlan_port"
@@ -424,6 +474,7 @@ type vtepProgramSpecs struct {
 	VtepOverlay  *ebpf.ProgramSpec `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.ProgramSpec `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.ProgramSpec `ebpf:"vtep_probe"`
+	VtepRoute    *ebpf.ProgramSpec `ebpf:"vtep_route"`
 	VtepSend     *ebpf.ProgramSpec `ebpf:"vtep_send"`
 	VtepUnderlay *ebpf.ProgramSpec `ebpf:"vtep_underlay"`
 }
@@ -451,6 +502,7 @@ type vtepMapSpecs struct {
 	Ends        *ebpf.MapSpec `ebpf:"ends"`
 	Events      *ebpf.MapSpec `ebpf:"events"`
 	Floods      *ebpf.MapSpec `ebpf:"floods"`
+	Gateways    *ebpf.MapSpec `ebpf:"gateways"`
 	GroupRates  *ebpf.MapSpec `ebpf:"group_rates"`
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
 	Members     *ebpf.MapSpec `ebpf:"members"`
@@ -465,6 +517,9 @@ type vtepMapSpecs struct {
 	Punts       *ebpf.MapSpec `ebpf:"punts"`
 	Quotas      *ebpf.MapSpec `ebpf:"quotas"`
 	Remotes     *ebpf.MapSpec `ebpf:"remotes"`
+	Routers     *ebpf.MapSpec `ebpf:"routers"`
+	Routes4     *ebpf.MapSpec `ebpf:"routes4"`
+	Routes6     *ebpf.MapSpec `ebpf:"routes6"`
 	Snooped     *ebpf.MapSpec `ebpf:"snooped"`
 	Stages      *ebpf.MapSpec `ebpf:"stages"`
 	Switches    *ebpf.MapSpec `ebpf:"switches"`
@@ -520,6 +575,7 @@ type vtepMaps struct {
 	Ends        *ebpf.Map `ebpf:"ends"`
 	Events      *ebpf.Map `ebpf:"events"`
 	Floods      *ebpf.Map `ebpf:"floods"`
+	Gateways    *ebpf.Map `ebpf:"gateways"`
 	GroupRates  *ebpf.Map `ebpf:"group_rates"`
 	Locals      *ebpf.Map `ebpf:"locals"`
 	Members     *ebpf.Map `ebpf:"members"`
@@ -534,6 +590,9 @@ type vtepMaps struct {
 	Punts       *ebpf.Map `ebpf:"punts"`
 	Quotas      *ebpf.Map `ebpf:"quotas"`
 	Remotes     *ebpf.Map `ebpf:"remotes"`
+	Routers     *ebpf.Map `ebpf:"routers"`
+	Routes4     *ebpf.Map `ebpf:"routes4"`
+	Routes6     *ebpf.Map `ebpf:"routes6"`
 	Snooped     *ebpf.Map `ebpf:"snooped"`
 	Stages      *ebpf.Map `ebpf:"stages"`
 	Switches    *ebpf.Map `ebpf:"switches"`
@@ -564,6 +623,7 @@ func (m *vtepMaps) Close() error {
 		m.Ends,
 		m.Events,
 		m.Floods,
+		m.Gateways,
 		m.GroupRates,
 		m.Locals,
 		m.Members,
@@ -578,6 +638,9 @@ func (m *vtepMaps) Close() error {
 		m.Punts,
 		m.Quotas,
 		m.Remotes,
+		m.Routers,
+		m.Routes4,
+		m.Routes6,
 		m.Snooped,
 		m.Stages,
 		m.Switches,
@@ -606,6 +669,7 @@ type vtepPrograms struct {
 	VtepOverlay  *ebpf.Program `ebpf:"vtep_overlay"`
 	VtepPort     *ebpf.Program `ebpf:"vtep_port"`
 	VtepProbe    *ebpf.Program `ebpf:"vtep_probe"`
+	VtepRoute    *ebpf.Program `ebpf:"vtep_route"`
 	VtepSend     *ebpf.Program `ebpf:"vtep_send"`
 	VtepUnderlay *ebpf.Program `ebpf:"vtep_underlay"`
 }
@@ -619,6 +683,7 @@ func (p *vtepPrograms) Close() error {
 		p.VtepOverlay,
 		p.VtepPort,
 		p.VtepProbe,
+		p.VtepRoute,
 		p.VtepSend,
 		p.VtepUnderlay,
 	)

@@ -138,6 +138,7 @@ func (l *lab) settleHosts() {
 	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{
 		{Switch: red, MAC: station(1)}: at("p0", 0), {Switch: red, MAC: station(2)}: at("p1", 0),
 		{Switch: blue, MAC: station(3)}: at("p2", 100), {Switch: blue, MAC: station(4)}: at("p0", 100)})
+	l.before = drops{}
 	l.noteDrops()
 }
 

@@ -104,15 +104,21 @@ static __always_inline void forget_addresses(struct mac_key *key)
 	bpf_map_delete_elem(&snooped, &of);
 }
 
+// Of learn: the MAC is one that a router is reached by. It is never learned.
+#define SPOOFED 1
+
 // The slow part of learn: once for each MAC and each of its moves.
 static __noinline int learn_new(struct mac_key *key, __u32 slot)
 {
+	struct remote *r = bpf_map_lookup_elem(&remotes, key);
 	struct member *m = bpf_map_lookup_elem(&members, &slot);
 	struct quota *total = get_quota(0), *port, *old;
 	struct local *l, fresh = {};
 	__u32 was;
 	long err;
 
+	if (r && r->peer == ROUTER_PEER)
+		return SPOOFED;
 	if (!m || !total || is_bfd_mac(key->mac))
 		return 0;
 	port = get_quota(m->port);

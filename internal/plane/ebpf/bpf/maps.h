@@ -4,7 +4,7 @@
 //
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions,
-//             policies, acls, acl_blocks, neighbors
+//             policies, acls, acl_blocks, neighbors, routers, gateways, routes4, routes6
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, snooped,
 //             answered, acl_counts
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
@@ -150,6 +150,7 @@ enum features {
 	FEATURE_INNER_TAGS = 1 << 0, // frames may have a tag in tunnels
 	FEATURE_SNOOP = 1 << 1,      // the agent is told of the IP addresses that hosts say they have
 	FEATURE_GROUPS = 1 << 2,     // frames to groups go to their members (group.h)
+	FEATURE_ROUTE = 1 << 3,      // it has a router
 	FEATURE_SUPPRESS = 1 << 4,   // questions for neighbors are answered here
 	FEATURE_ACL = 1 << 12,       // of a member alone: there is an ACL for the slot in policies
 	FEATURE_FLOOD_NEIGHBORS = 1 << 14, // only messages of ARP and Neighbor Discovery are flooded
@@ -261,16 +262,22 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } snooped SEC(".maps");
 
-// Which station has an IP address, as rows say. Those that ask for it are answered where the MAC
-// is known to be elsewhere.
+// Which station has an IP address, as rows say. Routers hand packets to it, and those that ask for it
+// are answered where the MAC is known to be elsewhere.
 struct ip_key {
 	__u32 bd;
 	struct address ip;
 };
 
+enum neighbor_kind {
+	NEIGHBOR_HOST = 0,
+	NEIGHBOR_ROUTER = 1, // the address is that of the switch's router; it has no MAC here
+};
+
 struct neighbor {
 	__u8 mac[ETH_ALEN];
-	__u16 zero;
+	__u16 kind; // enum neighbor_kind
+	__u64 used; // when a router last handed a packet to it, CLOCK_MONOTONIC, to within a second; by the programs
 };
 
 struct {
@@ -559,6 +566,16 @@ struct size {
 	__u32 leaves;   // with these priorities (priority.h)
 };
 
+// What the sender of a packet is told, and by whom.
+struct message {
+	__u8 type, code;   // of ICMP
+	__u8 type6, code6; // of ICMPv6
+	__u8 mac[ETH_ALEN];
+	__u16 router; // 1: by the router that has these addresses; 0: by the receiver
+	__u32 mtu;
+	struct address ip, ip6;
+};
+
 // What is known of the frame under way. One program leaves it to the next one, in which the
 // frame's stack is another.
 struct passage {
@@ -567,6 +584,9 @@ struct passage {
 	__u32 slot; // where it came in; 0: by a tunnel, of which the control block tells (frame.h)
 	__u32 gen;  // of the slot
 	struct size size;
+	struct mac_key next; // the station that the router hands it to
+	struct message message;
+	__u8 body[192]; // room for what is looked at, or made of it
 };
 
 // A frame has it to itself: no program runs on the CPU before the last stage is done.
@@ -581,6 +601,7 @@ struct {
 enum stage {
 	STAGE_NEIGHBOR, // of ARP and Neighbor Discovery
 	STAGE_OVERHEAR, // of IGMP, MLD and PIM
+	STAGE_ROUTE,    // of frames to the router: forward sends them there
 	STAGE_FORWARD,  // the last
 	STAGES,
 };
@@ -763,6 +784,82 @@ struct {
 	__type(value, struct group_rate);
 } group_rates SEC(".maps");
 
+// ---- routers ---------------------------------------------------------------------------
+
+// As peer of a remote: the MAC is one that the router of the switch is reached by.
+#define ROUTER_PEER 0xffffffff
+
+// Only for the agent, to know its numbers again.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct switch_id); // UUID of the logical router
+	__type(value, __u32);          // router
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} routers SEC(".maps");
+
+// The router of a logical switch.
+struct gateway {
+	__u32 router;
+	__u8 mac[ETH_ALEN];
+	__u16 zero;
+	struct address ip, ip6; // from which it tells senders of trouble; zero: none of the family
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); // bd
+	__type(value, struct gateway);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} gateways SEC(".maps");
+
+// Ways by prefix: the longest counts. The length is that of the prefix, and 32 for the router.
+struct route_key4 {
+	__u32 length;
+	__u32 router;
+	__be32 ip;
+};
+
+struct route_key6 {
+	__u32 length;
+	__u32 router;
+	struct address ip;
+};
+
+enum way_kind {
+	WAY_CONNECTED, // to the destination itself
+	WAY_VIA,       // to the next hop `via`
+	WAY_SELF,      // the address is the router's own
+	WAY_EDGE,      // the address stands for all in a network
+};
+
+struct way {
+	__u32 kind; // enum way_kind
+	__u32 bd;
+	struct address via;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1 << 12);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct route_key4);
+	__type(value, struct way);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} routes4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1 << 12);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct route_key6);
+	__type(value, struct way);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} routes6 SEC(".maps");
+
 // ---- drops -----------------------------------------------------------------------------
 
 // Why a frame was dropped. The agent's names are in stats.go, in this order.
@@ -792,6 +889,16 @@ enum drop {
 	DROP_ACL_INGRESS,    // an entry of an ACL denies it where it came in
 	DROP_ACL_EGRESS,     // an entry of an ACL denies it where it would leave
 	DROP_ACL_UNREADABLE, // it lacks or hides what an entry of an ACL asks for
+	DROP_BAD_ARP,        // of ARP in a switch with a router, and not as RFC 826 has it for IPv4
+	DROP_BAD_ND,         // of Neighbor Discovery for a router, and not valid
+	DROP_BAD_IP,         // to a router, with a header that is not right
+	DROP_SOURCE_ROUTE,   // to a router, with a source route
+	DROP_UNROUTABLE,     // to a router that may not forward it, or can't
+	DROP_NO_ROUTE,       // to a router that knows no way
+	DROP_NO_NEIGHBOR,    // to a router that knows nobody with the address
+	DROP_TTL_EXCEEDED,   // has passed too many routers
+	DROP_UNSERVED,       // to a router itself, and nothing that it answers
+	DROP_SPOOFED_ROUTER, // from a port, in the name of a router
 	DROP_REASONS,
 };
 

@@ -103,21 +103,3 @@ static __noinline int snoop(struct __sk_buff *skb, struct passage *p, struct eth
 	now.due = due + SNOOP_PAUSE;
 	return punt(skb, &about, 0) && !bpf_map_update_elem(&snooped, &key, &now, BPF_ANY);
 }
-
-static __always_inline int neighbor(struct __sk_buff *skb)
-{
-	struct passage *p = get_passage();
-	struct ethhdr eth;
-	int result;
-
-	if (!p || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
-		return drop(skb, DROP_FAILED);
-	if (p->size.features & FEATURE_SNOOP)
-		snoop(skb, p, &eth);
-	if (p->size.features & FEATURE_SUPPRESS && is_group(eth.h_dest)) {
-		result = suppress(skb, p, &eth);
-		if (result != NOT_ANSWERED)
-			return result;
-	}
-	return next_stage(skb, p);
-}

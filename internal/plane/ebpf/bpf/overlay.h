@@ -31,6 +31,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 featur
 	struct ethhdr *eth = ethernet(skb);
 	struct mac_key dst = {.bd = bd};
 	struct member *m = NULL;
+	struct remote *r;
 	struct size size;
 	struct local *l;
 
@@ -48,7 +49,10 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 featur
 
 	if (!is_group(dst.mac)) {
 		// A MAC that lives behind another VTEP: this one must not be asked.
-		if (bpf_map_lookup_elem(&remotes, &dst))
+		r = bpf_map_lookup_elem(&remotes, &dst);
+		if (r && r->peer == ROUTER_PEER)
+			return to_router(skb, 0, bd, &size);
+		if (r)
 			return drop(skb, DROP_SPLIT_HORIZON);
 		l = find_local(&dst, &m);
 		if (l)

@@ -74,6 +74,8 @@ static __always_inline int forward(struct __sk_buff *skb, struct mac_key *dst, _
 		if (r) {
 			struct target t = {.peer = r->peer, .id = r->vni};
 
+			if (t.peer == ROUTER_PEER)
+				return to_router(skb, slot, dst->bd, size);
 			return to_tunnel(skb, &t, slot, size);
 		}
 		l = find_local(dst, &m);
@@ -147,7 +149,8 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	}
 	if (is_nobody(src.mac))
 		return drop(skb, DROP_BAD_SOURCE);
-	learn(&src, slot, gen);
+	if (learn(&src, slot, gen) == SPOOFED)
+		return drop(skb, DROP_SPOOFED_ROUTER);
 	if (stays_on_link(dst.mac, features))
 		return drop(skb, DROP_RESERVED);
 	if (features & FEATURES_WITH_STAGES)

@@ -12,7 +12,7 @@
 #include "group.h"
 
 // Features that have a stage.
-#define FEATURES_WITH_STAGES (FEATURE_SNOOP | FEATURE_GROUPS | FEATURE_SUPPRESS)
+#define FEATURES_WITH_STAGES (FEATURE_SNOOP | FEATURE_GROUPS | FEATURE_SUPPRESS | FEATURE_ROUTE)
 
 // Features for which frames that come by a tunnel need vtep_overlay.
 #define FEATURES_LONG_WAY 0
@@ -70,11 +70,25 @@ static __always_inline __u32 wanted_by(struct __sk_buff *skb, struct size *s, __
 {
 	__u32 todo = 0;
 
-	if (s->features & (FEATURE_SNOOP | FEATURE_SUPPRESS) && !s->tagged && is_neighbor_message(skb))
+	if (s->features & (FEATURE_SNOOP | FEATURE_SUPPRESS | FEATURE_ROUTE) && !s->tagged && is_neighbor_message(skb))
 		todo |= 1 << STAGE_NEIGHBOR;
 	if (s->features & FEATURE_GROUPS && is_group(dst) && !s->tagged && says_of_groups(skb) != SAYS_NOTHING)
 		todo |= 1 << STAGE_OVERHEAR;
 	return todo;
+}
+
+// Sends the frame to the router of its switch.
+static __always_inline int to_router(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
+{
+	struct passage *p = get_passage();
+
+	if (p) {
+		p->bd = bd;
+		p->slot = slot;
+		p->size = *s;
+		bpf_tail_call(skb, &stages, STAGE_ROUTE);
+	}
+	return drop(skb, DROP_FAILED);
 }
 
 // Sends the frame through the stages that want it. It comes back if there are none, also if the

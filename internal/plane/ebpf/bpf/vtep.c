@@ -7,10 +7,11 @@
 //   vtep_overlay  vxlan -----> from_overlay  -> member | flood to members | the agent (BFD) | drop
 //   vtep_underlay underlay --> from_underlay -> member | (the host, hence vxlan)
 
-#include "neighbor.h"
+#include "gateway.h"
 #include "overhear.h"
 #include "overlay.h"
 #include "port.h"
+#include "route.h"
 #include "send.h"
 #include "underlay.h"
 
@@ -43,6 +44,12 @@ SEC("tc")
 int vtep_overhear(struct __sk_buff *skb)
 {
 	return overhear_port(skb);
+}
+
+SEC("tc")
+int vtep_route(struct __sk_buff *skb)
+{
+	return route(skb);
 }
 
 SEC("tc")

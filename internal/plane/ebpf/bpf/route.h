@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+// Routing: the stage of frames to the router of their switch. The packet goes a hop further, and then
+// as all frames do in the switch that the route leads to:
+//
+//   for the router itself --> echo
+//   routes4, routes6 --> the next hop --> neighbors --> remotes | locals | floods
+#pragma once
+
+#include "direct.h"
+#include "flood.h"
+#include "gateway.h"
+
+// As slot: a router has sent the frame, and everybody in the switch may get it.
+#define FROM_ROUTER 0xffffffff
+
+// ---- what senders are told -------------------------------------------------------------
+
+// Drops the packet. The sender is told by the router, if it is at a port.
+static __noinline int refuse(struct __sk_buff *skb, __u32 reason, __u32 types, __u32 mtu)
+{
+	struct passage *p = get_passage();
+	int result = drop(skb, reason);
+	struct message *about = get_message();
+	struct gateway *g;
+
+	if (!p || !p->slot || !about)
+		return result;
+	g = gateway_of(p->bd);
+	if (!g || is_no_address(skb->protocol == bpf_htons(ETH_P_IP) ? &g->ip : &g->ip6))
+		return result;
+	about->type = types >> 24;
+	about->code = types >> 16;
+	about->type6 = types >> 8;
+	about->code6 = types;
+	about->router = 1;
+	about->mtu = mtu;
+	about->ip = g->ip;
+	about->ip6 = g->ip6;
+	__builtin_memcpy(about->mac, g->mac, ETH_ALEN);
+	return tell_sender(skb, p->slot, result);
+}
+
+#define TYPES(type, code, type6, code6) ((type) << 24 | (code) << 16 | (type6) << 8 | (code6))
+#define TELL_NO_ROUTE TYPES(ICMP_DEST_UNREACH, ICMP_NET_UNREACH, ICMPV6_DEST_UNREACH, 0)
+#define TELL_EXPIRED TYPES(ICMP_TIME_EXCEEDED, 0, ICMPV6_TIME_EXCEEDED, 0)
+#define TELL_TOO_BIG TYPES(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMPV6_PKT_TOOBIG, 0)
+
+// ---- the next hop ----------------------------------------------------------------------
+
+// Writes the headers of a frame a hop further. 0 if that fails.
+static __always_inline int next_hop(struct __sk_buff *skb, const __u8 *dst, const __u8 *src)
+{
+	struct {
+		struct ethhdr eth;
+		struct iphdr ip;
+	} __attribute__((packed, aligned(2))) f;
+	__u8 hop[2]; // the next header, and the hop limit
+	__u32 sum;
+
+	__builtin_memcpy(f.eth.h_dest, dst, ETH_ALEN);
+	__builtin_memcpy(f.eth.h_source, src, ETH_ALEN);
+	f.eth.h_proto = skb->protocol;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		// The sum of the header stays as it is (RFC 1624), and so does that which a NIC gave
+		// the frame.
+		if (bpf_skb_load_bytes(skb, ETH_HLEN, &f.ip, sizeof(f.ip)))
+			return 0;
+		f.ip.ttl--;
+		sum = f.ip.check + bpf_htons(0x0100);
+		f.ip.check = sum + (sum >= 0xffff);
+		return !bpf_skb_store_bytes(skb, 0, &f, sizeof(f), 0);
+	}
+	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, nexthdr), hop, sizeof(hop)))
+		return 0;
+	hop[1]--;
+	return !bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, nexthdr), hop, sizeof(hop), BPF_F_RECOMPUTE_CSUM) &&
+	       !bpf_skb_store_bytes(skb, 0, &f.eth, sizeof(f.eth), 0);
+}
+
+// Hands the packet to the next station.
+static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, struct gateway *g)
+{
+	struct mac_key dst = p->next;
+	struct size size = p->size;
+	struct settings *cfg;
+	struct member *m = NULL;
+	struct target t = {};
+	struct local *l;
+	struct remote *r;
+	struct peer *to;
+	__u32 slot = 0;
+	int result;
+
+	r = bpf_map_lookup_elem(&remotes, &dst);
+	if (r) {
+		if (r->peer == ROUTER_PEER)
+			return drop(skb, DROP_UNROUTABLE);
+		t.peer = r->peer;
+		t.id = r->vni;
+		to = bpf_map_lookup_elem(&peers, &t.peer);
+		if (to && !fits_tunnel(to, &size)) {
+			use_path(t.peer);
+			return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, to->mtu - outer_headers(to) - ETH_HLEN);
+		}
+	} else {
+		l = find_local(&dst, &m);
+		if (l) {
+			slot = l->slot;
+			if (fits_member(m, &size) == DROP_TOO_BIG)
+				return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, m->mtu);
+		}
+	}
+	if (!next_hop(skb, dst.mac, g->mac))
+		return drop(skb, DROP_FAILED);
+	if (t.peer)
+		return to_tunnel(skb, &t, FROM_ROUTER, &size);
+	if (slot && m)
+		return redirect_member(skb, m, slot, &size);
+	cfg = get_config();
+	if (!cfg)
+		return drop(skb, DROP_FAILED);
+	// Or flood would have a part that no frame reaches.
+	result = flood(skb, &dst, FROM_ROUTER ^ cfg->zero, &size);
+	return result >= FLOOD_TOO_BIG ? drop(skb, DROP_TOO_BIG) : result;
+}
+
+// As the end of a function: the passage has the next station.
+#define GO_ON (-4)
+
+// Finds the next station of a packet by the way w, which is not that to the router itself.
+static __always_inline int go(struct __sk_buff *skb, struct passage *p, struct way *w, struct address *dst, __u32 hops)
+{
+	struct ip_key key = {};
+	struct neighbor *n;
+	__u64 now;
+
+	if (!w)
+		return refuse(skb, DROP_NO_ROUTE, TELL_NO_ROUTE, 0);
+	if (w->kind == WAY_EDGE)
+		return drop(skb, DROP_UNROUTABLE);
+	if (hops <= 1)
+		return refuse(skb, DROP_TTL_EXCEEDED, TELL_EXPIRED, 0);
+	key.bd = w->bd;
+	key.ip = w->kind == WAY_VIA ? w->via : *dst;
+	n = bpf_map_lookup_elem(&neighbors, &key);
+	if (!n || n->kind == NEIGHBOR_ROUTER)
+		return drop(skb, DROP_NO_NEIGHBOR);
+	now = bpf_ktime_get_coarse_ns();
+	if (now - n->used > SECOND)
+		n->used = now;
+	p->next.bd = key.bd;
+	p->next.kind = 0;
+	__builtin_memcpy(p->next.mac, n->mac, ETH_ALEN);
+	return GO_ON;
+}
+
+// ---- packets for the router itself -----------------------------------------------------
+
+struct echo4 {
+	struct ethhdr eth;
+	struct iphdr ip;
+	__u8 type, code;
+	__u16 checksum;
+} __attribute__((packed, aligned(2)));
+
+struct echo6 {
+	struct ethhdr eth;
+	struct ipv6hdr ip;
+	__u8 type, code;
+	__u16 checksum;
+} __attribute__((packed, aligned(2)));
+
+// A checksum after a word that it covers has changed (RFC 1624).
+static __always_inline __u16 adjust(__u16 checksum, __u16 before, __u16 after)
+{
+	return fold16((__u32)(__u16)~checksum + (__u16)~before + after);
+}
+
+#define ECHO_LEAST 8 // bytes of a message
+
+static __noinline int echo_back4(struct __sk_buff *skb)
+{
+	struct passage *p = get_passage();
+	struct gateway *g;
+	struct echo4 f;
+	__be32 ip;
+	__u16 was;
+
+	if (!p)
+		return drop(skb, DROP_FAILED);
+	g = gateway_of(p->bd);
+	if (!g || !p->slot || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || f.ip.ihl != 5 || f.ip.protocol != IPPROTO_ICMP ||
+	    f.ip.frag_off & bpf_htons(0x3fff) || bpf_ntohs(f.ip.tot_len) < sizeof(f.ip) + ECHO_LEAST || f.type != ICMP_ECHO || f.code)
+		return drop(skb, DROP_UNSERVED);
+	__builtin_memcpy(f.eth.h_dest, f.eth.h_source, ETH_ALEN);
+	__builtin_memcpy(f.eth.h_source, g->mac, ETH_ALEN);
+	was = bpf_htons(f.ip.ttl << 8 | f.ip.protocol);
+	f.ip.ttl = 64;
+	f.ip.check = adjust(f.ip.check, was, bpf_htons(64 << 8 | IPPROTO_ICMP));
+	ip = f.ip.saddr;
+	f.ip.saddr = f.ip.daddr;
+	f.ip.daddr = ip;
+	f.type = ICMP_ECHOREPLY;
+	f.checksum = adjust(f.checksum, bpf_htons(ICMP_ECHO << 8), 0);
+	if (bpf_skb_store_bytes(skb, 0, &f, sizeof(f), 0))
+		return drop(skb, DROP_FAILED);
+	return send_back(skb, p, skb->len);
+}
+
+static __noinline int echo_back6(struct __sk_buff *skb)
+{
+	struct passage *p = get_passage();
+	struct gateway *g;
+	struct in6_addr ip;
+	struct echo6 f;
+
+	if (!p)
+		return drop(skb, DROP_FAILED);
+	g = gateway_of(p->bd);
+	if (!g || !p->slot || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || f.ip.nexthdr != IPPROTO_ICMPV6 ||
+	    bpf_ntohs(f.ip.payload_len) < ECHO_LEAST || f.type != ICMPV6_ECHO || f.code)
+		return drop(skb, DROP_UNSERVED);
+	__builtin_memcpy(f.eth.h_dest, f.eth.h_source, ETH_ALEN);
+	__builtin_memcpy(f.eth.h_source, g->mac, ETH_ALEN);
+	f.ip.hop_limit = 64;
+	ip = f.ip.saddr;
+	f.ip.saddr = f.ip.daddr;
+	f.ip.daddr = ip;
+	f.type = ICMPV6_ECHOREPLY;
+	f.checksum = adjust(f.checksum, bpf_htons(ICMPV6_ECHO << 8), bpf_htons(ICMPV6_ECHOREPLY << 8));
+	if (bpf_skb_store_bytes(skb, 0, &f.eth, sizeof(f.eth), 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN, &f.ip, sizeof(f) - ETH_HLEN, BPF_F_RECOMPUTE_CSUM))
+		return drop(skb, DROP_FAILED);
+	return send_back(skb, p, skb->len);
+}
+
+// ---- IPv4 ------------------------------------------------------------------------------
+
+// Whether a packet from the address, or to it, may leave its link: not of 0/8, 127/8, 169.254/16, 224/3.
+static __always_inline int leaves_link4(__be32 ip)
+{
+	__u32 a = bpf_ntohl(ip);
+
+	return a >> 24 && a >> 24 != 127 && a >> 16 != 0xa9fe && a >> 29 != 7;
+}
+
+#define OPTIONS_MOST 40
+
+// How far the options of a header, which is in the passage, have been looked through.
+struct ip_options {
+	__u32 at, end;
+	__u32 source_route;
+};
+
+static long next_ip_option(__u32 i, void *ctx)
+{
+	struct passage *p = get_passage();
+	struct ip_options *o = ctx;
+	__u32 at = o->at, length = 1;
+	__u8 kind;
+
+	if (!p || at >= o->end || at >= sizeof(struct iphdr) + OPTIONS_MOST)
+		return 1;
+	kind = p->body[at & 127];
+	if (kind == 131 || kind == 137)
+		o->source_route = 1;
+	if (!kind || o->source_route)
+		return 1;
+	if (kind != 1)
+		length = p->body[(at + 1) & 127];
+	if (kind != 1 && length < 2)
+		return 1;
+	o->at = at + length;
+	return 0;
+}
+
+// What is wrong with a header of `length` bytes, which has options: DROP_REASONS if nothing is.
+static __noinline int check_options(struct __sk_buff *skb, __u32 length)
+{
+	struct settings *cfg = get_config();
+	struct passage *p = get_passage();
+	struct ip_options o = {.at = sizeof(struct iphdr), .end = length};
+	__s64 sum;
+
+	if (!p || !cfg || length <= sizeof(struct iphdr) || length > sizeof(struct iphdr) + OPTIONS_MOST)
+		return DROP_BAD_IP;
+	__builtin_memset(p->body, 0, 64);
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, p->body, length))
+		return DROP_BAD_IP;
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)p->body, 64, 0);
+	if (sum < 0 || fold16((sum & 0xffff) + (sum >> 16)))
+		return DROP_BAD_IP;
+	o.source_route = cfg->zero; // see struct flooding
+	bpf_loop(OPTIONS_MOST, next_ip_option, &o, 0);
+	return o.source_route ? DROP_SOURCE_ROUTE : DROP_REASONS;
+}
+
+static __noinline int route4(struct __sk_buff *skb, __u32 router)
+{
+	struct route_key4 key = {.length = 64, .router = router};
+	struct passage *p = get_passage();
+	struct address dst;
+	struct iphdr ip;
+	__u32 length, header;
+	struct way *w;
+	int why;
+
+	if (!p || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
+		return drop(skb, DROP_BAD_IP);
+	header = ip.ihl * 4;
+	length = bpf_ntohs(ip.tot_len);
+	if (skb->gso_size && !length)
+		length = skb->len - ETH_HLEN;
+	if (ip.version != 4 || header < sizeof(ip) || length < header || length + ETH_HLEN > skb->len || !ip.ttl)
+		return drop(skb, DROP_BAD_IP);
+	if (header == sizeof(ip)) {
+		if (ip_checksum(&ip))
+			return drop(skb, DROP_BAD_IP);
+	} else {
+		why = check_options(skb, header);
+		if (why != DROP_REASONS)
+			return drop(skb, why);
+	}
+	if (!leaves_link4(ip.saddr) || !leaves_link4(ip.daddr))
+		return drop(skb, DROP_UNROUTABLE);
+	key.ip = ip.daddr;
+	w = bpf_map_lookup_elem(&routes4, &key);
+	if (w && w->kind == WAY_SELF)
+		return echo_back4(skb);
+	dst = address4(ip.daddr);
+	return go(skb, p, w, &dst, ip.ttl);
+}
+
+// ---- IPv6 ------------------------------------------------------------------------------
+
+static __always_inline int is_link_local(struct in6_addr *a)
+{
+	return (a->in6_u.u6_addr32[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+// Whether it is of a host: not of a group, ::, or ::1.
+static __always_inline int is_host6(struct in6_addr *a)
+{
+	return a->in6_u.u6_addr8[0] != 0xff &&
+	       (a->in6_u.u6_addr32[0] | a->in6_u.u6_addr32[1] | a->in6_u.u6_addr32[2] ||
+		bpf_ntohl(a->in6_u.u6_addr32[3]) > 1);
+}
+
+static __noinline int route6(struct __sk_buff *skb, __u32 router)
+{
+	struct route_key6 key = {.length = 32 + 128, .router = router};
+	struct passage *p = get_passage();
+	struct ipv6hdr ip;
+	struct way *w;
+
+	if (!p || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.version != 6 || !ip.hop_limit ||
+	    ETH_HLEN + sizeof(ip) + bpf_ntohs(ip.payload_len) > skb->len)
+		return drop(skb, DROP_BAD_IP);
+	if (!is_host6(&ip.saddr) || !is_host6(&ip.daddr) || is_link_local(&ip.daddr))
+		return drop(skb, DROP_UNROUTABLE);
+	__builtin_memcpy(&key.ip, &ip.daddr, sizeof(key.ip));
+	w = bpf_map_lookup_elem(&routes6, &key);
+	if (w && w->kind == WAY_SELF)
+		return echo_back6(skb);
+	if (is_link_local(&ip.saddr))
+		return drop(skb, DROP_UNROUTABLE);
+	return go(skb, p, w, &key.ip, ip.hop_limit);
+}
+
+// ---- the stage -------------------------------------------------------------------------
+
+static __always_inline int route(struct __sk_buff *skb)
+{
+	struct passage *p = get_passage();
+	struct gateway *g;
+	int result;
+
+	if (!p)
+		return drop(skb, DROP_FAILED);
+	g = gateway_of(p->bd);
+	if (!g)
+		return drop(skb, DROP_NO_DESTINATION); // it has just gone
+	if (p->size.tagged)
+		return drop(skb, DROP_UNROUTABLE);
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		result = route4(skb, g->router);
+	} else if (is_neighbor_message(skb)) {
+		result = take_for_gateway(skb);
+		return result == NOT_TAKEN ? drop(skb, DROP_UNSERVED) : result;
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		result = route6(skb, g->router);
+	} else {
+		return drop(skb, DROP_UNROUTABLE);
+	}
+	return result == GO_ON ? hand_on(skb, p, g) : result;
+}
