@@ -205,6 +205,9 @@ func checkUnicast(s *State, k MACKey, t Tunnel) error {
 	if k.MAC.IsGroup() || k.MAC.IsZero() {
 		return errors.New("not the address of a station")
 	}
+	if r, ok := s.Routers[s.Switches[k.Switch].Router]; ok && (k.MAC == r.MAC || k.MAC == s.ARPSource) {
+		return errors.New("it is the address of the router")
+	}
 	return s.checkTunnel(k.Switch, t)
 }
 

@@ -28,7 +28,7 @@ func (b *book) draw(t *rapid.T) {
 	ls := func() string { return pick("ls", "LS0", "LS1", "LS2") }
 	loc := func() string { return pick("loc", locators...) }
 	mac := func() string {
-		return pick("mac", "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03", "01:00:5e:00:00:01", "bad")
+		return pick("mac", "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03", "02:00:00:00:00:aa", "01:00:5e:00:00:01", "bad")
 	}
 	ip := func() string { return pick("ip", "", "10.0.0.1", "10.0.0.5", "10.0.1.5", "2001:db8::5", "bad") }
 	some := func(label string, options ...string) string {
@@ -40,7 +40,7 @@ func (b *book) draw(t *rapid.T) {
 		}
 	}
 	for range rapid.IntRange(1, 6).Draw(t, "rows") {
-		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "LR", "A", "A", "E", "E", "tunnel")
+		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "larp", "LR", "A", "A", "E", "E", "tunnel")
 		n := rapid.IntRange(0, 4).Draw(t, "n")
 		label := fmt.Sprintf("%s%d", kind, n)
 		switch kind {
@@ -86,7 +86,9 @@ func (b *book) draw(t *rapid.T) {
 			put(table, label, "MAC="+pick("group", "unknown-dst", "unknown-dst", mac()), "logical_switch="+ls(),
 				"locator_set=set"+pick("set", "0", "1", "2", "3", "4"))
 		case "arp":
-			put("Arp_Sources_"+pick("whose", "Remote", "Local"), label, "src_mac="+mac(), "locator="+loc())
+			put("Arp_Sources_Remote", label, "src_mac="+mac(), "locator="+loc())
+		case "larp":
+			put("Arp_Sources_Local", label, "src_mac="+mac(), "locator="+loc())
 		case "A":
 			put("ACL", label, "acl_name="+label, "acl_entries="+some("entries", "E0", "E1", "E2", "E3", "E4"))
 		case "E":

@@ -268,7 +268,13 @@ func (c *Compiler) withdraw(r *router, p *plannedRouter) {
 func (c *Compiler) install(p *plannedRouter) {
 	id := intent.RouterID(p.id)
 	if len(p.at) > 0 {
+		was := c.state.Routers[id].MAC
 		intent.RouterTable.Set(c.edit, id, intent.Router{Name: p.name, MAC: p.mac})
+		if was != p.mac {
+			for key := range p.router.at {
+				c.markRouterMACs(key.Switch, was, p.mac)
+			}
+		}
 	}
 	for key, i := range p.at {
 		intent.InterfaceTable.Set(c.edit, key, i)
@@ -291,8 +297,30 @@ func (c *Compiler) countInterface(key intent.IPKey, n int) {
 	c.dirty.switches[key.Switch] = struct{}{}
 	if (was == 0) != (ls.routed == 0) {
 		c.markNeighbours(ls)
+		for mac := range ls.macs { // whether it is the router's
+			c.markRouterMACs(key.Switch, mac)
+		}
 	} else if has(ls.neighbours, key.IP) {
 		c.dirty.neighbours[key] = struct{}{}
+	}
+}
+
+// isRouters says whether an address in ls is that of its router, or the one that it asks by: no row
+// has it behind a peer then.
+func (c *Compiler) isRouters(ls *lswitch, mac intent.MAC) bool {
+	if ls.routed == 0 {
+		return false
+	}
+	return mac == c.arpSource || mac == c.state.Routers[intent.RouterID(ls.router)].MAC
+}
+
+// markRouterMACs has the rows for the addresses of routers looked at.
+func (c *Compiler) markRouterMACs(id intent.SwitchID, macs ...intent.MAC) {
+	ls := c.switches[id]
+	for _, mac := range macs {
+		if e := ls.macs[mac]; e != nil {
+			c.markEntry(ls, mac, e)
+		}
 	}
 }
 
@@ -305,8 +333,13 @@ func (c *Compiler) publishARPSource() {
 	if c.state.ARPSource != mac {
 		c.state.ARPSource = mac
 	}
-	if c.arpSource != mac {
+	if was := c.arpSource; was != mac {
 		c.arpSource, c.news.arpSource = mac, true
+		for id, ls := range c.switches {
+			if ls.routed > 0 {
+				c.markRouterMACs(id, was, mac)
+			}
+		}
 	}
 }
 

@@ -428,7 +428,7 @@ func (c *Compiler) publishMACs() {
 	for i := range c.dirty.macs {
 		d := &c.dirty.macs[i]
 		key, e := d.key(), d.entry
-		if e.target != nil && e.target.owner == d.ls.id {
+		if e.target != nil && e.target.owner == d.ls.id && !c.isRouters(d.ls, key.MAC) {
 			intent.UnicastTable.Set(c.edit, key, e.target.tunnel)
 		} else {
 			intent.UnicastTable.Delete(c.edit, key)
