@@ -41,7 +41,7 @@ var groups = []group{
 	},
 	{name: "rows", packages: []string{"internal/hwvtep", "internal/hwvtep/gen"}, may: []string{"internal/ovsdb", "internal/ovsdb/wire", "internal/ovsdb/ops"}},
 	{name: "domain", packages: []string{"internal/intent"}, may: []string{"trim"}},
-	{name: "domain", packages: []string{"internal/fdb"}, may: []string{"internal/intent"}},
+	{name: "domain", packages: []string{"internal/fdb", "internal/neighbor"}, may: []string{"internal/intent"}},
 	{name: "domain", packages: []string{"internal/mcast"}, may: []string{"internal/intent", "internal/igmp"}},
 	{name: "domain", packages: []string{"internal/acl"}, may: []string{"internal/intent"}},
 	{name: "problem", packages: []string{"internal/problem"}},

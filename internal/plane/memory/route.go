@@ -31,6 +31,7 @@ func (f *Fabric) isRouters(r intent.RouterID, mac intent.MAC) bool {
 func (f *Fabric) toRouter(r intent.RouterID, dst intent.MACKey, in *intent.BindingKey, fr frame) (outs []Out, why Drop, taken bool) {
 	toIt := f.isRouters(r, dst.MAC)
 	switch {
+	case in == nil && !toIt:
 	case fr.etherType() == packet.EtherARP:
 		outs, why, taken = f.takeARP(r, dst.Switch, in, fr)
 	case packet.IsND(fr):
