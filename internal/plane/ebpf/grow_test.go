@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -26,9 +27,19 @@ func peerNumber(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, by
 
 // crowd is more than tiny maps hold, in every map.
 func crowd(s *intent.State) *intent.State {
+	s.ARPSource = intent.MAC{2, 6, 5: 1}
 	for n := range 40 {
-		id := intent.SwitchID{3, byte(n)}
-		s.Switches[id] = intent.Switch{Name: fmt.Sprintf("crowd%d", n), VNI: uint32(1000 + n)}
+		id, router := intent.SwitchID{3, byte(n)}, intent.RouterID{3, byte(n)}
+		s.Switches[id] = intent.Switch{Name: fmt.Sprintf("crowd%d", n), VNI: uint32(1000 + n), Router: router}
+		s.Routers[router] = intent.Router{MAC: intent.MAC{2, 6, 5: 2}}
+		for _, prefix := range []netip.Prefix{
+			netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n), 0, 1}), 24),
+			netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 5: byte(n), 15: 1}), 64),
+		} {
+			s.Interfaces[intent.IPKey{Switch: id, IP: prefix.Addr()}] = intent.Interface{Bits: prefix.Bits()}
+			s.Routes[intent.RouteKey{Router: router, Prefix: prefix.Masked()}] = intent.Route{Switch: id}
+			s.Neighbours[intent.IPKey{Switch: id, IP: prefix.Addr().Next()}] = intent.MAC{2, 4, 0, 0, 0, byte(n)}
+		}
 		s.Bindings[intent.BindingKey{Port: "p0", VLAN: uint16(100 + n)}] = intent.Binding{Switch: id}
 		s.Bindings[intent.BindingKey{Port: "p1", VLAN: uint16(100 + n)}] = intent.Binding{Switch: id}
 		to := intent.Tunnel{Peer: peerNumber(n), VNI: uint32(1000 + n)}
@@ -126,6 +137,17 @@ func (w *world) counted(p *Plane) uint64 {
 	return st.Bindings[intent.BindingKey{Port: "p0"}].PacketsFromLocal
 }
 
+// unroute takes the router of a switch away, which has no other.
+func unroute(s *intent.State, id intent.SwitchID) {
+	sw := s.Switches[id]
+	delete(s.Routers, sw.Router)
+	maps.DeleteFunc(s.Routes, func(k intent.RouteKey, _ intent.Route) bool { return k.Router == sw.Router })
+	maps.DeleteFunc(s.Interfaces, func(k intent.IPKey, _ intent.Interface) bool { return k.Switch == id })
+	maps.DeleteFunc(s.Neighbours, func(k intent.IPKey, _ intent.MAC) bool { return k.Switch == id })
+	sw.Router = intent.RouterID{}
+	s.Switches[id] = sw
+}
+
 // Where a map may not grow, the report says at once which one and, of bindings, which do not
 // work; what is forwarded goes on, and all comes right when there is room.
 func TestNoRoom(t *testing.T) {
@@ -136,10 +158,14 @@ func TestNoRoom(t *testing.T) {
 		says     string
 		bindings int // that are not in force
 	}{
-		{full: "remotes", table: plane.RemoteMACs, says: "map remotes is full (4 entries): 37 more did not fit"},
+		{full: "remotes", table: plane.RemoteMACs, says: "map remotes is full (4 entries): 117 more did not fit"},
 		{full: "decaps", table: plane.Tunnels, says: "map decaps is full (4 entries): 37 more did not fit"},
 		{full: "floods", table: plane.FloodSets, says: "map floods is full (4 entries)"},
 		{full: "chunks", table: plane.FloodSets, says: "map chunks is full (4 entries)"},
+		{full: "gateways", table: plane.Routers, says: "map gateways is full (4 entries): 36 more did not fit"},
+		{full: "neighbors", table: plane.Neighbours, says: "map neighbors is full (4 entries): 156 more did not fit"},
+		{full: "routes4", table: plane.Routes, says: "map routes4 is full (4 entries): 156 more did not fit"},
+		{full: "routes6", table: plane.Routes, says: "map routes6 is full (4 entries): 76 more did not fit"},
 		{full: "peers", table: plane.Peers, says: "no room for more than 3 peers: nothing goes to 38 more, or comes from them"},
 		{full: "bindings", bindings: 79},
 		{full: "members", bindings: 79},
@@ -175,6 +201,7 @@ func TestNoRoom(t *testing.T) {
 			delete(fewer.Unicast, intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}})
 			delete(fewer.Floods, intent.FloodKey{Switch: id})
 			delete(fewer.Decap, to)
+			unroute(fewer, id)
 			for _, port := range []string{"p0", "p1"} {
 				delete(fewer.Bindings, intent.BindingKey{Port: port, VLAN: uint16(100 + n)})
 			}

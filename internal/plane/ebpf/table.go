@@ -93,7 +93,7 @@ func (t *table[K, V]) put() error {
 		keys, values = keys[n:], values[n:]
 		switch {
 		case err == nil:
-		case errors.Is(err, unix.E2BIG), errors.Is(err, unix.ENOMEM):
+		case errors.Is(err, unix.E2BIG), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.ENOMEM): // ENOSPC is a trie's
 			t.short[keys[0]] = struct{}{}
 			keys, values = keys[1:], values[1:]
 		default:

@@ -71,11 +71,11 @@ static __always_inline int forward(struct __sk_buff *skb, struct mac_key *dst, _
 	if (!is_group(dst->mac)) {
 		// Remote before local: the database's word counts more than traffic.
 		r = bpf_map_lookup_elem(&remotes, dst);
+		if (r && r->peer == ROUTER_PEER)
+			return to_router(skb, slot, dst->bd, size);
 		if (r) {
 			struct target t = {.peer = r->peer, .id = r->vni};
 
-			if (t.peer == ROUTER_PEER)
-				return to_router(skb, slot, dst->bd, size);
 			return to_tunnel(skb, &t, slot, size);
 		}
 		l = find_local(dst, &m);

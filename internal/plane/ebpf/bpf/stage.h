@@ -77,17 +77,24 @@ static __always_inline __u32 wanted_by(struct __sk_buff *skb, struct size *s, __
 	return todo;
 }
 
-// Sends the frame to the router of its switch.
-static __always_inline int to_router(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
+// Notes in the passage what the router has to know. Not inlined, for the stack that the caller needs.
+static __noinline int note_for_router(__u32 slot, __u32 bd, struct size *s)
 {
 	struct passage *p = get_passage();
 
-	if (p) {
-		p->bd = bd;
-		p->slot = slot;
-		p->size = *s;
-		bpf_tail_call(skb, &stages, STAGE_ROUTE);
-	}
+	if (!p || !s)
+		return 0;
+	p->bd = bd;
+	p->slot = slot;
+	p->size = *s;
+	return 0;
+}
+
+// Sends the frame to the router of its switch.
+static __always_inline int to_router(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
+{
+	note_for_router(slot, bd, s);
+	bpf_tail_call(skb, &stages, STAGE_ROUTE);
 	return drop(skb, DROP_FAILED);
 }
 

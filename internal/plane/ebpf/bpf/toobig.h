@@ -8,12 +8,12 @@
 
 // Drops a frame that came in at slot and does not fit into a tunnel; mtu is what would fit.
 // Now and then its sender is told.
-static __always_inline int too_big(struct __sk_buff *skb, __u32 slot, __u32 mtu, struct size *s)
+static __noinline int too_big(struct __sk_buff *skb, __u32 slot, __u32 mtu, struct size *s)
 {
 	struct message *about = get_message();
 	int result = drop(skb, DROP_TOO_BIG);
 
-	if (s->tagged || !about)
+	if (!s || s->tagged || !about)
 		return result;
 	__builtin_memset(about, 0, sizeof(*about));
 	about->type = ICMP_DEST_UNREACH;
