@@ -16,9 +16,9 @@ type dimension struct {
 func Compile(a intent.ACL) Program {
 	var ns nodes
 	vs := vectors{known: map[string]int{}}
-	directions := [2][]dimension{}
+	directions, whole := [2][]dimension{}, [2]int{}
 	for d := range directions {
-		directions[d] = dimensions(a.Entries(intent.Direction(d)), &ns, &vs)
+		directions[d], whole[d] = dimensions(a.Entries(intent.Direction(d)), &ns, &vs)
 	}
 
 	put := func(b []byte, values ...uint32) []byte {
@@ -33,7 +33,7 @@ func Compile(a intent.ACL) Program {
 	head := make([]uint32, BlockLen/4)
 	for d, dims := range directions {
 		s := head[headOf(intent.Direction(d)):]
-		s[0], s[1] = uint32(len(p)/BlockLen), uint32(len(dims))
+		s[0], s[1] = uint32(len(p)/BlockLen), uint32(whole[d]|(len(dims)-whole[d])<<moreShift)
 		for _, dim := range dims {
 			p = put(p, place.of(dim.root), uint32(dim.needs))
 		}
@@ -61,25 +61,24 @@ func Compile(a intent.ACL) Program {
 }
 
 // dimensions makes the diagrams of the entries of one direction. Fields that no entry asks for
-// have none.
-func dimensions(entries []intent.ACLEntry, ns *nodes, vs *vectors) []dimension {
+// have none. Those from the nth on are only for frames that miss something.
+func dimensions(entries []intent.ACLEntry, ns *nodes, vs *vectors) (all []dimension, n int) {
 	var asked intent.ACLFields
 	patterns := make([]pattern, len(entries))
 	for i := range entries {
 		asked |= entries[i].Fields
 		patterns[i] = patternOf(&entries[i])
 	}
-	var all []dimension
 	add := func(fields intent.ACLFields, needs Missing, nibbles ...[2]int) {
 		if asked.Has(fields) {
 			all = addDiagrams(all, patterns, needs, expand(nibbles), ns, vs)
 		}
 	}
-	family := bytesAt(atFamily, 1)
-	add(intent.ACLEtherType, 0, bytesAt(atEtherType, 2))
-	add(intent.ACLSrcIP, MissingIP, family, bytesAt(atSrcIP, 16))
-	add(intent.ACLDstIP, MissingIP, family, bytesAt(atDstIP, 16))
-	add(intent.ACLProtocol|intent.ACLTransport, MissingProtocol, family, bytesAt(atKind, 1), bytesAt(atProtocol, 1))
+	const what = intent.ACLEtherType | intent.ACLProtocol | intent.ACLTransport
+	add(what, MissingProtocol, bytesAt(atEtherType, 2), bytesAt(atFamily, 1), bytesAt(atKind, 1), bytesAt(atProtocol, 1))
+	// An address without its family: that is in the EtherType, for which each such entry asks.
+	add(intent.ACLSrcIP, MissingIP, bytesAt(atSrcIP, 16))
+	add(intent.ACLDstIP, MissingIP, bytesAt(atDstIP, 16))
 	for _, f := range []struct {
 		field intent.ACLFields
 		at    int
@@ -92,7 +91,10 @@ func dimensions(entries []intent.ACLEntry, ns *nodes, vs *vectors) []dimension {
 	add(intent.ACLICMP, MissingTransport, bytesAt(atICMPType, 2))
 	add(intent.ACLSrcMAC, 0, bytesAt(atSrcMAC, 6))
 	add(intent.ACLDstMAC, 0, bytesAt(atDstMAC, 6))
-	return all
+	n = len(all)
+	// What of the first dimension can be told of every frame.
+	add(what, 0, bytesAt(atEtherType, 2), bytesAt(atFamily, 1))
+	return all, n
 }
 
 // addDiagrams makes a diagram of the nibbles or, if that were too large, one of each half. All of
@@ -136,13 +138,6 @@ func patternOf(e *intent.ACLEntry) (p pattern) {
 		p.put(atFamily, []byte{0b1101}, []byte{4}) // 4 or 6
 		kind := kinds(e.Fields)
 		p.put(atKind, []byte{kind}, []byte{kind})
-	}
-	if has(intent.ACLSrcIP | intent.ACLDstIP) {
-		family := byte(6)
-		if e.EtherType == intent.EtherTypeIPv4 {
-			family = 4
-		}
-		p.put(atFamily, []byte{0xf}, []byte{family})
 	}
 	if has(intent.ACLSrcIP) {
 		p.put(atSrcIP, e.Src.Mask.AsSlice(), e.Src.IP.AsSlice())

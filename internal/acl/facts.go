@@ -15,17 +15,17 @@ type Facts struct {
 
 // Where facts are in a Key. The dataplane's programs have the same numbers.
 const (
-	atDstMAC    = 0
-	atSrcMAC    = 6
-	atEtherType = 12
-	atFamily    = 14 // 4, 6, or 0 for what is not IP
-	atKind      = 15 // of transport header: a set of kind...
-	atProtocol  = 16
-	atICMPType  = 17
-	atICMPCode  = 18
-	atSrcPort   = 20
-	atDstPort   = 22
-	atTCPFlags  = 24
+	atEtherType = 0
+	atFamily    = 2 // 4, 6, or 0 for what is not IP
+	atKind      = 3 // of transport header: a set of kind...
+	atProtocol  = 4
+	atICMPType  = 5
+	atICMPCode  = 6
+	atSrcPort   = 8
+	atDstPort   = 10
+	atTCPFlags  = 12
+	atDstMAC    = 16
+	atSrcMAC    = 22
 	atSrcIP     = 32 // IPv4 has the first four bytes
 	atDstIP     = 48
 
@@ -60,9 +60,10 @@ const minEthernet = 14
 // it still has is its EtherType, and what is behind that is data. The frame has an Ethernet header.
 func Read(frame []byte) Facts {
 	var f Facts
-	copy(f.Key[atDstMAC:], frame[:minEthernet])
+	copy(f.Key[atDstMAC:], frame[:12])
+	copy(f.Key[atEtherType:], frame[12:14])
 	packet := frame[minEthernet:]
-	switch binary.BigEndian.Uint16(frame[atEtherType:]) {
+	switch binary.BigEndian.Uint16(frame[12:]) {
 	case intent.EtherTypeIPv4:
 		f.Key[atFamily] = 4
 		f.readIPv4(packet)

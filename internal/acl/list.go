@@ -62,8 +62,8 @@ func Matches(e *intent.ACLEntry, f *Facts) bool {
 		return r.Min <= port && port <= r.Max
 	}
 	switch {
-	case has(intent.ACLDstMAC) && e.DstMAC != intent.MAC(k[atDstMAC:atSrcMAC]),
-		has(intent.ACLSrcMAC) && e.SrcMAC != intent.MAC(k[atSrcMAC:atEtherType]),
+	case has(intent.ACLDstMAC) && e.DstMAC != intent.MAC(k[atDstMAC:atDstMAC+6]),
+		has(intent.ACLSrcMAC) && e.SrcMAC != intent.MAC(k[atSrcMAC:atSrcMAC+6]),
 		has(intent.ACLEtherType) && e.EtherType != binary.BigEndian.Uint16(k[atEtherType:]):
 		return false
 	case has(intent.ACLProtocol|intent.ACLTransport) && k[atFamily] == 0:

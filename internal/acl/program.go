@@ -33,12 +33,23 @@ const (
 	headSourceLen
 	headIngress  // the first of four: see section
 	headEgress   = headIngress + 4
-	headerFormat = 1
+	headerFormat = 2
 )
 
 // section is what the header says of a direction: the first blocks of its dimensions and of its
-// entries, and how many of them there are.
+// entries, and how many of them there are. From bit moreShift on the number of dimensions has that of those which
+// follow and are only for frames that miss something.
 type section struct{ dimensions, nDimensions, entries, nEntries uint32 }
+
+const moreShift = 16
+
+func (s section) count(missing Missing) uint32 {
+	n := s.nDimensions & (1<<moreShift - 1)
+	if missing != 0 {
+		n += s.nDimensions >> moreShift
+	}
+	return n
+}
 
 func headOf(d intent.Direction) int { return headIngress + int(d)*(headEgress-headIngress) }
 
@@ -99,7 +110,7 @@ func (p Program) Classify(d intent.Direction, f *Facts) Verdict {
 	}
 	var vectors []uint32
 	left := beginning(s.nEntries)
-	for i := range s.nDimensions {
+	for i := range s.count(f.Missing) {
 		at := s.dimensions*BlockLen + i*8
 		if needs := Missing(p.u32(at + 4)); needs&f.Missing != 0 {
 			continue
@@ -201,7 +212,7 @@ func Open(memory []byte, block uint32) (Program, error) {
 	p = p[:length]
 	within := func(block, n uint32, size uint64) bool { return uint64(block)*BlockLen+uint64(n)*size <= length }
 	for _, d := range []intent.Direction{intent.Ingress, intent.Egress} {
-		if s := p.section(d); !within(s.dimensions, s.nDimensions, 8) || !within(s.entries, s.nEntries, 8) {
+		if s := p.section(d); !within(s.dimensions, s.count(MissingIP), 8) || !within(s.entries, s.nEntries, 8) {
 			return nil, fmt.Errorf("open a program of an ACL: %w", errProgram)
 		}
 	}

@@ -138,7 +138,7 @@ func (g *gateway) sink(b *testing.B, dev string) {
 	}
 }
 
-func (g *gateway) makePlane(b *testing.B, o Options, options intent.SwitchOptions) {
+func (g *gateway) makePlane(b *testing.B, o Options, options intent.SwitchOptions) (*Plane, *intent.State) {
 	w := &world{t: b, vtep: g.ns, pins: testenv.Pins(b)}
 	p := w.plane(o)
 	s := intent.NewState()
@@ -152,6 +152,7 @@ func (g *gateway) makePlane(b *testing.B, o Options, options intent.SwitchOption
 	w.apply(p, s, nil)
 	g.run(b, "p0", "r0", ipFrame(macR, macA, 64), 64) // macA is learned
 	w.audit(p)
+	return p, s
 }
 
 func (g *gateway) makeBridge(b *testing.B) {

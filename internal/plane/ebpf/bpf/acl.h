@@ -8,13 +8,14 @@
 
 // Where facts are in a key, as in acl/facts.go.
 enum acl_key {
-	ACL_KEY_ETHERTYPE = 12,
-	ACL_KEY_FAMILY = 14,
-	ACL_KEY_KIND = 15,
-	ACL_KEY_PROTOCOL = 16,
-	ACL_KEY_ICMP = 17,
-	ACL_KEY_PORTS = 20,
-	ACL_KEY_TCP_FLAGS = 24,
+	ACL_KEY_ETHERTYPE = 0,
+	ACL_KEY_FAMILY = 2,
+	ACL_KEY_KIND = 3,
+	ACL_KEY_PROTOCOL = 4,
+	ACL_KEY_ICMP = 5,
+	ACL_KEY_PORTS = 8,
+	ACL_KEY_TCP_FLAGS = 12,
+	ACL_KEY_MACS = 16,
 	ACL_KEY_SOURCE = 32,
 	ACL_KEY_DESTINATION = 48,
 };
@@ -164,21 +165,22 @@ missing:
 static __noinline int read_facts(struct __sk_buff *skb)
 {
 	struct acl_work *w = get_acl_work();
+	__be16 type;
 
 	if (!w)
 		return 0;
 	__builtin_memset(w->key, 0, sizeof(w->key));
 	w->missing = 0;
-	if (bpf_skb_load_bytes(skb, 0, w->key, ETH_HLEN))
+	// With the EtherType, which belongs elsewhere: nothing looks behind the MACs.
+	if (bpf_skb_load_bytes(skb, 0, &w->key[ACL_KEY_MACS], ETH_HLEN))
 		return 0;
-	if (skb->vlan_present) { // a tag that the kernel has moved out of the frame
-		*(__be16 *)&w->key[ACL_KEY_ETHERTYPE] = skb->vlan_proto;
-		return 0;
-	}
-	if (*(__be16 *)&w->key[ACL_KEY_ETHERTYPE] == bpf_htons(ETH_P_IP)) {
+	// A tag that the kernel has moved out of the frame is what it has.
+	type = skb->vlan_present ? (__be16)skb->vlan_proto : *(__be16 *)&w->key[ACL_KEY_MACS + 2 * ETH_ALEN];
+	*(__be16 *)&w->key[ACL_KEY_ETHERTYPE] = type;
+	if (type == bpf_htons(ETH_P_IP)) {
 		w->key[ACL_KEY_FAMILY] = 4;
 		read_ipv4(skb, w);
-	} else if (*(__be16 *)&w->key[ACL_KEY_ETHERTYPE] == bpf_htons(ETH_P_IPV6)) {
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		w->key[ACL_KEY_FAMILY] = 6;
 		read_ipv6(skb, w);
 	}
@@ -197,7 +199,8 @@ static __always_inline struct acl_block *get_acl_block(__u32 at)
 #define ACL_REF_LEAF 2
 #define ACL_REF_BLOCK 0x7fffff
 #define ACL_REF_WORD 0x3fffffff
-#define ACL_STEPS 2048 // more than any program takes
+#define ACL_STRIDE 16 // steps in one go
+#define ACL_STEPS 128 // of these, more than any program takes
 
 static __always_inline __u64 acl_word(__u32 root, __u32 word)
 {
@@ -206,62 +209,67 @@ static __always_inline __u64 acl_word(__u32 root, __u32 word)
 	return b ? b->words[word & 7] : 0;
 }
 
-// Goes on with the next dimension that does not need what is missing. 1: there is none.
-static __always_inline int next_dimension(struct acl_work *w)
+// Where to go on with the next dimension that does not need what is missing. 0: there is none, or
+// its turn is with the next step.
+static __always_inline __u32 next_dimension(struct acl_work *w)
 {
-	struct acl_block *b;
 	__u32 i = w->dimension;
+	struct acl_block *b;
 
-	w->ref = 0;
 	if (i >= w->dimensions)
-		return 1;
+		return 0;
 	w->dimension = i + 1;
 	b = get_acl_block(w->first + (i >> 3));
 	if (!b)
-		return 1;
+		return 0;
 	i = (i & 7) * 2;
-	if (!(b->refs[i + 1] & w->missing))
-		w->ref = b->refs[i];
-	return 0;
+	return b->refs[i + 1] & w->missing ? 0 : b->refs[i];
 }
 
-// One step from node to node; the sets of entries that leaves lead to are noted.
-static long acl_step(__u32 i, void *ctx)
+// Steps from node to node; the sets of entries that leaves lead to are noted.
+static long acl_steps(__u32 i, void *ctx)
 {
 	struct acl_work *w = *(struct acl_work **)ctx;
-	__u32 ref = w->ref, kind = ref >> 30, n;
+	__u32 root = w->root, ref = w->ref, n;
 	struct acl_block *b;
-	__u64 *key, *mask;
+	__u64 *key;
 
-	if (!ref)
-		return next_dimension(w);
-	if (kind == ACL_REF_LEAF) {
-		ref &= ACL_REF_WORD;
-		w->left &= acl_word(w->root, ref);
-		n = w->vectors;
-		if (n < ACL_DIMENSIONS)
-			w->vector[n] = ref;
-		w->vectors = n + 1;
-		return !w->left || next_dimension(w);
+	for (i = 0; i < ACL_STRIDE; i++) {
+		if (!ref) {
+			if (w->dimension >= w->dimensions)
+				return 1;
+			ref = next_dimension(w);
+			continue;
+		}
+		if (ref >> 30 == ACL_REF_LEAF) {
+			ref &= ACL_REF_WORD;
+			w->left &= acl_word(root, ref);
+			if (!w->left)
+				return 1;
+			n = w->vectors;
+			if (n < ACL_DIMENSIONS)
+				w->vector[n] = ref;
+			w->vectors = n + 1;
+			ref = next_dimension(w);
+			continue;
+		}
+		b = get_acl_block(root + (ref & ACL_REF_BLOCK));
+		if (!b) {
+			w->left = 0;
+			return 1;
+		}
+		n = ref >> 23 & 127;
+		if (ref >> 30 == ACL_REF_COMPARE) {
+			// Its words: mask, value, and where to go on.
+			key = (__u64 *)&w->key[(n & 3) * 16];
+			ref = ((key[0] & b->words[0]) ^ b->words[2]) | ((key[1] & b->words[1]) ^ b->words[3]) ? b->refs[9] : b->refs[8];
+		} else {
+			__u32 byte = w->key[n >> 1];
+
+			ref = b->refs[n & 1 ? byte & 15 : byte >> 4];
+		}
 	}
-	b = get_acl_block(w->root + (ref & ACL_REF_BLOCK));
-	if (!b) {
-		w->left = 0;
-		return 1;
-	}
-	n = ref >> 23 & 127;
-	if (kind == ACL_REF_COMPARE) {
-		key = (__u64 *)&w->key[(n & 3) * 16];
-		mask = b->words;
-		// The words: mask, value, and where to go on.
-		if ((key[0] & mask[0]) == b->words[2] && (key[1] & mask[1]) == b->words[3])
-			w->ref = b->refs[8];
-		else
-			w->ref = b->refs[9];
-		return 0;
-	}
-	i = w->key[n >> 1];
-	w->ref = b->refs[n & 1 ? i & 15 : i >> 4];
+	w->ref = ref;
 	return 0;
 }
 
@@ -315,16 +323,20 @@ __attribute__((noinline)) int acl_find(__u32 root, __u32 egress)
 {
 	struct acl_block *head = get_acl_block(root);
 	struct acl_work *w = get_acl_work();
+	__u32 n;
 
 	if (!head || !w)
 		return 0;
 	w->root = root;
 	w->first = root + acl_head(head, egress, ACL_HEAD_DIMENSIONS);
-	w->dimensions = acl_head(head, egress, ACL_HEAD_N_DIMENSIONS);
+	n = acl_head(head, egress, ACL_HEAD_N_DIMENSIONS);
+	w->dimensions = n & 0xffff;
+	if (w->missing)
+		w->dimensions += n >> 16;
 	w->entries = acl_head(head, egress, ACL_HEAD_N_ENTRIES);
 	w->dimension = w->vectors = w->ref = w->found = 0;
 	w->left = acl_all(w->entries);
-	bpf_loop(ACL_STEPS, acl_step, &w, 0);
+	bpf_loop(ACL_STEPS, acl_steps, &w, 0);
 	if (!w->left)
 		return 0;
 	if (w->entries <= 64) {

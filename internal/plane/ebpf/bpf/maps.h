@@ -667,7 +667,7 @@ enum acl_head {
 	ACL_HEAD_EGRESS = 8,
 
 	ACL_HEAD_DIMENSIONS = 0,
-	ACL_HEAD_N_DIMENSIONS = 1,
+	ACL_HEAD_N_DIMENSIONS = 1, // from bit 16 on: of those for frames that miss something
 	ACL_HEAD_ENTRIES = 2,
 	ACL_HEAD_N_ENTRIES = 3,
 };
