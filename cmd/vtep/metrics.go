@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -39,6 +40,9 @@ func (r *vtepRun) snapshot(ctx context.Context) (metrics.Snapshot, error) {
 			return s, err
 		}
 		s.Agent = of
+		if s.ACLs, err = a.ACLs(ctx, ""); err != nil && !errors.Is(err, agent.ErrNoACLs) {
+			return s, err
+		}
 	}
 	s.Connected = r.connect != "" && r.answered.Load() && !r.unanswered.Load()
 	if db := r.server.Load(); db != nil {

@@ -59,42 +59,56 @@ func (all ACLs) String() string {
 	return b.String()
 }
 
-var errNoACLs = errors.New("this dataplane has no ACLs")
+// ErrNoACLs is returned where the dataplane has none.
+var ErrNoACLs = errors.New("this dataplane has no ACLs")
 
 // ACLs lists the ACL called name, or all if that is "".
 func (a *Agent) ACLs(ctx context.Context, name string) (ACLs, error) {
 	counter, ok := a.opts.Plane.(plane.ACLCounter)
 	if !ok || !a.opts.Plane.Features().ACLs {
-		return nil, errNoACLs
+		return nil, ErrNoACLs
 	}
 	counts, err := counter.ACLStats(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the counters: %w", err)
 	}
-	return ask(ctx, a, func(context.Context) (ACLs, error) {
-		all := listACLs(a.compiler.State(), a.reporter.Report(), name, counts)
-		if name != "" && len(all) == 0 {
-			return nil, fmt.Errorf("nothing here has an ACL called %q", name)
-		}
-		return all, nil
+	// What ACLs have is not edited: the loop need not wait for their texts.
+	now, err := ask(ctx, a, func(context.Context) (guarding, error) {
+		s := a.compiler.State()
+		return guarding{maps.Clone(s.ACLs), maps.Clone(s.Policies), maps.Clone(a.reporter.Report().ACLs)}, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	all := now.list(name, counts)
+	if name != "" && len(all) == 0 {
+		return nil, fmt.Errorf("nothing here has an ACL called %q", name)
+	}
+	return all, nil
 }
 
-func listACLs(s *intent.State, r *plane.Report, name string, counts map[plane.ACLEntryAt]plane.Count) ACLs {
+// guarding is what there is of ACLs.
+type guarding struct {
+	acls     map[intent.ACLID]intent.ACL
+	policies map[intent.BindingKey]intent.Policy
+	refused  map[intent.ACLID]error
+}
+
+func (g *guarding) list(name string, counts map[plane.ACLEntryAt]plane.Count) ACLs {
 	all := ACLs{}
 	bindings := map[intent.ACLID][]PortVLAN{}
-	for _, at := range slices.SortedFunc(maps.Keys(s.Policies), intent.BindingKey.Compare) {
-		id := s.Policies[at].ACL
+	for _, at := range slices.SortedFunc(maps.Keys(g.policies), intent.BindingKey.Compare) {
+		id := g.policies[at].ACL
 		bindings[id] = append(bindings[id], PortVLAN{at.Port, at.VLAN})
 	}
-	ids := slices.SortedFunc(maps.Keys(s.ACLs), func(x, y intent.ACLID) int {
-		if c := strings.Compare(s.ACLs[x].Name, s.ACLs[y].Name); c != 0 {
+	ids := slices.SortedFunc(maps.Keys(g.acls), func(x, y intent.ACLID) int {
+		if c := strings.Compare(g.acls[x].Name, g.acls[y].Name); c != 0 {
 			return c
 		}
 		return x.Compare(y)
 	})
 	for _, id := range ids {
-		is := s.ACLs[id]
+		is := g.acls[id]
 		if name != "" && is.Name != name {
 			continue
 		}
@@ -107,7 +121,7 @@ func listACLs(s *intent.State, r *plane.Report, name string, counts map[plane.AC
 			return out
 		}
 		one := ACL{UUID: id.String(), Name: is.Name, Bindings: append([]PortVLAN{}, bindings[id]...), Ingress: list(is.Ingress), Egress: list(is.Egress)}
-		if err := r.ACLs[id]; err != nil {
+		if err := g.refused[id]; err != nil {
 			one.Error = err.Error()
 		}
 		all = append(all, one)

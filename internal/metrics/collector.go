@@ -11,7 +11,7 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// mostSeries bounds how many ports, switches, tunnels, and controllers have series of their own. Those
+// mostSeries bounds how many ports, switches, tunnels, controllers and entries of ACLs have series of their own. Those
 // that come first by name have.
 const mostSeries = 5000
 
@@ -52,6 +52,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	w.switches(&s.Agent)
 	w.tunnels(&s.Agent)
 	w.macs(&s.Agent)
+	w.acls(s.ACLs)
 	w.problems(s.Problems)
 	w.database(&s)
 	w.histogram(commitToPlane, s.Agent.CommitToPlane)
@@ -186,6 +187,30 @@ func (w *writer) macs(s *agent.Status) {
 	w.set(groupRefused, float64(s.Groups.Refused))
 	for _, d := range s.Drops {
 		w.set(dropped, float64(d.Total), d.Reason)
+	}
+}
+
+// aclEntry is an entry of an ACL, by the labels that it has.
+type aclEntry struct {
+	labels [4]string
+	agent.ACLEntry
+}
+
+func (w *writer) acls(list agent.ACLs) {
+	w.set(acls, float64(len(list)))
+	var all []aclEntry
+	for _, a := range list {
+		add := func(direction string, entries []agent.ACLEntry) {
+			for _, e := range entries {
+				all = append(all, aclEntry{[4]string{a.Name, direction, fmt.Sprint(e.Sequence), e.UUID}, e})
+			}
+		}
+		add("ingress", a.Ingress)
+		add("egress", a.Egress)
+	}
+	for _, e := range some(w, "acl_entries", all, func(e aclEntry) string { return e.labels[0] + " " + e.UUID }) {
+		w.set(aclFrames, float64(e.Packets), e.labels[:]...)
+		w.set(aclBytes, float64(e.Bytes), e.labels[:]...)
 	}
 }
 

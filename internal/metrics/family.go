@@ -54,6 +54,9 @@ var (
 	bfdState    = gauge("bfd_session_state", "State of the session: 0 admin_down, 1 down, 2 init, 3 up.", "peer")
 	bfdFlaps    = counter("bfd_session_flaps_total", "How often the session stopped forwarding.", "peer")
 	dropped     = counter("dropped_frames_total", "Frames dropped, by the reason as of \"vtep/drops\".", "reason")
+	acls        = gauge("acls", "ACLs that bindings or interfaces have.")
+	aclFrames   = counter("acl_entry_frames_total", "Frames that the entry of the ACL has decided.", "acl", "direction", "sequence", "entry")
+	aclBytes    = counter("acl_entry_bytes_total", "Bytes of these.", "acl", "direction", "sequence", "entry")
 	learned     = gauge("learned_macs", "MACs learned on all ports.")
 	learnLimit  = gauge("learned_macs_limit", "Most MACs that may be learned; 0: there is no limit.")
 	remotes     = gauge("remote_macs", "MACs behind other VTEPs.")
@@ -84,7 +87,7 @@ var (
 	commitToPlane = gauge("commit_to_plane_seconds", "Time from when a change of rows has come until the dataplane has it.")
 	frameToRow    = gauge("frame_to_row_seconds", "Time from when the dataplane has told of a new MAC until its row is in the database.")
 
-	leftOut = gauge("series_left_out", "Ports, switches, tunnels and controllers that have no series of their own, because there are too many.", "of")
+	leftOut = gauge("series_left_out", "Ports, switches, tunnels, controllers and entries of ACLs that have no series of their own, because there are too many.", "of")
 )
 
 // desc is the family as client_golang knows it.

@@ -36,6 +36,7 @@ func everything() Snapshot {
 	latency := agent.Latency{Count: 3, Sum: 1.5, Buckets: []agent.LatencyBucket{{LE: .5, Count: 2}, {LE: 1, Count: 3}}}
 	return Snapshot{Version: "1.2", Kernel: "6.12", Plane: "ebpf", Connected: true, Database: &server.Usage{Commits: 7, Bytes: 4096},
 		Controllers: []Controller{{"tcp:192.0.2.10:6640", true, 1}}, Problems: []problem.Problem{{Kind: problem.PortDown, Object: "p0"}, {Kind: problem.PortDown, Object: "p1"}},
+		ACLs: agent.ACLs{{Name: "web", Ingress: []agent.ACLEntry{{UUID: "e1", Sequence: 10, Packets: 3, Bytes: 300}}}},
 		Agent: agent.Status{Switch: "br0", State: agent.Running, CommitToPlane: latency, FrameToRow: latency,
 			Ports:    []agent.PortStatus{{Name: "p0", State: "up", Bindings: 2, InPackets: 10, OutBytes: 1 << 40}},
 			Switches: []agent.SwitchStatus{{Name: "ls\xff", VNI: 33, Bindings: 2, LocalMACs: 1, RemoteMACs: 2, Peers: 3}},

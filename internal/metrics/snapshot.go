@@ -26,6 +26,7 @@ type Snapshot struct {
 	Kernel  string // release of the kernel
 	Plane   string // name of the dataplane
 	Agent   agent.Status
+	ACLs    agent.ACLs // with what they have counted
 
 	Connected   bool          // to the database, be it embedded or another server's
 	Database    *server.Usage // nil: another server has it
