@@ -13,13 +13,13 @@ import (
 
 // What the dataplane can't do is a fault of the row that asks for it, and nothing else is.
 func TestFeatures(t *testing.T) {
-	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {ACLs: true}, {TunnelDSCP: plane.InnerPriority, TagPCP: plane.FixedPriority}, {TunnelDSCP: plane.FixedPriority}, {GroupPolicies: true}, {Fragments: true}} {
+	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {Routers: true, ACLs: true}, {ACLs: true}, {TunnelDSCP: plane.InnerPriority, TagPCP: plane.FixedPriority}, {TunnelDSCP: plane.FixedPriority}, {GroupPolicies: true}, {Fragments: true}} {
 		b, c := newBook(), NewCompiler("br0", features)
 		b.edit(t, `
 			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3,gbp_mark:0xffff,fragment_outer:true
 			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0 other_config=gbp_group:7
 			Logical_Switch LS0 name=ls0 tunnel_key=5000
-			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24->LS0
+			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24->LS0 acl_binding=192.0.2.1->A0
 			ACL A0 acl_name=a0 acl_entries=E0
 			ACL_entry E0 sequence=1 direction=ingress action=deny
 			Physical_Locator L1 dst_ip=192.0.2.1
@@ -52,6 +52,9 @@ func TestFeatures(t *testing.T) {
 		}
 		if len(told) != missing {
 			t.Errorf("%+v: problems %v", features, told)
+		}
+		if features.Routers && !slices.Contains(c.routerFaults(labelUUID("LR")), hwvtep.FaultInvalidACLBinding) {
+			t.Errorf("%+v: an ACL of a router is silently not there", features)
 		}
 		for p := range c.Ports() {
 			if got := !slices.Contains(p.Faults, hwvtep.FaultInvalidACLBinding); got != features.ACLs {

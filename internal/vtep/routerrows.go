@@ -66,10 +66,10 @@ func (c *Compiler) readRouter(r *router, row *hwvtep.LogicalRouter) {
 	r.mac = set.station(keyRouterMAC, ownMAC("router", r.id))
 	r.interfaces = readInterfaces(row.SwitchBinding, &wrong)
 	r.statics = readStatics(row.StaticRoutes, &wrong)
-	r.badACLs = len(row.ACLBinding) > 0 && !c.features.ACLs
+	r.badACLs = len(row.ACLBinding) > 0 && !c.features.RouterACLs
 	if r.badACLs {
 		wrong.add(complaint{
-			kind: problem.NoACL, text: "acl_binding: this VTEP has no access control lists: the router is open", remedy: "filter elsewhere, and clear acl_binding"})
+			kind: problem.NoACL, text: "acl_binding: this VTEP has no access control lists of routers: the router is open", remedy: "filter elsewhere, and clear acl_binding"})
 	}
 	for _, b := range set.bad {
 		wrong.add(b)
