@@ -109,7 +109,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 {
 	struct mac_key dst = {}, src = {};
 	struct ethhdr *eth = ethernet(skb);
-	__u32 slot, gen, vid, pcp, tag, features;
+	__u32 slot, gen, vid, pcp, tag;
 	struct traffic *c;
 	struct member *m;
 	struct size size;
@@ -129,15 +129,16 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		return drop(skb, DROP_UNBOUND);
 	src.bd = dst.bd = m->bd;
 	gen = m->gen;
-	features = m->features;
+	size.features = m->features;
+	pcp = strip ? pcp << 5 : 0;
 	enter_group(skb, m->flags);
 
 	// Takes exactly one tag: one below it becomes the outermost and stays.
 	if (strip && bpf_skb_vlan_pop(skb))
 		return drop(skb, DROP_FAILED);
-	measure(skb, features, &size);
-	size.leaves = priorities(skb, strip ? pcp << 5 : 0);
-	if (features & FEATURE_ACL) {
+	measure(skb, size.features, &size);
+	size.leaves = priorities(skb, pcp);
+	if (size.features & FEATURE_ACL) {
 		why = acl_denies(skb, slot, 0, &size);
 		if (why)
 			return drop(skb, why);
@@ -151,9 +152,9 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		return drop(skb, DROP_BAD_SOURCE);
 	if (learn(&src, slot, gen) == SPOOFED)
 		return drop(skb, DROP_SPOOFED_ROUTER);
-	if (stays_on_link(dst.mac, features))
+	if (stays_on_link(dst.mac, size.features))
 		return drop(skb, DROP_RESERVED);
-	if (features & FEATURES_WITH_STAGES)
+	if (size.features & FEATURES_WITH_STAGES)
 		take_stages(skb, slot, gen, &dst, &size); // comes back if there are none for it
 	return forward(skb, &dst, slot, &size);
 }
