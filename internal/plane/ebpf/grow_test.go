@@ -46,6 +46,7 @@ func crowd(s *intent.State) *intent.State {
 		s.Unicast[intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}}] = to
 		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{to}
 		s.Decap[to] = id
+		s.Neighbours[intent.IPKey{Switch: id, IP: netip.MustParseAddr("198.51.100.1")}] = intent.MAC{2, 4, 0, 0, 0, byte(n)}
 	}
 	s.ACLs[accessID] = intent.ACL{Ingress: denying(2000, 40)}
 	s.Policies[intent.BindingKey{Port: "p0", VLAN: 100}] = intent.Policy{ACL: accessID}

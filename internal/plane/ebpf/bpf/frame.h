@@ -68,31 +68,35 @@ static __always_inline int is_no_address(struct address *a)
 // Not inlined: it is called from everywhere, and seldom.
 static __noinline int drop(struct __sk_buff *skb, __u32 reason)
 {
-	__u64 *n = bpf_map_lookup_elem(&drops, &reason), one = 1;
+	// One for both, and for the reason: whoever calls may have little of the stack left.
+	union {
+		struct port_place port;
+		struct tunnel_place tunnel;
+	} where = {.tunnel = {.reason = reason}};
+	__u64 *n = bpf_map_lookup_elem(&drops, &where.tunnel.reason), one = 1;
 	__u32 came = skb->cb[0];
 
 	if (n)
 		(*n)++;
 	if (came & BY_PORT) {
-		struct port_place where = {.reason = reason, .ifindex = skb->cb[1], .vid = came & CAME_WHAT};
-
-		n = bpf_map_lookup_elem(&port_drops, &where);
+		where.port.ifindex = skb->cb[1];
+		where.port.vid = came & CAME_WHAT;
+		n = bpf_map_lookup_elem(&port_drops, &where.port);
 		if (n)
 			__sync_fetch_and_add(n, 1);
 		else
-			bpf_map_update_elem(&port_drops, &where, &one, BPF_ANY);
+			bpf_map_update_elem(&port_drops, &where.port, &one, BPF_ANY);
 	} else if (came & BY_TUNNEL) {
-		struct tunnel_place where = {.reason = reason, .vni = came & CAME_WHAT};
-
-		where.ip.word[0] = skb->cb[1];
-		where.ip.word[1] = skb->cb[2];
-		where.ip.word[2] = skb->cb[3];
-		where.ip.word[3] = skb->cb[4];
-		n = bpf_map_lookup_elem(&tunnel_drops, &where);
+		where.tunnel.vni = came & CAME_WHAT;
+		where.tunnel.ip.word[0] = skb->cb[1];
+		where.tunnel.ip.word[1] = skb->cb[2];
+		where.tunnel.ip.word[2] = skb->cb[3];
+		where.tunnel.ip.word[3] = skb->cb[4];
+		n = bpf_map_lookup_elem(&tunnel_drops, &where.tunnel);
 		if (n)
 			__sync_fetch_and_add(n, 1);
 		else
-			bpf_map_update_elem(&tunnel_drops, &where, &one, BPF_ANY);
+			bpf_map_update_elem(&tunnel_drops, &where.tunnel, &one, BPF_ANY);
 	}
 	return TC_ACT_SHOT;
 }
