@@ -152,7 +152,7 @@ func TestDeleteLogicalSwitch(t *testing.T) {
 	}
 	b.eventually(func() error { return b.env.Command("vtep-ctl", "--db=unix:db.sock", "list-ports", "br0").Run() })
 	bind()
-	nc, err := stream.Dial(context.Background(), "unix:"+filepath.Join(b.env.RunDir, "db.sock"), nil)
+	nc, err := stream.Options{}.Dial(context.Background(), "unix:"+filepath.Join(b.env.RunDir, "db.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func (p *process) kill() {
 
 func (p *process) dial(t testing.TB) *client {
 	t.Helper()
-	nc, err := stream.Dial(context.Background(), "unix:"+p.socket, nil)
+	nc, err := stream.Options{}.Dial(context.Background(), "unix:"+p.socket)
 	if err != nil {
 		t.Fatal(err)
 	}

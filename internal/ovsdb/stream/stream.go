@@ -33,16 +33,6 @@ const handshakeTimeout = 30 * time.Second
 // ErrNoTLS is returned for an ssl or pssl target when no keys are configured.
 var ErrNoTLS = errors.New("no private key, certificate and CA certificate configured")
 
-// Dial connects to an active target with the default class of service.
-func Dial(ctx context.Context, name string, tls *TLS) (net.Conn, error) {
-	return Options{TLS: tls, DSCP: DefaultDSCP}.Dial(ctx, name)
-}
-
-// Listen listens on a passive target with the default class of service.
-func Listen(name string, tls *TLS) (net.Listener, error) {
-	return Options{TLS: tls, DSCP: DefaultDSCP}.Listen(name)
-}
-
 // Dial connects to an active target. For ssl the handshake is part of it.
 func (o Options) Dial(ctx context.Context, name string) (net.Conn, error) {
 	t, err := ParseTarget(name)

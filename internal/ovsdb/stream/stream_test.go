@@ -168,7 +168,7 @@ func TestUnixInUse(t *testing.T) {
 
 func TestTCP(t *testing.T) {
 	for _, name := range []string{"ptcp:0:127.0.0.1", "ptcp:0:[::1]"} {
-		l, err := Listen(name, nil)
+		l, err := Options{DSCP: DefaultDSCP}.Listen(name)
 		if err != nil {
 			if strings.Contains(name, "::1") {
 				t.Logf("no IPv6 here: %v", err)
@@ -178,7 +178,7 @@ func TestTCP(t *testing.T) {
 		}
 		target := "tcp:" + l.Addr().String()
 		if err := exchange(t, l, func() (net.Conn, error) {
-			c, err := Dial(context.Background(), target, nil)
+			c, err := Options{DSCP: DefaultDSCP}.Dial(context.Background(), target)
 			if err == nil && strings.Contains(name, "127") {
 				checkTOS(t, c, DefaultDSCP<<2)
 			}
@@ -187,16 +187,16 @@ func TestTCP(t *testing.T) {
 			t.Error(err)
 		}
 		l.Close()
-		if _, err := Dial(context.Background(), target, nil); Reason(err) != "Connection refused" {
+		if _, err := (Options{}).Dial(context.Background(), target); Reason(err) != "Connection refused" {
 			t.Errorf("after close: %v", err)
 		}
 	}
 	for _, name := range []string{"ssl:127.0.0.1", "tcp:127.0.0.1"} {
-		if _, err := Listen(name, nil); err == nil {
+		if _, err := (Options{}).Listen(name); err == nil {
 			t.Errorf("listened on %s", name)
 		}
 	}
-	if _, err := Listen("pssl:0", nil); !errors.Is(err, ErrNoTLS) {
+	if _, err := (Options{}).Listen("pssl:0"); !errors.Is(err, ErrNoTLS) {
 		t.Errorf("pssl without keys: %v", err)
 	}
 }

@@ -72,7 +72,7 @@ func TestServerName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := Listen("pssl:0:127.0.0.1", id)
+	l, err := Options{TLS: id}.Listen("pssl:0:127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestServerName(t *testing.T) {
 		}
 		told <- ServerName(c)
 	}()
-	c, err := Dial(context.Background(), "ssl:"+l.Addr().String(), id)
+	c, err := Options{TLS: id}.Dial(context.Background(), "ssl:"+l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,13 +25,13 @@ func identity(t *testing.T, a *testenv.Authority, name, ca string) *TLS {
 
 func connect(t *testing.T, server, client *TLS) error {
 	t.Helper()
-	l, err := Listen("pssl:0:127.0.0.1", server)
+	l, err := Options{TLS: server}.Listen("pssl:0:127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	return exchange(t, l, func() (net.Conn, error) {
-		return Dial(context.Background(), "ssl:"+l.Addr().String(), client)
+		return Options{TLS: client}.Dial(context.Background(), "ssl:"+l.Addr().String())
 	})
 }
 
