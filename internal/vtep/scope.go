@@ -74,7 +74,8 @@ func readScope(v *hwvtep.View, name string, features plane.Features) scope {
 		for _, ip := range ips {
 			s.others[ip] = true
 		}
-		s.siblings.add(ips)
+		// Ours may be among them, when we had that address from the other switch. Nothing comes from there.
+		s.siblings.add(slices.DeleteFunc(ips, func(ip netip.Addr) bool { return s.ownIPs[ip] }))
 	}
 	for ip := range s.ownIPs {
 		delete(s.others, ip)
