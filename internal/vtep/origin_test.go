@@ -72,7 +72,8 @@ func (c *Compiler) rowExists(id UUID) bool {
 	_, remote := c.view.UcastMACRemote(id)
 	_, local := c.view.UcastMACLocal(id)
 	_, arp := c.view.ARPSourceRemote(id)
+	_, othersARP := c.view.ARPSourceLocal(id)
 	_, group := c.view.McastMACRemote(id)
 	_, others := c.view.McastMACLocal(id)
-	return remote || local || arp || group || others
+	return remote || local || arp || othersARP || group || others
 }
