@@ -126,7 +126,7 @@ func (a *Agent) setIP(key intent.MACKey, ip netip.Addr) {
 		return
 	}
 	a.reporter.MarkMAC(key)
-	if a.compiler.State().Switches[key.Switch].Suppress {
+	if a.compiler.WantsNeighbours(key.Switch) {
 		a.compiler.SetNeighbour(intent.IPKey{Switch: key.Switch, IP: ip}, key.MAC)
 		a.moves.refresh = true
 	}
@@ -139,7 +139,8 @@ func (a *Agent) lostIP(key intent.MACKey, ip netip.Addr) {
 	}
 }
 
-// hearIPs has switches that answer for neighbours from now on know what local hosts have said.
+// hearIPs has switches that answer for neighbours, or have a router, from now on know what local hosts
+// have said.
 func (a *Agent) hearIPs(d *intent.Delta) {
 	on := map[intent.SwitchID]bool{}
 	for _, c := range d.Switches {
@@ -147,11 +148,19 @@ func (a *Agent) hearIPs(d *intent.Delta) {
 			on[c.Key] = true
 		}
 	}
+	for _, c := range d.Interfaces {
+		if c.New != nil {
+			on[c.Key.Switch] = true
+		}
+	}
 	if len(on) == 0 {
 		return
 	}
 	for key := range a.table.All() {
-		if ip := a.table.IP(key); on[key.Switch] && ip.IsValid() {
+		if !on[key.Switch] {
+			continue
+		}
+		for _, ip := range a.table.IPs(key) {
 			a.compiler.SetNeighbour(intent.IPKey{Switch: key.Switch, IP: ip}, key.MAC)
 			a.moves.refresh = true
 		}

@@ -73,8 +73,8 @@ type Table struct {
 	switches map[intent.SwitchID]int // how many entries each has; never 0
 	counts   Counts
 
-	// Lost is told, if not nil, of each IP address that is no longer that of an entry: with the
-	// entry, or since another one is.
+	// Lost is told, if not nil, of each IP address that is no longer one of an entry: with the
+	// entry, or since another one took its place.
 	Lost func(key intent.MACKey, ip netip.Addr)
 }
 
@@ -110,7 +110,7 @@ type entry struct {
 	port *port
 
 	moves uint32
-	ip    netip.Addr // that it said last it has; the zero Addr: none
+	ips   []netip.Addr // that it said it has, the last one first; see SetIP
 }
 
 // Entry is an entry as a listing shows it.
@@ -126,7 +126,7 @@ type Entry struct {
 func (t *Table) Entries(now time.Time) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for key, e := range t.entries {
-			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.seen)), int(e.moves), e.ip}) {
+			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.seen)), int(e.moves), e.ip()}) {
 				return
 			}
 		}
@@ -174,29 +174,69 @@ func (t *Table) Get(key intent.MACKey) (intent.BindingKey, bool) {
 	return e.binding(), true
 }
 
-// IP returns the IP address of key; the zero Addr: none is known. It stays with the entry, wherever
-// that moves.
+// maxIPs is how many IP addresses an entry has at most.
+const maxIPs = 8
+
+// IP returns the IP address of key that was noted last; the zero Addr: none is known. It stays with the
+// entry, wherever that moves.
 func (t *Table) IP(key intent.MACKey) netip.Addr {
 	if e := t.entries[key]; e != nil {
-		return e.ip
+		return e.ip()
 	}
 	return netip.Addr{}
 }
 
-// SetIP notes the IP address of key, if that is learned, and says whether it is another one now.
+// IPs returns all IP addresses of key, the last one first. The caller must not change them.
+func (t *Table) IPs(key intent.MACKey) []netip.Addr {
+	if e := t.entries[key]; e != nil {
+		return e.ips
+	}
+	return nil
+}
+
+// SetIP notes an IP address of key, if that is learned, and says whether it is another one than the
+// last. A host has one of IPv4, which takes the place of the one before, and several of IPv6. The zero
+// Addr takes all of them from it.
 func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
 	e := t.entries[key]
-	if e == nil || e.ip == ip {
+	if e == nil || e.ip() == ip {
 		return false
 	}
-	t.lose(e)
-	e.ip = ip
+	if !ip.IsValid() {
+		t.loseAll(e)
+		e.ips = nil
+		return true
+	}
+	list := []netip.Addr{ip}
+	for _, old := range e.ips {
+		switch {
+		case old == ip:
+		case ip.Is4() && old.Is4(), len(list) == maxIPs:
+			t.lose(e, old)
+		default:
+			list = append(list, old)
+		}
+	}
+	e.ips = list
 	return true
 }
 
-func (t *Table) lose(e *entry) {
-	if e.ip.IsValid() && t.Lost != nil {
-		t.Lost(e.key, e.ip)
+func (e *entry) ip() netip.Addr {
+	if len(e.ips) == 0 {
+		return netip.Addr{}
+	}
+	return e.ips[0]
+}
+
+func (t *Table) loseAll(e *entry) {
+	for _, ip := range e.ips {
+		t.lose(e, ip)
+	}
+}
+
+func (t *Table) lose(e *entry, ip netip.Addr) {
+	if t.Lost != nil {
+		t.Lost(e.key, ip)
 	}
 }
 

@@ -160,7 +160,7 @@ func (t *Table) add(e *entry) {
 
 func (t *Table) drop(e *entry) {
 	t.leave(e)
-	t.lose(e)
+	t.loseAll(e)
 	delete(t.entries, e.key)
 	if t.switches[e.key.Switch]--; t.switches[e.key.Switch] == 0 {
 		delete(t.switches, e.key.Switch)

@@ -111,6 +111,12 @@ func (c *Compiler) wantsNeighbours(ls *lswitch) bool {
 	return ls.active && (ls.routed > 0 || ls.options.resolve(c.scope.options, c.features).Suppress)
 }
 
+// WantsNeighbours says whether a switch has use for SetNeighbour.
+func (c *Compiler) WantsNeighbours(id intent.SwitchID) bool {
+	ls := c.switches[id]
+	return ls != nil && c.wantsNeighbours(ls)
+}
+
 func (c *Compiler) markNeighbours(ls *lswitch) {
 	for ip := range ls.neighbours {
 		c.dirty.neighbours[intent.IPKey{Switch: ls.id, IP: ip}] = struct{}{}
