@@ -171,7 +171,10 @@ static __noinline int is_valid_nd(struct __sk_buff *skb, struct nd_frame *f)
 	if (f->ip.hop_limit != 255 || f->ip.version != 6 || f->nd.code || length < ND_WITHOUT_OPTION || length > ND_MOST)
 		return 0;
 	__builtin_memset(p->body, 0, sizeof(p->body));
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(f->ip), p->body, length))
+	// Once more: the verifier of Linux 6.1 forgets what it knew of a number that was on the stack.
+	asm volatile("" : "+r"(length));
+	if (length < ND_WITHOUT_OPTION || length > ND_MOST ||
+	    bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(f->ip), p->body, length))
 		return 0;
 	addresses = &f->ip.saddr;
 	sum = bpf_csum_diff(NULL, 0, addresses, 32, f->ip.payload_len + bpf_htons(IPPROTO_ICMPV6));

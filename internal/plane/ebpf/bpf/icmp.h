@@ -141,9 +141,15 @@ static __noinline int make_error6(struct __sk_buff *skb)
 	__builtin_memset(m, 0, sizeof(*m));
 	if (!turn_back(skb, &m->eth, s))
 		return 0;
-	if (quoted > sizeof(m->quoted_ip) + QUOTED6)
-		quoted = sizeof(m->quoted_ip) + QUOTED6;
-	if (quoted < sizeof(m->quoted_ip) || bpf_skb_load_bytes(skb, ETH_HLEN, &m->quoted_ip, quoted))
+	if (quoted < sizeof(m->quoted_ip))
+		return 0;
+	quoted -= sizeof(m->quoted_ip);
+	if (quoted > QUOTED6)
+		quoted = QUOTED6;
+	// The verifier of Linux 6.1 has to see that what is added now is less than that, and the sum more than 0.
+	asm volatile("" : "+r"(quoted));
+	quoted += sizeof(m->quoted_ip);
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &m->quoted_ip, quoted))
 		return 0;
 
 	m->ip.version = 6;
