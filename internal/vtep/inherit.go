@@ -48,7 +48,12 @@ func (c *Compiler) Inherit(installed *intent.State) {
 			c.inherited.owners[intent.Tunnel{VNI: ls.VNI}] = id
 		}
 	}
-	c.inherited.routers, c.inherited.heard = map[intent.SwitchID]UUID{}, maps.Clone(installed.Neighbours)
+	c.inherited.routers, c.inherited.heard = map[intent.SwitchID]UUID{}, map[intent.IPKey]intent.MAC{}
+	for key, mac := range installed.Neighbours {
+		if !c.KnownByRow(key) { // it goes with the row
+			c.inherited.heard[key] = mac
+		}
+	}
 	for id, ls := range installed.Switches {
 		if ls.Router != (intent.RouterID{}) {
 			c.inherited.routers[id] = UUID(ls.Router)

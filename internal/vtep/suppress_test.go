@@ -72,3 +72,33 @@ func TestSuppressedNeighbours(t *testing.T) {
 	set("true")
 	want(nil)
 }
+
+// What rows say of neighbours goes with them, also in a process that has found it installed.
+func TestInheritedNeighbours(t *testing.T) {
+	s := hw(t)
+	s.features = plane.Features{Suppress: true, SnoopIPs: true}
+	s.addRemote("ls0", "02:00:00:00:00:21", "192.0.2.2")
+	set := func(ip string) {
+		s.edit(func(tx *hwvtep.Txn) {
+			for m := range s.db.View().UcastMACsRemote() {
+				tx.UpdateUcastMACRemote(m.UUID, hwvtep.UcastMACRemote{IPAddr: ip}, hwvtep.UcastMACRemoteIPAddr)
+			}
+			tx.UpdateLogicalSwitch(s.ls("ls0").UUID, hwvtep.LogicalSwitch{OtherConfig: map[string]string{"arp_nd_suppression": "true"}}, hwvtep.LogicalSwitchOtherConfig)
+		})
+	}
+	set("198.51.100.21")
+	s.restart("br0")
+	heard := intent.IPKey{Switch: switchID(s.ls("ls0").UUID), IP: netip.MustParseAddr("198.51.100.1")}
+	s.c.SetNeighbour(heard, intent.MAC{2, 0, 0, 0, 0, 1})
+	s.c.Refresh()
+	installed := s.c.State().Clone()
+	if len(installed.Neighbours) != 2 {
+		t.Fatalf("neighbours %v, want 2", installed.Neighbours)
+	}
+	s.restart("br0")
+	s.c.Inherit(installed)
+	set("")
+	if got := s.c.State().Neighbours; len(got) != 1 || got[heard].IsZero() {
+		t.Errorf("neighbours %v, want what was heard alone", got)
+	}
+}

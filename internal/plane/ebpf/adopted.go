@@ -42,7 +42,7 @@ func (p *Plane) Disown(context.Context) error {
 
 func (p *Plane) readState(whole bool) (*intent.State, error) {
 	var c contents
-	var errs [10]error
+	var errs [12]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -54,7 +54,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		c.floods, errs[6] = p.tFloods.read()
 		c.chunks, errs[7] = p.tChunks.read()
 		c.peers, errs[8] = p.tPeers.read()
-		c.policies, errs[9] = p.tPolicies.read()
+		c.policies, errs[10] = p.tPolicies.read()
+		c.neighbors, errs[11] = p.tNeighbors.read()
 	}
 	var origin vtepOrigin
 	if err := errors.Join(append(errs[:], p.objs.Origin.Lookup(uint32(0), &origin))...); err != nil {
@@ -94,8 +95,13 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 			}
 		}
 	}
+	for key, n := range c.neighbors {
+		if id, ok := switches[key.Bd]; ok && n.Kind == neighborHost {
+			s.Neighbours[intent.IPKey{Switch: id, IP: key.Ip.ip()}] = n.Mac
+		}
+	}
 	for key, r := range c.remotes {
-		if id, ok := switches[key.Bd]; ok {
+		if id, ok := switches[key.Bd]; ok && r.Peer != routerPeer {
 			s.Unicast[intent.MACKey{Switch: id, MAC: key.Mac}] = intent.Tunnel{Peer: c.peers[r.Peer].Ip.ip(), VNI: r.Vni}
 		}
 	}

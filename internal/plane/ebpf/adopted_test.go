@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -20,6 +21,9 @@ func TestAdopted(t *testing.T) {
 	want.Physical = intent.SwitchID{1, 2, 3}
 	want.Position = 1<<60 + 7
 	want.AcceptAnySource = true
+	for _, ip := range []string{"198.51.100.1", "2001:db8::1"} {
+		want.Neighbours[intent.IPKey{Switch: ls1, IP: netip.MustParseAddr(ip)}] = macR
+	}
 	w.apply(p, want, nil)
 	for _, owner := range []intent.SwitchID{want.Physical, plane.Nobody} {
 		if owner == plane.Nobody {
@@ -42,7 +46,7 @@ func TestAdopted(t *testing.T) {
 			if vni := got.Switches[ls1].VNI; whole && vni != want.Switches[ls1].VNI {
 				t.Errorf("from any source it takes VNI %d", vni)
 			}
-			if whole && !(maps.Equal(got.Unicast, want.Unicast) && maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
+			if whole && !(maps.Equal(got.Unicast, want.Unicast) && maps.Equal(got.Neighbours, want.Neighbours) && maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
 				t.Errorf("%v\nwant %v", got, want)
 			}
 		}
