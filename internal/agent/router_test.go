@@ -45,7 +45,8 @@ func TestRouterKnowsLocalHosts(t *testing.T) {
 	all := map[string]byte{"198.51.100.1": 1, "2001:db8::1": 1, "198.51.100.2": 2}
 	knows(all)
 	v.forwards("p0", says(1, "198.51.100.7"), "192.0.2.2/33", "p1")
-	all = map[string]byte{"198.51.100.7": 1, "2001:db8::1": 1, "198.51.100.2": 2}
+	v.forwards("p0", says(2, "198.51.100.1"), "192.0.2.2/33", "p1")
+	all = map[string]byte{"198.51.100.7": 1, "2001:db8::1": 1, "198.51.100.1": 2, "198.51.100.2": 2}
 	knows(all)
 	v.stop()
 	r.start(fabric, agent.Options{Name: "br0"})

@@ -195,8 +195,7 @@ func (t *Table) IPs(key intent.MACKey) []netip.Addr {
 }
 
 // SetIP notes an IP address of key, if that is learned, and says whether it is another one than the
-// last. A host has one of IPv4, which takes the place of the one before, and several of IPv6. The zero
-// Addr takes all of them from it.
+// last. Of more than maxIPs the one that was noted first goes. The zero Addr takes all of them from it.
 func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
 	e := t.entries[key]
 	if e == nil || e.ip() == ip {
@@ -211,7 +210,7 @@ func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
 	for _, old := range e.ips {
 		switch {
 		case old == ip:
-		case ip.Is4() && old.Is4(), len(list) == maxIPs:
+		case len(list) == maxIPs:
 			t.lose(e, old)
 		default:
 			list = append(list, old)
