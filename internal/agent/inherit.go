@@ -39,6 +39,8 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	if a.lost { // not all that is learned is known
 		return
 	}
+	a.confirmIPs()
+	a.forgetUnconfirmed(false)
 	a.reporter.UnadoptIn(moved)
 	a.reporter.UnadoptElsewhere()
 	now := time.Now()
@@ -54,4 +56,28 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	}
 	a.flushForget(ctx)
 	a.flushWatch(ctx)
+}
+
+// confirmIPs has local hosts keep all addresses that the earlier process knew of them: a sweep tells of
+// the last one only. They go with the MAC.
+func (a *Agent) confirmIPs() {
+	for at, mac := range a.compiler.Unconfirmed() {
+		key := intent.MACKey{Switch: at.Switch, MAC: mac}
+		if _, ok := a.table.Get(key); !ok || !a.compiler.State().Switches[at.Switch].SnoopIPs {
+			continue
+		}
+		last := a.table.IP(key)
+		a.setIP(key, at.IP)
+		if last.IsValid() {
+			a.table.SetIP(key, last) // which is that of its row
+		}
+	}
+}
+
+// forgetUnconfirmed forgets neighbours of an earlier process of whom nothing is known since. In a switch
+// without router they are local hosts, which a sweep has told of; a router may have asked others.
+func (a *Agent) forgetUnconfirmed(routed bool) {
+	if a.compiler.ForgetUnconfirmed(routed) {
+		a.moves.refresh = true
+	}
 }

@@ -228,10 +228,15 @@ type faultyPlane struct {
 	sweeps   atomic.Int64
 	blind    atomic.Bool            // sweeps fail
 	refused  atomic.Pointer[string] // a port that it says it refuses
+
+	whole atomic.Pointer[intent.State] // what was last applied from scratch
 }
 
 func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delta) (plane.Report, error) {
 	p.calls.Add(1)
+	if d == nil {
+		p.whole.Store(s.Clone())
+	}
 	if p.failures.Load() > 0 {
 		p.failures.Add(-1)
 		return plane.Report{}, errors.New("told to fail")

@@ -94,9 +94,9 @@ func (a *Agent) begin(ctx context.Context) {
 	a.awaitAdopted()
 }
 
-// awaitAdopted gives rows of an earlier process the time to be learned again.
+// awaitAdopted gives rows and neighbours of an earlier process the time to be learned again.
 func (a *Agent) awaitAdopted() {
-	if a.reporter.Adopted() > 0 {
+	if a.reporter.Adopted() > 0 || len(a.compiler.Unconfirmed()) > 0 {
 		a.adopted = time.Now()
 	}
 	if a.reporter.AdoptedGroups() > 0 {

@@ -116,6 +116,7 @@ func (a *Agent) endSweep() {
 	if s.unadopt {
 		s.unadopt, a.adopted = false, time.Time{}
 		a.reporter.Unadopt()
+		a.forgetUnconfirmed(true)
 	}
 }
 

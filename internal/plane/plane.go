@@ -32,9 +32,9 @@ type Plane interface {
 
 	// Adopted gives the forwarding that an earlier process has left, for before the first
 	// Apply; nil: none. It has the Physical row, the Position and the bindings, and with whole the MACs, flood
-	// sets and tunnels, too, which takes the longer the more there are. Of ports and switches
+	// sets, tunnels, ACLs and neighbours, too, which takes the longer the more there are. Of ports and switches
 	// it knows that they are there, not their properties, but for the VNIs that switches accept
-	// from any source.
+	// from any source, and their routers.
 	Adopted(ctx context.Context, whole bool) (*intent.State, error)
 
 	// Disown notes that what Adopted gives is not the forwarding of the present database, so

@@ -44,12 +44,14 @@ type Compiler struct {
 	lastSeq uint64
 	sticky  sticky // during a rebuild
 
-	inherited  sticky // for the next one
-	liveness   map[netip.Addr]Liveness
-	damping    map[netip.Addr]damping                              // of peers that have failed
-	learned    Learned                                             // nil: nothing is
-	memberSets map[intent.SwitchID]map[intent.MAC]intent.MemberSet // as SetMembers has it; never an empty map
-	moved      []intent.MACKey                                     // see TakeMoved
+	inherited sticky // for the next one
+
+	unconfirmed map[intent.IPKey]intent.MAC // neighbours that an earlier process has known, and nobody has told of since
+	liveness    map[netip.Addr]Liveness
+	damping     map[netip.Addr]damping                              // of peers that have failed
+	learned     Learned                                             // nil: nothing is
+	memberSets  map[intent.SwitchID]map[intent.MAC]intent.MemberSet // as SetMembers has it; never an empty map
+	moved       []intent.MACKey                                     // see TakeMoved
 }
 
 // rooms are those of the Compiler's maps that may be large.
@@ -214,7 +216,7 @@ func (c *Compiler) rebuild() {
 	if c.scope.present {
 		c.feedAll()
 		for key, mac := range c.sticky.heard {
-			c.SetNeighbour(key, mac)
+			c.setHeard(key, mac)
 		}
 		c.resolve()
 	} else {

@@ -18,15 +18,15 @@ func (c *Compiler) Undecided() bool {
 			return true
 		}
 	}
-	if len(c.state.Routers) > 0 {
-		return true // of neighbours nobody may have told but the hosts
-	}
 	for _, a := range c.acls {
 		if a.fault != "" && len(a.users) > 0 {
 			return true
 		}
 	}
 	for _, ls := range c.switches {
+		if c.wantsNeighbours(ls) { // of them nobody may have told but the hosts
+			return true
+		}
 		for _, e := range ls.groups {
 			if e.service && len(e.members) > 1 {
 				return true
@@ -48,12 +48,13 @@ func (c *Compiler) Inherit(installed *intent.State) {
 			c.inherited.owners[intent.Tunnel{VNI: ls.VNI}] = id
 		}
 	}
-	c.inherited.routers, c.inherited.heard = map[intent.SwitchID]UUID{}, map[intent.IPKey]intent.MAC{}
+	c.inherited.routers, c.unconfirmed = map[intent.SwitchID]UUID{}, map[intent.IPKey]intent.MAC{}
 	for key, mac := range installed.Neighbours {
 		if !c.KnownByRow(key) { // it goes with the row
-			c.inherited.heard[key] = mac
+			c.unconfirmed[key] = mac
 		}
 	}
+	c.inherited.heard = c.unconfirmed
 	for id, ls := range installed.Switches {
 		if ls.Router != (intent.RouterID{}) {
 			c.inherited.routers[id] = UUID(ls.Router)

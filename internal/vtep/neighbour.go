@@ -79,6 +79,11 @@ func (c *Compiler) dropNeighbour(ls *lswitch, ip netip.Addr, which func(neighbou
 // SetNeighbour notes which station has been found to have an IP address; the zero MAC: none any
 // more. What rows say counts more. The next Refresh acts on it.
 func (c *Compiler) SetNeighbour(key intent.IPKey, mac intent.MAC) {
+	delete(c.unconfirmed, key)
+	c.setHeard(key, mac)
+}
+
+func (c *Compiler) setHeard(key intent.IPKey, mac intent.MAC) {
 	ls := c.switches[key.Switch]
 	if ls == nil || !ls.row {
 		return
@@ -89,6 +94,22 @@ func (c *Compiler) SetNeighbour(key intent.IPKey, mac intent.MAC) {
 	}
 }
 
+// Unconfirmed returns a copy of the neighbours that only an earlier process has known.
+func (c *Compiler) Unconfirmed() map[intent.IPKey]intent.MAC { return maps.Clone(c.unconfirmed) }
+
+// ForgetUnconfirmed forgets the neighbours that only an earlier process has heard of, or rows of its time
+// have told of; with routed false not those of switches with a router. It says whether there were any. The
+// next Refresh acts on it.
+func (c *Compiler) ForgetUnconfirmed(routed bool) (had bool) {
+	for key, mac := range c.unconfirmed {
+		if ls := c.switches[key.Switch]; routed || ls == nil || ls.routed == 0 {
+			delete(c.unconfirmed, key)
+			had = c.ForgetNeighbour(key, mac) || had
+		}
+	}
+	return had
+}
+
 // ForgetNeighbour takes SetNeighbour back, if it was of this MAC, and says whether it was.
 func (c *Compiler) ForgetNeighbour(key intent.IPKey, mac intent.MAC) bool {
 	heard := func(n neighbour) bool { return n.rank == rankHeard && n.mac == mac }
@@ -96,6 +117,7 @@ func (c *Compiler) ForgetNeighbour(key intent.IPKey, mac intent.MAC) bool {
 	if ls == nil || !slices.ContainsFunc(ls.neighbours[key.IP], heard) {
 		return false
 	}
+	delete(c.unconfirmed, key)
 	c.dropNeighbour(ls, key.IP, heard)
 	return true
 }

@@ -42,7 +42,7 @@ func (p *Plane) Disown(context.Context) error {
 
 func (p *Plane) readState(whole bool) (*intent.State, error) {
 	var c contents
-	var errs [12]error
+	var errs [14]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -56,6 +56,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		c.peers, errs[8] = p.tPeers.read()
 		c.policies, errs[10] = p.tPolicies.read()
 		c.neighbors, errs[11] = p.tNeighbors.read()
+		c.routers, errs[12] = p.tRouters.read()
+		c.gateways, errs[13] = p.tGateways.read()
 	}
 	var origin vtepOrigin
 	if err := errors.Join(append(errs[:], p.objs.Origin.Lookup(uint32(0), &origin))...); err != nil {
@@ -125,7 +127,27 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 			s.Decap[intent.Tunnel{Peer: c.peers[key.Peer].Ip.ip(), VNI: key.Vni}] = id
 		}
 	}
+	c.giveRouters(s, switches)
 	return s, nil
+}
+
+// giveRouters gives s the routers of switches, which are by bd.
+func (c *contents) giveRouters(s *intent.State, switches map[uint32]intent.SwitchID) {
+	routers := make(map[uint32]intent.RouterID, len(c.routers)) // by number
+	for id, n := range c.routers {
+		routers[n] = id.Uuid
+	}
+	for bd, g := range c.gateways {
+		id, ok := switches[bd]
+		router, is := routers[g.Router]
+		if !ok || !is {
+			continue
+		}
+		ls := s.Switches[id]
+		ls.Router = router
+		s.Switches[id] = ls
+		s.Routers[router] = intent.Router{MAC: g.Mac}
+	}
 }
 
 // writeOrigin notes of which database the maps have the forwarding.

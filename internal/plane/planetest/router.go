@@ -27,6 +27,7 @@ var routerCases = []testCase{
 	{"hostile packets", hostile, false},
 	{"two routers", twoRouters, false},
 	{"router changes", routerChanges, false},
+	{"router after a restart", routerRestart, false},
 }
 
 const greenVNI = 7000
