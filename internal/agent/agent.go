@@ -4,6 +4,7 @@
 //	replica ──> vtep.Compiler ──> plane.Apply                         rows.go
 //	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, moves.go, report.go
 //	plane.Punted ──> mcast.Table ──> vtep.Compiler, vtep.Reporter      groups.go
+//	plane.Punted ──> neighbor.Table ──> vtep.Compiler, plane.Sender    neighbors.go
 //
 // Everything here belongs to the goroutine that calls Run. The only others are those of the
 // replica and the plane, one that waits for a transaction, one that reads what is learned
@@ -21,6 +22,7 @@ import (
 	"github.com/vtep/vtep/internal/fdb"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/neighbor"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
@@ -111,6 +113,7 @@ type Agent struct {
 	refusals  int // by the database, in a row
 	moves     moves
 	groups    groups
+	neighbors *neighbor.Table // whom routers hand packets to, and no row tells of
 
 	tally         tally // of the compiler's State
 	totals        totals
@@ -136,22 +139,23 @@ func New(opts Options) *Agent {
 		opts.Problems = problem.NewSet(log)
 	}
 	a := &Agent{
-		opts:     opts,
-		owner:    opts.Lock == "",
-		log:      log,
-		compiler: vtep.NewCompiler(opts.Name, opts.Plane.Features()),
-		table:    fdb.NewTable(time.Now(), fdb.Config{}),
-		outcome:  make(chan error, 1),
-		counted:  make(chan counted, 1),
-		sweep:    sweep{results: make(chan swept, 1)},
-		apply:    retry{first: 100 * time.Millisecond, most: 10 * time.Second},
-		transact: retry{first: 10 * time.Millisecond, most: 5 * time.Second},
-		moves:    newMoves(),
-		groups:   newGroups(opts.Plane),
-		tally:    newTally(),
-		seen:     newSeen(log),
-		asks:     make(chan func(context.Context)),
-		ended:    make(chan struct{}),
+		opts:      opts,
+		owner:     opts.Lock == "",
+		log:       log,
+		compiler:  vtep.NewCompiler(opts.Name, opts.Plane.Features()),
+		table:     fdb.NewTable(time.Now(), fdb.Config{}),
+		outcome:   make(chan error, 1),
+		counted:   make(chan counted, 1),
+		sweep:     sweep{results: make(chan swept, 1)},
+		apply:     retry{first: 100 * time.Millisecond, most: 10 * time.Second},
+		transact:  retry{first: 10 * time.Millisecond, most: 5 * time.Second},
+		moves:     newMoves(),
+		groups:    newGroups(opts.Plane),
+		neighbors: neighbor.New(),
+		tally:     newTally(),
+		seen:      newSeen(log),
+		asks:      make(chan func(context.Context)),
+		ended:     make(chan struct{}),
 	}
 	a.compiler.SetLearned(a.table)
 	a.table.Lost = a.lostIP

@@ -30,6 +30,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			a.unlearn(e)
 		case plane.Punted:
 			a.hearGroups(now, e)
+			a.hearNeighbor(now, e)
 		case plane.Lost:
 			a.lost, report = true, true
 			a.groups.table.Lost()

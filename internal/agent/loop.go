@@ -31,6 +31,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		now := time.Now()
 		a.checkLock(ctx)
 		a.flushGroups(ctx)
+		a.flushNeighbors(ctx)
 		a.processMoves(ctx, now)
 		if a.reporter.Busy(now) || !a.ready {
 			a.report(ctx, now)
@@ -123,6 +124,7 @@ func (a *Agent) nextTimer() time.Time {
 	}
 	sooner(a.moves.next)
 	sooner(a.nextGroups())
+	sooner(a.neighbors.Next())
 	sooner(a.compiler.Recovery())
 	if a.sweeping() { // what is due then waits for its end
 		return next
@@ -163,6 +165,7 @@ func (a *Agent) timers(ctx context.Context) {
 		a.moves.refresh = true // they may be chosen as service nodes again
 	}
 	a.expireGroups(now)
+	a.neighbors.Advance(now, a.usedNeighbors(ctx))
 	if !a.sweeping() {
 		a.sweepIfDue(ctx, now)
 	}

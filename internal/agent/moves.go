@@ -81,7 +81,9 @@ func (a *Agent) processMoves(ctx context.Context, now time.Time) {
 		a.tally.note(d)
 		if a.ready {
 			a.publishProblems()
+			a.followNeighbors(d)
 			a.applyState(ctx, d)
+			a.flushNeighbors(ctx) // those who waited for hosts at ports to say something
 		}
 	}
 }

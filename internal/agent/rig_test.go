@@ -162,7 +162,12 @@ func (r *rig) start(fabric *memory.Fabric, opts agent.Options, tamper ...func(*c
 	for _, f := range tamper {
 		f(v.replica)
 	}
-	opts.Plane, opts.Replica = v.plane, v.replica
+	if p, ok := opts.Plane.(*askingPlane); ok {
+		p.faultyPlane = v.plane
+	} else {
+		opts.Plane = v.plane
+	}
+	opts.Replica = v.replica
 	if opts.Logger == nil {
 		opts.Logger = testenv.Logger(r)
 	}

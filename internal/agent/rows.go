@@ -47,6 +47,7 @@ func (a *Agent) compile(ctx context.Context) {
 		}
 		a.configure(d)
 		a.followGroups(d)
+		a.followNeighbors(d)
 		if !delta.Reset || !a.freezeAgain(ctx, old) {
 			a.applyState(ctx, d)
 		}
@@ -83,6 +84,7 @@ func (a *Agent) begin(ctx context.Context) {
 	a.inherit(ctx)
 	a.configure(&intent.Delta{Ports: intent.PortTable.Additions(a.compiler.State())})
 	a.followGroups(nil)
+	a.adoptNeighbors()
 	frozen := a.freeze(ctx)
 	a.publishProblems()
 	if frozen {

@@ -68,7 +68,7 @@ var groups = []group{
 	},
 	{
 		name: "agent", packages: []string{"internal/agent"}, // never a concrete plane
-		may: []string{"internal/hwvtep", "internal/intent", "internal/acl", "internal/fdb", "internal/mcast", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
+		may: []string{"internal/hwvtep", "internal/intent", "internal/acl", "internal/fdb", "internal/mcast", "internal/neighbor", "internal/packet", "internal/vtep", "internal/plane", "internal/ovsdb/idl",
 			"internal/ovsdb", "problem", "trim"},
 	},
 	{

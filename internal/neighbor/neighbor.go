@@ -51,10 +51,6 @@ const (
 	Failed                  // nobody has answered
 )
 
-func (s State) String() string {
-	return [...]string{"incomplete", "reachable", "stale", "probe", "failed"}[s]
-}
-
 // Packet is one that waits for an answer, as it came to the router.
 type Packet struct {
 	Frame  []byte
@@ -89,7 +85,6 @@ type Table struct {
 	times   times // of all entries
 
 	incomplete, waiting, waitingSize int
-	refused                          uint64
 	actions                          Actions
 }
 
@@ -107,12 +102,6 @@ type entry struct {
 // New returns a Table that knows nobody.
 func New() *Table { return &Table{entries: map[intent.IPKey]*entry{}} }
 
-// Len returns the number of neighbors that are known or asked for.
-func (t *Table) Len() int { return len(t.entries) }
-
-// Refused returns how many packets were not taken, for want of room.
-func (t *Table) Refused() uint64 { return t.refused }
-
 // Get says what is known of a neighbor.
 func (t *Table) Get(key intent.IPKey) (intent.MAC, State, bool) {
 	e := t.entries[key]
@@ -128,7 +117,6 @@ func (t *Table) Ask(now time.Time, key intent.IPKey, p Packet) {
 	switch {
 	case e == nil:
 		if t.incomplete >= MaxIncomplete || len(t.entries) >= MaxNeighbors {
-			t.refused++
 			return
 		}
 		e = &entry{key: key, state: Incomplete, at: -1}
@@ -145,10 +133,8 @@ func (t *Table) Ask(now time.Time, key intent.IPKey, p Packet) {
 	if len(e.queue) == QueuePackets { // the oldest gives way (RFC 4861, 7.2.2)
 		t.unqueue(e.queue[:1])
 		e.queue = append(e.queue[:0], e.queue[1:]...)
-		t.refused++
 	}
 	if t.waiting >= MaxWaiting || t.waitingSize+len(p.Frame) > MaxWaitingSize {
-		t.refused++
 		return
 	}
 	e.queue = append(e.queue, p)

@@ -107,8 +107,8 @@ func TestLife(t *testing.T) {
 	now = now.Add(RetransTimer)
 	tab.Advance(now, inUse)
 	expect(t, tab, "10.0.0.1 is 00:00:00:00:00:00")
-	if tab.Len() != 0 || !tab.Next().IsZero() {
-		t.Errorf("%d are left, due %v", tab.Len(), tab.Next())
+	if len(tab.entries) != 0 || !tab.Next().IsZero() {
+		t.Errorf("%d are left, due %v", len(tab.entries), tab.Next())
 	}
 }
 
@@ -134,7 +134,7 @@ func TestFailed(t *testing.T) {
 func TestUnused(t *testing.T) {
 	tab, now := New(), start
 	tab.Adopt(now, key(1), mac)
-	for tab.Len() > 0 {
+	for len(tab.entries) > 0 {
 		now = tab.Next()
 		tab.Advance(now, unused)
 		if now.Sub(start) > 2*StaleTime {
@@ -178,13 +178,13 @@ func TestScan(t *testing.T) {
 			tab.Advance(now, inUse)
 			questions += len(tab.Take().Ask)
 		}
-		most = max(most, tab.Len())
+		most = max(most, len(tab.entries))
 	}
 	if most > len(known)+4*MaxIncomplete || tab.waiting > MaxWaiting || tab.incomplete > MaxIncomplete {
 		t.Errorf("%d are asked for at most, %d packets wait, %d are incomplete", most, tab.waiting, tab.incomplete)
 	}
-	if tab.Refused() == 0 || questions == 0 {
-		t.Errorf("%d packets were refused, %d questions asked", tab.Refused(), questions)
+	if questions == 0 {
+		t.Error("nobody was asked")
 	}
 	i := slices.IndexFunc(known, func(k intent.IPKey) bool { m, _, _ := tab.Get(k); return m != mac })
 	if i >= 0 {

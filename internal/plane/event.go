@@ -39,9 +39,10 @@ type Punted struct {
 	Reason PuntReason
 	Switch intent.SwitchID
 	At     intent.BindingKey // where it came in; no Port: by From
-	From   intent.Tunnel
-	Frame  []byte // without the tag of the binding; no more than its first 2048 bytes
-	Length int    // of the whole frame
+	From   intent.Tunnel     // said of PuntMembership only
+	Hop    intent.IPKey      // of PuntNoNeighbor: who is looked for
+	Frame  []byte            // without the tag of the binding; no more than its first 2048 bytes
+	Length int               // of the whole frame
 }
 
 // PuntReason says why a frame was punted.
@@ -49,6 +50,8 @@ type PuntReason uint8
 
 const (
 	PuntMembership PuntReason = iota + 1 // it is of IGMP, MLD or PIM, in a switch with SnoopGroups; it was forwarded
+	PuntNoNeighbor                       // a router does not know who has the address of its next hop; it was dropped
+	PuntAnswer                           // it is an answer by ARP or Neighbor Discovery to the router, or to the VTEP's ARPSource
 )
 
 // PortChanged tells that the device of a port has appeared or vanished, or that its link or its

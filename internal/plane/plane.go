@@ -86,6 +86,13 @@ type Sender interface {
 	Send(ctx context.Context, frame []byte, to Destination) error
 }
 
+// NeighborUser is a Plane that notes when a router hands packets to a neighbor.
+type NeighborUser interface {
+	// UsedNeighbors says of each neighbor of the State whether a router has handed it a packet
+	// within that time.
+	UsedNeighbors(ctx context.Context, keys []intent.IPKey, within time.Duration) []bool
+}
+
 // Destination is where a frame of the agent goes: to one binding, if At has a Port; or by one
 // tunnel, if Tunnel has a Peer; or else to all bindings and tunnels that frames of unknown
 // destination get to in the switch, but for Except.

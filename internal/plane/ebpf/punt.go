@@ -17,13 +17,17 @@ import (
 const (
 	puntAddress = iota
 	puntMembership
+	puntNoNeighbor
+	puntAnswer
 )
 
 // puntReasons are the events that carry frames, by enum punt_reason.
-var puntReasons = map[uint32]plane.PuntReason{puntMembership: plane.PuntMembership}
+var puntReasons = map[uint32]plane.PuntReason{
+	puntMembership: plane.PuntMembership, puntNoNeighbor: plane.PuntNoNeighbor, puntAnswer: plane.PuntAnswer,
+}
 
 // refusedNames are what Stats.Drops calls what was too much to be shown, by enum punt_reason.
-var refusedNames = []string{"address_rate", "membership_rate"}
+var refusedNames = []string{"address_rate", "membership_rate", "neighbor_rate", "answer_rate"}
 
 // punter turns what the programs show into events, once their numbers are known (see learner).
 func (p *Plane) punter() {
@@ -71,8 +75,17 @@ func (p *Plane) handlePunt(b []byte) {
 		return
 	}
 	e := plane.Punted{Reason: reason, Switch: d.id, Frame: bytes.Clone(frame), Length: int(head.Length)}
+	if reason == plane.PuntNoNeighbor {
+		hop := p.domains[head.Vni]
+		if hop == nil {
+			return
+		}
+		e.Hop = intent.IPKey{Switch: hop.id, IP: head.Ip.ip()}
+	}
 	if head.Slot == 0 {
-		e.From = intent.Tunnel{Peer: head.Ip.ip(), VNI: head.Vni}
+		if reason == plane.PuntMembership {
+			e.From = intent.Tunnel{Peer: head.Ip.ip(), VNI: head.Vni}
+		}
 	} else if b := p.bySlot[head.Slot]; b != nil && b.gen == head.Gen && b.domain == d {
 		e.At = b.key
 	} else {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/packet"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // Routing. A frame from a switch that has a router is the router's if it is to the router's address,
@@ -64,7 +65,7 @@ func (f *Fabric) takeARP(r intent.RouterID, id intent.SwitchID, in *intent.Bindi
 		outs, why := f.deliver(nil, *in, a.Frame(fr.src(), mac))
 		return outs, why, true
 	case f.isRouters(r, fr.dst()):
-		return nil, Unserved, true
+		return nil, f.hear(id, in, fr, a.Op == packet.ARPReply), true
 	}
 	return nil, Forwarded, false
 }
@@ -91,9 +92,26 @@ func (f *Fabric) takeND(r intent.RouterID, id intent.SwitchID, in *intent.Bindin
 		outs, why := f.deliver(nil, *in, answer.Frame(to, mac))
 		return outs, why, true
 	case toIt:
-		return nil, Unserved, true
+		return nil, f.hear(id, in, fr, n.Type == packet.Advertisement), true
 	}
 	return nil, Forwarded, false
+}
+
+// hear takes what somebody says to the router by ARP or Neighbor Discovery: the agent gets answers.
+func (f *Fabric) hear(id intent.SwitchID, in *intent.BindingKey, fr frame, answer bool) Drop {
+	if !answer {
+		return Unserved
+	}
+	f.punt(plane.Punted{Reason: plane.PuntAnswer, Switch: id}, in, fr)
+	return Forwarded
+}
+
+func (f *Fabric) punt(e plane.Punted, in *intent.BindingKey, fr frame) {
+	if in != nil {
+		e.At = *in
+	}
+	e.Frame, e.Length = fr, len(fr)
+	f.emit(e)
 }
 
 func (f *Fabric) route4(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame) ([]Out, Drop) {
@@ -153,8 +171,12 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 	if !hop.IsValid() {
 		hop = dst
 	}
-	mac, ok := f.installed.Neighbours[intent.IPKey{Switch: way.Switch, IP: hop}]
+	key := intent.IPKey{Switch: way.Switch, IP: hop}
+	mac, ok := f.installed.Neighbours[key]
 	if !ok {
+		if _, own := f.installed.Interfaces[key]; !own {
+			f.punt(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: id, Hop: key}, in, fr)
+		}
 		return nil, NoNeighbor
 	}
 	return f.bridge(intent.MACKey{Switch: way.Switch, MAC: mac}, intent.BindingKey{}, packet.Routed(fr, mac, f.installed.Routers[r].MAC))

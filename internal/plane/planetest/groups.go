@@ -225,10 +225,10 @@ func (l *lab) punted(want plane.Punted, frame []byte) {
 	l.Helper()
 	l.event("punted "+want.At.String(), func(e plane.Event) bool {
 		got, ok := e.(plane.Punted)
-		if !ok || got.Reason == want.Reason && !Mine(got.Frame) { // what hosts say by themselves
+		if !ok || got.Reason == plane.PuntMembership && got.Reason == want.Reason && !Mine(got.Frame) { // what hosts say by themselves
 			return false
 		}
-		if got.Reason != want.Reason || got.Switch != want.Switch || got.At != want.At || got.From != want.From ||
+		if got.Reason != want.Reason || got.Switch != want.Switch || got.At != want.At || got.From != want.From || got.Hop != want.Hop ||
 			got.Length != len(frame) || !bytes.Equal(got.Frame, frame) {
 			l.Fatalf("punted %+v, want %+v with\n%x", got, want, frame)
 		}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // Routers of the suite have one address.
@@ -25,6 +26,7 @@ var routerCases = []testCase{
 	{"packets for the router", forRouter, false},
 	{"who has the router's address", whoHas, false},
 	{"hostile packets", hostile, false},
+	{"unknown neighbors", unknownNeighbors, false},
 	{"two routers", twoRouters, false},
 	{"router changes", routerChanges, false},
 	{"router after a restart", routerRestart, false},
@@ -335,4 +337,46 @@ func whoHas(l *lab) {
 	q.to = routerMAC
 	l.portGets("p0", q)
 	l.mustHaveDropped(map[string]uint64{"unserved": 1}, nil)
+}
+
+// unknownNeighbors is of those that the agent has to ask for, and of their answers.
+func unknownNeighbors(l *lab) {
+	l.apply(routed)
+	l.settleHosts()
+	hop := intent.IPKey{Switch: blue, IP: l.of(2, 77)}
+	p := l.packet(1, l.of(1, 10), hop.IP)
+	l.portGets("p0", p)
+	l.punted(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: red, At: at("p0", 0), Hop: hop}, p.Bytes())
+	p = l.packet(21, l.of(1, 21), hop.IP)
+	l.tunnelGets(tunnel(0, redVNI), p)
+	l.punted(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: red, Hop: hop}, p.Bytes())
+	p = l.packet(3, l.of(2, 3), l.of(9, 9), 100) // behind another router
+	l.apply(func(s *intent.State) {
+		for prefix, hop := range map[string]netip.Addr{"10.9.0.0/16": address(IPv4, 3, 78), "2001:db8:9::/48": address(IPv6, 3, 78)} {
+			via(s, routerA, prefix, green, hop)
+		}
+	})
+	l.portGets("p2", p)
+	bare := p
+	bare.tags = nil
+	l.punted(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: blue, At: at("p2", 100), Hop: intent.IPKey{Switch: green, IP: l.of(3, 78)}}, bare.Bytes())
+
+	for _, to := range []intent.MAC{routerMAC, arpMAC} {
+		reply := answerTo(to, l.gateway(1), station(2), l.of(1, 2))
+		l.portGets("p1", raw(reply))
+		l.punted(plane.Punted{Reason: plane.PuntAnswer, Switch: red, At: at("p1", 0)}, reply)
+	}
+	reply := answerTo(arpMAC, l.gateway(3), station(23), l.of(3, 23))
+	l.tunnelGets(tunnel(2, greenVNI), raw(reply))
+	l.punted(plane.Punted{Reason: plane.PuntAnswer, Switch: green}, reply)
+	l.mustHaveDropped(map[string]uint64{"no_neighbor": 3}, nil)
+}
+
+// answerTo is the answer of a station that it has ip.
+func answerTo(to intent.MAC, asks netip.Addr, mac intent.MAC, ip netip.Addr) []byte {
+	if ip.Is4() {
+		return arp(to, mac, nil, 2, mac, ip, to, asks)
+	}
+	body := append([]byte{136, 0, 0, 0, 0x60, 0, 0, 0}, ip.AsSlice()...)
+	return packet{dst: to, src: mac, from: ip, to: asks, ttl: 255}.icmp(append(append(body, 2, 1), mac[:]...))
 }

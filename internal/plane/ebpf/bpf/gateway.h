@@ -47,10 +47,27 @@ static __always_inline int send_back(struct __sk_buff *skb, struct passage *p, _
 	return redirect_member(skb, m, slot, &reply);
 }
 
-// What a router is told by others. Shows it to the agent if it is an answer to the router.
-static __always_inline int hear(struct __sk_buff *skb, struct passage *p, int is_answer)
+// Says where the frame came in. The passage of a frame to the router has no gen.
+static __always_inline void came_where(struct passage *p, struct punt_head *about)
 {
-	return drop(skb, DROP_UNSERVED);
+	__u32 slot = p->slot;
+	struct member *m = bpf_map_lookup_elem(&members, &slot);
+
+	about->bd = p->bd;
+	about->slot = slot;
+	about->gen = m && slot ? m->gen : 0;
+}
+
+// What a router is told by others. Shows it to the agent if it is an answer to the router.
+static __noinline int hear(struct __sk_buff *skb, int is_answer)
+{
+	struct punt_head about = {.reason = PUNT_ANSWER};
+	struct passage *p = get_passage();
+
+	if (!p || !is_answer)
+		return drop(skb, DROP_UNSERVED);
+	came_where(p, &about);
+	return punt(skb, &about, PUNT_LARGE) ? TC_ACT_SHOT : drop(skb, DROP_UNSERVED);
 }
 
 struct arp_frame {
@@ -88,7 +105,7 @@ static __noinline int take_arp(struct __sk_buff *skb)
 		return send_back(skb, p, cut(skb, &f, sizeof(f)));
 	}
 	if (is_routers(p->bd, f.eth.h_dest))
-		return hear(skb, p, f.arp.op == bpf_htons(ARP_REPLY));
+		return hear(skb, f.arp.op == bpf_htons(ARP_REPLY));
 	return NOT_TAKEN;
 }
 
@@ -249,7 +266,7 @@ static __noinline int take_nd(struct __sk_buff *skb)
 	if (p->slot && own && f.nd.type == ICMPV6_NS)
 		return send_back(skb, p, make_advertisement(skb, &f, g->mac));
 	if (to_it)
-		return hear(skb, p, f.nd.type == ICMPV6_NA);
+		return hear(skb, f.nd.type == ICMPV6_NA);
 	return NOT_TAKEN;
 }
 

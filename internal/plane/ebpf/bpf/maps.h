@@ -715,6 +715,8 @@ struct {
 enum punt_reason {
 	PUNT_ADDRESS,     // no frame: a MAC says that it has the IP address `ip`
 	PUNT_MEMBERSHIP,  // of IGMP, MLD or PIM
+	PUNT_NO_NEIGHBOR, // a router knows nobody who has the address `ip` in the bd `vni`, its next hop
+	PUNT_ANSWER,      // an answer by ARP or Neighbor Discovery to the router
 	PUNT_REASONS = 8, // room for them
 };
 
@@ -726,7 +728,7 @@ struct punt_head {
 	__u32 reason;
 	__u32 bd;
 	__u32 slot, gen;
-	__u32 vni;
+	__u32 vni; // or as the reason says
 	__u32 length;      // of the frame; 0: there is none
 	struct address ip; // of the peer, if it came by a tunnel; else as the reason says
 	__u8 mac[ETH_ALEN];

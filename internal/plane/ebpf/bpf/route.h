@@ -124,6 +124,21 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 	return result >= FLOOD_TOO_BIG ? drop(skb, DROP_TOO_BIG) : result;
 }
 
+// Drops a packet whose next hop nobody is known to have, and shows it to the agent, which asks.
+static __noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
+{
+	struct punt_head about = {.reason = PUNT_NO_NEIGHBOR};
+	struct passage *p = get_passage();
+
+	if (!p || !hop)
+		return drop(skb, DROP_FAILED);
+	came_where(p, &about);
+	about.vni = hop->bd;
+	about.ip = hop->ip;
+	punt(skb, &about, PUNT_LARGE);
+	return drop(skb, DROP_NO_NEIGHBOR);
+}
+
 // As the end of a function: the passage has the next station.
 #define GO_ON (-4)
 
@@ -143,7 +158,9 @@ static __always_inline int go(struct __sk_buff *skb, struct passage *p, struct w
 	key.bd = w->bd;
 	key.ip = w->kind == WAY_VIA ? w->via : *dst;
 	n = bpf_map_lookup_elem(&neighbors, &key);
-	if (!n || n->kind == NEIGHBOR_ROUTER)
+	if (!n)
+		return ask_for(skb, &key);
+	if (n->kind == NEIGHBOR_ROUTER)
 		return drop(skb, DROP_NO_NEIGHBOR);
 	now = bpf_ktime_get_coarse_ns();
 	if (now - n->used > SECOND)

@@ -1,0 +1,207 @@
+package agent
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/neighbor"
+	"github.com/vtep/vtep/internal/packet"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// hearNeighbor takes a packet that a router can't hand on for want of a neighbor, or what a station
+// has answered.
+func (a *Agent) hearNeighbor(now time.Time, e plane.Punted) {
+	if _, sends := a.opts.Plane.(plane.Sender); !sends || !a.ready || a.frozen {
+		return
+	}
+	switch e.Reason {
+	case plane.PuntNoNeighbor:
+		s := a.compiler.State()
+		if _, known := s.Neighbours[e.Hop]; known || s.Switches[e.Hop.Switch].Router == (intent.RouterID{}) {
+			return // the answer has overtaken it, or there is no router any more
+		}
+		p := neighbor.Packet{Switch: e.Switch, At: e.At}
+		if e.Length == len(e.Frame) { // of a larger one there is nothing to be sent later
+			p.Frame = e.Frame
+		}
+		a.neighbors.Ask(now, e.Hop, p)
+	case plane.PuntAnswer:
+		if ip, mac, ok := answered(e.Frame); ok {
+			a.neighbors.Heard(now, intent.IPKey{Switch: e.Switch, IP: ip}, mac)
+		}
+	}
+}
+
+// answered is who has which address, as an answer says.
+func answered(frame []byte) (netip.Addr, intent.MAC, bool) {
+	if len(frame) < packet.HeaderLen {
+		return netip.Addr{}, intent.MAC{}, false
+	}
+	if packet.EtherType(frame) == packet.EtherARP {
+		r, ok := packet.ParseARP(frame[packet.HeaderLen:])
+		return r.SenderIP, intent.MAC(r.SenderMAC), ok
+	}
+	if !packet.IsND(frame) {
+		return netip.Addr{}, intent.MAC{}, false
+	}
+	n, ok := packet.ParseND(frame)
+	if n.MAC == (packet.MAC{}) { // it is not said, and need not be
+		n.MAC = packet.MAC(frame[6:])
+	}
+	return n.Target, intent.MAC(n.MAC), ok
+}
+
+// adoptNeighbors has those looked after that an earlier process has found.
+func (a *Agent) adoptNeighbors() {
+	s := a.compiler.State()
+	for key, mac := range s.Neighbours {
+		if s.Switches[key.Switch].Router != (intent.RouterID{}) && !a.compiler.KnownByRow(key) {
+			a.neighbors.Adopt(time.Now(), key, mac)
+		}
+	}
+}
+
+// followNeighbors takes note of what rows and hosts at ports say without being asked.
+func (a *Agent) followNeighbors(d *intent.Delta) {
+	if d == nil {
+		return
+	}
+	s := a.compiler.State()
+	for _, c := range d.Neighbours {
+		if c.New == nil { // a host at a port has gone, or its row: with the next packet all are asked
+			a.neighbors.Forget(c.Key)
+			continue
+		}
+		if _, state, known := a.neighbors.Get(c.Key); known && state == neighbor.Incomplete {
+			a.neighbors.Heard(time.Now(), c.Key, *c.New)
+		}
+		if a.compiler.KnownByRow(c.Key) {
+			a.neighbors.Forget(c.Key)
+		}
+	}
+	for _, c := range d.Switches {
+		if c.Old == nil || c.Old.Router == s.Switches[c.Key].Router {
+			continue
+		}
+		a.neighbors.All(func(key intent.IPKey, _ intent.MAC, _ neighbor.State) { // another router
+			if key.Switch == c.Key {
+				a.neighbors.Forget(key)
+			}
+		})
+	}
+}
+
+// usedNeighbors says of neighbors whether packets went to them of late.
+func (a *Agent) usedNeighbors(ctx context.Context) func([]intent.IPKey) []bool {
+	return func(keys []intent.IPKey) []bool {
+		if p, ok := a.opts.Plane.(plane.NeighborUser); ok {
+			return p.UsedNeighbors(ctx, keys, neighbor.ReachableTime)
+		}
+		return make([]bool, len(keys))
+	}
+}
+
+// flushNeighbors does what follows from what routers need and stations have answered. Forwarding
+// follows with the next Refresh (see moves.refresh).
+func (a *Agent) flushNeighbors(ctx context.Context) {
+	if !a.ready || a.frozen {
+		return
+	}
+	do := a.neighbors.Take()
+	for key, mac := range do.Changed {
+		a.compiler.SetNeighbour(key, mac)
+		a.moves.refresh = true
+	}
+	sender, ok := a.opts.Plane.(plane.Sender)
+	if !ok || !a.owner {
+		return
+	}
+	send := func(frame []byte, to plane.Destination) {
+		if err := sender.Send(ctx, frame, to); err != nil {
+			a.log.Debug("a frame of a router was not sent", "switch", to.Switch, "err", err)
+		}
+	}
+	for _, q := range do.Ask {
+		if frame := a.question(q); frame != nil {
+			send(frame, a.wayTo(intent.MACKey{Switch: q.Key.Switch, MAC: q.To}))
+		}
+	}
+	s := a.compiler.State()
+	for _, d := range do.Deliver {
+		router := s.Routers[s.Switches[d.Key.Switch].Router].MAC
+		for _, p := range d.Packets {
+			if p.Frame != nil {
+				send(packet.Routed(p.Frame, packet.MAC(d.MAC), packet.MAC(router)), a.wayTo(intent.MACKey{Switch: d.Key.Switch, MAC: d.MAC}))
+			}
+		}
+	}
+	for _, p := range do.Unreachable {
+		if p.Frame == nil || p.At.Port == "" { // behind a tunnel another VTEP is the router
+			continue
+		}
+		router := s.Routers[s.Switches[p.Switch].Router].MAC
+		ip := a.routerAddress(p.Switch, netip.Addr{}, packet.EtherType(p.Frame) == packet.EtherIPv4)
+		if !ip.IsValid() {
+			continue
+		}
+		if frame := packet.Error(p.Frame, packet.HostUnreachable, packet.MAC(router), ip, 0); frame != nil {
+			send(frame, plane.Destination{Switch: p.Switch, At: p.At})
+		}
+	}
+}
+
+// question is the frame that asks who has an address; nil: the router is in no prefix with it any more.
+func (a *Agent) question(q neighbor.Question) []byte {
+	src := packet.MAC(a.compiler.State().ARPSource)
+	from := a.routerAddress(q.Key.Switch, q.Key.IP, q.Key.IP.Is4())
+	if !from.IsValid() || src == (packet.MAC{}) {
+		return nil
+	}
+	if q.Key.IP.Is4() {
+		to := packet.MAC(q.To)
+		if q.To.IsZero() {
+			to = packet.MAC{255, 255, 255, 255, 255, 255}
+		}
+		return packet.ARP{Op: packet.ARPRequest, SenderMAC: src, SenderIP: from, TargetIP: q.Key.IP}.Frame(to, src)
+	}
+	group, to := packet.SolicitedNode(q.Key.IP)
+	n := packet.ND{Type: packet.Solicitation, Src: from, Dst: group, Target: q.Key.IP, MAC: src}
+	if !q.To.IsZero() {
+		n.Dst, to = q.Key.IP, packet.MAC(q.To)
+	}
+	return n.Frame(to, src)
+}
+
+// routerAddress is an address of a family that the router has in a switch: one whose prefix has ip if
+// there is any, and of these the lowest.
+func (a *Agent) routerAddress(id intent.SwitchID, ip netip.Addr, is4 bool) (best netip.Addr) {
+	s := a.compiler.State()
+	near := false
+	for key, i := range s.Interfaces {
+		if key.Switch != id || key.IP.Is4() != is4 {
+			continue
+		}
+		is := ip.IsValid() && netip.PrefixFrom(key.IP, i.Bits).Contains(ip)
+		if !best.IsValid() || is && !near || is == near && key.IP.Less(best) {
+			best, near = key.IP, is
+		}
+	}
+	return best
+}
+
+// wayTo is where a station is, or else everybody in its switch.
+func (a *Agent) wayTo(key intent.MACKey) plane.Destination {
+	to := plane.Destination{Switch: key.Switch}
+	if key.MAC.IsZero() {
+		return to
+	}
+	if t, ok := a.compiler.State().Unicast[key]; ok {
+		to.Tunnel = t
+	} else if at, ok := a.table.Get(key); ok {
+		to.At = at
+	}
+	return to
+}

@@ -1,0 +1,142 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/packet"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// askingPlane keeps what the agent sends.
+type askingPlane struct {
+	*faultyPlane
+	mu   sync.Mutex
+	sent []sent
+}
+
+type sent struct {
+	frame []byte
+	to    plane.Destination
+}
+
+func (p *askingPlane) Send(_ context.Context, frame []byte, to plane.Destination) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent = append(p.sent, sent{bytes.Clone(frame), to})
+	return nil
+}
+
+// find waits for a frame that was sent.
+func (p *askingPlane) find(t *testing.T, what string, is func(sent) bool) (found sent) {
+	t.Helper()
+	testenv.Eventually(t, deadline, func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, s := range p.sent {
+			if is(s) {
+				found = s
+				return nil
+			}
+		}
+		return fmt.Errorf("%s was not sent: %x", what, p.sent)
+	})
+	return found
+}
+
+// unrouted is a packet of host 1 to a router.
+func unrouted(router packet.MAC, from, to netip.Addr) []byte {
+	host := packet.MAC{2, 0, 0, 0, 0, 1}
+	echo := packet.MAC{2, 0, 0, 0, 0, 9}
+	if to.Is6() {
+		n := packet.ND{Type: packet.Solicitation, Src: from, Dst: to, Target: to, MAC: echo}
+		f := n.Frame(router, host)
+		f[packet.HeaderLen+6], f[packet.HeaderLen+7] = 59, 64 // no next header
+		return f
+	}
+	f := append(packet.Ethernet(router, host, packet.EtherIPv4), 0x45, 0, 0, 28, 0, 1, 0, 0, 64, 99, 0, 0)
+	f = append(append(append(f, from.AsSlice()...), to.AsSlice()...), "12345678"...)
+	sum := packet.Fold(packet.Sum(0, f[packet.HeaderLen:packet.HeaderLen+20]))
+	f[packet.HeaderLen+10], f[packet.HeaderLen+11] = byte(sum>>8), byte(sum)
+	return f
+}
+
+// A host that has said nothing yet is asked for, and gets what has waited for its answer; who sends to
+// one that does not answer is told.
+func TestAskedNeighbors(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	p := &askingPlane{}
+	v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1"}, Plane: p})
+	r.ports(2)
+	r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "--", "bind-ls", "br0", "p0", "0", "ls0",
+		"--", "add-ls", "ls1", "--", "set", "Logical_Switch", "ls1", "tunnel_key=34", "--", "bind-ls", "br0", "p1", "0", "ls1",
+		"--", "add-mcast-remote", "ls1", "unknown-dst", "192.0.2.2")
+	id := func(ls string) string { return strings.TrimSpace(r.ctl("get", "Logical_Switch", ls, "_uuid")) }
+	r.ctl("create", "Logical_Router", "name=lr0", "other_config:router_mac=02:00:00:00:aa:01", fmt.Sprintf(
+		`switch_binding={"10.1.0.254/24"=%[1]s,"10.2.0.254/24"=%[2]s,"2001:db8:1::fe/64"=%[1]s,"2001:db8:2::fe/64"=%[2]s}`, id("ls0"), id("ls1")))
+	router := packet.MAC{2, 0, 0, 0, 0xaa, 1}
+	testenv.Eventually(t, deadline, func() error {
+		if s := v.fabric.Installed(); len(s.Interfaces) != 4 || len(s.Decap) == 0 {
+			return fmt.Errorf("installed is\n%v", s)
+		}
+		return nil
+	})
+	v.fabric.FromPort("p0", says(1, "10.1.0.1"))
+	hosts := [][4]netip.Addr{ // the sender, who is looked for, and the router there and here
+		{netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("10.2.0.7"), netip.MustParseAddr("10.2.0.254"), netip.MustParseAddr("10.1.0.254")},
+		{netip.MustParseAddr("2001:db8:1::1"), netip.MustParseAddr("2001:db8:2::7"), netip.MustParseAddr("2001:db8:2::fe"), netip.MustParseAddr("2001:db8:1::fe")},
+	}
+	for _, h := range hosts {
+		for _, behind := range []string{"p1", ""} {
+			from, to := h[0], h[1]
+			if behind == "" {
+				to = to.Next()
+			}
+			mac := packet.MAC{2, 0, 0, 0, 7, to.AsSlice()[len(to.AsSlice())-1]}
+			data := unrouted(router, from, to)
+			v.fabric.FromPort("p0", data)
+			q := p.find(t, "the question for "+to.String(), func(s sent) bool {
+				if to.Is4() {
+					a, ok := packet.ParseARP(s.frame[packet.HeaderLen:])
+					return packet.EtherType(s.frame) == packet.EtherARP && ok && a.TargetIP == to && a.SenderIP == h[2]
+				}
+				return packet.IsND(s.frame) && packet.NDTarget(s.frame) == to
+			})
+			src := packet.MAC(v.fabric.Installed().ARPSource)
+			if packet.MAC(q.frame[6:]) != src || src == router || q.to.At.Port != "" || q.to.Tunnel.Peer.IsValid() {
+				t.Errorf("asked for %v to %+v by\n%x", to, q.to, q.frame)
+			}
+			reply := packet.ARP{Op: packet.ARPReply, SenderMAC: mac, SenderIP: to, TargetMAC: src, TargetIP: h[2]}.Frame(src, mac)
+			if to.Is6() {
+				reply = packet.ND{Type: packet.Advertisement, Flags: packet.FlagSolicited, Src: to, Dst: h[2], Target: to, MAC: mac}.Frame(src, mac)
+			}
+			if behind == "" {
+				v.fabric.FromTunnel(hwPeer, 34, reply)
+			} else {
+				v.fabric.FromPort(behind, reply)
+			}
+			want := packet.Routed(data, mac, router)
+			p.find(t, "what waited for "+to.String(), func(s sent) bool { return bytes.Equal(s.frame, want) })
+			if behind != "" { // by itself from now on
+				v.forwards("p0", data, behind)
+			} else {
+				v.forwards("p0", data, "192.0.2.2/34", "p1")
+			}
+		}
+		nobody := h[1].Next().Next()
+		data := unrouted(router, h[0], nobody)
+		v.fabric.FromPort("p0", data)
+		want := packet.Error(data, packet.HostUnreachable, router, h[3], 0)
+		p.find(t, "that nobody answers for "+nobody.String(), func(s sent) bool {
+			return s.to.At.Port == "p0" && bytes.Equal(s.frame, want)
+		})
+	}
+}

@@ -1,0 +1,35 @@
+package ebpf
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/intent"
+)
+
+// UsedNeighbors implements plane.NeighborUser. The programs note the time to within a second.
+func (p *Plane) UsedNeighbors(_ context.Context, keys []intent.IPKey, within time.Duration) []bool {
+	used := make([]bool, len(keys))
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return used
+	}
+	least := now.Nano() - int64(within+time.Second)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return used
+	}
+	for i, key := range keys {
+		d := p.byUUID[key.Switch]
+		if d == nil {
+			continue
+		}
+		var n vtepNeighbor
+		err := p.objs.Neighbors.Lookup(vtepIpKey{Bd: d.bd, Ip: addressOf(key.IP)}, &n)
+		used[i] = err == nil && n.Used > 0 && int64(n.Used) > least
+	}
+	return used
+}
