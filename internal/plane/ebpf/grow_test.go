@@ -175,6 +175,9 @@ func TestNoRoom(t *testing.T) {
 		s := basic()
 		w.apply(p, s, nil)
 		next := crowd(s.Clone())
+		maps.DeleteFunc(next.Neighbours, func(k intent.IPKey, _ intent.MAC) bool { // of the last switch there is room for four
+			return k.IP == netip.MustParseAddr("198.51.100.1")
+		})
 		r, err := p.Apply(t.Context(), next, intent.Diff(s, next))
 		if err != nil {
 			t.Fatal(err)
