@@ -22,6 +22,17 @@ import (
 // Before the first Apply nothing is known of the numbers in them; until then they wait in the
 // ring, with those of the time when there was no process.
 func (p *Plane) learner() {
+	p.readRing(p.ring, "learned MACs", func(b []byte) {
+		p.handleSighting(b)
+		// The programs count what did not fit; when the ring is empty it is time to tell.
+		if p.ring.AvailableBytes() == 0 {
+			p.notifyLost()
+		}
+	})
+}
+
+// readRing hands each record of a ring buffer to handle, from the first Apply until Close.
+func (p *Plane) readRing(ring *ringbuf.Reader, what string, handle func([]byte)) {
 	select {
 	case <-p.ready:
 	case <-p.stop:
@@ -29,19 +40,15 @@ func (p *Plane) learner() {
 	}
 	var rec ringbuf.Record
 	for {
-		err := p.ring.ReadInto(&rec)
+		err := ring.ReadInto(&rec)
 		if errors.Is(err, ringbuf.ErrFlushed) {
 			return // Close wants it
 		}
 		if err != nil {
-			p.log.Error("reading learned MACs failed, no more will be seen", "err", err)
+			p.log.Error("reading "+what+" failed, no more will be seen", "err", err)
 			return
 		}
-		p.handleSighting(rec.RawSample)
-		// The programs count what did not fit; when the ring is empty it is time to tell.
-		if p.ring.AvailableBytes() == 0 {
-			p.notifyLost()
-		}
+		handle(rec.RawSample)
 	}
 }
 

@@ -3,11 +3,8 @@ package ebpf
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"unsafe"
-
-	"github.com/cilium/ebpf/ringbuf"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -31,23 +28,7 @@ var refusedNames = []string{"address_rate", "membership_rate", "neighbor_rate", 
 
 // punter turns what the programs show into events, once their numbers are known (see learner).
 func (p *Plane) punter() {
-	select {
-	case <-p.ready:
-	case <-p.stop:
-		return
-	}
-	var rec ringbuf.Record
-	for {
-		err := p.punts.ReadInto(&rec)
-		if errors.Is(err, ringbuf.ErrFlushed) {
-			return // Close wants it
-		}
-		if err != nil {
-			p.log.Error("reading frames that the dataplane shows failed, no more will be seen", "err", err)
-			return
-		}
-		p.handlePunt(rec.RawSample)
-	}
+	p.readRing(p.punts, "frames that the dataplane shows", p.handlePunt)
 }
 
 // handlePunt queues the event for one struct punt_head and what follows it.
