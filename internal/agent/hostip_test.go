@@ -52,7 +52,7 @@ func TestHostIPs(t *testing.T) {
 
 		v.stop()
 		fabric.FromPort("p0", says(2, "198.51.100.9")) // while there is none
-		v = r.start(fabric, agent.Options{Name: "br0"})
+		r.start(fabric, agent.Options{Name: "br0"})
 		r.rows(append(howtoRows, "ucast ls0 02:00:00:00:00:01 192.0.2.1 says 198.51.100.2", "ucast ls0 02:00:00:00:00:02 192.0.2.1 says 198.51.100.9")...)
 
 		r.ctl("set", "Physical_Switch", "br0", "other_config:snoop_ips=false")
