@@ -5,6 +5,7 @@
 //	plane.Events, Sweep ──> fdb.Table ──> vtep.Reporter ──> replica   learn.go, moves.go, report.go
 //	plane.Punted ──> mcast.Table ──> vtep.Compiler, vtep.Reporter      groups.go
 //	plane.Punted ──> neighbor.Table ──> vtep.Compiler, plane.Sender    neighbors.go
+//	fdb.Table, before a host ages ──> plane.Sender                     probing.go
 //
 // Everything here belongs to the goroutine that calls Run. The only others are those of the
 // replica and the plane, one that waits for a transaction, one that reads what is learned
@@ -114,6 +115,7 @@ type Agent struct {
 	moves     moves
 	groups    groups
 	neighbors *neighbor.Table // whom routers hand packets to, and no row tells of
+	probing   probing
 
 	tally         tally // of the compiler's State
 	totals        totals
@@ -152,6 +154,7 @@ func New(opts Options) *Agent {
 		moves:     newMoves(),
 		groups:    newGroups(opts.Plane),
 		neighbors: neighbor.New(),
+		probing:   probing{probes: map[intent.MACKey]*probe{}},
 		tally:     newTally(),
 		seen:      newSeen(log),
 		asks:      make(chan func(context.Context)),

@@ -125,6 +125,7 @@ func (a *Agent) nextTimer() time.Time {
 	sooner(a.moves.next)
 	sooner(a.nextGroups())
 	sooner(a.neighbors.Next())
+	sooner(a.nextProbe())
 	sooner(a.compiler.Recovery())
 	if a.sweeping() { // what is due then waits for its end
 		return next
@@ -166,6 +167,7 @@ func (a *Agent) timers(ctx context.Context) {
 	}
 	a.expireGroups(now)
 	a.neighbors.Advance(now, a.usedNeighbors(ctx))
+	a.probeHosts(ctx, now)
 	if !a.sweeping() {
 		a.sweepIfDue(ctx, now)
 	}

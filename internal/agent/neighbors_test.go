@@ -18,8 +18,15 @@ import (
 // askingPlane keeps what the agent sends.
 type askingPlane struct {
 	*faultyPlane
-	mu   sync.Mutex
-	sent []sent
+	probes bool // asks hosts whether they are there
+	mu     sync.Mutex
+	sent   []sent
+}
+
+func (p *askingPlane) Features() plane.Features {
+	f := p.faultyPlane.Features()
+	f.Probe = p.probes
+	return f
 }
 
 type sent struct {

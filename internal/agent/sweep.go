@@ -109,9 +109,10 @@ func (a *Agent) takeSightings() {
 func (a *Agent) endSweep() {
 	s := &a.sweep
 	s.gone, s.addressed = nil, nil
+	a.forgetProbes()
 	if s.age {
 		s.age = false
-		a.dropped(a.table.Expire(s.began))
+		a.dropped(a.table.Expire(s.began, a.spare))
 	}
 	if s.unadopt {
 		s.unadopt, a.adopted = false, time.Time{}

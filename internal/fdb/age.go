@@ -1,14 +1,16 @@
 package fdb
 
 import (
+	"math"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
 )
 
 // Expire drops the entries that have not been seen for Config.Age, and returns them, oldest
-// first within a port.
-func (t *Table) Expire(now time.Time) []intent.MACKey {
+// first within a port. An entry for which spare, if not nil, gives a later time than now stays until
+// then, or as long as it is seen again.
+func (t *Table) Expire(now time.Time, spare func(intent.MACKey) time.Time) []intent.MACKey {
 	if t.cfg.Age <= 0 {
 		return nil
 	}
@@ -19,10 +21,27 @@ func (t *Table) Expire(now time.Time) []intent.MACKey {
 		if e == nil || e.seen > last {
 			return gone
 		}
+		if spare != nil && t.spare(now, e, spare(e.key)) {
+			continue
+		}
 		gone = append(gone, e.key)
 		t.counts.Aged++
 		t.drop(e)
 	}
+}
+
+// spare has e live until then, and says whether that is after now.
+func (t *Table) spare(now time.Time, e *entry, until time.Time) bool {
+	if !until.After(now) {
+		return false
+	}
+	last := e.last()
+	more := (tick(until.Sub(t.epoch)-t.cfg.Age) - last) / tick(time.Millisecond)
+	e.spared = uint32(min(more+1, math.MaxUint32))
+	e.seen = last + tick(e.spared)*tick(time.Millisecond)
+	e.port.aging.fix(int(e.at))
+	t.byAge.fix(e.port)
+	return true
 }
 
 // NextExpiry returns the time from which on Expire has something to drop, if nothing is seen

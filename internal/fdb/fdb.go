@@ -99,6 +99,9 @@ func (t *Table) OnPort(name string) int {
 	return 0
 }
 
+// last is when e was seen last.
+func (e *entry) last() tick { return e.seen - tick(e.spared)*tick(time.Millisecond) }
+
 // tick is a point in time: nanoseconds since Table.epoch.
 type tick int64
 
@@ -109,8 +112,9 @@ type entry struct {
 	seen tick
 	port *port
 
-	moves uint32
-	ips   []netip.Addr // that it said it has, the last one first; see SetIP
+	moves  uint32
+	spared uint32       // milliseconds by which seen is later than the entry was seen; see Expire
+	ips    []netip.Addr // that it said it has, the last one first; see SetIP
 }
 
 // Entry is an entry as a listing shows it.
@@ -126,7 +130,7 @@ type Entry struct {
 func (t *Table) Entries(now time.Time) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for key, e := range t.entries {
-			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.seen)), int(e.moves), e.ip()}) {
+			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.last())), int(e.moves), e.ip()}) {
 				return
 			}
 		}
@@ -172,6 +176,14 @@ func (t *Table) Get(key intent.MACKey) (intent.BindingKey, bool) {
 		return intent.BindingKey{}, false
 	}
 	return e.binding(), true
+}
+
+// Seen returns when key was seen last; the zero Time: it is not there.
+func (t *Table) Seen(key intent.MACKey) time.Time {
+	if e := t.entries[key]; e != nil {
+		return t.epoch.Add(time.Duration(e.last()))
+	}
+	return time.Time{}
 }
 
 // maxIPs is how many IP addresses an entry has at most.

@@ -157,7 +157,7 @@ func TestAgainstModel(t *testing.T) {
 			},
 			"expire": func(t *rapid.T) {
 				next, any := table.NextExpiry()
-				keys := table.Expire(now)
+				keys := table.Expire(now, nil)
 				if want := any && !next.After(now); want != (len(keys) > 0) {
 					t.Fatalf("%d expire at %v, though next is %v", len(keys), now, next)
 				}

@@ -23,7 +23,7 @@ func (t *Table) Sight(seen time.Time, key intent.MACKey, at intent.BindingKey) R
 		return Result{Verdict: Refreshed}
 	case e.at < 0:
 		return Result{Verdict: Rejected, Reason: Pinned}
-	case when < e.seen:
+	case when < e.last():
 		return Result{Verdict: Rejected, Reason: Stale}
 	}
 	return t.move(when, e, at)
@@ -69,7 +69,7 @@ func (t *Table) move(when tick, e *entry, at intent.BindingKey) Result {
 			return Result{Verdict: Rejected, Reason: PortFull}
 		}
 		t.leave(e)
-		e.seen = when
+		e.seen, e.spared = when, 0
 		t.enter(e, t.port(at.Port))
 	} else {
 		t.refresh(e, when)
@@ -81,10 +81,10 @@ func (t *Table) move(when tick, e *entry, at intent.BindingKey) Result {
 }
 
 func (t *Table) refresh(e *entry, when tick) {
-	if when <= e.seen {
+	if when <= e.last() {
 		return
 	}
-	e.seen = when
+	e.seen, e.spared = when, 0
 	if e.at >= 0 {
 		e.port.aging.fix(int(e.at))
 		t.byAge.fix(e.port)

@@ -44,6 +44,7 @@ type SwitchOptions struct {
 	InnerTags bool // frames in its tunnels may have a tag
 	SnoopIPs  bool // the plane tells which IP addresses its local hosts say they have
 	Suppress  bool // questions of local hosts for Neighbours are answered, where they can be
+	Probe     bool // local hosts whose IP address is known are asked whether they are there, before they age
 
 	Flooding          Flooding     // which frames it floods
 	ReservedMACs      ReservedMACs // those that it forwards, as groups, rather than drops

@@ -117,7 +117,7 @@ func drawState(t *rapid.T) *State {
 	})).Draw(t, "ports")
 	s.Switches = rapid.MapOf(id, rapid.Custom(func(t *rapid.T) Switch {
 		return Switch{Name: rapid.StringN(0, 2, 4).Draw(t, "name"), VNI: rapid.Uint32Range(0, 2).Draw(t, "vni"), VNI0: rapid.Bool().Draw(t, "vni0"),
-			SwitchOptions: SwitchOptions{rapid.Bool().Draw(t, "inner tags"), rapid.Bool().Draw(t, "snoop ips"), rapid.Bool().Draw(t, "suppress"),
+			SwitchOptions: SwitchOptions{rapid.Bool().Draw(t, "inner tags"), rapid.Bool().Draw(t, "snoop ips"), rapid.Bool().Draw(t, "suppress"), rapid.Bool().Draw(t, "probe"),
 				Flooding(rapid.ByteMax(2).Draw(t, "flooding")), ReservedMACs(rapid.Uint16Max(1).Draw(t, "reserved")),
 				rapid.Bool().Draw(t, "groups"), rapid.Bool().Draw(t, "unregistered")},
 			Router: router.Draw(t, "router")}

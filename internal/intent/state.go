@@ -17,8 +17,8 @@ type Scalars struct {
 	GroupMark       uint32   // 16 adjacent bits of a frame's mark that have the group policy that it has in tunnels; 0: none
 	FragmentOuter   bool     // what is too large for the way to a peer is fragmented outside, unless the sender is told instead
 
-	// ARPSource is the address by which this VTEP asks for the neighbours of its routers, in every
-	// switch; zero: there is no router.
+	// ARPSource is the address by which this VTEP asks for the neighbours of its routers, and whether
+	// hosts are there (SwitchOptions.Probe), in every switch; zero: it does neither.
 	ARPSource MAC
 }
 

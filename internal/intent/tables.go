@@ -169,6 +169,7 @@ func (o SwitchOptions) String() string {
 		{o.InnerTags, "inner-tags"},
 		{o.SnoopIPs, "snoop-ips"},
 		{o.Suppress, "suppress"},
+		{o.Probe, "probe"},
 		{o.Flooding != FloodAll, "flooding " + o.Flooding.String()},
 		{o.ReservedMACs != 0, "reserved-macs " + o.ReservedMACs.String()},
 		{o.SnoopGroups, "snoop-groups"},

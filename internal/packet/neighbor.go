@@ -134,6 +134,11 @@ func SolicitedNode(ip netip.Addr) (netip.Addr, MAC) {
 	return netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]}), MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}
 }
 
+// LinkLocal is the address that a MAC has by modified EUI-64 (RFC 4291, appendix A).
+func LinkLocal(m MAC) netip.Addr {
+	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5]})
+}
+
 // Frame makes a frame of it.
 func (n ND) Frame(dst, src MAC) []byte {
 	body := append([]byte{n.Type, 0, 0, 0, n.Flags, 0, 0, 0}, n.Target.AsSlice()...)

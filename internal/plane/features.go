@@ -21,6 +21,7 @@ type Features struct {
 	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
 	SnoopIPs    bool // intent.SwitchOptions.SnoopIPs
 	Suppress    bool // intent.SwitchOptions.Suppress
+	Probe       bool // intent.SwitchOptions.Probe: the plane is a Sender and a Watcher, and takes what is to State.ARPSource
 }
 
 // Priorities is a set of places where a plane can take a priority from.

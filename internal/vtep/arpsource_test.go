@@ -8,6 +8,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // arpSources are the rows of Arp_Sources_Local, sorted.
@@ -95,5 +96,37 @@ func TestARPSourceOfOtherSwitch(t *testing.T) {
 	})
 	if _, ok := s.c.State().Unicast[key]; ok {
 		t.Errorf("the State is still\n%v", s.c.State())
+	}
+}
+
+// A VTEP that asks hosts whether they are there does so with the same MAC, and has no row for it.
+func TestProbeSource(t *testing.T) {
+	for _, c := range []struct {
+		ps, ls string
+		can    bool
+		asks   bool
+	}{
+		{"", "", true, false},
+		{"", "arp_nd_probing:true", true, true},
+		{"arp_nd_probing:true", "", true, true},
+		{"arp_nd_probing:true", "arp_nd_probing:false", true, false},
+		{"", "arp_nd_probing:true", false, false},
+	} {
+		b, comp := newBook(), NewCompiler("br0", plane.Features{Probe: c.can})
+		b.edit(t, "Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 other_config="+c.ps+"\nPhysical_Port P0 name=p0 vlan_bindings=0:LS0\n"+
+			"Logical_Switch LS0 name=ls0 tunnel_key=5000 other_config="+c.ls)
+		comp.Update(b.rows.View(), nil)
+		s := comp.State()
+		if asks := strings.Contains(s.String(), " probe"); asks != c.asks || s.ARPSource.IsZero() == c.asks || !comp.arpSource.IsZero() {
+			t.Errorf("%+v: asks %v, with %v, row of %v", c, asks, s.ARPSource, comp.arpSource)
+		}
+		if told := strings.Contains(b.verdict(comp), "unserved_option"); told == c.can {
+			t.Errorf("%+v: is told of: %v", c, told)
+		}
+		b.edit(t, "Physical_Port P0 name=p0")
+		comp.Update(b.rows.View(), nil)
+		if !comp.State().ARPSource.IsZero() {
+			t.Errorf("%+v: asks with %v where there is no switch", c, comp.State().ARPSource)
+		}
 	}
 }

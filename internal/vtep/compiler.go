@@ -39,6 +39,8 @@ type Compiler struct {
 	arps     map[intent.MAC][]candidate            // of Arp_Sources_Remote
 	claims   map[intent.Tunnel]*claim
 
+	probing int // switches in state that ask hosts whether they are there
+
 	rooms   rooms
 	dirty   dirty
 	lastSeq uint64
@@ -100,6 +102,7 @@ func (c *Compiler) reset() {
 	c.state = intent.NewState()
 	c.edit = intent.NewEdit(c.state)
 	c.facts.reset()
+	c.probing = 0
 	c.bound = map[string]map[uint16]intent.SwitchID{}
 	c.setUsers = map[UUID]map[intent.FloodKey]struct{}{}
 	c.arps = map[intent.MAC][]candidate{}

@@ -21,6 +21,7 @@ const (
 	keyFlooding        = "flooding"               // Physical_Switch, Logical_Switch: all, arp_nd or none
 	keyReservedMACs    = "reserved_macs"          // Physical_Switch, Logical_Switch: addresses 01:80:c2:00:00:0x
 	keySuppress        = "arp_nd_suppression"     // Physical_Switch, Logical_Switch: bool
+	keyProbe           = "arp_nd_probing"         // Physical_Switch, Logical_Switch: bool
 	keySnoopIPs        = "snoop_ips"              // Physical_Switch, Logical_Switch: bool
 	keyTakeOver        = "take_over"              // Physical_Port: bool
 	keyFloodToUnicast  = "flood_to_unicast_peers" // Physical_Switch, Logical_Switch: bool

@@ -34,7 +34,7 @@ type facts struct {
 	peers       map[netip.Addr]int        // by how many (switch, tunnel) want them
 	monitored   map[netip.Addr]intent.BFD // peers that there is to be a session with
 	problems    problems
-	arpSource   intent.MAC // as in the State
+	arpSource   intent.MAC // as in the State, while there are routers
 
 	news    news
 	adopted map[intent.MACKey]struct{} // Local rows of an earlier process, not learned again yet; the reporter's

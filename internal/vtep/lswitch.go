@@ -179,6 +179,9 @@ func (c *Compiler) nextSeq(id intent.SwitchID) uint64 {
 func (c *Compiler) publishSwitches() {
 	for id := range c.dirty.publish {
 		ls := c.switches[id]
+		if c.state.Switches[id].Probe {
+			c.probing--
+		}
 		if ls == nil || !ls.active {
 			intent.SwitchTable.Delete(c.edit, id)
 			continue
@@ -196,8 +199,12 @@ func (c *Compiler) publishSwitches() {
 		if c.state.Switches[id].SnoopGroups != s.SnoopGroups {
 			c.news.groups = true
 		}
+		if s.Probe {
+			c.probing++
+		}
 		intent.SwitchTable.Set(c.edit, id, s)
 	}
+	c.publishARPSource()
 }
 
 // forgetSwitch drops a switch that nothing names any more.

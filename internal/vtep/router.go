@@ -324,14 +324,17 @@ func (c *Compiler) markRouterMACs(id intent.SwitchID, macs ...intent.MAC) {
 	}
 }
 
-// publishARPSource has an address of our own while there are routers.
+// publishARPSource has an address of our own while there are routers, or hosts are asked whether they
+// are there. Only for routers there is a row with it.
 func (c *Compiler) publishARPSource() {
+	own := ownMAC("arp source", c.scope.id)
+	c.state.ARPSource = intent.MAC{}
+	if len(c.state.Routers)+c.probing > 0 {
+		c.state.ARPSource = own
+	}
 	var mac intent.MAC
 	if len(c.state.Routers) > 0 {
-		mac = ownMAC("arp source", c.scope.id)
-	}
-	if c.state.ARPSource != mac {
-		c.state.ARPSource = mac
+		mac = own
 	}
 	if was := c.arpSource; was != mac {
 		c.arpSource, c.news.arpSource = mac, true

@@ -12,6 +12,7 @@ type switchOptions struct {
 	innerTags choice
 	snoopIPs  choice
 	suppress  choice
+	probe     choice
 	flooding  given[intent.Flooding]
 	reserved  given[intent.ReservedMACs]
 
@@ -23,6 +24,7 @@ func (s *settings) switchOptions() switchOptions {
 		innerTags: s.choice(keyInnerTags),
 		snoopIPs:  s.choice(keySnoopIPs),
 		suppress:  s.choice(keySuppress),
+		probe:     s.choice(keyProbe),
 		flooding:  s.flooding(keyFlooding),
 		reserved:  s.reservedMACs(keyReservedMACs),
 
@@ -38,6 +40,7 @@ func (o switchOptions) resolve(ps switchOptions, f plane.Features) intent.Switch
 		InnerTags: o.innerTags.or(ps.innerTags, false),
 		SnoopIPs:  f.SnoopIPs && o.snoopIPs.or(ps.snoopIPs, true),
 		Suppress:  f.Suppress && o.suppress.or(ps.suppress, false),
+		Probe:     f.Probe && o.probe.or(ps.probe, false),
 
 		Flooding:     o.flooding.or(ps.flooding),
 		ReservedMACs: o.reserved.or(ps.reserved),
@@ -50,6 +53,9 @@ func (o switchOptions) resolve(ps switchOptions, f plane.Features) intent.Switch
 func (o switchOptions) check(s *settings, f plane.Features) {
 	if !f.Suppress {
 		unserved(s, keySuppress, o.suppress == yes)
+	}
+	if !f.Probe {
+		unserved(s, keyProbe, o.probe == yes)
 	}
 	if !f.SnoopGroups {
 		unserved(s, keySnoopGroups, o.snoopGroups == yes)

@@ -317,7 +317,7 @@ func hash(name string) string {
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	return plane.Features{BFD: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
-		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true, Routers: true}
+		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, Probe: true, ACLs: true, Routers: true}
 }
 
 // Events implements plane.Plane.

@@ -57,7 +57,7 @@ func (p *Plane) stageRouters(next *intent.State, d *intent.Delta) {
 	}
 	changed := map[intent.SwitchID]struct{}{}
 	for _, c := range d.Switches {
-		if c.New == nil || c.Old == nil || c.Old.Router != c.New.Router {
+		if c.New == nil || c.Old == nil || c.Old.Router != c.New.Router || c.Old.Probe != c.New.Probe {
 			changed[c.Key] = struct{}{}
 		}
 	}
@@ -67,7 +67,7 @@ func (p *Plane) stageRouters(next *intent.State, d *intent.Delta) {
 	if len(d.Routers) > 0 || r.arpSource != next.ARPSource {
 		r.arpSource = next.ARPSource
 		for id, sw := range next.Switches {
-			if sw.Router != (intent.RouterID{}) {
+			if sw.Router != (intent.RouterID{}) || sw.Probe {
 				changed[id] = struct{}{}
 			}
 		}
@@ -163,9 +163,9 @@ func (p *Plane) setGateway(next *intent.State, d *domain, again map[intent.Route
 	var macs []intent.MAC
 	if ok {
 		macs = append(macs, router.MAC)
-		if next.ARPSource != router.MAC && !next.ARPSource.IsZero() {
-			macs = append(macs, next.ARPSource)
-		}
+	}
+	if (ok || next.Switches[d.id].Probe) && next.ARPSource != router.MAC && !next.ARPSource.IsZero() {
+		macs = append(macs, next.ARPSource)
 	}
 	for _, mac := range g.macs {
 		p.tRemotes.del(vtepMacKey{Bd: d.bd, Mac: mac})

@@ -395,8 +395,11 @@ static __always_inline int route(struct __sk_buff *skb)
 	if (!p)
 		return drop(skb, DROP_FAILED);
 	g = gateway_of(p->bd);
-	if (!g)
-		return drop(skb, DROP_NO_DESTINATION); // it has just gone
+	if (!g) { // it has just gone, or the VTEP itself is answered, which has learned what it asked for
+		if (p->slot && !p->size.tagged && is_neighbor_message(skb))
+			return TC_ACT_SHOT;
+		return drop(skb, DROP_NO_DESTINATION);
+	}
 	if (p->size.tagged)
 		return drop(skb, DROP_UNROUTABLE);
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
