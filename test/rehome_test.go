@@ -131,13 +131,10 @@ func (w *world) vtepIn(node lab.Node, args ...string) (name string, stop func())
 	return name, stop
 }
 
-// TestTwoAgents has two VTEPs in two network namespaces on one database, whose hosts reach each
-// other by the same rows, those of the NVC and those of either VTEP. Then one moves to another
-// tunnel IP under traffic: the new one first beside the old one, then without it.
-func TestTwoAgents(t *testing.T) {
-	w := newWorld(t)
-	w.start(append([]string{"--no-protect"}, usual...)...)
-	w.links(lab.R1, func(h *netlink.Handle) error { // the kernel's VTEP makes room
+// withoutKernel has r1 be no VTEP of the kernel's, so that one of ours can be there.
+func (w *world) withoutKernel() {
+	w.t.Helper()
+	w.links(lab.R1, func(h *netlink.Handle) error {
 		for _, name := range []string{"vx5000", "vx5100", "br5000", "br5100"} {
 			l, err := h.LinkByName(name)
 			if err != nil {
@@ -149,6 +146,15 @@ func TestTwoAgents(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestTwoAgents has two VTEPs in two network namespaces on one database, whose hosts reach each
+// other by the same rows, those of the NVC and those of either VTEP. Then one moves to another
+// tunnel IP under traffic: the new one first beside the old one, then without it.
+func TestTwoAgents(t *testing.T) {
+	w := newWorld(t)
+	w.start(append([]string{"--no-protect"}, usual...)...)
+	w.withoutKernel()
 	far, stop := w.vtepIn(lab.R1, "--connect=unix:"+w.socket(), "--tunnel-ip="+lab.RemoteIP.String(), "--port=h3", "--port=h4")
 	w.ctl(fmt.Sprintf(`
 		add-ls ls0
