@@ -77,7 +77,7 @@ func (w *world) echo(from lab.Node, to netip.Addr, ttl int) (got heard, err erro
 	defer conn.Close()
 	message := binary.BigEndian.AppendUint32([]byte{request, 0, 0, 0}, rand.Uint32())
 	id := bytes.Clone(message[4:]) // and sequence number: an error has that much of what it is about
-	if to.Is4() { // of the other family the kernel does it
+	if to.Is4() {                  // of the other family the kernel does it
 		binary.BigEndian.PutUint16(message[2:], testnet.Checksum(message))
 	}
 	if _, err := conn.WriteTo(message, &net.IPAddr{IP: to.AsSlice()}); err != nil {

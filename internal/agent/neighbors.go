@@ -160,19 +160,25 @@ func (a *Agent) question(q neighbor.Question) []byte {
 	if !from.IsValid() || src == (packet.MAC{}) {
 		return nil
 	}
-	if q.Key.IP.Is4() {
-		to := packet.MAC(q.To)
-		if q.To.IsZero() {
-			to = packet.MAC{255, 255, 255, 255, 255, 255}
-		}
-		return packet.ARP{Op: packet.ARPRequest, SenderMAC: src, SenderIP: from, TargetIP: q.Key.IP}.Frame(to, src)
+	return questionFrame(q, src, from)
+}
+
+// questionFrame asks by the MAC src for the router with an address in that prefix.
+//
+// Hosts take note of who asks them: one that learns from a question that the router's address is at src has
+// this VTEP route all that it sends, wherever it is, and not its own one. So nobody learns that if it can
+// be helped: a solicitation comes from a link-local address, and a neighbor that is known is asked in nobody's
+// name. A broadcast in nobody's name would keep a host that just looks whether the address is free
+// from taking it (RFC 5227, 2.1.1): it comes from the router's.
+func questionFrame(q neighbor.Question, src packet.MAC, router netip.Addr) []byte {
+	switch {
+	case !q.To.IsZero():
+		return probeFrame(packet.MAC(q.To), src, q.Key.IP)
+	case q.Key.IP.Is4():
+		return packet.ARP{Op: packet.ARPRequest, SenderMAC: src, SenderIP: router, TargetIP: q.Key.IP}.Frame(packet.MAC{255, 255, 255, 255, 255, 255}, src)
 	}
 	group, to := packet.SolicitedNode(q.Key.IP)
-	n := packet.ND{Type: packet.Solicitation, Src: from, Dst: group, Target: q.Key.IP, MAC: src}
-	if !q.To.IsZero() {
-		n.Dst, to = q.Key.IP, packet.MAC(q.To)
-	}
-	return n.Frame(to, src)
+	return packet.ND{Type: packet.Solicitation, Src: packet.LinkLocal(src), Dst: group, Target: q.Key.IP, MAC: src}.Frame(to, src)
 }
 
 // routerAddress is an address of a family that the router has in a switch: one whose prefix has ip if

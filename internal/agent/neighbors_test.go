@@ -118,12 +118,15 @@ func TestAskedNeighbors(t *testing.T) {
 				return packet.IsND(s.frame) && packet.NDTarget(s.frame) == to
 			})
 			src := packet.MAC(v.fabric.Installed().ARPSource)
+			if n, ok := packet.ParseND(q.frame); to.Is6() && (!ok || n.Src != packet.LinkLocal(src)) {
+				t.Errorf("asked for %v by %+v: a host takes that for where its router is", to, n)
+			}
 			if packet.MAC(q.frame[6:]) != src || src == router || q.to.At.Port != "" || q.to.Tunnel.Peer.IsValid() {
 				t.Errorf("asked for %v to %+v by\n%x", to, q.to, q.frame)
 			}
 			reply := packet.ARP{Op: packet.ARPReply, SenderMAC: mac, SenderIP: to, TargetMAC: src, TargetIP: h[2]}.Frame(src, mac)
 			if to.Is6() {
-				reply = packet.ND{Type: packet.Advertisement, Flags: packet.FlagSolicited, Src: to, Dst: h[2], Target: to, MAC: mac}.Frame(src, mac)
+				reply = packet.ND{Type: packet.Advertisement, Flags: packet.FlagSolicited, Src: to, Dst: packet.LinkLocal(src), Target: to, MAC: mac}.Frame(src, mac)
 			}
 			if behind == "" {
 				v.fabric.FromTunnel(hwPeer, 34, reply)
