@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,6 +27,14 @@ type ACL struct {
 	Bindings []PortVLAN `json:"bindings"`
 	Ingress  []ACLEntry `json:"ingress"`
 	Egress   []ACLEntry `json:"egress"`
+
+	Interfaces []RouterAddress `json:"interfaces"`
+}
+
+// RouterAddress names an interface of a router.
+type RouterAddress struct {
+	Router string     `json:"router"`
+	IP     netip.Addr `json:"ip"`
 }
 
 // ACLEntry is an entry, and how many frames it has decided.
@@ -42,6 +52,9 @@ func (all ACLs) String() string {
 		fmt.Fprintf(&b, "ACL %s", problem.Name(a.Name))
 		for _, at := range a.Bindings {
 			fmt.Fprintf(&b, " %s/%d", problem.Name(at.Port), at.VLAN)
+		}
+		for _, at := range a.Interfaces {
+			fmt.Fprintf(&b, " %s/%v", problem.Name(at.Router), at.IP)
 		}
 		if a.Error != "" {
 			fmt.Fprintf(&b, " (not in force: %s)", a.Error)
@@ -75,7 +88,7 @@ func (a *Agent) ACLs(ctx context.Context, name string) (ACLs, error) {
 	// What ACLs have is not edited: the loop need not wait for their texts.
 	now, err := ask(ctx, a, func(context.Context) (guarding, error) {
 		s := a.compiler.State()
-		return guarding{maps.Clone(s.ACLs), maps.Clone(s.Policies), maps.Clone(a.reporter.Report().ACLs)}, nil
+		return guarding{maps.Clone(s.ACLs), maps.Clone(s.Policies), guardedInterfaces(s), maps.Clone(a.reporter.Report().ACLs)}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -91,7 +104,24 @@ func (a *Agent) ACLs(ctx context.Context, name string) (ACLs, error) {
 type guarding struct {
 	acls     map[intent.ACLID]intent.ACL
 	policies map[intent.BindingKey]intent.Policy
+	routers  map[intent.ACLID][]RouterAddress
 	refused  map[intent.ACLID]error
+}
+
+// guardedInterfaces lists the interfaces of routers by their ACLs.
+func guardedInterfaces(s *intent.State) map[intent.ACLID][]RouterAddress {
+	all := map[intent.ACLID][]RouterAddress{}
+	for at, i := range s.Interfaces {
+		if i.ACL != (intent.ACLID{}) {
+			all[i.ACL] = append(all[i.ACL], RouterAddress{s.Routers[s.Switches[at.Switch].Router].Name, at.IP})
+		}
+	}
+	for _, list := range all {
+		slices.SortFunc(list, func(x, y RouterAddress) int {
+			return cmp.Or(cmp.Compare(x.Router, y.Router), x.IP.Compare(y.IP))
+		})
+	}
+	return all
 }
 
 func (g *guarding) list(name string, counts map[plane.ACLEntryAt]plane.Count) ACLs {
@@ -120,7 +150,8 @@ func (g *guarding) list(name string, counts map[plane.ACLEntryAt]plane.Count) AC
 			}
 			return out
 		}
-		one := ACL{UUID: id.String(), Name: is.Name, Bindings: append([]PortVLAN{}, bindings[id]...), Ingress: list(is.Ingress), Egress: list(is.Egress)}
+		one := ACL{UUID: id.String(), Name: is.Name, Bindings: append([]PortVLAN{}, bindings[id]...), Ingress: list(is.Ingress), Egress: list(is.Egress),
+			Interfaces: append([]RouterAddress{}, g.routers[id]...)}
 		if err := g.refused[id]; err != nil {
 			one.Error = err.Error()
 		}
@@ -144,6 +175,27 @@ func (v ACLVerdict) String() string {
 		text += fmt.Sprintf("\nACL %s, entry %s: %s", problem.Name(v.ACL), v.Entry.UUID, v.Entry.Text)
 	}
 	return text + "\n"
+}
+
+// TestRouterACL says what the ACL of an interface of a router decides of a frame, likewise.
+func (a *Agent) TestRouterACL(ctx context.Context, at RouterAddress, d intent.Direction, words []string) (ACLVerdict, error) {
+	facts, err := acl.ParseFrame(words)
+	if err != nil {
+		return ACLVerdict{}, err
+	}
+	return ask(ctx, a, func(context.Context) (ACLVerdict, error) {
+		s := a.compiler.State()
+		for key, i := range s.Interfaces {
+			if key.IP != at.IP || s.Routers[s.Switches[key.Switch].Router].Name != at.Router {
+				continue
+			}
+			if i.ACL == (intent.ACLID{}) {
+				return ACLVerdict{Verdict: "permit", Why: "the interface has no ACL in force"}, nil
+			}
+			return verdictOf(i.ACL, s.ACLs[i.ACL], d, &facts), nil
+		}
+		return ACLVerdict{}, fmt.Errorf("no router %q has an interface %v", at.Router, at.IP)
+	})
 }
 
 // TestACL says what the ACL of a binding decides of a frame that is described in words, as

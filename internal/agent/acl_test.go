@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,25 @@ func TestACLs(t *testing.T) {
 			"--", "--id=@a", "create", "ACL", "acl_name=guests", "acl_entries=@e,@f", "--", "set", "Physical_Port", "p0", "acl_bindings:0=@a")
 		v.forwards("p0", frame(0xff, 7))
 		v.forwards("p0", frame(0xff, 1), "p1")
+		list := strings.TrimSpace(r.ctl("--bare", "--columns=_uuid", "find", "ACL", "acl_name=guests"))
+		uuid := func(table, name string) string { return strings.TrimSpace(r.ctl("get", table, name, "_uuid")) }
+		r.ctl("add-lr", "lr0", "--", "set", "Logical_Router", "lr0", "switch_binding:\"10.0.0.254/24\"="+uuid("Logical_Switch", "ls0"),
+			"switch_binding:\"2001:db8::254/64\"="+uuid("Logical_Switch", "ls0"), "acl_binding:\"10.0.0.254/24\"="+list)
+		router := agent.RouterAddress{Router: "lr0", IP: netip.MustParseAddr("10.0.0.254")}
+		testenv.Eventually(t, deadline, func() error {
+			got, err := v.agent.TestRouterACL(context.Background(), router, intent.Ingress, []string{"source_mac=02:00:00:00:00:07"})
+			if err == nil && got.Verdict != "deny" {
+				err = fmt.Errorf("the router decides %v", got)
+			}
+			return err
+		})
+		if got, err := v.agent.TestRouterACL(context.Background(), agent.RouterAddress{Router: "lr0", IP: netip.MustParseAddr("2001:db8::254")},
+			intent.Ingress, []string{"ethertype=0x0806"}); err != nil || got.Why != "the interface has no ACL in force" {
+			t.Errorf("the interface without an ACL: %v, %v", got, err)
+		}
+		if _, err := v.agent.TestRouterACL(context.Background(), agent.RouterAddress{Router: "lr1", IP: router.IP}, intent.Ingress, []string{"ethertype=0x0806"}); err == nil {
+			t.Error("there is a router lr1")
+		}
 		entry := strings.TrimSpace(r.ctl("--bare", "--columns=_uuid", "find", "ACL_entry", "sequence=10"))
 		at := intent.BindingKey{Port: "p0"}
 		ask := func(d intent.Direction, words string) string {
@@ -61,7 +81,7 @@ func TestACLs(t *testing.T) {
 		}
 
 		r.ctl("set", "ACL_entry", entry, "protocol=300")
-		faults := []string{"fault entry 10 invalid_acl_entry", "fault guests invalid_acl", "fault p0 invalid_ACL_binding"}
+		faults := []string{"fault entry 10 invalid_acl_entry", "fault guests invalid_acl", "fault p0 invalid_ACL_binding", "fault lr0 invalid_ACL_binding"}
 		spoilt := func(v *vtep) {
 			t.Helper()
 			testenv.Eventually(t, deadline, func() error {
@@ -77,14 +97,15 @@ func TestACLs(t *testing.T) {
 		}
 		spoilt(v)
 		v.stop()
-		r.ctl("clear", "ACL", strings.TrimSpace(r.ctl("--bare", "--columns=_uuid", "find", "ACL", "acl_name=guests")), "acl_fault_status")
+		r.ctl("clear", "ACL", list, "acl_fault_status")
 		v = r.start(v.fabric, opts)
 		spoilt(v)
 		all, err := v.agent.ACLs(context.Background(), "guests")
-		if err != nil || len(all) != 1 || len(all[0].Ingress) != 1 || all[0].Ingress[0].Packets < 2 || !slices.Equal(all[0].Bindings, []agent.PortVLAN{{Port: "p0"}}) {
+		if err != nil || len(all) != 1 || len(all[0].Ingress) != 1 || all[0].Ingress[0].Packets < 2 || !slices.Equal(all[0].Bindings, []agent.PortVLAN{{Port: "p0"}}) ||
+			!slices.Equal(all[0].Interfaces, []agent.RouterAddress{router}) {
 			t.Errorf("ACLs are %+v, %v", all, err)
 		}
-		if text := all.String(); !strings.HasPrefix(text, "ACL guests p0/0\n  ingress 10 deny source-mac 02:00:00:00:00:07: ") {
+		if text := all.String(); !strings.HasPrefix(text, "ACL guests p0/0 lr0/10.0.0.254\n  ingress 10 deny source-mac 02:00:00:00:00:07: ") {
 			t.Errorf("as text\n%s", text)
 		}
 		if b, err := json.Marshal(all); err != nil || !strings.Contains(string(b), `"name":"guests","error":"","bindings":[{"port":"p0","vlan":0}]`) {

@@ -134,7 +134,9 @@ func (a *Agent) flushNeighbors(ctx context.Context) {
 		router := s.Routers[s.Switches[d.Key.Switch].Router].MAC
 		for _, p := range d.Packets {
 			if p.Frame != nil {
-				send(packet.Routed(p.Frame, packet.MAC(d.MAC), packet.MAC(router)), a.wayTo(intent.MACKey{Switch: d.Key.Switch, MAC: d.MAC}))
+				to := a.wayTo(intent.MACKey{Switch: d.Key.Switch, MAC: d.MAC})
+				to.Hop = d.Key.IP
+				send(packet.Routed(p.Frame, packet.MAC(d.MAC), packet.MAC(router)), to)
 			}
 		}
 	}

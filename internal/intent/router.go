@@ -42,7 +42,7 @@ func (k IPKey) String() string { return k.Switch.String() + " " + k.IP.String() 
 // of the address is on the switch: the State has the route.
 type Interface struct {
 	Bits int   // of the prefix
-	ACL  ACLID // of what is routed from its switch, and into it; zero: none
+	ACL  ACLID // of packets that come to the router from its prefix, and that it hands on there; zero: none. See InterfaceACL
 }
 
 // RouteKey is a prefix, without host bits, as a router sees it.
@@ -65,6 +65,35 @@ func (k RouteKey) String() string { return k.Router.String() + " " + k.Prefix.St
 type Route struct {
 	Switch SwitchID
 	Via    netip.Addr
+}
+
+// InterfaceACL returns the ACL that asks what a router gets from an address of a switch, or hands to one there: of
+// the interface whose prefix the address is in or, if it is in none, of any of its family. Of several it is
+// that of the lowest address which has one. false: there is none.
+func (s *State) InterfaceACL(id SwitchID, ip netip.Addr) (ACLID, bool) {
+	near := false // there is an interface whose prefix has it
+	var at, any netip.Addr
+	for k, i := range s.Interfaces {
+		if k.Switch != id || k.IP.Is4() != ip.Is4() {
+			continue
+		}
+		has := netip.PrefixFrom(k.IP, i.Bits).Contains(ip)
+		near = near || has
+		if i.ACL == (ACLID{}) {
+			continue
+		}
+		if has && (!at.IsValid() || k.IP.Less(at)) {
+			at = k.IP
+		}
+		if !any.IsValid() || k.IP.Less(any) {
+			any = k.IP
+		}
+	}
+	if !near {
+		at = any
+	}
+	acl := s.Interfaces[IPKey{id, at}].ACL
+	return acl, acl != (ACLID{})
 }
 
 func routerText(n names, id RouterID, r Router) string {

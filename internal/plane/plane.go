@@ -101,6 +101,7 @@ type Destination struct {
 	At     intent.BindingKey // one of Switch
 	Tunnel intent.Tunnel     // one that is in the State
 	Except intent.BindingKey
+	Hop    netip.Addr // if valid: a router hands the packet to this address of Switch, and the ACL of its interface there is asked
 }
 
 // Nobody is the Physical row of forwarding that was disowned.

@@ -36,6 +36,7 @@ var (
 	BadACL          = refusal("bad_acl")          // an ACL is not in force as its rows are
 	BadACLEntry     = refusal("bad_acl_entry")    // an entry of an ACL makes no sense
 	NoRouter        = refusal("no_router")        // routers are not served
+	BadACLBinding   = refusal("bad_acl_binding")  // an element of acl_binding names no interface of its router
 	BadInterface    = refusal("bad_interface")    // an element of switch_binding can't be
 	BadRoute        = refusal("bad_route")        // an element of static_routes can't be
 	ContestedSwitch = refusal("contested_switch") // two routers want the same switch

@@ -165,7 +165,7 @@ func (c *Compiler) resolveACLs() {
 		}
 		if a.fault != was {
 			c.news.acls[id] = struct{}{}
-			c.news.ports = true
+			c.news.ports, c.news.routers = true, true
 		}
 		if !a.row && len(a.users) == 0 {
 			delete(c.acls, id)
@@ -224,11 +224,32 @@ func (c *Compiler) judge(a *acl) (version intent.ACL, why string) {
 // protect gives a user his ACL, or takes it away if that is not in force.
 func (c *Compiler) protect(u aclUser, id intent.ACLID, inForce bool) {
 	switch {
-	case u.at != (intent.IPKey{}): // of a router's interface; see Interface.ACL
+	case u.at != (intent.IPKey{}):
+		is := c.state.Interfaces[u.at]
+		if is.ACL = id; !inForce {
+			is.ACL = intent.ACLID{}
+		}
+		intent.InterfaceTable.Set(c.edit, u.at, is)
 	case inForce:
 		intent.PolicyTable.Set(c.edit, u.binding, intent.Policy{ACL: id})
 	default:
 		intent.PolicyTable.Delete(c.edit, u.binding)
+	}
+}
+
+// guardInterface has an interface of a router have an ACL; the zero UUID: none.
+func (c *Compiler) guardInterface(r *router, key intent.IPKey, id UUID) {
+	was := r.guarded[key]
+	if was == id {
+		return
+	}
+	if was != (UUID{}) {
+		c.unguard(aclUser{at: key}, was)
+		delete(r.guarded, key)
+	}
+	if id != (UUID{}) {
+		c.guard(aclUser{at: key}, id)
+		r.guarded[key] = id
 	}
 }
 

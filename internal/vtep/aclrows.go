@@ -100,6 +100,20 @@ func (r *Reporter) refusedACL(port string) bool {
 	return false
 }
 
+// refusedRouter says the same of a router.
+func (r *Reporter) refusedRouter(id UUID) bool {
+	lr := r.f.routers[id]
+	if len(r.report.ACLs) == 0 || lr == nil {
+		return false
+	}
+	for _, id := range lr.guarded {
+		if r.report.ACLs[intent.ACLID(id)] != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // markACLs has everything about ACLs compared.
 func (r *Reporter) markACLs() {
 	for acl := range r.f.view.ACLs() {

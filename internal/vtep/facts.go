@@ -46,6 +46,7 @@ type news struct {
 	peers    bool                     // which peers there are
 	own      bool                     // a locator of our own has another key
 	ports    bool
+	routers  bool // their ACLs
 
 	arpSource bool // it is another one
 	groups    bool // which switches snoop

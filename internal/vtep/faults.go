@@ -52,6 +52,9 @@ func (r *Reporter) buildFaults(tx *hwvtep.Txn) {
 	}
 	for lr := range r.f.view.LogicalRouters() {
 		want := r.f.routerFaults(lr.UUID)
+		if r.refusedRouter(lr.UUID) {
+			want = append(want, hwvtep.FaultInvalidACLBinding)
+		}
 		for _, fault := range []string{hwvtep.FaultInvalidACLBinding, hwvtep.FaultUnspecified} {
 			r.buildShared(shared{lr.UUID, fault}, slices.Contains(want, fault), lr.LRFaultStatus, tx.AddLogicalRouterLRFaultStatus, tx.RemoveLogicalRouterLRFaultStatus)
 		}

@@ -13,7 +13,7 @@ import (
 
 // What the dataplane can't do is a fault of the row that asks for it, and nothing else is.
 func TestFeatures(t *testing.T) {
-	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {Routers: true, ACLs: true}, {ACLs: true}, {TunnelDSCP: plane.InnerPriority, TagPCP: plane.FixedPriority}, {TunnelDSCP: plane.FixedPriority}, {GroupPolicies: true}, {Fragments: true}} {
+	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {Routers: true, ACLs: true}, {Routers: true, ACLs: true, RouterACLs: true}, {ACLs: true}, {TunnelDSCP: plane.InnerPriority, TagPCP: plane.FixedPriority}, {TunnelDSCP: plane.FixedPriority}, {GroupPolicies: true}, {Fragments: true}} {
 		b, c := newBook(), NewCompiler("br0", features)
 		b.edit(t, `
 			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3,gbp_mark:0xffff,fragment_outer:true
@@ -53,8 +53,12 @@ func TestFeatures(t *testing.T) {
 		if len(told) != missing {
 			t.Errorf("%+v: problems %v", features, told)
 		}
-		if features.Routers && !slices.Contains(c.routerFaults(labelUUID("LR")), hwvtep.FaultInvalidACLBinding) {
-			t.Errorf("%+v: an ACL of a router is silently not there", features)
+		at := intent.IPKey{Switch: intent.SwitchID(labelUUID("LS0")), IP: netip.MustParseAddr("192.0.2.1")}
+		if got := slices.Contains(c.routerFaults(labelUUID("LR")), hwvtep.FaultInvalidACLBinding); features.Routers && got == features.RouterACLs {
+			t.Errorf("%+v: the router has the fault of a bad ACL: %v", features, got)
+		}
+		if got := c.State().Interfaces[at].ACL != (intent.ACLID{}); got != features.RouterACLs {
+			t.Errorf("%+v: the interface has an ACL: %v", features, got)
 		}
 		for p := range c.Ports() {
 			if got := !slices.Contains(p.Faults, hwvtep.FaultInvalidACLBinding); got != features.ACLs {

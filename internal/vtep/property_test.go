@@ -100,7 +100,7 @@ func (b *book) draw(t *rapid.T) {
 			put("Logical_Router", label, "name="+label, "other_config="+some("mac", "router_mac:02:00:00:00:00:aa"),
 				"switch_binding="+some("binding", "a->LS0", "10.0.0.1/24->LS0", "10.0.0.2/24->LS0", "10.0.1.1/24->LS1", "10.0.1.1/25->LS2", "2001:db8::1/64->LS2"),
 				"static_routes="+some("routes", "0.0.0.0/0->10.0.0.9", "10.9.0.0/16->10.0.1.9", "10.0.0.0/24->10.0.1.9", "::/0->2001:db8::9", "::/0->10.0.0.9", "x->y"),
-				"acl_binding="+some("acls", "10.0.0.1->A0"))
+				"acl_binding="+some("acls", "10.0.0.1->A0", "10.0.0.2/24->A1", "10.0.1.1->A2", "2001:db8::1->A1", "10.0.0.1/24->A2", "x->A0"))
 		}
 	}
 	// The server keeps references good.
@@ -130,6 +130,7 @@ func (b *book) refers(label string) bool {
 func TestIncrementalIsFull(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers"), SnoopGroups: true, ACLs: rapid.Bool().Draw(t, "acls")}
+		features.RouterACLs = features.ACLs && features.Routers
 		b, c := newBook(), NewCompiler("br0", features)
 		sum := intent.NewState()
 		told := told{}
@@ -215,7 +216,8 @@ func setOf(list []problem.Problem) map[problem.Problem]bool {
 // Nothing of rows that are gone may stay in the indexes.
 func TestNoLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Routers: true, ACLs: rapid.Bool().Draw(t, "acls")})
+		acls := rapid.Bool().Draw(t, "acls")
+		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Routers: true, ACLs: acls, RouterACLs: acls})
 		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
 			b.draw(t)
 			changes := b.rows.Changes()

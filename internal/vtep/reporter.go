@@ -145,6 +145,10 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		r.f.problems.moved = false
 		r.todo.faults = true
 	}
+	if r.f.news.routers {
+		r.f.news.routers = false
+		r.todo.faults = true
+	}
 	if r.f.news.arpSource {
 		r.f.news.arpSource = false
 		r.todo.arpSource = true

@@ -24,8 +24,11 @@ type router struct {
 
 	interfaces []routerInterface // sorted by prefix; none overlaps another
 	statics    []staticRoute
-	foreign    bool // it is there, and the dataplane does not route
-	badACLs    bool // acl_binding has what can't be
+	foreign    bool                // it is there, and the dataplane does not route
+	acls       map[netip.Addr]UUID // of interfaces
+	badACLs    bool                // acl_binding has what can't be
+
+	guarded map[intent.IPKey]UUID // the ACLs that interfaces in the State are to have
 
 	// in the State
 	at     map[intent.IPKey]struct{}
@@ -72,7 +75,7 @@ func (c *Compiler) routerChanged(before, after *hwvtep.LogicalRouter) {
 	}
 	r := c.routers[after.UUID]
 	if r == nil {
-		r = &router{id: after.UUID, at: map[intent.IPKey]struct{}{}, routes: map[netip.Prefix]struct{}{}}
+		r = &router{id: after.UUID, guarded: map[intent.IPKey]UUID{}, at: map[intent.IPKey]struct{}{}, routes: map[netip.Prefix]struct{}{}}
 		c.routers[r.id] = r
 	}
 	if r.foreign = !c.features.Routers && len(after.SwitchBinding) > 0; r.foreign {
@@ -201,7 +204,11 @@ func (c *Compiler) plan(r *router, gone bool) *plannedRouter {
 			wrong.add(c.contestedSwitch(i, ls))
 		default:
 			have = append(have, i)
-			p.at[intent.IPKey{Switch: i.ls, IP: i.prefix.Addr()}] = intent.Interface{Bits: i.prefix.Bits()}
+			is := intent.Interface{Bits: i.prefix.Bits()}
+			if acl := intent.ACLID(r.acls[i.prefix.Addr()]); has(c.state.ACLs, acl) { // else see protect
+				is.ACL = acl
+			}
+			p.at[intent.IPKey{Switch: i.ls, IP: i.prefix.Addr()}] = is
 			p.routes[i.prefix.Masked()] = intent.Route{Switch: i.ls}
 		}
 	}
@@ -250,6 +257,7 @@ func (c *Compiler) withdraw(r *router, p *plannedRouter) {
 			continue
 		}
 		delete(r.at, key)
+		c.guardInterface(r, key, UUID{})
 		intent.InterfaceTable.Delete(c.edit, key)
 		c.countInterface(key, -1)
 	}
@@ -278,6 +286,7 @@ func (c *Compiler) install(p *plannedRouter) {
 	}
 	for key, i := range p.at {
 		intent.InterfaceTable.Set(c.edit, key, i)
+		c.guardInterface(p.router, key, p.acls[key.IP])
 		if !has(p.router.at, key) {
 			p.router.at[key] = struct{}{}
 			c.countInterface(key, 1)

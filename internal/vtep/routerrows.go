@@ -66,10 +66,15 @@ func (c *Compiler) readRouter(r *router, row *hwvtep.LogicalRouter) {
 	r.mac = set.station(keyRouterMAC, ownMAC("router", r.id))
 	r.interfaces = readInterfaces(row.SwitchBinding, &wrong)
 	r.statics = readStatics(row.StaticRoutes, &wrong)
-	r.badACLs = len(row.ACLBinding) > 0 && !c.features.RouterACLs
-	if r.badACLs {
+	r.acls, r.badACLs = nil, false
+	switch {
+	case len(row.ACLBinding) == 0:
+	case !c.features.RouterACLs:
+		r.badACLs = true
 		wrong.add(complaint{
 			kind: problem.NoACL, text: "acl_binding: this VTEP has no access control lists of routers: the router is open", remedy: "filter elsewhere, and clear acl_binding"})
+	default:
+		r.acls, r.badACLs = readRouterACLs(row.ACLBinding, r.interfaces, &wrong)
 	}
 	for _, b := range set.bad {
 		wrong.add(b)
@@ -108,6 +113,47 @@ func readInterfaces(bindings map[string]UUID, wrong *grievances) []routerInterfa
 		kept = append(kept, i)
 	}
 	return slices.Clip(kept)
+}
+
+// readRouterACLs reads acl_binding: which ACLs the interfaces have, by their addresses. Of keys of one
+// interface the first counts, in the order of their texts. bad says that a key has no effect.
+func readRouterACLs(bindings map[string]UUID, interfaces []routerInterface, wrong *grievances) (acls map[netip.Addr]UUID, bad bool) {
+	acls = make(map[netip.Addr]UUID, len(bindings))
+	refuse := func(format string, args ...any) {
+		bad = true
+		wrong.add(complaint{
+			kind: problem.BadACLBinding, text: "acl_binding: " + fmt.Sprintf(format, args...) + ": it is ignored", remedy: "correct or remove it"})
+	}
+	for _, text := range slices.Sorted(maps.Keys(bindings)) {
+		ip, bits, err := parseInterfaceKey(text)
+		if err != nil {
+			refuse("%v", err)
+			continue
+		}
+		i := slices.IndexFunc(interfaces, func(i routerInterface) bool { return i.prefix.Addr() == ip })
+		switch {
+		case i < 0:
+			refuse("%v is not the address of an interface of the router", ip)
+		case bits >= 0 && bits != interfaces[i].prefix.Bits():
+			refuse("%s is not an interface of the router, which has %v", text, interfaces[i].prefix)
+		case has(acls, ip) && acls[ip] != bindings[text]:
+			refuse("%v is there twice, once as %s", ip, quote(text))
+		default:
+			acls[ip] = bindings[text]
+		}
+	}
+	return acls, bad
+}
+
+// parseInterfaceKey reads the address of an interface, which may have the length of its prefix; else bits is -1.
+func parseInterfaceKey(text string) (ip netip.Addr, bits int, err error) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Addr(), p.Bits(), nil
+	}
+	if ip, err = netip.ParseAddr(text); err != nil || ip.Zone() != "" {
+		err = fmt.Errorf("%s is not the address of an interface, as 192.0.2.1", quote(text))
+	}
+	return ip, -1, err
 }
 
 // parseInterface reads the address of a router with the length of its prefix.
@@ -185,7 +231,7 @@ func (f *facts) routerFaults(id UUID) []string {
 		return nil
 	}
 	var faults []string
-	if r.badACLs {
+	if r.badACLs || slices.ContainsFunc(slices.Collect(maps.Values(r.acls)), f.badACL) {
 		faults = append(faults, hwvtep.FaultInvalidACLBinding)
 	}
 	if r.foreign || f.problems.faulty(rowOf(hwvtep.TableLogicalRouter, id)) || f.problems.faulty(aspectOf(hwvtep.TableLogicalRouter, id, aspectOfOthers)) {

@@ -107,8 +107,8 @@ func (p *Plane) stagePolicy(c intent.Change[intent.BindingKey, intent.Policy]) {
 // guard notes which ACL the slot of a binding has, and says whether there is one.
 func (p *Plane) guard(b *binding) bool {
 	if id, ok := p.access.policyOf[b.key]; ok {
-		if l := p.access.acls[id]; l != nil && l.number != 0 && !l.gone {
-			p.tPolicies.set(b.slot, l.number)
+		if number := p.numberOf(id); number != 0 {
+			p.tPolicies.set(b.slot, number)
 			return true
 		}
 	}

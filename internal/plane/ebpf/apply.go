@@ -263,7 +263,7 @@ func (p *Plane) install() error {
 		// Peers first: the settings may open the short way, which some of them must not take.
 		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.tEnds.put, p.writeSettings, p.writeOrigin,
 		p.writeACLs, p.tPolicies.put, p.tMembers.put, p.tBindings.put,
-		p.tRouters.put, p.tNeighbors.put, p.tRoutes4.put, p.tRoutes6.put, p.tGateways.put,
+		p.tRouters.put, p.tNeighbors.put, p.tRoutes4.put, p.tRoutes6.put, p.tInterfaces.put, p.tGateways.put,
 		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
 	} {
 		if err := write(); err != nil {
@@ -279,7 +279,7 @@ func (p *Plane) install() error {
 	for _, remove := range []func() error{
 		p.tDevices.put,
 		p.tDecaps.prune, p.tRemotes.prune, p.forgetRouters,
-		p.tGateways.prune, p.tRoutes4.prune, p.tRoutes6.prune, p.tNeighbors.prune, p.tRouters.prune,
+		p.tGateways.prune, p.tInterfaces.prune, p.tRoutes4.prune, p.tRoutes6.prune, p.tNeighbors.prune, p.tRouters.prune,
 		p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
 		p.tAddresses.prune, p.tPeers.prune, p.tEnds.prune, p.tSwitches.prune,
 		p.detachLeaving, p.tDevices.prune,
@@ -347,6 +347,7 @@ func (p *Plane) report() plane.Report {
 		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
 		plane.Routers:     errors.Join(p.tRouters.full(), p.tGateways.full()),
 		plane.Routes:      errors.Join(p.tRoutes4.full(), p.tRoutes6.full()),
+		plane.Interfaces:  p.tInterfaces.full(),
 		plane.Neighbours:  p.tNeighbors.full(),
 	} {
 		if err != nil {

@@ -47,6 +47,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "router", p.tRouters, c.routers, func(k vtepSwitchId) string { return fmt.Sprintf("%x", k.Uuid) })
 	compare(&a, "router", p.tGateways, c.gateways, func(bd uint32) string { return fmt.Sprintf("domain %d", bd) })
 	compare(&a, "route", p.tRoutes4, c.routes4, func(k vtepRouteKey4) string { return fmt.Sprintf("%+v", k) })
+	compare(&a, "interface", p.tInterfaces, c.interfaces, func(k vtepInterfaceKey) string { return fmt.Sprintf("%+v", k) })
 	compare(&a, "route", p.tRoutes6, c.routes6, func(k vtepRouteKey6) string { return fmt.Sprintf("%+v", k) })
 
 	for name, prt := range p.ports {

@@ -23,14 +23,14 @@ var start = map[string]uint32{
 	"switches": 4096, "bindings": 4096, "members": 4096, "counters": 4096, "peers": 1024,
 	"policies": 4096, "acl_blocks": 4096, "acl_counts": 4096,
 	"addresses": 1024, "neighbors": 1 << 12, "remotes": 1 << 16, "locals": 1 << 16, "watched": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 13,
-	"routers": 1024, "gateways": 1024, "routes4": 4096, "routes6": 4096,
+	"routers": 1024, "gateways": 1024, "interfaces": 1024, "routes4": 4096, "routes6": 4096,
 }
 
 var most = map[string]uint32{
 	"switches": 1 << 20, "bindings": 1 << 18, "members": 1 << 18, "counters": 1 << 18, "peers": 1 << 16,
 	"policies": 1 << 18, "acl_blocks": 1 << 22, "acl_counts": 1 << 20,
 	"addresses": 1 << 16, "neighbors": 1 << 24, "remotes": 1 << 24, "locals": 1 << 24, "watched": 1 << 24, "decaps": 1 << 24, "floods": 1 << 21, "chunks": 1 << 22,
-	"routers": 1 << 20, "gateways": 1 << 20, "routes4": 1 << 22, "routes6": 1 << 22,
+	"routers": 1 << 20, "gateways": 1 << 20, "interfaces": 1 << 20, "routes4": 1 << 22, "routes6": 1 << 22,
 }
 
 // growPause is how long nothing is tried after the machine had no memory for it.
@@ -91,7 +91,9 @@ func (p *Plane) growing() map[string]grown {
 		"neighbors": growTable(p.tNeighbors, p.tNeighbors.need()),
 		"routes4":   growTable(p.tRoutes4, p.tRoutes4.need()),
 		"routes6":   growTable(p.tRoutes6, p.tRoutes6.need()),
-		"locals":    {0, copyLocals, nil}, // see growLocals
+
+		"interfaces": growTable(p.tInterfaces, p.tInterfaces.need()),
+		"locals":     {0, copyLocals, nil}, // see growLocals
 		// What the programs delete from the old one meanwhile they tell of once more.
 		"watched": {len(p.watched), copyEntries[vtepMacKey, uint32], nil},
 	}

@@ -36,7 +36,7 @@ func crowd(s *intent.State) *intent.State {
 			netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n), 0, 1}), 24),
 			netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 5: byte(n), 15: 1}), 64),
 		} {
-			s.Interfaces[intent.IPKey{Switch: id, IP: prefix.Addr()}] = intent.Interface{Bits: prefix.Bits()}
+			s.Interfaces[intent.IPKey{Switch: id, IP: prefix.Addr()}] = intent.Interface{Bits: prefix.Bits(), ACL: accessID}
 			s.Routes[intent.RouteKey{Router: router, Prefix: prefix.Masked()}] = intent.Route{Switch: id}
 			s.Neighbours[intent.IPKey{Switch: id, IP: prefix.Addr().Next()}] = intent.MAC{2, 4, 0, 0, 0, byte(n)}
 		}
@@ -166,6 +166,7 @@ func TestNoRoom(t *testing.T) {
 		{full: "gateways", table: plane.Routers, says: "map gateways is full (4 entries): 36 more did not fit"},
 		{full: "neighbors", table: plane.Neighbours, says: "map neighbors is full (4 entries): 156 more did not fit"},
 		{full: "routes4", table: plane.Routes, says: "map routes4 is full (4 entries): 156 more did not fit"},
+		{full: "interfaces", table: plane.Interfaces, says: "map interfaces is full (4 entries): 156 more did not fit"},
 		{full: "routes6", table: plane.Routes, says: "map routes6 is full (4 entries): 76 more did not fit"},
 		{full: "peers", table: plane.Peers, says: "no room for more than 3 peers: nothing goes to 38 more, or comes from them"},
 		{full: "bindings", bindings: 79},

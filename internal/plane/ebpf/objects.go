@@ -29,6 +29,8 @@ const (
 	configNoteData
 	configGBP
 	configFragment
+
+	configInterfaces = 1 << 13
 )
 
 // Where the settings map says from which bit of the mark on the group policy is, as gbp.h has it.

@@ -275,6 +275,9 @@ func (p *Plane) writeSettings() error {
 	if p.overlay.fragment {
 		s.Flags |= configFragment
 	}
+	if len(p.tInterfaces.want) > 0 {
+		s.Flags |= configInterfaces
+	}
 	if p.overlay.groupMark != 0 {
 		s.Flags |= configGBP | uint32(bits.TrailingZeros32(p.overlay.groupMark))<<groupShift
 	}

@@ -186,6 +186,8 @@ type tables struct {
 	tGateways *table[uint32, vtepGateway]
 	tRoutes4  *table[vtepRouteKey4, vtepWay]
 	tRoutes6  *table[vtepRouteKey6, vtepWay]
+
+	tInterfaces *table[vtepInterfaceKey, uint32]
 }
 
 var (
@@ -268,6 +270,8 @@ func New(o Options) (_ *Plane, err error) {
 		tGateways:  newTable[uint32, vtepGateway]("gateways", p.objs.Gateways),
 		tRoutes4:   newTable[vtepRouteKey4, vtepWay]("routes4", p.objs.Routes4),
 		tRoutes6:   newTable[vtepRouteKey6, vtepWay]("routes6", p.objs.Routes6),
+
+		tInterfaces: newTable[vtepInterfaceKey, uint32]("interfaces", p.objs.Interfaces),
 	}
 	if err = p.startWatch(); err != nil {
 		return nil, err
@@ -317,7 +321,7 @@ func hash(name string) string {
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	return plane.Features{BFD: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
-		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, Probe: true, ACLs: true, Routers: true}
+		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, Probe: true, ACLs: true, Routers: true, RouterACLs: true}
 }
 
 // Events implements plane.Plane.

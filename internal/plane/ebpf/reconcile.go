@@ -72,11 +72,13 @@ type contents struct {
 	gateways map[uint32]vtepGateway
 	routes4  map[vtepRouteKey4]vtepWay
 	routes6  map[vtepRouteKey6]vtepWay
+
+	interfaces map[vtepInterfaceKey]uint32
 }
 
 func (p *Plane) readAll() (*contents, error) {
 	var c contents
-	var errs [17]error
+	var errs [18]error
 	c.switches, errs[0] = p.tSwitches.read()
 	c.devices, errs[1] = p.tDevices.read()
 	c.bindings, errs[2] = p.tBindings.read()
@@ -94,6 +96,7 @@ func (p *Plane) readAll() (*contents, error) {
 	c.routes4, errs[14] = p.tRoutes4.read()
 	c.routes6, errs[15] = p.tRoutes6.read()
 	c.ends, errs[16] = p.tEnds.read()
+	c.interfaces, errs[17] = p.tInterfaces.read()
 	return &c, errors.Join(errs[:]...)
 }
 
@@ -116,6 +119,7 @@ func (c *contents) diff(t *tables) {
 	t.tGateways.diff(c.gateways)
 	t.tRoutes4.diff(c.routes4)
 	t.tRoutes6.diff(c.routes6)
+	t.tInterfaces.diff(c.interfaces)
 	// Devices are written when they are attached, removed when they are detached.
 	t.tDevices.gone = nil
 }
@@ -142,6 +146,7 @@ func (p *Plane) adopt(c *contents) {
 	p.tGateways.reset()
 	p.tRoutes4.reset()
 	p.tRoutes6.reset()
+	p.tInterfaces.reset()
 	p.routing = newRouting()
 	p.ports, p.bindings = map[string]*port{}, map[intent.BindingKey]*binding{}
 	p.bySlot, p.unserved, p.dirty = map[uint32]*binding{}, map[intent.BindingKey]*binding{}, nil

@@ -81,6 +81,7 @@ func (p *Plane) stageRouters(next *intent.State, d *intent.Delta) {
 	for id := range changed {
 		if dom := p.byUUID[id]; dom != nil {
 			p.setGateway(next, dom, again)
+			p.guardRouter(next, dom)
 		}
 	}
 	for _, c := range d.Routes {
@@ -115,6 +116,7 @@ type routed struct {
 	router    intent.RouterID // zero: there is none
 	macs      []intent.MAC    // in the remotes
 	addresses map[netip.Addr]intent.RouterID
+	guards    []vtepInterfaceKey // in the map interfaces
 }
 
 // own says whether an address is that of the router of d.

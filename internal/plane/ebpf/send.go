@@ -68,6 +68,9 @@ func (p *Plane) send(frame []byte, to plane.Destination) error {
 			ctx.Cb[2] = b.slot
 		}
 	}
+	if to.Hop.IsValid() {
+		ctx.Cb[3] = p.guardOf(d, to.Hop)
+	}
 	in, err := binary.Append(nil, binary.NativeEndian, &ctx)
 	if err != nil {
 		return err

@@ -165,6 +165,23 @@ func TestSend(t *testing.T) {
 					t.Errorf("%+v: error %v", to, err)
 				}
 			}
+			// What a router has kept meanwhile its ACL is asked about.
+			guarded, prefix, id := s.Clone(), netip.MustParsePrefix("10.0.0.254/24"), intent.ACLID{1}
+			ls := guarded.Switches[ls1]
+			ls.Router = intent.RouterID{1}
+			guarded.Switches[ls1] = ls
+			guarded.Routers[ls.Router] = intent.Router{MAC: intent.MAC{2, 5: 0xaa}}
+			guarded.Routes[intent.RouteKey{Router: ls.Router, Prefix: prefix.Masked()}] = intent.Route{Switch: ls1}
+			guarded.Interfaces[intent.IPKey{Switch: ls1, IP: prefix.Addr()}] = intent.Interface{Bits: 24, ACL: id}
+			guarded.ACLs[id] = intent.ACL{Egress: []intent.ACLEntry{{Deny: true, Fields: intent.ACLSrcMAC, SrcMAC: macC}}}
+			w.apply(p, guarded, intent.Diff(s, guarded))
+			to := plane.Destination{Switch: ls1, At: intent.BindingKey{Port: "p1"}, Hop: netip.MustParseAddr("10.0.0.7")}
+			b = frame(macB, macA, "a packet that the ACL permits")
+			send(b, to)
+			w.expect("h1", b)
+			if err := p.Send(t.Context(), frame(macB, macC, "and one that it denies"), to); err == nil || w.drops(p)["acl_egress"] != 1 {
+				t.Errorf("a packet that the ACL denies: %v, dropped %v", err, w.drops(p))
+			}
 		})
 	}
 }

@@ -151,6 +151,13 @@ type vtepGroupRate struct {
 	Lost uint64
 }
 
+type vtepInterfaceKey struct {
+	_      structs.HostLayout
+	Length uint32
+	Bd     uint32
+	Ip     vtepAddress
+}
+
 type vtepIpKey struct {
 	_  structs.HostLayout
 	Bd uint32
@@ -214,6 +221,7 @@ type vtepPassage struct {
 		Leaves   uint32
 	}
 	Next    vtepMacKey
+	Hop     vtepAddress
 	Message struct {
 		_      structs.HostLayout
 		Type   uint8
@@ -389,6 +397,7 @@ const (
 	vtepMapFloods        = "floods"
 	vtepMapGateways      = "gateways"
 	vtepMapGroupRates    = "group_rates"
+	vtepMapInterfaces    = "interfaces"
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
 	vtepMapNeighbors     = "neighbors"
@@ -504,6 +513,7 @@ type vtepMapSpecs struct {
 	Floods      *ebpf.MapSpec `ebpf:"floods"`
 	Gateways    *ebpf.MapSpec `ebpf:"gateways"`
 	GroupRates  *ebpf.MapSpec `ebpf:"group_rates"`
+	Interfaces  *ebpf.MapSpec `ebpf:"interfaces"`
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
 	Members     *ebpf.MapSpec `ebpf:"members"`
 	Neighbors   *ebpf.MapSpec `ebpf:"neighbors"`
@@ -577,6 +587,7 @@ type vtepMaps struct {
 	Floods      *ebpf.Map `ebpf:"floods"`
 	Gateways    *ebpf.Map `ebpf:"gateways"`
 	GroupRates  *ebpf.Map `ebpf:"group_rates"`
+	Interfaces  *ebpf.Map `ebpf:"interfaces"`
 	Locals      *ebpf.Map `ebpf:"locals"`
 	Members     *ebpf.Map `ebpf:"members"`
 	Neighbors   *ebpf.Map `ebpf:"neighbors"`
@@ -625,6 +636,7 @@ func (m *vtepMaps) Close() error {
 		m.Floods,
 		m.Gateways,
 		m.GroupRates,
+		m.Interfaces,
 		m.Locals,
 		m.Members,
 		m.Neighbors,

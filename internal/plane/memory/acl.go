@@ -12,7 +12,11 @@ import (
 // guard asks the ACL of a binding about a frame that comes in there, or would leave. fr is as in
 // the switch.
 func (f *Fabric) guard(at intent.BindingKey, d intent.Direction, fr frame) Drop {
-	id := f.installed.Policies[at].ACL
+	return f.ask(f.installed.Policies[at].ACL, d, fr)
+}
+
+// ask asks an ACL.
+func (f *Fabric) ask(id intent.ACLID, d intent.Direction, fr frame) Drop {
 	entries := f.installed.ACLs[id].Entries(d)
 	if len(entries) == 0 {
 		return Forwarded

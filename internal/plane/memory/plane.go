@@ -56,7 +56,7 @@ func (p *Plane) use() (unlock func(), err error) {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true}
+	return plane.Features{TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true, RouterACLs: true}
 }
 
 // Apply implements plane.Plane.

@@ -38,12 +38,16 @@ func (f *Fabric) toRouter(r intent.RouterID, dst intent.MACKey, in *intent.Bindi
 	case packet.IsND(fr):
 		outs, why, taken = f.takeND(r, dst.Switch, in, fr)
 	}
-	switch {
-	case taken || !toIt:
+	if taken || !toIt {
 		return outs, why, taken
-	case fr.etherType() == packet.EtherIPv4:
+	}
+	if why := f.guardRouter(dst.Switch, sourceOf(fr), intent.Ingress, fr); why != Forwarded {
+		return nil, why, true
+	}
+	switch fr.etherType() {
+	case packet.EtherIPv4:
 		outs, why = f.route4(r, dst.Switch, in, fr)
-	case fr.etherType() == packet.EtherIPv6:
+	case packet.EtherIPv6:
 		outs, why = f.route6(r, dst.Switch, in, fr)
 	default:
 		why = Unroutable
@@ -179,7 +183,35 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 		}
 		return nil, NoNeighbor
 	}
-	return f.bridge(intent.MACKey{Switch: way.Switch, MAC: mac}, intent.BindingKey{}, packet.Routed(fr, mac, f.installed.Routers[r].MAC))
+	fr = packet.Routed(fr, mac, f.installed.Routers[r].MAC)
+	if why := f.guardRouter(way.Switch, hop, intent.Egress, fr); why != Forwarded {
+		return nil, why
+	}
+	return f.bridge(intent.MACKey{Switch: way.Switch, MAC: mac}, intent.BindingKey{}, fr)
+}
+
+// guardRouter asks the ACL of the router's interface that an address of a switch is next to; the zero Addr: the
+// frame is no packet.
+func (f *Fabric) guardRouter(id intent.SwitchID, ip netip.Addr, d intent.Direction, fr frame) Drop {
+	if !ip.IsValid() {
+		return Forwarded
+	}
+	acl, ok := f.installed.InterfaceACL(id, ip)
+	if !ok {
+		return Forwarded
+	}
+	return f.ask(acl, d, fr)
+}
+
+// sourceOf is the source address of a packet, whether or not the rest of it is right.
+func sourceOf(fr frame) (ip netip.Addr) {
+	switch b := fr[headerLen:]; {
+	case fr.etherType() == packet.EtherIPv4 && len(b) >= 16:
+		ip, _ = netip.AddrFromSlice(b[12:16])
+	case fr.etherType() == packet.EtherIPv6 && len(b) >= 24:
+		ip, _ = netip.AddrFromSlice(b[8:24])
+	}
+	return ip
 }
 
 // lookup finds the longest prefix of a router that an address is in.

@@ -97,6 +97,13 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 			})
 		}
 	}
+	for _, k := range families {
+		t.Run("ACLs of routers/"+k.String(), func(t *testing.T) {
+			if l := newLab(t, open(t), k); l.plane.Features().RouterACLs {
+				routerACLs(l)
+			}
+		})
+	}
 	for _, c := range aclCases {
 		for _, k := range families {
 			if c.once && k != IPv4 {

@@ -378,17 +378,14 @@ static __noinline int acl_conclude(__u32 root, __u32 egress, struct size *s)
 	return egress ? DROP_ACL_EGRESS : DROP_ACL_INGRESS;
 }
 
-// 0, or why a frame may not come in, or leave, by the binding.
-static __noinline int acl_denies(struct __sk_buff *skb, __u32 slot, __u32 egress, struct size *s)
+// 0, or why a frame may not pass where the ACL with this number is. 0 as a number: there is none.
+static __noinline int acl_refuses(struct __sk_buff *skb, __u32 number, __u32 egress, struct size *s)
 {
-	__u32 *number = bpf_map_lookup_elem(&policies, &slot), root;
+	struct acl *a = bpf_map_lookup_elem(&acls, &number);
 	struct acl_block *head;
-	struct acl *a;
+	__u32 root;
 
-	if (!number || !s)
-		return 0;
-	a = bpf_map_lookup_elem(&acls, number);
-	if (!a)
+	if (!a || !s)
 		return 0;
 	root = *(volatile __u32 *)&a->root; // once: a changed ACL has another
 	head = get_acl_block(root);
@@ -396,4 +393,12 @@ static __noinline int acl_denies(struct __sk_buff *skb, __u32 slot, __u32 egress
 		return 0;
 	read_facts(skb);
 	return acl_find(root, egress) ? acl_conclude(root, egress, s) : 0;
+}
+
+// 0, or why a frame may not come in, or leave, by the binding.
+static __always_inline int acl_denies(struct __sk_buff *skb, __u32 slot, __u32 egress, struct size *s)
+{
+	__u32 *number = bpf_map_lookup_elem(&policies, &slot);
+
+	return number ? acl_refuses(skb, *number, egress, s) : 0;
 }

@@ -4,7 +4,7 @@
 //
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions,
-//             policies, acls, acl_blocks, neighbors, routers, gateways, routes4, routes6
+//             policies, acls, acl_blocks, neighbors, routers, gateways, routes4, routes6, interfaces
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, snooped,
 //             answered, acl_counts
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
@@ -42,6 +42,7 @@ enum config_flags {
 	CONFIG_NOTE_DATA = 1 << 5,     // some session of BFD wants to know whether data comes
 	CONFIG_GBP = 1 << 6,           // the mark of frames has a group policy, from bit (flags >> 8 & 31) on (gbp.h)
 	CONFIG_FRAGMENT = 1 << 7,      // what is too large for the way to a peer may be fragmented outside
+	CONFIG_INTERFACES = 1 << 13,   // there may be something in interfaces
 	// From bit 16 on: priorities (priority.h).
 };
 
@@ -585,6 +586,7 @@ struct passage {
 	__u32 gen;  // of the slot
 	struct size size;
 	struct mac_key next; // the station that the router hands it to
+	struct address hop;  // its address
 	struct message message;
 	__u8 body[192]; // room for what is looked at, or made of it
 };
@@ -862,6 +864,23 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } routes6 SEC(".maps");
 
+// The ACLs of the interfaces that routers have, by their prefixes in a switch: the longest counts. That of
+// all addresses of a family is for those that are in none.
+struct interface_key {
+	__u32 length; // of the prefix as IPv6 has it, and 32 for the bd
+	__u32 bd;
+	struct address ip;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct interface_key);
+	__type(value, __u32); // number of the ACL; 0: none
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} interfaces SEC(".maps");
+
 // ---- drops -----------------------------------------------------------------------------
 
 // Why a frame was dropped. The agent's names are in stats.go, in this order.
@@ -888,8 +907,8 @@ enum drop {
 	DROP_BFD_DISCRIMINATOR, // of BFD, and of no session with its sender
 	DROP_BFD_RATE,          // of BFD, and more than are taken
 	DROP_FLOOD_LIMITED,     // has no known destination, and its switch does not flood it
-	DROP_ACL_INGRESS,    // an entry of an ACL denies it where it came in
-	DROP_ACL_EGRESS,     // an entry of an ACL denies it where it would leave
+	DROP_ACL_INGRESS,    // an entry of an ACL denies it where it came in, or to a router
+	DROP_ACL_EGRESS,     // an entry of an ACL denies it where it would leave, or leave a router
 	DROP_ACL_UNREADABLE, // it lacks or hides what an entry of an ACL asks for
 	DROP_BAD_ARP,        // of ARP in a switch with a router, and not as RFC 826 has it for IPv4
 	DROP_BAD_ND,         // of Neighbor Discovery for a router, and not valid

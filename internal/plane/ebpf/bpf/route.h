@@ -45,6 +45,35 @@ static __noinline int refuse(struct __sk_buff *skb, __u32 reason, __u32 types, _
 #define TELL_EXPIRED TYPES(ICMP_TIME_EXCEEDED, 0, ICMPV6_TIME_EXCEEDED, 0)
 #define TELL_TOO_BIG TYPES(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMPV6_PKT_TOOBIG, 0)
 
+// ---- access control lists --------------------------------------------------------------
+
+// 0, or why a packet may not come to the router, or leave it, by the interface there that its source,
+// or its next hop, is next to.
+static __noinline int interface_denies(struct __sk_buff *skb, __u32 egress, struct size *s)
+{
+	struct interface_key key = {.length = 32 + 128};
+	struct passage *p = get_passage();
+	__u32 *number;
+
+	if (!p || !s)
+		return 0;
+	if (egress) {
+		key.bd = p->next.bd;
+		key.ip = p->hop;
+	} else {
+		key.bd = p->bd;
+		if (skb->protocol == bpf_htons(ETH_P_IP)) {
+			key.ip = address4(0);
+			if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), &key.ip.word[3], 4))
+				return 0; // it is no packet
+		} else if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), &key.ip, sizeof(key.ip))) {
+			return 0;
+		}
+	}
+	number = bpf_map_lookup_elem(&interfaces, &key);
+	return number ? acl_refuses(skb, *number, egress, s) : 0;
+}
+
 // ---- the next hop ----------------------------------------------------------------------
 
 // Writes the headers of a frame a hop further. 0 if that fails.
@@ -91,6 +120,9 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 	__u32 slot = 0;
 	int result;
 
+	cfg = get_config();
+	if (!cfg)
+		return drop(skb, DROP_FAILED);
 	r = bpf_map_lookup_elem(&remotes, &dst);
 	if (r) {
 		if (r->peer == ROUTER_PEER)
@@ -112,13 +144,15 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 	}
 	if (!next_hop(skb, dst.mac, g->mac))
 		return drop(skb, DROP_FAILED);
+	if (cfg->flags & CONFIG_INTERFACES) {
+		result = interface_denies(skb, 1, &size);
+		if (result)
+			return drop(skb, result);
+	}
 	if (t.peer)
 		return to_tunnel(skb, &t, FROM_ROUTER, &size);
 	if (slot && m)
 		return redirect_member(skb, m, slot, &size);
-	cfg = get_config();
-	if (!cfg)
-		return drop(skb, DROP_FAILED);
 	// Or flood would have a part that no frame reaches.
 	result = flood(skb, &dst, FROM_ROUTER ^ cfg->zero, &size);
 	return result >= FLOOD_TOO_BIG ? drop(skb, DROP_TOO_BIG) : result;
@@ -167,6 +201,7 @@ static __always_inline int go(struct __sk_buff *skb, struct passage *p, struct w
 		n->used = now;
 	p->next.bd = key.bd;
 	p->next.kind = 0;
+	p->hop = key.ip;
 	__builtin_memcpy(p->next.mac, n->mac, ETH_ALEN);
 	return GO_ON;
 }
@@ -388,11 +423,12 @@ static __noinline int route6(struct __sk_buff *skb, __u32 router)
 
 static __always_inline int route(struct __sk_buff *skb)
 {
+	struct settings *cfg = get_config();
 	struct passage *p = get_passage();
 	struct gateway *g;
 	int result;
 
-	if (!p)
+	if (!p || !cfg)
 		return drop(skb, DROP_FAILED);
 	g = gateway_of(p->bd);
 	if (!g) { // it has just gone, or the VTEP itself is answered, which has learned what it asked for
@@ -402,15 +438,20 @@ static __always_inline int route(struct __sk_buff *skb)
 	}
 	if (p->size.tagged)
 		return drop(skb, DROP_UNROUTABLE);
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		result = route4(skb, g->router);
-	} else if (is_neighbor_message(skb)) {
+	if (is_neighbor_message(skb)) {
 		result = take_for_gateway(skb);
 		return result == NOT_TAKEN ? drop(skb, DROP_UNSERVED) : result;
-	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		result = route6(skb, g->router);
-	} else {
-		return drop(skb, DROP_UNROUTABLE);
 	}
+	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+		return drop(skb, DROP_UNROUTABLE);
+	if (cfg->flags & CONFIG_INTERFACES) {
+		result = interface_denies(skb, 0, &p->size);
+		if (result)
+			return drop(skb, result);
+	}
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		result = route4(skb, g->router);
+	else
+		result = route6(skb, g->router);
 	return result == GO_ON ? hand_on(skb, p, g) : result;
 }

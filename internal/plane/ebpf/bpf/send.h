@@ -11,6 +11,8 @@ enum send_to {
 	SEND_FLOOD,  // in the switch cb[1], but to the binding cb[2]
 };
 
+// cb[3] is the number of an ACL of a router that the packet leaves; 0: of none.
+
 static __always_inline int send_member(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
 {
 	struct member *m = bpf_map_lookup_elem(&members, &slot);
@@ -43,13 +45,19 @@ static __always_inline int send_flood(struct __sk_buff *skb, __u32 bd, __u32 exc
 // 0: it was sent.
 static __always_inline int send(struct __sk_buff *skb)
 {
-	__u32 to = skb->cb[0], a = skb->cb[1], b = skb->cb[2];
+	__u32 to = skb->cb[0], a = skb->cb[1], b = skb->cb[2], acl = skb->cb[3];
 	struct target t = {.peer = a, .id = b};
 	struct size size;
+	int why;
 
 	skb->cb[0] = BY_NOTHING;
 	measure(skb, 0, &size);
 	size.leaves = priorities(skb, 0);
+	if (acl) {
+		why = acl_refuses(skb, acl, 1, &size);
+		if (why)
+			return drop(skb, why);
+	}
 	switch (to) {
 	case SEND_MEMBER:
 		return send_member(skb, a, b, &size);
