@@ -199,6 +199,9 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 	}
 	p.swapPrograms(&programs)
 	p.swapStages(fresh["stages"])
+	if err := p.keepPrograms(); err != nil {
+		p.log.Warn("programs are not kept: the next process loads them anew", "err", err)
+	}
 	delete(fresh, "stages")
 	var old *ebpf.Map // of learned MACs
 	for name, m := range fresh {
@@ -270,14 +273,7 @@ func (p *Plane) swapStages(fresh *ebpf.Map) {
 }
 
 // byName gives the places of all maps.
-func (o *vtepObjects) byName() map[string]**ebpf.Map {
-	v := reflect.ValueOf(&o.vtepMaps).Elem()
-	m := make(map[string]**ebpf.Map, v.NumField())
-	for i := range v.NumField() {
-		m[v.Type().Field(i).Tag.Get("ebpf")] = v.Field(i).Addr().Interface().(**ebpf.Map)
-	}
-	return m
-}
+func (o *vtepObjects) byName() map[string]**ebpf.Map { return byTag[ebpf.Map](&o.vtepMaps) }
 
 func (p *pins) mapPin(name string) string { return filepath.Join(p.maps(), name) }
 

@@ -69,23 +69,26 @@ const (
 //
 //	DIR/v4/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
+//	DIR/programs/HASH/PROGRAM  the programs, for the next process of the same build
 //	DIR/stages/ID    the map stages of each set of programs that devices have, by its number
 type pins struct {
-	dir  string
-	lock *os.File // held while a process owns the directory
+	dir   string
+	netns uint64   // its own network namespace
+	lock  *os.File // held while a process owns the directory
 
 	transient bool // they go with the process, as its mount namespace does
 	migrated  int  // the layout that the maps had before; 0: the present one
 
-	configs map[ebpf.MapID]uint64 // the pinned maps called config, of all layouts, with the network namespace in each
+	forgotten map[ebpf.ProgramID]bool // programs that were pinned: the kernel takes its time to let them go
+	configs   map[ebpf.MapID]uint64   // the pinned maps called config, of all layouts, with the network namespace in each
 }
 
-func openPins(dir string) (*pins, error) {
+func openPins(dir string, netns uint64) (*pins, error) {
 	mounted, err := mountBPFFS(dir)
 	if err != nil {
 		return nil, err
 	}
-	p := &pins{dir: dir, transient: mounted && ownMounts()}
+	p := &pins{dir: dir, netns: netns, transient: mounted && ownMounts()}
 	for _, d := range []string{p.maps(), p.links()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, explain("make pin directory", err)
@@ -216,9 +219,9 @@ func loadFor(port uint16) (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// load loads the programs, with the pinned maps where there are any.
-func (p *pins) load(port uint16, sizes map[string]uint32) (*vtepObjects, error) {
-	spec, err := loadFor(port)
+// load gives the programs that are kept, or loads them, with the pinned maps where there are any.
+func (p *pins) load(opts *Options, sizes map[string]uint32) (*vtepObjects, error) {
+	spec, err := loadFor(opts.Port)
 	if err != nil {
 		return nil, err
 	}
@@ -242,6 +245,17 @@ func (p *pins) load(port uint16, sizes map[string]uint32) (*vtepObjects, error) 
 				return nil, err
 			}
 		}
+	}
+	if err := p.readConfigs(); err != nil {
+		return nil, err
+	}
+	if p.elsewhere() || opts.Classic {
+		// Programs of tc filters are known by that nothing else holds them (forwarding).
+		if err := p.forgetPrograms(); err != nil {
+			return nil, err
+		}
+	} else if o := p.kept(opts.Port, spec); o != nil {
+		return o, nil
 	}
 	var o vtepObjects
 	err = spec.LoadAndAssign(&o, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.maps()}})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -81,6 +82,16 @@ func (p *pins) readConfig(file string) error {
 	return nil
 }
 
+// elsewhere says whether the pinned maps are of another network namespace.
+func (p *pins) elsewhere() bool {
+	for _, netns := range p.configs {
+		if netns != 0 && netns != p.netns {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *pins) use(maps []ebpf.MapID) bool {
 	for _, id := range maps {
 		if _, ok := p.configs[id]; ok {
@@ -133,11 +144,7 @@ func (p *Plane) foreignTo(a *attachment) error {
 // checkOwner refuses pins whose programs run on devices of another network namespace: the
 // same interface numbers mean other devices there.
 func (p *Plane) checkOwner() error {
-	elsewhere := false
-	for _, netns := range p.pins.configs {
-		elsewhere = elsewhere || netns != 0 && netns != p.space.inode
-	}
-	if !elsewhere {
+	if !p.pins.elsewhere() {
 		if err := p.objs.Config.Lookup(uint32(0), &p.settings); err != nil {
 			return fmt.Errorf("read map config: %w", err)
 		}
@@ -156,10 +163,10 @@ func (p *Plane) checkOwner() error {
 	}
 	p.objs.Close()
 	p.pins.close()
-	if p.pins, err = openPins(p.opts.PinDir); err != nil {
+	if p.pins, err = openPins(p.opts.PinDir, p.space.inode); err != nil {
 		return err
 	}
-	p.objs, err = p.pins.load(p.opts.Port, p.startSizes())
+	p.objs, err = p.pins.load(&p.opts, p.startSizes())
 	return err
 }
 
@@ -172,6 +179,7 @@ func (p *Plane) forwarding() (bool, error) {
 		return false, err
 	}
 	held := map[ebpf.ProgramID]bool{}
+	maps.Copy(held, p.pins.forgotten)
 	for _, prog := range []*ebpf.Program{p.objs.VtepPort, p.objs.VtepOverlay, p.objs.VtepUnderlay} {
 		info, err := prog.Info()
 		if err != nil {

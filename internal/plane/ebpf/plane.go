@@ -221,14 +221,14 @@ func New(o Options) (_ *Plane, err error) {
 	if p.space, err = openSpace(); err != nil {
 		return nil, err
 	}
-	if p.pins, err = openPins(o.PinDir); err != nil {
+	if p.pins, err = openPins(o.PinDir, p.space.inode); err != nil {
 		return nil, err
 	}
 	if p.pins.transient {
 		p.log.Warn("the BPF file system of the pins is in a mount namespace of this process: forwarding will end with it; " +
 			"\"ip netns exec\" makes such a namespace, \"nsenter --net=FILE\" does not")
 	}
-	if p.objs, err = p.pins.load(p.opts.Port, p.startSizes()); err != nil {
+	if p.objs, err = p.pins.load(&p.opts, p.startSizes()); err != nil {
 		return nil, err
 	}
 	if n := p.pins.migrated; n != 0 {
@@ -243,6 +243,7 @@ func New(o Options) (_ *Plane, err error) {
 	if p.pathMemory, p.paths, err = mapArray[vtepPath](p.objs.Paths); err != nil {
 		return nil, err
 	}
+	clear(p.paths) // what an earlier process has noted with programs that are kept
 	if err = p.openAccess(); err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.detachUnwanted(have.devices), p.pins.prune(), p.pins.pruneStages(p.objs.Stages), p.recount(), p.clearWatched())
+	return errors.Join(p.detachUnwanted(have.devices), p.pins.prune(), p.pins.pruneStages(p.objs.Stages), p.keepPrograms(), p.recount(), p.clearWatched())
 }
 
 // contents is one reading of the agent's maps.

@@ -128,9 +128,14 @@ func testRestart(t *testing.T, first string, then ...string) {
 
 	out := w.flow("h0", macA, macR, "vx10")
 	in := w.flow("vx10", macR, macA, "h0")
-	for _, mode := range then {
+	for i, mode := range then {
 		if err := p.Close(); err != nil {
 			t.Fatal(err)
+		}
+		if i > 0 { // or it would go on with the same programs
+			if err := os.RemoveAll(p.pins.programs()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		p = w.plane(modes[mode])
 		w.apply(p, basic(), nil)
