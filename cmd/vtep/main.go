@@ -29,6 +29,7 @@ func personalities() []personality {
 	return []personality{
 		{"run", "", "run a VTEP: database server, agent and dataplane in one process", runVTEP},
 		{"ovs-vtep", "ovs-vtep", "run a VTEP on an external ovsdb-server, with the command line of ovs-vtep", runOVSVTEP},
+		{"nvc", "", "a small controller: make a full mesh of what VTEPs report", runNVC},
 		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl},
 		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl},
 		{"status", "", "show how a running VTEP does, on one screen", runStatus},

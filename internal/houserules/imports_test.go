@@ -72,6 +72,10 @@ var groups = []group{
 			"internal/ovsdb", "problem", "trim"},
 	},
 	{
+		name: "nvc", packages: []string{"internal/nvc"}, // a client, like any other
+		may: []string{"internal/hwvtep", "internal/ovsdb/idl", "internal/ovsdb/stream"},
+	},
+	{
 		name: "metrics", packages: []string{"internal/metrics"},
 		may:     []string{"internal/agent", "internal/ovsdb/server", "problem"},
 		modules: []string{"github.com/prometheus/client_golang"},
