@@ -96,6 +96,9 @@ func (r *vtepRun) tellOfDatabase(err error) {
 			p.Remedy += ", or take what is not its leader with --no-leader-only"
 		}
 	}
+	if errors.Is(err, client.ErrReadOnly) {
+		p.Remedy = "make one of them the active server (ovs-appctl -t FILE.ctl ovsdb-server/disconnect-active-ovsdb-server), or name that in --connect"
+	}
 	r.problems.Replace("database", p)
 }
 

@@ -353,6 +353,7 @@ func (r *vtepRun) serve() int {
 			return r.d.Fatal(err)
 		}
 		replica.LeaderOnly = !r.anyMember
+		replica.Writes = hwvtep.TablePhysicalSwitch
 		replica.Status = r.tellOfDatabase
 	}
 	p, err := r.openPlane()

@@ -8,6 +8,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/vtep"
 )
 
@@ -37,6 +38,7 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 	}
 	if tx == nil {
 		a.unreported = time.Time{} // the rows are there already
+		a.opts.Problems.Replace("writes")
 		return
 	}
 	a.inFlight = true
@@ -61,6 +63,7 @@ func (a *Agent) finished(err error) {
 		}
 		a.refusals = 0
 		a.transact.succeeded()
+		a.opts.Problems.Replace("writes")
 		return
 	}
 	if !a.reported.IsZero() { // it is still to be done
@@ -70,6 +73,12 @@ func (a *Agent) finished(err error) {
 	var refused *idl.TransactError
 	if errors.As(err, &refused) && refused.Err.Tag != "not owner" {
 		a.refusals++
+		if refused.ReadOnly() {
+			a.opts.Problems.Replace("writes", problem.Problem{
+				Kind: problem.ReadOnly, Object: problem.PhysicalSwitch(a.opts.Name),
+				Text:   "the database server takes no changes (" + refused.Err.Details + "): forwarding follows its rows, but what is learned, counted and wrong here is not told",
+				Remedy: "make it the active server (ovs-appctl -t FILE.ctl ovsdb-server/disconnect-active-ovsdb-server), or connect to that by a remote for writing, too"})
+		}
 	}
 	switch {
 	case a.transact.failures == 1:

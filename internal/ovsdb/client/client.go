@@ -48,6 +48,8 @@ type candidate struct {
 	settled bool  // its session was seen in step
 	err     error // why it is not used; nil: not tried since there was a session
 	told    error // the reason that was logged last
+
+	ask time.Time // when to ask again whether it can be written; zero: never
 }
 
 // result is what came of an attempt to dial.
@@ -217,6 +219,9 @@ func (c *Client) attend() {
 			continue
 		case held[s] != nil:
 			c.refuse(k, held[s])
+			if k.session == s {
+				c.askAgain(k, held[s])
+			}
 		}
 		c.observe(k)
 	}
@@ -297,7 +302,7 @@ func (c *Client) gist() string {
 // disconnected takes the session of a candidate off.
 func (c *Client) disconnected(k *candidate, why error) {
 	s := k.session
-	k.session, k.settled = nil, false
+	k.session, k.settled, k.ask = nil, false, time.Time{}
 	wasInStep := s.inStep.Load()
 	if c.isChosen(s) {
 		var unfit UnfitError

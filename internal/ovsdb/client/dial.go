@@ -100,6 +100,7 @@ func (c *Client) deadline() (first time.Time, ok bool) {
 	for _, k := range c.candidates {
 		if k.session != nil {
 			sooner(k.fsm.Deadline(time.Now()))
+			sooner(k.ask, !k.ask.IsZero())
 		}
 	}
 	if k := c.next(); k != nil {

@@ -13,7 +13,8 @@
 // Of several targets, as the members of a cluster, one is used: the first that serves the
 // database and is fit to, which its database _Server tells. A member that has lost the others
 // of its cluster is not, nor is one that is behind what was seen already, nor, as long as that
-// is not asked for, one that is not the leader.
+// is not asked for, one that is not the leader; nor, where something is to be written, one that is the
+// backup of another (writable.go).
 //
 // The connection to a server that is not fit is held until one is found. It tells what changes:
 // that the server has become fit, or that its cluster has a leader again and the others are worth

@@ -29,6 +29,9 @@ type Options struct {
 	Cluster string
 	// LeaderOnly refuses the members of a cluster that are not its leader, and relays.
 	LeaderOnly bool
+	// Writes is a table that is going to be written: a server that refuses that, as a backup does, is
+	// not fit. Empty: it does not matter.
+	Writes string
 	// Self is the UUID of a server that must not be followed, since we are it; empty: none.
 	Self string
 	// Once makes Run return the error when all targets have failed or the session has ended,

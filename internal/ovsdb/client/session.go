@@ -26,6 +26,7 @@ type Session struct {
 	busy   atomic.Bool // the reader is at work, so its silence means nothing
 	inStep atomic.Bool
 	relay  atomic.Bool
+	asking atomic.Bool // whether it can be written
 
 	// The reader's own.
 	failed    bool     // what still arrives is of no interest
@@ -134,8 +135,16 @@ func appendParams(dst []byte, names ...string) []byte {
 	return append(dst, ']')
 }
 
-// use goes on with a server that is fit, if none was found before it.
+// use goes on with a server that is fit as far as it says.
 func (s *Session) use() error {
+	if s.client.opts.Writes != "" {
+		return s.askWritable()
+	}
+	return s.take()
+}
+
+// take goes on with a server that is fit, if none was found before it.
+func (s *Session) take() error {
 	if !s.client.choose(s) {
 		return UnfitError("another server is used")
 	}

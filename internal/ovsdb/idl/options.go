@@ -27,6 +27,9 @@ type Options struct {
 	Tables map[string][]string
 	// LeaderOnly refuses the servers of a cluster that are not its leader, and relays.
 	LeaderOnly bool
+	// Writes is a table that Transact is to write: servers are not used that can't be written, as a
+	// backup can't. One that has become so is left if there are several Targets. Empty: they are used.
+	Writes string
 	// Once makes Run return the error when an attempt to connect fails or the
 	// connection ends, rather than connect again.
 	Once bool

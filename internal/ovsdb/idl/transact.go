@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -28,6 +29,9 @@ type TransactError struct {
 }
 
 func (e *TransactError) Error() string { return fmt.Sprintf("transaction error: %v", e.Err) }
+
+// ReadOnly says whether it failed because the server can't be written.
+func (e *TransactError) ReadOnly() bool { return client.RefusesWrites(e.Err) }
 
 // Unwrap returns the *ovsdb.Error.
 func (e *TransactError) Unwrap() error { return e.Err }
@@ -64,6 +68,10 @@ func (c *Client) Transact(ctx context.Context, ops []byte) ([]OpResult, error) {
 	}
 	for i, r := range results {
 		if r.Err != nil {
+			if c.opts.Writes != "" && len(c.opts.Targets) > 1 && client.RefusesWrites(r.Err) { // it was not so when it was chosen
+				s.Abort(client.ErrReadOnly)
+				return nil, fmt.Errorf("%w: %w", ErrNotConnected, client.ErrReadOnly)
+			}
 			return results, &TransactError{i, r.Err}
 		}
 	}

@@ -23,7 +23,8 @@ type Server struct {
 	TLS       stream.TLSFiles
 }
 
-// Connect connects to the first target that answers and is fit to serve the database.
+// Connect connects to the first target that answers and is fit to serve the database: of several to
+// one that can be written, if there is any.
 func (t Server) Connect() (*Session, error) {
 	var all []error
 	targets := stream.SplitTargets(t.Targets)
@@ -35,15 +36,31 @@ func (t Server) Connect() (*Session, error) {
 		}
 		return ok
 	})
+	var readOnly *Session
 	for _, target := range targets {
 		s, err := t.connect(target)
 		if err == nil {
-			if err = s.check(cluster, !t.AnyMember); err == nil {
+			err = s.check(cluster, !t.AnyMember)
+			switch {
+			case err != nil:
+				s.Close()
+			case len(targets) > 1 && s.readOnly():
+				if readOnly == nil {
+					readOnly = s
+				} else {
+					s.Close()
+				}
+			default:
+				if readOnly != nil {
+					readOnly.Close()
+				}
 				return s, nil
 			}
-			s.Close()
 		}
 		all = append(all, err)
+	}
+	if readOnly != nil {
+		return readOnly, nil
 	}
 	switch len(all) {
 	case 0:
@@ -95,6 +112,12 @@ func (s *Session) check(cluster string, leaderOnly bool) error {
 		}
 	}
 	return nil // whether there is the database shows when it is asked for
+}
+
+// readOnly says whether the server refuses what is to be written, as a backup does.
+func (s *Session) readOnly() bool {
+	result, err := s.Call("transact", client.AppendNoWrite(nil, hwvtep.Database, hwvtep.TablePhysicalSwitch))
+	return err == nil && client.NoWriteRefused(result)
 }
 
 // dial connects to a server, or waits for one to connect.
