@@ -101,6 +101,7 @@ type Agent struct {
 	full      bool
 	fullPorts map[string]bool // those at a limit of their own
 	forget    []intent.MACKey // to be forgotten by the plane
+	taken     []takenIP       // likewise
 	sweep     sweep
 	lost      bool                                 // events were lost since the last sweep began
 	left      map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply

@@ -37,9 +37,11 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	}
 	a.left = nil
 	if a.lost { // not all that is learned is known
+		a.adoptNeighbors()
 		return
 	}
 	a.confirmIPs()
+	a.adoptNeighbors()
 	a.forgetUnconfirmed(false)
 	a.reporter.UnadoptIn(moved)
 	a.reporter.UnadoptElsewhere()

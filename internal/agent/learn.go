@@ -123,13 +123,40 @@ func (a *Agent) addressed(now time.Time, e plane.Address) {
 }
 
 func (a *Agent) setIP(key intent.MACKey, ip netip.Addr) {
+	at := intent.IPKey{Switch: key.Switch, IP: ip}
+	had, taken := a.table.Owner(at)
 	if !a.table.SetIP(key, ip) {
 		return
 	}
+	if taken && had != key { // who may say once more that it has it
+		a.reporter.MarkMAC(had)
+		a.taken = append(a.taken, takenIP{had, ip})
+	}
 	a.reporter.MarkMAC(key)
 	if a.compiler.WantsNeighbours(key.Switch) {
-		a.compiler.SetNeighbour(intent.IPKey{Switch: key.Switch, IP: ip}, key.MAC)
+		a.compiler.SetNeighbour(at, key.MAC)
 		a.moves.refresh = true
+	}
+}
+
+// takenIP is an IP address that was of a MAC, until another said that it has it.
+type takenIP struct {
+	from intent.MACKey
+	ip   netip.Addr
+}
+
+// flushTaken has the plane tell of the MACs whose addresses others have taken, when they say it again.
+func (a *Agent) flushTaken(ctx context.Context) {
+	taken := a.taken
+	a.taken = nil
+	p, ok := a.opts.Plane.(plane.AddressForgetter)
+	if !ok {
+		return
+	}
+	for _, t := range taken {
+		if err := p.ForgetAddress(ctx, t.from, t.ip); err != nil {
+			a.log.Warn("an IP address that another host has taken was not forgotten", "mac", t.from.MAC, "ip", t.ip, "err", err)
+		}
 	}
 }
 

@@ -189,6 +189,7 @@ func (a *Agent) sweepIfDue(ctx context.Context, now time.Time) {
 
 // flushForget makes the plane forget what the table dropped.
 func (a *Agent) flushForget(ctx context.Context) {
+	a.flushTaken(ctx)
 	if len(a.forget) == 0 {
 		return
 	}

@@ -54,12 +54,14 @@ func answered(frame []byte) (netip.Addr, intent.MAC, bool) {
 	return n.Target, intent.MAC(n.MAC), ok
 }
 
-// adoptNeighbors has those looked after that an earlier process has found.
+// adoptNeighbors has those looked after that routers of an earlier process have found, and that are no
+// hosts at ports: from now on they stay as long as they answer, or until nobody uses them.
 func (a *Agent) adoptNeighbors() {
 	s := a.compiler.State()
-	for key, mac := range s.Neighbours {
+	for key, mac := range a.compiler.Unconfirmed() {
 		if s.Switches[key.Switch].Router != (intent.RouterID{}) && !a.compiler.KnownByRow(key) {
 			a.neighbors.Adopt(time.Now(), key, mac)
+			a.compiler.SetNeighbour(key, mac)
 		}
 	}
 }

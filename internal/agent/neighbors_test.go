@@ -150,3 +150,48 @@ func TestAskedNeighbors(t *testing.T) {
 		})
 	}
 }
+
+// What a router has found out by asking a new process goes on with: it stays when the rows that nobody has confirmed
+// go.
+func TestRestartKeepsAskedNeighbors(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	p := &askingPlane{}
+	opts := agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0"}, Plane: p}
+	v := r.start(newFabric("p0"), opts)
+	r.ports(1)
+	r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "--", "bind-ls", "br0", "p0", "0", "ls0",
+		"--", "add-mcast-remote", "ls0", "unknown-dst", "192.0.2.2", "--", "set", "Physical_Switch", "br0", "other_config:mac_aging_time=1")
+	r.ctl("create", "Logical_Router", "name=lr0", "other_config:router_mac=02:00:00:00:aa:01",
+		`switch_binding:"10.1.0.254/24"=`+strings.TrimSpace(r.ctl("get", "Logical_Switch", "ls0", "_uuid")))
+	router := packet.MAC{2, 0, 0, 0, 0xaa, 1}
+	testenv.Eventually(t, deadline, func() error {
+		if s := v.fabric.Installed(); len(s.Interfaces) != 1 || len(s.Decap) == 0 {
+			return fmt.Errorf("installed is\n%v", s)
+		}
+		return nil
+	})
+	to := netip.MustParseAddr("10.1.0.7")
+	data := unrouted(router, netip.MustParseAddr("10.1.0.1"), to)
+	v.fabric.FromPort("p0", data)
+	p.find(t, "the question", func(s sent) bool { return packet.EtherType(s.frame) == packet.EtherARP })
+	src, mac := packet.MAC(v.fabric.Installed().ARPSource), packet.MAC{2, 5: 7}
+	v.fabric.FromTunnel(hwPeer, 33, packet.ARP{Op: packet.ARPReply, SenderMAC: mac, SenderIP: to, TargetMAC: src, TargetIP: netip.MustParseAddr("10.1.0.254")}.Frame(src, mac))
+	v.forwards("p0", data, "192.0.2.2/33", "p0") // as frames of unknown MACs do
+	v.stop()
+
+	r.ctl("add-ucast-local", "ls0", "02:00:00:00:00:63", "192.0.2.1")
+	opts.Plane = &askingPlane{}
+	v = r.start(v.fabric, opts)
+	testenv.Eventually(t, deadline, func() error {
+		for row := range r.view().UcastMACsLocal() {
+			if row.MAC == "02:00:00:00:00:63" {
+				return fmt.Errorf("the row of an earlier process is there")
+			}
+		}
+		return nil
+	})
+	if all := v.fabric.Installed().Neighbours; len(all) != 1 {
+		t.Errorf("neighbours are %v", all)
+	}
+}

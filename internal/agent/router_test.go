@@ -48,6 +48,11 @@ func TestRouterKnowsLocalHosts(t *testing.T) {
 	v.forwards("p0", says(2, "198.51.100.1"), "192.0.2.2/33", "p1")
 	all = map[string]byte{"198.51.100.7": 1, "2001:db8::1": 1, "198.51.100.1": 2, "198.51.100.2": 2}
 	knows(all)
+	for _, host := range []byte{2, 1, 2, 1} { // to and fro, where neither says anything else meanwhile
+		v.forwards("p0", says(host, "198.51.100.7"), "192.0.2.2/33", "p1")
+		all["198.51.100.7"] = host
+		knows(all)
+	}
 	v.stop()
 	r.start(fabric, agent.Options{Name: "br0"})
 	knows(all)

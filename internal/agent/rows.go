@@ -84,7 +84,6 @@ func (a *Agent) begin(ctx context.Context) {
 	a.inherit(ctx)
 	a.configure(&intent.Delta{Ports: intent.PortTable.Additions(a.compiler.State())})
 	a.followGroups(nil)
-	a.adoptNeighbors()
 	frozen := a.freeze(ctx)
 	a.publishProblems()
 	if frozen {

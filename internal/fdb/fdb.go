@@ -16,6 +16,7 @@ package fdb
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -72,9 +73,10 @@ type Table struct {
 
 	switches map[intent.SwitchID]int // how many entries each has; never 0
 	counts   Counts
+	owners   map[intent.IPKey]*entry // of IP addresses: each has one in a switch
 
 	// Lost is told, if not nil, of each IP address that is no longer one of an entry: with the
-	// entry, or since another one took its place.
+	// entry, or since another address took its place, or another entry has it.
 	Lost func(key intent.MACKey, ip netip.Addr)
 }
 
@@ -149,6 +151,7 @@ func NewTable(epoch time.Time, cfg Config) *Table {
 		byAge:   portHeap{less: olderFirst, at: func(p *port) *int { return &p.ageAt }},
 
 		switches: map[intent.SwitchID]int{},
+		owners:   map[intent.IPKey]*entry{},
 	}
 }
 
@@ -207,7 +210,8 @@ func (t *Table) IPs(key intent.MACKey) []netip.Addr {
 }
 
 // SetIP notes an IP address of key, if that is learned, and says whether it is another one than the
-// last. Of more than maxIPs the one that was noted first goes. The zero Addr takes all of them from it.
+// last. Of more than maxIPs the one that was noted first goes. It is the address of nobody else any more. The
+// zero Addr takes all of them from it.
 func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
 	e := t.entries[key]
 	if e == nil || e.ip() == ip {
@@ -218,6 +222,12 @@ func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
 		e.ips = nil
 		return true
 	}
+	at := intent.IPKey{Switch: key.Switch, IP: ip}
+	if o := t.owners[at]; o != nil && o != e {
+		o.ips = slices.DeleteFunc(slices.Clone(o.ips), func(other netip.Addr) bool { return other == ip })
+		t.lose(o, ip)
+	}
+	t.owners[at] = e
 	list := []netip.Addr{ip}
 	for _, old := range e.ips {
 		switch {
@@ -230,6 +240,14 @@ func (t *Table) SetIP(key intent.MACKey, ip netip.Addr) bool {
 	}
 	e.ips = list
 	return true
+}
+
+// Owner returns the MAC that has said last that it has an IP address.
+func (t *Table) Owner(at intent.IPKey) (intent.MACKey, bool) {
+	if e := t.owners[at]; e != nil {
+		return e.key, true
+	}
+	return intent.MACKey{}, false
 }
 
 func (e *entry) ip() netip.Addr {
@@ -246,6 +264,7 @@ func (t *Table) loseAll(e *entry) {
 }
 
 func (t *Table) lose(e *entry, ip netip.Addr) {
+	delete(t.owners, intent.IPKey{Switch: e.key.Switch, IP: ip})
 	if t.Lost != nil {
 		t.Lost(e.key, ip)
 	}

@@ -34,8 +34,23 @@ func TestIPs(t *testing.T) {
 	if got := table.IPs(key); len(got) != maxIPs || got[0] != ip(99) || got[1] != ip(1) {
 		t.Errorf("%v are left", got)
 	}
+	other := intent.MACKey{MAC: intent.MAC{2, 2}}
+	table.Sight(epoch, other, intent.BindingKey{Port: "p0"})
+	lost = nil
+	if !table.SetIP(other, ip(1)) || !slices.Equal(lost, []netip.Addr{ip(1)}) || slices.Contains(table.IPs(key), ip(1)) {
+		t.Errorf("%v are lost by one that another has, left are %v", lost, table.IPs(key))
+	}
+	if got, ok := table.Owner(intent.IPKey{IP: ip(1)}); got != other || !ok {
+		t.Errorf("%v has it", got)
+	}
+	if !table.SetIP(key, ip(1)) || len(table.IPs(other)) > 0 {
+		t.Errorf("%v are left to who had it for a while", table.IPs(other))
+	}
 	lost = nil
 	if table.Remove(key); len(lost) != maxIPs {
 		t.Errorf("%v are lost with the entry", lost)
+	}
+	if len(table.owners) > 0 {
+		t.Errorf("%v are left", table.owners)
 	}
 }

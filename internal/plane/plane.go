@@ -86,6 +86,13 @@ type Sender interface {
 	Send(ctx context.Context, frame []byte, to Destination) error
 }
 
+// AddressForgetter is a Plane with SnoopIPs whose memory of what it has told can be corrected.
+type AddressForgetter interface {
+	// ForgetAddress has it told by an Address event when the learned MAC says once more that it
+	// has this IP address: somebody else has said so since. It is no error if it did not say so last.
+	ForgetAddress(ctx context.Context, key intent.MACKey, ip netip.Addr) error
+}
+
 // NeighborUser is a Plane that notes when a router hands packets to a neighbor.
 type NeighborUser interface {
 	// UsedNeighbors says of each neighbor of the State whether a router has handed it a packet

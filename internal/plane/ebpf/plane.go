@@ -191,10 +191,12 @@ type tables struct {
 }
 
 var (
-	_ plane.Plane      = (*Plane)(nil)
-	_ plane.BFDShower  = (*Plane)(nil)
-	_ plane.Sender     = (*Plane)(nil)
-	_ plane.ACLCounter = (*Plane)(nil)
+	_ plane.Plane     = (*Plane)(nil)
+	_ plane.BFDShower = (*Plane)(nil)
+	_ plane.Sender    = (*Plane)(nil)
+
+	_ plane.AddressForgetter = (*Plane)(nil)
+	_ plane.ACLCounter       = (*Plane)(nil)
 )
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on

@@ -1,11 +1,20 @@
 package ebpf
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/vtep/vtep/internal/intent"
+)
+
+// The kinds of keys of snooped, as enum family.
+const (
+	familyIPv4 = 4
+	familyIPv6 = 6
 )
 
 // snoopedIPs reads the IP address that was told of last, of each MAC of whose addresses it was not
@@ -41,11 +50,46 @@ func (p *Plane) snoopedIPs() (map[intent.MACKey]netip.Addr, error) {
 	if err = errors.Join(err, m.Close()); err != nil {
 		return nil, fmt.Errorf("read map snooped: %w", err)
 	}
-	ips := make(map[intent.MACKey]netip.Addr, len(last))
+	// Whoever said last that he has an address has it.
+	owners := make(map[intent.IPKey]intent.MACKey, len(last))
 	for key, t := range last {
-		ips[key] = t.ip
+		at := intent.IPKey{Switch: key.Switch, IP: t.ip}
+		if had, ok := owners[at]; t.ip.IsValid() && (!ok || last[had].at < t.at) {
+			owners[at] = key
+		}
+	}
+	ips := make(map[intent.MACKey]netip.Addr, len(owners))
+	for at, key := range owners {
+		ips[key] = at.IP
 	}
 	return ips, nil
+}
+
+// ForgetAddress implements plane.AddressForgetter. How many may be told soon is not forgotten.
+func (p *Plane) ForgetAddress(_ context.Context, key intent.MACKey, ip netip.Addr) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	d := p.byUUID[key.Switch]
+	if d == nil {
+		return nil
+	}
+	k := vtepMacKey{Bd: d.bd, Mac: key.MAC, Kind: familyIPv4}
+	if ip.Is6() {
+		k.Kind = familyIPv6
+	}
+	var told vtepSnoopedAddress
+	err := p.objs.Snooped.Lookup(&k, &told)
+	if err == nil && told.Ip.ip() == ip {
+		told.Ip = vtepAddress{}
+		err = p.objs.Snooped.Update(&k, &told, ebpf.UpdateExist)
+	}
+	if err != nil && !isMissing(err) {
+		return fmt.Errorf("ebpf plane: forget the IP address of a MAC: %w", err)
+	}
+	return nil
 }
 
 // forgetSnooped has the IP addresses in domains told of again when somebody wants to know of them.

@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -53,6 +55,22 @@ func (f *Fabric) snoop(key intent.MACKey, at intent.BindingKey, fr frame) {
 	}
 	s.said[ip.Is6()], s.last = ip, ip
 	f.emit(plane.Address{Key: key, At: at, IP: ip})
+}
+
+// ForgetAddress implements plane.AddressForgetter.
+func (p *Plane) ForgetAddress(_ context.Context, key intent.MACKey, ip netip.Addr) error {
+	unlock, err := p.use()
+	if err != nil {
+		return fmt.Errorf("forget an IP address: %w", err)
+	}
+	defer unlock()
+	if s := p.fabric.learned[key]; s != nil && s.said[ip.Is6()] == ip {
+		delete(s.said, ip.Is6())
+		if s.last == ip {
+			s.last = netip.Addr{}
+		}
+	}
+	return nil
 }
 
 func (f *Fabric) unlearn(key intent.MACKey) {

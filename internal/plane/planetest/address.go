@@ -133,6 +133,20 @@ func hostAddresses(l *lab) {
 	says(arpFrom(1, broadcastMAC, wire.ARPRequest, "198.51.100.3", "198.51.100.9"))
 	told(1, "198.51.100.3")
 
+	// Where somebody else has said so meanwhile, it is told of, too, when it is said again.
+	forgetter, ok := l.plane.(plane.AddressForgetter)
+	if !ok {
+		l.Fatal("what was told can't be corrected")
+	}
+	for _, ip := range []string{"198.51.100.3", "198.51.100.4"} { // of the second nothing was told
+		if err := forgetter.ForgetAddress(context.Background(), intent.MACKey{Switch: red, MAC: station(1)}, six(ip)); err != nil {
+			l.Fatal(err)
+		}
+	}
+	l.ipSays(1, "")
+	says(arpFrom(1, broadcastMAC, wire.ARPRequest, "198.51.100.3", "198.51.100.9"))
+	told(1, "198.51.100.3")
+
 	// It survives the process; where nobody listens any more it is forgotten.
 	if err := l.plane.Close(); err != nil {
 		l.Fatal(err)
