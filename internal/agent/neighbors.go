@@ -88,11 +88,11 @@ func (a *Agent) followNeighbors(d *intent.Delta) {
 		if c.Old == nil || c.Old.Router == s.Switches[c.Key].Router {
 			continue
 		}
-		a.neighbors.All(func(key intent.IPKey, _ intent.MAC, _ neighbor.State) { // another router
-			if key.Switch == c.Key {
-				a.neighbors.Forget(key)
+		for n := range a.neighbors.All() { // another router
+			if n.Key.Switch == c.Key {
+				a.neighbors.Forget(n.Key)
 			}
-		})
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package agent_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -161,7 +163,7 @@ func TestRestartKeepsAskedNeighbors(t *testing.T) {
 	v := r.start(newFabric("p0"), opts)
 	r.ports(1)
 	r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "--", "bind-ls", "br0", "p0", "0", "ls0",
-		"--", "add-mcast-remote", "ls0", "unknown-dst", "192.0.2.2", "--", "set", "Physical_Switch", "br0", "other_config:mac_aging_time=1")
+		"--", "add-mcast-remote", "ls0", "unknown-dst", "192.0.2.2")
 	r.ctl("create", "Logical_Router", "name=lr0", "other_config:router_mac=02:00:00:00:aa:01",
 		`switch_binding:"10.1.0.254/24"=`+strings.TrimSpace(r.ctl("get", "Logical_Switch", "ls0", "_uuid")))
 	router := packet.MAC{2, 0, 0, 0, 0xaa, 1}
@@ -178,9 +180,39 @@ func TestRestartKeepsAskedNeighbors(t *testing.T) {
 	src, mac := packet.MAC(v.fabric.Installed().ARPSource), packet.MAC{2, 5: 7}
 	v.fabric.FromTunnel(hwPeer, 33, packet.ARP{Op: packet.ARPReply, SenderMAC: mac, SenderIP: to, TargetMAC: src, TargetIP: netip.MustParseAddr("10.1.0.254")}.Frame(src, mac))
 	v.forwards("p0", data, "192.0.2.2/33", "p0") // as frames of unknown MACs do
+	listed := func(v *vtep, want string) {
+		t.Helper()
+		all, err := v.agent.Neighbors(t.Context(), "lr0")
+		if got := regexp.MustCompile(`age \d+`).ReplaceAllString(all.String(), "age N"); err != nil || got != want {
+			t.Errorf("neighbours are listed as\n%s%v, want\n%s", got, err, want)
+		}
+	}
+	listed(v, "lr0 ls0 10.1.0.7 02:00:00:00:00:07 reachable age N\n")
+	v.fabric.FromPort("p0", says(1, "10.1.0.1"))
+	v.fabric.FromPort("p0", unrouted(router, netip.MustParseAddr("10.1.0.1"), netip.MustParseAddr("10.1.0.8")))
+	p.find(t, "the second question", func(s sent) bool {
+		a, ok := packet.ParseARP(s.frame[packet.HeaderLen:])
+		return ok && a.TargetIP == netip.MustParseAddr("10.1.0.8")
+	})
+	listed(v, "lr0 ls0 10.1.0.1 02:00:00:00:00:01 host age N\nlr0 ls0 10.1.0.7 02:00:00:00:00:07 reachable age N\nlr0 ls0 10.1.0.8 - incomplete age N\n")
+	routers, err := v.agent.Routers(t.Context(), "")
+	if want := "router lr0 mac 02:00:00:00:aa:01\n  interface 10.1.0.254/24 in ls0\n  route 10.1.0.0/24 in ls0\n"; err != nil || routers.String() != want {
+		t.Errorf("routers are listed as\n%v%v, want\n%s", routers, err, want)
+	}
+	if b, err := json.Marshal(routers); err != nil || !strings.Contains(string(b), `"interfaces":[{"prefix":"10.1.0.254/24","logical_switch":"ls0"}],"routes":[{"prefix":"10.1.0.0/24","logical_switch":"ls0"}]`) {
+		t.Errorf("as data %s, %v", b, err)
+	}
+	for _, list := range []func(context.Context, string) error{
+		func(ctx context.Context, name string) error { _, err := v.agent.Routers(ctx, name); return err },
+		func(ctx context.Context, name string) error { _, err := v.agent.Neighbors(ctx, name); return err },
+	} {
+		if err := list(t.Context(), "lr9"); err == nil || !strings.Contains(err.Error(), "lr9") {
+			t.Errorf("of a router that is not there: %v", err)
+		}
+	}
 	v.stop()
 
-	r.ctl("add-ucast-local", "ls0", "02:00:00:00:00:63", "192.0.2.1")
+	r.ctl("add-ucast-local", "ls0", "02:00:00:00:00:63", "192.0.2.1", "--", "set", "Physical_Switch", "br0", "other_config:mac_aging_time=1")
 	opts.Plane = &askingPlane{}
 	v = r.start(v.fabric, opts)
 	testenv.Eventually(t, deadline, func() error {
@@ -191,7 +223,7 @@ func TestRestartKeepsAskedNeighbors(t *testing.T) {
 		}
 		return nil
 	})
-	if all := v.fabric.Installed().Neighbours; len(all) != 1 {
-		t.Errorf("neighbours are %v", all)
+	if all, err := v.agent.Neighbors(t.Context(), ""); err != nil || !strings.Contains(all.String(), "lr0 ls0 10.1.0.7 02:00:00:00:00:07 stale age ") {
+		t.Errorf("neighbours are listed as\n%s%v", all, err)
 	}
 }

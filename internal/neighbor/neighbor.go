@@ -21,6 +21,7 @@ package neighbor
 
 import (
 	"container/heap"
+	"iter"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -50,6 +51,11 @@ const (
 	Probe                   // it is asked whether it is still there
 	Failed                  // nobody has answered
 )
+
+// String returns the word of RFC 4861 for the state, in lower case.
+func (s State) String() string {
+	return [...]string{"incomplete", "reachable", "stale", "probe", "failed"}[s]
+}
 
 // Packet is one that waits for an answer, as it came to the router.
 type Packet struct {
@@ -94,7 +100,7 @@ type entry struct {
 	state State
 	asked int
 	due   time.Time // when something is to be done
-	since time.Time // Stale: when it became so
+	since time.Time // when the state began; Reachable: when it answered last
 	at    int       // in times; -1: not there
 	queue []Packet
 }
@@ -119,7 +125,7 @@ func (t *Table) Ask(now time.Time, key intent.IPKey, p Packet) {
 		if t.incomplete >= MaxIncomplete || len(t.entries) >= MaxNeighbors {
 			return
 		}
-		e = &entry{key: key, state: Incomplete, at: -1}
+		e = &entry{key: key, state: Incomplete, since: now, at: -1}
 		t.entries[key] = e
 		t.incomplete++
 		t.ask(now, e)
@@ -170,7 +176,7 @@ func (t *Table) Heard(now time.Time, key intent.IPKey, mac intent.MAC) {
 		e.mac = mac
 		t.change(key, mac)
 	}
-	e.state, e.asked = Reachable, 0
+	e.state, e.since, e.asked = Reachable, now, 0
 	t.schedule(e, now.Add(ReachableTime))
 	if len(e.queue) > 0 {
 		t.actions.Deliver = append(t.actions.Deliver, Delivery{key, mac, e.queue})
@@ -248,7 +254,7 @@ func (t *Table) Advance(now time.Time, used func([]intent.IPKey) []bool) {
 	for i, in := range used(keys) {
 		switch e := stale[i]; {
 		case in:
-			e.state, e.asked = Probe, 0
+			e.state, e.since, e.asked = Probe, now, 0
 			t.ask(now, e)
 		case now.Sub(e.since) >= StaleTime:
 			t.drop(e)
@@ -265,7 +271,7 @@ func (t *Table) fail(now time.Time, e *entry) {
 	t.incomplete--
 	t.actions.Unreachable = append(t.actions.Unreachable, e.queue...)
 	t.unqueue(e.queue)
-	e.state, e.queue = Failed, nil
+	e.state, e.since, e.queue = Failed, now, nil
 	t.schedule(e, now.Add(FailedTime))
 }
 
@@ -318,9 +324,21 @@ func (t *Table) Take() Actions {
 	return a
 }
 
-// All calls f for every neighbor.
-func (t *Table) All(f func(intent.IPKey, intent.MAC, State)) {
-	for key, e := range t.entries {
-		f(key, e.mac, e.state)
+// Neighbor is what is known of one.
+type Neighbor struct {
+	Key   intent.IPKey
+	MAC   intent.MAC // zero: not known
+	State State
+	Since time.Time // when the state began; Reachable: when it answered last
+}
+
+// All yields every neighbor, in no order. Those that it has yielded may be forgotten meanwhile.
+func (t *Table) All() iter.Seq[Neighbor] {
+	return func(yield func(Neighbor) bool) {
+		for key, e := range t.entries {
+			if !yield(Neighbor{key, e.mac, e.state, e.since}) {
+				return
+			}
+		}
 	}
 }
