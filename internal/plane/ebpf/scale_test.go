@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // full is the effort at which tests of size have the size that is promised; with less, a part of it.
@@ -127,6 +129,65 @@ func TestManyRouters(t *testing.T) {
 	if n := len(p.routing.numbers) + len(p.routing.edges); n > 0 {
 		t.Errorf("of routers that have gone %d things are known", n)
 	}
+}
+
+// A host that sends to a million addresses that nobody has makes no map larger, whatever the process does; each packet is
+// counted, and known neighbors are reached as before.
+func TestManyUnknownNeighbors(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	many(s, 2, 0, 4)
+	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: manySwitch(0)}
+	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: manySwitch(0)}
+	known := manyNeighbor(0, 2)
+	s.Neighbours[known] = macB
+	w.apply(p, s, nil)
+	w.send("h1", frame(bcast, macB, "here is B"))
+	w.barrier()
+	router, from := intent.MAC{2, 7, 5: 2}, netip.MustParseAddr("10.0.0.99")
+	reach := func() {
+		t.Helper()
+		w.send("h0", udpFrame(router, macA, from, known.IP))
+		w.until("h1", routedFrame(udpFrame(macB, router, from, known.IP)))
+	}
+	reach()
+	room, n := p.objs.Neighbors.MaxEntries(), part(t, 1_000_000)
+	ifindex := 0
+	w.links(w.vtep, func(h *netlink.Handle) error { ifindex = index(h, "p0"); return nil })
+	run := ebpf.RunOptions{DataOut: make([]byte, 512), Context: make([]byte, 192), Repeat: 1} // struct __sk_buff
+	binary.NativeEndian.PutUint32(run.Context.([]byte)[36:], uint32(ifindex))
+	binary.NativeEndian.PutUint32(run.Context.([]byte)[40:], uint32(ifindex))
+	err := w.vtep.Do(func() error {
+		for i := range n {
+			b := binary.BigEndian.AppendUint32(nil, 0x0a100000+uint32(i))
+			run.Data = udpFrame(router, macA, from, netip.AddrFrom4([4]byte(b)))
+			if _, err := p.objs.VtepPort.Run(&run); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reach()
+	stats, err := p.Stats(t.Context())
+	if err != nil || stats.Drops["no_neighbor"] != uint64(n) || stats.Drops["neighbor_rate"] >= uint64(n) {
+		t.Errorf("of %d packets to nobody %d were counted, %d of them not shown; %v", n, stats.Drops["no_neighbor"], stats.Drops["neighbor_rate"], err)
+	}
+	if now := p.objs.Neighbors.MaxEntries(); now != room {
+		t.Errorf("the map neighbors had room for %d, and has for %d", room, now)
+	}
+	w.audit(p)
+}
+
+// routedFrame is a frame of IPv4 a hop further.
+func routedFrame(f []byte) []byte {
+	f[22]--
+	f[24], f[25] = 0, 0
+	binary.BigEndian.PutUint16(f[24:], testnet.Checksum(f[14:34]))
+	return f
 }
 
 // lookUp is the way of a router to the last address of a prefix, as the programs look it up.

@@ -79,6 +79,13 @@ func hostile(l *lab) {
 		b := q.Bytes()
 		copy(b[38:], l.gateway(1).AsSlice()) // a search for duplicates that is not to the group
 		refused("bad_nd", again(b))
+		// Extension headers are nobody's but the receiver's, however many there are; the router itself looks behind none.
+		x := p()
+		l.portGets("p0", raw(x.extended(60, 17)), atPort("p2", raw(x.hop(station(3), 100).extended(60, 17))))
+		x.to = l.gateway(2)
+		refused("unserved", x.extended(1, 58), x.extended(60, 58))
+		x.to, x.ttl = q.ip, 255
+		refused("unserved", x.extended(1, 58)) // no Neighbor Discovery has them (RFC 6980)
 	}
 	refused("unroutable", append(ethernet(routerMAC, station(1), nil, 0x88b5), marker...))
 	mine := p()

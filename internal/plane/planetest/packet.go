@@ -62,6 +62,20 @@ func (p packet) header6(next byte, data []byte) []byte {
 	return append(append(append(b, p.from.AsSlice()...), p.to.AsSlice()...), data...)
 }
 
+// extended makes the frame of p, of IPv6, one with n extension headers (destination options) before some data of a protocol.
+func (p packet) extended(n int, proto byte) []byte {
+	var data []byte
+	for i := range n {
+		next := byte(60)
+		if i == n-1 {
+			next = proto
+		}
+		data = append(data, next, 0, 1, 4, 0, 0, 0, 0) // padded
+	}
+	data = append(data, marker...)
+	return append(ethernet(p.dst, p.src, p.tags, 0x86dd), p.header6(60, binary.BigEndian.AppendUint32(data, p.id))...)
+}
+
 // icmp makes the frame of p one with a message of ICMP or ICMPv6 instead. Its checksum is made.
 func (p packet) icmp(message []byte) []byte {
 	message = append([]byte{}, message...)
