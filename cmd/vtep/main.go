@@ -33,6 +33,7 @@ func personalities() []personality {
 		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl},
 		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl},
 		{"status", "", "show how a running VTEP does, on one screen", runStatus},
+		{"trace", "", "say what a running VTEP would do with a frame, and why", runTrace},
 		{"doctor", "", "look for what is in the way of a VTEP, and say what to do", runDoctor},
 		{"config", "", "check a configuration file of \"vtep run\", or print one with all options", runConfig},
 		{"cleanup", "", "take down the forwarding that a VTEP has left that does not run", runCleanup},

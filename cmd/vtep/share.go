@@ -82,5 +82,5 @@ func (s *sharing) reader() func(uid uint32) bool {
 // readable are the control commands that change nothing.
 var readable = []string{
 	"vtep/status", "vtep/problems", "vtep/show", "intent/show", "vtep/macs", "fdb/show", "fdb/stats-show", "vtep/drops", "plane/stats", "tunnel/show", "bfd/show",
-	"vtep/audit", "plane/audit", "memory/show", "ovsdb-server/list-dbs", "ovsdb-server/list-remotes", "ovsdb-server/get-db-storage-status", "ovsdb-server/sync-status",
+	"vtep/audit", "plane/audit", "vtep/trace", "memory/show", "ovsdb-server/list-dbs", "ovsdb-server/list-remotes", "ovsdb-server/get-db-storage-status", "ovsdb-server/sync-status",
 }

@@ -76,6 +76,10 @@ var groups = []group{
 		may: []string{"internal/hwvtep", "internal/ovsdb/idl", "internal/ovsdb/stream"},
 	},
 	{
+		name: "trace", packages: []string{"internal/trace"}, // by the memory plane's rules
+		may: []string{"internal/agent", "internal/intent", "internal/packet", "internal/plane", "internal/plane/memory", "internal/vtep", "getopt", "problem"},
+	},
+	{
 		name: "metrics", packages: []string{"internal/metrics"},
 		may:     []string{"internal/agent", "internal/ovsdb/server", "problem"},
 		modules: []string{"github.com/prometheus/client_golang"},

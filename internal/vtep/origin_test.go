@@ -55,6 +55,27 @@ func TestOrigins(t *testing.T) {
 				}
 			}
 		}
+		// So that a trace can name them.
+		entries := []plane.Entry{}
+		for at := range s.Bindings {
+			entries = append(entries, plane.Entry{Kind: plane.EntryPort, At: at}, plane.Entry{Kind: plane.EntryBinding, At: at})
+		}
+		for id := range s.Switches {
+			entries = append(entries, plane.Entry{Kind: plane.EntrySwitch, Switch: id})
+		}
+		for key := range s.Unicast {
+			entries = append(entries, plane.Entry{Kind: plane.EntryUnicast, Switch: key.Switch, MAC: key.MAC})
+		}
+		for key := range s.Floods {
+			if len(c.switches[key.Switch].groups[key.MAC].rows) > 0 { // else it is of the peers of unicast rows
+				entries = append(entries, plane.Entry{Kind: plane.EntryFlood, Switch: key.Switch, MAC: key.MAC})
+			}
+		}
+		for _, e := range entries {
+			if rows := c.Origins(e); len(rows) == 0 {
+				t.Errorf("%+v: no rows", e)
+			}
+		}
 		for tunnel, id := range s.Decap {
 			if c.switches[id].accepts[tunnel] == 0 {
 				t.Errorf("decap %v: nothing of %v needs it", tunnel, id)

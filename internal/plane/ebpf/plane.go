@@ -197,6 +197,7 @@ var (
 
 	_ plane.AddressForgetter = (*Plane)(nil)
 	_ plane.ACLCounter       = (*Plane)(nil)
+	_ plane.Tracer           = (*Plane)(nil)
 )
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on

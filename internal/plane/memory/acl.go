@@ -12,11 +12,11 @@ import (
 // guard asks the ACL of a binding about a frame that comes in there, or would leave. fr is as in
 // the switch.
 func (f *Fabric) guard(at intent.BindingKey, d intent.Direction, fr frame) Drop {
-	return f.ask(f.installed.Policies[at].ACL, d, fr)
+	return f.ask(plane.Entry{Kind: plane.EntryBinding, At: at}, f.installed.Policies[at].ACL, d, fr)
 }
 
-// ask asks an ACL.
-func (f *Fabric) ask(id intent.ACLID, d intent.Direction, fr frame) Drop {
+// ask asks an ACL, which is that of an entry.
+func (f *Fabric) ask(at plane.Entry, id intent.ACLID, d intent.Direction, fr frame) Drop {
 	entries := f.installed.ACLs[id].Entries(d)
 	if len(entries) == 0 {
 		return Forwarded
@@ -24,6 +24,7 @@ func (f *Fabric) ask(id intent.ACLID, d intent.Direction, fr frame) Drop {
 	facts := acl.Read(fr)
 	v := acl.First(entries, &facts)
 	if v.Entry == acl.None {
+		f.noteACL(at, id, d, nil, "matches no entry: it may pass")
 		return Forwarded
 	}
 	entry := plane.ACLEntryAt{ACL: id, Entry: entries[v.Entry].ID}
@@ -31,10 +32,14 @@ func (f *Fabric) ask(id intent.ACLID, d intent.Direction, fr frame) Drop {
 	f.aclCounts[entry] = plane.Count{Packets: count.Packets + 1, Bytes: count.Bytes + uint64(len(fr))}
 	switch {
 	case v.Unreadable:
+		f.noteACL(at, id, d, &entries[v.Entry], "lacks or hides what an entry asks for")
 		return ACLUnreadable
 	case !v.Deny:
+		f.noteACL(at, id, d, &entries[v.Entry], "may pass by an entry")
 		return Forwarded
-	case d == intent.Egress:
+	}
+	f.noteACL(at, id, d, &entries[v.Entry], "is denied by an entry")
+	if d == intent.Egress {
 		return ACLEgress
 	}
 	return ACLIngress

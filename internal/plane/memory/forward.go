@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -41,6 +42,8 @@ const (
 	ACLIngress     Drop = "acl_ingress"     // an entry of an ACL denies it where it came in
 	ACLEgress      Drop = "acl_egress"      // an entry of an ACL denies it where it would leave
 	ACLUnreadable  Drop = "acl_unreadable"  // it lacks or hides what an entry of an ACL asks for
+	TooBig         Drop = "too_big"         // larger than the way out allows; of a rehearsal alone
+	NoTunnel       Drop = "no_tunnel"       // would leave in a tunnel, but there can be none; likewise
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
 	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
 )
@@ -111,10 +114,18 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	if len(fr) < minFrame {
 		return nil, Runt
 	}
+	here := plane.Entry{Kind: plane.EntryPort, At: intent.BindingKey{Port: port}}
+	f.consult(here)
 	if _, ok := f.installed.Ports[port]; !ok || !f.devices[port] {
+		f.note(here, false, "")
 		return nil, NoPort
 	}
+	f.note(here, true, "")
 	in := intent.BindingKey{Port: port}
+	f.consult(plane.Entry{Kind: plane.EntryBinding, At: in})
+	if fr.tagged() && len(fr) >= headerLen+tagLen {
+		f.consult(plane.Entry{Kind: plane.EntryBinding, At: intent.BindingKey{Port: port, VLAN: binary.BigEndian.Uint16(fr[headerLen:]) & 0x0fff}})
+	}
 	tpid := f.tpid(port)
 	vid, tagged := fr.vid(tpid)
 	if tagged {
@@ -125,10 +136,13 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	if !tagged && fr.etherType() == etherQinQ {
 		f.came.VLAN = plane.OtherTag
 	}
+	here = plane.Entry{Kind: plane.EntryBinding, At: in}
 	b, ok := f.installed.Bindings[in]
 	if !ok || !tagged && fr.etherType() == etherQinQ {
+		f.note(here, false, "")
 		return nil, UnboundVLAN
 	}
+	f.note(here, true, "")
 	if tagged { // the tag that chose the binding, priority tags too
 		f.outer = fr.pcp() << 3
 		if fr = fr.pop(); len(fr) < minFrame {
@@ -144,17 +158,20 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	if nobody(fr.src()) {
 		return nil, BadSource
 	}
+	src := intent.MACKey{Switch: b.Switch, MAC: fr.src()}
+	f.consultMAC(plane.EntryUnicast, src)
 	router, routed := f.routerOf(b.Switch)
 	if routed && f.isRouters(router, fr.src()) {
 		return nil, SpoofedRouter
 	}
-	src := intent.MACKey{Switch: b.Switch, MAC: fr.src()}
+	f.rehearseLearning(src, in)
 	f.learn(src, in)
 	if f.installed.Switches[b.Switch].SnoopIPs {
 		f.snoop(src, in, fr)
 	}
 
 	dst := intent.MACKey{Switch: b.Switch, MAC: fr.dst()}
+	f.consultMAC(plane.EntryUnicast, dst)
 	if f.reserved(dst) {
 		return nil, Reserved
 	}
@@ -165,6 +182,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	}
 	if f.installed.Switches[b.Switch].Suppress {
 		if answer := f.suppress(in, b.Switch, fr); answer != nil {
+			f.note(plane.Entry{}, true, "its question is answered here")
 			return f.deliver(nil, in, answer)
 		}
 	}
@@ -173,17 +191,25 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 
 // bridge forwards what a port, or without one a router, sends.
 func (f *Fabric) bridge(dst intent.MACKey, in intent.BindingKey, fr frame) ([]Out, Drop) {
-	if t, ok := f.installed.Unicast[dst]; ok {
-		if fr.tagged() && !f.installed.Switches[dst.Switch].InnerTags {
+	if !dst.MAC.IsGroup() {
+		at := f.consultMAC(plane.EntryUnicast, dst)
+		t, ok := f.installed.Unicast[dst]
+		f.note(at, ok, "")
+		if ok && fr.tagged() && !f.installed.Switches[dst.Switch].InnerTags {
 			return nil, BadTunnelFrame
 		}
-		return f.encapsulate(nil, t, fr), Forwarded
-	}
-	if s, ok := f.learned[dst]; ok {
-		if s.at == in {
+		if ok {
+			return f.toTunnel(t, in, fr)
+		}
+		at = f.consultMAC(plane.EntryLearned, dst)
+		s, ok := f.learned[dst]
+		f.note(at, ok, "")
+		if ok && s.at == in {
 			return nil, Hairpin
 		}
-		return f.deliver(nil, s.at, fr)
+		if ok {
+			return f.deliver(nil, s.at, fr)
+		}
 	}
 	return f.flood(dst, in, true, fr)
 }
@@ -196,10 +222,13 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 	if !ok {
 		return nil, Congested
 	}
+	here := plane.Entry{Kind: plane.EntryDecap, Tunnel: from}
+	f.consult(here)
 	id, ok := f.installed.Decap[from]
 	if !ok && f.installed.AcceptAnySource {
 		id, ok = f.ownVNI[from.VNI]
 	}
+	f.note(here, ok, "")
 	switch {
 	case !ok || !f.tunnelsWork():
 		return nil, UnknownTunnel
@@ -211,16 +240,25 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 		return nil, Reserved
 	}
 	dst := intent.MACKey{Switch: id, MAC: fr.dst()}
+	f.consultMAC(plane.EntryUnicast, dst)
 	if router, ok := f.routerOf(id); ok {
 		if outs, why, taken := f.toRouter(router, dst, nil, fr); taken {
 			return outs, why
 		}
 	}
-	if _, ok := f.installed.Unicast[dst]; ok {
-		return nil, SplitHorizon
-	}
-	if s, ok := f.learned[dst]; ok {
-		return f.deliver(nil, s.at, fr)
+	if !dst.MAC.IsGroup() {
+		at := f.consultMAC(plane.EntryUnicast, dst)
+		_, ok := f.installed.Unicast[dst]
+		f.note(at, ok, "")
+		if ok {
+			return nil, SplitHorizon
+		}
+		at = f.consultMAC(plane.EntryLearned, dst)
+		s, ok := f.learned[dst]
+		f.note(at, ok, "")
+		if ok {
+			return f.deliver(nil, s.at, fr)
+		}
 	}
 	return f.flood(dst, intent.BindingKey{}, false, fr)
 }
@@ -237,6 +275,7 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 	if f.installed.Switches[dst.Switch].SnoopGroups && dst.MAC.IsGroup() && fr.membership() != nothing {
 		f.emit(plane.Punted{Reason: plane.PuntMembership, Switch: dst.Switch, At: in, From: f.came.Tunnel, Frame: fr, Length: len(fr)})
 	}
+	f.consultFlood(dst, fr, fromPort)
 	if f.limited(dst, fr) {
 		return nil, FloodLimited
 	}
@@ -259,6 +298,15 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 			set = nil
 		}
 		for _, t := range set {
+			if mtu, is := f.tooLong(t.Peer, fr); is {
+				f.note(plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, true, "")
+				f.count(refused)
+				refused = f.noteDrop(plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, TooBig)
+				if len(outs) == 0 && !fr.dst().IsGroup() {
+					return f.tellSize(in, fr, mtu), refused
+				}
+				continue
+			}
 			outs = f.encapsulate(outs, t, fr)
 		}
 	}
@@ -315,11 +363,16 @@ func (f *Fabric) floodSet(dst intent.MACKey) intent.FloodSet {
 }
 
 func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Drop) {
+	here := plane.Entry{Kind: plane.EntryBinding, At: at}
+	f.consult(here)
 	switch {
 	case !f.devices[at.Port]:
-		return outs, DeviceGone
+		return outs, f.noteDrop(here, DeviceGone)
 	case at.VLAN == 0 && fr.tagged() && f.vlans[at.Port] > 0:
-		return outs, DoubleTagged
+		return outs, f.noteDrop(here, DoubleTagged)
+	}
+	if room := f.room(at, fr); room > 0 && len(fr) > room {
+		return outs, f.noteDrop(here, TooBig)
 	}
 	if why := f.guard(at, intent.Egress, fr); why != Forwarded {
 		return outs, why
@@ -333,7 +386,22 @@ func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Dro
 	return append(outs, Out{Port: at.Port, Frame: fr}), Forwarded
 }
 
+// toTunnel sends what is for one peer.
+func (f *Fabric) toTunnel(t intent.Tunnel, in intent.BindingKey, fr frame) ([]Out, Drop) {
+	if mtu, is := f.tooLong(t.Peer, fr); is {
+		f.note(plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, true, "")
+		return f.tellSize(in, fr, mtu), f.noteDrop(plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, TooBig)
+	}
+	if f.rehearsal != nil && !f.tunnelsWork() {
+		return nil, NoTunnel
+	}
+	return f.encapsulate(nil, t, fr), Forwarded
+}
+
 func (f *Fabric) encapsulate(outs []Out, t intent.Tunnel, fr frame) []Out {
+	if _, ok := f.way(t.Peer); ok {
+		f.note(plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, true, "")
+	}
 	if !f.tunnelsWork() {
 		return outs
 	}

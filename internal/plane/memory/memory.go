@@ -56,6 +56,8 @@ type Fabric struct {
 	outer     uint8                       // the DSCP of what was around that frame, or its PCP as such
 	open      *Plane                      // nil: none
 	drift     []plane.Drift
+
+	rehearsal *rehearsal // nil: frames are forwarded in earnest
 }
 
 type station struct {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/packet"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // address is the IP address that the sender of a frame says it has, by ARP or Neighbor Discovery; the
@@ -101,11 +102,15 @@ const longestND = 64
 // findNeighbour is the MAC of a station that the host at a binding may be told of. One at the same
 // binding answers itself; one that is nowhere known can't.
 func (f *Fabric) findNeighbour(in intent.BindingKey, of intent.IPKey, asks packet.MAC) (packet.MAC, bool) {
+	at := f.consultIP(plane.EntryNeighbour, of)
 	mac, ok := f.installed.Neighbours[of]
+	f.note(at, ok, "")
 	if !ok || packet.MAC(mac) == asks {
 		return packet.MAC{}, false
 	}
 	key := intent.MACKey{Switch: of.Switch, MAC: mac}
+	f.consultMAC(plane.EntryUnicast, key)
+	f.consultMAC(plane.EntryLearned, key)
 	if _, ok := f.installed.Unicast[key]; ok {
 		return packet.MAC(mac), true
 	}

@@ -147,6 +147,9 @@ func (f *Fabric) leave(id intent.SwitchID, at intent.BindingKey) {
 }
 
 func (f *Fabric) tunnelsWork() bool {
+	if f.rehearsal != nil && f.rehearsal.has.NoTunnels {
+		return false
+	}
 	ip := f.installed.TunnelIP
 	return ip.IsValid() && (f.opts.LocalAddrs == nil || slices.Contains(f.opts.LocalAddrs, ip))
 }

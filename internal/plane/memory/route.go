@@ -61,9 +61,11 @@ func (f *Fabric) takeARP(r intent.RouterID, id intent.SwitchID, in *intent.Bindi
 	if !ok || nobody(a.SenderMAC) {
 		return nil, BadARP, true
 	}
+	f.consultIP(plane.EntryInterface, intent.IPKey{Switch: id, IP: a.TargetIP})
 	_, its := f.installed.Interfaces[intent.IPKey{Switch: id, IP: a.TargetIP}]
 	switch {
 	case in != nil && its && a.Op == packet.ARPRequest:
+		f.note(plane.Entry{}, true, "the router answers for its address")
 		mac := f.installed.Routers[r].MAC
 		a.Op, a.TargetMAC, a.TargetIP, a.SenderMAC, a.SenderIP = packet.ARPReply, a.SenderMAC, a.SenderIP, mac, a.TargetIP
 		outs, why := f.deliver(nil, *in, a.Frame(fr.src(), mac))
@@ -76,6 +78,7 @@ func (f *Fabric) takeARP(r intent.RouterID, id intent.SwitchID, in *intent.Bindi
 
 // takeND does the same for IPv6.
 func (f *Fabric) takeND(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame) ([]Out, Drop, bool) {
+	f.consultIP(plane.EntryInterface, intent.IPKey{Switch: id, IP: packet.NDTarget(fr)})
 	_, its := f.installed.Interfaces[intent.IPKey{Switch: id, IP: packet.NDTarget(fr)}]
 	toIt := f.isRouters(r, fr.dst())
 	if !its && !toIt {
@@ -86,6 +89,7 @@ func (f *Fabric) takeND(r intent.RouterID, id intent.SwitchID, in *intent.Bindin
 	case !ok:
 		return nil, BadND, true
 	case in != nil && its && n.Type == packet.Solicitation:
+		f.note(plane.Entry{}, true, "the router answers for its address")
 		mac := f.installed.Routers[r].MAC
 		to, answer := fr.src(), packet.ND{
 			Type: packet.Advertisement, Flags: packet.FlagRouter | packet.FlagSolicited | packet.FlagOverride,
@@ -152,7 +156,10 @@ func isStation(ip netip.Addr) bool {
 
 // route forwards a packet from src to dst with ttl hops to go.
 func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame, src, dst netip.Addr, ttl uint8) ([]Out, Drop) {
+	at := plane.Entry{Kind: plane.EntryRoute, Router: r, IP: dst}
+	f.consult(at)
 	if _, its := f.own[ownKey{r, dst}]; its {
+		f.note(at, true, "")
 		answer := packet.Echo(fr, f.installed.Routers[r].MAC)
 		if in == nil || answer == nil {
 			return nil, Unserved
@@ -163,6 +170,7 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 		return nil, Unroutable
 	}
 	prefix, way, ok := f.lookup(r, dst)
+	f.note(at, ok, "")
 	switch {
 	case !ok:
 		return f.tell(r, id, in, fr, src, packet.NoRoute), NoRoute
@@ -176,13 +184,20 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 		hop = dst
 	}
 	key := intent.IPKey{Switch: way.Switch, IP: hop}
+	f.consultIP(plane.EntryInterface, key)
+	at = f.consultIP(plane.EntryNeighbour, key)
 	mac, ok := f.installed.Neighbours[key]
+	f.note(at, ok, "")
 	if !ok {
 		if _, own := f.installed.Interfaces[key]; !own {
 			f.punt(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: id, Hop: key}, in, fr)
 		}
 		return nil, NoNeighbor
 	}
+	if at, mtu, is := f.tooLongFor(intent.MACKey{Switch: way.Switch, MAC: mac}, fr); is {
+		return f.tellOf(r, id, in, fr, src, packet.TooBig, mtu), f.noteDrop(at, TooBig)
+	}
+	f.note(plane.Entry{}, true, "the packet goes a hop further, in another frame to %v from %v", mac, f.installed.Routers[r].MAC)
 	fr = packet.Routed(fr, mac, f.installed.Routers[r].MAC)
 	if why := f.guardRouter(way.Switch, hop, intent.Egress, fr); why != Forwarded {
 		return nil, why
@@ -196,11 +211,12 @@ func (f *Fabric) guardRouter(id intent.SwitchID, ip netip.Addr, d intent.Directi
 	if !ip.IsValid() {
 		return Forwarded
 	}
-	acl, ok := f.installed.InterfaceACL(id, ip)
+	at := f.consultIP(plane.EntryGuard, intent.IPKey{Switch: id, IP: ip})
+	acl, ok := f.routerACL(intent.IPKey{Switch: id, IP: ip})
 	if !ok {
 		return Forwarded
 	}
-	return f.ask(acl, d, fr)
+	return f.ask(at, acl, d, fr)
 }
 
 // sourceOf is the source address of a packet, whether or not the rest of it is right.
@@ -236,11 +252,16 @@ func isEdge(p netip.Prefix, ip netip.Addr) bool {
 
 // tell tells the sender of fr, in the name of the router, what it has with it.
 func (f *Fabric) tell(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame, src netip.Addr, what packet.Trouble) []Out {
+	return f.tellOf(r, id, in, fr, src, what, 0)
+}
+
+// tellOf does so with the size that would do.
+func (f *Fabric) tellOf(r intent.RouterID, id intent.SwitchID, in *intent.BindingKey, fr frame, src netip.Addr, what packet.Trouble, mtu int) []Out {
 	ip := f.addressFor(id, src)
 	if in == nil || !ip.IsValid() {
 		return nil
 	}
-	message := packet.Error(fr, what, f.installed.Routers[r].MAC, ip, 0)
+	message := packet.Error(fr, what, f.installed.Routers[r].MAC, ip, uint32(mtu))
 	if message == nil {
 		return nil
 	}

@@ -83,7 +83,7 @@ func betweenPorts(d intent.Direction, list ...intent.ACLEntry) func(*intent.Stat
 // passes sends a frame from p0, and expects that it comes out of p1, or does not.
 func (l *lab) passes(what string, pass bool, f sent) {
 	l.Helper()
-	l.harness.FromPort(l, "p0", f.Bytes())
+	l.sendPort("p0", f.Bytes())
 	var want []Out
 	if pass {
 		want = append(want, atPort("p1", f))

@@ -55,9 +55,7 @@ func aclRestart(l *lab) {
 	udp := deny(intent.ACLProtocol, func(e *intent.ACLEntry) { e.Protocol = 17 })
 	l.apply(betweenPorts(intent.Ingress, udp))
 	l.passes("UDP is denied", false, l.carrying(udpSegment(17, 1, 2)))
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	l.passes("UDP is denied while nobody is there", false, l.carrying(udpSegment(17, 1, 2)))
 	l.plane = l.harness.Open(l)
 	left, err := l.plane.Adopted(context.Background(), true)
@@ -67,9 +65,7 @@ func aclRestart(l *lab) {
 	if left == nil || len(left.ACLs) != 1 || !left.ACLs[aclA].Equal(l.state.ACLs[aclA]) || left.Policies[at("p0", 0)].ACL != aclA {
 		l.Fatalf("what is left is\n%v\nshould be\n%v", left, l.state)
 	}
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	l.open()
 	l.passes("UDP is denied by the next plane", false, l.carrying(udpSegment(17, 1, 2)))
 	l.mustHaveCounted(map[plane.ACLEntryAt]uint64{entryAt(aclA, intent.Ingress, 0): 3})

@@ -148,9 +148,7 @@ func hostAddresses(l *lab) {
 	told(1, "198.51.100.3")
 
 	// It survives the process; where nobody listens any more it is forgotten.
-	if err := l.plane.Close(); err != nil {
-		l.Fatal(err)
-	}
+	l.shut()
 	l.open()
 	l.ipSays(1, "198.51.100.3")
 	l.apply(usual)

@@ -112,9 +112,7 @@ func groupMembers(l *lab) {
 	fromPeer(one, "p1")
 
 	// A new process finds them, and what it does not want goes.
-	if err := l.plane.Close(); err != nil {
-		l.Fatal(err)
-	}
+	l.shut()
 	f = l.frame(1, one)
 	l.fromPort("p0", f, toPort("p1", f), toTunnel(tunnel(2, redVNI), f))
 	l.open()

@@ -161,9 +161,7 @@ func routerChanges(l *lab) {
 	l.portGets("p0", p, atPort("p1", p), inTunnel(tunnel(0, redVNI), p), inTunnel(tunnel(1, redVNI), p))
 	l.apply(routed)
 	l.portGets("p0", p, atPort("p2", p.hop(station(3), 100)))
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	l.portGets("p0", p, atPort("p2", p.hop(station(3), 100))) // nobody has to be there for it
 	l.open()
 	l.portGets("p0", p, atPort("p2", p.hop(station(3), 100)))

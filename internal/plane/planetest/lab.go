@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/memory"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -48,6 +49,10 @@ type lab struct {
 	events  chan plane.Event
 	lastID  uint32
 	before  drops
+
+	closed    bool             // the plane is
+	traced    *memory.Outcome  // of the last frame; nil: the plane does not tell
+	rehearsed *plane.Rehearsal // of it; nil: the plane can't
 }
 
 func newLab(t testing.TB, h Harness, k Payload) *lab {
@@ -66,7 +71,7 @@ func newLab(t testing.TB, h Harness, k Payload) *lab {
 // open makes a plane and keeps its events, so that none is lost.
 func (l *lab) open() {
 	l.Helper()
-	l.plane = l.harness.Open(l)
+	l.plane, l.closed = l.harness.Open(l), false
 	l.events = make(chan plane.Event, 1<<16)
 	go func(in <-chan plane.Event, out chan<- plane.Event) {
 		for e := range in {
@@ -75,6 +80,15 @@ func (l *lab) open() {
 		close(out)
 	}(l.plane.Events(), l.events)
 	l.apply(nil)
+}
+
+// shut closes the plane, as when its process ends. Nobody can be asked then.
+func (l *lab) shut() {
+	l.Helper()
+	if err := l.plane.Close(); err != nil {
+		l.Fatalf("close: %v", err)
+	}
+	l.closed = true
 }
 
 func (l *lab) limits() Limits {
@@ -141,7 +155,7 @@ func (l *lab) frame(src byte, dst intent.MAC, vids ...uint16) Frame {
 // fromPort sends f into a port; exactly the frames of want must come out.
 func (l *lab) fromPort(port string, f Frame, want ...Out) {
 	l.Helper()
-	l.harness.FromPort(l, port, f.Bytes())
+	l.sendPort(port, f.Bytes())
 	l.expect(fmt.Sprintf("frame from port %s", port), want)
 }
 
@@ -154,7 +168,7 @@ func (l *lab) fromTunnel(from intent.Tunnel, f Frame, want ...Out) {
 // fromTunnelTOS is the same where the outer IP header has that TOS.
 func (l *lab) fromTunnelTOS(from intent.Tunnel, tos uint8, f Frame, want ...Out) {
 	l.Helper()
-	l.harness.FromTunnel(l, from, tos, f.Bytes())
+	l.sendTunnel(from, tos, f.Bytes())
 	l.expect(fmt.Sprintf("frame from tunnel %v", from), want)
 }
 
@@ -172,6 +186,7 @@ func (l *lab) expect(what string, want []Out) {
 	if g, w := texts(got), texts(want); !slices.Equal(g, w) {
 		l.Fatalf("%s: came out\n\t%s\nwant\n\t%s", what, strings.Join(g, "\n\t"), strings.Join(w, "\n\t"))
 	}
+	l.expectTraced(what, want)
 }
 
 func texts(outs []Out) []string {

@@ -132,9 +132,7 @@ func restart(l *lab) {
 	l.mustHaveLearned(want)
 	before := l.stats()
 
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	f = l.frame(1, station(2)) // nobody is there, and all goes on
 	l.fromPort("p0", f, toPort("p1", f))
 	f = l.frame(21, station(1))
@@ -152,9 +150,7 @@ func restart(l *lab) {
 	}
 
 	// What changed while nobody was there is put right, and nothing else is lost.
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	delete(l.state.Bindings, at("p1", 0))
 	remote(l.state, red, station(23), tunnel(2, redVNI))
 	l.open()

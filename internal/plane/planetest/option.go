@@ -67,9 +67,7 @@ func reservedByOption(l *lab) {
 	pass(blue)
 	check()
 	pass(blue, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-	if err := l.plane.Close(); err != nil {
-		l.Fatal(err)
-	}
+	l.shut()
 	l.open()
 	f = l.frame(3, reservedMAC(15), 100)
 	l.fromPort("p2", f, toPort("p0", f), toTunnel(tunnel(1, blueVNI), f.withTags()))

@@ -113,13 +113,13 @@ func (r raw) Bytes() []byte { return r }
 
 func (l *lab) portGets(port string, f sent, want ...Out) {
 	l.Helper()
-	l.harness.FromPort(l, port, f.Bytes())
+	l.sendPort(port, f.Bytes())
 	l.expect("from port "+port, want)
 }
 
 func (l *lab) tunnelGets(from intent.Tunnel, f sent, want ...Out) {
 	l.Helper()
-	l.harness.FromTunnel(l, from, 0, f.Bytes())
+	l.sendTunnel(from, 0, f.Bytes())
 	l.expect("from tunnel "+from.String(), want)
 }
 
@@ -135,7 +135,7 @@ func (l *lab) settleHosts() {
 		at   intent.BindingKey
 		tags []uint16
 	}{{1, at("p0", 0), nil}, {2, at("p1", 0), nil}, {3, at("p2", 100), []uint16{100}}, {4, at("p0", 100), []uint16{100}}} {
-		l.harness.FromPort(l, h.at.Port, l.frame(h.n, station(h.n), h.tags...).Bytes())
+		l.sendPort(h.at.Port, l.frame(h.n, station(h.n), h.tags...).Bytes())
 		l.harness.Receive(l, 0)
 	}
 	l.mustHaveLearned(map[intent.MACKey]intent.BindingKey{

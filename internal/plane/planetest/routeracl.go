@@ -95,9 +95,7 @@ func routerACLs(l *lab) {
 	pass(2, 3, nil, [2]byte{4, 2}, nil)
 
 	// It stays while nobody is there, and is taken over.
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	pass(2, 3, nil, [2]byte{4, 2}, nil)
 	l.open()
 	pass(2, 3, nil, [2]byte{4, 2}, nil)

@@ -14,9 +14,7 @@ func routerRestart(l *lab) {
 	l.settleHosts()
 	p := l.packet(1, l.of(1, 10), l.of(2, 3))
 	l.portGets("p0", p, atPort("p2", p.hop(station(3), 100)))
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	l.plane = l.harness.Open(l)
 	left, err := l.plane.Adopted(context.Background(), true)
 	if err != nil || left == nil {
@@ -33,9 +31,7 @@ func routerRestart(l *lab) {
 	if !maps.Equal(left.Neighbours, l.state.Neighbours) {
 		l.Errorf("neighbours are\n%v\nshould be\n%v", left.Neighbours, l.state.Neighbours)
 	}
-	if err := l.plane.Close(); err != nil {
-		l.Fatalf("close: %v", err)
-	}
+	l.shut()
 	l.open()
 	l.portGets("p0", p, atPort("p2", p.hop(station(3), 100)))
 }

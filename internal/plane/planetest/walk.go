@@ -150,9 +150,7 @@ func randomWalk(l *lab) {
 			l.Fatal(err)
 		}
 		if rng.IntN(4) == 0 {
-			if err := l.plane.Close(); err != nil {
-				l.Fatalf("close: %v", err)
-			}
+			l.shut()
 			l.open()
 		}
 		l.audit()
@@ -206,7 +204,7 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 		for _, o := range outs {
 			want = append(want, Out(o))
 		}
-		l.harness.FromPort(l, port, frame)
+		l.sendPort(port, frame)
 		l.expect(fmt.Sprintf("%s from port %s (model: %d copies %s)", about, port, len(want), drop), want)
 		return
 	}
@@ -219,7 +217,7 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	for _, o := range outs {
 		want = append(want, Out(o))
 	}
-	l.harness.FromTunnel(l, from, tos, frame)
+	l.sendTunnel(from, tos, frame)
 	l.expect(fmt.Sprintf("%s from tunnel %v (model: %d copies %s)", about, from, len(want), drop), want)
 }
 
