@@ -75,6 +75,9 @@ func problemsOf(name string, r plane.Report) []problem.Problem {
 	for _, peer := range slices.SortedFunc(maps.Keys(r.Peers), netip.Addr.Compare) {
 		add(problem.Peer(peer), r.Peers[peer], problem.NoRoute)
 	}
+	for _, peer := range slices.SortedFunc(maps.Keys(r.Sessions), netip.Addr.Compare) {
+		add(problem.Peer(peer), r.Sessions[peer], problem.NoBFD)
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(r.ACLs), intent.ACLID.Compare) {
 		add("ACL "+id.String(), r.ACLs[id], problem.BadACL)
 	}

@@ -31,6 +31,9 @@ type Report struct {
 
 	// BFD is what sessions say of peers. One that has just begun may be missing.
 	BFD map[netip.Addr]PeerState
+	// Sessions are peers with which there is no session although there is to be one, or one that can't
+	// send to them, and why.
+	Sessions map[netip.Addr]error
 
 	// Problems are those beside the errors above: what works, but hardly as it was meant. The
 	// errors are told as problems, too; one that is a *problem.Error brings its kind and remedy.
@@ -63,10 +66,14 @@ type PeerState struct {
 // Equal says whether r and o say the same, in the same words. Of peers that can't be reached
 // only which they are counts.
 func (r *Report) Equal(o *Report) bool {
-	return maps.EqualFunc(r.Ports, o.Ports, sameText) && maps.EqualFunc(r.Bindings, o.Bindings, sameText) &&
-		maps.EqualFunc(r.Disturbed, o.Disturbed, sameText) && sameText(r.Tunnels, o.Tunnels) &&
+	return SameErrors(r.Ports, o.Ports) && SameErrors(r.Bindings, o.Bindings) &&
+		SameErrors(r.Disturbed, o.Disturbed) && sameText(r.Tunnels, o.Tunnels) &&
 		maps.EqualFunc(r.Peers, o.Peers, func(error, error) bool { return true }) &&
-		maps.EqualFunc(r.Full, o.Full, sameText) && maps.EqualFunc(r.ACLs, o.ACLs, sameText) && maps.Equal(r.BFD, o.BFD) && slices.Equal(r.Problems, o.Problems)
+		SameErrors(r.Full, o.Full) && SameErrors(r.ACLs, o.ACLs) && maps.Equal(r.BFD, o.BFD) &&
+		SameErrors(r.Sessions, o.Sessions) && slices.Equal(r.Problems, o.Problems)
 }
+
+// SameErrors says whether a and b have the same keys, and errors in the same words.
+func SameErrors[K comparable](a, b map[K]error) bool { return maps.EqualFunc(a, b, sameText) }
 
 func sameText(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }

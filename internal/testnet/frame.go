@@ -51,7 +51,7 @@ type Outer struct {
 	VNI              uint32
 	Inner            []byte
 	IPLen, UDPLen    int
-	SumOK            bool // of the IP header
+	SumOK            bool // of the IP header; that of IPv6 has none
 	Trailer          bool // something follows the packet
 }
 
@@ -60,6 +60,9 @@ func ParseOuter(b []byte) (o Outer, ok bool) { return ParseOuterTo(vxlanPort, b)
 
 // ParseOuterTo is ParseOuter for another UDP port.
 func ParseOuterTo(port uint16, b []byte) (o Outer, ok bool) {
+	if len(b) >= 14 && binary.BigEndian.Uint16(b[12:]) == unix.ETH_P_IPV6 {
+		return parseOuter6(port, b[14:])
+	}
 	if len(b) < atInner || binary.BigEndian.Uint16(b[12:]) != unix.ETH_P_IP || b[atIP] != 0x45 ||
 		b[atIP+9] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(b[atUDP+2:]) != port {
 		return o, false
@@ -74,6 +77,24 @@ func ParseOuterTo(port uint16, b []byte) (o Outer, ok bool) {
 		SumOK: Checksum(ip[:20]) == 0,
 	}
 	o.Trailer = len(ip) != o.IPLen
+	o.Inner = b[atInner:max(atInner, min(len(b), atUDP+o.UDPLen))]
+	return o, true
+}
+
+// parseOuter6 takes an IPv6 packet without extension headers apart.
+func parseOuter6(port uint16, b []byte) (o Outer, ok bool) {
+	const atUDP, atInner = 40, 40 + 8 + 8
+	if len(b) < atInner || b[6] != unix.IPPROTO_UDP || binary.BigEndian.Uint16(b[atUDP+2:]) != port {
+		return o, false
+	}
+	udp, vx := b[atUDP:], b[atUDP+8:]
+	o = Outer{
+		Src: netip.AddrFrom16([16]byte(b[8:])), Dst: netip.AddrFrom16([16]byte(b[24:])), TTL: b[7], TOS: b[0]<<4 | b[1]>>4, DF: true, SumOK: true,
+		SrcPort: binary.BigEndian.Uint16(udp), DstPort: binary.BigEndian.Uint16(udp[2:]), Sum: binary.BigEndian.Uint16(udp[6:]),
+		Flags: vx[0], VNI: binary.BigEndian.Uint32(vx[4:]) >> 8,
+		IPLen: 40 + int(binary.BigEndian.Uint16(b[4:])), UDPLen: int(binary.BigEndian.Uint16(udp[4:])),
+	}
+	o.Trailer = len(b) != o.IPLen
 	o.Inner = b[atInner:max(atInner, min(len(b), atUDP+o.UDPLen))]
 	return o, true
 }

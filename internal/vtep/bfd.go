@@ -65,7 +65,7 @@ func tunnelsChanged(ch *hwvtep.Changes) bool {
 }
 
 func (c *Compiler) sessions() map[netip.Addr]intent.BFD {
-	if !c.features.BFD || !c.scope.present || !c.scope.TunnelIP.IsValid() {
+	if !c.features.BFD || !c.scope.present {
 		return nil
 	}
 	ps, ok := c.view.PhysicalSwitch(c.scope.id)
@@ -79,7 +79,7 @@ func (c *Compiler) sessions() map[netip.Addr]intent.BFD {
 			continue
 		}
 		peer := c.addrOf(t.Remote)
-		if _, twice := want[peer]; twice || !peer.Is4() || c.scope.ownIPs[peer] {
+		if _, twice := want[peer]; twice || !c.scope.Source(peer).IsValid() || c.scope.ownIPs[peer] {
 			continue
 		}
 		if want == nil {

@@ -1,7 +1,10 @@
 package vtep
 
 import (
+	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,30 +68,67 @@ func TestIPv6(t *testing.T) {
 	}
 }
 
-// Of an IPv6 peer, and of a VTEP with IPv6 only, bfd_status says why there is no session.
+// There are sessions with peers of the families that the VTEP has tunnel IPs of. Of others bfd_status
+// says why there is none.
 func TestBFDOfIPv6(t *testing.T) {
-	s := hw(t)
-	s.c.features = plane.Features{BFD: true, IPv6: true}
-	s.edit(func(tx *hwvtep.Txn) {
-		tx.UpdatePhysicalSwitch(s.ps("br0").UUID, hwvtep.PhysicalSwitch{TunnelIPs: []string{"2001:db8::1"}}, hwvtep.PhysicalSwitchTunnelIPs)
-		local := tx.InsertPhysicalLocator(keyless("2001:db8::1"))
-		for _, ip := range []string{"192.0.2.7", "2001:db8::7"} {
-			tx.AddPhysicalSwitchTunnels(s.ps("br0").UUID, tx.InsertTunnel(hwvtep.Tunnel{
-				Local: local, Remote: tx.InsertPhysicalLocator(keyless(ip)), BFDParams: map[string]string{"enable": "true"}}))
+	own := map[string]string{"192.0.2.7": "192.0.2.1", "2001:db8::7": "2001:db8::1"} // by peer
+	for _, c := range []struct {
+		tunnelIPs []string
+		why       map[string]string // by peer; "": there is a session
+	}{
+		{[]string{"192.0.2.1", "2001:db8::1"}, map[string]string{"192.0.2.7": "", "2001:db8::7": ""}},
+		{[]string{"2001:db8::1"}, map[string]string{"192.0.2.7": "this VTEP has no IPv4 tunnel IP", "2001:db8::7": ""}},
+		{[]string{"192.0.2.1"}, map[string]string{"192.0.2.7": "", "2001:db8::7": "this VTEP has no IPv6 tunnel IP"}},
+	} {
+		s := hw(t)
+		s.c.features = plane.Features{BFD: true, IPv6: true}
+		s.edit(func(tx *hwvtep.Txn) {
+			tx.UpdatePhysicalSwitch(s.ps("br0").UUID, hwvtep.PhysicalSwitch{TunnelIPs: c.tunnelIPs}, hwvtep.PhysicalSwitchTunnelIPs)
+			for peer, ip := range own {
+				tx.AddPhysicalSwitchTunnels(s.ps("br0").UUID, tx.InsertTunnel(hwvtep.Tunnel{Local: tx.InsertPhysicalLocator(keyless(ip)),
+					Remote: tx.InsertPhysicalLocator(keyless(peer)), BFDParams: map[string]string{"enable": "true"}}))
+			}
+		})
+		s.settle()
+		wanted := slices.SortedFunc(maps.Keys(s.c.state.BFD), netip.Addr.Compare)
+		report := plane.Report{BFD: map[netip.Addr]plane.PeerState{}, Sessions: map[netip.Addr]error{}}
+		for i, peer := range wanted {
+			if i == 0 {
+				report.Sessions[peer] = errors.New("no room")
+			} else {
+				report.BFD[peer] = plane.PeerState{State: "up", Forwarding: true}
+			}
 		}
-	})
-	s.settle()
-	want := map[string]string{"192.0.2.7": "this VTEP has no IPv4 tunnel IP", "2001:db8::7": "BFD is run with IPv4 peers only"}
-	for _, id := range s.ps("br0").Tunnels {
-		row, _ := s.db.View().Tunnel(id)
-		remote, _ := s.db.View().PhysicalLocator(row.Remote)
-		if info, ok := want[remote.DstIP]; ok && (row.BFDStatus["enabled"] != "false" || row.BFDStatus["info"] != info) {
-			t.Errorf("of %s the row says %v", remote.DstIP, row.BFDStatus)
+		s.r.SetReport(report)
+		s.settle()
+		var sessions []string
+		for _, id := range s.ps("br0").Tunnels {
+			row, _ := s.db.View().Tunnel(id)
+			remote, _ := s.db.View().PhysicalLocator(row.Remote)
+			why, local := c.why[remote.DstIP], row.BFDConfigLocal[keyBFDIP]
+			switch {
+			case why != "":
+				if row.BFDStatus["enabled"] != "false" || row.BFDStatus["info"] != why || local != "" {
+					t.Errorf("with %v: of %s the row says %v, %v", c.tunnelIPs, remote.DstIP, row.BFDStatus, row.BFDConfigLocal)
+				}
+				continue
+			case remote.DstIP == wanted[0].String():
+				if row.BFDStatus["enabled"] != "false" || row.BFDStatus["info"] != "no room" {
+					t.Errorf("with %v: of %s the row says %v", c.tunnelIPs, remote.DstIP, row.BFDStatus)
+				}
+			case row.BFDStatus["state"] != "up":
+				t.Errorf("with %v: of %s the row says %v", c.tunnelIPs, remote.DstIP, row.BFDStatus)
+			}
+			if local != defaultBFDLocalIP {
+				t.Errorf("with %v: of %s bfd_config_local is %v", c.tunnelIPs, remote.DstIP, row.BFDConfigLocal)
+			}
+			sessions = append(sessions, remote.DstIP)
 		}
-		delete(want, remote.DstIP)
-	}
-	if len(want) > 0 {
-		t.Errorf("there are no rows of %v", want)
+		for peer, why := range c.why {
+			if slices.Contains(sessions, peer) != (why == "") {
+				t.Errorf("with %v there are sessions with %v", c.tunnelIPs, sessions)
+			}
+		}
 	}
 }
 

@@ -295,7 +295,7 @@ func (r *Reporter) markPorts() {
 
 // SetReport takes what the plane says of the last Apply.
 func (r *Reporter) SetReport(report plane.Report) {
-	if !maps.Equal(r.report.BFD, report.BFD) {
+	if !maps.Equal(r.report.BFD, report.BFD) || !plane.SameErrors(r.report.Sessions, report.Sessions) {
 		r.todo.tunnels = true
 	}
 	for _, acls := range []map[intent.ACLID]error{r.report.ACLs, report.ACLs} {

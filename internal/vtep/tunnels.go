@@ -173,14 +173,20 @@ func (r *Reporter) buildBFD(tx *hwvtep.Txn, t *hwvtep.Tunnel) {
 		switch {
 		case !r.f.features.BFD:
 			want = cantBFD("this VTEP does not run BFD")
-		case peer.Is6():
-			want = cantBFD("BFD is run with IPv4 peers only")
-		case !wanted && !r.f.scope.TunnelIP.IsValid():
-			want = cantBFD("this VTEP has no IPv4 tunnel IP")
+		case !wanted && (!peer.IsValid() || r.f.scope.ownIPs[peer]):
+			family := "IPv4 "
+			if r.f.scope.ipv6 {
+				family = ""
+			}
+			want = cantBFD("remote is not the " + family + "address of another VTEP")
+		case !wanted && peer.Is6():
+			want = cantBFD("this VTEP has no IPv6 tunnel IP")
 		case !wanted:
-			want = cantBFD("remote is not the IPv4 address of another VTEP")
+			want = cantBFD("this VTEP has no IPv4 tunnel IP")
 		case runs:
 			want = bfdStatus(state)
+		case r.report.Sessions[peer] != nil:
+			want = cantBFD(r.report.Sessions[peer].Error())
 		case t.BFDStatus["enabled"] != "false":
 			return // it is about to run, or to say so again
 		}

@@ -39,8 +39,9 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	}
 	p.recheckLater()
 	p.watchLocals()
-	if d == nil || d.Global || len(d.BFD) > 0 {
-		p.watchman.configure(next.BFD, p.overlay.TunnelIP, p.underlay(), p.overlay.outerTOS(bfdTOS))
+	if p.monitor {
+		p.monitor = false
+		p.watchman.configure(p.sessions(next.BFD), p.overlay.TunnelIPs, p.underlay(), p.overlay.outerTOS(bfdTOS))
 	}
 	if !p.begun {
 		p.begun = true
@@ -137,8 +138,11 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 	if d.Global || len(d.Switches) > 0 {
 		p.stageAnySource()
 	}
+	for _, c := range d.BFD {
+		p.stageSession(c)
+	}
 	if d.Global || len(d.BFD) > 0 {
-		p.noteData = wantData(next.BFD)
+		p.noteData, p.monitor = wantData(next.BFD), true
 	}
 	p.floodMembers()
 	p.forgetPeers()
@@ -337,6 +341,7 @@ func (p *Plane) report() plane.Report {
 		}
 	}
 	maps.Copy(r.Peers, p.unreachable)
+	r.Sessions = p.sessionErrors()
 	r.ACLs = maps.Clone(p.access.refused)
 	r.Problems = p.doubts()
 	for table, err := range map[plane.Table]error{

@@ -52,12 +52,14 @@ func TestBFDPriority(t *testing.T) {
 
 // A session from its begin to its end: what is on the wire, what is said of it, and that none of
 // it comes to hosts.
-func TestBFD(t *testing.T) {
-	w := newWorld(t)
+func TestBFD(t *testing.T) { bfdFamilies(t, testBFD) }
+
+func testBFD(t *testing.T, w *world, peerIP, _ netip.Addr) {
 	p := w.plane(Options{})
 	fast := usualBFD()
 	fast.MinRx = 100
-	s := withBFD(fast)
+	s := withBFDOf(peerIP, fast)
+	source := s.Source(peerIP)
 	h := w.bfdHand(peerIP, time.Second)
 	w.apply(p, s, nil)
 	h.until(p, isUp)
@@ -83,7 +85,7 @@ func TestBFD(t *testing.T) {
 			return nil
 		})
 		o := one.outer
-		if o.Src != tunnelIP || o.TTL != 64 || !o.DF || o.TOS != 0 || o.Sum != 0 || o.SrcPort < 49152 || o.Flags != 8 || o.VNI != 0 || !o.SumOK {
+		if o.Src != source || o.TTL != 64 || !o.DF || o.TOS != 0 || (o.Sum == 0) == peerIP.Is6() || o.SrcPort < 49152 || o.Flags != 8 || o.VNI != 0 || !o.SumOK {
 			t.Errorf("outer headers %+v", o)
 		}
 		in := o.Inner
@@ -104,6 +106,22 @@ func TestBFD(t *testing.T) {
 	}
 	if d := w.drops(p); d["bfd"]+d["unknown_tunnel"] != early["bfd"]+early["unknown_tunnel"] {
 		t.Errorf("drops: %v, were %v", d, early)
+	}
+
+	// With a UDP checksum or without one: either is taken.
+	for _, right := range []bool{false, true} {
+		h.sums(right)
+		began := monotonic()
+		testenv.Eventually(t, patience, func() error {
+			p.watchman.work.Lock()
+			defer p.watchman.work.Unlock()
+			at := p.watchman.peers[peerIP]
+			var heard vtepBfdTraffic
+			if err := p.objs.BfdHeard.Lookup(at.number, &heard); err != nil || time.Duration(heard.At) < began {
+				return fmt.Errorf("checksums %v: heard %+v, %v", right, heard, err)
+			}
+			return nil
+		})
 	}
 
 	h.set(func() { h.silent = true })
@@ -138,7 +156,7 @@ func TestBFD(t *testing.T) {
 	}
 }
 
-func contentsOf[K comparable, V any](t *testing.T, m *ebpf.Map) map[K]V {
+func contentsOf[K comparable, V any](t testing.TB, m *ebpf.Map) map[K]V {
 	t.Helper()
 	all := map[K]V{}
 	if err := scan(m, func(k K, v V) { all[k] = v }); err != nil {
@@ -149,12 +167,12 @@ func contentsOf[K comparable, V any](t *testing.T, m *ebpf.Map) map[K]V {
 
 // What an attacker may send who can fake the peer's address: each is counted for its reason, and
 // the session does not notice.
-func TestHostileBFD(t *testing.T) {
-	w := newWorld(t)
+func TestHostileBFD(t *testing.T) { bfdFamilies(t, testHostileBFD) }
+
+func testHostileBFD(t *testing.T, w *world, peerIP, peerIP3 netip.Addr) {
 	p := w.plane(Options{})
-	other := usualBFD()
-	s := withBFD(usualBFD())
-	s.BFD[peerIP3] = other
+	s := withBFDOf(peerIP, usualBFD())
+	s.BFD[peerIP3] = usualBFD()
 	h, h3 := w.bfdHand(peerIP, 3*time.Second), w.bfdHand(peerIP3, 3*time.Second)
 	w.apply(p, s, nil)
 	h.until(p, isUp)
@@ -258,10 +276,11 @@ func TestBFDOfStranger(t *testing.T) {
 }
 
 // A restart: the peer does not notice. Also one from another tunnel IP does not.
-func TestBFDRestart(t *testing.T) {
-	w := newWorld(t)
+func TestBFDRestart(t *testing.T) { bfdFamilies(t, testBFDRestart) }
+
+func testBFDRestart(t *testing.T, w *world, peerIP, _ netip.Addr) {
 	p := w.plane(Options{})
-	s := withBFD(usualBFD())
+	s := withBFDOf(peerIP, usualBFD())
 	h := w.bfdHand(peerIP, 20*time.Second) // however slow the machine is
 	w.apply(p, s, nil)
 	h.until(p, isUp)

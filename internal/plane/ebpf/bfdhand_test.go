@@ -26,6 +26,7 @@ type bfdHand struct {
 	ip netip.Addr
 	in *testnet.Tap
 	fd int // a UDP socket
+	to unix.Sockaddr
 
 	mu     sync.Mutex // guards what follows
 	s      *bfd.Session
@@ -51,10 +52,29 @@ func usualBFD() intent.BFD {
 }
 
 // withBFD is basic with a session with peerIP.
-func withBFD(b intent.BFD) *intent.State {
+func withBFD(b intent.BFD) *intent.State { return withBFDOf(peerIP, b) }
+
+// withBFDOf is basic with a session with that peer, of which frames are taken.
+func withBFDOf(peer netip.Addr, b intent.BFD) *intent.State {
 	s := basic()
-	s.BFD = map[netip.Addr]intent.BFD{peerIP: b}
+	if peer.Is6() {
+		s.TunnelIP6 = tunnelIP6
+		s.Decap[intent.Tunnel{Peer: peer, VNI: 10}] = ls1
+	}
+	s.BFD = map[netip.Addr]intent.BFD{peer: b}
 	return s
+}
+
+// bfdFamilies calls f for the peers of either family: one with a session, and another one.
+func bfdFamilies(t *testing.T, f func(t *testing.T, w *world, peer, other netip.Addr)) {
+	t.Run("IPv4", func(t *testing.T) { f(t, newWorld(t), peerIP, peerIP3) })
+	t.Run("IPv6", func(t *testing.T) {
+		w := newWorld(t)
+		w.underlay6()
+		other := peerIP6.Next()
+		w.address(w.far, "r0", other.String()+"/64")
+		f(t, w, peerIP6, other)
+	})
 }
 
 func (w *world) bfdHand(ip netip.Addr, minRx time.Duration) *bfdHand {
@@ -62,11 +82,18 @@ func (w *world) bfdHand(ip netip.Addr, minRx time.Duration) *bfdHand {
 	h := &bfdHand{w: w, ip: ip, in: testnet.Open(w.t, w.far, "r0")}
 	cfg := bfd.Config{MinTx: 100 * time.Millisecond, MinRx: minRx, Mult: 3}
 	h.s = bfd.New(monotonic(), cfg, 4711, rand.New(rand.NewPCG(1, 1)))
+	var family int
+	var from unix.Sockaddr
+	if ip.Is6() {
+		family, from, h.to = unix.AF_INET6, &unix.SockaddrInet6{Addr: ip.As16()}, &unix.SockaddrInet6{Addr: tunnelIP6.As16(), Port: vxlanPort}
+	} else {
+		family, from, h.to = unix.AF_INET, &unix.SockaddrInet4{Addr: ip.As4()}, &unix.SockaddrInet4{Addr: tunnelIP.As4(), Port: vxlanPort}
+	}
 	err := w.far.Do(func() (err error) {
-		if h.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		if h.fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
 			return err
 		}
-		return unix.Bind(h.fd, &unix.SockaddrInet4{Addr: ip.As4()})
+		return unix.Bind(h.fd, from)
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -136,8 +163,24 @@ func sumHeader(b []byte) []byte {
 }
 
 func (h *bfdHand) send(b []byte) {
-	if err := unix.Sendto(h.fd, b, 0, &unix.SockaddrInet4{Addr: tunnelIP.As4(), Port: 4789}); err != nil {
+	if err := unix.Sendto(h.fd, b, 0, h.to); err != nil {
 		h.w.t.Errorf("send: %v", err)
+	}
+}
+
+// sums says whether packets leave with a UDP checksum.
+func (h *bfdHand) sums(right bool) {
+	h.w.t.Helper()
+	level, option := unix.SOL_SOCKET, unix.SO_NO_CHECK
+	if h.ip.Is6() {
+		level, option = unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_TX
+	}
+	off := 1
+	if right {
+		off = 0
+	}
+	if err := unix.SetsockoptInt(h.fd, level, option, off); err != nil {
+		h.w.t.Fatal(err)
 	}
 }
 

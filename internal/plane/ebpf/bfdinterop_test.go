@@ -25,18 +25,20 @@ type ovsEnd struct {
 	v *testenv.VSwitch
 	p *Plane
 	s *intent.State
+
+	peer netip.Addr // its tunnel IP
 }
 
-func (w *world) ovsEnd(p *Plane) *ovsEnd {
+func (w *world) ovsEnd(p *Plane, peer netip.Addr) *ovsEnd {
 	w.t.Helper()
 	w.removeLink(w.far, "vx10") // it has the UDP port
-	e := &ovsEnd{w: w, v: testenv.NewVSwitch(w.t, w.far), p: p, s: withBFD(usualBFD())}
+	e := &ovsEnd{w: w, v: testenv.NewVSwitch(w.t, w.far), p: p, s: withBFDOf(peer, usualBFD()), peer: peer}
 	w.links(w.far, func(h *netlink.Handle) error {
 		l, err := h.LinkByName("r0")
 		if err != nil {
 			return err
 		}
-		addrs, err := h.AddrList(l, netlink.FAMILY_V4)
+		addrs, err := h.AddrList(l, netlink.FAMILY_ALL)
 		for i := range addrs {
 			if err := h.AddrDel(l, &addrs[i]); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) { // it went with the first
 				return err
@@ -45,10 +47,15 @@ func (w *world) ovsEnd(p *Plane) *ovsEnd {
 		return err
 	})
 	e.v.Vsctl(w.t, "add-br", "phy", "--", "set", "Bridge", "phy", "datapath_type=netdev", "--", "add-port", "phy", "r0")
-	w.address(w.far, "phy", "192.0.2.2/24")
+	length := "/24"
+	if peer.Is6() {
+		length = "/64"
+		w.useIPv6(w.far, "phy")
+	}
+	w.address(w.far, "phy", peer.String()+length)
 	testnet.Up(w.t, w.far, "phy")
 	e.v.Vsctl(w.t, "add-br", "int", "--", "set", "Bridge", "int", "datapath_type=netdev",
-		"--", "add-port", "int", "vx", "--", "set", "Interface", "vx", "type=vxlan", "options:remote_ip="+tunnelIP.String())
+		"--", "add-port", "int", "vx", "--", "set", "Interface", "vx", "type=vxlan", "options:remote_ip="+e.s.Source(peer).String())
 	return e
 }
 
@@ -64,11 +71,11 @@ func (e *ovsEnd) set(pairs ...string) {
 // ours changes our session.
 func (e *ovsEnd) ours(edit func(*intent.BFD)) {
 	e.w.t.Helper()
-	old := e.s.BFD[peerIP]
+	old := e.s.BFD[e.peer]
 	now := old
 	edit(&now)
-	e.s.BFD[peerIP] = now
-	e.w.apply(e.p, e.s, &intent.Delta{BFD: []intent.Change[netip.Addr, intent.BFD]{{Key: peerIP, Old: &old, New: &now}}})
+	e.s.BFD[e.peer] = now
+	e.w.apply(e.p, e.s, &intent.Delta{BFD: []intent.Change[netip.Addr, intent.BFD]{{Key: e.peer, Old: &old, New: &now}}})
 }
 
 // says waits until Open vSwitch says all of that of the session, in bfd/show.
@@ -95,28 +102,78 @@ func (e *ovsEnd) weSay(what string, right func(bfd.Status) bool) {
 	testenv.Eventually(e.w.t, patience, func() error {
 		e.p.watchman.work.Lock()
 		defer e.p.watchman.work.Unlock()
-		if st := e.p.watchman.set.Get(peerIP).Status(monotonic()); !right(st) {
+		if st := e.p.watchman.set.Get(e.peer).Status(monotonic()); !right(st) {
 			return fmt.Errorf("%s: our session is %+v", what, st)
 		}
 		return nil
 	})
 }
 
+func up(st bfd.Status) bool {
+	return st.State == bfd.Up && st.Peer.State == bfd.Up && st.Forwarding && !st.Polling
+}
+
+func down(st bfd.Status) bool { return st.State != bfd.Up && !st.Forwarding }
+
+func (e *ovsEnd) bothUp(what string) {
+	e.w.t.Helper()
+	e.weSay(what, up)
+	e.says(what, "Local Session State: up", "Remote Session State: up", "Forwarding: true")
+}
+
+// TestBFDWithOpenVSwitchIPv6 has the real one at the other end of a tunnel of IPv6: what differs there, with
+// and without UDP checksums, and restarts.
+func TestBFDWithOpenVSwitchIPv6(t *testing.T) {
+	w := newWorld(t)
+	w.underlay6()
+	w.plain(w.vtep, "u0") // no NIC would fill in the checksums that Open vSwitch looks at
+	p := w.plane(Options{})
+	e := w.ovsEnd(p, peerIP6)
+	w.apply(p, e.s, nil)
+	e.set("enable=true", "min_rx=3000", "min_tx=300")
+	e.bothUp("enable")
+	for _, sums := range []string{"true", "false"} {
+		e.v.Vsctl(t, "set", "Interface", "vx", "options:csum="+sums)
+		marked := monotonic()
+		e.weSay("csum="+sums, func(st bfd.Status) bool { return up(st) && st.Heard > marked && st.Sent > marked })
+	}
+	e.ours(func(b *intent.BFD) { b.CPathDown = true })
+	e.says("cpath_down of ours", "Remote Diagnostic: Concatenated Path Down", "Forwarding: false", "Local Session State: up")
+	e.ours(func(b *intent.BFD) { b.CPathDown = false })
+
+	// Our restart is not noticed, theirs is.
+	flaps := e.v.Vsctl(t, "get", "Interface", "vx", "bfd_status:flap_count")
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p = w.plane(Options{})
+	e.p = p
+	w.apply(p, e.s, nil)
+	marked := monotonic()
+	e.weSay("after our restart", func(st bfd.Status) bool { return up(st) && st.Heard > marked })
+	e.bothUp("after our restart")
+	if now := e.v.Vsctl(t, "get", "Interface", "vx", "bfd_status:flap_count"); now != flaps {
+		t.Errorf("flap_count was %s, is %s", flaps, now)
+	}
+	e.v.KillDaemon(t)
+	e.weSay("Open vSwitch is dead", func(st bfd.Status) bool { return down(st) && st.Diag == bfd.TimeExpired })
+	e.v.StartDaemon(t)
+	e.bothUp("Open vSwitch is back")
+
+	e.v.Vsctl(t, "set", "Interface", "vx", "options:key=10")
+	e.says("a key without bfd_vni", "Local Session State: down")
+	e.ours(func(b *intent.BFD) { b.AnswerVNI = true })
+	e.bothUp("bfd_vni=auto")
+	w.audit(p)
+}
+
 // TestBFDWithOpenVSwitch has the real one at the other end: every key, in each of the two roles.
 func TestBFDWithOpenVSwitch(t *testing.T) {
 	w := newWorld(t)
 	p := w.plane(Options{})
-	e := w.ovsEnd(p)
+	e := w.ovsEnd(p, peerIP)
 	w.apply(p, e.s, nil)
-	up := func(st bfd.Status) bool {
-		return st.State == bfd.Up && st.Peer.State == bfd.Up && st.Forwarding && !st.Polling
-	}
-	down := func(st bfd.Status) bool { return st.State != bfd.Up && !st.Forwarding }
-	bothUp := func(what string) {
-		t.Helper()
-		e.weSay(what, up)
-		e.says(what, "Local Session State: up", "Remote Session State: up", "Forwarding: true")
-	}
+	bothUp := e.bothUp
 	millis := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 	e.set("enable=true", "min_rx=2000", "min_tx=300")
@@ -207,14 +264,21 @@ func TestBFDWithOpenVSwitch(t *testing.T) {
 }
 
 // TestBFDBetweenPlanes has this plane at both ends.
-func TestBFDBetweenPlanes(t *testing.T) {
-	w := newWorld(t)
+func TestBFDBetweenPlanes(t *testing.T) { bfdFamilies(t, testBFDBetweenPlanes) }
+
+func testBFDBetweenPlanes(t *testing.T, w *world, peerIP, _ netip.Addr) {
 	w.removeLink(w.far, "vx10") // it has the UDP port
 	b := usualBFD()
-	near := withBFD(b)
+	near := withBFDOf(peerIP, b)
+	tunnelIP := near.Source(peerIP)
 	b.Local, b.Remote = b.Remote, b.Local
 	far := intent.NewState()
-	far.TunnelIP, far.BFD = peerIP, map[netip.Addr]intent.BFD{tunnelIP: b}
+	if peerIP.Is6() {
+		far.TunnelIP6 = peerIP
+	} else {
+		far.TunnelIP = peerIP
+	}
+	far.BFD = map[netip.Addr]intent.BFD{tunnelIP: b}
 	p := w.plane(Options{})
 	w.apply(p, near, nil)
 	start := func() (q *Plane) {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -65,28 +67,32 @@ func sessionIn(e *vtepBfdSession) (intent.BFD, bfd.Saved) {
 }
 
 // restore takes over the sessions of an earlier process. What came meanwhile is in bfd_heard, and
-// what was news still in the ring.
-func (w *watchman) restore() error {
+// what was news still in the ring. A session whose number is no peer's any more ends.
+func (w *watchman) restore(peers *ebpf.Map) error {
 	now := monotonic()
-	type element struct {
-		ip uint32
-		e  vtepBfdSession
-	}
-	var all []element
-	if err := scan(w.sessions, func(ip uint32, e vtepBfdSession) { all = append(all, element{ip, e}) }); err != nil {
+	all := map[uint32]vtepBfdSession{}
+	if err := scan(w.sessions, func(n uint32, e vtepBfdSession) { all[n] = e }); err != nil {
 		return fmt.Errorf("read map bfd_sessions: %w", err)
 	}
-	for _, x := range all {
+	for n, e := range all {
+		var p vtepPeer
+		if err := peers.Lookup(n, &p); err != nil && !isMissing(err) {
+			return fmt.Errorf("read map peers: %w", err)
+		}
+		peer := p.Ip.ip()
+		if _, twice := w.peers[peer]; twice || !peer.IsValid() {
+			w.erase(peer, n)
+			continue
+		}
 		var h vtepBfdTraffic
-		if err := w.heard.Lookup(x.ip, &h); err != nil && !isMissing(err) {
+		if err := w.heard.Lookup(n, &h); err != nil && !isMissing(err) {
 			return fmt.Errorf("read map bfd_heard: %w", err)
 		}
-		peer := ipOf(x.ip)
-		cfg, saved := sessionIn(&x.e)
-		s := bfd.Restore(now, configOf(cfg), saved, time.Duration(h.At), w.rand)
+		cfg, saved := sessionIn(&e)
+		s := bfd.Restore(now, configOf(cfg), saved, max(time.Duration(h.At), w.formerAt(peer)), w.rand)
 		s.Hear(trafficOf(&h))
 		w.mine[saved.My] = struct{}{}
-		w.peers[peer] = &bfdPeer{cfg: cfg, vni: x.e.Vni, saved: x.e}
+		w.peers[peer], w.byNumber[n] = &bfdPeer{cfg: cfg, number: n, vni: e.Vni, saved: e}, peer
 		w.set.Add(peer, s)
 		w.done(now, peer)
 	}
@@ -94,21 +100,53 @@ func (w *watchman) restore() error {
 	return nil
 }
 
+// hear tells a session what the programs know of its peer.
+func (w *watchman) hear(peer netip.Addr, s *bfd.Session) {
+	var h vtepBfdTraffic
+	if err := w.heard.Lookup(w.peers[peer].number, &h); err != nil {
+		return
+	}
+	t := trafficOf(&h)
+	t.ControlAt = max(t.ControlAt, w.formerAt(peer))
+	s.Hear(t)
+}
+
+// formerAt is when programs of an earlier layout, which may still be at work, have heard the peer last.
+func (w *watchman) formerAt(peer netip.Addr) time.Duration {
+	if w.former == nil || !peer.Is4() {
+		return 0
+	}
+	var h vtepBfdTraffic
+	if err := w.former.Lookup(ipNumber(peer), &h); err != nil {
+		return 0
+	}
+	return time.Duration(h.At)
+}
+
+// hearFormer takes what those programs have heard last: now they are all replaced.
+func (w *watchman) hearFormer() {
+	if w.former == nil {
+		return
+	}
+	w.set.All(func(peer netip.Addr, s *bfd.Session) { w.hear(peer, s) })
+	w.letFormerGo()
+}
+
 func trafficOf(h *vtepBfdTraffic) bfd.Traffic {
 	return bfd.Traffic{Control: h.Packets, ControlAt: time.Duration(h.At), Data: h.Data, DataAt: time.Duration(h.DataAt)}
 }
 
 // readEvent reads a struct bfd_event.
-func readEvent(b []byte) (at time.Duration, peer netip.Addr, vni uint32, p bfd.Packet, ok bool) {
+func readEvent(b []byte) (at time.Duration, peer, vni uint32, p bfd.Packet, ok bool) {
 	if len(b) < 16+bfd.PacketLen {
-		return 0, netip.Addr{}, 0, bfd.Packet{}, false
+		return 0, 0, 0, bfd.Packet{}, false
 	}
 	word := binary.NativeEndian.Uint32
 	// The program has kept the first 24 bytes, whatever was behind them.
 	control := [bfd.PacketLen]byte(b[16:])
 	control[3] = bfd.PacketLen
 	p, err := bfd.Parse(control[:])
-	return time.Duration(binary.NativeEndian.Uint64(b)), ipOf(word(b[8:])), word(b[12:]), p, err == nil
+	return time.Duration(binary.NativeEndian.Uint64(b)), word(b[8:]), word(b[12:]), p, err == nil
 }
 
 // audit says how the sessions in the map differ from those that there are to be.
@@ -116,21 +154,20 @@ func (w *watchman) audit() ([]plane.Drift, error) {
 	have := map[uint32]vtepBfdSession{}
 	w.work.Lock()
 	defer w.work.Unlock()
-	if err := scan(w.sessions, func(ip uint32, e vtepBfdSession) { have[ip] = e }); err != nil {
+	if err := scan(w.sessions, func(n uint32, e vtepBfdSession) { have[n] = e }); err != nil {
 		return nil, fmt.Errorf("read map bfd_sessions: %w", err)
 	}
 	var a []plane.Drift
 	for peer, at := range w.peers {
-		ip := ipNumber(peer)
-		if e, ok := have[ip]; !ok {
+		if e, ok := have[at.number]; !ok {
 			a = append(a, plane.Drift{Kind: "bfd", Key: peer.String(), Want: text(at.saved)})
 		} else if e != at.saved {
 			a = append(a, plane.Drift{Kind: "bfd", Key: peer.String(), Want: text(at.saved), Have: text(e)})
 		}
-		delete(have, ip)
+		delete(have, at.number)
 	}
-	for ip, e := range have {
-		a = append(a, plane.Drift{Kind: "bfd", Key: ipOf(ip).String(), Have: text(e)})
+	for n, e := range have {
+		a = append(a, plane.Drift{Kind: "bfd", Key: fmt.Sprintf("peer %d", n), Have: text(e)})
 	}
 	return a, nil
 }

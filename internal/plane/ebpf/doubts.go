@@ -65,6 +65,7 @@ func (p *Plane) doubts() []problem.Problem {
 	list = append(list, p.policyProblems()...)
 	list = append(list, p.firewallProblem()...)
 	list = append(list, p.watchedProblem()...)
+	list = append(list, p.bfdProblems()...)
 	slices.SortFunc(list, problem.Problem.Compare)
 	return list
 }

@@ -21,6 +21,16 @@ var (
 	mac6      = intent.MAC{2, 0, 0, 0, 6, 6} // behind peerIP6
 )
 
+// useIPv6 has addresses of IPv6 work on the device at once.
+func (w *world) useIPv6(n *namespace.Namespace, dev string) {
+	w.t.Helper()
+	for _, conf := range [][2]string{{"accept_dad", "0"}, {"disable_ipv6", "0"}} {
+		if err := n.Sysctl("ipv6/conf/"+dev+"/"+conf[0], conf[1]); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // underlay6 gives the underlay IPv6, too, and the peer a vxlan device in it, which sends without
 // UDP checksums and takes no packets that have none.
 func (w *world) underlay6(vnis ...int) {
@@ -29,11 +39,7 @@ func (w *world) underlay6(vnis ...int) {
 		n           *namespace.Namespace
 		dev, prefix string
 	}{{w.vtep, "u0", "2001:db8::1/64"}, {w.far, "r0", "2001:db8::2/64"}} {
-		for _, conf := range [][2]string{{"accept_dad", "0"}, {"disable_ipv6", "0"}} {
-			if err := end.n.Sysctl("ipv6/conf/"+end.dev+"/"+conf[0], conf[1]); err != nil {
-				w.t.Fatal(err)
-			}
-		}
+		w.useIPv6(end.n, end.dev)
 		w.address(end.n, end.dev, end.prefix)
 	}
 	for _, vni := range vnis {

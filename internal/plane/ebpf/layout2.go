@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-
-	"github.com/cilium/ebpf"
 )
 
 // What layout 2 had otherwise: entries named peers by their IPv4 addresses.
@@ -26,31 +24,8 @@ type (
 	place2  struct{ Reason, At, What uint32 }
 )
 
-// layout2 gives the peers of a layout 2 their numbers: those that sent only had none.
-type layout2 struct {
-	numbers map[uint32]uint32 // by address
-	peers   map[uint32]vtepPeer
-	next    uint32
-}
-
-// number is 0 where there is no room for one more.
-func (l *layout2) number(ip uint32) uint32 {
-	n, ok := l.numbers[ip]
-	if !ok && l.next < most["peers"] {
-		n = l.next
-		l.next++
-		l.add(n, vtepPeer{Ip: addressOf(ipOf(ip))}, ip)
-	}
-	return n
-}
-
-func (l *layout2) add(n uint32, p vtepPeer, ip uint32) {
-	l.numbers[ip], l.peers[n] = n, p
-	l.next = max(l.next, n+1)
-}
-
 func fromLayout2(m *migration) error {
-	l := &layout2{numbers: map[uint32]uint32{}, peers: map[uint32]vtepPeer{}, next: 1}
+	l := newNumbering()
 	old, err := m.old("peers")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it was never at work
@@ -66,14 +41,14 @@ func fromLayout2(m *migration) error {
 		if p.Ifindex != 0 {
 			entry.Hop = addressOf(gateway2(p.Gateway))
 		}
-		l.add(n, entry, p.IP)
+		l.add(n, entry)
 	})
 	if err != nil {
 		return err
 	}
 	err = errors.Join(
 		convert(m, "remotes", func(k vtepMacKey, r remote2) (vtepMacKey, vtepRemote, bool) {
-			n := l.number(r.IP)
+			n := l.number(ipOf(r.IP))
 			return k, vtepRemote{Peer: n, Vni: r.Vni}, n != 0
 		}),
 		convert(m, "members", func(slot uint32, was member3) (uint32, vtepMember, bool) {
@@ -83,7 +58,7 @@ func fromLayout2(m *migration) error {
 			if k.IP == 0 { // any
 				return vtepTunnelKey{Vni: k.Vni}, vtepDecap{Bd: bd}, true
 			}
-			n := l.number(k.IP)
+			n := l.number(ipOf(k.IP))
 			return vtepTunnelKey{Peer: n, Vni: k.Vni}, vtepDecap{Bd: bd}, n != 0
 		}),
 		convert(m, "chunks", func(k vtepChunkKey, c chunk2) (vtepChunkKey, vtepChunk, bool) {
@@ -91,7 +66,7 @@ func fromLayout2(m *migration) error {
 			for i, t := range c.Targets {
 				if t.IP == 0 {
 					fresh.Targets[i] = vtepTarget{Id: t.ID}
-				} else if n := l.number(t.IP); n != 0 {
+				} else if n := l.number(ipOf(t.IP)); n != 0 {
 					fresh.Targets[i] = vtepTarget{Peer: n, Id: t.Vni}
 				}
 			}
@@ -111,25 +86,6 @@ func fromLayout2(m *migration) error {
 		return err
 	}
 	return l.write(m)
-}
-
-// write makes the maps of the peers.
-func (l *layout2) write(m *migration) error {
-	size := roundUp(int(l.next))
-	peers, err := m.fresh("peers", size)
-	if err != nil {
-		return err
-	}
-	addresses, err := m.fresh("addresses", size)
-	if err != nil {
-		return err
-	}
-	for n, p := range l.peers {
-		if err := errors.Join(peers.Put(&n, &p), addresses.Update(&p.Ip, &n, ebpf.UpdateAny)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // gateway2 is a next hop as an IPv4 header has it.

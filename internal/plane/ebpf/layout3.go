@@ -19,6 +19,10 @@ func (m member3) fresh() vtepMember {
 
 func fromLayout3(m *migration) error {
 	features := map[uint32]uint32{} // by bd
+	l, err := readNumbering(m)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		convert(m, "members", func(slot uint32, was member3) (uint32, vtepMember, bool) {
 			is := was.fresh()
@@ -28,5 +32,6 @@ func fromLayout3(m *migration) error {
 		convert(m, "decaps", func(k vtepTunnelKey, bd uint32) (vtepTunnelKey, vtepDecap, bool) {
 			return k, vtepDecap{Bd: bd, Features: features[bd]}, true
 		}),
+		l.sessions(m), l.write(m),
 	)
 }

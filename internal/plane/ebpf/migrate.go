@@ -17,7 +17,7 @@ import (
 // replaced device by device, and with the last of them the old maps go.
 
 // migrations are by the layout that they begin with; they lead to the present one.
-var migrations = map[int]func(*migration) error{2: fromLayout2, 3: fromLayout3}
+var migrations = map[int]func(*migration) error{2: fromLayout2, 3: fromLayout3, 4: fromLayout4}
 
 // migration is the move of the pinned maps from one layout to the present one.
 type migration struct {
@@ -52,6 +52,14 @@ func (p *pins) migrate(spec *ebpf.CollectionSpec) error {
 		return nil
 	}
 	return nil
+}
+
+// openFormer opens what the programs of an earlier layout note of BFD, until others take their place: what
+// peers have said meanwhile is nowhere else. Layouts up to 4 had it by IPv4 address.
+func (p *pins) openFormer() {
+	for from := schemaVersion - 1; from > 0 && p.formerHeard == nil; from-- {
+		p.formerHeard, _ = ebpf.LoadPinnedMap(filepath.Join(p.layout(from), "bfd_heard"), nil)
+	}
 }
 
 func (m *migration) run(step func(*migration) error) (err error) {

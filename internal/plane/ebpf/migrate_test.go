@@ -2,24 +2,29 @@ package ebpf
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
+	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // TestLayouts begins with what a build with an earlier layout leaves: its programs, on its maps,
 // forward. The new build takes over under traffic, of which nothing may be lost, and nothing of what
 // was learned and counted.
 func TestLayouts(t *testing.T) {
-	for _, layout := range []int{2, 3} {
+	for _, layout := range []int{2, 3, 4} {
 		t.Run(fmt.Sprint(layout), func(t *testing.T) { testLayout(t, layout) })
 	}
 }
@@ -28,7 +33,25 @@ func testLayout(t *testing.T, layout int) {
 	w := newWorld(t)
 	w.bigBuffers("h0", "vx10")
 	p := w.plane(Options{})
-	w.apply(p, basic(), nil)
+	want := basic()
+	var hands []*bfdHand
+	if layout > 2 { // which had no BFD
+		b := usualBFD()
+		b.MinRx = 1000
+		want.BFD = map[netip.Addr]intent.BFD{peerIP: b, peerIP3: b}
+		hands = []*bfdHand{w.bfdHand(peerIP, 20*time.Second), w.bfdHand(peerIP3, 20*time.Second)}
+		for _, h := range hands { // neither end goes down within a minute, however slow the machine is
+			h.set(func() {
+				h.s.Configure(monotonic(), bfd.Config{MinTx: 100 * time.Millisecond, MinRx: 20 * time.Second, Mult: 60})
+			})
+		}
+	}
+	w.apply(p, want, nil)
+	mine := map[netip.Addr]uint32{} // our discriminators
+	for _, h := range hands {
+		h.until(p, isUp)
+		mine[h.ip] = h.status().Peer.Discriminator
+	}
 	w.send("h0", frame(bcast, macA, "here is A"))
 	w.send("h1", frame(bcast, macB, "here is B"))
 	w.barrier()
@@ -50,11 +73,13 @@ func testLayout(t *testing.T, layout int) {
 	counted += 50
 	for restart := range 2 { // the second has the new layout
 		p = w.plane(Options{})
+		if restart == 0 {
+			w.hearsFormer(p, hands)
+		}
 		got, err := p.Adopted(t.Context(), true)
 		if err != nil || got == nil {
 			t.Fatalf("%v, %v", got, err)
 		}
-		want := basic()
 		if !(maps.Equal(got.Bindings, want.Bindings) && maps.Equal(got.Unicast, want.Unicast) &&
 			maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
 			t.Errorf("adopted:\n%v\nwant\n%v", got, want)
@@ -73,6 +98,12 @@ func testLayout(t *testing.T, layout int) {
 			if err := p.Close(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+	for _, h := range hands {
+		h.until(p, isUp)
+		if st := h.status(); st.State != bfd.Up || st.Flaps != 0 || st.Peer.Discriminator != mine[h.ip] {
+			t.Errorf("the peer %v has noticed: %+v, our discriminator was %d", h.ip, st, mine[h.ip])
 		}
 	}
 	in.mustBeWhole("from the peer")
@@ -102,7 +133,7 @@ func TestLayout2Interrupted(t *testing.T) {
 		p = w.plane(Options{})
 		w.apply(p, basic(), nil)
 		w.audit(p)
-		if files, _ := filepath.Glob(filepath.Join(w.pins, "v*")); !slices.Equal(files, []string{filepath.Join(w.pins, "v4")}) {
+		if files, _ := filepath.Glob(filepath.Join(w.pins, "v*")); !slices.Equal(files, []string{filepath.Join(w.pins, fmt.Sprintf("v%d", schemaVersion))}) {
 			t.Errorf("%s: there are %v", what, files)
 		}
 	}
@@ -110,7 +141,7 @@ func TestLayout2Interrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.goBackTo(2)
-	half := filepath.Join(w.pins, "v4_new")
+	half := filepath.Join(w.pins, fmt.Sprintf("v%d_new", schemaVersion))
 	if err := os.Mkdir(half, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +213,8 @@ func (w *world) learned(p *Plane) map[intent.MACKey]intent.BindingKey {
 // changed are the maps that an earlier layout had otherwise.
 var changed = map[int][]string{
 	2: {"config", "peers", "members", "remotes", "decaps", "floods", "chunks", "tunnel_drops"},
-	3: {"members", "decaps"},
+	3: {"members", "decaps", "bfd_sessions", "bfd_heard"},
+	4: {"bfd_sessions", "bfd_heard"},
 }
 
 // goBackTo turns what a plane has left into what one with an earlier layout would have.
@@ -228,12 +260,18 @@ func (w *world) goBackTo(layout int) {
 			t.Fatal(err)
 		}
 	}
-	refill(t, open("members"), all["members"], func(slot uint32, m vtepMember) (uint32, member3, bool) {
-		return slot, member3{m.Ifindex, m.Vid, m.Bd, m.Gen, m.Port, m.Mtu, m.Flags}, true
-	})
-	if layout == 2 {
+	if layout > 2 {
+		refillBFD(t, open, all)
+	}
+	if layout < 4 {
+		refill(t, open("members"), all["members"], func(slot uint32, m vtepMember) (uint32, member3, bool) {
+			return slot, member3{m.Ifindex, m.Vid, m.Bd, m.Gen, m.Port, m.Mtu, m.Flags}, true
+		})
+	}
+	switch layout {
+	case 2:
 		refillLayout2(t, open, all)
-	} else {
+	case 3:
 		refill(t, open("decaps"), all["decaps"], func(k vtepTunnelKey, d vtepDecap) (vtepTunnelKey, uint32, bool) { return k, d.Bd, true })
 	}
 
@@ -259,6 +297,45 @@ func (w *world) goBackTo(layout int) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// refillBFD names peers by their addresses, as up to layout 4. A peer with which there was only a session of BFD
+// had no number.
+func refillBFD(t testing.TB, open func(string) *ebpf.Map, all map[string]*ebpf.Map) {
+	ips := map[uint32]uint32{} // by number
+	for n, p := range contentsOf[uint32, vtepPeer](t, open("peers")) {
+		if ip := p.Ip.ip(); ip.Is4() {
+			ips[n] = ipNumber(ip)
+		}
+		if p.Ip.ip() == peerIP3 {
+			if err := errors.Join(open("addresses").Delete(&p.Ip), open("peers").Put(n, &vtepPeer{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	refill(t, open("bfd_sessions"), all["bfd_sessions"], func(n uint32, s vtepBfdSession) (uint32, vtepBfdSession, bool) { return ips[n], s, ips[n] != 0 })
+	refill(t, open("bfd_heard"), all["bfd_heard"], func(n uint32, h vtepBfdTraffic) (uint32, vtepBfdTraffic, bool) { return ips[n], h, ips[n] != 0 })
+}
+
+// hearsFormer waits until a session of p, whose programs are not yet at work, hears what those before do.
+func (w *world) hearsFormer(p *Plane, hands []*bfdHand) {
+	w.t.Helper()
+	began := monotonic()
+	testenv.Eventually(w.t, patience, func() error {
+		p.watchman.work.Lock()
+		defer p.watchman.work.Unlock()
+		for _, h := range hands {
+			s := p.watchman.set.Get(h.ip)
+			if s == nil {
+				return fmt.Errorf("there is no session with %v", h.ip)
+			}
+			p.watchman.hear(h.ip, s)
+			if st := s.Status(monotonic()); st.State != bfd.Up || st.Heard < began {
+				return fmt.Errorf("the session with %v is %+v, since %v", h.ip, st, began)
+			}
+		}
+		return nil
+	})
 }
 
 // refillLayout2 fills what layout 2 had otherwise.

@@ -17,7 +17,7 @@ import (
 
 // schemaVersion names the layout and meaning of the pinned maps. A change of either gives a
 // new number, and a step from the one before (migrate.go).
-const schemaVersion = 4
+const schemaVersion = 5
 
 // Flags of the settings map, as enum config_flags.
 const (
@@ -67,7 +67,7 @@ const (
 
 // pins is the directory in bpffs that outlives the process.
 //
-//	DIR/v4/MAP       the maps, by schema version
+//	DIR/v5/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
 //	DIR/programs/HASH/PROGRAM  the programs, for the next process of the same build
 //	DIR/stages/ID    the map stages of each set of programs that devices have, by its number
@@ -78,6 +78,8 @@ type pins struct {
 
 	transient bool // they go with the process, as its mount namespace does
 	migrated  int  // the layout that the maps had before; 0: the present one
+
+	formerHeard *ebpf.Map // see watchman.former; nil: there is none, or the watchman has it
 
 	forgotten map[ebpf.ProgramID]bool // programs that were pinned: the kernel takes its time to let them go
 	configs   map[ebpf.MapID]uint64   // the pinned maps called config, of all layouts, with the network namespace in each
@@ -117,7 +119,13 @@ func openPins(dir string, netns uint64) (*pins, error) {
 func (p *pins) maps() string        { return p.layout(schemaVersion) }
 func (p *pins) layout(n int) string { return filepath.Join(p.dir, fmt.Sprintf("v%d", n)) }
 func (p *pins) links() string       { return filepath.Join(p.dir, "links") }
-func (p *pins) close()              { p.lock.Close() }
+
+func (p *pins) close() {
+	if p.formerHeard != nil {
+		p.formerHeard.Close()
+	}
+	p.lock.Close()
+}
 
 // prune removes the maps of other schema versions, which nothing uses any more.
 func (p *pins) prune() error {
@@ -228,6 +236,7 @@ func (p *pins) load(opts *Options, sizes map[string]uint32) (*vtepObjects, error
 	if err := p.migrate(spec); err != nil {
 		return nil, err
 	}
+	p.openFormer()
 	counts := map[uint32][]uint64{} // of drops, by reason, where the old map has to go
 	for name, m := range spec.Maps {
 		if n := sizes[name]; n != 0 {

@@ -13,6 +13,7 @@ type peer struct {
 	number  uint32 // index of the peers map, not 0
 	targets int    // MACs and flood sets that name it
 	sources int    // decaps entries that do
+	session bool   // of BFD: there is to be one with it
 	device  int    // ifindex by which it is reached; 0: not known, or nobody needs to know
 
 	covered bool // by a policy of IPsec
@@ -96,6 +97,36 @@ func (p *Plane) delDecap(t intent.Tunnel) {
 	}
 }
 
+// sessionWith names the session of BFD with a peer.
+type sessionWith netip.Addr
+
+func (p *Plane) stageSession(c intent.Change[netip.Addr, intent.BFD]) {
+	delete(p.nameless, any(sessionWith(c.Key)))
+	if c.New == nil {
+		if pr := p.peers[c.Key]; pr != nil && pr.session {
+			pr.session = false
+			p.idlePeers = append(p.idlePeers, pr)
+		}
+		return
+	}
+	if pr := p.peerAt(c.Key); pr != nil {
+		pr.session = true
+	} else {
+		p.nameless[sessionWith(c.Key)] = []netip.Addr{c.Key}
+	}
+}
+
+// sessions gives those that there is a number for.
+func (p *Plane) sessions(all map[netip.Addr]intent.BFD) map[netip.Addr]wantedBFD {
+	want := make(map[netip.Addr]wantedBFD, len(all))
+	for peer, b := range all {
+		if pr := p.peers[peer]; pr != nil && pr.session {
+			want[peer] = wantedBFD{b, pr.number}
+		}
+	}
+	return want
+}
+
 // forgetPeers removes the peers that nobody names any more, and what was known of the way to those
 // that nothing goes to any more. Their numbers are not soon used again (pool): a frame on its way
 // may still have one.
@@ -104,7 +135,7 @@ func (p *Plane) forgetPeers() {
 		switch {
 		case pr.targets > 0 || p.peers[pr.ip] != pr:
 			continue
-		case pr.sources > 0:
+		case pr.sources > 0 || pr.session:
 			if pr.device != 0 || p.unreachable[pr.ip] != nil {
 				p.resolve(pr)
 			}

@@ -139,6 +139,7 @@ type Plane struct {
 	stale     bool                    // some learned MACs may be on bindings that have gone
 	watched   map[vtepMacKey]struct{} // see Watch
 	noteData  bool                    // some session of BFD wants to know of data
+	monitor   bool                    // the watchman is to be told of other sessions
 
 	settings vtepSettings // as written last
 	physical intent.SwitchID
@@ -385,7 +386,7 @@ func (p *Plane) release() {
 		p.punts.Close()
 	}
 	if p.watchman != nil {
-		p.watchman.ring.Close()
+		p.watchman.close()
 	}
 	if p.watch != nil {
 		p.watch.Close()

@@ -71,9 +71,9 @@ static __always_inline int bfd_repeats(struct bfd_session *s, struct bfd_traffic
 
 // Notes a valid packet, and tells the agent of one that is news.
 static __always_inline int bfd_take(struct __sk_buff *skb, struct bfd_session *s, struct bfd_control *c,
-				    __u32 ip, __u32 vni)
+				    __u32 peer, __u32 vni)
 {
-	struct bfd_traffic *heard = bpf_map_lookup_elem(&bfd_heard, &ip);
+	struct bfd_traffic *heard = bpf_map_lookup_elem(&bfd_heard, &peer);
 	__u64 now = bpf_ktime_get_ns();
 	struct bfd_event *e;
 
@@ -91,7 +91,7 @@ static __always_inline int bfd_take(struct __sk_buff *skb, struct bfd_session *s
 	if (!e)
 		return drop(skb, DROP_BFD_RATE);
 	e->at = now;
-	e->ip = ip;
+	e->peer = peer;
 	e->vni = vni;
 	__builtin_memcpy(e->packet, c, sizeof(*c));
 	bpf_ringbuf_submit(e, 0);
@@ -104,10 +104,11 @@ static __always_inline int bfd_take(struct __sk_buff *skb, struct bfd_session *s
 
 // Takes a frame from a tunnel if it is of BFD with this peer, or NOT_BFD. bd is the switch that it
 // would enter otherwise, or 0: the VNI is not that of data, and whatever is to the port is for
-// us. In a VNI with data only what is to addresses that no host has.
-static __noinline int take_bfd(struct __sk_buff *skb, __u32 ip, __u32 vni, __u32 bd)
+// us. In a VNI with data only what is to addresses that no host has. Inside there is IPv4, be the
+// tunnel one of IPv4 or of IPv6.
+static __noinline int take_bfd(struct __sk_buff *skb, __u32 peer, __u32 vni, __u32 bd)
 {
-	struct bfd_session *s = bpf_map_lookup_elem(&bfd_sessions, &ip);
+	struct bfd_session *s = bpf_map_lookup_elem(&bfd_sessions, &peer);
 	struct bfd_headers f = {};
 	struct bfd_control c = {};
 	__u32 length, to;
@@ -141,17 +142,17 @@ static __noinline int take_bfd(struct __sk_buff *skb, __u32 ip, __u32 vni, __u32
 		return drop(skb, DROP_BFD_AUTH);
 	if (c.your ? c.your != bpf_htonl(s->my) : BFD_STATE(c.flags) > BFD_DOWN)
 		return drop(skb, DROP_BFD_DISCRIMINATOR);
-	return bfd_take(skb, s, &c, ip, vni);
+	return bfd_take(skb, s, &c, peer, vni);
 }
 
 // Notes that data came from a peer, for sessions to which that is a sign of life.
-static __always_inline void note_data(struct settings *cfg, __u32 ip)
+static __always_inline void note_data(struct settings *cfg, __u32 peer)
 {
 	struct bfd_traffic *heard;
 
 	if (!(cfg->flags & CONFIG_NOTE_DATA))
 		return;
-	heard = bpf_map_lookup_elem(&bfd_heard, &ip);
+	heard = bpf_map_lookup_elem(&bfd_heard, &peer);
 	if (!heard)
 		return;
 	heard->data_at = bpf_ktime_get_coarse_ns();

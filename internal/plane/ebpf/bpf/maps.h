@@ -490,7 +490,8 @@ enum bfd_flags {
 };
 
 // A session with a peer. The programs need the first part; all of it is for the next process to
-// go on where this one stops. Times are in microseconds, IPs in host byte order.
+// go on where this one stops. Times are in microseconds, IPs, which are IPv4 whatever is around
+// them, in host byte order.
 struct bfd_session {
 	__u32 my; // our discriminator
 	__u32 flags;
@@ -514,7 +515,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 16);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32); // IP of the peer, host byte order
+	__type(key, __u32); // peer
 	__type(value, struct bfd_session);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } bfd_sessions SEC(".maps");
@@ -535,7 +536,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 16);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32); // IP of the peer, host byte order
+	__type(key, __u32); // peer
 	__type(value, struct bfd_traffic);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } bfd_heard SEC(".maps");
@@ -543,7 +544,7 @@ struct {
 // A valid control packet that says something new.
 struct bfd_event {
 	__u64 at; // when it came, CLOCK_MONOTONIC
-	__u32 ip; // of the peer, host byte order
+	__u32 peer;
 	__u32 vni;
 	__u8 packet[24];
 };

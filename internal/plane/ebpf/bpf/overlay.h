@@ -8,17 +8,22 @@
 #include "learn.h"
 #include "overhear.h"
 
-// The switch that frames with this outer source and VNI enter, or NULL.
-static __always_inline struct decap *admitted(struct settings *cfg, struct address *from, __u32 vni)
+// The peer with the address, or 0.
+static __always_inline __u32 peer_at(struct address *ip)
 {
-	struct tunnel_key key = {.vni = vni};
-	__u32 *peer = bpf_map_lookup_elem(&addresses, from);
+	__u32 *peer = bpf_map_lookup_elem(&addresses, ip);
+
+	return peer ? *peer : 0;
+}
+
+// The switch that frames from this peer and with this VNI enter, or NULL.
+static __always_inline struct decap *admitted(struct settings *cfg, __u32 peer, __u32 vni)
+{
+	struct tunnel_key key = {.peer = peer, .vni = vni};
 	struct decap *to = NULL;
 
-	if (peer) {
-		key.peer = *peer;
+	if (peer)
 		to = bpf_map_lookup_elem(&decaps, &key);
-	}
 	if (!to && (cfg->flags & CONFIG_ANY_SOURCE)) {
 		key.peer = 0;
 		to = bpf_map_lookup_elem(&decaps, &key);
@@ -101,7 +106,7 @@ static __noinline int came_from(struct __sk_buff *skb, struct arrival *a)
 static __always_inline int from_overlay(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
-	__u32 ip4, bd = 0, features = 0;
+	__u32 peer, bd = 0, features = 0;
 	struct arrival a = {};
 	struct decap *to;
 	int taken;
@@ -111,18 +116,18 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	skb->cb[0] = BY_NOTHING;
 	if (!cfg || !came_from(skb, &a))
 		return drop(skb, DROP_NOT_OURS);
-	to = admitted(cfg, &a.from, a.vni);
+	peer = peer_at(&a.from);
+	to = admitted(cfg, peer, a.vni);
 	if (to) {
 		bd = to->bd;
 		features = to->features;
 	}
-	ip4 = is_address4(&a.from) ? bpf_ntohl(a.from.word[3]) : 0;
-	taken = take_bfd(skb, ip4, a.vni, bd);
+	taken = take_bfd(skb, peer, a.vni, bd);
 	if (taken != NOT_BFD)
 		return taken;
 	if (!bd)
 		return drop(skb, DROP_UNKNOWN_TUNNEL);
-	note_data(cfg, ip4);
+	note_data(cfg, peer);
 	receive_group(skb, cfg);
 	return deliver(skb, bd, features, a.tos);
 }

@@ -73,7 +73,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	struct size size;
 	struct local *l;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	__u32 slot, vni, tos;
+	__u32 slot, peer, vni, tos;
 
 	if (!cfg || !cfg->vxlan_ifindex)
 		return TC_ACT_UNSPEC;
@@ -90,7 +90,8 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	inner = *eth;
 	__builtin_memcpy(dst.mac, inner.h_dest, ETH_ALEN);
-	to = admitted(cfg, &from, vni);
+	peer = peer_at(&from);
+	to = admitted(cfg, peer, vni);
 	if (!to || to->features & FEATURES_LONG_WAY)
 		return TC_ACT_UNSPEC;
 	dst.bd = to->bd;
@@ -109,7 +110,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 
 	if (bpf_skb_adjust_room(skb, -(int)sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, flags))
 		return TC_ACT_UNSPEC;
-	note_data(cfg, bpf_ntohl(from.word[3]));
+	note_data(cfg, peer);
 	// Not before: frames that pass are the host's, and so is their control block.
 	came_by_tunnel(skb, &from, vni);
 	// A checksum that a NIC gave the frame does not cover the Ethernet header.
