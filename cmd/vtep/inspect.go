@@ -17,9 +17,9 @@ var errStarting = errors.New("the VTEP is starting: it is reading its database; 
 // it is too early: what they ask may take long to be there.
 func (r *vtepRun) registerControl() {
 	r.d.RegisterData("vtep/status", "", 0, 0, func([]string) (string, error) {
-		s, err := r.status()
+		s, err := r.status(r.d.Context())
 		return s.text(true), err
-	}, func([]string) (any, error) { return r.status() })
+	}, func([]string) (any, error) { return r.status(r.d.Context()) })
 	r.d.RegisterData("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil },
 		func([]string) (any, error) { return listed(r.problems.All()), nil })
 	r.d.Register("vtep/reload", "", 0, 0, func([]string) (string, error) {

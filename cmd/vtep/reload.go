@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/vtep/vtep/internal/metrics"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
@@ -61,8 +58,9 @@ func (r *vtepRun) reload() (string, error) {
 			taken(func() error { return r.changeTLS(db, next.files) }, tlsNames...)
 		}
 	}
-	if differs("metrics") {
-		taken(func() error { return r.serveMetrics(next.metrics) }, "metrics")
+	// The token may be another one in the same file.
+	if now := next.http; differs("metrics", "web", "token-file") || now.tokenFile != "" {
+		taken(func() error { return r.serveHTTP(now) }, "metrics", "web", "token-file")
 	}
 	left := r.settings.Changed(next.settings)
 	now := slices.DeleteFunc(changed, func(name string) bool { return slices.Contains(left, name) })
@@ -113,55 +111,15 @@ func (r *vtepRun) changeRemotes(db *server.Server, next *vtepRun) error {
 
 // changeTLS has connections from now on use these files.
 func (r *vtepRun) changeTLS(db *server.Server, files stream.TLSFiles) error {
-	if files == (stream.TLSFiles{}) {
-		db.SetTLS(nil)
-	} else {
-		tls, err := stream.LoadTLS(files)
-		if err != nil {
+	var tls *stream.TLS
+	if files != (stream.TLSFiles{}) {
+		var err error
+		if tls, err = stream.LoadTLS(files); err != nil {
 			return err
 		}
-		db.SetTLS(tls)
 	}
+	db.SetTLS(tls)
+	r.tls.Store(tls)
 	r.files = files
 	return nil
-}
-
-// serveMetrics serves metrics at an address; "": nowhere. If it can't, they are served where they were.
-func (r *vtepRun) serveMetrics(address string) error {
-	before := r.metricsServer.Load()
-	if address == "" {
-		r.metricsServer.Store(nil)
-		return closeMetrics(before)
-	}
-	listen := func(address string) (*metrics.Server, error) {
-		return metrics.Listen(address, r.snapshot, r.d.Logger("metrics"))
-	}
-	now, err := listen(address)
-	if errors.Is(err, unix.EADDRINUSE) && before != nil { // by ourselves, perhaps, at all addresses
-		err = closeMetrics(before)
-		if err == nil {
-			now, err = listen(address)
-		}
-		if err != nil {
-			back, again := listen(before.Addr())
-			if again == nil {
-				r.metricsServer.Store(back)
-			}
-			return fmt.Errorf("--metrics: %w", errors.Join(err, again))
-		}
-		before = nil
-	}
-	if err != nil {
-		return fmt.Errorf("--metrics: %w", err)
-	}
-	r.metricsServer.Store(now)
-	r.log.Info("metrics are served", "address", now.Addr())
-	return closeMetrics(before)
-}
-
-func closeMetrics(s *metrics.Server) error {
-	if s == nil {
-		return nil
-	}
-	return s.Close()
 }

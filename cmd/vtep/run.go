@@ -21,7 +21,6 @@ import (
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
-	"github.com/vtep/vtep/internal/metrics"
 	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
@@ -81,7 +80,7 @@ type vtepRun struct {
 	protect         bool // said, and no more: it is the default
 	noProtect       bool
 	acceptDB        bool
-	metrics         string // address; empty: not served
+	http            httpOptions
 	sharing         sharing
 	durability      server.Durability
 	files           stream.TLSFiles
@@ -93,12 +92,14 @@ type vtepRun struct {
 	unanswered atomic.Bool // the external database can't be reached, as far as is known
 	answered   atomic.Bool // it has been reached once
 
-	metricsServer atomic.Pointer[metrics.Server] // nil: metrics are not served
-	began         time.Time
+	metricsService, webService httpService
+	tls                        atomic.Pointer[stream.TLS] // of files; nil: there are none
+	began                      time.Time
 
-	// What the control commands are about, as soon as it is there.
-	server atomic.Pointer[server.Server]
-	agent  atomic.Pointer[agent.Agent]
+	// What the control commands and the page are about, as soon as it is there.
+	server  atomic.Pointer[server.Server]
+	agent   atomic.Pointer[agent.Agent]
+	replica atomic.Pointer[idl.Client]
 }
 
 func runVTEP(args []string) int { return newVTEP().main(args, newVTEP) }
@@ -129,6 +130,7 @@ func (r *vtepRun) main(args []string, fresh func() *vtepRun) int {
 	r.log, r.began = r.d.Logger("vtep"), time.Now()
 	r.problems = problem.NewSet(r.d.Logger("problem"))
 	r.trim = trim.New(nil)
+	r.prepareHTTP()
 	r.registerControl()
 	switch err := r.parse(args); {
 	case errors.Is(err, getopt.ErrHelp):
@@ -180,9 +182,8 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
 		getopt.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
 		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
-		metricsOption(&r.metrics),
 		durabilityOption(&r.durability),
-	}, r.sharing.options(), tlsOptions(&r.files), []getopt.Option{
+	}, r.http.options(), r.sharing.options(), tlsOptions(&r.files), []getopt.Option{
 		{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
 	}, commonOptions())
 }
@@ -290,10 +291,8 @@ func (r *vtepRun) check(names []string) error {
 		return err
 	}
 	r.d.Share, r.d.Reader = r.sharing.share(), r.sharing.reader()
-	if r.metrics != "" {
-		if err := checkMetrics(r.metrics); err != nil {
-			return err
-		}
+	if err := r.http.check(&r.files); err != nil {
+		return err
 	}
 	if slices.Contains(r.ports, "") {
 		return errors.New("--port=: the name of the port is empty")
@@ -324,17 +323,17 @@ func (r *vtepRun) serve() int {
 		return r.d.Fatal(err)
 	}
 	defer lock.Close()
-	if err := r.serveMetrics(r.metrics); err != nil {
-		return r.d.Fatal(err)
-	}
-	defer r.serveMetrics("")
-
 	var tls *stream.TLS
 	if r.files != (stream.TLSFiles{}) {
 		if tls, err = stream.LoadTLS(r.files); err != nil {
 			return r.d.Fatal(err)
 		}
 	}
+	r.tls.Store(tls)
+	if err := r.serveHTTP(r.http); err != nil {
+		return r.d.Fatal(err)
+	}
+	defer r.serveHTTP(httpOptions{})
 	replica := idl.Options{Database: hwvtep.Schema().Name, Logger: r.d.Logger("idl"), Name: r.connect}
 	if r.connect == "" {
 		db, err := r.openDatabase(tls)
@@ -411,6 +410,7 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 		Suspect: r.suspect, Accept: r.acceptDB, Position: position, Opened: r.opened, Trim: r.trim,
 	})
 	r.agent.Store(a)
+	r.replica.Store(replica)
 	err := a.Run(r.d.Context())
 	if r.d.Cleanup() {
 		r.withdraw(a)

@@ -72,14 +72,14 @@ type listener struct {
 }
 
 // status gathers it. What is not there yet, while the process starts, is left out.
-func (r *vtepRun) status() (vtepStatus, error) {
+func (r *vtepRun) status(ctx context.Context) (vtepStatus, error) {
 	s := vtepStatus{PID: os.Getpid(), Uptime: time.Since(r.began).Seconds(), Plane: r.plane, Controllers: []controller{}, Listeners: []listener{}}
 	s.UDPPort = cmp.Or(r.port, defaultVXLANPort)
 	s.Versions = versions{version, hwvtep.Schema().Version, runtime.Version(), kernelRelease()}
 	s.Status = agent.Status{Switch: r.name, State: agent.Starting, TunnelIPs: []string{}, Ports: []agent.PortStatus{},
 		Switches: []agent.SwitchStatus{}, Tunnels: []agent.TunnelStatus{}, Drops: []agent.DropStatus{}}
 	if a := r.agent.Load(); a != nil {
-		of, err := a.Status(r.d.Context())
+		of, err := a.Status(ctx)
 		if err != nil {
 			return s, err
 		}
@@ -101,12 +101,10 @@ func (r *vtepRun) status() (vtepStatus, error) {
 			}
 		}
 	}
-	if m := r.metricsServer.Load(); m != nil {
-		who := "anybody who reaches it"
-		if m.Loopback() {
-			who = "every process of this machine"
+	for _, h := range []*httpService{&r.metricsService, &r.webService} {
+		if served := h.server.Load(); served != nil {
+			s.Listeners = append(s.Listeners, listener{served.URL(), h.what, served.Who()})
 		}
-		s.Listeners = append(s.Listeners, listener{"http://" + m.Addr(), "metrics", who + ": reading only"})
 	}
 	if path := r.d.Socket(); path != "" {
 		s.Listeners = append(s.Listeners, listener{"unix:" + path, "control", r.whoMayFile(path, "all commands")})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/quantity"
 )
 
 // screenLines is how many ports, switches, tunnels, controllers and problems a screen has of each.
@@ -43,10 +44,10 @@ func (p *statusPage) head(s *vtepStatus) {
 	if ips == "" {
 		ips = "none"
 	}
-	fmt.Fprintf(&p.b, "switch %s: %s, plane %s, tunnel IP %s, up %s\n", problem.Name(s.Switch), s.State, s.Plane, ips, span(s.Uptime))
+	fmt.Fprintf(&p.b, "switch %s: %s, plane %s, tunnel IP %s, up %s\n", problem.Name(s.Switch), s.State, s.Plane, ips, quantity.Span(seconds(s.Uptime)))
 	fmt.Fprintf(&p.b, "vtep %s, schema %s, Linux %s, %s, process %d\n", s.Versions.VTEP, s.Versions.Schema, s.Versions.Kernel, s.Versions.Go, s.PID)
 	if s.Database.File != "" {
-		fmt.Fprintf(&p.b, "database %s: %s, %d rows, %d sessions, %d commits\n", s.Database.File, amount(float64(s.Database.Bytes)), s.Database.Rows, s.Database.Sessions, s.Database.Commits)
+		fmt.Fprintf(&p.b, "database %s: %s, %d rows, %d sessions, %d commits\n", s.Database.File, quantity.Bytes(float64(s.Database.Bytes)), s.Database.Rows, s.Database.Sessions, s.Database.Commits)
 	} else if s.Database.Server != "" {
 		state := "connected"
 		if !s.Database.Connected {
@@ -70,7 +71,7 @@ func (p *statusPage) ports(s *vtepStatus) {
 	for _, o := range list {
 		rates := []string{"-", "-", "-", "-"}
 		if s.RatesOver > 0 {
-			rates = []string{number(o.InPacketRate), number(8 * o.InByteRate), number(o.OutPacketRate), number(8 * o.OutByteRate)}
+			rates = []string{quantity.Number(o.InPacketRate), quantity.Number(8 * o.InByteRate), quantity.Number(o.OutPacketRate), quantity.Number(8 * o.OutByteRate)}
 		}
 		rows = append(rows, append([]string{problem.Name(o.Name), withWhy(o.State, o.Why), fmt.Sprint(o.Bindings), fmt.Sprint(o.MACs)}, rates...))
 	}
@@ -118,7 +119,7 @@ func (p *statusPage) controllers(s *vtepStatus) {
 			by = "Manager"
 		}
 		if c.Seconds > 0 {
-			since = span(c.Seconds)
+			since = quantity.Span(seconds(c.Seconds))
 		}
 		rows = append(rows, []string{problem.Name(c.Target), by, withWhy(c.State, c.Why), since, fmt.Sprint(c.Sessions)})
 	}
@@ -220,40 +221,4 @@ func compareBool(a, b bool) int {
 	return -1
 }
 
-// number is a quantity with its prefix: 12.3k.
-func number(n float64) string {
-	for _, prefix := range []string{"", "k", "M", "G", "T"} {
-		if n < 999.5 {
-			if prefix == "" {
-				return fmt.Sprintf("%.0f", n)
-			}
-			return fmt.Sprintf("%.1f%s", n, prefix)
-		}
-		n /= 1000
-	}
-	return fmt.Sprintf("%.0fP", n)
-}
-
-func amount(n float64) string {
-	for _, unit := range []string{"B", "KiB", "MiB", "GiB"} {
-		if n < 1023.5 {
-			return fmt.Sprintf("%.4g %s", n, unit)
-		}
-		n /= 1024
-	}
-	return fmt.Sprintf("%.1f TiB", n)
-}
-
-// span is a time in its two greatest units.
-func span(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
-}
+func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }

@@ -121,6 +121,7 @@ type Agent struct {
 	tally         tally // of the compiler's State
 	totals        totals
 	recent        readings // of the counters
+	history       dropHistory
 	seen          seen
 	since         time.Time // when the oldest change of rows came that the plane has not got; zero: it has all
 	commitToPlane latency

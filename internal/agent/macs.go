@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vtep/vtep/internal/fdb"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -58,16 +59,20 @@ func (a *Agent) MACs(ctx context.Context, name string) (LearnedMACs, error) {
 		list := make(LearnedMACs, 0, a.table.Len())
 		for e := range a.table.Entries(now) {
 			if ls := names[e.Key.Switch].Name; name == "" || ls == name {
-				ip := ""
-				if e.IP.IsValid() {
-					ip = e.IP.String()
-				}
-				list = append(list, LearnedMAC{ls, e.Key.MAC.String(), e.At.Port, e.At.VLAN, int(e.Idle.Seconds()), e.Moves, ip})
+				list = append(list, learnedMAC(ls, e))
 			}
 		}
 		slices.SortFunc(list, func(x, y LearnedMAC) int { return cmp.Or(cmp.Compare(x.Switch, y.Switch), cmp.Compare(x.MAC, y.MAC)) })
 		return list, nil
 	})
+}
+
+func learnedMAC(ls string, e fdb.Entry) LearnedMAC {
+	m := LearnedMAC{ls, e.Key.MAC.String(), e.At.Port, e.At.VLAN, int(e.Idle.Seconds()), e.Moves, ""}
+	if e.IP.IsValid() {
+		m.IP = e.IP.String()
+	}
+	return m
 }
 
 // checkName says that no logical switch of that name is active here, or nil. "" stands for all.

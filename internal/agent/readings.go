@@ -80,6 +80,12 @@ func growth(was, is uint64) uint64 {
 	return is - was
 }
 
+// remember keeps a reading of the counters, for rates and for the history of drops.
+func (a *Agent) remember(r reading) {
+	a.recent.add(r)
+	a.history.add(r)
+}
+
 // add remembers a reading, if it is not too close to the last one.
 func (all *readings) add(r reading) {
 	list := *all

@@ -119,5 +119,5 @@ func (a *Agent) handleStats(got counted) {
 		return
 	}
 	a.reporter.SetStats(got.stats)
-	a.recent.add(got.recent)
+	a.remember(got.recent)
 }

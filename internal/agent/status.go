@@ -125,7 +125,7 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 	}
 	return ask(ctx, a, func(context.Context) (Status, error) {
 		s := a.status(now)
-		a.recent.add(now)
+		a.remember(now)
 		return s, nil
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -79,6 +81,25 @@ func TestStatus(t *testing.T) {
 		}
 		if s.CommitToPlane.Count == 0 || s.FrameToRow.Count != 1 || s.FrameToRow.Sum <= 0 {
 			r.Errorf("latencies are %+v, %+v", s.CommitToPlane, s.FrameToRow)
+		}
+		topology, err := v.agent.Topology(context.Background())
+		if want := (agent.Topology{
+			Bindings: []agent.TopologyBinding{{Port: "p0", Switch: s.Switches[0].UUID}, {Port: "p1", VLAN: 100, Switch: s.Switches[0].UUID}},
+			Tunnels:  []agent.TopologyTunnel{{Peer: "192.0.2.2", VNI: 33, Switch: s.Switches[0].UUID}},
+		}); err != nil || !slices.Equal(topology.Bindings, want.Bindings) || !slices.Equal(topology.Tunnels, want.Tunnels) {
+			r.Errorf("the topology is %+v, %v", topology, err)
+		}
+		var ls hwvtep.LogicalSwitch
+		for ls = range r.view().LogicalSwitches() {
+		}
+		here := intent.MACKey{Switch: intent.SwitchID(ls.UUID), MAC: intent.MAC{2, 0, 0, 0, 0, 1}}
+		where, err := v.agent.WhereLearned(context.Background(), []intent.MACKey{here, {Switch: here.Switch, MAC: intent.MAC{2, 9}}})
+		if err != nil || len(where) != 1 || where[here].Port != "p0" || where[here].Switch != "ls0" {
+			r.Errorf("learned at %+v, %v", where, err)
+		}
+		history, err := v.agent.DropHistory(context.Background())
+		if err != nil || len(history) != 1 || len(history[0].Drops) > 1 {
+			r.Errorf("the history is %+v, %v", history, err)
 		}
 
 		v.fabric.FromPort("p1", frame(0xff, 2))

@@ -61,6 +61,23 @@ func (c *commands) readable(name string) bool {
 	return cmd == nil || cmd.reads
 }
 
+// Reads says whether there is a command of that name, and it changes nothing; see AllowReaders.
+func (d *Daemon) Reads(name string) bool {
+	d.commands.mu.Lock()
+	defer d.commands.mu.Unlock()
+	cmd := d.commands.byName[name]
+	return cmd != nil && cmd.reads
+}
+
+// Read gives a command that changes nothing, and returns its text, as one who may only read would at the control socket.
+func (d *Daemon) Read(name string, args ...string) (string, error) {
+	if !d.Reads(name) {
+		return "", fmt.Errorf("there is no command %q for reading", name)
+	}
+	text, _, _, err := d.commands.call(name, args, false)
+	return text, err
+}
+
 // call runs a command. after is never nil. With wantData the answer is data where the command has some,
 // and text is empty then.
 func (c *commands) call(name string, args []string, wantData bool) (text string, data any, after func(), err error) {

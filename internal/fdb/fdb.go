@@ -131,12 +131,25 @@ type Entry struct {
 // Entries yields the entries as they are at now, in no particular order.
 func (t *Table) Entries(now time.Time) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		for key, e := range t.entries {
-			if !yield(Entry{key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.last())), int(e.moves), e.ip()}) {
+		for _, e := range t.entries {
+			if !yield(t.show(now, e)) {
 				return
 			}
 		}
 	}
+}
+
+// Entry returns the entry of key as it is at now; false: there is none.
+func (t *Table) Entry(now time.Time, key intent.MACKey) (Entry, bool) {
+	e := t.entries[key]
+	if e == nil {
+		return Entry{}, false
+	}
+	return t.show(now, e), true
+}
+
+func (t *Table) show(now time.Time, e *entry) Entry {
+	return Entry{e.key, e.binding(), max(0, now.Sub(t.epoch)-time.Duration(e.last())), int(e.moves), e.ip()}
 }
 
 // NewTable returns an empty table. epoch is any time that is not after the first sighting.

@@ -47,6 +47,7 @@ var groups = []group{
 	{name: "problem", packages: []string{"internal/problem"}},
 	{name: "trim", packages: []string{"internal/trim"}},
 	{name: "getopt", packages: []string{"internal/getopt"}},
+	{name: "quantity", packages: []string{"internal/quantity"}},
 	{
 		name: "domain", packages: []string{"internal/vtep"}, // values of OVSDB through hwvtep only
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane", "problem", "trim"},
@@ -81,8 +82,13 @@ var groups = []group{
 	},
 	{
 		name: "metrics", packages: []string{"internal/metrics"},
-		may:     []string{"internal/agent", "internal/ovsdb/server", "problem"},
+		may:     []string{"internal/agent", "internal/ovsdb/server", "problem", "http"},
 		modules: []string{"github.com/prometheus/client_golang"},
+	},
+	{name: "http", packages: []string{"internal/httpserve"}, may: []string{"internal/ovsdb/stream"}},
+	{
+		name: "web", packages: []string{"internal/web"},
+		may: []string{"internal/agent", "internal/hwvtep", "internal/intent", "internal/ovsdb", "internal/ovsdb/idl", "problem", "quantity", "http"},
 	},
 	{name: "tools", packages: []string{"internal/output"}, may: []string{"protocols"}},
 	{name: "ctl core", packages: []string{"internal/vtepctl/argument"}, may: []string{"internal/hwvtep", "protocols"}},

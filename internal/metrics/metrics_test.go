@@ -26,6 +26,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/httpserve"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
@@ -48,7 +49,7 @@ func everything() Snapshot {
 // bed is a server of metrics, whose source says what a test wants.
 type bed struct {
 	t        *testing.T
-	server   *Server
+	server   *httpserve.Server
 	snapshot atomic.Pointer[Snapshot]
 	fails    atomic.Bool
 	asked    atomic.Int64
@@ -60,13 +61,14 @@ func newBed(t *testing.T) *bed {
 	s := everything()
 	b.snapshot.Store(&s)
 	var err error
-	b.server, err = Listen("127.0.0.1:0", func(context.Context) (Snapshot, error) {
+	options := httpserve.Options{Address: httpserve.Address{HostPort: "127.0.0.1:0"}, Logger: slog.New(slog.DiscardHandler)}
+	b.server, err = Listen(options, func(context.Context) (Snapshot, error) {
 		b.asked.Add(1)
 		if b.fails.Load() {
 			return Snapshot{}, errors.New("told to fail")
 		}
 		return *b.snapshot.Load(), nil
-	}, slog.New(slog.DiscardHandler))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

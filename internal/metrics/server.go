@@ -2,61 +2,26 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/httpserve"
 )
 
-// Server serves metrics over HTTP. All that anybody can do is read.
-type Server struct {
-	http     *http.Server
-	listener net.Listener
-	stop     context.CancelFunc
-	done     chan struct{}
-}
-
-// Listen serves at an address, HOST:PORT, until Close.
-func Listen(address string, source Source, log *slog.Logger) (*Server, error) {
-	listener, err := net.Listen("tcp", address)
+// Listen serves metrics over HTTP until the server is closed. All that anybody can do is read.
+func Listen(o httpserve.Options, source Source) (*httpserve.Server, error) {
+	s, err := httpserve.Listen(o, func(ctx context.Context) http.Handler { return handler(ctx, source) })
 	if err != nil {
 		return nil, fmt.Errorf("serve metrics: %w", err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Server{listener: listener, stop: stop, done: make(chan struct{}), http: &http.Server{
-		Handler: handler(ctx, source), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}}
-	go func() {
-		defer close(s.done)
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics are served no more", "err", err)
-		}
-	}()
 	return s, nil
-}
-
-// Addr is the address that is listened on.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
-
-// Loopback says whether only processes of this machine reach the server.
-func (s *Server) Loopback() bool { return s.listener.Addr().(*net.TCPAddr).IP.IsLoopback() }
-
-// Close ends the server, and whatever is being answered.
-func (s *Server) Close() error {
-	s.stop()
-	err := s.http.Close()
-	<-s.done
-	return err
 }
 
 // mostRequests bounds how many requests are answered at once: a client may be slow, or many.

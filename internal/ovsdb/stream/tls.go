@@ -243,6 +243,38 @@ func (t *TLS) server() *tls.Config {
 	return config
 }
 
+// Authenticates says whether there is an authority that peers' certificates must be of.
+func (t *TLS) Authenticates() bool {
+	_, roots := t.current()
+	return roots != nil
+}
+
+// Leaf is the certificate that is presented to peers.
+func (t *TLS) Leaf() *x509.Certificate {
+	cert, _ := t.current()
+	return cert.Leaf
+}
+
+// HTTPServer gives the configuration to serve HTTP with, as the files are now. With clients those must have a
+// certificate of the authority; it is never taken from them. Otherwise they are not asked for one.
+func (t *TLS) HTTPServer(clients bool) *tls.Config {
+	config := t.config()
+	config.NextProtos = []string{"http/1.1"}
+	if !clients {
+		config.VerifyConnection = nil
+		return config
+	}
+	config.ClientAuth = tls.RequireAnyClientCert
+	verify := config.VerifyConnection
+	config.VerifyConnection = func(cs tls.ConnectionState) error {
+		if !t.Authenticates() {
+			return errors.New("TLS: there is no authority that the peer's certificate could be of")
+		}
+		return verify(cs)
+	}
+	return config
+}
+
 func (t *TLS) config() *tls.Config {
 	cert, roots := t.current()
 	return &tls.Config{
