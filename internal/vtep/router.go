@@ -221,6 +221,8 @@ func (c *Compiler) plan(r *router, gone bool) *plannedRouter {
 		switch {
 		case !ok:
 			wrong.add(badRoute("the static route to %v is not in force: its next hop %v is in no prefix of an interface", s.prefix, s.via))
+		case isEdge(i.prefix, s.via):
+			wrong.add(badRoute("the static route to %v is not in force: its next hop %v is the address of the network %v, not of a host in it", s.prefix, s.via, i.prefix.Masked()))
 		case has(p.at, intent.IPKey{Switch: i.ls, IP: s.via}):
 			wrong.add(badRoute("the static route to %v is not in force: its next hop %v is this router", s.prefix, s.via))
 		default:

@@ -172,7 +172,7 @@ func parseInterface(text string) (netip.Prefix, error) {
 		return p, fmt.Errorf("%v is an address of one link only", p)
 	case p.Bits() == 0:
 		return p, fmt.Errorf("%v is in no prefix", p)
-	case ip.Is4() && p.Bits() < 31 && (ip == p.Masked().Addr() || ip == lastOf(p)):
+	case isEdge(p, ip):
 		return p, fmt.Errorf("%v is the address of a network, not of a router in it", p)
 	}
 	return p, nil
@@ -181,6 +181,11 @@ func parseInterface(text string) (netip.Prefix, error) {
 // isHost says whether a host can have the address.
 func isHost(ip netip.Addr) bool {
 	return !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLoopback() && (!ip.Is4() || ip.As4()[0] != 0 && ip.As4()[0] < 240)
+}
+
+// isEdge says whether an IPv4 address is that of a network itself, or of all hosts in it.
+func isEdge(p netip.Prefix, ip netip.Addr) bool {
+	return ip.Is4() && p.Bits() < 31 && (ip == p.Masked().Addr() || ip == lastOf(p))
 }
 
 // lastOf is the broadcast address of an IPv4 prefix.

@@ -195,6 +195,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 
 func (c *Compiler) removeUnicast(r *macRow) {
 	c.problems.clear(rowOf(r.table, r.id))
+	c.problems.clear(aspectOf(r.table, r.id, aspectOfRouter))
 	c.clearChecks(r)
 	mac, err := intent.ParseMAC(r.mac)
 	if err != nil {
@@ -412,6 +413,22 @@ func (c *Compiler) reportDuplicates(table string, rows []candidate, key intent.M
 	}
 }
 
+// aspectOfRouter is of what is wrong with a row because of the router of its switch.
+const aspectOfRouter = "router"
+
+// reportRouterMAC notes of the remote row that a MAC would have whether it is that of the router.
+func (c *Compiler) reportRouterMAC(ls *lswitch, e *macEntry, ofRouter bool) {
+	if len(e.rows) == 0 || e.rows[0].rank != rankRemote {
+		return
+	}
+	what := complaint{}
+	if ofRouter {
+		what = complaint{kind: problem.IgnoredRow, remedy: "delete it, or give the router another router_mac",
+			text: fmt.Sprintf("the MAC is that of the router %s here: the row is not used", problem.Name(c.state.Routers[intent.RouterID(ls.router)].Name))}
+	}
+	c.problems.set(aspectOf(hwvtep.TableUcastMACRemote, e.rows[0].row, aspectOfRouter), what)
+}
+
 // countMACs counts the MACs of ls behind t, for switches that flood to them.
 func (c *Compiler) countMACs(ls *lswitch, t intent.Tunnel, n int) {
 	was := ls.peers[t]
@@ -428,7 +445,9 @@ func (c *Compiler) publishMACs() {
 	for i := range c.dirty.macs {
 		d := &c.dirty.macs[i]
 		key, e := d.key(), d.entry
-		if e.target != nil && e.target.owner == d.ls.id && !c.isRouters(d.ls, key.MAC) {
+		ofRouter := c.isRouters(d.ls, key.MAC)
+		c.reportRouterMAC(d.ls, e, ofRouter)
+		if e.target != nil && e.target.owner == d.ls.id && !ofRouter {
 			intent.UnicastTable.Set(c.edit, key, e.target.tunnel)
 		} else {
 			intent.UnicastTable.Delete(c.edit, key)

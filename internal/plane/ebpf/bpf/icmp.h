@@ -170,6 +170,16 @@ static __noinline int make_error6(struct __sk_buff *skb)
 	return cut(skb, m, ETH_HLEN + sizeof(m->ip) + sizeof(m->icmp) + quoted);
 }
 
+// Finds the sender of a packet; 0: there is none.
+static __always_inline int find_sender(struct __sk_buff *skb, struct sender *from)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), from->ip, 4);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), from->ip, 16);
+	return 0;
+}
+
 // Says whether the sender of a packet may be told now: each of them by itself, so that one
 // that does not listen keeps no other from hearing.
 static __noinline int may_tell(struct __sk_buff *skb, __u32 slot)
@@ -177,20 +187,21 @@ static __noinline int may_tell(struct __sk_buff *skb, __u32 slot)
 	struct sender from = {.slot = slot};
 	__u64 now = bpf_ktime_get_ns(), *last;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, saddr), from.ip, 4))
-			return 0;
-	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, saddr), from.ip, 16))
-			return 0;
-	} else {
+	if (!find_sender(skb, &from))
 		return 0;
-	}
 	last = bpf_map_lookup_elem(&told, &from);
 	if (last && now - *last < TELL_EVERY)
 		return 0;
 	bpf_map_update_elem(&told, &from, &now, BPF_ANY);
 	return 1;
+}
+
+// Takes it back: there was nothing to be told of this packet, and of the next one there may be.
+static __noinline int was_not_told(struct __sk_buff *skb, __u32 slot)
+{
+	struct sender from = {.slot = slot};
+
+	return find_sender(skb, &from) ? bpf_map_delete_elem(&told, &from) : 0;
 }
 
 // Drops a frame that came in at slot, of which the reason has been counted. Now and then its sender
@@ -207,8 +218,10 @@ static __always_inline int tell_sender(struct __sk_buff *skb, __u32 slot, int re
 		length = make_error4(skb);
 	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		length = make_error6(skb);
-	if (!length)
+	if (!length) {
+		was_not_told(skb, slot);
 		return result;
+	}
 	reply.bytes = reply.largest = length;
 	return redirect_member(skb, m, slot, &reply);
 }
