@@ -102,6 +102,8 @@ type Agent struct {
 	fullPorts map[string]bool // those at a limit of their own
 	forget    []intent.MACKey // to be forgotten by the plane
 	taken     []takenIP       // likewise
+
+	unsent    map[intent.BindingKey]uint32 // packets that routers could not hand on, by where they came in: to be counted by the plane
 	sweep     sweep
 	lost      bool                                 // events were lost since the last sweep began
 	left      map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -14,23 +15,56 @@ import (
 // hearNeighbor takes a packet that a router can't hand on for want of a neighbor, or what a station
 // has answered.
 func (a *Agent) hearNeighbor(now time.Time, e plane.Punted) {
-	if _, sends := a.opts.Plane.(plane.Sender); !sends || !a.ready || a.frozen {
-		return
-	}
-	switch e.Reason {
-	case plane.PuntNoNeighbor:
-		s := a.compiler.State()
-		if _, known := s.Neighbours[e.Hop]; known || s.Switches[e.Hop.Switch].Router == (intent.RouterID{}) {
-			return // the answer has overtaken it, or there is no router any more
-		}
+	_, sends := a.opts.Plane.(plane.Sender)
+	sends = sends && a.ready && !a.frozen
+	switch {
+	case e.Reason == plane.PuntNoNeighbor:
 		p := neighbor.Packet{Switch: e.Switch, At: e.At}
 		if e.Length == len(e.Frame) { // of a larger one there is nothing to be sent later
 			p.Frame = e.Frame
 		}
-		a.neighbors.Ask(now, e.Hop, p)
-	case plane.PuntAnswer:
+		s := a.compiler.State()
+		mac, known := s.Neighbours[e.Hop]
+		switch {
+		case !sends || s.Switches[e.Hop.Switch].Router == (intent.RouterID{}):
+			a.notSent(p)
+		case known: // the answer has overtaken it
+			a.neighbors.Pass(e.Hop, mac, p)
+		default:
+			a.neighbors.Ask(now, e.Hop, p)
+		}
+	case e.Reason == plane.PuntAnswer && sends:
 		if ip, mac, ok := answered(e.Frame); ok {
 			a.neighbors.Heard(now, intent.IPKey{Switch: e.Switch, IP: ip}, mac)
+		}
+	}
+}
+
+// notSent notes that packets which a router could not hand on go nowhere. Those that are not whole the plane has
+// counted.
+func (a *Agent) notSent(packets ...neighbor.Packet) {
+	for _, p := range packets {
+		if p.Frame == nil {
+			continue
+		}
+		if a.unsent == nil {
+			a.unsent = map[intent.BindingKey]uint32{}
+		}
+		a.unsent[p.At]++
+	}
+}
+
+// flushUnsent has the plane count them.
+func (a *Agent) flushUnsent(ctx context.Context) {
+	all := a.unsent
+	a.unsent = nil
+	keeper, ok := a.opts.Plane.(plane.PuntKeeper)
+	if !ok {
+		return
+	}
+	for at, n := range all {
+		if err := keeper.NotSent(ctx, at, n); err != nil {
+			a.log.Debug("dropped packets were not counted", "port", at.Port, "vlan", at.VLAN, "err", err)
 		}
 	}
 }
@@ -109,22 +143,30 @@ func (a *Agent) usedNeighbors(ctx context.Context) func([]intent.IPKey) []bool {
 // flushNeighbors does what follows from what routers need and stations have answered. Forwarding
 // follows with the next Refresh (see moves.refresh).
 func (a *Agent) flushNeighbors(ctx context.Context) {
+	defer func() { a.flushUnsent(ctx) }()
 	if !a.ready || a.frozen {
 		return
 	}
 	do := a.neighbors.Take()
+	a.notSent(do.Dropped...)
+	a.notSent(do.Unreachable...)
 	for key, mac := range do.Changed {
 		a.compiler.SetNeighbour(key, mac)
 		a.moves.refresh = true
 	}
 	sender, ok := a.opts.Plane.(plane.Sender)
 	if !ok || !a.owner {
+		for _, d := range do.Deliver {
+			a.notSent(d.Packets...)
+		}
 		return
 	}
-	send := func(frame []byte, to plane.Destination) {
-		if err := sender.Send(ctx, frame, to); err != nil {
+	send := func(frame []byte, to plane.Destination) (lost bool) {
+		err := sender.Send(ctx, frame, to)
+		if err != nil {
 			a.log.Debug("a frame of a router was not sent", "switch", to.Switch, "err", err)
 		}
+		return err != nil && !errors.Is(err, plane.ErrDropped)
 	}
 	for _, q := range do.Ask {
 		if frame := a.question(q); frame != nil {
@@ -138,7 +180,9 @@ func (a *Agent) flushNeighbors(ctx context.Context) {
 			if p.Frame != nil {
 				to := a.wayTo(intent.MACKey{Switch: d.Key.Switch, MAC: d.MAC})
 				to.Hop = d.Key.IP
-				send(packet.Routed(p.Frame, packet.MAC(d.MAC), packet.MAC(router)), to)
+				if send(packet.Routed(p.Frame, packet.MAC(d.MAC), packet.MAC(router)), to) {
+					a.notSent(p)
+				}
 			}
 		}
 	}

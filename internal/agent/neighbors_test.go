@@ -151,6 +151,13 @@ func TestAskedNeighbors(t *testing.T) {
 			return s.to.At.Port == "p0" && bytes.Equal(s.frame, want)
 		})
 	}
+	testenv.Eventually(t, deadline, func() error { // those that have waited for nobody, and no others
+		stats, err := p.Stats(t.Context())
+		if err == nil && stats.Drops["no_neighbor"] != uint64(len(hosts)) {
+			err = fmt.Errorf("dropped are %v", stats.Drops)
+		}
+		return err
+	})
 }
 
 // What a router has found out by asking a new process goes on with: it stays when the rows that nobody has confirmed

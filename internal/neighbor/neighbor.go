@@ -70,6 +70,7 @@ type Actions struct {
 	Changed     map[intent.IPKey]intent.MAC // who is known to have an address now; the zero MAC: nobody
 	Deliver     []Delivery
 	Unreachable []Packet // nobody has answered for them
+	Dropped     []Packet // there was no room for them, or they wait for nobody any more
 }
 
 // Question is to be asked in the switch: of To, or with the zero MAC of all.
@@ -123,6 +124,7 @@ func (t *Table) Ask(now time.Time, key intent.IPKey, p Packet) {
 	switch {
 	case e == nil:
 		if t.incomplete >= MaxIncomplete || len(t.entries) >= MaxNeighbors {
+			t.actions.Dropped = append(t.actions.Dropped, p)
 			return
 		}
 		e = &entry{key: key, state: Incomplete, since: now, at: -1}
@@ -133,19 +135,26 @@ func (t *Table) Ask(now time.Time, key intent.IPKey, p Packet) {
 		t.actions.Unreachable = append(t.actions.Unreachable, p)
 		return
 	case e.state != Incomplete: // the answer has overtaken it
-		t.actions.Deliver = append(t.actions.Deliver, Delivery{key, e.mac, []Packet{p}})
+		t.Pass(key, e.mac, p)
 		return
 	}
 	if len(e.queue) == QueuePackets { // the oldest gives way (RFC 4861, 7.2.2)
 		t.unqueue(e.queue[:1])
+		t.actions.Dropped = append(t.actions.Dropped, e.queue[0])
 		e.queue = append(e.queue[:0], e.queue[1:]...)
 	}
 	if t.waiting >= MaxWaiting || t.waitingSize+len(p.Frame) > MaxWaitingSize {
+		t.actions.Dropped = append(t.actions.Dropped, p)
 		return
 	}
 	e.queue = append(e.queue, p)
 	t.waiting++
 	t.waitingSize += len(p.Frame)
+}
+
+// Pass has a packet delivered to a station that is known now, be it by a row.
+func (t *Table) Pass(key intent.IPKey, mac intent.MAC, p Packet) {
+	t.actions.Deliver = append(t.actions.Deliver, Delivery{key, mac, []Packet{p}})
 }
 
 func (t *Table) unqueue(packets []Packet) {
@@ -207,6 +216,7 @@ func (t *Table) drop(e *entry) {
 		t.incomplete--
 	}
 	t.unqueue(e.queue)
+	t.actions.Dropped = append(t.actions.Dropped, e.queue...)
 	heap.Remove(&t.times, e.at)
 	delete(t.entries, e.key)
 	if !e.mac.IsZero() {

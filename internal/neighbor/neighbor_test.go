@@ -55,6 +55,9 @@ func did(t *Table) string {
 	for _, p := range a.Unreachable {
 		all = append(all, fmt.Sprintf("unreachable for %d", p.Frame[0]))
 	}
+	for _, p := range a.Dropped {
+		all = append(all, fmt.Sprintf("drop %d", p.Frame[0]))
+	}
 	return strings.Join(all, "; ")
 }
 
@@ -72,7 +75,7 @@ func TestLife(t *testing.T) {
 	for n := range byte(QueuePackets + 1) {
 		tab.Ask(now, k, packet(n))
 	}
-	expect(t, tab, "ask all for 10.0.0.1")
+	expect(t, tab, "ask all for 10.0.0.1; drop 0")
 	tab.Advance(now, unused)
 	expect(t, tab, "")
 	now = now.Add(RetransTimer)
@@ -156,7 +159,7 @@ func TestUnasked(t *testing.T) {
 	expect(t, tab, "ask all for 10.0.0.2")
 	tab.Forget(key(2))
 	tab.Forget(key(3))
-	expect(t, tab, "")
+	expect(t, tab, "drop 1")
 }
 
 // Whoever asks for a million addresses that nobody has takes a bounded place, and that of nobody.

@@ -50,7 +50,7 @@ type PuntReason uint8
 
 const (
 	PuntMembership PuntReason = iota + 1 // it is of IGMP, MLD or PIM, in a switch with SnoopGroups; it was forwarded
-	PuntNoNeighbor                       // a router does not know who has the address of its next hop; it was dropped
+	PuntNoNeighbor                       // a router does not know who has the address of its next hop: see PuntKeeper
 	PuntAnswer                           // it is an answer by ARP or Neighbor Discovery to the router, or to the VTEP's ARPSource
 )
 

@@ -5,6 +5,7 @@ package plane
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -84,6 +85,17 @@ type Sender interface {
 	// Send sends the frame, which begins with its Ethernet header, without the tag of a
 	// binding. An error says that it could not leave.
 	Send(ctx context.Context, frame []byte, to Destination) error
+}
+
+// ErrDropped is in the error of a Sender that has dropped the frame, and counted it.
+var ErrDropped = errors.New("it was dropped: vtep/drops says why")
+
+// PuntKeeper is a Plane that leaves the packets of PuntNoNeighbor events to the agent, as far as they are whole: it
+// sends them, or says that it does not.
+type PuntKeeper interface {
+	// NotSent counts n of those that had come in at a binding, or with the zero key by a tunnel, as dropped
+	// for want of a neighbor.
+	NotSent(ctx context.Context, at intent.BindingKey, n uint32) error
 }
 
 // AddressForgetter is a Plane with SnoopIPs whose memory of what it has told can be corrected.

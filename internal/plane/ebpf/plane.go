@@ -197,6 +197,7 @@ var (
 	_ plane.Sender    = (*Plane)(nil)
 
 	_ plane.AddressForgetter = (*Plane)(nil)
+	_ plane.PuntKeeper       = (*Plane)(nil)
 	_ plane.ACLCounter       = (*Plane)(nil)
 	_ plane.Tracer           = (*Plane)(nil)
 )

@@ -50,16 +50,29 @@ func (p *Plane) handlePunt(b []byte) {
 		}
 		return
 	}
+	e, ok := p.punted(&head, frame)
+	switch {
+	case ok:
+		p.queue.add(e)
+	case head.Reason == puntNoNeighbor && len(frame) == int(head.Length): // else it is counted already
+		if err := p.countNotSent(intent.BindingKey{}, 1); err != nil {
+			p.log.Debug("a dropped packet was not counted", "err", err)
+		}
+	}
+}
+
+// punted is the event of a frame; false: what it is about has gone meanwhile.
+func (p *Plane) punted(head *vtepPuntHead, frame []byte) (e plane.Punted, ok bool) {
 	reason, ok := puntReasons[head.Reason]
 	d := p.domains[head.Bd]
 	if !ok || d == nil {
-		return
+		return e, false
 	}
-	e := plane.Punted{Reason: reason, Switch: d.id, Frame: bytes.Clone(frame), Length: int(head.Length)}
+	e = plane.Punted{Reason: reason, Switch: d.id, Frame: bytes.Clone(frame), Length: int(head.Length)}
 	if reason == plane.PuntNoNeighbor {
 		hop := p.domains[head.Vni]
 		if hop == nil {
-			return
+			return e, false
 		}
 		e.Hop = intent.IPKey{Switch: hop.id, IP: head.Ip.ip()}
 	}
@@ -70,9 +83,9 @@ func (p *Plane) handlePunt(b []byte) {
 	} else if b := p.bySlot[head.Slot]; b != nil && b.gen == head.Gen && b.domain == d {
 		e.At = b.key
 	} else {
-		return
+		return e, false
 	}
-	p.queue.add(e)
+	return e, true
 }
 
 // readRefused reads how many frames were too many to be shown.

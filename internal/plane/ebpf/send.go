@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -16,7 +18,11 @@ const (
 	sendMember = iota
 	sendTunnel
 	sendFlood
+	sendNobody
 )
+
+// byPort says that a frame came in at a port, as enum came_by.
+const byPort = 1 << 24
 
 var errNotInState = errors.New("it is not in force")
 
@@ -71,19 +77,44 @@ func (p *Plane) send(frame []byte, to plane.Destination) error {
 	if to.Hop.IsValid() {
 		ctx.Cb[3] = p.guardOf(d, to.Hop)
 	}
-	in, err := binary.Append(nil, binary.NativeEndian, &ctx)
+	return p.runSend(frame, &ctx, 1)
+}
+
+func (p *Plane) runSend(frame []byte, ctx *skbContext, times uint32) error {
+	in, err := binary.Append(nil, binary.NativeEndian, ctx)
 	if err != nil {
 		return err
 	}
 	return p.space.run(func() error {
 		// Of what the kernel writes back only the verdict matters.
-		verdict, err := p.objs.VtepSend.Run(&ebpf.RunOptions{Data: frame, Context: in})
+		verdict, err := p.objs.VtepSend.Run(&ebpf.RunOptions{Data: frame, Context: in, Repeat: times})
 		if err != nil {
 			return explain("run a program", err)
 		}
 		if verdict != 0 {
-			return errors.New("it was dropped: vtep/drops says why")
+			return plane.ErrDropped
 		}
 		return nil
 	})
+}
+
+// NotSent implements plane.PuntKeeper.
+func (p *Plane) NotSent(_ context.Context, at intent.BindingKey, n uint32) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return errClosed
+	}
+	if err := p.countNotSent(at, n); err != nil {
+		return fmt.Errorf("ebpf plane: count what was not sent: %w", err)
+	}
+	return nil
+}
+
+func (p *Plane) countNotSent(at intent.BindingKey, n uint32) error {
+	ctx := skbContext{Cb: [5]uint32{sendNobody, uint32(slices.Index(dropReasons, "no_neighbor"))}}
+	if prt := p.ports[at.Port]; prt != nil && prt.device != 0 {
+		ctx.Cb[2], ctx.Cb[3] = byPort|uint32(at.VLAN), uint32(prt.device)
+	}
+	return p.runSend(make([]byte, 14), &ctx, n)
 }

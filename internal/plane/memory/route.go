@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -114,6 +116,20 @@ func (f *Fabric) hear(id intent.SwitchID, in *intent.BindingKey, fr frame, answe
 	return Forwarded
 }
 
+// NotSent implements plane.PuntKeeper.
+func (p *Plane) NotSent(_ context.Context, at intent.BindingKey, n uint32) error {
+	unlock, err := p.use()
+	if err != nil {
+		return fmt.Errorf("count what was not sent: %w", err)
+	}
+	defer unlock()
+	p.fabric.came = plane.PlaceDrops{Port: at.Port, VLAN: int(at.VLAN)}
+	for range n {
+		p.fabric.count(NoNeighbor)
+	}
+	return nil
+}
+
 func (f *Fabric) punt(e plane.Punted, in *intent.BindingKey, fr frame) {
 	if in != nil {
 		e.At = *in
@@ -189,10 +205,11 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 	mac, ok := f.installed.Neighbours[key]
 	f.note(at, ok, "")
 	if !ok {
-		if _, own := f.installed.Interfaces[key]; !own {
-			f.punt(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: id, Hop: key}, in, fr)
+		if _, own := f.installed.Interfaces[key]; own {
+			return nil, NoNeighbor
 		}
-		return nil, NoNeighbor
+		f.punt(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: id, Hop: key}, in, fr)
+		return nil, Forwarded
 	}
 	if at, mtu, is := f.tooLongFor(intent.MACKey{Switch: way.Switch, MAC: mac}, fr); is {
 		return f.tellOf(r, id, in, fr, src, packet.TooBig, mtu), f.noteDrop(at, TooBig)

@@ -158,7 +158,8 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 	return result >= FLOOD_TOO_BIG ? drop(skb, DROP_TOO_BIG) : result;
 }
 
-// Drops a packet whose next hop nobody is known to have, and shows it to the agent, which asks.
+// Hands a packet whose next hop nobody is known to have to the agent, which asks, and sends it later or counts it
+// as dropped. One that is too large for that is only shown.
 static __noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
 {
 	struct punt_head about = {.reason = PUNT_NO_NEIGHBOR};
@@ -169,7 +170,8 @@ static __noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
 	came_where(p, &about);
 	about.vni = hop->bd;
 	about.ip = hop->ip;
-	punt(skb, &about, PUNT_LARGE);
+	if (punt(skb, &about, PUNT_LARGE) && skb->len <= PUNT_LARGE)
+		return TC_ACT_SHOT;
 	return drop(skb, DROP_NO_NEIGHBOR);
 }
 

@@ -9,9 +9,10 @@ enum send_to {
 	SEND_MEMBER, // out of the binding cb[1], if it is in the switch cb[2], with its tag
 	SEND_TUNNEL, // to the peer cb[1] with the VNI cb[2]
 	SEND_FLOOD,  // in the switch cb[1], but to the binding cb[2]
+	SEND_NOBODY, // nowhere: it is counted as dropped for the reason cb[1], where cb[2] and cb[3] say (frame.h)
 };
 
-// cb[3] is the number of an ACL of a router that the packet leaves; 0: of none.
+// Otherwise cb[3] is the number of an ACL of a router that the packet leaves; 0: of none.
 
 static __always_inline int send_member(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
 {
@@ -42,6 +43,19 @@ static __always_inline int send_flood(struct __sk_buff *skb, __u32 bd, __u32 exc
 	return 0;
 }
 
+// Counts a frame that the agent has kept, and can't send. It may be run again for the next one.
+static __always_inline int send_nobody(struct __sk_buff *skb)
+{
+	__u32 reason = skb->cb[1];
+
+	skb->cb[0] = skb->cb[2];
+	skb->cb[1] = skb->cb[3];
+	drop(skb, reason < DROP_REASONS ? reason : DROP_FAILED);
+	skb->cb[0] = SEND_NOBODY;
+	skb->cb[1] = reason;
+	return 0;
+}
+
 // 0: it was sent.
 static __always_inline int send(struct __sk_buff *skb)
 {
@@ -50,6 +64,8 @@ static __always_inline int send(struct __sk_buff *skb)
 	struct size size;
 	int why;
 
+	if (to == SEND_NOBODY)
+		return send_nobody(skb);
 	skb->cb[0] = BY_NOTHING;
 	measure(skb, 0, &size);
 	size.leaves = priorities(skb, 0);
