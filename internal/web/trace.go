@@ -11,16 +11,22 @@ type traceField struct {
 	Value               string
 }
 
+// traceFields are those that a person asks with; the command knows more.
 func traceFields() []traceField {
 	return []traceField{
-		{"port", "Port", "p0", ""},
-		{"vlan", "VLAN", "untagged", ""},
-		{"from", "or from peer", "192.0.2.2", ""},
-		{"vni", "VNI", "33", ""},
+		{"port", "It comes in at port", "p0", ""},
+		{"vlan", "with VLAN", "none", ""},
+		{"from", "or from the peer", "192.0.2.2", ""},
+		{"vni", "with VNI", "33", ""},
 		{"src", "Source MAC", "02:00:00:00:00:01", ""},
 		{"dst", "Destination MAC", "02:00:00:00:00:02", ""},
-		{"ip", "IP", "10.0.0.1,10.0.0.2", ""},
-		{"hex", "or the frame in hexadecimal digits", "", ""},
+		{"ip", "With a packet to IP", "10.0.0.2", ""},
+		{"ip-src", "from IP", "10.0.0.1", ""},
+		{"protocol", "of protocol", "udp", ""},
+		{"dst-port", "to its port", "9", ""},
+		{"arp", "or it asks who has IP", "10.0.0.2", ""},
+		{"length", "Length in bytes", "64", ""},
+		{"hex", "or all its bytes, in hexadecimal", "", ""},
 	}
 }
 

@@ -189,6 +189,31 @@ func TestKeyboard(t *testing.T) {
 	b.eventually("location.search === '?q=192.0.2.3' && document.querySelectorAll('main tbody tr').length === 1")
 }
 
+// TestTrace asks what becomes of a frame, with the form.
+func TestTrace(t *testing.T) {
+	g := newGateway(t, "--port=p0")
+	g.network(3, 1, 3)
+	b := newTab(t, newBrowser(t), 390, true)
+	b.open(g.url)
+	b.do(chromedp.Click(chromedp.CSS(`nav a[href="/trace"]`)), chromedp.WaitVisible(chromedp.CSS("#f-port")))
+	for field, value := range map[string]string{"port": "p0", "vlan": "2", "src": "02:00:00:00:99:01", "dst": "02:00:00:00:00:01"} {
+		b.do(chromedp.SendKeys(chromedp.CSS("#f-"+field), value))
+	}
+	b.do(chromedp.Click(chromedp.CSS("main form button")))
+	b.eventually("document.querySelector('pre')?.innerText.includes('192.0.2.3')")
+	b.faultless("traced")
+	for field, want := range map[string]string{"port": "p0", "dst": "02:00:00:00:00:01"} {
+		if got := ask[string](b, "document.querySelector('#f-"+field+"').value"); got != want {
+			t.Errorf("the field %s has %q now", field, got)
+		}
+	}
+	b.open(g.url + "/trace?port=p0&dst=02:00:00:00:00:01&src=nonsense")
+	if text := b.text(); !strings.Contains(text, "nonsense") || strings.Contains(text, "What happens") {
+		t.Errorf("a mistake in the form is told of so:\n%s", text)
+	}
+	b.faultless("trace-mistake")
+}
+
 // TestWithoutJavaScript has the page whole without it.
 func TestWithoutJavaScript(t *testing.T) {
 	g := newGateway(t, "--port=p0")
