@@ -137,3 +137,77 @@ func TestListeners(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadHTTP has the page move and its token change while the VTEP runs; what can't be served is where it was.
+func TestReloadHTTP(t *testing.T) {
+	dir := t.TempDir()
+	config, tokenFile := filepath.Join(dir, "vtep.yaml"), filepath.Join(dir, "token")
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	write(tokenFile, "the-first-token-of-all\n")
+	write(config, "web: "+first+"\ntoken-file: "+tokenFile+"\n")
+	b := newVTEPBed(t, "--config="+config)
+	reload := func() string {
+		t.Helper()
+		out, err := b.env.Command(filepath.Join(filepath.Dir(b.server), "vtep"), "appctl", "--rundir="+b.env.RunDir, "vtep/reload").CombinedOutput()
+		if err != nil {
+			t.Logf("vtep/reload: %v", err)
+		}
+		return string(out)
+	}
+	get := func(address, token string) int {
+		t.Helper()
+		r, err := http.NewRequest("GET", "http://"+address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("x", token)
+		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+		if err != nil {
+			return 0
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+	expect := func(what, address, token string, want int) {
+		t.Helper()
+		if got := get(address, token); got != want {
+			t.Errorf("%s: %s answers %d, want %d", what, address, got, want)
+		}
+	}
+	expect("at first", first, "the-first-token-of-all", 200)
+	expect("a wrong token", first, "the-second-token-of-all", 401)
+	write(tokenFile, "the-second-token-of-all\n") // the file's name is the same
+	reload()
+	expect("the former token", first, "the-first-token-of-all", 401)
+	expect("the new token", first, "the-second-token-of-all", 200)
+	write(config, "web: "+second+"\ntoken-file: "+tokenFile+"\n")
+	if out := reload(); !strings.Contains(out, "changed: web") {
+		t.Errorf("vtep/reload says %q", out)
+	}
+	expect("where it was", first, "the-second-token-of-all", 0)
+	expect("where it is", second, "the-second-token-of-all", 200)
+	taken, err := net.Listen("tcp", first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	write(config, "web: "+first+"\ntoken-file: "+tokenFile+"\n")
+	if out := reload(); !strings.Contains(out, "address already in use") {
+		t.Errorf("vtep/reload says %q", out)
+	}
+	expect("after a change that failed", second, "the-second-token-of-all", 200)
+	write(config, "web: 0.0.0.0:1\ntoken-file: "+tokenFile+"\n")
+	if out := reload(); !strings.Contains(out, "other machines reach it") {
+		t.Errorf("vtep/reload says %q", out)
+	}
+	expect("after a change that is none", second, "the-second-token-of-all", 200)
+	write(config, "port: [p0]\n")
+	reload()
+	expect("when it is no more", second, "the-second-token-of-all", 0)
+}
