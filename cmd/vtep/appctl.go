@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -35,7 +34,7 @@ func runAppctl(args []string) int {
 	words, err := getopt.ParseLeading(args, a.options())
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		a.usage(os.Stdout)
+		a.program().Help(os.Stdout)
 		return 0
 	case err == nil && len(words) == 0:
 		err = errors.New("a command is missing; \"vtep appctl list-commands\" lists them")
@@ -82,9 +81,10 @@ func (a *appctl) options() []getopt.Option {
 	)
 }
 
-func (a *appctl) usage(w io.Writer) {
-	fmt.Fprint(w, "give a running daemon a command, and print its answer\nusage: vtep appctl [OPTION]... COMMAND [ARG]...\n\n")
-	getopt.Print(w, a.options())
+func (a *appctl) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep appctl", Brief: "give a running daemon a command, and print its answer",
+		Usage: []string{"[OPTION]... COMMAND [ARG]..."},
+		Notes: []string{"The command list-commands lists them."}, Options: a.options()}
 }
 
 func (a *appctl) call(command string, args []string) error {

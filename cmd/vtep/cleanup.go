@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/vtep/vtep/internal/getopt"
@@ -22,7 +21,7 @@ func runCleanup(args []string) int {
 	names, err := getopt.Parse(args, c.options())
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		c.usage(os.Stdout)
+		c.program().Help(os.Stdout)
 		return 0
 	case err == nil && len(names) != 1:
 		err = errors.New("it takes one argument, the name of the physical switch; see --help")
@@ -44,10 +43,11 @@ func (c *cleanup) options() []getopt.Option {
 	}
 }
 
-func (c *cleanup) usage(w io.Writer) {
-	fmt.Fprint(w, "take down the forwarding that a VTEP has left, whose process does not run\nusage: vtep cleanup [OPTION]... PS-NAME\n"+
-		"Its database stays. A VTEP that runs is ended by \"vtep appctl exit --cleanup\".\n\n")
-	getopt.Print(w, c.options())
+func (c *cleanup) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep cleanup", Brief: "take down the forwarding that a VTEP has left, whose process does not run",
+		Usage:   []string{"[OPTION]... PS-NAME"},
+		Notes:   []string{"Its database stays. A VTEP that runs is ended by \"vtep appctl exit --cleanup\"."},
+		Options: c.options()}
 }
 
 func (c *cleanup) run(name string) error {

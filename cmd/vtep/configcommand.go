@@ -14,10 +14,11 @@ import (
 
 // runConfig is the "config" personality: it looks at configuration files of "vtep run".
 func runConfig(args []string) int {
-	words, err := getopt.Parse(args, []getopt.Option{{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }}})
+	about := configProgram()
+	words, err := getopt.Parse(args, about.Options)
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		configUsage(os.Stdout)
+		about.Help(os.Stdout)
 		return 0
 	case err != nil:
 	case len(words) == 2 && words[0] == "check":
@@ -38,10 +39,14 @@ func runConfig(args []string) int {
 	return 1
 }
 
-func configUsage(w io.Writer) {
-	fmt.Fprint(w, "look at configuration files of \"vtep run --config FILE\"\nusage: vtep config check FILE\n       vtep config example\n\n")
-	getopt.Describe(w, 27, "check FILE", "say what is wrong in FILE, with line and column, or that it is good")
-	getopt.Describe(w, 27, "example", "print a file with all options, as remarks")
+func configProgram() *getopt.Program {
+	return &getopt.Program{Name: "vtep config", Brief: "look at configuration files of \"vtep run --config FILE\"",
+		Usage: []string{"check FILE", "example"},
+		Commands: []getopt.Command{
+			{Name: "check", Args: "FILE", Help: "say what is wrong in FILE, with line and column, or that it is good"},
+			{Name: "example", Help: "print a file with all options, as remarks"},
+		},
+		Options: []getopt.Option{{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }}}}
 }
 
 // checkConfig says what is wrong with a configuration file, as far as that can be seen without

@@ -44,7 +44,7 @@ func runDoctor(args []string) int {
 	words, err := getopt.Parse(args, c.options())
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		c.usage(os.Stdout)
+		c.program().Help(os.Stdout)
 		return 0
 	case err == nil && len(words) > 0:
 		err = fmt.Errorf("it takes no argument %q; see --help", words[0])
@@ -89,10 +89,9 @@ func (c *doctorCommand) options() []getopt.Option {
 	)
 }
 
-func (c *doctorCommand) usage(w io.Writer) {
-	fmt.Fprint(w, "look for what is in the way of a VTEP, one that runs or is to run, and say what to do\nusage: vtep doctor [OPTION]...\n"+
-		"The status is 1 if something does not work.\n\n")
-	getopt.Print(w, c.options())
+func (c *doctorCommand) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep doctor", Brief: "look for what is in the way of a VTEP, one that runs or is to run, and say what to do",
+		Usage: []string{"[OPTION]..."}, Notes: []string{"The status is 1 if something does not work."}, Options: c.options()}
 }
 
 // run looks at the VTEP that runs, or else at what is to run, and then probes.

@@ -17,19 +17,25 @@ import (
 	"github.com/vtep/vtep/internal/lab/demo"
 )
 
-const labUsage = `vtep lab: a VTEP between two hosts and a kernel VXLAN peer, in network namespaces
-
-usage: vtep lab COMMAND [--name NAME] ...
-
-  up [--bare]           build it and start a VTEP in it (--bare: start none)
-  status                say what is there
-  exec NODE COMMAND...  run a command in a node: h1 h2 vtep r1 h3 h4
-  ping NODE ADDRESS     send five echo requests from a node
-  down                  take it away, with everything that runs in it
-  demo [--keep]         show it all, check it all, and take it away
-
-NAME (default: lab, of a demo: demo) lets several labs be there at once.
-`
+func (c *labCommand) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep lab", Brief: "a VTEP between two hosts and a kernel VXLAN peer, in network namespaces",
+		Usage: []string{"[OPTION]... COMMAND [ARG]..."},
+		Commands: []getopt.Command{
+			{Name: "up", Args: "[--bare]", Help: "build it and start a VTEP in it"},
+			{Name: "status", Help: "say what is there"},
+			{Name: "exec", Args: "NODE COMMAND...", Help: "run a command in a node: h1 h2 vtep r1 h3 h4"},
+			{Name: "ping", Args: "NODE ADDRESS", Help: "send five echo requests from a node"},
+			{Name: "down", Help: "take it away, with everything that runs in it"},
+			{Name: "demo", Args: "[--keep]", Help: "show it all, check it all, and take it away"},
+			{Name: "help"},
+		},
+		Options: []getopt.Option{
+			getopt.String("name", "NAME", "which lab, so that several can be there at once (default lab, of a demo: demo)", &c.name),
+			getopt.Flag("bare", "up: start no VTEP", &c.bare),
+			getopt.Flag("keep", "demo: leave it up", &c.keep),
+			{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
+		}}
+}
 
 // labCommand is one "vtep lab COMMAND" with what its options said.
 type labCommand struct {
@@ -42,7 +48,7 @@ func runLab(args []string) int {
 	status, err := labMain(args)
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		fmt.Print(labUsage)
+		new(labCommand).program().Help(os.Stdout)
 		return 0
 	case err != nil:
 		fmt.Fprintf(os.Stderr, "vtep lab: %v\n", err)
@@ -53,12 +59,7 @@ func runLab(args []string) int {
 
 func labMain(args []string) (int, error) {
 	var c labCommand
-	options := []getopt.Option{
-		getopt.String("name", "NAME", "", &c.name),
-		getopt.Flag("bare", "", &c.bare),
-		getopt.Flag("keep", "", &c.keep),
-		{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
-	}
+	options := c.program().Options
 	// Options stand before or after the command, but those after the node of "exec" are
 	// not ours.
 	rest, err := getopt.ParseLeading(args, options)

@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
+
+//go:generate go test -count=1 -run ^TestManual$ . -update
 
 // version is set by the build (-ldflags -X main.version=...).
 var version = "devel"
@@ -22,28 +25,31 @@ type personality struct {
 	link    string // argv[0] that selects it too; empty: none
 	summary string
 	run     func(args []string) int // args without the program's name; the exit status
+	// about describes it, for its help, its manual page and completion; nil: package vtepctl does.
+	about func() *getopt.Program
 }
 
 // personalities lists them in the order of the help text.
 func personalities() []personality {
 	return []personality{
-		{"run", "", "run a VTEP: database server, agent and dataplane in one process", runVTEP},
-		{"ovs-vtep", "ovs-vtep", "run a VTEP on an external ovsdb-server, with the command line of ovs-vtep", runOVSVTEP},
-		{"nvc", "", "a small controller: make a full mesh of what VTEPs report", runNVC},
-		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl},
-		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl},
-		{"status", "", "show how a running VTEP does, on one screen", runStatus},
-		{"trace", "", "say what a running VTEP would do with a frame, and why", runTrace},
-		{"doctor", "", "look for what is in the way of a VTEP, and say what to do", runDoctor},
-		{"config", "", "check a configuration file of \"vtep run\", or print one with all options", runConfig},
-		{"cleanup", "", "take down the forwarding that a VTEP has left that does not run", runCleanup},
-		{"ovsdb-server", "ovsdb-server", "serve OVSDB databases of any schema", runOVSDBServer},
-		{"ovsdb-tool", "ovsdb-tool", "make, read, change, compact and convert database files", runOVSDBTool},
-		{"ovsdb-client", "ovsdb-client", "ask an OVSDB server, change and follow its databases", runOVSDBClient},
-		{"schema", "", "print the hardware_vtep schema, for ovsdb-tool create", runSchema},
-		{"lab", "", "try it all in network namespaces: up, status, exec, down, demo", runLab},
-		{"version", "", "print the version", runVersion},
-		{"help", "", "print this text, or with the name of a command what that does", runHelp},
+		{"run", "", "run a VTEP: database server, agent and dataplane in one process", runVTEP, func() *getopt.Program { return newVTEP().program() }},
+		{"ovs-vtep", "ovs-vtep", "run a VTEP on an external ovsdb-server, with the command line of ovs-vtep", runOVSVTEP, func() *getopt.Program { return newOVSVTEP().program() }},
+		{"nvc", "", "a small controller: make a full mesh of what VTEPs report", runNVC, func() *getopt.Program { return newNVC().program() }},
+		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl, nil},
+		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl, func() *getopt.Program { a := newAppctl(); return a.program() }},
+		{"status", "", "show how a running VTEP does, on one screen", runStatus, func() *getopt.Program { return (&statusCommand{at: newAppctl()}).program() }},
+		{"trace", "", "say what a running VTEP would do with a frame, and why", runTrace, func() *getopt.Program { return (&traceCommand{at: newAppctl()}).program() }},
+		{"doctor", "", "look for what is in the way of a VTEP, and say what to do", runDoctor, func() *getopt.Program { return (&doctorCommand{at: newAppctl()}).program() }},
+		{"config", "", "check a configuration file of \"vtep run\", or print one with all options", runConfig, configProgram},
+		{"cleanup", "", "take down the forwarding that a VTEP has left that does not run", runCleanup, new(cleanup).program},
+		{"ovsdb-server", "ovsdb-server", "serve OVSDB databases of any schema", runOVSDBServer, func() *getopt.Program { return newOVSDBServer().program() }},
+		{"ovsdb-tool", "ovsdb-tool", "make, read, change, compact and convert database files", runOVSDBTool, ovsdbToolProgram},
+		{"ovsdb-client", "ovsdb-client", "ask an OVSDB server, change and follow its databases", runOVSDBClient, ovsdbClientProgram},
+		{"schema", "", "print the hardware_vtep schema, for ovsdb-tool create", runSchema, plain("schema")},
+		{"lab", "", "try it all in network namespaces: up, status, exec, down, demo", runLab, new(labCommand).program},
+		{"completion", "", "print a script that completes commands in bash, zsh or fish", runCompletion, completionProgram},
+		{"version", "", "print the version", runVersion, plain("version")},
+		{"help", "", "print this text, or with the name of a command what that does", runHelp, plain("help", "[COMMAND]")},
 	}
 }
 
@@ -68,16 +74,24 @@ func dispatch(argv []string) int {
 		name = "help"
 	case "-V", "--version":
 		name = "version"
-	case "vtep-ctl":
-		name = "ctl"
+	case "__complete": // of the scripts of "vtep completion"
+		return runComplete(argv[2:])
 	}
-	for _, p := range all {
-		if p.name == name {
-			return p.run(argv[2:])
-		}
+	if p := findPersonality(name); p != nil {
+		return p.run(argv[2:])
 	}
 	fmt.Fprintf(os.Stderr, "vtep: unknown command %q; \"vtep help\" lists them\n", name)
 	return 1
+}
+
+// findPersonality finds the one that the first argument of vtep names, or nil.
+func findPersonality(name string) *personality {
+	for _, p := range personalities() {
+		if p.name == name || p.link == name {
+			return &p
+		}
+	}
+	return nil
 }
 
 func runVersion([]string) int {
@@ -96,18 +110,31 @@ func runHelp(args []string) int {
 		usage(os.Stdout)
 		return 0
 	}
-	for _, p := range personalities() {
-		if p.name != args[0] {
-			continue
-		}
-		switch p.name {
-		case "schema", "version", "help": // they have no options
-			fmt.Printf("vtep %s: %s\n", p.name, p.summary)
-			return 0
-		}
+	p := findPersonality(args[0])
+	switch {
+	case p == nil:
+		return dispatch([]string{"vtep", args[0]})
+	case p.about == nil:
 		return p.run([]string{"--help"})
 	}
-	return dispatch([]string{"vtep", args[0]})
+	p.about().Help(os.Stdout)
+	return 0
+}
+
+// plain describes a personality that has no options.
+func plain(name string, usage ...string) func() *getopt.Program {
+	return func() *getopt.Program {
+		p := &getopt.Program{Name: "vtep " + name, Usage: usage}
+		if usage == nil {
+			p.Usage = []string{""}
+		}
+		for _, of := range personalities() {
+			if of.name == name {
+				p.Brief = of.summary
+			}
+		}
+		return p
+	}
 }
 
 func usage(w io.Writer) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -34,14 +33,16 @@ type nvcRun struct {
 // clearance is how long "exit --cleanup" may take.
 const clearance = 30 * time.Second
 
+func newNVC() *nvcRun { return &nvcRun{d: daemon.New("vtep-nvc", "vtep "+version, daemon.VTEPDirs())} }
+
 func runNVC(args []string) int {
-	r := &nvcRun{d: daemon.New("vtep-nvc", "vtep "+version, daemon.VTEPDirs())}
+	r := newNVC()
 	var err error
 	r.targets, err = getopt.Parse(args, append(r.options(), r.d.Options()...))
 	var opts nvc.Options
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		r.usage(os.Stdout)
+		r.program().Help(os.Stdout)
 		return 0
 	case errors.Is(err, getopt.ErrVersion):
 		return runVersion(nil)
@@ -71,12 +72,12 @@ func (r *nvcRun) options() []getopt.Option {
 	}, tlsOptions(&r.files), commonOptions())
 }
 
-func (r *nvcRun) usage(w io.Writer) {
-	fmt.Fprint(w, "a small controller: makes a full mesh of what VTEPs report in their databases\nusage: vtep nvc [OPTION]... TARGET...\n"+
-		"where TARGET is where a database is served, as tcp:192.0.2.1:6640, ssl:..., unix:FILE, or ptcp:6640\nfor one that connects; with commas between them, the members of a cluster.\n\n")
-	getopt.Print(w, r.options())
-	fmt.Fprintln(w, "\nDaemon and logging options:")
-	getopt.Print(w, r.d.Options())
+func (r *nvcRun) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep nvc", Brief: "a small controller: makes a full mesh of what VTEPs report in their databases",
+		Usage: []string{"[OPTION]... TARGET..."},
+		Notes: []string{"where TARGET is where a database is served, as tcp:192.0.2.1:6640, ssl:..., unix:FILE, or ptcp:6640",
+			"for one that connects; with commas between them, the members of a cluster."},
+		Options: r.options(), Daemon: r.d.Options()}
 }
 
 // check refuses what can't work before anything is connected to.

@@ -292,7 +292,7 @@ func TestHelp(t *testing.T) {
 		about := b.run(filepath.Join(dir, "vtep"), "help", p.name)
 		switch p.name {
 		case "schema", "version", "help":
-			if !strings.Contains(about, p.summary) {
+			if !strings.Contains(about, p.summary+"\nusage: vtep "+p.name) {
 				t.Errorf("help %s: %s", p.name, about)
 			}
 			continue

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -50,15 +49,20 @@ type ovsdbServer struct {
 	relayProbe  time.Duration // likewise
 }
 
-func runOVSDBServer(args []string) int {
+func newOVSDBServer() *ovsdbServer {
 	o := &ovsdbServer{d: daemon.New("ovsdb-server", versionOf("ovsdb-server"), daemon.OVSDirs()),
 		models: map[string]*dbModel{}, backupProbe: backupProbe, relayProbe: relayProbe}
 	o.log = o.d.Logger("ovsdb_server")
+	return o
+}
+
+func runOVSDBServer(args []string) int {
+	o := newOVSDBServer()
 	own := o.options()
 	paths, err := getopt.Parse(args, append(own, o.d.Options()...))
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		o.usage(os.Stdout)
+		o.program().Help(os.Stdout)
 		return 0
 	case errors.Is(err, getopt.ErrVersion):
 		fmt.Println(o.d.Version)
@@ -166,13 +170,11 @@ func (o *ovsdbServer) checkSources(paths []string) error {
 	return nil
 }
 
-func (o *ovsdbServer) usage(w io.Writer) {
-	fmt.Fprintf(w, "ovsdb-server: serve OVSDB databases\nusage: ovsdb-server [OPTION]... [DATABASE]...\n"+
-		"where each DATABASE is a file in OVSDB format, or relay:DB:SERVER[,SERVER]...\nThe default DATABASE, if none is given, is\n%s.\n\n",
-		filepath.Join(o.d.Dirs.DB, "conf.db"))
-	getopt.Print(w, o.options())
-	fmt.Fprintln(w, "\nDaemon and logging options:")
-	getopt.Print(w, o.d.Options())
+func (o *ovsdbServer) program() *getopt.Program {
+	return &getopt.Program{Name: "ovsdb-server", Brief: "serve OVSDB databases", Usage: []string{"[OPTION]... [DATABASE]..."},
+		Notes: []string{"where each DATABASE is a file in OVSDB format, or relay:DB:SERVER[,SERVER]...",
+			"The default DATABASE, if none is given, is", filepath.Join(o.d.Dirs.DB, "conf.db") + "."},
+		Options: o.options(), Daemon: o.d.Options()}
 }
 
 // open makes the server with its databases and remotes.

@@ -8,15 +8,22 @@ import (
 	"syscall"
 
 	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/ovsdbtool"
 )
 
 // runOVSDBTool is ovsdb-tool.
 func runOVSDBTool(args []string) int {
 	signal.Ignore(syscall.SIGPIPE) // a reader of the output that has seen enough is no error
+	return ovsdbtool.Run(ovsdbToolOptions(args))
+}
+
+func ovsdbToolProgram() *getopt.Program { return ovsdbtool.Describe(ovsdbToolOptions(nil)) }
+
+func ovsdbToolOptions(args []string) ovsdbtool.Options {
 	log := daemon.NewLog("ovsdb-tool")
 	log.SetConsoleLevel(slog.LevelWarn)
-	return ovsdbtool.Run(ovsdbtool.Options{
+	return ovsdbtool.Options{
 		Program: "ovsdb-tool",
 		Args:    args,
 		Version: version,
@@ -25,5 +32,5 @@ func runOVSDBTool(args []string) int {
 		Log:     log,
 		DB:      filepath.Join(daemon.OVSDirs().DB, "conf.db"),
 		Schema:  filepath.Join(daemon.PackageData(), "vswitch.ovsschema"),
-	})
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -134,7 +133,7 @@ func (r *vtepRun) main(args []string, fresh func() *vtepRun) int {
 	r.registerControl()
 	switch err := r.parse(args); {
 	case errors.Is(err, getopt.ErrHelp):
-		r.usage(os.Stdout)
+		r.program().Help(os.Stdout)
 		return 0
 	case errors.Is(err, getopt.ErrVersion):
 		return runVersion(nil)
@@ -188,7 +187,7 @@ func (r *vtepRun) options() []getopt.Option {
 	}, commonOptions())
 }
 
-func (r *vtepRun) usage(w io.Writer) {
+func (r *vtepRun) program() *getopt.Program {
 	called := r.d.Name
 	if called == "vtep" {
 		called = "vtep run"
@@ -206,10 +205,8 @@ func (r *vtepRun) usage(w io.Writer) {
 			}
 		}
 	}
-	fmt.Fprintf(w, "run a VTEP: %s\nusage: %s [OPTION]... PS-NAME\nwhere PS-NAME is the name of the Physical_Switch.\n\n", what, called)
-	getopt.Print(w, options)
-	fmt.Fprintln(w, "\nDaemon and logging options:")
-	getopt.Print(w, r.d.Options())
+	return &getopt.Program{Name: called, Brief: "run a VTEP: " + what, Usage: []string{"[OPTION]... PS-NAME"},
+		Notes: []string{"where PS-NAME is the name of the Physical_Switch."}, Options: options, Daemon: r.d.Options()}
 }
 
 func (r *vtepRun) defaultDB() string { return filepath.Join(r.d.Dirs.DB, "vtep.db") }

@@ -29,7 +29,7 @@ func runStatus(args []string) int {
 	words, err := getopt.Parse(args, s.options())
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		s.usage(os.Stdout)
+		s.program().Help(os.Stdout)
 		return 0
 	case err == nil && len(words) > 0:
 		err = fmt.Errorf("it takes no argument %q; see --help", words[0])
@@ -64,9 +64,8 @@ func (s *statusCommand) options() []getopt.Option {
 	)
 }
 
-func (s *statusCommand) usage(w io.Writer) {
-	fmt.Fprint(w, "show how a running VTEP does, on one screen\nusage: vtep status [OPTION]...\n\n")
-	getopt.Print(w, s.options())
+func (s *statusCommand) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep status", Brief: "show how a running VTEP does, on one screen", Usage: []string{"[OPTION]..."}, Options: s.options()}
 }
 
 func (s *statusCommand) run() error {

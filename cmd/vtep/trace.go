@@ -27,7 +27,7 @@ func runTrace(args []string) int {
 	words, err := getopt.Parse(args, t.options())
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		t.usage(os.Stdout)
+		t.program().Help(os.Stdout)
 		return 0
 	case err == nil && len(words) > 0:
 		err = fmt.Errorf("it takes no argument %q; see --help", words[0])
@@ -49,14 +49,12 @@ func (t *traceCommand) options() []getopt.Option {
 		getopt.Option{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }})
 }
 
-func (t *traceCommand) usage(w io.Writer) {
-	fmt.Fprint(w, `say what a running VTEP would do with a frame, and why; nothing is sent
-usage: vtep trace --port PORT [--vlan VLAN] --dst MAC --src MAC [--ip IP | --arp IP] [OPTION]...
-       vtep trace --from PEER --vni VNI --dst MAC --src MAC [--ip IP | --arp IP] [OPTION]...
-       vtep trace (--port PORT | --from PEER --vni VNI) (--hex BYTES | --pcap FILE) [OPTION]...
-
-`)
-	getopt.Print(w, t.options())
+func (t *traceCommand) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep trace", Brief: "say what a running VTEP would do with a frame, and why; nothing is sent",
+		Usage: []string{"--port PORT [--vlan VLAN] --dst MAC --src MAC [--ip IP | --arp IP] [OPTION]...",
+			"--from PEER --vni VNI --dst MAC --src MAC [--ip IP | --arp IP] [OPTION]...",
+			"(--port PORT | --from PEER --vni VNI) (--hex BYTES | --pcap FILE) [OPTION]..."},
+		Options: t.options()}
 }
 
 func (t *traceCommand) run() error {

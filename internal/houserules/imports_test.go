@@ -48,6 +48,7 @@ var groups = []group{
 	{name: "trim", packages: []string{"internal/trim"}},
 	{name: "getopt", packages: []string{"internal/getopt"}},
 	{name: "quantity", packages: []string{"internal/quantity"}},
+	{name: "completion", packages: []string{"internal/completion"}},
 	{
 		name: "domain", packages: []string{"internal/vtep"}, // values of OVSDB through hwvtep only
 		may: []string{"internal/hwvtep", "internal/intent", "internal/fdb", "internal/plane", "problem", "trim"},
@@ -111,7 +112,7 @@ var groups = []group{
 	},
 	{
 		name: "ctl commands", packages: []string{"internal/vtepctl/overview", "internal/vtepctl/complete"},
-		may: []string{"ctl core", "internal/vtepctl/physical", "internal/vtepctl/mac", "getopt", "internal/output", "internal/hwvtep", "protocols"},
+		may: []string{"completion", "ctl core", "internal/vtepctl/physical", "internal/vtepctl/mac", "getopt", "internal/output", "internal/hwvtep", "protocols"},
 	},
 	{
 		name: "ctl commands", packages: []string{"internal/vtepctl/apply"},
@@ -121,9 +122,10 @@ var groups = []group{
 	},
 	{
 		name: "tools", packages: []string{"internal/vtepctl"},
-		may: []string{"ctl core", "ctl commands", "getopt", "internal/output", "internal/hwvtep", "protocols"},
+		may: []string{"completion", "ctl core", "ctl commands", "getopt", "internal/output", "internal/hwvtep", "protocols"},
 	},
-	{name: "generators", packages: []string{"internal/vtepctl/man"}, may: []string{"internal/vtepctl", "ctl core", "ctl commands", "getopt"}},
+	{name: "generators", packages: []string{"internal/manual"}, may: []string{"getopt"}},
+	{name: "generators", packages: []string{"internal/vtepctl/man"}, may: []string{"internal/manual", "internal/vtepctl", "ctl core", "ctl commands", "getopt"}},
 	{
 		name: "tools", packages: []string{"internal/ovsdbtool"},
 		may: []string{"getopt", "engines", "protocols", "internal/daemon"},

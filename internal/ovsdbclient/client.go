@@ -85,7 +85,7 @@ func (c *client) run() (int, error) {
 	words, err := getopt.Parse(c.Args, append(c.options(), c.Daemon.Options()...))
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		c.usage()
+		c.program().Help(c.out)
 		return 0, nil
 	case errors.Is(err, getopt.ErrVersion):
 		fmt.Fprintf(c.out, "ovsdb-client (vtep) %s\n", c.Version)
@@ -202,16 +202,18 @@ func (c *client) setWidth(arg string) error {
 	return nil
 }
 
-func (c *client) usage() {
-	fmt.Fprint(c.out, "ovsdb-client: ask an OVSDB server, change and follow its databases\nusage: ovsdb-client [OPTION]... COMMAND [ARG]...\n\n")
+// Describe describes the program, as o has it run.
+func Describe(o Options) *getopt.Program { return (&client{Options: o}).program() }
+
+func (c *client) program() *getopt.Program {
+	p := &getopt.Program{Name: "ovsdb-client", Brief: "ask an OVSDB server, change and follow its databases", Usage: []string{"[OPTION]... COMMAND [ARG]..."},
+		Notes: []string{"The default SERVER is unix:" + filepath.Join(c.Daemon.Dirs.Run, "db.sock") + ".",
+			"The default DATABASE is Open_vSwitch, or the only one that there is."},
+		Options: c.options(), Daemon: c.Daemon.Options()}
 	for _, cmd := range commands() {
-		fmt.Fprintf(c.out, "  %s %s\n      %s\n", cmd.name, cmd.args, cmd.help)
+		p.Commands = append(p.Commands, getopt.Command{Name: cmd.name, Args: cmd.args, Help: cmd.help})
 	}
-	fmt.Fprintf(c.out, "\nThe default SERVER is unix:%s.\nThe default DATABASE is Open_vSwitch, or the only one that there is.\n\n",
-		filepath.Join(c.Daemon.Dirs.Run, "db.sock"))
-	getopt.Print(c.out, c.options())
-	fmt.Fprintln(c.out, "\nDaemon and logging options:")
-	getopt.Print(c.out, c.Daemon.Options())
+	return p
 }
 
 // call makes a request and waits for its answer. Errors are worded as the C program does.

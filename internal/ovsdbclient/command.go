@@ -47,7 +47,7 @@ func commands() []command {
 		{"lock", "[SERVER] LOCK", needsConnection, 1, 1, true, false, "take LOCK, or wait for it, and hold it", (*client).lock},
 		{"steal", "[SERVER] LOCK", needsConnection, 1, 1, true, false, "take LOCK away from its owner, and hold it", (*client).steal},
 		{"unlock", "[SERVER] LOCK", needsConnection, 1, 1, true, false, "give LOCK back", (*client).unlock},
-		{"help", "", needsNothing, 0, -1, false, false, "print this text", func(c *client, _ []string) error { c.usage(); return nil }},
+		{"help", "", needsNothing, 0, -1, false, false, "print this text", func(c *client, _ []string) error { c.program().Help(c.out); return nil }},
 	}
 }
 

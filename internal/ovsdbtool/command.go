@@ -31,7 +31,7 @@ func commands() []command {
 		{"transact", "[DB] TXN", 1, 2, "execute a transaction on DB", (*tool).transact},
 		{"show-log", "[DB]", 0, 1, "print the records of DB; more of each with -m and -mm", (*tool).showLog},
 		{"check", "[DB]...", 0, -1, "check every record of DB and its content; nothing is changed", (*tool).check},
-		{"help", "", 0, -1, "print this text", func(t *tool, _ []string) error { t.usage(); return nil }},
+		{"help", "", 0, -1, "print this text", func(t *tool, _ []string) error { t.program().Help(t.out); return nil }},
 		{"list-commands", "", 0, -1, "list the commands", (*tool).listCommands},
 
 		{"db-cid", "DB", 1, 1, "", (*tool).clusterOfFile},

@@ -64,7 +64,7 @@ func (t *tool) run() error {
 	words, err := getopt.Parse(t.Args, options)
 	switch {
 	case errors.Is(err, getopt.ErrHelp):
-		t.usage()
+		t.program().Help(t.out)
 		return nil
 	case errors.Is(err, getopt.ErrVersion):
 		fmt.Fprintf(t.out, "ovsdb-tool (vtep) %s\n", t.Version)
@@ -105,15 +105,16 @@ func (t *tool) options() []getopt.Option {
 	}
 }
 
-func (t *tool) usage() {
-	fmt.Fprintf(t.out, "%s: make, read and change database files\nusage: %s [OPTION]... COMMAND [ARG]...\n", t.Program, t.Program)
+// Describe describes the program, as o has it run.
+func Describe(o Options) *getopt.Program { return (&tool{Options: o}).program() }
+
+func (t *tool) program() *getopt.Program {
+	p := &getopt.Program{Name: t.Program, Brief: "make, read and change database files", Usage: []string{"[OPTION]... COMMAND [ARG]..."},
+		Notes: []string{"The default DB is " + t.DB + ".", "The default SCHEMA is " + t.Schema + "."}, Options: t.options()}
 	for _, c := range commands() {
-		if c.help != "" {
-			fmt.Fprintf(t.out, "  %-32s %s\n", c.name+" "+c.args, c.help)
-		}
+		p.Commands = append(p.Commands, getopt.Command{Name: c.name, Args: c.args, Help: c.help})
 	}
-	fmt.Fprintf(t.out, "The default DB is %s.\nThe default SCHEMA is %s.\n\n", t.DB, t.Schema)
-	getopt.Print(t.out, t.options())
+	return p
 }
 
 // printOptions lists the options for completion in shells.

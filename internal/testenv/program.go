@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Program returns the path of a program that scripts/testdeps provides, or the machine.
+// Program returns the path of a program that scripts/testdeps or scripts/testtools provides, or the
+// machine.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	supervise(t)
@@ -20,7 +21,9 @@ func Program(t testing.TB, name string) string {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		Skip(t, "needs %s: run scripts/testdeps", name)
+		if path, err = exec.LookPath(filepath.Join(dir, ".cache/tools/bin", name)); err != nil {
+			Skip(t, "needs %s: run scripts/testdeps and scripts/testtools", name)
+		}
 	}
 	return path
 }

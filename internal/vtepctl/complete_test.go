@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // TestComplete asks for completions the way that the scripts for zsh and fish do.
@@ -68,10 +70,7 @@ func TestComplete(t *testing.T) {
 
 // TestBash lets a real bash use the script.
 func TestBash(t *testing.T) {
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Fatal(err)
-	}
+	bash := testenv.Program(t, "bash")
 	d := filled(t)
 	// The function calls what the user typed; here that is a function of the shell.
 	const script = `
@@ -112,16 +111,12 @@ eth1|
 	}
 }
 
-// TestOtherShells has the shells that are there read their scripts.
+// TestOtherShells has the shells read their scripts.
 func TestOtherShells(t *testing.T) {
 	d := filled(t)
 	for shell, check := range map[string]string{"zsh": "-n", "fish": "--no-execute", "bash": "-n"} {
 		script := d.must(t, "completion", shell)
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			t.Logf("%s is not here; its script was not read", shell)
-			continue
-		}
+		path := testenv.Program(t, shell)
 		file := filepath.Join(t.TempDir(), "script")
 		if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 			t.Fatal(err)
@@ -135,7 +130,7 @@ func TestOtherShells(t *testing.T) {
 	}
 }
 
-// TestOtherShellsAsk has the shells that are there ask for completions. zsh gets stand-ins for
+// TestOtherShellsAsk has other shells ask for completions. zsh gets stand-ins for
 // what its completion system has, and the option that this sets and that matters.
 func TestOtherShellsAsk(t *testing.T) {
 	d := filled(t)
@@ -159,11 +154,7 @@ func TestOtherShellsAsk(t *testing.T) {
 		"fish": `source $argv[1]; complete -C "vtep-ctl del-port br0 "; complete -C 'vtep-ctl -- del-port br0 two\ w'
 			complete -C 'vtep-ctl del-port br0 "two w'`,
 	} {
-		path, err := exec.LookPath(shell)
-		if err != nil {
-			t.Logf("%s is not here; it was not asked", shell)
-			continue
-		}
+		path := testenv.Program(t, shell)
 		file := filepath.Join(t.TempDir(), "script")
 		if err := os.WriteFile(file, []byte(d.must(t, "completion", shell)), 0o644); err != nil {
 			t.Fatal(err)

@@ -30,4 +30,4 @@
 // One goroutine does it all; that of the connection hands it what arrives.
 package vtepctl
 
-//go:generate go run ./man ../../docs/vtep-ctl.8
+//go:generate go run ./man ../../docs/man/vtep-ctl.8

@@ -16,7 +16,7 @@ import (
 // that says what it does.
 func TestEverythingIsDescribed(t *testing.T) {
 	help := inProcess(t, false, "--help").stdout
-	committed, err := os.ReadFile(filepath.Join(testenv.Tree(t), "docs", "vtep-ctl.8"))
+	committed, err := os.ReadFile(filepath.Join(testenv.Tree(t), "docs", "man", "vtep-ctl.8"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,8 @@ package vtepctl
 import (
 	"fmt"
 
+	"github.com/vtep/vtep/internal/completion"
 	"github.com/vtep/vtep/internal/vtepctl/command"
-	"github.com/vtep/vtep/internal/vtepctl/complete"
 	"github.com/vtep/vtep/internal/vtepctl/help"
 )
 
@@ -24,7 +24,7 @@ func toolCommands() command.Group {
 				Text: "In bash: \"source <(vtep-ctl completion bash)\". In zsh: \"vtep-ctl completion zsh > DIR/_vtep-ctl\", with DIR in " +
 					"$fpath. In fish: \"vtep-ctl completion fish | source\". Names of switches, ports and records come from the database.",
 				Alone: func(c *command.Call) error {
-					script, ok := complete.Scripts[c.Args[0]]
+					script, ok := completion.Script(c.Args[0], "vtep-ctl")
 					if !ok {
 						return fmt.Errorf("completion: unknown shell '%s': there are bash, zsh and fish", c.Args[0])
 					}

@@ -48,6 +48,8 @@ func (c *completer) argument(cmd *command.Command, given []string) {
 		c.add("", "bash", "fish", "zsh")
 	case "COMMAND":
 		c.next(nil, nil, false)
+	case "FILE":
+		c.files = true
 	case "TABLE":
 		for name := range hwvtep.Schema().Tables {
 			c.add("", name)
@@ -122,49 +124,4 @@ func (c *completer) read(need func(*session.Needs), use func(*txn.Txn)) {
 	if err := s.Monitor(n); err == nil {
 		use(txn.New(s.Have))
 	}
-}
-
-// splitShellLine splits a line that is being typed into words, the last of which may be
-// empty; quotes and backslashes are undone.
-func splitShellLine(line string) []string {
-	var words []string
-	var b strings.Builder
-	quote, inWord := byte(0), false
-	for i := 0; i < len(line); i++ {
-		ch := line[i]
-		switch {
-		case quote != 0 && ch == quote:
-			quote = 0
-		case ch == '\\' && quote != '\'' && i+1 < len(line):
-			i++
-			b.WriteByte(line[i])
-			inWord = true
-		case quote != 0:
-			b.WriteByte(ch)
-		case ch == '\'' || ch == '"':
-			quote, inWord = ch, true
-		case ch == ' ' || ch == '\t':
-			if inWord {
-				words = append(words, b.String())
-				b.Reset()
-			}
-			inWord = false
-		default:
-			b.WriteByte(ch)
-			inWord = true
-		}
-	}
-	return append(words, b.String())
-}
-
-// shellQuote quotes a word for a shell where it needs it.
-func shellQuote(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if strings.ContainsRune(" \t\\'\"`$&|;<>()*?[]{}!#~", r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }

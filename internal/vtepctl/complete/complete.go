@@ -1,58 +1,36 @@
-// Package complete completes command lines for shells, and has the scripts that make these ask.
+// Package complete completes command lines of vtep-ctl for shells.
 package complete
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
+	"github.com/vtep/vtep/internal/completion"
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/vtepctl/command"
 )
-
-// candidate is something that a word may be completed to.
-type candidate struct{ word, about string }
 
 // completer finds candidates for the last of the words of a command line.
 type completer struct {
 	t      *command.Tool
 	locals []getopt.Option // of commands
-	found  []candidate
+	found  []completion.Candidate
+	files  bool   // names of files, too
 	word   string // the beginning of what to complete
 }
 
-// Answer answers a completion script of a shell: words are what was typed after the program's
-// name, for bash the line. locals are the options of commands.
-func Answer(t *command.Tool, locals []getopt.Option, shell string, words []string) {
-	if shell == "bash" && len(words) == 1 {
-		words = splitShellLine(words[0])
-		words = words[min(1, len(words)):]
-	}
-	if len(words) == 0 {
-		words = []string{""}
-	}
+// Answer answers a completion script of a shell, which gave args. locals are the options of
+// commands.
+func Answer(t *command.Tool, locals []getopt.Option, shell string, args []string) {
+	words := completion.Words(shell, args)
 	c := &completer{t: t, locals: locals, word: words[len(words)-1]}
 	c.line(words[:len(words)-1])
-	slices.SortFunc(c.found, func(a, b candidate) int { return strings.Compare(a.word, b.word) })
-	c.found = slices.Compact(c.found)
-	for _, f := range c.found {
-		word := f.word
-		if shell == "bash" {
-			word = shellQuote(word[strings.LastIndexAny(c.word, "=:")+1:])
-		}
-		if f.about != "" {
-			word += "\t" + f.about
-		}
-		fmt.Fprintln(t.Out, word)
-	}
+	completion.Print(t.Out, shell, c.word, c.found, c.files)
 }
 
-// add adds candidates that begin like the word to complete.
+// add adds candidates.
 func (c *completer) add(about string, words ...string) {
 	for _, w := range words {
-		if strings.HasPrefix(w, c.word) && !strings.Contains(w, "\n") {
-			c.found = append(c.found, candidate{w, about})
-		}
+		c.found = append(c.found, completion.Candidate{Word: w, About: about})
 	}
 }
 
@@ -169,4 +147,5 @@ func (c *completer) optionValue(o *getopt.Option, prefix string) {
 	for _, v := range values {
 		c.add("", prefix+v)
 	}
+	c.files = o.ArgName == "FILE"
 }

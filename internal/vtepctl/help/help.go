@@ -23,7 +23,7 @@ func Print(t *command.Tool, args []string) {
 // usageOf prints the help about a command.
 func usageOf(t *command.Tool, c *command.Command) {
 	w := t.Out
-	fmt.Fprintf(w, "usage: %s [OPTION]... [--] %s\n\n%s\n", t.Program, c.Synopsis(), Sentence(c.Brief))
+	fmt.Fprintf(w, "usage: %s [OPTION]... [--] %s\n\n%s\n", t.Program, c.Synopsis(), getopt.Sentence(c.Brief))
 	if c.Text != "" {
 		fmt.Fprintf(w, "\n%s\n", wrap(c.Text, 80))
 	}
@@ -65,9 +65,6 @@ ptcp:[PORT][:HOST] or pssl:[PORT][:HOST] to wait for a server that connects.
 Exit status: 0 done; 1 failed; 2 what a "-exists" command asked for is not there.
 `)
 }
-
-// Sentence makes a sentence of a description.
-func Sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
 // wrap breaks a paragraph into lines.
 func wrap(s string, width int) string {

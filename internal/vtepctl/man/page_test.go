@@ -12,7 +12,7 @@ import (
 // TestPage checks that the committed manual page is the one that the table of commands makes:
 // "make generate" writes it.
 func TestPage(t *testing.T) {
-	path := filepath.Join(testenv.Tree(t), "docs", "vtep-ctl.8")
+	path := filepath.Join(testenv.Tree(t), "docs", "man", "vtep-ctl.8")
 	committed, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
