@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,15 +30,25 @@ type watchers struct {
 	silent map[netip.Addr]bool
 	copies map[string][]netip.Addr // by payload
 	last   map[netip.Addr]time.Time
+	six    map[netip.Addr]net.PacketConn // of peers with IPv6
 }
 
 func (w *world) watchers(peers ...netip.Addr) *watchers {
 	s := &watchers{w: w, began: time.Now().Add(-time.Hour), ends: map[netip.Addr]*bfd.Session{}, silent: map[netip.Addr]bool{},
-		copies: map[string][]netip.Addr{}, last: map[netip.Addr]time.Time{}}
+		copies: map[string][]netip.Addr{}, last: map[netip.Addr]time.Time{}, six: map[netip.Addr]net.PacketConn{}}
 	for i, peer := range peers {
 		// They wait for the VTEP for half a minute, however slow the machine is.
 		cfg := bfd.Config{MinTx: 300 * time.Millisecond, MinRx: 10 * time.Second, Mult: 3}
 		s.ends[peer] = bfd.New(s.now(), cfg, uint32(i+1), rand.New(rand.NewPCG(1, uint64(i))))
+		if peer.Is6() {
+			err := w.lab.Namespace(lab.R1).Do(func() (err error) {
+				s.six[peer], err = net.ListenPacket("udp6", netip.AddrPortFrom(peer, 0).String())
+				return err
+			})
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		}
 	}
 	tap := w.underlay()
 	stop := make(chan struct{})
@@ -52,8 +63,27 @@ func (w *world) watchers(peers ...netip.Addr) *watchers {
 			s.step(tap.Receive(time.Now().Add(5 * time.Millisecond)))
 		}
 	})
-	w.t.Cleanup(func() { close(stop); done.Wait() })
+	w.t.Cleanup(func() {
+		close(stop)
+		done.Wait()
+		for _, conn := range s.six {
+			conn.Close()
+		}
+	})
 	return s
+}
+
+// send sends a packet from a peer.
+func (s *watchers) send(peer netip.Addr, p bfd.Packet) {
+	conn := s.six[peer]
+	if conn == nil {
+		s.w.fromPeer(peer, 0, control(p))
+		return
+	}
+	_, err := conn.WriteTo(append([]byte{8, 0, 0, 0, 0, 0, 0, 0}, control(p)...), net.UDPAddrFromAddrPort(netip.AddrPortFrom(own6, 4789)))
+	if err != nil {
+		s.w.t.Error(err)
+	}
 }
 
 func (s *watchers) now() time.Duration { return time.Since(s.began) }
@@ -81,7 +111,7 @@ func (s *watchers) step(frame []byte) {
 		for p, more := end.Transmit(s.now()); more; p, more = end.Transmit(s.now()) {
 			if !s.silent[peer] {
 				s.last[peer] = time.Now()
-				s.w.fromPeer(peer, 0, control(p))
+				s.send(peer, p)
 			}
 		}
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,12 +16,15 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
+// The ends of a tunnel of IPv6.
+var own6, peer6 = netip.MustParseAddr("fd00:2::1"), netip.MustParseAddr("fd00:2::2")
+
 // What dst_ip says decides the family of a tunnel: peers of both are in one switch, and in one
-// flood set; the switch has a tunnel IP of each.
+// flood set; the switch has a tunnel IP of each. BFD watches the one with IPv6 as others.
 func TestIPv6Peer(t *testing.T) {
 	w := newWorld(t)
 	w.basic()
-	const own, peer, mac = "fd00:2::1", "fd00:2::2", "02:00:00:00:06:06"
+	own, peer, mac := own6.String(), peer6.String(), "02:00:00:00:06:06"
 	for node, ip := range map[lab.Node]string{lab.VTEP: own, lab.R1: peer} {
 		for _, conf := range [][2]string{{"accept_dad", "0"}, {"disable_ipv6", "0"}} {
 			if err := w.lab.Namespace(node).Sysctl("ipv6/conf/u0/"+conf[0], conf[1]); err != nil {
@@ -78,5 +83,23 @@ func TestIPv6Peer(t *testing.T) {
 			}
 			return nil
 		})
+	}
+	watch := w.watchers(peer6)
+	w.tunnels(lab.RemoteIP.String(), peer)
+	for tunnel := range w.now().Tunnels() {
+		if l, _ := w.now().PhysicalLocator(tunnel.Remote); l.DstIP == peer {
+			w.ctl(fmt.Sprintf("set Tunnel %v bfd_params:enable=true bfd_params:min_rx=1000 bfd_params:min_tx=300", tunnel.UUID))
+		}
+	}
+	watch.status(peer6, statusUp)
+	w.closeReplica()
+	w.signal(syscall.SIGKILL)
+	w.start(usual...)
+	watch.status(peer6, statusUp)
+	if n := watch.flaps(); n != 0 {
+		t.Errorf("the peer has noticed %d restarts", n)
+	}
+	if text := w.env.Output(t, testenv.Program(t, "ovs-appctl"), "-t", w.control(), "bfd/show", peer); !strings.Contains(text, "Local Session State: up") {
+		t.Errorf("bfd/show says\n%s", text)
 	}
 }
