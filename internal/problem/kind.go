@@ -19,7 +19,7 @@ var (
 	UDPPortTaken    = refusal("udp_port_taken")   // somebody else has the UDP port of VXLAN
 	NoVRF           = refusal("no_vrf")           // the VRF of the underlay is missing
 	NoRoute         = refusal("no_route")         // a peer can't be reached
-	NoBFD           = refusal("no_bfd")           // a session of BFD can't be, or can't send or hear
+	NoBFD           = refusal("no_bfd")           // a session of BFD can't be, or can't send
 	MissingDevice   = refusal("missing_device")   // a port has no network device
 	UnfitDevice     = refusal("unfit_device")     // a network device can't be a port
 	NeededDevice    = refusal("needed_device")    // a network device that the machine itself needs can't be a port
@@ -45,6 +45,7 @@ var (
 	UnnamedPort     = refusal("unnamed_port")     // a port without a name
 	TunnelTaken     = refusal("tunnel_taken")     // somebody else's tunnel port gets frames that are ours
 	TooOld          = refusal("too_old")          // Open vSwitch lacks what the plane needs
+	Unread          = refusal("unread")           // what the dataplane tells can't be read
 	Unsettled       = refusal("unsettled")        // the dataplane is not as it should be
 )
 

@@ -1,13 +1,10 @@
 package ebpf
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
@@ -33,11 +30,10 @@ type watchman struct {
 	queue    *queue
 	sessions *ebpf.Map
 	heard    *ebpf.Map
+	ring     *ring
 	former   *ebpf.Map // bfd_heard of an earlier layout, for its programs are still at work; nil: there is none
 
-	mu    sync.Mutex                      // guards what follows
-	open  func() (*ringbuf.Reader, error) // opens ring
-	ring  *ringbuf.Reader                 // nil: it can't be read
+	mu    sync.Mutex // guards what follows
 	want  map[netip.Addr]wantedBFD
 	local intent.TunnelIPs
 	tos   uint8 // of packets, outside
@@ -98,11 +94,10 @@ func newWatchman(p *Plane) (*watchman, error) {
 		refused: map[netip.Addr]error{}, woken: make(chan struct{}, 1), rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
 	p.pins.formerHeard = nil
-	w.open = func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.BfdEvents) }
 	var err error
-	if w.ring, err = w.open(); err != nil {
+	if w.ring, err = openRing("BFD", func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.BfdEvents) }); err != nil {
 		w.close()
-		return nil, fmt.Errorf("open the ring buffer of BFD: %w", err)
+		return nil, err
 	}
 	if err := w.restore(p.objs.Peers); err != nil {
 		w.close()
@@ -114,7 +109,7 @@ func newWatchman(p *Plane) (*watchman, error) {
 // close closes what is open, after run or without it.
 func (w *watchman) close() {
 	if w.ring != nil {
-		w.ring.Close()
+		w.ring.close()
 	}
 	w.letFormerGo()
 }
@@ -158,13 +153,7 @@ func (w *watchman) wake() error {
 	case w.woken <- struct{}{}:
 	default:
 	}
-	if w.ring == nil {
-		return nil
-	}
-	if err := w.ring.Flush(); !errors.Is(err, os.ErrClosed) {
-		return err
-	}
-	return nil // run is about to notice
+	return w.ring.flush()
 }
 
 // atOnce is how many packets are taken between two looks at what is due.

@@ -16,12 +16,11 @@ import (
 type bfdLacks struct {
 	sessions map[netip.Addr]error // peers that there is no session with, and why
 	unsent   map[netip.Addr]error // peers that packets can't be sent to, or tunnel IPs that they can't be sent from, and why
-	ring     error                // why packets that say something new can't be read; nil: they can
 }
 
 func (l *bfdLacks) equal(o *bfdLacks) bool {
 	same := func(a, b error) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
-	return maps.EqualFunc(l.sessions, o.sessions, same) && maps.EqualFunc(l.unsent, o.unsent, same) && same(l.ring, o.ring)
+	return maps.EqualFunc(l.sessions, o.sessions, same) && maps.EqualFunc(l.unsent, o.unsent, same)
 }
 
 // lack changes what is lacking, and has the plane report it.
@@ -74,11 +73,6 @@ func (p *Plane) bfdProblems() (list []problem.Problem) {
 	p.watchman.mu.Lock()
 	lacks := p.watchman.lacks
 	p.watchman.mu.Unlock()
-	if lacks.ring != nil {
-		list = append(list, problem.Problem{Kind: problem.NoBFD, Object: problem.PhysicalSwitch(p.opts.Name),
-			Text:   "what peers say anew by BFD is not heard, so that sessions go down or stay down: " + lacks.ring.Error(),
-			Remedy: "it is tried again every second; if that does not help, restart the process: forwarding goes on meanwhile"})
-	}
 	if p.tunnelError() != nil {
 		return list // which says why
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/bfd"
@@ -42,36 +41,10 @@ func TestBFDWithoutRing(t *testing.T) {
 	h.until(p, isUp)
 	told := func(want bool) {
 		t.Helper()
-		w.reports(p, func(r plane.Report) error {
-			for _, q := range r.Problems {
-				if q.Kind == problem.NoBFD {
-					if want && q.Remedy != "" {
-						return nil
-					}
-					return fmt.Errorf("told: %v", q)
-				}
-			}
-			if want {
-				return errors.New("it is not told")
-			}
-			return nil
-		})
+		w.unread(p, want)
 	}
 	told(false)
-	fails := func(how error) {
-		p.watchman.mu.Lock()
-		defer p.watchman.mu.Unlock()
-		p.watchman.open = func() (*ringbuf.Reader, error) {
-			if how != nil {
-				return nil, how
-			}
-			return ringbuf.NewReader(p.objs.BfdEvents)
-		}
-		if how != nil {
-			p.watchman.ring.Close()
-		}
-	}
-	fails(errors.New("no memory"))
+	again := p.watchman.ring.breaks()
 	told(true)
 	h.set(func() {
 		h.s.Configure(monotonic(), bfd.Config{MinTx: 100 * time.Millisecond, MinRx: 10 * time.Second, Mult: 3, PathDown: true})
@@ -90,7 +63,7 @@ func TestBFDWithoutRing(t *testing.T) {
 	if st := p.watchman.states()[peerIP]; st.State != "up" || st.RemoteDiagnostic != "No Diagnostic" {
 		t.Errorf("without the ring our end is %+v", st)
 	}
-	fails(nil)
+	again()
 	h.until(p, func(st plane.PeerState) bool {
 		return st.State == "up" && st.RemoteDiagnostic == "Concatenated Path Down"
 	})

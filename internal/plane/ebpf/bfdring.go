@@ -2,21 +2,24 @@ package ebpf
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/vtep/vtep/internal/plane"
 )
 
-// reopenPause is how long a ring buffer that can't be read is left alone.
-const reopenPause = time.Second
-
 // listen takes the packets that have come, or waits for some: until next if there is something to
-// be done then, or until it is woken. Without the ring, sessions whose peers say something new get
+// be done then, or until it is woken. It waits for nothing after the ring was opened anew: what it was
+// woken for meanwhile is still to be done. Without the ring, sessions whose peers say something new get
 // nothing to hear of it and go down in their time; those that only repeat stay, by bfd_heard.
 func (w *watchman) listen(next time.Duration, some bool) {
-	if w.ring == nil && !w.reopen() {
+	ring := w.ring.current()
+	if ring == nil {
+		if w.reopen() {
+			return
+		}
 		wait := reopenPause
 		if some {
 			wait = min(wait, max(next-monotonic(), 0)+time.Millisecond)
@@ -27,56 +30,37 @@ func (w *watchman) listen(next time.Duration, some bool) {
 		}
 		return
 	}
-	w.ring.SetDeadline(time.Time{})
+	ring.SetDeadline(time.Time{})
 	if some {
 		// Whole milliseconds are what the kernel waits; less would be a busy loop.
-		w.ring.SetDeadline(time.Now().Add(max(next-monotonic(), 0) + time.Millisecond))
+		ring.SetDeadline(time.Now().Add(max(next-monotonic(), 0) + time.Millisecond))
 	}
 	rec := &w.record
-	switch err := w.ring.ReadInto(rec); {
+	switch err := ring.ReadInto(rec); {
 	case err == nil:
 		w.work.Lock()
 		w.receive(rec)
-		for n := 1; n < atOnce && w.ring.AvailableBytes() > 0 && w.ring.ReadInto(rec) == nil; n++ {
+		for n := 1; n < atOnce && ring.AvailableBytes() > 0 && ring.ReadInto(rec) == nil; n++ {
 			w.receive(rec)
 		}
 		w.work.Unlock()
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ringbuf.ErrFlushed):
 	default:
-		w.deafen(err)
+		w.ring.fail(err)
+		w.queue.add(plane.ReportChanged{})
 	}
 }
 
-// deafen notes that the ring can't be read.
-func (w *watchman) deafen(err error) {
-	w.mu.Lock()
-	if w.ring != nil {
-		w.ring.Close()
-		w.ring = nil
-	}
-	w.mu.Unlock()
-	w.lack(func(l *bfdLacks) { l.ring = fmt.Errorf("read the ring buffer of BFD: %w", err) })
-}
-
-// reopen opens the ring that could not be read once more. What the programs have put in meanwhile is
-// still there.
+// reopen opens the ring that could not be read once more.
 func (w *watchman) reopen() bool {
 	now := monotonic()
 	if w.reopened != 0 && now < w.reopened+reopenPause {
 		return false
 	}
 	w.reopened = now
-	w.mu.Lock()
-	open := w.open
-	w.mu.Unlock()
-	ring, err := open()
-	if err != nil {
-		w.deafen(err)
+	if w.ring.reopen() != nil {
 		return false
 	}
-	w.mu.Lock()
-	w.ring = ring
-	w.mu.Unlock()
-	w.lack(func(l *bfdLacks) { l.ring = nil })
+	w.queue.add(plane.ReportChanged{})
 	return true
 }

@@ -66,6 +66,7 @@ func (p *Plane) doubts() []problem.Problem {
 	list = append(list, p.firewallProblem()...)
 	list = append(list, p.watchedProblem()...)
 	list = append(list, p.bfdProblems()...)
+	list = append(list, p.ringProblems()...)
 	slices.SortFunc(list, problem.Problem.Compare)
 	return list
 }

@@ -11,7 +11,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -22,34 +21,13 @@ import (
 // Before the first Apply nothing is known of the numbers in them; until then they wait in the
 // ring, with those of the time when there was no process.
 func (p *Plane) learner() {
-	p.readRing(p.ring, "learned MACs", func(b []byte) {
+	p.readRing(p.ring, func(b []byte) {
 		p.handleSighting(b)
 		// The programs count what did not fit; when the ring is empty it is time to tell.
-		if p.ring.AvailableBytes() == 0 {
+		if p.ring.current().AvailableBytes() == 0 {
 			p.notifyLost()
 		}
 	})
-}
-
-// readRing hands each record of a ring buffer to handle, from the first Apply until Close.
-func (p *Plane) readRing(ring *ringbuf.Reader, what string, handle func([]byte)) {
-	select {
-	case <-p.ready:
-	case <-p.stop:
-		return
-	}
-	var rec ringbuf.Record
-	for {
-		err := ring.ReadInto(&rec)
-		if errors.Is(err, ringbuf.ErrFlushed) {
-			return // Close wants it
-		}
-		if err != nil {
-			p.log.Error("reading "+what+" failed, no more will be seen", "err", err)
-			return
-		}
-		handle(rec.RawSample)
-	}
 }
 
 func (p *Plane) notifyLost() {

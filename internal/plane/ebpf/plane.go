@@ -82,8 +82,8 @@ type Plane struct {
 	pins          *pins
 	space         *space
 	objs          *vtepObjects
-	ring          *ringbuf.Reader
-	punts         *ringbuf.Reader
+	ring          *ring
+	punts         *ring
 	watch         *nl.NetlinkSocket
 	policyWatch   *nl.NetlinkSocket // nil: a kernel without IPsec
 	firewallWatch *nl.NetlinkSocket // nil: a kernel without netfilter, or nobody wants to know
@@ -252,11 +252,11 @@ func New(o Options) (_ *Plane, err error) {
 	if err = p.openAccess(); err != nil {
 		return nil, err
 	}
-	if p.ring, err = ringbuf.NewReader(p.objs.Events); err != nil {
-		return nil, fmt.Errorf("open the ring buffer: %w", err)
+	if p.ring, err = openRing("learned MACs", func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.Events) }); err != nil {
+		return nil, err
 	}
-	if p.punts, err = ringbuf.NewReader(p.objs.Punts); err != nil {
-		return nil, fmt.Errorf("open the ring buffer: %w", err)
+	if p.punts, err = openRing("frames that are shown", func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.Punts) }); err != nil {
+		return nil, err
 	}
 	p.tables = tables{
 		tSwitches:  newTable[vtepSwitchId, uint32]("switches", p.objs.Switches),
@@ -359,7 +359,7 @@ func (p *Plane) Close() error {
 	}
 	p.mu.Unlock()
 
-	err := errors.Join(p.ring.Flush(), p.punts.Flush(), p.watchman.end(leaves)) // ends the learner, the punter and the watchman
+	err := errors.Join(p.ring.flush(), p.punts.flush(), p.watchman.end(leaves)) // ends the learner, the punter and the watchman
 	p.watch.Close()                                                             // ends the watcher
 	if p.policyWatch != nil {
 		p.policyWatch.Close()
@@ -381,10 +381,10 @@ func (p *Plane) Close() error {
 // release closes what is open, for New that failed half way and for Close.
 func (p *Plane) release() {
 	if p.ring != nil {
-		p.ring.Close()
+		p.ring.close()
 	}
 	if p.punts != nil {
-		p.punts.Close()
+		p.punts.close()
 	}
 	if p.watchman != nil {
 		p.watchman.close()

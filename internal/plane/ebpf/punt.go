@@ -28,7 +28,7 @@ var refusedNames = []string{"address_rate", "membership_rate", "neighbor_rate", 
 
 // punter turns what the programs show into events, once their numbers are known (see learner).
 func (p *Plane) punter() {
-	p.readRing(p.punts, "frames that the dataplane shows", p.handlePunt)
+	p.readRing(p.punts, p.handlePunt)
 }
 
 // handlePunt queues the event for one struct punt_head and what follows it.
