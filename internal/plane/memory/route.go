@@ -205,7 +205,7 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 	mac, ok := f.installed.Neighbours[key]
 	f.note(at, ok, "")
 	if !ok {
-		if _, own := f.installed.Interfaces[key]; own {
+		if _, own := f.installed.Interfaces[key]; own || f.rehearsal != nil { // else it may wait
 			return nil, NoNeighbor
 		}
 		f.punt(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: id, Hop: key}, in, fr)
