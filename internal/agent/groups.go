@@ -59,14 +59,7 @@ func (a *Agent) flushGroups(ctx context.Context) {
 	if !a.ready || a.frozen {
 		return
 	}
-	sets, changed, queries := a.groups.table.Take()
-	for _, c := range sets {
-		a.compiler.SetMembers(c.Key, c.Set)
-		a.moves.refresh = true
-	}
-	for _, key := range changed {
-		a.reporter.MarkGroup(key)
-	}
+	queries := a.takeGroups()
 	if sender, ok := a.opts.Plane.(plane.Sender); ok && a.owner {
 		for _, q := range queries {
 			q.From = a.querierMAC()
@@ -75,6 +68,19 @@ func (a *Agent) flushGroups(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// takeGroups hands on what the table says of members and rows, and returns the queries that it wants sent.
+func (a *Agent) takeGroups() []mcast.Query {
+	sets, changed, queries := a.groups.table.Take(time.Now())
+	for _, c := range sets {
+		a.compiler.SetMembers(c.Key, c.Set)
+		a.moves.refresh = true
+	}
+	for _, key := range changed {
+		a.reporter.MarkGroup(key)
+	}
+	return queries
 }
 
 // openGroups has frames to groups go to all, where forwarding is frozen that is installed: who joins from
@@ -86,6 +92,18 @@ func (a *Agent) openGroups(ctx context.Context, installed *intent.State) {
 	}
 	next := installed.Clone()
 	clear(next.Members)
+	for at, b := range next.Bindings { // where they would not be flooded
+		if sw := next.Switches[b.Switch]; !sw.SnoopGroups || sw.Flooding == intent.FloodAll {
+			continue
+		}
+		for _, mac := range []intent.MAC{intent.OtherGroups4, intent.Reports4, intent.OtherGroups6, intent.Reports6} {
+			key := intent.MACKey{Switch: b.Switch, MAC: mac}
+			next.Members[key] = append(next.Members[key], at)
+		}
+	}
+	for _, set := range next.Members {
+		slices.SortFunc(set, intent.BindingKey.Compare)
+	}
 	next.Position = 0 // as hold has it
 	if _, err := a.opts.Plane.Apply(ctx, next, intent.Diff(installed, next)); err != nil {
 		a.log.Warn("frames to groups go only to members of before", "err", err)
@@ -125,10 +143,10 @@ type GroupList []GroupLine
 // GroupLine is a member of a group, somebody who asks for them, or a binding with a router.
 type GroupLine struct {
 	Switch  string `json:"logical_switch"`
-	Role    string `json:"role"`    // see mcast.Role
+	Role    string `json:"role"`    // see mcast.Role; or lost: messages were, and all ports get all frames
 	Family  string `json:"family"`  // igmp or mld
 	Address string `json:"address"` // of the group, or the querier; else ""
-	Port    string `json:"port"`    // "": a tunnel
+	Port    string `json:"port"`    // "": a tunnel, or of lost all ports
 	VLAN    uint16 `json:"vlan"`
 	Expires int    `json:"expires"` // in seconds; -1: not by itself
 }
@@ -144,7 +162,9 @@ func (all GroupList) String() string {
 		if m.Address != "" {
 			b.WriteString(" " + m.Address)
 		}
-		if m.Port == "" {
+		if m.Role == lostGroups {
+			b.WriteString(" all ports")
+		} else if m.Port == "" {
 			b.WriteString(" tunnel")
 		} else {
 			fmt.Fprintf(&b, " port %s vlan %d", problem.Name(m.Port), m.VLAN)
@@ -157,9 +177,19 @@ func (all GroupList) String() string {
 	return b.String()
 }
 
+// lostGroups is the role of a line for a switch of which messages were lost.
+const lostGroups = "lost"
+
+func (a *Agent) lostGroups(ctx context.Context) (map[intent.SwitchID]time.Duration, error) {
+	if p, ok := a.opts.Plane.(plane.GroupLoser); ok {
+		return p.LostGroups(ctx)
+	}
+	return nil, nil
+}
+
 // Groups lists what is known of groups in the logical switch called name; "": in all.
 func (a *Agent) Groups(ctx context.Context, name string) (GroupList, error) {
-	return ask(ctx, a, func(context.Context) (GroupList, error) {
+	return ask(ctx, a, func(ctx context.Context) (GroupList, error) {
 		if err := a.checkName(name); err != nil {
 			return nil, err
 		}
@@ -180,6 +210,18 @@ func (a *Agent) Groups(ctx context.Context, name string) (GroupList, error) {
 				line.Expires = int(e.Left.Seconds())
 			}
 			list = append(list, line)
+		}
+		lost, err := a.lostGroups(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for id, left := range lost {
+			ls := a.compiler.State().Switches[id].Name
+			for _, family := range []string{"igmp", "mld"} {
+				if name == "" || ls == name {
+					list = append(list, GroupLine{Switch: ls, Role: lostGroups, Family: family, Expires: int(left.Seconds())})
+				}
+			}
 		}
 		slices.SortFunc(list, func(x, y GroupLine) int {
 			return cmp.Or(cmp.Compare(x.Switch, y.Switch), cmp.Compare(x.Family, y.Family), cmp.Compare(x.Role, y.Role),

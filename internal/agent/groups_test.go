@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,13 +66,19 @@ func (v *vtep) knows(want ...string) {
 	})
 }
 
-// While forwarding is frozen nobody acts on what hosts say: all get all.
+// While forwarding is frozen nobody acts on what hosts say: all get all, also where nothing else is flooded.
 func TestGroupsFrozen(t *testing.T) {
+	for _, flooding := range []string{"all", "none"} {
+		t.Run(flooding, func(t *testing.T) { groupsFrozen(t, flooding) })
+	}
+}
+
+func groupsFrozen(t *testing.T, flooding string) {
 	env := testenv.OVS(t)
 	r := newRig(t, env, &ownServer{env: env})
 	v := r.start(newFabric("p0", "p1", "p2"), agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1", "p2"}})
 	r.ports(3)
-	r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "other_config:mcast_snooping=true",
+	r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "other_config:mcast_snooping=true", "other_config:flooding="+flooding,
 		"--", "bind-ls", "br0", "p0", "0", "ls0", "--", "bind-ls", "br0", "p1", "0", "ls0", "--", "bind-ls", "br0", "p2", "0", "ls0")
 	v.forwards("p2", toGroup(group1, 9), "p0", "p1")
 	v.say("p2", testnet.AskAll([]byte{2, 0, 0, 0, 0, 0x99}, router4, 2, 1))
@@ -85,6 +92,39 @@ func TestGroupsFrozen(t *testing.T) {
 	env.Output(t, testenv.Program(t, "ovsdb-tool"), "create", db, filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema"))
 	r.server.start(r)
 	v.forwards("p2", toGroup(group1, 9), "p0", "p1")
+}
+
+// Where nothing is flooded members go on getting what they got through a restart, at each moment of it, and
+// until it is known again who they are.
+func TestLimitedGroupsRestart(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	fabric := newFabric("p0", "p1", "p2")
+	opts := agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1", "p2"}}
+	v := r.start(fabric, opts)
+	r.ports(3)
+	r.ctl("add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33", "other_config:mcast_snooping=true", "other_config:flooding=none",
+		"--", "bind-ls", "br0", "p0", "0", "ls0", "--", "bind-ls", "br0", "p1", "0", "ls0", "--", "bind-ls", "br0", "p2", "0", "ls0")
+	data, querier, host := toGroup(group1, 9), []byte{2, 0, 0, 0, 0, 0x99}, []byte{2, 0, 0, 0, 0, 1}
+	v.forwards("p2", data, "p0", "p1") // nobody was asked yet
+	v.say("p2", testnet.AskAll(querier, router4, 2, 1))
+	v.say("p0", testnet.Join(host, 2, group1))
+	v.forwards("p2", data, "p0")
+	v.stop()
+	v = r.start(fabric, opts)
+	testenv.Eventually(t, deadline, func() error {
+		got := outs(fabric.FromPort("p2", data))
+		if !slices.Contains(got, "p0") {
+			t.Fatalf("the member gets nothing: %q", got)
+		}
+		if !slices.Contains(got, "p1") {
+			return fmt.Errorf("the new process has not come to it: %q", got)
+		}
+		return nil
+	})
+	v.say("p2", testnet.AskAll(querier, router4, 2, 1))
+	v.say("p0", testnet.Join(host, 2, group1))
+	v.forwards("p2", data, "p0")
 }
 
 func TestGroups(t *testing.T) {

@@ -84,6 +84,8 @@ func (a *Agent) begin(ctx context.Context) {
 	a.inherit(ctx)
 	a.configure(&intent.Delta{Ports: intent.PortTable.Additions(a.compiler.State())})
 	a.followGroups(nil)
+	a.takeGroups() // so that the first Apply is of what holds while nothing is known; nobody is to be asked yet
+	a.tally.note(a.compiler.Refresh())
 	frozen := a.freeze(ctx)
 	a.publishProblems()
 	if frozen {

@@ -16,11 +16,13 @@ type Asking struct {
 	Robustness  uint8         // up to 7; from IGMPv3 and MLDv2 on
 	Interval    time.Duration // likewise; up to 127 seconds
 	From        [6]byte       // source of the frame
+	Querier     netip.Addr    // of MLD: in whose name it asks; the zero Addr: its own
 }
 
 // Frame returns the Ethernet frame. In IPv4 its source is 0.0.0.0, which takes no part in the
-// election of a querier (RFC 4541, 2.1.1); MLD has no such, so that it is the link-local address
-// made of From: it must not be sent to where there is a router.
+// election of a querier (RFC 4541, 2.1.1); MLD has no such, so that it is that of Querier, for whom
+// nothing changes by it, or the link-local address made of From: this must not be sent to where there
+// is a router.
 func (a *Asking) Frame() []byte {
 	if a.Group.Is4() {
 		return a.igmp()
@@ -58,8 +60,10 @@ func (a *Asking) mld() []byte {
 	if a.Version >= 2 {
 		body = append(body, a.Robustness&7, a.seconds(), 0, 0)
 	}
-	f := a.From
-	src := netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: f[0] ^ 2, 9: f[1], 10: f[2], 11: 0xff, 12: 0xfe, 13: f[3], 14: f[4], 15: f[5]})
+	src := a.Querier
+	if !src.IsValid() {
+		src = packet.LinkLocal(a.From)
+	}
 	binary.BigEndian.PutUint16(body[2:], checksum(pseudoHeader(src, dst, packet.ProtoICMPv6, len(body)), body))
 
 	s, d := src.As16(), dst.As16()

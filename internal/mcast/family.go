@@ -22,6 +22,9 @@ type family struct {
 	groups  map[netip.Addr]map[intent.BindingKey]*membership
 	byMAC   map[intent.MAC]map[intent.BindingKey]int // how many of groups each member is in; never an empty map
 
+	known    bool  // limits, when Take was called last
+	doubtful alarm // until then all get what was not flooded, since it is not known who wants it
+
 	sets  map[intent.MAC]intent.MemberSet // as told by Take
 	all   bool                            // all of them may have to be others now
 	dirty map[intent.MAC]struct{}         // else those of these groups
@@ -53,18 +56,24 @@ func (f *family) limits() bool {
 
 // changes appends to list what of the sets is other than it was. alive: the switch still snoops.
 func (f *family) changes(alive bool, list []Change) []Change {
-	if !alive || !f.limits() {
-		for mac := range f.sets {
-			list = append(list, Change{Key: f.key(mac)})
-		}
-		clear(f.sets)
-		clear(f.dirty)
-		f.all = true // once they are to be limited again
-		return list
-	}
 	others, reports := intent.OtherGroups4, intent.Reports4
 	if f.ipv6 {
 		others, reports = intent.OtherGroups6, intent.Reports6
+	}
+	if !alive || !f.limits() {
+		all := alive && f.ls.limited && (f.querier.here() || f.doubtful.place != 0) && len(f.ls.bindings) > 0
+		for mac := range f.sets {
+			if !all || mac != others && mac != reports {
+				list = f.unset(list, mac)
+			}
+		}
+		if all {
+			everybody := union(nil, f.ls.bindings)
+			list = f.set(f.set(list, others, everybody), reports, everybody)
+		}
+		clear(f.dirty)
+		f.all = true // once they are to be limited again
+		return list
 	}
 	base := f.base()
 	if f.all {

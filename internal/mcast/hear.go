@@ -185,11 +185,21 @@ func (t *Table) open(f *family, b *binding) {
 
 // ask has the hosts of an open binding asked, where others are asked already, too.
 func (t *Table) ask(now time.Time, f *family, b *binding) {
-	// MLD has no sender that takes no part in the election of a querier.
-	if q := &f.querier; !t.cfg.Asks || f.ipv6 || !q.here() || q.version < 2 {
+	q := &f.querier
+	if !t.cfg.Asks || !q.here() || !f.ipv6 && q.version < 2 || q.at == b.at {
 		return
 	}
-	t.send(f, b, netip.IPv4Unspecified(), f.querier.version, responseInterval)
+	if f.ipv6 {
+		// MLD has no sender that takes no part in the election of a querier: it is asked in the name of
+		// the one that is elected.
+		if !q.addr.IsLinkLocalUnicast() {
+			return
+		}
+		t.send(f, b, netip.IPv6Unspecified(), q.version, responseInterval)
+		t.queries[len(t.queries)-1].Querier = q.addr
+	} else {
+		t.send(f, b, netip.IPv4Unspecified(), q.version, responseInterval)
+	}
 	t.alarms.set(f.opened[b.at], now.Add(responseInterval+slack))
 }
 

@@ -69,14 +69,14 @@ func (w *world) pass(d time.Duration) {
 	end := w.now.Add(d)
 	for {
 		for _, q := range w.queries {
-			if g := q.Group; g.IsUnspecified() {
+			if all := q.Group; all.IsUnspecified() {
 				for g := range w.in[q.At.Port] {
-					if g.Is4() {
+					if g.Is4() == all.Is4() {
 						w.answerLater(q.At.Port, g, q.MaxResponse)
 					}
 				}
 			} else {
-				w.answerLater(q.At.Port, g, q.MaxResponse)
+				w.answerLater(q.At.Port, all, q.MaxResponse)
 			}
 		}
 		w.queries = nil
@@ -134,7 +134,7 @@ func (w *world) check() {
 	if members != w.table.memberships || members > w.table.cfg.Total {
 		w.Fatalf("%d memberships, %d counted", members, w.table.memberships)
 	}
-	if most := members + 2 + 8*len(w.ports); len(w.table.alarms) > most {
+	if most := members + 4 + 8*len(w.ports); len(w.table.alarms) > most {
 		w.Fatalf("%d alarms, for %d memberships", len(w.table.alarms), members)
 	}
 }

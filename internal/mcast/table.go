@@ -12,7 +12,9 @@
 // What is not known must not keep a frame from anybody. So a binding is *open*, which means that
 // it gets every frame, until its hosts have been asked and had the time to answer; while nobody
 // asks, all bindings are; and so is one that has more members than are remembered, for as long as
-// some may be missing. A switch whose bindings are all open forwards as one without this table.
+// some may be missing. A switch whose bindings are all open forwards as one without this table; but where
+// it floods not everything, there is a set of all bindings meanwhile, for Lifetime at most if nobody asks:
+// what members have been getting must not end because something is not known for a while.
 //
 // Frames that come by tunnels tell of routers there, and their queries are answered by hosts here;
 // of members there the database tells.
@@ -56,6 +58,7 @@ type Table struct {
 type lswitch struct {
 	id       intent.SwitchID
 	floods   bool // frames to groups without members go to all
+	limited  bool // it floods not everything
 	bindings map[intent.BindingKey]*binding
 	families [2]*family
 }
@@ -111,7 +114,7 @@ func (t *Table) Follow(now time.Time, s *intent.State, d *intent.Delta) {
 	}
 	fresh := map[intent.SwitchID]bool{}
 	for _, c := range d.Switches {
-		if t.followSwitch(s, c.Key) {
+		if t.followSwitch(now, s, c.Key) {
 			fresh[c.Key] = true
 		}
 	}
@@ -134,10 +137,10 @@ func (t *Table) Follow(now time.Time, s *intent.State, d *intent.Delta) {
 
 func (t *Table) followAll(now time.Time, s *intent.State) {
 	for id := range t.switches {
-		t.followSwitch(s, id)
+		t.followSwitch(now, s, id)
 	}
 	for id := range s.Switches {
-		t.followSwitch(s, id)
+		t.followSwitch(now, s, id)
 	}
 	for at, b := range t.bindings {
 		if is, ok := s.Bindings[at]; !ok || is.Switch != b.ls.id {
@@ -150,26 +153,31 @@ func (t *Table) followAll(now time.Time, s *intent.State) {
 }
 
 // followSwitch says whether the switch is new here.
-func (t *Table) followSwitch(s *intent.State, id intent.SwitchID) bool {
+func (t *Table) followSwitch(now time.Time, s *intent.State, id intent.SwitchID) bool {
 	row, ls := s.Switches[id], t.switches[id]
+	limited := row.Flooding != intent.FloodAll
 	switch {
 	case !row.SnoopGroups && ls != nil:
 		t.removeSwitch(ls)
 	case row.SnoopGroups && ls == nil:
-		t.addSwitch(id, row.FloodUnregistered)
+		t.addSwitch(now, id, row.FloodUnregistered, limited)
 		return true
-	case ls != nil && ls.floods != row.FloodUnregistered:
-		ls.floods = !ls.floods
+	case ls != nil && (ls.floods != row.FloodUnregistered || ls.limited != limited):
+		ls.floods, ls.limited = row.FloodUnregistered, limited
 		for _, f := range ls.families {
+			t.doubt(now, f)
 			t.touch(f)
 		}
 	}
 	return false
 }
 
-func (t *Table) addSwitch(id intent.SwitchID, floods bool) {
-	ls := &lswitch{id: id, floods: floods, bindings: map[intent.BindingKey]*binding{}}
+func (t *Table) addSwitch(now time.Time, id intent.SwitchID, floods, limited bool) {
+	ls := &lswitch{id: id, floods: floods, limited: limited, bindings: map[intent.BindingKey]*binding{}}
 	ls.families = [2]*family{newFamily(ls, false), newFamily(ls, true)}
+	for _, f := range ls.families {
+		t.doubt(now, f)
+	}
 	t.switches[id] = ls
 }
 
@@ -179,6 +187,7 @@ func (t *Table) removeSwitch(ls *lswitch) {
 	}
 	for _, f := range ls.families {
 		t.alarms.stop(&f.querier.gone)
+		t.alarms.stop(&f.doubtful)
 		t.touch(f)
 	}
 	delete(t.switches, ls.id)
@@ -313,9 +322,13 @@ func (t *Table) All(yield func(intent.MACKey) bool) {
 
 // Take returns the sets that have changed since it was last called, the groups that have members
 // now and had none, or the other way round, and the queries that are to be sent.
-func (t *Table) Take() (sets []Change, groups []intent.MACKey, queries []Query) {
+func (t *Table) Take(now time.Time) (sets []Change, groups []intent.MACKey, queries []Query) {
 	for f := range t.dirty {
-		sets = f.changes(t.switches[f.ls.id] == f.ls, sets)
+		alive, was := t.switches[f.ls.id] == f.ls, f.known
+		if f.known = f.limits(); alive && was && !f.known {
+			t.doubt(now, f)
+		}
+		sets = f.changes(alive, sets)
 		delete(t.dirty, f)
 	}
 	for key := range t.rows {
@@ -324,6 +337,15 @@ func (t *Table) Take() (sets []Change, groups []intent.MACKey, queries []Query) 
 	}
 	queries, t.queries = t.queries, nil
 	return sets, groups, queries
+}
+
+// doubt takes that it is not known from now on who wants the groups of f.
+func (t *Table) doubt(now time.Time, f *family) {
+	if !f.ls.limited {
+		return // what is not known is flooded anyway
+	}
+	f.doubtful.due = func(time.Time) { t.touch(f) }
+	t.alarms.set(&f.doubtful, now.Add(Lifetime))
 }
 
 // touch has all sets of f made anew.

@@ -60,7 +60,7 @@ func newBench(t failer, cfg Config, ports ...string) *bench {
 
 // take puts what the Table says into the State, which must pass Check.
 func (b *bench) take() {
-	sets, groups, queries := b.table.Take()
+	sets, groups, queries := b.table.Take(b.now)
 	for _, c := range sets {
 		if c.Set == nil {
 			delete(b.state.Members, c.Key)
@@ -385,6 +385,65 @@ func TestOpenBindings(t *testing.T) {
 	if len(b.table.alarms)+b.table.memberships+len(b.table.bindings)+len(b.table.switches) > 0 {
 		t.Errorf("left are %d alarms, %d memberships, %d bindings", len(b.table.alarms), b.table.memberships, len(b.table.bindings))
 	}
+}
+
+// Where not everything is flooded, all get what is not known for a while, and always while somebody asks.
+func TestLimitedFlooding(t *testing.T) {
+	b := newBench(t, Config{Asks: true}, "p0", "p1")
+	limit := func(f intent.Flooding) {
+		b.change(func(s *intent.State) {
+			row := s.Switches[red]
+			row.Flooding = f
+			s.Switches[red] = row
+		})
+	}
+	b.expect()
+	limit(intent.FloodNone)
+	all := []string{"others p0 p1", "reports p0 p1", "6 others p0 p1", "6 reports p0 p1"}
+	b.expect(all...)
+	limit(intent.FloodAll)
+	b.expect()
+	limit(intent.FloodNeighbors)
+	b.expect(all...)
+	six := []string{"6 others p0 p1", "6 reports p0 p1"}
+	b.hear("p1", igmpQuery("192.0.2.1", 2, 1))
+	b.hear("p0", igmpReport(2, g1))
+	b.until(2)
+	b.expect(append(slices.Clone(six), "others p1", "reports p1", "1 p0 p1")...)
+	// Nobody asks by MLD, and for long enough those who have been getting it got it.
+	b.until(100)
+	b.hear("p1", igmpQuery("192.0.2.1", 2, 1))
+	b.until(260)
+	b.expect("others p1", "reports p1")
+	// Messages are lost, while somebody asks; then nobody does any more.
+	b.until(262)
+	b.table.Lost()
+	b.take()
+	b.expect("others p0 p1", "reports p0 p1")
+	b.until(361) // nobody asks since 360
+	b.expect("others p0 p1", "reports p0 p1")
+	b.until(522)
+	b.expect()
+}
+
+// A new port is asked by MLD in the name of the querier, but not where that is.
+func TestAskMLD(t *testing.T) {
+	b := newBench(t, Config{Asks: true}, "p0", "p1")
+	b.hear("p1", mldQuery(2, 1))
+	b.until(2)
+	b.table.PortChanged(b.now, "p0", true)
+	b.table.PortChanged(b.now, "p1", true)
+	b.take()
+	b.expect() // all are open
+	if len(b.queries) != 1 || b.queries[0].Querier != netip.MustParseAddr("fe80::1") {
+		t.Fatalf("queries are %+v", b.queries)
+	}
+	b.queries[0].From = [6]byte{2, 0, 0, 0, 0, 0x77}
+	m, err := igmp.Parse(b.queries[0].Frame())
+	if err != nil || m.Kind != igmp.Query || m.Source != b.queries[0].Querier || m.Group.IsValid() {
+		t.Errorf("the query is %+v, %v", m, err)
+	}
+	b.expectQueries("p0 :: v2")
 }
 
 func TestFloodUnregistered(t *testing.T) {

@@ -112,6 +112,14 @@ type NeighborUser interface {
 	UsedNeighbors(ctx context.Context, keys []intent.IPKey, within time.Duration) []bool
 }
 
+// GroupLoser is a Plane that may have to keep messages of SnoopGroups back from the agent. It may be
+// asked by any goroutine.
+type GroupLoser interface {
+	// LostGroups says in which switches frames to groups go to all bindings since it has, and how much
+	// longer they will.
+	LostGroups(ctx context.Context) (map[intent.SwitchID]time.Duration, error)
+}
+
 // Destination is where a frame of the agent goes: to one binding, if At has a Port; or by one
 // tunnel, if Tunnel has a Peer; or else to all bindings and tunnels that frames of unknown
 // destination get to in the switch, but for Except.

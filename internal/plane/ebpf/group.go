@@ -1,7 +1,10 @@
 package ebpf
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/vtep/vtep/internal/intent"
 )
@@ -56,4 +59,32 @@ func (p *Plane) orderLists() {
 	}
 	slices.SortStableFunc(p.tFloods.staged, func(a, b vtepMacKey) int { return last(a) - last(b) })
 	slices.SortStableFunc(p.tFloods.gone, func(a, b vtepMacKey) int { return last(b) - last(a) })
+}
+
+// missingMax is MISSING_MAX of the programs.
+const missingMax = 260 * time.Second
+
+// LostGroups implements plane.GroupLoser.
+func (p *Plane) LostGroups(context.Context) (map[intent.SwitchID]time.Duration, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	lost := map[intent.SwitchID]time.Duration{}
+	now := monotonic()
+	for bd, d := range p.domains {
+		if d.features&featureGroups == 0 {
+			continue
+		}
+		var r vtepGroupRate
+		switch err := p.objs.GroupRates.Lookup(vtepGroupKey{Bd: bd}, &r); {
+		case isMissing(err):
+		case err != nil:
+			return nil, fmt.Errorf("ebpf plane: read map group_rates: %w", err)
+		case r.Lost > 0 && now-time.Duration(r.Lost) < missingMax:
+			lost[d.id] = missingMax - (now - time.Duration(r.Lost))
+		}
+	}
+	return lost, nil
 }

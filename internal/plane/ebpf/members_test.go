@@ -19,10 +19,10 @@ var (
 )
 
 // snoopsGroups is basic, in which p0 has members of the group, and p1 has none.
-func snoopsGroups() *intent.State {
+func snoopsGroups(flooding intent.Flooding) *intent.State {
 	s := basic()
 	ls := s.Switches[ls1]
-	ls.SnoopGroups = true
+	ls.SnoopGroups, ls.Flooding = true, flooding
 	s.Switches[ls1] = ls
 	s.Members[intent.MACKey{Switch: ls1, MAC: groupMAC}] = intent.MemberSet{{Port: "p0"}}
 	s.Members[intent.MACKey{Switch: ls1, MAC: intent.OtherGroups4}] = intent.MemberSet{}
@@ -36,13 +36,16 @@ func (w *world) reachesGroup(what string, p0, p1 bool) {
 	testenv.Eventually(w.t, patience, func() error {
 		n++
 		f := frame(groupMAC, macR, fmt.Sprintf("%s %d.", what, n))
-		end := frame(bcast, macR, fmt.Sprintf("after %s %d.", what, n))
-		for _, b := range [][]byte{f, end} {
+		text := fmt.Sprintf("after %s %d.", what, n)
+		ends := [][]byte{frame(macA, macR, text), frame(macB, macR, text)}
+		w.send("h0", frame(macB, macA, text)) // where nothing is flooded they must be known
+		w.send("h1", frame(macA, macB, text))
+		for _, b := range append([][]byte{f}, ends...) {
 			w.send("vx10", b)
 		}
 		got := [2]bool{}
 		for i, dev := range []string{"h0", "h1"} {
-			for _, b := range w.until(dev, end) {
+			for _, b := range w.until(dev, ends[i]) {
 				got[i] = got[i] || string(b) == string(f)
 			}
 		}
@@ -53,11 +56,17 @@ func (w *world) reachesGroup(what string, p0, p1 bool) {
 	})
 }
 
-// What nobody reads has frames go to all, until somebody does.
+// What nobody reads has frames go to all, until somebody does, also where nothing else is flooded.
 func TestUnreadGroups(t *testing.T) {
+	for _, flooding := range []intent.Flooding{intent.FloodAll, intent.FloodNone} {
+		t.Run(flooding.String(), func(t *testing.T) { unreadGroups(t, snoopsGroups(flooding)) })
+	}
+}
+
+func unreadGroups(t *testing.T, s *intent.State) {
 	w := newWorld(t)
 	p := w.plane(Options{})
-	w.apply(p, snoopsGroups(), nil)
+	w.apply(p, s, nil)
 	w.reachesGroup("at first", true, false)
 	join := testnet.Join(macB[:], 2, groupIP)
 	w.send("h1", join)
@@ -73,7 +82,7 @@ func TestUnreadGroups(t *testing.T) {
 	w.send("h1", join)
 	w.reachesGroup("unread", true, true)
 	p = w.plane(Options{})
-	w.apply(p, snoopsGroups(), nil)
+	w.apply(p, s, nil)
 	w.event(p, "unread report", func(e plane.Event) bool {
 		got, ok := e.(plane.Punted)
 		return ok && got.At.Port == "p1" && string(got.Frame) == string(join)
@@ -85,9 +94,14 @@ func TestUnreadGroups(t *testing.T) {
 // More than the agent is shown is counted, and nobody is kept from a group whose report may be
 // among it. Other switches are as before.
 func TestStormOfReports(t *testing.T) {
+	for _, flooding := range []intent.Flooding{intent.FloodAll, intent.FloodNone} {
+		t.Run(flooding.String(), func(t *testing.T) { stormOfReports(t, snoopsGroups(flooding)) })
+	}
+}
+
+func stormOfReports(t *testing.T, s *intent.State) {
 	w := newWorld(t)
 	p := w.plane(Options{})
-	s := snoopsGroups()
 	other := intent.SwitchID{0x0f}
 	s.Switches[other] = intent.Switch{Name: "other", VNI: 77, SwitchOptions: intent.SwitchOptions{SnoopGroups: true}}
 	s.Bindings[intent.BindingKey{Port: "p2"}] = intent.Binding{Switch: other}
@@ -110,5 +124,14 @@ func TestStormOfReports(t *testing.T) {
 		w.send("h1", join)
 	}
 	w.reachesGroup("in a storm", true, true)
+	lost, err := p.LostGroups(t.Context())
+	for id, left := range lost {
+		if left <= 0 || left > missingMax || id != ls1 && id != other {
+			t.Errorf("of %v it is said that for %v", id, left)
+		}
+	}
+	if err != nil || len(lost) != 2 {
+		t.Errorf("the switches with losses are %v, %v", lost, err)
+	}
 	w.audit(p)
 }

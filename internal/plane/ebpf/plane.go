@@ -200,6 +200,7 @@ var (
 	_ plane.PuntKeeper       = (*Plane)(nil)
 	_ plane.ACLCounter       = (*Plane)(nil)
 	_ plane.Tracer           = (*Plane)(nil)
+	_ plane.GroupLoser       = (*Plane)(nil)
 )
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on

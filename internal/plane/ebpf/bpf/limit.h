@@ -28,6 +28,15 @@ static __always_inline int is_of_neighbors(struct __sk_buff *skb)
 	       type >= ICMPV6_FIRST_ND && type <= ICMPV6_LAST_ND;
 }
 
+// Whether the frame is to a group of which it is not known for the moment who wants it, although the
+// switch snoops: those who have been getting it must not miss it.
+static __noinline int is_uncertain(struct mac_key *dst)
+{
+	__u8 mac[ETH_ALEN], otherwise[ETH_ALEN];
+
+	return dst && group_lists(dst->mac, 0, mac, otherwise) && !groups_known(dst->bd);
+}
+
 // 1 if the switch does not flood the frame to dst. What has been let pass as reserved, and groups
 // that have a set of their own, are not flooded but forwarded. Nor is what the switch itself lives by
 // that snoops.
@@ -40,6 +49,8 @@ static __noinline int is_limited(struct __sk_buff *skb, struct mac_key *dst, str
 	if (!is_group(dst->mac) || is_broadcast(dst->mac))
 		return 1;
 	if (s->features & FEATURE_GROUPS && !s->tagged && says_of_groups(skb) != SAYS_NOTHING)
+		return 0;
+	if (s->features & FEATURE_GROUPS && is_uncertain(dst))
 		return 0;
 	key = *dst;
 	key.kind = FLOOD_TUNNELS;
