@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -54,6 +55,12 @@ func (a *Agent) publishReport(r plane.Report, err error) {
 	a.opts.Problems.Replace("plane", list...)
 }
 
+// sameCause says whether an error is of a peer for what is told of the switch already.
+func sameCause(peer, tunnels error) bool {
+	var p, t *problem.Error
+	return errors.As(peer, &p) && errors.As(tunnels, &t) && p.Kind == t.Kind
+}
+
 // problemsOf makes problems of a report. What follows from another is not told again: the
 // bindings of a port that has no device.
 func problemsOf(name string, r plane.Report) []problem.Problem {
@@ -73,7 +80,9 @@ func problemsOf(name string, r plane.Report) []problem.Problem {
 		}
 	}
 	for _, peer := range slices.SortedFunc(maps.Keys(r.Peers), netip.Addr.Compare) {
-		add(problem.Peer(peer), r.Peers[peer], problem.NoRoute)
+		if !sameCause(r.Peers[peer], r.Tunnels) {
+			add(problem.Peer(peer), r.Peers[peer], problem.NoRoute)
+		}
 	}
 	for _, peer := range slices.SortedFunc(maps.Keys(r.Sessions), netip.Addr.Compare) {
 		add(problem.Peer(peer), r.Sessions[peer], problem.NoBFD)

@@ -63,7 +63,7 @@ func readScope(v *hwvtep.View, name string, features plane.Features) scope {
 		}
 	}
 	s.shared = s.others[s.First()]
-	for _, ip := range s.All() {
+	for _, ip := range slices.SortedFunc(maps.Keys(s.ownIPs), netip.Addr.Compare) {
 		if s.others[ip] {
 			s.complain(problem.SharedIP, "another switch of the database has the tunnel IP "+ip.String()+", too: rows that it may have written are left alone",
 				"give each switch a tunnel IP of its own", "")
@@ -92,7 +92,12 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	for _, text := range ps.TunnelIPs {
 		if ip, err := ParseTunnelIP(text, s.ipv6); err != nil {
 			s.complain(problem.BadOption, "tunnel_ips: "+err.Error()+": it is ignored", "", "")
+		} else if ip.IsLoopback() {
+			s.complain(problem.BadOption, "tunnel_ips: "+quote(text)+" is an address of this machine alone: it is ignored", "name one that peers reach", "")
 		} else {
+			if s.ownIPs[ip] {
+				s.complain(problem.BadOption, "tunnel_ips: "+quote(text)+" is there twice, written in two ways: once is enough", "remove one of them", "")
+			}
 			s.ownIPs[ip] = true
 		}
 	}

@@ -62,6 +62,7 @@ func (p *Plane) doubts() []problem.Problem {
 				problem.Argument(name), need, max(int(mtu)-tunnelRoom, 0))})
 	}
 	list = append(list, p.vrfProblem()...)
+	list = append(list, p.endProblems()...)
 	list = append(list, p.policyProblems()...)
 	list = append(list, p.firewallProblem()...)
 	list = append(list, p.watchedProblem()...)

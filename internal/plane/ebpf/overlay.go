@@ -231,12 +231,7 @@ func (p *Plane) tunnelError() error {
 	}
 	for _, ip := range p.overlay.All() {
 		if !p.local(ip) {
-			where := ""
-			if p.opts.VRF != "" {
-				where = " in VRF " + problem.Name(p.opts.VRF)
-			}
-			return problem.Errorf(problem.ForeignIP, "add it to a device, or change Physical_Switch.tunnel_ips",
-				"tunnel IP %v is not an address of this machine%s: there can be no tunnels from it", ip, where)
+			return p.foreignIP(ip, "there can be no tunnels from it")
 		}
 	}
 	return nil
@@ -249,9 +244,12 @@ func (p *Plane) writeSettings() error {
 		s.Home = 0 // what comes by other devices than those of the VRF does not find a socket in it
 	}
 	if p.overlay.Any() && p.overlay.ifindex != 0 {
-		s.VxlanIfindex, s.TunnelIp6 = uint32(p.overlay.ifindex), addressOf(p.overlay.TunnelIP6)
-		if p.overlay.TunnelIP.IsValid() {
-			s.TunnelIp = ipNumber(p.overlay.TunnelIP)
+		s.VxlanIfindex = uint32(p.overlay.ifindex)
+		if ip := p.begins(p.overlay.TunnelIP6); ip.IsValid() {
+			s.TunnelIp6 = addressOf(ip)
+		}
+		if ip := p.begins(p.overlay.TunnelIP); ip.IsValid() {
+			s.TunnelIp = ipNumber(ip)
 		}
 	}
 	if p.overlay.anySource {

@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -161,7 +162,12 @@ func (p *Plane) resolve(pr *peer) int {
 	delete(p.unreachable, pr.ip)
 	if p.overlay.Source(pr.ip).IsValid() && pr.targets > 0 {
 		var err error
-		if asked, err = p.route(pr, &entry); err != nil {
+		asked, err = p.route(pr, &entry)
+		var told *problem.Error // of all peers alike
+		switch {
+		case errors.As(err, &told):
+			p.unreachable[pr.ip] = told
+		case err != nil:
 			p.unreachable[pr.ip] = problem.Errorf(problem.NoRoute, "add a route", "there is no route to it: %w", err)
 		}
 	}
@@ -178,8 +184,11 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 	if f.via.vrf < 0 {
 		return 0, p.noVRF()
 	}
-	if source := p.overlay.Source(pr.ip); p.local(source) {
+	switch source := p.overlay.Source(pr.ip); {
+	case p.local(source):
 		f.from = source
+	case !p.mayBegin(source):
+		return 0, p.foreignIP(source, "nothing can be sent to it")
 	}
 	w, asked, err := p.space.way(f, p.rulesByFlow())
 	if err != nil {

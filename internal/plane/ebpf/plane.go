@@ -63,6 +63,7 @@ type Options struct {
 	start          map[string]uint32 // the sizes that maps begin with
 	betweenBatches func()            // is called between the parts of a Sweep
 	formerFor      time.Duration     // instead of FormerFor
+	flapFor        time.Duration     // instead of flapFor
 }
 
 // Direct says when the short ways are used, on which the programs add and take off the outer
@@ -127,10 +128,13 @@ type Plane struct {
 	attachments  map[int]*attachment // by ifindex
 	recheckEvery time.Duration       // constant after New
 	formerFor    time.Duration       // likewise
-	endTimer     *time.Timer         // takes out ends whose time is over; nil: there are none
-	alive        time.Duration       // when recheck ran last, CLOCK_MONOTONIC; the programs are told
-	checked      time.Time           // when attachments were last looked at
-	rechecker    *time.Timer         // looks at them again; nil: there are no ports
+	flapFor      time.Duration       // likewise
+
+	flaps     map[netip.Addr]time.Time // tunnel IPs that the machine has lost a moment ago, and until when they are used
+	endTimer  *time.Timer              // takes out ends whose time is over; nil: there are none
+	alive     time.Duration            // when recheck ran last, CLOCK_MONOTONIC; the programs are told
+	checked   time.Time                // when attachments were last looked at
+	rechecker *time.Timer              // looks at them again; nil: there are no ports
 
 	leaving   []int                   // ifindexes to detach from
 	idlePeers []*peer                 // whose last user went
@@ -211,7 +215,7 @@ func New(o Options) (_ *Plane, err error) {
 	}
 	o.PinDir, o.Port = o.pinDir(), cmp.Or(o.Port, vxlanPort)
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
-		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, formerFor: cmp.Or(o.formerFor, FormerFor), alive: monotonic()}
+		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, formerFor: cmp.Or(o.formerFor, FormerFor), flapFor: cmp.Or(o.flapFor, flapFor), alive: monotonic()}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}

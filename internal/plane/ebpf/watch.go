@@ -189,8 +189,12 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 		} else {
 			delete(p.devices.addrs, addrKey{index, ip})
 			p.doubtDefaults(index)
+			p.sourceLost(ip)
 		}
 	})
+	if p.overlay.Source(ip) == ip { // tunnels may begin there again
+		p.sourceChanged()
+	}
 	p.neededChanged(p.devices.byIndex[index]) // a port must not have it
 	if ip.Is4() || p.overlay.TunnelIP6.IsValid() {
 		p.scheduleReroute()

@@ -121,12 +121,12 @@ static __always_inline int is_end4(struct settings *cfg, __be32 ip)
 {
 	struct address a = address4(ip);
 
-	return cfg->tunnel_ip && (bpf_ntohl(ip) == cfg->tunnel_ip || is_end(&a));
+	return cfg->vxlan_ifindex && (bpf_ntohl(ip) == cfg->tunnel_ip || is_end(&a));
 }
 
 static __always_inline int is_end6(struct settings *cfg, struct address *ip)
 {
-	return !is_no_address(&cfg->tunnel_ip6) && (same_address(ip, &cfg->tunnel_ip6) || is_end(ip));
+	return cfg->vxlan_ifindex && (same_address(ip, &cfg->tunnel_ip6) || is_end(ip));
 }
 
 static __always_inline int is_tag(__be16 proto)
