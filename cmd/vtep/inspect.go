@@ -13,6 +13,16 @@ import (
 
 var errStarting = errors.New("the VTEP is starting: it is reading its database; ask again")
 
+// told are the problems. That there are none says nothing while the VTEP starts, so that there is one then.
+func (r *vtepRun) told() []problem.Problem {
+	all := r.problems.All()
+	if len(all) > 0 || r.running.Load() {
+		return all
+	}
+	return []problem.Problem{{Kind: problem.Starting, Object: problem.PhysicalSwitch(r.name),
+		Text: "the VTEP is reading its database: what is wrong is not known yet", Remedy: "ask again"}}
+}
+
 // registerControl adds the control commands. They answer from the first moment, if only that
 // it is too early: what they ask may take long to be there.
 func (r *vtepRun) registerControl() {
@@ -20,8 +30,8 @@ func (r *vtepRun) registerControl() {
 		s, err := r.status(r.d.Context())
 		return s.text(true), err
 	}, func([]string) (any, error) { return r.status(r.d.Context()) })
-	r.d.RegisterData("vtep/problems", "", 0, 0, func([]string) (string, error) { return r.problems.Text(), nil },
-		func([]string) (any, error) { return listed(r.problems.All()), nil })
+	r.d.RegisterData("vtep/problems", "", 0, 0, func([]string) (string, error) { return problem.Text(r.told()), nil },
+		func([]string) (any, error) { return listed(r.told()), nil })
 	r.d.Register("vtep/reload", "", 0, 0, func([]string) (string, error) {
 		if r.configFile == "" {
 			return "", errors.New("the VTEP was started without --config: there is nothing to read again")

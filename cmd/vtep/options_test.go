@@ -50,6 +50,8 @@ func TestRefusedOptions(t *testing.T) {
 		"ovsdb-server relay:db:nonsense":        `missing ":"`,
 		"ovsdb-server --record":                 "no replay",
 		"ovsdb-server --nonsense":               "unrecognized option",
+		"vtep --vxlan-port=":                    "it needs a value",
+		"vtep --connect=":                       "it needs a value",
 		"vtep --vxlan-port=0":                   "not a UDP port",
 		"vtep --vxlan-port=65536":               "not a UDP port",
 		"vtep --vxlan-port=vxlan":               "not a UDP port",

@@ -88,6 +88,7 @@ type vtepRun struct {
 	opened  ovsdb.Position // of the database, when it was opened
 
 	detached   atomic.Bool // --detach does not wait any more
+	running    atomic.Bool // the rows were compiled and applied once
 	unanswered atomic.Bool // the external database can't be reached, as far as is known
 	answered   atomic.Bool // it has been reached once
 
@@ -158,7 +159,7 @@ func (r *vtepRun) main(args []string, fresh func() *vtepRun) int {
 }
 
 func (r *vtepRun) options() []getopt.Option {
-	return slices.Concat([]getopt.Option{
+	return append(getopt.Filled(slices.Concat([]getopt.Option{
 		configOption(&r.configFile),
 		getopt.String("rundir", "DIR", "sockets are here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
 		getopt.String("db", "FILE", "the database; made when absent (default "+r.defaultDB()+")", &r.db),
@@ -182,9 +183,8 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
 		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
 		durabilityOption(&r.durability),
-	}, r.http.options(), r.sharing.options(), tlsOptions(&r.files), []getopt.Option{
-		{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}, // ovs-vtep has it
-	}, commonOptions())
+	}, r.http.options(), r.sharing.options(), tlsOptions(&r.files), commonOptions())),
+		getopt.Option{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}) // ovs-vtep has it
 }
 
 func (r *vtepRun) program() *getopt.Program {
@@ -378,6 +378,7 @@ func (r *vtepRun) runAgent(replica *idl.Client, p plane.Plane) error {
 
 	ready := func() error {
 		r.detached.Store(true)
+		r.running.Store(true)
 		r.log.Info("running", "switch", r.name, "plane", r.plane, "version", version)
 		err := r.d.Ready()
 		r.d.Supervise(r.line)

@@ -216,6 +216,7 @@ func (d *Daemon) open() error {
 	if o.unixctl == "none" {
 		return nil
 	}
+	d.removeStale()
 	s, err := listen(d.socketPath(os.Getpid()), &d.commands, d.Logger("unixctl"), d.Share, d.Reader)
 	if err != nil {
 		return err

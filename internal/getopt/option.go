@@ -49,6 +49,25 @@ func Strings(long, argName, help string, p *[]string) Option {
 		Set: func(arg string) error { *p = append(*p, arg); return nil }}
 }
 
+// ErrEmpty is why an option refuses an empty argument.
+var ErrEmpty = errors.New("it needs a value")
+
+// Filled has those options that require an argument refuse an empty one, as $UNSET makes it. It
+// returns them.
+func Filled(options []Option) []Option {
+	for i := range options {
+		if set := options[i].Set; options[i].Arg == RequiredArg {
+			options[i].Set = func(arg string) error {
+				if arg == "" {
+					return ErrEmpty
+				}
+				return set(arg)
+			}
+		}
+	}
+	return options
+}
+
 // ErrHelp is for the Set function of a help option: the caller prints its usage and ends well.
 var ErrHelp = errors.New("help wanted")
 

@@ -54,6 +54,7 @@ var Frozen = refusal("frozen")
 
 // Doubts: it is done, but hardly as it was meant; or a single row is not used.
 var (
+	Starting         = doubt("starting")          // nothing is known yet
 	NoDatabase       = doubt("no_database")       // the database server does not answer
 	ReadOnly         = doubt("read_only")         // the database server refuses what is to be written
 	NoManager        = doubt("no_manager")        // a manager that is to be connected to does not answer

@@ -131,7 +131,10 @@ func (s *Set) All() []Problem {
 const listLines = 1000
 
 // Text is the list as a person reads it, a line each; empty: all is well.
-func (s *Set) Text() string {
+func (s *Set) Text() string { return Text(s.All()) }
+
+// Text does so for any list in the order of All.
+func Text(all []Problem) string {
 	var b strings.Builder
 	var kind Kind
 	n, left := 0, 0
@@ -141,7 +144,7 @@ func (s *Set) Text() string {
 		}
 		n, left = 0, 0
 	}
-	for _, p := range s.All() {
+	for _, p := range all {
 		if p.Kind != kind {
 			end()
 			kind = p.Kind
