@@ -5,7 +5,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build generate check-generate demo test test-kernels lint bench clean
+.PHONY: help build package generate check-generate demo test test-kernels lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ build: ## static bin/vtep, and its links vtep-ctl, ovs-vtep, ovsdb-server, ovsdb
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/vtep ./cmd/vtep
 	@for link in vtep-ctl ovs-vtep ovsdb-server ovsdb-tool ovsdb-client; do ln -sf vtep bin/$$link; done
+
+package: ## .deb, .rpm and bill of materials in dist/
+	@scripts/package
 
 demo: build ## a VTEP at work, in network namespaces (root); KEEP=1 leaves it up
 	@bin/vtep lab demo $(if $(KEEP),--keep)
@@ -38,4 +41,4 @@ check-generate: ## fail if the generated files are not up to date
 	@scripts/generate --check
 
 clean: ## remove what make made
-	rm -rf bin .cache/testbin
+	rm -rf bin dist .cache/testbin
