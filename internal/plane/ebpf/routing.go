@@ -174,10 +174,14 @@ func (p *Plane) setGateway(next *intent.State, d *domain, again map[intent.Route
 	}
 	for _, mac := range macs {
 		key := vtepMacKey{Bd: d.bd, Mac: mac}
-		if p.tRemotes.want[key] != (vtepRemote{Peer: routerPeer}) {
+		if p.tRemotes.want[key].Peer != routerPeer {
 			p.routing.spoofed = append(p.routing.spoofed, key)
 		}
-		p.tRemotes.set(key, vtepRemote{Peer: routerPeer})
+		v := vtepRemote{Peer: routerPeer}
+		if ok && mac == router.MAC {
+			v.Vni = p.routing.numbers[id]
+		}
+		p.tRemotes.set(key, v)
 	}
 	g.macs = macs
 	if !ok {

@@ -222,6 +222,11 @@ type vtepPassage struct {
 	}
 	Next    vtepMacKey
 	Hop     vtepAddress
+	Router  uint32
+	Mac     [6]uint8
+	Zero    uint16
+	Jiffies uint64
+	Now     uint64
 	Message struct {
 		_      structs.HostLayout
 		Type   uint8

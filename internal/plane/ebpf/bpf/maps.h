@@ -588,6 +588,10 @@ struct passage {
 	struct size size;
 	struct mac_key next; // the station that the router hands it to
 	struct address hop;  // its address
+	__u32 router;        // 0: that of gateways
+	__u8 mac[ETH_ALEN];  // of the router
+	__u16 zero;
+	__u64 jiffies, now; // when that was (coarse_now)
 	struct message message;
 	__u8 body[192]; // room for what is looked at, or made of it
 };
@@ -791,7 +795,8 @@ struct {
 
 // ---- routers ---------------------------------------------------------------------------
 
-// As peer of a remote: the MAC is one that the router of the switch is reached by.
+// As peer of a remote: the MAC is one that the router of the switch is reached by. In the place of the VNI
+// is the router if that is its own one, which it sends by, too; else 0.
 #define ROUTER_PEER 0xffffffff
 
 // Only for the agent, to know its numbers again.

@@ -56,7 +56,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 featur
 		// A MAC that lives behind another VTEP: this one must not be asked.
 		r = bpf_map_lookup_elem(&remotes, &dst);
 		if (r && r->peer == ROUTER_PEER)
-			return to_router(skb, 0, bd, &size);
+			return to_router(skb, 0, bd, r, &size);
 		if (r)
 			return drop(skb, DROP_SPLIT_HORIZON);
 		l = find_local(&dst, &m);

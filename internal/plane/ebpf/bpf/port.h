@@ -72,7 +72,7 @@ static __always_inline int forward(struct __sk_buff *skb, struct mac_key *dst, _
 		// Remote before local: the database's word counts more than traffic.
 		r = bpf_map_lookup_elem(&remotes, dst);
 		if (r && r->peer == ROUTER_PEER)
-			return to_router(skb, slot, dst->bd, size);
+			return to_router(skb, slot, dst->bd, r, size);
 		if (r) {
 			struct target t = {.peer = r->peer, .id = r->vni};
 

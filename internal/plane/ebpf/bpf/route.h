@@ -79,38 +79,37 @@ static __noinline int interface_denies(struct __sk_buff *skb, __u32 egress, stru
 // Writes the headers of a frame a hop further. 0 if that fails.
 static __always_inline int next_hop(struct __sk_buff *skb, const __u8 *dst, const __u8 *src)
 {
-	struct {
-		struct ethhdr eth;
-		struct iphdr ip;
-	} __attribute__((packed, aligned(2))) f;
-	__u8 hop[2]; // the next header, and the hop limit
+	void *data = (void *)(long)skb->data;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = data + ETH_HLEN;
+	struct ipv6hdr *ip6 = data + ETH_HLEN;
 	__u32 sum;
 
-	__builtin_memcpy(f.eth.h_dest, dst, ETH_ALEN);
-	__builtin_memcpy(f.eth.h_source, src, ETH_ALEN);
-	f.eth.h_proto = skb->protocol;
+	if (data + ETH_HLEN + sizeof(*ip) > (void *)(long)skb->data_end)
+		return 0; // it was there a moment ago
+	__builtin_memcpy(eth->h_dest, dst, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, src, ETH_ALEN);
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		// The sum of the header stays as it is (RFC 1624), and so does that which a NIC gave
 		// the frame.
-		if (bpf_skb_load_bytes(skb, ETH_HLEN, &f.ip, sizeof(f.ip)))
-			return 0;
-		f.ip.ttl--;
-		sum = f.ip.check + bpf_htons(0x0100);
-		f.ip.check = sum + (sum >= 0xffff);
-		return !bpf_skb_store_bytes(skb, 0, &f, sizeof(f), 0);
+		ip->ttl--;
+		sum = ip->check + bpf_htons(0x0100);
+		ip->check = sum + (sum >= 0xffff);
+		return 1;
 	}
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, nexthdr), hop, sizeof(hop)))
+	if ((void *)(ip6 + 1) > (void *)(long)skb->data_end)
 		return 0;
-	hop[1]--;
-	return !bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, nexthdr), hop, sizeof(hop), BPF_F_RECOMPUTE_CSUM) &&
-	       !bpf_skb_store_bytes(skb, 0, &f.eth, sizeof(f.eth), 0);
+	// Here a sum that a NIC gave changes: by a word of which the hop limit is the end.
+	ip6->hop_limit--;
+	bpf_csum_update(skb, bpf_htons(0xfffe)); // minus one
+	return 1;
 }
 
 // Hands the packet to the next station.
-static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, struct gateway *g)
+static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p)
 {
 	struct mac_key dst = p->next;
-	struct size size = p->size;
+	struct size *size = &p->size;
 	struct settings *cfg;
 	struct member *m = NULL;
 	struct target t = {};
@@ -130,7 +129,7 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 		t.peer = r->peer;
 		t.id = r->vni;
 		to = bpf_map_lookup_elem(&peers, &t.peer);
-		if (to && !fits_tunnel(to, &size)) {
+		if (to && !fits_tunnel(to, size)) {
 			use_path(t.peer);
 			return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, to->mtu - outer_headers(to) - ETH_HLEN);
 		}
@@ -138,23 +137,23 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 		l = find_local(&dst, &m);
 		if (l) {
 			slot = l->slot;
-			if (fits_member(m, &size) == DROP_TOO_BIG)
+			if (fits_member(m, size) == DROP_TOO_BIG)
 				return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, m->mtu);
 		}
 	}
-	if (!next_hop(skb, dst.mac, g->mac))
+	if (!next_hop(skb, dst.mac, p->mac))
 		return drop(skb, DROP_FAILED);
 	if (cfg->flags & CONFIG_INTERFACES) {
-		result = interface_denies(skb, 1, &size);
+		result = interface_denies(skb, 1, size);
 		if (result)
 			return drop(skb, result);
 	}
 	if (t.peer)
-		return to_tunnel(skb, &t, FROM_ROUTER, &size);
+		return to_tunnel(skb, &t, FROM_ROUTER, size);
 	if (slot && m)
-		return redirect_member(skb, m, slot, &size);
+		return redirect_member(skb, m, slot, size);
 	// Or flood would have a part that no frame reaches.
-	result = flood(skb, &dst, FROM_ROUTER ^ cfg->zero, &size);
+	result = flood(skb, &dst, FROM_ROUTER ^ cfg->zero, size);
 	return result >= FLOOD_TOO_BIG ? drop(skb, DROP_TOO_BIG) : result;
 }
 
@@ -173,6 +172,18 @@ static __noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
 	if (punt(skb, &about, PUNT_LARGE) && skb->len <= PUNT_LARGE)
 		return TC_ACT_SHOT;
 	return drop(skb, DROP_NO_NEIGHBOR);
+}
+
+// The coarse time, which goes on with the jiffies: a clock is asked when they do, and not for each packet.
+static __always_inline __u64 coarse_now(struct passage *p)
+{
+	__u64 jiffies = bpf_jiffies64();
+
+	if (jiffies != p->jiffies) {
+		p->jiffies = jiffies;
+		p->now = bpf_ktime_get_coarse_ns();
+	}
+	return p->now;
 }
 
 // As the end of a function: the passage has the next station.
@@ -198,7 +209,7 @@ static __always_inline int go(struct __sk_buff *skb, struct passage *p, struct w
 		return ask_for(skb, &key);
 	if (n->kind == NEIGHBOR_ROUTER)
 		return drop(skb, DROP_NO_NEIGHBOR);
-	now = bpf_ktime_get_coarse_ns();
+	now = coarse_now(p);
 	if (now - n->used > SECOND)
 		n->used = now;
 	p->next.bd = key.bd;
@@ -288,6 +299,17 @@ static __noinline int echo_back6(struct __sk_buff *skb)
 	return send_back(skb, p, skb->len);
 }
 
+// The header behind that of Ethernet, of which so many bytes are there to be read; NULL: it is shorter.
+static __always_inline void *network_header(struct __sk_buff *skb, __u32 length)
+{
+	if ((void *)(long)skb->data + ETH_HLEN + length > (void *)(long)skb->data_end &&
+	    (skb->len < ETH_HLEN + length || bpf_skb_pull_data(skb, ETH_HLEN + length)))
+		return NULL;
+	if ((void *)(long)skb->data + ETH_HLEN + length > (void *)(long)skb->data_end)
+		return NULL;
+	return (void *)(long)skb->data + ETH_HLEN;
+}
+
 // ---- IPv4 ------------------------------------------------------------------------------
 
 // Whether a packet from the address, or to it, may leave its link: not of 0/8, 127/8, 169.254/16, 224/3.
@@ -349,40 +371,44 @@ static __noinline int check_options(struct __sk_buff *skb, __u32 length)
 	return o.source_route ? DROP_SOURCE_ROUTE : DROP_REASONS;
 }
 
-static __noinline int route4(struct __sk_buff *skb, __u32 router)
+static __always_inline int route4(struct __sk_buff *skb, struct passage *p, __u32 router)
 {
 	struct route_key4 key = {.length = 64, .router = router};
-	struct passage *p = get_passage();
 	struct address dst;
-	struct iphdr ip;
 	__u32 length, header;
+	struct iphdr *ip;
 	struct way *w;
+	__be32 from;
+	__u8 hops;
 	int why;
 
-	if (!p || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
+	ip = network_header(skb, sizeof(*ip));
+	if (!ip)
 		return drop(skb, DROP_BAD_IP);
-	header = ip.ihl * 4;
-	length = bpf_ntohs(ip.tot_len);
+	header = ip->ihl * 4;
+	length = bpf_ntohs(ip->tot_len);
+	hops = ip->ttl;
+	from = ip->saddr;
+	key.ip = ip->daddr;
 	if (skb->gso_size && !length)
 		length = skb->len - ETH_HLEN;
-	if (ip.version != 4 || header < sizeof(ip) || length < header || length + ETH_HLEN > skb->len || !ip.ttl)
+	if (ip->version != 4 || header < sizeof(*ip) || length < header || length + ETH_HLEN > skb->len || !hops)
 		return drop(skb, DROP_BAD_IP);
-	if (header == sizeof(ip)) {
-		if (ip_checksum(&ip))
+	if (header == sizeof(*ip)) {
+		if (ip_checksum(ip))
 			return drop(skb, DROP_BAD_IP);
 	} else {
 		why = check_options(skb, header);
 		if (why != DROP_REASONS)
 			return drop(skb, why);
 	}
-	if (!leaves_link4(ip.saddr) || !leaves_link4(ip.daddr))
+	if (!leaves_link4(from) || !leaves_link4(key.ip))
 		return drop(skb, DROP_UNROUTABLE);
-	key.ip = ip.daddr;
 	w = bpf_map_lookup_elem(&routes4, &key);
 	if (w && w->kind == WAY_SELF)
 		return echo_back4(skb);
-	dst = address4(ip.daddr);
-	return go(skb, p, w, &dst, ip.ttl);
+	dst = address4(key.ip);
+	return go(skb, p, w, &dst, hops);
 }
 
 // ---- IPv6 ------------------------------------------------------------------------------
@@ -400,47 +426,75 @@ static __always_inline int is_host6(struct in6_addr *a)
 		bpf_ntohl(a->in6_u.u6_addr32[3]) > 1);
 }
 
-static __noinline int route6(struct __sk_buff *skb, __u32 router)
+static __always_inline int route6(struct __sk_buff *skb, struct passage *p, __u32 router)
 {
 	struct route_key6 key = {.length = 32 + 128, .router = router};
-	struct passage *p = get_passage();
-	struct ipv6hdr ip;
+	struct ipv6hdr *ip;
 	struct way *w;
+	int from_link;
+	__u8 hops;
 
-	if (!p || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) || ip.version != 6 || !ip.hop_limit ||
-	    ETH_HLEN + sizeof(ip) + bpf_ntohs(ip.payload_len) > skb->len)
+	ip = network_header(skb, sizeof(*ip));
+	if (!ip || ip->version != 6 || !ip->hop_limit || ETH_HLEN + sizeof(*ip) + bpf_ntohs(ip->payload_len) > skb->len)
 		return drop(skb, DROP_BAD_IP);
-	if (!is_host6(&ip.saddr) || !is_host6(&ip.daddr) || is_link_local(&ip.daddr))
+	if (!is_host6(&ip->saddr) || !is_host6(&ip->daddr) || is_link_local(&ip->daddr))
 		return drop(skb, DROP_UNROUTABLE);
-	__builtin_memcpy(&key.ip, &ip.daddr, sizeof(key.ip));
+	hops = ip->hop_limit;
+	from_link = is_link_local(&ip->saddr);
+	__builtin_memcpy(&key.ip, &ip->daddr, sizeof(key.ip));
 	w = bpf_map_lookup_elem(&routes6, &key);
 	if (w && w->kind == WAY_SELF)
 		return echo_back6(skb);
-	if (is_link_local(&ip.saddr))
+	if (from_link)
 		return drop(skb, DROP_UNROUTABLE);
-	return go(skb, p, w, &key.ip, ip.hop_limit);
+	return go(skb, p, w, &key.ip, hops);
 }
 
 // ---- the stage -------------------------------------------------------------------------
+
+// The router of the frame's switch, whose MAC the passage has then; 0: there is none.
+static __always_inline __u32 router_of(struct __sk_buff *skb, struct passage *p)
+{
+	struct ethhdr *eth = ethernet(skb);
+	struct gateway *g;
+
+	if (p->router && eth) { // it was sent to that MAC, and whoever found it there knows of whom that is
+		__builtin_memcpy(p->mac, eth->h_dest, ETH_ALEN);
+		return p->router;
+	}
+	g = gateway_of(p->bd);
+	if (!g)
+		return 0;
+	__builtin_memcpy(p->mac, g->mac, ETH_ALEN);
+	return g->router;
+}
+
+// Whether it is worth a closer look.
+static __always_inline int may_be_neighbor(struct __sk_buff *skb)
+{
+	struct ipv6hdr *ip = (void *)(long)skb->data + ETH_HLEN;
+
+	return skb->protocol != bpf_htons(ETH_P_IPV6) || (void *)(ip + 1) > (void *)(long)skb->data_end || ip->nexthdr == IPPROTO_ICMPV6;
+}
 
 static __always_inline int route(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
 	struct passage *p = get_passage();
-	struct gateway *g;
+	__u32 router;
 	int result;
 
 	if (!p || !cfg)
 		return drop(skb, DROP_FAILED);
-	g = gateway_of(p->bd);
-	if (!g) { // it has just gone, or the VTEP itself is answered, which has learned what it asked for
+	router = router_of(skb, p);
+	if (!router) { // it has just gone, or the VTEP itself is answered, which has learned what it asked for
 		if (p->slot && !p->size.tagged && is_neighbor_message(skb))
 			return TC_ACT_SHOT;
 		return drop(skb, DROP_NO_DESTINATION);
 	}
 	if (p->size.tagged)
 		return drop(skb, DROP_UNROUTABLE);
-	if (is_neighbor_message(skb)) {
+	if (skb->protocol != bpf_htons(ETH_P_IP) && may_be_neighbor(skb) && is_neighbor_message(skb)) {
 		result = take_for_gateway(skb);
 		return result == NOT_TAKEN ? drop(skb, DROP_UNSERVED) : result;
 	}
@@ -452,8 +506,8 @@ static __always_inline int route(struct __sk_buff *skb)
 			return drop(skb, result);
 	}
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		result = route4(skb, g->router);
+		result = route4(skb, p, router);
 	else
-		result = route6(skb, g->router);
-	return result == GO_ON ? hand_on(skb, p, g) : result;
+		result = route6(skb, p, router);
+	return result == GO_ON ? hand_on(skb, p) : result;
 }

@@ -78,7 +78,7 @@ static __always_inline __u32 wanted_by(struct __sk_buff *skb, struct size *s, __
 }
 
 // Notes in the passage what the router has to know. Not inlined, for the stack that the caller needs.
-static __noinline int note_for_router(__u32 slot, __u32 bd, struct size *s)
+static __noinline int note_for_router(__u32 slot, __u32 bd, __u32 router, struct size *s)
 {
 	struct passage *p = get_passage();
 
@@ -86,14 +86,15 @@ static __noinline int note_for_router(__u32 slot, __u32 bd, struct size *s)
 		return 0;
 	p->bd = bd;
 	p->slot = slot;
+	p->router = router;
 	p->size = *s;
 	return 0;
 }
 
-// Sends the frame to the router of its switch.
-static __always_inline int to_router(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
+// Sends the frame to the router of its switch, as the remote r of its destination says.
+static __always_inline int to_router(struct __sk_buff *skb, __u32 slot, __u32 bd, struct remote *r, struct size *s)
 {
-	note_for_router(slot, bd, s);
+	note_for_router(slot, bd, r->vni, s);
 	bpf_tail_call(skb, &stages, STAGE_ROUTE);
 	return drop(skb, DROP_FAILED);
 }
