@@ -15,33 +15,48 @@ import (
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/lab/demo"
+	"github.com/vtep/vtep/internal/namespace"
 )
 
 func (c *labCommand) program() *getopt.Program {
-	return &getopt.Program{Name: "vtep lab", Brief: "a VTEP between two hosts and a kernel VXLAN peer, in network namespaces",
+	return &getopt.Program{Name: "vtep lab", Brief: "VTEPs, hosts and a controller to try things with, in network namespaces or in memory",
 		Usage: []string{"[OPTION]... COMMAND [ARG]..."},
 		Commands: []getopt.Command{
-			{Name: "up", Args: "[--bare]", Help: "build it and start a VTEP in it"},
+			{Name: "up", Help: "build one VTEP between two hosts and a kernel VXLAN peer, and start it; or with its options a fabric of many"},
 			{Name: "status", Help: "say what is there"},
-			{Name: "exec", Args: "NODE COMMAND...", Help: "run a command in a node: h1 h2 vtep r1 h3 h4"},
-			{Name: "ping", Args: "NODE ADDRESS", Help: "send five echo requests from a node"},
+			{Name: "exec", Args: "NODE COMMAND...", Help: "run a command in a node"},
+			{Name: "ping", Args: "[HOST ADDRESS]", Help: "send five echo requests from a host; in a fabric to a host by its name, too, or without arguments from each host to each"},
+			{Name: "move", Args: "HOST VTEP", Help: "in a fabric: plug a host in at another VTEP"},
+			{Name: "graph", Args: "[--svg]", Help: "in a fabric: draw it, as text or as a picture"},
 			{Name: "down", Help: "take it away, with everything that runs in it"},
 			{Name: "demo", Args: "[--keep]", Help: "show it all, check it all, and take it away"},
 			{Name: "help"},
 		},
-		Options: []getopt.Option{
+		Options: append([]getopt.Option{
 			getopt.String("name", "NAME", "which lab, so that several can be there at once (default lab, of a demo: demo)", &c.name),
 			getopt.Flag("bare", "up: start no VTEP", &c.bare),
 			getopt.Flag("keep", "demo: leave it up", &c.keep),
 			{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
-		}}
+		}, c.fabricOptions()...)}
 }
 
 // labCommand is one "vtep lab COMMAND" with what its options said.
 type labCommand struct {
-	name       string
-	bare, keep bool
-	args       []string
+	name            string
+	bare, keep, svg bool
+	wantsFabric     bool
+	fabric          lab.Options
+	args            []string
+}
+
+// labVerbs are the commands, with the numbers of arguments that they take.
+var labVerbs = map[string]struct {
+	min, max int
+	run      func(*labCommand) (int, error)
+}{
+	"up": {0, 0, labUp}, "status": {0, 0, labStatus}, "exec": {2, 1 << 20, labExec}, "ping": {0, 2, labPing}, "down": {0, 0, labDown},
+	"demo": {0, 0, labDemo}, "graph": {0, 0, labGraph}, "move": {2, 2, labMove},
+	"help": {0, 0, func(*labCommand) (int, error) { return 0, getopt.ErrHelp }},
 }
 
 func runLab(args []string) int {
@@ -73,26 +88,34 @@ func labMain(args []string) (int, error) {
 	if c.args, err = getopt.ParseLeading(rest[1:], options); err != nil {
 		return 1, err
 	}
-	run, ok := map[string]func(*labCommand) (int, error){
-		"up": labUp, "status": labStatus, "exec": labExec, "ping": labPing, "down": labDown, "demo": labDemo,
-		"help": func(*labCommand) (int, error) { return 0, getopt.ErrHelp },
-	}[verb]
-	if !ok {
+	v, ok := labVerbs[verb]
+	switch n := len(c.args); {
+	case !ok:
 		return 1, fmt.Errorf("unknown command %q; \"vtep lab --help\" lists them", verb)
-	}
-	if want := map[string]int{"ping": 2}[verb]; verb != "exec" && len(c.args) != want {
-		return 1, fmt.Errorf("%s takes %d arguments, not %d", verb, want, len(c.args))
+	case n < v.min || n > v.max:
+		return 1, fmt.Errorf("%s does not take %d arguments; \"vtep lab --help\" says what it takes", verb, n)
 	}
 	if c.name == "" {
 		c.name = map[bool]string{true: "demo", false: "lab"}[verb == "demo"]
 	}
-	if os.Geteuid() != 0 && verb != "help" {
-		return 1, errors.New("needs root, to make network namespaces and load eBPF programs: try sudo")
+	return v.run(&c)
+}
+
+// needsRoot refuses what only root can do.
+func needsRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root, to make network namespaces and load eBPF programs: try sudo, or a fabric of --plane=memory")
 	}
-	return run(&c)
+	return nil
 }
 
 func labUp(c *labCommand) (int, error) {
+	if c.wantsFabric {
+		return c.upFabric()
+	}
+	if err := needsRoot(); err != nil {
+		return 1, err
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return 1, fmt.Errorf("find the program: %w", err)
@@ -109,10 +132,12 @@ func labUp(c *labCommand) (int, error) {
 		}
 	}
 	l.Close()
-	return labStatus(c)
+	return pictureStatus(c)
 }
 
-func labStatus(c *labCommand) (int, error) {
+func labStatus(c *labCommand) (int, error) { return c.onFabric(fabricStatus, pictureStatus) }
+
+func pictureStatus(c *labCommand) (int, error) {
 	l, err := lab.Open(c.name)
 	if err != nil {
 		if names, _ := lab.Names(); len(names) > 0 { // the error at hand counts
@@ -126,25 +151,29 @@ func labStatus(c *labCommand) (int, error) {
 }
 
 func labExec(c *labCommand) (int, error) {
-	if len(c.args) < 2 {
-		return 1, errors.New("exec takes a node and a command")
-	}
-	l, err := lab.Open(c.name)
-	if err != nil {
-		return 1, err
-	}
-	defer l.Close()
+	return c.onFabric(func(f *lab.Fabric) (int, error) { return c.exec(f.Command, f.Namespace) }, func(c *labCommand) (int, error) {
+		l, err := lab.Open(c.name)
+		if err != nil {
+			return 1, err
+		}
+		defer l.Close()
+		return c.exec(l.Command, l.Namespace)
+	})
+}
+
+// exec runs a command in a node of a lab of either kind.
+func (c *labCommand) exec(command func(lab.Node, []string) (*exec.Cmd, error), namespaceOf func(lab.Node) *namespace.Namespace) (int, error) {
 	argv := c.args[1:]
 	if argv[0] == "--" && len(argv) > 1 {
 		argv = argv[1:]
 	}
-	cmd, err := l.Command(lab.Node(c.args[0]), argv)
+	cmd, err := command(lab.Node(c.args[0]), argv)
 	if err != nil {
 		return 1, err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	signal.Ignore(syscall.SIGINT, syscall.SIGQUIT) // the command gets them too, and decides
-	err = l.Namespace(lab.Node(c.args[0])).Run(cmd)
+	err = namespaceOf(lab.Node(c.args[0])).Run(cmd)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -155,30 +184,32 @@ func labExec(c *labCommand) (int, error) {
 	return 1, err
 }
 
-func labPing(c *labCommand) (int, error) {
-	to, err := netip.ParseAddr(c.args[1])
-	if err != nil || !to.Is4() {
-		return 1, fmt.Errorf("%q is not an IPv4 address", c.args[1])
-	}
+func labPing(c *labCommand) (int, error) { return c.onFabric(c.pingFabric, pingPicture) }
+
+func pingPicture(c *labCommand) (int, error) {
 	l, err := lab.Open(c.name)
 	if err != nil {
 		return 1, err
 	}
 	defer l.Close()
+	if len(c.args) != 2 {
+		return 1, errors.New("ping takes a node and an address")
+	}
+	to, err := netip.ParseAddr(c.args[1])
+	if err != nil || !to.Is4() {
+		return 1, fmt.Errorf("%q is not an IPv4 address", c.args[1])
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	r, err := l.Ping(ctx, lab.Node(c.args[0]), to, 5, 200*time.Millisecond)
-	if err != nil {
-		return 1, err
-	}
-	fmt.Printf("%d sent, %d received, the slowest after %v\n", r.Sent, r.Received, r.Longest.Round(time.Microsecond))
-	if r.Lost() > 0 {
-		return 1, nil
-	}
-	return 0, nil
+	return pinged(r, err)
 }
 
 func labDown(c *labCommand) (int, error) {
+	return c.onFabric(func(f *lab.Fabric) (int, error) { return 0, f.Down() }, downPicture)
+}
+
+func downPicture(c *labCommand) (int, error) {
 	l, err := lab.Open(c.name)
 	if err != nil {
 		return 1, err
@@ -187,6 +218,9 @@ func labDown(c *labCommand) (int, error) {
 }
 
 func labDemo(c *labCommand) (int, error) {
+	if err := needsRoot(); err != nil {
+		return 1, err
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return 1, fmt.Errorf("find the program: %w", err)

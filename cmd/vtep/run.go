@@ -68,6 +68,7 @@ type vtepRun struct {
 	ovsRunDir       string // of Open vSwitch, for its plane
 	noDirect        bool
 	tcFilter        bool
+	udpTunnels      bool
 	vxlanPort       string
 	port            uint16 // of vxlanPort; 0: that of VXLAN
 	vrf             string
@@ -100,6 +101,8 @@ type vtepRun struct {
 	server  atomic.Pointer[server.Server]
 	agent   atomic.Pointer[agent.Agent]
 	replica atomic.Pointer[idl.Client]
+	fabric  atomic.Pointer[memory.Fabric] // of the memory plane
+	wire    atomic.Pointer[memory.Wire]   // likewise; there before it
 }
 
 func runVTEP(args []string) int { return newVTEP().main(args, newVTEP) }
@@ -171,12 +174,13 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.String("connect", "TARGET[,TARGET]...", "use the ovsdb-server at TARGET, or the cluster of those, rather than the embedded one", &r.connect),
 		{Long: "leader-only", Help: "of a cluster follow the leader (default)", Set: func(string) error { r.anyMember = false; return nil }},
 		{Long: "no-leader-only", Help: "follow any connected member of a cluster, or a relay", Set: func(string) error { r.anyMember = true; return nil }},
-		getopt.String("plane", "PLANE", "dataplane: ebpf, ovs (Open vSwitch), or memory, which forwards nothing (default "+r.plane+")", &r.plane),
+		getopt.String("plane", "PLANE", "dataplane: ebpf, ovs (Open vSwitch), or memory, for frames that plane/inject brings (default "+r.plane+")", &r.plane),
 		getopt.String("ovs-rundir", "DIR", "ovs plane: where the sockets of Open vSwitch are (default "+r.ovsRunDir+")", &r.ovsRunDir),
 		getopt.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
 		getopt.String("direct", "auto|on|off", "ebpf plane: encapsulate and decapsulate in the programs, past the kernel's firewall; auto: unless policies of IPsec cover the tunnels", &r.direct),
 		getopt.Flag("no-direct", "the same as --direct=off", &r.noDirect),
 		getopt.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
+		getopt.Flag("udp-tunnels", "memory plane: tunnels are packets of a UDP socket at the tunnel IP, which may be one of 127.0.0.0/8", &r.udpTunnels),
 		getopt.String("vxlan-port", "PORT", "the UDP port of VXLAN, here and at all peers (default 4789)", &r.vxlanPort),
 		getopt.String("underlay-vrf", "NAME", "ebpf plane: tunnels are in this VRF: its routes, and addresses of its devices", &r.vrf),
 		getopt.String("tunnel-ip", "IP", "set the switch's tunnel IP, if it has none", &r.tunnelIP),
@@ -262,6 +266,9 @@ func (r *vtepRun) check(names []string) error {
 			return fmt.Errorf("--vxlan-port=%s: not a UDP port, 1 to 65535", r.vxlanPort)
 		}
 		r.port = uint16(port)
+	}
+	if r.udpTunnels && r.plane != "memory" {
+		return fmt.Errorf("--udp-tunnels and --plane=%s exclude each other: only the memory plane needs it", r.plane)
 	}
 	if r.vrf != "" && r.plane != "ebpf" {
 		return fmt.Errorf("--underlay-vrf and --plane=%s exclude each other: only the ebpf plane knows VRFs", r.plane)
@@ -357,6 +364,9 @@ func (r *vtepRun) serve() int {
 		return r.d.Fatal(err)
 	}
 	err = r.runAgent(idl.New(replica), p)
+	if w := r.wire.Load(); w != nil {
+		err = errors.Join(err, w.Close())
+	}
 	if r.d.Cleanup() {
 		err = errors.Join(err, p.Destroy(context.Background()))
 	} else {
@@ -449,6 +459,8 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 		for _, port := range r.ports {
 			fabric.AddDevice(port)
 		}
+		r.wire.Store(fabric.NewWire(r.udpTunnels, r.port))
+		r.fabric.Store(fabric)
 		return fabric.Open(), nil
 	}
 	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),

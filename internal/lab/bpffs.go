@@ -58,10 +58,9 @@ func mounted() bool {
 // pinDir is where the lab's VTEP pins.
 func (l *Lab) pinDir() string { return filepath.Join(pins, "lab-"+l.Name) }
 
-// Pins lists what the lab's VTEP has pinned.
+// Pins lists what the lab's VTEPs have pinned.
 func (l *Lab) Pins() []string {
-	if _, err := os.Stat(l.pinDir()); err != nil {
-		return nil
-	}
-	return []string{l.pinDir()}
+	found, _ := filepath.Glob(l.pinDir()) // the pattern is good
+	more, _ := filepath.Glob(l.pinDir() + "-*")
+	return append(found, more...)
 }

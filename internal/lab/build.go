@@ -40,15 +40,8 @@ func (l *Lab) build() error {
 	if err := l.noteMount(); err != nil {
 		return err
 	}
-	for _, node := range Nodes {
-		n, err := namespace.Create(l.namespaceName(node))
-		if err != nil {
-			return err
-		}
-		l.spaces[node] = n
-		if err := quiet(n); err != nil {
-			return err
-		}
+	if err := l.makeNodes(); err != nil {
+		return err
 	}
 	for _, w := range wires {
 		if err := l.addWire(w); err != nil {
@@ -75,6 +68,21 @@ func (l *Lab) build() error {
 	}{{VNIUntagged, "h3"}, {VNITagged, "h4"}} {
 		if err := l.addRemote(peer.vni, peer.port); err != nil {
 			return fmt.Errorf("kernel VTEP for VNI %d: %w", peer.vni, err)
+		}
+	}
+	return nil
+}
+
+// makeNodes makes the namespaces.
+func (l *Lab) makeNodes() error {
+	for _, node := range l.nodes {
+		n, err := namespace.Create(l.namespaceName(node))
+		if err != nil {
+			return err
+		}
+		l.spaces[node] = n
+		if err := quiet(n); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -11,8 +11,13 @@ import (
 
 // Down takes the lab away, with every process that runs in it. It goes on after errors.
 func (l *Lab) Down() error {
-	errs := []error{l.StopVTEP()}
-	for _, node := range Nodes {
+	return errors.Join(l.StopVTEP(), l.takeAway())
+}
+
+// takeAway removes all but the processes that end in good order.
+func (l *Lab) takeAway() error {
+	var errs []error
+	for _, node := range l.nodes {
 		n := l.spaces[node]
 		if n == nil {
 			continue
@@ -24,7 +29,7 @@ func (l *Lab) Down() error {
 		errs = append(errs, os.RemoveAll(pin))
 	}
 	errs = append(errs, l.undoMount(), os.RemoveAll(l.Dir()))
-	os.Remove(base) // fails while there is another lab
+	os.Remove(base()) // fails while there is another lab
 	return errors.Join(errs...)
 }
 

@@ -10,6 +10,8 @@
 // the one with VNI 5100. r1 is a VTEP made of nothing but the kernel's bridge and vxlan
 // devices. Each of these is a namespace called NAME-NODE; a lab's files are in its directory.
 //
+// A Fabric is another picture, of any number of VTEPs, peers and hosts, with a controller.
+//
 // A Lab belongs to one goroutine. It has no state of its own beyond what is in the kernel
 // and in the directory, so that another process can open what this one made.
 package lab
@@ -22,13 +24,21 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/vtep/vtep/internal/namespace"
 )
 
-// base is where labs have their directories.
-const base = "/run/vtep-lab"
+// base is where labs have their directories: those of root in one place, those of others, which can have
+// no namespaces, in one of each user's own.
+func base() string {
+	if os.Geteuid() == 0 {
+		return "/run/vtep-lab"
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "vtep-lab")
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("vtep-lab-%d", os.Geteuid()))
+}
 
 // The overlay networks and the two ends of the underlay.
 const (
@@ -85,6 +95,7 @@ func mac(n byte) net.HardwareAddr { return net.HardwareAddr{0x00, 0x00, 0x5e, 0x
 // Lab is one picture.
 type Lab struct {
 	Name   string
+	nodes  []Node
 	spaces map[Node]*namespace.Namespace
 }
 
@@ -110,23 +121,36 @@ var ErrNotThere = errors.New("no such lab")
 // Up builds the picture. The VTEP namespace has its devices, but no VTEP runs yet. When it
 // fails nothing is left behind.
 func Up(name string) (*Lab, error) {
-	if !validName(name) {
-		return nil, fmt.Errorf("lab name %q: must be at most 20 letters, digits and underscores", name)
-	}
-	if left, err := leftovers(name); err != nil {
+	if err := free(name); err != nil {
 		return nil, err
-	} else if len(left) > 0 {
-		return nil, fmt.Errorf("lab %s is there already (%s): take it down by \"vtep lab down --name %s\", or use another name", name, left[0], name)
 	}
-	l := &Lab{Name: name, spaces: map[Node]*namespace.Namespace{}}
+	l := newLab(name, Nodes)
 	if err := l.build(); err != nil {
 		return nil, errors.Join(fmt.Errorf("build lab %s: %w", name, err), l.Down())
 	}
 	return l, nil
 }
 
+func newLab(name string, nodes []Node) *Lab {
+	return &Lab{Name: name, nodes: nodes, spaces: map[Node]*namespace.Namespace{}}
+}
+
+// free says why a lab can't have the name, if it can't.
+func free(name string) error {
+	if !validName(name) {
+		return fmt.Errorf("lab name %q: must be at most 20 letters, digits and underscores", name)
+	}
+	left, err := leftovers(name)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("lab %s is there already (%s): take it down by \"vtep lab down --name %s\", or use another name", name, left[0], name)
+	}
+	return err
+}
+
 // Open opens a lab that another process has built.
-func Open(name string) (*Lab, error) {
+func Open(name string) (*Lab, error) { return open(name, Nodes) }
+
+func open(name string, nodes []Node) (*Lab, error) {
 	left, err := leftovers(name)
 	if err != nil {
 		return nil, err
@@ -134,8 +158,8 @@ func Open(name string) (*Lab, error) {
 	if len(left) == 0 {
 		return nil, fmt.Errorf("%w: %s", ErrNotThere, name)
 	}
-	l := &Lab{Name: name, spaces: map[Node]*namespace.Namespace{}}
-	for _, node := range Nodes {
+	l := newLab(name, nodes)
+	for _, node := range nodes {
 		n, err := namespace.Open(l.namespaceName(node))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // it was built or taken down in part; Down copes
@@ -151,7 +175,7 @@ func Open(name string) (*Lab, error) {
 
 // Names lists the labs that are up, whole or in part.
 func Names() ([]string, error) {
-	entries, err := os.ReadDir(base)
+	entries, err := os.ReadDir(base())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list labs: %w", err)
 	}
@@ -165,14 +189,12 @@ func Names() ([]string, error) {
 // leftovers lists what is there of a lab: namespaces, its directory.
 func leftovers(name string) ([]string, error) {
 	var left []string
-	for _, node := range Nodes {
-		names, err := namespace.List(name + "-" + string(node))
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(names, name+"-"+string(node)) {
-			left = append(left, "namespace "+name+"-"+string(node))
-		}
+	names, err := namespace.List(name + "-")
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range names {
+		left = append(left, "namespace "+n)
 	}
 	if _, err := os.Stat(directory(name)); err == nil {
 		left = append(left, "directory "+directory(name))
@@ -180,7 +202,7 @@ func leftovers(name string) ([]string, error) {
 	return left, nil
 }
 
-func directory(name string) string { return filepath.Join(base, name) }
+func directory(name string) string { return filepath.Join(base(), name) }
 
 // Dir is the directory of the lab's files.
 func (l *Lab) Dir() string { return directory(l.Name) }

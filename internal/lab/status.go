@@ -47,8 +47,8 @@ func addresses(node Node) string {
 // Command returns a command to run in a node, which knows where the VTEP's database is.
 func (l *Lab) Command(node Node, argv []string) (*exec.Cmd, error) {
 	if l.spaces[node] == nil {
-		if !slices.Contains(Nodes, node) {
-			return nil, fmt.Errorf("%q is no node; there are %v", node, Nodes)
+		if !slices.Contains(l.nodes, node) {
+			return nil, fmt.Errorf("%q is no node; there are %v", node, l.nodes)
 		}
 		return nil, fmt.Errorf("node %s: %w", node, ErrNotThere)
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -59,17 +58,7 @@ func (l *Lab) Environ() []string {
 }
 
 // VTEPProcess returns the process id of the VTEP, or 0 when none runs.
-func (l *Lab) VTEPProcess() int {
-	b, err := os.ReadFile(l.pidfile())
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil || !running(pid) {
-		return 0
-	}
-	return pid
-}
+func (l *Lab) VTEPProcess() int { return process(l.pidfile()) }
 
 // running says whether a process has not ended. One that nobody has waited for has.
 func running(pid int) bool {

@@ -26,6 +26,7 @@ const (
 	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
 	BFD            Drop = "bfd"             // of BFD between VTEPs, which is not for hosts
 	Congested      Drop = "vxlan_receive"   // there was congestion on its way, of which its packet can't tell
+	SendFailed     Drop = "vxlan_send"      // the socket of a Wire did not take its packet
 	FloodLimited   Drop = "flood_limited"   // has no known destination, and its switch does not flood it
 	BadSource      Drop = "bad_source"      // from a group address or from 00:00:00:00:00:00
 	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs

@@ -10,7 +10,8 @@
 //	p := fabric.Open()          // a plane.Plane
 //	outs, drop := fabric.FromPort("p0", frame)
 //
-// Frames are forwarded by the caller's goroutine, while it waits.
+// Frames are forwarded by the caller's goroutine, while it waits. A Wire, if there is one, sends on
+// what leaves by tunnels, and keeps what leaves by ports for who asks.
 package memory
 
 import (
@@ -55,6 +56,8 @@ type Fabric struct {
 	came      plane.PlaceDrops            // where the frame under way came in
 	outer     uint8                       // the DSCP of what was around that frame, or its PCP as such
 	open      *Plane                      // nil: none
+	wire      *Wire                       // nil: none
+	unbound   error                       // why the wire has no tunnels
 	drift     []plane.Drift
 
 	rehearsal *rehearsal // nil: frames are forwarded in earnest

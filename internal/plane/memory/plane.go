@@ -75,6 +75,9 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	f.apply(d)
 	f.installed.Position = next.Position
 	p.applied = true
+	if f.wire != nil {
+		f.unbound = f.wire.bind(f.installed.TunnelIP)
+	}
 	// What the deltas added up to must be what was asked for. Sizes are cheap to compare.
 	f.drift = nil
 	if have, want := f.installed.Sizes(), next.Sizes(); !slices.Equal(have, want) {
@@ -170,6 +173,9 @@ func (f *Fabric) report() plane.Report {
 	}
 	if ip := f.installed.TunnelIP; ip.IsValid() && !f.tunnelsWork() {
 		r.Tunnels = problem.Errorf(problem.ForeignIP, "change Physical_Switch.tunnel_ips", "tunnel IP %v is not an address of this host", ip)
+	}
+	if f.unbound != nil {
+		r.Tunnels = f.unbound
 	}
 	return r
 }
