@@ -87,10 +87,9 @@ func (db *database) network(ls hwvtep.UUID) *network { return db.mesh.networks[d
 
 // take takes over what has changed. Whatever refers to rows is looked up in the newest view: a row
 // goes with what it refers to.
-func (db *database) take(view *hwvtep.View, delta hwvtep.Delta) {
+func (db *database) take(view *hwvtep.View, changes hwvtep.Changes) {
 	first := !db.read
 	db.view, db.read = view, true
-	changes := hwvtep.NewChanges(view.Layout(), delta)
 	for before, after := range changes.PhysicalLocators() {
 		if before != nil {
 			delete(db.ends, end{before.DstIP, before.TunnelKey})

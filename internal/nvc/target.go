@@ -65,7 +65,8 @@ func (n *NVC) take(t *target) {
 		return
 	}
 	first := !t.db.read
-	t.db.take(hwvtep.NewView[*idl.Table](snapshot), delta)
+	view := hwvtep.NewView[*idl.Table](snapshot)
+	t.db.take(view, hwvtep.NewChanges(view.Layout(), delta))
 	if first {
 		n.log.Info("database read", "target", t.name, "switches", len(t.db.names), "of", snapshot.Table(hwvtep.TablePhysicalSwitch).Len())
 	}
