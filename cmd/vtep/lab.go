@@ -29,6 +29,7 @@ func (c *labCommand) program() *getopt.Program {
 			{Name: "move", Args: "HOST VTEP", Help: "in a fabric: plug a host in at another VTEP"},
 			{Name: "graph", Args: "[--svg]", Help: "in a fabric: draw it, as text or as a picture"},
 			{Name: "down", Help: "take it away, with everything that runs in it"},
+			{Name: "fleet", Args: "[--vteps N]", Help: "run N VTEPs of the memory plane (default 100) in this process, and measure how fast changes are in force on all"},
 			{Name: "demo", Args: "[--keep]", Help: "show it all, check it all, and take it away"},
 			{Name: "help"},
 		},
@@ -44,8 +45,8 @@ func (c *labCommand) program() *getopt.Program {
 type labCommand struct {
 	name            string
 	bare, keep, svg bool
-	wantsFabric     bool
 	fabric          lab.Options
+	given           []string // the options that ask for a fabric
 	args            []string
 }
 
@@ -55,7 +56,7 @@ var labVerbs = map[string]struct {
 	run      func(*labCommand) (int, error)
 }{
 	"up": {0, 0, labUp}, "status": {0, 0, labStatus}, "exec": {2, 1 << 20, labExec}, "ping": {0, 2, labPing}, "down": {0, 0, labDown},
-	"demo": {0, 0, labDemo}, "graph": {0, 0, labGraph}, "move": {2, 2, labMove},
+	"demo": {0, 0, labDemo}, "graph": {0, 0, labGraph}, "move": {2, 2, labMove}, "fleet": {0, 0, labFleet},
 	"help": {0, 0, func(*labCommand) (int, error) { return 0, getopt.ErrHelp }},
 }
 
@@ -110,7 +111,7 @@ func needsRoot() error {
 }
 
 func labUp(c *labCommand) (int, error) {
-	if c.wantsFabric {
+	if len(c.given) > 0 {
 		return c.upFabric()
 	}
 	if err := needsRoot(); err != nil {

@@ -79,6 +79,30 @@ func TestLabDocs(t *testing.T) {
 	}
 }
 
+// TestFleet runs a small one, and wants figures, of whatever size, and nothing left.
+func TestFleet(t *testing.T) {
+	testenv.NoLeaks(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	var out strings.Builder
+	if err := runFleet(t.Context(), 4, &out); err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?s)^4 VTEPs .*\nstart +\S+s\nfull mesh from cold +\S+s \(12 rows\)\nmemory per VTEP +\S+ MiB\na MAC move, on all +median \S+s, slowest of 4 \S+s\n$`).MatchString(out.String()) {
+		t.Errorf("it prints\n%s", out.String())
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if err := runFleet(t.Context(), 1, &out); err == nil {
+		t.Error("a fleet of one VTEP")
+	}
+	for _, args := range [][]string{{"fleet", "--plane=ebpf"}, {"fleet", "--hosts=2"}} {
+		if _, err := labMain(args); err == nil || !strings.Contains(err.Error(), "is not for a fleet") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	in, err := os.Open(from)

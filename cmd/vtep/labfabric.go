@@ -20,7 +20,7 @@ func (c *labCommand) fabricOptions() []getopt.Option {
 			if err != nil {
 				return fmt.Errorf("--%s=%s: not a number", name, arg)
 			}
-			*into, c.wantsFabric = n, true
+			*into, c.given = n, append(c.given, name)
 			return nil
 		}}
 	}
@@ -30,8 +30,8 @@ func (c *labCommand) fabricOptions() []getopt.Option {
 		number("peers", "up: a fabric with VXLAN bridges of the kernel p1, p2, ... beside them (default 0)", &c.fabric.Peers),
 		number("hosts", "up: a fabric with so many hosts of each, v1h1, v1h2, ... (default 2)", &c.fabric.Hosts),
 		number("switches", "up: a fabric with logical switches ls1, ls2, ... that hosts are in by turns (default 1)", &c.fabric.Switches),
-		{Long: "plane", Arg: getopt.RequiredArg, ArgName: "PLANE", Help: "up: a fabric with this dataplane: ebpf (default), ovs, or memory, which needs no root", Set: func(arg string) error { c.fabric.Plane, c.wantsFabric = arg, true; return nil }},
-		{Long: "no-nvc", Help: "up: a fabric without a controller", Set: func(string) error { c.fabric.NoNVC, c.wantsFabric = true, true; return nil }},
+		{Long: "plane", Arg: getopt.RequiredArg, ArgName: "PLANE", Help: "up: a fabric with this dataplane: ebpf (default), ovs, or memory, which needs no root", Set: func(arg string) error { c.fabric.Plane, c.given = arg, append(c.given, "plane"); return nil }},
+		{Long: "no-nvc", Help: "up: a fabric without a controller", Set: func(string) error { c.fabric.NoNVC, c.given = true, append(c.given, "no-nvc"); return nil }},
 		getopt.Flag("svg", "graph: as a picture", &c.svg),
 	}
 }
@@ -151,4 +151,22 @@ func pinged(r lab.Replies, err error) (int, error) {
 	}
 	fmt.Printf("%d sent, %d received, the slowest after %v\n", r.Sent, r.Received, r.Longest.Round(time.Microsecond))
 	return min(r.Lost(), 1), nil
+}
+
+func labFleet(c *labCommand) (int, error) {
+	n, other := 100, ""
+	for _, option := range c.given {
+		switch {
+		case option == "vteps":
+			n = c.fabric.VTEPs
+		case option != "plane" || c.fabric.Plane != "memory":
+			other = option
+		}
+	}
+	if other != "" {
+		return 1, fmt.Errorf("--%s is not for a fleet, which has --plane=memory, a host of each VTEP, and a controller", other)
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	return 0, runFleet(ctx, n, os.Stdout)
 }
