@@ -79,6 +79,7 @@ const (
 	boxWidth   = 190
 	boxHeight  = 52
 	hostHeight = 40
+	indent     = 18 // of hosts
 	gap        = 24
 	margin     = 24
 )
@@ -104,8 +105,8 @@ func (f *Fabric) SVG(s State) string {
 	line := func(x1, y1, x2, y2 int, style string) {
 		fmt.Fprintf(&b, `<line x1="%d" y1="%d" x2="%d" y2="%d" %s/>`+"\n", x1, y1, x2, y2, style)
 	}
-	box := func(x, y, h int, fill, stroke, first, second string) {
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" rx="6" fill="%s" stroke="%s" stroke-width="1.5"/>`+"\n", x, y, boxWidth, h, fill, stroke)
+	box := func(x, y, w, h int, fill, stroke, first, second string) {
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" rx="6" fill="%s" stroke="%s" stroke-width="1.5"/>`+"\n", x, y, w, h, fill, stroke)
 		fmt.Fprintf(&b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", x+10, y+h/2-3, html.EscapeString(first))
 		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#444444" font-size="11">%s</text>`+"\n", x+10, y+h/2+13, html.EscapeString(second))
 	}
@@ -120,7 +121,7 @@ func (f *Fabric) SVG(s State) string {
 				line(width/2, margin+boxHeight, margin+i*(boxWidth+gap)+boxWidth/2, memberTop, `stroke="#999999" stroke-dasharray="4 3"`)
 			}
 		}
-		box(middle, margin, boxHeight, "#f4f4f4", stroke, "nvc", state)
+		box(middle, margin, boxWidth, boxHeight, "#f4f4f4", stroke, "nvc", state)
 	}
 	line(margin, bus, width-margin, bus, `stroke="#222222" stroke-width="4"`)
 	fmt.Fprintf(&b, `<text x="%d" y="%d" font-size="11" fill="#444444">underlay</text>`+"\n", margin, bus-7)
@@ -133,12 +134,13 @@ func (f *Fabric) SVG(s State) string {
 		} else if !s.Running[m.Name] {
 			stroke = "#a8324a"
 		}
-		box(x, memberTop, boxHeight, fill, stroke, m.Name+"  "+m.IP.String(), f.word(m, s))
+		box(x, memberTop, boxWidth, boxHeight, fill, stroke, m.Name+"  "+m.IP.String(), f.word(m, s))
 		y := memberTop + boxHeight + gap
 		for _, h := range f.below(m) {
 			c := colours[(f.vni(h.Switch)-fabricVNI)%len(colours)]
-			line(x+boxWidth/2, y-8, x+boxWidth/2, y, `stroke="`+c+`" stroke-width="2"`)
-			box(x, y, hostHeight, "#ffffff", c, h.Name+"  "+h.IP.String(), h.Switch+"  "+h.MAC)
+			line(x+indent/2, memberTop+boxHeight, x+indent/2, y+hostHeight/2, `stroke="#222222" stroke-width="1.5"`)
+			line(x+indent/2, y+hostHeight/2, x+indent, y+hostHeight/2, `stroke="`+c+`" stroke-width="2"`)
+			box(x+indent, y, boxWidth-indent, hostHeight, "#ffffff", c, h.Name+"  "+h.IP.String(), h.Switch+"  "+h.MAC)
 			y += hostHeight + 8
 		}
 	}
