@@ -60,7 +60,7 @@ var groups = []group{
 	},
 	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},
-		may:     []string{"internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd"},
+		may:     []string{"internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd", "internal/packet"},
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{

@@ -2,6 +2,7 @@ package plane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -26,6 +27,9 @@ type Rehearser interface {
 	// the entries that the frame depends on.
 	Rehearse(ctx context.Context, frame Arriving, seen []Entry) (Rehearsal, error)
 }
+
+// ErrNoRehearsal is returned for a frame that can't be rehearsed, for its size or the number of its copies.
+var ErrNoRehearsal = errors.New("it can't be rehearsed")
 
 // Arriving is a frame that comes in: at a port, or by a tunnel if it has no Port.
 type Arriving struct {

@@ -38,8 +38,7 @@ func Agree(out memory.Outcome, is plane.Rehearsal) bool {
 	if !slices.Equal(said, does) {
 		return false
 	}
-	// What waits for a neighbor the dataplane does not drop.
-	return out.Drop == memory.Forwarded || out.Drop == memory.NoNeighbor || slices.Contains(is.Drops, string(out.Drop))
+	return out.Drop == memory.Forwarded || slices.Contains(is.Drops, string(out.Drop))
 }
 
 func copyText(c plane.Copy) string {

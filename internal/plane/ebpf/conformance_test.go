@@ -147,6 +147,9 @@ func (l *lent) Destroy(ctx context.Context) error {
 	return err
 }
 
+// Untraced implements planetest.Untraced: one way of working is enough.
+func (h *harness) Untraced() bool { return h.opts.Direct == DirectOff || h.opts.Classic }
+
 func host(port string) string { return "h" + port[1:] }
 
 // FromPort implements planetest.Harness.

@@ -99,6 +99,8 @@ type Plane struct {
 	pathMemory  []byte      // what paths is a view of
 	paths       []vtepPath  // shared with the programs: atomic access only
 
+	rehearsals rehearsals
+
 	mu     sync.Mutex // guards everything below
 	closed bool
 	begun  bool // ready is closed
@@ -203,7 +205,7 @@ var (
 	_ plane.AddressForgetter = (*Plane)(nil)
 	_ plane.PuntKeeper       = (*Plane)(nil)
 	_ plane.ACLCounter       = (*Plane)(nil)
-	_ plane.Tracer           = (*Plane)(nil)
+	_ plane.Rehearser        = (*Plane)(nil)
 	_ plane.GroupLoser       = (*Plane)(nil)
 )
 
@@ -363,6 +365,7 @@ func (p *Plane) Close() error {
 		p.endTimer.Stop()
 	}
 	p.mu.Unlock()
+	p.closeRehearsals()
 
 	err := errors.Join(p.ring.flush(), p.punts.flush(), p.watchman.end(leaves)) // ends the learner, the punter and the watchman
 	p.watch.Close()                                                             // ends the watcher

@@ -23,7 +23,7 @@ func (p *Plane) ReadEntry(_ context.Context, into *plane.Installed, e plane.Entr
 		return errClosed
 	}
 	if !p.begun {
-		return errors.New("ebpf plane: what is installed is not known yet")
+		return fmt.Errorf("ebpf plane: %w", errNotKnown)
 	}
 	r := reading{p: p, into: into}
 	r.scalars()

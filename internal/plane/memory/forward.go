@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/packet"
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -219,10 +220,11 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 	if len(fr) < minFrame {
 		return nil, Runt
 	}
-	fr, ok := fr.decapsulated(tos)
+	inner, ok := packet.Decapsulated(fr, tos)
 	if !ok {
 		return nil, Congested
 	}
+	fr = inner
 	here := plane.Entry{Kind: plane.EntryDecap, Tunnel: from}
 	f.consult(here)
 	id, ok := f.installed.Decap[from]
@@ -298,16 +300,18 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 			nobody = BadTunnelFrame // members get theirs
 			set = nil
 		}
-		for _, t := range set {
+		sent := false
+		for n, t := range set {
 			if mtu, is := f.tooLong(t.Peer, fr); is {
 				f.note(plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, true, "")
 				f.count(refused)
 				refused = f.noteDrop(plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, TooBig)
-				if len(outs) == 0 && !fr.dst().IsGroup() {
-					return f.tellSize(in, fr, mtu), refused
+				if n == len(set)-1 && !sent {
+					outs = append(outs, f.tellSize(in, fr, mtu)...)
 				}
 				continue
 			}
+			sent = true
 			outs = f.encapsulate(outs, t, fr)
 		}
 	}

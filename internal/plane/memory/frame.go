@@ -2,7 +2,6 @@ package memory
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
 )
@@ -58,47 +57,6 @@ func (f frame) tos() uint8 {
 		}
 		f = f.pop()
 	}
-}
-
-// outerECN returns the congestion bits for the header of a tunnel, as Linux makes them: those of
-// the packet, but "can be told" for "was experienced" (RFC 3168, 9.1.1, full functionality).
-func (f frame) outerECN() uint8 {
-	if ecn := f.tos() & 3; ecn != 3 {
-		return ecn
-	}
-	return 2
-}
-
-// decapsulated returns f as it comes out of a tunnel packet with that TOS. It returns false if the
-// packet met with congestion and what is in f has no way to say so (RFC 6040, 4.2).
-func (f frame) decapsulated(tos uint8) (frame, bool) {
-	ip := f.etherType() == etherIPv4 || f.etherType() == etherIPv6
-	ecn := f.tos() & 3
-	switch outer := tos & 3; {
-	case !ip || len(f) < headerLen+20:
-		return f, true
-	case outer == 3 && ecn == 0:
-		return f, false
-	case outer == 3 && ecn != 3, outer == 1 && ecn == 2:
-		ecn = outer
-	default:
-		return f, true
-	}
-	f = slices.Clone(f)
-	if f.etherType() == etherIPv6 {
-		f[headerLen+1] = f[headerLen+1]&^(3<<4) | ecn<<4
-		return f, true
-	}
-	f[headerLen+1] = f[headerLen+1]&^3 | ecn
-	ip4 := f[headerLen : headerLen+20]
-	ip4[10], ip4[11] = 0, 0
-	sum := uint32(0)
-	for i := 0; i < len(ip4); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(ip4[i:]))
-	}
-	sum = sum>>16 + sum&0xffff
-	binary.BigEndian.PutUint16(ip4[10:], ^uint16(sum>>16+sum))
-	return f, true
 }
 
 // neighbor says whether f is of ARP, or one of the messages of Neighbor Discovery (RFC 4861), also

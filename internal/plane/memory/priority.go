@@ -1,6 +1,9 @@
 package memory
 
-import "github.com/vtep/vtep/internal/intent"
+import (
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/packet"
+)
 
 // tunnelTOS is that of the tunnel packet that the frame under way becomes.
 func (f *Fabric) tunnelTOS(fr frame) uint8 {
@@ -8,7 +11,7 @@ func (f *Fabric) tunnelTOS(fr frame) uint8 {
 	if f.installed.TunnelDSCP.From != intent.Fixed {
 		dscp = f.dscp(f.installed.TunnelDSCP.From, fr)
 	}
-	return dscp<<2 | fr.outerECN()
+	return dscp<<2 | packet.OuterECN(fr)
 }
 
 // tagTCI is the tag that the frame under way gets, with a VLAN.

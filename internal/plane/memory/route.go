@@ -112,6 +112,7 @@ func (f *Fabric) hear(id intent.SwitchID, in *intent.BindingKey, fr frame, answe
 	if !answer {
 		return Unserved
 	}
+	f.note(plane.Entry{}, true, "the router takes note of the answer")
 	f.punt(plane.Punted{Reason: plane.PuntAnswer, Switch: id}, in, fr)
 	return Forwarded
 }

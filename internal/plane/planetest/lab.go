@@ -51,6 +51,7 @@ type lab struct {
 	before  drops
 
 	closed    bool             // the plane is
+	opened    int              // how often one was opened
 	traced    *memory.Outcome  // of the last frame; nil: the plane does not tell
 	rehearsed *plane.Rehearsal // of it; nil: the plane can't
 }
@@ -72,6 +73,7 @@ func newLab(t testing.TB, h Harness, k Payload) *lab {
 func (l *lab) open() {
 	l.Helper()
 	l.plane, l.closed = l.harness.Open(l), false
+	l.opened++
 	l.events = make(chan plane.Event, 1<<16)
 	go func(in <-chan plane.Event, out chan<- plane.Event) {
 		for e := range in {
