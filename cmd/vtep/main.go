@@ -35,6 +35,7 @@ func personalities() []personality {
 		{"run", "", "run a VTEP: database server, agent and dataplane in one process", runVTEP, func() *getopt.Program { return newVTEP().program() }},
 		{"ovs-vtep", "ovs-vtep", "run a VTEP on an external ovsdb-server, with the command line of ovs-vtep", runOVSVTEP, func() *getopt.Program { return newOVSVTEP().program() }},
 		{"nvc", "", "a small controller: make a full mesh of what VTEPs report", runNVC, func() *getopt.Program { return newNVC().program() }},
+		{"evpn", "", "join logical switches with a BGP EVPN fabric", runEVPN, func() *getopt.Program { return newEVPN().program() }},
 		{"ctl", "vtep-ctl", "read and change a VTEP's database (vtep-ctl)", runVtepCtl, nil},
 		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl, func() *getopt.Program { a := newAppctl(); return a.program() }},
 		{"status", "", "show how a running VTEP does, on one screen", runStatus, func() *getopt.Program { return (&statusCommand{at: newAppctl()}).program() }},

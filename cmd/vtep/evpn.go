@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/vtep/vtep/internal/daemon"
+	"github.com/vtep/vtep/internal/evpn"
+	"github.com/vtep/vtep/internal/getopt"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/ovsdb/stream"
+)
+
+// evpnRun is the "evpn" personality: its command line and its control commands around an evpn.Bridge.
+type evpnRun struct {
+	d      *daemon.Daemon
+	bridge *evpn.Bridge
+	file   string
+	files  stream.TLSFiles
+}
+
+func newEVPN() *evpnRun { return &evpnRun{d: daemon.New("vtep-evpn", "vtep "+version, daemon.VTEPDirs())} }
+
+func runEVPN(args []string) int {
+	r := newEVPN()
+	targets, err := getopt.Parse(args, append(r.options(), r.d.Options()...))
+	var opts evpn.Options
+	switch {
+	case errors.Is(err, getopt.ErrHelp):
+		r.program().Help(os.Stdout)
+		return 0
+	case errors.Is(err, getopt.ErrVersion):
+		return runVersion(nil)
+	case err == nil:
+		opts, err = r.check(targets)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "vtep evpn: %v\n", err)
+		return 1
+	}
+	if err := daemon.Make(r.d.Dirs.Run); err != nil {
+		return r.d.Fatal(err)
+	}
+	if status, over := r.d.Start(); over {
+		return status
+	}
+	defer r.d.Close()
+	return r.serve(opts, targets[0])
+}
+
+func (r *evpnRun) options() []getopt.Option {
+	return slices.Concat([]getopt.Option{
+		getopt.String("bgp", "FILE", "the BGP side: as, router-id, neighbors (YAML; see docs/evpn.md)", &r.file),
+		getopt.String("rundir", "DIR", "the control socket is here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
+	}, tlsOptions(&r.files), commonOptions())
+}
+
+func (r *evpnRun) program() *getopt.Program {
+	return &getopt.Program{Name: "vtep evpn", Brief: "joins the logical switches of a hardware_vtep database with a BGP EVPN fabric",
+		Usage: []string{"--bgp=FILE [OPTION]... TARGET"},
+		Notes: []string{"where TARGET is where the database is served, as unix:FILE, tcp:192.0.2.1:6640 or ssl:...; with commas",
+			"between them, the members of a cluster."},
+		Options: r.options(), Daemon: r.d.Options()}
+}
+
+// check refuses what can't work before anything is connected to.
+func (r *evpnRun) check(targets []string) (opts evpn.Options, err error) {
+	switch {
+	case len(targets) != 1:
+		return opts, fmt.Errorf("one database is to be named, not %d; see --help", len(targets))
+	case r.file == "":
+		return opts, errors.New("--bgp=FILE is needed; see --help")
+	}
+	if err := r.files.Check(); err != nil {
+		return opts, err
+	}
+	if _, _, err := idl.ParseTargets(targets[0], nil); err != nil {
+		return opts, err
+	}
+	opts.Config, err = evpn.ReadConfig(r.file)
+	return opts, err
+}
+
+// serve runs the bridge until it is told to end. Its rows stay; its routes go with the sessions.
+func (r *evpnRun) serve(opts evpn.Options, target string) int {
+	opts.Logger = r.d.Logger("evpn")
+	if r.files != (stream.TLSFiles{}) {
+		tls, err := stream.LoadTLS(r.files)
+		if err != nil {
+			return r.d.Fatal(err)
+		}
+		opts.TLS = tls
+	}
+	r.bridge = evpn.New(opts)
+	r.register()
+	if err := r.d.Ready(); err != nil {
+		return r.d.Fatal(err)
+	}
+	err := r.bridge.Run(r.d.Context(), target)
+	if err != nil && !errors.Is(err, context.Cause(r.d.Context())) {
+		return r.d.Fatal(err)
+	}
+	return 0
+}
+
+func (r *evpnRun) register() {
+	r.d.RegisterData("evpn/status", "", 0, 0, func([]string) (string, error) {
+		s, err := r.bridge.Status(r.d.Context())
+		return s.String(), err
+	}, func([]string) (any, error) { return r.bridge.Status(r.d.Context()) })
+	routes := func(args []string) ([]evpn.Route, error) {
+		if len(args) == 0 {
+			args = []string{""}
+		}
+		return r.bridge.Routes(r.d.Context(), args[0])
+	}
+	text := func(args []string) (string, error) {
+		all, err := routes(args)
+		var b strings.Builder
+		for _, route := range all {
+			fmt.Fprintln(&b, route)
+		}
+		return b.String(), err
+	}
+	r.d.RegisterData("evpn/routes", "", 0, 0, text, func(args []string) (any, error) { return routes(args) })
+	r.d.RegisterData("evpn/explain", "MAC", 1, 1, text, func(args []string) (any, error) { return routes(args) })
+	r.d.AllowReaders("evpn/status", "evpn/routes", "evpn/explain")
+}

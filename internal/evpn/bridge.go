@@ -1,0 +1,424 @@
+package evpn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
+	"github.com/vtep/vtep/internal/ovsdb/stream"
+)
+
+// Lock is the OVSDB lock that a bridge holds in its database: a second one waits for it.
+const Lock = "vtep_evpn"
+
+// patience is how long a start waits for the routes of neighbours before it announces hosts: their sequences are to be
+// known first (RFC 7432, section 15).
+const patience = 10 * time.Second
+
+// The waits after a transaction that failed.
+const (
+	firstWait = 100 * time.Millisecond
+	maxWait   = 10 * time.Second
+)
+
+// tables are what a bridge reads.
+var tables = map[string][]string{
+	hwvtep.TablePhysicalSwitch:     {"name", "tunnel_ips"},
+	hwvtep.TableLogicalSwitch:      nil,
+	hwvtep.TablePhysicalLocator:    nil,
+	hwvtep.TablePhysicalLocatorSet: nil,
+	hwvtep.TableUcastMACLocal:      nil,
+	hwvtep.TableUcastMACRemote:     nil,
+	hwvtep.TableMcastMACLocal:      nil,
+	hwvtep.TableMcastMACRemote:     nil,
+}
+
+// Options configure a Bridge.
+type Options struct {
+	Config *Config
+	TLS    *stream.TLS  // for targets with ssl:; nil: there are none
+	Logger *slog.Logger // nil: nothing is logged
+}
+
+// Bridge joins one database with the fabric. Its methods may be called by any goroutine, Run once.
+type Bridge struct {
+	opts  Options
+	log   *slog.Logger
+	calls chan func() // to be run by Run
+
+	// What follows belongs to Run.
+	ctx      context.Context
+	speaker  *speaker
+	database *database
+	routes   map[path]*route  // of others, that may become rows
+	refused  map[path]refusal // of others, that may not
+	sessions map[netip.Addr]*session
+	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
+	ready    bool              // hosts may be announced
+	failure  string            // the last route that could not be announced
+}
+
+// session is that with one neighbour.
+type session struct {
+	peerState
+	since  time.Time
+	routes int
+	whole  bool // it has said all that it had to say at the beginning
+	flaps  int
+}
+
+// New returns a bridge.
+func New(opts Options) *Bridge {
+	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, refused: map[path]refusal{},
+		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	for _, n := range opts.Config.Neighbors {
+		b.sessions[n.Address] = &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now()}
+	}
+	return b
+}
+
+// Run joins the database at the target with the fabric until ctx ends. Rows stay; routes go with the sessions.
+func (b *Bridge) Run(ctx context.Context, name string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b.ctx = ctx
+	targets, cluster, err := idl.ParseTargets(name, b.opts.TLS)
+	if err != nil {
+		return fmt.Errorf("database %s: %w", name, err)
+	}
+	replica := idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name, Logger: b.log, Tables: tables})
+	replica.Lock(Lock)
+	b.database = newDatabase(b, replica)
+	b.speaker, err = startSpeaker(ctx, b.opts.Config, b.log, func(n news) { _ = b.do(ctx, func() { b.hear(n) }) })
+	if err != nil {
+		return err
+	}
+	defer b.speaker.close()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = replica.Run(ctx) }() // its error is the end of ctx
+	defer func() { cancel(); <-ended }()
+	wait := time.AfterFunc(patience, func() { _ = b.do(ctx, b.begin) })
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case f := <-b.calls:
+			f()
+		case <-replica.Updates():
+			b.database.take()
+		}
+		for more := true; more; { // what has come meanwhile belongs into the same transaction
+			select {
+			case f := <-b.calls:
+				f()
+			default:
+				more = false
+			}
+		}
+		b.database.write()
+	}
+}
+
+// do has Run execute f, at some time.
+func (b *Bridge) do(ctx context.Context, f func()) error {
+	select {
+	case b.calls <- f:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ask has Run execute f, and waits.
+func (b *Bridge) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	if err := b.do(ctx, func() { f(); close(done) }); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// hear takes news of the speaker.
+func (b *Bridge) hear(n news) {
+	for _, p := range n.paths {
+		b.path(p)
+	}
+	if s := b.sessions[n.whole]; s != nil && !s.whole {
+		s.whole = true
+		b.log.Info("neighbor has sent its routes", "neighbor", n.whole, "routes", s.routes)
+		b.beginIfWhole()
+	}
+	if n.peer == nil {
+		return
+	}
+	s := b.sessions[n.peer.address]
+	if s == nil || s.state == n.peer.state {
+		return
+	}
+	if s.up != n.peer.up {
+		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", n.peer.state, "reason", n.peer.reason)
+		if s.since = time.Now(); !n.peer.up {
+			s.flaps++
+			s.whole = false
+		}
+	}
+	reason := s.reason
+	s.peerState = *n.peer
+	if s.reason == "" && !s.up {
+		s.reason = reason // of the last time
+	}
+}
+
+// beginIfWhole begins when all neighbours that there is a session with have told.
+func (b *Bridge) beginIfWhole() {
+	for _, s := range b.sessions {
+		if !s.whole {
+			return
+		}
+	}
+	b.begin()
+}
+
+// begin announces the hosts that are here.
+func (b *Bridge) begin() {
+	if b.ready {
+		return
+	}
+	b.ready = true
+	for _, n := range b.database.networks {
+		for mac, h := range n.hosts {
+			b.claimAll(n, mac, h)
+		}
+	}
+}
+
+func (b *Bridge) claimAll(n *network, mac string, h *host) {
+	if len(h.locals) == 0 {
+		return
+	}
+	lost := !h.claim(time.Now())
+	for _, l := range h.locals {
+		l.lost = lost
+	}
+	b.settle(n, mac)
+}
+
+// path takes one path of a neighbour.
+func (b *Bridge) path(p *apiutil.Path) {
+	s := b.sessions[p.PeerAddress]
+	if s == nil {
+		return // an own one
+	}
+	k, known := keyOf(p)
+	if !known {
+		if p.Nlri == nil {
+			return
+		}
+		k = key{rd: p.Nlri.String()} // of another type: only counted
+	}
+	id := path{p.PeerAddress, p.RemoteID, k}
+	b.drop(id)
+	if p.Withdrawal {
+		return
+	}
+	s.routes++
+	r, err := decode(p)
+	why := refusal("")
+	if errors.As(err, &why) {
+		b.refused[id] = why
+		return
+	}
+	b.routes[id] = r
+	b.place(id, r)
+}
+
+// drop forgets a path, if it is known.
+func (b *Bridge) drop(id path) {
+	if _, ok := b.refused[id]; ok {
+		delete(b.refused, id)
+		b.sessions[id.peer].routes--
+	}
+	r := b.routes[id]
+	if r == nil {
+		return
+	}
+	delete(b.routes, id)
+	b.sessions[id.peer].routes--
+	for _, n := range b.database.networks {
+		b.take(n, id)
+	}
+}
+
+// place puts a route into the networks that it is for. Routes that lead here come back from neighbours.
+func (b *Bridge) place(id path, r *route) {
+	if b.database.own[r.vtep] {
+		return
+	}
+	for _, n := range b.database.networks {
+		if n.imports(r) {
+			b.put(n, id, r)
+		}
+	}
+}
+
+func (b *Bridge) put(n *network, id path, r *route) {
+	n.vteps[r.vtep]++
+	if r.kind == Multicast {
+		n.floods[id] = r
+		b.database.markMembers(n)
+		return
+	}
+	h := n.host(id.mac)
+	h.paths[id] = r
+	h.heard(r)
+	if h.yield() {
+		b.log.Info("host has moved away", "switch", n.row.Name, "mac", id.mac, "to", r.vtep, "sequence", r.sequence)
+	}
+	b.settle(n, id.mac)
+}
+
+// take takes a route out of a network, if it is in there.
+func (b *Bridge) take(n *network, id path) {
+	if r := n.floods[id]; r != nil {
+		delete(n.floods, id)
+		n.leave(r.vtep)
+		b.database.markMembers(n)
+		return
+	}
+	h := n.hosts[id.mac]
+	if h == nil || h.paths[id] == nil {
+		return
+	}
+	n.leave(h.paths[id].vtep)
+	delete(h.paths, id)
+	b.settle(n, id.mac)
+}
+
+func (n *network) leave(vtep netip.Addr) {
+	if n.vteps[vtep]--; n.vteps[vtep] == 0 {
+		delete(n.vteps, vtep)
+	}
+}
+
+// settle makes what is announced of a MAC what it should be, and has its row looked at.
+func (b *Bridge) settle(n *network, mac string) {
+	b.announceHost(n, mac)
+	b.database.markHost(n, mac)
+	n.forget(mac)
+}
+
+func (b *Bridge) announceHost(n *network, mac string) {
+	wanted := map[key]*route{}
+	if b.ready {
+		for _, r := range n.routes(mac, b.rd) {
+			wanted[r.key] = r
+		}
+	}
+	for k := range n.said(mac) {
+		if wanted[k] == nil {
+			b.say(n, k, nil)
+		}
+	}
+	for k, r := range wanted {
+		b.say(n, k, r)
+	}
+}
+
+// say announces a route of a network, or with nil withdraws it.
+func (b *Bridge) say(n *network, k key, r *route) {
+	if err := b.speaker.announce(k, r); err != nil {
+		b.failure = err.Error()
+		b.log.Warn("route is not announced", "switch", n.row.Name, "mac", k.mac, "err", err)
+		return
+	}
+	if r == nil {
+		n.unsay(k)
+	} else {
+		n.note(k)
+	}
+}
+
+// announceHeads announces the VTEPs of ours that want what is flooded.
+func (b *Bridge) announceHeads(n *network) {
+	wanted := map[key]*route{}
+	if n.vni != 0 {
+		for _, heads := range n.heads {
+			for ip := range heads {
+				if b.database.own[ip] {
+					k := key{kind: Multicast, rd: b.rd(ip, n.vni), ip: ip}
+					wanted[k] = &route{key: k, vtep: ip, vni: n.vni, targets: n.exp}
+				}
+			}
+		}
+	}
+	for k := range n.said("") {
+		if wanted[k] == nil {
+			b.say(n, k, nil)
+		}
+	}
+	for k, r := range wanted {
+		b.say(n, k, r)
+	}
+}
+
+// reimport looks at all routes anew for a network whose configuration has changed, and announces what it has.
+func (b *Bridge) reimport(n *network) {
+	for id, r := range b.routes {
+		there := n.floods[id] != nil || n.hosts[id.mac] != nil && n.hosts[id.mac].paths[id] != nil
+		switch wanted := n.imports(r) && !b.database.own[r.vtep]; {
+		case wanted && !there:
+			b.put(n, id, r)
+		case !wanted && there:
+			b.take(n, id)
+		}
+	}
+	for mac := range n.hosts {
+		b.announceHost(n, mac)
+		b.database.markHost(n, mac)
+	}
+	b.announceHeads(n)
+	b.database.markMembers(n)
+}
+
+// rd is the route distinguisher of a VTEP in a network: no two VTEPs share one, since many speakers keep one path of each only.
+func (b *Bridge) rd(vtep netip.Addr, vni uint32) string {
+	admin := vtep
+	if !vtep.Is4() {
+		admin = b.opts.Config.RouterID
+	}
+	return fmt.Sprintf("%v:%d", admin, b.number(vni))
+}
+
+// number gives each VNI one of 16 bits: its own one, if it has no more.
+func (b *Bridge) number(vni uint32) uint16 {
+	first := uint16(vni)
+	for n := first; ; n++ {
+		if owner, ok := b.rds[n]; n != 0 && (!ok || owner == vni) {
+			b.rds[n] = vni
+			return n
+		}
+		if n+1 == first {
+			return first // there are no more than 65,535 networks
+		}
+	}
+}
+
+// canonical is how MACs are compared.
+func canonical(mac string) string { return strings.ToLower(mac) }

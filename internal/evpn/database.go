@@ -1,0 +1,336 @@
+package evpn
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
+)
+
+// unknownDst is the MAC of the sets for frames of unknown destination.
+const unknownDst = "unknown-dst"
+
+// mark is what has to be looked at in the database: a MAC of a switch, or with "" its members.
+type mark struct {
+	ls  hwvtep.UUID
+	mac string
+}
+
+// database is what one has, by what is asked for, and what is written to it.
+type database struct {
+	bridge   *Bridge
+	replica  *idl.Client
+	view     *hwvtep.View
+	networks map[hwvtep.UUID]*network
+	own      map[netip.Addr]bool        // tunnel IPs of the switches of this database
+	ends     map[netip.Addr]hwvtep.UUID // locators without a tunnel key
+	ucast    map[mark][]hwvtep.UcastMACRemote
+	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote // of unknown-dst, by switch
+
+	marked map[mark]struct{}
+	busy   *plan       // the transaction under way
+	retry  *time.Timer // nil: none failed last
+	wait   time.Duration
+
+	transactions, rows, failures uint64
+	failure                      string // the last one, until one succeeds
+}
+
+func newDatabase(b *Bridge, replica *idl.Client) *database {
+	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, own: map[netip.Addr]bool{}, ends: map[netip.Addr]hwvtep.UUID{},
+		ucast: map[mark][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{}}
+}
+
+func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }
+func (db *database) markMembers(n *network)          { db.marked[mark{n.row.UUID, ""}] = struct{}{} }
+
+// ip is the address of a locator, invalid if it has none or is not there.
+func (db *database) ip(id hwvtep.UUID) netip.Addr {
+	l, _ := db.view.PhysicalLocator(id)
+	ip, _ := netip.ParseAddr(l.DstIP)
+	return ip.Unmap()
+}
+
+// take takes over what has changed. Whatever refers to rows is looked up in the newest view.
+func (db *database) take() {
+	snapshot, delta := db.replica.Take()
+	if snapshot == nil || delta.Empty() {
+		return
+	}
+	first := db.view == nil
+	db.view = hwvtep.NewView[*idl.Table](snapshot)
+	b := db.bridge
+	changes := hwvtep.NewChanges(db.view.Layout(), delta)
+	for before, after := range changes.PhysicalLocators() {
+		if before != nil && !before.TunnelKey.Present() {
+			if ip, err := netip.ParseAddr(before.DstIP); err == nil && db.ends[ip.Unmap()] == before.UUID {
+				delete(db.ends, ip.Unmap())
+			}
+		}
+		if after != nil && !after.TunnelKey.Present() {
+			if ip, err := netip.ParseAddr(after.DstIP); err == nil {
+				db.ends[ip.Unmap()] = after.UUID
+			}
+		}
+	}
+	ours := false
+	for range changes.PhysicalSwitches() {
+		ours = true
+	}
+	reimport := map[*network]bool{}
+	if ours {
+		clear(db.own)
+		for s := range db.view.PhysicalSwitches() {
+			for _, text := range s.TunnelIPs {
+				if ip, err := netip.ParseAddr(text); err == nil {
+					db.own[ip.Unmap()] = true
+				}
+			}
+		}
+		for _, n := range db.networks {
+			reimport[n] = true
+		}
+	}
+	for before, after := range changes.LogicalSwitches() {
+		if after == nil {
+			db.gone(before.UUID)
+			continue
+		}
+		n := db.networks[after.UUID]
+		if n == nil {
+			n = newNetwork()
+			db.networks[after.UUID] = n
+		}
+		vni, fault := n.vni, n.fault
+		if before != nil && !configured(before, after) {
+			n.row = *after
+			continue
+		}
+		n.configure(*after, b.opts.Config.AS)
+		if n.fault != fault && n.fault != "" {
+			b.log.Warn("logical switch", "switch", after.Name, "err", n.fault)
+		}
+		if before == nil || vni != n.vni {
+			b.log.Info("logical switch", "switch", after.Name, "vni", n.vni)
+		}
+		reimport[n] = true
+	}
+	for before, after := range changes.UcastMACsRemote() {
+		if before != nil {
+			at := mark{before.LogicalSwitch, canonical(before.MAC)}
+			db.ucast[at] = slices.DeleteFunc(db.ucast[at], func(r hwvtep.UcastMACRemote) bool { return r.UUID == before.UUID })
+			if len(db.ucast[at]) == 0 {
+				delete(db.ucast, at)
+			}
+			db.marked[at] = struct{}{}
+		}
+		if after != nil {
+			at := mark{after.LogicalSwitch, canonical(after.MAC)}
+			db.ucast[at] = append(db.ucast[at], *after)
+			db.marked[at] = struct{}{}
+		}
+	}
+	for before, after := range changes.McastMACsRemote() {
+		if before != nil && before.MAC == unknownDst {
+			ls := before.LogicalSwitch
+			db.floods[ls] = slices.DeleteFunc(db.floods[ls], func(r hwvtep.McastMACRemote) bool { return r.UUID == before.UUID })
+			db.marked[mark{ls, ""}] = struct{}{}
+		}
+		if after != nil && after.MAC == unknownDst {
+			db.floods[after.LogicalSwitch] = append(db.floods[after.LogicalSwitch], *after)
+			db.marked[mark{after.LogicalSwitch, ""}] = struct{}{}
+		}
+	}
+	for before, after := range changes.McastMACsLocal() {
+		if before != nil && before.MAC == unknownDst {
+			if n := db.networks[before.LogicalSwitch]; n != nil {
+				delete(n.heads, before.UUID)
+				reimport[n] = reimport[n] || false
+				b.announceHeads(n)
+			}
+		}
+		if after != nil && after.MAC == unknownDst {
+			db.heads(after)
+		}
+	}
+	for n := range reimport {
+		if reimport[n] {
+			b.reimport(n)
+		}
+	}
+	for before, after := range changes.UcastMACsLocal() {
+		db.local(before, after)
+	}
+	if first {
+		b.log.Info("database read", "switches", len(db.networks), "tunnel_ips", len(db.own))
+		if len(b.sessions) == 0 {
+			b.begin()
+		}
+	}
+	if delta.Reset && !first { // a transaction may have been lost
+		for _, n := range db.networks {
+			db.markMembers(n)
+			for mac := range n.hosts {
+				db.markHost(n, mac)
+			}
+		}
+	}
+}
+
+// configured says whether what is read of a logical switch has changed, more than by the bridge itself.
+func configured(before, after *hwvtep.LogicalSwitch) bool {
+	if before.Name != after.Name || before.TunnelKey != after.TunnelKey || before.ReplicationMode != after.ReplicationMode {
+		return true
+	}
+	for _, k := range []string{keyImport, keyExport, keyOff} {
+		if before.OtherConfig[k] != after.OtherConfig[k] {
+			return true
+		}
+	}
+	return false
+}
+
+// gone withdraws what was announced of a switch that is no more; its rows go with it.
+func (db *database) gone(ls hwvtep.UUID) {
+	n := db.networks[ls]
+	if n == nil {
+		return
+	}
+	for mac := range n.spoken {
+		for k := range n.said(mac) {
+			db.bridge.say(n, k, nil)
+		}
+	}
+	delete(db.networks, ls)
+	delete(db.floods, ls)
+}
+
+func (db *database) heads(row *hwvtep.McastMACLocal) {
+	n := db.networks[row.LogicalSwitch]
+	if n == nil {
+		return
+	}
+	heads := map[netip.Addr]bool{}
+	set, _ := db.view.PhysicalLocatorSet(row.LocatorSet)
+	for _, l := range set.Locators {
+		if ip := db.ip(l); ip.IsValid() {
+			heads[ip] = true
+		}
+	}
+	n.heads[row.UUID] = heads
+	db.bridge.announceHeads(n)
+}
+
+// local takes a row of a host at one of our VTEPs. One that is new says that the host was heard there; a change of
+// one, that it has gone from port to port, or that its address is known.
+func (db *database) local(before, after *hwvtep.UcastMACLocal) {
+	b := db.bridge
+	var was *local
+	if before != nil {
+		if n := db.networks[before.LogicalSwitch]; n != nil {
+			mac := canonical(before.MAC)
+			if h := n.hosts[mac]; h != nil {
+				was = h.locals[before.UUID]
+				delete(h.locals, before.UUID)
+			}
+			b.settle(n, mac)
+		}
+	}
+	if after == nil {
+		return
+	}
+	n, vtep := db.networks[after.LogicalSwitch], db.ip(after.Locator)
+	if n == nil || !db.own[vtep] {
+		return // of a VTEP that is none of this database
+	}
+	mac := canonical(after.MAC)
+	h := n.host(mac)
+	l := &local{vtep: vtep}
+	if ip, err := netip.ParseAddr(after.IPAddr); err == nil {
+		l.ip = ip.Unmap()
+	}
+	h.locals[after.UUID] = l
+	switch {
+	case was != nil && was.vtep == vtep:
+		l.lost = was.lost
+	case b.ready:
+		duplicate := !h.until.IsZero()
+		l.lost = !h.claim(time.Now())
+		if !h.until.IsZero() && !duplicate {
+			b.duplicate(n, mac, h)
+		}
+	}
+	b.settle(n, mac)
+}
+
+// duplicate tells of a MAC that several hosts have, and tries again later.
+func (b *Bridge) duplicate(n *network, mac string, h *host) {
+	b.log.Warn("MAC goes to and fro, as when two hosts have it: left to the other VTEP for a time", "switch", n.row.Name, "mac", mac, "until", h.until.Format(time.TimeOnly))
+	ls := n.row.UUID
+	time.AfterFunc(time.Until(h.until)+time.Millisecond, func() {
+		_ = b.do(b.ctx, func() {
+			if b.database.networks[ls] == n && n.hosts[mac] == h && !time.Now().Before(h.until) {
+				h.until = time.Time{}
+				b.claimAll(n, mac, h)
+			}
+		})
+	})
+}
+
+// may says that rows may be written: the database is connected, and no other bridge has the lock.
+func (db *database) may() bool {
+	return db.replica.Connected() && (db.lock() == "" || db.replica.HasLock(Lock))
+}
+
+// lock is what transactions assert; "": a relay knows of no locks.
+func (db *database) lock() string {
+	if db.replica.LockAsserts() {
+		return Lock
+	}
+	return ""
+}
+
+// write sends the next transaction, if there is anything to write.
+func (db *database) write() {
+	b := db.bridge
+	if db.view == nil || db.busy != nil || db.retry != nil || !b.ready || !db.may() {
+		return
+	}
+	p := db.next()
+	if p == nil {
+		return
+	}
+	db.busy = p
+	go func() {
+		_, err := db.replica.Transact(b.ctx, p.tx.Ops())
+		_ = b.do(b.ctx, func() { db.settle(err) })
+	}()
+}
+
+// settle deals with the outcome of a transaction. After a failure the next look is at what the database is then.
+func (db *database) settle(err error) {
+	p := db.busy
+	db.busy = nil
+	db.take() // what it did: a server tells of that first
+	if err == nil {
+		db.transactions++
+		db.rows += uint64(p.rows)
+		db.wait, db.failure = 0, ""
+		return
+	}
+	for _, m := range p.about {
+		db.marked[m] = struct{}{}
+	}
+	db.failures++
+	db.failure = err.Error()
+	if errors.Is(err, idl.ErrNotConnected) || errors.Is(err, idl.ErrOutcomeUnknown) {
+		return // there is news when there is a connection
+	}
+	db.wait = min(max(2*db.wait, firstWait), maxWait)
+	b := db.bridge
+	b.log.Warn("transaction failed", "err", err, "again in", db.wait)
+	db.retry = time.AfterFunc(db.wait, func() { _ = b.do(b.ctx, func() { db.retry = nil }) })
+}

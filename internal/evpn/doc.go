@@ -1,0 +1,17 @@
+// Package evpn joins the logical switches of a hardware_vtep database with a fabric that speaks BGP
+// EVPN (RFC 7432, RFC 8365): what the VTEPs of the database report becomes routes, and the routes of
+// others become rows of remote MACs. It is one more client of the database; VTEPs know nothing of it.
+//
+//	database ──> idl ──> Bridge ──> export ──> Speaker ──> BGP neighbours
+//	database <── plan <── Bridge <── table <── Speaker <── BGP neighbours
+//
+// It works by level: a change of a row or of a route marks a MAC, or the members of a switch, and
+// what is marked is compared, what should be with what is. One goroutine, that of Bridge.Run, has
+// all state. The library that speaks BGP is used as a transport: of all paths for a MAC the bridge
+// chooses itself, since the library knows no sequence numbers of moves, and the library is told to
+// keep no routes of others.
+//
+// A row belongs to the bridge if its locator is a VTEP that the fabric announces in this switch, or
+// that other_config:evpn_vteps of the switch remembers from before. Rows of other writers are left
+// alone, and come first.
+package evpn

@@ -1,0 +1,253 @@
+package evpn
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// The keys of Logical_Switch.other_config.
+const (
+	keyImport = "evpn_import" // route targets, instead of any whose number is the VNI
+	keyExport = "evpn_export" // route targets, instead of AS:VNI
+	keyVTEPs  = "evpn_vteps"  // written by the bridge: whose rows are its own
+	keyOff    = "evpn"        // "false": the switch is no part of the fabric
+)
+
+// Moves are a duplicate, of two hosts with one MAC, when there are so many in such a time: RFC 7432, section 15.1, with one
+// less than its default, so that it is not the neighbour who has to find out. A duplicate is left to the others for a time.
+const (
+	mostMoves  = 4
+	movesTime  = 180 * time.Second
+	movesPause = 180 * time.Second
+)
+
+// path is a route of a neighbour.
+type path struct {
+	peer netip.Addr
+	id   uint32 // of ADD-PATH
+	key
+}
+
+// network is a logical switch.
+type network struct {
+	row    hwvtep.LogicalSwitch
+	vni    uint32   // 0: it has none, and is no part of the fabric
+	auto   bool     // imports by the VNI
+	imp    []target // else these
+	exp    []target
+	fault  string // what is wrong with its configuration
+	hosts  map[string]*host
+	floods map[path]*route                     // of Multicast
+	heads  map[hwvtep.UUID]map[netip.Addr]bool // our VTEPs that want what is flooded, by row
+	vteps  map[netip.Addr]int                  // how many routes lead to each
+	spoken map[string]map[key]struct{}         // what is announced, by MAC; "": of Multicast
+}
+
+// host is a MAC in a network.
+type host struct {
+	paths  map[path]*route
+	locals map[hwvtep.UUID]*local
+
+	highest  uint32 // sequence that others have announced
+	known    bool   // that they have announced any
+	sequence uint32 // what is announced here, if moved
+	moved    bool
+	moves    []time.Time // last ones to here
+	until    time.Time   // the MAC is a duplicate, and left to others till then
+}
+
+// local is a row of a host at one of our VTEPs.
+type local struct {
+	vtep netip.Addr
+	ip   netip.Addr // invalid: not known
+	lost bool       // another VTEP has it since
+}
+
+func newNetwork() *network {
+	return &network{hosts: map[string]*host{}, floods: map[path]*route{}, heads: map[hwvtep.UUID]map[netip.Addr]bool{}, vteps: map[netip.Addr]int{},
+		spoken: map[string]map[key]struct{}{}}
+}
+
+// configure reads the row.
+func (n *network) configure(row hwvtep.LogicalSwitch, as uint32) {
+	n.row, n.vni, n.fault, n.imp, n.exp = row, 0, "", nil, nil
+	if key, ok := row.TunnelKey.Get(); ok && key > 0 && key < 1<<24 && row.OtherConfig[keyOff] != "false" {
+		n.vni = uint32(key)
+	}
+	var faults []string
+	read := func(key string) []target {
+		all, err := parseTargets(row.OtherConfig[key])
+		if err != nil {
+			faults = append(faults, fmt.Sprintf("other_config:%s: %v", key, err))
+		}
+		return all
+	}
+	n.imp, n.exp = read(keyImport), read(keyExport)
+	n.auto = len(n.imp) == 0
+	if len(n.exp) == 0 {
+		n.exp = []target{autoTarget(as, n.vni)}
+	}
+	if row.ReplicationMode != "" && row.ReplicationMode != hwvtep.ReplicationModeSourceNode {
+		faults = append(faults, "replication_mode is "+string(row.ReplicationMode)+": EVPN needs source_node")
+	}
+	n.fault = strings.Join(faults, "; ")
+}
+
+// imports says whether a route is for this network. Of targets that are not AS:VNI with an AS of two octets, those with
+// the VNI as their number count, too.
+func (n *network) imports(r *route) bool {
+	if n.vni == 0 {
+		return false
+	}
+	for _, t := range r.targets {
+		if n.auto && t.value == n.vni || slices.Contains(n.imp, t) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *network) host(mac string) *host {
+	h := n.hosts[mac]
+	if h == nil {
+		h = &host{paths: map[path]*route{}, locals: map[hwvtep.UUID]*local{}}
+		n.hosts[mac] = h
+	}
+	return h
+}
+
+// forget drops a host of which nothing is known.
+func (n *network) forget(mac string) {
+	if h := n.hosts[mac]; h != nil && len(h.paths)+len(h.locals) == 0 && !h.known && h.until.IsZero() {
+		delete(n.hosts, mac)
+	}
+}
+
+// best is the route that counts of those that others announce, nil if there is none.
+func (h *host) best() (best *route) {
+	for _, r := range h.paths {
+		if best == nil || r.better(best) {
+			best = r
+		}
+	}
+	return best
+}
+
+// addresses are those that the best route's VTEP announces for the MAC.
+func (h *host) address(best *route) netip.Addr {
+	var ips []netip.Addr
+	for _, r := range h.paths {
+		if r.vtep == best.vtep && r.ip.IsValid() && !r.ip.IsUnspecified() {
+			ips = append(ips, r.ip)
+		}
+	}
+	if len(ips) == 0 {
+		return netip.Addr{}
+	}
+	return slices.MinFunc(ips, netip.Addr.Compare)
+}
+
+// here returns the row that says where among our VTEPs the host is, nil if another one has it.
+func (h *host) here() (found *local) {
+	for _, id := range slices.SortedFunc(maps.Keys(h.locals), compareUUID) {
+		if l := h.locals[id]; !l.lost && (found == nil || l.vtep.Less(found.vtep)) {
+			found = l
+		}
+	}
+	return found
+}
+
+func compareUUID(a, b hwvtep.UUID) int { return cmp.Compare(a.String(), b.String()) }
+
+// heard takes note of a sequence that another VTEP has announced.
+func (h *host) heard(r *route) {
+	h.known, h.highest = true, max(h.highest, r.sequence)
+}
+
+// claim is for a row that has come: the host has been heard here. It says whether it may be announced.
+func (h *host) claim(now time.Time) bool {
+	best := h.best()
+	switch {
+	case now.Before(h.until):
+		return false
+	case best != nil && best.fixed():
+		return false
+	case best == nil && !h.known:
+		return true // never known elsewhere
+	case best == nil && h.moved && h.sequence > h.highest:
+		return true // still the last that was announced
+	}
+	h.until = time.Time{}
+	h.moves = slices.DeleteFunc(h.moves, func(t time.Time) bool { return now.Sub(t) > movesTime })
+	if len(h.moves) >= mostMoves {
+		h.moves, h.until = nil, now.Add(movesPause)
+		return false
+	}
+	h.moves = append(h.moves, now)
+	h.sequence, h.moved = h.highest+1, true
+	return true
+}
+
+// yield gives the host up if another VTEP's route is better than what is announced here. It says whether it was.
+func (h *host) yield() bool {
+	own, best := h.here(), h.best()
+	if own == nil || best == nil || !best.better(&route{vtep: own.vtep, sequence: h.sequence}) {
+		return false
+	}
+	for _, l := range h.locals {
+		l.lost = true
+	}
+	return true
+}
+
+// routes are what is announced of a MAC.
+func (n *network) routes(mac string, rd func(vtep netip.Addr, vni uint32) string) (all []*route) {
+	h := n.hosts[mac]
+	if h == nil || n.vni == 0 || !unicast(mac) {
+		return nil
+	}
+	l := h.here()
+	if l == nil {
+		return nil
+	}
+	r := route{key: key{kind: MACIP, rd: rd(l.vtep, n.vni), mac: mac}, vtep: l.vtep, vni: n.vni, targets: n.exp, sequence: h.sequence, moved: h.moved}
+	all = append(all, &r)
+	if l.ip.IsValid() {
+		with := r
+		with.ip = l.ip
+		all = append(all, &with)
+	}
+	return all
+}
+
+// members are the VTEPs of others that get what is flooded.
+func (n *network) members() []netip.Addr {
+	set := map[netip.Addr]bool{}
+	for _, r := range n.floods {
+		set[r.vtep] = true
+	}
+	return slices.SortedFunc(maps.Keys(set), netip.Addr.Compare)
+}
+
+// said are the keys of what is announced of a MAC, or with "" of Multicast. It is a copy.
+func (n *network) said(mac string) map[key]struct{} { return maps.Clone(n.spoken[mac]) }
+
+func (n *network) note(k key) {
+	if n.spoken[k.mac] == nil {
+		n.spoken[k.mac] = map[key]struct{}{}
+	}
+	n.spoken[k.mac][k] = struct{}{}
+}
+
+func (n *network) unsay(k key) {
+	if delete(n.spoken[k.mac], k); len(n.spoken[k.mac]) == 0 {
+		delete(n.spoken, k.mac)
+	}
+}

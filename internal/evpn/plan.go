@@ -1,0 +1,232 @@
+package evpn
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// batch is how many marks a transaction is about at most.
+const batch = 1000
+
+// plan is one transaction.
+type plan struct {
+	db       *database
+	tx       *hwvtep.Txn
+	locators map[netip.Addr]hwvtep.UUID // that it makes
+	about    []mark
+	rows     int // that it inserts, changes or deletes
+}
+
+// next plans what some of the marks ask for; what is right already costs nothing. It returns nil when nothing is to
+// be written, and no mark is left then. The members of switches come first: with them the switch's row remembers whose
+// rows are the bridge's, before there are any.
+func (db *database) next() *plan {
+	for len(db.marked) > 0 {
+		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[netip.Addr]hwvtep.UUID{}}
+		if lock := db.lock(); lock != "" {
+			p.tx.Assert(lock)
+		}
+		empty := p.tx.Len()
+		switches := map[hwvtep.UUID]bool{}
+		for m := range db.marked {
+			if len(p.about) == batch {
+				break
+			}
+			delete(db.marked, m)
+			p.about = append(p.about, m)
+			if n := db.networks[m.ls]; n != nil {
+				if !switches[m.ls] {
+					switches[m.ls] = true
+					p.remember(n)
+				}
+				if m.mac == "" {
+					p.members(n)
+				} else {
+					p.host(n, m.mac)
+				}
+			}
+		}
+		if p.tx.Len() > empty {
+			return p
+		}
+	}
+	return nil
+}
+
+// remembered are the VTEPs that the switch's row knows from before.
+func (n *network) remembered() []string { return strings.Fields(n.row.OtherConfig[keyVTEPs]) }
+
+// ours says whether a row with that locator is the bridge's.
+func (n *network) ours(vtep netip.Addr) bool {
+	return vtep.IsValid() && (n.vteps[vtep] > 0 || slices.Contains(n.remembered(), vtep.String()))
+}
+
+// remember writes down whose rows are the bridge's: those of VTEPs that are announced, and of former ones as long as there is a row.
+func (p *plan) remember(n *network) {
+	set := map[string]bool{}
+	for ip := range n.vteps {
+		set[ip.String()] = true
+	}
+	former := slices.DeleteFunc(n.remembered(), func(ip string) bool { return set[ip] })
+	if len(former) > 0 {
+		used := p.db.used(n.row.UUID)
+		for _, ip := range former {
+			if used[ip] {
+				set[ip] = true
+			}
+		}
+	}
+	text := strings.Join(slices.Sorted(maps.Keys(set)), " ")
+	switch {
+	case text == n.row.OtherConfig[keyVTEPs]:
+	case text == "":
+		p.tx.RemoveLogicalSwitchOtherConfig(n.row.UUID, keyVTEPs)
+	default:
+		p.tx.PutLogicalSwitchOtherConfig(n.row.UUID, map[string]string{keyVTEPs: text})
+	}
+}
+
+// used are the addresses that remote rows of a switch have.
+func (db *database) used(ls hwvtep.UUID) map[string]bool {
+	used := map[string]bool{}
+	for at, rows := range db.ucast {
+		for _, r := range rows {
+			if at.ls == ls {
+				used[db.ip(r.Locator).String()] = true
+			}
+		}
+	}
+	for _, row := range db.floods[ls] {
+		for _, ip := range db.ips(row) {
+			used[ip.String()] = true
+		}
+	}
+	return used
+}
+
+func (db *database) ips(row hwvtep.McastMACRemote) (ips []netip.Addr) {
+	set, _ := db.view.PhysicalLocatorSet(row.LocatorSet)
+	for _, l := range set.Locators {
+		ips = append(ips, db.ip(l))
+	}
+	slices.SortFunc(ips, netip.Addr.Compare)
+	return ips
+}
+
+// host makes the row of a MAC what the fabric says.
+func (p *plan) host(n *network, mac string) {
+	var own []hwvtep.UcastMACRemote
+	for _, row := range p.db.ucast[mark{n.row.UUID, mac}] {
+		if !n.ours(p.db.ip(row.Locator)) {
+			for _, r := range own {
+				p.rows++
+				p.tx.DeleteUcastMACRemote(r.UUID)
+			}
+			return // another writer has placed it
+		}
+		own = append(own, row)
+	}
+	h := n.hosts[mac]
+	var best *route
+	if h != nil && h.here() == nil {
+		best = h.best()
+	}
+	if best == nil {
+		for _, row := range own {
+			p.rows++
+			p.tx.DeleteUcastMACRemote(row.UUID)
+		}
+		return
+	}
+	ip := ""
+	if a := h.address(best); a.IsValid() {
+		ip = a.String()
+	}
+	if len(own) == 0 {
+		p.rows++
+		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: n.row.UUID, Locator: p.locator(best.vtep), IPAddr: ip})
+		return
+	}
+	row, cols := own[0], hwvtep.UcastMACRemoteColumns(0)
+	if p.db.ip(row.Locator) != best.vtep {
+		row.Locator, cols = p.locator(best.vtep), hwvtep.UcastMACRemoteLocator
+	}
+	if row.IPAddr != ip {
+		row.IPAddr, cols = ip, cols|hwvtep.UcastMACRemoteIPAddr
+	}
+	if cols != 0 {
+		p.rows++
+		p.tx.UpdateUcastMACRemote(row.UUID, row, cols)
+	}
+	for _, row := range own[1:] {
+		p.rows++
+		p.tx.DeleteUcastMACRemote(row.UUID)
+	}
+}
+
+// members makes the set for unknown destinations what the fabric says. In a row of the bridge another writer may have put
+// locators of its own, as "vtep-ctl add-mcast-remote" does: they stay in it.
+func (p *plan) members(n *network) {
+	var own *hwvtep.McastMACRemote
+	var wanted []netip.Addr
+	rows := p.db.floods[n.row.UUID]
+	i := slices.IndexFunc(rows, func(r hwvtep.McastMACRemote) bool { return slices.ContainsFunc(p.db.ips(r), n.ours) })
+	if i < 0 && len(rows) > 0 {
+		i = 0 // there is one row of a MAC at most: a second one would be refused, or not be read
+	}
+	if i >= 0 {
+		own = &rows[i]
+		for _, ip := range p.db.ips(*own) {
+			if !n.ours(ip) {
+				wanted = append(wanted, ip)
+			}
+		}
+	}
+	wanted = append(wanted, n.members()...)
+	slices.SortFunc(wanted, netip.Addr.Compare)
+	wanted = slices.Compact(wanted)
+	switch {
+	case own == nil && len(wanted) > 0:
+		p.rows++
+		p.tx.InsertMcastMACRemote(hwvtep.McastMACRemote{MAC: unknownDst, LogicalSwitch: n.row.UUID, LocatorSet: p.set(wanted)})
+	case own != nil && len(wanted) == 0:
+		p.rows++
+		p.tx.DeleteMcastMACRemote(own.UUID)
+	case own != nil && !slices.Equal(wanted, p.db.ips(*own)):
+		p.rows++
+		row := *own
+		row.LocatorSet = p.set(wanted)
+		p.tx.UpdateMcastMACRemote(row.UUID, row, hwvtep.McastMACRemoteLocatorSet)
+	}
+	if len(wanted) > 0 && n.row.ReplicationMode == "" {
+		row := n.row
+		row.ReplicationMode = hwvtep.ReplicationModeSourceNode
+		p.tx.UpdateLogicalSwitch(row.UUID, row, hwvtep.LogicalSwitchReplicationMode)
+	}
+}
+
+// locator returns the row of a VTEP, which it makes if there is none.
+func (p *plan) locator(vtep netip.Addr) hwvtep.UUID {
+	if id, ok := p.db.ends[vtep]; ok {
+		return id
+	}
+	id, ok := p.locators[vtep]
+	if !ok {
+		id = p.tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: vtep.String()})
+		p.locators[vtep] = id
+	}
+	return id
+}
+
+// set makes a set, which no other row can have: sets can't be changed.
+func (p *plan) set(vteps []netip.Addr) hwvtep.UUID {
+	var ids []hwvtep.UUID
+	for _, ip := range vteps {
+		ids = append(ids, p.locator(ip))
+	}
+	return p.tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: ids})
+}

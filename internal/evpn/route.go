@@ -1,0 +1,115 @@
+package evpn
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Kind is the type of an EVPN route (RFC 7432, section 7).
+type Kind uint8
+
+// The kinds of routes that become rows.
+const (
+	MACIP     Kind = 2 // MAC/IP advertisement
+	Multicast Kind = 3 // inclusive multicast Ethernet tag
+)
+
+// key tells one route from another of the same neighbour. The label is no part of it: a route may be
+// withdrawn with another one.
+type key struct {
+	kind Kind
+	rd   string
+	tag  uint32
+	mac  string // lower case; "" for Multicast
+	ip   netip.Addr
+}
+
+// route is what one neighbour, or this speaker, says.
+type route struct {
+	key
+	vtep     netip.Addr // where to send: the next hop; of Multicast the originating router
+	vni      uint32     // the label
+	targets  []target
+	sequence uint32
+	moved    bool // it has a sequence
+	sticky   bool // may not move
+	gateway  bool // the default gateway's: as good as sticky
+}
+
+func (r *route) fixed() bool { return r.sticky || r.gateway }
+
+// better orders the routes of a MAC: sticky before others, then by the higher sequence, then by the lower address of the
+// VTEP. (RFC 7432, section 15.1, has the last for two with the same sequence.)
+func (r *route) better(o *route) bool {
+	if r.fixed() != o.fixed() {
+		return r.fixed()
+	}
+	if c := cmp.Compare(r.sequence, o.sequence); c != 0 {
+		return c > 0
+	}
+	return r.vtep.Less(o.vtep)
+}
+
+// target is a route target (RFC 4360): an AS or an IPv4 address, and a number.
+type target struct {
+	admin string // "65001", or "192.0.2.1"
+	wide  bool   // the AS has four octets, or it is an address: the number has 16 bits
+	value uint32
+}
+
+func (t target) String() string { return t.admin + ":" + strconv.FormatUint(uint64(t.value), 10) }
+
+// autoTarget is the target of a VNI where none is configured: of a large AS the lower half.
+func autoTarget(as, vni uint32) target {
+	return target{admin: strconv.FormatUint(uint64(as&0xffff), 10), value: vni}
+}
+
+// parseTarget reads "65001:33", or "192.0.2.1:33".
+func parseTarget(text string) (target, error) {
+	admin, number, ok := strings.Cut(text, ":")
+	if !ok {
+		return target{}, fmt.Errorf("route target %q is not AS:NUMBER or IP:NUMBER", text)
+	}
+	value, err := strconv.ParseUint(number, 10, 32)
+	if err != nil {
+		return target{}, fmt.Errorf("route target %q: %s is not a number of 32 bits", text, number)
+	}
+	t := target{admin: admin, value: uint32(value)}
+	if ip, err := netip.ParseAddr(admin); err == nil && ip.Is4() {
+		t.wide = true
+	} else {
+		as, err := strconv.ParseUint(admin, 10, 32)
+		if err != nil {
+			return target{}, fmt.Errorf("route target %q: %s is neither an AS nor an IPv4 address", text, admin)
+		}
+		t.wide = as > 0xffff
+	}
+	if t.wide && value > 0xffff {
+		return target{}, fmt.Errorf("route target %q: behind %s the number has 16 bits", text, admin)
+	}
+	return t, nil
+}
+
+// parseTargets reads some, with commas or blanks between them.
+func parseTargets(text string) (all []target, err error) {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		t, err := parseTarget(word)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// unicast says whether the text is the MAC of a host: not of a group, nor zero.
+func unicast(mac string) bool {
+	if len(mac) != 17 || mac == "00:00:00:00:00:00" {
+		return false
+	}
+	first, err := strconv.ParseUint(mac[:2], 16, 8)
+	return err == nil && first&1 == 0
+}

@@ -1,0 +1,189 @@
+package evpn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+	"github.com/osrg/gobgp/v4/pkg/server"
+)
+
+// speaker is the BGP side: the library with its sessions. It holds the routes that are announced; those of
+// others it hands on.
+type speaker struct {
+	config    *Config
+	log       *slog.Logger
+	bgp       *server.BgpServer
+	announced map[key]*route
+	stop      context.CancelFunc
+}
+
+// news is what the speaker hears.
+type news struct {
+	paths []*apiutil.Path // announced or withdrawn
+	peer  *peerState      // a session has changed
+	whole netip.Addr      // this neighbour has said all that it had to say at the beginning
+}
+
+// peerState is one session.
+type peerState struct {
+	address netip.Addr
+	up      bool
+	state   string // as in RFC 4271
+	reason  string // why it is down
+}
+
+// startSpeaker opens the sessions. What it hears goes to hear, in order, from one goroutine.
+func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(news)) (_ *speaker, err error) {
+	s := &speaker{config: c, log: log, announced: map[key]*route{}}
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelWarn)
+	s.bgp = server.NewBgpServer(server.LoggerOption(slog.New(quiet{log.Handler(), level}), level))
+	go s.bgp.Serve()
+	ctx, s.stop = context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	port := int32(c.Port)
+	if port == 0 {
+		port = bgp.BGP_PORT
+	}
+	err = s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: port, ListenAddresses: c.Listen}})
+	if err != nil {
+		return nil, fmt.Errorf("start BGP at port %d: %w", port, err)
+	}
+	err = s.bgp.WatchEvent(ctx, server.WatchEventMessageCallbacks{
+		OnPathUpdate: func(paths []*apiutil.Path, _ time.Time) { hear(news{paths: paths}) },
+		OnPathEor:    func(p *apiutil.Path, _ time.Time) { hear(news{whole: p.PeerAddress}) },
+		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) {
+			st := e.Peer.State
+			hear(news{peer: &peerState{address: st.NeighborAddress, up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
+				state: strings.ToLower(strings.TrimPrefix(st.SessionState.String(), "BGP_FSM_")), reason: st.DisconnectMessage}})
+		},
+	}, server.WatchUpdate(true, "", ""), server.WatchAdjInWithdraw(), server.WatchEor(true), server.WatchPeer())
+	if err != nil {
+		return nil, fmt.Errorf("watch BGP: %w", err)
+	}
+	if err := s.ownOnly(ctx); err != nil {
+		return nil, err
+	}
+	for _, n := range c.Neighbors {
+		if err := s.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: s.peer(n)}); err != nil {
+			return nil, fmt.Errorf("add neighbour %v: %w", n.Address, err)
+		}
+	}
+	return s, nil
+}
+
+// ownOnly keeps the routes of others out of the library's table: the bridge reads them before that. Else
+// the library would pass them on, to eBGP neighbours with itself as next hop, and would fit sequence
+// numbers of its own making to what is announced.
+func (s *speaker) ownOnly(ctx context.Context) error {
+	own := &api.Policy{Name: "own", Statements: []*api.Statement{{Name: "own",
+		Conditions: &api.Conditions{RouteType: api.Conditions_ROUTE_TYPE_LOCAL}, Actions: &api.Actions{RouteAction: api.RouteAction_ROUTE_ACTION_ACCEPT}}}}
+	if err := s.bgp.AddPolicy(ctx, &api.AddPolicyRequest{Policy: own}); err != nil {
+		return fmt.Errorf("add a BGP policy: %w", err)
+	}
+	err := s.bgp.SetPolicyAssignment(ctx, &api.SetPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{Name: "global",
+		Direction: api.PolicyDirection_POLICY_DIRECTION_IMPORT, Policies: []*api.Policy{own}, DefaultAction: api.RouteAction_ROUTE_ACTION_REJECT}})
+	if err != nil {
+		return fmt.Errorf("set a BGP policy: %w", err)
+	}
+	return nil
+}
+
+// peer is a neighbour as the library has it.
+func (s *speaker) peer(n Neighbor) *api.Peer {
+	as := n.AS
+	if as == 0 {
+		as = s.config.AS
+	}
+	limit := n.MaxRoutes
+	if limit == 0 {
+		limit = MaxRoutes
+	}
+	family := &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}
+	p := &api.Peer{
+		Conf:      &api.PeerConf{NeighborAddress: n.Address.String(), PeerAsn: as, AuthPassword: n.Password},
+		Transport: &api.Transport{PassiveMode: n.Passive, RemotePort: uint32(n.Port)},
+		Timers:    &api.Timers{Config: &api.TimersConfig{ConnectRetry: 5, HoldTime: uint64(n.HoldTime), KeepaliveInterval: uint64(n.HoldTime / 3), IdleHoldTimeAfterReset: 5}},
+		AfiSafis: []*api.AfiSafi{{
+			Config:            &api.AfiSafiConfig{Family: family, Enabled: true},
+			PrefixLimits:      &api.PrefixLimit{Family: family, MaxPrefixes: limit},
+			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: n.Restart > 0}},
+		}},
+		// Without this capability FRR does not say when it has sent everything.
+		GracefulRestart: &api.GracefulRestart{Enabled: true, HelperOnly: n.Restart == 0, RestartTime: n.Restart},
+	}
+	if n.HoldTime == 0 {
+		p.Timers.Config.HoldTime, p.Timers.Config.KeepaliveInterval = 90, 30
+	}
+	if n.LocalAddress.IsValid() {
+		p.Transport.LocalAddress = n.LocalAddress.String()
+	}
+	if n.Multihop > 1 {
+		p.EbgpMultihop = &api.EbgpMultihop{Enabled: true, MultihopTtl: uint32(n.Multihop)}
+	}
+	return p
+}
+
+// announce makes what is announced under a key this route; nil: nothing.
+func (s *speaker) announce(k key, r *route) error {
+	before := s.announced[k]
+	switch {
+	case r == nil && before == nil:
+		return nil
+	case r == nil:
+		path, err := encode(before)
+		if err == nil {
+			err = s.bgp.DeletePath(apiutil.DeletePathRequest{Paths: []*apiutil.Path{path}})
+		}
+		if err != nil {
+			return fmt.Errorf("withdraw a route: %w", err)
+		}
+		delete(s.announced, k)
+		return nil
+	case before != nil && before.same(r):
+		return nil
+	}
+	path, err := encode(r)
+	if err == nil {
+		_, err = s.bgp.AddPath(apiutil.AddPathRequest{Paths: []*apiutil.Path{path}})
+	}
+	if err != nil {
+		return fmt.Errorf("announce a route: %w", err)
+	}
+	s.announced[k] = r
+	return nil
+}
+
+func (r *route) same(o *route) bool {
+	return r.key == o.key && r.vtep == o.vtep && r.vni == o.vni && r.sequence == o.sequence && r.moved == o.moved && r.sticky == o.sticky &&
+		slices.Equal(r.targets, o.targets)
+}
+
+// keys are those of all routes that are announced.
+func (s *speaker) keys() []key { return slices.Collect(maps.Keys(s.announced)) }
+
+func (s *speaker) close() {
+	s.stop()
+	s.bgp.Stop()
+}
+
+// quiet is a log of the library's: what it takes for an event of everyday is left out.
+type quiet struct {
+	slog.Handler
+	level *slog.LevelVar
+}
+
+func (q quiet) Enabled(_ context.Context, l slog.Level) bool { return l >= q.level.Level() }

@@ -1,0 +1,290 @@
+package evpn
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// Status is what a bridge does at one moment.
+type Status struct {
+	AS           uint32           `json:"as"`
+	RouterID     string           `json:"router_id"`
+	Database     string           `json:"database"` // "connecting", "active", "standby": another bridge has the lock
+	Announcing   bool             `json:"announcing"`
+	Neighbors    []NeighborStatus `json:"neighbors"`
+	Switches     []SwitchStatus   `json:"switches"`
+	Announced    int              `json:"announced"` // routes
+	Refused      map[string]int   `json:"refused"`   // routes of neighbours that don't become rows, by reason
+	Transactions uint64           `json:"transactions"`
+	Rows         uint64           `json:"rows"` // written
+	Failures     uint64           `json:"failures"`
+	Failure      string           `json:"failure"` // the last one, "" if it is over
+	Pending      int              `json:"pending"` // MACs and switches to look at
+}
+
+// NeighborStatus is one session.
+type NeighborStatus struct {
+	Address string    `json:"address"`
+	State   string    `json:"state"` // as in RFC 4271
+	Since   time.Time `json:"since"`
+	Reason  string    `json:"reason"` // of the last end
+	Routes  int       `json:"routes"`
+	Flaps   int       `json:"flaps"`
+}
+
+// SwitchStatus is one logical switch.
+type SwitchStatus struct {
+	Name       string   `json:"name"`
+	VNI        uint32   `json:"vni"` // 0: no part of the fabric
+	Import     []string `json:"import"`
+	Export     []string `json:"export"`
+	VTEPs      []string `json:"vteps"` // of others
+	Local      int      `json:"local"` // MACs that are announced
+	Remote     int      `json:"remote"`
+	Duplicates []string `json:"duplicates"`
+	Fault      string   `json:"fault"`
+}
+
+// Status asks what is going on.
+func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
+	err = b.ask(ctx, func() { s = b.status() })
+	return s, err
+}
+
+func (b *Bridge) status() Status {
+	db := b.database
+	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: "connecting", Announcing: b.ready, Neighbors: []NeighborStatus{},
+		Switches: []SwitchStatus{}, Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.transactions, Rows: db.rows,
+		Failures: db.failures, Failure: cmp.Or(db.failure, b.failure), Pending: len(db.marked)}
+	switch {
+	case db.may():
+		s.Database = "active"
+	case db.replica.Connected():
+		s.Database = "standby"
+	}
+	for _, why := range b.refused {
+		s.Refused[string(why)]++
+	}
+	for id, r := range b.routes {
+		if why := b.why(id, r); why != "" {
+			s.Refused[why]++
+		}
+	}
+	for _, n := range b.opts.Config.Neighbors {
+		at := b.sessions[n.Address]
+		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), at.state, at.since, at.reason, at.routes, at.flaps})
+	}
+	for _, n := range db.networks {
+		s.Switches = append(s.Switches, n.status(time.Now()))
+	}
+	slices.SortFunc(s.Switches, func(x, y SwitchStatus) int { return cmp.Compare(x.Name, y.Name) })
+	return s
+}
+
+func (n *network) status(now time.Time) SwitchStatus {
+	s := SwitchStatus{Name: n.row.Name, VNI: n.vni, Import: []string{}, Export: []string{}, VTEPs: []string{}, Duplicates: []string{}, Fault: n.fault}
+	if n.vni != 0 {
+		if n.auto {
+			s.Import = append(s.Import, fmt.Sprintf("*:%d", n.vni))
+		}
+		for _, t := range n.imp {
+			s.Import = append(s.Import, t.String())
+		}
+		for _, t := range n.exp {
+			s.Export = append(s.Export, t.String())
+		}
+	}
+	for ip := range n.vteps {
+		s.VTEPs = append(s.VTEPs, ip.String())
+	}
+	slices.Sort(s.VTEPs)
+	for mac, h := range n.hosts {
+		if now.Before(h.until) {
+			s.Duplicates = append(s.Duplicates, mac)
+		}
+		switch {
+		case h.here() != nil:
+			s.Local++
+		case len(h.paths) > 0:
+			s.Remote++
+		}
+	}
+	slices.Sort(s.Duplicates)
+	return s
+}
+
+// why says why a route is in no switch, "" if it is in one.
+func (b *Bridge) why(id path, r *route) string {
+	if b.database.own[r.vtep] {
+		return whyOwn
+	}
+	for _, n := range b.database.networks {
+		if n.floods[id] != nil || n.hosts[id.mac] != nil && n.hosts[id.mac].paths[id] != nil {
+			return ""
+		}
+	}
+	return whyOther
+}
+
+func (s Status) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "AS %d, router %s, database %s", s.AS, s.RouterID, s.Database)
+	if !s.Announcing {
+		b.WriteString(", waiting for the routes of neighbors before hosts are announced")
+	}
+	b.WriteString("\nneighbors:\n")
+	for _, n := range s.Neighbors {
+		fmt.Fprintf(&b, "  %s %s since %s, %d routes", n.Address, n.State, n.Since.Format(time.DateTime), n.Routes)
+		if n.Flaps > 0 {
+			fmt.Fprintf(&b, ", ended %d times", n.Flaps)
+		}
+		if n.Reason != "" {
+			fmt.Fprintf(&b, " (%s)", n.Reason)
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("switches:\n")
+	for _, n := range s.Switches {
+		if n.VNI == 0 {
+			fmt.Fprintf(&b, "  %s: no VNI, no part of the fabric\n", n.Name)
+			continue
+		}
+		fmt.Fprintf(&b, "  %s: VNI %d, import %s, export %s, %d MACs here, %d elsewhere, VTEPs [%s]\n", n.Name, n.VNI, strings.Join(n.Import, ","),
+			strings.Join(n.Export, ","), n.Local, n.Remote, strings.Join(n.VTEPs, " "))
+		for _, mac := range n.Duplicates {
+			fmt.Fprintf(&b, "    %s goes to and fro: two hosts may have it; left to the other VTEP for a time\n", mac)
+		}
+		if n.Fault != "" {
+			fmt.Fprintf(&b, "    %s\n", n.Fault)
+		}
+	}
+	fmt.Fprintf(&b, "%d routes announced, %d rows written in %d transactions", s.Announced, s.Rows, s.Transactions)
+	if s.Failures > 0 {
+		fmt.Fprintf(&b, ", %d failed", s.Failures)
+	}
+	if s.Failure != "" {
+		fmt.Fprintf(&b, " (%s)", s.Failure)
+	}
+	b.WriteByte('\n')
+	for _, why := range slices.Sorted(maps.Keys(s.Refused)) {
+		fmt.Fprintf(&b, "%d routes don't become rows: %s\n", s.Refused[why], why)
+	}
+	return b.String()
+}
+
+// Route is one route as a person sees it.
+type Route struct {
+	Neighbor string   `json:"neighbor"` // "": announced here
+	Type     int      `json:"type"`     // of EVPN
+	RD       string   `json:"rd"`
+	MAC      string   `json:"mac"`
+	IP       string   `json:"ip"`
+	VTEP     string   `json:"vtep"`
+	VNI      uint32   `json:"vni"`
+	Targets  []string `json:"targets"`
+	Sequence int64    `json:"sequence"` // -1: it has none
+	Sticky   bool     `json:"sticky"`
+	Row      string   `json:"row"` // the logical switch whose row it is; "": none
+	Why      string   `json:"why"` // it is none
+}
+
+// Routes asks for all routes, or those of a MAC.
+func (b *Bridge) Routes(ctx context.Context, mac string) (all []Route, err error) {
+	err = b.ask(ctx, func() { all = b.list(canonical(mac)) })
+	return all, err
+}
+
+func (b *Bridge) list(mac string) []Route {
+	all := []Route{}
+	for k, r := range b.speaker.announced {
+		if mac == "" || k.mac == mac {
+			all = append(all, r.shown("", "", "announced here"))
+		}
+	}
+	for id, r := range b.routes {
+		if mac != "" && id.mac != mac {
+			continue
+		}
+		row, why := "", b.why(id, r)
+		for _, n := range b.database.networks {
+			h := n.hosts[id.mac]
+			switch {
+			case n.floods[id] != nil:
+				row = n.row.Name
+			case h == nil || h.paths[id] == nil:
+			case h.here() != nil:
+				why = "the host is here"
+			case b.placedByOther(n, id.mac):
+				why = "another writer has a row of it"
+			case h.best().vtep == r.vtep:
+				row = n.row.Name
+			default:
+				why = fmt.Sprintf("the one of %v is better", h.best().vtep)
+			}
+		}
+		all = append(all, r.shown(id.peer.String(), row, why))
+	}
+	for id, why := range b.refused {
+		if mac == "" || id.mac == mac {
+			all = append(all, (&route{key: id.key}).shown(id.peer.String(), "", string(why)))
+		}
+	}
+	slices.SortFunc(all, func(x, y Route) int {
+		return cmp.Or(cmp.Compare(x.Type, y.Type), cmp.Compare(x.MAC, y.MAC), cmp.Compare(x.IP, y.IP), cmp.Compare(x.RD, y.RD), cmp.Compare(x.Neighbor, y.Neighbor))
+	})
+	return all
+}
+
+func (b *Bridge) placedByOther(n *network, mac string) bool {
+	return slices.ContainsFunc(b.database.ucast[mark{n.row.UUID, mac}], func(r hwvtep.UcastMACRemote) bool { return !n.ours(b.database.ip(r.Locator)) })
+}
+
+func (r *route) shown(neighbor, row, why string) Route {
+	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Row: row, Why: why}
+	if r.ip.IsValid() && !r.ip.IsUnspecified() {
+		s.IP = r.ip.String()
+	}
+	if r.vtep.IsValid() {
+		s.VTEP = r.vtep.String()
+	}
+	if r.moved {
+		s.Sequence = int64(r.sequence)
+	}
+	for _, t := range r.targets {
+		s.Targets = append(s.Targets, t.String())
+	}
+	return s
+}
+
+func (r Route) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "type %d %s", r.Type, r.RD)
+	for _, word := range []string{r.MAC, r.IP} {
+		if word != "" {
+			b.WriteString(" " + word)
+		}
+	}
+	if r.VTEP != "" {
+		fmt.Fprintf(&b, " at %s VNI %d targets %s", r.VTEP, r.VNI, strings.Join(r.Targets, ","))
+	}
+	if r.Sequence >= 0 {
+		fmt.Fprintf(&b, " sequence %d", r.Sequence)
+	}
+	if r.Sticky {
+		b.WriteString(" sticky")
+	}
+	if r.Neighbor != "" {
+		b.WriteString(" from " + r.Neighbor)
+	}
+	if r.Row != "" {
+		return b.String() + ": row in " + r.Row
+	}
+	return b.String() + ": " + r.Why
+}
