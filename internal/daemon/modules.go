@@ -9,7 +9,7 @@ var knownModules = []string{
 	"idl", "jsonrpc", "reconnect", "stream",
 	"ovsdb", "ovsdb_client", "ovsdb_server", "storage",
 	// the VTEP
-	"agent", "bfd", "db_ctl_base", "ebpf", "fdb", "lab", "metrics", "nvc", "ovs", "plane", "problem", "state", "vtep", "vtep_ctl",
+	"agent", "bfd", "db_ctl_base", "ebpf", "evpn", "fdb", "lab", "metrics", "nvc", "ovs", "plane", "problem", "state", "vtep", "vtep_ctl",
 	// named by other people's command lines; the same things in Open vSwitch
 	"backtrace", "daemon_unix", "fatal_signal", "memory", "openflow", "ovsdb_cs", "ovsdb_error",
 	"ovsdb_file", "ovsdb_idl", "ovsdb_jsonrpc_server", "ovsdb_log", "poll_loop", "process",

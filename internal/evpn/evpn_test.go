@@ -1,0 +1,227 @@
+package evpn
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+var (
+	low, high = netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	host1     = "02:00:00:00:00:01"
+)
+
+func TestTargets(t *testing.T) {
+	for text, want := range map[string]string{
+		"65001:33":         "",
+		"4200000001:33":    "",
+		"192.0.2.1:65535":  "",
+		"65001":            "not AS:NUMBER",
+		"x:1":              "neither an AS",
+		"65001:4294967296": "not a number of 32 bits",
+		"4200000001:65536": "16 bits",
+		"192.0.2.1:65536":  "16 bits",
+		"2001:db8::1:5":    "not a number",
+	} {
+		got, err := parseTarget(text)
+		switch {
+		case want == "" && (err != nil || got.String() != text):
+			t.Errorf("%s: %v, %v", text, got, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if got := autoTarget(4_200_000_001, 33).String(); got != "59905:33" {
+		t.Error(got)
+	}
+	n := newNetwork()
+	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33)}, 65001)
+	for text, want := range map[string]bool{"65002:33": true, "4200000009:33": true, "10.9.0.2:33": true, "65002:268435489": false, "65002:65569": false} {
+		got, err := parseTarget(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.imports(&route{targets: []target{got}}) != want {
+			t.Errorf("%s: imported: %v", text, !want)
+		}
+	}
+	if n.imports(&route{}) {
+		t.Error("a route without a target is imported")
+	}
+	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyImport: "1:2, 3:4", keyExport: "5:6"}}, 65001)
+	if n.imports(&route{targets: []target{{"65002", false, 33}}}) || !n.imports(&route{targets: []target{{"3", false, 4}}}) || n.exp[0].String() != "5:6" {
+		t.Error("configured targets")
+	}
+	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33), ReplicationMode: hwvtep.ReplicationModeServiceNode, OtherConfig: map[string]string{keyImport: "x"}}, 1)
+	if !strings.Contains(n.fault, "evpn_import") || !strings.Contains(n.fault, "source_node") {
+		t.Error(n.fault)
+	}
+}
+
+// What is announced is read as it was meant, and what others may announce is refused for what is wrong.
+func TestWire(t *testing.T) {
+	for _, r := range []*route{
+		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1}, vtep: low, vni: 33, targets: []target{{"65001", false, 33}}},
+		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("192.0.2.1")}, vtep: low, vni: 1<<24 - 1, sequence: 7, moved: true,
+			targets: []target{{"4200000001", true, 33}, {"192.0.2.9", true, 5}}},
+		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("2001:db8::1")}, vtep: netip.MustParseAddr("2001:db8::9"), vni: 33, moved: true, sticky: true},
+		{key: key{kind: Multicast, rd: "10.0.0.1:33", ip: low}, vtep: low, vni: 33, targets: []target{{"65001", false, 33}}},
+	} {
+		p, err := encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decode(p)
+		if err != nil || !got.same(r) {
+			t.Errorf("%+v, %v, want %+v", got, err, r)
+		}
+	}
+	good := func() *route {
+		return &route{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1}, vtep: low, vni: 33}
+	}
+	for want, change := range map[string]func(r *route){
+		whyMAC:  func(r *route) { r.mac = "01:00:5e:00:00:05" },
+		whyVTEP: func(r *route) { r.vtep = netip.MustParseAddr("127.0.0.1") },
+	} {
+		r := good()
+		change(r)
+		p, err := encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decode(p); !errors.Is(err, refusal(want)) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	p, err := encode(good())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range p.Attrs {
+		if _, ok := a.(*bgp.PathAttributeExtendedCommunities); ok {
+			p.Attrs[i] = bgp.NewPathAttributeExtendedCommunities([]bgp.ExtendedCommunityInterface{bgp.NewEncapExtended(bgp.TUNNEL_TYPE_GRE)})
+		}
+	}
+	if _, err := decode(p); !errors.Is(err, refusal(whyEncap)) {
+		t.Error(err)
+	}
+	m := &route{key: key{kind: Multicast, rd: "10.0.0.1:33", ip: low}, vtep: low, vni: 33}
+	if p, err = encode(m); err != nil {
+		t.Fatal(err)
+	}
+	p.Attrs = slices.DeleteFunc(p.Attrs, func(a bgp.PathAttributeInterface) bool { _, ok := a.(*bgp.PathAttributePmsiTunnel); return ok })
+	if _, err := decode(p); !errors.Is(err, refusal(whyPMSI)) {
+		t.Error(err)
+	}
+	rd, err := bgp.ParseRouteDistinguisher("10.0.0.1:33")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Nlri = bgp.NewEVPNEthernetAutoDiscoveryRoute(rd, bgp.EthernetSegmentIdentifier{}, 0, 0)
+	if _, err := decode(p); !errors.Is(err, refusal(whyKind)) {
+		t.Error(err)
+	}
+}
+
+// A MAC goes from VTEP to VTEP.
+func TestMobility(t *testing.T) {
+	id := hwvtep.UUID{1}
+	now := time.Now()
+	fresh := func(own netip.Addr) *host {
+		h := newNetwork().host(host1)
+		h.locals[id] = &local{vtep: own}
+		return h
+	}
+	remote := func(h *host, vtep netip.Addr, r route) {
+		r.vtep = vtep
+		h.paths[path{peer: vtep}] = &r
+		h.heard(&r)
+	}
+	h := fresh(low)
+	if !h.claim(now) || h.moved {
+		t.Errorf("known nowhere else: %+v", h)
+	}
+	if remote(h, high, route{}); h.yield() {
+		t.Error("gives way to a higher address")
+	}
+	if remote(h, high, route{moved: true, sequence: 1}); !h.yield() || h.here() != nil {
+		t.Error("does not give way to a higher sequence")
+	}
+	h.locals = map[hwvtep.UUID]*local{{2}: {vtep: low}}
+	if !h.claim(now) || !h.moved || h.sequence != 2 {
+		t.Errorf("comes back: %+v", h)
+	}
+	if remote(h, high, route{moved: true, sequence: 2}); h.yield() {
+		t.Error("with the same sequence the lower address has it")
+	}
+	h = fresh(high)
+	if remote(h, low, route{}); !h.yield() {
+		t.Error("does not give way to a lower address")
+	}
+	if remote(h, low, route{moved: true, sticky: true}); h.claim(now) {
+		t.Error("takes what is sticky")
+	}
+	h = fresh(high)
+	if remote(h, low, route{gateway: true}); h.claim(now) {
+		t.Error("takes the default gateway")
+	}
+
+	h = fresh(low)
+	for i := range mostMoves + 1 {
+		remote(h, high, route{moved: true, sequence: uint32(2 * i)})
+		if got := h.claim(now.Add(time.Duration(i) * time.Second)); got != (i < mostMoves) {
+			t.Errorf("move %d: %v", i, got)
+		}
+	}
+	if h.claim(now.Add(movesPause)) || !h.claim(now.Add(movesPause+time.Minute)) {
+		t.Error("a duplicate is left alone for a time")
+	}
+}
+
+// No two VTEPs have a route distinguisher in common, nor two networks of one.
+func TestDistinguishers(t *testing.T) {
+	b := New(Options{Config: &Config{RouterID: low}})
+	seen := map[string]bool{}
+	for _, vni := range []uint32{33, 33 + 65536, 33 + 2*65536, 34, 65536, 1<<24 - 1} {
+		for _, ip := range []netip.Addr{low, high} {
+			rd := b.rd(ip, vni)
+			if seen[rd] || rd != b.rd(ip, vni) || strings.HasSuffix(rd, ":0") {
+				t.Errorf("VNI %d: %s", vni, rd)
+			}
+			seen[rd] = true
+		}
+	}
+}
+
+func TestReadConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bgp.yaml")
+	for text, want := range map[string]string{
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n": "",
+		"":                                    "no as",
+		"as: 65001\n":                         "router-id",
+		"as: 65001\nrouter-id: 2001:db8::1\n": "router-id",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbours: []\n":                                        "line 3",
+		"as: 65001\nrouter-id: 10.0.0.1\nport: 70000\n":                                           "not a TCP port",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- as: 1\n":                                   "entry 1 has no address",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n- address: 10.0.0.2\n":  "twice",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  hold-time: 2\n":       "hold-time",
+		"as: 65001\nrouter-id: 10.0.0.1\nlisten: [here]\n":                                        "not an IP address",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  restart-time: 5000\n": "restart-time",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadConfig(file); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
