@@ -23,7 +23,9 @@ type evpnRun struct {
 	files  stream.TLSFiles
 }
 
-func newEVPN() *evpnRun { return &evpnRun{d: daemon.New("vtep-evpn", "vtep "+version, daemon.VTEPDirs())} }
+func newEVPN() *evpnRun {
+	return &evpnRun{d: daemon.New("vtep-evpn", "vtep "+version, daemon.VTEPDirs())}
+}
 
 func runEVPN(args []string) int {
 	r := newEVPN()

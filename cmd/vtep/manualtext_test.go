@@ -138,6 +138,13 @@ var manualText = map[string]manualParts{
 		examples:    [][2]string{{"Have two VTEPs reach each other:", "vtep nvc tcp:192.0.2.1:6640 tcp:192.0.2.2:6640"}},
 		seeAlso:     []string{"vtep(8)", "vtep-ctl(8)"},
 	},
+	"vtep-evpn": {
+		description: []string{"It is an ordinary client of the database of VTEPs, and a BGP speaker: what the VTEPs report becomes EVPN routes, and the routes of others become rows of remote MACs, beside those of controllers. The rows stay when it ends."},
+		environment: directories,
+		more:        [][2]string{daemonExit},
+		examples:    [][2]string{{"Join a fabric:", "vtep evpn --bgp=/etc/vtep/bgp.yaml unix:/run/vtep/db.sock"}},
+		seeAlso:     []string{"vtep(8)", "vtep-ctl(8)"},
+	},
 	"vtep-doctor": {
 		description: []string{"It looks at the kernel, the ports, the underlay, firewalls and limits, and prints a line for each finding; what is not as it should be has a remedy."},
 		more:        [][2]string{{"EXIT STATUS", "0: nothing is in the way. 1: something does not work. 2: it could not look."}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -171,9 +170,6 @@ func (r *route) same(o *route) bool {
 	return r.key == o.key && r.vtep == o.vtep && r.vni == o.vni && r.sequence == o.sequence && r.moved == o.moved && r.sticky == o.sticky &&
 		slices.Equal(r.targets, o.targets)
 }
-
-// keys are those of all routes that are announced.
-func (s *speaker) keys() []key { return slices.Collect(maps.Keys(s.announced)) }
 
 func (s *speaker) close() {
 	s.stop()
