@@ -102,7 +102,11 @@ func (e *ovsEnd) weSay(what string, right func(bfd.Status) bool) {
 	testenv.Eventually(e.w.t, patience, func() error {
 		e.p.watchman.work.Lock()
 		defer e.p.watchman.work.Unlock()
-		if st := e.p.watchman.set.Get(e.peer).Status(monotonic()); !right(st) {
+		session := e.p.watchman.set.Get(e.peer)
+		if session == nil {
+			return fmt.Errorf("%s: there is no session yet", what)
+		}
+		if st := session.Status(monotonic()); !right(st) {
 			return fmt.Errorf("%s: our session is %+v", what, st)
 		}
 		return nil
