@@ -310,7 +310,11 @@ func (m *mesh) settle(n *network) {
 	if own != 0 && m.claimed(own, n) {
 		own = 0
 	}
-	vni := cmp.Or(foreign, own)
+	given := n.vni // perhaps not in a row yet
+	if given != 0 && m.claimed(given, n) {
+		given = 0
+	}
+	vni := cmp.Or(foreign, own, given)
 	if vni == 0 && m.allot && len(n.in) > 0 {
 		vni = m.freeVNI()
 	}
