@@ -9,7 +9,9 @@ type Features struct {
 	BFD     bool // sessions with peers (Tunnel.bfd_params)
 	Routers bool // Logical_Router
 	IPv6    bool // tunnels to IPv6 peers
-	ACLs    bool // Policy.ACL (Physical_Port.acl_bindings)
+	// Loopback says that tunnels may begin at an address of the loopback device: its peers are on this machine.
+	Loopback bool
+	ACLs     bool // Policy.ACL (Physical_Port.acl_bindings)
 
 	RouterACLs bool // Interface.ACL (Logical_Router.acl_binding)
 

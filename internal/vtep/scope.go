@@ -92,7 +92,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	for _, text := range ps.TunnelIPs {
 		if ip, err := ParseTunnelIP(text, s.ipv6); err != nil {
 			s.complain(problem.BadOption, "tunnel_ips: "+err.Error()+": it is ignored", "", "")
-		} else if ip.IsLoopback() {
+		} else if ip.IsLoopback() && !features.Loopback {
 			s.complain(problem.BadOption, "tunnel_ips: "+quote(text)+" is an address of this machine alone: it is ignored", "name one that peers reach", "")
 		} else {
 			if s.ownIPs[ip] {

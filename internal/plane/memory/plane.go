@@ -56,7 +56,8 @@ func (p *Plane) use() (unlock func(), err error) {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true, RouterACLs: true}
+	loopback := p.fabric.wire != nil && p.fabric.wire.tunnels
+	return plane.Features{Loopback: loopback, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true, RouterACLs: true}
 }
 
 // Apply implements plane.Plane.
