@@ -13,6 +13,7 @@ package planetest
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -83,38 +84,42 @@ type Harness interface {
 // Run runs the suite. open makes a harness for one case; its cleanups, by t.Cleanup, run after
 // the case has destroyed its plane.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
-	for _, c := range cases {
-		for _, k := range c.payloads() {
-			t.Run(c.name+"/"+k.String(), func(t *testing.T) { c.run(newLab(t, open(t), k)) })
+	run(t, open, func(Payload) bool { return true })
+}
+
+// RunFamily runs each case with one kind of payload only, which is that one where the case has it.
+func RunFamily(t *testing.T, family Payload, open func(t *testing.T) Harness) {
+	run(t, open, func(k Payload) bool { return k == family })
+}
+
+func run(t *testing.T, open func(t *testing.T) Harness, wanted func(Payload) bool) {
+	each := func(c testCase, of []Payload, can func(plane.Features) bool) {
+		if i := slices.IndexFunc(of, wanted); i >= 0 {
+			of = slices.DeleteFunc(slices.Clone(of), func(k Payload) bool { return !wanted(k) })
+		} else {
+			of = of[:1]
 		}
+		for _, k := range of {
+			t.Run(c.name+"/"+k.String(), func(t *testing.T) {
+				if l := newLab(t, open(t), k); can(l.plane.Features()) {
+					c.run(l)
+				}
+			})
+		}
+	}
+	for _, c := range cases {
+		each(c, c.payloads(), func(plane.Features) bool { return true })
 	}
 	for _, c := range routerCases {
-		for _, k := range families {
-			t.Run(c.name+"/"+k.String(), func(t *testing.T) {
-				if l := newLab(t, open(t), k); l.plane.Features().Routers {
-					c.run(l)
-				}
-			})
-		}
+		each(c, families, func(f plane.Features) bool { return f.Routers })
 	}
-	for _, k := range families {
-		t.Run("ACLs of routers/"+k.String(), func(t *testing.T) {
-			if l := newLab(t, open(t), k); l.plane.Features().RouterACLs {
-				routerACLs(l)
-			}
-		})
-	}
+	each(testCase{name: "ACLs of routers", run: routerACLs}, families, func(f plane.Features) bool { return f.RouterACLs })
 	for _, c := range aclCases {
-		for _, k := range families {
-			if c.once && k != IPv4 {
-				continue
-			}
-			t.Run(c.name+"/"+k.String(), func(t *testing.T) {
-				if l := newLab(t, open(t), k); l.plane.Features().ACLs {
-					c.run(l)
-				}
-			})
+		of := families
+		if c.once {
+			of = of[:1]
 		}
+		each(c, of, func(f plane.Features) bool { return f.ACLs })
 	}
 }
 
