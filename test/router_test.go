@@ -174,7 +174,7 @@ func TestRouterAndKernel(t *testing.T) {
 	}
 	w.start(usual...)
 	w.enable(lab.H4, "eth0", inLS1(5)) // one who was not asked for before
-	w.via(lab.H4, "eth0", inLS1(gatewayHost))
+	w.via(lab.H4, "eth0", inLS1(far))
 	for family := range 2 {
 		w.hears(lab.H1, inLS1(5)[family], 0, reply(inLS1(5)[family]))
 	}
