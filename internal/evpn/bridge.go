@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +60,9 @@ type Bridge struct {
 	ctx      context.Context
 	speaker  *speaker
 	database *database
-	routes   map[path]*route  // of others, that may become rows
+	routes   map[path]*route     // of others, that may become rows
+	placed   map[path][]*network // those that routes are in
+	imports  index
 	refused  map[path]refusal // of others, that may not
 	sessions map[netip.Addr]*session
 	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
@@ -77,7 +81,7 @@ type session struct {
 
 // New returns a bridge.
 func New(opts Options) *Bridge {
-	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, refused: map[path]refusal{},
+	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, placed: map[path][]*network{}, imports: index{}, refused: map[path]refusal{},
 		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -210,7 +214,7 @@ func (b *Bridge) begin() {
 }
 
 func (b *Bridge) claimAll(n *network, mac string, h *host) {
-	if len(h.locals) == 0 {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(h.locals)), func(l *local) bool { return l.ours }) {
 		return
 	}
 	lost := !h.claim(time.Now())
@@ -261,7 +265,7 @@ func (b *Bridge) drop(id path) {
 	}
 	delete(b.routes, id)
 	b.sessions[id.peer].routes--
-	for _, n := range b.database.networks {
+	for _, n := range slices.Clone(b.placed[id]) {
 		b.take(n, id)
 	}
 }
@@ -271,14 +275,13 @@ func (b *Bridge) place(id path, r *route) {
 	if b.database.own[r.vtep] {
 		return
 	}
-	for _, n := range b.database.networks {
-		if n.imports(r) {
-			b.put(n, id, r)
-		}
+	for n := range b.imports.networks(r) {
+		b.put(n, id, r)
 	}
 }
 
 func (b *Bridge) put(n *network, id path, r *route) {
+	b.placed[id] = append(b.placed[id], n)
 	n.vteps[r.vtep]++
 	if r.kind == Multicast {
 		n.floods[id] = r
@@ -296,6 +299,11 @@ func (b *Bridge) put(n *network, id path, r *route) {
 
 // take takes a route out of a network, if it is in there.
 func (b *Bridge) take(n *network, id path) {
+	if left := slices.DeleteFunc(b.placed[id], func(o *network) bool { return o == n }); len(left) > 0 {
+		b.placed[id] = left
+	} else {
+		delete(b.placed, id)
+	}
 	if r := n.floods[id]; r != nil {
 		delete(n.floods, id)
 		n.leave(r.vtep)
@@ -381,7 +389,7 @@ func (b *Bridge) announceHeads(n *network) {
 // reimport looks at all routes anew for a network whose configuration has changed, and announces what it has.
 func (b *Bridge) reimport(n *network) {
 	for id, r := range b.routes {
-		there := n.floods[id] != nil || n.hosts[id.mac] != nil && n.hosts[id.mac].paths[id] != nil
+		there := slices.Contains(b.placed[id], n)
 		switch wanted := n.imports(r) && !b.database.own[r.vtep]; {
 		case wanted && !there:
 			b.put(n, id, r)

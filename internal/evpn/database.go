@@ -92,6 +92,14 @@ func (db *database) take() {
 		}
 		for _, n := range db.networks {
 			reimport[n] = true
+			for mac, h := range n.hosts {
+				for _, l := range h.locals {
+					l.ours = db.own[l.vtep]
+				}
+				if b.ready && h.here() != nil && len(n.spoken[mac]) == 0 {
+					b.claimAll(n, mac, h)
+				}
+			}
 		}
 	}
 	for before, after := range changes.LogicalSwitches() {
@@ -109,7 +117,9 @@ func (db *database) take() {
 			n.row = *after
 			continue
 		}
+		b.imports.remove(n)
 		n.configure(*after, b.opts.Config.AS)
+		b.imports.add(n)
 		if n.fault != fault && n.fault != "" {
 			b.log.Warn("logical switch", "switch", after.Name, "err", n.fault)
 		}
@@ -199,9 +209,17 @@ func (db *database) gone(ls hwvtep.UUID) {
 	if n == nil {
 		return
 	}
+	b := db.bridge
+	b.imports.remove(n)
+	n.vni = 0 // nothing is announced any more
+	for id, all := range b.placed {
+		if slices.Contains(all, n) {
+			b.take(n, id)
+		}
+	}
 	for mac := range n.spoken {
 		for k := range n.said(mac) {
-			db.bridge.say(n, k, nil)
+			b.say(n, k, nil)
 		}
 	}
 	delete(db.networks, ls)
@@ -236,19 +254,21 @@ func (db *database) local(before, after *hwvtep.UcastMACLocal) {
 				was = h.locals[before.UUID]
 				delete(h.locals, before.UUID)
 			}
-			b.settle(n, mac)
+			if after == nil || after.LogicalSwitch != before.LogicalSwitch || canonical(after.MAC) != mac {
+				b.settle(n, mac) // else below: it is not withdrawn for a moment
+			}
 		}
 	}
 	if after == nil {
 		return
 	}
 	n, vtep := db.networks[after.LogicalSwitch], db.ip(after.Locator)
-	if n == nil || !db.own[vtep] {
-		return // of a VTEP that is none of this database
+	if n == nil {
+		return
 	}
 	mac := canonical(after.MAC)
 	h := n.host(mac)
-	l := &local{vtep: vtep}
+	l := &local{vtep: vtep, ours: db.own[vtep]}
 	if ip, err := netip.ParseAddr(after.IPAddr); err == nil {
 		l.ip = ip.Unmap()
 	}
@@ -256,7 +276,7 @@ func (db *database) local(before, after *hwvtep.UcastMACLocal) {
 	switch {
 	case was != nil && was.vtep == vtep:
 		l.lost = was.lost
-	case b.ready:
+	case b.ready && l.ours:
 		duplicate := !h.until.IsZero()
 		l.lost = !h.claim(time.Now())
 		if !h.until.IsZero() && !duplicate {

@@ -138,7 +138,7 @@ func TestMobility(t *testing.T) {
 	now := time.Now()
 	fresh := func(own netip.Addr) *host {
 		h := newNetwork().host(host1)
-		h.locals[id] = &local{vtep: own}
+		h.locals[id] = &local{vtep: own, ours: true}
 		return h
 	}
 	remote := func(h *host, vtep netip.Addr, r route) {
@@ -156,7 +156,7 @@ func TestMobility(t *testing.T) {
 	if remote(h, high, route{moved: true, sequence: 1}); !h.yield() || h.here() != nil {
 		t.Error("does not give way to a higher sequence")
 	}
-	h.locals = map[hwvtep.UUID]*local{{2}: {vtep: low}}
+	h.locals = map[hwvtep.UUID]*local{{2}: {vtep: low, ours: true}}
 	if !h.claim(now) || !h.moved || h.sequence != 2 {
 		t.Errorf("comes back: %+v", h)
 	}

@@ -33,16 +33,16 @@ type fabric struct {
 	bridge  *exec.Cmd
 }
 
-func newFabric(t *testing.T, config string) *fabric {
+func newFabric(t *testing.T, name, ip, config string) *fabric {
 	t.Helper()
 	testenv.Root(t)
-	f := &fabric{TB: t, env: testenv.OVS(t), program: filepath.Join(testenv.Binary(t), "vtep"), own: testnet.Quiet(t, "v")}
+	f := &fabric{TB: t, env: testenv.OVS(t), program: filepath.Join(testenv.Binary(t), "vtep"), own: testnet.Quiet(t, name)}
 	testnet.Links(t, f.own, func(h *netlink.Handle) error {
 		return h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "u0"}})
 	})
 	testnet.Up(t, f.own, "u0")
 	testnet.Up(t, f.own, "lo")
-	testnet.Address(t, f.own, "u0", "10.0.0.1/24")
+	testnet.Address(t, f.own, "u0", ip+"/24")
 	file := filepath.Join(f.env.DBDir, "vtep.db")
 	f.env.Output(t, testenv.Program(t, "ovsdb-tool"), "create", file, filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema"))
 	db, err := server.New(server.Options{RunDir: f.env.RunDir})
@@ -56,8 +56,8 @@ func newFabric(t *testing.T, config string) *fabric {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	f.ctl("add-ps", "v1", "--", "set", "Physical_Switch", "v1", "tunnel_ips=10.0.0.1", "--", "add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33",
-		"--", "add-mcast-local", "ls0", "unknown-dst", "10.0.0.1")
+	f.ctl("add-ps", "v1", "--", "set", "Physical_Switch", "v1", "tunnel_ips="+ip, "--", "add-ls", "ls0", "--", "set", "Logical_Switch", "ls0", "tunnel_key=33",
+		"--", "add-mcast-local", "ls0", "unknown-dst", ip)
 	if err := os.WriteFile(filepath.Join(f.env.DBDir, "bgp.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -143,15 +143,7 @@ type leaf struct {
 func (f *fabric) leaf(n int, as uint32, config string) *leaf {
 	f.Helper()
 	l := &leaf{fabric: f, ns: testnet.Quiet(f, fmt.Sprintf("f%d", n)), dir: f.TempDir(), ip: fmt.Sprintf("10.0.0.%d", n), daemon: map[string]*exec.Cmd{}}
-	up := fmt.Sprintf("p%d", n)
-	testnet.Veth(f, f.own, up, l.ns, "u0", 1500)
-	testnet.Link(f, f.own, up, func(h *netlink.Handle, link netlink.Link) error {
-		master, err := h.LinkByName("u0")
-		if err != nil {
-			return err
-		}
-		return h.LinkSetMaster(link, master)
-	})
+	f.joins(fmt.Sprintf("p%d", n), l.ns, "u0")
 	testnet.Veth(f, l.ns, "h0", l.ns, "host", 1500)
 	testnet.Up(f, l.ns, "lo")
 	testnet.Address(f, l.ns, "u0", l.ip+"/24")
@@ -188,6 +180,19 @@ func (f *fabric) leaf(n int, as uint32, config string) *leaf {
 	l.run("zebra")
 	l.run("bgpd")
 	return l
+}
+
+// joins puts a veth between the fabric's network and another namespace.
+func (f *fabric) joins(port string, n *namespace.Namespace, device string) {
+	f.Helper()
+	testnet.Veth(f, f.own, port, n, device, 1500)
+	testnet.Link(f, f.own, port, func(h *netlink.Handle, link netlink.Link) error {
+		master, err := h.LinkByName("u0")
+		if err != nil {
+			return err
+		}
+		return h.LinkSetMaster(link, master)
+	})
 }
 
 // run starts a daemon of FRR.
@@ -292,7 +297,7 @@ const (
 
 // Hosts on either side are known on the other, move, and go.
 func TestFRR(t *testing.T) {
-	f := newFabric(t, "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n")
+	f := newFabric(t, "v", "10.0.0.1", "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n")
 	l := f.leaf(2, 65002, "")
 	l.sends(all, "10.0.0.1")
 	f.remote("unknown-dst>10.0.0.2")
@@ -341,4 +346,47 @@ func TestFRR(t *testing.T) {
 	f.remote("unknown-dst>10.0.0.2,10.0.0.98")
 	l.end("bgpd", syscall.SIGKILL)
 	f.remote("unknown-dst>10.0.0.98")
+}
+
+// Two databases are one network by iBGP.
+func TestTwoBridges(t *testing.T) {
+	const config = "as: 65001\nrouter-id: %s\nneighbors:\n- address: %s\n"
+	f := newFabric(t, "v", "10.0.0.1", fmt.Sprintf(config, "10.0.0.1", "10.0.0.2"))
+	g := newFabric(t, "w", "10.0.0.2", fmt.Sprintf(config, "10.0.0.2", "10.0.0.1"))
+	f.joins("pw", g.own, "pv")
+	testnet.Link(t, g.own, "pv", func(h *netlink.Handle, link netlink.Link) error {
+		master, err := h.LinkByName("u0")
+		if err != nil {
+			return err
+		}
+		return h.LinkSetMaster(link, master)
+	})
+	f.remote("unknown-dst>10.0.0.2")
+	g.remote("unknown-dst>10.0.0.1")
+	f.ctl("add-ucast-local", "ls0", macA, "10.0.0.1", "--", "set", "Ucast_Macs_Local", macA, "ipaddr=192.0.2.1")
+	g.remote("unknown-dst>10.0.0.1", macA+">10.0.0.1")
+	testenv.Eventually(t, deadline, func() error {
+		if out := g.ctl("--columns=ipaddr", "list", "Ucast_Macs_Remote"); !strings.Contains(out, "192.0.2.1") {
+			return fmt.Errorf("the row has no address: %s", out)
+		}
+		return nil
+	})
+	g.ctl("add-ucast-local", "ls0", macA, "10.0.0.2")
+	f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2")
+	g.remote("unknown-dst>10.0.0.1")
+
+	// Another VNI with the same target is the same network; another target is another.
+	g.ctl("set", "Logical_Switch", "ls0", "other_config:evpn_export=65001\\:99")
+	f.remote()
+	f.ctl("set", "Logical_Switch", "ls0", "other_config:evpn_import=65001\\:99")
+	f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2")
+	g.ctl("set", "Physical_Switch", "v1", "tunnel_ips=10.0.0.3", "--", "del-mcast-local", "ls0", "unknown-dst", "10.0.0.2", "--", "add-mcast-local", "ls0", "unknown-dst", "10.0.0.3")
+	f.remote("unknown-dst>10.0.0.3")
+	g.ctl("set", "Physical_Switch", "v1", `tunnel_ips="10.0.0.3","10.0.0.2"`)
+	f.remote("unknown-dst>10.0.0.3", macA+">10.0.0.2")
+	g.ctl("del-ls", "ls0")
+	f.remote()
+	if out := f.appctl("evpn/explain", macA); out != "" {
+		t.Errorf("explains %s", out)
+	}
 }

@@ -67,6 +67,7 @@ type host struct {
 type local struct {
 	vtep netip.Addr
 	ip   netip.Addr // invalid: not known
+	ours bool       // the VTEP is one of the database's switches
 	lost bool       // another VTEP has it since
 }
 
@@ -157,7 +158,7 @@ func (h *host) address(best *route) netip.Addr {
 // here returns the row that says where among our VTEPs the host is, nil if another one has it.
 func (h *host) here() (found *local) {
 	for _, id := range slices.SortedFunc(maps.Keys(h.locals), compareUUID) {
-		if l := h.locals[id]; !l.lost && (found == nil || l.vtep.Less(found.vtep)) {
+		if l := h.locals[id]; l.ours && !l.lost && (found == nil || l.vtep.Less(found.vtep)) {
 			found = l
 		}
 	}

@@ -125,10 +125,8 @@ func (b *Bridge) why(id path, r *route) string {
 	if b.database.own[r.vtep] {
 		return whyOwn
 	}
-	for _, n := range b.database.networks {
-		if n.floods[id] != nil || n.hosts[id.mac] != nil && n.hosts[id.mac].paths[id] != nil {
-			return ""
-		}
+	if len(b.placed[id]) > 0 {
+		return ""
 	}
 	return whyOther
 }
@@ -213,12 +211,11 @@ func (b *Bridge) list(mac string) []Route {
 			continue
 		}
 		row, why := "", b.why(id, r)
-		for _, n := range b.database.networks {
+		for _, n := range b.placed[id] {
 			h := n.hosts[id.mac]
 			switch {
-			case n.floods[id] != nil:
+			case r.kind == Multicast:
 				row = n.row.Name
-			case h == nil || h.paths[id] == nil:
 			case h.here() != nil:
 				why = "the host is here"
 			case b.placedByOther(n, id.mac):
