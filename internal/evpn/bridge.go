@@ -25,6 +25,9 @@ const Lock = "vtep_evpn"
 // known first (RFC 7432, section 15).
 const patience = 10 * time.Second
 
+// grace is how long rows of before a start wait for their routes, while a neighbor has not sent all of its.
+const grace = 120 * time.Second
+
 // The waits after a transaction that failed.
 const (
 	firstWait = 100 * time.Millisecond
@@ -64,9 +67,12 @@ type Bridge struct {
 	placed   map[path][]*network // those that routes are in
 	imports  index
 	refused  map[path]refusal // of others, that may not
+	epochs   map[path]int     // in which session, of those with its neighbor, a route was heard last
+	speakers map[key]*network // whose each route is that is announced
 	sessions map[netip.Addr]*session
 	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
-	ready    bool              // hosts may be announced
+	ready    bool              // hosts may be announced, and rows written
+	settled  bool              // rows may be deleted for which there is no route
 	failure  string            // the last route that could not be announced
 }
 
@@ -81,7 +87,7 @@ type session struct {
 
 // New returns a bridge.
 func New(opts Options) *Bridge {
-	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, placed: map[path][]*network{}, imports: index{}, refused: map[path]refusal{},
+	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, placed: map[path][]*network{}, imports: index{}, refused: map[path]refusal{}, epochs: map[path]int{}, speakers: map[key]*network{},
 		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -114,6 +120,8 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 	defer func() { cancel(); <-ended }()
 	wait := time.AfterFunc(patience, func() { _ = b.do(ctx, b.begin) })
 	defer wait.Stop()
+	end := time.AfterFunc(grace, func() { _ = b.do(ctx, b.settleAll) })
+	defer end.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -123,7 +131,7 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 		case <-replica.Updates():
 			b.database.take()
 		}
-		for more := true; more; { // what has come meanwhile belongs into the same transaction
+		for more, n := true, 0; more && n < 4096; n++ { // what has come meanwhile belongs into the same transaction
 			select {
 			case f := <-b.calls:
 				f()
@@ -166,6 +174,7 @@ func (b *Bridge) hear(n news) {
 	}
 	if s := b.sessions[n.whole]; s != nil && !s.whole {
 		s.whole = true
+		b.sweep(n.whole)
 		b.log.Info("neighbor has sent its routes", "neighbor", n.whole, "routes", s.routes)
 		b.beginIfWhole()
 	}
@@ -185,8 +194,20 @@ func (b *Bridge) hear(n news) {
 	}
 	reason := s.reason
 	s.peerState = *n.peer
-	if s.reason == "" && !s.up {
+	if s.up {
+		s.reason = ""
+	} else if s.reason == "" {
 		s.reason = reason // of the last time
+	}
+}
+
+// sweep forgets what a neighbor had announced in an earlier session, and not in this one, when it has sent everything. The
+// library does not tell of what it drops then.
+func (b *Bridge) sweep(peer netip.Addr) {
+	for id, epoch := range b.epochs {
+		if id.peer == peer && epoch != b.sessions[peer].flaps {
+			b.withdrawn(id)
+		}
 	}
 }
 
@@ -198,6 +219,23 @@ func (b *Bridge) beginIfWhole() {
 		}
 	}
 	b.begin()
+	b.settleAll()
+}
+
+// settleAll has what is left of before deleted.
+func (b *Bridge) settleAll() {
+	if b.settled {
+		return
+	}
+	b.settled = true
+	for ls, rows := range b.database.ucast {
+		for mac := range rows {
+			b.database.marked[mark{ls, mac}] = struct{}{}
+		}
+	}
+	for _, n := range b.database.networks {
+		b.database.markMembers(n)
+	}
 }
 
 // begin announces the hosts that are here.
@@ -238,10 +276,12 @@ func (b *Bridge) path(p *apiutil.Path) {
 		k = key{rd: p.Nlri.String()} // of another type: only counted
 	}
 	id := path{p.PeerAddress, p.RemoteID, k}
-	b.drop(id)
 	if p.Withdrawal {
+		b.withdrawn(id)
 		return
 	}
+	b.drop(id)
+	b.epochs[id] = s.flaps
 	s.routes++
 	r, err := decode(p)
 	why := refusal("")
@@ -253,8 +293,20 @@ func (b *Bridge) path(p *apiutil.Path) {
 	b.place(id, r)
 }
 
+// withdrawn forgets a path, and has hosts announced that are here and had been left to its VTEP.
+func (b *Bridge) withdrawn(id path) {
+	in := slices.Clone(b.placed[id])
+	b.drop(id)
+	for _, n := range in {
+		if h := n.hosts[id.mac]; h != nil && b.ready && len(h.paths) == 0 && h.here() == nil && h.until.IsZero() {
+			b.claimAll(n, id.mac, h)
+		}
+	}
+}
+
 // drop forgets a path, if it is known.
 func (b *Bridge) drop(id path) {
+	delete(b.epochs, id)
 	if _, ok := b.refused[id]; ok {
 		delete(b.refused, id)
 		b.sessions[id.peer].routes--
@@ -351,22 +403,29 @@ func (b *Bridge) announceHost(n *network, mac string) {
 
 // say announces a route of a network, or with nil withdraws it.
 func (b *Bridge) say(n *network, k key, r *route) {
+	if r == nil && b.speakers[k] != n { // another switch has the VNI now, and announces it
+		n.unsay(k)
+		return
+	}
 	if err := b.speaker.announce(k, r); err != nil {
 		b.failure = err.Error()
 		b.log.Warn("route is not announced", "switch", n.row.Name, "mac", k.mac, "err", err)
 		return
 	}
+	b.failure = ""
 	if r == nil {
 		n.unsay(k)
-	} else {
-		n.note(k)
+		delete(b.speakers, k)
+		return
 	}
+	n.note(k)
+	b.speakers[k] = n
 }
 
 // announceHeads announces the VTEPs of ours that want what is flooded.
 func (b *Bridge) announceHeads(n *network) {
 	wanted := map[key]*route{}
-	if n.vni != 0 {
+	if n.vni != 0 && len(n.exp) > 0 {
 		for _, heads := range n.heads {
 			for ip := range heads {
 				if b.database.own[ip] {

@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,10 +26,10 @@ type database struct {
 	replica  *idl.Client
 	view     *hwvtep.View
 	networks map[hwvtep.UUID]*network
-	own      map[netip.Addr]bool        // tunnel IPs of the switches of this database
-	ends     map[netip.Addr]hwvtep.UUID // locators without a tunnel key
-	ucast    map[mark][]hwvtep.UcastMACRemote
-	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote // of unknown-dst, by switch
+	own      map[netip.Addr]bool                                // tunnel IPs of the switches of this database
+	ends     map[netip.Addr]hwvtep.UUID                         // locators without a tunnel key
+	ucast    map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote // by switch and MAC
+	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote            // of unknown-dst, by switch
 
 	marked map[mark]struct{}
 	busy   *plan       // the transaction under way
@@ -41,7 +42,7 @@ type database struct {
 
 func newDatabase(b *Bridge, replica *idl.Client) *database {
 	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, own: map[netip.Addr]bool{}, ends: map[netip.Addr]hwvtep.UUID{},
-		ucast: map[mark][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{}}
+		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{}}
 }
 
 func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }
@@ -80,7 +81,8 @@ func (db *database) take() {
 	for range changes.PhysicalSwitches() {
 		ours = true
 	}
-	reimport := map[*network]bool{}
+	reimport, heads := map[*network]bool{}, map[*network]bool{}
+	before := maps.Clone(db.own)
 	if ours {
 		clear(db.own)
 		for s := range db.view.PhysicalSwitches() {
@@ -90,6 +92,8 @@ func (db *database) take() {
 				}
 			}
 		}
+	}
+	if !maps.Equal(before, db.own) {
 		for _, n := range db.networks {
 			reimport[n] = true
 			for mac, h := range n.hosts {
@@ -114,7 +118,8 @@ func (db *database) take() {
 		}
 		vni, fault := n.vni, n.fault
 		if before != nil && !configured(before, after) {
-			n.row = *after
+			n.row = *after // such as what the bridge itself has written
+			n.findFaults()
 			continue
 		}
 		b.imports.remove(n)
@@ -131,15 +136,22 @@ func (db *database) take() {
 	for before, after := range changes.UcastMACsRemote() {
 		if before != nil {
 			at := mark{before.LogicalSwitch, canonical(before.MAC)}
-			db.ucast[at] = slices.DeleteFunc(db.ucast[at], func(r hwvtep.UcastMACRemote) bool { return r.UUID == before.UUID })
-			if len(db.ucast[at]) == 0 {
-				delete(db.ucast, at)
+			rows := db.ucast[at.ls]
+			rows[at.mac] = slices.DeleteFunc(rows[at.mac], func(r hwvtep.UcastMACRemote) bool { return r.UUID == before.UUID })
+			if len(rows[at.mac]) == 0 {
+				delete(rows, at.mac)
+			}
+			if len(rows) == 0 {
+				delete(db.ucast, at.ls)
 			}
 			db.marked[at] = struct{}{}
 		}
 		if after != nil {
 			at := mark{after.LogicalSwitch, canonical(after.MAC)}
-			db.ucast[at] = append(db.ucast[at], *after)
+			if db.ucast[at.ls] == nil {
+				db.ucast[at.ls] = map[string][]hwvtep.UcastMACRemote{}
+			}
+			db.ucast[at.ls][at.mac] = append(db.ucast[at.ls][at.mac], *after)
 			db.marked[at] = struct{}{}
 		}
 	}
@@ -147,6 +159,9 @@ func (db *database) take() {
 		if before != nil && before.MAC == unknownDst {
 			ls := before.LogicalSwitch
 			db.floods[ls] = slices.DeleteFunc(db.floods[ls], func(r hwvtep.McastMACRemote) bool { return r.UUID == before.UUID })
+			if len(db.floods[ls]) == 0 {
+				delete(db.floods, ls)
+			}
 			db.marked[mark{ls, ""}] = struct{}{}
 		}
 		if after != nil && after.MAC == unknownDst {
@@ -158,26 +173,36 @@ func (db *database) take() {
 		if before != nil && before.MAC == unknownDst {
 			if n := db.networks[before.LogicalSwitch]; n != nil {
 				delete(n.heads, before.UUID)
-				reimport[n] = reimport[n] || false
-				b.announceHeads(n)
+				heads[n] = true
 			}
 		}
 		if after != nil && after.MAC == unknownDst {
-			db.heads(after)
+			if n := db.networks[after.LogicalSwitch]; n != nil {
+				n.heads[after.UUID] = db.headsOf(after)
+				heads[n] = true
+			}
 		}
 	}
 	for n := range reimport {
-		if reimport[n] {
-			b.reimport(n)
-		}
+		b.reimport(n)
 	}
+	for n := range heads { // when all is known: nothing is withdrawn for a moment
+		b.announceHeads(n)
+	}
+	touched := map[mark]bool{}
 	for before, after := range changes.UcastMACsLocal() {
-		db.local(before, after)
+		db.local(before, after, touched)
+	}
+	for m := range touched {
+		if n := db.networks[m.ls]; n != nil {
+			b.settle(n, m.mac)
+		}
 	}
 	if first {
 		b.log.Info("database read", "switches", len(db.networks), "tunnel_ips", len(db.own))
 		if len(b.sessions) == 0 {
 			b.begin()
+			b.settleAll()
 		}
 	}
 	if delta.Reset && !first { // a transaction may have been lost
@@ -192,7 +217,7 @@ func (db *database) take() {
 
 // configured says whether what is read of a logical switch has changed, more than by the bridge itself.
 func configured(before, after *hwvtep.LogicalSwitch) bool {
-	if before.Name != after.Name || before.TunnelKey != after.TunnelKey || before.ReplicationMode != after.ReplicationMode {
+	if before.Name != after.Name || before.TunnelKey != after.TunnelKey {
 		return true
 	}
 	for _, k := range []string{keyImport, keyExport, keyOff} {
@@ -223,14 +248,10 @@ func (db *database) gone(ls hwvtep.UUID) {
 		}
 	}
 	delete(db.networks, ls)
-	delete(db.floods, ls)
 }
 
-func (db *database) heads(row *hwvtep.McastMACLocal) {
-	n := db.networks[row.LogicalSwitch]
-	if n == nil {
-		return
-	}
+// headsOf are the VTEPs of a row of Mcast_Macs_Local.
+func (db *database) headsOf(row *hwvtep.McastMACLocal) map[netip.Addr]bool {
 	heads := map[netip.Addr]bool{}
 	set, _ := db.view.PhysicalLocatorSet(row.LocatorSet)
 	for _, l := range set.Locators {
@@ -238,36 +259,32 @@ func (db *database) heads(row *hwvtep.McastMACLocal) {
 			heads[ip] = true
 		}
 	}
-	n.heads[row.UUID] = heads
-	db.bridge.announceHeads(n)
+	return heads
 }
 
 // local takes a row of a host at one of our VTEPs. One that is new says that the host was heard there; a change of
 // one, that it has gone from port to port, or that its address is known.
-func (db *database) local(before, after *hwvtep.UcastMACLocal) {
+func (db *database) local(before, after *hwvtep.UcastMACLocal, touched map[mark]bool) {
 	b := db.bridge
 	var was *local
 	if before != nil {
-		if n := db.networks[before.LogicalSwitch]; n != nil {
-			mac := canonical(before.MAC)
-			if h := n.hosts[mac]; h != nil {
-				was = h.locals[before.UUID]
-				delete(h.locals, before.UUID)
-			}
-			if after == nil || after.LogicalSwitch != before.LogicalSwitch || canonical(after.MAC) != mac {
-				b.settle(n, mac) // else below: it is not withdrawn for a moment
-			}
+		at := mark{before.LogicalSwitch, canonical(before.MAC)}
+		touched[at] = true
+		if n := db.networks[at.ls]; n != nil && n.hosts[at.mac] != nil {
+			was = n.hosts[at.mac].locals[before.UUID]
+			delete(n.hosts[at.mac].locals, before.UUID)
 		}
 	}
 	if after == nil {
 		return
 	}
-	n, vtep := db.networks[after.LogicalSwitch], db.ip(after.Locator)
+	at, vtep := mark{after.LogicalSwitch, canonical(after.MAC)}, db.ip(after.Locator)
+	n := db.networks[at.ls]
 	if n == nil {
 		return
 	}
-	mac := canonical(after.MAC)
-	h := n.host(mac)
+	touched[at] = true
+	h := n.host(at.mac)
 	l := &local{vtep: vtep, ours: db.own[vtep]}
 	if ip, err := netip.ParseAddr(after.IPAddr); err == nil {
 		l.ip = ip.Unmap()
@@ -280,10 +297,9 @@ func (db *database) local(before, after *hwvtep.UcastMACLocal) {
 		duplicate := !h.until.IsZero()
 		l.lost = !h.claim(time.Now())
 		if !h.until.IsZero() && !duplicate {
-			b.duplicate(n, mac, h)
+			b.duplicate(n, at.mac, h)
 		}
 	}
-	b.settle(n, mac)
 }
 
 // duplicate tells of a MAC that several hosts have, and tries again later.

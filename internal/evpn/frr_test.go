@@ -363,7 +363,9 @@ func TestTwoBridges(t *testing.T) {
 	})
 	f.remote("unknown-dst>10.0.0.2")
 	g.remote("unknown-dst>10.0.0.1")
-	f.ctl("add-ucast-local", "ls0", macA, "10.0.0.1", "--", "set", "Ucast_Macs_Local", macA, "ipaddr=192.0.2.1")
+	f.ctl("add-ucast-local", "ls0", macA, "10.0.0.1")
+	id := strings.TrimSpace(f.ctl("--bare", "--columns=_uuid", "find", "Ucast_Macs_Local", `MAC="`+macA+`"`))
+	f.ctl("set", "Ucast_Macs_Local", id, "ipaddr=192.0.2.1")
 	g.remote("unknown-dst>10.0.0.1", macA+">10.0.0.1")
 	testenv.Eventually(t, deadline, func() error {
 		if out := g.ctl("--columns=ipaddr", "list", "Ucast_Macs_Remote"); !strings.Contains(out, "192.0.2.1") {
@@ -374,17 +376,20 @@ func TestTwoBridges(t *testing.T) {
 	g.ctl("add-ucast-local", "ls0", macA, "10.0.0.2")
 	f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2")
 	g.remote("unknown-dst>10.0.0.1")
+	f.ctl("del-ucast-local", "ls0", macA) // as its VTEP does then
 
 	// Another VNI with the same target is the same network; another target is another.
-	g.ctl("set", "Logical_Switch", "ls0", "other_config:evpn_export=65001\\:99")
+	g.ctl("set", "Logical_Switch", "ls0", `other_config:evpn_export="65001:99"`)
 	f.remote()
-	f.ctl("set", "Logical_Switch", "ls0", "other_config:evpn_import=65001\\:99")
+	f.ctl("set", "Logical_Switch", "ls0", `other_config:evpn_import="65001:99"`)
 	f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2")
 	g.ctl("set", "Physical_Switch", "v1", "tunnel_ips=10.0.0.3", "--", "del-mcast-local", "ls0", "unknown-dst", "10.0.0.2", "--", "add-mcast-local", "ls0", "unknown-dst", "10.0.0.3")
 	f.remote("unknown-dst>10.0.0.3")
 	g.ctl("set", "Physical_Switch", "v1", `tunnel_ips="10.0.0.3","10.0.0.2"`)
 	f.remote("unknown-dst>10.0.0.3", macA+">10.0.0.2")
-	g.ctl("del-ls", "ls0")
+	g.ctl("set", "Logical_Switch", "ls0", "other_config:evpn=false")
+	g.remote()
+	g.ctl("clear-local-macs", "ls0", "--", "del-ls", "ls0")
 	f.remote()
 	if out := f.appctl("evpn/explain", macA); out != "" {
 		t.Errorf("explains %s", out)

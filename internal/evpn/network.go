@@ -76,27 +76,31 @@ func newNetwork() *network {
 		spoken: map[string]map[key]struct{}{}}
 }
 
-// configure reads the row.
+// configure reads the row. Where a route target is wrong nothing is imported, or exported, by the others either.
 func (n *network) configure(row hwvtep.LogicalSwitch, as uint32) {
-	n.row, n.vni, n.fault, n.imp, n.exp = row, 0, "", nil, nil
+	n.row, n.vni = row, 0
 	if key, ok := row.TunnelKey.Get(); ok && key > 0 && key < 1<<24 && row.OtherConfig[keyOff] != "false" {
 		n.vni = uint32(key)
 	}
-	var faults []string
-	read := func(key string) []target {
-		all, err := parseTargets(row.OtherConfig[key])
-		if err != nil {
-			faults = append(faults, fmt.Sprintf("other_config:%s: %v", key, err))
-		}
-		return all
-	}
-	n.imp, n.exp = read(keyImport), read(keyExport)
-	n.auto = len(n.imp) == 0
-	if len(n.exp) == 0 {
+	n.imp, _ = parseTargets(row.OtherConfig[keyImport]) // findFaults tells
+	n.exp, _ = parseTargets(row.OtherConfig[keyExport])
+	n.auto = strings.TrimSpace(row.OtherConfig[keyImport]) == ""
+	if strings.TrimSpace(row.OtherConfig[keyExport]) == "" {
 		n.exp = []target{autoTarget(as, n.vni)}
 	}
-	if row.ReplicationMode != "" && row.ReplicationMode != hwvtep.ReplicationModeSourceNode {
-		faults = append(faults, "replication_mode is "+string(row.ReplicationMode)+": EVPN needs source_node")
+	n.findFaults()
+}
+
+// findFaults looks for what is wrong with the row.
+func (n *network) findFaults() {
+	var faults []string
+	for _, key := range []string{keyImport, keyExport} {
+		if _, err := parseTargets(n.row.OtherConfig[key]); err != nil {
+			faults = append(faults, fmt.Sprintf("other_config:%s: %v", key, err))
+		}
+	}
+	if mode := n.row.ReplicationMode; mode != "" && mode != hwvtep.ReplicationModeSourceNode {
+		faults = append(faults, "replication_mode is "+string(mode)+": EVPN needs source_node")
 	}
 	n.fault = strings.Join(faults, "; ")
 }
@@ -211,7 +215,7 @@ func (h *host) yield() bool {
 // routes are what is announced of a MAC.
 func (n *network) routes(mac string, rd func(vtep netip.Addr, vni uint32) string) (all []*route) {
 	h := n.hosts[mac]
-	if h == nil || n.vni == 0 || !unicast(mac) {
+	if h == nil || n.vni == 0 || len(n.exp) == 0 || !unicast(mac) {
 		return nil
 	}
 	l := h.here()

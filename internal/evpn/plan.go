@@ -93,34 +93,24 @@ func (p *plan) remember(n *network) {
 // used are the addresses that remote rows of a switch have.
 func (db *database) used(ls hwvtep.UUID) map[string]bool {
 	used := map[string]bool{}
-	for at, rows := range db.ucast {
+	for _, rows := range db.ucast[ls] {
 		for _, r := range rows {
-			if at.ls == ls {
-				used[db.ip(r.Locator).String()] = true
-			}
+			used[db.ip(r.Locator).String()] = true
 		}
 	}
 	for _, row := range db.floods[ls] {
-		for _, ip := range db.ips(row) {
-			used[ip.String()] = true
+		set, _ := db.view.PhysicalLocatorSet(row.LocatorSet)
+		for _, l := range set.Locators {
+			used[db.ip(l).String()] = true
 		}
 	}
 	return used
 }
 
-func (db *database) ips(row hwvtep.McastMACRemote) (ips []netip.Addr) {
-	set, _ := db.view.PhysicalLocatorSet(row.LocatorSet)
-	for _, l := range set.Locators {
-		ips = append(ips, db.ip(l))
-	}
-	slices.SortFunc(ips, netip.Addr.Compare)
-	return ips
-}
-
 // host makes the row of a MAC what the fabric says.
 func (p *plan) host(n *network, mac string) {
 	var own []hwvtep.UcastMACRemote
-	for _, row := range p.db.ucast[mark{n.row.UUID, mac}] {
+	for _, row := range p.db.ucast[n.row.UUID][mac] {
 		if !n.ours(p.db.ip(row.Locator)) {
 			for _, r := range own {
 				p.rows++
@@ -137,6 +127,9 @@ func (p *plan) host(n *network, mac string) {
 	}
 	if best == nil {
 		for _, row := range own {
+			if !p.db.bridge.settled && n.vteps[p.db.ip(row.Locator)] == 0 {
+				continue // its route may yet come
+			}
 			p.rows++
 			p.tx.DeleteUcastMACRemote(row.UUID)
 		}
@@ -168,38 +161,48 @@ func (p *plan) host(n *network, mac string) {
 	}
 }
 
-// members makes the set for unknown destinations what the fabric says. In a row of the bridge another writer may have put
-// locators of its own, as "vtep-ctl add-mcast-remote" does: they stay in it.
+// members makes the set for unknown destinations what the fabric says. In the row of a switch other writers may have
+// locators of their own, as "vtep-ctl add-mcast-remote" puts them there: they stay in it, as they are.
 func (p *plan) members(n *network) {
 	var own *hwvtep.McastMACRemote
-	var wanted []netip.Addr
+	var others []hwvtep.UUID
+	var have, wanted []netip.Addr
+	foreign := map[netip.Addr]bool{}
 	rows := p.db.floods[n.row.UUID]
-	i := slices.IndexFunc(rows, func(r hwvtep.McastMACRemote) bool { return slices.ContainsFunc(p.db.ips(r), n.ours) })
-	if i < 0 && len(rows) > 0 {
-		i = 0 // there is one row of a MAC at most: a second one would be refused, or not be read
-	}
-	if i >= 0 {
-		own = &rows[i]
-		for _, ip := range p.db.ips(*own) {
-			if !n.ours(ip) {
-				wanted = append(wanted, ip)
+	if len(rows) > 0 { // of several only one counts
+		own = &rows[0]
+		set, _ := p.db.view.PhysicalLocatorSet(own.LocatorSet)
+		for _, l := range set.Locators {
+			switch ip := p.db.ip(l); {
+			case !n.ours(ip):
+				others, foreign[ip] = append(others, l), true
+			default:
+				have = append(have, ip)
+				if !p.db.bridge.settled && n.vteps[ip] == 0 {
+					wanted = append(wanted, ip) // its route may yet come
+				}
 			}
 		}
 	}
-	wanted = append(wanted, n.members()...)
+	for _, ip := range n.members() {
+		if !foreign[ip] {
+			wanted = append(wanted, ip)
+		}
+	}
+	slices.SortFunc(have, netip.Addr.Compare)
 	slices.SortFunc(wanted, netip.Addr.Compare)
 	wanted = slices.Compact(wanted)
 	switch {
 	case own == nil && len(wanted) > 0:
 		p.rows++
-		p.tx.InsertMcastMACRemote(hwvtep.McastMACRemote{MAC: unknownDst, LogicalSwitch: n.row.UUID, LocatorSet: p.set(wanted)})
-	case own != nil && len(wanted) == 0:
+		p.tx.InsertMcastMACRemote(hwvtep.McastMACRemote{MAC: unknownDst, LogicalSwitch: n.row.UUID, LocatorSet: p.set(nil, wanted)})
+	case own != nil && len(have) > 0 && len(wanted)+len(others) == 0:
 		p.rows++
 		p.tx.DeleteMcastMACRemote(own.UUID)
-	case own != nil && !slices.Equal(wanted, p.db.ips(*own)):
+	case own != nil && !slices.Equal(wanted, have):
 		p.rows++
 		row := *own
-		row.LocatorSet = p.set(wanted)
+		row.LocatorSet = p.set(others, wanted)
 		p.tx.UpdateMcastMACRemote(row.UUID, row, hwvtep.McastMACRemoteLocatorSet)
 	}
 	if len(wanted) > 0 && n.row.ReplicationMode == "" {
@@ -223,8 +226,8 @@ func (p *plan) locator(vtep netip.Addr) hwvtep.UUID {
 }
 
 // set makes a set, which no other row can have: sets can't be changed.
-func (p *plan) set(vteps []netip.Addr) hwvtep.UUID {
-	var ids []hwvtep.UUID
+func (p *plan) set(others []hwvtep.UUID, vteps []netip.Addr) hwvtep.UUID {
+	ids := slices.Clone(others)
 	for _, ip := range vteps {
 		ids = append(ids, p.locator(ip))
 	}

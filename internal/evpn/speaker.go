@@ -143,7 +143,9 @@ func (s *speaker) announce(k key, r *route) error {
 	case r == nil && before == nil:
 		return nil
 	case r == nil:
-		path, err := encode(before)
+		gone := *before
+		gone.moved = false // the library compares sequences of what is withdrawn, too
+		path, err := encode(&gone)
 		if err == nil {
 			err = s.bgp.DeletePath(apiutil.DeletePathRequest{Paths: []*apiutil.Path{path}})
 		}

@@ -240,7 +240,7 @@ func (b *Bridge) list(mac string) []Route {
 }
 
 func (b *Bridge) placedByOther(n *network, mac string) bool {
-	return slices.ContainsFunc(b.database.ucast[mark{n.row.UUID, mac}], func(r hwvtep.UcastMACRemote) bool { return !n.ours(b.database.ip(r.Locator)) })
+	return slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return !n.ours(b.database.ip(r.Locator)) })
 }
 
 func (r *route) shown(neighbor, row, why string) Route {
