@@ -84,7 +84,7 @@ func TestVLANDevice(t *testing.T) {
 			devices: devices{byIndex: map[int]device{}, byName: map[string]int{}},
 			ports:   map[string]*port{"eth0.7": {name: "eth0.7", device: 5, bindings: map[uint16]*binding{}}},
 		}
-		p.tEnds = newTable[vtepAddress, uint64]("ends", nil)
+		p.tEnds, p.ring, p.punts, p.watchman = &table[vtepAddress, uint64]{}, new(ring), new(ring), &watchman{ring: new(ring)}
 		p.devices.set(deviceOf(step.link))
 		for _, vlan := range step.vlans {
 			p.ports["eth0.7"].bindings[vlan] = &binding{}
