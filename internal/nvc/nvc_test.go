@@ -180,3 +180,18 @@ func TestVNI(t *testing.T) {
 	stopSecond()
 	_ = n
 }
+
+// A VTEP uses one row of unknown-dst: where another writer has it, the mesh is put into that one, and taken out of it.
+func TestSharedSet(t *testing.T) {
+	testenv.NoLeaks(t)
+	s := newSites(t, 2)
+	s[0].ctl("add-mcast-remote", "ls0", "unknown-dst", "192.0.2.77")
+	n, _ := controller(t, nvc.Options{}, s...)
+	s[0].has("unknown-dst>10.0.0.2,192.0.2.77")
+	s[1].has("unknown-dst>10.0.0.1")
+	s[0].reaches("p0", 2, 7, "10.0.0.2/5000 192.0.2.77/5000 p1")
+	if err := n.Clear(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s[0].has("unknown-dst>192.0.2.77")
+}

@@ -196,18 +196,22 @@ func (p *plan) place(row hwvtep.UcastMACRemote, at end, ip string) {
 	}
 }
 
-// group makes the set of a group what the mesh knows. In a row of the controller another writer may
-// have put ends of its own, as "vtep-ctl add-mcast-remote" does: they stay in it.
+// group makes the set of a group what the mesh knows. Of several rows a VTEP uses one only, so that there is to be
+// one: where another writer has it, or has put ends of its own into the controller's, as "vtep-ctl
+// add-mcast-remote" does, these stay in it.
 func (p *plan) group(n *network, at *presence, mac string) {
 	var own *hwvtep.McastMACRemote
 	keep := []end{}
-	for _, row := range p.db.mcast[rowKey{at.row.UUID, mac}] {
-		ends := p.db.endsOf(row.LocatorSet)
-		if own != nil || !slices.ContainsFunc(ends, func(e end) bool { return n.ours(at, e) }) {
-			continue // another writer's
-		}
-		own = &row
-		for _, e := range ends {
+	rows := p.db.mcast[rowKey{at.row.UUID, mac}]
+	i := slices.IndexFunc(rows, func(r hwvtep.McastMACRemote) bool {
+		return slices.ContainsFunc(p.db.endsOf(r.LocatorSet), func(e end) bool { return n.ours(at, e) })
+	})
+	if i < 0 && len(rows) > 0 {
+		i = 0
+	}
+	if i >= 0 {
+		own = &rows[i]
+		for _, e := range p.db.endsOf(own.LocatorSet) {
 			if !n.ours(at, e) || p.waits(n, e) {
 				keep = append(keep, e)
 			}
@@ -228,8 +232,9 @@ func (p *plan) group(n *network, at *presence, mac string) {
 		p.tx.DeleteMcastMACRemote(own.UUID)
 	case own != nil && !slices.Equal(wanted, p.db.endsOf(own.LocatorSet)):
 		p.rows++
-		own.LocatorSet = p.set(wanted)
-		p.tx.UpdateMcastMACRemote(own.UUID, *own, hwvtep.McastMACRemoteLocatorSet)
+		row := *own
+		row.LocatorSet = p.set(wanted)
+		p.tx.UpdateMcastMACRemote(row.UUID, row, hwvtep.McastMACRemoteLocatorSet)
 	}
 }
 
