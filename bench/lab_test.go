@@ -152,7 +152,7 @@ func (t *tables) awaitMAC(i int) {
 	if err != nil {
 		t.b.Fatal(err)
 	}
-	// struct mac_key of the plane's maps.h: bd, mac, kind.
+	// struct mac_key of the plane's maps/mac.h: bd, mac, kind.
 	key := binary.NativeEndian.AppendUint32(nil, t.domain)
 	key = append(append(key, hw...), 0, 0)
 	var value [12]byte

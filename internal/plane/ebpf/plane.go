@@ -4,7 +4,7 @@
 //	h1 --- p0 [vtep_port] ----- members, remotes, locals, floods ----- [vxlan] --- underlay
 //	h2 --- p1 [vtep_port] --'                                     `--- [vtep_overlay]
 //
-// The programs (bpf/*.h) find everything in maps (bpf/maps.h); the agent only edits the maps.
+// The programs (bpf/*.h) find everything in maps (bpf/maps); the agent only edits the maps.
 // Maps and links are pinned in bpffs, so forwarding goes on without the process, and the
 // next process adopts it: it reads the maps to know its numbers again, computes what must be
 // in them, and writes only the differences.

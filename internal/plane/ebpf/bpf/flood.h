@@ -7,8 +7,6 @@
 #include "limit.h"
 #include "output.h"
 
-#define FLOOD_MAX (1 << 16) // targets of one list; the agent refuses longer ones
-
 struct flooding {
 	struct __sk_buff *skb;
 	__u32 list;

@@ -9,7 +9,7 @@
 #define GBP_G 0x80000000    // the header has a group policy
 #define GBP_BITS 0x80ffffff // all that it consists of
 #define GBP_ID 0xffff
-#define GBP_SHIFT(flags) ((flags) >> 8 & 31)
+#define GBP_SHIFT(flags) ((flags) >> CONFIG_GBP_SHIFT & 31)
 
 // As the vxlan device has it.
 struct vxlan_metadata {
@@ -29,7 +29,7 @@ static __always_inline int send_group(struct __sk_buff *skb, struct settings *cf
 // Gives the mark of a frame that came in at a binding the group policy of that, unless it has one.
 static __always_inline void enter_group(struct __sk_buff *skb, __u32 member_flags)
 {
-	__u32 group = member_flags >> 16;
+	__u32 group = member_flags >> MEMBER_GROUP_SHIFT;
 	struct settings *cfg;
 
 	if (!group)

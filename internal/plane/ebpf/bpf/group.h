@@ -134,8 +134,7 @@ static __always_inline int group_lists(const __u8 *dst, __u32 report, __u8 *mac,
 // How long the agent may take to read what it is shown.
 #define UNREAD_MAX SECOND
 
-// How long a member may be missing that the agent was not told of: as long as members live.
-#define MISSING_MAX (260 * SECOND)
+#define MISSING_MAX (MISSING_SECONDS * SECOND)
 
 // Whether the agent knows all that was said in the switch.
 static __always_inline int groups_known(__u32 bd)

@@ -181,8 +181,6 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	return 0;
 }
 
-#define FORGET_MAX 256
-
 // Deletes the MACs whose keys stand behind an Ethernet header, for the agent.
 static __always_inline int forget(struct __sk_buff *skb)
 {

@@ -8,7 +8,7 @@
 // 1 if the frame is for the other end of a link, and is not to pass.
 static __always_inline int stays_on_link(const __u8 *mac, __u32 features)
 {
-	return is_reserved(mac) && !(features >> (16 + (mac[5] & 0xf)) & 1);
+	return is_reserved(mac) && !(features >> (FEATURE_RESERVED_SHIFT + (mac[5] & 0xf)) & 1);
 }
 
 #define ICMPV6_FIRST_ND 133 // router solicitation

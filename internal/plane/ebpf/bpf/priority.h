@@ -6,17 +6,6 @@
 
 #include "size.h"
 
-// In settings.flags.
-#define PRIORITY_TUNNEL_SHIFT 16 // DSCP in 6 bits, then enum priority_from in 2
-#define PRIORITY_TAG_SHIFT 24    // the same, with a PCP as the upper bits of the DSCP
-#define PRIORITY_MASK 0xffff0000
-
-enum priority_from {
-	PRIORITY_FIXED,
-	PRIORITY_INNER, // 0 for what is no IP packet
-	PRIORITY_OUTER, // 0 where nothing was around it
-};
-
 // The upper 6 bits of the TOS or traffic class of the packet in the frame, also behind two tags:
 // the outermost is not among the bytes.
 static __always_inline __u32 inner_priority(struct __sk_buff *skb)

@@ -3,7 +3,7 @@
 // is a program of its own, with a stack and a verification of its own; a frame goes from one to the
 // next by a tail call. Frames that no stage wants go past all of them without one.
 //
-// A new one is: its place in enum stage (maps.h) and the file of its code, whose end is next_stage, a
+// A new one is: its place in enum stage (maps/stage.h) and the file of its code, whose end is next_stage, a
 // redirection, or drop; the features that it is for in FEATURES_WITH_STAGES, and the frames that it
 // wants in wanted_by; its program in vtep.c, and that in stages.go, in the order of the enum.
 #pragma once

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// MAC addresses: where they are, as rows say and as was learned.
+#pragma once
+
+#include "address.h"
+
+struct mac_key {
+	__u32 bd;
+	__u8 mac[ETH_ALEN];
+	__u16 kind; // 0; floods: enum flood_kind; snooped: enum family
+};
+
+struct remote {
+	__u32 peer;
+	__u32 vni;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mac_key);
+	__type(value, struct remote);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} remotes SEC(".maps");
+
+struct local {
+	__u32 slot;
+	__u32 gen;
+	__u32 port; // whose quota counts it; changes by atomic operations only
+	__u32 zero;
+	__u64 seen; // CLOCK_MONOTONIC, to within a second
+};
+
+// As port: somebody is about to delete the entry, and to give its places back.
+enum leaving {
+	LEAVING = 0xffffffff,
+};
+
+enum forget {
+	FORGET_MAX = 256, // MACs that vtep_forget takes at a time
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mac_key);
+	__type(value, struct local);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} locals SEC(".maps");
+
+// Learned MACs of whose next frame the agent wants to be told.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mac_key);
+	__type(value, __u32);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} watched SEC(".maps");
+
+// How many MACs a port (index 0: all ports) has learned and may learn.
+struct quota {
+	__u32 limit;   // 0: none
+	__u32 count;
+	__u32 refused; // sightings not learned because of the limit
+	__u32 lost;    // index 0 only: events that did not fit into the ring
+	__u64 told;    // index 0 only: when the agent last heard of a refused MAC
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32); // port
+	__type(value, struct quota);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} quotas SEC(".maps");
+
+// A MAC is new on, or moved to, a binding. Or, if bd is 0: the peer `slot` is in use again.
+struct sighting {
+	__u32 bd;
+	__u8 mac[ETH_ALEN];
+	__u16 zero;
+	__u32 slot;
+	__u32 gen;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} events SEC(".maps");

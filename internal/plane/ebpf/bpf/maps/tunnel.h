@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tunnels, and the peers at their other ends.
+#pragma once
+
+#include "address.h"
+
+// The peer of an address; of addresses that are nobody's there is none.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024); // as peers
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u32); // peer
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} addresses SEC(".maps");
+
+// Where tunnels may end, beside the tunnel IPs of the settings, at which they begin.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u64); // until when, CLOCK_MONOTONIC; 0: for good
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} ends SEC(".maps");
+
+struct tunnel_key {
+	__u32 peer; // 0: any source
+	__u32 vni;
+};
+
+// The logical switch that the frames of a tunnel enter.
+struct decap {
+	__u32 bd;
+	__u32 features; // enum features, of it
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 14);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tunnel_key);
+	__type(value, struct decap);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} decaps SEC(".maps");
+
+// What the agent knows of the way to a peer.
+struct peer {
+	struct address ip;  // zero: the element is free
+	struct address hop; // next hop of the route, where ifindex is not 0
+	__u32 ifindex;      // of the route; 0: only the kernel's own lookup can tell the way
+	__u32 mtu;          // of the route; 0: not known
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct peer);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} peers SEC(".maps");
+
+// Whether frames go to a peer, for the agent to look its way up again now and then: of what
+// routers say of a path's MTU, and of when the kernel forgets it, nothing else tells.
+enum path_state {
+	PATH_IDLE,    // none did; the next one is an event
+	PATH_WATCHED, // none since the agent looked; it will look again by itself
+	PATH_USED,    // some did since
+};
+
+struct path {
+	__u32 state; // enum path_state
+	__u32 zero;
+};
+
+// Not pinned: it is of no use to anybody but the process that maps it.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384); // as peers
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32); // peer
+	__type(value, struct path);
+} paths SEC(".maps");
+
+// When a sender was last told that its packets are too big. Those that were not told for
+// the longest time give way to others.
+struct sender {
+	__u32 slot;
+	__be32 ip[4]; // IPv4: the first
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct sender);
+	__type(value, __u64); // CLOCK_MONOTONIC, ns
+} told SEC(".maps");
