@@ -44,6 +44,8 @@ var tables = map[string][]string{
 	hwvtep.TableUcastMACRemote:     nil,
 	hwvtep.TableMcastMACLocal:      nil,
 	hwvtep.TableMcastMACRemote:     nil,
+	hwvtep.TableLogicalRouter:      nil,
+	hwvtep.TableARPSourceLocal:     nil,
 }
 
 // Options configure a Bridge.
@@ -236,6 +238,9 @@ func (b *Bridge) settleAll() {
 	for _, n := range b.database.networks {
 		b.database.markMembers(n)
 	}
+	for _, r := range b.database.routers {
+		b.database.markRouter(r)
+	}
 }
 
 // begin announces the hosts that are here.
@@ -248,6 +253,7 @@ func (b *Bridge) begin() {
 		for mac, h := range n.hosts {
 			b.claimAll(n, mac, h)
 		}
+		b.announceGateway(n)
 	}
 }
 
@@ -328,13 +334,20 @@ func (b *Bridge) place(id path, r *route) {
 		return
 	}
 	for n := range b.imports.networks(r) {
-		b.put(n, id, r)
+		if b.refuses(n, r) == "" {
+			b.put(n, id, r)
+		}
 	}
 }
 
 func (b *Bridge) put(n *network, id path, r *route) {
 	b.placed[id] = append(b.placed[id], n)
 	n.vteps[r.vtep]++
+	if n.l3 != nil {
+		n.prefixes[id] = r
+		b.database.markRouter(n.l3)
+		return
+	}
 	if r.kind == Multicast {
 		n.floods[id] = r
 		b.database.markMembers(n)
@@ -355,6 +368,14 @@ func (b *Bridge) take(n *network, id path) {
 		b.placed[id] = left
 	} else {
 		delete(b.placed, id)
+	}
+	if r := n.prefixes[id]; r != nil {
+		delete(n.prefixes, id)
+		n.leave(r.vtep)
+		if n.l3 != nil {
+			b.database.markRouter(n.l3)
+		}
+		return
 	}
 	if r := n.floods[id]; r != nil {
 		delete(n.floods, id)
@@ -387,7 +408,7 @@ func (b *Bridge) settle(n *network, mac string) {
 func (b *Bridge) announceHost(n *network, mac string) {
 	wanted := map[key]*route{}
 	if b.ready {
-		for _, r := range n.routes(mac, b.rd) {
+		for _, r := range b.withRouter(n, mac, n.routes(mac, b.rd)) {
 			wanted[r.key] = r
 		}
 	}
@@ -425,7 +446,7 @@ func (b *Bridge) say(n *network, k key, r *route) {
 // announceHeads announces the VTEPs of ours that want what is flooded.
 func (b *Bridge) announceHeads(n *network) {
 	wanted := map[key]*route{}
-	if n.vni != 0 && len(n.exp) > 0 {
+	if n.vni != 0 && len(n.exp) > 0 && n.l3 == nil {
 		for _, heads := range n.heads {
 			for ip := range heads {
 				if b.database.own[ip] {
@@ -449,7 +470,7 @@ func (b *Bridge) announceHeads(n *network) {
 func (b *Bridge) reimport(n *network) {
 	for id, r := range b.routes {
 		there := slices.Contains(b.placed[id], n)
-		switch wanted := n.imports(r) && !b.database.own[r.vtep]; {
+		switch wanted := n.imports(r) && !b.database.own[r.vtep] && b.refuses(n, r) == ""; {
 		case wanted && !there:
 			b.put(n, id, r)
 		case !wanted && there:
@@ -461,6 +482,8 @@ func (b *Bridge) reimport(n *network) {
 		b.database.markHost(n, mac)
 	}
 	b.announceHeads(n)
+	b.announceGateway(n)
+	b.announcePrefixes(n)
 	b.database.markMembers(n)
 }
 

@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/netip"
@@ -26,10 +27,14 @@ type database struct {
 	replica  *idl.Client
 	view     *hwvtep.View
 	networks map[hwvtep.UUID]*network
+	routers  map[hwvtep.UUID]*router
+	sources  map[netip.Addr]string                              // the MACs that VTEPs route with, by tunnel IP
 	own      map[netip.Addr]bool                                // tunnel IPs of the switches of this database
 	ends     map[netip.Addr]hwvtep.UUID                         // locators without a tunnel key
 	ucast    map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote // by switch and MAC
 	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote            // of unknown-dst, by switch
+
+	sourcesText string // sources, to compare
 
 	marked map[mark]struct{}
 	busy   *plan       // the transaction under way
@@ -41,11 +46,12 @@ type database struct {
 }
 
 func newDatabase(b *Bridge, replica *idl.Client) *database {
-	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, own: map[netip.Addr]bool{}, ends: map[netip.Addr]hwvtep.UUID{},
+	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, own: map[netip.Addr]bool{}, ends: map[netip.Addr]hwvtep.UUID{},
 		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{}}
 }
 
 func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }
+func (db *database) markRouter(r *router)            { db.marked[mark{r.row.UUID, ""}] = struct{}{} }
 func (db *database) markMembers(n *network)          { db.marked[mark{n.row.UUID, ""}] = struct{}{} }
 
 // ip is the address of a locator, invalid if it has none or is not there.
@@ -106,9 +112,11 @@ func (db *database) take() {
 			}
 		}
 	}
+	rewire := db.takeRouters(changes) || ours
 	for before, after := range changes.LogicalSwitches() {
 		if after == nil {
 			db.gone(before.UUID)
+			rewire = true
 			continue
 		}
 		n := db.networks[after.UUID]
@@ -131,7 +139,12 @@ func (db *database) take() {
 		if before == nil || vni != n.vni {
 			b.log.Info("logical switch", "switch", after.Name, "vni", n.vni)
 		}
-		reimport[n] = true
+		reimport[n], rewire = true, true
+	}
+	if rewire {
+		for _, n := range db.wire() {
+			reimport[n] = true
+		}
 	}
 	for before, after := range changes.UcastMACsRemote() {
 		if before != nil {
@@ -186,6 +199,11 @@ func (db *database) take() {
 	for n := range reimport {
 		b.reimport(n)
 	}
+	for before, after := range changes.LogicalRouters() { // such as routes of other writers
+		if r := db.routers[cmp.Or(after, before).UUID]; r != nil && r.net != nil {
+			b.announcePrefixes(r.net)
+		}
+	}
 	for n := range heads { // when all is known: nothing is withdrawn for a moment
 		b.announceHeads(n)
 	}
@@ -206,6 +224,9 @@ func (db *database) take() {
 		}
 	}
 	if delta.Reset && !first { // a transaction may have been lost
+		for _, r := range db.routers {
+			db.markRouter(r)
+		}
 		for _, n := range db.networks {
 			db.markMembers(n)
 			for mac := range n.hosts {
@@ -213,6 +234,32 @@ func (db *database) take() {
 			}
 		}
 	}
+}
+
+// takeRouters takes changed rows of routers, and of the MACs that VTEPs route with. It says whether there are any.
+func (db *database) takeRouters(changes hwvtep.Changes) (any bool) {
+	for before, after := range changes.LogicalRouters() {
+		any = true
+		if after == nil {
+			delete(db.routers, before.UUID)
+			continue
+		}
+		r := db.routers[after.UUID]
+		if r == nil {
+			r = &router{hops: map[hop]netip.Addr{}}
+			db.routers[after.UUID] = r
+		}
+		r.configure(*after)
+		db.markRouter(r)
+	}
+	sources := false
+	for range changes.ARPSourcesLocal() {
+		sources = true
+	}
+	if sources {
+		db.readSources()
+	}
+	return any || sources
 }
 
 // configured says whether what is read of a logical switch has changed, more than by the bridge itself.
@@ -237,11 +284,7 @@ func (db *database) gone(ls hwvtep.UUID) {
 	b := db.bridge
 	b.imports.remove(n)
 	n.vni = 0 // nothing is announced any more
-	for id, all := range b.placed {
-		if slices.Contains(all, n) {
-			b.take(n, id)
-		}
-	}
+	b.takeAll(n)
 	for mac := range n.spoken {
 		for k := range n.said(mac) {
 			b.say(n, k, nil)

@@ -1,5 +1,5 @@
 // Package evpn joins the logical switches of a hardware_vtep database with a fabric that speaks BGP
-// EVPN (RFC 7432, RFC 8365): what the VTEPs of the database report becomes routes, and the routes of
+// EVPN (RFC 7432, RFC 8365, RFC 9136): what the VTEPs of the database report becomes routes, and the routes of
 // others become rows of remote MACs. It is one more client of the database; VTEPs know nothing of it.
 //
 //	database ──> idl ──> Bridge ──> export ──> Speaker ──> BGP neighbours
@@ -10,6 +10,9 @@
 // all state. The library that speaks BGP is used as a transport: of all paths for a MAC the bridge
 // chooses itself, since the library knows no sequence numbers of moves, and the library is told to
 // keep no routes of others.
+//
+// A router has, in a switch of its own for that, the VTEPs of the fabric as next hops, and what is behind them as static
+// routes: see router.go.
 //
 // A row belongs to the bridge if its locator is a VTEP that the fabric announces in this switch, or
 // that other_config:evpn_vteps of the switch remembers from before. Rows of other writers are left

@@ -75,6 +75,11 @@ func TestWire(t *testing.T) {
 			targets: []target{{"4200000001", true, 33}, {"192.0.2.9", true, 5}}},
 		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("2001:db8::1")}, vtep: netip.MustParseAddr("2001:db8::9"), vni: 33, moved: true, sticky: true},
 		{key: key{kind: Multicast, rd: "10.0.0.1:33", ip: low}, vtep: low, vni: 33, targets: []target{{"65001", false, 33}}},
+		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("192.0.2.1")}, vtep: low, vni: 33, l3vni: 5000, routerMAC: "02:00:00:00:00:fe", targets: []target{{"1", false, 33}}},
+		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("192.0.2.1")}, vtep: low, vni: 33, gateway: true},
+		{key: key{kind: Prefix, rd: "10.0.0.1:5000", to: netip.MustParsePrefix("10.2.0.0/16")}, vtep: low, vni: 5000, routerMAC: "02:00:00:00:00:fe"},
+		{key: key{kind: Prefix, rd: "10.0.0.1:5000", to: netip.MustParsePrefix("0.0.0.0/0")}, vtep: low, via: netip.MustParseAddr("10.1.0.9")},
+		{key: key{kind: Prefix, rd: "10.0.0.1:5000", to: netip.MustParsePrefix("2001:db8::/32")}, vtep: high, vni: 5000, routerMAC: "02:00:00:00:00:fe"},
 	} {
 		p, err := encode(r)
 		if err != nil {
@@ -88,7 +93,25 @@ func TestWire(t *testing.T) {
 	good := func() *route {
 		return &route{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1}, vtep: low, vni: 33}
 	}
+	prefix := func(text string) func(r *route) {
+		return func(r *route) {
+			r.key, r.routerMAC = key{kind: Prefix, rd: r.rd, to: netip.MustParsePrefix(text)}, host1
+		}
+	}
+	for _, bad := range []string{"224.0.0.0/4", "127.0.0.0/8", "fe80::/64", "ff00::/8", "0.0.0.0/8", "::ffff:10.0.0.0/104"} {
+		r := good()
+		prefix(bad)(r)
+		p, err := encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decode(p); !errors.Is(err, refusal(whyIP)) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
 	for want, change := range map[string]func(r *route){
+		whyRMAC: func(r *route) { prefix("10.0.0.0/8")(r); r.routerMAC = "" },
+		whyVNI:  func(r *route) { prefix("10.0.0.0/8")(r); r.vni = 0 },
 		whyMAC:  func(r *route) { r.mac = "01:00:5e:00:00:05" },
 		whyVTEP: func(r *route) { r.vtep = netip.MustParseAddr("127.0.0.1") },
 	} {

@@ -136,11 +136,12 @@ type leaf struct {
 	ns     *namespace.Namespace
 	dir    string
 	ip     string
+	zebra  string // its configuration
 	daemon map[string]*exec.Cmd
 }
 
 // leaf starts one at 10.0.0.N, with the VNI 33 on a bridge that has a port h0.
-func (f *fabric) leaf(n int, as uint32, config string) *leaf {
+func (f *fabric) leaf(n int, as uint32, config string, prepare ...func(*leaf)) *leaf {
 	f.Helper()
 	l := &leaf{fabric: f, ns: testnet.Quiet(f, fmt.Sprintf("f%d", n)), dir: f.TempDir(), ip: fmt.Sprintf("10.0.0.%d", n), daemon: map[string]*exec.Cmd{}}
 	f.joins(fmt.Sprintf("p%d", n), l.ns, "u0")
@@ -176,6 +177,9 @@ func (f *fabric) leaf(n int, as uint32, config string) *leaf {
 		config = fmt.Sprintf("router bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n neighbor 10.0.0.1 remote-as 65001\n neighbor 10.0.0.1 timers connect 1\n"+
 			" address-family l2vpn evpn\n  neighbor 10.0.0.1 activate\n  advertise-all-vni\n exit-address-family\n", as, l.ip)
 	}
+	for _, prepare := range prepare {
+		prepare(l)
+	}
 	l.write("bgpd.conf", config)
 	l.run("zebra")
 	l.run("bgpd")
@@ -206,7 +210,7 @@ func (l *leaf) run(name string) {
 	args := []string{program, "-u", "root", "-g", "root", "-f", filepath.Join(l.dir, name+".conf"), "-i", filepath.Join(l.dir, name+".pid"),
 		"-z", filepath.Join(l.dir, "zserv.api"), "--vty_socket", l.dir, "-A", "127.0.0.1", "-P", "0", "--log", "stdout"}
 	if name == "zebra" {
-		l.write("zebra.conf", "")
+		l.write("zebra.conf", l.zebra)
 		l.write("group", "root:x:0:\nfrr:x:0:\nfrrvty:x:0:\n") // it insists on that group
 	} else {
 		args = append(args, "-p", "179")

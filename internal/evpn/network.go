@@ -47,7 +47,12 @@ type network struct {
 	floods map[path]*route                     // of Multicast
 	heads  map[hwvtep.UUID]map[netip.Addr]bool // our VTEPs that want what is flooded, by row
 	vteps  map[netip.Addr]int                  // how many routes lead to each
-	spoken map[string]map[key]struct{}         // what is announced, by MAC; "": of Multicast
+	spoken map[string]map[key]struct{}         // what is announced, by its group
+
+	router   *router         // that has an interface in it; nil: none has
+	l3       *router         // whose packets to other VTEPs are in it: it is no switch of hosts then
+	gateway  string          // the MAC that was announced as the router's; "": none
+	prefixes map[path]*route // of l3: those of Prefix, and hosts with a second label
 }
 
 // host is a MAC in a network.
@@ -73,7 +78,7 @@ type local struct {
 
 func newNetwork() *network {
 	return &network{hosts: map[string]*host{}, floods: map[path]*route{}, heads: map[hwvtep.UUID]map[netip.Addr]bool{}, vteps: map[netip.Addr]int{},
-		spoken: map[string]map[key]struct{}{}}
+		spoken: map[string]map[key]struct{}{}, prefixes: map[path]*route{}}
 }
 
 // configure reads the row. Where a route target is wrong nothing is imported, or exported, by the others either.
@@ -215,7 +220,7 @@ func (h *host) yield() bool {
 // routes are what is announced of a MAC.
 func (n *network) routes(mac string, rd func(vtep netip.Addr, vni uint32) string) (all []*route) {
 	h := n.hosts[mac]
-	if h == nil || n.vni == 0 || len(n.exp) == 0 || !unicast(mac) {
+	if h == nil || n.vni == 0 || n.l3 != nil || len(n.exp) == 0 || !unicast(mac) {
 		return nil
 	}
 	l := h.here()
@@ -241,18 +246,20 @@ func (n *network) members() []netip.Addr {
 	return slices.SortedFunc(maps.Keys(set), netip.Addr.Compare)
 }
 
-// said are the keys of what is announced of a MAC, or with "" of Multicast. It is a copy.
-func (n *network) said(mac string) map[key]struct{} { return maps.Clone(n.spoken[mac]) }
+// said are the keys of what is announced of a group: of a MAC, of Multicast, of prefixes. It is a copy.
+func (n *network) said(group string) map[key]struct{} { return maps.Clone(n.spoken[group]) }
 
 func (n *network) note(k key) {
-	if n.spoken[k.mac] == nil {
-		n.spoken[k.mac] = map[key]struct{}{}
+	group := k.group()
+	if n.spoken[group] == nil {
+		n.spoken[group] = map[key]struct{}{}
 	}
-	n.spoken[k.mac][k] = struct{}{}
+	n.spoken[group][k] = struct{}{}
 }
 
 func (n *network) unsay(k key) {
-	if delete(n.spoken[k.mac], k); len(n.spoken[k.mac]) == 0 {
-		delete(n.spoken, k.mac)
+	group := k.group()
+	if delete(n.spoken[group], k); len(n.spoken[group]) == 0 {
+		delete(n.spoken, group)
 	}
 }

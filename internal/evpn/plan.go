@@ -18,7 +18,8 @@ type plan struct {
 	tx       *hwvtep.Txn
 	locators map[netip.Addr]hwvtep.UUID // that it makes
 	about    []mark
-	rows     int // that it inserts, changes or deletes
+	routers  map[*router]bool // that it has looked at
+	rows     int              // that it inserts, changes or deletes
 }
 
 // next plans what some of the marks ask for; what is right already costs nothing. It returns nil when nothing is to
@@ -26,7 +27,7 @@ type plan struct {
 // rows are the bridge's, before there are any.
 func (db *database) next() *plan {
 	for len(db.marked) > 0 {
-		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[netip.Addr]hwvtep.UUID{}}
+		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[netip.Addr]hwvtep.UUID{}, routers: map[*router]bool{}}
 		if lock := db.lock(); lock != "" {
 			p.tx.Assert(lock)
 		}
@@ -38,16 +39,24 @@ func (db *database) next() *plan {
 			}
 			delete(db.marked, m)
 			p.about = append(p.about, m)
-			if n := db.networks[m.ls]; n != nil {
-				if !switches[m.ls] {
-					switches[m.ls] = true
-					p.remember(n)
-				}
-				if m.mac == "" {
-					p.members(n)
-				} else {
-					p.host(n, m.mac)
-				}
+			if r := db.routers[m.ls]; r != nil {
+				p.router(r)
+			}
+			n := db.networks[m.ls]
+			if n == nil {
+				continue
+			}
+			if !switches[m.ls] {
+				switches[m.ls] = true
+				p.remember(n)
+			}
+			switch {
+			case n.l3 != nil:
+				p.router(n.l3)
+			case m.mac == "":
+				p.members(n)
+			default:
+				p.host(n, m.mac)
 			}
 		}
 		if p.tx.Len() > empty {

@@ -15,6 +15,7 @@ type Kind uint8
 const (
 	MACIP     Kind = 2 // MAC/IP advertisement
 	Multicast Kind = 3 // inclusive multicast Ethernet tag
+	Prefix    Kind = 5 // IP prefix (RFC 9136)
 )
 
 // key tells one route from another of the same neighbour. The label is no part of it: a route may be
@@ -23,9 +24,21 @@ type key struct {
 	kind Kind
 	rd   string
 	tag  uint32
-	mac  string // lower case; "" for Multicast
+	mac  string // lower case; "" for Multicast and Prefix
 	ip   netip.Addr
+	to   netip.Prefix // of Prefix, without host bits
 }
+
+// group is what a key is announced with: the MAC, or one of others that no MAC is called.
+func (k key) group() string {
+	if k.kind == Prefix {
+		return prefixes
+	}
+	return k.mac
+}
+
+// prefixes is the group of all routes of Prefix; "" is that of Multicast.
+const prefixes = "prefixes"
 
 // route is what one neighbour, or this speaker, says.
 type route struct {
@@ -37,6 +50,14 @@ type route struct {
 	moved    bool // it has a sequence
 	sticky   bool // may not move
 	gateway  bool // the default gateway's: as good as sticky
+
+	// Of a router.
+	l3vni      uint32     // of a host: the second label; 0: none
+	l3targets  []target   // of what is announced: those of the router, beside targets
+	routerMAC  string     // whom to send to in the VNI of the router; "": nobody says
+	via        netip.Addr // of Prefix: the next hop is a host (RFC 9136, section 4.1); invalid: the VTEP
+	preference uint32     // LOCAL_PREF
+	hops       int        // length of the AS path
 }
 
 func (r *route) fixed() bool { return r.sticky || r.gateway }

@@ -170,7 +170,8 @@ func (s *speaker) announce(k key, r *route) error {
 
 func (r *route) same(o *route) bool {
 	return r.key == o.key && r.vtep == o.vtep && r.vni == o.vni && r.sequence == o.sequence && r.moved == o.moved && r.sticky == o.sticky &&
-		slices.Equal(r.targets, o.targets)
+		r.gateway == o.gateway && r.l3vni == o.l3vni && r.routerMAC == o.routerMAC && r.via == o.via &&
+		slices.Equal(r.targets, o.targets) && slices.Equal(r.l3targets, o.l3targets)
 }
 
 func (s *speaker) close() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type Status struct {
 	Announcing   bool             `json:"announcing"`
 	Neighbors    []NeighborStatus `json:"neighbors"`
 	Switches     []SwitchStatus   `json:"switches"`
+	Routers      []RouterStatus   `json:"routers"`
 	Announced    int              `json:"announced"` // routes
 	Refused      map[string]int   `json:"refused"`   // routes of neighbours that don't become rows, by reason
 	Transactions uint64           `json:"transactions"`
@@ -61,7 +63,7 @@ func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
 func (b *Bridge) status() Status {
 	db := b.database
 	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: "connecting", Announcing: b.ready, Neighbors: []NeighborStatus{},
-		Switches: []SwitchStatus{}, Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.transactions, Rows: db.rows,
+		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.transactions, Rows: db.rows,
 		Failures: db.failures, Failure: cmp.Or(db.failure, b.failure), Pending: len(db.marked)}
 	switch {
 	case db.may():
@@ -85,6 +87,15 @@ func (b *Bridge) status() Status {
 		s.Switches = append(s.Switches, n.status(time.Now()))
 	}
 	slices.SortFunc(s.Switches, func(x, y SwitchStatus) int { return cmp.Compare(x.Name, y.Name) })
+	for _, r := range db.routers {
+		if r.net != nil || r.fault != "" {
+			s.Routers = append(s.Routers, r.status())
+		}
+		for _, why := range r.why {
+			s.Refused[why]++
+		}
+	}
+	slices.SortFunc(s.Routers, func(x, y RouterStatus) int { return cmp.Compare(x.Name, y.Name) })
 	return s
 }
 
@@ -122,13 +133,19 @@ func (n *network) status(now time.Time) SwitchStatus {
 
 // why says why a route is in no switch, "" if it is in one.
 func (b *Bridge) why(id path, r *route) string {
-	if b.database.own[r.vtep] {
+	switch {
+	case b.database.own[r.vtep] && b.speaker.announced[id.key] == nil:
+		return whyTunnel
+	case b.database.own[r.vtep]:
 		return whyOwn
-	}
-	if len(b.placed[id]) > 0 {
+	case len(b.placed[id]) > 0:
 		return ""
 	}
-	return whyOther
+	why := whyOther
+	for n := range b.imports.networks(r) {
+		why = b.refuses(n, r)
+	}
+	return why
 }
 
 func (s Status) String() string {
@@ -163,6 +180,19 @@ func (s Status) String() string {
 			fmt.Fprintf(&b, "    %s\n", n.Fault)
 		}
 	}
+	for i, r := range s.Routers {
+		if i == 0 {
+			b.WriteString("routers:\n")
+		}
+		b.WriteString("  " + r.Name + ":")
+		if r.Switch != "" {
+			fmt.Fprintf(&b, " VNI %d in switch %s, %d prefixes here, %d elsewhere", r.VNI, r.Switch, r.Local, r.Remote)
+		}
+		if r.Fault != "" {
+			b.WriteString(" " + r.Fault)
+		}
+		b.WriteByte('\n')
+	}
 	fmt.Fprintf(&b, "%d routes announced, %d rows written in %d transactions", s.Announced, s.Rows, s.Transactions)
 	if s.Failures > 0 {
 		fmt.Fprintf(&b, ", %d failed", s.Failures)
@@ -183,35 +213,57 @@ type Route struct {
 	Type     int      `json:"type"`     // of EVPN
 	RD       string   `json:"rd"`
 	MAC      string   `json:"mac"`
+	Prefix   string   `json:"prefix"` // of type 5
 	IP       string   `json:"ip"`
 	VTEP     string   `json:"vtep"`
 	VNI      uint32   `json:"vni"`
 	Targets  []string `json:"targets"`
 	Sequence int64    `json:"sequence"` // -1: it has none
 	Sticky   bool     `json:"sticky"`
-	Row      string   `json:"row"` // the logical switch whose row it is; "": none
-	Why      string   `json:"why"` // it is none
+	Gateway  bool     `json:"gateway"`    // the default gateway community
+	Router   string   `json:"router_mac"` // "": none
+	L3VNI    uint32   `json:"l3_vni"`     // of a host, the second label; 0: none
+	Via      string   `json:"via"`        // of type 5, the host that is the next hop; "": the VTEP
+	Row      string   `json:"row"`        // the logical switch whose row it is, or router; "": none
+	Why      string   `json:"why"`        // it is none
 }
 
-// Routes asks for all routes, or those of a MAC.
-func (b *Bridge) Routes(ctx context.Context, mac string) (all []Route, err error) {
-	err = b.ask(ctx, func() { all = b.list(canonical(mac)) })
+// Routes asks for all routes, or those of a MAC, an IP address, or a prefix.
+func (b *Bridge) Routes(ctx context.Context, about string) (all []Route, err error) {
+	err = b.ask(ctx, func() { all = b.list(canonical(about)) })
 	return all, err
 }
 
-func (b *Bridge) list(mac string) []Route {
+// about says whether a route is one that was asked for.
+func (k key) about(what string) bool {
+	if what == "" || k.mac == what || k.kind == Prefix && k.to.String() == what {
+		return true
+	}
+	ip, err := netip.ParseAddr(what)
+	return err == nil && (k.ip == ip || k.to.IsValid() && k.to.Contains(ip))
+}
+
+func (b *Bridge) list(what string) []Route {
 	all := []Route{}
 	for k, r := range b.speaker.announced {
-		if mac == "" || k.mac == mac {
+		if k.about(what) {
 			all = append(all, r.shown("", "", "announced here"))
 		}
 	}
 	for id, r := range b.routes {
-		if mac != "" && id.mac != mac {
+		if !id.about(what) {
 			continue
 		}
 		row, why := "", b.why(id, r)
 		for _, n := range b.placed[id] {
+			if n.l3 != nil {
+				if c, ok := n.l3.chosen[r.dest()]; ok && c.route == r {
+					row = n.l3.row.Name
+				} else if row == "" {
+					why = n.l3.whyNot(r)
+				}
+				continue
+			}
 			h := n.hosts[id.mac]
 			switch {
 			case r.kind == Multicast:
@@ -229,12 +281,12 @@ func (b *Bridge) list(mac string) []Route {
 		all = append(all, r.shown(id.peer.String(), row, why))
 	}
 	for id, why := range b.refused {
-		if mac == "" || id.mac == mac {
+		if id.about(what) {
 			all = append(all, (&route{key: id.key}).shown(id.peer.String(), "", string(why)))
 		}
 	}
 	slices.SortFunc(all, func(x, y Route) int {
-		return cmp.Or(cmp.Compare(x.Type, y.Type), cmp.Compare(x.MAC, y.MAC), cmp.Compare(x.IP, y.IP), cmp.Compare(x.RD, y.RD), cmp.Compare(x.Neighbor, y.Neighbor))
+		return cmp.Or(cmp.Compare(x.Type, y.Type), cmp.Compare(x.MAC, y.MAC), cmp.Compare(x.Prefix, y.Prefix), cmp.Compare(x.IP, y.IP), cmp.Compare(x.RD, y.RD), cmp.Compare(x.Neighbor, y.Neighbor))
 	})
 	return all
 }
@@ -244,7 +296,14 @@ func (b *Bridge) placedByOther(n *network, mac string) bool {
 }
 
 func (r *route) shown(neighbor, row, why string) Route {
-	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Row: row, Why: why}
+	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Gateway: r.gateway, Router: r.routerMAC,
+		L3VNI: r.l3vni, Row: row, Why: why}
+	if r.kind == Prefix {
+		s.Prefix = r.to.String()
+	}
+	if r.via.IsValid() {
+		s.Via = r.via.String()
+	}
 	if r.ip.IsValid() && !r.ip.IsUnspecified() {
 		s.IP = r.ip.String()
 	}
@@ -263,7 +322,7 @@ func (r *route) shown(neighbor, row, why string) Route {
 func (r Route) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "type %d %s", r.Type, r.RD)
-	for _, word := range []string{r.MAC, r.IP} {
+	for _, word := range []string{r.MAC, r.IP, r.Prefix} {
 		if word != "" {
 			b.WriteString(" " + word)
 		}
@@ -276,6 +335,15 @@ func (r Route) String() string {
 	}
 	if r.Sticky {
 		b.WriteString(" sticky")
+	}
+	if r.Via != "" {
+		b.WriteString(" by the host " + r.Via)
+	}
+	if r.L3VNI != 0 {
+		fmt.Fprintf(&b, " router's VNI %d", r.L3VNI)
+	}
+	if r.Router != "" {
+		b.WriteString(" router's MAC " + r.Router)
 	}
 	if r.Neighbor != "" {
 		b.WriteString(" from " + r.Neighbor)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
@@ -12,14 +13,21 @@ import (
 
 // Why a route does not become a row, as the status counts it.
 const (
-	whyKind  = "of another type"              // not 2 or 3
-	whyEncap = "another encapsulation"        // than VXLAN
-	whyMAC   = "no MAC of a host"             //
-	whyPMSI  = "no ingress replication"       // type 3
-	whyVTEP  = "no address of a VTEP"         //
-	whyVNI   = "no VNI"                       // label out of range
-	whyOwn   = "own"                          // leads to this VTEP
-	whyOther = "no switch imports its target" //
+	whyKind   = "of another type"              // not 2, 3 or 5
+	whyEncap  = "another encapsulation"        // than VXLAN
+	whyMAC    = "no MAC of a host"             //
+	whyPMSI   = "no ingress replication"       // type 3
+	whyVTEP   = "no address of a VTEP"         //
+	whyVNI    = "no VNI"                       // label out of range
+	whyOwn    = "own"                          // leads to this VTEP
+	whyOther  = "no switch imports its target" //
+	whyIP     = "no prefix of hosts"           // type 5
+	whyRMAC   = "no router's MAC"              // type 5
+	whyL3     = "of a host, for routers only"  // with the target of a router alone
+	whyRouter = "of a prefix, and no router imports its target"
+	whyTunnel = "claims a tunnel IP of ours"
+	whyClaim  = "claims the MAC of a router here"
+	whyESI    = "next hop is a segment" // type 5 with an ESI as its overlay index
 )
 
 // refusal is the error of a route that does not become a row.
@@ -38,12 +46,18 @@ func keyOf(p *apiutil.Path) (k key, ok bool) {
 		if len(r.MacAddress) != 6 || r.RD == nil {
 			return k, false
 		}
-		return key{MACIP, r.RD.String(), r.ETag, r.MacAddress.String(), r.IPAddress.Unmap()}, true
+		return key{kind: MACIP, rd: r.RD.String(), tag: r.ETag, mac: r.MacAddress.String(), ip: r.IPAddress.Unmap()}, true
 	case *bgp.EVPNMulticastEthernetTagRoute:
 		if r.RD == nil {
 			return k, false
 		}
-		return key{Multicast, r.RD.String(), r.ETag, "", r.IPAddress.Unmap()}, true
+		return key{kind: Multicast, rd: r.RD.String(), tag: r.ETag, ip: r.IPAddress.Unmap()}, true
+	case *bgp.EVPNIPPrefixRoute:
+		to, err := r.IPPrefix.Prefix(int(r.IPPrefixLength))
+		if r.RD == nil || err != nil {
+			return k, false
+		}
+		return key{kind: Prefix, rd: r.RD.String(), tag: r.ETag, to: to}, true
 	}
 	return k, false
 }
@@ -55,12 +69,26 @@ func decode(p *apiutil.Path) (*route, error) {
 		return nil, refusal(whyKind)
 	}
 	r := &route{key: k}
-	if k.kind == MACIP {
-		if labels := p.Nlri.(*bgp.EVPNNLRI).RouteTypeData.(*bgp.EVPNMacIPAdvertisementRoute).Labels; len(labels) > 0 {
-			r.vni = labels[0]
+	switch of := p.Nlri.(*bgp.EVPNNLRI).RouteTypeData.(type) {
+	case *bgp.EVPNMacIPAdvertisementRoute:
+		if len(of.Labels) > 0 {
+			r.vni = of.Labels[0]
+		}
+		if len(of.Labels) > 1 && of.Labels[1] < 1<<24 {
+			r.l3vni = of.Labels[1]
 		}
 		if !unicast(k.mac) {
 			return r, refusal(whyMAC)
+		}
+	case *bgp.EVPNIPPrefixRoute:
+		if r.vni = of.Label; of.GWIPAddress.IsValid() && !of.GWIPAddress.IsUnspecified() {
+			r.via = of.GWIPAddress
+		}
+		switch {
+		case of.ESI.Type != 0 || slices.ContainsFunc(of.ESI.Value, func(b byte) bool { return b != 0 }):
+			return r, refusal(whyESI)
+		case !routable(k.to):
+			return r, refusal(whyIP)
 		}
 	}
 	vxlan, encaps, replication := false, 0, false
@@ -71,6 +99,12 @@ func decode(p *apiutil.Path) (*route, error) {
 		case *bgp.PathAttributeNextHop:
 			if !r.vtep.IsValid() {
 				r.vtep = a.Value.Unmap()
+			}
+		case *bgp.PathAttributeLocalPref:
+			r.preference = a.Value
+		case *bgp.PathAttributeAsPath:
+			for _, part := range a.Value {
+				r.hops += part.ASLen()
 			}
 		case *bgp.PathAttributePmsiTunnel:
 			replication = a.TunnelType == bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
@@ -87,6 +121,10 @@ func decode(p *apiutil.Path) (*route, error) {
 					r.moved, r.sequence, r.sticky = true, c.Sequence, r.sticky || c.IsSticky
 				case *bgp.DefaultGatewayExtended:
 					r.gateway = true
+				case *bgp.RouterMacExtended:
+					if mac := c.Mac.String(); unicast(mac) {
+						r.routerMAC = mac
+					}
 				case *bgp.TwoOctetAsSpecificExtended:
 					if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET {
 						r.targets = append(r.targets, target{strconv.Itoa(int(c.AS)), false, c.LocalAdmin})
@@ -114,10 +152,18 @@ func decode(p *apiutil.Path) (*route, error) {
 		return r, refusal(whyEncap)
 	case !r.vtep.IsValid() || r.vtep.IsUnspecified() || r.vtep.IsMulticast() || r.vtep.IsLoopback():
 		return r, refusal(whyVTEP)
-	case r.vni >= 1<<24:
+	case r.vni >= 1<<24 || k.kind == Prefix && r.vni == 0 && !r.via.IsValid():
 		return r, refusal(whyVNI)
+	case k.kind == Prefix && r.routerMAC == "" && !r.via.IsValid():
+		return r, refusal(whyRMAC)
 	}
 	return r, nil
+}
+
+// routable says whether a prefix is one of hosts that a router may lead to.
+func routable(p netip.Prefix) bool {
+	ip := p.Addr()
+	return !ip.Is4In6() && !ip.IsMulticast() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && (p.Bits() == 0 || !ip.IsUnspecified())
 }
 
 // encode makes a path of a route of this speaker.
@@ -129,9 +175,18 @@ func encode(r *route) (*apiutil.Path, error) {
 	var nlri *bgp.EVPNNLRI
 	switch r.kind {
 	case MACIP:
-		nlri, err = bgp.NewEVPNMacIPAdvertisementRoute(rd, bgp.EthernetSegmentIdentifier{}, r.tag, r.mac, r.ip, []uint32{r.vni})
+		nlri, err = bgp.NewEVPNMacIPAdvertisementRoute(rd, bgp.EthernetSegmentIdentifier{}, r.tag, r.mac, r.ip, r.labels())
 	case Multicast:
 		nlri, err = bgp.NewEVPNMulticastEthernetTagRoute(rd, r.tag, r.ip)
+	case Prefix:
+		via := netip.IPv4Unspecified()
+		if r.to.Addr().Is6() {
+			via = netip.IPv6Unspecified()
+		}
+		if r.via.IsValid() {
+			via = r.via
+		}
+		nlri, err = bgp.NewEVPNIPPrefixRoute(rd, bgp.EthernetSegmentIdentifier{}, r.tag, uint8(r.to.Bits()), r.to.Addr(), via, r.vni)
 	default:
 		err = errors.New("no route of a type that is announced")
 	}
@@ -139,7 +194,7 @@ func encode(r *route) (*apiutil.Path, error) {
 		return nil, fmt.Errorf("make a route: %w", err)
 	}
 	communities := []bgp.ExtendedCommunityInterface{bgp.NewEncapExtended(bgp.TUNNEL_TYPE_VXLAN)}
-	for _, t := range r.targets {
+	for _, t := range slices.Concat(r.targets, r.l3targets) {
 		c, err := t.community()
 		if err != nil {
 			return nil, err
@@ -148,6 +203,12 @@ func encode(r *route) (*apiutil.Path, error) {
 	}
 	if r.moved {
 		communities = append(communities, bgp.NewMacMobilityExtended(r.sequence, r.sticky))
+	}
+	if r.gateway {
+		communities = append(communities, bgp.NewDefaultGatewayExtended())
+	}
+	if r.routerMAC != "" {
+		communities = append(communities, bgp.NewRoutersMacExtended(r.routerMAC))
 	}
 	reach, err := bgp.NewPathAttributeMpReachNLRI(bgp.RF_EVPN, []bgp.PathNLRI{{NLRI: nlri}}, r.vtep)
 	if err != nil {
@@ -158,6 +219,14 @@ func encode(r *route) (*apiutil.Path, error) {
 		attrs = append(attrs, bgp.NewPathAttributePmsiTunnel(bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL, false, r.vni, &bgp.IngressReplTunnelID{Value: r.vtep}))
 	}
 	return &apiutil.Path{Family: bgp.RF_EVPN, Nlri: nlri, Attrs: attrs}, nil
+}
+
+// labels are the VNI of the host's switch and, if it is announced, that of the router.
+func (r *route) labels() []uint32 {
+	if r.l3vni == 0 {
+		return []uint32{r.vni}
+	}
+	return []uint32{r.vni, r.l3vni}
 }
 
 func (t target) community() (bgp.ExtendedCommunityInterface, error) {

@@ -18,7 +18,7 @@ func (r *Reporter) buildARPSource(tx *hwvtep.Txn) {
 	if r.withdrawn || !r.f.scope.Any() {
 		mac = intent.MAC{}
 	}
-	own := ownMAC("arp source", r.f.scope.id)
+	own := intent.MAC(hwvtep.OwnMAC("arp source", r.f.scope.id))
 	found := false
 	for row := range r.f.view.ARPSourcesLocal() {
 		is, err := intent.ParseMAC(row.SrcMAC)

@@ -1,7 +1,6 @@
 package vtep
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -45,14 +44,6 @@ type routerInterface struct {
 type staticRoute struct {
 	prefix netip.Prefix // without host bits
 	via    netip.Addr
-}
-
-// ownMAC is a locally administered address for what id names, always the same.
-func ownMAC(what string, id [16]byte) intent.MAC {
-	sum := sha256.Sum256(append([]byte("vtep "+what+" "), id[:]...))
-	mac := intent.MAC(sum[:6])
-	mac[0] = mac[0]&^0x01 | 0x02
-	return mac
 }
 
 // routerChanged takes a changed row of Logical_Router.
@@ -338,7 +329,7 @@ func (c *Compiler) markRouterMACs(id intent.SwitchID, macs ...intent.MAC) {
 // publishARPSource has an address of our own while there are routers, or hosts are asked whether they
 // are there. Only for routers there is a row with it.
 func (c *Compiler) publishARPSource() {
-	own := ownMAC("arp source", c.scope.id)
+	own := intent.MAC(hwvtep.OwnMAC("arp source", c.scope.id))
 	c.state.ARPSource = intent.MAC{}
 	if len(c.state.Routers)+c.probing > 0 {
 		c.state.ARPSource = own

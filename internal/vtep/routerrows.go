@@ -63,7 +63,7 @@ func (c *Compiler) readRouter(r *router, row *hwvtep.LogicalRouter) {
 	var wrong grievances
 	set := settings{values: row.OtherConfig}
 	r.name = row.Name
-	r.mac = set.station(keyRouterMAC, ownMAC("router", r.id))
+	r.mac = set.station(keyRouterMAC, intent.MAC(hwvtep.OwnMAC("router", r.id)))
 	r.interfaces = readInterfaces(row.SwitchBinding, &wrong)
 	r.statics = readStatics(row.StaticRoutes, &wrong)
 	r.acls, r.badACLs = nil, false

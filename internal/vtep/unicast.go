@@ -405,12 +405,19 @@ func (c *Compiler) reportDuplicates(table string, rows []candidate, key intent.M
 		if r.rank != rankRemote {
 			return
 		}
-		if i == 0 {
+		if i == 0 || r.to == rows[0].to && c.otherAddress(r, rows[0]) {
 			c.problems.clear(rowOf(table, r.row))
 		} else {
 			c.problems.set(rowOf(table, r.row), c.duplicate(rows[0]))
 		}
 	}
+}
+
+// otherAddress says whether two rows of a MAC tell of two IP addresses that it has.
+func (c *Compiler) otherAddress(a, b candidate) bool {
+	one, _ := c.view.UcastMACRemote(a.row)
+	other, _ := c.view.UcastMACRemote(b.row)
+	return one.IPAddr != "" && other.IPAddr != "" && one.IPAddr != other.IPAddr
 }
 
 // aspectOfRouter is of what is wrong with a row because of the router of its switch.

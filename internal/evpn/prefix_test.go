@@ -1,0 +1,98 @@
+package evpn
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// A VTEP's address in the router's net ends like its own, and nobody has it twice.
+func TestHops(t *testing.T) {
+	for prefix, want := range map[string]map[string]string{
+		"169.254.0.1/16":  {"10.0.0.2": "169.254.0.2", "10.1.0.1": "169.254.0.3", "2001:db8::5": "169.254.0.5", "10.0.255.255": "169.254.0.4"},
+		"fd00:5000::1/64": {"10.0.0.2": "fd00:5000::a00:2", "2001:db8::2": "fd00:5000::2", "2001:db8::": "fd00:5000::3"},
+		"192.0.2.1/30":    {"10.0.0.2": "192.0.2.2", "10.0.0.6": ""},
+	} {
+		p := netip.MustParsePrefix(prefix)
+		n := newNetwork()
+		n.row.UUID = hwvtep.UUID{1}
+		r := &router{net: n, hops: map[hop]netip.Addr{}, interfaces: []routerInterface{{p, n.row.UUID}}}
+		db := &database{}
+		for _, vtep := range []string{"10.0.0.2", "10.1.0.1", "10.0.0.6", "2001:db8::2", "2001:db8::", "10.0.255.255", "2001:db8::5"} {
+			text, asked := want[vtep]
+			if !asked {
+				continue
+			}
+			got := db.hop(r, hop{netip.MustParseAddr(vtep), host1, p.Addr().Is6()})
+			if again := db.hop(r, hop{netip.MustParseAddr(vtep), host1, p.Addr().Is6()}); again != got {
+				t.Errorf("%s in %s: %v, then %v", vtep, prefix, got, again)
+			}
+			if got.IsValid() != (text != "") || got.IsValid() && got.String() != text {
+				t.Errorf("%s in %s: %v, want %q", vtep, prefix, got, text)
+			}
+		}
+	}
+}
+
+// Of several routes to a prefix one counts, and what can't be is refused by its reason.
+func TestChoose(t *testing.T) {
+	b := New(Options{Config: &Config{RouterID: low}})
+	b.database = newDatabase(b, nil)
+	n := newNetwork()
+	n.row.UUID, n.row.Name, n.vni = hwvtep.UUID{1}, "red", 5000
+	r := &router{net: n, hops: map[hop]netip.Addr{}}
+	n.l3, n.router = r, r
+	row := hwvtep.LogicalRouter{UUID: hwvtep.UUID{2}, SwitchBinding: map[string]hwvtep.UUID{"169.254.0.1/16": {1}, "10.1.0.1/24": {3}},
+		StaticRoutes: map[string]string{"10.5.0.9/16": "10.1.0.9", "10.6.0.0/16": "169.254.0.2"}, OtherConfig: map[string]string{keyMaxRoutes: "3", keyRoute + "10.6.0.0/16": "169.254.0.2"}}
+	r.configure(row)
+	mac := func(i int) string { return fmt.Sprintf("02:00:00:00:50:%02x", i) }
+	add := func(to string, vtep int, change func(*route)) *route {
+		o := &route{key: key{kind: Prefix, to: netip.MustParsePrefix(to)}, vtep: netip.AddrFrom4([4]byte{10, 0, 0, byte(vtep)}), vni: 5000, routerMAC: mac(vtep)}
+		if change != nil {
+			change(o)
+		}
+		n.prefixes[path{peer: o.vtep, id: uint32(len(n.prefixes)), key: o.key}] = o
+		return o
+	}
+	want := map[*route]string{
+		add("10.2.0.0/16", 3, nil):                                                        "",
+		add("10.2.0.0/16", 4, nil):                                                        "the one of 10.0.0.3 is better",
+		add("10.2.0.0/16", 2, func(o *route) { o.hops = 2 }):                              "the one of 10.0.0.3 is better",
+		add("10.3.0.0/16", 2, func(o *route) { o.preference = 100 }):                      "the one of 10.0.0.5 is better",
+		add("10.3.0.0/16", 5, func(o *route) { o.preference, o.hops = 200, 9 }):           "",
+		add("10.1.0.0/24", 2, nil):                                                        whyConnected,
+		add("10.5.0.0/16", 2, nil):                                                        whyTaken,
+		add("10.6.0.0/16", 2, nil):                                                        "",
+		add("10.7.0.0/24", 6, nil):                                                        whyRoom,
+		add("10.8.0.0/16", 7, func(o *route) { o.routerMAC = mac(2) }):                    whyShared,
+		add("2001:db8::/64", 2, nil):                                                      whyFamily,
+		add("10.9.0.0/16", 2, func(o *route) { o.via = netip.MustParseAddr("10.1.0.7") }): whyVia,
+	}
+	r.chosen, r.why = b.choose(r)
+	for o, why := range want {
+		got := ""
+		if c := r.chosen[o.dest()]; c.route != o {
+			got = r.whyNot(o)
+		}
+		if got != why {
+			t.Errorf("%v of %v: %q, want %q", o.to, o.vtep, got, why)
+		}
+	}
+	if got := r.chosen[netip.MustParsePrefix("10.3.0.0/16")].via; got != netip.MustParseAddr("169.254.0.5") {
+		t.Error(got)
+	}
+	// A host with the next hop's address is heard.
+	ls := newNetwork()
+	ls.row.UUID, ls.router = hwvtep.UUID{3}, r
+	b.database.networks[ls.row.UUID] = ls
+	ls.host(host1).locals[hwvtep.UUID{9}] = &local{ip: netip.MustParseAddr("10.1.0.7")}
+	r.most = MaxPrefixes
+	if r.chosen, _ = b.choose(r); r.chosen[netip.MustParsePrefix("10.9.0.0/16")].via.String() != "10.1.0.7" || len(r.chosen) != 5 {
+		t.Error(r.chosen)
+	}
+	if got := fmt.Sprint(r.reaches()); got != "[10.1.0.0/24 10.5.0.0/16]" {
+		t.Error(got)
+	}
+}
