@@ -304,8 +304,14 @@ func (b *Bridge) withdrawn(id path) {
 	in := slices.Clone(b.placed[id])
 	b.drop(id)
 	for _, n := range in {
-		if h := n.hosts[id.mac]; h != nil && b.ready && len(h.paths) == 0 && h.here() == nil && h.until.IsZero() {
-			b.claimAll(n, id.mac, h)
+		macs := []string{id.mac}
+		if s := n.segments[id.esi]; id.kind == Discovery && s != nil {
+			macs = slices.Collect(maps.Keys(s.macs))
+		}
+		for _, mac := range macs {
+			if h := n.hosts[mac]; h != nil && b.ready && h.here() == nil && h.until.IsZero() && h.best() == nil {
+				b.claimAll(n, mac, h)
+			}
 		}
 	}
 }
@@ -353,13 +359,28 @@ func (b *Bridge) put(n *network, id path, r *route) {
 		b.database.markMembers(n)
 		return
 	}
+	if r.kind == Discovery {
+		s := n.segment(r.segment)
+		s.discoveries(id.key)[id] = r
+		for mac := range s.macs {
+			b.reconsider(n, mac)
+		}
+		return
+	}
 	h := n.host(id.mac)
 	h.paths[id] = r
 	h.heard(r)
-	if h.yield() {
-		b.log.Info("host has moved away", "switch", n.row.Name, "mac", id.mac, "to", r.vtep, "sequence", r.sequence)
+	n.attach(id.mac, r.segment)
+	b.reconsider(n, id.mac)
+}
+
+// reconsider looks at a MAC of which more is known.
+func (b *Bridge) reconsider(n *network, mac string) {
+	if h := n.hosts[mac]; h.yield() {
+		best := h.best()
+		b.log.Info("host has moved away", "switch", n.row.Name, "mac", mac, "to", best.vtep, "sequence", best.sequence)
 	}
-	b.settle(n, id.mac)
+	b.settle(n, mac)
 }
 
 // take takes a route out of a network, if it is in there.
@@ -383,12 +404,25 @@ func (b *Bridge) take(n *network, id path) {
 		b.database.markMembers(n)
 		return
 	}
+	if s := n.segments[id.esi]; id.kind == Discovery && s != nil {
+		if r := s.discoveries(id.key)[id]; r != nil {
+			delete(s.discoveries(id.key), id)
+			n.leave(r.vtep)
+			n.tidy(id.esi)
+		}
+		for mac := range s.macs {
+			b.settle(n, mac)
+		}
+		return
+	}
 	h := n.hosts[id.mac]
 	if h == nil || h.paths[id] == nil {
 		return
 	}
-	n.leave(h.paths[id].vtep)
+	r := h.paths[id]
+	n.leave(r.vtep)
 	delete(h.paths, id)
+	n.attach(id.mac, r.segment)
 	b.settle(n, id.mac)
 }
 

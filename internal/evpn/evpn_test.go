@@ -149,7 +149,7 @@ func TestWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Nlri = bgp.NewEVPNEthernetAutoDiscoveryRoute(rd, bgp.EthernetSegmentIdentifier{}, 0, 0)
+	p.Nlri = bgp.NewEVPNIPMSIRoute(rd, 0, bgp.NewEncapExtended(bgp.TUNNEL_TYPE_VXLAN))
 	if _, err := decode(p); !errors.Is(err, refusal(whyKind)) {
 		t.Error(err)
 	}

@@ -53,10 +53,14 @@ type network struct {
 	l3       *router         // whose packets to other VTEPs are in it: it is no switch of hosts then
 	gateway  string          // the MAC that was announced as the router's; "": none
 	prefixes map[path]*route // of l3: those of Prefix, and hosts with a second label
+
+	segments map[esi]*segment
 }
 
 // host is a MAC in a network.
 type host struct {
+	network *network
+
 	paths  map[path]*route
 	locals map[hwvtep.UUID]*local
 
@@ -78,7 +82,7 @@ type local struct {
 
 func newNetwork() *network {
 	return &network{hosts: map[string]*host{}, floods: map[path]*route{}, heads: map[hwvtep.UUID]map[netip.Addr]bool{}, vteps: map[netip.Addr]int{},
-		spoken: map[string]map[key]struct{}{}, prefixes: map[path]*route{}}
+		spoken: map[string]map[key]struct{}{}, prefixes: map[path]*route{}, segments: map[esi]*segment{}}
 }
 
 // configure reads the row. Where a route target is wrong nothing is imported, or exported, by the others either.
@@ -127,7 +131,7 @@ func (n *network) imports(r *route) bool {
 func (n *network) host(mac string) *host {
 	h := n.hosts[mac]
 	if h == nil {
-		h = &host{paths: map[path]*route{}, locals: map[hwvtep.UUID]*local{}}
+		h = &host{network: n, paths: map[path]*route{}, locals: map[hwvtep.UUID]*local{}}
 		n.hosts[mac] = h
 	}
 	return h
@@ -140,21 +144,21 @@ func (n *network) forget(mac string) {
 	}
 }
 
-// best is the route that counts of those that others announce, nil if there is none.
+// best is the route that counts of those that others announce and that lead somewhere, nil if there is none.
 func (h *host) best() (best *route) {
 	for _, r := range h.paths {
-		if best == nil || r.better(best) {
+		if (best == nil || r.better(best)) && h.network.reach(h, r).IsValid() {
 			best = r
 		}
 	}
 	return best
 }
 
-// addresses are those that the best route's VTEP announces for the MAC.
+// address is the lowest of those that the best route's VTEP, or others of its segment, announce for the MAC.
 func (h *host) address(best *route) netip.Addr {
 	var ips []netip.Addr
 	for _, r := range h.paths {
-		if r.vtep == best.vtep && r.ip.IsValid() && !r.ip.IsUnspecified() {
+		if (r.vtep == best.vtep || r.segment != (esi{}) && r.segment == best.segment) && r.ip.IsValid() && !r.ip.IsUnspecified() {
 			ips = append(ips, r.ip)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // batch is how many marks a transaction is about at most.
-const batch = 1000
+const batch = 10_000
 
 // plan is one transaction.
 type plan struct {
@@ -144,18 +144,18 @@ func (p *plan) host(n *network, mac string) {
 		}
 		return
 	}
-	ip := ""
+	ip, vtep := "", n.reach(h, best)
 	if a := h.address(best); a.IsValid() {
 		ip = a.String()
 	}
 	if len(own) == 0 {
 		p.rows++
-		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: n.row.UUID, Locator: p.locator(best.vtep), IPAddr: ip})
+		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: n.row.UUID, Locator: p.locator(vtep), IPAddr: ip})
 		return
 	}
 	row, cols := own[0], hwvtep.UcastMACRemoteColumns(0)
-	if p.db.ip(row.Locator) != best.vtep {
-		row.Locator, cols = p.locator(best.vtep), hwvtep.UcastMACRemoteLocator
+	if p.db.ip(row.Locator) != vtep {
+		row.Locator, cols = p.locator(vtep), hwvtep.UcastMACRemoteLocator
 	}
 	if row.IPAddr != ip {
 		row.IPAddr, cols = ip, cols|hwvtep.UcastMACRemoteIPAddr

@@ -11,10 +11,12 @@ import (
 // Kind is the type of an EVPN route (RFC 7432, section 7).
 type Kind uint8
 
-// The kinds of routes that become rows.
+// The kinds of routes.
 const (
+	Discovery Kind = 1 // Ethernet auto-discovery (A-D): says how rows of MACIP are reached
 	MACIP     Kind = 2 // MAC/IP advertisement
 	Multicast Kind = 3 // inclusive multicast Ethernet tag
+	Attached  Kind = 4 // Ethernet segment: for its other VTEPs
 	Prefix    Kind = 5 // IP prefix (RFC 9136)
 )
 
@@ -27,6 +29,7 @@ type key struct {
 	mac  string // lower case; "" for Multicast and Prefix
 	ip   netip.Addr
 	to   netip.Prefix // of Prefix, without host bits
+	esi  esi          // of Discovery and Attached; of MACIP it is no part of the key
 }
 
 // group is what a key is announced with: the MAC, or one of others that no MAC is called.
@@ -50,6 +53,9 @@ type route struct {
 	moved    bool // it has a sequence
 	sticky   bool // may not move
 	gateway  bool // the default gateway's: as good as sticky
+
+	segment esi  // where the host is attached
+	single  bool // of Discovery: one VTEP of the segment forwards, not all
 
 	// Of a router.
 	l3vni      uint32     // of a host: the second label; 0: none

@@ -52,6 +52,8 @@ type SwitchStatus struct {
 	Remote     int      `json:"remote"`
 	Duplicates []string `json:"duplicates"`
 	Fault      string   `json:"fault"`
+
+	Segments []SegmentStatus `json:"segments"` // of hosts of others
 }
 
 // Status asks what is going on.
@@ -100,7 +102,7 @@ func (b *Bridge) status() Status {
 }
 
 func (n *network) status(now time.Time) SwitchStatus {
-	s := SwitchStatus{Name: n.row.Name, VNI: n.vni, Import: []string{}, Export: []string{}, VTEPs: []string{}, Duplicates: []string{}, Fault: n.fault}
+	s := SwitchStatus{Name: n.row.Name, VNI: n.vni, Import: []string{}, Export: []string{}, VTEPs: []string{}, Duplicates: []string{}, Fault: n.fault, Segments: n.segmentStatus()}
 	if n.vni != 0 {
 		if n.auto {
 			s.Import = append(s.Import, fmt.Sprintf("*:%d", n.vni))
@@ -176,6 +178,9 @@ func (s Status) String() string {
 		for _, mac := range n.Duplicates {
 			fmt.Fprintf(&b, "    %s goes to and fro: two hosts may have it; left to the other VTEP for a time\n", mac)
 		}
+		for _, e := range n.Segments {
+			fmt.Fprintf(&b, "    %v\n", e)
+		}
 		if n.Fault != "" {
 			fmt.Fprintf(&b, "    %s\n", n.Fault)
 		}
@@ -211,6 +216,7 @@ func (s Status) String() string {
 type Route struct {
 	Neighbor string   `json:"neighbor"` // "": announced here
 	Type     int      `json:"type"`     // of EVPN
+	ESI      string   `json:"esi"`      // the Ethernet segment; "": none
 	RD       string   `json:"rd"`
 	MAC      string   `json:"mac"`
 	Prefix   string   `json:"prefix"` // of type 5
@@ -268,14 +274,14 @@ func (b *Bridge) list(what string) []Route {
 			switch {
 			case r.kind == Multicast:
 				row = n.row.Name
+			case r.kind == Discovery:
+				why = "says where a segment is"
 			case h.here() != nil:
 				why = "the host is here"
 			case b.placedByOther(n, id.mac):
 				why = "another writer has a row of it"
-			case h.best().vtep == r.vtep:
-				row = n.row.Name
 			default:
-				why = fmt.Sprintf("the one of %v is better", h.best().vtep)
+				row, why = h.whether(r)
 			}
 		}
 		all = append(all, r.shown(id.peer.String(), row, why))
@@ -291,12 +297,28 @@ func (b *Bridge) list(what string) []Route {
 	return all
 }
 
+// whether says which row a route of a host is, or why it is none.
+func (h *host) whether(r *route) (row, why string) {
+	best := h.best()
+	if best == nil {
+		return "", "no VTEP of its segment is attached"
+	}
+	switch at := h.network.reach(h, best); {
+	case r.vtep == at:
+		return h.network.row.Name, ""
+	case r.segment != (esi{}) && r.segment == best.segment:
+		return "", fmt.Sprintf("of its segment's VTEPs the row has %v", at)
+	default:
+		return "", fmt.Sprintf("the one of %v is better", best.vtep)
+	}
+}
+
 func (b *Bridge) placedByOther(n *network, mac string) bool {
 	return slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return !n.ours(b.database.ip(r.Locator)) })
 }
 
 func (r *route) shown(neighbor, row, why string) Route {
-	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Gateway: r.gateway, Router: r.routerMAC,
+	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, ESI: cmp.Or(r.segment, r.key.esi).String(), VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Gateway: r.gateway, Router: r.routerMAC,
 		L3VNI: r.l3vni, Row: row, Why: why}
 	if r.kind == Prefix {
 		s.Prefix = r.to.String()
@@ -322,7 +344,7 @@ func (r *route) shown(neighbor, row, why string) Route {
 func (r Route) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "type %d %s", r.Type, r.RD)
-	for _, word := range []string{r.MAC, r.IP, r.Prefix} {
+	for _, word := range []string{r.ESI, r.MAC, r.IP, r.Prefix} {
 		if word != "" {
 			b.WriteString(" " + word)
 		}

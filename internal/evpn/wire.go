@@ -13,7 +13,9 @@ import (
 
 // Why a route does not become a row, as the status counts it.
 const (
-	whyKind   = "of another type"              // not 2, 3 or 5
+	whyKind   = "of another type"              // not 1 to 5
+	whyES     = "for VTEPs of its segment"     // type 4
+	whyNoES   = "no segment"                   // type 1 of none
 	whyEncap  = "another encapsulation"        // than VXLAN
 	whyMAC    = "no MAC of a host"             //
 	whyPMSI   = "no ingress replication"       // type 3
@@ -58,6 +60,16 @@ func keyOf(p *apiutil.Path) (k key, ok bool) {
 			return k, false
 		}
 		return key{kind: Prefix, rd: r.RD.String(), tag: r.ETag, to: to}, true
+	case *bgp.EVPNEthernetAutoDiscoveryRoute:
+		if r.RD == nil {
+			return k, false
+		}
+		return key{kind: Discovery, rd: r.RD.String(), tag: r.ETag, esi: esiOf(r.ESI)}, true
+	case *bgp.EVPNEthernetSegmentRoute:
+		if r.RD == nil {
+			return k, false
+		}
+		return key{kind: Attached, rd: r.RD.String(), ip: r.IPAddress.Unmap(), esi: esiOf(r.ESI)}, true
 	}
 	return k, false
 }
@@ -71,7 +83,7 @@ func decode(p *apiutil.Path) (*route, error) {
 	r := &route{key: k}
 	switch of := p.Nlri.(*bgp.EVPNNLRI).RouteTypeData.(type) {
 	case *bgp.EVPNMacIPAdvertisementRoute:
-		if len(of.Labels) > 0 {
+		if r.segment = esiOf(of.ESI); len(of.Labels) > 0 {
 			r.vni = of.Labels[0]
 		}
 		if len(of.Labels) > 1 && of.Labels[1] < 1<<24 {
@@ -90,6 +102,12 @@ func decode(p *apiutil.Path) (*route, error) {
 		case !routable(k.to):
 			return r, refusal(whyIP)
 		}
+	case *bgp.EVPNEthernetAutoDiscoveryRoute:
+		if r.segment, r.vni = k.esi, of.Label; r.segment == (esi{}) {
+			return r, refusal(whyNoES)
+		}
+	case *bgp.EVPNEthernetSegmentRoute:
+		return r, refusal(whyES)
 	}
 	vxlan, encaps, replication := false, 0, false
 	for _, a := range p.Attrs {
@@ -119,6 +137,8 @@ func decode(p *apiutil.Path) (*route, error) {
 					vxlan = vxlan || c.TunnelType == bgp.TUNNEL_TYPE_VXLAN
 				case *bgp.MacMobilityExtended:
 					r.moved, r.sequence, r.sticky = true, c.Sequence, r.sticky || c.IsSticky
+				case *bgp.ESILabelExtended:
+					r.single = c.IsSingleActive
 				case *bgp.DefaultGatewayExtended:
 					r.gateway = true
 				case *bgp.RouterMacExtended:
