@@ -15,7 +15,7 @@ import (
 )
 
 // A process that begins where one of the same build has ended goes on with its programs: the
-// verifier would need half a second of a core for the same ones. They are pinned for that, below
+// verifier would need a fifth of a second of a core for the same ones. They are pinned for that, below
 // the hash of the object file and of what is set in it. Where anything differs, if only one map is
 // another than the pinned one, they are loaded as at the first start.
 

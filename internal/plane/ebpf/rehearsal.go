@@ -39,7 +39,7 @@ var standIns = map[asm.BuiltinFunc]string{
 // rehearsed are the programs that a set has, beside the one that it begins with.
 var rehearsed = []string{"vtep_port", "vtep_overlay", "vtep_underlay", "vtep_neighbor", "vtep_overhear", "vtep_route", "vtep_forward"}
 
-// rehearsalKept is how long a set is kept that nobody uses: to load it takes the verifier half a second.
+// rehearsalKept is how long a set is kept that nobody uses: to load it takes the verifier a fifth of a second.
 const rehearsalKept = 10 * time.Second
 
 // rehearsals is where a plane has its set, and who may use it.

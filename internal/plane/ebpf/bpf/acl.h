@@ -162,7 +162,7 @@ missing:
 }
 
 // Finds the facts of a frame that is as it is in its switch, without the tag of a binding.
-static __noinline int read_facts(struct __sk_buff *skb)
+__noinline int read_facts(struct __sk_buff *skb)
 {
 	struct acl_work *w = get_acl_work();
 	__be16 type;
@@ -318,8 +318,8 @@ static __always_inline __u32 acl_head(struct acl_block *head, __u32 egress, __u3
 }
 
 // Finds the entry of the program at root that decides about the frame whose facts are known. 1: it is
-// w->entry; 0: there is none. To the verifier a function that stands alone, looked at once.
-__attribute__((noinline)) int acl_find(__u32 root, __u32 egress)
+// w->entry; 0: there is none.
+__noinline int acl_find(__u32 root, __u32 egress)
 {
 	struct acl_block *head = get_acl_block(root);
 	struct acl_work *w = get_acl_work();
@@ -350,7 +350,7 @@ __attribute__((noinline)) int acl_find(__u32 root, __u32 egress)
 }
 
 // Counts the frame, and says what follows for it from the entry that was found.
-static __noinline int acl_conclude(__u32 root, __u32 egress, struct size *s)
+__noinline int acl_conclude(__u32 root, __u32 egress, struct size *s)
 {
 	struct acl_block *b = get_acl_block(root);
 	struct acl_work *w = get_acl_work();
@@ -379,7 +379,7 @@ static __noinline int acl_conclude(__u32 root, __u32 egress, struct size *s)
 }
 
 // 0, or why a frame may not pass where the ACL with this number is. 0 as a number: there is none.
-static __noinline int acl_refuses(struct __sk_buff *skb, __u32 number, __u32 egress, struct size *s)
+__noinline int acl_refuses(struct __sk_buff *skb, __u32 number, __u32 egress, struct size *s)
 {
 	struct acl *a = bpf_map_lookup_elem(&acls, &number);
 	struct acl_block *head;

@@ -106,7 +106,7 @@ static __always_inline int bfd_take(struct __sk_buff *skb, struct bfd_session *s
 // would enter otherwise, or 0: the VNI is not that of data, and whatever is to the port is for
 // us. In a VNI with data only what is to addresses that no host has. Inside there is IPv4, be the
 // tunnel one of IPv4 or of IPv6.
-static __noinline int take_bfd(struct __sk_buff *skb, __u32 peer, __u32 vni, __u32 bd)
+__noinline int take_bfd(struct __sk_buff *skb, __u32 peer, __u32 vni, __u32 bd)
 {
 	struct bfd_session *s = bpf_map_lookup_elem(&bfd_sessions, &peer);
 	struct bfd_headers f = {};

@@ -50,17 +50,18 @@ static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
 
 // Sends the frame to the tunnel, or LONG_WAY, with the frame as it was. dscp is the upper bits of a
 // TOS.
-static __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32 source, __u8 dscp)
+__noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32 source, __u8 dscp)
 {
 	struct encapsulation e = {};
 	struct bpf_redir_neigh hop = {.nh_family = AF_INET};
 	struct ethhdr *eth;
 	struct peer *p;
-	__u32 hash, ifindex, length;
+	__u32 hash, ifindex, length, peer;
 
 	if (!t)
 		return LONG_WAY;
-	p = bpf_map_lookup_elem(&peers, &t->peer);
+	peer = t->peer;
+	p = bpf_map_lookup_elem(&peers, &peer);
 	eth = ethernet(skb);
 	if (!p || !eth || !p->ifindex || !source || !is_address4(&p->ip) || !is_address4(&p->hop))
 		return LONG_WAY;

@@ -72,7 +72,7 @@ static __always_inline void flood_list(struct flooding *f, struct flood_set *l)
 
 // dst.bd and dst.mac are the frame's; from as in struct flooding. Without `from` the frame
 // came by a tunnel, and goes to members only.
-static __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, struct size *s)
+__noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, struct size *s)
 {
 	struct flooding f = {.skb = skb, .from = from};
 	struct settings *cfg = get_config();

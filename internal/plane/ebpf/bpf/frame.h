@@ -66,7 +66,7 @@ static __always_inline int is_no_address(struct address *a)
 }
 
 // Not inlined: it is called from everywhere, and seldom.
-static __noinline int drop(struct __sk_buff *skb, __u32 reason)
+__noinline int drop(struct __sk_buff *skb, __u32 reason)
 {
 	// One for both, and for the reason: whoever calls may have little of the stack left.
 	union {
@@ -183,7 +183,7 @@ static __always_inline int is_bfd_mac(const __u8 *mac)
 #define BFD_IP 0xa9fe0100 // 169.254.1.0, or .1 on the other side
 
 // Whether what came by a tunnel is of BFD between VTEPs (RFC 5880), as Open vSwitch and NSX do it.
-static __noinline int is_bfd(struct __sk_buff *skb)
+__noinline int is_bfd(struct __sk_buff *skb)
 {
 	struct ethhdr eth;
 	struct iphdr ip;

@@ -59,7 +59,7 @@ static __always_inline void came_where(struct passage *p, struct punt_head *abou
 }
 
 // What a router is told by others. Shows it to the agent if it is an answer to the router.
-static __noinline int hear(struct __sk_buff *skb, int is_answer)
+__noinline int hear(struct __sk_buff *skb, int is_answer)
 {
 	struct punt_head about = {.reason = PUNT_ANSWER};
 	struct passage *p = get_passage();
@@ -75,7 +75,7 @@ struct arp_frame {
 	struct arp arp;
 } __attribute__((packed, aligned(2)));
 
-static __noinline int take_arp(struct __sk_buff *skb)
+__noinline int take_arp(struct __sk_buff *skb)
 {
 	struct passage *p = get_passage();
 	struct address target;
@@ -173,7 +173,7 @@ static long next_option(__u32 i, void *ctx)
 }
 
 // Whether the message is as it has to be (RFC 4861, 7.1); f is what it begins with.
-static __noinline int is_valid_nd(struct __sk_buff *skb, struct nd_frame *f)
+__noinline int is_valid_nd(struct __sk_buff *skb, struct nd_frame *f)
 {
 	struct settings *cfg = get_config();
 	struct passage *p = get_passage();
@@ -241,7 +241,7 @@ static __always_inline __u32 make_advertisement(struct __sk_buff *skb, struct nd
 	return cut(skb, f, sizeof(*f));
 }
 
-static __noinline int take_nd(struct __sk_buff *skb)
+__noinline int take_nd(struct __sk_buff *skb)
 {
 	struct passage *p = get_passage();
 	struct nd_frame f = {};

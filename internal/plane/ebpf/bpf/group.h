@@ -84,7 +84,7 @@ static __always_inline int says_mld(struct __sk_buff *skb)
 }
 
 // What a frame says that is to a group.
-static __noinline int says_of_groups(struct __sk_buff *skb)
+__noinline int says_of_groups(struct __sk_buff *skb)
 {
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		return says_igmp(skb);
@@ -153,7 +153,7 @@ static __always_inline int groups_known(__u32 bd)
 }
 
 // The list of the bindings that get a frame which is for more than one. 1: it is not that of all, but of
-// those who want it. Not static: the verifier looks at it once, and not with all that callers may know.
+// those who want it.
 __noinline int audience(struct mac_key *dst, __u32 features, struct flood_set *list)
 {
 	struct mac_key key = {.kind = FLOOD_MEMBERS};

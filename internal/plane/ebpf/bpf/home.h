@@ -12,7 +12,7 @@
 // the VTEP's has an id for itself that no other one has, and the UDP socket of its vxlan device
 // outlives the agent: where that can be found under that id is home. Without a vxlan device it
 // can't be told.
-static __noinline int is_elsewhere(struct __sk_buff *skb)
+__noinline int is_elsewhere(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
 	struct bpf_sock_tuple to = {};

@@ -82,7 +82,7 @@ static __always_inline int turn_back(struct __sk_buff *skb, struct ethhdr *eth, 
 }
 
 // The length of the message that the frame has become, or 0.
-static __noinline int make_error4(struct __sk_buff *skb)
+__noinline int make_error4(struct __sk_buff *skb)
 {
 	struct message *s = get_message();
 	struct error4 m = {};
@@ -119,15 +119,14 @@ static __noinline int make_error4(struct __sk_buff *skb)
 // 1 if the packet is an ICMPv6 error: nobody wants to hear of those.
 static __always_inline int is_error6(struct __sk_buff *skb)
 {
-	struct headers h;
+	__u64 end = find_headers(skb);
 	__u8 type;
 
-	find_headers(skb, &h);
-	return h.proto == IPPROTO_ICMPV6 &&
-	       (bpf_skb_load_bytes(skb, h.off, &type, 1) || type < ICMPV6_FIRST_INFO);
+	return end >> 32 == IPPROTO_ICMPV6 &&
+	       (bpf_skb_load_bytes(skb, end, &type, 1) || type < ICMPV6_FIRST_INFO);
 }
 
-static __noinline int make_error6(struct __sk_buff *skb)
+__noinline int make_error6(struct __sk_buff *skb)
 {
 	struct passage *p = get_passage();
 	__u32 sum, quoted = skb->len - ETH_HLEN;
@@ -182,7 +181,7 @@ static __always_inline int find_sender(struct __sk_buff *skb, struct sender *fro
 
 // Says whether the sender of a packet may be told now: each of them by itself, so that one
 // that does not listen keeps no other from hearing.
-static __noinline int may_tell(struct __sk_buff *skb, __u32 slot)
+__noinline int may_tell(struct __sk_buff *skb, __u32 slot)
 {
 	struct sender from = {.slot = slot};
 	__u64 now = bpf_ktime_get_ns(), *last;
@@ -197,7 +196,7 @@ static __noinline int may_tell(struct __sk_buff *skb, __u32 slot)
 }
 
 // Takes it back: there was nothing to be told of this packet, and of the next one there may be.
-static __noinline int was_not_told(struct __sk_buff *skb, __u32 slot)
+__noinline int was_not_told(struct __sk_buff *skb, __u32 slot)
 {
 	struct sender from = {.slot = slot};
 

@@ -181,21 +181,32 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	return 0;
 }
 
+struct forgetting {
+	struct __sk_buff *skb;
+	__u32 n; // that were there
+};
+
+static long forget_one(__u32 i, void *ctx)
+{
+	struct forgetting *f = ctx;
+	struct mac_key key;
+	struct local *l;
+
+	if (bpf_skb_load_bytes(f->skb, ETH_HLEN + i * sizeof(key), &key, sizeof(key)))
+		return 1;
+	l = bpf_map_lookup_elem(&locals, &key);
+	if (l)
+		f->n += unlearn(&key, l);
+	return 0;
+}
+
 // Deletes the MACs whose keys stand behind an Ethernet header, for the agent.
 static __always_inline int forget(struct __sk_buff *skb)
 {
-	struct mac_key key;
-	struct local *l;
-	int i, n = 0;
+	struct forgetting f = {.skb = skb};
 
-	for (i = 0; i < FORGET_MAX; i++) {
-		if (bpf_skb_load_bytes(skb, ETH_HLEN + i * sizeof(key), &key, sizeof(key)))
-			break;
-		l = bpf_map_lookup_elem(&locals, &key);
-		if (l)
-			n += unlearn(&key, l);
-	}
-	return n;
+	bpf_loop(FORGET_MAX, forget_one, &f, 0);
+	return f.n;
 }
 
 static __noinline int learn(struct mac_key *key, __u32 slot, __u32 gen)

@@ -30,7 +30,7 @@ static __always_inline int is_of_neighbors(struct __sk_buff *skb)
 
 // Whether the frame is to a group of which it is not known for the moment who wants it, although the
 // switch snoops: those who have been getting it must not miss it.
-static __noinline int is_uncertain(struct mac_key *dst)
+__noinline int is_uncertain(struct mac_key *dst)
 {
 	__u8 mac[ETH_ALEN], otherwise[ETH_ALEN];
 
@@ -40,7 +40,7 @@ static __noinline int is_uncertain(struct mac_key *dst)
 // 1 if the switch does not flood the frame to dst. What has been let pass as reserved, and groups
 // that have a set of their own, are not flooded but forwarded. Nor is what the switch itself lives by
 // that snoops.
-static __noinline int is_limited(struct __sk_buff *skb, struct mac_key *dst, struct size *s)
+__noinline int is_limited(struct __sk_buff *skb, struct mac_key *dst, struct size *s)
 {
 	struct mac_key key;
 

@@ -69,7 +69,7 @@ static __always_inline int nd_address(struct __sk_buff *skb, struct ethhdr *eth,
 #define SNOOP_PAUSE SECOND
 
 // Tells the agent that the MAC has the address, if that is news. 1: it was.
-static __noinline int snoop(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
+__noinline int snoop(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
 {
 	struct mac_key key = {};
 	struct snooped_address now = {}, *last;

@@ -105,7 +105,7 @@ static __always_inline int fits_tunnel(struct peer *p, struct size *s)
 
 // Whether the sender of a frame that does not fit is one to be told, and not to be helped: of
 // unicast that must not be fragmented.
-static __noinline int is_to_be_told(struct __sk_buff *skb)
+__noinline int is_to_be_told(struct __sk_buff *skb)
 {
 	__be16 frag_off;
 	__u8 first;
@@ -145,12 +145,13 @@ static __always_inline void use_path(__u32 peer)
 }
 
 // Checks, and tells the vxlan device where the frame is to go. 0 or the result of drop.
-static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
+__noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, struct size *s)
 {
 	struct bpf_tunnel_key key = {};
 	struct settings *cfg = get_config();
 	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
 	struct peer *p;
+	__u32 peer;
 
 	if (!cfg || !t || !s)
 		return drop(skb, DROP_FAILED);
@@ -158,8 +159,9 @@ static __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, st
 		return drop(skb, DROP_NO_TUNNEL);
 	if (s->tagged && !(s->features & FEATURE_INNER_TAGS))
 		return drop(skb, DROP_TAGGED_OVERLAY);
-	use_path(t->peer);
-	p = bpf_map_lookup_elem(&peers, &t->peer);
+	peer = t->peer;
+	use_path(peer);
+	p = bpf_map_lookup_elem(&peers, &peer);
 	if (!p || is_no_address(&p->ip))
 		return drop(skb, DROP_NO_TUNNEL); // it has just gone
 	if (!fits_tunnel(p, s) && !may_fragment(skb, cfg, p))

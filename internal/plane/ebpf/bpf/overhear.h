@@ -48,7 +48,7 @@ static __always_inline void lose_group(__u32 bd, __u64 now)
 }
 
 // Shows the agent a frame that says something of groups.
-static __noinline int overhear(struct __sk_buff *skb, struct size *s, __u32 bd, __u32 slot, __u32 gen)
+__noinline int overhear(struct __sk_buff *skb, struct size *s, __u32 bd, __u32 slot, __u32 gen)
 {
 	struct punt_head about = {.reason = PUNT_MEMBERSHIP, .bd = bd, .slot = slot, .gen = gen};
 	struct group_key from = {.bd = bd, .slot = slot ? slot : ANY_TUNNEL};

@@ -77,7 +77,7 @@ struct arrival {
 
 // Says so, as the vxlan device has noted it. 0: the frame is not for us. Not inlined, for
 // the stack that the rest needs.
-static __noinline int came_from(struct __sk_buff *skb, struct arrival *a)
+__noinline int came_from(struct __sk_buff *skb, struct arrival *a)
 {
 	struct settings *cfg = get_config();
 	struct bpf_tunnel_key key;

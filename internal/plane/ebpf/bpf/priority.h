@@ -37,7 +37,6 @@ static __always_inline __u32 priority(__u32 setting, __u32 inner, __u32 outer)
 
 // The TOS that the frame gets in a tunnel, without congestion bits, and from bit 16 on the TCI
 // that it gets in a tag, without VLAN. outer is what was around it, as the upper 6 bits of a TOS.
-// Not static, so that the verifier looks at it once.
 __noinline __u32 priorities(struct __sk_buff *skb, __u32 outer)
 {
 	struct settings *cfg = get_config();

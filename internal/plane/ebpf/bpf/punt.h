@@ -63,7 +63,7 @@ static __always_inline int punt_part(struct __sk_buff *skb, struct punt_head *ab
 
 // Shows the frame to the agent, `most` bytes of it at most (PUNT_LARGE; 0: nothing but what is
 // said about it). 0: it was refused, and that is counted.
-static __noinline int punt(struct __sk_buff *skb, struct punt_head *about, __u32 most)
+__noinline int punt(struct __sk_buff *skb, struct punt_head *about, __u32 most)
 {
 	__u32 part = most ? skb->len : 0, reason;
 	struct punt_count *r;

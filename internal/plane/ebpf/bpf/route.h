@@ -16,7 +16,7 @@
 // ---- what senders are told -------------------------------------------------------------
 
 // Drops the packet. The sender is told by the router, if it is at a port.
-static __noinline int refuse(struct __sk_buff *skb, __u32 reason, __u32 types, __u32 mtu)
+__noinline int refuse(struct __sk_buff *skb, __u32 reason, __u32 types, __u32 mtu)
 {
 	struct passage *p = get_passage();
 	int result = drop(skb, reason);
@@ -49,7 +49,7 @@ static __noinline int refuse(struct __sk_buff *skb, __u32 reason, __u32 types, _
 
 // 0, or why a packet may not come to the router, or leave it, by the interface there that its source,
 // or its next hop, is next to.
-static __noinline int interface_denies(struct __sk_buff *skb, __u32 egress, struct size *s)
+__noinline int interface_denies(struct __sk_buff *skb, __u32 egress, struct size *s)
 {
 	struct interface_key key = {.length = 32 + 128};
 	struct passage *p = get_passage();
@@ -159,7 +159,7 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p)
 
 // Hands a packet whose next hop nobody is known to have to the agent, which asks, and sends it later or counts it
 // as dropped. One that is too large for that is only shown.
-static __noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
+__noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
 {
 	struct punt_head about = {.reason = PUNT_NO_NEIGHBOR};
 	struct passage *p = get_passage();
@@ -243,7 +243,7 @@ static __always_inline __u16 adjust(__u16 checksum, __u16 before, __u16 after)
 
 #define ECHO_LEAST 8 // bytes of a message
 
-static __noinline int echo_back4(struct __sk_buff *skb)
+__noinline int echo_back4(struct __sk_buff *skb)
 {
 	struct passage *p = get_passage();
 	struct gateway *g;
@@ -272,7 +272,7 @@ static __noinline int echo_back4(struct __sk_buff *skb)
 	return send_back(skb, p, skb->len);
 }
 
-static __noinline int echo_back6(struct __sk_buff *skb)
+__noinline int echo_back6(struct __sk_buff *skb)
 {
 	struct passage *p = get_passage();
 	struct gateway *g;

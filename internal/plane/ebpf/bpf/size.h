@@ -150,24 +150,20 @@ static long next_header(__u32 i, void *ctx)
 	return 0;
 }
 
-// Looks through the headers to the last one that segmentation repeats in each frame. Before
-// what is not known, h stops with its protocol.
-static __noinline int find_headers(struct __sk_buff *skb, struct headers *h)
+// Looks through the headers to the last one that segmentation repeats in each frame. Before what is
+// not known it stops. What it gives: where that is, and from bit 32 on its protocol.
+__noinline __u64 find_headers(struct __sk_buff *skb)
 {
-	if (!h)
-		return 0;
-	h->skb = skb;
-	h->off = ETH_HLEN;
-	h->ether = skb->protocol;
-	if (!bpf_skb_load_bytes(skb, ETH_HLEN, &h->proto, 1))
-		bpf_loop(MOST_HEADERS, next_header, h, 0);
-	return 0;
+	struct headers h = {.skb = skb, .off = ETH_HLEN, .ether = skb->protocol};
+
+	if (!bpf_skb_load_bytes(skb, ETH_HLEN, &h.proto, 1))
+		bpf_loop(MOST_HEADERS, next_header, &h, 0);
+	return h.off | (__u64)h.proto << 32;
 }
 
 static __always_inline void measure(struct __sk_buff *skb, __u32 features, struct size *s)
 {
 	__u32 header, segment = skb->gso_size;
-	struct headers h;
 
 	s->tagged = skb->vlan_present != 0; // not counted in skb->len
 	s->features = features;
@@ -177,8 +173,7 @@ static __always_inline void measure(struct __sk_buff *skb, __u32 features, struc
 	s->largest = s->bytes;
 	if (!segment)
 		return;
-	find_headers(skb, &h);
-	header = h.off;
+	header = find_headers(skb);
 	if (header >= skb->len)
 		return;
 	if (segment == GSO_BY_FRAGS) {

@@ -78,7 +78,7 @@ static __always_inline __u32 wanted_by(struct __sk_buff *skb, struct size *s, __
 }
 
 // Notes in the passage what the router has to know. Not inlined, for the stack that the caller needs.
-static __noinline int note_for_router(__u32 slot, __u32 bd, __u32 router, struct size *s)
+__noinline int note_for_router(__u32 slot, __u32 bd, __u32 router, struct size *s)
 {
 	struct passage *p = get_passage();
 

@@ -83,7 +83,7 @@ static __always_inline int answer(struct __sk_buff *skb, struct passage *p, void
 	return redirect_member(skb, m, slot, &s);
 }
 
-static __noinline int suppress_arp(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
+__noinline int suppress_arp(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
 {
 	struct {
 		struct ethhdr eth;
@@ -174,7 +174,7 @@ static __noinline int asks_nd(struct __sk_buff *skb, struct ipv6hdr *ip, struct 
 	return bpf_ntohl(target->word[0]) >> 22 != 0xfe80 >> 6 && bpf_ntohl(target->word[0]) >> 24 != 0xff;
 }
 
-static __noinline int suppress_nd(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
+__noinline int suppress_nd(struct __sk_buff *skb, struct passage *p, struct ethhdr *eth)
 {
 	struct {
 		struct ethhdr eth;

@@ -8,7 +8,7 @@
 
 // Drops a frame that came in at slot and does not fit into a tunnel; mtu is what would fit.
 // Now and then its sender is told.
-static __noinline int too_big(struct __sk_buff *skb, __u32 slot, __u32 mtu, struct size *s)
+__noinline int too_big(struct __sk_buff *skb, __u32 slot, __u32 mtu, struct size *s)
 {
 	struct message *about = get_message();
 	int result = drop(skb, DROP_TOO_BIG);

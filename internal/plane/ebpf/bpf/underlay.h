@@ -31,7 +31,7 @@ static __always_inline __u32 find_udp(struct __sk_buff *skb, struct settings *cf
 
 // Clears the reserved bits of the VXLAN header, but for a group policy where there are some, of what comes to a tunnel IP. The UDP checksum goes,
 // too: it need not be there (RFC 7348, 4.1), for IPv6 because the device is told so.
-static __noinline int clear_reserved(struct __sk_buff *skb)
+__noinline int clear_reserved(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
 	struct {

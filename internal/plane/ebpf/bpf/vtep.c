@@ -6,6 +6,9 @@
 //   vtep_port     port ------> from_port     -> member | tunnel | flood | drop | a stage
 //   vtep_overlay  vxlan -----> from_overlay  -> member | flood to members | the agent (BFD) | drop
 //   vtep_underlay underlay --> from_underlay -> member | (the host, hence vxlan)
+//
+// Functions that are not inlined are not static, where that is possible: to the verifier these stand
+// alone, and it looks at each once, not for each call with what the caller happens to know there.
 
 #include "gateway.h"
 #include "overhear.h"
