@@ -8,6 +8,7 @@ import (
 	"github.com/vtep/vtep/internal/acl"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // accessLists are the ACLs in the kernel, and who has them.
@@ -20,9 +21,9 @@ type accessLists struct {
 	numbers, counters pool // indexes of acls, of acl_counts
 	blocks            blocks
 
-	rootMemory, blockMemory []byte    // what roots and bytes are views of
-	roots                   []vtepAcl // atomic access only
-	larger                  []byte    // the memory of a larger map that is to take the place
+	rootMemory, blockMemory []byte       // what roots and bytes are views of
+	roots                   []layout.ACL // atomic access only
+	larger                  []byte       // the memory of a larger map that is to take the place
 }
 
 // accessList is an ACL. Its program in the kernel is never changed, only replaced.
@@ -56,10 +57,10 @@ func countedBy(a intent.ACL) []counted {
 
 // openAccess maps what is written beside the programs into memory.
 func (p *Plane) openAccess() (err error) {
-	if p.access.rootMemory, p.access.roots, err = mapArray[vtepAcl](p.objs.Acls); err != nil {
+	if p.access.rootMemory, p.access.roots, err = mapArray[layout.ACL](p.objs.Acls); err != nil {
 		return err
 	}
-	p.access.blockMemory, _, err = mapArray[vtepAclBlock](p.objs.AclBlocks)
+	p.access.blockMemory, _, err = mapArray[layout.ACLBlock](p.objs.AclBlocks)
 	return err
 }
 
@@ -182,7 +183,7 @@ func (p *Plane) takeCounter() uint32 {
 	if n == 0 || n >= p.objs.AclCounts.MaxEntries() {
 		return 0
 	}
-	var cpus []vtepAclCount
+	var cpus []layout.ACLCount
 	err := p.objs.AclCounts.Lookup(n, &cpus)
 	if err == nil {
 		clear(cpus)

@@ -5,6 +5,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/acl"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // growingACLs gives what grows with ACLs.
@@ -35,7 +36,7 @@ func (p *Plane) copyBlocks(_, to *ebpf.Map) error {
 		_ = unix.Munmap(p.access.larger)
 	}
 	var err error
-	if p.access.larger, _, err = mapArray[vtepAclBlock](to); err == nil {
+	if p.access.larger, _, err = mapArray[layout.ACLBlock](to); err == nil {
 		copy(p.access.larger, p.access.blockMemory)
 	}
 	return err
@@ -52,7 +53,7 @@ func (p *Plane) takeBlocks(m *ebpf.Map) {
 func (p *Plane) copyACLCounts(from, to *ebpf.Map) error {
 	for _, l := range p.access.acls {
 		for _, n := range l.counters {
-			var cpus []vtepAclCount
+			var cpus []layout.ACLCount
 			if err := from.Lookup(n, &cpus); err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // ACLStats implements plane.ACLCounter. The counters, of which there may be many, are read without p.mu.
@@ -20,7 +21,7 @@ func (p *Plane) ACLStats(context.Context) (map[plane.ACLEntryAt]plane.Count, err
 	for at, n := range indexes {
 		sum := all[at] // of an entry in both directions there is none; of one without a counter, nothing
 		if n != 0 {
-			var cpus []vtepAclCount
+			var cpus []layout.ACLCount
 			if err := counters.Lookup(n, &cpus); err != nil {
 				return nil, fmt.Errorf("ebpf plane: read map acl_counts: %w", err)
 			}

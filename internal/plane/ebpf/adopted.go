@@ -7,6 +7,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Adopted implements plane.Plane. It reads the pinned maps, and touches nothing.
@@ -59,7 +60,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		c.routers, errs[12] = p.tRouters.read()
 		c.gateways, errs[13] = p.tGateways.read()
 	}
-	var origin vtepOrigin
+	var origin layout.Origin
 	if err := errors.Join(append(errs[:], p.objs.Origin.Lookup(uint32(0), &origin))...); err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	s.TunnelIPs = p.hadTunnelIPs()
 	for ip, until := range c.ends {
 		if until == 0 {
-			s.Ends[ip.ip()] = intent.End{}
+			s.Ends[ip.Addr()] = intent.End{}
 		}
 	}
 	for index, dev := range c.devices {
@@ -78,8 +79,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	}
 	switches := map[uint32]intent.SwitchID{} // by bd
 	for id, bd := range c.switches {
-		switches[bd] = id.Uuid
-		s.Switches[id.Uuid] = intent.Switch{}
+		switches[bd] = id.UUID
+		s.Switches[id.UUID] = intent.Switch{}
 	}
 	acls := map[uint32]intent.ACLID{} // by number
 	if whole {
@@ -89,8 +90,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 	}
 	for at, slot := range c.bindings {
 		m, d := c.members[slot], p.devices.byIndex[int(at.Ifindex)]
-		if id, ok := switches[m.Bd]; ok && d.index != 0 {
-			key := intent.BindingKey{Port: d.name, VLAN: uint16(at.Vid)}
+		if id, ok := switches[m.BD]; ok && d.index != 0 {
+			key := intent.BindingKey{Port: d.name, VLAN: uint16(at.VID)}
 			s.Bindings[key] = intent.Binding{Switch: id}
 			if id, ok := acls[c.policies[slot]]; ok {
 				s.Policies[key] = intent.Policy{ACL: id}
@@ -98,33 +99,33 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		}
 	}
 	for key, n := range c.neighbors {
-		if id, ok := switches[key.Bd]; ok && n.Kind == neighborHost {
-			s.Neighbours[intent.IPKey{Switch: id, IP: key.Ip.ip()}] = n.Mac
+		if id, ok := switches[key.BD]; ok && n.Kind == layout.NeighborHost {
+			s.Neighbours[intent.IPKey{Switch: id, IP: key.IP.Addr()}] = n.MAC
 		}
 	}
 	for key, r := range c.remotes {
-		if id, ok := switches[key.Bd]; ok && r.Peer != routerPeer {
-			s.Unicast[intent.MACKey{Switch: id, MAC: key.Mac}] = intent.Tunnel{Peer: c.peers[r.Peer].Ip.ip(), VNI: r.Vni}
+		if id, ok := switches[key.BD]; ok && r.Peer != layout.RouterPeer {
+			s.Unicast[intent.MACKey{Switch: id, MAC: key.MAC}] = intent.Tunnel{Peer: c.peers[r.Peer].IP.Addr(), VNI: r.VNI}
 		}
 	}
 	for key, f := range c.floods {
-		id, ok := switches[key.Bd]
-		if !ok || key.Kind != floodTunnels {
+		id, ok := switches[key.BD]
+		if !ok || key.Kind != layout.FloodTunnels {
 			continue
 		}
 		set := intent.FloodSet{}
 		for _, t := range targetsOf(f, c.chunks) {
-			set = append(set, intent.Tunnel{Peer: c.peers[t.Peer].Ip.ip(), VNI: t.Id})
+			set = append(set, intent.Tunnel{Peer: c.peers[t.Peer].IP.Addr(), VNI: t.ID})
 		}
-		s.Floods[intent.MACKey{Switch: id, MAC: key.Mac}] = set
+		s.Floods[intent.MACKey{Switch: id, MAC: key.MAC}] = set
 	}
 	for key, to := range c.decaps {
-		id, ok := switches[to.Bd]
+		id, ok := switches[to.BD]
 		switch {
 		case ok && key.Peer == 0: // from any source
-			s.Switches[id] = intent.Switch{VNI: key.Vni, VNI0: key.Vni == 0}
+			s.Switches[id] = intent.Switch{VNI: key.VNI, VNI0: key.VNI == 0}
 		case ok:
-			s.Decap[intent.Tunnel{Peer: c.peers[key.Peer].Ip.ip(), VNI: key.Vni}] = id
+			s.Decap[intent.Tunnel{Peer: c.peers[key.Peer].IP.Addr(), VNI: key.VNI}] = id
 		}
 	}
 	c.giveRouters(s, switches)
@@ -135,7 +136,7 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 func (c *contents) giveRouters(s *intent.State, switches map[uint32]intent.SwitchID) {
 	routers := make(map[uint32]intent.RouterID, len(c.routers)) // by number
 	for id, n := range c.routers {
-		routers[n] = id.Uuid
+		routers[n] = id.UUID
 	}
 	for bd, g := range c.gateways {
 		id, ok := switches[bd]
@@ -146,13 +147,13 @@ func (c *contents) giveRouters(s *intent.State, switches map[uint32]intent.Switc
 		ls := s.Switches[id]
 		ls.Router = router
 		s.Switches[id] = ls
-		s.Routers[router] = intent.Router{MAC: g.Mac}
+		s.Routers[router] = intent.Router{MAC: g.MAC}
 	}
 }
 
 // writeOrigin notes of which database the maps have the forwarding.
 func (p *Plane) writeOrigin() error {
-	o := vtepOrigin{Physical: p.physical, Position: p.position}
+	o := layout.Origin{Physical: p.physical, Position: p.position}
 	if o == p.origin {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Apply implements plane.Plane. The change is staged in the tables first, all of it in
@@ -119,7 +120,7 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 		if dom == nil {
 			continue
 		}
-		key := vtepMacKey{Bd: dom.bd, Mac: c.Key.MAC, Kind: floodTunnels}
+		key := layout.MACKey{BD: dom.bd, MAC: c.Key.MAC, Kind: layout.FloodTunnels}
 		if c.New != nil {
 			p.setTunnels(key, *c.New)
 		} else {
@@ -166,7 +167,7 @@ func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) *domain {
 			p.nextBD++
 		}
 		p.byUUID[id], p.domains[d.bd] = d, d
-		p.tSwitches.set(vtepSwitchId{Uuid: id}, d.bd)
+		p.tSwitches.set(layout.SwitchID{UUID: id}, d.bd)
 	}
 	was := d.features
 	d.sw, d.features = sw, featuresOf(sw)
@@ -184,11 +185,11 @@ func (p *Plane) delDomain(id intent.SwitchID) {
 	for _, b := range d.members { // the compiler has removed them already
 		p.delBinding(b.key)
 	}
-	p.delFlood(vtepMacKey{Bd: d.bd, Kind: floodMembers})
+	p.delFlood(layout.MACKey{BD: d.bd, Kind: layout.FloodMembers})
 	for mac := range d.groups {
-		p.delFlood(vtepMacKey{Bd: d.bd, Mac: mac, Kind: floodMembers})
+		p.delFlood(layout.MACKey{BD: d.bd, MAC: mac, Kind: layout.FloodMembers})
 	}
-	p.tSwitches.del(vtepSwitchId{Uuid: id})
+	p.tSwitches.del(layout.SwitchID{UUID: id})
 	p.unwatchDomain(d.bd)
 	delete(p.byUUID, id)
 	delete(p.domains, d.bd)
@@ -199,13 +200,13 @@ func (p *Plane) stageUnicast(c intent.Change[intent.MACKey, intent.Tunnel]) {
 	if dom == nil {
 		return
 	}
-	key := vtepMacKey{Bd: dom.bd, Mac: c.Key.MAC}
+	key := layout.MACKey{BD: dom.bd, MAC: c.Key.MAC}
 	old, had := p.tRemotes.want[key]
 	delete(p.nameless, any(key))
 	if c.New == nil {
 		p.tRemotes.del(key)
 	} else if t, ok := p.target(key, *c.New); ok {
-		p.tRemotes.set(key, vtepRemote{Peer: t.Peer, Vni: t.Id})
+		p.tRemotes.set(key, layout.Remote{Peer: t.Peer, VNI: t.ID})
 	} else {
 		p.tRemotes.del(key)
 	}
@@ -244,12 +245,12 @@ func (p *Plane) stageAnySource() {
 	}
 	for vni := range p.overlay.anyVNI {
 		if owners[vni] == nil {
-			p.tDecaps.del(vtepTunnelKey{Vni: vni})
+			p.tDecaps.del(layout.TunnelKey{VNI: vni})
 		}
 	}
 	p.overlay.anyVNI = map[uint32]struct{}{}
 	for vni, d := range owners {
-		p.tDecaps.set(vtepTunnelKey{Vni: vni}, d.decap())
+		p.tDecaps.set(layout.TunnelKey{VNI: vni}, d.decap())
 		p.overlay.anyVNI[vni] = struct{}{}
 	}
 }
@@ -337,7 +338,7 @@ func (p *Plane) report() plane.Report {
 	}
 	for k := range p.tBindings.short {
 		if prt := p.portOf(int(k.Ifindex)); prt != nil {
-			r.Bindings[intent.BindingKey{Port: prt.name, VLAN: uint16(k.Vid)}] = p.tBindings.full()
+			r.Bindings[intent.BindingKey{Port: prt.name, VLAN: uint16(k.VID)}] = p.tBindings.full()
 		}
 	}
 	maps.Copy(r.Peers, p.unreachable)

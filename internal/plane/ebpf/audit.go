@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Audit implements plane.Plane: it reads every map and every attachment.
@@ -24,31 +25,31 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 		return nil, fmt.Errorf("ebpf plane: audit: %w", err)
 	}
 	var a audit
-	compare(&a, "switch", p.tSwitches, c.switches, func(k vtepSwitchId) string { return fmt.Sprintf("%x", k.Uuid) })
+	compare(&a, "switch", p.tSwitches, c.switches, func(k layout.SwitchID) string { return fmt.Sprintf("%x", k.UUID) })
 	compare(&a, "port", p.tDevices, c.devices, p.nameOf)
-	compare(&a, "binding", p.tBindings, c.bindings, func(k vtepBindKey) string { return fmt.Sprintf("%s/%d", p.nameOf(k.Ifindex), k.Vid) })
+	compare(&a, "binding", p.tBindings, c.bindings, func(k layout.BindKey) string { return fmt.Sprintf("%s/%d", p.nameOf(k.Ifindex), k.VID) })
 	compare(&a, "binding", p.tMembers, c.members, func(slot uint32) string { return fmt.Sprintf("slot %d", slot) })
 	compare(&a, "unicast", p.tRemotes, c.remotes, p.macOf)
-	compare(&a, "decap", p.tDecaps, c.decaps, func(k vtepTunnelKey) string { return p.tunnelOf(k.Peer, k.Vni) })
-	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return p.tPeers.want[n].Ip.ip().String() })
-	compare(&a, "peer", p.tAddresses, c.addresses, func(ip vtepAddress) string { return ip.ip().String() })
+	compare(&a, "decap", p.tDecaps, c.decaps, func(k layout.TunnelKey) string { return p.tunnelOf(k.Peer, k.VNI) })
+	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return p.tPeers.want[n].IP.Addr().String() })
+	compare(&a, "peer", p.tAddresses, c.addresses, func(ip layout.Address) string { return ip.Addr().String() })
 	compare(&a, "neighbor", p.tNeighbors, c.neighbors, p.neighborOf)
-	compare(&a, "end", p.tEnds, c.ends, func(ip vtepAddress) string { return ip.ip().String() })
+	compare(&a, "end", p.tEnds, c.ends, func(ip layout.Address) string { return ip.Addr().String() })
 	compare(&a, "flood", p.tFloods, c.floods, p.macOf)
 	for _, r := range p.retired {
 		for _, k := range r.chunks {
 			delete(c.chunks, k)
 		}
 	}
-	compare(&a, "flood", p.tChunks, c.chunks, func(k vtepChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
+	compare(&a, "flood", p.tChunks, c.chunks, func(k layout.ChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
 
 	compare(&a, "acl", p.tPolicies, c.policies, func(slot uint32) string { return fmt.Sprintf("of slot %d", slot) })
 	a = append(a, p.auditACLs()...)
-	compare(&a, "router", p.tRouters, c.routers, func(k vtepSwitchId) string { return fmt.Sprintf("%x", k.Uuid) })
+	compare(&a, "router", p.tRouters, c.routers, func(k layout.SwitchID) string { return fmt.Sprintf("%x", k.UUID) })
 	compare(&a, "router", p.tGateways, c.gateways, func(bd uint32) string { return fmt.Sprintf("domain %d", bd) })
-	compare(&a, "route", p.tRoutes4, c.routes4, func(k vtepRouteKey4) string { return fmt.Sprintf("%+v", k) })
-	compare(&a, "interface", p.tInterfaces, c.interfaces, func(k vtepInterfaceKey) string { return fmt.Sprintf("%+v", k) })
-	compare(&a, "route", p.tRoutes6, c.routes6, func(k vtepRouteKey6) string { return fmt.Sprintf("%+v", k) })
+	compare(&a, "route", p.tRoutes4, c.routes4, func(k layout.RouteKey4) string { return fmt.Sprintf("%+v", k) })
+	compare(&a, "interface", p.tInterfaces, c.interfaces, func(k layout.InterfaceKey) string { return fmt.Sprintf("%+v", k) })
+	compare(&a, "route", p.tRoutes6, c.routes6, func(k layout.RouteKey6) string { return fmt.Sprintf("%+v", k) })
 
 	for name, prt := range p.ports {
 		if prt.device != 0 && prt.err == nil {
@@ -65,7 +66,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	for index := range p.overlay.underlays {
 		a = p.auditAttachment(a, "tunnel", p.nameOf(uint32(index)), index)
 	}
-	var s vtepSettings
+	var s layout.Settings
 	if err := p.objs.Config.Lookup(uint32(0), &s); err != nil {
 		return nil, fmt.Errorf("ebpf plane: audit: read map config: %w", err)
 	}
@@ -126,12 +127,12 @@ func compare[K, V comparable](a *audit, kind string, t *table[K, V], have map[K]
 
 func text(v any) string {
 	switch v := v.(type) {
-	case vtepRemote:
-		return fmt.Sprintf("peer %d vni %d", v.Peer, v.Vni)
-	case vtepMember:
-		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d flags %d features %#x", v.Ifindex, v.Vid, v.Bd, v.Gen, v.Mtu, v.Flags, v.Features)
-	case vtepDecap:
-		return fmt.Sprintf("domain %d features %#x", v.Bd, v.Features)
+	case layout.Remote:
+		return fmt.Sprintf("peer %d vni %d", v.Peer, v.VNI)
+	case layout.Member:
+		return fmt.Sprintf("ifindex %d vlan %d domain %d generation %d mtu %d flags %d features %#x", v.Ifindex, v.VID, v.BD, v.Gen, v.MTU, v.Flags, v.Features)
+	case layout.Decap:
+		return fmt.Sprintf("domain %d features %#x", v.BD, v.Features)
 	}
 	return fmt.Sprintf("%+v", v)
 }
@@ -151,21 +152,21 @@ func (p *Plane) nameOf(ifindex uint32) string {
 	return fmt.Sprintf("ifindex %d", ifindex)
 }
 
-func (p *Plane) neighborOf(k vtepIpKey) string {
-	name := fmt.Sprintf("domain %d", k.Bd)
-	if d := p.domains[k.Bd]; d != nil {
+func (p *Plane) neighborOf(k layout.IPKey) string {
+	name := fmt.Sprintf("domain %d", k.BD)
+	if d := p.domains[k.BD]; d != nil {
 		name = d.sw.Name
 	}
-	return name + " " + k.Ip.ip().String()
+	return name + " " + k.IP.Addr().String()
 }
 
-func (p *Plane) macOf(k vtepMacKey) string {
-	name := fmt.Sprintf("domain %d", k.Bd)
-	if d := p.domains[k.Bd]; d != nil {
+func (p *Plane) macOf(k layout.MACKey) string {
+	name := fmt.Sprintf("domain %d", k.BD)
+	if d := p.domains[k.BD]; d != nil {
 		name = d.sw.Name
 	}
-	if k.Kind == floodMembers {
+	if k.Kind == layout.FloodMembers {
 		return name + " members"
 	}
-	return name + " " + net.HardwareAddr(k.Mac[:]).String()
+	return name + " " + net.HardwareAddr(k.MAC[:]).String()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // watchman runs the sessions of BFD, in a goroutine of its own:
@@ -81,9 +82,9 @@ const (
 type bfdPeer struct {
 	cfg    intent.BFD
 	number uint32
-	since  time.Duration  // what came before is of somebody else who had the number
-	vni    uint32         // in which we send
-	saved  vtepBfdSession // as the map has it
+	since  time.Duration     // what came before is of somebody else who had the number
+	vni    uint32            // in which we send
+	saved  layout.BFDSession // as the map has it
 	state  plane.PeerState
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -116,7 +117,7 @@ func testBFD(t *testing.T, w *world, peerIP, _ netip.Addr) {
 			p.watchman.work.Lock()
 			defer p.watchman.work.Unlock()
 			at := p.watchman.peers[peerIP]
-			var heard vtepBfdTraffic
+			var heard layout.BFDTraffic
 			if err := p.objs.BfdHeard.Lookup(at.number, &heard); err != nil || time.Duration(heard.At) < began {
 				return fmt.Errorf("checksums %v: heard %+v, %v", right, heard, err)
 			}
@@ -143,7 +144,7 @@ func testBFD(t *testing.T, w *world, peerIP, _ netip.Addr) {
 		}
 		return nil
 	})
-	if n := len(contentsOf[uint32, vtepBfdSession](t, p.objs.BfdSessions)) + len(contentsOf[uint32, vtepBfdTraffic](t, p.objs.BfdHeard)); n != 0 {
+	if n := len(contentsOf[uint32, layout.BFDSession](t, p.objs.BfdSessions)) + len(contentsOf[uint32, layout.BFDTraffic](t, p.objs.BfdHeard)); n != 0 {
 		t.Errorf("%d elements stay", n)
 	}
 	w.audit(p)

@@ -11,6 +11,7 @@ import (
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // adopt makes the sessions those of want.
@@ -56,7 +57,7 @@ func (w *watchman) begin(now time.Duration, peer netip.Addr, wanted wantedBFD) e
 	at := &bfdPeer{cfg: wanted.BFD, number: wanted.number, since: now}
 	s := bfd.New(now, configOf(at.cfg), w.discriminator(), w.rand)
 	saved := savedOf(at, s)
-	err := w.heard.Put(at.number, &vtepBfdTraffic{})
+	err := w.heard.Put(at.number, &layout.BFDTraffic{})
 	if err == nil {
 		err = w.sessions.Put(at.number, &saved)
 	}
@@ -114,14 +115,17 @@ func (w *watchman) discriminator() uint32 {
 
 // receive takes a packet that says something new.
 func (w *watchman) receive(rec *ringbuf.Record) {
-	at, number, vni, p, ok := readEvent(rec.RawSample)
-	peer := w.byNumber[number]
+	e, p, err := readEvent(rec.RawSample)
+	if err != nil {
+		return
+	}
+	at, peer := time.Duration(e.At), w.byNumber[e.Peer]
 	pr, s := w.peers[peer], w.set.Get(peer)
-	if !ok || s == nil || at < pr.since || !s.Receive(at, p) {
+	if s == nil || at < pr.since || !s.Receive(at, p) {
 		return
 	}
 	if pr.cfg.AnswerVNI && !pr.cfg.CheckKey {
-		pr.vni = vni
+		pr.vni = e.VNI
 	}
 	w.done(at, peer)
 }

@@ -82,7 +82,7 @@ func (p *Plane) measureUnderlays() {
 		if pr.device == 0 {
 			continue
 		}
-		mtu := p.tPeers.want[pr.number].Mtu
+		mtu := p.tPeers.want[pr.number].MTU
 		if least, ok := mtus[pr.device]; !ok || mtu < least {
 			mtus[pr.device] = mtu
 		}

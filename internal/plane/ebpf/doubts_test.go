@@ -9,6 +9,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -84,7 +85,7 @@ func TestVLANDevice(t *testing.T) {
 			devices: devices{byIndex: map[int]device{}, byName: map[string]int{}},
 			ports:   map[string]*port{"eth0.7": {name: "eth0.7", device: 5, bindings: map[uint16]*binding{}}},
 		}
-		p.tEnds, p.ring, p.punts, p.watchman = &table[vtepAddress, uint64]{}, new(ring), new(ring), &watchman{ring: new(ring)}
+		p.tEnds, p.ring, p.punts, p.watchman = &table[layout.Address, uint64]{}, new(ring), new(ring), &watchman{ring: new(ring)}
 		p.devices.set(deviceOf(step.link))
 		for _, vlan := range step.vlans {
 			p.ports["eth0.7"].bindings[vlan] = &binding{}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Where tunnels may end: at the tunnel IPs that they begin at (the settings), at the other tunnel IPs
@@ -16,20 +17,20 @@ const FormerFor = 10 * time.Minute
 // stageEnds brings the ends to what next says. had are the addresses that tunnels began at before.
 func (p *Plane) stageEnds(next *intent.State, had intent.TunnelIPs) {
 	until := uint64(monotonic() + p.formerFor)
-	begins := func(ip vtepAddress) bool { return ip.ip() == next.Source(ip.ip()) }
+	begins := func(ip layout.Address) bool { return ip.Addr() == next.Source(ip.Addr()) }
 	for ip := range next.Ends {
-		p.tEnds.set(addressOf(ip), 0)
+		p.tEnds.set(layout.AddressOf(ip), 0)
 	}
 	for ip, end := range p.tEnds.want {
-		if _, still := next.Ends[ip.ip()]; begins(ip) {
+		if _, still := next.Ends[ip.Addr()]; begins(ip) {
 			p.tEnds.del(ip)
 		} else if end == 0 && !still {
 			p.tEnds.set(ip, until)
 		}
 	}
 	for _, ip := range had.All() {
-		if _, known := p.tEnds.want[addressOf(ip)]; !known && !begins(addressOf(ip)) {
-			p.tEnds.set(addressOf(ip), until)
+		if _, known := p.tEnds.want[layout.AddressOf(ip)]; !known && !begins(layout.AddressOf(ip)) {
+			p.tEnds.set(layout.AddressOf(ip), until)
 		}
 	}
 	p.expireEnds()
@@ -68,9 +69,9 @@ func (p *Plane) endsOver() {
 
 // hadTunnelIPs are the addresses that tunnels begin at by what is written.
 func (p *Plane) hadTunnelIPs() (had intent.TunnelIPs) {
-	if p.settings.TunnelIp != 0 {
-		had.TunnelIP = ipOf(p.settings.TunnelIp)
+	if p.settings.TunnelIP != 0 {
+		had.TunnelIP = ipOf(p.settings.TunnelIP)
 	}
-	had.TunnelIP6 = p.settings.TunnelIp6.ip()
+	had.TunnelIP6 = p.settings.TunnelIP6.Addr()
 	return had
 }

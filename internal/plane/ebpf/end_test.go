@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
@@ -104,7 +105,7 @@ func TestTunnelIPChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer ends.Close()
-			if err := ends.Put(addressOf(tunnelIP), over); err != nil {
+			if err := ends.Put(layout.AddressOf(tunnelIP), over); err != nil {
 				t.Fatal(err)
 			}
 			w.arrivesAt(tunnelIP, false)

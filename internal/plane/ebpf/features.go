@@ -1,19 +1,8 @@
 package ebpf
 
-import "github.com/vtep/vtep/internal/intent"
-
-// What a logical switch has beside forwarding, as enum features.
-const (
-	featureInnerTags = 1 << iota
-	featureSnoop
-	featureGroups
-	featureRoute
-
-	featureSuppress       = 1 << 4
-	featureACL            = 1 << 12 // of a member alone
-	featureFloodNeighbors = 1 << 14
-	featureFloodNone      = 1 << 15
-	reservedShift         = 16
+import (
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // featuresOf makes the bits of a switch, which the programs find in its members and decaps.
@@ -22,23 +11,23 @@ func featuresOf(sw intent.Switch) (bits uint32) {
 		on  bool
 		bit uint32
 	}{
-		{sw.InnerTags, featureInnerTags},
-		{sw.SnoopIPs, featureSnoop},
-		{sw.SnoopGroups, featureGroups},
-		{sw.Suppress, featureSuppress},
-		{sw.Flooding == intent.FloodNeighbors, featureFloodNeighbors},
-		{sw.Flooding == intent.FloodNone, featureFloodNone},
-		{sw.Router != (intent.RouterID{}), featureRoute},
+		{sw.InnerTags, layout.FeatureInnerTags},
+		{sw.SnoopIPs, layout.FeatureSnoop},
+		{sw.SnoopGroups, layout.FeatureGroups},
+		{sw.Suppress, layout.FeatureSuppress},
+		{sw.Flooding == intent.FloodNeighbors, layout.FeatureFloodNeighbors},
+		{sw.Flooding == intent.FloodNone, layout.FeatureFloodNone},
+		{sw.Router != (intent.RouterID{}), layout.FeatureRoute},
 	} {
 		if f.on {
 			bits |= f.bit
 		}
 	}
-	return bits | uint32(sw.ReservedMACs)<<reservedShift
+	return bits | uint32(sw.ReservedMACs)<<layout.FeatureReservedShift
 }
 
 // decap is what the entries of d's tunnels have.
-func (d *domain) decap() vtepDecap { return vtepDecap{Bd: d.bd, Features: d.features} }
+func (d *domain) decap() layout.Decap { return layout.Decap{BD: d.bd, Features: d.features} }
 
 // setFeatures writes the features of domains, by bd, where frames find them.
 func (p *Plane) setFeatures(changed map[uint32]*domain) {
@@ -52,7 +41,7 @@ func (p *Plane) setFeatures(changed map[uint32]*domain) {
 		}
 	}
 	for key, have := range p.tDecaps.want {
-		if d := changed[have.Bd]; d != nil {
+		if d := changed[have.BD]; d != nil {
 			p.tDecaps.set(key, d.decap())
 		}
 	}

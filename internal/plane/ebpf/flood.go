@@ -10,29 +10,25 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // list is a flood list in the kernel: never changed, only replaced.
 type list struct {
 	number  uint32
-	targets []vtepTarget
+	targets []layout.Target
 }
 
-// maxTargets is FLOOD_MAX of the programs.
-const maxTargets = 1 << 16
-
-const chunkTargets = len(vtepChunk{}.Targets)
-
 // setTunnels makes set the tunnels that key's frames get a copy to.
-func (p *Plane) setTunnels(key vtepMacKey, set intent.FloodSet) {
+func (p *Plane) setTunnels(key layout.MACKey, set intent.FloodSet) {
 	delete(p.cut, key)
 	delete(p.nameless, any(key))
-	if len(set) > maxTargets {
+	if len(set) > layout.FloodMax {
 		p.cut[key] = len(set)
-		set = set[:maxTargets]
+		set = set[:layout.FloodMax]
 	}
 	old := p.lists[key].targets
-	targets := make([]vtepTarget, 0, len(set))
+	targets := make([]layout.Target, 0, len(set))
 	for _, t := range set {
 		if t, ok := p.target(key, t); ok {
 			targets = append(targets, t)
@@ -46,27 +42,27 @@ func (p *Plane) setTunnels(key vtepMacKey, set intent.FloodSet) {
 func (p *Plane) cutError() error {
 	var errs []error
 	for key, n := range p.cut {
-		errs = append(errs, noRoom("the flood set of %s has %d tunnels: only the first %d get copies", p.macOf(key), n, maxTargets))
+		errs = append(errs, noRoom("the flood set of %s has %d tunnels: only the first %d get copies", p.macOf(key), n, layout.FloodMax))
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
 }
 
-func (p *Plane) delTunnels(key vtepMacKey) {
+func (p *Plane) delTunnels(key layout.MACKey) {
 	delete(p.cut, key)
 	delete(p.nameless, any(key))
 	p.dropPeers(p.lists[key].targets)
 	p.delFlood(key)
 }
 
-func (p *Plane) dropPeers(targets []vtepTarget) {
+func (p *Plane) dropPeers(targets []layout.Target) {
 	for _, t := range targets {
 		p.dropTarget(t.Peer)
 	}
 }
 
 // setFlood makes targets the flood set of key.
-func (p *Plane) setFlood(key vtepMacKey, targets []vtepTarget) {
+func (p *Plane) setFlood(key layout.MACKey, targets []layout.Target) {
 	have, ok := p.lists[key]
 	if !ok {
 		have, ok = p.adopted.lists[key]
@@ -80,15 +76,15 @@ func (p *Plane) setFlood(key vtepMacKey, targets []vtepTarget) {
 		}
 	}
 	p.lists[key] = have
-	for seq := range (len(targets) + chunkTargets - 1) / chunkTargets {
-		var c vtepChunk
-		copy(c.Targets[:], targets[seq*chunkTargets:])
-		p.tChunks.set(vtepChunkKey{List: have.number, Seq: uint32(seq)}, c)
+	for seq := range (len(targets) + layout.ChunkTargets - 1) / layout.ChunkTargets {
+		var c layout.Chunk
+		copy(c.Targets[:], targets[seq*layout.ChunkTargets:])
+		p.tChunks.set(layout.ChunkKey{List: have.number, Seq: uint32(seq)}, c)
 	}
-	p.tFloods.set(key, vtepFloodSet{List: have.number, Count: uint32(len(targets))})
+	p.tFloods.set(key, layout.FloodSet{List: have.number, Count: uint32(len(targets))})
 }
 
-func (p *Plane) delFlood(key vtepMacKey) {
+func (p *Plane) delFlood(key layout.MACKey) {
 	if l, ok := p.lists[key]; ok {
 		p.dropChunks(l)
 		delete(p.lists, key)
@@ -97,8 +93,8 @@ func (p *Plane) delFlood(key vtepMacKey) {
 }
 
 func (p *Plane) dropChunks(l list) {
-	for seq := range (len(l.targets) + chunkTargets - 1) / chunkTargets {
-		p.tChunks.del(vtepChunkKey{List: l.number, Seq: uint32(seq)})
+	for seq := range (len(l.targets) + layout.ChunkTargets - 1) / layout.ChunkTargets {
+		p.tChunks.del(layout.ChunkKey{List: l.number, Seq: uint32(seq)})
 	}
 }
 
@@ -117,16 +113,16 @@ func (p *Plane) floodMembersOf(d *domain) {
 	for mac := range d.groups {
 		p.setGroup(d, mac)
 	}
-	key := vtepMacKey{Bd: d.bd, Kind: floodMembers}
+	key := layout.MACKey{BD: d.bd, Kind: layout.FloodMembers}
 	if len(d.members) == 0 {
 		p.delFlood(key)
 		return
 	}
-	targets := make([]vtepTarget, 0, len(d.members))
+	targets := make([]layout.Target, 0, len(d.members))
 	for slot := range d.members {
-		targets = append(targets, vtepTarget{Id: slot})
+		targets = append(targets, layout.Target{ID: slot})
 	}
-	slices.SortFunc(targets, func(a, b vtepTarget) int { return int(a.Id) - int(b.Id) })
+	slices.SortFunc(targets, func(a, b layout.Target) int { return int(a.ID) - int(b.ID) })
 	p.setFlood(key, targets)
 }
 
@@ -135,7 +131,7 @@ func (p *Plane) floodMembersOf(d *domain) {
 // retired are chunks of lists that nothing names any more.
 type retired struct {
 	since  time.Time
-	chunks []vtepChunkKey
+	chunks []layout.ChunkKey
 }
 
 // grace is longer than any frame takes through the programs.
@@ -143,7 +139,7 @@ const grace = time.Second
 
 // retireChunks keeps the chunks that would be deleted now for later.
 func (p *Plane) retireChunks(now time.Time) {
-	var chunks []vtepChunkKey
+	var chunks []layout.ChunkKey
 	for _, k := range p.tChunks.gone {
 		if _, ok := p.tChunks.want[k]; !ok {
 			chunks = append(chunks, k)

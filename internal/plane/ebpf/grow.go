@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -95,7 +96,7 @@ func (p *Plane) growing() map[string]grown {
 		"interfaces": growTable(p.tInterfaces, p.tInterfaces.need()),
 		"locals":     {0, copyLocals, nil}, // see growLocals
 		// What the programs delete from the old one meanwhile they tell of once more.
-		"watched": {len(p.watched), copyEntries[vtepMacKey, uint32], nil},
+		"watched": {len(p.watched), copyEntries[layout.MACKey, uint32], nil},
 	}
 	p.growingACLs(all)
 	return all
@@ -228,9 +229,9 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 // catchUp adds what the old programs have learned since the copy began.
 func (p *Plane) catchUp(old *ebpf.Map, began time.Duration) error {
 	var failed error
-	err := scan(old, func(k vtepMacKey, l vtepLocal) {
-		var now vtepLocal
-		if l.Port == leaving || time.Duration(l.Seen) < began-time.Second || p.objs.Locals.Lookup(&k, &now) == nil && now.Seen >= l.Seen {
+	err := scan(old, func(k layout.MACKey, l layout.Local) {
+		var now layout.Local
+		if l.Port == layout.Leaving || time.Duration(l.Seen) < began-time.Second || p.objs.Locals.Lookup(&k, &now) == nil && now.Seen >= l.Seen {
 			return // as it was copied, or newer
 		}
 		failed = errors.Join(failed, p.objs.Locals.Put(&k, &l))
@@ -278,7 +279,7 @@ func (o *vtepObjects) byName() map[string]**ebpf.Map { return byTag[ebpf.Map](&o
 func (p *pins) mapPin(name string) string { return filepath.Join(p.maps(), name) }
 
 func copyLocals(from, to *ebpf.Map) error {
-	return copySome[vtepMacKey](from, to, func(l vtepLocal) bool { return l.Port != leaving })
+	return copySome[layout.MACKey](from, to, func(l layout.Local) bool { return l.Port != layout.Leaving })
 }
 
 // copyEntries writes the contents of a map into a larger one.
@@ -314,7 +315,7 @@ func (p *Plane) copyCounters(from, to *ebpf.Map) error {
 		if slot >= from.MaxEntries() {
 			continue
 		}
-		var cpus []vtepTraffic
+		var cpus []layout.Traffic
 		if err := from.Lookup(slot, &cpus); err != nil {
 			return err
 		}

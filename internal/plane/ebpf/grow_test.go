@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -269,7 +270,7 @@ func TestCutFloodSet(t *testing.T) {
 	w.apply(p, s, nil)
 	next := s.Clone()
 	var set intent.FloodSet
-	for n := range maxTargets + 10 {
+	for n := range layout.FloodMax + 10 {
 		to := intent.Tunnel{Peer: peerIP, VNI: uint32(100 + n)}
 		set = append(set, to)
 		next.Decap[to] = ls1

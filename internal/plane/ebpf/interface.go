@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // The ACLs of routers, in the map interfaces. Where any interface of a switch has one, all prefixes of the
@@ -31,7 +32,7 @@ func (p *Plane) guardRouter(next *intent.State, d *domain) {
 	}
 }
 
-func (p *Plane) guardsOf(next *intent.State, d *domain) map[vtepInterfaceKey]uint32 {
+func (p *Plane) guardsOf(next *intent.State, d *domain) map[layout.InterfaceKey]uint32 {
 	prefixes := map[netip.Prefix]bool{}
 	guarded := false
 	for ip := range d.gateway.addresses {
@@ -53,12 +54,12 @@ func (p *Plane) guardsOf(next *intent.State, d *domain) map[vtepInterfaceKey]uin
 		return p.numberOf(next.Interfaces[intent.IPKey{Switch: d.id, IP: of}].ACL)
 	}
 	all := func(netip.Prefix) bool { return true }
-	want := map[vtepInterfaceKey]uint32{
-		{Length: anyLength4, Bd: d.bd, Ip: addressOf(netip.IPv4Unspecified())}: number(netip.IPv4Unspecified(), all),
-		{Length: anyLength6, Bd: d.bd, Ip: addressOf(netip.IPv6Unspecified())}: number(netip.IPv6Unspecified(), all),
+	want := map[layout.InterfaceKey]uint32{
+		{Length: anyLength4, BD: d.bd, IP: layout.AddressOf(netip.IPv4Unspecified())}: number(netip.IPv4Unspecified(), all),
+		{Length: anyLength6, BD: d.bd, IP: layout.AddressOf(netip.IPv6Unspecified())}: number(netip.IPv6Unspecified(), all),
 	}
 	for prefix := range prefixes {
-		key := vtepInterfaceKey{Length: anyLength6 + uint32(prefix.Bits()), Bd: d.bd, Ip: addressOf(prefix.Addr())}
+		key := layout.InterfaceKey{Length: anyLength6 + uint32(prefix.Bits()), BD: d.bd, IP: layout.AddressOf(prefix.Addr())}
 		if prefix.Addr().Is4() {
 			key.Length = anyLength4 + uint32(prefix.Bits())
 		}
@@ -79,7 +80,7 @@ func (p *Plane) numberOf(id intent.ACLID) uint32 {
 func (p *Plane) guardOf(d *domain, ip netip.Addr) uint32 {
 	var longest, number uint32
 	for _, key := range d.gateway.guards {
-		of, bits := key.Ip.ip(), int(key.Length)-anyLength6
+		of, bits := key.IP.Addr(), int(key.Length)-anyLength6
 		switch {
 		case !of.IsValid():
 			of = netip.IPv6Unspecified()

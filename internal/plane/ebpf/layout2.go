@@ -5,22 +5,24 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // What layout 2 had otherwise: entries named peers by their IPv4 addresses.
 
 type settings2 struct {
-	TunnelIP, VxlanIfindex, Flags, NextBd uint32
+	TunnelIP, VXLANIfindex, Flags, NextBD uint32
 	Netns, Alive                          uint64
 	Home, Zero                            uint32
 }
 
 type (
-	remote2 struct{ IP, Vni, Peer uint32 }
-	tunnel2 struct{ IP, Vni uint32 }
-	peer2   struct{ IP, Mtu, Ifindex, Gateway uint32 }
-	target2 struct{ IP, Vni, ID uint32 }
-	chunk2  struct{ Targets [chunkTargets]target2 }
+	remote2 struct{ IP, VNI, Peer uint32 }
+	tunnel2 struct{ IP, VNI uint32 }
+	peer2   struct{ IP, MTU, Ifindex, Gateway uint32 }
+	target2 struct{ IP, VNI, ID uint32 }
+	chunk2  struct{ Targets [layout.ChunkTargets]target2 }
 	place2  struct{ Reason, At, What uint32 }
 )
 
@@ -37,9 +39,9 @@ func fromLayout2(m *migration) error {
 		if p.IP == 0 {
 			return
 		}
-		entry := vtepPeer{Ip: addressOf(ipOf(p.IP)), Ifindex: p.Ifindex, Mtu: p.Mtu}
+		entry := layout.Peer{IP: layout.AddressOf(ipOf(p.IP)), Ifindex: p.Ifindex, MTU: p.MTU}
 		if p.Ifindex != 0 {
-			entry.Hop = addressOf(gateway2(p.Gateway))
+			entry.Hop = layout.AddressOf(gateway2(p.Gateway))
 		}
 		l.add(n, entry)
 	})
@@ -47,38 +49,38 @@ func fromLayout2(m *migration) error {
 		return err
 	}
 	err = errors.Join(
-		convert(m, "remotes", func(k vtepMacKey, r remote2) (vtepMacKey, vtepRemote, bool) {
+		convert(m, "remotes", func(k layout.MACKey, r remote2) (layout.MACKey, layout.Remote, bool) {
 			n := l.number(ipOf(r.IP))
-			return k, vtepRemote{Peer: n, Vni: r.Vni}, n != 0
+			return k, layout.Remote{Peer: n, VNI: r.VNI}, n != 0
 		}),
-		convert(m, "members", func(slot uint32, was member3) (uint32, vtepMember, bool) {
+		convert(m, "members", func(slot uint32, was member3) (uint32, layout.Member, bool) {
 			return slot, was.fresh(), true
 		}),
-		convert(m, "decaps", func(k tunnel2, bd uint32) (vtepTunnelKey, vtepDecap, bool) {
+		convert(m, "decaps", func(k tunnel2, bd uint32) (layout.TunnelKey, layout.Decap, bool) {
 			if k.IP == 0 { // any
-				return vtepTunnelKey{Vni: k.Vni}, vtepDecap{Bd: bd}, true
+				return layout.TunnelKey{VNI: k.VNI}, layout.Decap{BD: bd}, true
 			}
 			n := l.number(ipOf(k.IP))
-			return vtepTunnelKey{Peer: n, Vni: k.Vni}, vtepDecap{Bd: bd}, n != 0
+			return layout.TunnelKey{Peer: n, VNI: k.VNI}, layout.Decap{BD: bd}, n != 0
 		}),
-		convert(m, "chunks", func(k vtepChunkKey, c chunk2) (vtepChunkKey, vtepChunk, bool) {
-			var fresh vtepChunk
+		convert(m, "chunks", func(k layout.ChunkKey, c chunk2) (layout.ChunkKey, layout.Chunk, bool) {
+			var fresh layout.Chunk
 			for i, t := range c.Targets {
 				if t.IP == 0 {
-					fresh.Targets[i] = vtepTarget{Id: t.ID}
+					fresh.Targets[i] = layout.Target{ID: t.ID}
 				} else if n := l.number(ipOf(t.IP)); n != 0 {
-					fresh.Targets[i] = vtepTarget{Peer: n, Id: t.Vni}
+					fresh.Targets[i] = layout.Target{Peer: n, ID: t.VNI}
 				}
 			}
 			return k, fresh, true
 		}),
 		// The same, but no longer what the programs of layout 2 look at: their lists are others.
-		convert(m, "floods", func(k vtepMacKey, f vtepFloodSet) (vtepMacKey, vtepFloodSet, bool) { return k, f, true }),
-		convert(m, "tunnel_drops", func(at place2, n uint64) (vtepTunnelPlace, uint64, bool) {
-			return vtepTunnelPlace{Reason: at.Reason, Vni: at.What, Ip: addressOf(ipOf(at.At))}, n, true
+		convert(m, "floods", func(k layout.MACKey, f layout.FloodSet) (layout.MACKey, layout.FloodSet, bool) { return k, f, true }),
+		convert(m, "tunnel_drops", func(at place2, n uint64) (layout.TunnelPlace, uint64, bool) {
+			return layout.TunnelPlace{Reason: at.Reason, VNI: at.What, IP: layout.AddressOf(ipOf(at.At))}, n, true
 		}),
-		convert(m, "config", func(k uint32, s settings2) (uint32, vtepSettings, bool) {
-			return k, vtepSettings{TunnelIp: s.TunnelIP, VxlanIfindex: s.VxlanIfindex, Flags: s.Flags, NextBd: s.NextBd,
+		convert(m, "config", func(k uint32, s settings2) (uint32, layout.Settings, bool) {
+			return k, layout.Settings{TunnelIP: s.TunnelIP, VXLANIfindex: s.VXLANIfindex, Flags: s.Flags, NextBD: s.NextBD,
 				Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
 		}),
 	)
@@ -90,5 +92,5 @@ func fromLayout2(m *migration) error {
 
 // gateway2 is a next hop as an IPv4 header has it.
 func gateway2(ip uint32) netip.Addr {
-	return vtepAddress{Word: [4]uint32{2: addressOf(ipOf(0)).Word[2], 3: ip}}.ip()
+	return layout.Address{Word: [4]uint32{2: layout.AddressOf(ipOf(0)).Word[2], 3: ip}}.Addr()
 }

@@ -1,18 +1,22 @@
 package ebpf
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
+)
 
 // What layout 3 had otherwise: members and decaps without the features of their switch, of which
 // there was one, as a flag of members.
 
-type member3 struct{ Ifindex, Vid, Bd, Gen, Port, Mtu, Flags uint32 }
+type member3 struct{ Ifindex, VID, BD, Gen, Port, MTU, Flags uint32 }
 
 const memberInnerTags3 = 1 << 2
 
-func (m member3) fresh() vtepMember {
-	is := vtepMember{Ifindex: m.Ifindex, Vid: m.Vid, Bd: m.Bd, Gen: m.Gen, Port: m.Port, Mtu: m.Mtu, Flags: m.Flags &^ memberInnerTags3}
+func (m member3) fresh() layout.Member {
+	is := layout.Member{Ifindex: m.Ifindex, VID: m.VID, BD: m.BD, Gen: m.Gen, Port: m.Port, MTU: m.MTU, Flags: m.Flags &^ memberInnerTags3}
 	if m.Flags&memberInnerTags3 != 0 {
-		is.Features = featureInnerTags
+		is.Features = layout.FeatureInnerTags
 	}
 	return is
 }
@@ -24,13 +28,13 @@ func fromLayout3(m *migration) error {
 		return err
 	}
 	return errors.Join(
-		convert(m, "members", func(slot uint32, was member3) (uint32, vtepMember, bool) {
+		convert(m, "members", func(slot uint32, was member3) (uint32, layout.Member, bool) {
 			is := was.fresh()
-			features[is.Bd] |= is.Features
+			features[is.BD] |= is.Features
 			return slot, is, true
 		}),
-		convert(m, "decaps", func(k vtepTunnelKey, bd uint32) (vtepTunnelKey, vtepDecap, bool) {
-			return k, vtepDecap{Bd: bd, Features: features[bd]}, true
+		convert(m, "decaps", func(k layout.TunnelKey, bd uint32) (layout.TunnelKey, layout.Decap, bool) {
+			return k, layout.Decap{BD: bd, Features: features[bd]}, true
 		}),
 		l.sessions(m), l.write(m),
 	)

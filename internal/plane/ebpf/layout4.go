@@ -7,6 +7,8 @@ import (
 	"net/netip"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // What layout 4 had otherwise: sessions of BFD were by the IPv4 address of the peer, not by its number,
@@ -16,12 +18,12 @@ import (
 // none, and in layout 2, which had no sessions, those that sent only.
 type numbering struct {
 	numbers map[netip.Addr]uint32
-	peers   map[uint32]vtepPeer
+	peers   map[uint32]layout.Peer
 	next    uint32
 }
 
 func newNumbering() *numbering {
-	return &numbering{numbers: map[netip.Addr]uint32{}, peers: map[uint32]vtepPeer{}, next: 1}
+	return &numbering{numbers: map[netip.Addr]uint32{}, peers: map[uint32]layout.Peer{}, next: 1}
 }
 
 // readNumbering takes the numbers that there are.
@@ -32,8 +34,8 @@ func readNumbering(m *migration) (*numbering, error) {
 		return l, nil
 	}
 	if err == nil {
-		err = scan(old, func(n uint32, p vtepPeer) {
-			if p.Ip.ip().IsValid() {
+		err = scan(old, func(n uint32, p layout.Peer) {
+			if p.IP.Addr().IsValid() {
 				l.add(n, p)
 			}
 		})
@@ -49,13 +51,13 @@ func (l *numbering) number(ip netip.Addr) uint32 {
 	n, ok := l.numbers[ip]
 	if !ok && l.next < most["peers"] {
 		n = l.next
-		l.add(n, vtepPeer{Ip: addressOf(ip)})
+		l.add(n, layout.Peer{IP: layout.AddressOf(ip)})
 	}
 	return n
 }
 
-func (l *numbering) add(n uint32, p vtepPeer) {
-	l.numbers[p.Ip.ip()], l.peers[n] = n, p
+func (l *numbering) add(n uint32, p layout.Peer) {
+	l.numbers[p.IP.Addr()], l.peers[n] = n, p
 	l.next = max(l.next, n+1)
 }
 
@@ -64,11 +66,11 @@ func (l *numbering) add(n uint32, p vtepPeer) {
 func (l *numbering) sessions(m *migration) error {
 	_, err := m.fresh("bfd_events", 0)
 	return errors.Join(err,
-		convert(m, "bfd_sessions", func(ip uint32, s vtepBfdSession) (uint32, vtepBfdSession, bool) {
+		convert(m, "bfd_sessions", func(ip uint32, s layout.BFDSession) (uint32, layout.BFDSession, bool) {
 			n := l.number(ipOf(ip))
 			return n, s, n != 0
 		}),
-		convert(m, "bfd_heard", func(ip uint32, h vtepBfdTraffic) (uint32, vtepBfdTraffic, bool) {
+		convert(m, "bfd_heard", func(ip uint32, h layout.BFDTraffic) (uint32, layout.BFDTraffic, bool) {
 			n := l.number(ipOf(ip))
 			return n, h, n != 0
 		}),
@@ -87,7 +89,7 @@ func (l *numbering) write(m *migration) error {
 		return err
 	}
 	for n, p := range l.peers {
-		if err := errors.Join(peers.Put(&n, &p), addresses.Update(&p.Ip, &n, ebpf.UpdateAny)); err != nil {
+		if err := errors.Join(peers.Put(&n, &p), addresses.Update(&p.IP, &n, ebpf.UpdateAny)); err != nil {
 			return err
 		}
 	}

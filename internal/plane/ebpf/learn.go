@@ -15,6 +15,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // learner turns the programs' sightings into events.
@@ -43,18 +44,18 @@ func (p *Plane) notifyLost() {
 
 // handleSighting queues the event for one struct sighting.
 func (p *Plane) handleSighting(b []byte) {
-	if len(b) < 20 {
+	var e layout.Sighting
+	if _, err := binary.Decode(b, binary.NativeEndian, &e); err != nil {
 		return
 	}
-	bd, slot, gen := binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[12:]), binary.NativeEndian.Uint32(b[16:])
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if bd == 0 {
+	if e.BD == 0 {
 		p.schedulePathLook()
 		return
 	}
-	p.unwatch(vtepMacKey{Bd: bd, Mac: [6]byte(b[4:10])})
-	if s, ok := p.sighting(bd, [6]byte(b[4:10]), slot, gen); ok {
+	p.unwatch(layout.MACKey{BD: e.BD, MAC: e.MAC})
+	if s, ok := p.sighting(e.BD, e.MAC, e.Slot, e.Gen); ok {
 		p.queue.add(plane.Seen{Key: s.Key, At: s.At})
 	}
 	p.watchLocals()
@@ -108,7 +109,7 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	began := monotonic()
 	ips, err := p.snoopedIPs()
 	if err == nil {
-		err = p.readLocals(func(s plane.Sighting, l vtepLocal) {
+		err = p.readLocals(func(s plane.Sighting, l layout.Local) {
 			s.Idle = max(0, began-time.Duration(l.Seen))
 			s.IP = ips[s.Key]
 			seen = append(seen, s)
@@ -124,7 +125,7 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 // the others. p.mu is not held but for localsPart of them at a time, so that nobody who wants
 // it waits for all of a large map. Before the first Apply it is not known which mean something:
 // forwarding is an earlier process's.
-func (p *Plane) readLocals(f func(plane.Sighting, vtepLocal)) error {
+func (p *Plane) readLocals(f func(plane.Sighting, layout.Local)) error {
 	for {
 		p.mu.Lock()
 		if p.closed || !p.begun {
@@ -139,7 +140,7 @@ func (p *Plane) readLocals(f func(plane.Sighting, vtepLocal)) error {
 		p.stale = false
 		p.mu.Unlock()
 		if err == nil {
-			err = scanBatches(m, func(keys []vtepMacKey, values []vtepLocal) error {
+			err = scanBatches(m, func(keys []layout.MACKey, values []layout.Local) error {
 				if p.opts.betweenBatches != nil {
 					p.opts.betweenBatches()
 				}
@@ -175,7 +176,7 @@ func (p *Plane) readLocals(f func(plane.Sighting, vtepLocal)) error {
 // localsPart is how many learned MACs are looked at under the lock at a time.
 const localsPart = 512
 
-func (p *Plane) sortPart(keys []vtepMacKey, values []vtepLocal, f func(plane.Sighting, vtepLocal)) error {
+func (p *Plane) sortPart(keys []layout.MACKey, values []layout.Local, f func(plane.Sighting, layout.Local)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -190,15 +191,15 @@ func (p *Plane) collect() error {
 	if !p.begun {
 		return nil
 	}
-	var keys []vtepMacKey
-	var values []vtepLocal
-	err := scan(p.objs.Locals, func(k vtepMacKey, l vtepLocal) {
+	var keys []layout.MACKey
+	var values []layout.Local
+	err := scan(p.objs.Locals, func(k layout.MACKey, l layout.Local) {
 		keys, values = append(keys, k), append(values, l)
 	})
 	if err != nil {
 		return fmt.Errorf("read map locals: %w", err)
 	}
-	if err := p.sortLocals(keys, values, func(plane.Sighting, vtepLocal) {}); err != nil {
+	if err := p.sortLocals(keys, values, func(plane.Sighting, layout.Local) {}); err != nil {
 		return err
 	}
 	p.stale = false
@@ -207,13 +208,13 @@ func (p *Plane) collect() error {
 }
 
 // sortLocals calls f for those learned MACs that mean something, and deletes the others.
-func (p *Plane) sortLocals(keys []vtepMacKey, values []vtepLocal, f func(plane.Sighting, vtepLocal)) error {
-	var stale, stuck []vtepMacKey
+func (p *Plane) sortLocals(keys []layout.MACKey, values []layout.Local, f func(plane.Sighting, layout.Local)) error {
+	var stale, stuck []layout.MACKey
 	for i, k := range keys {
 		l := values[i]
-		if l.Port == leaving {
+		if l.Port == layout.Leaving {
 			stuck = append(stuck, k) // for a moment only, but for the rarest of accidents
-		} else if s, ok := p.sighting(k.Bd, k.Mac, l.Slot, l.Gen); ok {
+		} else if s, ok := p.sighting(k.BD, k.MAC, l.Slot, l.Gen); ok {
 			f(s, l)
 		} else {
 			stale = append(stale, k)
@@ -237,10 +238,10 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 	if p.closed {
 		return errClosed
 	}
-	list := make([]vtepMacKey, 0, len(keys))
+	list := make([]layout.MACKey, 0, len(keys))
 	for _, k := range keys {
 		if d := p.byUUID[k.Switch]; d != nil {
-			list = append(list, vtepMacKey{Bd: d.bd, Mac: k.MAC})
+			list = append(list, layout.MACKey{BD: d.bd, MAC: k.MAC})
 		}
 	}
 	if err := p.forget(list); err != nil {
@@ -250,20 +251,14 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 	return nil
 }
 
-// leaving is LEAVING, forgetMax FORGET_MAX of the programs.
-const (
-	leaving   = 0xffffffff
-	forgetMax = 256
-)
-
 // forget deletes learned MACs and gives their places back. A program does it.
-func (p *Plane) forget(keys []vtepMacKey) error {
-	for part := range slices.Chunk(keys, forgetMax) {
-		in := make([]byte, 14, 14+len(part)*int(unsafe.Sizeof(vtepMacKey{})))
+func (p *Plane) forget(keys []layout.MACKey) error {
+	for part := range slices.Chunk(keys, layout.ForgetMax) {
+		in := make([]byte, 14, 14+len(part)*int(unsafe.Sizeof(layout.MACKey{})))
 		for _, k := range part {
 			p.unwatch(k)
-			in = binary.NativeEndian.AppendUint32(in, k.Bd)
-			in = append(in, k.Mac[:]...)
+			in = binary.NativeEndian.AppendUint32(in, k.BD)
+			in = append(in, k.MAC[:]...)
 			in = binary.NativeEndian.AppendUint16(in, k.Kind)
 		}
 		if _, err := p.objs.VtepForget.Run(&ebpf.RunOptions{Data: in}); err != nil {

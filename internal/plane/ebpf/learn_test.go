@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // balanced compares the counts of learned MACs with those that are there.
@@ -18,7 +19,7 @@ func (w *world) balanced(p *Plane) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	want := map[uint32]uint32{}
-	err := scan(p.objs.Locals, func(_ vtepMacKey, l vtepLocal) {
+	err := scan(p.objs.Locals, func(_ layout.MACKey, l layout.Local) {
 		want[0]++
 		want[l.Port]++
 	})

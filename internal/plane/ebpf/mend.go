@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -164,7 +165,7 @@ func (p *Plane) keepPromiscuous(prt *port) {
 	}
 	a.restored = time.Now()
 	dev := p.tDevices.want[uint32(prt.device)]
-	dev.Flags |= devicePromisc
+	dev.Flags |= layout.DevicePromisc
 	p.tDevices.set(uint32(prt.device), dev)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -24,18 +25,18 @@ import (
 // forward. The new build takes over under traffic, of which nothing may be lost, and nothing of what
 // was learned and counted.
 func TestLayouts(t *testing.T) {
-	for _, layout := range []int{2, 3, 4} {
-		t.Run(fmt.Sprint(layout), func(t *testing.T) { testLayout(t, layout) })
+	for _, version := range []int{2, 3, 4} {
+		t.Run(fmt.Sprint(version), func(t *testing.T) { testLayout(t, version) })
 	}
 }
 
-func testLayout(t *testing.T, layout int) {
+func testLayout(t *testing.T, version int) {
 	w := newWorld(t)
 	w.bigBuffers("h0", "vx10")
 	p := w.plane(Options{})
 	want := basic()
 	var hands []*bfdHand
-	if layout > 2 { // which had no BFD
+	if version > 2 { // which had no BFD
 		b := usualBFD()
 		b.MinRx = 1000
 		want.BFD = map[netip.Addr]intent.BFD{peerIP: b, peerIP3: b}
@@ -63,7 +64,7 @@ func testLayout(t *testing.T, layout int) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.goBackTo(layout)
+	w.goBackTo(version)
 
 	out := w.flow("h0", macA, macR, "vx10")
 	in := w.flow("vx10", macR, macA, "h0")
@@ -91,8 +92,8 @@ func testLayout(t *testing.T, layout int) {
 		} else {
 			counted = n
 		}
-		if _, err := os.Stat(filepath.Join(w.pins, fmt.Sprintf("v%d", layout))); err == nil {
-			t.Errorf("the maps of layout %d are still there", layout)
+		if _, err := os.Stat(filepath.Join(w.pins, fmt.Sprintf("v%d", version))); err == nil {
+			t.Errorf("the maps of layout %d are still there", version)
 		}
 		if restart == 0 {
 			if err := p.Close(); err != nil {
@@ -218,14 +219,14 @@ var changed = map[int][]string{
 }
 
 // goBackTo turns what a plane has left into what one with an earlier layout would have.
-func (w *world) goBackTo(layout int) {
+func (w *world) goBackTo(version int) {
 	t := w.t
 	t.Helper()
-	spec, err := ebpf.LoadCollectionSpec(fmt.Sprintf("testdata/layout%d.o", layout))
+	spec, err := ebpf.LoadCollectionSpec(fmt.Sprintf("testdata/layout%d.o", version))
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, present := filepath.Join(w.pins, fmt.Sprintf("v%d", layout)), filepath.Join(w.pins, fmt.Sprintf("v%d", schemaVersion))
+	old, present := filepath.Join(w.pins, fmt.Sprintf("v%d", version)), filepath.Join(w.pins, fmt.Sprintf("v%d", schemaVersion))
 	if err := os.Mkdir(old, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +244,7 @@ func (w *world) goBackTo(layout int) {
 			continue
 		}
 		s.Pinning = ebpf.PinNone
-		if slices.Contains(changed[layout], name) {
+		if slices.Contains(changed[version], name) {
 			if all[name], err = ebpf.NewMap(s); err != nil {
 				t.Fatal(err)
 			}
@@ -260,19 +261,19 @@ func (w *world) goBackTo(layout int) {
 			t.Fatal(err)
 		}
 	}
-	if layout > 2 {
+	if version > 2 {
 		refillBFD(t, open, all)
 	}
-	if layout < 4 {
-		refill(t, open("members"), all["members"], func(slot uint32, m vtepMember) (uint32, member3, bool) {
-			return slot, member3{m.Ifindex, m.Vid, m.Bd, m.Gen, m.Port, m.Mtu, m.Flags}, true
+	if version < 4 {
+		refill(t, open("members"), all["members"], func(slot uint32, m layout.Member) (uint32, member3, bool) {
+			return slot, member3{m.Ifindex, m.VID, m.BD, m.Gen, m.Port, m.MTU, m.Flags}, true
 		})
 	}
-	switch layout {
+	switch version {
 	case 2:
 		refillLayout2(t, open, all)
 	case 3:
-		refill(t, open("decaps"), all["decaps"], func(k vtepTunnelKey, d vtepDecap) (vtepTunnelKey, uint32, bool) { return k, d.Bd, true })
+		refill(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (layout.TunnelKey, uint32, bool) { return k, d.BD, true })
 	}
 
 	programs, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: all})
@@ -303,18 +304,18 @@ func (w *world) goBackTo(layout int) {
 // had no number.
 func refillBFD(t testing.TB, open func(string) *ebpf.Map, all map[string]*ebpf.Map) {
 	ips := map[uint32]uint32{} // by number
-	for n, p := range contentsOf[uint32, vtepPeer](t, open("peers")) {
-		if ip := p.Ip.ip(); ip.Is4() {
+	for n, p := range contentsOf[uint32, layout.Peer](t, open("peers")) {
+		if ip := p.IP.Addr(); ip.Is4() {
 			ips[n] = ipNumber(ip)
 		}
-		if p.Ip.ip() == peerIP3 {
-			if err := errors.Join(open("addresses").Delete(&p.Ip), open("peers").Put(n, &vtepPeer{})); err != nil {
+		if p.IP.Addr() == peerIP3 {
+			if err := errors.Join(open("addresses").Delete(&p.IP), open("peers").Put(n, &layout.Peer{})); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	refill(t, open("bfd_sessions"), all["bfd_sessions"], func(n uint32, s vtepBfdSession) (uint32, vtepBfdSession, bool) { return ips[n], s, ips[n] != 0 })
-	refill(t, open("bfd_heard"), all["bfd_heard"], func(n uint32, h vtepBfdTraffic) (uint32, vtepBfdTraffic, bool) { return ips[n], h, ips[n] != 0 })
+	refill(t, open("bfd_sessions"), all["bfd_sessions"], func(n uint32, s layout.BFDSession) (uint32, layout.BFDSession, bool) { return ips[n], s, ips[n] != 0 })
+	refill(t, open("bfd_heard"), all["bfd_heard"], func(n uint32, h layout.BFDTraffic) (uint32, layout.BFDTraffic, bool) { return ips[n], h, ips[n] != 0 })
 }
 
 // hearsFormer waits until a session of p, whose programs are not yet at work, hears what those before do.
@@ -341,36 +342,36 @@ func (w *world) hearsFormer(p *Plane, hands []*bfdHand) {
 // refillLayout2 fills what layout 2 had otherwise.
 func refillLayout2(t testing.TB, open func(string) *ebpf.Map, all map[string]*ebpf.Map) {
 	peers := map[uint32]uint32{} // IPv4 addresses by number
-	refill(t, open("peers"), all["peers"], func(n uint32, p vtepPeer) (uint32, peer2, bool) {
-		if p.Ip.ip().IsValid() {
-			peers[n] = ipNumber(p.Ip.ip())
+	refill(t, open("peers"), all["peers"], func(n uint32, p layout.Peer) (uint32, peer2, bool) {
+		if p.IP.Addr().IsValid() {
+			peers[n] = ipNumber(p.IP.Addr())
 		}
-		hop := p.Hop.ip()
+		hop := p.Hop.Addr()
 		if p.Ifindex == 0 || !hop.Is4() {
-			return n, peer2{IP: peers[n], Mtu: p.Mtu}, peers[n] != 0
+			return n, peer2{IP: peers[n], MTU: p.MTU}, peers[n] != 0
 		}
 		b := hop.As4()
-		return n, peer2{IP: peers[n], Mtu: p.Mtu, Ifindex: p.Ifindex, Gateway: binary.NativeEndian.Uint32(b[:])}, true
+		return n, peer2{IP: peers[n], MTU: p.MTU, Ifindex: p.Ifindex, Gateway: binary.NativeEndian.Uint32(b[:])}, true
 	})
-	refill(t, open("remotes"), all["remotes"], func(k vtepMacKey, r vtepRemote) (vtepMacKey, remote2, bool) {
-		return k, remote2{IP: peers[r.Peer], Vni: r.Vni, Peer: r.Peer}, true
+	refill(t, open("remotes"), all["remotes"], func(k layout.MACKey, r layout.Remote) (layout.MACKey, remote2, bool) {
+		return k, remote2{IP: peers[r.Peer], VNI: r.VNI, Peer: r.Peer}, true
 	})
-	refill(t, open("decaps"), all["decaps"], func(k vtepTunnelKey, d vtepDecap) (tunnel2, uint32, bool) {
-		return tunnel2{IP: peers[k.Peer], Vni: k.Vni}, d.Bd, true
+	refill(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (tunnel2, uint32, bool) {
+		return tunnel2{IP: peers[k.Peer], VNI: k.VNI}, d.BD, true
 	})
-	refill(t, open("floods"), all["floods"], func(k vtepMacKey, f vtepFloodSet) (vtepMacKey, vtepFloodSet, bool) { return k, f, true })
-	refill(t, open("chunks"), all["chunks"], func(k vtepChunkKey, c vtepChunk) (vtepChunkKey, chunk2, bool) {
+	refill(t, open("floods"), all["floods"], func(k layout.MACKey, f layout.FloodSet) (layout.MACKey, layout.FloodSet, bool) { return k, f, true })
+	refill(t, open("chunks"), all["chunks"], func(k layout.ChunkKey, c layout.Chunk) (layout.ChunkKey, chunk2, bool) {
 		var was chunk2
 		for i, to := range c.Targets {
-			was.Targets[i] = target2{ID: to.Id}
+			was.Targets[i] = target2{ID: to.ID}
 			if to.Peer != 0 {
-				was.Targets[i] = target2{IP: peers[to.Peer], Vni: to.Id, ID: to.Peer}
+				was.Targets[i] = target2{IP: peers[to.Peer], VNI: to.ID, ID: to.Peer}
 			}
 		}
 		return k, was, true
 	})
-	refill(t, open("config"), all["config"], func(k uint32, s vtepSettings) (uint32, settings2, bool) {
-		return k, settings2{TunnelIP: s.TunnelIp, VxlanIfindex: s.VxlanIfindex, Flags: s.Flags, NextBd: s.NextBd, Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
+	refill(t, open("config"), all["config"], func(k uint32, s layout.Settings) (uint32, settings2, bool) {
+		return k, settings2{TunnelIP: s.TunnelIP, VXLANIfindex: s.VXLANIfindex, Flags: s.Flags, NextBD: s.NextBD, Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // UsedNeighbors implements plane.NeighborUser. The programs note the time to within a second.
@@ -27,8 +28,8 @@ func (p *Plane) UsedNeighbors(_ context.Context, keys []intent.IPKey, within tim
 		if d == nil {
 			continue
 		}
-		var n vtepNeighbor
-		err := p.objs.Neighbors.Lookup(vtepIpKey{Bd: d.bd, Ip: addressOf(key.IP)}, &n)
+		var n layout.Neighbor
+		err := p.objs.Neighbors.Lookup(layout.IPKey{BD: d.bd, IP: layout.AddressOf(key.IP)}, &n)
 		used[i] = err == nil && n.Used > 0 && int64(n.Used) > least
 	}
 	return used

@@ -19,52 +19,6 @@ import (
 // new number, and a step from the one before (migrate.go).
 const schemaVersion = 5
 
-// Flags of the settings map, as enum config_flags.
-const (
-	configAnySource = 1 << iota
-	configDirectEncap
-	configDirectDecap
-	configWatched
-	configStrict
-	configNoteData
-	configGBP
-	configFragment
-
-	configInterfaces = 1 << 13
-)
-
-// Where the settings map says from which bit of the mark on the group policy is, as gbp.h has it.
-const groupShift = 8
-
-// Priorities in the settings map, as priority.h has them.
-const (
-	priorityTunnelShift = 16
-	priorityTagShift    = 24
-)
-
-// Kinds of flood sets, as enum flood_kind.
-const (
-	floodTunnels = iota
-	floodMembers
-)
-
-// Instead of a VLAN in a place, as enum no_vlan.
-const (
-	vlanUnknown = 4096 + iota
-	vlanOther
-)
-
-const devicePromisc = 1 // as enum device_flags
-
-// memberGroupShift is where the group policy is in the flags of a member.
-const memberGroupShift = 16
-
-// Flags of a member, as enum member_flags.
-const (
-	memberNoTags = 1 << iota
-	memberServiceTag
-)
-
 // pins is the directory in bpffs that outlives the process.
 //
 //	DIR/v5/MAP       the maps, by schema version

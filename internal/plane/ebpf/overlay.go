@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -239,48 +240,48 @@ func (p *Plane) tunnelError() error {
 
 // writeSettings writes the config map if it differs.
 func (p *Plane) writeSettings() error {
-	s := vtepSettings{NextBd: p.nextBD, Netns: p.space.inode, Home: p.space.home, Alive: uint64(p.alive)}
+	s := layout.Settings{NextBD: p.nextBD, Netns: p.space.inode, Home: p.space.home, Alive: uint64(p.alive)}
 	if p.opts.VRF != "" {
 		s.Home = 0 // what comes by other devices than those of the VRF does not find a socket in it
 	}
 	if p.overlay.Any() && p.overlay.ifindex != 0 {
-		s.VxlanIfindex = uint32(p.overlay.ifindex)
+		s.VXLANIfindex = uint32(p.overlay.ifindex)
 		if ip := p.begins(p.overlay.TunnelIP6); ip.IsValid() {
-			s.TunnelIp6 = addressOf(ip)
+			s.TunnelIP6 = layout.AddressOf(ip)
 		}
 		if ip := p.begins(p.overlay.TunnelIP); ip.IsValid() {
-			s.TunnelIp = ipNumber(ip)
+			s.TunnelIP = ipNumber(ip)
 		}
 	}
 	if p.overlay.anySource {
-		s.Flags |= configAnySource
+		s.Flags |= layout.ConfigAnySource
 	}
 	if p.directOut() {
-		s.Flags |= configDirectEncap
+		s.Flags |= layout.ConfigDirectEncap
 	}
 	if p.overlay.strict {
-		s.Flags |= configStrict
+		s.Flags |= layout.ConfigStrict
 	}
 	if p.directIn() {
-		s.Flags |= configDirectDecap
+		s.Flags |= layout.ConfigDirectDecap
 	}
 	if len(p.watched) > 0 {
-		s.Flags |= configWatched
+		s.Flags |= layout.ConfigWatched
 	}
 	if p.noteData {
-		s.Flags |= configNoteData
+		s.Flags |= layout.ConfigNoteData
 	}
 	if p.overlay.fragment {
-		s.Flags |= configFragment
+		s.Flags |= layout.ConfigFragment
 	}
 	if len(p.tInterfaces.want) > 0 {
-		s.Flags |= configInterfaces
+		s.Flags |= layout.ConfigInterfaces
 	}
 	if p.overlay.groupMark != 0 {
-		s.Flags |= configGBP | uint32(bits.TrailingZeros32(p.overlay.groupMark))<<groupShift
+		s.Flags |= layout.ConfigGBP | uint32(bits.TrailingZeros32(p.overlay.groupMark))<<layout.ConfigGBPShift
 	}
-	s.Flags |= priorityFlags(p.overlay.dscp, p.overlay.dscp.Value) << priorityTunnelShift
-	s.Flags |= priorityFlags(p.overlay.pcp, p.overlay.pcp.Value<<3) << priorityTagShift
+	s.Flags |= priorityFlags(p.overlay.dscp, p.overlay.dscp.Value) << layout.PriorityTunnelShift
+	s.Flags |= priorityFlags(p.overlay.pcp, p.overlay.pcp.Value<<3) << layout.PriorityTagShift
 	if s == p.settings {
 		return nil
 	}
@@ -344,7 +345,7 @@ func (p *Plane) attachUnderlays() {
 			delete(want, index)
 			continue
 		}
-		p.tDevices.set(uint32(index), vtepDevice{})
+		p.tDevices.set(uint32(index), layout.Device{})
 	}
 	for index := range p.overlay.underlays {
 		if !want[index] {

@@ -3,6 +3,8 @@ package ebpf
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Some changes of the way to a peer come without an event: what a router says of the MTU of a
@@ -12,13 +14,6 @@ import (
 // But what the kernel has learned it also forgets, in ten minutes, and the first large packet after
 // that would be refused, which its sender would believe for as long: until then the way is looked
 // up even if nothing goes there.
-
-// States of a path, as in bpf/maps.h.
-const (
-	pathIdle    = 0
-	pathWatched = 1
-	pathUsed    = 2
-)
 
 const (
 	// pathFirst is how long after the first frame the way is looked up: a router may
@@ -68,7 +63,7 @@ func (p *Plane) lookAfter(d time.Duration) {
 func (p *Plane) lookAtPaths() (looked, left bool) {
 	if len(p.due) == 0 {
 		for _, pr := range p.peers {
-			if used := atomic.CompareAndSwapUint32(&p.paths[pr.number].State, pathUsed, pathWatched); used || pr.learned {
+			if used := atomic.CompareAndSwapUint32(&p.paths[pr.number].State, layout.PathUsed, layout.PathWatched); used || pr.learned {
 				p.due = append(p.due, pr)
 			}
 		}
@@ -97,7 +92,7 @@ func (p *Plane) restPaths() bool {
 	rest := true
 	for _, pr := range p.peers {
 		state := &p.paths[pr.number].State
-		if !atomic.CompareAndSwapUint32(state, pathWatched, pathIdle) && atomic.LoadUint32(state) == pathUsed {
+		if !atomic.CompareAndSwapUint32(state, layout.PathWatched, layout.PathIdle) && atomic.LoadUint32(state) == layout.PathUsed {
 			rest = false
 		}
 	}

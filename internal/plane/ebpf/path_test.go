@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -24,19 +25,19 @@ func TestPathUsedAtRest(t *testing.T) {
 		}
 	}
 	testenv.Eventually(t, patience, state(func(s *uint32) error {
-		if got := atomic.LoadUint32(s); got != pathWatched {
+		if got := atomic.LoadUint32(s); got != layout.PathWatched {
 			return fmt.Errorf("its state is %d", got)
 		}
 		return nil
 	}))
 	testenv.Eventually(t, patience, state(func(s *uint32) error {
-		if !atomic.CompareAndSwapUint32(s, pathIdle, pathUsed) {
+		if !atomic.CompareAndSwapUint32(s, layout.PathIdle, layout.PathUsed) {
 			return fmt.Errorf("its state is %d", atomic.LoadUint32(s))
 		}
 		return nil
 	}))
 	testenv.Eventually(t, patience, state(func(s *uint32) error {
-		if atomic.LoadUint32(s) == pathUsed {
+		if atomic.LoadUint32(s) == layout.PathUsed {
 			return fmt.Errorf("nobody looks")
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -34,28 +35,28 @@ func (p *Plane) peerAt(ip netip.Addr) *peer {
 			return nil
 		}
 		p.peers[ip], p.numbered[pr.number] = pr, pr
-		p.tAddresses.set(addressOf(ip), pr.number)
-		p.tPeers.set(pr.number, vtepPeer{Ip: addressOf(ip)})
+		p.tAddresses.set(layout.AddressOf(ip), pr.number)
+		p.tPeers.set(pr.number, layout.Peer{IP: layout.AddressOf(ip)})
 	}
 	return pr
 }
 
 // target is a tunnel as the programs want it, for the remote or flood set at key; ok is false if
 // it can't be one. Whoever had it gives it back by dropTarget.
-func (p *Plane) target(key vtepMacKey, t intent.Tunnel) (_ vtepTarget, ok bool) {
+func (p *Plane) target(key layout.MACKey, t intent.Tunnel) (_ layout.Target, ok bool) {
 	if !t.Peer.IsValid() {
-		return vtepTarget{}, false
+		return layout.Target{}, false
 	}
 	pr := p.peerAt(t.Peer)
 	if pr == nil {
 		p.nameless[key] = append(p.nameless[key], t.Peer)
-		return vtepTarget{}, false
+		return layout.Target{}, false
 	}
 	if pr.targets++; pr.targets == 1 {
 		p.resolve(pr)
 		p.schedulePathLook() // frames may go there already
 	}
-	return vtepTarget{Peer: pr.number, Id: t.VNI}, true
+	return layout.Target{Peer: pr.number, ID: t.VNI}, true
 }
 
 func (p *Plane) dropTarget(number uint32) {
@@ -73,7 +74,7 @@ func (p *Plane) setDecap(t intent.Tunnel, d *domain) {
 		p.nameless[t] = []netip.Addr{t.Peer}
 		return
 	}
-	key := vtepTunnelKey{Peer: pr.number, Vni: t.VNI}
+	key := layout.TunnelKey{Peer: pr.number, VNI: t.VNI}
 	if _, had := p.tDecaps.want[key]; !had {
 		if pr.sources++; pr.sources == 1 {
 			p.coveredIn = nil
@@ -87,7 +88,7 @@ func (p *Plane) delDecap(t intent.Tunnel) {
 	if pr == nil {
 		return
 	}
-	key := vtepTunnelKey{Peer: pr.number, Vni: t.VNI}
+	key := layout.TunnelKey{Peer: pr.number, VNI: t.VNI}
 	if _, had := p.tDecaps.want[key]; !had {
 		return
 	}
@@ -147,7 +148,7 @@ func (p *Plane) forgetPeers() {
 		delete(p.numbered, pr.number)
 		p.rerouted = true
 		p.tPeers.del(pr.number)
-		p.tAddresses.del(addressOf(pr.ip))
+		p.tAddresses.del(layout.AddressOf(pr.ip))
 		p.releaseNumber(&p.peerSlots, pr.number)
 	}
 	p.idlePeers = nil
@@ -155,7 +156,7 @@ func (p *Plane) forgetPeers() {
 
 // resolve asks the host for the route to the peer, if something goes there. It gives the number of questions.
 func (p *Plane) resolve(pr *peer) int {
-	entry := vtepPeer{Ip: addressOf(pr.ip)}
+	entry := layout.Peer{IP: layout.AddressOf(pr.ip)}
 	device := pr.device
 	pr.device, pr.covered, pr.learned = 0, false, false
 	asked := 0
@@ -171,7 +172,7 @@ func (p *Plane) resolve(pr *peer) int {
 			p.unreachable[pr.ip] = problem.Errorf(problem.NoRoute, "add a route", "there is no route to it: %w", err)
 		}
 	}
-	if pr.device != device || p.tPeers.want[pr.number].Mtu != entry.Mtu {
+	if pr.device != device || p.tPeers.want[pr.number].MTU != entry.MTU {
 		p.rerouted = true
 	}
 	p.tPeers.set(pr.number, entry)
@@ -179,7 +180,7 @@ func (p *Plane) resolve(pr *peer) int {
 }
 
 // route fills in what the programs need to know of the way to the peer.
-func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
+func (p *Plane) route(pr *peer, entry *layout.Peer) (int, error) {
 	f := question{to: pr.ip, via: p.underlay()}
 	if f.via.vrf < 0 {
 		return 0, p.noVRF()
@@ -195,16 +196,16 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 		return asked, err
 	}
 	dev := p.devices.byIndex[w.device]
-	pr.device, pr.learned, entry.Mtu = w.device, w.learned, uint32(dev.mtu)
-	if w.mtu != 0 && (dev.mtu == 0 || w.mtu < entry.Mtu) {
-		entry.Mtu = w.mtu
+	pr.device, pr.learned, entry.MTU = w.device, w.learned, uint32(dev.mtu)
+	if w.mtu != 0 && (dev.mtu == 0 || w.mtu < entry.MTU) {
+		entry.MTU = w.mtu
 	}
 	if pr.ip.Is6() {
 		return asked, nil // the long way, which looks at the policies
 	}
 	if pr.covered = p.policies.coversOut(p.overlay.TunnelIP, f.to); pr.covered {
 		if mtu := p.space.protectedMTU(f); mtu != 0 {
-			entry.Mtu = min(entry.Mtu, mtu)
+			entry.MTU = min(entry.MTU, mtu)
 		}
 		if p.opts.Direct != DirectOn {
 			return asked, nil
@@ -219,7 +220,7 @@ func (p *Plane) route(pr *peer, entry *vtepPeer) (int, error) {
 	if w.gateway.IsValid() {
 		hop = w.gateway
 	}
-	entry.Ifindex, entry.Hop = uint32(w.device), addressOf(hop)
+	entry.Ifindex, entry.Hop = uint32(w.device), layout.AddressOf(hop)
 	return asked, nil
 }
 

@@ -39,6 +39,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Options say how a plane is made. Only Name is necessary.
@@ -94,10 +95,10 @@ type Plane struct {
 	ready         chan struct{}  // closed by the first Apply that succeeds
 	stop          chan struct{}  // closed by Close
 
-	quotaMemory []byte      // what quotas is a view of
-	quotas      []vtepQuota // shared with the programs: atomic access only
-	pathMemory  []byte      // what paths is a view of
-	paths       []vtepPath  // shared with the programs: atomic access only
+	quotaMemory []byte         // what quotas is a view of
+	quotas      []layout.Quota // shared with the programs: atomic access only
+	pathMemory  []byte         // what paths is a view of
+	paths       []layout.Path  // shared with the programs: atomic access only
 
 	rehearsals rehearsals
 
@@ -121,8 +122,8 @@ type Plane struct {
 	peers       map[netip.Addr]*peer
 	numbered    map[uint32]*peer     // the same by their numbers
 	unreachable map[netip.Addr]error // why, of those of peers that can't be reached
-	nameless    map[any][]netip.Addr // by vtepMacKey or intent.Tunnel: what had no number left for these
-	lists       map[vtepMacKey]list
+	nameless    map[any][]netip.Addr // by layout.MACKey or intent.Tunnel: what had no number left for these
+	lists       map[layout.MACKey]list
 	routing     routing
 	adopted     adopted   // what the maps said when they were read last
 	retired     []retired // flood lists that a frame may still be walking
@@ -138,20 +139,20 @@ type Plane struct {
 	checked   time.Time                // when attachments were last looked at
 	rechecker *time.Timer              // looks at them again; nil: there are no ports
 
-	leaving   []int                   // ifindexes to detach from
-	idlePeers []*peer                 // whose last user went
-	ways      map[int]bool            // devices by which peers are reached
-	rerouted  bool                    // underlay devices may not be those by which peers are reached
-	stale     bool                    // some learned MACs may be on bindings that have gone
-	watched   map[vtepMacKey]struct{} // see Watch
-	noteData  bool                    // some session of BFD wants to know of data
-	monitor   bool                    // the watchman is to be told of other sessions
+	leaving   []int                      // ifindexes to detach from
+	idlePeers []*peer                    // whose last user went
+	ways      map[int]bool               // devices by which peers are reached
+	rerouted  bool                       // underlay devices may not be those by which peers are reached
+	stale     bool                       // some learned MACs may be on bindings that have gone
+	watched   map[layout.MACKey]struct{} // see Watch
+	noteData  bool                       // some session of BFD wants to know of data
+	monitor   bool                       // the watchman is to be told of other sessions
 
-	settings vtepSettings // as written last
+	settings layout.Settings // as written last
 	physical intent.SwitchID
-	position uint64      // of the database
-	origin   vtepOrigin  // as written last
-	reroute  *time.Timer // resolves all peers a moment after a route change; nil: none pending
+	position uint64        // of the database
+	origin   layout.Origin // as written last
+	reroute  *time.Timer   // resolves all peers a moment after a route change; nil: none pending
 
 	byFlow             *bool // rules look at more than the peer; nil: to be found out
 	policies           policies
@@ -165,36 +166,36 @@ type Plane struct {
 	lookAgain *time.Timer // does so; nil: none pending
 	pathsRest bool        // no frame goes to any peer, as of the last look
 
-	cut         map[vtepMacKey]int // flood sets that are too large, with their sizes
-	localsFull  bool               // no more MACs can be learned
-	watchedFull bool               // some could not be watched
-	growFailed  time.Time          // when there was no memory for larger maps
-	wanting     bool               // a number ran out since the last reconcile
-	anew        bool               // there may be some again: the next Apply reconciles
+	cut         map[layout.MACKey]int // flood sets that are too large, with their sizes
+	localsFull  bool                  // no more MACs can be learned
+	watchedFull bool                  // some could not be watched
+	growFailed  time.Time             // when there was no memory for larger maps
+	wanting     bool                  // a number ran out since the last reconcile
+	anew        bool                  // there may be some again: the next Apply reconciles
 }
 
 // tables are the maps that the agent writes.
 type tables struct {
-	tSwitches  *table[vtepSwitchId, uint32]
-	tDevices   *table[uint32, vtepDevice]
-	tBindings  *table[vtepBindKey, uint32]
-	tMembers   *table[uint32, vtepMember]
-	tRemotes   *table[vtepMacKey, vtepRemote]
-	tDecaps    *table[vtepTunnelKey, vtepDecap]
-	tPeers     *table[uint32, vtepPeer]
-	tAddresses *table[vtepAddress, uint32]
-	tNeighbors *table[vtepIpKey, vtepNeighbor]
-	tEnds      *table[vtepAddress, uint64]
-	tFloods    *table[vtepMacKey, vtepFloodSet]
-	tChunks    *table[vtepChunkKey, vtepChunk]
+	tSwitches  *table[layout.SwitchID, uint32]
+	tDevices   *table[uint32, layout.Device]
+	tBindings  *table[layout.BindKey, uint32]
+	tMembers   *table[uint32, layout.Member]
+	tRemotes   *table[layout.MACKey, layout.Remote]
+	tDecaps    *table[layout.TunnelKey, layout.Decap]
+	tPeers     *table[uint32, layout.Peer]
+	tAddresses *table[layout.Address, uint32]
+	tNeighbors *table[layout.IPKey, layout.Neighbor]
+	tEnds      *table[layout.Address, uint64]
+	tFloods    *table[layout.MACKey, layout.FloodSet]
+	tChunks    *table[layout.ChunkKey, layout.Chunk]
 	tPolicies  *table[uint32, uint32]
 
-	tRouters  *table[vtepSwitchId, uint32]
-	tGateways *table[uint32, vtepGateway]
-	tRoutes4  *table[vtepRouteKey4, vtepWay]
-	tRoutes6  *table[vtepRouteKey6, vtepWay]
+	tRouters  *table[layout.SwitchID, uint32]
+	tGateways *table[uint32, layout.Gateway]
+	tRoutes4  *table[layout.RouteKey4, layout.Way]
+	tRoutes6  *table[layout.RouteKey6, layout.Way]
 
-	tInterfaces *table[vtepInterfaceKey, uint32]
+	tInterfaces *table[layout.InterfaceKey, uint32]
 }
 
 var (
@@ -249,10 +250,10 @@ func New(o Options) (_ *Plane, err error) {
 	if err = p.checkOwner(); err != nil {
 		return nil, err
 	}
-	if p.quotaMemory, p.quotas, err = mapArray[vtepQuota](p.objs.Quotas); err != nil {
+	if p.quotaMemory, p.quotas, err = mapArray[layout.Quota](p.objs.Quotas); err != nil {
 		return nil, err
 	}
-	if p.pathMemory, p.paths, err = mapArray[vtepPath](p.objs.Paths); err != nil {
+	if p.pathMemory, p.paths, err = mapArray[layout.Path](p.objs.Paths); err != nil {
 		return nil, err
 	}
 	clear(p.paths) // what an earlier process has noted with programs that are kept
@@ -266,25 +267,25 @@ func New(o Options) (_ *Plane, err error) {
 		return nil, err
 	}
 	p.tables = tables{
-		tSwitches:  newTable[vtepSwitchId, uint32]("switches", p.objs.Switches),
-		tDevices:   newTable[uint32, vtepDevice]("devices", p.objs.Devices),
-		tBindings:  newTable[vtepBindKey, uint32]("bindings", p.objs.Bindings),
-		tMembers:   newTable[uint32, vtepMember]("members", p.objs.Members),
-		tRemotes:   newTable[vtepMacKey, vtepRemote]("remotes", p.objs.Remotes),
-		tDecaps:    newTable[vtepTunnelKey, vtepDecap]("decaps", p.objs.Decaps),
-		tPeers:     newTable[uint32, vtepPeer]("peers", p.objs.Peers),
-		tAddresses: newTable[vtepAddress, uint32]("addresses", p.objs.Addresses),
-		tNeighbors: newTable[vtepIpKey, vtepNeighbor]("neighbors", p.objs.Neighbors),
-		tEnds:      newTable[vtepAddress, uint64]("ends", p.objs.Ends),
-		tFloods:    newTable[vtepMacKey, vtepFloodSet]("floods", p.objs.Floods),
-		tChunks:    newTable[vtepChunkKey, vtepChunk]("chunks", p.objs.Chunks),
+		tSwitches:  newTable[layout.SwitchID, uint32]("switches", p.objs.Switches),
+		tDevices:   newTable[uint32, layout.Device]("devices", p.objs.Devices),
+		tBindings:  newTable[layout.BindKey, uint32]("bindings", p.objs.Bindings),
+		tMembers:   newTable[uint32, layout.Member]("members", p.objs.Members),
+		tRemotes:   newTable[layout.MACKey, layout.Remote]("remotes", p.objs.Remotes),
+		tDecaps:    newTable[layout.TunnelKey, layout.Decap]("decaps", p.objs.Decaps),
+		tPeers:     newTable[uint32, layout.Peer]("peers", p.objs.Peers),
+		tAddresses: newTable[layout.Address, uint32]("addresses", p.objs.Addresses),
+		tNeighbors: newTable[layout.IPKey, layout.Neighbor]("neighbors", p.objs.Neighbors),
+		tEnds:      newTable[layout.Address, uint64]("ends", p.objs.Ends),
+		tFloods:    newTable[layout.MACKey, layout.FloodSet]("floods", p.objs.Floods),
+		tChunks:    newTable[layout.ChunkKey, layout.Chunk]("chunks", p.objs.Chunks),
 		tPolicies:  newTable[uint32, uint32]("policies", p.objs.Policies),
-		tRouters:   newTable[vtepSwitchId, uint32]("routers", p.objs.Routers),
-		tGateways:  newTable[uint32, vtepGateway]("gateways", p.objs.Gateways),
-		tRoutes4:   newTable[vtepRouteKey4, vtepWay]("routes4", p.objs.Routes4),
-		tRoutes6:   newTable[vtepRouteKey6, vtepWay]("routes6", p.objs.Routes6),
+		tRouters:   newTable[layout.SwitchID, uint32]("routers", p.objs.Routers),
+		tGateways:  newTable[uint32, layout.Gateway]("gateways", p.objs.Gateways),
+		tRoutes4:   newTable[layout.RouteKey4, layout.Way]("routes4", p.objs.Routes4),
+		tRoutes6:   newTable[layout.RouteKey6, layout.Way]("routes6", p.objs.Routes6),
 
-		tInterfaces: newTable[vtepInterfaceKey, uint32]("interfaces", p.objs.Interfaces),
+		tInterfaces: newTable[layout.InterfaceKey, uint32]("interfaces", p.objs.Interfaces),
 	}
 	if err = p.startWatch(); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -248,29 +249,29 @@ func (p *Plane) place(b *binding) {
 	}
 	vid := uint32(b.key.VLAN)
 	if b.device != 0 && b.device != device {
-		p.tBindings.del(vtepBindKey{Ifindex: uint32(b.device), Vid: vid})
+		p.tBindings.del(layout.BindKey{Ifindex: uint32(b.device), VID: vid})
 		p.newGen(b) // whoever was behind that device need not be behind another one
 	}
 	b.device = device
 	if device == 0 {
 		p.leaveDomain(b)
-		p.tMembers.set(b.slot, vtepMember{Gen: b.gen})
+		p.tMembers.set(b.slot, layout.Member{Gen: b.gen})
 		p.tPolicies.del(b.slot)
 		return
 	}
-	m := vtepMember{Ifindex: uint32(device), Vid: vid, Bd: b.domain.bd, Gen: b.gen, Port: prt.number, Mtu: prt.mtu, Features: b.domain.features}
+	m := layout.Member{Ifindex: uint32(device), VID: vid, BD: b.domain.bd, Gen: b.gen, Port: prt.number, MTU: prt.mtu, Features: b.domain.features}
 	if vid == 0 && len(prt.bindings) > 1 {
-		m.Flags = memberNoTags
+		m.Flags = layout.MemberNoTags
 	}
 	if prt.service {
-		m.Flags |= memberServiceTag
+		m.Flags |= layout.MemberServiceTag
 	}
-	m.Flags |= uint32(prt.group) << memberGroupShift
+	m.Flags |= uint32(prt.group) << layout.MemberGroupShift
 	if p.guard(b) {
-		m.Features |= featureACL
+		m.Features |= layout.FeatureACL
 	}
 	p.tMembers.set(b.slot, m)
-	p.tBindings.set(vtepBindKey{Ifindex: uint32(device), Vid: vid}, b.slot)
+	p.tBindings.set(layout.BindKey{Ifindex: uint32(device), VID: vid}, b.slot)
 	if b.domain.members[b.slot] != b {
 		b.domain.members[b.slot] = b
 		p.markMembers(b.domain)
@@ -294,7 +295,7 @@ func (p *Plane) attachPort(prt *port) {
 		return
 	}
 	index := uint32(prt.device)
-	dev := vtepDevice{Port: prt.number, Flags: p.adopted.devices[index].Flags | p.tDevices.want[index].Flags}
+	dev := layout.Device{Port: prt.number, Flags: p.adopted.devices[index].Flags | p.tDevices.want[index].Flags}
 	if l, err := p.space.links.LinkByIndex(prt.device); err == nil {
 		if l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 			// A NIC would keep frames for other hosts' addresses to itself.
@@ -302,7 +303,7 @@ func (p *Plane) attachPort(prt *port) {
 				prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.name, err)
 				return
 			}
-			dev.Flags |= devicePromisc
+			dev.Flags |= layout.DevicePromisc
 		}
 		if dev.Flags, err = p.seal(l, dev.Flags); err != nil {
 			p.log.Warn("the machine's own stack can't be kept off a port", "port", prt.name, "err", err)
@@ -346,7 +347,7 @@ func (p *Plane) detachPort(ifindex int, flags uint32) error {
 		return nil // it has gone, and all that was set with it
 	}
 	err = p.unseal(l, flags)
-	if flags&devicePromisc != 0 {
+	if flags&layout.DevicePromisc != 0 {
 		var none netlink.LinkNotFoundError
 		if off := p.space.links.SetPromiscOff(l); off != nil && !errors.As(off, &none) {
 			err = errors.Join(err, fmt.Errorf("make it not promiscuous: %w", off))

@@ -4,27 +4,21 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"unsafe"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
-)
-
-// Why the programs show a frame, as enum punt_reason.
-const (
-	puntAddress = iota
-	puntMembership
-	puntNoNeighbor
-	puntAnswer
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // puntReasons are the events that carry frames, by enum punt_reason.
 var puntReasons = map[uint32]plane.PuntReason{
-	puntMembership: plane.PuntMembership, puntNoNeighbor: plane.PuntNoNeighbor, puntAnswer: plane.PuntAnswer,
+	layout.PuntMembership: plane.PuntMembership, layout.PuntNoNeighbor: plane.PuntNoNeighbor, layout.PuntAnswer: plane.PuntAnswer,
 }
 
 // refusedNames are what Stats.Drops calls what was too much to be shown, by enum punt_reason.
-var refusedNames = []string{"address_rate", "membership_rate", "neighbor_rate", "answer_rate"}
+var refusedNames = []string{
+	layout.PuntAddress: "address_rate", layout.PuntMembership: "membership_rate", layout.PuntNoNeighbor: "neighbor_rate", layout.PuntAnswer: "answer_rate",
+}
 
 // punter turns what the programs show into events, once their numbers are known (see learner).
 func (p *Plane) punter() {
@@ -33,20 +27,18 @@ func (p *Plane) punter() {
 
 // handlePunt queues the event for one struct punt_head and what follows it.
 func (p *Plane) handlePunt(b []byte) {
-	var head vtepPuntHead
-	if len(b) < int(unsafe.Sizeof(head)) {
+	var head layout.PuntHead
+	n, err := binary.Decode(b, binary.NativeEndian, &head)
+	if err != nil {
 		return
 	}
-	if err := binary.Read(bytes.NewReader(b), binary.NativeEndian, &head); err != nil {
-		return
-	}
-	frame := b[unsafe.Sizeof(head):]
+	frame := b[n:]
 	frame = frame[:min(len(frame), int(head.Length))]
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if head.Reason == puntAddress {
-		if s, ok := p.sighting(head.Bd, head.Mac, head.Slot, head.Gen); ok {
-			p.queue.add(plane.Address{Key: s.Key, At: s.At, IP: head.Ip.ip()})
+	if head.Reason == layout.PuntAddress {
+		if s, ok := p.sighting(head.BD, head.MAC, head.Slot, head.Gen); ok {
+			p.queue.add(plane.Address{Key: s.Key, At: s.At, IP: head.IP.Addr()})
 		}
 		return
 	}
@@ -54,7 +46,7 @@ func (p *Plane) handlePunt(b []byte) {
 	switch {
 	case ok:
 		p.queue.add(e)
-	case head.Reason == puntNoNeighbor && len(frame) == int(head.Length): // else it is counted already
+	case head.Reason == layout.PuntNoNeighbor && len(frame) == int(head.Length): // else it is counted already
 		if err := p.countNotSent(intent.BindingKey{}, 1); err != nil {
 			p.log.Debug("a dropped packet was not counted", "err", err)
 		}
@@ -62,23 +54,23 @@ func (p *Plane) handlePunt(b []byte) {
 }
 
 // punted is the event of a frame; false: what it is about has gone meanwhile.
-func (p *Plane) punted(head *vtepPuntHead, frame []byte) (e plane.Punted, ok bool) {
+func (p *Plane) punted(head *layout.PuntHead, frame []byte) (e plane.Punted, ok bool) {
 	reason, ok := puntReasons[head.Reason]
-	d := p.domains[head.Bd]
+	d := p.domains[head.BD]
 	if !ok || d == nil {
 		return e, false
 	}
 	e = plane.Punted{Reason: reason, Switch: d.id, Frame: bytes.Clone(frame), Length: int(head.Length)}
 	if reason == plane.PuntNoNeighbor {
-		hop := p.domains[head.Vni]
+		hop := p.domains[head.VNI]
 		if hop == nil {
 			return e, false
 		}
-		e.Hop = intent.IPKey{Switch: hop.id, IP: head.Ip.ip()}
+		e.Hop = intent.IPKey{Switch: hop.id, IP: head.IP.Addr()}
 	}
 	if head.Slot == 0 {
 		if reason == plane.PuntMembership {
-			e.From = intent.Tunnel{Peer: head.Ip.ip(), VNI: head.Vni}
+			e.From = intent.Tunnel{Peer: head.IP.Addr(), VNI: head.VNI}
 		}
 	} else if b := p.bySlot[head.Slot]; b != nil && b.gen == head.Gen && b.domain == d {
 		e.At = b.key
@@ -91,7 +83,7 @@ func (p *Plane) punted(head *vtepPuntHead, frame []byte) (e plane.Punted, ok boo
 // readRefused reads how many frames were too many to be shown.
 func (p *Plane) readRefused(drops map[string]uint64) error {
 	for i, name := range refusedNames {
-		var c vtepPuntCount
+		var c layout.PuntCount
 		if err := p.objs.Punted.Lookup(uint32(i), &c); err != nil {
 			return fmt.Errorf("read map punted: %w", err)
 		}

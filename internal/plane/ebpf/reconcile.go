@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // adopted is what the maps said about numbers when they were read: an object that is still
@@ -15,8 +16,8 @@ type adopted struct {
 	slots    map[intent.BindingKey]adoptedSlot
 	ports    map[string]uint32
 	peers    map[netip.Addr]uint32
-	lists    map[vtepMacKey]list
-	devices  map[uint32]vtepDevice // by ifindex
+	lists    map[layout.MACKey]list
+	devices  map[uint32]layout.Device // by ifindex
 	acls     map[intent.ACLID]*accessList
 	routers  map[intent.RouterID]uint32
 }
@@ -39,7 +40,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	// none of its.
 	for slot, m := range have.members {
 		if p.bySlot[slot] == nil {
-			p.tMembers.set(slot, vtepMember{Gen: m.Gen})
+			p.tMembers.set(slot, layout.Member{Gen: m.Gen})
 		}
 	}
 	have.diff(&p.tables)
@@ -54,26 +55,26 @@ func (p *Plane) reconcile(next *intent.State) error {
 
 // contents is one reading of the agent's maps.
 type contents struct {
-	switches  map[vtepSwitchId]uint32
-	devices   map[uint32]vtepDevice
-	bindings  map[vtepBindKey]uint32
-	members   map[uint32]vtepMember
-	remotes   map[vtepMacKey]vtepRemote
-	decaps    map[vtepTunnelKey]vtepDecap
-	peers     map[uint32]vtepPeer
-	addresses map[vtepAddress]uint32
-	neighbors map[vtepIpKey]vtepNeighbor
-	ends      map[vtepAddress]uint64
-	floods    map[vtepMacKey]vtepFloodSet
-	chunks    map[vtepChunkKey]vtepChunk
+	switches  map[layout.SwitchID]uint32
+	devices   map[uint32]layout.Device
+	bindings  map[layout.BindKey]uint32
+	members   map[uint32]layout.Member
+	remotes   map[layout.MACKey]layout.Remote
+	decaps    map[layout.TunnelKey]layout.Decap
+	peers     map[uint32]layout.Peer
+	addresses map[layout.Address]uint32
+	neighbors map[layout.IPKey]layout.Neighbor
+	ends      map[layout.Address]uint64
+	floods    map[layout.MACKey]layout.FloodSet
+	chunks    map[layout.ChunkKey]layout.Chunk
 	policies  map[uint32]uint32
 
-	routers  map[vtepSwitchId]uint32
-	gateways map[uint32]vtepGateway
-	routes4  map[vtepRouteKey4]vtepWay
-	routes6  map[vtepRouteKey6]vtepWay
+	routers  map[layout.SwitchID]uint32
+	gateways map[uint32]layout.Gateway
+	routes4  map[layout.RouteKey4]layout.Way
+	routes6  map[layout.RouteKey6]layout.Way
 
-	interfaces map[vtepInterfaceKey]uint32
+	interfaces map[layout.InterfaceKey]uint32
 }
 
 func (p *Plane) readAll() (*contents, error) {
@@ -154,7 +155,7 @@ func (p *Plane) adopt(c *contents) {
 	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
 	p.peers, p.numbered, p.unreachable, p.due = map[netip.Addr]*peer{}, map[uint32]*peer{}, map[netip.Addr]error{}, nil
 	p.coveredIn, p.nameless = nil, map[any][]netip.Addr{}
-	p.lists, p.cut = map[vtepMacKey]list{}, map[vtepMacKey]int{}
+	p.lists, p.cut = map[layout.MACKey]list{}, map[layout.MACKey]int{}
 	p.wanting, p.anew = false, false
 	p.retired, p.leaving, p.idlePeers = nil, nil, nil
 	p.overlay.anyVNI, p.overlay.underlays = nil, nil
@@ -164,17 +165,17 @@ func (p *Plane) adopt(c *contents) {
 		slots:    map[intent.BindingKey]adoptedSlot{},
 		ports:    map[string]uint32{},
 		peers:    map[netip.Addr]uint32{},
-		lists:    map[vtepMacKey]list{},
+		lists:    map[layout.MACKey]list{},
 		devices:  c.devices,
 		routers:  map[intent.RouterID]uint32{},
 	}
 	for id, n := range c.routers {
-		a.routers[id.Uuid] = n
+		a.routers[id.UUID] = n
 		p.routing.nextRouter = max(p.routing.nextRouter, n+1)
 	}
-	p.nextBD = max(p.nextBD, p.settings.NextBd, 1)
+	p.nextBD = max(p.nextBD, p.settings.NextBD, 1)
 	for id, bd := range c.switches {
-		a.switches[id.Uuid] = bd
+		a.switches[id.UUID] = bd
 		p.nextBD = max(p.nextBD, bd+1)
 	}
 
@@ -185,10 +186,10 @@ func (p *Plane) adopt(c *contents) {
 	used := map[uint32]bool{}
 	for at, slot := range c.bindings {
 		m, dev := c.members[slot], p.devices.byIndex[int(at.Ifindex)]
-		if dev.index == 0 || m.Ifindex != at.Ifindex || m.Vid != at.Vid {
+		if dev.index == 0 || m.Ifindex != at.Ifindex || m.VID != at.VID {
 			continue
 		}
-		a.slots[intent.BindingKey{Port: dev.name, VLAN: uint16(at.Vid)}] = adoptedSlot{slot, m.Bd}
+		a.slots[intent.BindingKey{Port: dev.name, VLAN: uint16(at.VID)}] = adoptedSlot{slot, m.BD}
 		used[slot] = true
 	}
 	p.slots = newPool(min(p.limit("members"), p.limit("bindings")), used)
@@ -204,7 +205,7 @@ func (p *Plane) adopt(c *contents) {
 
 	used = map[uint32]bool{}
 	for n, pr := range c.peers {
-		a.peers[pr.Ip.ip()] = n
+		a.peers[pr.IP.Addr()] = n
 		used[n] = true
 	}
 	p.peerSlots = newPool(min(p.limit("peers"), p.objs.Paths.MaxEntries()), used)
@@ -220,17 +221,17 @@ func (p *Plane) adopt(c *contents) {
 	p.adoptACLs()
 }
 
-func targetsOf(f vtepFloodSet, chunks map[vtepChunkKey]vtepChunk) []vtepTarget {
-	targets := make([]vtepTarget, 0, min(int(f.Count), maxTargets))
+func targetsOf(f layout.FloodSet, chunks map[layout.ChunkKey]layout.Chunk) []layout.Target {
+	targets := make([]layout.Target, 0, min(int(f.Count), layout.FloodMax))
 	for i := range cap(targets) {
-		c := chunks[vtepChunkKey{List: f.List, Seq: uint32(i / chunkTargets)}]
-		targets = append(targets, c.Targets[i%chunkTargets])
+		c := chunks[layout.ChunkKey{List: f.List, Seq: uint32(i / layout.ChunkTargets)}]
+		targets = append(targets, c.Targets[i%layout.ChunkTargets])
 	}
 	return targets
 }
 
 // detachUnwanted lets go of the devices that an earlier process or State had as ports.
-func (p *Plane) detachUnwanted(have map[uint32]vtepDevice) error {
+func (p *Plane) detachUnwanted(have map[uint32]layout.Device) error {
 	var errs []error
 	keep := map[int]bool{p.overlay.ifindex: true}
 	for _, prt := range p.ports {
@@ -265,7 +266,7 @@ func (p *Plane) recount() error {
 	for i := range before {
 		before[i] = atomic.LoadUint32(&p.quotas[i].Count)
 	}
-	err := scan(p.objs.Locals, func(_ vtepMacKey, l vtepLocal) {
+	err := scan(p.objs.Locals, func(_ layout.MACKey, l layout.Local) {
 		if int(l.Port) < len(found) { // else it is leaving
 			found[l.Port]++
 			found[0]++

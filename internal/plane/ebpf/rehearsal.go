@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // A rehearsal runs the programs on a frame that has not come in. It is done by the same instructions,
@@ -166,8 +167,8 @@ func (p *Plane) loadRehearsal() (_ *rehearsalSet, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range []string{"vtep_neighbor", "vtep_overhear", "vtep_route", "vtep_forward"} { // as enum stage
-		if err := set.all.Maps["stages"].Put(uint32(i), set.all.Programs[name]); err != nil {
+	for stage, name := range stagePrograms {
+		if err := set.all.Maps["stages"].Put(uint32(stage), set.all.Programs[name]); err != nil {
 			return nil, fmt.Errorf("write map stages: %w", err)
 		}
 	}
@@ -305,10 +306,10 @@ func (s *rehearsalSet) clear() error {
 	for _, ring := range append(s.rings, s.ring) {
 		errs = append(errs, drain(ring, nil))
 	}
-	errs = append(errs, empty[vtepMacKey, vtepLocal](s.all.Maps["locals"]), empty[vtepIpKey, vtepNeighbor](s.all.Maps["neighbors"]),
+	errs = append(errs, empty[layout.MACKey, layout.Local](s.all.Maps["locals"]), empty[layout.IPKey, layout.Neighbor](s.all.Maps["neighbors"]),
 		emptyBytes(s.all.Maps["told"]), emptyBytes(s.all.Maps["group_rates"]))
 	for i := range s.all.Maps["punted"].MaxEntries() {
-		errs = append(errs, s.all.Maps["punted"].Put(i, vtepPuntCount{}))
+		errs = append(errs, s.all.Maps["punted"].Put(i, layout.PuntCount{}))
 	}
 	errs = append(errs, s.all.Maps["copies_lost"].Put(uint32(0), uint64(0)))
 	return errors.Join(errs...)
@@ -367,7 +368,7 @@ func (p *Plane) copyKnown(set *rehearsalSet, seen []plane.Entry) error {
 		}
 	}
 	quota := func(n uint32) {
-		if q, ok := look[uint32, vtepQuota](&r, p.objs.Quotas, n); ok {
+		if q, ok := look[uint32, layout.Quota](&r, p.objs.Quotas, n); ok {
 			put("quotas", n, q)
 		}
 	}
@@ -376,13 +377,13 @@ func (p *Plane) copyKnown(set *rehearsalSet, seen []plane.Entry) error {
 		switch e.Kind {
 		case plane.EntryLearned:
 			key, known := r.key(e.Switch, e.MAC, 0)
-			if l, ok := look[vtepMacKey, vtepLocal](&r, p.objs.Locals, key); known && ok {
+			if l, ok := look[layout.MACKey, layout.Local](&r, p.objs.Locals, key); known && ok {
 				put("locals", key, l)
 				quota(l.Port)
 			}
 		case plane.EntryBinding:
 			if b := p.bindings[e.At]; b != nil {
-				if m, ok := look[uint32, vtepMember](&r, p.objs.Members, b.slot); ok {
+				if m, ok := look[uint32, layout.Member](&r, p.objs.Members, b.slot); ok {
 					quota(m.Port)
 				}
 			}
@@ -391,8 +392,8 @@ func (p *Plane) copyKnown(set *rehearsalSet, seen []plane.Entry) error {
 			if d == nil {
 				continue
 			}
-			key := vtepIpKey{Bd: d.bd, Ip: addressOf(e.IP)}
-			if n, ok := look[vtepIpKey, vtepNeighbor](&r, p.objs.Neighbors, key); ok {
+			key := layout.IPKey{BD: d.bd, IP: layout.AddressOf(e.IP)}
+			if n, ok := look[layout.IPKey, layout.Neighbor](&r, p.objs.Neighbors, key); ok {
 				put("neighbors", key, n)
 			}
 		}

@@ -14,48 +14,13 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/packet"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 var (
 	errDeadline = os.ErrDeadlineExceeded
 	errNotKnown = errors.New("what is installed is not known yet")
 )
-
-// tunnelKey is struct bpf_tunnel_key.
-type tunnelKey struct {
-	ID       uint32
-	Remote   [16]byte // IPv4: the first four, as a number in host byte order
-	TOS, TTL uint8
-	Ext      uint16
-	Label    uint32
-	Local    [16]byte
-}
-
-// rehearsalState is struct rehearsal.
-type rehearsalState struct {
-	In                 tunnelKey
-	In6, Out6          uint32
-	Out                tunnelKey
-	Tagged, Proto, TCI uint32
-}
-
-// rehearsedCopy is struct rehearsed_copy up to its bytes.
-type rehearsedCopy struct {
-	Kind, Ifindex, Length uint32
-	Tagged, Proto, TCI    uint32
-	Out6                  uint32
-	Out                   tunnelKey
-}
-
-// Kinds of copies, as enum copy_kind.
-const (
-	copyClone = iota
-	copyRedirect
-	copyNeighbor
-)
-
-// noNeighborDrop is DROP_NO_NEIGHBOR of enum drop.
-var noNeighborDrop = slices.Index(dropReasons, "no_neighbor")
 
 // What a program says is to become of a frame.
 const (
@@ -67,7 +32,7 @@ const (
 type rehearsal struct {
 	set      *rehearsalSet
 	frame    plane.Arriving
-	settings vtepSettings
+	settings layout.Settings
 	index    int            // of the device that it comes in by: the port's, or the vxlan device
 	underlay device         // by which packets of the peer come; zero: not known, or not by the short way
 	names    map[int]string // of devices
@@ -93,8 +58,8 @@ func (p *Plane) newRehearsal(set *rehearsalSet, fr plane.Arriving, seen []plane.
 		}
 		return r, nil
 	}
-	r.index = int(p.settings.VxlanIfindex)
-	if pr := p.peers[fr.Tunnel.Peer]; pr != nil && fr.Tunnel.Peer.Is4() && p.settings.Flags&configDirectDecap != 0 && p.overlay.underlays[pr.device] {
+	r.index = int(p.settings.VXLANIfindex)
+	if pr := p.peers[fr.Tunnel.Peer]; pr != nil && fr.Tunnel.Peer.Is4() && p.settings.Flags&layout.ConfigDirectDecap != 0 && p.overlay.underlays[pr.device] {
 		r.underlay = p.devices.byIndex[pr.device]
 	}
 	return r, nil
@@ -116,8 +81,8 @@ func (r *rehearsal) run(p *Plane) error {
 		}
 		// What the agent would be handed, for it to find a neighbor.
 		if err := drain(r.set.punts, func(b []byte) {
-			if len(b) >= 4 && binary.NativeEndian.Uint32(b) == puntNoNeighbor && after[noNeighborDrop] == before[noNeighborDrop] {
-				r.result.Drops = append(r.result.Drops, dropReasons[noNeighborDrop])
+			if len(b) >= 4 && binary.NativeEndian.Uint32(b) == layout.PuntNoNeighbor && after[layout.DropNoNeighbor] == before[layout.DropNoNeighbor] {
+				r.result.Drops = append(r.result.Drops, dropReasons[layout.DropNoNeighbor])
 			}
 		}); err != nil {
 			return err
@@ -142,7 +107,7 @@ func (r *rehearsal) enter(p *Plane) error {
 	}
 	if r.frame.Port != "" {
 		r.result.Way = "the program vtep_port"
-		_, err := r.through("vtep_port", r.index, r.frame.Frame, rehearsalState{})
+		_, err := r.through("vtep_port", r.index, r.frame.Frame, layout.Rehearsal{})
 		return err
 	}
 	if r.underlay.index != 0 {
@@ -151,7 +116,7 @@ func (r *rehearsal) enter(p *Plane) error {
 		if err != nil {
 			return fmt.Errorf("find device %s: %w", r.underlay.name, err)
 		}
-		verdict, err := r.through("vtep_underlay", r.underlay.index, r.outer(link.Attrs().HardwareAddr, p.opts.Port), rehearsalState{})
+		verdict, err := r.through("vtep_underlay", r.underlay.index, r.outer(link.Attrs().HardwareAddr, p.opts.Port), layout.Rehearsal{})
 		if err != nil || verdict != verdictNext {
 			return err
 		}
@@ -162,7 +127,7 @@ func (r *rehearsal) enter(p *Plane) error {
 		r.result.Drops = append(r.result.Drops, dropReceive)
 		return nil
 	}
-	state := rehearsalState{In: tunnelKey{ID: r.frame.Tunnel.VNI, TOS: r.frame.TOS, Remote: keyAddress(r.frame.Tunnel.Peer), Local: keyAddress(r.source)}}
+	state := layout.Rehearsal{In: layout.BPFTunnelKey{TunnelID: r.frame.Tunnel.VNI, TunnelTOS: r.frame.TOS, RemoteIPv6: keyAddress(r.frame.Tunnel.Peer), LocalIPv6: keyAddress(r.source)}}
 	if r.frame.Tunnel.Peer.Is6() {
 		state.In6 = 1
 	}
@@ -170,15 +135,15 @@ func (r *rehearsal) enter(p *Plane) error {
 	return err
 }
 
-// keyAddress gives an address as struct bpf_tunnel_key has it.
-func keyAddress(ip netip.Addr) (b [16]byte) {
+// keyAddress gives an address as struct bpf_tunnel_key has it: IPv4 as the first word, in host byte order.
+func keyAddress(ip netip.Addr) (words [4]uint32) {
 	switch {
 	case ip.Is4():
-		binary.NativeEndian.PutUint32(b[:], ipNumber(ip))
+		words[0] = ipNumber(ip)
 	case ip.Is6():
-		b = ip.As16()
+		words = layout.AddressOf(ip).Word
 	}
-	return b
+	return words
 }
 
 // outer makes the packet that the frame comes in.
@@ -198,7 +163,7 @@ func (r *rehearsal) outer(dst []byte, port uint16) []byte {
 }
 
 // through runs one program, and takes note of what would leave.
-func (r *rehearsal) through(program string, ifindex int, frame []byte, state rehearsalState) (uint32, error) {
+func (r *rehearsal) through(program string, ifindex int, frame []byte, state layout.Rehearsal) (uint32, error) {
 	maps := r.set.all.Maps
 	if err := maps["entrance"].Put(uint32(0), r.set.all.Programs[program]); err != nil {
 		return 0, fmt.Errorf("write map entrance: %w", err)
@@ -226,16 +191,14 @@ func (r *rehearsal) through(program string, ifindex int, frame []byte, state reh
 	}
 	var bad error
 	err = drain(r.set.ring, func(b []byte) {
-		var c rehearsedCopy
-		n, err := binary.Decode(b, binary.NativeEndian, &c)
-		if err != nil {
+		var c layout.RehearsedCopy
+		if _, err := binary.Decode(b, binary.NativeEndian, &c); err != nil {
 			bad = fmt.Errorf("read a copy: %w", err)
 			return
 		}
 		bytes := o.DataOut
-		if c.Kind == copyClone {
-			bytes = append([]byte{}, b[n:]...)
-			bytes = bytes[:min(uint32(len(bytes)), c.Length)]
+		if c.Kind == layout.CopyClone {
+			bytes = slices.Clone(c.Bytes[:min(uint32(len(c.Bytes)), c.Length)])
 		}
 		r.result.Copies = append(r.result.Copies, r.copy(c, bytes))
 	})
@@ -243,8 +206,8 @@ func (r *rehearsal) through(program string, ifindex int, frame []byte, state reh
 }
 
 // copy says where a copy would go.
-func (r *rehearsal) copy(c rehearsedCopy, b []byte) plane.Copy {
-	if c.Kind == copyNeighbor { // with its outer headers
+func (r *rehearsal) copy(c layout.RehearsedCopy, b []byte) plane.Copy {
+	if c.Kind == layout.CopyNeighbor { // with its outer headers
 		const inner = 14 + 20 + 8 + 8
 		if len(b) < inner {
 			return plane.Copy{Frame: b}
@@ -258,15 +221,15 @@ func (r *rehearsal) copy(c rehearsedCopy, b []byte) plane.Copy {
 		tagged = binary.BigEndian.AppendUint16(tagged, uint16(c.TCI))
 		b = append(tagged, b[12:]...)
 	}
-	if c.Ifindex != r.settings.VxlanIfindex {
+	if c.Ifindex != r.settings.VXLANIfindex {
 		return plane.Copy{Port: r.names[int(c.Ifindex)], Frame: b}
 	}
-	peer := ipOf(binary.NativeEndian.Uint32(c.Out.Remote[:]))
+	peer := ipOf(c.Out.RemoteIPv6[0])
 	if c.Out6 != 0 {
-		peer = netip.AddrFrom16(c.Out.Remote)
+		peer = layout.Address{Word: c.Out.RemoteIPv6}.Addr()
 	}
 	// The vxlan device adds what the packet says of congestion.
-	return plane.Copy{TOS: c.Out.TOS&^3 | packet.OuterECN(b), Tunnel: intent.Tunnel{Peer: peer, VNI: c.Out.ID}, Frame: b}
+	return plane.Copy{TOS: c.Out.TunnelTOS&^3 | packet.OuterECN(b), Tunnel: intent.Tunnel{Peer: peer, VNI: c.Out.TunnelID}, Frame: b}
 }
 
 // drops reads what the programs have counted, by enum drop.

@@ -8,43 +8,9 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"structs"
 
 	"github.com/cilium/ebpf"
 )
-
-type rehearseRehearsal struct {
-	_  structs.HostLayout
-	In struct {
-		_           structs.HostLayout
-		TunnelId    uint32
-		RemoteIpv4  uint32
-		_           [12]byte
-		TunnelTos   uint8
-		TunnelTtl   uint8
-		TunnelExt   uint16
-		TunnelLabel uint32
-		LocalIpv4   uint32
-		_           [12]byte
-	}
-	In6  uint32
-	Out6 uint32
-	Out  struct {
-		_           structs.HostLayout
-		TunnelId    uint32
-		RemoteIpv4  uint32
-		_           [12]byte
-		TunnelTos   uint8
-		TunnelTtl   uint8
-		TunnelExt   uint16
-		TunnelLabel uint32
-		LocalIpv4   uint32
-		_           [12]byte
-	}
-	Tagged uint32
-	Proto  uint32
-	Tci    uint32
-}
 
 // Names of all BPF objects in the ELF.
 //

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Routers in the maps: a number each, by the UUID; of each of their switches a gateway, and among the
@@ -11,28 +12,12 @@ import (
 // the neighbors; and ways by prefix. A prefix of one address may be the router's own, or stand for
 // all of a network: those the programs have no look-up of their own for.
 
-// routerPeer is ROUTER_PEER of the programs.
-const routerPeer = 0xffffffff
-
-// The kinds of neighbors and of ways, as enum neighbor_kind and way_kind.
-const (
-	neighborHost = iota
-	neighborRouter
-)
-
-const (
-	wayConnected = iota
-	wayVia
-	waySelf
-	wayEdge
-)
-
 // routing is what is known of routers.
 type routing struct {
 	numbers    map[intent.RouterID]uint32
 	nextRouter uint32
 	arpSource  intent.MAC
-	spoofed    []vtepMacKey            // addresses that are routers' since the last Apply
+	spoofed    []layout.MACKey         // addresses that are routers' since the last Apply
 	edges      map[intent.RouteKey]int // of how many connected prefixes it is the first or the last address
 }
 
@@ -52,7 +37,7 @@ func (p *Plane) stageRouters(next *intent.State, d *intent.Delta) {
 				r.nextRouter++
 			}
 			r.numbers[c.Key] = n
-			p.tRouters.set(vtepSwitchId{Uuid: c.Key}, n)
+			p.tRouters.set(layout.SwitchID{UUID: c.Key}, n)
 		}
 	}
 	changed := map[intent.SwitchID]struct{}{}
@@ -96,9 +81,9 @@ func (p *Plane) stageRouters(next *intent.State, d *intent.Delta) {
 		if dom == nil || dom.own(c.Key.IP) {
 			continue
 		}
-		key := vtepIpKey{Bd: dom.bd, Ip: addressOf(c.Key.IP)}
+		key := layout.IPKey{BD: dom.bd, IP: layout.AddressOf(c.Key.IP)}
 		if c.New != nil {
-			p.tNeighbors.set(key, vtepNeighbor{Mac: *c.New, Kind: neighborHost})
+			p.tNeighbors.set(key, layout.Neighbor{MAC: *c.New, Kind: layout.NeighborHost})
 		} else {
 			p.tNeighbors.del(key)
 		}
@@ -106,7 +91,7 @@ func (p *Plane) stageRouters(next *intent.State, d *intent.Delta) {
 	for _, c := range d.Routers {
 		if c.New == nil {
 			delete(r.numbers, c.Key)
-			p.tRouters.del(vtepSwitchId{Uuid: c.Key})
+			p.tRouters.del(layout.SwitchID{UUID: c.Key})
 		}
 	}
 }
@@ -116,7 +101,7 @@ type routed struct {
 	router    intent.RouterID // zero: there is none
 	macs      []intent.MAC    // in the remotes
 	addresses map[netip.Addr]intent.RouterID
-	guards    []vtepInterfaceKey // in the map interfaces
+	guards    []layout.InterfaceKey // in the map interfaces
 }
 
 // own says whether an address is that of the router of d.
@@ -136,12 +121,12 @@ func (p *Plane) setInterface(d *domain, c intent.Change[intent.IPKey, intent.Int
 			again[single(router, ip)] = struct{}{}
 		}
 		delete(d.gateway.addresses, ip)
-		p.tNeighbors.del(vtepIpKey{Bd: d.bd, Ip: addressOf(ip)})
+		p.tNeighbors.del(layout.IPKey{BD: d.bd, IP: layout.AddressOf(ip)})
 		return
 	}
 	d.gateway.addresses[ip] = d.sw.Router
 	again[single(d.sw.Router, ip)] = struct{}{}
-	p.tNeighbors.set(vtepIpKey{Bd: d.bd, Ip: addressOf(ip)}, vtepNeighbor{Kind: neighborRouter})
+	p.tNeighbors.set(layout.IPKey{BD: d.bd, IP: layout.AddressOf(ip)}, layout.Neighbor{Kind: layout.NeighborRouter})
 }
 
 // single is the route to one address.
@@ -170,16 +155,16 @@ func (p *Plane) setGateway(next *intent.State, d *domain, again map[intent.Route
 		macs = append(macs, next.ARPSource)
 	}
 	for _, mac := range g.macs {
-		p.tRemotes.del(vtepMacKey{Bd: d.bd, Mac: mac})
+		p.tRemotes.del(layout.MACKey{BD: d.bd, MAC: mac})
 	}
 	for _, mac := range macs {
-		key := vtepMacKey{Bd: d.bd, Mac: mac}
-		if p.tRemotes.want[key].Peer != routerPeer {
+		key := layout.MACKey{BD: d.bd, MAC: mac}
+		if p.tRemotes.want[key].Peer != layout.RouterPeer {
 			p.routing.spoofed = append(p.routing.spoofed, key)
 		}
-		v := vtepRemote{Peer: routerPeer}
+		v := layout.Remote{Peer: layout.RouterPeer}
 		if ok && mac == router.MAC {
-			v.Vni = p.routing.numbers[id]
+			v.VNI = p.routing.numbers[id]
 		}
 		p.tRemotes.set(key, v)
 	}
@@ -188,7 +173,7 @@ func (p *Plane) setGateway(next *intent.State, d *domain, again map[intent.Route
 		p.tGateways.del(d.bd)
 		return
 	}
-	v := vtepGateway{Router: p.routing.numbers[id], Mac: router.MAC}
+	v := layout.Gateway{Router: p.routing.numbers[id], MAC: router.MAC}
 	var lowest, lowest6 netip.Addr
 	for ip := range g.addresses {
 		at := &lowest
@@ -200,10 +185,10 @@ func (p *Plane) setGateway(next *intent.State, d *domain, again map[intent.Route
 		}
 	}
 	if lowest.IsValid() {
-		v.Ip = addressOf(lowest)
+		v.IP = layout.AddressOf(lowest)
 	}
 	if lowest6.IsValid() {
-		v.Ip6 = addressOf(lowest6)
+		v.IP6 = layout.AddressOf(lowest6)
 	}
 	p.tGateways.set(d.bd, v)
 }
@@ -252,7 +237,7 @@ func (p *Plane) setRoute(next *intent.State, key intent.RouteKey) {
 	way, ok := p.wayOf(next, key)
 	ip := key.Prefix.Addr()
 	if ip.Is4() {
-		k := vtepRouteKey4{Length: 32 + uint32(key.Prefix.Bits()), Router: number, Ip: addressOf(ip).Word[3]}
+		k := layout.RouteKey4{Length: 32 + uint32(key.Prefix.Bits()), Router: number, IP: layout.AddressOf(ip).Word[3]}
 		if ok {
 			p.tRoutes4.set(k, way)
 		} else {
@@ -260,7 +245,7 @@ func (p *Plane) setRoute(next *intent.State, key intent.RouteKey) {
 		}
 		return
 	}
-	k := vtepRouteKey6{Length: 32 + uint32(key.Prefix.Bits()), Router: number, Ip: addressOf(ip)}
+	k := layout.RouteKey6{Length: 32 + uint32(key.Prefix.Bits()), Router: number, IP: layout.AddressOf(ip)}
 	if ok {
 		p.tRoutes6.set(k, way)
 	} else {
@@ -268,11 +253,11 @@ func (p *Plane) setRoute(next *intent.State, key intent.RouteKey) {
 	}
 }
 
-func (p *Plane) wayOf(next *intent.State, key intent.RouteKey) (vtepWay, bool) {
+func (p *Plane) wayOf(next *intent.State, key intent.RouteKey) (layout.Way, bool) {
 	ip := key.Prefix.Addr()
 	if key.Prefix.IsSingleIP() {
 		if p.isOwn(next, key.Router, ip) {
-			return vtepWay{Kind: waySelf}, true
+			return layout.Way{Kind: layout.WaySelf}, true
 		}
 	}
 	if route, ok := next.Routes[key]; ok {
@@ -280,13 +265,13 @@ func (p *Plane) wayOf(next *intent.State, key intent.RouteKey) (vtepWay, bool) {
 		switch {
 		case dom == nil:
 		case route.Via.IsValid():
-			return vtepWay{Kind: wayVia, Bd: dom.bd, Via: addressOf(route.Via)}, true
+			return layout.Way{Kind: layout.WayVia, BD: dom.bd, Via: layout.AddressOf(route.Via)}, true
 		default:
-			return vtepWay{Kind: wayConnected, Bd: dom.bd}, true
+			return layout.Way{Kind: layout.WayConnected, BD: dom.bd}, true
 		}
-		return vtepWay{}, false
+		return layout.Way{}, false
 	}
-	return vtepWay{Kind: wayEdge}, p.routing.edges[key] > 0
+	return layout.Way{Kind: layout.WayEdge}, p.routing.edges[key] > 0
 }
 
 // isOwn says whether a router has the address, in the switch that its longest prefix leads to.
@@ -302,7 +287,7 @@ func (p *Plane) isOwn(next *intent.State, r intent.RouterID, ip netip.Addr) bool
 }
 
 // readNeighbors reads the neighbors, but not when they were used.
-func (p *Plane) readNeighbors() (map[vtepIpKey]vtepNeighbor, error) {
+func (p *Plane) readNeighbors() (map[layout.IPKey]layout.Neighbor, error) {
 	have, err := p.tNeighbors.read()
 	for k, n := range have {
 		if n.Used != 0 {

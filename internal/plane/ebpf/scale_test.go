@@ -12,6 +12,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
@@ -93,15 +94,15 @@ func TestManyRouters(t *testing.T) {
 	for n := range routes {
 		key, way := manyRoute(n, routers)
 		got, err := lookUp(p, key)
-		if want := (vtepWay{Kind: wayVia, Bd: p.byUUID[way.Switch].bd, Via: addressOf(way.Via)}); err != nil || got != want {
+		if want := (layout.Way{Kind: layout.WayVia, BD: p.byUUID[way.Switch].bd, Via: layout.AddressOf(way.Via)}); err != nil || got != want {
 			t.Fatalf("the route %v is %+v, want %+v, %v", key, got, want, err)
 		}
 	}
 	for n := range neighbors {
 		key := manyNeighbor(n, routers)
-		var got vtepNeighbor
-		err := p.objs.Neighbors.Lookup(vtepIpKey{Bd: p.byUUID[key.Switch].bd, Ip: addressOf(key.IP)}, &got)
-		if err != nil || intent.MAC(got.Mac) != s.Neighbours[key] {
+		var got layout.Neighbor
+		err := p.objs.Neighbors.Lookup(layout.IPKey{BD: p.byUUID[key.Switch].bd, IP: layout.AddressOf(key.IP)}, &got)
+		if err != nil || intent.MAC(got.MAC) != s.Neighbours[key] {
 			t.Fatalf("the neighbor %v is %+v, %v", key, got, err)
 		}
 	}
@@ -191,14 +192,14 @@ func routedFrame(f []byte) []byte {
 }
 
 // lookUp is the way of a router to the last address of a prefix, as the programs look it up.
-func lookUp(p *Plane, key intent.RouteKey) (way vtepWay, err error) {
+func lookUp(p *Plane, key intent.RouteKey) (way layout.Way, err error) {
 	number := p.routing.numbers[key.Router]
 	if key.Prefix.Addr().Is4() {
-		return way, p.objs.Routes4.Lookup(vtepRouteKey4{Length: 64, Router: number, Ip: addressOf(lastOf(key.Prefix)).Word[3]}, &way)
+		return way, p.objs.Routes4.Lookup(layout.RouteKey4{Length: 64, Router: number, IP: layout.AddressOf(lastOf(key.Prefix)).Word[3]}, &way)
 	}
 	ip := key.Prefix.Addr().As16()
 	ip[15] = 0xff
-	err = p.objs.Routes6.Lookup(vtepRouteKey6{Length: 160, Router: number, Ip: addressOf(netip.AddrFrom16(ip))}, &way)
+	err = p.objs.Routes6.Lookup(layout.RouteKey6{Length: 160, Router: number, IP: layout.AddressOf(netip.AddrFrom16(ip))}, &way)
 	return way, err
 }
 

@@ -5,24 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
-
-// Where a frame of the agent goes, as enum send_to.
-const (
-	sendMember = iota
-	sendTunnel
-	sendFlood
-	sendNobody
-)
-
-// byPort says that a frame came in at a port, as enum came_by.
-const byPort = 1 << 24
 
 var errNotInState = errors.New("it is not in force")
 
@@ -61,15 +50,15 @@ func (p *Plane) send(frame []byte, to plane.Destination) error {
 		if b == nil || b.slot == 0 || b.domain != d || b.device == 0 {
 			return fmt.Errorf("binding %v: %w", to.At, errNotInState)
 		}
-		ctx.Cb = [5]uint32{sendMember, b.slot, d.bd}
+		ctx.Cb = [5]uint32{layout.SendMember, b.slot, d.bd}
 	case to.Tunnel.Peer.IsValid():
 		pr := p.peers[to.Tunnel.Peer]
 		if pr == nil {
 			return fmt.Errorf("tunnel %v: %w", to.Tunnel, errNotInState)
 		}
-		ctx.Cb = [5]uint32{sendTunnel, pr.number, to.Tunnel.VNI}
+		ctx.Cb = [5]uint32{layout.SendTunnel, pr.number, to.Tunnel.VNI}
 	default:
-		ctx.Cb = [5]uint32{sendFlood, d.bd}
+		ctx.Cb = [5]uint32{layout.SendFlood, d.bd}
 		if b := p.bindings[to.Except]; b != nil {
 			ctx.Cb[2] = b.slot
 		}
@@ -112,9 +101,9 @@ func (p *Plane) NotSent(_ context.Context, at intent.BindingKey, n uint32) error
 }
 
 func (p *Plane) countNotSent(at intent.BindingKey, n uint32) error {
-	ctx := skbContext{Cb: [5]uint32{sendNobody, uint32(slices.Index(dropReasons, "no_neighbor"))}}
+	ctx := skbContext{Cb: [5]uint32{layout.SendNobody, layout.DropNoNeighbor}}
 	if prt := p.ports[at.Port]; prt != nil && prt.device != 0 {
-		ctx.Cb[2], ctx.Cb[3] = byPort|uint32(at.VLAN), uint32(prt.device)
+		ctx.Cb[2], ctx.Cb[3] = layout.ByPort|uint32(at.VLAN), uint32(prt.device)
 	}
 	return p.runSend(make([]byte, 14), &ctx, n)
 }

@@ -9,12 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
-)
-
-// The kinds of keys of snooped, as enum family.
-const (
-	familyIPv4 = 4
-	familyIPv6 = 6
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // snoopedIPs reads the IP address that was told of last, of each MAC of whose addresses it was not
@@ -39,11 +34,11 @@ func (p *Plane) snoopedIPs() (map[intent.MACKey]netip.Addr, error) {
 		at uint64
 	}
 	last := map[intent.MACKey]told{}
-	err = scan(m, func(k vtepMacKey, s vtepSnoopedAddress) {
-		if id, ok := ids[k.Bd]; ok {
-			key := intent.MACKey{Switch: id, MAC: k.Mac}
+	err = scan(m, func(k layout.MACKey, s layout.SnoopedAddress) {
+		if id, ok := ids[k.BD]; ok {
+			key := intent.MACKey{Switch: id, MAC: k.MAC}
 			if s.At >= last[key].at {
-				last[key] = told{s.Ip.ip(), s.At}
+				last[key] = told{s.IP.Addr(), s.At}
 			}
 		}
 	})
@@ -76,14 +71,14 @@ func (p *Plane) ForgetAddress(_ context.Context, key intent.MACKey, ip netip.Add
 	if d == nil {
 		return nil
 	}
-	k := vtepMacKey{Bd: d.bd, Mac: key.MAC, Kind: familyIPv4}
+	k := layout.MACKey{BD: d.bd, MAC: key.MAC, Kind: layout.FamilyIPv4}
 	if ip.Is6() {
-		k.Kind = familyIPv6
+		k.Kind = layout.FamilyIPv6
 	}
-	var told vtepSnoopedAddress
+	var told layout.SnoopedAddress
 	err := p.objs.Snooped.Lookup(&k, &told)
-	if err == nil && told.Ip.ip() == ip {
-		told.Ip = vtepAddress{}
+	if err == nil && told.IP.Addr() == ip {
+		told.IP = layout.Address{}
 		err = p.objs.Snooped.Update(&k, &told, ebpf.UpdateExist)
 	}
 	if err != nil && !isMissing(err) {
@@ -94,9 +89,9 @@ func (p *Plane) ForgetAddress(_ context.Context, key intent.MACKey, ip netip.Add
 
 // forgetSnooped has the IP addresses in domains told of again when somebody wants to know of them.
 func (p *Plane) forgetSnooped(of map[uint32]*domain) {
-	var keys []vtepMacKey
-	err := scan(p.objs.Snooped, func(k vtepMacKey, _ vtepSnoopedAddress) {
-		if d := of[k.Bd]; d != nil && d.features&featureSnoop == 0 {
+	var keys []layout.MACKey
+	err := scan(p.objs.Snooped, func(k layout.MACKey, _ layout.SnoopedAddress) {
+		if d := of[k.BD]; d != nil && d.features&layout.FeatureSnoop == 0 {
 			keys = append(keys, k)
 		}
 	})
@@ -110,8 +105,8 @@ func (p *Plane) forgetSnooped(of map[uint32]*domain) {
 	}
 }
 
-// answers are the names of enum answer, in its order.
-var answers = []string{"arp", "nd"}
+// answers are the names of enum answer.
+var answers = [layout.Answers]string{layout.AnswerARP: "arp", layout.AnswerND: "nd"}
 
 // readAnswered reads how many questions were answered.
 func (p *Plane) readAnswered(answered map[string]uint64) error {

@@ -79,7 +79,7 @@ func (p *Plane) endProblems() []problem.Problem {
 func (p *Plane) otherEnds() (ips []netip.Addr) {
 	for ip, until := range p.tEnds.want {
 		if until == 0 {
-			ips = append(ips, ip.ip())
+			ips = append(ips, ip.Addr())
 		}
 	}
 	slices.SortFunc(ips, netip.Addr.Compare)

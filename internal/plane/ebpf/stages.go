@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // A frame goes from one stage to the next by the map stages, whose programs are those that were
@@ -15,17 +17,18 @@ import (
 // empties it, unless it is pinned: so each set has a pin of its own, which goes when no device has
 // programs of the set any more.
 
-// inOrder are the programs of the stages, in the order of enum stage.
-func (o *vtepPrograms) inOrder() []*ebpf.Program {
-	return []*ebpf.Program{o.VtepNeighbor, o.VtepOverhear, o.VtepRoute, o.VtepForward}
+// stagePrograms are the names of those of the stages.
+var stagePrograms = [layout.Stages]string{
+	layout.StageNeighbor: "vtep_neighbor", layout.StageOverhear: "vtep_overhear", layout.StageRoute: "vtep_route", layout.StageForward: "vtep_forward",
 }
 
 func (p *pins) stages() string { return filepath.Join(p.dir, "stages") }
 
 // fillStages puts the programs into their map, and pins it.
 func (p *pins) fillStages(m *ebpf.Map, programs *vtepPrograms) error {
-	for i, prog := range programs.inOrder() {
-		if err := m.Put(uint32(i), prog); err != nil {
+	all := byTag[ebpf.Program](programs)
+	for stage, name := range stagePrograms {
+		if err := m.Put(uint32(stage), *all[name]); err != nil {
 			return fmt.Errorf("write map stages: %w", err)
 		}
 	}

@@ -9,45 +9,46 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
-// dropReasons are the names of enum drop, in its order.
-var dropReasons = []string{
-	"runt",
-	"unbound_vlan",
-	"reserved",
-	"hairpin",
-	"no_destination",
-	"too_big",
-	"tagged_overlay",
-	"tagged_inside",
-	"split_horizon",
-	"unknown_tunnel",
-	"not_ours",
-	"no_tunnel",
-	"failed",
-	"double_tagged",
-	"bfd",
-	"bad_source",
-	"bfd_ttl",
-	"bfd_malformed",
-	"bfd_auth",
-	"bfd_discriminator",
-	"bfd_rate",
-	"flood_limited",
-	"acl_ingress",
-	"acl_egress",
-	"acl_unreadable",
-	"bad_arp",
-	"bad_nd",
-	"bad_ip",
-	"source_route",
-	"unroutable",
-	"no_route",
-	"no_neighbor",
-	"ttl_exceeded",
-	"unserved",
-	"spoofed_router",
+// dropReasons are the names of enum drop.
+var dropReasons = [layout.DropReasons]string{
+	layout.DropMalformed:        "runt",
+	layout.DropUnbound:          "unbound_vlan",
+	layout.DropReserved:         "reserved",
+	layout.DropHairpin:          "hairpin",
+	layout.DropNoDestination:    "no_destination",
+	layout.DropTooBig:           "too_big",
+	layout.DropTaggedOverlay:    "tagged_overlay",
+	layout.DropTaggedInside:     "tagged_inside",
+	layout.DropSplitHorizon:     "split_horizon",
+	layout.DropUnknownTunnel:    "unknown_tunnel",
+	layout.DropNotOurs:          "not_ours",
+	layout.DropNoTunnel:         "no_tunnel",
+	layout.DropFailed:           "failed",
+	layout.DropDoubleTagged:     "double_tagged",
+	layout.DropBFD:              "bfd",
+	layout.DropBadSource:        "bad_source",
+	layout.DropBFDTTL:           "bfd_ttl",
+	layout.DropBFDMalformed:     "bfd_malformed",
+	layout.DropBFDAuth:          "bfd_auth",
+	layout.DropBFDDiscriminator: "bfd_discriminator",
+	layout.DropBFDRate:          "bfd_rate",
+	layout.DropFloodLimited:     "flood_limited",
+	layout.DropACLIngress:       "acl_ingress",
+	layout.DropACLEgress:        "acl_egress",
+	layout.DropACLUnreadable:    "acl_unreadable",
+	layout.DropBadARP:           "bad_arp",
+	layout.DropBadND:            "bad_nd",
+	layout.DropBadIP:            "bad_ip",
+	layout.DropSourceRoute:      "source_route",
+	layout.DropUnroutable:       "unroutable",
+	layout.DropNoRoute:          "no_route",
+	layout.DropNoNeighbor:       "no_neighbor",
+	layout.DropTTLExceeded:      "ttl_exceeded",
+	layout.DropUnserved:         "unserved",
+	layout.DropSpoofedRouter:    "spoofed_router",
 }
 
 // otherReasons are those that no program counts.
@@ -70,7 +71,7 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 	}
 	defer counters.Close()
 	for key, slot := range slots {
-		var cpus []vtepTraffic
+		var cpus []layout.Traffic
 		if err := counters.Lookup(slot, &cpus); isMissing(err) {
 			continue // there was no memory for so many
 		} else if err != nil {
@@ -90,7 +91,7 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 		err = p.readAnswered(s.Answered)
 	}
 	if err == nil && stale {
-		err = p.readLocals(func(plane.Sighting, vtepLocal) {})
+		err = p.readLocals(func(plane.Sighting, layout.Local) {})
 	}
 	if err != nil {
 		return s, fmt.Errorf("ebpf plane: %w", err)
@@ -176,19 +177,19 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 		}
 		return fmt.Sprintf("reason %d", n)
 	}
-	err := scan(p.objs.PortDrops, func(at vtepPortPlace, n uint64) {
-		d := plane.PlaceDrops{Reason: reason(at.Reason), Port: p.nameOf(at.Ifindex), VLAN: int(at.Vid), Count: n}
-		switch at.Vid {
-		case vlanUnknown:
+	err := scan(p.objs.PortDrops, func(at layout.PortPlace, n uint64) {
+		d := plane.PlaceDrops{Reason: reason(at.Reason), Port: p.nameOf(at.Ifindex), VLAN: int(at.VID), Count: n}
+		switch at.VID {
+		case layout.VLANUnknown:
 			d.VLAN = plane.NoVLAN
-		case vlanOther:
+		case layout.VLANOther:
 			d.VLAN = plane.OtherTag
 		}
 		list = append(list, d)
 	})
 	if err == nil {
-		err = scan(p.objs.TunnelDrops, func(at vtepTunnelPlace, n uint64) {
-			list = append(list, plane.PlaceDrops{Reason: reason(at.Reason), Tunnel: intent.Tunnel{Peer: at.Ip.ip(), VNI: at.Vni}, Count: n})
+		err = scan(p.objs.TunnelDrops, func(at layout.TunnelPlace, n uint64) {
+			list = append(list, plane.PlaceDrops{Reason: reason(at.Reason), Tunnel: intent.Tunnel{Peer: at.IP.Addr(), VNI: at.VNI}, Count: n})
 		})
 	}
 	if err != nil {
@@ -199,7 +200,7 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 
 // zeroCounters makes the slot count from nothing, for a new binding.
 func (p *Plane) zeroCounters(slot uint32) {
-	var cpus []vtepTraffic
+	var cpus []layout.Traffic
 	if err := p.objs.Counters.Lookup(slot, &cpus); err != nil {
 		return
 	}

@@ -19,17 +19,10 @@ func TestReasonsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, reason := range slices.Concat(dropReasons, otherReasons) {
+	for _, reason := range slices.Concat(dropReasons[:], otherReasons) {
 		if !strings.Contains(string(text), "\n| `"+reason+"` | ") {
 			t.Errorf("docs/reference.md does not say what %s is", reason)
 		}
-	}
-	spec, err := loadVtep()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := spec.Maps["drops"].MaxEntries; int(n) != len(dropReasons) {
-		t.Errorf("the programs have %d reasons, %d have a name", n, len(dropReasons))
 	}
 }
 

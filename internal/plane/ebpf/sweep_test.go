@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // learnMany puts n MACs into the map of those learned, as if p0 had them.
@@ -19,11 +20,11 @@ func (w *world) learnMany(p *Plane, n int) {
 	atomic.StoreUint32(&p.quotas[0].Count, uint32(n))
 	const batch = 4096
 	for first := 0; first < n; first += batch {
-		keys, values := make([]vtepMacKey, min(batch, n-first)), make([]vtepLocal, min(batch, n-first))
+		keys, values := make([]layout.MACKey, min(batch, n-first)), make([]layout.Local, min(batch, n-first))
 		for i := range keys {
-			keys[i] = vtepMacKey{Bd: b.domain.bd, Mac: [6]uint8{2, 8}}
-			binary.BigEndian.PutUint32(keys[i].Mac[2:], uint32(first+i))
-			values[i] = vtepLocal{Slot: b.slot, Gen: b.gen, Port: p.ports["p0"].number, Seen: seen}
+			keys[i] = layout.MACKey{BD: b.domain.bd, MAC: [6]uint8{2, 8}}
+			binary.BigEndian.PutUint32(keys[i].MAC[2:], uint32(first+i))
+			values[i] = layout.Local{Slot: b.slot, Gen: b.gen, Port: p.ports["p0"].number, Seen: seen}
 		}
 		if _, err := p.objs.Locals.BatchUpdate(keys, values, nil); err != nil {
 			w.t.Fatal(err)

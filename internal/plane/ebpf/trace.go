@@ -13,6 +13,7 @@ import (
 	"github.com/vtep/vtep/internal/acl"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // ReadEntry implements plane.Tracer. It looks the entry up in the maps, as the programs do.
@@ -76,19 +77,19 @@ func look[K, V any](r *reading, m *ebpf.Map, key K) (v V, ok bool) {
 }
 
 func (r *reading) scalars() {
-	s, ok := look[uint32, vtepSettings](r, r.p.objs.Config, 0)
+	s, ok := look[uint32, layout.Settings](r, r.p.objs.Config, 0)
 	if !ok {
 		return
 	}
 	to := &r.into.Scalars
-	to.TunnelIPs = intent.TunnelIPs{TunnelIP6: s.TunnelIp6.ip()}
-	if s.TunnelIp != 0 {
-		to.TunnelIP = ipOf(s.TunnelIp)
+	to.TunnelIPs = intent.TunnelIPs{TunnelIP6: s.TunnelIP6.Addr()}
+	if s.TunnelIP != 0 {
+		to.TunnelIP = ipOf(s.TunnelIP)
 	}
-	to.AcceptAnySource, to.FragmentOuter = s.Flags&configAnySource != 0, s.Flags&configFragment != 0
-	to.TunnelDSCP, to.TagPCP = priorityOf(s.Flags>>priorityTunnelShift), priorityOf(s.Flags>>priorityTagShift)
+	to.AcceptAnySource, to.FragmentOuter = s.Flags&layout.ConfigAnySource != 0, s.Flags&layout.ConfigFragment != 0
+	to.TunnelDSCP, to.TagPCP = priorityOf(s.Flags>>layout.PriorityTunnelShift), priorityOf(s.Flags>>layout.PriorityTagShift)
 	to.TagPCP.Value >>= 3
-	r.into.NoTunnels = s.VxlanIfindex == 0
+	r.into.NoTunnels = s.VXLANIfindex == 0
 }
 
 // priorityOf is the reverse of priorityFlags.
@@ -123,7 +124,7 @@ func (r *reading) port(name string) {
 
 func (r *reading) device(name string) (device, bool) {
 	d := r.p.devices.named(name)
-	dev, ok := look[uint32, vtepDevice](r, r.p.objs.Devices, uint32(d.index))
+	dev, ok := look[uint32, layout.Device](r, r.p.objs.Devices, uint32(d.index))
 	if d.index == 0 || !ok || dev.Port == 0 {
 		return d, false
 	}
@@ -139,34 +140,34 @@ func (r *reading) binding(at intent.BindingKey) {
 	if d.index == 0 {
 		return
 	}
-	if slot, ok := look[vtepBindKey, uint32](r, r.p.objs.Bindings, vtepBindKey{Ifindex: uint32(d.index), Vid: uint32(at.VLAN)}); ok {
+	if slot, ok := look[layout.BindKey, uint32](r, r.p.objs.Bindings, layout.BindKey{Ifindex: uint32(d.index), VID: uint32(at.VLAN)}); ok {
 		r.slot(slot)
 	}
 }
 
 // slot reads a binding by its number, and says which one it is.
-func (r *reading) slot(slot uint32) (at intent.BindingKey, m vtepMember, ok bool) {
-	m, ok = look[uint32, vtepMember](r, r.p.objs.Members, slot)
+func (r *reading) slot(slot uint32) (at intent.BindingKey, m layout.Member, ok bool) {
+	m, ok = look[uint32, layout.Member](r, r.p.objs.Members, slot)
 	d := r.p.devices.byIndex[int(m.Ifindex)]
-	if !ok || m.Bd == 0 || d.index == 0 {
+	if !ok || m.BD == 0 || d.index == 0 {
 		return at, m, false
 	}
-	at = intent.BindingKey{Port: d.name, VLAN: uint16(m.Vid)}
+	at = intent.BindingKey{Port: d.name, VLAN: uint16(m.VID)}
 	if _, done := r.into.Bindings[at]; done {
 		return at, m, true
 	}
-	id := r.domain(m.Bd, m.Features)
+	id := r.domain(m.BD, m.Features)
 	r.into.Bindings[at] = intent.Binding{Switch: id}
 	r.device(d.name)
-	r.into.MTU[d.name] = int(m.Mtu)
+	r.into.MTU[d.name] = int(m.MTU)
 	prt := r.into.Ports[d.name]
-	prt.ServiceTags = prt.ServiceTags || m.Flags&memberServiceTag != 0
-	prt.Group = uint16(m.Flags >> memberGroupShift)
+	prt.ServiceTags = prt.ServiceTags || m.Flags&layout.MemberServiceTag != 0
+	prt.Group = uint16(m.Flags >> layout.MemberGroupShift)
 	r.into.Ports[d.name] = prt
-	if m.Vid != 0 || m.Flags&memberNoTags != 0 {
+	if m.VID != 0 || m.Flags&layout.MemberNoTags != 0 {
 		r.into.Tagged[d.name] = true
 	}
-	if m.Features&featureACL != 0 {
+	if m.Features&layout.FeatureACL != 0 {
 		if number, ok := look[uint32, uint32](r, r.p.objs.Policies, slot); ok {
 			if id, ok := r.acl(number); ok {
 				r.into.Policies[at] = intent.Policy{ACL: id}
@@ -182,7 +183,7 @@ func (r *reading) guard(id intent.SwitchID, ip netip.Addr) {
 	if d == nil {
 		return
 	}
-	number, ok := look[vtepInterfaceKey, uint32](r, r.p.objs.Interfaces, vtepInterfaceKey{Length: anyLength6 + 128, Bd: d.bd, Ip: addressOf(ip)})
+	number, ok := look[layout.InterfaceKey, uint32](r, r.p.objs.Interfaces, layout.InterfaceKey{Length: anyLength6 + 128, BD: d.bd, IP: layout.AddressOf(ip)})
 	if !ok {
 		return
 	}
@@ -222,14 +223,14 @@ func (r *reading) domain(bd, features uint32) intent.SwitchID {
 		return d.id
 	}
 	ls := intent.Switch{Name: d.sw.Name, VNI: d.sw.VNI, VNI0: d.sw.VNI0, SwitchOptions: optionsOf(features)}
-	if g, ok := look[uint32, vtepGateway](r, r.p.objs.Gateways, bd); ok {
+	if g, ok := look[uint32, layout.Gateway](r, r.p.objs.Gateways, bd); ok {
 		for id, number := range r.p.routing.numbers {
 			if number == g.Router {
 				ls.Router = id
-				r.into.Routers[id] = intent.Router{MAC: g.Mac}
+				r.into.Routers[id] = intent.Router{MAC: g.MAC}
 			}
 		}
-		for _, ip := range []netip.Addr{g.Ip.ip(), g.Ip6.ip()} {
+		for _, ip := range []netip.Addr{g.IP.Addr(), g.IP6.Addr()} {
 			if ip.IsValid() {
 				r.into.Interfaces[intent.IPKey{Switch: d.id, IP: ip}] = intent.Interface{}
 			}
@@ -242,46 +243,46 @@ func (r *reading) domain(bd, features uint32) intent.SwitchID {
 // optionsOf is the reverse of featuresOf.
 func optionsOf(features uint32) intent.SwitchOptions {
 	o := intent.SwitchOptions{
-		InnerTags: features&featureInnerTags != 0, SnoopIPs: features&featureSnoop != 0, Suppress: features&featureSuppress != 0,
-		SnoopGroups: features&featureGroups != 0, ReservedMACs: intent.ReservedMACs(features >> reservedShift),
+		InnerTags: features&layout.FeatureInnerTags != 0, SnoopIPs: features&layout.FeatureSnoop != 0, Suppress: features&layout.FeatureSuppress != 0,
+		SnoopGroups: features&layout.FeatureGroups != 0, ReservedMACs: intent.ReservedMACs(features >> layout.FeatureReservedShift),
 	}
 	switch {
-	case features&featureFloodNeighbors != 0:
+	case features&layout.FeatureFloodNeighbors != 0:
 		o.Flooding = intent.FloodNeighbors
-	case features&featureFloodNone != 0:
+	case features&layout.FeatureFloodNone != 0:
 		o.Flooding = intent.FloodNone
 	}
 	return o
 }
 
 // key is that of a MAC in a switch; false: the programs know nothing of the switch.
-func (r *reading) key(id intent.SwitchID, mac intent.MAC, kind uint16) (vtepMacKey, bool) {
+func (r *reading) key(id intent.SwitchID, mac intent.MAC, kind uint16) (layout.MACKey, bool) {
 	d := r.p.byUUID[id]
 	if d == nil {
-		return vtepMacKey{}, false
+		return layout.MACKey{}, false
 	}
-	return vtepMacKey{Bd: d.bd, Mac: mac, Kind: kind}, true
+	return layout.MACKey{BD: d.bd, MAC: mac, Kind: kind}, true
 }
 
 // targets reads a flood set.
-func (r *reading) targets(key vtepMacKey) ([]vtepTarget, bool) {
-	set, ok := look[vtepMacKey, vtepFloodSet](r, r.p.objs.Floods, key)
+func (r *reading) targets(key layout.MACKey) ([]layout.Target, bool) {
+	set, ok := look[layout.MACKey, layout.FloodSet](r, r.p.objs.Floods, key)
 	if !ok {
 		return nil, false
 	}
-	chunks := map[vtepChunkKey]vtepChunk{}
-	for seq := range (set.Count + uint32(chunkTargets) - 1) / uint32(chunkTargets) {
-		at := vtepChunkKey{List: set.List, Seq: seq}
-		chunks[at], _ = look[vtepChunkKey, vtepChunk](r, r.p.objs.Chunks, at)
+	chunks := map[layout.ChunkKey]layout.Chunk{}
+	for seq := range (set.Count + uint32(layout.ChunkTargets) - 1) / uint32(layout.ChunkTargets) {
+		at := layout.ChunkKey{List: set.List, Seq: seq}
+		chunks[at], _ = look[layout.ChunkKey, layout.Chunk](r, r.p.objs.Chunks, at)
 	}
 	return targetsOf(set, chunks), true
 }
 
 // bindings are those of the targets that are in force in the domain.
-func (r *reading) bindings(key vtepMacKey) (all intent.MemberSet, ok bool) {
+func (r *reading) bindings(key layout.MACKey) (all intent.MemberSet, ok bool) {
 	targets, ok := r.targets(key)
 	for _, t := range targets {
-		if at, m, is := r.slot(t.Id); is && m.Bd == key.Bd {
+		if at, m, is := r.slot(t.ID); is && m.BD == key.BD {
 			all = append(all, at)
 		}
 	}
@@ -289,13 +290,13 @@ func (r *reading) bindings(key vtepMacKey) (all intent.MemberSet, ok bool) {
 }
 
 func (r *reading) members(id intent.SwitchID) {
-	if key, ok := r.key(id, intent.MAC{}, floodMembers); ok {
+	if key, ok := r.key(id, intent.MAC{}, layout.FloodMembers); ok {
 		r.bindings(key)
 	}
 }
 
 func (r *reading) group(id intent.SwitchID, mac intent.MAC) {
-	if key, ok := r.key(id, mac, floodMembers); ok {
+	if key, ok := r.key(id, mac, layout.FloodMembers); ok {
 		if set, ok := r.bindings(key); ok {
 			r.into.Members[intent.MACKey{Switch: id, MAC: mac}] = set
 		}
@@ -303,7 +304,7 @@ func (r *reading) group(id intent.SwitchID, mac intent.MAC) {
 }
 
 func (r *reading) flood(id intent.SwitchID, mac intent.MAC) {
-	key, ok := r.key(id, mac, floodTunnels)
+	key, ok := r.key(id, mac, layout.FloodTunnels)
 	if !ok {
 		return
 	}
@@ -314,15 +315,15 @@ func (r *reading) flood(id intent.SwitchID, mac intent.MAC) {
 	set := intent.FloodSet{}
 	for _, t := range targets {
 		if peer, ok := r.peer(t.Peer); ok {
-			set = append(set, intent.Tunnel{Peer: peer, VNI: t.Id})
+			set = append(set, intent.Tunnel{Peer: peer, VNI: t.ID})
 		}
 	}
 	r.into.Floods[intent.MACKey{Switch: id, MAC: mac}] = set
 }
 
 func (r *reading) peer(number uint32) (netip.Addr, bool) {
-	pr, ok := look[uint32, vtepPeer](r, r.p.objs.Peers, number)
-	return pr.Ip.ip(), ok && pr.Ip.ip().IsValid()
+	pr, ok := look[uint32, layout.Peer](r, r.p.objs.Peers, number)
+	return pr.IP.Addr(), ok && pr.IP.Addr().IsValid()
 }
 
 func (r *reading) unicast(id intent.SwitchID, mac intent.MAC) {
@@ -330,16 +331,16 @@ func (r *reading) unicast(id intent.SwitchID, mac intent.MAC) {
 	if !ok {
 		return
 	}
-	to, ok := look[vtepMacKey, vtepRemote](r, r.p.objs.Remotes, key)
+	to, ok := look[layout.MACKey, layout.Remote](r, r.p.objs.Remotes, key)
 	switch {
 	case !ok:
-	case to.Peer == routerPeer:
+	case to.Peer == layout.RouterPeer:
 		if mac != r.into.Routers[r.into.Switches[id].Router].MAC {
 			r.into.ARPSource = mac
 		}
 	default:
 		if peer, ok := r.peer(to.Peer); ok {
-			r.into.Unicast[intent.MACKey{Switch: id, MAC: mac}] = intent.Tunnel{Peer: peer, VNI: to.Vni}
+			r.into.Unicast[intent.MACKey{Switch: id, MAC: mac}] = intent.Tunnel{Peer: peer, VNI: to.VNI}
 		}
 	}
 }
@@ -349,27 +350,27 @@ func (r *reading) learned(id intent.SwitchID, mac intent.MAC) {
 	if !ok {
 		return
 	}
-	l, ok := look[vtepMacKey, vtepLocal](r, r.p.objs.Locals, key)
+	l, ok := look[layout.MACKey, layout.Local](r, r.p.objs.Locals, key)
 	if !ok {
 		return
 	}
-	if at, m, ok := r.slot(l.Slot); ok && m.Bd == key.Bd && m.Gen == l.Gen {
+	if at, m, ok := r.slot(l.Slot); ok && m.BD == key.BD && m.Gen == l.Gen {
 		r.into.Learned[intent.MACKey{Switch: id, MAC: mac}] = at
 	}
 }
 
 func (r *reading) decap(t intent.Tunnel) {
-	if number, ok := look[vtepAddress, uint32](r, r.p.objs.Addresses, addressOf(t.Peer)); ok {
-		if to, ok := look[vtepTunnelKey, vtepDecap](r, r.p.objs.Decaps, vtepTunnelKey{Peer: number, Vni: t.VNI}); ok {
-			r.into.Decap[t] = r.domain(to.Bd, to.Features)
+	if number, ok := look[layout.Address, uint32](r, r.p.objs.Addresses, layout.AddressOf(t.Peer)); ok {
+		if to, ok := look[layout.TunnelKey, layout.Decap](r, r.p.objs.Decaps, layout.TunnelKey{Peer: number, VNI: t.VNI}); ok {
+			r.into.Decap[t] = r.domain(to.BD, to.Features)
 			return
 		}
 	}
 	if !r.into.AcceptAnySource {
 		return
 	}
-	if to, ok := look[vtepTunnelKey, vtepDecap](r, r.p.objs.Decaps, vtepTunnelKey{Vni: t.VNI}); ok {
-		r.into.AnySource[t.VNI] = r.domain(to.Bd, to.Features)
+	if to, ok := look[layout.TunnelKey, layout.Decap](r, r.p.objs.Decaps, layout.TunnelKey{VNI: t.VNI}); ok {
+		r.into.AnySource[t.VNI] = r.domain(to.BD, to.Features)
 	}
 }
 
@@ -378,14 +379,14 @@ func (r *reading) neighbor(id intent.SwitchID, ip netip.Addr) {
 	if d == nil {
 		return
 	}
-	n, ok := look[vtepIpKey, vtepNeighbor](r, r.p.objs.Neighbors, vtepIpKey{Bd: d.bd, Ip: addressOf(ip)})
+	n, ok := look[layout.IPKey, layout.Neighbor](r, r.p.objs.Neighbors, layout.IPKey{BD: d.bd, IP: layout.AddressOf(ip)})
 	key := intent.IPKey{Switch: id, IP: ip}
 	switch {
 	case !ok:
-	case n.Kind == neighborRouter:
+	case n.Kind == layout.NeighborRouter:
 		r.into.Interfaces[key] = intent.Interface{}
 	default:
-		r.into.Neighbours[key] = n.Mac
+		r.into.Neighbours[key] = n.MAC
 	}
 }
 
@@ -396,33 +397,33 @@ func (r *reading) route(id intent.RouterID, ip netip.Addr) {
 		return
 	}
 	w, bits, ok := r.wayTo(number, ip, ip.BitLen())
-	if ok && w.Kind == waySelf {
+	if ok && w.Kind == layout.WaySelf {
 		r.into.Own[plane.RouterIP{Router: id, IP: ip}] = true
 		return
 	}
-	if ok && w.Kind == wayEdge { // of the network that is next larger
+	if ok && w.Kind == layout.WayEdge { // of the network that is next larger
 		w, bits, ok = r.wayTo(number, ip, ip.BitLen()-1)
 	}
-	d := r.p.domains[w.Bd]
+	d := r.p.domains[w.BD]
 	if !ok || d == nil {
 		return
 	}
 	way := intent.Route{Switch: d.id}
-	if w.Kind == wayVia {
-		way.Via = w.Via.ip()
+	if w.Kind == layout.WayVia {
+		way.Via = w.Via.Addr()
 	}
 	r.into.Routes[intent.RouteKey{Router: id, Prefix: netip.PrefixFrom(ip, bits).Masked()}] = way
-	r.domain(w.Bd, d.features)
+	r.domain(w.BD, d.features)
 }
 
 // wayTo looks for the longest prefix of no more than that many bits. A look-up in a trie does not tell how long it
 // is: it is as long as a key may be shortened without finding another.
-func (r *reading) wayTo(number uint32, ip netip.Addr, most int) (w vtepWay, bits int, ok bool) {
-	find := func(bits int) (vtepWay, bool) {
+func (r *reading) wayTo(number uint32, ip netip.Addr, most int) (w layout.Way, bits int, ok bool) {
+	find := func(bits int) (layout.Way, bool) {
 		if ip.Is4() {
-			return look[vtepRouteKey4, vtepWay](r, r.p.objs.Routes4, vtepRouteKey4{Length: 32 + uint32(bits), Router: number, Ip: addressOf(ip).Word[3]})
+			return look[layout.RouteKey4, layout.Way](r, r.p.objs.Routes4, layout.RouteKey4{Length: 32 + uint32(bits), Router: number, IP: layout.AddressOf(ip).Word[3]})
 		}
-		return look[vtepRouteKey6, vtepWay](r, r.p.objs.Routes6, vtepRouteKey6{Length: 32 + uint32(bits), Router: number, Ip: addressOf(ip)})
+		return look[layout.RouteKey6, layout.Way](r, r.p.objs.Routes6, layout.RouteKey6{Length: 32 + uint32(bits), Router: number, IP: layout.AddressOf(ip)})
 	}
 	if w, ok = find(most); !ok {
 		return w, 0, false
@@ -438,13 +439,13 @@ func (r *reading) wayTo(number uint32, ip netip.Addr, most int) (w vtepWay, bits
 
 func (r *reading) way(peer netip.Addr) {
 	w := plane.Way{Source: r.into.Source(peer)}
-	number, ok := look[vtepAddress, uint32](r, r.p.objs.Addresses, addressOf(peer))
+	number, ok := look[layout.Address, uint32](r, r.p.objs.Addresses, layout.AddressOf(peer))
 	if ok {
-		pr, _ := look[uint32, vtepPeer](r, r.p.objs.Peers, number)
-		w.MTU, w.NextHop = int(pr.Mtu), pr.Hop.ip()
+		pr, _ := look[uint32, layout.Peer](r, r.p.objs.Peers, number)
+		w.MTU, w.NextHop = int(pr.MTU), pr.Hop.Addr()
 		if pr.Ifindex != 0 {
 			w.Device = r.p.nameOf(pr.Ifindex)
-			w.Short = r.p.settings.Flags&configDirectEncap != 0
+			w.Short = r.p.settings.Flags&layout.ConfigDirectEncap != 0
 		} else if p := r.p.peers[peer]; p != nil && p.device != 0 {
 			w.Device = r.p.nameOf(uint32(p.device))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/plane/memory"
 	"github.com/vtep/vtep/internal/trace"
 )
@@ -81,8 +82,8 @@ func TestTraceInstalled(t *testing.T) {
 	if len(out.Outs) != 1 || out.Outs[0].Port != "" {
 		t.Fatalf("%+v", out.Outs)
 	}
-	key := vtepMacKey{Bd: p.byUUID[ls1].bd, Mac: macR}
-	had, _ := look[vtepMacKey, vtepRemote](&reading{}, p.objs.Remotes, key)
+	key := layout.MACKey{BD: p.byUUID[ls1].bd, MAC: macR}
+	had, _ := look[layout.MACKey, layout.Remote](&reading{}, p.objs.Remotes, key)
 	if err := p.objs.Remotes.Delete(&key); err != nil {
 		t.Fatal(err)
 	}

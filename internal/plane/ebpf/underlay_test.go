@@ -13,6 +13,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
@@ -76,7 +77,7 @@ func (p *Plane) short(ip netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pr := p.peers[ip]
-	return pr != nil && p.tPeers.want[pr.number].Ifindex != 0 && p.settings.Flags&configDirectEncap != 0
+	return pr != nil && p.tPeers.want[pr.number].Ifindex != 0 && p.settings.Flags&layout.ConfigDirectEncap != 0
 }
 
 // arrives waits until frames to the distant peer leave by the device that dev is the far end

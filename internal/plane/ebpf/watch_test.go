@@ -13,6 +13,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
@@ -249,12 +250,12 @@ func TestRepair(t *testing.T) {
 	w.expectTunnel(peerIP, 10, b)
 
 	// What the watcher can't see is found by an audit, and put right from scratch.
-	key := vtepMacKey{Bd: p.byUUID[ls1].bd, Mac: macR}
+	key := layout.MACKey{BD: p.byUUID[ls1].bd, MAC: macR}
 	if err := p.objs.Remotes.Delete(&key); err != nil {
 		t.Fatal(err)
 	}
-	extra := vtepTunnelKey{Peer: 1000, Vni: 1}
-	if err := p.objs.Decaps.Put(&extra, &vtepDecap{Bd: 1}); err != nil {
+	extra := layout.TunnelKey{Peer: 1000, VNI: 1}
+	if err := p.objs.Decaps.Put(&extra, &layout.Decap{BD: 1}); err != nil {
 		t.Fatal(err)
 	}
 	drift, err := p.Audit(t.Context())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -17,12 +18,12 @@ func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
 		return errClosed
 	}
 	if p.watched == nil {
-		p.watched = map[vtepMacKey]struct{}{}
+		p.watched = map[layout.MACKey]struct{}{}
 	}
-	var fresh []vtepMacKey
+	var fresh []layout.MACKey
 	for _, k := range keys {
 		if d := p.byUUID[k.Switch]; d != nil {
-			key := vtepMacKey{Bd: d.bd, Mac: k.MAC}
+			key := layout.MACKey{BD: d.bd, MAC: k.MAC}
 			fresh = append(fresh, key)
 			p.watched[key] = struct{}{}
 		}
@@ -56,7 +57,7 @@ func (p *Plane) watchedProblem() []problem.Problem {
 }
 
 // unwatch takes note that the programs have told of a MAC, or that it is forgotten.
-func (p *Plane) unwatch(key vtepMacKey) {
+func (p *Plane) unwatch(key layout.MACKey) {
 	if _, ok := p.watched[key]; !ok {
 		return
 	}
@@ -74,7 +75,7 @@ func (p *Plane) unwatch(key vtepMacKey) {
 // unwatchDomain takes note that a switch has gone: nobody will tell of its MACs.
 func (p *Plane) unwatchDomain(bd uint32) {
 	for key := range p.watched {
-		if key.Bd == bd {
+		if key.BD == bd {
 			p.unwatch(key)
 		}
 	}
@@ -82,8 +83,8 @@ func (p *Plane) unwatchDomain(bd uint32) {
 
 // clearWatched forgets what an earlier process has watched.
 func (p *Plane) clearWatched() error {
-	var left []vtepMacKey
-	err := scan(p.objs.Watched, func(k vtepMacKey, _ uint32) {
+	var left []layout.MACKey
+	err := scan(p.objs.Watched, func(k layout.MACKey, _ uint32) {
 		if _, ok := p.watched[k]; !ok {
 			left = append(left, k)
 		}

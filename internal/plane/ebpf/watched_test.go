@@ -6,6 +6,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -101,10 +102,10 @@ func TestWatchedSwitchGone(t *testing.T) {
 	left := func() (n int, on bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if err := scan(p.objs.Watched, func(vtepMacKey, uint32) { n++ }); err != nil {
+		if err := scan(p.objs.Watched, func(layout.MACKey, uint32) { n++ }); err != nil {
 			t.Fatal(err)
 		}
-		return n + len(p.watched), p.settings.Flags&configWatched != 0
+		return n + len(p.watched), p.settings.Flags&layout.ConfigWatched != 0
 	}
 	if n, on := left(); n != 2 || !on {
 		t.Fatalf("%d, %v: nothing is watched", n, on)

@@ -10,19 +10,11 @@
 #include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 
+#include "control.h"
 #include "maps.h"
 
 // The UDP port of VXLAN: the agent sets it when it loads the programs.
 const volatile __u16 vxlan_port = 4789;
-
-// Where the frame came in, in its control block, which is the program's own at this hook: how,
-// and the VLAN or VNI, in the first word; in the next one the ifindex of the port, or in the next
-// four the address of the peer.
-enum came_by {
-	BY_NOTHING = 0, // not known yet
-	BY_PORT = 1 << 24,
-	BY_TUNNEL = 2 << 24,
-};
 
 #define CAME_WHAT 0xffffff
 

@@ -7,18 +7,11 @@
 #include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
+#include "rehearsal.h"
+
 #define ETH_P_8021Q_BE 0x0081
 #define ETH_P_8021AD_BE 0xa888
 #define ETH_TYPE_AT 12
-
-// What is known of the frame under way.
-struct rehearsal {
-	struct bpf_tunnel_key in; // of the tunnel that it comes by; all zero: it comes at a port
-	__u32 in6;		  // 1: that is of IPv6
-	__u32 out6;		  // 1: out is
-	struct bpf_tunnel_key out; // as the vxlan device was told last
-	__u32 tagged, proto, tci; // the tag that it has beside its bytes
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -29,24 +22,6 @@ struct {
 
 // Of functions that are called from elsewhere, too: the compiler must not take anything to be known of how.
 #define STAND_IN static __noinline __attribute__((used)) long
-
-#define COPY_BYTES 2048
-
-enum copy_kind {
-	COPY_CLONE,	// a copy, with its bytes
-	COPY_REDIRECT,	// the frame itself: what the run gives are its bytes
-	COPY_NEIGHBOR,	// likewise, to a neighbour that the kernel finds
-};
-
-struct rehearsed_copy {
-	__u32 kind; // enum copy_kind
-	__u32 ifindex;
-	__u32 length;
-	__u32 tagged, proto, tci;
-	__u32 out6;
-	struct bpf_tunnel_key out;
-	__u8 bytes[COPY_BYTES]; // the first of them
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -5,15 +5,6 @@
 
 #include "flood.h"
 
-enum send_to {
-	SEND_MEMBER, // out of the binding cb[1], if it is in the switch cb[2], with its tag
-	SEND_TUNNEL, // to the peer cb[1] with the VNI cb[2]
-	SEND_FLOOD,  // in the switch cb[1], but to the binding cb[2]
-	SEND_NOBODY, // nowhere: it is counted as dropped for the reason cb[1], where cb[2] and cb[3] say (frame.h)
-};
-
-// Otherwise cb[3] is the number of an ACL of a router that the packet leaves; 0: of none.
-
 static __always_inline int send_member(struct __sk_buff *skb, __u32 slot, __u32 bd, struct size *s)
 {
 	struct member *m = bpf_map_lookup_elem(&members, &slot);

@@ -4,7 +4,7 @@
 
 #include "address.h"
 
-// Why a frame was dropped. The agent's names are in stats.go, in this order.
+// Why a frame was dropped. The names are in stats.go.
 enum drop {
 	DROP_MALFORMED,      // shorter than its headers
 	DROP_UNBOUND,        // no binding for its port and VLAN

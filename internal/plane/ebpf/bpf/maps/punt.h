@@ -4,7 +4,7 @@
 
 #include "address.h"
 
-// Why a frame is shown to the agent. The agent's names are in punt.go, in this order.
+// Why a frame is shown to the agent. The names are in punt.go.
 enum punt_reason {
 	PUNT_ADDRESS,     // no frame: a MAC says that it has the IP address `ip`
 	PUNT_MEMBERSHIP,  // of IGMP, MLD or PIM

@@ -1,12 +1,12 @@
-package ebpf
+package layout
 
 import (
 	"encoding/binary"
 	"net/netip"
 )
 
-// addressOf gives ip as the maps have it; of the zero Addr, the zero address.
-func addressOf(ip netip.Addr) (a vtepAddress) {
+// AddressOf gives ip as the maps have it; of the zero Addr, the zero address.
+func AddressOf(ip netip.Addr) (a Address) {
 	if !ip.IsValid() {
 		return a
 	}
@@ -17,9 +17,9 @@ func addressOf(ip netip.Addr) (a vtepAddress) {
 	return a
 }
 
-// ip is the reverse of addressOf.
-func (a vtepAddress) ip() netip.Addr {
-	if a == (vtepAddress{}) {
+// Addr is the reverse of AddressOf.
+func (a Address) Addr() netip.Addr {
+	if a == (Address{}) {
 		return netip.Addr{}
 	}
 	var b [16]byte
