@@ -63,8 +63,13 @@ var groups = []group{
 		may: []string{"internal/intent"},
 	},
 	{
+		name: "planes", packages: []string{"internal/plane/ebpf/host"}, // no BPF, and no intent
+		may:     []string{"problem"},
+		modules: []string{sys, "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
+	},
+	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},
-		may:     []string{"internal/plane/ebpf/layout", "internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd", "internal/packet"},
+		may:     []string{"internal/plane/ebpf/layout", "internal/plane/ebpf/host", "internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd", "internal/packet"},
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{

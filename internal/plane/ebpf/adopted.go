@@ -73,8 +73,8 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		}
 	}
 	for index, dev := range c.devices {
-		if d := p.devices.byIndex[int(index)]; d.index != 0 && dev.Port != 0 {
-			s.Ports[d.name] = intent.Port{}
+		if d := p.devices.ByIndex[int(index)]; d.Index != 0 && dev.Port != 0 {
+			s.Ports[d.Name] = intent.Port{}
 		}
 	}
 	switches := map[uint32]intent.SwitchID{} // by bd
@@ -89,9 +89,9 @@ func (p *Plane) readState(whole bool) (*intent.State, error) {
 		}
 	}
 	for at, slot := range c.bindings {
-		m, d := c.members[slot], p.devices.byIndex[int(at.Ifindex)]
-		if id, ok := switches[m.BD]; ok && d.index != 0 {
-			key := intent.BindingKey{Port: d.name, VLAN: uint16(at.VID)}
+		m, d := c.members[slot], p.devices.ByIndex[int(at.Ifindex)]
+		if id, ok := switches[m.BD]; ok && d.Index != 0 {
+			key := intent.BindingKey{Port: d.Name, VLAN: uint16(at.VID)}
 			s.Bindings[key] = intent.Binding{Switch: id}
 			if id, ok := acls[c.policies[slot]]; ok {
 				s.Policies[key] = intent.Policy{ACL: id}

@@ -89,7 +89,7 @@ func (p *Plane) newLink(a *attachment, pin string) error {
 	if a.first {
 		o.Anchor = link.Head()
 	}
-	return p.space.run(func() error {
+	return p.space.Run(func() error {
 		l, err := link.AttachTCX(o)
 		if err != nil {
 			return err
@@ -150,7 +150,7 @@ func runs(id ebpf.ProgramID, prog *ebpf.Program) bool {
 // device there are none.
 func (p *Plane) onTCX(ifindex int) []link.AttachedProgram {
 	var all *link.QueryResult
-	err := p.space.run(func() (err error) {
+	err := p.space.Run(func() (err error) {
 		all, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress})
 		return err
 	})

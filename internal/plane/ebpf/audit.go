@@ -54,7 +54,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	for name, prt := range p.ports {
 		if prt.device != 0 && prt.err == nil {
 			a = p.auditAttachment(a, "port", name, prt.device)
-			if l, err := p.space.links.LinkByIndex(prt.device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
+			if l, err := p.space.Links.LinkByIndex(prt.device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 				a = append(a, plane.Drift{Kind: "port", Key: name, Want: "promiscuous"})
 			}
 		}
@@ -146,8 +146,8 @@ func (p *Plane) tunnelOf(peer, vni uint32) string {
 }
 
 func (p *Plane) nameOf(ifindex uint32) string {
-	if d := p.devices.byIndex[int(ifindex)]; d.index != 0 {
-		return d.name
+	if d := p.devices.ByIndex[int(ifindex)]; d.Index != 0 {
+		return d.Name
 	}
 	return fmt.Sprintf("ifindex %d", ifindex)
 }

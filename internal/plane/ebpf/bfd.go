@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -27,7 +28,7 @@ import (
 // waits for it: mu and work are never held while something is sent or waited for.
 type watchman struct {
 	log      *slog.Logger
-	space    *space
+	space    *host.Namespace
 	queue    *queue
 	sessions *ebpf.Map
 	heard    *ebpf.Map
@@ -38,7 +39,7 @@ type watchman struct {
 	want  map[netip.Addr]wantedBFD
 	local intent.TunnelIPs
 	tos   uint8 // of packets, outside
-	via   underlay
+	via   host.Underlay
 	anew  bool // want, local, tos or via were changed
 	over  ending
 	told  map[netip.Addr]plane.PeerState // is replaced, never changed
@@ -123,7 +124,7 @@ func (w *watchman) letFormerGo() {
 }
 
 // configure says which sessions there are to be, of peers that have numbers.
-func (w *watchman) configure(want map[netip.Addr]wantedBFD, local intent.TunnelIPs, via underlay, tos uint8) {
+func (w *watchman) configure(want map[netip.Addr]wantedBFD, local intent.TunnelIPs, via host.Underlay, tos uint8) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if maps.Equal(w.want, want) && w.want != nil && w.local == local && w.via == via && w.tos == tos {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 )
 
 // sender collects packets, and sends them together, each from the tunnel IP of its peer's family. The
@@ -27,7 +28,7 @@ type sender struct {
 type source struct {
 	local  netip.Addr
 	tos    uint8 // of the outer IP header
-	via    underlay
+	via    host.Underlay
 	fd     int // of the socket; 0: there is none
 	tried  time.Time
 	why    error // why there is none
@@ -43,12 +44,12 @@ type outgoing struct {
 
 // from changes the tunnel IPs and the way. What is queued by then is of those before, and does not stay. Another TOS
 // is for what comes.
-func (s *sender) from(local intent.TunnelIPs, via underlay, tos uint8) {
+func (s *sender) from(local intent.TunnelIPs, via host.Underlay, tos uint8) {
 	s.sources[0].from(local.TunnelIP, via, tos)
 	s.sources[1].from(local.TunnelIP6, via, tos)
 }
 
-func (s *source) from(local netip.Addr, via underlay, tos uint8) {
+func (s *source) from(local netip.Addr, via host.Underlay, tos uint8) {
 	if s.tos != tos {
 		s.tos = tos
 		if s.fd != 0 {
@@ -98,7 +99,7 @@ func (s *source) add(peer netip.Addr, at *bfdPeer, p *bfd.Packet) {
 	s.queued = append(s.queued, outgoing{peer: peer})
 	o := &s.queued[len(s.queued)-1]
 	port := (*[2]byte)(unsafe.Pointer(&o.to.Port)) // where that of IPv4 is
-	*port = [2]byte{byte(s.via.port >> 8), byte(s.via.port)}
+	*port = [2]byte{byte(s.via.Port >> 8), byte(s.via.Port)}
 	if peer.Is6() {
 		o.to.Family, o.to.Addr, o.size = unix.AF_INET6, peer.As16(), unix.SizeofSockaddrInet6
 	} else {
@@ -121,7 +122,7 @@ type mmsghdr struct {
 }
 
 // flush sends what is queued. None of it stays; failed says to whom the last could not be sent.
-func (s *sender) flush(in *space) {
+func (s *sender) flush(in *host.Namespace) {
 	for i := range s.sources {
 		s.sources[i].flush(in, s.note)
 	}
@@ -151,7 +152,7 @@ func (s *sender) forget(still func(netip.Addr) bool) {
 	s.changed = s.changed || len(s.failed) != n
 }
 
-func (s *source) flush(in *space, note func(netip.Addr, error)) {
+func (s *source) flush(in *host.Namespace, note func(netip.Addr, error)) {
 	if len(s.queued) == 0 {
 		return
 	}
@@ -159,7 +160,7 @@ func (s *source) flush(in *space, note func(netip.Addr, error)) {
 	s.queued = s.queued[:0]
 	if s.fd == 0 && time.Since(s.tried) >= tryAgain {
 		s.tried = time.Now()
-		s.why = in.run(s.open)
+		s.why = in.Run(s.open)
 	}
 	note(s.local, s.why)
 	if s.why != nil {
@@ -231,7 +232,7 @@ func (s *source) open() (err error) {
 	if err := s.setTOS(fd); err != nil {
 		return fmt.Errorf("set up a socket: %w", err)
 	}
-	if err := s.via.bind(fd); err != nil {
+	if err := s.via.Bind(fd); err != nil {
 		return err
 	}
 	none := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}

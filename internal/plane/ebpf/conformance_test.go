@@ -158,10 +158,10 @@ func (l *lent) Destroy(ctx context.Context) error {
 // Untraced implements planetest.Untraced: one way of working is enough.
 func (h *harness) Untraced() bool { return h.opts.Direct == DirectOff || h.opts.Classic }
 
-func host(port string) string { return "h" + port[1:] }
+func hostAt(port string) string { return "h" + port[1:] }
 
 // FromPort implements planetest.Harness.
-func (h *harness) FromPort(_ testing.TB, port string, frame []byte) { h.w.send(host(port), frame) }
+func (h *harness) FromPort(_ testing.TB, port string, frame []byte) { h.w.send(hostAt(port), frame) }
 
 // FromTunnel implements planetest.Harness.
 func (h *harness) FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []byte) {
@@ -238,13 +238,13 @@ func (h *harness) collect(t testing.TB) []planetest.Out {
 
 // AddDevice implements planetest.Harness.
 func (h *harness) AddDevice(_ testing.TB, port string) {
-	h.w.veth(h.w.hosts, host(port), h.w.vtep, port, 1500)
-	h.w.tap(h.w.hosts, host(port))
+	h.w.veth(h.w.hosts, hostAt(port), h.w.vtep, port, 1500)
+	h.w.tap(h.w.hosts, hostAt(port))
 }
 
 // RemoveDevice implements planetest.Harness.
 func (h *harness) RemoveDevice(t testing.TB, port string) {
 	t.Helper()
 	h.w.removeLink(h.w.vtep, port)
-	delete(h.w.taps, host(port))
+	delete(h.w.taps, hostAt(port))
 }

@@ -16,11 +16,11 @@ func (p *Plane) doubts() []problem.Problem {
 	var list []problem.Problem
 	var widest *port // of those with bindings
 	for name, prt := range p.ports {
-		d := p.devices.byIndex[prt.device]
-		if d.index == 0 {
+		d := p.devices.ByIndex[prt.device]
+		if d.Index == 0 {
 			continue
 		}
-		if !d.up {
+		if !d.Up {
 			list = append(list, problem.Problem{
 				Kind: problem.PortDown, Object: problem.Port(name), Text: "its network device has no link: it is set down, or has no carrier",
 				Remedy: "ip link set " + problem.Argument(name) + " up, and see to its other end"})
@@ -37,7 +37,7 @@ func (p *Plane) doubts() []problem.Problem {
 		if widest == nil || prt.mtu > widest.mtu || prt.mtu == widest.mtu && name < widest.name {
 			widest = prt
 		}
-		if d.kind == "vlan" && len(prt.bindings) > 1 || d.kind == "vlan" && prt.bindings[0] == nil {
+		if d.Kind == "vlan" && len(prt.bindings) > 1 || d.Kind == "vlan" && prt.bindings[0] == nil {
 			list = append(list, problem.Problem{
 				Kind: problem.VLANDevice, Object: problem.Port(name),
 				Text:   "its network device is a VLAN already: the tags of its bindings are put inside the tag of that one",
@@ -53,7 +53,7 @@ func (p *Plane) doubts() []problem.Problem {
 			continue
 		}
 		need := widest.mtu + tunnelRoom
-		name := p.devices.byIndex[index].name
+		name := p.devices.ByIndex[index].Name
 		list = append(list, problem.Problem{
 			Kind: problem.SmallMTU, Object: problem.Device(name),
 			Text: fmt.Sprintf("by it tunnels take packets of %d bytes, but port %s (MTU %d) may send what needs %d: larger frames are %s",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -82,11 +83,11 @@ func TestVLANDevice(t *testing.T) {
 		{&netlink.Veth{LinkAttrs: attrs}, []uint16{0, 5}, false},
 	} {
 		p := &Plane{
-			devices: devices{byIndex: map[int]device{}, byName: map[string]int{}},
+			devices: host.NewDevices(),
 			ports:   map[string]*port{"eth0.7": {name: "eth0.7", device: 5, bindings: map[uint16]*binding{}}},
 		}
 		p.tEnds, p.ring, p.punts, p.watchman = &table[layout.Address, uint64]{}, new(ring), new(ring), &watchman{ring: new(ring)}
-		p.devices.set(deviceOf(step.link))
+		p.devices.Set(host.DeviceOf(step.link))
 		for _, vlan := range step.vlans {
 			p.ports["eth0.7"].bindings[vlan] = &binding{}
 		}

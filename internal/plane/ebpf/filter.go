@@ -28,7 +28,7 @@ func clsact(ifindex int) *netlink.Clsact {
 
 // putFilter makes prog the plane's filter on the device.
 func (p *Plane) putFilter(ifindex int, prog *ebpf.Program) error {
-	if err := p.space.links.QdiscAdd(clsact(ifindex)); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := p.space.Links.QdiscAdd(clsact(ifindex)); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add clsact qdisc: %w", err)
 	}
 	handle := uint32(filterHandle)
@@ -39,7 +39,7 @@ func (p *Plane) putFilter(ifindex int, prog *ebpf.Program) error {
 }
 
 func (p *Plane) writeFilter(ifindex int, prog *ebpf.Program, handle uint32) error {
-	err := p.space.links.FilterReplace(&netlink.BpfFilter{
+	err := p.space.Links.FilterReplace(&netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{
 			LinkIndex: ifindex,
 			Parent:    netlink.HANDLE_MIN_INGRESS,
@@ -60,7 +60,7 @@ func (p *Plane) writeFilter(ifindex int, prog *ebpf.Program, handle uint32) erro
 // filters gives the plane's filter on the device, or nil, and what runs before it, or "".
 func (p *Plane) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err error) {
 	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
-	filters, err := p.space.links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
+	filters, err := p.space.Links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
 	if err != nil {
 		return nil, "", fmt.Errorf("list tc filters: %w", err)
 	}
@@ -81,7 +81,7 @@ func (p *Plane) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err
 // filterPrograms gives the programs of all filters at the ingress of the device.
 func (p *Plane) filterPrograms(ifindex int) (ids []ebpf.ProgramID) {
 	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
-	filters, err := p.space.links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
+	filters, err := p.space.Links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
 	if err != nil {
 		return nil // no qdisc, or no such device: attaching will say
 	}
@@ -99,7 +99,7 @@ func (p *Plane) overtake(ifindex int, prog *ebpf.Program, ours *netlink.BpfFilte
 	if err := p.writeFilter(ifindex, prog, ours.Handle^1); err != nil {
 		return err
 	}
-	if err := p.space.links.FilterDel(ours); err != nil {
+	if err := p.space.Links.FilterDel(ours); err != nil {
 		return fmt.Errorf("delete tc filter: %w", err)
 	}
 	return nil
@@ -111,7 +111,7 @@ func (p *Plane) deleteFilter(ifindex int) (bool, error) {
 	if err != nil || f == nil {
 		return false, nil // no qdisc, or no such device: nothing is attached
 	}
-	if err := p.space.links.FilterDel(f); err != nil {
+	if err := p.space.Links.FilterDel(f); err != nil {
 		return true, fmt.Errorf("delete tc filter: %w", err)
 	}
 	return true, nil
@@ -124,11 +124,11 @@ func (p *Plane) detachFilter(ifindex int) error {
 	}
 	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		if others, err := p.space.links.FilterList(dev, parent); err != nil || len(others) > 0 {
+		if others, err := p.space.Links.FilterList(dev, parent); err != nil || len(others) > 0 {
 			return nil
 		}
 	}
-	if err := p.space.links.QdiscDel(clsact(ifindex)); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := p.space.Links.QdiscDel(clsact(ifindex)); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete clsact qdisc: %w", err)
 	}
 	return nil

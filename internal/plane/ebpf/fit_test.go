@@ -128,39 +128,6 @@ func TestDeviceOfSomebody(t *testing.T) {
 	both()
 }
 
-// What the kernel of a test may lack.
-func TestOwner(t *testing.T) {
-	d := devices{byIndex: map[int]device{}, byName: map[string]int{}}
-	for _, dev := range []device{
-		{index: 1, name: "eth0", master: 9}, {index: 2, name: "eth1", master: 10}, {index: 3, name: "eth2", master: 11},
-		{index: 4, name: "eth3"}, {index: 5, name: "eth3.7", kind: "vlan", below: 4}, {index: 6, name: "eth4", master: 99},
-		{index: 9, name: "bond0", kind: "bond"}, {index: 10, name: "ovs-system", kind: "openvswitch"}, {index: 11, name: "red", kind: "vrf"},
-	} {
-		d.set(dev)
-	}
-	for name, want := range map[string]string{
-		"eth0": `the bond "bond0"`, "eth1": "an Open vSwitch bridge", "eth2": `the vrf "red"`,
-		"eth3": `the vlan "eth3.7" upon it`, "eth3.7": "", "bond0": "",
-		"eth4": "the device with index 99, as its master",
-	} {
-		if got := d.owner(d.named(name)); got != want {
-			t.Errorf("%s belongs to %q, want %q", name, got, want)
-		}
-	}
-	for _, c := range []struct {
-		link netlink.Link
-		want int
-	}{
-		{&netlink.Vlan{LinkAttrs: netlink.LinkAttrs{ParentIndex: 4, NetNsID: -1}}, 4},
-		{&netlink.Vlan{LinkAttrs: netlink.LinkAttrs{ParentIndex: 4, NetNsID: 3}}, 0}, // of another namespace
-		{&netlink.Veth{LinkAttrs: netlink.LinkAttrs{ParentIndex: 4, NetNsID: -1}}, 0},
-	} {
-		if got := deviceOf(c.link); got.below != c.want {
-			t.Errorf("%s: below it is %d, want %d", c.link.Type(), got.below, c.want)
-		}
-	}
-}
-
 // An Open vSwitch bridge in user space holds its ports by packet sockets, of which the kernel
 // tells nobody.
 func TestDeviceOfOpenVSwitch(t *testing.T) {

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -16,12 +14,12 @@ import (
 
 // carried says why the machine needs d, or a device that d is a part of, and what would end that.
 // Both are empty if it does not.
-func (p *Plane) carried(d device) (why, end string) {
+func (p *Plane) carried(d host.Device) (why, end string) {
 	if why, end := p.carries(d); why != "" {
 		return "network device " + quoted(d) + " " + why, end
 	}
-	for _, o := range p.devices.byIndex {
-		if o.index == d.master || o.below == d.index {
+	for _, o := range p.devices.ByIndex {
+		if o.Index == d.Master || o.Below == d.Index {
 			if why, end := p.carries(o); why != "" {
 				return fmt.Sprintf("network device %s is below %s, which %s", quoted(d), quoted(o), why), end
 			}
@@ -30,29 +28,29 @@ func (p *Plane) carried(d device) (why, end string) {
 	return "", ""
 }
 
-func (p *Plane) carries(d device) (why, end string) {
+func (p *Plane) carries(d host.Device) (why, end string) {
 	var addrs []string
-	for k := range p.devices.addrs {
-		if k.index == d.index && !k.addr.IsLinkLocalUnicast() && !k.addr.IsLoopback() {
-			addrs = append(addrs, k.addr.String())
+	for k := range p.devices.Addrs {
+		if k.Index == d.Index && !k.Addr.IsLinkLocalUnicast() && !k.Addr.IsLoopback() {
+			addrs = append(addrs, k.Addr.String())
 		}
 	}
 	switch {
-	case p.devices.defaults[d.index]:
+	case p.devices.Defaults[d.Index]:
 		return "has the default route of this machine", "move the route to another device"
 	case len(addrs) > 0:
 		return "has the address " + slices.Min(addrs) + " of this machine, which would not be reached any more",
-			"take its addresses away (ip addr flush dev " + problem.Argument(d.name) + ") and keep DHCP clients and the like off it"
-	case p.ways[d.index]:
+			"take its addresses away (ip addr flush dev " + problem.Argument(d.Name) + ") and keep DHCP clients and the like off it"
+	case p.ways[d.Index]:
 		return "is the way of tunnels to other VTEPs", "lead their routes to another device"
 	}
 	return "", ""
 }
 
-func quoted(d device) string { return fmt.Sprintf("%q", d.name) }
+func quoted(d host.Device) string { return fmt.Sprintf("%q", d.Name) }
 
 // needed is the error of a port whose device the machine needs.
-func (p *Plane) needed(name string, d device) error {
+func (p *Plane) needed(name string, d host.Device) error {
 	if slices.Contains(p.opts.AllowPorts, name) {
 		return nil
 	}
@@ -63,46 +61,17 @@ func (p *Plane) needed(name string, d device) error {
 	return nil
 }
 
-// loadDefaults finds the devices of default routes, in whatever routing table.
-func (p *Plane) loadDefaults() error {
-	fresh := map[int]bool{}
-	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		take := func(r netlink.Route) bool {
-			if r.Dst != nil {
-				if ones, _ := r.Dst.Mask.Size(); ones != 0 {
-					return true
-				}
-			}
-			if r.Type == unix.RTN_UNICAST {
-				fresh[r.LinkIndex] = true
-				for _, hop := range r.MultiPath {
-					fresh[hop.LinkIndex] = true
-				}
-			}
-			return true
-		}
-		every := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
-		if err := p.space.links.RouteListFilteredIter(family, every, netlink.RT_FILTER_TABLE, take); err != nil {
-			return fmt.Errorf("list routes: %w", err)
-		}
-	}
-	delete(fresh, 0)
-	p.devices.defaults = fresh
-	return nil
-}
-
-// isDefault says whether a route message speaks of a default route.
-func isDefault(b []byte) bool { return len(b) >= unix.SizeofRtMsg && b[1] == 0 }
-
 // defaultsChanged looks at the ports again when a default route has come or gone.
 func (p *Plane) defaultsChanged() {
-	was := p.devices.defaults
-	if err := p.loadDefaults(); err != nil {
+	fresh, err := p.space.Defaults()
+	if err != nil {
 		p.log.Error("reading the routes failed", "err", err)
 		return
 	}
-	for _, d := range p.devices.byIndex {
-		if was[d.index] != p.devices.defaults[d.index] {
+	was := p.devices.Defaults
+	p.devices.Defaults = fresh
+	for _, d := range p.devices.ByIndex {
+		if was[d.Index] != p.devices.Defaults[d.Index] {
 			p.neededChanged(d)
 		}
 	}
@@ -111,7 +80,7 @@ func (p *Plane) defaultsChanged() {
 // doubtDefaults has the default routes read again in a moment if the device has one: the kernel
 // does not tell of routes that go with the state or the address of their device.
 func (p *Plane) doubtDefaults(index int) {
-	if p.devices.defaults[index] {
+	if p.devices.Defaults[index] {
 		p.defaultsDoubt = true
 		p.scheduleReroute()
 	}
@@ -125,11 +94,11 @@ func (p *Plane) reviewDefaults() {
 }
 
 // neededChanged looks again at the ports that d is, or is above.
-func (p *Plane) neededChanged(d device) {
-	p.portChanged(d.name)
-	for _, o := range p.devices.byIndex {
-		if o.master == d.index || o.index == d.below {
-			p.portChanged(o.name)
+func (p *Plane) neededChanged(d host.Device) {
+	p.portChanged(d.Name)
+	for _, o := range p.devices.ByIndex {
+		if o.Master == d.Index || o.Index == d.Below {
+			p.portChanged(o.Name)
 		}
 	}
 }
@@ -149,12 +118,12 @@ func (p *Plane) updateWays() {
 	p.ways = now
 	for index := range now {
 		if !was[index] {
-			p.neededChanged(p.devices.byIndex[index])
+			p.neededChanged(p.devices.ByIndex[index])
 		}
 	}
 	for index := range was {
 		if !now[index] {
-			p.neededChanged(p.devices.byIndex[index])
+			p.neededChanged(p.devices.ByIndex[index])
 		}
 	}
 }

@@ -152,14 +152,14 @@ func (p *Plane) disturbed(a *attachment, format string, args ...any) {
 // keepPromiscuous puts right what somebody has done to the mode that the plane has set.
 func (p *Plane) keepPromiscuous(prt *port) {
 	a := p.attachments[prt.device]
-	if a == nil || prt.attached != prt.device || p.devices.byIndex[prt.device].promisc {
+	if a == nil || prt.attached != prt.device || p.devices.ByIndex[prt.device].Promisc {
 		return
 	}
-	l, err := p.space.links.LinkByIndex(prt.device)
+	l, err := p.space.Links.LinkByIndex(prt.device)
 	if err != nil || l.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
 		return // it has gone, or what was heard was older than what the plane did
 	}
-	if err := p.space.links.SetPromiscOn(l); err != nil {
+	if err := p.space.Links.SetPromiscOn(l); err != nil {
 		p.disturbed(a, "somebody has cleared the promiscuous mode of device %q, and it can't be set again: frames for unknown addresses may be lost: %w", prt.name, err)
 		return
 	}
@@ -281,7 +281,7 @@ func (p *Plane) checkAttachments() {
 	p.checked = time.Now()
 	for index, a := range p.attachments {
 		err := p.mend(a)
-		if err == nil || p.devices.byIndex[index].index == 0 {
+		if err == nil || p.devices.ByIndex[index].Index == 0 {
 			continue
 		}
 		switch prt := p.portOf(index); {

@@ -75,7 +75,7 @@ func (p *Plane) ensureVXLAN() {
 // makeVXLAN gives the number of the device. 0 and an error: it is not there, or can't work.
 func (p *Plane) makeVXLAN() (int, error) {
 	name := p.vxlanName()
-	h := p.space.links
+	h := p.space.Links
 	if p.vrf() < 0 {
 		return 0, p.noVRF()
 	}
@@ -95,7 +95,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 		have = nil
 	}
 	if have == nil {
-		err := p.addVXLAN(name)
+		err := p.space.AddVXLAN(name, vxlanMTU, p.underlay(), p.overlay.groupMark != 0)
 		if errors.Is(err, unix.EEXIST) {
 			return 0, p.portTaken(err)
 		}
@@ -112,7 +112,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 	if err := p.mendVXLAN(have); err != nil {
 		return 0, err
 	}
-	if p.overlay.strict, err = p.isStrict(have.Attrs().Index); err != nil {
+	if p.overlay.strict, err = p.space.IsStrict(have.Attrs().Index); err != nil {
 		return 0, err
 	}
 	return have.Attrs().Index, nil
@@ -140,7 +140,7 @@ const ownPlace = "run this VTEP in a network namespace of its own, or with --vxl
 // checkPort refuses to go on where an earlier process has had tunnels by another UDP port, and
 // somebody else has the new one: what is there would end for nothing.
 func (p *Plane) checkPort() error {
-	l, err := p.space.links.LinkByName(p.vxlanName())
+	l, err := p.space.Links.LinkByName(p.vxlanName())
 	if err != nil {
 		return nil // there is nothing yet
 	}
@@ -148,7 +148,7 @@ func (p *Plane) checkPort() error {
 		return nil
 	}
 	var fd int
-	err = p.space.run(func() (err error) {
+	err = p.space.Run(func() (err error) {
 		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (p *Plane) checkPort() error {
 
 // portTaken names who has the VXLAN port.
 func (p *Plane) portTaken(cause error) error {
-	links, err := p.space.links.LinkList()
+	links, err := p.space.Links.LinkList()
 	if err != nil {
 		return fmt.Errorf("UDP port %d is taken: %w", p.opts.Port, cause)
 	}
@@ -200,7 +200,7 @@ func (p *Plane) portTaken(cause error) error {
 // removeVXLAN deletes the vxlan device, if there is one. That of a VTEP of the same name with other
 // pins has the same name, too, and is left alone.
 func (p *Plane) removeVXLAN() error {
-	have, err := p.space.links.LinkByName(p.vxlanName())
+	have, err := p.space.Links.LinkByName(p.vxlanName())
 	var none netlink.LinkNotFoundError
 	if errors.As(err, &none) {
 		return nil
@@ -215,7 +215,7 @@ func (p *Plane) removeVXLAN() error {
 		p.log.Warn("the vxlan device is left in place", "device", p.vxlanName(), "err", err)
 		return nil
 	}
-	err = errors.Join(p.unpinLink(have.Attrs().Index), p.space.links.LinkDel(have))
+	err = errors.Join(p.unpinLink(have.Attrs().Index), p.space.Links.LinkDel(have))
 	if err != nil {
 		return fmt.Errorf("delete vxlan device: %w", err)
 	}
@@ -240,7 +240,7 @@ func (p *Plane) tunnelError() error {
 
 // writeSettings writes the config map if it differs.
 func (p *Plane) writeSettings() error {
-	s := layout.Settings{NextBD: p.nextBD, Netns: p.space.inode, Home: p.space.home, Alive: uint64(p.alive)}
+	s := layout.Settings{NextBD: p.nextBD, Netns: p.space.Inode, Home: p.space.Home, Alive: uint64(p.alive)}
 	if p.opts.VRF != "" {
 		s.Home = 0 // what comes by other devices than those of the VRF does not find a socket in it
 	}
@@ -331,8 +331,8 @@ func (p *Plane) attachUnderlays() {
 	want := map[int]bool{}
 	if (p.opts.Direct != DirectOff || p.overlay.strict) && p.overlay.Any() && p.overlay.err == nil {
 		for _, pr := range p.peers {
-			if d := p.devices.byIndex[pr.device]; d.ethernet && p.portOf(d.index) == nil {
-				want[d.index] = true
+			if d := p.devices.ByIndex[pr.device]; d.Ethernet && p.portOf(d.Index) == nil {
+				want[d.Index] = true
 			}
 		}
 	}
@@ -341,7 +341,7 @@ func (p *Plane) attachUnderlays() {
 			continue
 		}
 		if err := p.attach(index, p.objs.VtepUnderlay, false); err != nil {
-			p.log.Warn("no short way in", "device", p.devices.byIndex[index].name, "err", err)
+			p.log.Warn("no short way in", "device", p.devices.ByIndex[index].Name, "err", err)
 			delete(want, index)
 			continue
 		}

@@ -163,7 +163,7 @@ func (p *Plane) checkOwner() error {
 	}
 	p.objs.Close()
 	p.pins.close()
-	if p.pins, err = openPins(p.opts.PinDir, p.space.inode); err != nil {
+	if p.pins, err = openPins(p.opts.PinDir, p.space.Inode); err != nil {
 		return err
 	}
 	p.objs, err = p.pins.load(&p.opts, p.startSizes())

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -181,30 +182,30 @@ func (p *Plane) resolve(pr *peer) int {
 
 // route fills in what the programs need to know of the way to the peer.
 func (p *Plane) route(pr *peer, entry *layout.Peer) (int, error) {
-	f := question{to: pr.ip, via: p.underlay()}
-	if f.via.vrf < 0 {
+	f := host.Question{To: pr.ip, Via: p.underlay()}
+	if f.Via.VRF < 0 {
 		return 0, p.noVRF()
 	}
 	switch source := p.overlay.Source(pr.ip); {
 	case p.local(source):
-		f.from = source
+		f.From = source
 	case !p.mayBegin(source):
 		return 0, p.foreignIP(source, "nothing can be sent to it")
 	}
-	w, asked, err := p.space.way(f, p.rulesByFlow())
+	w, asked, err := p.space.Way(f, p.rulesByFlow())
 	if err != nil {
 		return asked, err
 	}
-	dev := p.devices.byIndex[w.device]
-	pr.device, pr.learned, entry.MTU = w.device, w.learned, uint32(dev.mtu)
-	if w.mtu != 0 && (dev.mtu == 0 || w.mtu < entry.MTU) {
-		entry.MTU = w.mtu
+	dev := p.devices.ByIndex[w.Device]
+	pr.device, pr.learned, entry.MTU = w.Device, w.Learned, uint32(dev.MTU)
+	if w.MTU != 0 && (dev.MTU == 0 || w.MTU < entry.MTU) {
+		entry.MTU = w.MTU
 	}
 	if pr.ip.Is6() {
 		return asked, nil // the long way, which looks at the policies
 	}
-	if pr.covered = p.policies.coversOut(p.overlay.TunnelIP, f.to); pr.covered {
-		if mtu := p.space.protectedMTU(f); mtu != 0 {
+	if pr.covered = p.policies.CoversOut(p.overlay.TunnelIP, f.To); pr.covered {
+		if mtu := p.space.ProtectedMTU(f); mtu != 0 {
 			entry.MTU = min(entry.MTU, mtu)
 		}
 		if p.opts.Direct != DirectOn {
@@ -213,21 +214,21 @@ func (p *Plane) route(pr *peer, entry *layout.Peer) (int, error) {
 	}
 	// The rest is for the short way out. It is for Ethernet and an IPv4 next hop only, and
 	// of several next hops the kernel has to choose, flow by flow.
-	if p.opts.Direct == DirectOff || !dev.ethernet || !w.one {
+	if p.opts.Direct == DirectOff || !dev.Ethernet || !w.One {
 		return asked, nil
 	}
-	hop := f.to
-	if w.gateway.IsValid() {
-		hop = w.gateway
+	hop := f.To
+	if w.Gateway.IsValid() {
+		hop = w.Gateway
 	}
-	entry.Ifindex, entry.Hop = uint32(w.device), layout.AddressOf(hop)
+	entry.Ifindex, entry.Hop = uint32(w.Device), layout.AddressOf(hop)
 	return asked, nil
 }
 
 // rulesByFlow says whether some rule looks at what differs from flow to flow to the same peer.
 func (p *Plane) rulesByFlow() bool {
 	if p.byFlow == nil {
-		found, err := p.space.flowRules(p.overlay.dscp != intent.Priority{})
+		found, err := p.space.FlowRules(p.overlay.dscp != intent.Priority{})
 		if err != nil {
 			p.log.Warn("rules are not known, so that no short way is taken", "err", err)
 			found = true

@@ -39,6 +39,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -82,7 +83,7 @@ type Plane struct {
 	opts          Options
 	log           *slog.Logger
 	pins          *pins
-	space         *space
+	space         *host.Namespace
 	objs          *vtepObjects
 	ring          *ring
 	punts         *ring
@@ -110,7 +111,7 @@ type Plane struct {
 	tables
 	numbers
 	access      accessLists
-	devices     devices // of the host
+	devices     host.Devices // of the host
 	overlay     overlay
 	ports       map[string]*port
 	bindings    map[intent.BindingKey]*binding
@@ -155,9 +156,9 @@ type Plane struct {
 	reroute  *time.Timer   // resolves all peers a moment after a route change; nil: none pending
 
 	byFlow             *bool // rules look at more than the peer; nil: to be found out
-	policies           policies
+	policies           host.Policies
 	policyDoubt        bool     // the policies have changed since
-	nftables, iptables firewall // what the short ways go past
+	nftables, iptables []string // what the short ways go past
 	firewallDoubt      bool     // nftables may have changed since
 	defaultsDoubt      bool     // some default routes may have gone
 	coveredIn          *bool    // what comes from some peers is covered by a policy; nil: to be found out
@@ -231,10 +232,10 @@ func New(o Options) (_ *Plane, err error) {
 	if err = checkKernel(release()); err != nil {
 		return nil, err
 	}
-	if p.space, err = openSpace(); err != nil {
+	if p.space, err = host.Open(); err != nil {
 		return nil, err
 	}
-	if p.pins, err = openPins(o.PinDir, p.space.inode); err != nil {
+	if p.pins, err = openPins(o.PinDir, p.space.Inode); err != nil {
 		return nil, err
 	}
 	if p.pins.transient {
@@ -424,7 +425,7 @@ func (p *Plane) release() {
 		p.pins.close()
 	}
 	if p.space != nil {
-		p.space.close()
+		p.space.Close()
 	}
 }
 

@@ -125,7 +125,7 @@ func TestPolicies(t *testing.T) {
 		setting := byte(2) // XFRM_USERPOLICY_ACCEPT
 		var objects []string
 		if block {
-			setting, objects = xfrmBlock, []string{device, peer}
+			setting, objects = 1, []string{device, peer} // XFRM_USERPOLICY_BLOCK
 		}
 		err := w.vtep.Do(func() error {
 			const setDefault = 0x27 // XFRM_MSG_SETDEFAULT

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -94,39 +95,39 @@ func (p *Plane) setPort(name string, want intent.Port) {
 }
 
 // lookup finds a device; one that the watcher has not heard of yet, too.
-func (p *Plane) lookup(name string) device {
-	if d := p.devices.named(name); d.index != 0 {
+func (p *Plane) lookup(name string) host.Device {
+	if d := p.devices.Named(name); d.Index != 0 {
 		return d
 	}
-	if l, err := p.space.links.LinkByName(name); err == nil {
-		p.devices.set(deviceOf(l))
+	if l, err := p.space.Links.LinkByName(name); err == nil {
+		p.devices.Set(host.DeviceOf(l))
 	}
-	return p.devices.named(name)
+	return p.devices.Named(name)
 }
 
 // setDevice says which device the port is now; the zero device: none.
-func (p *Plane) setDevice(prt *port, d device) {
-	prt.state = plane.PortChanged{Name: prt.name, Exists: d.index != 0, Up: d.up}
+func (p *Plane) setDevice(prt *port, d host.Device) {
+	prt.state = plane.PortChanged{Name: prt.name, Exists: d.Index != 0, Up: d.Up}
 	err := p.fitnessError(prt.name, prt.takeOver, d)
 	if err == nil && prt.number == 0 {
 		err = noRoom("no room for more than %d ports", p.portSlots.max-1)
 	}
 	if err != nil {
-		prt.err, d = err, device{}
+		prt.err, d = err, host.Device{}
 	}
-	if prt.device == d.index && prt.mtu == uint32(d.mtu) {
+	if prt.device == d.Index && prt.mtu == uint32(d.MTU) {
 		return
 	}
-	if d.index != 0 {
+	if d.Index != 0 {
 		prt.err = nil
 	}
-	if prt.device != d.index {
+	if prt.device != d.Index {
 		if prt.device != 0 {
 			p.leaving = append(p.leaving, prt.device)
 		}
 		prt.attached = 0
 	}
-	prt.device, prt.mtu = d.index, uint32(d.mtu)
+	prt.device, prt.mtu = d.Index, uint32(d.MTU)
 	for _, b := range prt.bindings {
 		p.place(b)
 	}
@@ -296,16 +297,16 @@ func (p *Plane) attachPort(prt *port) {
 	}
 	index := uint32(prt.device)
 	dev := layout.Device{Port: prt.number, Flags: p.adopted.devices[index].Flags | p.tDevices.want[index].Flags}
-	if l, err := p.space.links.LinkByIndex(prt.device); err == nil {
+	if l, err := p.space.Links.LinkByIndex(prt.device); err == nil {
 		if l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 			// A NIC would keep frames for other hosts' addresses to itself.
-			if err := p.space.links.SetPromiscOn(l); err != nil {
+			if err := p.space.Links.SetPromiscOn(l); err != nil {
 				prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.name, err)
 				return
 			}
 			dev.Flags |= layout.DevicePromisc
 		}
-		if dev.Flags, err = p.seal(l, dev.Flags); err != nil {
+		if dev.Flags, err = p.space.Seal(l, dev.Flags); err != nil {
 			p.log.Warn("the machine's own stack can't be kept off a port", "port", prt.name, "err", err)
 		}
 	}
@@ -328,7 +329,7 @@ func (p *Plane) detachLeaving() error {
 
 // portOf gives the port that the device is, or nil.
 func (p *Plane) portOf(ifindex int) *port {
-	if prt := p.ports[p.devices.byIndex[ifindex].name]; prt != nil && prt.device == ifindex {
+	if prt := p.ports[p.devices.ByIndex[ifindex].Name]; prt != nil && prt.device == ifindex {
 		return prt
 	}
 	return nil
@@ -342,14 +343,14 @@ func (p *Plane) detachPort(ifindex int, flags uint32) error {
 	if flags == 0 {
 		return nil
 	}
-	l, err := p.space.links.LinkByIndex(ifindex)
+	l, err := p.space.Links.LinkByIndex(ifindex)
 	if err != nil {
 		return nil // it has gone, and all that was set with it
 	}
-	err = p.unseal(l, flags)
+	err = p.space.Unseal(l, flags)
 	if flags&layout.DevicePromisc != 0 {
 		var none netlink.LinkNotFoundError
-		if off := p.space.links.SetPromiscOff(l); off != nil && !errors.As(off, &none) {
+		if off := p.space.Links.SetPromiscOff(l); off != nil && !errors.As(off, &none) {
 			err = errors.Join(err, fmt.Errorf("make it not promiscuous: %w", off))
 		}
 	}

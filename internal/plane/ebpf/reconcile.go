@@ -185,19 +185,19 @@ func (p *Plane) adopt(c *contents) {
 	}
 	used := map[uint32]bool{}
 	for at, slot := range c.bindings {
-		m, dev := c.members[slot], p.devices.byIndex[int(at.Ifindex)]
-		if dev.index == 0 || m.Ifindex != at.Ifindex || m.VID != at.VID {
+		m, dev := c.members[slot], p.devices.ByIndex[int(at.Ifindex)]
+		if dev.Index == 0 || m.Ifindex != at.Ifindex || m.VID != at.VID {
 			continue
 		}
-		a.slots[intent.BindingKey{Port: dev.name, VLAN: uint16(at.VID)}] = adoptedSlot{slot, m.BD}
+		a.slots[intent.BindingKey{Port: dev.Name, VLAN: uint16(at.VID)}] = adoptedSlot{slot, m.BD}
 		used[slot] = true
 	}
 	p.slots = newPool(min(p.limit("members"), p.limit("bindings")), used)
 
 	used = map[uint32]bool{}
 	for index, d := range c.devices {
-		if dev := p.devices.byIndex[int(index)]; dev.index != 0 && d.Port != 0 {
-			a.ports[dev.name] = d.Port
+		if dev := p.devices.ByIndex[int(index)]; dev.Index != 0 && d.Port != 0 {
+			a.ports[dev.Name] = d.Port
 			used[d.Port] = true
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/packet"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -34,7 +35,7 @@ type rehearsal struct {
 	frame    plane.Arriving
 	settings layout.Settings
 	index    int            // of the device that it comes in by: the port's, or the vxlan device
-	underlay device         // by which packets of the peer come; zero: not known, or not by the short way
+	underlay host.Device    // by which packets of the peer come; zero: not known, or not by the short way
 	names    map[int]string // of devices
 	source   netip.Addr     // the tunnel IP
 	result   plane.Rehearsal
@@ -45,29 +46,29 @@ func (p *Plane) newRehearsal(set *rehearsalSet, fr plane.Arriving, seen []plane.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := &rehearsal{set: set, frame: fr, settings: p.settings, source: p.overlay.Source(fr.Tunnel.Peer), names: map[int]string{}}
-	for index, d := range p.devices.byIndex {
-		r.names[index] = d.name
+	for index, d := range p.devices.ByIndex {
+		r.names[index] = d.Name
 	}
 	if err := p.copyKnown(set, seen); err != nil {
 		return nil, err
 	}
 	if fr.Port != "" {
-		d := p.devices.named(fr.Port)
-		if p.attachments[d.index] != nil && p.portOf(d.index) != nil {
-			r.index = d.index
+		d := p.devices.Named(fr.Port)
+		if p.attachments[d.Index] != nil && p.portOf(d.Index) != nil {
+			r.index = d.Index
 		}
 		return r, nil
 	}
 	r.index = int(p.settings.VXLANIfindex)
 	if pr := p.peers[fr.Tunnel.Peer]; pr != nil && fr.Tunnel.Peer.Is4() && p.settings.Flags&layout.ConfigDirectDecap != 0 && p.overlay.underlays[pr.device] {
-		r.underlay = p.devices.byIndex[pr.device]
+		r.underlay = p.devices.ByIndex[pr.device]
 	}
 	return r, nil
 }
 
 // run runs the programs that the frame would come to.
 func (r *rehearsal) run(p *Plane) error {
-	return p.space.run(func() error {
+	return p.space.Run(func() error {
 		before, err := r.drops()
 		if err != nil {
 			return err
@@ -110,13 +111,13 @@ func (r *rehearsal) enter(p *Plane) error {
 		_, err := r.through("vtep_port", r.index, r.frame.Frame, layout.Rehearsal{})
 		return err
 	}
-	if r.underlay.index != 0 {
+	if r.underlay.Index != 0 {
 		r.result.Way = "the program vtep_underlay"
-		link, err := p.space.links.LinkByIndex(r.underlay.index)
+		link, err := p.space.Links.LinkByIndex(r.underlay.Index)
 		if err != nil {
-			return fmt.Errorf("find device %s: %w", r.underlay.name, err)
+			return fmt.Errorf("find device %s: %w", r.underlay.Name, err)
 		}
-		verdict, err := r.through("vtep_underlay", r.underlay.index, r.outer(link.Attrs().HardwareAddr, p.opts.Port), layout.Rehearsal{})
+		verdict, err := r.through("vtep_underlay", r.underlay.Index, r.outer(link.Attrs().HardwareAddr, p.opts.Port), layout.Rehearsal{})
 		if err != nil || verdict != verdictNext {
 			return err
 		}

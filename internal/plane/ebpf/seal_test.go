@@ -21,8 +21,8 @@ func (w *world) settings(dev string) string {
 	w.t.Helper()
 	var values []string
 	err := w.vtep.Do(func() error {
-		for _, k := range knobs {
-			b, err := os.ReadFile("/proc/sys/net/" + fmt.Sprintf(k.path, dev))
+		for _, path := range []string{"ipv6/conf/%s/addr_gen_mode", "ipv6/conf/%s/disable_ipv6", "ipv4/conf/%s/arp_ignore", "ipv4/conf/%s/rp_filter"} {
+			b, err := os.ReadFile("/proc/sys/net/" + fmt.Sprintf(path, dev))
 			if err != nil {
 				return err
 			}

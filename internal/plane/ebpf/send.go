@@ -74,7 +74,7 @@ func (p *Plane) runSend(frame []byte, ctx *skbContext, times uint32) error {
 	if err != nil {
 		return err
 	}
-	return p.space.run(func() error {
+	return p.space.Run(func() error {
 		// Of what the kernel writes back only the verdict matters.
 		verdict, err := p.objs.VtepSend.Run(&ebpf.RunOptions{Data: frame, Context: in, Repeat: times})
 		if err != nil {

@@ -150,7 +150,7 @@ func (p *Plane) readDrops(drops map[string]uint64) (stale bool, err error) {
 		}
 	}
 	// What the vxlan device itself refused: frames in and out of tunnels that no program saw.
-	if l, err := p.space.links.LinkByIndex(p.overlay.ifindex); p.overlay.ifindex != 0 && err == nil && l.Attrs().Statistics != nil {
+	if l, err := p.space.Links.LinkByIndex(p.overlay.ifindex); p.overlay.ifindex != 0 && err == nil && l.Attrs().Statistics != nil {
 		st := l.Attrs().Statistics
 		drops[dropReceive] = st.RxErrors
 		drops[dropSend] = st.TxErrors + st.TxDropped

@@ -13,6 +13,7 @@ import (
 	"github.com/vtep/vtep/internal/acl"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -103,7 +104,7 @@ func (r *reading) port(name string) {
 	if !ok {
 		return
 	}
-	at := r.p.attachments[d.index]
+	at := r.p.attachments[d.Index]
 	if at == nil {
 		r.into.Devices[name] = false
 		return
@@ -122,10 +123,10 @@ func (r *reading) port(name string) {
 	}
 }
 
-func (r *reading) device(name string) (device, bool) {
-	d := r.p.devices.named(name)
-	dev, ok := look[uint32, layout.Device](r, r.p.objs.Devices, uint32(d.index))
-	if d.index == 0 || !ok || dev.Port == 0 {
+func (r *reading) device(name string) (host.Device, bool) {
+	d := r.p.devices.Named(name)
+	dev, ok := look[uint32, layout.Device](r, r.p.objs.Devices, uint32(d.Index))
+	if d.Index == 0 || !ok || dev.Port == 0 {
 		return d, false
 	}
 	r.into.Devices[name] = true
@@ -136,11 +137,11 @@ func (r *reading) device(name string) (device, bool) {
 }
 
 func (r *reading) binding(at intent.BindingKey) {
-	d := r.p.devices.named(at.Port)
-	if d.index == 0 {
+	d := r.p.devices.Named(at.Port)
+	if d.Index == 0 {
 		return
 	}
-	if slot, ok := look[layout.BindKey, uint32](r, r.p.objs.Bindings, layout.BindKey{Ifindex: uint32(d.index), VID: uint32(at.VLAN)}); ok {
+	if slot, ok := look[layout.BindKey, uint32](r, r.p.objs.Bindings, layout.BindKey{Ifindex: uint32(d.Index), VID: uint32(at.VLAN)}); ok {
 		r.slot(slot)
 	}
 }
@@ -148,24 +149,24 @@ func (r *reading) binding(at intent.BindingKey) {
 // slot reads a binding by its number, and says which one it is.
 func (r *reading) slot(slot uint32) (at intent.BindingKey, m layout.Member, ok bool) {
 	m, ok = look[uint32, layout.Member](r, r.p.objs.Members, slot)
-	d := r.p.devices.byIndex[int(m.Ifindex)]
-	if !ok || m.BD == 0 || d.index == 0 {
+	d := r.p.devices.ByIndex[int(m.Ifindex)]
+	if !ok || m.BD == 0 || d.Index == 0 {
 		return at, m, false
 	}
-	at = intent.BindingKey{Port: d.name, VLAN: uint16(m.VID)}
+	at = intent.BindingKey{Port: d.Name, VLAN: uint16(m.VID)}
 	if _, done := r.into.Bindings[at]; done {
 		return at, m, true
 	}
 	id := r.domain(m.BD, m.Features)
 	r.into.Bindings[at] = intent.Binding{Switch: id}
-	r.device(d.name)
-	r.into.MTU[d.name] = int(m.MTU)
-	prt := r.into.Ports[d.name]
+	r.device(d.Name)
+	r.into.MTU[d.Name] = int(m.MTU)
+	prt := r.into.Ports[d.Name]
 	prt.ServiceTags = prt.ServiceTags || m.Flags&layout.MemberServiceTag != 0
 	prt.Group = uint16(m.Flags >> layout.MemberGroupShift)
-	r.into.Ports[d.name] = prt
+	r.into.Ports[d.Name] = prt
 	if m.VID != 0 || m.Flags&layout.MemberNoTags != 0 {
-		r.into.Tagged[d.name] = true
+		r.into.Tagged[d.Name] = true
 	}
 	if m.Features&layout.FeatureACL != 0 {
 		if number, ok := look[uint32, uint32](r, r.p.objs.Policies, slot); ok {

@@ -221,7 +221,8 @@ func TestNexthops(t *testing.T) {
 			req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: 32, Table: unix.RT_TABLE_MAIN,
 				Protocol: unix.RTPROT_STATIC, Type: unix.RTN_UNICAST}})
 			req.AddData(nl.NewRtAttr(unix.RTA_DST, distantIP.AsSlice()))
-			req.AddData(nl.NewRtAttr(rtaNexthop, binary.NativeEndian.AppendUint32(nil, id)))
+			req.AddData(nl.NewRtAttr(30, // RTA_NH_ID
+				binary.NativeEndian.AppendUint32(nil, id)))
 			_, err := req.Execute(unix.NETLINK_ROUTE, 0)
 			return err
 		})

@@ -27,7 +27,7 @@ const (
 
 // findVXLAN gives the device, also if somebody has renamed it; nil if there is none.
 func (p *Plane) findVXLAN() (netlink.Link, error) {
-	h := p.space.links
+	h := p.space.Links
 	var none netlink.LinkNotFoundError
 	if p.overlay.ifindex != 0 {
 		l, err := h.LinkByIndex(p.overlay.ifindex)
@@ -72,7 +72,7 @@ func (p *Plane) flaw(l netlink.Link) string {
 // mendVXLAN makes the device right that isOurs, and up. It is left in place if that fails:
 // deleting it would be heard of, and lead here again.
 func (p *Plane) mendVXLAN(l netlink.Link) error {
-	h, a, name := p.space.links, l.Attrs(), p.vxlanName()
+	h, a, name := p.space.Links, l.Attrs(), p.vxlanName()
 	if a.Name != name {
 		// A device that is up can't be renamed on every kernel.
 		if err := errors.Join(h.LinkSetDown(l), h.LinkSetName(l, name)); err != nil {
@@ -112,7 +112,7 @@ func (p *Plane) vxlanChanged(l netlink.Link) {
 			return
 		}
 		// The message may be older than what the plane itself has done since.
-		if now, err := p.space.links.LinkByIndex(index); err == nil {
+		if now, err := p.space.Links.LinkByIndex(index); err == nil {
 			if flaw := p.flaw(now); flaw != "" {
 				p.reviveVXLAN(flaw, true)
 			}
@@ -151,7 +151,7 @@ func (p *Plane) reviveNow() {
 	p.notifyReport(func() {
 		if l, err := p.findVXLAN(); err == nil && l != nil && l.Attrs().RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP {
 			// Only a new one gets its carrier back, whoever has taken it.
-			if err := p.space.links.LinkDel(l); err != nil {
+			if err := p.space.Links.LinkDel(l); err != nil {
 				p.log.Warn("deleting the vxlan device failed", "device", p.vxlanName(), "err", err)
 			}
 		}

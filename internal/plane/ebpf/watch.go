@@ -3,7 +3,6 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"syscall"
 	"time"
 
@@ -12,18 +11,26 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
 )
 
 // startWatch subscribes before it reads, so that nothing falls between.
 func (p *Plane) startWatch() error {
 	var err error
-	p.watch, err = p.space.subscribe(unix.NETLINK_ROUTE,
-		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
-		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEXTHOP, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_TC)
+	p.watch, err = p.space.Watch()
 	if err != nil {
 		return fmt.Errorf("watch network devices: %w", err)
 	}
 	return p.loadDevices()
+}
+
+// loadDevices reads what is mirrored of the host anew.
+func (p *Plane) loadDevices() error {
+	fresh, err := p.space.Devices()
+	if err == nil {
+		p.devices = fresh
+	}
+	return err
 }
 
 // watcher follows the host's devices, addresses and routes until the socket is closed.
@@ -66,9 +73,9 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 		if m.Header.Type == unix.RTM_DELLINK {
 			p.deviceGone(l.Attrs().Index)
 		} else {
-			p.deviceIs(deviceOf(l))
+			p.deviceIs(host.DeviceOf(l))
 			p.vxlanChanged(l)
-			p.vrfChanged(deviceOf(l))
+			p.vrfChanged(host.DeviceOf(l))
 		}
 	case unix.RTM_NEWQDISC, unix.RTM_DELQDISC, unix.RTM_NEWTFILTER, unix.RTM_DELTFILTER:
 		if len(m.Data) >= nl.SizeofTcMsg {
@@ -82,7 +89,7 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
 		p.scheduleReroute()
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		if isDefault(m.Data) {
+		if host.IsDefault(m.Data) {
 			p.defaultsChanged()
 		}
 		if len(m.Data) > 0 && m.Data[0] == unix.AF_INET6 && !p.overlay.TunnelIP6.IsValid() {
@@ -92,37 +99,37 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 	}
 }
 
-func (p *Plane) deviceIs(d device) {
-	p.doubtDefaults(d.index)
-	old := p.devices.byIndex[d.index]
+func (p *Plane) deviceIs(d host.Device) {
+	p.doubtDefaults(d.Index)
+	old := p.devices.ByIndex[d.Index]
 	if old == d {
 		return
 	}
 	p.notifyReport(func() {
-		p.devices.set(d)
-		if old.name != d.name {
-			p.portChanged(old.name)
+		p.devices.Set(d)
+		if old.Name != d.Name {
+			p.portChanged(old.Name)
 		}
-		p.portChanged(d.name)
+		p.portChanged(d.Name)
 		p.belowChanged(old, d)
 	})
-	if d.name != p.vxlanName() { // no peer is reached by it
+	if d.Name != p.vxlanName() { // no peer is reached by it
 		p.scheduleReroute()
 	}
 }
 
 func (p *Plane) deviceGone(index int) {
-	old, ok := p.devices.byIndex[index]
+	old, ok := p.devices.ByIndex[index]
 	if !ok {
 		return
 	}
 	p.doubtDefaults(index)
-	p.devices.del(index)
+	p.devices.Del(index)
 	p.letGo(index)
-	p.portChanged(old.name)
-	p.belowChanged(old, device{})
+	p.portChanged(old.Name)
+	p.belowChanged(old, host.Device{})
 	// Ours must be there again; another one may have been in its way.
-	if old.vxlan {
+	if old.VXLAN {
 		p.reviveVXLAN("was deleted", index == p.overlay.ifindex)
 	}
 	p.scheduleReroute()
@@ -144,7 +151,7 @@ func (p *Plane) portChanged(name string) {
 		return
 	}
 	before, fit := prt.state, prt.err == nil
-	p.setDevice(prt, p.devices.named(name))
+	p.setDevice(prt, p.devices.Named(name))
 	p.keepPromiscuous(prt)
 	p.repair()
 	if prt.state != before || fit != (prt.err == nil) {
@@ -153,13 +160,13 @@ func (p *Plane) portChanged(name string) {
 }
 
 // belowChanged looks again at the ports whose devices another one is stacked upon, or was.
-func (p *Plane) belowChanged(old, now device) {
-	if old.below == now.below {
+func (p *Plane) belowChanged(old, now host.Device) {
+	if old.Below == now.Below {
 		return
 	}
-	for _, index := range []int{old.below, now.below} {
-		if d := p.devices.byIndex[index]; d.index != 0 {
-			p.portChanged(d.name)
+	for _, index := range []int{old.Below, now.Below} {
+		if d := p.devices.ByIndex[index]; d.Index != 0 {
+			p.portChanged(d.Name)
 		}
 	}
 }
@@ -179,15 +186,14 @@ func (p *Plane) repair() {
 }
 
 func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
-	index, ip, ok := parseAddress(m.Data)
+	index, ip, ok := host.ParseAddress(m.Data)
 	if !ok {
 		return
 	}
 	p.notifyReport(func() {
-		if m.Header.Type == unix.RTM_NEWADDR {
-			p.devices.addrs[addrKey{index, ip}] = struct{}{}
-		} else {
-			delete(p.devices.addrs, addrKey{index, ip})
+		has := m.Header.Type == unix.RTM_NEWADDR
+		p.devices.SetAddr(index, ip, has)
+		if !has {
 			p.doubtDefaults(index)
 			p.sourceLost(ip)
 		}
@@ -195,32 +201,10 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 	if p.overlay.Source(ip) == ip { // tunnels may begin there again
 		p.sourceChanged()
 	}
-	p.neededChanged(p.devices.byIndex[index]) // a port must not have it
+	p.neededChanged(p.devices.ByIndex[index]) // a port must not have it
 	if ip.Is4() || p.overlay.TunnelIP6.IsValid() {
 		p.scheduleReroute()
 	}
-}
-
-// parseAddress takes the device and the address from an address message.
-func parseAddress(b []byte) (int, netip.Addr, bool) {
-	if len(b) < unix.SizeofIfAddrmsg {
-		return 0, netip.Addr{}, false
-	}
-	kind := uint16(unix.IFA_LOCAL)
-	if b[0] == unix.AF_INET6 {
-		kind = unix.IFA_ADDRESS
-	}
-	attrs, err := nl.ParseRouteAttr(b[unix.SizeofIfAddrmsg:])
-	if err != nil {
-		return 0, netip.Addr{}, false
-	}
-	for _, a := range attrs {
-		if a.Attr.Type == kind {
-			ip, ok := hostAddress(a.Value)
-			return int(nl.DeserializeIfAddrmsg(b).Index), ip, ok
-		}
-	}
-	return 0, netip.Addr{}, false
 }
 
 // rerouteDelay lets a burst of route changes pass before the peers are looked up again.

@@ -1,4 +1,4 @@
-package ebpf
+package host
 
 import (
 	"encoding/binary"
@@ -9,24 +9,44 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/problem"
 )
 
-// way is how the kernel sends VXLAN packets to a peer.
-type way struct {
-	device  int
-	gateway netip.Addr // next hop, of the peer's family; the zero Addr: the peer itself
-	mtu     uint32     // the least that the route has, or that routers told of; 0: that of the device
-	learned bool       // the kernel has learned something of the way, as of its MTU, and will forget it
-	one     bool       // the same plain next hop for every packet
+// Way is how the kernel sends VXLAN packets to a peer.
+type Way struct {
+	Device  int
+	Gateway netip.Addr // next hop, of the peer's family; the zero Addr: the peer itself
+	MTU     uint32     // the least that the route has, or that routers told of; 0: that of the device
+	Learned bool       // the kernel has learned something of the way, as of its MTU, and will forget it
+	One     bool       // the same plain next hop for every packet
 }
 
-// question is what the kernel is asked about: the packets that the vxlan device makes. Rules may
+// Question is what the kernel is asked about: the packets that the vxlan device makes. Rules may
 // look at each of these.
-type question struct {
-	to   netip.Addr
-	from netip.Addr // the zero Addr: whatever the kernel chooses
+type Question struct {
+	To   netip.Addr
+	From netip.Addr // the zero Addr: whatever the kernel chooses
 	port uint16     // source port
-	via  underlay
+	Via  Underlay
+}
+
+// Underlay is how VXLAN packets travel.
+type Underlay struct {
+	Port uint16 // UDP
+	VRF  int    // ifindex; 0: none, -1: it is not there
+	Name string // of the VRF
+}
+
+// Bind has a socket use the VRF.
+func (u Underlay) Bind(fd int) error {
+	if u.Name == "" {
+		return nil
+	}
+	if err := unix.SetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE, u.Name); err != nil {
+		return fmt.Errorf("use VRF %s: %w", problem.Name(u.Name), err)
+	}
+	return nil
 }
 
 // firstPort is the first of the source ports that the programs use.
@@ -35,47 +55,47 @@ const firstPort = 0xc000
 // samples is how many source ports are tried where the way depends on them.
 const samples = 16
 
-// way asks the kernel for the way to a peer. byFlow says that rules look at more than that.
+// Way asks the kernel for the way to a peer. byFlow says that rules look at more than that.
 // asked is how many questions that took.
-func (s *space) way(f question, byFlow bool) (w way, asked int, err error) {
+func (s *Namespace) Way(f Question, byFlow bool) (w Way, asked int, err error) {
 	f.port = firstPort
 	first, err := s.route(f, false)
 	if err != nil {
-		return way{}, 1, err
+		return Way{}, 1, err
 	}
-	w = way{device: first.device, gateway: first.gateway, mtu: first.mtu, learned: first.learned, one: !byFlow && !first.via && !first.encap}
+	w = Way{Device: first.device, Gateway: first.gateway, MTU: first.mtu, Learned: first.learned, One: !byFlow && !first.via && !first.encap}
 	entry, err := s.route(f, true)
 	asked = 2
 	if err != nil || entry.hops > 1 {
-		w.one = false
+		w.One = false
 	} else if entry.nexthop != 0 && entry.hops == 0 {
 		// Only its number is told if net.ipv4.nexthop_compat_mode is 0.
 		group, err := s.isGroup(entry.nexthop)
-		w.one = w.one && err == nil && !group
+		w.One = w.One && err == nil && !group
 		asked++
 	}
-	if w.one || first.via || first.encap {
+	if w.One || first.via || first.encap {
 		return w, asked, nil
 	}
 	// The kernel chooses flow by flow: what is sent has to fit every way that it may choose.
-	w.mtu = s.deviceMTU(first)
+	w.MTU = s.deviceMTU(first)
 	for i := 1; i < samples; i++ {
 		f.port = firstPort + uint16(i*997)
 		a, err := s.route(f, false)
 		asked++
 		if err == nil {
-			w.mtu, w.learned = min(w.mtu, s.deviceMTU(a)), w.learned || a.learned
+			w.MTU, w.Learned = min(w.MTU, s.deviceMTU(a)), w.Learned || a.learned
 		}
 	}
 	return w, asked, nil
 }
 
 // deviceMTU is the MTU of the answer's route, or else of its device.
-func (s *space) deviceMTU(a answer) uint32 {
+func (s *Namespace) deviceMTU(a answer) uint32 {
 	if a.mtu != 0 {
 		return a.mtu
 	}
-	l, err := s.links.LinkByIndex(a.device)
+	l, err := s.Links.LinkByIndex(a.device)
 	if err != nil {
 		return 1<<16 - 1
 	}
@@ -102,9 +122,9 @@ const (
 
 // route asks for the route of such a flow, as "ip route get" does; or, with match, for the entry of
 // the routing table that it comes from ("fibmatch").
-func (s *space) route(f question, match bool) (answer, error) {
-	msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: uint8(f.to.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE}}
-	if f.to.Is6() {
+func (s *Namespace) route(f Question, match bool) (answer, error) {
+	msg := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET, Dst_len: uint8(f.To.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE}}
+	if f.To.Is6() {
 		msg.Family = unix.AF_INET6
 	}
 	if match {
@@ -112,17 +132,17 @@ func (s *space) route(f question, match bool) (answer, error) {
 	}
 	req := s.request(unix.NETLINK_ROUTE, unix.RTM_GETROUTE, 0)
 	req.AddData(msg)
-	req.AddData(nl.NewRtAttr(unix.RTA_DST, f.to.AsSlice()))
-	if f.from.IsValid() {
-		msg.Src_len = uint8(f.from.BitLen())
-		req.AddData(nl.NewRtAttr(unix.RTA_SRC, f.from.AsSlice()))
+	req.AddData(nl.NewRtAttr(unix.RTA_DST, f.To.AsSlice()))
+	if f.From.IsValid() {
+		msg.Src_len = uint8(f.From.BitLen())
+		req.AddData(nl.NewRtAttr(unix.RTA_SRC, f.From.AsSlice()))
 	}
 	req.AddData(nl.NewRtAttr(unix.RTA_UID, make([]byte, 4))) // the vxlan device sends as root
 	req.AddData(nl.NewRtAttr(unix.RTA_IP_PROTO, []byte{unix.IPPROTO_UDP}))
 	req.AddData(nl.NewRtAttr(unix.RTA_SPORT, binary.BigEndian.AppendUint16(nil, f.port)))
-	req.AddData(nl.NewRtAttr(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, f.via.port)))
-	if f.via.vrf > 0 {
-		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(f.via.vrf))))
+	req.AddData(nl.NewRtAttr(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, f.Via.Port)))
+	if f.Via.VRF > 0 {
+		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(f.Via.VRF))))
 	}
 	messages, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
 	if err != nil {
@@ -178,7 +198,7 @@ func parseRoute(b []byte) (a answer, err error) {
 }
 
 // isGroup says whether a nexthop object stands for several.
-func (s *space) isGroup(number uint32) (bool, error) {
+func (s *Namespace) isGroup(number uint32) (bool, error) {
 	const sizeofNhMsg = 8
 	req := s.request(unix.NETLINK_ROUTE, unix.RTM_GETNEXTHOP, 0)
 	req.AddRawData(make([]byte, sizeofNhMsg))
@@ -197,10 +217,10 @@ func (s *space) isGroup(number uint32) (bool, error) {
 	return false, err
 }
 
-// flowRules says whether some rule looks at what differs from flow to flow: source ports and, if
+// FlowRules says whether some rule looks at what differs from flow to flow: source ports and, if
 // dscp is set, the DSCP.
-func (s *space) flowRules(dscp bool) (bool, error) {
-	rules, err := s.links.RuleList(netlink.FAMILY_V4)
+func (s *Namespace) FlowRules(dscp bool) (bool, error) {
+	rules, err := s.Links.RuleList(netlink.FAMILY_V4)
 	if err != nil {
 		return false, fmt.Errorf("list ip rules: %w", err)
 	}

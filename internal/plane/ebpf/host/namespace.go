@@ -1,4 +1,4 @@
-package ebpf
+package host
 
 import (
 	"errors"
@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// space is the network namespace in which the plane was made. Attaching a program looks the
+// Namespace is the network namespace in which the plane was made. Attaching a program looks the
 // device up in the namespace of the calling thread, which need not be this one.
-type space struct {
+type Namespace struct {
 	ns    netns.NsHandle
-	inode uint64
-	home  uint32                   // id that the namespace has for itself, and no other one for anything; 0: none
-	links *netlink.Handle          // its sockets are of this namespace for good
+	Inode uint64
+	Home  uint32                   // id that the namespace has for itself, and no other one for anything; 0: none
+	Links *netlink.Handle          // its sockets are of this namespace for good
 	raw   map[int]*nl.SocketHandle // by family of netlink, for what links can't do; likewise
 }
 
-func openSpace() (*space, error) {
+func Open() (*Namespace, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	ns, err := netns.Get()
@@ -38,14 +38,14 @@ func openSpace() (*space, error) {
 		ns.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	s := &space{ns, inode, homeID(ns, links), links, map[int]*nl.SocketHandle{}}
+	s := &Namespace{ns, inode, homeID(ns, links), links, map[int]*nl.SocketHandle{}}
 	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM, unix.NETLINK_NETFILTER} {
 		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), family)
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
 			continue // a kernel without IPsec, or without netfilter
 		}
 		if err != nil {
-			s.close()
+			s.Close()
 			return nil, fmt.Errorf("open netlink socket: %w", err)
 		}
 		s.raw[family] = &nl.SocketHandle{Socket: socket}
@@ -55,8 +55,8 @@ func openSpace() (*space, error) {
 
 // subscribe opens a socket that hears of changes. It enters the namespace only from another one, which
 // takes more rights than all else that the plane does.
-func (s *space) subscribe(family int, groups ...uint) (socket *nl.NetlinkSocket, err error) {
-	err = s.run(func() error {
+func (s *Namespace) subscribe(family int, groups ...uint) (socket *nl.NetlinkSocket, err error) {
+	err = s.Run(func() error {
 		socket, err = nl.Subscribe(family, groups...)
 		return err
 	})
@@ -64,7 +64,7 @@ func (s *space) subscribe(family int, groups ...uint) (socket *nl.NetlinkSocket,
 }
 
 // request makes a request to be executed on one of the raw sockets.
-func (s *space) request(family, kind, flags int) *nl.NetlinkRequest {
+func (s *Namespace) request(family, kind, flags int) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(kind, flags)
 	req.Sockets = map[int]*nl.SocketHandle{family: s.raw[family]}
 	return req
@@ -109,8 +109,8 @@ func inodeOf(ns netns.NsHandle) (uint64, error) {
 	return st.Ino, nil
 }
 
-// run calls f on a thread that is in the namespace.
-func (s *space) run(f func() error) error {
+// Run calls f on a thread that is in the namespace.
+func (s *Namespace) Run(f func() error) error {
 	runtime.LockOSThread()
 	here, err := netns.Get()
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *space) run(f func() error) error {
 	}
 	defer here.Close()
 	inode, err := inodeOf(here)
-	if err != nil || inode == s.inode {
+	if err != nil || inode == s.Inode {
 		defer runtime.UnlockOSThread()
 		if err != nil {
 			return err
@@ -139,8 +139,8 @@ func (s *space) run(f func() error) error {
 	return result
 }
 
-func (s *space) close() {
-	s.links.Close()
+func (s *Namespace) Close() {
+	s.Links.Close()
 	for _, h := range s.raw {
 		h.Close()
 	}

@@ -1,4 +1,4 @@
-package ebpf
+package host
 
 import (
 	"encoding/binary"
@@ -20,41 +20,42 @@ const iflaVXLANReservedBits = 33
 
 const vxlanHeader = 8 // bytes
 
-// addVXLAN makes the plane's vxlan device. Kernels pass over attributes that they don't know.
-func (p *Plane) addVXLAN(name string) error {
+// AddVXLAN makes the plane's vxlan device: external, that is, its frames say themselves from where or to where they
+// are. Kernels pass over attributes that they don't know.
+func (s *Namespace) AddVXLAN(name string, mtu uint32, via Underlay, groups bool) error {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
-	req.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(vxlanMTU)))
+	req.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(mtu)))
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("vxlan"))
 	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
 	data.AddRtAttr(nl.IFLA_VXLAN_FLOWBASED, nl.Uint8Attr(1))
 	data.AddRtAttr(nl.IFLA_VXLAN_LEARNING, nl.Uint8Attr(0))
-	data.AddRtAttr(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, p.opts.Port))
-	if vrf := p.vrf(); vrf > 0 {
-		data.AddRtAttr(nl.IFLA_VXLAN_LINK, nl.Uint32Attr(uint32(vrf)))
+	data.AddRtAttr(nl.IFLA_VXLAN_PORT, binary.BigEndian.AppendUint16(nil, via.Port))
+	if via.VRF > 0 {
+		data.AddRtAttr(nl.IFLA_VXLAN_LINK, nl.Uint32Attr(uint32(via.VRF)))
 	}
 	data.AddRtAttr(nl.IFLA_VXLAN_UDP_ZERO_CSUM6_RX, nl.Uint8Attr(1))
-	if p.overlay.groupMark != 0 {
+	if groups {
 		data.AddRtAttr(nl.IFLA_VXLAN_GBP, nil)
 	}
 	data.AddRtAttr(iflaVXLANReservedBits, make([]byte, vxlanHeader))
 	req.AddData(info)
-	return p.space.run(func() error {
+	return s.Run(func() error {
 		_, err := req.Execute(unix.NETLINK_ROUTE, 0)
 		return err
 	})
 }
 
-// isStrict says whether a vxlan device drops frames with reserved bits set.
-func (p *Plane) isStrict(ifindex int) (bool, error) {
+// IsStrict says whether a vxlan device drops frames with reserved bits set.
+func (s *Namespace) IsStrict(ifindex int) (bool, error) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(ifindex)
 	req.AddData(msg)
 	var replies [][]byte
-	err := p.space.run(func() (err error) {
+	err := s.Run(func() (err error) {
 		replies, err = req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 		return err
 	})

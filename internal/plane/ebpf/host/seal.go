@@ -1,4 +1,4 @@
-package ebpf
+package host
 
 import (
 	"errors"
@@ -38,12 +38,12 @@ const disableIPv6 = 1 // of knobs
 // Where the flags of a device keep what a knob was: whether it was turned, and four bits of value.
 func (k knob) bits(i int) (shift int) { return 8 + 5*i }
 
-// seal turns the knobs of a device and gives the flags with what they were.
-func (p *Plane) seal(l netlink.Link, flags uint32) (uint32, error) {
+// Seal turns the knobs of a device and gives the flags with what they were.
+func (s *Namespace) Seal(l netlink.Link, flags uint32) (uint32, error) {
 	var errs []error
-	err := p.space.run(func() error {
+	err := s.Run(func() error {
 		for i, k := range knobs {
-			if i == disableIPv6 && p.hasIPv6(l) {
+			if i == disableIPv6 && s.hasIPv6(l) {
 				continue // it would lose the addresses that somebody gave it
 			}
 			was, err := k.read(l)
@@ -66,10 +66,10 @@ func (p *Plane) seal(l netlink.Link, flags uint32) (uint32, error) {
 	return flags, errors.Join(append(errs, err)...)
 }
 
-// unseal puts back what the flags say, but for what somebody else has changed meanwhile.
-func (p *Plane) unseal(l netlink.Link, flags uint32) error {
+// Unseal puts back what the flags say, but for what somebody else has changed meanwhile.
+func (s *Namespace) Unseal(l netlink.Link, flags uint32) error {
 	var errs []error
-	err := p.space.run(func() error {
+	err := s.Run(func() error {
 		for i, k := range knobs {
 			kept := flags >> k.bits(i)
 			if kept&1 == 0 {
@@ -92,8 +92,8 @@ func (p *Plane) unseal(l netlink.Link, flags uint32) error {
 }
 
 // hasIPv6 says whether the device has an IPv6 address that the kernel did not make by itself.
-func (p *Plane) hasIPv6(l netlink.Link) bool {
-	addrs, err := p.space.links.AddrList(l, netlink.FAMILY_V6)
+func (s *Namespace) hasIPv6(l netlink.Link) bool {
+	addrs, err := s.Links.AddrList(l, netlink.FAMILY_V6)
 	if err != nil {
 		return false
 	}
