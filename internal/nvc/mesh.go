@@ -333,18 +333,23 @@ func (m *mesh) settle(n *network) {
 		return
 	}
 	n.touchAll()
-	if foreign != 0 {
-		for _, other := range m.networks { // one that was given it must give way
-			if other != n && other.vni == vni {
-				m.settle(other)
-			}
+	if vni == 0 {
+		return
+	}
+	for _, other := range m.networks { // one that was given it must give way
+		if other != n && other.vni == vni && (foreign != 0 || n.name < other.name) {
+			m.settle(other)
 		}
 	}
 }
 
-// claimed says that another network has the VNI by another writer.
+// claimed says that another network has the VNI by another writer; or by the controller, which did not know the
+// databases of both when it gave it. Of two such networks the one whose name comes first keeps it.
 func (m *mesh) claimed(vni int64, n *network) bool {
 	for _, other := range m.networks {
+		if other.vni == vni && other.name < n.name {
+			return true
+		}
 		for _, p := range other.in {
 			if key, _ := p.row.TunnelKey.Get(); other != n && key == vni && !p.keyIsOurs() {
 				return true

@@ -323,3 +323,31 @@ func TestRandomMesh(t *testing.T) {
 		}
 	}
 }
+
+// Controllers that knew different databases may have given one VNI to two networks: the next one that knows both
+// gives one of them another.
+func TestOneVNIForTwo(t *testing.T) {
+	for _, names := range [][]string{{"a", "b"}, {"b", "a"}} {
+		b := &bench{TB: t}
+		for _, name := range names {
+			rows := hwvteptest.NewDB()
+			tx := hwvtep.NewTxn(nil)
+			tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: name, TunnelKey: hwvtep.Some[int64](5000), OtherConfig: map[string]string{keyVNI: "5000"}})
+			if _, err := rows.Transact(tx); err != nil {
+				t.Fatal(err)
+			}
+			b.rows = append(b.rows, rows)
+		}
+		b.restart()
+		b.settle()
+		vnis := map[string]int64{}
+		for _, rows := range b.rows {
+			for ls := range rows.View().LogicalSwitches() {
+				vnis[ls.Name], _ = ls.TunnelKey.Get()
+			}
+		}
+		if vnis["a"] != 5000 || vnis["b"] != 5001 {
+			t.Errorf("%v first: they have %v", names[0], vnis)
+		}
+	}
+}
