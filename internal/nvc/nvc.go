@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -32,6 +33,8 @@ const allotAfter = 3 * time.Second
 // Options configure an NVC.
 type Options struct {
 	TLS *stream.TLS // for targets with ssl:; nil: there are none
+	// Dial, if not nil, takes the place of the system's network where a target is connected to.
+	Dial func(ctx context.Context, target string) (net.Conn, error)
 	// Peers are VTEPs without a database: they get what is flooded in every network.
 	Peers []netip.Addr
 	// Stations are hosts behind peers.
@@ -176,6 +179,11 @@ func (n *NVC) add(name string) error {
 	targets, cluster, err := idl.ParseTargets(name, n.opts.TLS)
 	if err != nil {
 		return fmt.Errorf("target %s: %w", name, err)
+	}
+	if n.opts.Dial != nil {
+		for i, member := range targets {
+			targets[i].Dial = func(ctx context.Context) (net.Conn, error) { return n.opts.Dial(ctx, member.Name) }
+		}
 	}
 	t := &target{name: name, db: newDatabase(n.mesh)}
 	t.replica = idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name,

@@ -9,12 +9,15 @@ import (
 // UUID identifies a row. The zero UUID is the default of its type and names no row.
 type UUID [16]byte
 
-// NewUUID returns a random (version 4) UUID. The runtime seeds the generator
-// from the operating system.
+// Random is where new UUIDs come from; the runtime seeds this generator from the operating
+// system. A simulation that is to be repeated puts another one in its place, before it begins.
+var Random = rand.Uint64
+
+// NewUUID returns a random (version 4) UUID.
 func NewUUID() UUID {
 	var u UUID
-	binary.BigEndian.PutUint64(u[:8], rand.Uint64())
-	binary.BigEndian.PutUint64(u[8:], rand.Uint64())
+	binary.BigEndian.PutUint64(u[:8], Random())
+	binary.BigEndian.PutUint64(u[8:], Random())
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
 	return u

@@ -71,7 +71,11 @@ func newRemote(srv *Server, target string, opts remoteOptions) (*remote, error) 
 		go r.dial(l)
 		return r, nil
 	}
-	if r.listener, err = r.stream().Listen(target); err != nil {
+	listen := srv.opts.Listen
+	if listen == nil {
+		listen = r.stream().Listen
+	}
+	if r.listener, err = listen(target); err != nil {
 		r.stop()
 		return nil, err
 	}

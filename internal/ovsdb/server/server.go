@@ -49,8 +49,10 @@ type Options struct {
 	// Connections, if not nil, is told of each Connection over the network that is made or ends. Calls must
 	// not wait for the server.
 	Connections func(Connection)
-	FS          storage.FS    // nil: the operating system's
-	Trim        *trim.Trimmer // gives memory back to the system; nil: one of the server's own
+	FS          storage.FS // nil: the operating system's
+	// Listen, if not nil, takes the place of the system's network where a passive remote listens.
+	Listen func(target string) (net.Listener, error)
+	Trim   *trim.Trimmer // gives memory back to the system; nil: one of the server's own
 }
 
 // Server serves databases to clients.
