@@ -5,7 +5,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build package generate check-generate demo test test-kernels lint bench clean
+.PHONY: help build package generate check-generate demo test test-kernels simulate lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: ## fetch what the tests drive, then lint and test everything
 test-kernels: ## the tests of the eBPF plane on Linux 6.1 and 6.12, in QEMU; takes an hour
 	@scripts/testkernels
 	VTEP_TEST_EFFORT=2 go test -count=1 -timeout 4h -v ./test/kernels
+
+simulate: ## 10,000 runs of a simulation with faults, or SEEDS=N of them; SEED=N simulates that one again and again
+	@go test -count=1 -timeout 4h ./test/simulation $(if $(SEED),-v) -run '^TestSeeds$$' \
+	  -args $(if $(SEED),-seed=$(SEED) -seeds=1 -again=20 -trace,-seeds=$(or $(SEEDS),10000))
 
 bench: build ## figures, as ratios to peers in the same run (root)
 	@scripts/bench
