@@ -167,6 +167,7 @@ func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) *domain {
 			p.nextBD++
 		}
 		p.byUUID[id], p.domains[d.bd] = d, d
+		p.markSwitch(d.bd)
 		p.tSwitches.set(layout.SwitchID{UUID: id}, d.bd)
 	}
 	was := d.features
@@ -193,6 +194,7 @@ func (p *Plane) delDomain(id intent.SwitchID) {
 	p.unwatchDomain(d.bd)
 	delete(p.byUUID, id)
 	delete(p.domains, d.bd)
+	p.markSwitch(d.bd)
 }
 
 func (p *Plane) stageUnicast(c intent.Change[intent.MACKey, intent.Tunnel]) {
@@ -258,6 +260,7 @@ func (p *Plane) stageAnySource() {
 // install writes what is staged: what others name before those that name it, additions
 // before removals. Programs are attached last, so that a frame finds everything ready.
 func (p *Plane) install() error {
+	p.publish()
 	now := time.Now()
 	if err := p.sweepRetired(now); err != nil {
 		return err

@@ -96,7 +96,7 @@ func (p *Plane) growing() map[string]grown {
 		"interfaces": growTable(p.tInterfaces, p.tInterfaces.need()),
 		"locals":     {0, copyLocals, nil}, // see growLocals
 		// What the programs delete from the old one meanwhile they tell of once more.
-		"watched": {len(p.watched), copyEntries[layout.MACKey, uint32], nil},
+		"watched": {p.watched.len(), copyEntries[layout.MACKey, uint32], nil},
 	}
 	p.growingACLs(all)
 	return all

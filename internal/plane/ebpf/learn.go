@@ -18,7 +18,7 @@ import (
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
-// learner turns the programs' sightings into events.
+// learner turns the programs' sightings into events. It waits for nobody.
 // Before the first Apply nothing is known of the numbers in them; until then they wait in the
 // ring, with those of the time when there was no process.
 func (p *Plane) learner() {
@@ -26,17 +26,12 @@ func (p *Plane) learner() {
 		p.handleSighting(b)
 		// The programs count what did not fit; when the ring is empty it is time to tell.
 		if p.ring.current().AvailableBytes() == 0 {
-			p.notifyLost()
+			p.leave(lookForLost)
 		}
 	})
 }
 
-func (p *Plane) notifyLost() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
+func (p *Plane) tellLost() {
 	if n := atomic.SwapUint32(&p.quotas[0].Lost, 0); n > 0 {
 		p.queue.add(plane.Lost{Count: uint64(n)})
 	}
@@ -48,17 +43,17 @@ func (p *Plane) handleSighting(b []byte) {
 	if _, err := binary.Decode(b, binary.NativeEndian, &e); err != nil {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if e.BD == 0 {
-		p.schedulePathLook()
+		p.leave(lookForPaths)
 		return
 	}
-	p.unwatch(layout.MACKey{BD: e.BD, MAC: e.MAC})
-	if s, ok := p.sighting(e.BD, e.MAC, e.Slot, e.Gen); ok {
+	if p.watched.drop(layout.MACKey{BD: e.BD, MAC: e.MAC}) {
+		p.leave(lookAtWatch)
+	}
+	if s, ok := p.directory.sighting(e.BD, e.MAC, e.Slot, e.Gen); ok {
 		p.queue.add(plane.Seen{Key: s.Key, At: s.At})
 	}
-	p.watchLocals()
+	p.leave(lookAtLocals)
 }
 
 // learnedCount is how many MACs are learned on all ports.
@@ -84,16 +79,6 @@ func (p *Plane) localsError() error {
 		return nil
 	}
 	return noRoom("map locals is full (%d learned MACs): no more are learned", p.objs.Locals.MaxEntries())
-}
-
-// sighting translates a MAC that was learned by the programs; ok is false if its binding
-// has meanwhile gone.
-func (p *Plane) sighting(bd uint32, mac intent.MAC, slot, gen uint32) (plane.Sighting, bool) {
-	b := p.bySlot[slot]
-	if b == nil || b.domain.bd != bd || b.gen != gen || b.device == 0 {
-		return plane.Sighting{}, false
-	}
-	return plane.Sighting{Key: intent.MACKey{Switch: b.domain.id, MAC: mac}, At: b.key}, true
 }
 
 // Sweep implements plane.Plane.
@@ -214,7 +199,7 @@ func (p *Plane) sortLocals(keys []layout.MACKey, values []layout.Local, f func(p
 		l := values[i]
 		if l.Port == layout.Leaving {
 			stuck = append(stuck, k) // for a moment only, but for the rarest of accidents
-		} else if s, ok := p.sighting(k.BD, k.MAC, l.Slot, l.Gen); ok {
+		} else if s, ok := p.directory.sighting(k.BD, k.MAC, l.Slot, l.Gen); ok {
 			f(s, l)
 		} else {
 			stale = append(stale, k)

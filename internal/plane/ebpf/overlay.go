@@ -265,7 +265,7 @@ func (p *Plane) writeSettings() error {
 	if p.directIn() {
 		s.Flags |= layout.ConfigDirectDecap
 	}
-	if len(p.watched) > 0 {
+	if p.watched.len() > 0 {
 		s.Flags |= layout.ConfigWatched
 	}
 	if p.noteData {

@@ -192,6 +192,9 @@ func (p *Plane) route(pr *peer, entry *layout.Peer) (int, error) {
 	case !p.mayBegin(source):
 		return 0, p.foreignIP(source, "nothing can be sent to it")
 	}
+	if p.opts.asksRoute != nil {
+		p.opts.asksRoute()
+	}
 	w, asked, err := p.space.Way(f, p.rulesByFlow())
 	if err != nil {
 		return asked, err

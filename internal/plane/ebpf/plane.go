@@ -12,12 +12,15 @@
 // Goroutines, besides the agent's that calls the Plane:
 //
 //	pump    queue of events -> Events()
-//	learner ring buffer of the programs -> queue
+//	learner ring buffer of the programs -> queue; it leaves chores
 //	punter  ring buffer of frames that the programs show -> queue
+//	chores  what the learner finds to be done: room for more MACs, ways to peers in use
 //	watcher netlink -> devices, addresses, routes, policies of IPsec, nftables; repairs; -> queue
 //	watchman sessions of BFD -> queue
 //
-// All but the last and the agent share Plane.mu. Nothing blocks while it is held.
+// The watcher, the chores and the agent share Plane.mu, which is held for as long as the kernel takes to
+// answer: questions for routes, writing to maps. The learner and the punter don't want it: what the
+// numbers in their events mean is in the directory. The watchman has locks of its own.
 package ebpf
 
 import (
@@ -64,6 +67,7 @@ type Options struct {
 	// for tests
 	start          map[string]uint32 // the sizes that maps begin with
 	betweenBatches func()            // is called between the parts of a Sweep
+	asksRoute      func()            // is called before the kernel is asked for the way to a peer
 	formerFor      time.Duration     // instead of FormerFor
 	flapFor        time.Duration     // instead of flapFor
 }
@@ -103,6 +107,10 @@ type Plane struct {
 
 	rehearsals rehearsals
 
+	directory directory // of the numbers in events
+	chores    chores
+	watched   watchedMACs
+
 	mu     sync.Mutex // guards everything below
 	closed bool
 	begun  bool // ready is closed
@@ -116,6 +124,8 @@ type Plane struct {
 	ports       map[string]*port
 	bindings    map[intent.BindingKey]*binding
 	bySlot      map[uint32]*binding
+	unentered   map[uint32]struct{}            // slots whose meaning is not in the directory yet; nil: all
+	unnamed     map[uint32]struct{}            // likewise of bds
 	unserved    map[intent.BindingKey]*binding // those of bindings without a slot or a port
 	dirty       []*domain                      // those whose flood set of members has to be made anew
 	domains     map[uint32]*domain             // by bd
@@ -140,14 +150,13 @@ type Plane struct {
 	checked   time.Time                // when attachments were last looked at
 	rechecker *time.Timer              // looks at them again; nil: there are no ports
 
-	leaving   []int                      // ifindexes to detach from
-	idlePeers []*peer                    // whose last user went
-	ways      map[int]bool               // devices by which peers are reached
-	rerouted  bool                       // underlay devices may not be those by which peers are reached
-	stale     bool                       // some learned MACs may be on bindings that have gone
-	watched   map[layout.MACKey]struct{} // see Watch
-	noteData  bool                       // some session of BFD wants to know of data
-	monitor   bool                       // the watchman is to be told of other sessions
+	leaving   []int        // ifindexes to detach from
+	idlePeers []*peer      // whose last user went
+	ways      map[int]bool // devices by which peers are reached
+	rerouted  bool         // underlay devices may not be those by which peers are reached
+	stale     bool         // some learned MACs may be on bindings that have gone
+	noteData  bool         // some session of BFD wants to know of data
+	monitor   bool         // the watchman is to be told of other sessions
 
 	settings layout.Settings // as written last
 	physical intent.SwitchID

@@ -191,6 +191,7 @@ func (p *Plane) newGen(b *binding) {
 	if b.slot == 0 {
 		return
 	}
+	p.markSlot(b.slot)
 	p.gens[b.slot]++
 	b.gen = p.gens[b.slot]
 }
@@ -243,6 +244,7 @@ func (p *Plane) place(b *binding) {
 	if b.slot == 0 {
 		return
 	}
+	p.markSlot(b.slot)
 	prt := p.ports[b.key.Port]
 	device := 0
 	if prt != nil && b.domain != nil {

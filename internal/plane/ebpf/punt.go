@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 
@@ -34,46 +35,44 @@ func (p *Plane) handlePunt(b []byte) {
 	}
 	frame := b[n:]
 	frame = frame[:min(len(frame), int(head.Length))]
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if head.Reason == layout.PuntAddress {
-		if s, ok := p.sighting(head.BD, head.MAC, head.Slot, head.Gen); ok {
+		if s, ok := p.directory.sighting(head.BD, head.MAC, head.Slot, head.Gen); ok {
 			p.queue.add(plane.Address{Key: s.Key, At: s.At, IP: head.IP.Addr()})
 		}
 		return
 	}
-	e, ok := p.punted(&head, frame)
+	e, ok := p.directory.punted(&head, frame)
 	switch {
 	case ok:
 		p.queue.add(e)
 	case head.Reason == layout.PuntNoNeighbor && len(frame) == int(head.Length): // else it is counted already
-		if err := p.countNotSent(intent.BindingKey{}, 1); err != nil {
+		if err := p.NotSent(context.Background(), intent.BindingKey{}, 1); err != nil {
 			p.log.Debug("a dropped packet was not counted", "err", err)
 		}
 	}
 }
 
 // punted is the event of a frame; false: what it is about has gone meanwhile.
-func (p *Plane) punted(head *layout.PuntHead, frame []byte) (e plane.Punted, ok bool) {
+func (d *directory) punted(head *layout.PuntHead, frame []byte) (e plane.Punted, ok bool) {
 	reason, ok := puntReasons[head.Reason]
-	d := p.domains[head.BD]
-	if !ok || d == nil {
+	id, is := d.switchOf(head.BD)
+	if !ok || !is {
 		return e, false
 	}
-	e = plane.Punted{Reason: reason, Switch: d.id, Frame: bytes.Clone(frame), Length: int(head.Length)}
+	e = plane.Punted{Reason: reason, Switch: id, Frame: bytes.Clone(frame), Length: int(head.Length)}
 	if reason == plane.PuntNoNeighbor {
-		hop := p.domains[head.VNI]
-		if hop == nil {
+		hop, ok := d.switchOf(head.VNI)
+		if !ok {
 			return e, false
 		}
-		e.Hop = intent.IPKey{Switch: hop.id, IP: head.IP.Addr()}
+		e.Hop = intent.IPKey{Switch: hop, IP: head.IP.Addr()}
 	}
 	if head.Slot == 0 {
 		if reason == plane.PuntMembership {
 			e.From = intent.Tunnel{Peer: head.IP.Addr(), VNI: head.VNI}
 		}
-	} else if b := p.bySlot[head.Slot]; b != nil && b.gen == head.Gen && b.domain == d {
-		e.At = b.key
+	} else if s, ok := d.sighting(head.BD, head.MAC, head.Slot, head.Gen); ok {
+		e.At = s.At
 	} else {
 		return e, false
 	}

@@ -153,6 +153,7 @@ func (p *Plane) adopt(c *contents) {
 	p.bySlot, p.unserved, p.dirty = map[uint32]*binding{}, map[intent.BindingKey]*binding{}, nil
 	p.rerouted = true
 	p.domains, p.byUUID = map[uint32]*domain{}, map[intent.SwitchID]*domain{}
+	p.unentered, p.unnamed = nil, nil
 	p.peers, p.numbered, p.unreachable, p.due = map[netip.Addr]*peer{}, map[uint32]*peer{}, map[netip.Addr]error{}, nil
 	p.coveredIn, p.nameless = nil, map[any][]netip.Addr{}
 	p.lists, p.cut = map[layout.MACKey]list{}, map[layout.MACKey]int{}

@@ -4,11 +4,63 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
+
+// watchedMACs are those of whose next frame the agent wants to hear.
+type watchedMACs struct {
+	mu   sync.Mutex // guards what follows
+	keys map[layout.MACKey]struct{}
+}
+
+// add takes in those that are given, drop takes one out, if it is there.
+func (w *watchedMACs) add(keys ...layout.MACKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keys == nil {
+		w.keys = map[layout.MACKey]struct{}{}
+	}
+	for _, key := range keys {
+		w.keys[key] = struct{}{}
+	}
+}
+
+func (w *watchedMACs) drop(key layout.MACKey) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.keys[key]
+	delete(w.keys, key)
+	return ok
+}
+
+func (w *watchedMACs) has(key layout.MACKey) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.keys[key]
+	return ok
+}
+
+func (w *watchedMACs) len() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.keys)
+}
+
+// in lists those of a bd.
+func (w *watchedMACs) in(bd uint32) (keys []layout.MACKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.keys {
+		if key.BD == bd {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
 
 // Watch implements plane.Watcher. The programs look for watched MACs only while there are any.
 func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
@@ -17,17 +69,14 @@ func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
 	if p.closed {
 		return errClosed
 	}
-	if p.watched == nil {
-		p.watched = map[layout.MACKey]struct{}{}
-	}
 	var fresh []layout.MACKey
 	for _, k := range keys {
 		if d := p.byUUID[k.Switch]; d != nil {
 			key := layout.MACKey{BD: d.bd, MAC: k.MAC}
 			fresh = append(fresh, key)
-			p.watched[key] = struct{}{}
 		}
 	}
+	p.watched.add(fresh...)
 	if p.known {
 		p.growToNeed()
 	}
@@ -38,7 +87,7 @@ func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
 		}
 		failed = fmt.Errorf("ebpf plane: write map watched: %w", failed)
 		for _, key := range fresh[i:] {
-			delete(p.watched, key)
+			p.watched.drop(key)
 		}
 		break
 	}
@@ -56,28 +105,30 @@ func (p *Plane) watchedProblem() []problem.Problem {
 			p.objs.Watched.MaxEntries()), problem.TableFull)}
 }
 
-// unwatch takes note that the programs have told of a MAC, or that it is forgotten.
+// unwatch takes note that a MAC is forgotten, or that nobody will tell of it.
 func (p *Plane) unwatch(key layout.MACKey) {
-	if _, ok := p.watched[key]; !ok {
-		return
+	if p.watched.drop(key) {
+		_ = p.objs.Watched.Delete(&key)
+		p.watchedLess()
 	}
-	delete(p.watched, key)
-	_ = p.objs.Watched.Delete(&key) // they do so before they tell
+}
+
+// watchedLess takes note that there are fewer.
+func (p *Plane) watchedLess() {
+	n := p.watched.len()
 	// It takes some room for that to be over, or it would flap.
-	if size := int(p.objs.Watched.MaxEntries()); p.watchedFull && len(p.watched) < size-size/16 {
+	if size := int(p.objs.Watched.MaxEntries()); p.watchedFull && n < size-size/16 {
 		p.notifyReport(func() { p.watchedFull = false })
 	}
-	if len(p.watched) == 0 && p.known {
+	if n == 0 && p.known {
 		_ = p.writeSettings() // the next Apply does, else
 	}
 }
 
-// unwatchDomain takes note that a switch has gone: nobody will tell of its MACs.
+// unwatchDomain takes note that a switch has gone.
 func (p *Plane) unwatchDomain(bd uint32) {
-	for key := range p.watched {
-		if key.BD == bd {
-			p.unwatch(key)
-		}
+	for _, key := range p.watched.in(bd) {
+		p.unwatch(key)
 	}
 }
 
@@ -85,7 +136,7 @@ func (p *Plane) unwatchDomain(bd uint32) {
 func (p *Plane) clearWatched() error {
 	var left []layout.MACKey
 	err := scan(p.objs.Watched, func(k layout.MACKey, _ uint32) {
-		if _, ok := p.watched[k]; !ok {
+		if !p.watched.has(k) {
 			left = append(left, k)
 		}
 	})

@@ -105,7 +105,7 @@ func TestWatchedSwitchGone(t *testing.T) {
 		if err := scan(p.objs.Watched, func(layout.MACKey, uint32) { n++ }); err != nil {
 			t.Fatal(err)
 		}
-		return n + len(p.watched), p.settings.Flags&layout.ConfigWatched != 0
+		return n + p.watched.len(), p.settings.Flags&layout.ConfigWatched != 0
 	}
 	if n, on := left(); n != 2 || !on {
 		t.Fatalf("%d, %v: nothing is watched", n, on)

@@ -1,0 +1,92 @@
+package ebpf
+
+import (
+	"sync"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// directory says what the numbers in events of the programs stand for. The learner and the punter look
+// here, with a lock of its own that nobody holds for long: so they go on while Plane.mu is held, as by
+// somebody who asks the kernel for routes.
+type directory struct {
+	mu       sync.Mutex                 // guards what follows
+	switches map[uint32]intent.SwitchID // by bd
+	slots    map[uint32]entered         // of the bindings that are on a device, in a switch
+}
+
+// entered is the present meaning of a slot.
+type entered struct {
+	at      intent.BindingKey
+	bd, gen uint32
+}
+
+// switchOf gives the switch; false: it has gone.
+func (d *directory) switchOf(bd uint32) (intent.SwitchID, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id, ok := d.switches[bd]
+	return id, ok
+}
+
+// sighting translates a MAC that was learned by the programs; ok is false if its binding
+// has meanwhile gone.
+func (d *directory) sighting(bd uint32, mac intent.MAC, slot, gen uint32) (_ plane.Sighting, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b, ok := d.slots[slot]
+	if !ok || b.bd != bd || b.gen != gen {
+		return plane.Sighting{}, false
+	}
+	return plane.Sighting{Key: intent.MACKey{Switch: d.switches[bd], MAC: mac}, At: b.at}, true
+}
+
+// publish brings the directory to what is staged, before the programs can tell of it.
+func (p *Plane) publish() {
+	d := &p.directory
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p.unentered == nil { // everything is new
+		d.switches, d.slots = map[uint32]intent.SwitchID{}, map[uint32]entered{}
+		for bd, dom := range p.domains {
+			d.switches[bd] = dom.id
+		}
+		for slot := range p.bySlot {
+			p.enter(slot)
+		}
+	}
+	for slot := range p.unentered {
+		p.enter(slot)
+	}
+	for bd := range p.unnamed {
+		if dom := p.domains[bd]; dom != nil {
+			d.switches[bd] = dom.id
+		} else {
+			delete(d.switches, bd)
+		}
+	}
+	p.unentered, p.unnamed = map[uint32]struct{}{}, map[uint32]struct{}{}
+}
+
+// enter writes what a slot means now into the directory, whose lock is held.
+func (p *Plane) enter(slot uint32) {
+	if b := p.bySlot[slot]; b != nil && b.domain != nil && b.device != 0 {
+		p.directory.slots[slot] = entered{b.key, b.domain.bd, b.gen}
+	} else {
+		delete(p.directory.slots, slot)
+	}
+}
+
+// markSlot has the next publish look at the slot, markSwitch at the bd.
+func (p *Plane) markSlot(slot uint32) {
+	if p.unentered != nil {
+		p.unentered[slot] = struct{}{}
+	}
+}
+
+func (p *Plane) markSwitch(bd uint32) {
+	if p.unnamed != nil {
+		p.unnamed[bd] = struct{}{}
+	}
+}
