@@ -113,6 +113,7 @@ func (db *database) take() {
 		}
 	}
 	rewire := db.takeRouters(changes) || ours
+	touched := map[*network]uint32{} // with the VNI that they had
 	for before, after := range changes.LogicalSwitches() {
 		if after == nil {
 			db.gone(before.UUID)
@@ -124,24 +125,19 @@ func (db *database) take() {
 			n = newNetwork()
 			db.networks[after.UUID] = n
 		}
-		vni, fault := n.vni, n.fault
 		if before != nil && !configured(before, after) {
 			n.row = *after // such as what the bridge itself has written
 			n.findFaults()
 			continue
 		}
 		b.imports.remove(n)
-		n.configure(*after, b.opts.Config.AS)
-		b.imports.add(n)
-		if n.fault != fault && n.fault != "" {
-			b.log.Warn("logical switch", "switch", after.Name, "err", n.fault)
-		}
-		if before == nil || vni != n.vni {
-			b.log.Info("logical switch", "switch", after.Name, "vni", n.vni)
-		}
-		reimport[n], rewire = true, true
+		n.configure(*after)
+		touched[n], rewire = n.vni, true
 	}
 	if rewire {
+		for n := range db.takeVNIs(touched) {
+			reimport[n] = true
+		}
 		for _, n := range db.wire() {
 			reimport[n] = true
 		}
@@ -207,11 +203,11 @@ func (db *database) take() {
 	for n := range heads { // when all is known: nothing is withdrawn for a moment
 		b.announceHeads(n)
 	}
-	touched := map[mark]bool{}
+	heard := map[mark]bool{}
 	for before, after := range changes.UcastMACsLocal() {
-		db.local(before, after, touched)
+		db.local(before, after, heard)
 	}
-	for m := range touched {
+	for m := range heard {
 		if n := db.networks[m.ls]; n != nil {
 			b.settle(n, m.mac)
 		}
@@ -234,6 +230,36 @@ func (db *database) take() {
 			}
 		}
 	}
+}
+
+// takeVNIs gives switches their VNIs, after the rows of some have been read. It returns those, and others that have another
+// VNI than before.
+func (db *database) takeVNIs(touched map[*network]uint32) map[*network]uint32 {
+	b := db.bridge
+	given, rivals := db.contest(), db.rivals()
+	for n, vni := range given {
+		others := slices.DeleteFunc(slices.Clone(rivals[n.wants]), func(name string) bool { return name == n.row.Name })
+		before, read := touched[n]
+		switch {
+		case read:
+		case n.vni == vni && slices.Equal(n.rivals, others):
+			continue
+		default:
+			before = n.vni
+			b.imports.remove(n)
+			touched[n] = before
+		}
+		fault := n.fault
+		n.serve(vni, others, b.opts.Config.AS)
+		b.imports.add(n)
+		if n.fault != fault && n.fault != "" {
+			b.log.Warn("logical switch", "switch", n.row.Name, "err", n.fault)
+		}
+		if before != vni || !read {
+			b.log.Info("logical switch", "switch", n.row.Name, "vni", vni)
+		}
+	}
+	return touched
 }
 
 // takeRouters takes changed rows of routers, and of the MACs that VTEPs route with. It says whether there are any.

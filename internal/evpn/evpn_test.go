@@ -44,7 +44,8 @@ func TestTargets(t *testing.T) {
 		t.Error(got)
 	}
 	n := newNetwork()
-	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33)}, 65001)
+	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33)})
+	n.serve(n.wants, nil, 65001)
 	for text, want := range map[string]bool{"65002:33": true, "4200000009:33": true, "10.9.0.2:33": true, "65002:268435489": false, "65002:65569": false} {
 		got, err := parseTarget(text)
 		if err != nil {
@@ -57,11 +58,13 @@ func TestTargets(t *testing.T) {
 	if n.imports(&route{}) {
 		t.Error("a route without a target is imported")
 	}
-	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyImport: "1:2, 3:4", keyExport: "5:6"}}, 65001)
+	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyImport: "1:2, 3:4", keyExport: "5:6"}})
+	n.serve(n.wants, nil, 65001)
 	if n.imports(&route{targets: []target{{"65002", false, 33}}}) || !n.imports(&route{targets: []target{{"3", false, 4}}}) || n.exp[0].String() != "5:6" {
 		t.Error("configured targets")
 	}
-	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33), ReplicationMode: hwvtep.ReplicationModeServiceNode, OtherConfig: map[string]string{keyImport: "x"}}, 1)
+	n.configure(hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some[int64](33), ReplicationMode: hwvtep.ReplicationModeServiceNode, OtherConfig: map[string]string{keyImport: "x"}})
+	n.serve(n.wants, nil, 1)
 	if !strings.Contains(n.fault, "evpn_import") || !strings.Contains(n.fault, "source_node") {
 		t.Error(n.fault)
 	}
@@ -153,6 +156,48 @@ func TestWire(t *testing.T) {
 	if _, err := decode(p); !errors.Is(err, refusal(whyKind)) {
 		t.Error(err)
 	}
+}
+
+// Of switches that want one VNI one has it, and all are told.
+func TestContest(t *testing.T) {
+	b := New(Options{Config: &Config{AS: 1, RouterID: low}})
+	db := newDatabase(b, nil)
+	b.database = db
+	set := func(id byte, name string, vni int64) *network {
+		n := db.networks[hwvtep.UUID{id}]
+		if n == nil {
+			n = newNetwork()
+			db.networks[hwvtep.UUID{id}] = n
+		}
+		b.imports.remove(n)
+		n.configure(hwvtep.LogicalSwitch{UUID: hwvtep.UUID{id}, Name: name, TunnelKey: hwvtep.Some(vni)})
+		db.takeVNIs(map[*network]uint32{n: n.vni})
+		return n
+	}
+	want := func(n *network, vni uint32, fault string) {
+		t.Helper()
+		if n.vni != vni || (n.fault == "") != (fault == "") || !strings.Contains(n.fault, fault) {
+			t.Errorf("%s has VNI %d, %q, want %d, %q", n.row.Name, n.vni, n.fault, vni, fault)
+		}
+		for range b.imports.networks(&route{targets: []target{{"9", false, n.wants}}}) {
+			return
+		}
+		if vni != 0 {
+			t.Errorf("%s imports nothing", n.row.Name)
+		}
+	}
+	y := set(1, "y", 33)
+	want(y, 33, "")
+	x := set(2, "x", 33)
+	want(y, 33, "VNI 33 is that of x, too, which is no part of the fabric then")
+	want(x, 0, "VNI 33 is that of y, too, and this one is no part")
+	set(1, "y", 34)
+	want(y, 34, "")
+	want(x, 33, "")
+	z := set(3, "z", 33)
+	set(2, "x", 0)
+	want(z, 33, "")
+	want(x, 0, "")
 }
 
 // A MAC goes from VTEP to VTEP.

@@ -38,7 +38,9 @@ type path struct {
 // network is a logical switch.
 type network struct {
 	row    hwvtep.LogicalSwitch
+	wants  uint32   // the VNI that its row asks for
 	vni    uint32   // 0: it has none, and is no part of the fabric
+	rivals []string // names of other switches that want the same VNI
 	auto   bool     // imports by the VNI
 	imp    []target // else these
 	exp    []target
@@ -85,24 +87,73 @@ func newNetwork() *network {
 		spoken: map[string]map[key]struct{}{}, prefixes: map[path]*route{}, segments: map[esi]*segment{}}
 }
 
-// configure reads the row. Where a route target is wrong nothing is imported, or exported, by the others either.
-func (n *network) configure(row hwvtep.LogicalSwitch, as uint32) {
-	n.row, n.vni = row, 0
+// configure reads the row: what it asks for. Where a route target is wrong nothing is imported, or exported, by the
+// others either.
+func (n *network) configure(row hwvtep.LogicalSwitch) {
+	n.row, n.wants = row, 0
 	if key, ok := row.TunnelKey.Get(); ok && key > 0 && key < 1<<24 && row.OtherConfig[keyOff] != "false" {
-		n.vni = uint32(key)
+		n.wants = uint32(key)
 	}
 	n.imp, _ = parseTargets(row.OtherConfig[keyImport]) // findFaults tells
 	n.exp, _ = parseTargets(row.OtherConfig[keyExport])
 	n.auto = strings.TrimSpace(row.OtherConfig[keyImport]) == ""
-	if strings.TrimSpace(row.OtherConfig[keyExport]) == "" {
+}
+
+// serve gives it the VNI, or 0 if another switch has it.
+func (n *network) serve(vni uint32, rivals []string, as uint32) {
+	n.vni, n.rivals = vni, rivals
+	if strings.TrimSpace(n.row.OtherConfig[keyExport]) == "" {
 		n.exp = []target{autoTarget(as, n.vni)}
 	}
 	n.findFaults()
 }
 
+// contest gives each VNI to one switch of those that want it: who has it keeps it, else the first by name gets it.
+func (db *database) contest() map[*network]uint32 {
+	given, byVNI := map[*network]uint32{}, map[uint32]*network{}
+	for _, n := range slices.SortedFunc(maps.Values(db.networks), func(x, y *network) int {
+		return cmp.Or(cmp.Compare(y.has(), x.has()), cmp.Compare(x.row.Name, y.row.Name))
+	}) {
+		if given[n] = 0; n.wants != 0 && byVNI[n.wants] == nil {
+			given[n], byVNI[n.wants] = n.wants, n
+		}
+	}
+	return given
+}
+
+// has is 1 for one that has the VNI that it wants.
+func (n *network) has() int {
+	if n.wants != 0 && n.vni == n.wants {
+		return 1
+	}
+	return 0
+}
+
+// rivals are the names of the switches that want a VNI, where there are several.
+func (db *database) rivals() map[uint32][]string {
+	all := map[uint32][]string{}
+	for _, n := range db.networks {
+		if n.wants != 0 {
+			all[n.wants] = append(all[n.wants], n.row.Name)
+		}
+	}
+	maps.DeleteFunc(all, func(_ uint32, names []string) bool { return len(names) == 1 })
+	for _, names := range all {
+		slices.Sort(names)
+	}
+	return all
+}
+
 // findFaults looks for what is wrong with the row.
 func (n *network) findFaults() {
 	var faults []string
+	if len(n.rivals) > 0 {
+		what := "which is no part of the fabric then"
+		if n.vni == 0 {
+			what = "and this one is no part of the fabric until it has one of its own"
+		}
+		faults = append(faults, fmt.Sprintf("VNI %d is that of %s, too, %s", n.wants, strings.Join(n.rivals, " and "), what))
+	}
 	for _, key := range []string{keyImport, keyExport} {
 		if _, err := parseTargets(n.row.OtherConfig[key]); err != nil {
 			faults = append(faults, fmt.Sprintf("other_config:%s: %v", key, err))

@@ -23,7 +23,8 @@ func fabricOf(t *testing.T) (*Bridge, *network) {
 	b := New(Options{Config: &Config{AS: 65001, RouterID: low, Neighbors: []Neighbor{{Address: high}}}})
 	b.database = newDatabase(b, nil)
 	n := newNetwork()
-	n.configure(hwvtep.LogicalSwitch{UUID: hwvtep.UUID{1}, Name: "ls0", TunnelKey: hwvtep.Some[int64](33)}, 65001)
+	n.configure(hwvtep.LogicalSwitch{UUID: hwvtep.UUID{1}, Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+	n.serve(n.wants, nil, 65001)
 	b.database.networks[n.row.UUID] = n
 	b.imports.add(n)
 	return b, n

@@ -171,6 +171,9 @@ func (s Status) String() string {
 	for _, n := range s.Switches {
 		if n.VNI == 0 {
 			fmt.Fprintf(&b, "  %s: no VNI, no part of the fabric\n", n.Name)
+			if n.Fault != "" {
+				fmt.Fprintf(&b, "    %s\n", n.Fault)
+			}
 			continue
 		}
 		fmt.Fprintf(&b, "  %s: VNI %d, import %s, export %s, %d MACs here, %d elsewhere, VTEPs [%s]\n", n.Name, n.VNI, strings.Join(n.Import, ","),
