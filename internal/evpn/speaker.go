@@ -7,12 +7,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 	"github.com/osrg/gobgp/v4/pkg/server"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
 )
 
 // speaker is the BGP side: the library with its sessions. It holds the routes that are announced; those of
@@ -23,6 +26,11 @@ type speaker struct {
 	bgp       *server.BgpServer
 	announced map[key]*route
 	stop      context.CancelFunc
+	relay     *relay.Relay              // has the connections to neighbours
+	real      map[netip.Addr]netip.Addr // neighbours by the addresses that the library knows them by
+
+	mu  sync.Mutex
+	out map[netip.Addr]bool // neighbours that have announced too much, as the library knows them
 }
 
 // news is what the speaker hears.
@@ -42,7 +50,7 @@ type peerState struct {
 
 // startSpeaker opens the sessions. What it hears goes to hear, in order, from one goroutine.
 func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(news)) (_ *speaker, err error) {
-	s := &speaker{config: c, log: log, announced: map[key]*route{}}
+	s := &speaker{config: c, log: log, announced: map[key]*route{}, real: map[netip.Addr]netip.Addr{}, out: map[netip.Addr]bool{}}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
 	s.bgp = server.NewBgpServer(server.LoggerOption(slog.New(quiet{log.Handler(), level}), level))
@@ -53,21 +61,35 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(ne
 			s.close()
 		}
 	}()
-	port := int32(c.Port)
-	if port == 0 {
-		port = bgp.BGP_PORT
+	if err := s.connect(ctx); err != nil {
+		return nil, fmt.Errorf("start BGP: %w", err)
 	}
-	err = s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: port, ListenAddresses: c.Listen}})
+	err = s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: -1}})
 	if err != nil {
-		return nil, fmt.Errorf("start BGP at port %d: %w", port, err)
+		return nil, fmt.Errorf("start BGP: %w", err)
 	}
 	err = s.bgp.WatchEvent(ctx, server.WatchEventMessageCallbacks{
-		OnPathUpdate: func(paths []*apiutil.Path, _ time.Time) { hear(news{paths: paths}) },
-		OnPathEor:    func(p *apiutil.Path, _ time.Time) { hear(news{whole: p.PeerAddress}) },
+		OnPathUpdate: func(paths []*apiutil.Path, _ time.Time) {
+			real := make([]*apiutil.Path, 0, len(paths))
+			for _, p := range paths {
+				if ip, ok := s.real[p.PeerAddress]; ok { // else an own one
+					of := *p
+					of.PeerAddress = ip
+					real = append(real, &of)
+				}
+			}
+			hear(news{paths: real})
+		},
+		OnPathEor: func(p *apiutil.Path, _ time.Time) { hear(news{whole: s.real[p.PeerAddress]}) },
 		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) {
 			st := e.Peer.State
-			hear(news{peer: &peerState{address: st.NeighborAddress, up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
-				state: strings.ToLower(strings.TrimPrefix(st.SessionState.String(), "BGP_FSM_")), reason: st.DisconnectMessage}})
+			p := &peerState{address: s.real[st.NeighborAddress], up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
+				state: strings.ToLower(strings.TrimPrefix(st.SessionState.String(), "BGP_FSM_")), reason: st.DisconnectMessage}
+			if st.AdminState == api.PeerState_ADMIN_STATE_PFX_CT {
+				p.reason = tooMany
+				s.later(ctx, st.NeighborAddress)
+			}
+			hear(news{peer: p})
 		},
 	}, server.WatchUpdate(true, "", ""), server.WatchAdjInWithdraw(), server.WatchEor(true), server.WatchPeer())
 	if err != nil {
@@ -82,6 +104,54 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(ne
 		}
 	}
 	return s, nil
+}
+
+// tooMany is the reason for the end of a session whose neighbour has announced too much.
+const tooMany = "it has announced more than max-routes"
+
+// pardon is how long a neighbour stays out then.
+const pardon = 5 * time.Minute
+
+// later lets a neighbour in again, once for each time that it was shut out.
+func (s *speaker) later(ctx context.Context, at netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out[at] {
+		return
+	}
+	s.out[at] = true
+	s.log.Warn(tooMany+": its session ends for a time", "neighbor", s.real[at], "again in", pardon)
+	time.AfterFunc(pardon, func() {
+		s.mu.Lock()
+		delete(s.out, at)
+		s.mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		if err := s.bgp.EnablePeer(ctx, &api.EnablePeerRequest{Address: at.String()}); err != nil {
+			s.log.Warn("let a neighbor in again", "neighbor", s.real[at], "err", err)
+		}
+	})
+}
+
+// connect has the relay listen, and know the neighbours.
+func (s *speaker) connect(ctx context.Context) error {
+	o := relay.Options{Listen: s.config.Listen, Port: s.config.Port, Logger: s.log}
+	for _, n := range s.config.Neighbors {
+		hops := 0
+		if n.AS != 0 && n.AS != s.config.AS {
+			hops = max(1, int(n.Multihop))
+		}
+		o.Neighbors = append(o.Neighbors, relay.Neighbor{Address: n.Address, Port: n.Port, Local: n.LocalAddress, Password: n.Password, Passive: n.Passive, Hops: hops})
+	}
+	var err error
+	if s.relay, err = relay.Start(ctx, o); err != nil {
+		return err
+	}
+	for _, n := range s.config.Neighbors {
+		s.real[s.relay.Library(n.Address).Addr()] = n.Address
+	}
+	return nil
 }
 
 // ownOnly keeps the routes of others out of the library's table: the bridge reads them before that. Else
@@ -112,9 +182,10 @@ func (s *speaker) peer(n Neighbor) *api.Peer {
 		limit = MaxRoutes
 	}
 	family := &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}
+	at := s.relay.Library(n.Address)
 	p := &api.Peer{
-		Conf:      &api.PeerConf{NeighborAddress: n.Address.String(), PeerAsn: as, AuthPassword: n.Password},
-		Transport: &api.Transport{PassiveMode: n.Passive, RemotePort: uint32(n.Port)},
+		Conf:      &api.PeerConf{NeighborAddress: at.Addr().String(), PeerAsn: as},
+		Transport: &api.Transport{RemotePort: uint32(at.Port())},
 		Timers:    &api.Timers{Config: &api.TimersConfig{ConnectRetry: 5, HoldTime: uint64(n.HoldTime), KeepaliveInterval: uint64(n.HoldTime / 3), IdleHoldTimeAfterReset: 5}},
 		AfiSafis: []*api.AfiSafi{{
 			Config:            &api.AfiSafiConfig{Family: family, Enabled: true},
@@ -126,12 +197,6 @@ func (s *speaker) peer(n Neighbor) *api.Peer {
 	}
 	if n.HoldTime == 0 {
 		p.Timers.Config.HoldTime, p.Timers.Config.KeepaliveInterval = 90, 30
-	}
-	if n.LocalAddress.IsValid() {
-		p.Transport.LocalAddress = n.LocalAddress.String()
-	}
-	if n.Multihop > 1 {
-		p.EbgpMultihop = &api.EbgpMultihop{Enabled: true, MultihopTtl: uint32(n.Multihop)}
 	}
 	return p
 }
@@ -177,6 +242,9 @@ func (r *route) same(o *route) bool {
 func (s *speaker) close() {
 	s.stop()
 	s.bgp.Stop()
+	if s.relay != nil {
+		s.relay.Wait()
+	}
 }
 
 // quiet is a log of the library's: what it takes for an event of everyday is left out.

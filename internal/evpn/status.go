@@ -39,6 +39,8 @@ type NeighborStatus struct {
 	Reason  string    `json:"reason"` // of the last end
 	Routes  int       `json:"routes"`
 	Flaps   int       `json:"flaps"`
+
+	Ignored map[string]uint64 `json:"ignored"` // what of its messages the library can't read, by what it is
 }
 
 // SwitchStatus is one logical switch.
@@ -83,7 +85,8 @@ func (b *Bridge) status() Status {
 	}
 	for _, n := range b.opts.Config.Neighbors {
 		at := b.sessions[n.Address]
-		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), at.state, at.since, at.reason, at.routes, at.flaps})
+		state := cmp.Or(b.speaker.relay.State(n.Address), at.state) // where there is no connection, the library waits for an answer
+		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), state, at.since, at.reason, at.routes, at.flaps, b.speaker.relay.Ignored(n.Address)})
 	}
 	for _, n := range db.networks {
 		s.Switches = append(s.Switches, n.status(time.Now()))
@@ -166,6 +169,9 @@ func (s Status) String() string {
 			fmt.Fprintf(&b, " (%s)", n.Reason)
 		}
 		b.WriteByte('\n')
+		for _, what := range slices.Sorted(maps.Keys(n.Ignored)) {
+			fmt.Fprintf(&b, "    %d times left out of its routes: %s\n", n.Ignored[what], what)
+		}
 	}
 	b.WriteString("switches:\n")
 	for _, n := range s.Switches {

@@ -13,7 +13,7 @@ import (
 
 // Why a route does not become a row, as the status counts it.
 const (
-	whyKind   = "of another type"              // not 1 to 5
+	whyKind   = "of another type"              // not 1 to 5, or with a route distinguisher that is not of RFC 4364
 	whyES     = "for VTEPs of its segment"     // type 4
 	whyNoES   = "no segment"                   // type 1 of none
 	whyEncap  = "another encapsulation"        // than VXLAN
@@ -45,33 +45,42 @@ func keyOf(p *apiutil.Path) (k key, ok bool) {
 	}
 	switch r := nlri.RouteTypeData.(type) {
 	case *bgp.EVPNMacIPAdvertisementRoute:
-		if len(r.MacAddress) != 6 || r.RD == nil {
+		if len(r.MacAddress) != 6 || !distinguishes(r.RD) {
 			return k, false
 		}
 		return key{kind: MACIP, rd: r.RD.String(), tag: r.ETag, mac: r.MacAddress.String(), ip: r.IPAddress.Unmap()}, true
 	case *bgp.EVPNMulticastEthernetTagRoute:
-		if r.RD == nil {
+		if !distinguishes(r.RD) {
 			return k, false
 		}
 		return key{kind: Multicast, rd: r.RD.String(), tag: r.ETag, ip: r.IPAddress.Unmap()}, true
 	case *bgp.EVPNIPPrefixRoute:
 		to, err := r.IPPrefix.Prefix(int(r.IPPrefixLength))
-		if r.RD == nil || err != nil {
+		if !distinguishes(r.RD) || err != nil {
 			return k, false
 		}
 		return key{kind: Prefix, rd: r.RD.String(), tag: r.ETag, to: to}, true
 	case *bgp.EVPNEthernetAutoDiscoveryRoute:
-		if r.RD == nil {
+		if !distinguishes(r.RD) {
 			return k, false
 		}
 		return key{kind: Discovery, rd: r.RD.String(), tag: r.ETag, esi: esiOf(r.ESI)}, true
 	case *bgp.EVPNEthernetSegmentRoute:
-		if r.RD == nil {
+		if !distinguishes(r.RD) {
 			return k, false
 		}
 		return key{kind: Attached, rd: r.RD.String(), ip: r.IPAddress.Unmap(), esi: esiOf(r.ESI)}, true
 	}
 	return k, false
+}
+
+// distinguishes says whether a route distinguisher is of a type that the library keeps the value of.
+func distinguishes(rd bgp.RouteDistinguisherInterface) bool {
+	switch rd.(type) {
+	case *bgp.RouteDistinguisherTwoOctetAS, *bgp.RouteDistinguisherIPAddressAS, *bgp.RouteDistinguisherFourOctetAS:
+		return true
+	}
+	return false
 }
 
 // decode reads a path that is no withdraw. The error is a refusal.

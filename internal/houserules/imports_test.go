@@ -88,9 +88,10 @@ var groups = []group{
 	},
 	{
 		name: "evpn", packages: []string{"internal/evpn"}, // a client, like any other
-		may:     []string{"internal/hwvtep", "internal/ovsdb/idl", "internal/ovsdb/stream"},
+		may:     []string{"internal/hwvtep", "internal/ovsdb/idl", "internal/ovsdb/stream", "internal/evpn/relay"},
 		modules: []string{"github.com/osrg/gobgp/v4", "go.yaml.in/yaml/v3"},
 	},
+	{name: "evpn", packages: []string{"internal/evpn/relay"}, modules: []string{sys}},
 	{
 		name: "trace", packages: []string{"internal/trace"}, // by the memory plane's rules
 		may: []string{"internal/agent", "internal/intent", "internal/packet", "internal/plane", "internal/plane/memory", "internal/vtep", "getopt", "problem"},

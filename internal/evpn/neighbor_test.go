@@ -1,0 +1,267 @@
+package evpn
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/ovsdb/storage"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+const deadline = 30 * time.Second
+
+// bed is a bridge with a database, in this process, and a neighbour that says what the test has it say.
+type bed struct {
+	testing.TB
+	bridge   *Bridge
+	database *server.Server
+	listener net.Listener
+	conn     net.Conn
+}
+
+// newBed starts it; rows are made before.
+func newBed(t *testing.T, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
+	t.Helper()
+	s := &bed{TB: t}
+	file := filepath.Join(t.TempDir(), "vtep.db")
+	l, err := storage.Create(file, hwvtep.Schema().AppendJSON(nil), storage.Options{})
+	if err == nil {
+		err = l.Close()
+	}
+	if err == nil {
+		s.database, err = server.New(server.Options{})
+	}
+	if err == nil {
+		_, err = s.database.AddDatabase(file)
+	}
+	socket := filepath.Join(t.TempDir(), "db.sock")
+	if err == nil {
+		err = s.database.AddRemote("punix:" + socket)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.database.Close() })
+	if s.listener, err = net.Listen("tcp", "127.0.0.2:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.listener.Close() })
+	at := s.listener.Addr().(*net.TCPAddr).AddrPort()
+	n.Address, n.Port, n.AS = at.Addr(), at.Port(), 65002
+	s.bridge = New(Options{Config: &Config{AS: 65001, RouterID: low, Port: -1, Neighbors: []Neighbor{n}}})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.bridge.Run(ctx, "unix:"+socket) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	s.write(rows)
+	return s
+}
+
+// write has rows written by somebody else than the bridge.
+func (s *bed) write(rows func(tx *hwvtep.Txn)) {
+	s.Helper()
+	testenv.Eventually(s, deadline, func() error {
+		var tx *hwvtep.Txn
+		err := s.bridge.ask(s.Context(), func() {
+			if db := s.bridge.database; db != nil && db.view != nil {
+				tx = hwvtep.NewTxn(db.view.Layout())
+				rows(tx)
+				go func() { _, _ = db.replica.Transact(s.Context(), tx.Ops()) }()
+			}
+		})
+		if err == nil && tx == nil {
+			err = errors.New("the database is not read yet")
+		}
+		return err
+	})
+}
+
+// up opens a session, as a neighbour that may restart gracefully.
+func (s *bed) up() {
+	s.Helper()
+	conn, err := s.listener.Accept()
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.conn = conn
+	s.Cleanup(func() { _ = conn.Close() })
+	open, err := bgp.NewBGPOpenMessage(65002, 90, netip.MustParseAddr("10.0.0.2"), []bgp.OptionParameterInterface{bgp.NewOptionParameterCapability([]bgp.ParameterCapabilityInterface{
+		bgp.NewCapMultiProtocol(bgp.RF_EVPN), bgp.NewCapFourOctetASNumber(65002),
+		bgp.NewCapGracefulRestart(false, false, 0, []*bgp.CapGracefulRestartTuple{}),
+	})})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.send(open)
+	s.send(bgp.NewBGPKeepAliveMessage())
+	s.established(true)
+	go func() { // whatever it says
+		_, _ = io.Copy(io.Discard, conn)
+	}()
+}
+
+func (s *bed) established(want bool) {
+	s.Helper()
+	testenv.Eventually(s, deadline, func() error {
+		status, err := s.bridge.Status(s.Context())
+		if err == nil && (status.Neighbors[0].State == "established") != want {
+			err = fmt.Errorf("the session is %s (%s)", status.Neighbors[0].State, status.Neighbors[0].Reason)
+		}
+		return err
+	})
+}
+
+func (s *bed) send(m *bgp.BGPMessage) {
+	s.Helper()
+	b, err := m.Serialize()
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.raw(b)
+}
+
+func (s *bed) raw(b []byte) {
+	s.Helper()
+	if _, err := s.conn.Write(b); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// announce announces a route, with what change makes of the bytes of the update.
+func (s *bed) announce(r *route, change func(update []byte) []byte) {
+	s.Helper()
+	p, err := encode(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	attrs := append(p.Attrs, bgp.NewPathAttributeAsPath([]bgp.AsPathParamInterface{bgp.NewAs4PathParam(bgp.BGP_ASPATH_ATTR_TYPE_SEQ, []uint32{65002})}))
+	b, err := bgp.NewBGPUpdateMessage(nil, attrs, nil).Serialize()
+	if err != nil {
+		s.Fatal(err)
+	}
+	if change != nil {
+		b = change(b)
+		binary.BigEndian.PutUint16(b[16:], uint16(len(b)))
+	}
+	s.raw(b)
+}
+
+// whole says that all has been announced.
+func (s *bed) whole() {
+	s.Helper()
+	s.send(bgp.NewEndOfRib(bgp.RF_EVPN))
+}
+
+// knows waits until a MAC, or a prefix, is told of with these words; "": of nothing.
+func (s *bed) knows(about, want string) {
+	s.Helper()
+	testenv.Eventually(s, deadline, func() error {
+		all, err := s.bridge.Routes(s.Context(), about)
+		if err != nil {
+			return err
+		}
+		text := ""
+		for _, r := range all {
+			text += r.String() + "\n"
+		}
+		if !strings.Contains(text, want) || want == "" && text != "" {
+			return fmt.Errorf("of %s is told %q, want %q", about, text, want)
+		}
+		return nil
+	})
+}
+
+func hostAt(mac string, vtep netip.Addr) *route {
+	return &route{key: key{kind: MACIP, rd: "10.0.0.2:33", mac: mac}, vtep: vtep, vni: 33, targets: []target{{"65002", false, 33}}}
+}
+
+// A neighbour says what no speaker should, or what this one does not know: the session goes on, everything else of it
+// counts, and what was left out is told.
+func TestBadNeighbor(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		l := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+		tx.InsertARPSourceLocal(hwvtep.ARPSourceLocal{SrcMAC: "02:00:00:00:99:01", Locator: l})
+		tx.InsertLogicalRouter(hwvtep.LogicalRouter{Name: "lr0", SwitchBinding: map[string]hwvtep.UUID{"10.1.0.1/24": ls}, OtherConfig: map[string]string{"router_mac": "02:00:00:00:99:02"}})
+	})
+	s.up()
+	mac := func(i int) string { return fmt.Sprintf("02:00:00:00:00:%02x", i) }
+	reach := func(update []byte) int { // where the first route begins
+		i := strings.Index(string(update), string([]byte{0, 25, 70, 4, 10, 0}))
+		if i < 0 {
+			t.Fatalf("%x", update)
+		}
+		return i + 9
+	}
+	s.announce(hostAt(mac(1), high), nil)
+	s.announce(hostAt(mac(2), high), func(b []byte) []byte { b[reach(b)] = 6; return b }) // SMET, RFC 9251
+	s.announce(hostAt(mac(3), high), func(b []byte) []byte { b[reach(b)] = 99; return b })
+	s.announce(hostAt(mac(4), high), func(b []byte) []byte { b[reach(b)+2+22] = 32; return b }) // a MAC of 32 bits
+	s.announce(hostAt(mac(5), high), func(b []byte) []byte {                                    // RFC 9047, in place of the encapsulation
+		i := strings.Index(string(b), string([]byte{0x03, 0x0c, 0, 0, 0, 0, 0, 8}))
+		copy(b[i:], []byte{0x06, 0x08, 0x01, 0, 0, 0, 0, 0})
+		return b
+	})
+	s.announce(hostAt(mac(6), low), nil)
+	s.announce(hostAt("02:00:00:00:99:01", high), nil)
+	s.announce(hostAt("02:00:00:00:99:02", high), nil)
+	s.announce(hostAt("01:00:5e:00:00:01", high), nil)
+	s.whole()
+	s.knows(mac(1), ": row in ls0")
+	s.knows(mac(2), "")
+	s.knows(mac(3), "")
+	s.knows(mac(4), "")
+	s.knows(mac(5), ": row in ls0")
+	s.knows(mac(6), "claims a tunnel IP of ours")
+	s.knows("02:00:00:00:99:01", "claims the MAC of a router here")
+	s.knows("02:00:00:00:99:02", "claims the MAC of a router here")
+	s.knows("01:00:5e:00:00:01", "no MAC of a host")
+	s.established(true)
+	status, err := s.bridge.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(status.Neighbors[0].Ignored, status.Neighbors[0].Flaps, status.Refused); got != "map[community 0608:1 malformed route:1 route type 6:1 route type 99:1] 0 "+
+		"map[claims a tunnel IP of ours:1 claims the MAC of a router here:2 no MAC of a host:1]" {
+		t.Error(got)
+	}
+}
+
+// A neighbour with more routes than it may have loses the session, and the status says why.
+func TestTooManyRoutes(t *testing.T) {
+	s := newBed(t, Neighbor{MaxRoutes: 3}, func(tx *hwvtep.Txn) {
+		tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+	})
+	s.up()
+	for i := range 5 {
+		s.announce(hostAt(fmt.Sprintf("02:00:00:00:00:%02x", i), high), nil)
+	}
+	s.established(false)
+	testenv.Eventually(t, deadline, func() error {
+		status, err := s.bridge.Status(t.Context())
+		if err == nil && (!strings.Contains(status.Neighbors[0].Reason, "max-routes") || status.Neighbors[0].Routes != 0) {
+			err = fmt.Errorf("%+v", status.Neighbors[0])
+		}
+		return err
+	})
+}

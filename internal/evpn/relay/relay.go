@@ -1,0 +1,400 @@
+// Package relay carries BGP between neighbours and the library that speaks it, which then has no connection of
+// its own to anybody but this process.
+//
+//	neighbour ── TCP ── Relay: screen.go ── TCP of 127.0.0.0/8 ── library
+//
+// The library (GoBGP 4.8) ends a session for a route of EVPN of a type that it does not know, and takes routes with
+// an extended community that it does not know for withdrawn; RFC 7606, section 5.4, and RFC 4360 want both ignored. The
+// relay takes such things out of the messages, and counts them.
+package relay
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Malformed is what a route is called that has not the length of its type.
+const Malformed = "malformed route"
+
+// Neighbor is one BGP speaker.
+type Neighbor struct {
+	Address  netip.Addr
+	Port     uint16     // 0: 179
+	Local    netip.Addr // invalid: as the route goes
+	Password string     // of TCP MD5 (RFC 2385); "": none
+	Passive  bool       // it connects
+	Hops     int        // that it may be away; 0: any number
+}
+
+// Options configure a Relay.
+type Options struct {
+	Listen    []string // addresses; none: all
+	Port      int      // 0: 179; -1: nobody can connect
+	Neighbors []Neighbor
+	Logger    *slog.Logger
+}
+
+// Relay is the connections to all neighbours.
+type Relay struct {
+	log       *slog.Logger
+	links     map[netip.Addr]*link
+	listeners []net.Listener
+	done      sync.WaitGroup
+}
+
+// link is one neighbour.
+type link struct {
+	Neighbor
+	log     *slog.Logger
+	library net.Listener
+	inbound chan net.Conn
+
+	mu      sync.Mutex
+	state   string // "" while there is a connection
+	ignored map[string]uint64
+	session time.Time // since when there is one
+	close   func()    // ends it
+}
+
+// retry is how long a connection that was refused waits for the next.
+const retry = 2 * time.Second
+
+// settled is how long a session is kept although its neighbour connects anew: at first both may have connected.
+const settled = 10 * time.Second
+
+// Start listens. It ends with ctx; Wait waits for that.
+func Start(ctx context.Context, o Options) (r *Relay, err error) {
+	r = &Relay{log: o.Logger, links: map[netip.Addr]*link{}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		if err != nil {
+			cancel()
+			r.closeAll()
+		}
+	}()
+	for i, n := range o.Neighbors {
+		// An address of its own for each, since the library tells neighbours by it.
+		ip := netip.AddrFrom4([4]byte{127, byte(65 + i>>16), byte(i >> 8), byte(i)})
+		l := &link{Neighbor: n, log: o.Logger, inbound: make(chan net.Conn, 1), ignored: map[string]uint64{}, state: "idle"}
+		if l.library, err = net.Listen("tcp4", netip.AddrPortFrom(ip, 0).String()); err != nil {
+			return nil, fmt.Errorf("listen for the library: %w", err)
+		}
+		r.links[n.Address] = l
+		r.listeners = append(r.listeners, l.library)
+		r.done.Go(func() { l.serve(ctx) })
+	}
+	if o.Port != -1 {
+		if err := r.listen(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	context.AfterFunc(ctx, r.closeAll)
+	return r, nil
+}
+
+func (r *Relay) closeAll() {
+	for _, l := range r.listeners {
+		_ = l.Close()
+	}
+}
+
+// Wait waits until all has ended.
+func (r *Relay) Wait() { r.done.Wait() }
+
+// Library is where the library finds a neighbour.
+func (r *Relay) Library(neighbor netip.Addr) netip.AddrPort {
+	return r.links[neighbor].library.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// State is what there is of a connection to a neighbour: "" if there is one, else as in RFC 4271.
+func (r *Relay) State(neighbor netip.Addr) string {
+	l := r.links[neighbor]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// Ignored counts what was taken out of a neighbour's messages, by what it was.
+func (r *Relay) Ignored(neighbor netip.Addr) map[string]uint64 {
+	l := r.links[neighbor]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.ignored)
+}
+
+// listen lets neighbours connect.
+func (r *Relay) listen(ctx context.Context, o Options) error {
+	port := strconv.Itoa(o.Port)
+	if o.Port == 0 {
+		port = "179"
+	}
+	hosts := o.Listen
+	if len(hosts) == 0 {
+		hosts = []string{"0.0.0.0", "::"}
+	}
+	for _, host := range hosts {
+		network := "tcp4"
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+			network = "tcp6"
+		}
+		config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+			return control(c, func(fd int) error {
+				for _, l := range r.links {
+					if l.Password != "" && l.Address.Is6() == (network == "tcp6") {
+						if err := setPassword(fd, l.Address, l.Password); err != nil {
+							return err
+						}
+					}
+				}
+				return nil
+			})
+		}}
+		listener, err := config.Listen(ctx, network, net.JoinHostPort(host, port))
+		if len(o.Listen) == 0 && network == "tcp6" && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)) {
+			continue // a machine without IPv6
+		}
+		if err != nil {
+			return fmt.Errorf("listen for neighbors: %w", err)
+		}
+		r.listeners = append(r.listeners, listener)
+		r.done.Go(func() { r.accept(listener) })
+	}
+	return nil
+}
+
+func (r *Relay) accept(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(retry) // such as too many open files
+			continue
+		}
+		l := r.links[conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()]
+		if l == nil || l.hops(conn) != nil {
+			_ = conn.Close()
+			continue
+		}
+		l.mu.Lock()
+		if l.close != nil && time.Since(l.session) > settled {
+			l.close() // it has forgotten the session that there is
+		}
+		l.mu.Unlock()
+		select {
+		case l.inbound <- conn:
+		default:
+			_ = conn.Close()
+		}
+	}
+}
+
+// serve takes the library's connections, one after the other.
+func (l *link) serve(ctx context.Context) {
+	for {
+		conn, err := l.library.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			time.Sleep(retry)
+			continue
+		}
+		if !own(conn) {
+			l.log.Warn("a process that is not the speaker has connected to its relay", "neighbor", l.Address, "from", conn.RemoteAddr())
+		} else if err := l.relay(ctx, conn); err != nil && ctx.Err() == nil {
+			l.log.Debug("connection has ended", "neighbor", l.Address, "err", err)
+		}
+		_ = conn.Close()
+	}
+}
+
+// relay finds a connection to the neighbour for one of the library, and carries messages until either ends.
+func (l *link) relay(ctx context.Context, library net.Conn) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = library.Close() })
+	defer stop()
+	// The library says its open at once, and is quiet until it gets an answer, or gives up.
+	from := bufio.NewReader(library)
+	opened, gone := make(chan []byte, 1), make(chan error, 1)
+	go func() {
+		m, err := readMessage(from, make([]byte, maxLen))
+		if err == nil {
+			opened <- m
+			_, err = from.Peek(1)
+		}
+		gone <- err
+	}()
+	neighbor, err := l.connect(ctx, gone)
+	if err != nil {
+		return err
+	}
+	defer neighbor.Close()
+	stop2 := context.AfterFunc(ctx, func() { _ = neighbor.Close() })
+	defer stop2()
+	l.enter(cancel)
+	defer l.leave()
+	var open []byte
+	select {
+	case open = <-opened:
+	case err := <-gone:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if _, err := neighbor.Write(open); err != nil {
+		return err
+	}
+	ended := make(chan error, 2)
+	go func() { ended <- l.screened(neighbor, library, addPathOf(open)) }()
+	go func() {
+		if err := <-gone; err != nil {
+			ended <- err
+			return
+		}
+		_, err := from.WriteTo(neighbor)
+		ended <- errors.Join(errEnded, err)
+	}()
+	err = <-ended
+	cancel()
+	<-ended
+	return err
+}
+
+var errEnded = errors.New("the speaker has ended the connection")
+
+// connect gets a connection to the neighbour, whoever makes it.
+func (l *link) connect(ctx context.Context, gone chan error) (net.Conn, error) {
+	l.tell("active")
+	if !l.Passive {
+		l.tell("connect")
+	}
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	dialled := make(chan net.Conn)
+	dial := func() {
+		conn, err := l.dial(ctx)
+		if err != nil {
+			l.log.Debug("can't connect", "neighbor", l.Address, "err", err)
+		}
+		select {
+		case dialled <- conn:
+		case <-ctx.Done():
+			if conn != nil {
+				_ = conn.Close()
+			}
+		}
+	}
+	for {
+		select {
+		case conn := <-l.inbound:
+			return conn, nil
+		case conn := <-dialled:
+			if conn != nil {
+				return conn, nil
+			}
+			wait.Reset(retry)
+		case <-wait.C:
+			if !l.Passive {
+				go dial()
+			}
+		case err := <-gone:
+			return nil, errors.Join(errEnded, err)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (l *link) tell(state string) {
+	l.mu.Lock()
+	l.state = state
+	l.mu.Unlock()
+}
+
+func (l *link) enter(end func()) {
+	l.mu.Lock()
+	l.state, l.session, l.close = "", time.Now(), end
+	l.mu.Unlock()
+}
+
+func (l *link) leave() {
+	l.mu.Lock()
+	l.state, l.close = "idle", nil
+	l.mu.Unlock()
+}
+
+func (l *link) dial(ctx context.Context) (net.Conn, error) {
+	port := l.Port
+	if port == 0 {
+		port = 179
+	}
+	d := net.Dialer{Timeout: 10 * time.Second, Control: func(_, _ string, c syscall.RawConn) error {
+		if l.Password == "" {
+			return nil
+		}
+		return control(c, func(fd int) error { return setPassword(fd, l.Address, l.Password) })
+	}}
+	if l.Local.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(l.Local, 0))
+	}
+	conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(l.Address, port).String())
+	if err != nil {
+		return nil, err
+	}
+	if err := l.hops(conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// screened carries what the neighbour says.
+func (l *link) screened(neighbor, library net.Conn, offered byte) error {
+	from, buf := bufio.NewReaderSize(neighbor, maxLen), make([]byte, maxLen)
+	to := bufio.NewWriterSize(library, maxLen)
+	s := &screen{drop: l.ignore}
+	for {
+		if from.Buffered() == 0 {
+			if err := to.Flush(); err != nil {
+				return err
+			}
+		}
+		m, err := readMessage(from, buf)
+		if err != nil {
+			return errors.Join(err, to.Flush())
+		}
+		switch m[18] {
+		case typeOpen:
+			s.addPath = addPathOf(m)&2 != 0 && offered&1 != 0
+		case typeUpdate:
+			m = s.update(m)
+		}
+		if _, err := to.Write(m); err != nil {
+			return err
+		}
+	}
+}
+
+// ignore counts. There are as many reasons as types of routes and communities at most.
+func (l *link) ignore(reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ignored[reason]++; l.ignored[reason] == 1 {
+		l.log.Warn("left out of a neighbor's routes", "neighbor", l.Address, "what", reason)
+	}
+}

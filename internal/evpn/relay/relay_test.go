@@ -1,0 +1,142 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// message is one of BGP with a type and a body.
+func message(kind byte, body string) []byte {
+	n := headerLen + len(body)
+	return append(append(bytes.Repeat([]byte{0xff}, 16), byte(n>>8), byte(n), kind), body...)
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func start(t *testing.T, port int, n Neighbor) (*Relay, func() net.Conn) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := Start(ctx, Options{Listen: []string{"127.0.0.1"}, Port: port, Neighbors: []Neighbor{n}, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); r.Wait() })
+	return r, func() net.Conn { // as the library does
+		conn, err := net.Dial("tcp", r.Library(n.Address).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		return conn
+	}
+}
+
+func expect(t *testing.T, from net.Conn, want []byte) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(from, got); err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%x, %v, want %x", got, err, want)
+	}
+}
+
+// Messages go both ways, whoever connects, with a password where there is one, and the end of either connection ends
+// the other.
+func TestRelay(t *testing.T) {
+	for name, passive := range map[string]bool{"active": false, "passive": true} {
+		t.Run(name, func(t *testing.T) {
+			peer := netip.MustParseAddr("127.0.0.2")
+			listener, err := net.Listen("tcp", "127.0.0.2:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			n := Neighbor{Address: peer, Port: uint16(listener.Addr().(*net.TCPAddr).Port), Passive: passive, Hops: 1}
+			port := -1
+			signed := func(network, address string, c syscall.RawConn) error {
+				return control(c, func(fd int) error { return setPassword(fd, netip.MustParseAddr("127.0.0.1"), n.Password) })
+			}
+			if passive {
+				n.Password, port = "secret", freePort(t)
+			}
+			r, dial := start(t, port, n)
+			for range 2 {
+				library := dial()
+				if _, err := library.Write(message(typeOpen, "open of the library")); err != nil {
+					t.Fatal(err)
+				}
+				var neighbor net.Conn
+				if passive {
+					d := net.Dialer{LocalAddr: &net.TCPAddr{IP: peer.AsSlice()}, Control: signed}
+					neighbor, err = d.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
+				} else {
+					neighbor, err = listener.Accept()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
+				expect(t, neighbor, message(typeOpen, "open of the library"))
+				for _, m := range [][]byte{message(typeOpen, "open"), message(4, ""), message(typeUpdate, "\x00\x00\x00\x00")} {
+					if _, err := neighbor.Write(m); err != nil {
+						t.Fatal(err)
+					}
+					expect(t, library, m)
+				}
+				if _, err := library.Write(message(4, "")); err != nil {
+					t.Fatal(err)
+				}
+				expect(t, neighbor, message(4, ""))
+				if got := r.State(peer); got != "" {
+					t.Errorf("the state is %s", got)
+				}
+				_ = neighbor.Close()
+				if _, err := library.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("after the end: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// Another process of this machine can't speak to neighbours through the relay.
+func TestRelayIsOurs(t *testing.T) {
+	peer := netip.MustParseAddr("127.0.0.2")
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	r, _ := start(t, -1, Neighbor{Address: peer, Port: uint16(listener.Addr().(*net.TCPAddr).Port)})
+	at := r.Library(peer)
+	cmd := exec.Command("bash", "-c", "exec 3<>/dev/tcp/"+at.Addr().String()+"/"+strconv.Itoa(int(at.Port()))+"; cat <&3; echo ended")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasSuffix(string(out), "ended\n") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if conn, err := listener.Accept(); err == nil {
+		t.Errorf("the neighbor is connected to by %v", conn.RemoteAddr())
+	}
+}
