@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vtep/vtep/internal/config"
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/evpn"
 	"github.com/vtep/vtep/internal/getopt"
+	"github.com/vtep/vtep/internal/httpserve"
+	"github.com/vtep/vtep/internal/metrics"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
@@ -21,6 +24,7 @@ type evpnRun struct {
 	bridge *evpn.Bridge
 	file   string
 	files  stream.TLSFiles
+	http   httpOptions
 }
 
 func newEVPN() *evpnRun {
@@ -56,9 +60,9 @@ func runEVPN(args []string) int {
 
 func (r *evpnRun) options() []getopt.Option {
 	return slices.Concat([]getopt.Option{
-		getopt.String("bgp", "FILE", "the BGP side: as, router-id, neighbors (YAML; see docs/evpn.md)", &r.file),
+		getopt.String("bgp", "FILE", "the BGP side (YAML; see docs/evpn.md): as, router-id, neighbors; or a file of \"vtep run --config\" with that as evpn:", &r.file),
 		getopt.String("rundir", "DIR", "the control socket is here (default "+r.d.Dirs.Run+")", &r.d.Dirs.Run),
-	}, tlsOptions(&r.files), commonOptions())
+	}, r.http.ofMetrics(), tlsOptions(&r.files), commonOptions())
 }
 
 func (r *evpnRun) program() *getopt.Program {
@@ -80,11 +84,29 @@ func (r *evpnRun) check(targets []string) (opts evpn.Options, err error) {
 	if err := r.files.Check(); err != nil {
 		return opts, err
 	}
+	if err := r.http.check(&r.files); err != nil {
+		return opts, err
+	}
 	if _, _, err := idl.ParseTargets(targets[0], nil); err != nil {
 		return opts, err
 	}
-	opts.Config, err = evpn.ReadConfig(r.file)
+	opts.Config, err = readBGP(r.file)
 	return opts, err
+}
+
+// sectionOfEVPN is what a configuration file of "vtep run" has the BGP side under.
+const sectionOfEVPN = "evpn"
+
+// readBGP reads the BGP side from a file that has nothing else, or has it in a section.
+func readBGP(file string) (*evpn.Config, error) {
+	c := &evpn.Config{}
+	err := config.ReadSection(file, sectionOfEVPN, c, func() (all []*config.FieldError) {
+		for _, f := range c.Check() {
+			all = append(all, &config.FieldError{Path: f.Path, Err: f.Err})
+		}
+		return all
+	})
+	return c, err
 }
 
 // serve runs the bridge until it is told to end. Its rows stay; its routes go with the sessions.
@@ -99,6 +121,13 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 	}
 	r.bridge = evpn.New(opts)
 	r.register()
+	if r.http.metrics != "" {
+		served, err := r.serveMetrics(opts.TLS)
+		if err != nil {
+			return r.d.Fatal(err)
+		}
+		defer served.Close()
+	}
 	if err := r.d.Ready(); err != nil {
 		return r.d.Fatal(err)
 	}
@@ -107,6 +136,25 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 		return r.d.Fatal(err)
 	}
 	return 0
+}
+
+func (r *evpnRun) serveMetrics(tls *stream.TLS) (*httpserve.Server, error) {
+	o := httpserve.Options{TLS: func() *stream.TLS { return tls }, Logger: r.d.Logger("metrics")}
+	var err error
+	if o.Address, err = httpserve.ParseAddress(r.http.metrics); err != nil {
+		return nil, fmt.Errorf("--metrics: %w", err)
+	}
+	if r.http.tokenFile != "" {
+		if o.Token, err = httpserve.ReadToken(r.http.tokenFile); err != nil {
+			return nil, err
+		}
+	}
+	s, err := metrics.ListenEVPN(o, version, r.bridge.Status)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics: %w", err)
+	}
+	o.Logger.Info("served over HTTP", "address", s.URL(), "to", s.Who())
+	return s, nil
 }
 
 func (r *evpnRun) register() {

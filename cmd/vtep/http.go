@@ -29,6 +29,13 @@ func (o *httpOptions) options() []getopt.Option {
 	return []getopt.Option{m, w, t}
 }
 
+// ofMetrics are those of programs that have no page.
+func (o *httpOptions) ofMetrics() []getopt.Option {
+	all := o.options()
+	all[2].Help = "who asks --metrics must say the token in this file, and with https:// needs no certificate"
+	return []getopt.Option{all[0], all[2]}
+}
+
 // check refuses what can't be served.
 func (o *httpOptions) check(files *stream.TLSFiles) error {
 	for _, s := range []struct{ name, address string }{{"metrics", o.metrics}, {"web", o.web}} {

@@ -66,8 +66,17 @@ func (f *File) errorf(at position, format string, args ...any) error {
 // maxSize is the most bytes that a file may have.
 const maxSize = 1 << 20
 
-// Read reads the file at path.
-func Read(path string) (*File, error) {
+// Read reads the file at path. Instead of values, keys of these names may have sections, which ReadSection reads:
+// their value is the path of the file then.
+func Read(path string, sections ...string) (*File, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, text, sections...)
+}
+
+func readFile(path string) ([]byte, error) {
 	in, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -80,10 +89,10 @@ func Read(path string) (*File, error) {
 	case len(text) > maxSize:
 		return nil, fmt.Errorf("read configuration: %s has more than %d bytes", path, maxSize)
 	}
-	return parse(path, text)
+	return text, nil
 }
 
-func parse(path string, text []byte) (*File, error) {
+func parse(path string, text []byte, sections ...string) (*File, error) {
 	f := &File{path: path}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node
@@ -107,7 +116,12 @@ func parse(path string, text []byte) (*File, error) {
 	}
 	seen := map[string]position{}
 	for i := 0; i < len(top.Content); i += 2 {
-		e, err := f.entry(top.Content[i], top.Content[i+1])
+		key, of := top.Content[i], top.Content[i+1]
+		var err error
+		e := entry{key: key.Value, at: at(key), values: []value{{path, "!!str", at(of)}}}
+		if of.Kind != yaml.MappingNode || !slices.Contains(sections, key.Value) {
+			e, err = f.entry(key, of)
+		}
 		if first, twice := seen[e.key]; err == nil && twice {
 			err = f.errorf(e.at, "%s is there already, in line %d", e.key, first.line)
 		}
@@ -193,13 +207,18 @@ func (f *File) Apply(options []getopt.Option, skip func(name string) bool) error
 			errs = append(errs, f.set(o, e)...)
 		}
 	}
+	sortErrors(errs)
+	return errors.Join(errs...)
+}
+
+// sortErrors puts those of one file into the order of what they are about.
+func sortErrors(errs []error) {
 	slices.SortStableFunc(errs, func(a, b error) int {
 		var x, y *Error
 		errors.As(a, &x)
 		errors.As(b, &y)
 		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
 	})
-	return errors.Join(errs...)
 }
 
 func (e *entry) values0() position {
@@ -240,13 +259,20 @@ func find(options []getopt.Option, name string) *getopt.Option {
 
 // nearest is a hint at the option that may have been meant, or nothing.
 func nearest(options []getopt.Option, name string) string {
-	best, found := 3, ""
+	var names []string
 	for _, o := range options {
-		if o.Help == "" {
-			continue
+		if o.Help != "" {
+			names = append(names, o.Long)
 		}
-		if n := distance(name, o.Long); n < best {
-			best, found = n, o.Long
+	}
+	return nearestWord(name, names)
+}
+
+func nearestWord(name string, names []string) string {
+	best, found := 3, ""
+	for _, known := range names {
+		if n := distance(name, known); n < best {
+			best, found = n, known
 		}
 	}
 	if found == "" {

@@ -1,14 +1,8 @@
 package evpn
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // Config is the BGP side. In a file it is YAML:
@@ -43,52 +37,52 @@ type Neighbor struct {
 // MaxRoutes is how many routes a neighbour may announce, where its configuration does not say.
 const MaxRoutes = 1_000_000
 
-// ReadConfig reads a file. Errors name the line.
-func ReadConfig(file string) (*Config, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
-	c := &Config{}
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	if err := c.Check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return c, nil
+// Fault is what can't work of a Config, by the path of the field: "neighbors[1].hold-time".
+type Fault struct {
+	Path string
+	Err  error
 }
 
 // Check says what can't work.
-func (c *Config) Check() error {
-	switch {
-	case c.AS == 0:
-		return errors.New("no as: the number of the autonomous system is needed")
-	case !c.RouterID.Is4() || c.RouterID.IsUnspecified():
-		return errors.New("router-id must be an IPv4 address, such as the tunnel IP")
-	case c.Port < -1 || c.Port > 0xffff:
-		return fmt.Errorf("port: %d is not a TCP port", c.Port)
+func (c *Config) Check() (faults []Fault) {
+	wrong := func(path, format string, args ...any) {
+		faults = append(faults, Fault{path, fmt.Errorf(format, args...)})
+	}
+	if c.AS == 0 {
+		wrong("as", "the number of the autonomous system is needed")
+	}
+	if !c.RouterID.Is4() || c.RouterID.IsUnspecified() {
+		wrong("router-id", "an IPv4 address is needed, such as the tunnel IP")
+	}
+	if c.Port < -1 || c.Port > 0xffff {
+		wrong("port", "%d is not a TCP port", c.Port)
+	}
+	for i, text := range c.Listen {
+		if _, err := netip.ParseAddr(text); err != nil {
+			wrong(fmt.Sprintf("listen[%d]", i), "%q is not an IP address", text)
+		}
 	}
 	seen := map[netip.Addr]bool{}
-	for _, text := range c.Listen {
-		if _, err := netip.ParseAddr(text); err != nil {
-			return fmt.Errorf("listen: %q is not an IP address", text)
-		}
-	}
 	for i, n := range c.Neighbors {
-		switch {
-		case !n.Address.IsValid() || n.Address.IsUnspecified() || n.Address.IsMulticast():
-			return fmt.Errorf("neighbors: entry %d has no address", i+1)
-		case seen[n.Address]:
-			return fmt.Errorf("neighbors: %v is there twice", n.Address)
-		case n.HoldTime != 0 && n.HoldTime < 3 || n.HoldTime > 0xffff:
-			return fmt.Errorf("neighbors: %v: hold-time %d is not 3 to 65535 seconds", n.Address, n.HoldTime)
-		case n.Restart > 4095:
-			return fmt.Errorf("neighbors: %v: restart-time %d is more than 4095 seconds", n.Address, n.Restart)
+		at := fmt.Sprintf("neighbors[%d].", i)
+		if !n.Address.IsValid() || n.Address.IsUnspecified() || n.Address.IsMulticast() {
+			wrong(at+"address", "the address of a neighbor is needed")
+		} else if seen[n.Address] {
+			wrong(at+"address", "%v is there twice", n.Address)
 		}
 		seen[n.Address] = true
+		if n.HoldTime != 0 && n.HoldTime < 3 || n.HoldTime > 0xffff {
+			wrong(at+"hold-time", "%d is not 3 to 65535 seconds", n.HoldTime)
+		}
+		if n.Restart > 4095 {
+			wrong(at+"restart-time", "%d is more than 4095 seconds", n.Restart)
+		}
+		if len(n.Password) > maxPassword {
+			wrong(at+"password", "it has more than %d characters", maxPassword)
+		}
 	}
-	return nil
+	return faults
 }
+
+// maxPassword is what TCP MD5 takes.
+const maxPassword = 80

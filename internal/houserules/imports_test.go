@@ -89,7 +89,7 @@ var groups = []group{
 	{
 		name: "evpn", packages: []string{"internal/evpn"}, // a client, like any other
 		may:     []string{"internal/hwvtep", "internal/ovsdb/idl", "internal/ovsdb/stream", "internal/evpn/relay"},
-		modules: []string{"github.com/osrg/gobgp/v4", "go.yaml.in/yaml/v3"},
+		modules: []string{"github.com/osrg/gobgp/v4"},
 	},
 	{name: "evpn", packages: []string{"internal/evpn/relay"}, modules: []string{sys}},
 	{
@@ -98,7 +98,7 @@ var groups = []group{
 	},
 	{
 		name: "metrics", packages: []string{"internal/metrics"},
-		may:     []string{"internal/agent", "internal/ovsdb/server", "problem", "http"},
+		may:     []string{"internal/agent", "internal/ovsdb/server", "internal/evpn", "problem", "http"},
 		modules: []string{"github.com/prometheus/client_golang"},
 	},
 	{name: "http", packages: []string{"internal/httpserve"}, may: []string{"internal/ovsdb/stream"}},

@@ -23,11 +23,15 @@ type collector struct {
 }
 
 func newCollector(ctx context.Context, source Source) *collector {
-	c := &collector{source: source, ctx: ctx, descs: map[*family]*prometheus.Desc{}}
+	return &collector{source: source, ctx: ctx, descs: descsOf(families)}
+}
+
+func descsOf(families []*family) map[*family]*prometheus.Desc {
+	descs := make(map[*family]*prometheus.Desc, len(families))
 	for _, f := range families {
-		c.descs[f] = f.desc()
+		descs[f] = f.desc()
 	}
-	return c
+	return descs
 }
 
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
@@ -100,7 +104,7 @@ func (w *writer) histogram(f *family, l agent.Latency) {
 }
 
 // some returns those of a list that have series of their own, each name once, and tells how many have not.
-func some[T any](w *writer, of string, list []T, name func(T) string) []T {
+func some[T any](w *writer, f *family, of string, list []T, name func(T) string) []T {
 	seen := make(map[string]bool, min(len(list), mostSeries))
 	kept := list[:0:0]
 	for _, o := range list {
@@ -109,7 +113,7 @@ func some[T any](w *writer, of string, list []T, name func(T) string) []T {
 			kept = append(kept, o)
 		}
 	}
-	w.set(leftOut, float64(len(list)-len(kept)), of)
+	w.set(f, float64(len(list)-len(kept)), of)
 	return kept
 }
 
@@ -124,7 +128,7 @@ func (w *writer) ports(s *agent.Status) {
 		w.set(ports, n, state)
 	}
 	w.set(bindings, float64(bound))
-	for _, p := range some(w, "ports", s.Ports, func(p agent.PortStatus) string { return p.Name }) {
+	for _, p := range some(w, leftOut, "ports", s.Ports, func(p agent.PortStatus) string { return p.Name }) {
 		w.set(portUp, flag(p.State == "up"), p.Name)
 		w.set(portBindings, float64(p.Bindings), p.Name)
 		w.set(portMACs, float64(p.MACs), p.Name)
@@ -137,7 +141,7 @@ func (w *writer) ports(s *agent.Status) {
 
 func (w *writer) switches(s *agent.Status) {
 	w.set(switches, float64(len(s.Switches)))
-	for _, o := range some(w, "logical_switches", s.Switches, func(o agent.SwitchStatus) string { return o.Name }) {
+	for _, o := range some(w, leftOut, "logical_switches", s.Switches, func(o agent.SwitchStatus) string { return o.Name }) {
 		w.set(switchInfo, 1, o.Name, fmt.Sprint(o.VNI))
 		w.set(switchBindings, float64(o.Bindings), o.Name)
 		w.set(switchLocals, float64(o.LocalMACs), o.Name)
@@ -157,7 +161,7 @@ func (w *writer) tunnels(s *agent.Status) {
 	for state, n := range count {
 		w.set(tunnels, n, state)
 	}
-	for _, o := range some(w, "tunnels", s.Tunnels, func(o agent.TunnelStatus) string { return o.Remote }) {
+	for _, o := range some(w, leftOut, "tunnels", s.Tunnels, func(o agent.TunnelStatus) string { return o.Remote }) {
 		w.set(tunnelUp, flag(o.State == "up"), o.Remote)
 		w.set(tunnelVNIs, float64(o.VNIs), o.Remote)
 		if o.BFD != nil {
@@ -208,7 +212,7 @@ func (w *writer) acls(list agent.ACLs) {
 		add("ingress", a.Ingress)
 		add("egress", a.Egress)
 	}
-	for _, e := range some(w, "acl_entries", all, func(e aclEntry) string { return e.labels[0] + " " + e.UUID }) {
+	for _, e := range some(w, leftOut, "acl_entries", all, func(e aclEntry) string { return e.labels[0] + " " + e.UUID }) {
 		w.set(aclFrames, float64(e.Packets), e.labels[:]...)
 		w.set(aclBytes, float64(e.Bytes), e.labels[:]...)
 	}
@@ -240,7 +244,7 @@ func (w *writer) database(s *Snapshot) {
 		w.set(dbCommits, float64(u.Commits))
 		w.set(dbCompactions, float64(u.Compactions))
 	}
-	for _, o := range some(w, "controllers", s.Controllers, func(o Controller) string { return o.Target }) {
+	for _, o := range some(w, leftOut, "controllers", s.Controllers, func(o Controller) string { return o.Target }) {
 		w.set(ctlConnected, flag(o.Connected), o.Target)
 		w.set(ctlSessions, float64(o.Sessions), o.Target)
 	}

@@ -72,12 +72,16 @@ func newBed(t *testing.T) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	b.closing()
+	return b
+}
+
+func (b *bed) closing() {
+	b.t.Cleanup(func() {
 		if err := b.server.Close(); err != nil {
-			t.Error(err)
+			b.t.Error(err)
 		}
 	})
-	return b
 }
 
 func (b *bed) get(path string) (int, string, http.Header) {
@@ -248,7 +252,7 @@ func checkQuery(t *testing.T, where, query string, names map[string]bool) {
 		return
 	}
 	known := map[string][]string{}
-	for _, f := range families {
+	for _, f := range slices.Concat(families, evpnFamilies) {
 		known[f.name] = f.labels
 	}
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
@@ -283,6 +287,7 @@ type ruleFile struct {
 // what is served, and for the labels that their texts name among those that a result has.
 func TestRules(t *testing.T) {
 	names := newBed(t).served()
+	maps.Copy(names, newEVPNBed(t).served())
 	var file ruleFile
 	d := yaml.NewDecoder(bytes.NewReader(monitoring(t, "vtep.rules.yml")))
 	d.KnownFields(true)
@@ -320,7 +325,7 @@ func checkText(t *testing.T, alert, query, text string) {
 	}
 	for _, m := range regexp.MustCompile(`\$labels\.([a-z_]+)`).FindAllStringSubmatch(text, -1) {
 		known := m[1] == "instance" || m[1] == "job"
-		for _, f := range families {
+		for _, f := range slices.Concat(families, evpnFamilies) {
 			known = known || strings.Contains(query, f.name) && slices.Contains(f.labels, m[1])
 		}
 		if !known {
@@ -370,9 +375,15 @@ func TestCheckQuery(t *testing.T) {
 	}
 }
 
-// TestDocs wants docs/metrics.md to have each metric in its table, with its labels and what it is, and no others.
+// TestDocs wants docs/metrics.md and docs/evpn.md to have each metric in their tables, with its labels and what it is, and no others.
 func TestDocs(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(testenv.Tree(t), "docs", "metrics.md"))
+	checkDocs(t, "metrics.md", families)
+	checkDocs(t, "evpn.md", evpnFamilies)
+}
+
+func checkDocs(t *testing.T, file string, families []*family) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(testenv.Tree(t), "docs", file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,11 +405,11 @@ func TestDocs(t *testing.T) {
 		}
 		want := kind + "|" + strings.Join(names, " ") + "|" + strings.TrimSuffix(f.help, ".")
 		if documented[f.name] != want {
-			t.Errorf("docs/metrics.md says of %s %q, want\n| `%s` | %s | %s | %s |", f.name, documented[f.name], f.name, kind, strings.Join(names, " "), strings.TrimSuffix(f.help, "."))
+			t.Errorf("docs/%s says of %s %q, want\n| `%s` | %s | %s | %s |", file, f.name, documented[f.name], f.name, kind, strings.Join(names, " "), strings.TrimSuffix(f.help, "."))
 		}
 		delete(documented, f.name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(documented)) {
-		t.Errorf("docs/metrics.md speaks of %s, which is not served", name)
+		t.Errorf("docs/%s speaks of %s, which is not served", file, name)
 	}
 }

@@ -4,6 +4,7 @@
 //	snapshot.go   what they are made from
 //	family.go     which there are
 //	collector.go  a snapshot as metrics
+//	evpn.go       those of "vtep evpn"
 //	server.go     /metrics, /healthz, /readyz
 //
 // Nothing is gathered before somebody asks. How many series there can be is bounded: see mostSeries.

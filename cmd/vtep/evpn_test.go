@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestBGPFile reads the BGP side from files, and has mistakes named with line and column.
+func TestBGPFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bgp.yaml")
+	for text, want := range map[string]string{
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n":             "",
+		"switch: br0\nevpn:\n  as: 65001\n  router-id: 10.0.0.1\ntunnel-ip: 10.0.0.1\n": "",
+		"":                                    "FILE:1:1: as: the number of the autonomous system is needed\nFILE:1:1: router-id: an IPv4 address is needed",
+		"as: 65001\n":                         "FILE:1:1: router-id",
+		"as: 65001\nrouter-id: 2001:db8::1\n": "FILE:2:12: router-id: an IPv4 address",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbours: []\n":                                             "FILE:3:1: neighbours is no setting; is neighbors meant?",
+		"as: 65001\nrouter-id: 10.0.0.1\nas: 1\n":                                                      "FILE:3:1: as is there already, in line 1",
+		"as: 65001\nrouter-id: 10.0.0.1\nport: 70000\n":                                                "FILE:3:7: port: 70000 is not a TCP port",
+		"as: many\nrouter-id: here\nport: x\nneighbors: 1\n":                                           "FILE:1:5: as: a number up to 4294967295 is expected, not \"many\"\nFILE:2:12: router-id: \"here\" is not an IP address\nFILE:3:7: port: a number is expected, not \"x\"\nFILE:4:12: neighbors: a list is expected",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- as: 1\n":                                        "FILE:4:3: neighbors[0].address: the address of a neighbor is needed",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors: [hi]\n":                                            "FILE:3:13: neighbors[0]: settings are expected, as \"address: ...\"",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n- address: 10.0.0.2\n":       "FILE:5:12: neighbors[1].address: 10.0.0.2 is there twice",
+		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  passive: 1\n":              "FILE:5:12: neighbors[0].passive: true or false is expected, not \"1\"",
+		"evpn:\n  as: 1\n  router-id: 10.0.0.1\n  neighbors:\n  - {address: 10.0.0.2, hold-time: 2}\n": "FILE:5:36: neighbors[0].hold-time: 2 is not 3 to 65535",
+		"evpn:\n  as: 1\n  router-id: 10.0.0.1\n  listen: [here]\n":                                    "FILE:4:12: listen[0]: \"here\" is not an IP address",
+		"evpn: {as: }\n": "FILE:1:12: as has no value",
+		"as: [\n":        "FILE:1:1: did not find expected node content",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if _, err := readBGP(file); err != nil {
+			got = strings.ReplaceAll(err.Error(), file, "FILE")
+		}
+		if !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%q:\n%s\nwant %s", text, got, want)
+		}
+	}
+}
