@@ -40,7 +40,7 @@ func one(t *testing.T, dir, pattern string) string {
 }
 
 // inPackages are files that each package must have.
-var inPackages = []string{"/usr/bin/vtep", "/usr/lib/vtep/bin/vtep-ctl", "/usr/lib/vtep/bin/ovsdb-server", "/usr/lib/systemd/system/vtep@.service",
+var inPackages = []string{"/usr/bin/vtep", "/usr/lib/vtep/bin/vtep-ctl", "/usr/lib/vtep/bin/ovsdb-server", "/usr/lib/systemd/system/vtep@.service", "/usr/lib/systemd/system/vtep-evpn@.service",
 	"/usr/share/man/man8/vtep.8.gz", "/usr/share/man/man5/vtep.yaml.5.gz", "/usr/share/bash-completion/completions/vtep",
 	"/usr/share/fish/vendor_completions.d/vtep.fish", "/etc/vtep/br0.yaml", "/usr/share/doc/vtep/vtep.cdx.json"}
 

@@ -16,9 +16,9 @@ import (
 )
 
 // unit is what a unit file of systemd says of [Service], by key.
-func unit(t *testing.T) map[string]string {
+func unit(t *testing.T, name string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(testenv.Tree(t), "packaging", "systemd", "vtep@.service"))
+	text, err := os.ReadFile(filepath.Join(testenv.Tree(t), "packaging", "systemd", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +83,30 @@ func (m *manager) hears(t *testing.T, n int, want string) (at int) {
 	return at
 }
 
+// TestEVPNUnit starts EVPN by the command line of its unit, beside a file that is wrong: no more is wrong than that.
+func TestEVPNUnit(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "vtep.yaml")
+	if err := os.WriteFile(config, []byte("switch: br0\nevpn:\n  as: none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u := unit(t, "vtep-evpn@.service")
+	command := strings.NewReplacer("/usr/bin/vtep", filepath.Join(testenv.Binary(t), "vtep"), "/etc/vtep/%i.yaml", config, "%%", "%", "%i", "br0")
+	words := strings.Fields(command.Replace(u["ExecStart"]))
+	out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
+	if want := "vtep evpn: " + config + ":3:7: as: a number"; err == nil || !strings.HasPrefix(string(out), want) {
+		t.Errorf("%v: %s, want %s", err, out, want)
+	}
+	if u["Type"] != "notify" || u["RuntimeDirectory"] != "vtep-evpn/%i" || u["CapabilityBoundingSet"] != "CAP_NET_BIND_SERVICE" {
+		t.Errorf("the unit says %v", u)
+	}
+}
+
 // TestSystemd runs a VTEP as its unit has it, as far as that is possible without systemd: by the command line of
 // the unit, with no other capabilities than those of it, and with somebody who listens as systemd does. It
 // forwards; a stop, a reload, and a start anew lose no packet.
 func TestSystemd(t *testing.T) {
 	w := newWorld(t)
-	u := unit(t)
+	u := unit(t, "vtep@.service")
 	if u["Type"] != "notify" || u["NoNewPrivileges"] != "yes" || u["ProtectSystem"] != "strict" || u["WatchdogSec"] == "" {
 		t.Errorf("the unit says %v", u)
 	}

@@ -33,7 +33,7 @@ func (r *vtepRun) parse(args []string) error {
 		}
 		r.configFile = filepath.Join(r.dir, r.configFile)
 	}
-	file, err := config.Read(r.configFile)
+	file, err := config.Read(r.configFile, sectionOfEVPN)
 	if err != nil {
 		return err
 	}

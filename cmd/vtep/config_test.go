@@ -37,6 +37,9 @@ func TestConfigCheck(t *testing.T) {
 		"metrics: nowhere\n":                                  "FILE:1:10: --metrics=nowhere: HOST:PORT is expected",
 		"durability: never\nuser: x\nconfig: y\n":             "FILE:1:13: durability: \"never\" is not one of always, client and off\nFILE:2:7: user: the dataplane needs",
 		"verbose: [nix]\n":                                    "FILE:1:11: verbose: processing \"nix\"",
+		"evpn:\n  as: 65001\n  router-id: 10.0.0.1\n":         "FILE: good\n",
+		"evpn:\n  as: x\n  routerid: 10.0.0.1\n":              "FILE:2:7: as: a number up to 4294967295 is expected, not \"x\"\nFILE:3:3: routerid is no setting; is router-id meant?",
+		"tunnel-ip: {a: b}\n":                                 "FILE:1:12: tunnel-ip: a value is expected",
 		"portt: p0\n":                                         "FILE:1:1: portt is no option; is port meant?\n",
 	} {
 		out, good := check(text)

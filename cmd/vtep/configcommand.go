@@ -81,7 +81,7 @@ func exampleConfig(w io.Writer) {
 }
 
 func namesSwitch(path string) (bool, error) {
-	file, err := config.Read(path)
+	file, err := config.Read(path, sectionOfEVPN)
 	if err != nil {
 		return false, err
 	}

@@ -83,6 +83,8 @@ type vtepRun struct {
 	http            httpOptions
 	sharing         sharing
 	durability      server.Durability
+	evpn            string // the file with the BGP side; empty: none
+	evpnMetrics     string
 	files           stream.TLSFiles
 
 	suspect string         // why the database may not be the one that it should be
@@ -187,7 +189,7 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.Strings("port", "NAME", "give the switch this port, if it has not got it (repeatable)", &r.ports),
 		getopt.Strings("allow-port", "NAME", "let this device be a port although the machine has addresses or routes on it (repeatable)", &r.allowPorts),
 		durabilityOption(&r.durability),
-	}, r.http.options(), r.sharing.options(), tlsOptions(&r.files), commonOptions())),
+	}, r.evpnOptions(), r.http.options(), r.sharing.options(), tlsOptions(&r.files), commonOptions())),
 		getopt.Option{Long: "root-prefix", Arg: getopt.RequiredArg, Set: func(string) error { return nil }}) // ovs-vtep has it
 }
 
@@ -298,6 +300,9 @@ func (r *vtepRun) check(names []string) error {
 	if err := r.http.check(&r.files); err != nil {
 		return err
 	}
+	if err := r.checkEVPN(); err != nil {
+		return err
+	}
 	if slices.Contains(r.ports, "") {
 		return errors.New("--port=: the name of the port is empty")
 	}
@@ -362,6 +367,10 @@ func (r *vtepRun) serve() int {
 	p, err := r.openPlane()
 	if err != nil {
 		return r.d.Fatal(err)
+	}
+	if r.evpn != "" {
+		keeper := r.keepEVPN()
+		defer func() { keeper.close(r.d.Cleanup()) }()
 	}
 	err = r.runAgent(idl.New(replica), p)
 	if w := r.wire.Load(); w != nil {

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// TestRunEVPN has "vtep run --evpn" keep a speaker, which outlives it, and is started again after whatever end.
+func TestRunEVPN(t *testing.T) {
+	b := newOVSDBBed(t)
+	vtep, dir := filepath.Join(testenv.Binary(t), "vtep"), b.env.RunDir
+	port := freePort(t)
+	file := filepath.Join(b.env.DBDir, "vtep.yaml")
+	text := "switch: br0\nplane: memory\nevpn-metrics: 127.0.0.1:" + port + "\nevpn:\n  as: 65001\n  router-id: 10.0.0.1\n  port: -1\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := func() *exec.Cmd {
+		t.Helper()
+		cmd := b.env.Command(vtep, "run", "--config="+file, "--rundir="+dir, "--unixctl="+filepath.Join(dir, "vtep.ctl"))
+		log, err := os.OpenFile(filepath.Join(b.env.DBDir, "run.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		cmd.Stdout, cmd.Stderr = log, log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	end := func(cmd *exec.Cmd) {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	control := filepath.Join(dir, "vtep-evpn.ctl")
+	appctl := func(socket string, args ...string) (string, error) {
+		out, err := b.env.Command(vtep, append([]string{"appctl", "-t", socket}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	// speaks waits until the speaker works, as a process that is none of others, and returns that.
+	speaks := func(others ...string) string {
+		t.Helper()
+		pid := ""
+		testenv.Eventually(t, 60*time.Second, func() error {
+			out, err := appctl(control, "evpn/status")
+			if err != nil || !strings.Contains(out, "AS 65001, router 10.0.0.1, database active") {
+				return fmt.Errorf("%v: %s", err, out)
+			}
+			text, err := os.ReadFile(filepath.Join(dir, "vtep-evpn.pid"))
+			pid = strings.TrimSpace(string(text))
+			for _, other := range others {
+				if pid == other {
+					return fmt.Errorf("it is process %s still", pid)
+				}
+			}
+			return err
+		})
+		return pid
+	}
+	kill := func(pid string) {
+		t.Helper()
+		var n int
+		if _, err := fmt.Sscan(pid, &n); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := start()
+	t.Cleanup(func() {
+		end(run)
+		_, _ = appctl(control, "exit")
+		if t.Failed() {
+			for _, name := range []string{filepath.Join(b.env.DBDir, "run.log"), filepath.Join(b.env.LogDir, "vtep-evpn.log")} {
+				text, _ := os.ReadFile(name)
+				t.Logf("%s:\n%s", name, text)
+			}
+		}
+	})
+	first := speaks()
+	testenv.Eventually(t, 60*time.Second, func() error {
+		r, err := http.Get("http://127.0.0.1:" + port + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer r.Body.Close()
+		text, _ := io.ReadAll(r.Body)
+		if r.StatusCode != http.StatusOK || string(text) != "active\n" {
+			return fmt.Errorf("%d: %s", r.StatusCode, text)
+		}
+		return nil
+	})
+
+	// The VTEP goes and comes back: the speaker is the one that was.
+	end(run)
+	if out, err := appctl(control, "version"); err != nil {
+		t.Fatalf("the speaker is gone, too: %v %s", err, out)
+	}
+	run = start()
+	testenv.Eventually(t, 60*time.Second, func() error {
+		if log, _ := os.ReadFile(filepath.Join(b.env.DBDir, "run.log")); !strings.Contains(string(log), "EVPN process runs already") {
+			return fmt.Errorf("the log is %s", log)
+		}
+		return nil
+	})
+	if pid := speaks(); pid != first {
+		t.Errorf("the speaker was %s, and is %s", first, pid)
+	}
+
+	// It crashes, and ends.
+	kill(first)
+	second := speaks(first)
+	if out, err := appctl(control, "exit"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	speaks(first, second)
+
+	if out, err := appctl(filepath.Join(dir, "vtep.ctl"), "exit", "--cleanup"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	_ = run.Wait()
+	testenv.Eventually(t, 60*time.Second, func() error {
+		if _, err := os.Stat(control); err == nil {
+			return fmt.Errorf("the speaker is there after exit --cleanup")
+		}
+		return nil
+	})
+}
