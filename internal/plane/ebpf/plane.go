@@ -104,6 +104,7 @@ type Plane struct {
 	quotas      []layout.Quota // shared with the programs: atomic access only
 	pathMemory  []byte         // what paths is a view of
 	paths       []layout.Path  // shared with the programs: atomic access only
+	generation  generation
 
 	rehearsals rehearsals
 
@@ -297,6 +298,9 @@ func New(o Options) (_ *Plane, err error) {
 
 		tInterfaces: newTable[layout.InterfaceKey, uint32]("interfaces", p.objs.Interfaces),
 	}
+	if err = p.openGeneration(); err != nil {
+		return nil, err
+	}
 	if err = p.startWatch(); err != nil {
 		return nil, err
 	}
@@ -419,9 +423,9 @@ func (p *Plane) release() {
 			s.Close()
 		}
 	}
-	p.quotas, p.paths = nil, nil
+	p.quotas, p.paths, p.generation.now = nil, nil, nil
 	p.access.close()
-	for _, m := range []*[]byte{&p.quotaMemory, &p.pathMemory} {
+	for _, m := range []*[]byte{&p.quotaMemory, &p.pathMemory, &p.generation.memory} {
 		if *m != nil {
 			unix.Munmap(*m)
 			*m = nil

@@ -23,6 +23,8 @@ type table[K, V comparable] struct {
 	staged []K            // to be written, if still wanted
 	gone   []K            // to be deleted, if still not wanted
 	short  map[K]struct{} // wanted, but did not fit
+
+	written func() // is called after writes; may be nil
 }
 
 func newTable[K, V comparable](name string, m *ebpf.Map) *table[K, V] {
@@ -85,6 +87,7 @@ func (t *table[K, V]) put() error {
 		}
 	}
 	t.staged = nil
+	defer t.tell()
 	for len(keys) > 0 {
 		n, err := t.write(keys, values)
 		for _, k := range keys[:n] {
@@ -118,6 +121,9 @@ func (t *table[K, V]) write(keys []K, values []V) (int, error) {
 func (t *table[K, V]) prune() error {
 	gone := t.gone
 	t.gone = nil
+	if len(gone) > 0 {
+		defer t.tell()
+	}
 	for _, k := range gone {
 		if _, ok := t.want[k]; ok {
 			continue
@@ -134,6 +140,12 @@ func (t *table[K, V]) prune() error {
 		}
 	}
 	return nil
+}
+
+func (t *table[K, V]) tell() {
+	if t.written != nil {
+		t.written()
+	}
 }
 
 // full says that something did not fit, or nil.

@@ -36,7 +36,9 @@ const (
 	vtepMapEvents        = "events"
 	vtepMapFloods        = "floods"
 	vtepMapGateways      = "gateways"
+	vtepMapGeneration    = "generation"
 	vtepMapGroupRates    = "group_rates"
+	vtepMapHops          = "hops"
 	vtepMapInterfaces    = "interfaces"
 	vtepMapLocals        = "locals"
 	vtepMapMembers       = "members"
@@ -152,7 +154,9 @@ type vtepMapSpecs struct {
 	Events      *ebpf.MapSpec `ebpf:"events"`
 	Floods      *ebpf.MapSpec `ebpf:"floods"`
 	Gateways    *ebpf.MapSpec `ebpf:"gateways"`
+	Generation  *ebpf.MapSpec `ebpf:"generation"`
 	GroupRates  *ebpf.MapSpec `ebpf:"group_rates"`
+	Hops        *ebpf.MapSpec `ebpf:"hops"`
 	Interfaces  *ebpf.MapSpec `ebpf:"interfaces"`
 	Locals      *ebpf.MapSpec `ebpf:"locals"`
 	Members     *ebpf.MapSpec `ebpf:"members"`
@@ -226,7 +230,9 @@ type vtepMaps struct {
 	Events      *ebpf.Map `ebpf:"events"`
 	Floods      *ebpf.Map `ebpf:"floods"`
 	Gateways    *ebpf.Map `ebpf:"gateways"`
+	Generation  *ebpf.Map `ebpf:"generation"`
 	GroupRates  *ebpf.Map `ebpf:"group_rates"`
+	Hops        *ebpf.Map `ebpf:"hops"`
 	Interfaces  *ebpf.Map `ebpf:"interfaces"`
 	Locals      *ebpf.Map `ebpf:"locals"`
 	Members     *ebpf.Map `ebpf:"members"`
@@ -275,7 +281,9 @@ func (m *vtepMaps) Close() error {
 		m.Events,
 		m.Floods,
 		m.Gateways,
+		m.Generation,
 		m.GroupRates,
+		m.Hops,
 		m.Interfaces,
 		m.Locals,
 		m.Members,

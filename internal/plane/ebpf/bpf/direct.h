@@ -48,22 +48,16 @@ static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
 	return ecn == ECN_CE ? ECN_ECT_0 : ecn;
 }
 
-// Sends the frame to the tunnel, or LONG_WAY, with the frame as it was. dscp is the upper bits of a
-// TOS.
-__noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32 source, __u8 dscp)
+// Sends the frame to the tunnel, of which p is the peer, or LONG_WAY, with the frame as it was. dscp is the
+// upper bits of a TOS.
+__noinline int encapsulate(struct __sk_buff *skb, struct target *t, struct peer *p, __u32 source, __u8 dscp)
 {
 	struct encapsulation e = {};
 	struct bpf_redir_neigh hop = {.nh_family = AF_INET};
-	struct ethhdr *eth;
-	struct peer *p;
-	__u32 hash, ifindex, length, peer;
+	struct ethhdr *eth = ethernet(skb);
+	__u32 hash, ifindex, length;
 
-	if (!t)
-		return LONG_WAY;
-	peer = t->peer;
-	p = bpf_map_lookup_elem(&peers, &peer);
-	eth = ethernet(skb);
-	if (!p || !eth || !p->ifindex || !source || !is_address4(&p->ip) || !is_address4(&p->hop))
+	if (!t || !p || !eth || !p->ifindex || !source || !is_address4(&p->ip) || !is_address4(&p->hop))
 		return LONG_WAY;
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return LONG_WAY;
@@ -104,13 +98,27 @@ __noinline int encapsulate(struct __sk_buff *skb, struct target *t, __u32 source
 	return bpf_redirect_neigh(ifindex, &hop, sizeof(hop), 0);
 }
 
-// Sends a frame that came in at slot to a tunnel, by the short way or by the long one.
+// Sends a frame to a tunnel into which it fits, by the short way or by the long one.
+static __always_inline int to_fitting(struct __sk_buff *skb, struct settings *cfg, struct target *t, struct peer *p,
+				      struct size *s)
+{
+	int result;
+
+	// A mark may be what the host's rules choose the route by.
+	if (cfg->flags & CONFIG_DIRECT_ENCAP && !skb->mark) {
+		result = encapsulate(skb, t, p, cfg->tunnel_ip, tunnel_priority(s));
+		if (result != LONG_WAY)
+			return result;
+	}
+	return redirect_tunnel(skb, t, s);
+}
+
+// Sends a frame that came in at slot to a tunnel.
 static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __u32 slot,
 				     struct size *s)
 {
 	struct settings *cfg = get_config();
 	struct peer *p;
-	int result;
 
 	if (!cfg || !cfg->vxlan_ifindex || s->tagged)
 		return redirect_tunnel(skb, t, s); // it knows why not
@@ -121,13 +129,7 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 			return redirect_tunnel(skb, t, s);
 		return too_big(skb, slot, p->mtu - outer_headers(p) - ETH_HLEN, s);
 	}
-	// A mark may be what the host's rules choose the route by.
-	if (cfg->flags & CONFIG_DIRECT_ENCAP && !skb->mark) {
-		result = encapsulate(skb, t, cfg->tunnel_ip, tunnel_priority(s));
-		if (result != LONG_WAY)
-			return result;
-	}
-	return redirect_tunnel(skb, t, s);
+	return to_fitting(skb, cfg, t, p, s);
 }
 
 // The inner Ethernet header if this is a plain VXLAN frame for us that may be taken apart

@@ -8,7 +8,8 @@
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, snooped,
 //             answered, acl_counts
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
-//   neither outlives the programs  passage (between the stages of a frame), acl_work, stages (which stages there are)
+//   neither outlives the programs  passage (between the stages of a frame), acl_work, stages (which stages there are),
+//             hops (by the programs), generation (by the agent)
 //
 // Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go).
 //

@@ -9,6 +9,7 @@
 #include "direct.h"
 #include "flood.h"
 #include "gateway.h"
+#include "hop.h"
 
 // As slot: a router has sent the frame, and everybody in the switch may get it.
 #define FROM_ROUTER 0xffffffff
@@ -48,8 +49,8 @@ __noinline int refuse(struct __sk_buff *skb, __u32 reason, __u32 types, __u32 mt
 // ---- access control lists --------------------------------------------------------------
 
 // 0, or why a packet may not come to the router, or leave it, by the interface there that its source,
-// or its next hop, is next to.
-__noinline int interface_denies(struct __sk_buff *skb, __u32 egress, struct size *s)
+// or its next hop, is next to; the hop is NULL while it comes.
+__noinline int interface_denies(struct __sk_buff *skb, struct hop *leaves, struct size *s)
 {
 	struct interface_key key = {.length = 32 + 128};
 	struct passage *p = get_passage();
@@ -57,9 +58,9 @@ __noinline int interface_denies(struct __sk_buff *skb, __u32 egress, struct size
 
 	if (!p || !s)
 		return 0;
-	if (egress) {
-		key.bd = p->next.bd;
-		key.ip = p->hop;
+	if (leaves) {
+		key.bd = leaves->next.bd;
+		key.ip = leaves->ip;
 	} else {
 		key.bd = p->bd;
 		if (skb->protocol == bpf_htons(ETH_P_IP)) {
@@ -71,7 +72,7 @@ __noinline int interface_denies(struct __sk_buff *skb, __u32 egress, struct size
 		}
 	}
 	number = bpf_map_lookup_elem(&interfaces, &key);
-	return number ? acl_refuses(skb, *number, egress, s) : 0;
+	return number ? acl_refuses(skb, *number, leaves != NULL, s) : 0;
 }
 
 // ---- the next hop ----------------------------------------------------------------------
@@ -105,55 +106,51 @@ static __always_inline int next_hop(struct __sk_buff *skb, const __u8 *dst, cons
 	return 1;
 }
 
-// Hands the packet to the next station.
-static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p)
+// Hands the packet to the station of its next hop.
+static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, struct hop *h)
 {
-	struct mac_key dst = p->next;
+	struct settings *cfg = get_config();
+	struct target t = {.peer = h->peer, .id = h->vni};
 	struct size *size = &p->size;
-	struct settings *cfg;
 	struct member *m = NULL;
-	struct target t = {};
+	struct peer *to = NULL;
 	struct local *l;
-	struct remote *r;
-	struct peer *to;
 	__u32 slot = 0;
 	int result;
 
-	cfg = get_config();
 	if (!cfg)
 		return drop(skb, DROP_FAILED);
-	r = bpf_map_lookup_elem(&remotes, &dst);
-	if (r) {
-		if (r->peer == ROUTER_PEER)
-			return drop(skb, DROP_UNROUTABLE);
-		t.peer = r->peer;
-		t.id = r->vni;
+	if (t.peer) {
 		to = bpf_map_lookup_elem(&peers, &t.peer);
 		if (to && !fits_tunnel(to, size)) {
 			use_path(t.peer);
 			return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, to->mtu - outer_headers(to) - ETH_HLEN);
 		}
 	} else {
-		l = find_local(&dst, &m);
+		l = find_local(&h->next, &m);
 		if (l) {
 			slot = l->slot;
 			if (fits_member(m, size) == DROP_TOO_BIG)
 				return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, m->mtu);
 		}
 	}
-	if (!next_hop(skb, dst.mac, p->mac))
+	if (!next_hop(skb, h->next.mac, p->mac))
 		return drop(skb, DROP_FAILED);
 	if (cfg->flags & CONFIG_INTERFACES) {
-		result = interface_denies(skb, 1, size);
+		result = interface_denies(skb, h, size);
 		if (result)
 			return drop(skb, result);
 	}
-	if (t.peer)
-		return to_tunnel(skb, &t, FROM_ROUTER, size);
+	if (t.peer) {
+		if (!cfg->vxlan_ifindex)
+			return redirect_tunnel(skb, &t, size); // it knows why not
+		use_path(t.peer);
+		return to_fitting(skb, cfg, &t, to, size);
+	}
 	if (slot && m)
 		return redirect_member(skb, m, slot, size);
 	// Or flood would have a part that no frame reaches.
-	result = flood(skb, &dst, FROM_ROUTER ^ cfg->zero, size);
+	result = flood(skb, &h->next, FROM_ROUTER ^ cfg->zero, size);
 	return result >= FLOOD_TOO_BIG ? drop(skb, DROP_TOO_BIG) : result;
 }
 
@@ -172,51 +169,6 @@ __noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
 	if (punt(skb, &about, PUNT_LARGE) && skb->len <= PUNT_LARGE)
 		return TC_ACT_SHOT;
 	return drop(skb, DROP_NO_NEIGHBOR);
-}
-
-// The coarse time, which goes on with the jiffies: a clock is asked when they do, and not for each packet.
-static __always_inline __u64 coarse_now(struct passage *p)
-{
-	__u64 jiffies = bpf_jiffies64();
-
-	if (jiffies != p->jiffies) {
-		p->jiffies = jiffies;
-		p->now = bpf_ktime_get_coarse_ns();
-	}
-	return p->now;
-}
-
-// As the end of a function: the passage has the next station.
-#define GO_ON (-4)
-
-// Finds the next station of a packet by the way w, which is not that to the router itself.
-static __always_inline int go(struct __sk_buff *skb, struct passage *p, struct way *w, struct address *dst, __u32 hops)
-{
-	struct ip_key key = {};
-	struct neighbor *n;
-	__u64 now;
-
-	if (!w)
-		return refuse(skb, DROP_NO_ROUTE, TELL_NO_ROUTE, 0);
-	if (w->kind == WAY_EDGE)
-		return drop(skb, DROP_UNROUTABLE);
-	if (hops <= 1)
-		return refuse(skb, DROP_TTL_EXCEEDED, TELL_EXPIRED, 0);
-	key.bd = w->bd;
-	key.ip = w->kind == WAY_VIA ? w->via : *dst;
-	n = bpf_map_lookup_elem(&neighbors, &key);
-	if (!n)
-		return ask_for(skb, &key);
-	if (n->kind == NEIGHBOR_ROUTER)
-		return drop(skb, DROP_NO_NEIGHBOR);
-	now = coarse_now(p);
-	if (now - n->used > SECOND)
-		n->used = now;
-	p->next.bd = key.bd;
-	p->next.kind = 0;
-	p->hop = key.ip;
-	__builtin_memcpy(p->next.mac, n->mac, ETH_ALEN);
-	return GO_ON;
 }
 
 // ---- packets for the router itself -----------------------------------------------------
@@ -310,6 +262,16 @@ static __always_inline void *network_header(struct __sk_buff *skb, __u32 length)
 	return (void *)(long)skb->data + ETH_HLEN;
 }
 
+// What a router wants to know of a packet.
+struct packet {
+	struct address dst;
+	__u32 ttl;       // or hop limit
+	__u32 from_link; // 1: from a link-local address
+};
+
+// As the end of a function: nothing is wrong with the packet, or the hop has all that is to be known.
+#define GO_ON (-4)
+
 // ---- IPv4 ------------------------------------------------------------------------------
 
 // Whether a packet from the address, or to it, may leave its link: not of 0/8, 127/8, 169.254/16, 224/3.
@@ -371,15 +333,11 @@ static __noinline int check_options(struct __sk_buff *skb, __u32 length)
 	return o.source_route ? DROP_SOURCE_ROUTE : DROP_REASONS;
 }
 
-static __always_inline int route4(struct __sk_buff *skb, struct passage *p, __u32 router)
+static __always_inline int read4(struct __sk_buff *skb, struct packet *k)
 {
-	struct route_key4 key = {.length = 64, .router = router};
-	struct address dst;
 	__u32 length, header;
 	struct iphdr *ip;
-	struct way *w;
 	__be32 from;
-	__u8 hops;
 	int why;
 
 	ip = network_header(skb, sizeof(*ip));
@@ -387,12 +345,12 @@ static __always_inline int route4(struct __sk_buff *skb, struct passage *p, __u3
 		return drop(skb, DROP_BAD_IP);
 	header = ip->ihl * 4;
 	length = bpf_ntohs(ip->tot_len);
-	hops = ip->ttl;
+	k->ttl = ip->ttl;
 	from = ip->saddr;
-	key.ip = ip->daddr;
+	k->dst = address4(ip->daddr);
 	if (skb->gso_size && !length)
 		length = skb->len - ETH_HLEN;
-	if (ip->version != 4 || header < sizeof(*ip) || length < header || length + ETH_HLEN > skb->len || !hops)
+	if (ip->version != 4 || header < sizeof(*ip) || length < header || length + ETH_HLEN > skb->len || !k->ttl)
 		return drop(skb, DROP_BAD_IP);
 	if (header == sizeof(*ip)) {
 		if (ip_checksum(ip))
@@ -402,13 +360,9 @@ static __always_inline int route4(struct __sk_buff *skb, struct passage *p, __u3
 		if (why != DROP_REASONS)
 			return drop(skb, why);
 	}
-	if (!leaves_link4(from) || !leaves_link4(key.ip))
+	if (!leaves_link4(from) || !leaves_link4(k->dst.word[3]))
 		return drop(skb, DROP_UNROUTABLE);
-	w = bpf_map_lookup_elem(&routes4, &key);
-	if (w && w->kind == WAY_SELF)
-		return echo_back4(skb);
-	dst = address4(key.ip);
-	return go(skb, p, w, &dst, hops);
+	return GO_ON;
 }
 
 // ---- IPv6 ------------------------------------------------------------------------------
@@ -426,28 +380,107 @@ static __always_inline int is_host6(struct in6_addr *a)
 		bpf_ntohl(a->in6_u.u6_addr32[3]) > 1);
 }
 
-static __always_inline int route6(struct __sk_buff *skb, struct passage *p, __u32 router)
+static __always_inline int read6(struct __sk_buff *skb, struct packet *k)
 {
-	struct route_key6 key = {.length = 32 + 128, .router = router};
-	struct ipv6hdr *ip;
-	struct way *w;
-	int from_link;
-	__u8 hops;
+	struct ipv6hdr *ip = network_header(skb, sizeof(*ip));
 
-	ip = network_header(skb, sizeof(*ip));
 	if (!ip || ip->version != 6 || !ip->hop_limit || ETH_HLEN + sizeof(*ip) + bpf_ntohs(ip->payload_len) > skb->len)
 		return drop(skb, DROP_BAD_IP);
 	if (!is_host6(&ip->saddr) || !is_host6(&ip->daddr) || is_link_local(&ip->daddr))
 		return drop(skb, DROP_UNROUTABLE);
-	hops = ip->hop_limit;
-	from_link = is_link_local(&ip->saddr);
-	__builtin_memcpy(&key.ip, &ip->daddr, sizeof(key.ip));
-	w = bpf_map_lookup_elem(&routes6, &key);
-	if (w && w->kind == WAY_SELF)
-		return echo_back6(skb);
-	if (from_link)
+	k->ttl = ip->hop_limit;
+	k->from_link = is_link_local(&ip->saddr);
+	__builtin_memcpy(&k->dst, &ip->daddr, sizeof(k->dst));
+	return GO_ON;
+}
+
+// ---- the way ---------------------------------------------------------------------------
+
+// The longest prefix that the router has for an address, or NULL. Not inlined, for the stack that the rest needs.
+static __noinline struct way *find_way(struct __sk_buff *skb, __u32 router, struct address *dst)
+{
+	struct route_key6 key = {.length = 32 + 128, .router = router};
+	struct route_key4 key4 = {.length = 32 + 32, .router = router};
+
+	if (!dst)
+		return NULL;
+	key.ip = *dst;
+	key4.ip = dst->word[3];
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return bpf_map_lookup_elem(&routes4, &key4);
+	return bpf_map_lookup_elem(&routes6, &key);
+}
+
+// Finds the next hop of a packet, which is not for the router itself.
+static __always_inline int find_hop(struct __sk_buff *skb, struct way *w, __u32 router, struct packet *k, __u64 now,
+				    struct hop *h, __u64 found)
+{
+	struct ip_key key = {};
+	struct neighbor *n;
+	struct remote *r;
+
+	if (!w)
+		return refuse(skb, DROP_NO_ROUTE, TELL_NO_ROUTE, 0);
+	if (w->kind == WAY_EDGE)
 		return drop(skb, DROP_UNROUTABLE);
-	return go(skb, p, w, &key.ip, hops);
+	if (k->ttl <= 1)
+		return refuse(skb, DROP_TTL_EXCEEDED, TELL_EXPIRED, 0);
+	key.bd = w->bd;
+	key.ip = w->kind == WAY_VIA ? w->via : k->dst;
+	n = bpf_map_lookup_elem(&neighbors, &key);
+	if (!n)
+		return ask_for(skb, &key);
+	if (n->kind == NEIGHBOR_ROUTER)
+		return drop(skb, DROP_NO_NEIGHBOR);
+	if (now - n->used > SECOND)
+		n->used = now;
+	h->used = n->used;
+	h->next.bd = key.bd;
+	h->next.kind = 0;
+	__builtin_memcpy(h->next.mac, n->mac, ETH_ALEN);
+	h->peer = h->vni = 0;
+	r = bpf_map_lookup_elem(&remotes, &h->next);
+	if (r && r->peer == ROUTER_PEER)
+		return drop(skb, DROP_UNROUTABLE);
+	if (r) {
+		h->peer = r->peer;
+		h->vni = r->vni;
+	}
+	h->router = router;
+	h->dst = k->dst;
+	h->ip = key.ip;
+	h->generation = found;
+	return GO_ON;
+}
+
+// Sends a packet on.
+static __always_inline int go(struct __sk_buff *skb, struct passage *p, __u32 router, struct packet *k)
+{
+	__u32 place = place_of(router, &k->dst);
+	struct hop *h = bpf_map_lookup_elem(&hops, &place);
+	__u64 now = coarse_now(p), found;
+	struct way *w;
+	int result;
+
+	if (!h)
+		return drop(skb, DROP_FAILED);
+	if (is_current(h, router, &k->dst, now)) {
+		if (k->from_link)
+			return drop(skb, DROP_UNROUTABLE);
+		if (k->ttl <= 1)
+			return refuse(skb, DROP_TTL_EXCEEDED, TELL_EXPIRED, 0);
+	} else {
+		found = begin_hop(h);
+		w = find_way(skb, router, &k->dst);
+		if (w && w->kind == WAY_SELF)
+			return skb->protocol == bpf_htons(ETH_P_IP) ? echo_back4(skb) : echo_back6(skb);
+		if (k->from_link)
+			return drop(skb, DROP_UNROUTABLE);
+		result = find_hop(skb, w, router, k, now, h, found);
+		if (result != GO_ON)
+			return result;
+	}
+	return hand_on(skb, p, h);
 }
 
 // ---- the stage -------------------------------------------------------------------------
@@ -481,6 +514,7 @@ static __always_inline int route(struct __sk_buff *skb)
 {
 	struct settings *cfg = get_config();
 	struct passage *p = get_passage();
+	struct packet k = {};
 	__u32 router;
 	int result;
 
@@ -501,13 +535,13 @@ static __always_inline int route(struct __sk_buff *skb)
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return drop(skb, DROP_UNROUTABLE);
 	if (cfg->flags & CONFIG_INTERFACES) {
-		result = interface_denies(skb, 0, &p->size);
+		result = interface_denies(skb, NULL, &p->size);
 		if (result)
 			return drop(skb, result);
 	}
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		result = route4(skb, p, router);
+		result = read4(skb, &k);
 	else
-		result = route6(skb, p, router);
-	return result == GO_ON ? hand_on(skb, p) : result;
+		result = read6(skb, &k);
+	return result == GO_ON ? go(skb, p, router, &k) : result;
 }

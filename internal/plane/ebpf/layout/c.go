@@ -606,6 +606,29 @@ type Way struct {
 	Via  Address
 }
 
+// Hop is struct hop of bpf/maps/router.h.
+// Where a router sends the packets to a destination, as the maps said when the last one was sent there: the
+// longest prefix, the neighbor and the tunnel that its MAC is behind are looked for once a second, and not for
+// each packet. The agent counts the generation on after whatever it changes in the maps that this comes from.
+type Hop struct {
+	_          structs.HostLayout
+	Generation uint64
+	Used       uint64
+	Router     uint32
+	Dst        Address
+	IP         Address
+	Next       MACKey
+	Peer       uint32
+	VNI        uint32
+	Zero       uint32
+	_          [4]byte
+}
+
+// enum router_size of bpf/maps/router.h.
+const (
+	Hops = 1024
+)
+
 // InterfaceKey is struct interface_key of bpf/maps/router.h.
 // The ACLs of the interfaces that routers have, by their prefixes in a switch: the longest counts. That of
 // all addresses of a family is for those that are in none.
@@ -654,11 +677,10 @@ type Passage struct {
 	Slot    uint32
 	Gen     uint32
 	Size    Size
-	Next    MACKey
-	Hop     Address
 	Router  uint32
 	MAC     [6]uint8
 	Zero    uint16
+	_       [4]byte
 	Jiffies uint64
 	Now     uint64
 	Message Message

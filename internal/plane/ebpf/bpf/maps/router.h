@@ -2,7 +2,7 @@
 // Routers.
 #pragma once
 
-#include "address.h"
+#include "mac.h"
 
 // As peer of a remote: the MAC is one that the router of the switch is reached by. In the place of the VNI
 // is the router if that is its own one, which it sends by, too; else 0.
@@ -80,6 +80,41 @@ struct {
 	__type(value, struct way);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } routes6 SEC(".maps");
+
+// Where a router sends the packets to a destination, as the maps said when the last one was sent there: the
+// longest prefix, the neighbor and the tunnel that its MAC is behind are looked for once a second, and not for
+// each packet. The agent counts the generation on after whatever it changes in the maps that this comes from.
+struct hop {
+	__u64 generation; // in which it was found; 0: the element is nobody's
+	__u64 used;       // of the neighbor; after a second all is found anew, and noted there
+	__u32 router;
+	struct address dst;  // of the packets
+	struct address ip;   // the next hop
+	struct mac_key next; // its station
+	__u32 peer, vni;     // that the station is behind; 0: none
+	__u32 zero;
+};
+
+enum router_size {
+	HOPS = 1024, // a power of 2
+};
+
+// A destination has one place, and takes it from any other that has the same one.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, HOPS);
+	__type(key, __u32); // place_of (hop.h)
+	__type(value, struct hop);
+} hops SEC(".maps");
+
+// From 1. Not pinned, as hops is not: both go with the programs.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} generation SEC(".maps");
 
 // The ACLs of the interfaces that routers have, by their prefixes in a switch: the longest counts. That of
 // all addresses of a family is for those that are in none.

@@ -33,8 +33,6 @@ struct passage {
 	__u32 slot; // where it came in; 0: by a tunnel, of which the control block tells (frame.h)
 	__u32 gen;  // of the slot
 	struct size size;
-	struct mac_key next; // the station that the router hands it to
-	struct address hop;  // its address
 	__u32 router;        // 0: that of gateways
 	__u8 mac[ETH_ALEN];  // of the router
 	__u16 zero;
