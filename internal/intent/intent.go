@@ -39,7 +39,7 @@ type Switch struct {
 
 // SwitchOptions are what a logical switch has beside forwarding. One more is a field here, with its
 // word in SwitchOptions.String; its keys in package vtep (switchoptions.go), which leaves out what
-// plane.Features says that the plane can't do; and its bit in the eBPF plane (features.go).
+// plane.Features says that the plane can't do; and its bit in the eBPF plane (layout/features.go).
 type SwitchOptions struct {
 	InnerTags bool // frames in its tunnels may have a tag
 	SnoopIPs  bool // the plane tells which IP addresses its local hosts say they have

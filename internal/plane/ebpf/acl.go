@@ -13,12 +13,12 @@ import (
 
 // accessLists are the ACLs in the kernel, and who has them.
 type accessLists struct {
-	acls     map[intent.ACLID]*accessList
-	policyOf map[intent.BindingKey]intent.ACLID
-	staged   map[intent.ACLID]struct{} // to be written, or to go
-	refused  map[intent.ACLID]error    // that could not be written, and why
+	acls    map[intent.ACLID]*accessList
+	adopted map[intent.ACLID]*accessList // in force when the maps were read last
+	staged  map[intent.ACLID]struct{}    // to be written, or to go
+	refused map[intent.ACLID]error       // that could not be written, and why
 
-	numbers, counters pool // indexes of acls, of acl_counts
+	numbers, counters layout.Pool // indexes of acls, of acl_counts
 	blocks            blocks
 
 	rootMemory, blockMemory []byte       // what roots and bytes are views of
@@ -71,19 +71,21 @@ func (p *Plane) stageACL(c intent.Change[intent.ACLID, intent.ACL]) {
 	if c.New == nil {
 		if l != nil {
 			l.next, l.gone = nil, true
+			delete(p.contents.ACLNumbers, c.Key)
 			p.access.staged[c.Key] = struct{}{}
 		}
 		return
 	}
 	if l == nil {
-		if l = p.adopted.acls[c.Key]; l != nil {
-			delete(p.adopted.acls, c.Key)
+		if l = p.access.adopted[c.Key]; l != nil {
+			delete(p.access.adopted, c.Key)
 		} else {
-			l = &accessList{number: p.number(&p.access.numbers)}
+			l = &accessList{number: p.contents.Number(&p.access.numbers)}
 		}
 		p.access.acls[c.Key] = l
 	}
 	l.gone, l.next = false, nil
+	p.contents.ACLNumbers[c.Key] = l.number
 	delete(p.access.refused, c.Key)
 	delete(p.access.staged, c.Key)
 	if l.place.n > 0 && slices.Equal(l.acl.Ingress, c.New.Ingress) && slices.Equal(l.acl.Egress, c.New.Egress) {
@@ -91,30 +93,6 @@ func (p *Plane) stageACL(c intent.Change[intent.ACLID, intent.ACL]) {
 	}
 	l.next, l.nextACL = acl.Compile(*c.New), *c.New
 	p.access.staged[c.Key] = struct{}{}
-}
-
-// stagePolicy gives a binding its ACL, or takes it away.
-func (p *Plane) stagePolicy(c intent.Change[intent.BindingKey, intent.Policy]) {
-	if c.New != nil {
-		p.access.policyOf[c.Key] = c.New.ACL
-	} else {
-		delete(p.access.policyOf, c.Key)
-	}
-	if b := p.bindings[c.Key]; b != nil && b.domain != nil {
-		p.place(b)
-	}
-}
-
-// guard notes which ACL the slot of a binding has, and says whether there is one.
-func (p *Plane) guard(b *binding) bool {
-	if id, ok := p.access.policyOf[b.key]; ok {
-		if number := p.numberOf(id); number != 0 {
-			p.tPolicies.set(b.slot, number)
-			return true
-		}
-	}
-	p.tPolicies.del(b.slot)
-	return false
 }
 
 // writeACLs puts programs in force that are new or others. A frame on its way is asked by the old one
@@ -137,7 +115,7 @@ func (p *Plane) writeACLs() error {
 
 func (p *Plane) writeACL(id intent.ACLID, l *accessList) error {
 	if l.number == 0 {
-		return noRoom("no room for more than %d ACLs", p.access.numbers.max-1)
+		return noRoom("no room for more than %d ACLs", p.access.numbers.Max-1)
 	}
 	place, ok := p.access.blocks.take(uint32(len(l.next) / acl.BlockLen))
 	if !ok {
@@ -179,7 +157,7 @@ func (p *Plane) countersOf(l *accessList) []uint32 {
 
 // takeCounter gives a counter that counts from nothing; 0: they ran out, and nothing is counted.
 func (p *Plane) takeCounter() uint32 {
-	n := p.access.counters.take()
+	n := p.access.counters.Take()
 	if n == 0 || n >= p.objs.AclCounts.MaxEntries() {
 		return 0
 	}
@@ -203,7 +181,7 @@ func (p *Plane) releaseCounters(l *accessList, kept []uint32) {
 	}
 	for _, n := range l.counters {
 		if !still[n] {
-			p.access.counters.release(n)
+			p.access.counters.Release(n)
 		}
 	}
 }
@@ -218,9 +196,9 @@ func (p *Plane) pruneACLs() error {
 			delete(p.access.staged, id)
 		}
 	}
-	for id, l := range p.adopted.acls { // that nobody wants
+	for id, l := range p.access.adopted { // that nobody wants
 		p.dropACL(l)
-		delete(p.adopted.acls, id)
+		delete(p.access.adopted, id)
 	}
 	return nil
 }
@@ -228,7 +206,7 @@ func (p *Plane) pruneACLs() error {
 func (p *Plane) dropACL(l *accessList) {
 	if l.number != 0 {
 		atomic.StoreUint32(&p.access.roots[l.number].Root, 0)
-		p.releaseNumber(&p.access.numbers, l.number)
+		p.contents.GiveBack(&p.access.numbers, l.number)
 	}
 	p.access.blocks.retire(l.place)
 	p.releaseCounters(l, nil)
@@ -259,8 +237,8 @@ func (p *Plane) readACLs() map[intent.ACLID]*accessList {
 
 // adoptACLs takes the numbers from what is in force.
 func (p *Plane) adoptACLs() {
-	p.adopted.acls = p.readACLs()
-	p.access.acls, p.access.policyOf = map[intent.ACLID]*accessList{}, map[intent.BindingKey]intent.ACLID{}
+	p.access.adopted = p.readACLs()
+	p.access.acls = map[intent.ACLID]*accessList{}
 	p.access.staged, p.access.refused = map[intent.ACLID]struct{}{}, map[intent.ACLID]error{}
 	numbers, counters := map[uint32]bool{}, map[uint32]bool{}
 	var places []extent
@@ -269,7 +247,7 @@ func (p *Plane) adoptACLs() {
 			numbers[uint32(n)] = true // one that can't be read, too
 		}
 	}
-	for _, l := range p.adopted.acls {
+	for _, l := range p.access.adopted {
 		places = append(places, l.place)
 		for _, n := range l.counters {
 			if n != 0 {
@@ -280,8 +258,8 @@ func (p *Plane) adoptACLs() {
 	if len(p.access.blocks.retired) > 0 {
 		awaitFrames()
 	}
-	p.access.numbers = newPool(uint32(len(p.access.roots)), numbers)
-	p.access.counters = newPool(p.limit("acl_counts"), counters)
+	p.access.numbers = layout.NewPool(uint32(len(p.access.roots)), numbers)
+	p.access.counters = layout.NewPool(p.limit("acl_counts"), counters)
 	p.access.blocks = newBlocks(p.objs.AclBlocks.MaxEntries(), places)
 }
 

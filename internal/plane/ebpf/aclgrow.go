@@ -25,9 +25,9 @@ func (p *Plane) growingACLs(all map[string]grown) {
 	} else {
 		blocks = 0 // as it is
 	}
-	all["policies"] = growTable(p.tPolicies, int(p.slots.next))
+	all["policies"] = growTable(p.tPolicies, int(p.contents.Slots.Next))
 	all["acl_blocks"] = grown{blocks, p.copyBlocks, p.takeBlocks}
-	all["acl_counts"] = grown{int(p.access.counters.next) + entries, p.copyACLCounts, nil}
+	all["acl_counts"] = grown{int(p.access.counters.Next) + entries, p.copyACLCounts, nil}
 }
 
 // copyBlocks copies all programs, to where they are.

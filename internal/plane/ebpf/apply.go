@@ -23,7 +23,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 		return plane.Report{}, errClosed
 	}
 	var err error
-	if d == nil || !p.known || p.anew {
+	if d == nil || !p.known || p.contents.Anew {
 		p.known = false
 		err = p.reconcile(next)
 	} else {
@@ -77,196 +77,50 @@ func (p *Plane) stage(next *intent.State, d *intent.Delta) {
 		}
 	}
 	if d.Global || len(d.Ends) > 0 {
-		p.stageEnds(next, had)
+		p.contents.StageEnds(next, had, monotonic(), p.formerFor)
+		p.awaitEnds()
 	}
 	if d.Global || p.overlay.err != nil {
 		p.ensureVXLAN()
 	}
-	changed := map[uint32]*domain{}
-	for _, c := range d.Switches {
-		if c.New != nil {
-			if dom := p.setDomain(c.Key, *c.New); dom != nil {
-				changed[dom.bd] = dom
-			}
-		}
-	}
-	p.setFeatures(changed)
 	for _, c := range d.ACLs {
 		p.stageACL(c)
 	}
-	for _, c := range d.Ports {
-		if c.New != nil {
-			p.setPort(c.Key, *c.New)
-		} else {
-			p.delPort(c.Key)
-		}
-	}
-	for _, c := range d.Bindings {
-		if dom := p.domainOf(c.New); dom != nil {
-			p.setBinding(c.Key, dom)
-		} else {
-			p.delBinding(c.Key)
-		}
-	}
-	for _, c := range d.Policies {
-		p.stagePolicy(c)
-	}
-	for _, c := range d.Unicast {
-		p.stageUnicast(c)
-	}
-	p.stageRouters(next, d)
-	for _, c := range d.Floods {
-		dom := p.byUUID[c.Key.Switch]
-		if dom == nil {
-			continue
-		}
-		key := layout.MACKey{BD: dom.bd, MAC: c.Key.MAC, Kind: layout.FloodTunnels}
-		if c.New != nil {
-			p.setTunnels(key, *c.New)
-		} else {
-			p.delTunnels(key)
-		}
-	}
-	p.stageMembers(d.Members)
-	for _, c := range d.Decap {
-		p.stageDecap(c)
-	}
+	var gone []uint32
 	for _, c := range d.Switches {
-		if c.New == nil {
-			p.delDomain(c.Key)
+		if dom := p.contents.ByUUID[c.Key]; c.New == nil && dom != nil {
+			gone = append(gone, dom.BD)
 		}
 	}
-	if d.Global || len(d.Switches) > 0 {
-		p.stageAnySource()
+	changed := p.contents.Stage(next, d, layout.Joiner{PortWanted: p.portWanted, PortGone: p.portGone})
+	if len(changed) > 0 {
+		p.forgetSnooped(changed)
 	}
-	for _, c := range d.BFD {
-		p.stageSession(c)
+	for _, bd := range gone {
+		p.unwatchDomain(bd)
 	}
 	if d.Global || len(d.BFD) > 0 {
 		p.noteData, p.monitor = wantData(next.BFD), true
 	}
-	p.floodMembers()
-	p.forgetPeers()
+	p.resolveNew()
 	p.updateWays()
-}
-
-func (p *Plane) domainOf(b *intent.Binding) *domain {
-	if b == nil {
-		return nil
-	}
-	return p.byUUID[b.Switch]
-}
-
-// setDomain returns the domain if its features are others now.
-func (p *Plane) setDomain(id intent.SwitchID, sw intent.Switch) *domain {
-	d := p.byUUID[id]
-	if d == nil {
-		d = &domain{id: id, members: map[uint32]*binding{}}
-		if d.bd = p.adopted.switches[id]; d.bd == 0 {
-			d.bd = p.nextBD
-			p.nextBD++
-		}
-		p.byUUID[id], p.domains[d.bd] = d, d
-		p.markSwitch(d.bd)
-		p.tSwitches.set(layout.SwitchID{UUID: id}, d.bd)
-	}
-	was := d.features
-	d.sw, d.features = sw, featuresOf(sw)
-	if d.features == was {
-		return nil
-	}
-	return d
-}
-
-func (p *Plane) delDomain(id intent.SwitchID) {
-	d := p.byUUID[id]
-	if d == nil {
-		return
-	}
-	for _, b := range d.members { // the compiler has removed them already
-		p.delBinding(b.key)
-	}
-	p.delFlood(layout.MACKey{BD: d.bd, Kind: layout.FloodMembers})
-	for mac := range d.groups {
-		p.delFlood(layout.MACKey{BD: d.bd, MAC: mac, Kind: layout.FloodMembers})
-	}
-	p.tSwitches.del(layout.SwitchID{UUID: id})
-	p.unwatchDomain(d.bd)
-	delete(p.byUUID, id)
-	delete(p.domains, d.bd)
-	p.markSwitch(d.bd)
-}
-
-func (p *Plane) stageUnicast(c intent.Change[intent.MACKey, intent.Tunnel]) {
-	dom := p.byUUID[c.Key.Switch]
-	if dom == nil {
-		return
-	}
-	key := layout.MACKey{BD: dom.bd, MAC: c.Key.MAC}
-	old, had := p.tRemotes.want[key]
-	delete(p.nameless, any(key))
-	if c.New == nil {
-		p.tRemotes.del(key)
-	} else if t, ok := p.target(key, *c.New); ok {
-		p.tRemotes.set(key, layout.Remote{Peer: t.Peer, VNI: t.ID})
-	} else {
-		p.tRemotes.del(key)
-	}
-	if had {
-		p.dropTarget(old.Peer)
-	}
-}
-
-func (p *Plane) stageDecap(c intent.Change[intent.Tunnel, intent.SwitchID]) {
-	if !c.Key.Peer.IsValid() {
-		return
-	}
-	delete(p.nameless, any(c.Key))
-	if c.New != nil {
-		if dom := p.byUUID[*c.New]; dom != nil {
-			p.setDecap(c.Key, dom)
-			return
-		}
-	}
-	p.delDecap(c.Key)
-}
-
-// stageAnySource makes the decap entries that hold for every source: one for each VNI that
-// is a switch's own. Of two switches with the same VNI, the one with the lower id gets it.
-func (p *Plane) stageAnySource() {
-	owners := map[uint32]*domain{}
-	if p.overlay.anySource {
-		for _, d := range p.domains {
-			if !d.sw.OverlayUp() {
-				continue
-			}
-			if o := owners[d.sw.VNI]; o == nil || string(d.id[:]) < string(o.id[:]) {
-				owners[d.sw.VNI] = d
-			}
-		}
-	}
-	for vni := range p.overlay.anyVNI {
-		if owners[vni] == nil {
-			p.tDecaps.del(layout.TunnelKey{VNI: vni})
-		}
-	}
-	p.overlay.anyVNI = map[uint32]struct{}{}
-	for vni, d := range owners {
-		p.tDecaps.set(layout.TunnelKey{VNI: vni}, d.decap())
-		p.overlay.anyVNI[vni] = struct{}{}
-	}
 }
 
 // install writes what is staged: what others name before those that name it, additions
 // before removals. Programs are attached last, so that a frame finds everything ready.
 func (p *Plane) install() error {
+	defer p.tellAnew()
 	p.publish()
+	for _, slot := range p.contents.Reused {
+		p.zeroCounters(slot)
+	}
+	p.contents.Reused = nil
 	now := time.Now()
 	if err := p.sweepRetired(now); err != nil {
 		return err
 	}
 	p.growToNeed()
-	p.orderLists()
+	p.contents.OrderLists()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
 		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.tEnds.put, p.writeSettings, p.writeOrigin,
@@ -300,12 +154,20 @@ func (p *Plane) install() error {
 	return nil
 }
 
+// tellAnew has the agent apply once more: who had no number may get one.
+func (p *Plane) tellAnew() {
+	if p.contents.Anew && !p.anewTold {
+		p.queue.add(plane.ReportChanged{})
+	}
+	p.anewTold = p.contents.Anew
+}
+
 // fewLocals is how many learned MACs are looked through at once for those whose binding has
 // gone; more wait for the next reading of the counters.
 const fewLocals = 4096
 
 func (p *Plane) collectIfFew() error {
-	if !p.stale || atomic.LoadUint32(&p.quotas[0].Count) > fewLocals {
+	if !p.contents.Stale || atomic.LoadUint32(&p.quotas[0].Count) > fewLocals {
 		return nil
 	}
 	return p.collect()
@@ -327,21 +189,21 @@ func (p *Plane) report() plane.Report {
 			continue
 		}
 		r.Ports[name] = prt.err
-		for _, b := range prt.bindings {
-			r.Bindings[b.key] = prt.err
+		for _, b := range prt.Bindings {
+			r.Bindings[b.Key] = prt.err
 		}
 	}
-	for key, b := range p.unserved {
+	for key, b := range p.contents.Unserved {
 		r.Bindings[key] = p.bindingError(b)
 	}
-	for slot := range p.tMembers.short {
-		if b := p.bySlot[slot]; b != nil { // else it has gone meanwhile
-			r.Bindings[b.key] = p.tMembers.full()
+	for slot := range p.tMembers.Short {
+		if b := p.contents.BySlot[slot]; b != nil { // else it has gone meanwhile
+			r.Bindings[b.Key] = p.tMembers.full()
 		}
 	}
-	for k := range p.tBindings.short {
+	for k := range p.tBindings.Short {
 		if prt := p.portOf(int(k.Ifindex)); prt != nil {
-			r.Bindings[intent.BindingKey{Port: prt.name, VLAN: uint16(k.VID)}] = p.tBindings.full()
+			r.Bindings[intent.BindingKey{Port: prt.Name, VLAN: uint16(k.VID)}] = p.tBindings.full()
 		}
 	}
 	maps.Copy(r.Peers, p.unreachable)

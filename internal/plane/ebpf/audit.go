@@ -20,41 +20,41 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	if p.closed {
 		return nil, errClosed
 	}
-	c, err := p.readAll()
-	if err != nil {
+	defer p.forgetAll()
+	if err := p.loadAll(); err != nil {
 		return nil, fmt.Errorf("ebpf plane: audit: %w", err)
 	}
 	var a audit
-	compare(&a, "switch", p.tSwitches, c.switches, func(k layout.SwitchID) string { return fmt.Sprintf("%x", k.UUID) })
-	compare(&a, "port", p.tDevices, c.devices, p.nameOf)
-	compare(&a, "binding", p.tBindings, c.bindings, func(k layout.BindKey) string { return fmt.Sprintf("%s/%d", p.nameOf(k.Ifindex), k.VID) })
-	compare(&a, "binding", p.tMembers, c.members, func(slot uint32) string { return fmt.Sprintf("slot %d", slot) })
-	compare(&a, "unicast", p.tRemotes, c.remotes, p.macOf)
-	compare(&a, "decap", p.tDecaps, c.decaps, func(k layout.TunnelKey) string { return p.tunnelOf(k.Peer, k.VNI) })
-	compare(&a, "peer", p.tPeers, c.peers, func(n uint32) string { return p.tPeers.want[n].IP.Addr().String() })
-	compare(&a, "peer", p.tAddresses, c.addresses, func(ip layout.Address) string { return ip.Addr().String() })
-	compare(&a, "neighbor", p.tNeighbors, c.neighbors, p.neighborOf)
-	compare(&a, "end", p.tEnds, c.ends, func(ip layout.Address) string { return ip.Addr().String() })
-	compare(&a, "flood", p.tFloods, c.floods, p.macOf)
+	compare(&a, "switch", p.tSwitches, func(k layout.SwitchID) string { return fmt.Sprintf("%x", k.UUID) })
+	compare(&a, "port", p.tDevices, p.nameOf)
+	compare(&a, "binding", p.tBindings, func(k layout.BindKey) string { return fmt.Sprintf("%s/%d", p.nameOf(k.Ifindex), k.VID) })
+	compare(&a, "binding", p.tMembers, func(slot uint32) string { return fmt.Sprintf("slot %d", slot) })
+	compare(&a, "unicast", p.tRemotes, p.macOf)
+	compare(&a, "decap", p.tDecaps, func(k layout.TunnelKey) string { return p.tunnelOf(k.Peer, k.VNI) })
+	compare(&a, "peer", p.tPeers, func(n uint32) string { return p.tPeers.Want[n].IP.Addr().String() })
+	compare(&a, "peer", p.tAddresses, func(ip layout.Address) string { return ip.Addr().String() })
+	compare(&a, "neighbor", p.tNeighbors, p.neighborOf)
+	compare(&a, "end", p.tEnds, func(ip layout.Address) string { return ip.Addr().String() })
+	compare(&a, "flood", p.tFloods, p.macOf)
 	for _, r := range p.retired {
 		for _, k := range r.chunks {
-			delete(c.chunks, k)
+			delete(p.tChunks.Have, k)
 		}
 	}
-	compare(&a, "flood", p.tChunks, c.chunks, func(k layout.ChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
+	compare(&a, "flood", p.tChunks, func(k layout.ChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
 
-	compare(&a, "acl", p.tPolicies, c.policies, func(slot uint32) string { return fmt.Sprintf("of slot %d", slot) })
+	compare(&a, "acl", p.tPolicies, func(slot uint32) string { return fmt.Sprintf("of slot %d", slot) })
 	a = append(a, p.auditACLs()...)
-	compare(&a, "router", p.tRouters, c.routers, func(k layout.SwitchID) string { return fmt.Sprintf("%x", k.UUID) })
-	compare(&a, "router", p.tGateways, c.gateways, func(bd uint32) string { return fmt.Sprintf("domain %d", bd) })
-	compare(&a, "route", p.tRoutes4, c.routes4, func(k layout.RouteKey4) string { return fmt.Sprintf("%+v", k) })
-	compare(&a, "interface", p.tInterfaces, c.interfaces, func(k layout.InterfaceKey) string { return fmt.Sprintf("%+v", k) })
-	compare(&a, "route", p.tRoutes6, c.routes6, func(k layout.RouteKey6) string { return fmt.Sprintf("%+v", k) })
+	compare(&a, "router", p.tRouters, func(k layout.SwitchID) string { return fmt.Sprintf("%x", k.UUID) })
+	compare(&a, "router", p.tGateways, func(bd uint32) string { return fmt.Sprintf("domain %d", bd) })
+	compare(&a, "route", p.tRoutes4, func(k layout.RouteKey4) string { return fmt.Sprintf("%+v", k) })
+	compare(&a, "interface", p.tInterfaces, func(k layout.InterfaceKey) string { return fmt.Sprintf("%+v", k) })
+	compare(&a, "route", p.tRoutes6, func(k layout.RouteKey6) string { return fmt.Sprintf("%+v", k) })
 
 	for name, prt := range p.ports {
-		if prt.device != 0 && prt.err == nil {
-			a = p.auditAttachment(a, "port", name, prt.device)
-			if l, err := p.space.Links.LinkByIndex(prt.device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
+		if prt.Device != 0 && prt.err == nil {
+			a = p.auditAttachment(a, "port", name, prt.Device)
+			if l, err := p.space.Links.LinkByIndex(prt.Device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 				a = append(a, plane.Drift{Kind: "port", Key: name, Want: "promiscuous"})
 			}
 		}
@@ -106,10 +106,10 @@ func (p *Plane) auditAttachment(a audit, kind, name string, ifindex int) audit {
 }
 
 // compare adds the differences between a table and the contents of its map.
-func compare[K, V comparable](a *audit, kind string, t *table[K, V], have map[K]V, name func(K) string) {
-	for k, want := range t.want {
+func compare[K, V comparable](a *audit, kind string, t *table[K, V], name func(K) string) {
+	for k, want := range t.Want {
 		var zero V
-		h, ok := have[k]
+		h, ok := t.Have[k]
 		switch {
 		case ok && h == want, !ok && t.array && want == zero:
 		case ok:
@@ -118,8 +118,8 @@ func compare[K, V comparable](a *audit, kind string, t *table[K, V], have map[K]
 			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Want: text(want)})
 		}
 	}
-	for k, h := range have {
-		if _, ok := t.want[k]; !ok {
+	for k, h := range t.Have {
+		if _, ok := t.Want[k]; !ok {
 			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Have: text(h)})
 		}
 	}
@@ -139,8 +139,8 @@ func text(v any) string {
 
 // tunnelOf names the tunnel with the peer's number.
 func (p *Plane) tunnelOf(peer, vni uint32) string {
-	if pr := p.numbered[peer]; pr != nil {
-		return fmt.Sprintf("%v vni %d", pr.ip, vni)
+	if pr := p.contents.Numbered[peer]; pr != nil {
+		return fmt.Sprintf("%v vni %d", pr.IP, vni)
 	}
 	return fmt.Sprintf("peer %d vni %d", peer, vni)
 }
@@ -154,16 +154,16 @@ func (p *Plane) nameOf(ifindex uint32) string {
 
 func (p *Plane) neighborOf(k layout.IPKey) string {
 	name := fmt.Sprintf("domain %d", k.BD)
-	if d := p.domains[k.BD]; d != nil {
-		name = d.sw.Name
+	if d := p.contents.Domains[k.BD]; d != nil {
+		name = d.Switch.Name
 	}
 	return name + " " + k.IP.Addr().String()
 }
 
 func (p *Plane) macOf(k layout.MACKey) string {
 	name := fmt.Sprintf("domain %d", k.BD)
-	if d := p.domains[k.BD]; d != nil {
-		name = d.sw.Name
+	if d := p.contents.Domains[k.BD]; d != nil {
+		name = d.Switch.Name
 	}
 	if k.Kind == layout.FloodMembers {
 		return name + " members"

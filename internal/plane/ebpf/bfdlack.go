@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
 
@@ -53,16 +54,16 @@ func (p *Plane) sessionErrors() map[netip.Addr]error {
 	w.mu.Unlock()
 	all := map[netip.Addr]error{}
 	for peer, err := range lacks.unsent {
-		if p.peers[peer] == nil || p.unreachable[peer] != nil { // or that says it
+		if p.contents.Peers[peer] == nil || p.unreachable[peer] != nil { // or that says it
 			continue
 		}
 		all[peer] = problem.Errorf(problem.NoBFD, "see to the route to it, and to the tunnel IP", "packets of BFD can't be sent: %w", err)
 	}
 	maps.Copy(all, lacks.sessions)
-	for key := range p.nameless {
-		if key, ok := key.(sessionWith); ok {
+	for key := range p.contents.Nameless {
+		if key, ok := key.(layout.SessionWith); ok {
 			all[netip.Addr(key)] = problem.Errorf(problem.NoBFD, "take away what is not needed, or spread it over several VTEPs",
-				"no room for more than %d peers: there is no session of BFD with it", p.peerSlots.max-1)
+				"no room for more than %d peers: there is no session of BFD with it", p.contents.PeerSlots.Max-1)
 		}
 	}
 	return all

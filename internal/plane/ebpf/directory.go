@@ -47,32 +47,32 @@ func (p *Plane) publish() {
 	d := &p.directory
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p.unentered == nil { // everything is new
+	if p.contents.Unentered == nil { // everything is new
 		d.switches, d.slots = map[uint32]intent.SwitchID{}, map[uint32]entered{}
-		for bd, dom := range p.domains {
-			d.switches[bd] = dom.id
+		for bd, dom := range p.contents.Domains {
+			d.switches[bd] = dom.ID
 		}
-		for slot := range p.bySlot {
+		for slot := range p.contents.BySlot {
 			p.enter(slot)
 		}
 	}
-	for slot := range p.unentered {
+	for slot := range p.contents.Unentered {
 		p.enter(slot)
 	}
-	for bd := range p.unnamed {
-		if dom := p.domains[bd]; dom != nil {
-			d.switches[bd] = dom.id
+	for bd := range p.contents.Unnamed {
+		if dom := p.contents.Domains[bd]; dom != nil {
+			d.switches[bd] = dom.ID
 		} else {
 			delete(d.switches, bd)
 		}
 	}
-	p.unentered, p.unnamed = map[uint32]struct{}{}, map[uint32]struct{}{}
+	p.contents.Unentered, p.contents.Unnamed = map[uint32]struct{}{}, map[uint32]struct{}{}
 }
 
 // enter writes what a slot means now into the directory, whose lock is held.
 func (p *Plane) enter(slot uint32) {
-	if b := p.bySlot[slot]; b != nil && b.domain != nil && b.device != 0 {
-		p.directory.slots[slot] = entered{b.key, b.domain.bd, b.gen}
+	if b := p.contents.BySlot[slot]; b != nil && b.Domain != nil && b.Device != 0 {
+		p.directory.slots[slot] = entered{b.Key, b.Domain.BD, b.Gen}
 	} else {
 		delete(p.directory.slots, slot)
 	}
@@ -80,13 +80,13 @@ func (p *Plane) enter(slot uint32) {
 
 // markSlot has the next publish look at the slot, markSwitch at the bd.
 func (p *Plane) markSlot(slot uint32) {
-	if p.unentered != nil {
-		p.unentered[slot] = struct{}{}
+	if p.contents.Unentered != nil {
+		p.contents.Unentered[slot] = struct{}{}
 	}
 }
 
 func (p *Plane) markSwitch(bd uint32) {
-	if p.unnamed != nil {
-		p.unnamed[bd] = struct{}{}
+	if p.contents.Unnamed != nil {
+		p.contents.Unnamed[bd] = struct{}{}
 	}
 }

@@ -16,7 +16,7 @@ func (p *Plane) doubts() []problem.Problem {
 	var list []problem.Problem
 	var widest *port // of those with bindings
 	for name, prt := range p.ports {
-		d := p.devices.ByIndex[prt.device]
+		d := p.devices.ByIndex[prt.Device]
 		if d.Index == 0 {
 			continue
 		}
@@ -25,19 +25,19 @@ func (p *Plane) doubts() []problem.Problem {
 				Kind: problem.PortDown, Object: problem.Port(name), Text: "its network device has no link: it is set down, or has no carrier",
 				Remedy: "ip link set " + problem.Argument(name) + " up, and see to its other end"})
 		}
-		if a := p.attachments[prt.device]; a != nil && !a.restored.IsZero() {
+		if a := p.attachments[prt.Device]; a != nil && !a.restored.IsZero() {
 			// No fault: whoever sets the device up the old way clears what was set since he looked.
 			list = append(list, problem.Problem{
 				Kind: problem.Disturbed, Object: problem.Port(name), Text: "somebody has cleared the promiscuous mode of its network device; it has been set again",
 				Remedy: "find out who did it, if that comes again"})
 		}
-		if len(prt.bindings) == 0 {
+		if len(prt.Bindings) == 0 {
 			continue
 		}
-		if widest == nil || prt.mtu > widest.mtu || prt.mtu == widest.mtu && name < widest.name {
+		if widest == nil || prt.MTU > widest.MTU || prt.MTU == widest.MTU && name < widest.Name {
 			widest = prt
 		}
-		if d.Kind == "vlan" && len(prt.bindings) > 1 || d.Kind == "vlan" && prt.bindings[0] == nil {
+		if d.Kind == "vlan" && len(prt.Bindings) > 1 || d.Kind == "vlan" && prt.Bindings[0] == nil {
 			list = append(list, problem.Problem{
 				Kind: problem.VLANDevice, Object: problem.Port(name),
 				Text:   "its network device is a VLAN already: the tags of its bindings are put inside the tag of that one",
@@ -49,15 +49,15 @@ func (p *Plane) doubts() []problem.Problem {
 		becomes = "dropped, or fragmented where their sender is not told"
 	}
 	for index, mtu := range p.overlay.mtus {
-		if widest == nil || mtu == 0 || mtu >= widest.mtu+tunnelRoom {
+		if widest == nil || mtu == 0 || mtu >= widest.MTU+tunnelRoom {
 			continue
 		}
-		need := widest.mtu + tunnelRoom
+		need := widest.MTU + tunnelRoom
 		name := p.devices.ByIndex[index].Name
 		list = append(list, problem.Problem{
 			Kind: problem.SmallMTU, Object: problem.Device(name),
 			Text: fmt.Sprintf("by it tunnels take packets of %d bytes, but port %s (MTU %d) may send what needs %d: larger frames are %s",
-				mtu, problem.Name(widest.name), widest.mtu, need, becomes),
+				mtu, problem.Name(widest.Name), widest.MTU, need, becomes),
 			Remedy: fmt.Sprintf("ip link set %s mtu %d, and as much on the way to the peers; or give the hosts the MTU %d",
 				problem.Argument(name), need, max(int(mtu)-tunnelRoom, 0))})
 	}
@@ -78,13 +78,13 @@ func (p *Plane) measureUnderlays() {
 		return
 	}
 	mtus := map[int]uint32{}
-	for _, pr := range p.peers {
-		if pr.device == 0 {
+	for _, pr := range p.contents.Peers {
+		if pr.Device == 0 {
 			continue
 		}
-		mtu := p.tPeers.want[pr.number].MTU
-		if least, ok := mtus[pr.device]; !ok || mtu < least {
-			mtus[pr.device] = mtu
+		mtu := p.tPeers.Want[pr.Number].MTU
+		if least, ok := mtus[pr.Device]; !ok || mtu < least {
+			mtus[pr.Device] = mtu
 		}
 	}
 	p.overlay.mtus = mtus

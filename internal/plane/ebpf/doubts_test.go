@@ -84,12 +84,12 @@ func TestVLANDevice(t *testing.T) {
 	} {
 		p := &Plane{
 			devices: host.NewDevices(),
-			ports:   map[string]*port{"eth0.7": {name: "eth0.7", device: 5, bindings: map[uint16]*binding{}}},
+			ports:   map[string]*port{"eth0.7": {Port: &layout.Port{Name: "eth0.7", Device: 5, Bindings: map[uint16]*layout.Binding{}}}},
 		}
-		p.tEnds, p.ring, p.punts, p.watchman = &table[layout.Address, uint64]{}, new(ring), new(ring), &watchman{ring: new(ring)}
+		p.tEnds, p.ring, p.punts, p.watchman = &table[layout.Address, uint64]{Table: &layout.Table[layout.Address, uint64]{}}, new(ring), new(ring), &watchman{ring: new(ring)}
 		p.devices.Set(host.DeviceOf(step.link))
 		for _, vlan := range step.vlans {
-			p.ports["eth0.7"].bindings[vlan] = &binding{}
+			p.ports["eth0.7"].Bindings[vlan] = &layout.Binding{}
 		}
 		var told []string
 		for _, d := range p.doubts() {

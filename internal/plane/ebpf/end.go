@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
-	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Where tunnels may end: at the tunnel IPs that they begin at (the settings), at the other tunnel IPs
@@ -14,40 +13,10 @@ import (
 // FormerFor is how long tunnels may end at an address after it has ceased to be a tunnel IP.
 const FormerFor = 10 * time.Minute
 
-// stageEnds brings the ends to what next says. had are the addresses that tunnels began at before.
-func (p *Plane) stageEnds(next *intent.State, had intent.TunnelIPs) {
-	until := uint64(monotonic() + p.formerFor)
-	begins := func(ip layout.Address) bool { return ip.Addr() == next.Source(ip.Addr()) }
-	for ip := range next.Ends {
-		p.tEnds.set(layout.AddressOf(ip), 0)
-	}
-	for ip, end := range p.tEnds.want {
-		if _, still := next.Ends[ip.Addr()]; begins(ip) {
-			p.tEnds.del(ip)
-		} else if end == 0 && !still {
-			p.tEnds.set(ip, until)
-		}
-	}
-	for _, ip := range had.All() {
-		if _, known := p.tEnds.want[layout.AddressOf(ip)]; !known && !begins(layout.AddressOf(ip)) {
-			p.tEnds.set(layout.AddressOf(ip), until)
-		}
-	}
-	p.expireEnds()
-}
-
-// expireEnds takes out those whose time is over, and looks again when that of the next one is.
-func (p *Plane) expireEnds() {
-	now, next := monotonic(), time.Duration(0)
-	for ip, end := range p.tEnds.want {
-		switch until := time.Duration(end); {
-		case end == 0:
-		case until <= now:
-			p.tEnds.del(ip)
-		case next == 0 || until < next:
-			next = until
-		}
-	}
+// awaitEnds takes out the ends whose time is over, and looks again when that of the next one is.
+func (p *Plane) awaitEnds() {
+	now := monotonic()
+	next := p.contents.ExpireEnds(now)
 	if p.endTimer != nil {
 		p.endTimer.Stop()
 		p.endTimer = nil
@@ -63,7 +32,7 @@ func (p *Plane) endsOver() {
 	if p.closed || !p.known { // the next Apply does it
 		return
 	}
-	p.expireEnds()
+	p.awaitEnds()
 	p.repair()
 }
 

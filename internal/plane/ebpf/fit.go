@@ -58,7 +58,7 @@ func (p *Plane) tunnelIPOn(d host.Device) netip.Addr {
 func (p *Plane) recheckFitness() {
 	isRead := p.space.IsRead()
 	for name, prt := range p.ports {
-		if d := p.devices.Named(name); d.Index != 0 && (prt.device == 0 || isRead(d.Index)) {
+		if d := p.devices.Named(name); d.Index != 0 && (prt.Device == 0 || isRead(d.Index)) {
 			p.portChanged(name)
 		}
 	}

@@ -75,25 +75,25 @@ func (p *Plane) growing() map[string]grown {
 	for _, r := range p.retired {
 		retired += len(r.chunks)
 	}
-	slots := int(p.slots.next)
+	slots := int(p.contents.Slots.Next)
 	all := map[string]grown{
-		"switches":  growTable(p.tSwitches, p.tSwitches.need()),
-		"bindings":  growTable(p.tBindings, p.tBindings.need()),
+		"switches":  growTable(p.tSwitches, p.tSwitches.Need()),
+		"bindings":  growTable(p.tBindings, p.tBindings.Need()),
 		"members":   growTable(p.tMembers, slots),
 		"counters":  {slots, p.copyCounters, nil},
-		"peers":     growTable(p.tPeers, int(p.peerSlots.next)),
-		"addresses": growTable(p.tAddresses, p.tAddresses.need()),
-		"remotes":   growTable(p.tRemotes, p.tRemotes.need()),
-		"decaps":    growTable(p.tDecaps, p.tDecaps.need()),
-		"floods":    growTable(p.tFloods, p.tFloods.need()),
-		"chunks":    growTable(p.tChunks, p.tChunks.need()+retired),
-		"routers":   growTable(p.tRouters, p.tRouters.need()),
-		"gateways":  growTable(p.tGateways, p.tGateways.need()),
-		"neighbors": growTable(p.tNeighbors, p.tNeighbors.need()),
-		"routes4":   growTable(p.tRoutes4, p.tRoutes4.need()),
-		"routes6":   growTable(p.tRoutes6, p.tRoutes6.need()),
+		"peers":     growTable(p.tPeers, int(p.contents.PeerSlots.Next)),
+		"addresses": growTable(p.tAddresses, p.tAddresses.Need()),
+		"remotes":   growTable(p.tRemotes, p.tRemotes.Need()),
+		"decaps":    growTable(p.tDecaps, p.tDecaps.Need()),
+		"floods":    growTable(p.tFloods, p.tFloods.Need()),
+		"chunks":    growTable(p.tChunks, p.tChunks.Need()+retired),
+		"routers":   growTable(p.tRouters, p.tRouters.Need()),
+		"gateways":  growTable(p.tGateways, p.tGateways.Need()),
+		"neighbors": growTable(p.tNeighbors, p.tNeighbors.Need()),
+		"routes4":   growTable(p.tRoutes4, p.tRoutes4.Need()),
+		"routes6":   growTable(p.tRoutes6, p.tRoutes6.Need()),
 
-		"interfaces": growTable(p.tInterfaces, p.tInterfaces.need()),
+		"interfaces": growTable(p.tInterfaces, p.tInterfaces.Need()),
 		"locals":     {0, copyLocals, nil}, // see growLocals
 		// What the programs delete from the old one meanwhile they tell of once more.
 		"watched": {p.watched.len(), copyEntries[layout.MACKey, uint32], nil},
@@ -311,7 +311,7 @@ func copySome[K, V any](from, to *ebpf.Map, want func(V) bool) error {
 
 // copyCounters copies those of bindings; the elements are for each CPU.
 func (p *Plane) copyCounters(from, to *ebpf.Map) error {
-	for slot := range p.bySlot {
+	for slot := range p.contents.BySlot {
 		if slot >= from.MaxEntries() {
 			continue
 		}
@@ -325,9 +325,6 @@ func (p *Plane) copyCounters(from, to *ebpf.Map) error {
 	}
 	return nil
 }
-
-// need is how many places the table takes while what is staged is written.
-func (t *table[K, V]) need() int { return len(t.want) + len(t.gone) }
 
 // noRoom says that a number ran out.
 func noRoom(format string, args ...any) error {

@@ -110,9 +110,9 @@ func (p *Plane) updateWays() {
 		return
 	}
 	was, now := p.ways, map[int]bool{}
-	for _, pr := range p.peers {
-		if pr.device != 0 {
-			now[pr.device] = true
+	for _, pr := range p.contents.Peers {
+		if pr.Device != 0 {
+			now[pr.Device] = true
 		}
 	}
 	p.ways = now

@@ -122,7 +122,7 @@ func (p *Plane) readLocals(f func(plane.Sighting, layout.Local)) error {
 		}
 		of := p.objs.Locals
 		m, err := of.Clone() // the map may be replaced meanwhile, or the plane closed
-		p.stale = false
+		p.contents.Stale = false
 		p.mu.Unlock()
 		if err == nil {
 			err = scanBatches(m, func(keys []layout.MACKey, values []layout.Local) error {
@@ -142,7 +142,7 @@ func (p *Plane) readLocals(f func(plane.Sighting, layout.Local)) error {
 		}
 		p.mu.Lock()
 		if err != nil {
-			p.stale = true
+			p.contents.Stale = true
 		}
 		again := err == nil && !p.closed && p.objs.Locals != of // a larger one took its place
 		if err == nil && !again && !p.closed {
@@ -187,7 +187,7 @@ func (p *Plane) collect() error {
 	if err := p.sortLocals(keys, values, func(plane.Sighting, layout.Local) {}); err != nil {
 		return err
 	}
-	p.stale = false
+	p.contents.Stale = false
 	p.watchLocals()
 	return nil
 }
@@ -225,8 +225,8 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 	}
 	list := make([]layout.MACKey, 0, len(keys))
 	for _, k := range keys {
-		if d := p.byUUID[k.Switch]; d != nil {
-			list = append(list, layout.MACKey{BD: d.bd, MAC: k.MAC})
+		if d := p.contents.ByUUID[k.Switch]; d != nil {
+			list = append(list, layout.MACKey{BD: d.BD, MAC: k.MAC})
 		}
 	}
 	if err := p.forget(list); err != nil {

@@ -151,22 +151,22 @@ func (p *Plane) disturbed(a *attachment, format string, args ...any) {
 
 // keepPromiscuous puts right what somebody has done to the mode that the plane has set.
 func (p *Plane) keepPromiscuous(prt *port) {
-	a := p.attachments[prt.device]
-	if a == nil || prt.attached != prt.device || p.devices.ByIndex[prt.device].Promisc {
+	a := p.attachments[prt.Device]
+	if a == nil || prt.attached != prt.Device || p.devices.ByIndex[prt.Device].Promisc {
 		return
 	}
-	l, err := p.space.Links.LinkByIndex(prt.device)
+	l, err := p.space.Links.LinkByIndex(prt.Device)
 	if err != nil || l.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
 		return // it has gone, or what was heard was older than what the plane did
 	}
 	if err := p.space.Links.SetPromiscOn(l); err != nil {
-		p.disturbed(a, "somebody has cleared the promiscuous mode of device %q, and it can't be set again: frames for unknown addresses may be lost: %w", prt.name, err)
+		p.disturbed(a, "somebody has cleared the promiscuous mode of device %q, and it can't be set again: frames for unknown addresses may be lost: %w", prt.Name, err)
 		return
 	}
 	a.restored = time.Now()
-	dev := p.tDevices.want[uint32(prt.device)]
+	dev := p.tDevices.Want[uint32(prt.Device)]
 	dev.Flags |= layout.DevicePromisc
-	p.tDevices.set(uint32(prt.device), dev)
+	p.tDevices.Set(uint32(prt.Device), dev)
 }
 
 // getAhead makes the program run before all others, without a frame in between that it does
@@ -286,7 +286,7 @@ func (p *Plane) checkAttachments() {
 		}
 		switch prt := p.portOf(index); {
 		case prt != nil:
-			prt.attached, prt.err = 0, fmt.Errorf("device %q: %w", prt.name, err)
+			prt.attached, prt.err = 0, fmt.Errorf("device %q: %w", prt.Name, err)
 			p.queue.add(plane.ReportChanged{})
 		case index == p.overlay.ifindex:
 			p.overlay.err = err
@@ -358,7 +358,7 @@ func (p *Plane) filtersChanged(ifindex int) {
 func (p *Plane) disturbedPorts() map[string]error {
 	m := map[string]error{}
 	for name, prt := range p.ports {
-		if a := p.attachments[prt.device]; a != nil && a.trouble != nil {
+		if a := p.attachments[prt.Device]; a != nil && a.trouble != nil {
 			m[name] = a.trouble
 		}
 	}

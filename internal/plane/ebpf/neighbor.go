@@ -24,12 +24,12 @@ func (p *Plane) UsedNeighbors(_ context.Context, keys []intent.IPKey, within tim
 		return used
 	}
 	for i, key := range keys {
-		d := p.byUUID[key.Switch]
+		d := p.contents.ByUUID[key.Switch]
 		if d == nil {
 			continue
 		}
 		var n layout.Neighbor
-		err := p.objs.Neighbors.Lookup(layout.IPKey{BD: d.bd, IP: layout.AddressOf(key.IP)}, &n)
+		err := p.objs.Neighbors.Lookup(layout.IPKey{BD: d.BD, IP: layout.AddressOf(key.IP)}, &n)
 		used[i] = err == nil && n.Used > 0 && int64(n.Used) > least
 	}
 	return used

@@ -240,7 +240,7 @@ func (p *Plane) tunnelError() error {
 
 // writeSettings writes the config map if it differs.
 func (p *Plane) writeSettings() error {
-	s := layout.Settings{NextBD: p.nextBD, Netns: p.space.Inode, Home: p.space.Home, Alive: uint64(p.alive)}
+	s := layout.Settings{NextBD: p.contents.NextBD, Netns: p.space.Inode, Home: p.space.Home, Alive: uint64(p.alive)}
 	if p.opts.VRF != "" {
 		s.Home = 0 // what comes by other devices than those of the VRF does not find a socket in it
 	}
@@ -274,14 +274,14 @@ func (p *Plane) writeSettings() error {
 	if p.overlay.fragment {
 		s.Flags |= layout.ConfigFragment
 	}
-	if len(p.tInterfaces.want) > 0 {
+	if len(p.tInterfaces.Want) > 0 {
 		s.Flags |= layout.ConfigInterfaces
 	}
 	if p.overlay.groupMark != 0 {
 		s.Flags |= layout.ConfigGBP | uint32(bits.TrailingZeros32(p.overlay.groupMark))<<layout.ConfigGBPShift
 	}
-	s.Flags |= priorityFlags(p.overlay.dscp, p.overlay.dscp.Value) << layout.PriorityTunnelShift
-	s.Flags |= priorityFlags(p.overlay.pcp, p.overlay.pcp.Value<<3) << layout.PriorityTagShift
+	s.Flags |= layout.PriorityFlags(p.overlay.dscp, p.overlay.dscp.Value) << layout.PriorityTunnelShift
+	s.Flags |= layout.PriorityFlags(p.overlay.pcp, p.overlay.pcp.Value<<3) << layout.PriorityTagShift
 	if s == p.settings {
 		return nil
 	}
@@ -304,14 +304,6 @@ func (o *overlay) outerTOS(inner uint8) uint8 {
 	return o.dscp.Value << 2
 }
 
-// priorityFlags is the priority as the programs have it, with the DSCP that a fixed one is.
-func priorityFlags(p intent.Priority, dscp uint8) uint32 {
-	if p.From != intent.Fixed {
-		dscp = 0
-	}
-	return uint32(p.From)<<6 | uint32(dscp)
-}
-
 func ipNumber(ip netip.Addr) uint32 {
 	b := ip.As4()
 	return binary.BigEndian.Uint32(b[:])
@@ -330,8 +322,8 @@ func (p *Plane) attachUnderlays() {
 	p.rerouted = false
 	want := map[int]bool{}
 	if (p.opts.Direct != DirectOff || p.overlay.strict) && p.overlay.Any() && p.overlay.err == nil {
-		for _, pr := range p.peers {
-			if d := p.devices.ByIndex[pr.device]; d.Ethernet && p.portOf(d.Index) == nil {
+		for _, pr := range p.contents.Peers {
+			if d := p.devices.ByIndex[pr.Device]; d.Ethernet && p.portOf(d.Index) == nil {
 				want[d.Index] = true
 			}
 		}
@@ -345,7 +337,7 @@ func (p *Plane) attachUnderlays() {
 			delete(want, index)
 			continue
 		}
-		p.tDevices.set(uint32(index), layout.Device{})
+		p.tDevices.Set(uint32(index), layout.Device{})
 	}
 	for index := range p.overlay.underlays {
 		if !want[index] {

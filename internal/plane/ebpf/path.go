@@ -62,8 +62,8 @@ func (p *Plane) lookAfter(d time.Duration) {
 // some are left for another time.
 func (p *Plane) lookAtPaths() (looked, left bool) {
 	if len(p.due) == 0 {
-		for _, pr := range p.peers {
-			if used := atomic.CompareAndSwapUint32(&p.paths[pr.number].State, layout.PathUsed, layout.PathWatched); used || pr.learned {
+		for _, pr := range p.contents.Peers {
+			if used := atomic.CompareAndSwapUint32(&p.paths[pr.Number].State, layout.PathUsed, layout.PathWatched); used || pr.Learned {
 				p.due = append(p.due, pr)
 			}
 		}
@@ -71,14 +71,14 @@ func (p *Plane) lookAtPaths() (looked, left bool) {
 	if len(p.due) == 0 {
 		return false, false
 	}
-	staged := len(p.tPeers.staged)
+	staged := len(p.tPeers.Staged)
 	p.notifyReport(func() {
 		for asked := 0; len(p.due) > 0 && asked < pathAsks; p.due = p.due[1:] {
-			if pr := p.due[0]; p.peers[pr.ip] == pr {
+			if pr := p.due[0]; p.contents.Peers[pr.IP] == pr {
 				asked += p.resolve(pr)
 			}
 		}
-		if len(p.tPeers.staged) != staged || p.rerouted {
+		if len(p.tPeers.Staged) != staged || p.rerouted {
 			p.updateWays()
 			p.repair()
 		}
@@ -90,8 +90,8 @@ func (p *Plane) lookAtPaths() (looked, left bool) {
 // them is an event then.
 func (p *Plane) restPaths() bool {
 	rest := true
-	for _, pr := range p.peers {
-		state := &p.paths[pr.number].State
+	for _, pr := range p.contents.Peers {
+		state := &p.paths[pr.Number].State
 		if !atomic.CompareAndSwapUint32(state, layout.PathWatched, layout.PathIdle) && atomic.LoadUint32(state) == layout.PathUsed {
 			rest = false
 		}

@@ -21,7 +21,7 @@ func TestPathUsedAtRest(t *testing.T) {
 		return func() error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			return f(&p.paths[p.peers[peerIP].number].State)
+			return f(&p.paths[p.contents.Peers[peerIP].Number].State)
 		}
 	}
 	testenv.Eventually(t, patience, state(func(s *uint32) error {

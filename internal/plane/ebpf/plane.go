@@ -117,28 +117,14 @@ type Plane struct {
 	begun  bool // ready is closed
 	known  bool // the maps are what the tables say: a delta can be applied
 
-	tables
-	numbers
+	contents layout.Contents
+	mapTables
 	access      accessLists
 	devices     host.Devices // of the host
 	overlay     overlay
 	ports       map[string]*port
-	bindings    map[intent.BindingKey]*binding
-	bySlot      map[uint32]*binding
-	unentered   map[uint32]struct{}            // slots whose meaning is not in the directory yet; nil: all
-	unnamed     map[uint32]struct{}            // likewise of bds
-	unserved    map[intent.BindingKey]*binding // those of bindings without a slot or a port
-	dirty       []*domain                      // those whose flood set of members has to be made anew
-	domains     map[uint32]*domain             // by bd
-	byUUID      map[intent.SwitchID]*domain
-	peers       map[netip.Addr]*peer
-	numbered    map[uint32]*peer     // the same by their numbers
 	unreachable map[netip.Addr]error // why, of those of peers that can't be reached
-	nameless    map[any][]netip.Addr // by layout.MACKey or intent.Tunnel: what had no number left for these
-	lists       map[layout.MACKey]list
-	routing     routing
-	adopted     adopted   // what the maps said when they were read last
-	retired     []retired // flood lists that a frame may still be walking
+	retired     []retired            // flood lists that a frame may still be walking
 
 	attachments  map[int]*attachment // by ifindex
 	recheckEvery time.Duration       // constant after New
@@ -151,13 +137,11 @@ type Plane struct {
 	checked   time.Time                // when attachments were last looked at
 	rechecker *time.Timer              // looks at them again; nil: there are no ports
 
-	leaving   []int        // ifindexes to detach from
-	idlePeers []*peer      // whose last user went
-	ways      map[int]bool // devices by which peers are reached
-	rerouted  bool         // underlay devices may not be those by which peers are reached
-	stale     bool         // some learned MACs may be on bindings that have gone
-	noteData  bool         // some session of BFD wants to know of data
-	monitor   bool         // the watchman is to be told of other sessions
+	leaving  []int        // ifindexes to detach from
+	ways     map[int]bool // devices by which peers are reached
+	rerouted bool         // underlay devices may not be those by which peers are reached
+	noteData bool         // some session of BFD wants to know of data
+	monitor  bool         // the watchman is to be told of other sessions
 
 	settings layout.Settings // as written last
 	physical intent.SwitchID
@@ -173,40 +157,14 @@ type Plane struct {
 	defaultsDoubt      bool     // some default routes may have gone
 	coveredIn          *bool    // what comes from some peers is covered by a policy; nil: to be found out
 
-	due       []*peer     // those to be looked up again
-	lookAgain *time.Timer // does so; nil: none pending
-	pathsRest bool        // no frame goes to any peer, as of the last look
+	due       []*layout.PeerUse // those to be looked up again
+	lookAgain *time.Timer       // does so; nil: none pending
+	pathsRest bool              // no frame goes to any peer, as of the last look
 
-	cut         map[layout.MACKey]int // flood sets that are too large, with their sizes
-	localsFull  bool                  // no more MACs can be learned
-	watchedFull bool                  // some could not be watched
-	growFailed  time.Time             // when there was no memory for larger maps
-	wanting     bool                  // a number ran out since the last reconcile
-	anew        bool                  // there may be some again: the next Apply reconciles
-}
-
-// tables are the maps that the agent writes.
-type tables struct {
-	tSwitches  *table[layout.SwitchID, uint32]
-	tDevices   *table[uint32, layout.Device]
-	tBindings  *table[layout.BindKey, uint32]
-	tMembers   *table[uint32, layout.Member]
-	tRemotes   *table[layout.MACKey, layout.Remote]
-	tDecaps    *table[layout.TunnelKey, layout.Decap]
-	tPeers     *table[uint32, layout.Peer]
-	tAddresses *table[layout.Address, uint32]
-	tNeighbors *table[layout.IPKey, layout.Neighbor]
-	tEnds      *table[layout.Address, uint64]
-	tFloods    *table[layout.MACKey, layout.FloodSet]
-	tChunks    *table[layout.ChunkKey, layout.Chunk]
-	tPolicies  *table[uint32, uint32]
-
-	tRouters  *table[layout.SwitchID, uint32]
-	tGateways *table[uint32, layout.Gateway]
-	tRoutes4  *table[layout.RouteKey4, layout.Way]
-	tRoutes6  *table[layout.RouteKey6, layout.Way]
-
-	tInterfaces *table[layout.InterfaceKey, uint32]
+	anewTold    bool      // the agent knows that numbers may be had again
+	localsFull  bool      // no more MACs can be learned
+	watchedFull bool      // some could not be watched
+	growFailed  time.Time // when there was no memory for larger maps
 }
 
 var (
@@ -277,27 +235,8 @@ func New(o Options) (_ *Plane, err error) {
 	if p.punts, err = openRing("frames that are shown", func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.Punts) }); err != nil {
 		return nil, err
 	}
-	p.tables = tables{
-		tSwitches:  newTable[layout.SwitchID, uint32]("switches", p.objs.Switches),
-		tDevices:   newTable[uint32, layout.Device]("devices", p.objs.Devices),
-		tBindings:  newTable[layout.BindKey, uint32]("bindings", p.objs.Bindings),
-		tMembers:   newTable[uint32, layout.Member]("members", p.objs.Members),
-		tRemotes:   newTable[layout.MACKey, layout.Remote]("remotes", p.objs.Remotes),
-		tDecaps:    newTable[layout.TunnelKey, layout.Decap]("decaps", p.objs.Decaps),
-		tPeers:     newTable[uint32, layout.Peer]("peers", p.objs.Peers),
-		tAddresses: newTable[layout.Address, uint32]("addresses", p.objs.Addresses),
-		tNeighbors: newTable[layout.IPKey, layout.Neighbor]("neighbors", p.objs.Neighbors),
-		tEnds:      newTable[layout.Address, uint64]("ends", p.objs.Ends),
-		tFloods:    newTable[layout.MACKey, layout.FloodSet]("floods", p.objs.Floods),
-		tChunks:    newTable[layout.ChunkKey, layout.Chunk]("chunks", p.objs.Chunks),
-		tPolicies:  newTable[uint32, uint32]("policies", p.objs.Policies),
-		tRouters:   newTable[layout.SwitchID, uint32]("routers", p.objs.Routers),
-		tGateways:  newTable[uint32, layout.Gateway]("gateways", p.objs.Gateways),
-		tRoutes4:   newTable[layout.RouteKey4, layout.Way]("routes4", p.objs.Routes4),
-		tRoutes6:   newTable[layout.RouteKey6, layout.Way]("routes6", p.objs.Routes6),
-
-		tInterfaces: newTable[layout.InterfaceKey, uint32]("interfaces", p.objs.Interfaces),
-	}
+	p.contents.Maps = layout.NewTables()
+	p.mapTables = bindTables(&p.contents.Maps, &p.objs.vtepMaps)
 	if err = p.openGeneration(); err != nil {
 		return nil, err
 	}
@@ -454,7 +393,7 @@ func (p *Plane) Destroy(context.Context) error {
 		p.log.Warn("peers are not told that BFD ends", "err", err)
 	}
 	// The watcher must not repair what goes away now.
-	p.known, p.ports, p.peers, p.overlay.TunnelIPs = false, nil, nil, intent.TunnelIPs{}
+	p.known, p.ports, p.contents.Peers, p.overlay.TunnelIPs = false, nil, nil, intent.TunnelIPs{}
 	if err := errors.Join(p.detachAll(), p.removeVXLAN(), p.pins.remove()); err != nil {
 		return fmt.Errorf("ebpf plane: take down: %w", err)
 	}

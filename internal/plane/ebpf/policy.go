@@ -91,12 +91,13 @@ func (p *Plane) reviewPolicies() {
 
 // coveredSource says whether a policy covers packets of some peer to this VTEP.
 func (p *Plane) coveredSource() bool {
-	if p.coveredIn == nil {
+	if p.coveredIn == nil || p.contents.NewSource {
+		p.contents.NewSource = false
 		covered := p.policies.BlockIn
 		for _, from := range p.policies.Sources(p.overlay.TunnelIP) {
 			covered = covered || p.overlay.anySource
-			for ip, pr := range p.peers {
-				covered = covered || pr.sources > 0 && from.Contains(ip)
+			for ip, pr := range p.contents.Peers {
+				covered = covered || pr.Sources > 0 && from.Contains(ip)
 			}
 		}
 		p.coveredIn = &covered
@@ -127,8 +128,8 @@ func (p *Plane) policyProblems() (list []problem.Problem) {
 	if p.coveredSource() {
 		list = append(list, problem.Problem{Kind: kind, Object: problem.Device(p.vxlanName()), Text: fmt.Sprintf(text, in), Remedy: remedy})
 	}
-	for ip, pr := range p.peers {
-		if pr.covered {
+	for ip, pr := range p.contents.Peers {
+		if pr.Covered {
 			list = append(list, problem.Problem{Kind: kind, Object: problem.Peer(ip), Text: fmt.Sprintf(text, out), Remedy: remedy})
 		}
 	}

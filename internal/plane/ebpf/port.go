@@ -17,81 +17,48 @@ import (
 
 // port is a device under the plane's management.
 type port struct {
-	name     string
-	limit    uint32              // most MACs learned on it; 0: none
-	takeOver bool                // its device may belong to somebody else
-	service  bool                // its tags are service tags
-	group    uint16              // the group policy of what comes in without one
-	number   uint32              // index of quotas; 0: they ran out, nothing is learned
-	device   int                 // ifindex; 0: there is no such device now
-	mtu      uint32              // of the device
-	attached int                 // ifindex on which the program runs; 0: none
-	err      error               // why it is not attached
-	bindings map[uint16]*binding // by VLAN
-	state    plane.PortChanged   // as told last
-}
-
-// binding is a (port, VLAN) pair in a logical switch.
-type binding struct {
-	key    intent.BindingKey
-	domain *domain
-	slot   uint32 // 0: slots ran out
-	gen    uint32
-	device int // ifindex in the bindings map; 0: not there
-}
-
-// domain is a logical switch.
-type domain struct {
-	id       intent.SwitchID
-	sw       intent.Switch
-	bd       uint32
-	features uint32              // enum features
-	gateway  routed              // of its router
-	members  map[uint32]*binding // in force, by slot
-	dirty    bool                // it is in Plane.dirty: members changed since the flood set was made
-
-	groups map[intent.MAC]intent.MemberSet // as the State has them
+	*layout.Port
+	limit    uint32            // most MACs learned on it; 0: none
+	takeOver bool              // its device may belong to somebody else
+	attached int               // ifindex on which the program runs; 0: none
+	err      error             // why it is not attached
+	state    plane.PortChanged // as told last
 }
 
 var errNotManaged = errors.New("its port is not managed by this switch")
 
 // bindingError says why b, one of the unserved, is not in force.
-func (p *Plane) bindingError(b *binding) error {
-	if p.ports[b.key.Port] == nil {
+func (p *Plane) bindingError(b *layout.Binding) error {
+	if p.ports[b.Key.Port] == nil {
 		return errNotManaged
 	}
-	return problem.Errorf(problem.TableFull, "remove some", "no room for more than %d bindings", p.slots.max-1)
+	return problem.Errorf(problem.TableFull, "remove some", "no room for more than %d bindings", p.contents.Slots.Max-1)
 }
 
-func (p *Plane) setPort(name string, want intent.Port) {
-	prt := p.ports[name]
-	if prt == nil {
-		prt = &port{name: name, takeOver: want.TakeOver, service: want.ServiceTags, group: want.Group, bindings: map[uint16]*binding{}, state: plane.PortChanged{Name: name}}
-		if prt.number = p.adopted.ports[name]; prt.number == 0 {
-			prt.number = p.number(&p.portSlots)
-		}
-		p.ports[name] = prt
-		for _, b := range p.unserved {
-			if b.key.Port == name {
-				prt.bindings[b.key.VLAN] = b
-				p.updateServed(b)
-			}
-		}
-		p.setDevice(prt, p.lookup(name))
-	} else if prt.takeOver != want.TakeOver {
-		prt.takeOver = want.TakeOver
-		p.setDevice(prt, p.lookup(name))
+// portWanted brings a port to what is wanted of it.
+func (p *Plane) portWanted(entry *layout.Port, want intent.Port) {
+	prt := p.ports[entry.Name]
+	fresh := prt == nil
+	if fresh {
+		prt = &port{Port: entry, state: plane.PortChanged{Name: entry.Name}}
+		p.ports[entry.Name] = prt
 	}
-	if prt.service != want.ServiceTags || prt.group != want.Group {
-		prt.service, prt.group = want.ServiceTags, want.Group
-		for _, b := range prt.bindings {
-			p.place(b)
-		}
+	if fresh || prt.takeOver != want.TakeOver {
+		prt.takeOver = want.TakeOver
+		p.setDevice(prt, p.lookup(entry.Name))
 	}
 	prt.limit = want.MACLimit
-	if prt.number != 0 {
-		p.limitQuota(prt.number, want.MACLimit)
+	if prt.Number != 0 {
+		p.limitQuota(prt.Number, want.MACLimit)
 	}
+}
+
+// portGone forgets a port. What runs on its device is detached by detachPort later.
+func (p *Plane) portGone(name string) {
+	if prt := p.ports[name]; prt != nil && prt.Device != 0 {
+		p.leaving = append(p.leaving, prt.Device)
+	}
+	delete(p.ports, name)
 }
 
 // lookup finds a device; one that the watcher has not heard of yet, too.
@@ -107,213 +74,55 @@ func (p *Plane) lookup(name string) host.Device {
 
 // setDevice says which device the port is now; the zero device: none.
 func (p *Plane) setDevice(prt *port, d host.Device) {
-	prt.state = plane.PortChanged{Name: prt.name, Exists: d.Index != 0, Up: d.Up}
-	err := p.fitnessError(prt.name, prt.takeOver, d)
-	if err == nil && prt.number == 0 {
-		err = noRoom("no room for more than %d ports", p.portSlots.max-1)
+	prt.state = plane.PortChanged{Name: prt.Name, Exists: d.Index != 0, Up: d.Up}
+	err := p.fitnessError(prt.Name, prt.takeOver, d)
+	if err == nil && prt.Number == 0 {
+		err = noRoom("no room for more than %d ports", p.contents.PortSlots.Max-1)
 	}
 	if err != nil {
 		prt.err, d = err, host.Device{}
 	}
-	if prt.device == d.Index && prt.mtu == uint32(d.MTU) {
+	if prt.Device == d.Index && prt.MTU == uint32(d.MTU) {
 		return
 	}
 	if d.Index != 0 {
 		prt.err = nil
 	}
-	if prt.device != d.Index {
-		if prt.device != 0 {
-			p.leaving = append(p.leaving, prt.device)
+	if prt.Device != d.Index {
+		if prt.Device != 0 {
+			p.leaving = append(p.leaving, prt.Device)
 		}
 		prt.attached = 0
 	}
-	prt.device, prt.mtu = d.Index, uint32(d.MTU)
-	for _, b := range prt.bindings {
-		p.place(b)
-	}
-}
-
-// delPort forgets the port. What runs on its device is detached by detachPort later.
-func (p *Plane) delPort(name string) {
-	prt := p.ports[name]
-	if prt == nil {
-		return
-	}
-	delete(p.ports, name)
-	for _, b := range prt.bindings {
-		p.place(b)
-		p.updateServed(b)
-	}
-	if prt.device != 0 {
-		p.leaving = append(p.leaving, prt.device)
-	}
-	p.releaseNumber(&p.portSlots, prt.number)
-}
-
-// setBinding puts the pair into the switch, out of another one if need be.
-func (p *Plane) setBinding(key intent.BindingKey, d *domain) {
-	b := p.bindings[key]
-	if b == nil {
-		b = &binding{key: key}
-		if slot, ok := p.adopted.slots[key]; ok {
-			// Still the same meaning: what was learned there is right.
-			b.slot, b.gen = slot.number, p.gens[slot.number]
-			if slot.bd != d.bd {
-				p.newGen(b)
-			}
-		} else if b.slot = p.number(&p.slots); b.slot != 0 {
-			for uint32(len(p.gens)) <= b.slot {
-				p.gens = append(p.gens, 0)
-			}
-			if p.gens[b.slot] != 0 {
-				p.zeroCounters(b.slot)
-			}
-			p.newGen(b)
-		}
-		p.bindings[key] = b
-		if b.slot != 0 {
-			p.bySlot[b.slot] = b
-		}
-		if prt := p.ports[key.Port]; prt != nil {
-			prt.bindings[key.VLAN] = b
-			p.placeUntagged(prt)
-		}
-		p.updateServed(b)
-	} else if b.domain != d {
-		p.leaveDomain(b)
-		p.newGen(b)
-	}
-	b.domain = d
-	p.place(b)
-}
-
-func (p *Plane) newGen(b *binding) {
-	if b.slot == 0 {
-		return
-	}
-	p.markSlot(b.slot)
-	p.gens[b.slot]++
-	b.gen = p.gens[b.slot]
-}
-
-func (p *Plane) leaveDomain(b *binding) {
-	p.stale = true
-	if d := b.domain; d != nil && d.members[b.slot] == b {
-		delete(d.members, b.slot)
-		p.markMembers(d)
-	}
-}
-
-// markMembers marks d for a new flood set of its members.
-func (p *Plane) markMembers(d *domain) {
-	if !d.dirty {
-		d.dirty = true
-		p.dirty = append(p.dirty, d)
-	}
-}
-
-// updateServed notes whether b can't be in force for a reason other than its port's device.
-func (p *Plane) updateServed(b *binding) {
-	if b.slot == 0 || p.ports[b.key.Port] == nil {
-		p.unserved[b.key] = b
-	} else {
-		delete(p.unserved, b.key)
-	}
-}
-
-func (p *Plane) delBinding(key intent.BindingKey) {
-	b := p.bindings[key]
-	if b == nil {
-		return
-	}
-	delete(p.bindings, key)
-	delete(p.bySlot, b.slot)
-	delete(p.unserved, key)
-	if prt := p.ports[key.Port]; prt != nil {
-		delete(prt.bindings, key.VLAN)
-		p.placeUntagged(prt)
-	}
-	p.leaveDomain(b)
-	b.domain = nil
-	p.place(b)
-	p.releaseNumber(&p.slots, b.slot)
-}
-
-// place writes b where it belongs now: on its port's device, or nowhere.
-func (p *Plane) place(b *binding) {
-	if b.slot == 0 {
-		return
-	}
-	p.markSlot(b.slot)
-	prt := p.ports[b.key.Port]
-	device := 0
-	if prt != nil && b.domain != nil {
-		device = prt.device
-	}
-	vid := uint32(b.key.VLAN)
-	if b.device != 0 && b.device != device {
-		p.tBindings.del(layout.BindKey{Ifindex: uint32(b.device), VID: vid})
-		p.newGen(b) // whoever was behind that device need not be behind another one
-	}
-	b.device = device
-	if device == 0 {
-		p.leaveDomain(b)
-		p.tMembers.set(b.slot, layout.Member{Gen: b.gen})
-		p.tPolicies.del(b.slot)
-		return
-	}
-	m := layout.Member{Ifindex: uint32(device), VID: vid, BD: b.domain.bd, Gen: b.gen, Port: prt.number, MTU: prt.mtu, Features: b.domain.features}
-	if vid == 0 && len(prt.bindings) > 1 {
-		m.Flags = layout.MemberNoTags
-	}
-	if prt.service {
-		m.Flags |= layout.MemberServiceTag
-	}
-	m.Flags |= uint32(prt.group) << layout.MemberGroupShift
-	if p.guard(b) {
-		m.Features |= layout.FeatureACL
-	}
-	p.tMembers.set(b.slot, m)
-	p.tBindings.set(layout.BindKey{Ifindex: uint32(device), VID: vid}, b.slot)
-	if b.domain.members[b.slot] != b {
-		b.domain.members[b.slot] = b
-		p.markMembers(b.domain)
-	}
-}
-
-// placeUntagged places the binding of the untagged frames of prt, which depends on its others.
-func (p *Plane) placeUntagged(prt *port) {
-	if b := prt.bindings[0]; b != nil && b.domain != nil {
-		p.place(b)
-	}
+	p.contents.SetDevice(prt.Port, d.Index, uint32(d.MTU))
 }
 
 // attachPort attaches the program to the port's device, if it has one.
 func (p *Plane) attachPort(prt *port) {
-	if prt.device == 0 || prt.attached == prt.device {
+	if prt.Device == 0 || prt.attached == prt.Device {
 		return
 	}
-	if err := p.attach(prt.device, p.objs.VtepPort, true); err != nil {
-		prt.err = fmt.Errorf("device %q: %w", prt.name, err)
+	if err := p.attach(prt.Device, p.objs.VtepPort, true); err != nil {
+		prt.err = fmt.Errorf("device %q: %w", prt.Name, err)
 		return
 	}
-	index := uint32(prt.device)
-	dev := layout.Device{Port: prt.number, Flags: p.adopted.devices[index].Flags | p.tDevices.want[index].Flags}
-	if l, err := p.space.Links.LinkByIndex(prt.device); err == nil {
+	index := uint32(prt.Device)
+	dev := layout.Device{Port: prt.Number, Flags: p.contents.Adopted.Devices[index].Flags | p.tDevices.Want[index].Flags}
+	if l, err := p.space.Links.LinkByIndex(prt.Device); err == nil {
 		if l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 			// A NIC would keep frames for other hosts' addresses to itself.
 			if err := p.space.Links.SetPromiscOn(l); err != nil {
-				prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.name, err)
+				prt.err = fmt.Errorf("device %q: make it promiscuous: %w", prt.Name, err)
 				return
 			}
 			dev.Flags |= layout.DevicePromisc
 		}
 		if dev.Flags, err = p.space.Seal(l, dev.Flags); err != nil {
-			p.log.Warn("the machine's own stack can't be kept off a port", "port", prt.name, "err", err)
+			p.log.Warn("the machine's own stack can't be kept off a port", "port", prt.Name, "err", err)
 		}
 	}
-	p.tDevices.set(index, dev)
-	prt.attached, prt.err = prt.device, nil
+	p.tDevices.Set(index, dev)
+	prt.attached, prt.err = prt.Device, nil
 }
 
 // detachLeaving lets go of the devices that are no port any more.
@@ -323,7 +132,7 @@ func (p *Plane) detachLeaving() error {
 	var errs []error
 	for _, ifindex := range leaving {
 		if p.portOf(ifindex) == nil {
-			errs = append(errs, p.detachPort(ifindex, p.tDevices.want[uint32(ifindex)].Flags))
+			errs = append(errs, p.detachPort(ifindex, p.tDevices.Want[uint32(ifindex)].Flags))
 		}
 	}
 	return errors.Join(errs...)
@@ -331,14 +140,14 @@ func (p *Plane) detachLeaving() error {
 
 // portOf gives the port that the device is, or nil.
 func (p *Plane) portOf(ifindex int) *port {
-	if prt := p.ports[p.devices.ByIndex[ifindex].Name]; prt != nil && prt.device == ifindex {
+	if prt := p.ports[p.devices.ByIndex[ifindex].Name]; prt != nil && prt.Device == ifindex {
 		return prt
 	}
 	return nil
 }
 
 func (p *Plane) detachPort(ifindex int, flags uint32) error {
-	p.tDevices.del(uint32(ifindex))
+	p.tDevices.Del(uint32(ifindex))
 	if err := p.detach(ifindex); err != nil {
 		return err
 	}
@@ -365,9 +174,9 @@ func (p *Plane) detachPort(ifindex int, flags uint32) error {
 // detachAll lets go of every device that the pins know of.
 func (p *Plane) detachAll() error {
 	var errs []error
-	have, err := p.tDevices.read()
-	errs = append(errs, err)
-	for index, dev := range have {
+	errs = append(errs, p.tDevices.load())
+	defer p.tDevices.Forget()
+	for index, dev := range p.tDevices.Have {
 		errs = append(errs, p.detachPort(int(index), dev.Flags))
 	}
 	indexes, err := p.linked()

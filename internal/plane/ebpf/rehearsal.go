@@ -382,17 +382,17 @@ func (p *Plane) copyKnown(set *rehearsalSet, seen []plane.Entry) error {
 				quota(l.Port)
 			}
 		case plane.EntryBinding:
-			if b := p.bindings[e.At]; b != nil {
-				if m, ok := look[uint32, layout.Member](&r, p.objs.Members, b.slot); ok {
+			if b := p.contents.Bindings[e.At]; b != nil {
+				if m, ok := look[uint32, layout.Member](&r, p.objs.Members, b.Slot); ok {
 					quota(m.Port)
 				}
 			}
 		case plane.EntryNeighbour, plane.EntryInterface:
-			d := p.byUUID[e.Switch]
+			d := p.contents.ByUUID[e.Switch]
 			if d == nil {
 				continue
 			}
-			key := layout.IPKey{BD: d.bd, IP: layout.AddressOf(e.IP)}
+			key := layout.IPKey{BD: d.BD, IP: layout.AddressOf(e.IP)}
 			if n, ok := look[layout.IPKey, layout.Neighbor](&r, p.objs.Neighbors, key); ok {
 				put("neighbors", key, n)
 			}

@@ -60,8 +60,8 @@ func (p *Plane) newRehearsal(set *rehearsalSet, fr plane.Arriving, seen []plane.
 		return r, nil
 	}
 	r.index = int(p.settings.VXLANIfindex)
-	if pr := p.peers[fr.Tunnel.Peer]; pr != nil && fr.Tunnel.Peer.Is4() && p.settings.Flags&layout.ConfigDirectDecap != 0 && p.overlay.underlays[pr.device] {
-		r.underlay = p.devices.ByIndex[pr.device]
+	if pr := p.contents.Peers[fr.Tunnel.Peer]; pr != nil && fr.Tunnel.Peer.Is4() && p.settings.Flags&layout.ConfigDirectDecap != 0 && p.overlay.underlays[pr.Device] {
+		r.underlay = p.devices.ByIndex[pr.Device]
 	}
 	return r, nil
 }

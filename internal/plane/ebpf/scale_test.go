@@ -94,14 +94,14 @@ func TestManyRouters(t *testing.T) {
 	for n := range routes {
 		key, way := manyRoute(n, routers)
 		got, err := lookUp(p, key)
-		if want := (layout.Way{Kind: layout.WayVia, BD: p.byUUID[way.Switch].bd, Via: layout.AddressOf(way.Via)}); err != nil || got != want {
+		if want := (layout.Way{Kind: layout.WayVia, BD: p.contents.ByUUID[way.Switch].BD, Via: layout.AddressOf(way.Via)}); err != nil || got != want {
 			t.Fatalf("the route %v is %+v, want %+v, %v", key, got, want, err)
 		}
 	}
 	for n := range neighbors {
 		key := manyNeighbor(n, routers)
 		var got layout.Neighbor
-		err := p.objs.Neighbors.Lookup(layout.IPKey{BD: p.byUUID[key.Switch].bd, IP: layout.AddressOf(key.IP)}, &got)
+		err := p.objs.Neighbors.Lookup(layout.IPKey{BD: p.contents.ByUUID[key.Switch].BD, IP: layout.AddressOf(key.IP)}, &got)
 		if err != nil || intent.MAC(got.MAC) != s.Neighbours[key] {
 			t.Fatalf("the neighbor %v is %+v, %v", key, got, err)
 		}
@@ -127,7 +127,7 @@ func TestManyRouters(t *testing.T) {
 	w.audit(p)
 	w.apply(p, before, intent.Diff(other, before))
 	w.audit(p)
-	if n := len(p.routing.numbers) + len(p.routing.edges); n > 0 {
+	if n := len(p.contents.Routing.Numbers) + len(p.contents.Routing.Edges); n > 0 {
 		t.Errorf("of routers that have gone %d things are known", n)
 	}
 }
@@ -193,9 +193,9 @@ func routedFrame(f []byte) []byte {
 
 // lookUp is the way of a router to the last address of a prefix, as the programs look it up.
 func lookUp(p *Plane, key intent.RouteKey) (way layout.Way, err error) {
-	number := p.routing.numbers[key.Router]
+	number := p.contents.Routing.Numbers[key.Router]
 	if key.Prefix.Addr().Is4() {
-		return way, p.objs.Routes4.Lookup(layout.RouteKey4{Length: 64, Router: number, IP: layout.AddressOf(lastOf(key.Prefix)).Word[3]}, &way)
+		return way, p.objs.Routes4.Lookup(layout.RouteKey4{Length: 64, Router: number, IP: layout.AddressOf(layout.LastOf(key.Prefix)).Word[3]}, &way)
 	}
 	ip := key.Prefix.Addr().As16()
 	ip[15] = 0xff

@@ -39,32 +39,32 @@ func (p *Plane) Send(_ context.Context, frame []byte, to plane.Destination) erro
 }
 
 func (p *Plane) send(frame []byte, to plane.Destination) error {
-	d := p.byUUID[to.Switch]
+	d := p.contents.ByUUID[to.Switch]
 	if d == nil {
 		return fmt.Errorf("switch %v: %w", to.Switch, errNotInState)
 	}
 	var ctx skbContext
 	switch {
 	case to.At.Port != "":
-		b := p.bindings[to.At]
-		if b == nil || b.slot == 0 || b.domain != d || b.device == 0 {
+		b := p.contents.Bindings[to.At]
+		if b == nil || b.Slot == 0 || b.Domain != d || b.Device == 0 {
 			return fmt.Errorf("binding %v: %w", to.At, errNotInState)
 		}
-		ctx.Cb = [5]uint32{layout.SendMember, b.slot, d.bd}
+		ctx.Cb = [5]uint32{layout.SendMember, b.Slot, d.BD}
 	case to.Tunnel.Peer.IsValid():
-		pr := p.peers[to.Tunnel.Peer]
+		pr := p.contents.Peers[to.Tunnel.Peer]
 		if pr == nil {
 			return fmt.Errorf("tunnel %v: %w", to.Tunnel, errNotInState)
 		}
-		ctx.Cb = [5]uint32{layout.SendTunnel, pr.number, to.Tunnel.VNI}
+		ctx.Cb = [5]uint32{layout.SendTunnel, pr.Number, to.Tunnel.VNI}
 	default:
-		ctx.Cb = [5]uint32{layout.SendFlood, d.bd}
-		if b := p.bindings[to.Except]; b != nil {
-			ctx.Cb[2] = b.slot
+		ctx.Cb = [5]uint32{layout.SendFlood, d.BD}
+		if b := p.contents.Bindings[to.Except]; b != nil {
+			ctx.Cb[2] = b.Slot
 		}
 	}
 	if to.Hop.IsValid() {
-		ctx.Cb[3] = p.guardOf(d, to.Hop)
+		ctx.Cb[3] = p.contents.GuardOf(d, to.Hop)
 	}
 	return p.runSend(frame, &ctx, 1)
 }
@@ -102,8 +102,8 @@ func (p *Plane) NotSent(_ context.Context, at intent.BindingKey, n uint32) error
 
 func (p *Plane) countNotSent(at intent.BindingKey, n uint32) error {
 	ctx := skbContext{Cb: [5]uint32{layout.SendNobody, layout.DropNoNeighbor}}
-	if prt := p.ports[at.Port]; prt != nil && prt.device != 0 {
-		ctx.Cb[2], ctx.Cb[3] = layout.ByPort|uint32(at.VLAN), uint32(prt.device)
+	if prt := p.ports[at.Port]; prt != nil && prt.Device != 0 {
+		ctx.Cb[2], ctx.Cb[3] = layout.ByPort|uint32(at.VLAN), uint32(prt.Device)
 	}
 	return p.runSend(make([]byte, 14), &ctx, n)
 }

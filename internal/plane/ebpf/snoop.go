@@ -20,9 +20,9 @@ func (p *Plane) snoopedIPs() (map[intent.MACKey]netip.Addr, error) {
 		p.mu.Unlock()
 		return nil, errClosed
 	}
-	ids := make(map[uint32]intent.SwitchID, len(p.domains))
-	for bd, d := range p.domains {
-		ids[bd] = d.id
+	ids := make(map[uint32]intent.SwitchID, len(p.contents.Domains))
+	for bd, d := range p.contents.Domains {
+		ids[bd] = d.ID
 	}
 	m, err := p.objs.Snooped.Clone()
 	p.mu.Unlock()
@@ -67,11 +67,11 @@ func (p *Plane) ForgetAddress(_ context.Context, key intent.MACKey, ip netip.Add
 	if p.closed {
 		return errClosed
 	}
-	d := p.byUUID[key.Switch]
+	d := p.contents.ByUUID[key.Switch]
 	if d == nil {
 		return nil
 	}
-	k := layout.MACKey{BD: d.bd, MAC: key.MAC, Kind: layout.FamilyIPv4}
+	k := layout.MACKey{BD: d.BD, MAC: key.MAC, Kind: layout.FamilyIPv4}
 	if ip.Is6() {
 		k.Kind = layout.FamilyIPv6
 	}
@@ -88,10 +88,10 @@ func (p *Plane) ForgetAddress(_ context.Context, key intent.MACKey, ip netip.Add
 }
 
 // forgetSnooped has the IP addresses in domains told of again when somebody wants to know of them.
-func (p *Plane) forgetSnooped(of map[uint32]*domain) {
+func (p *Plane) forgetSnooped(of map[uint32]*layout.Domain) {
 	var keys []layout.MACKey
 	err := scan(p.objs.Snooped, func(k layout.MACKey, _ layout.SnoopedAddress) {
-		if d := of[k.BD]; d != nil && d.features&layout.FeatureSnoop == 0 {
+		if d := of[k.BD]; d != nil && d.Features&layout.FeatureSnoop == 0 {
 			keys = append(keys, k)
 		}
 	})

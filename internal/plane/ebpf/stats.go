@@ -107,10 +107,10 @@ func (p *Plane) countedSlots() (map[intent.BindingKey]uint32, *ebpf.Map, error) 
 	if p.closed {
 		return nil, nil, errClosed
 	}
-	slots := make(map[intent.BindingKey]uint32, len(p.bindings))
-	for key, b := range p.bindings {
-		if b.slot != 0 {
-			slots[key] = b.slot
+	slots := make(map[intent.BindingKey]uint32, len(p.contents.Bindings))
+	for key, b := range p.contents.Bindings {
+		if b.Slot != 0 {
+			slots[key] = b.Slot
 		}
 	}
 	counters, err := p.objs.Counters.Clone()
@@ -126,7 +126,7 @@ func (p *Plane) forgetReused(slots map[intent.BindingKey]uint32, read map[intent
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, slot := range slots {
-		if b := p.bindings[key]; b == nil || b.slot != slot {
+		if b := p.contents.Bindings[key]; b == nil || b.Slot != slot {
 			delete(read, key)
 		}
 	}
@@ -160,7 +160,7 @@ func (p *Plane) readDrops(drops map[string]uint64) (stale bool, err error) {
 	for i := range p.quotas[1:] { // those of ports that have gone, too: what was counted stays so
 		drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[1+i].Refused))
 	}
-	return p.stale, p.readRefused(drops)
+	return p.contents.Stale, p.readRefused(drops)
 }
 
 // DropsByPlace implements plane.Plane.

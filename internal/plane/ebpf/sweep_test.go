@@ -15,16 +15,16 @@ import (
 // learnMany puts n MACs into the map of those learned, as if p0 had them.
 func (w *world) learnMany(p *Plane, n int) {
 	w.t.Helper()
-	b := p.bindings[intent.BindingKey{Port: "p0"}]
+	b := p.contents.Bindings[intent.BindingKey{Port: "p0"}]
 	seen := uint64(monotonic())
 	atomic.StoreUint32(&p.quotas[0].Count, uint32(n))
 	const batch = 4096
 	for first := 0; first < n; first += batch {
 		keys, values := make([]layout.MACKey, min(batch, n-first)), make([]layout.Local, min(batch, n-first))
 		for i := range keys {
-			keys[i] = layout.MACKey{BD: b.domain.bd, MAC: [6]uint8{2, 8}}
+			keys[i] = layout.MACKey{BD: b.Domain.BD, MAC: [6]uint8{2, 8}}
 			binary.BigEndian.PutUint32(keys[i].MAC[2:], uint32(first+i))
-			values[i] = layout.Local{Slot: b.slot, Gen: b.gen, Port: p.ports["p0"].number, Seen: seen}
+			values[i] = layout.Local{Slot: b.Slot, Gen: b.Gen, Port: p.ports["p0"].Number, Seen: seen}
 		}
 		if _, err := p.objs.Locals.BatchUpdate(keys, values, nil); err != nil {
 			w.t.Fatal(err)

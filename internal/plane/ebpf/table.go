@@ -6,101 +6,67 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
-// table is one map of the programs together with what must be in it. Changes are staged
-// with set and del, then written by put (additions and changes) and, once every table's
-// additions are in force, by prune (removals).
+// table is one map of the programs together with what must be in it: what is staged is written by put
+// (additions and changes) and, once every table's additions are in force, by prune (removals).
 //
 // A table whose map is full keeps what did not fit as short and tries it again with every
 // put: nothing fails for good.
 type table[K, V comparable] struct {
-	name  string
+	*layout.Table[K, V]
 	m     *ebpf.Map
 	array bool // elements can't be deleted: a removed one is zeroed
-
-	want   map[K]V
-	staged []K            // to be written, if still wanted
-	gone   []K            // to be deleted, if still not wanted
-	short  map[K]struct{} // wanted, but did not fit
 
 	written func() // is called after writes; may be nil
 }
 
-func newTable[K, V comparable](name string, m *ebpf.Map) *table[K, V] {
-	t := &table[K, V]{name: name, m: m, array: m.Type() == ebpf.Array}
-	t.reset()
+// anyTable is a table of whatever keys and values.
+type anyTable interface {
+	load() error
+	Diff()
+	Forget()
+}
+
+// bind joins what is wanted with the map, and adds the table to all.
+func bind[K, V comparable](all *[]anyTable, w *layout.Table[K, V], m *ebpf.Map) *table[K, V] {
+	t := &table[K, V]{Table: w, m: m, array: m.Type() == ebpf.Array}
+	*all = append(*all, t)
 	return t
-}
-
-// reset forgets what is wanted, before all of it is said again.
-func (t *table[K, V]) reset() {
-	t.want, t.short = map[K]V{}, map[K]struct{}{}
-	t.staged, t.gone = nil, nil
-}
-
-func (t *table[K, V]) set(k K, v V) {
-	if old, ok := t.want[k]; ok && old == v {
-		return
-	}
-	t.want[k] = v
-	t.staged = append(t.staged, k)
-}
-
-func (t *table[K, V]) del(k K) {
-	if _, ok := t.want[k]; !ok {
-		return
-	}
-	delete(t.want, k)
-	delete(t.short, k)
-	t.gone = append(t.gone, k)
-}
-
-// diff stages what makes a map that holds have equal to what is wanted.
-func (t *table[K, V]) diff(have map[K]V) {
-	t.staged, t.gone = nil, nil
-	for k, v := range t.want {
-		if h, ok := have[k]; !ok || h != v {
-			t.staged = append(t.staged, k)
-		}
-	}
-	for k := range have {
-		if _, ok := t.want[k]; !ok {
-			t.gone = append(t.gone, k)
-		}
-	}
 }
 
 // put writes what is staged and wanted.
 func (t *table[K, V]) put() error {
-	for k := range t.short {
-		t.staged = append(t.staged, k)
+	for k := range t.Short {
+		t.Staged = append(t.Staged, k)
 	}
-	if len(t.staged) == 0 {
+	if len(t.Staged) == 0 {
 		return nil
 	}
-	keys := make([]K, 0, len(t.staged))
-	values := make([]V, 0, len(t.staged))
-	for _, k := range t.staged {
-		if v, ok := t.want[k]; ok {
+	keys := make([]K, 0, len(t.Staged))
+	values := make([]V, 0, len(t.Staged))
+	for _, k := range t.Staged {
+		if v, ok := t.Want[k]; ok {
 			keys, values = append(keys, k), append(values, v)
 		}
 	}
-	t.staged = nil
+	t.Staged = nil
 	defer t.tell()
 	for len(keys) > 0 {
 		n, err := t.write(keys, values)
 		for _, k := range keys[:n] {
-			delete(t.short, k)
+			delete(t.Short, k)
 		}
 		keys, values = keys[n:], values[n:]
 		switch {
 		case err == nil:
 		case errors.Is(err, unix.E2BIG), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.ENOMEM): // ENOSPC is a trie's
-			t.short[keys[0]] = struct{}{}
+			t.Short[keys[0]] = struct{}{}
 			keys, values = keys[1:], values[1:]
 		default:
-			return fmt.Errorf("write to map %s: %w", t.name, err)
+			return fmt.Errorf("write to map %s: %w", t.Name, err)
 		}
 	}
 	return nil
@@ -108,7 +74,7 @@ func (t *table[K, V]) put() error {
 
 // write gives how many of the keys it has written, in order.
 func (t *table[K, V]) write(keys []K, values []V) (int, error) {
-	if len(keys) > 1 && len(t.short) == 0 {
+	if len(keys) > 1 && len(t.Short) == 0 {
 		return t.m.BatchUpdate(keys, values, nil)
 	}
 	if err := t.m.Put(&keys[0], &values[0]); err != nil {
@@ -119,13 +85,13 @@ func (t *table[K, V]) write(keys []K, values []V) (int, error) {
 
 // prune deletes what is staged for that.
 func (t *table[K, V]) prune() error {
-	gone := t.gone
-	t.gone = nil
+	gone := t.Gone
+	t.Gone = nil
 	if len(gone) > 0 {
 		defer t.tell()
 	}
 	for _, k := range gone {
-		if _, ok := t.want[k]; ok {
+		if _, ok := t.Want[k]; ok {
 			continue
 		}
 		var err error
@@ -136,7 +102,7 @@ func (t *table[K, V]) prune() error {
 			err = t.m.Delete(&k)
 		}
 		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("delete from map %s: %w", t.name, err)
+			return fmt.Errorf("delete from map %s: %w", t.Name, err)
 		}
 	}
 	return nil
@@ -150,14 +116,14 @@ func (t *table[K, V]) tell() {
 
 // full says that something did not fit, or nil.
 func (t *table[K, V]) full() error {
-	if len(t.short) == 0 {
+	if len(t.Short) == 0 {
 		return nil
 	}
-	return fmt.Errorf("map %s is full (%d entries): %d more did not fit", t.name, t.m.MaxEntries(), len(t.short))
+	return fmt.Errorf("map %s is full (%d entries): %d more did not fit", t.Name, t.m.MaxEntries(), len(t.Short))
 }
 
-// read gives the contents of the map; of an array, the elements that are not zero.
-func (t *table[K, V]) read() (map[K]V, error) {
+// load reads the map; of an array, the elements that are not zero.
+func (t *table[K, V]) load() error {
 	have := map[K]V{}
 	var zero V
 	err := scan(t.m, func(k K, v V) {
@@ -166,9 +132,10 @@ func (t *table[K, V]) read() (map[K]V, error) {
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read map %s: %w", t.name, err)
+		return fmt.Errorf("read map %s: %w", t.Name, err)
 	}
-	return have, nil
+	t.Have = have
+	return nil
 }
 
 // scan calls f for every entry of m. Entries that come or go meanwhile may or may not be seen.

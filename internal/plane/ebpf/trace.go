@@ -88,14 +88,9 @@ func (r *reading) scalars() {
 		to.TunnelIP = ipOf(s.TunnelIP)
 	}
 	to.AcceptAnySource, to.FragmentOuter = s.Flags&layout.ConfigAnySource != 0, s.Flags&layout.ConfigFragment != 0
-	to.TunnelDSCP, to.TagPCP = priorityOf(s.Flags>>layout.PriorityTunnelShift), priorityOf(s.Flags>>layout.PriorityTagShift)
+	to.TunnelDSCP, to.TagPCP = layout.PriorityOf(s.Flags>>layout.PriorityTunnelShift), layout.PriorityOf(s.Flags>>layout.PriorityTagShift)
 	to.TagPCP.Value >>= 3
 	r.into.NoTunnels = s.VXLANIfindex == 0
-}
-
-// priorityOf is the reverse of priorityFlags.
-func priorityOf(flags uint32) intent.Priority {
-	return intent.Priority{From: intent.PriorityFrom(flags >> 6 & 3), Value: uint8(flags & 63)}
 }
 
 // port reads what there is of a port, and looks whether its program is in force.
@@ -180,16 +175,16 @@ func (r *reading) slot(slot uint32) (at intent.BindingKey, m layout.Member, ok b
 
 // guard reads the ACL of the router's interface that an address is next to.
 func (r *reading) guard(id intent.SwitchID, ip netip.Addr) {
-	d := r.p.byUUID[id]
+	d := r.p.contents.ByUUID[id]
 	if d == nil {
 		return
 	}
-	number, ok := look[layout.InterfaceKey, uint32](r, r.p.objs.Interfaces, layout.InterfaceKey{Length: anyLength6 + 128, BD: d.bd, IP: layout.AddressOf(ip)})
+	number, ok := look[layout.InterfaceKey, uint32](r, r.p.objs.Interfaces, layout.InterfaceKey{Length: layout.AnyLength6 + 128, BD: d.BD, IP: layout.AddressOf(ip)})
 	if !ok {
 		return
 	}
 	if id, ok := r.acl(number); ok {
-		r.into.Guards[intent.IPKey{Switch: d.id, IP: ip}] = id
+		r.into.Guards[intent.IPKey{Switch: d.ID, IP: ip}] = id
 	}
 }
 
@@ -213,19 +208,19 @@ func (r *reading) acl(number uint32) (id intent.ACLID, ok bool) {
 
 // domain notes what the features of a bd say of its switch, and says which one it is.
 func (r *reading) domain(bd, features uint32) intent.SwitchID {
-	d := r.p.domains[bd]
+	d := r.p.contents.Domains[bd]
 	if d == nil { // the maps name one that nobody knows
 		id := intent.SwitchID{0: 0xff}
 		binary.BigEndian.PutUint32(id[12:], bd)
 		r.into.Switches[id] = intent.Switch{}
 		return id
 	}
-	if _, done := r.into.Switches[d.id]; done {
-		return d.id
+	if _, done := r.into.Switches[d.ID]; done {
+		return d.ID
 	}
-	ls := intent.Switch{Name: d.sw.Name, VNI: d.sw.VNI, VNI0: d.sw.VNI0, SwitchOptions: optionsOf(features)}
+	ls := intent.Switch{Name: d.Switch.Name, VNI: d.Switch.VNI, VNI0: d.Switch.VNI0, SwitchOptions: layout.OptionsOf(features)}
 	if g, ok := look[uint32, layout.Gateway](r, r.p.objs.Gateways, bd); ok {
-		for id, number := range r.p.routing.numbers {
+		for id, number := range r.p.contents.Routing.Numbers {
 			if number == g.Router {
 				ls.Router = id
 				r.into.Routers[id] = intent.Router{MAC: g.MAC}
@@ -233,36 +228,21 @@ func (r *reading) domain(bd, features uint32) intent.SwitchID {
 		}
 		for _, ip := range []netip.Addr{g.IP.Addr(), g.IP6.Addr()} {
 			if ip.IsValid() {
-				r.into.Interfaces[intent.IPKey{Switch: d.id, IP: ip}] = intent.Interface{}
+				r.into.Interfaces[intent.IPKey{Switch: d.ID, IP: ip}] = intent.Interface{}
 			}
 		}
 	}
-	r.into.Switches[d.id] = ls
-	return d.id
-}
-
-// optionsOf is the reverse of featuresOf.
-func optionsOf(features uint32) intent.SwitchOptions {
-	o := intent.SwitchOptions{
-		InnerTags: features&layout.FeatureInnerTags != 0, SnoopIPs: features&layout.FeatureSnoop != 0, Suppress: features&layout.FeatureSuppress != 0,
-		SnoopGroups: features&layout.FeatureGroups != 0, ReservedMACs: intent.ReservedMACs(features >> layout.FeatureReservedShift),
-	}
-	switch {
-	case features&layout.FeatureFloodNeighbors != 0:
-		o.Flooding = intent.FloodNeighbors
-	case features&layout.FeatureFloodNone != 0:
-		o.Flooding = intent.FloodNone
-	}
-	return o
+	r.into.Switches[d.ID] = ls
+	return d.ID
 }
 
 // key is that of a MAC in a switch; false: the programs know nothing of the switch.
 func (r *reading) key(id intent.SwitchID, mac intent.MAC, kind uint16) (layout.MACKey, bool) {
-	d := r.p.byUUID[id]
+	d := r.p.contents.ByUUID[id]
 	if d == nil {
 		return layout.MACKey{}, false
 	}
-	return layout.MACKey{BD: d.bd, MAC: mac, Kind: kind}, true
+	return layout.MACKey{BD: d.BD, MAC: mac, Kind: kind}, true
 }
 
 // targets reads a flood set.
@@ -276,7 +256,7 @@ func (r *reading) targets(key layout.MACKey) ([]layout.Target, bool) {
 		at := layout.ChunkKey{List: set.List, Seq: seq}
 		chunks[at], _ = look[layout.ChunkKey, layout.Chunk](r, r.p.objs.Chunks, at)
 	}
-	return targetsOf(set, chunks), true
+	return layout.TargetsOf(set, chunks), true
 }
 
 // bindings are those of the targets that are in force in the domain.
@@ -376,11 +356,11 @@ func (r *reading) decap(t intent.Tunnel) {
 }
 
 func (r *reading) neighbor(id intent.SwitchID, ip netip.Addr) {
-	d := r.p.byUUID[id]
+	d := r.p.contents.ByUUID[id]
 	if d == nil {
 		return
 	}
-	n, ok := look[layout.IPKey, layout.Neighbor](r, r.p.objs.Neighbors, layout.IPKey{BD: d.bd, IP: layout.AddressOf(ip)})
+	n, ok := look[layout.IPKey, layout.Neighbor](r, r.p.objs.Neighbors, layout.IPKey{BD: d.BD, IP: layout.AddressOf(ip)})
 	key := intent.IPKey{Switch: id, IP: ip}
 	switch {
 	case !ok:
@@ -393,7 +373,7 @@ func (r *reading) neighbor(id intent.SwitchID, ip netip.Addr) {
 
 // route reads the way of a router to an address.
 func (r *reading) route(id intent.RouterID, ip netip.Addr) {
-	number := r.p.routing.numbers[id]
+	number := r.p.contents.Routing.Numbers[id]
 	if number == 0 {
 		return
 	}
@@ -405,16 +385,16 @@ func (r *reading) route(id intent.RouterID, ip netip.Addr) {
 	if ok && w.Kind == layout.WayEdge { // of the network that is next larger
 		w, bits, ok = r.wayTo(number, ip, ip.BitLen()-1)
 	}
-	d := r.p.domains[w.BD]
+	d := r.p.contents.Domains[w.BD]
 	if !ok || d == nil {
 		return
 	}
-	way := intent.Route{Switch: d.id}
+	way := intent.Route{Switch: d.ID}
 	if w.Kind == layout.WayVia {
 		way.Via = w.Via.Addr()
 	}
 	r.into.Routes[intent.RouteKey{Router: id, Prefix: netip.PrefixFrom(ip, bits).Masked()}] = way
-	r.domain(w.BD, d.features)
+	r.domain(w.BD, d.Features)
 }
 
 // wayTo looks for the longest prefix of no more than that many bits. A look-up in a trie does not tell how long it
@@ -447,8 +427,8 @@ func (r *reading) way(peer netip.Addr) {
 		if pr.Ifindex != 0 {
 			w.Device = r.p.nameOf(pr.Ifindex)
 			w.Short = r.p.settings.Flags&layout.ConfigDirectEncap != 0
-		} else if p := r.p.peers[peer]; p != nil && p.device != 0 {
-			w.Device = r.p.nameOf(uint32(p.device))
+		} else if p := r.p.contents.Peers[peer]; p != nil && p.Device != 0 {
+			w.Device = r.p.nameOf(uint32(p.Device))
 		}
 	}
 	if err := r.p.unreachable[peer]; err != nil {

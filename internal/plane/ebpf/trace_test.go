@@ -82,7 +82,7 @@ func TestTraceInstalled(t *testing.T) {
 	if len(out.Outs) != 1 || out.Outs[0].Port != "" {
 		t.Fatalf("%+v", out.Outs)
 	}
-	key := layout.MACKey{BD: p.byUUID[ls1].bd, MAC: macR}
+	key := layout.MACKey{BD: p.contents.ByUUID[ls1].BD, MAC: macR}
 	had, _ := look[layout.MACKey, layout.Remote](&reading{}, p.objs.Remotes, key)
 	if err := p.objs.Remotes.Delete(&key); err != nil {
 		t.Fatal(err)

@@ -97,7 +97,7 @@ func TestFailedRepairIsTold(t *testing.T) {
 	bindings := p.tBindings.m
 	p.tBindings.m = p.objs.Config // of another type: nothing can be written there
 	p.portChanged("p0")
-	p.tBindings.set(layout.BindKey{Ifindex: 1}, 1)
+	p.tBindings.Set(layout.BindKey{Ifindex: 1}, 1)
 	p.repair()
 	p.tBindings.m = bindings
 	p.mu.Unlock()

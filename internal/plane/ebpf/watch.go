@@ -177,7 +177,7 @@ func (p *Plane) repair() {
 	if !p.known {
 		return
 	}
-	p.floodMembers()
+	p.contents.FloodMembers()
 	if err := p.install(); err != nil {
 		p.known = false
 		p.log.Error("adapting to a change of the network devices failed", "err", err)
@@ -211,7 +211,7 @@ func (p *Plane) addressChanged(m *syscall.NetlinkMessage) {
 const rerouteDelay = 50 * time.Millisecond
 
 func (p *Plane) scheduleReroute() {
-	if p.reroute == nil && (len(p.peers) > 0 || p.policyDoubt || p.defaultsDoubt) {
+	if p.reroute == nil && (len(p.contents.Peers) > 0 || p.policyDoubt || p.defaultsDoubt) {
 		p.rerouteAfter(rerouteDelay)
 	}
 }

@@ -205,7 +205,7 @@ func TestPeerRoute(t *testing.T) {
 	short := func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.tPeers.want[p.peers[lost.Peer].number].Ifindex != 0
+		return p.tPeers.Want[p.contents.Peers[lost.Peer].Number].Ifindex != 0
 	}
 	if !short() {
 		t.Error("one next hop, and the short way is off")
@@ -250,7 +250,7 @@ func TestRepair(t *testing.T) {
 	w.expectTunnel(peerIP, 10, b)
 
 	// What the watcher can't see is found by an audit, and put right from scratch.
-	key := layout.MACKey{BD: p.byUUID[ls1].bd, MAC: macR}
+	key := layout.MACKey{BD: p.contents.ByUUID[ls1].BD, MAC: macR}
 	if err := p.objs.Remotes.Delete(&key); err != nil {
 		t.Fatal(err)
 	}

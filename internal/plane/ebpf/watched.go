@@ -71,8 +71,8 @@ func (p *Plane) Watch(_ context.Context, keys []intent.MACKey) error {
 	}
 	var fresh []layout.MACKey
 	for _, k := range keys {
-		if d := p.byUUID[k.Switch]; d != nil {
-			key := layout.MACKey{BD: d.bd, MAC: k.MAC}
+		if d := p.contents.ByUUID[k.Switch]; d != nil {
+			key := layout.MACKey{BD: d.BD, MAC: k.MAC}
 			fresh = append(fresh, key)
 		}
 	}
