@@ -68,8 +68,13 @@ var groups = []group{
 		modules: []string{sys, "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{
+		name: "planes", packages: []string{"internal/plane/ebpf/kernel"}, // no intent
+		may:     []string{"internal/plane/ebpf/layout", "internal/plane/ebpf/host", "problem"},
+		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink"},
+	},
+	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},
-		may:     []string{"internal/plane/ebpf/layout", "internal/plane/ebpf/host", "internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd", "internal/packet"},
+		may:     []string{"internal/plane/ebpf/layout", "internal/plane/ebpf/host", "internal/plane/ebpf/kernel", "internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd", "internal/packet"},
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{

@@ -8,6 +8,7 @@ import (
 	"github.com/vtep/vtep/internal/acl"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -57,10 +58,10 @@ func countedBy(a intent.ACL) []counted {
 
 // openAccess maps what is written beside the programs into memory.
 func (p *Plane) openAccess() (err error) {
-	if p.access.rootMemory, p.access.roots, err = mapArray[layout.ACL](p.objs.Acls); err != nil {
+	if p.access.rootMemory, p.access.roots, err = kernel.MapArray[layout.ACL](p.objs.Acls); err != nil {
 		return err
 	}
-	p.access.blockMemory, _, err = mapArray[layout.ACLBlock](p.objs.AclBlocks)
+	p.access.blockMemory, _, err = kernel.MapArray[layout.ACLBlock](p.objs.AclBlocks)
 	return err
 }
 

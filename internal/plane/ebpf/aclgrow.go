@@ -5,6 +5,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/acl"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -25,7 +26,6 @@ func (p *Plane) growingACLs(all map[string]grown) {
 	} else {
 		blocks = 0 // as it is
 	}
-	all["policies"] = growTable(p.tPolicies, int(p.contents.Slots.Next))
 	all["acl_blocks"] = grown{blocks, p.copyBlocks, p.takeBlocks}
 	all["acl_counts"] = grown{int(p.access.counters.Next) + entries, p.copyACLCounts, nil}
 }
@@ -36,7 +36,7 @@ func (p *Plane) copyBlocks(_, to *ebpf.Map) error {
 		_ = unix.Munmap(p.access.larger)
 	}
 	var err error
-	if p.access.larger, _, err = mapArray[layout.ACLBlock](to); err == nil {
+	if p.access.larger, _, err = kernel.MapArray[layout.ACLBlock](to); err == nil {
 		copy(p.access.larger, p.access.blockMemory)
 	}
 	return err

@@ -43,7 +43,7 @@ func (p *Plane) Disown(context.Context) error {
 
 func (p *Plane) readState(whole bool) (*intent.State, error) {
 	defer p.forgetAll()
-	errs := []error{p.tSwitches.load(), p.tDevices.load(), p.tBindings.load(), p.tMembers.load(), p.tEnds.load()}
+	errs := []error{p.tSwitches.Load(), p.tDevices.Load(), p.tBindings.Load(), p.tMembers.Load(), p.tEnds.Load()}
 	acls := map[intent.ACLID]*accessList{}
 	if whole {
 		errs = append(errs, p.loadAll())

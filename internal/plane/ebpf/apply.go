@@ -123,10 +123,10 @@ func (p *Plane) install() error {
 	p.contents.OrderLists()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
-		p.tSwitches.put, p.tPeers.put, p.tAddresses.put, p.tEnds.put, p.writeSettings, p.writeOrigin,
-		p.writeACLs, p.tPolicies.put, p.tMembers.put, p.tBindings.put,
-		p.tRouters.put, p.tNeighbors.put, p.tRoutes4.put, p.tRoutes6.put, p.tInterfaces.put, p.tGateways.put,
-		p.tChunks.put, p.tFloods.put, p.tRemotes.put, p.tDecaps.put,
+		p.tSwitches.Put, p.tPeers.Put, p.tAddresses.Put, p.tEnds.Put, p.writeSettings, p.writeOrigin,
+		p.writeACLs, p.tPolicies.Put, p.tMembers.Put, p.tBindings.Put,
+		p.tRouters.Put, p.tNeighbors.Put, p.tRoutes4.Put, p.tRoutes6.Put, p.tInterfaces.Put, p.tGateways.Put,
+		p.tChunks.Put, p.tFloods.Put, p.tRemotes.Put, p.tDecaps.Put,
 	} {
 		if err := write(); err != nil {
 			return err
@@ -139,12 +139,12 @@ func (p *Plane) install() error {
 	p.attachUnderlays()
 	p.retireChunks(now)
 	for _, remove := range []func() error{
-		p.tDevices.put,
-		p.tDecaps.prune, p.tRemotes.prune, p.forgetRouters,
-		p.tGateways.prune, p.tInterfaces.prune, p.tRoutes4.prune, p.tRoutes6.prune, p.tNeighbors.prune, p.tRouters.prune,
-		p.tFloods.prune, p.tBindings.prune, p.tMembers.prune, p.tPolicies.prune, p.pruneACLs,
-		p.tAddresses.prune, p.tPeers.prune, p.tEnds.prune, p.tSwitches.prune,
-		p.detachLeaving, p.tDevices.prune,
+		p.tDevices.Put,
+		p.tDecaps.Prune, p.tRemotes.Prune, p.forgetRouters,
+		p.tGateways.Prune, p.tInterfaces.Prune, p.tRoutes4.Prune, p.tRoutes6.Prune, p.tNeighbors.Prune, p.tRouters.Prune,
+		p.tFloods.Prune, p.tBindings.Prune, p.tMembers.Prune, p.tPolicies.Prune, p.pruneACLs,
+		p.tAddresses.Prune, p.tPeers.Prune, p.tEnds.Prune, p.tSwitches.Prune,
+		p.detachLeaving, p.tDevices.Prune,
 		p.collectIfFew,
 	} {
 		if err := remove(); err != nil {
@@ -198,12 +198,12 @@ func (p *Plane) report() plane.Report {
 	}
 	for slot := range p.tMembers.Short {
 		if b := p.contents.BySlot[slot]; b != nil { // else it has gone meanwhile
-			r.Bindings[b.Key] = p.tMembers.full()
+			r.Bindings[b.Key] = p.tMembers.Full()
 		}
 	}
 	for k := range p.tBindings.Short {
 		if prt := p.portOf(int(k.Ifindex)); prt != nil {
-			r.Bindings[intent.BindingKey{Port: prt.Name, VLAN: uint16(k.VID)}] = p.tBindings.full()
+			r.Bindings[intent.BindingKey{Port: prt.Name, VLAN: uint16(k.VID)}] = p.tBindings.Full()
 		}
 	}
 	maps.Copy(r.Peers, p.unreachable)
@@ -212,14 +212,14 @@ func (p *Plane) report() plane.Report {
 	r.Problems = p.doubts()
 	for table, err := range map[plane.Table]error{
 		plane.LearnedMACs: p.localsError(),
-		plane.RemoteMACs:  p.tRemotes.full(),
-		plane.Peers:       errors.Join(p.peersError(), p.tPeers.full(), p.tAddresses.full()),
-		plane.Tunnels:     errors.Join(p.tDecaps.full(), p.tEnds.full()),
-		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.full(), p.tChunks.full()),
-		plane.Routers:     errors.Join(p.tRouters.full(), p.tGateways.full()),
-		plane.Routes:      errors.Join(p.tRoutes4.full(), p.tRoutes6.full()),
-		plane.Interfaces:  p.tInterfaces.full(),
-		plane.Neighbours:  p.tNeighbors.full(),
+		plane.RemoteMACs:  p.tRemotes.Full(),
+		plane.Peers:       errors.Join(p.peersError(), p.tPeers.Full(), p.tAddresses.Full()),
+		plane.Tunnels:     errors.Join(p.tDecaps.Full(), p.tEnds.Full()),
+		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.Full(), p.tChunks.Full()),
+		plane.Routers:     errors.Join(p.tRouters.Full(), p.tGateways.Full()),
+		plane.Routes:      errors.Join(p.tRoutes4.Full(), p.tRoutes6.Full()),
+		plane.Interfaces:  p.tInterfaces.Full(),
+		plane.Neighbours:  p.tNeighbors.Full(),
 	} {
 		if err != nil {
 			r.Full[table] = err

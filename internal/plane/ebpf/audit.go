@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -88,30 +89,30 @@ type audit []plane.Drift
 
 func (p *Plane) auditAttachment(a audit, kind, name string, ifindex int) audit {
 	d := plane.Drift{Kind: kind, Key: name, Want: "program attached"}
-	at := p.attachments[ifindex]
+	at := p.attached.All[ifindex]
 	if at == nil {
 		return append(a, d)
 	}
-	switch c, ahead := p.examine(at); c {
-	case sound:
+	switch c, ahead := p.attached.Examine(at); c {
+	case kernel.Sound:
 		return a
-	case replaced:
+	case kernel.Replaced:
 		d.Have = "another program"
-	case unpinned:
+	case kernel.Unpinned:
 		d.Want, d.Have = "program attached, pinned", "no pin"
-	case behind:
+	case kernel.Behind:
 		d.Want, d.Have = "program attached, before all others", "behind "+ahead
 	}
 	return append(a, d)
 }
 
 // compare adds the differences between a table and the contents of its map.
-func compare[K, V comparable](a *audit, kind string, t *table[K, V], name func(K) string) {
+func compare[K, V comparable](a *audit, kind string, t *kernel.Table[K, V], name func(K) string) {
 	for k, want := range t.Want {
 		var zero V
 		h, ok := t.Have[k]
 		switch {
-		case ok && h == want, !ok && t.array && want == zero:
+		case ok && h == want, !ok && t.Array && want == zero:
 		case ok:
 			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Want: text(want), Have: text(h)})
 		default:

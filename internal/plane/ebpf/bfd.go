@@ -91,11 +91,11 @@ type bfdPeer struct {
 
 func newWatchman(p *Plane) (*watchman, error) {
 	w := &watchman{
-		log: p.log, space: p.space, queue: p.queue, sessions: p.objs.BfdSessions, heard: p.objs.BfdHeard, former: p.pins.formerHeard,
+		log: p.log, space: p.space, queue: p.queue, sessions: p.objs.BfdSessions, heard: p.objs.BfdHeard, former: p.pins.FormerHeard,
 		via: p.underlay(), local: p.hadTunnelIPs(), peers: map[netip.Addr]*bfdPeer{}, byNumber: map[uint32]netip.Addr{}, mine: map[uint32]struct{}{},
 		refused: map[netip.Addr]error{}, woken: make(chan struct{}, 1), rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
-	p.pins.formerHeard = nil
+	p.pins.FormerHeard = nil
 	var err error
 	if w.ring, err = openRing("BFD", func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.BfdEvents) }); err != nil {
 		w.close()

@@ -17,6 +17,7 @@ import (
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -160,7 +161,7 @@ func testBFD(t *testing.T, w *world, peerIP, _ netip.Addr) {
 func contentsOf[K comparable, V any](t testing.TB, m *ebpf.Map) map[K]V {
 	t.Helper()
 	all := map[K]V{}
-	if err := scan(m, func(k K, v V) { all[k] = v }); err != nil {
+	if err := kernel.Scan(m, func(k K, v V) { all[k] = v }); err != nil {
 		t.Fatal(err)
 	}
 	return all
@@ -472,7 +473,7 @@ func TestFewerDropReasons(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	pin := filepath.Join(p.pins.maps(), "drops")
+	pin := filepath.Join(p.pins.Maps(), "drops")
 	if err := os.Remove(pin); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -31,8 +32,8 @@ func savedOf(at *bfdPeer, s *bfd.Session) layout.BFDSession {
 		}
 	}
 	e := layout.BFDSession{
-		My: v.My, Flags: flags, LocalIP: ipNumber(c.Local.IP), LocalMAC: c.Local.MAC, State: uint8(v.State), Diag: uint8(v.Diag),
-		RemoteIP: ipNumber(c.Remote.IP), RemoteMAC: c.Remote.MAC, PeerMult: v.Peer.Mult,
+		My: v.My, Flags: flags, LocalIP: layout.IPv4Number(c.Local.IP), LocalMAC: c.Local.MAC, State: uint8(v.State), Diag: uint8(v.Diag),
+		RemoteIP: layout.IPv4Number(c.Remote.IP), RemoteMAC: c.Remote.MAC, PeerMult: v.Peer.Mult,
 		MinRx: c.MinRx, MinTx: c.MinTx, DecayMinRx: c.DecayMinRx,
 		Peer: v.Peer.Discriminator, PeerState: uint8(v.Peer.State), PeerDiag: uint8(v.Peer.Diag),
 		PeerMinTx: micros(v.Peer.MinTx), PeerMinRx: micros(v.Peer.MinRx), Tx: micros(v.Tx), Rx: micros(v.Rx), VNI: at.vni,
@@ -48,7 +49,7 @@ func sessionIn(e *layout.BFDSession) (intent.BFD, bfd.Saved) {
 	return intent.BFD{
 			MinRx: e.MinRx, MinTx: e.MinTx, DecayMinRx: e.DecayMinRx, ForwardingIfRx: e.Flags&layout.BFDForwardingIfRx != 0,
 			CPathDown: e.Flags&layout.BFDPathDown != 0, CheckKey: e.Flags&layout.BFDVNI0 != 0, AnswerVNI: e.Flags&layout.BFDAnswerVNI != 0,
-			Local: intent.BFDEnd{MAC: e.LocalMAC, IP: ipOf(e.LocalIP)}, Remote: intent.BFDEnd{MAC: e.RemoteMAC, IP: ipOf(e.RemoteIP)},
+			Local: intent.BFDEnd{MAC: e.LocalMAC, IP: layout.IPv4Of(e.LocalIP)}, Remote: intent.BFDEnd{MAC: e.RemoteMAC, IP: layout.IPv4Of(e.RemoteIP)},
 		}, bfd.Saved{
 			My: e.My, State: bfd.State(e.State), Diag: bfd.Diag(e.Diag), Tx: ofMicros(e.Tx), Rx: ofMicros(e.Rx),
 			Peer: bfd.Peer{
@@ -63,7 +64,7 @@ func sessionIn(e *layout.BFDSession) (intent.BFD, bfd.Saved) {
 func (w *watchman) restore(peers *ebpf.Map) error {
 	now := monotonic()
 	all := map[uint32]layout.BFDSession{}
-	if err := scan(w.sessions, func(n uint32, e layout.BFDSession) { all[n] = e }); err != nil {
+	if err := kernel.Scan(w.sessions, func(n uint32, e layout.BFDSession) { all[n] = e }); err != nil {
 		return fmt.Errorf("read map bfd_sessions: %w", err)
 	}
 	for n, e := range all {
@@ -109,7 +110,7 @@ func (w *watchman) formerAt(peer netip.Addr) time.Duration {
 		return 0
 	}
 	var h layout.BFDTraffic
-	if err := w.former.Lookup(ipNumber(peer), &h); err != nil {
+	if err := w.former.Lookup(layout.IPv4Number(peer), &h); err != nil {
 		return 0
 	}
 	return time.Duration(h.At)
@@ -145,7 +146,7 @@ func (w *watchman) audit() ([]plane.Drift, error) {
 	have := map[uint32]layout.BFDSession{}
 	w.work.Lock()
 	defer w.work.Unlock()
-	if err := scan(w.sessions, func(n uint32, e layout.BFDSession) { have[n] = e }); err != nil {
+	if err := kernel.Scan(w.sessions, func(n uint32, e layout.BFDSession) { have[n] = e }); err != nil {
 		return nil, fmt.Errorf("read map bfd_sessions: %w", err)
 	}
 	var a []plane.Drift

@@ -66,7 +66,7 @@ func TestDetachedAtOnce(t *testing.T) {
 		w.apply(p, s, intent.Diff(less, s)) // no program can be twice on one device
 		p.mu.Lock()
 		for name, prt := range p.ports { // with nothing more to be done about it
-			if err := p.detach(prt.Device); err != nil {
+			if err := p.attached.Detach(prt.Device); err != nil {
 				t.Error(err)
 			}
 			gone("detaching", name)

@@ -77,16 +77,3 @@ func (p *Plane) enter(slot uint32) {
 		delete(p.directory.slots, slot)
 	}
 }
-
-// markSlot has the next publish look at the slot, markSwitch at the bd.
-func (p *Plane) markSlot(slot uint32) {
-	if p.contents.Unentered != nil {
-		p.contents.Unentered[slot] = struct{}{}
-	}
-}
-
-func (p *Plane) markSwitch(bd uint32) {
-	if p.contents.Unnamed != nil {
-		p.contents.Unnamed[bd] = struct{}{}
-	}
-}

@@ -25,7 +25,7 @@ func (p *Plane) doubts() []problem.Problem {
 				Kind: problem.PortDown, Object: problem.Port(name), Text: "its network device has no link: it is set down, or has no carrier",
 				Remedy: "ip link set " + problem.Argument(name) + " up, and see to its other end"})
 		}
-		if a := p.attachments[prt.Device]; a != nil && !a.restored.IsZero() {
+		if a := p.attached.All[prt.Device]; a != nil && !a.Restored.IsZero() {
 			// No fault: whoever sets the device up the old way clears what was set since he looked.
 			list = append(list, problem.Problem{
 				Kind: problem.Disturbed, Object: problem.Port(name), Text: "somebody has cleared the promiscuous mode of its network device; it has been set again",

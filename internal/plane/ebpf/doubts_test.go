@@ -10,6 +10,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf/host"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -86,7 +87,7 @@ func TestVLANDevice(t *testing.T) {
 			devices: host.NewDevices(),
 			ports:   map[string]*port{"eth0.7": {Port: &layout.Port{Name: "eth0.7", Device: 5, Bindings: map[uint16]*layout.Binding{}}}},
 		}
-		p.tEnds, p.ring, p.punts, p.watchman = &table[layout.Address, uint64]{Table: &layout.Table[layout.Address, uint64]{}}, new(ring), new(ring), &watchman{ring: new(ring)}
+		p.tEnds, p.ring, p.punts, p.watchman = &kernel.Table[layout.Address, uint64]{Table: &layout.Table[layout.Address, uint64]{}}, new(ring), new(ring), &watchman{ring: new(ring)}
 		p.devices.Set(host.DeviceOf(step.link))
 		for _, vlan := range step.vlans {
 			p.ports["eth0.7"].Bindings[vlan] = &layout.Binding{}

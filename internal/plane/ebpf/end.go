@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // Where tunnels may end: at the tunnel IPs that they begin at (the settings), at the other tunnel IPs
@@ -39,7 +40,7 @@ func (p *Plane) endsOver() {
 // hadTunnelIPs are the addresses that tunnels begin at by what is written.
 func (p *Plane) hadTunnelIPs() (had intent.TunnelIPs) {
 	if p.settings.TunnelIP != 0 {
-		had.TunnelIP = ipOf(p.settings.TunnelIP)
+		had.TunnelIP = layout.IPv4Of(p.settings.TunnelIP)
 	}
 	had.TunnelIP6 = p.settings.TunnelIP6.Addr()
 	return had

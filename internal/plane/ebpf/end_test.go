@@ -100,7 +100,7 @@ func TestTunnelIPChanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			over := uint64(monotonic() - time.Second)
-			ends, err := ebpf.LoadPinnedMap(p.pins.mapPin("ends"), nil)
+			ends, err := ebpf.LoadPinnedMap(p.pins.MapPin("ends"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -180,7 +181,7 @@ func (w *world) inventory() string {
 				switch {
 				case err == nil:
 					fmt.Fprintf(&b, " programs %d", len(r.Programs))
-				case older(release(), "6.6"): // no TCX
+				case kernel.Older(kernel.Release(), "6.6"): // no TCX
 					return nil
 				}
 				return err

@@ -98,7 +98,7 @@ func testFirewall(t *testing.T, direct Direct) {
 	rule(unix.NFT_MSG_NEWRULE, create, "first") // before there is a VTEP
 
 	p := w.plane(Options{Direct: direct})
-	p.recheckEvery = 10 * time.Millisecond
+	p.attached.Every = 10 * time.Millisecond
 	w.apply(p, basic(), nil)
 	told := func(names ...string) {
 		t.Helper()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -78,7 +79,7 @@ func (w *world) groupOf(inner []byte) uint32 {
 
 // The group policy of frames is in the bits of their mark that are said, and in tunnels.
 func TestGroupPolicy(t *testing.T) {
-	if older(release(), "6.6") {
+	if kernel.Older(kernel.Release(), "6.6") {
 		t.Skip("Linux before 6.6 has no TCX, by which this test looks at marks")
 	}
 	w := newWorld(t)

@@ -3,14 +3,13 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"os"
-	"path/filepath"
 	"reflect"
 	"time"
 
 	"github.com/cilium/ebpf"
 
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -19,36 +18,21 @@ import (
 // larger one is filled with the contents, the programs are loaded once more with it, and take
 // the place of the old ones between two frames.
 
-// start are the sizes that maps begin with, most those that they stop at.
-var start = map[string]uint32{
-	"switches": 4096, "bindings": 4096, "members": 4096, "counters": 4096, "peers": 1024,
-	"policies": 4096, "acl_blocks": 4096, "acl_counts": 4096,
-	"addresses": 1024, "neighbors": 1 << 12, "remotes": 1 << 16, "locals": 1 << 16, "watched": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 13,
-	"routers": 1024, "gateways": 1024, "interfaces": 1024, "routes4": 4096, "routes6": 4096,
-}
-
-var most = map[string]uint32{
-	"switches": 1 << 20, "bindings": 1 << 18, "members": 1 << 18, "counters": 1 << 18, "peers": 1 << 16,
-	"policies": 1 << 18, "acl_blocks": 1 << 22, "acl_counts": 1 << 20,
-	"addresses": 1 << 16, "neighbors": 1 << 24, "remotes": 1 << 24, "locals": 1 << 24, "watched": 1 << 24, "decaps": 1 << 24, "floods": 1 << 21, "chunks": 1 << 22,
-	"routers": 1 << 20, "gateways": 1 << 20, "interfaces": 1 << 20, "routes4": 1 << 22, "routes6": 1 << 22,
-}
-
 // growPause is how long nothing is tried after the machine had no memory for it.
 const growPause = time.Minute
 
 // limit is the size at which the map stops.
 func (p *Plane) limit(name string) uint32 {
 	if n := p.opts.Most[name]; n != 0 {
-		return min(n, most[name])
+		return min(n, layout.Most[name])
 	}
-	return most[name]
+	return layout.Most[name]
 }
 
 // startSizes are those of maps that are not there yet.
 func (p *Plane) startSizes() map[string]uint32 {
 	sizes := map[string]uint32{}
-	for name, n := range start {
+	for name, n := range layout.Start {
 		if o := p.opts.start[name]; o != 0 {
 			n = o
 		}
@@ -65,39 +49,26 @@ type grown struct {
 	table func(*ebpf.Map) // tells the table about the new map; nil: there is none
 }
 
-func growTable[K, V comparable](t *table[K, V], need int) grown {
-	return grown{need, copyEntries[K, V], func(m *ebpf.Map) { t.m = m }}
-}
+func grownTable(t kernel.AnyTable) grown { return grown{t.Need(), t.Copy, t.Use} }
 
 // growing gives all that grow. What is to be deleted still takes its place when the new comes.
 func (p *Plane) growing() map[string]grown {
-	retired := 0
-	for _, r := range p.retired {
-		retired += len(r.chunks)
-	}
 	slots := int(p.contents.Slots.Next)
-	all := map[string]grown{
-		"switches":  growTable(p.tSwitches, p.tSwitches.Need()),
-		"bindings":  growTable(p.tBindings, p.tBindings.Need()),
-		"members":   growTable(p.tMembers, slots),
-		"counters":  {slots, p.copyCounters, nil},
-		"peers":     growTable(p.tPeers, int(p.contents.PeerSlots.Next)),
-		"addresses": growTable(p.tAddresses, p.tAddresses.Need()),
-		"remotes":   growTable(p.tRemotes, p.tRemotes.Need()),
-		"decaps":    growTable(p.tDecaps, p.tDecaps.Need()),
-		"floods":    growTable(p.tFloods, p.tFloods.Need()),
-		"chunks":    growTable(p.tChunks, p.tChunks.Need()+retired),
-		"routers":   growTable(p.tRouters, p.tRouters.Need()),
-		"gateways":  growTable(p.tGateways, p.tGateways.Need()),
-		"neighbors": growTable(p.tNeighbors, p.tNeighbors.Need()),
-		"routes4":   growTable(p.tRoutes4, p.tRoutes4.Need()),
-		"routes6":   growTable(p.tRoutes6, p.tRoutes6.Need()),
-
-		"interfaces": growTable(p.tInterfaces, p.tInterfaces.Need()),
-		"locals":     {0, copyLocals, nil}, // see growLocals
-		// What the programs delete from the old one meanwhile they tell of once more.
-		"watched": {p.watched.len(), copyEntries[layout.MACKey, uint32], nil},
+	all := map[string]grown{}
+	for _, t := range p.mapTables.all {
+		if name := t.MapName(); layout.Most[name] != 0 {
+			all[name] = grownTable(t)
+		}
 	}
+	for name, need := range map[string]int{"members": slots, "policies": slots, "peers": int(p.contents.PeerSlots.Next), "chunks": p.tChunks.Need() + p.retiredChunks()} {
+		g := all[name]
+		g.need = need
+		all[name] = g
+	}
+	all["counters"] = grown{slots, p.copyCounters, nil}
+	all["locals"] = grown{0, copyLocals, nil} // see growLocals
+	// What the programs delete from the old one meanwhile they tell of once more.
+	all["watched"] = grown{p.watched.len(), kernel.CopyEntries[layout.MACKey, uint32], nil}
 	p.growingACLs(all)
 	return all
 }
@@ -115,7 +86,7 @@ func (p *Plane) growToNeed() {
 		if sizes == nil {
 			sizes = map[string]uint32{}
 		}
-		sizes[name] = min(roundUp(g.need+g.need/2), p.limit(name))
+		sizes[name] = min(kernel.RoundUp(g.need+g.need/2), p.limit(name))
 	}
 	p.growTo(sizes, growing)
 }
@@ -126,10 +97,8 @@ func (p *Plane) growLocals() {
 	if count < have-have/4 || have >= p.limit("locals") || allowed != 0 && have > allowed {
 		return
 	}
-	p.growTo(map[string]uint32{"locals": min(roundUp(int(count)*3), p.limit("locals"))}, p.growing())
+	p.growTo(map[string]uint32{"locals": min(kernel.RoundUp(int(count)*3), p.limit("locals"))}, p.growing())
 }
-
-func roundUp(n int) uint32 { return 1 << bits.Len(uint(n-1)) }
 
 func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {
 	if len(sizes) == 0 || time.Since(p.growFailed) < growPause {
@@ -156,7 +125,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 		if err != nil {
 			for name, m := range fresh {
 				m.Close()
-				_ = os.Remove(p.pins.mapPin(name) + newPin)
+				_ = os.Remove(p.pins.MapPin(name) + kernel.NewPin)
 			}
 		}
 	}()
@@ -167,7 +136,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 			own := *s
 			if fresh[name], err = ebpf.NewMap(&own); err != nil {
 				delete(fresh, name)
-				return explain("make map "+name, err)
+				return kernel.Explain("make map "+name, err)
 			}
 			all[name] = fresh[name]
 			continue
@@ -179,22 +148,22 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 			own.Pinning = ebpf.PinNone
 			if fresh[name], err = ebpf.NewMap(&own); err != nil {
 				delete(fresh, name)
-				return explain("make map "+name, err)
+				return kernel.Explain("make map "+name, err)
 			}
 			all[name] = fresh[name]
 			if err = growing[name].copy(*m, fresh[name]); err != nil {
 				return fmt.Errorf("copy map %s: %w", name, err)
 			}
-			if err = fresh[name].Pin(p.pins.mapPin(name) + newPin); err != nil {
-				return explain("pin map "+name, err)
+			if err = fresh[name].Pin(p.pins.MapPin(name) + kernel.NewPin); err != nil {
+				return kernel.Explain("pin map "+name, err)
 			}
 		}
 	}
 	var programs vtepPrograms
 	if err = spec.LoadAndAssign(&programs, &ebpf.CollectionOptions{MapReplacements: all}); err != nil {
-		return explain("load the programs", err)
+		return kernel.Explain("load the programs", err)
 	}
-	if err = p.pins.fillStages(fresh["stages"], &programs); err != nil {
+	if err = p.pins.FillStages(fresh["stages"], stagePrograms[:], kernel.ByTag[ebpf.Program](&programs)); err != nil {
 		programs.Close()
 		return err
 	}
@@ -206,7 +175,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 	delete(fresh, "stages")
 	var old *ebpf.Map // of learned MACs
 	for name, m := range fresh {
-		if e := os.Rename(p.pins.mapPin(name)+newPin, p.pins.mapPin(name)); e != nil {
+		if e := os.Rename(p.pins.MapPin(name)+kernel.NewPin, p.pins.MapPin(name)); e != nil {
 			p.log.Warn("the pin of a map can't be replaced: the next process begins with the old one", "map", name, "err", e)
 		}
 		if name == "locals" {
@@ -229,7 +198,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 // catchUp adds what the old programs have learned since the copy began.
 func (p *Plane) catchUp(old *ebpf.Map, began time.Duration) error {
 	var failed error
-	err := scan(old, func(k layout.MACKey, l layout.Local) {
+	err := kernel.Scan(old, func(k layout.MACKey, l layout.Local) {
 		var now layout.Local
 		if l.Port == layout.Leaving || time.Duration(l.Seen) < began-time.Second || p.objs.Locals.Lookup(&k, &now) == nil && now.Seen >= l.Seen {
 			return // as it was copied, or newer
@@ -247,16 +216,16 @@ func (p *Plane) swapPrograms(fresh *vtepPrograms) {
 	for i := range was.NumField() {
 		next[was.Field(i).Interface().(*ebpf.Program)] = is.Field(i).Interface().(*ebpf.Program)
 	}
-	for _, a := range p.attachments {
-		a.prog = next[a.prog]
+	for _, a := range p.attached.All {
+		a.Prog = next[a.Prog]
 		var err error
-		if a.link != nil {
-			err = a.link.Update(a.prog)
+		if a.Link != nil {
+			err = a.Link.Update(a.Prog)
 		} else {
-			err = p.putFilter(a.ifindex, a.prog)
+			err = p.attached.PutFilter(a.Ifindex, a.Prog)
 		}
 		if err != nil {
-			p.log.Warn("a program can't be replaced: trying again", "device", p.nameOf(uint32(a.ifindex)), "err", err)
+			p.log.Warn("a program can't be replaced: trying again", "device", p.nameOf(uint32(a.Ifindex)), "err", err)
 			p.recheckIn(recheckPause)
 		}
 	}
@@ -268,45 +237,16 @@ func (p *Plane) swapPrograms(fresh *vtepPrograms) {
 func (p *Plane) swapStages(fresh *ebpf.Map) {
 	p.objs.Stages.Close()
 	p.objs.Stages = fresh
-	if err := p.pins.pruneStages(fresh); err != nil {
+	if err := p.pins.PruneStages(fresh); err != nil {
 		p.log.Warn("pins of programs that are no more can't be removed", "err", err)
 	}
 }
 
 // byName gives the places of all maps.
-func (o *vtepObjects) byName() map[string]**ebpf.Map { return byTag[ebpf.Map](&o.vtepMaps) }
-
-func (p *pins) mapPin(name string) string { return filepath.Join(p.maps(), name) }
+func (o *vtepObjects) byName() map[string]**ebpf.Map { return kernel.ByTag[ebpf.Map](&o.vtepMaps) }
 
 func copyLocals(from, to *ebpf.Map) error {
-	return copySome[layout.MACKey](from, to, func(l layout.Local) bool { return l.Port != layout.Leaving })
-}
-
-// copyEntries writes the contents of a map into a larger one.
-func copyEntries[K, V any](from, to *ebpf.Map) error {
-	return copySome[K](from, to, func(V) bool { return true })
-}
-
-func copySome[K, V any](from, to *ebpf.Map, want func(V) bool) error {
-	const batch = 1024
-	keys, values := make([]K, 0, batch), make([]V, 0, batch)
-	var failed error
-	flush := func() {
-		if len(keys) > 0 && failed == nil {
-			_, failed = to.BatchUpdate(keys, values, nil)
-		}
-		keys, values = keys[:0], values[:0]
-	}
-	err := scan(from, func(k K, v V) {
-		if !want(v) {
-			return
-		}
-		if keys, values = append(keys, k), append(values, v); len(keys) == batch {
-			flush()
-		}
-	})
-	flush()
-	return errors.Join(err, failed)
+	return kernel.CopySome[layout.MACKey](from, to, func(l layout.Local) bool { return l.Port != layout.Leaving })
 }
 
 // copyCounters copies those of bindings; the elements are for each CPU.

@@ -18,7 +18,7 @@ import (
 // tiny are maps that must grow for nearly everything.
 func tiny() map[string]uint32 {
 	sizes := map[string]uint32{}
-	for name := range start {
+	for name := range layout.Start {
 		sizes[name] = 4
 	}
 	return sizes
@@ -71,7 +71,7 @@ func TestGrow(t *testing.T) {
 			w.apply(p, next, intent.Diff(s, next))
 			w.audit(p)
 			for name, m := range p.objs.byName() {
-				if _, grows := start[name]; grows && name != "locals" && name != "watched" && (*m).MaxEntries() < 32 {
+				if _, grows := layout.Start[name]; grows && name != "locals" && name != "watched" && (*m).MaxEntries() < 32 {
 					t.Errorf("map %s has %d entries", name, (*m).MaxEntries())
 				}
 			}

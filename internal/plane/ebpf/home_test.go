@@ -32,7 +32,7 @@ func testMovedAway(t *testing.T, o Options) {
 		t.Fatal(err)
 	}
 	// As if that had been long ago.
-	config, err := ebpf.LoadPinnedMap(filepath.Join(w.pins, filepath.Base(p.pins.maps()), "config"), nil)
+	config, err := ebpf.LoadPinnedMap(filepath.Join(w.pins, filepath.Base(p.pins.Maps()), "config"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,10 @@
 package ebpf
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
+)
 
 // Routers keep the next hops that they have found (bpf/hop.h). All of them are found anew when the generation
 // is another than they were found in.
@@ -11,11 +15,11 @@ type generation struct {
 
 // openGeneration begins a generation of this process: programs that are kept may have hops of one before.
 func (p *Plane) openGeneration() (err error) {
-	if p.generation.memory, p.generation.now, err = mapArray[uint64](p.objs.Generation); err != nil {
+	if p.generation.memory, p.generation.now, err = kernel.MapArray[uint64](p.objs.Generation); err != nil {
 		return err
 	}
 	p.findAnew()
-	for _, written := range []*func(){&p.tNeighbors.written, &p.tRemotes.written, &p.tRoutes4.written, &p.tRoutes6.written} {
+	for _, written := range []*func(){&p.tNeighbors.Written, &p.tRemotes.Written, &p.tRoutes4.Written, &p.tRoutes6.Written} {
 		*written = p.findAnew
 	}
 	return nil

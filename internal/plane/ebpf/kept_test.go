@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 )
 
 // ids are the numbers of the programs that a plane has loaded or taken over.
 func (p *Plane) ids(t *testing.T) (ids []ebpf.ProgramID) {
 	t.Helper()
-	for _, prog := range byTag[ebpf.Program](&p.objs.vtepPrograms) {
-		id, err := programID(*prog)
+	for _, prog := range kernel.ByTag[ebpf.Program](&p.objs.vtepPrograms) {
+		id, err := kernel.ProgramID(*prog)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,11 +72,11 @@ func TestKeptPrograms(t *testing.T) {
 	}
 	kept("after maps grew", Options{})
 
-	if err := os.RemoveAll(p.pins.programs()); err != nil {
+	if err := os.RemoveAll(p.pins.Programs()); err != nil {
 		t.Fatal(err)
 	}
 	loaded("without pins", Options{})
-	if err := os.Remove(p.pins.mapPin("answered")); err != nil {
+	if err := os.Remove(p.pins.MapPin("answered")); err != nil {
 		t.Fatal(err)
 	}
 	loaded("another map", Options{})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -125,7 +126,7 @@ func (p *Plane) readLocals(f func(plane.Sighting, layout.Local)) error {
 		p.contents.Stale = false
 		p.mu.Unlock()
 		if err == nil {
-			err = scanBatches(m, func(keys []layout.MACKey, values []layout.Local) error {
+			err = kernel.ScanBatches(m, func(keys []layout.MACKey, values []layout.Local) error {
 				if p.opts.betweenBatches != nil {
 					p.opts.betweenBatches()
 				}
@@ -178,7 +179,7 @@ func (p *Plane) collect() error {
 	}
 	var keys []layout.MACKey
 	var values []layout.Local
-	err := scan(p.objs.Locals, func(k layout.MACKey, l layout.Local) {
+	err := kernel.Scan(p.objs.Locals, func(k layout.MACKey, l layout.Local) {
 		keys, values = append(keys, k), append(values, l)
 	})
 	if err != nil {
@@ -247,7 +248,7 @@ func (p *Plane) forget(keys []layout.MACKey) error {
 			in = binary.NativeEndian.AppendUint16(in, k.Kind)
 		}
 		if _, err := p.objs.VtepForget.Run(&ebpf.RunOptions{Data: in}); err != nil {
-			return explain("delete from map locals", err)
+			return kernel.Explain("delete from map locals", err)
 		}
 	}
 	return nil

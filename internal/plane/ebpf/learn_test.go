@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -19,7 +20,7 @@ func (w *world) balanced(p *Plane) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	want := map[uint32]uint32{}
-	err := scan(p.objs.Locals, func(_ layout.MACKey, l layout.Local) {
+	err := kernel.Scan(p.objs.Locals, func(_ layout.MACKey, l layout.Local) {
 		want[0]++
 		want[l.Port]++
 	})

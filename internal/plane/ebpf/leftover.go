@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 )
 
 // Cleanup takes down what the plane of o.Name has left in the kernel, where no process runs it
@@ -30,7 +32,7 @@ func (o *Options) pinDir() string {
 	if o.PinDir != "" {
 		return o.PinDir
 	}
-	return filepath.Join(bpffs, "vtep", word(o.Name))
+	return filepath.Join(kernel.BPFFS, "vtep", word(o.Name))
 }
 
 // leftBy says whose a vxlan device is, by its name and alias, where that is one of this program: the
@@ -59,7 +61,7 @@ func leftBy(device, alias string) (name string, runs, ok bool) {
 
 // pinsOf gives the pins that belong to a vxlan device in the default place; "": there are none.
 func pinsOf(device string) string {
-	dirs, _ := filepath.Glob(filepath.Join(bpffs, "vtep", "*-"+strings.TrimPrefix(device, "vtep")))
+	dirs, _ := filepath.Glob(filepath.Join(kernel.BPFFS, "vtep", "*-"+strings.TrimPrefix(device, "vtep")))
 	if len(dirs) == 0 {
 		return ""
 	}

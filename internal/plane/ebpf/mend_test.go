@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -23,7 +24,7 @@ func (w *world) watchful(o Options, every time.Duration) *Plane {
 	w.t.Helper()
 	p := w.plane(o)
 	p.mu.Lock()
-	p.recheckEvery = every
+	p.attached.Every = every
 	p.mu.Unlock()
 	return p
 }
@@ -46,8 +47,8 @@ func verdict(t testing.TB, name string, action int32) *ebpf.Program {
 
 func needTCX(t testing.TB) {
 	t.Helper()
-	if older(release(), "6.6") {
-		t.Skipf("Linux %s has no TCX, which came with 6.6", release())
+	if kernel.Older(kernel.Release(), "6.6") {
+		t.Skipf("Linux %s has no TCX, which came with 6.6", kernel.Release())
 	}
 }
 
@@ -206,7 +207,7 @@ func TestMendFilter(t *testing.T) {
 	p := w.watchful(Options{Classic: true}, time.Hour)
 	w.apply(p, s, nil)
 	w.forwards()
-	w.link("p0", func(h *netlink.Handle, l netlink.Link) error { return h.QdiscDel(clsact(l.Attrs().Index)) })
+	w.link("p0", func(h *netlink.Handle, l netlink.Link) error { return h.QdiscDel(kernel.Clsact(l.Attrs().Index)) })
 	w.forwards()
 	w.disturbed(p, s, `the program on device "p0" was detached by somebody`)
 	w.audit(p)
@@ -223,7 +224,7 @@ func TestMendFilter(t *testing.T) {
 	w.disturbed(p, s, "a tc filter (bpf, preference 1) ran before the VTEP's")
 	w.audit(p)
 
-	if older(release(), "6.6") { // no TCX, hence no links
+	if kernel.Older(kernel.Release(), "6.6") { // no TCX, hence no links
 		if err := p.Destroy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +238,7 @@ func TestMendFilter(t *testing.T) {
 	l.Close()
 	w.forwards()
 	p.mu.Lock()
-	p.recheckEvery = time.Second
+	p.attached.Every = time.Second
 	p.recheck()
 	p.mu.Unlock()
 	w.disturbed(p, s, "")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vtep/vtep/internal/bfd"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -134,7 +135,7 @@ func TestLayout2Interrupted(t *testing.T) {
 		p = w.plane(Options{})
 		w.apply(p, basic(), nil)
 		w.audit(p)
-		if files, _ := filepath.Glob(filepath.Join(w.pins, "v*")); !slices.Equal(files, []string{filepath.Join(w.pins, fmt.Sprintf("v%d", schemaVersion))}) {
+		if files, _ := filepath.Glob(filepath.Join(w.pins, "v*")); !slices.Equal(files, []string{filepath.Join(w.pins, fmt.Sprintf("v%d", kernel.SchemaVersion))}) {
 			t.Errorf("%s: there are %v", what, files)
 		}
 	}
@@ -142,7 +143,7 @@ func TestLayout2Interrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.goBackTo(2)
-	half := filepath.Join(w.pins, fmt.Sprintf("v%d_new", schemaVersion))
+	half := filepath.Join(w.pins, fmt.Sprintf("v%d_new", kernel.SchemaVersion))
 	if err := os.Mkdir(half, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func (w *world) goBackTo(version int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, present := filepath.Join(w.pins, fmt.Sprintf("v%d", version)), filepath.Join(w.pins, fmt.Sprintf("v%d", schemaVersion))
+	old, present := filepath.Join(w.pins, fmt.Sprintf("v%d", version)), filepath.Join(w.pins, fmt.Sprintf("v%d", kernel.SchemaVersion))
 	if err := os.Mkdir(old, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -265,8 +266,8 @@ func (w *world) goBackTo(version int) {
 		refillBFD(t, open, all)
 	}
 	if version < 4 {
-		refill(t, open("members"), all["members"], func(slot uint32, m layout.Member) (uint32, member3, bool) {
-			return slot, member3{m.Ifindex, m.VID, m.BD, m.Gen, m.Port, m.MTU, m.Flags}, true
+		refill(t, open("members"), all["members"], func(slot uint32, m layout.Member) (uint32, kernel.Member3, bool) {
+			return slot, kernel.Member3{Ifindex: m.Ifindex, VID: m.VID, BD: m.BD, Gen: m.Gen, Port: m.Port, MTU: m.MTU, Flags: m.Flags}, true
 		})
 	}
 	switch version {
@@ -306,7 +307,7 @@ func refillBFD(t testing.TB, open func(string) *ebpf.Map, all map[string]*ebpf.M
 	ips := map[uint32]uint32{} // by number
 	for n, p := range contentsOf[uint32, layout.Peer](t, open("peers")) {
 		if ip := p.IP.Addr(); ip.Is4() {
-			ips[n] = ipNumber(ip)
+			ips[n] = layout.IPv4Number(ip)
 		}
 		if p.IP.Addr() == peerIP3 {
 			if err := errors.Join(open("addresses").Delete(&p.IP), open("peers").Put(n, &layout.Peer{})); err != nil {
@@ -342,36 +343,36 @@ func (w *world) hearsFormer(p *Plane, hands []*bfdHand) {
 // refillLayout2 fills what layout 2 had otherwise.
 func refillLayout2(t testing.TB, open func(string) *ebpf.Map, all map[string]*ebpf.Map) {
 	peers := map[uint32]uint32{} // IPv4 addresses by number
-	refill(t, open("peers"), all["peers"], func(n uint32, p layout.Peer) (uint32, peer2, bool) {
+	refill(t, open("peers"), all["peers"], func(n uint32, p layout.Peer) (uint32, kernel.Peer2, bool) {
 		if p.IP.Addr().IsValid() {
-			peers[n] = ipNumber(p.IP.Addr())
+			peers[n] = layout.IPv4Number(p.IP.Addr())
 		}
 		hop := p.Hop.Addr()
 		if p.Ifindex == 0 || !hop.Is4() {
-			return n, peer2{IP: peers[n], MTU: p.MTU}, peers[n] != 0
+			return n, kernel.Peer2{IP: peers[n], MTU: p.MTU}, peers[n] != 0
 		}
 		b := hop.As4()
-		return n, peer2{IP: peers[n], MTU: p.MTU, Ifindex: p.Ifindex, Gateway: binary.NativeEndian.Uint32(b[:])}, true
+		return n, kernel.Peer2{IP: peers[n], MTU: p.MTU, Ifindex: p.Ifindex, Gateway: binary.NativeEndian.Uint32(b[:])}, true
 	})
-	refill(t, open("remotes"), all["remotes"], func(k layout.MACKey, r layout.Remote) (layout.MACKey, remote2, bool) {
-		return k, remote2{IP: peers[r.Peer], VNI: r.VNI, Peer: r.Peer}, true
+	refill(t, open("remotes"), all["remotes"], func(k layout.MACKey, r layout.Remote) (layout.MACKey, kernel.Remote2, bool) {
+		return k, kernel.Remote2{IP: peers[r.Peer], VNI: r.VNI, Peer: r.Peer}, true
 	})
-	refill(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (tunnel2, uint32, bool) {
-		return tunnel2{IP: peers[k.Peer], VNI: k.VNI}, d.BD, true
+	refill(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (kernel.Tunnel2, uint32, bool) {
+		return kernel.Tunnel2{IP: peers[k.Peer], VNI: k.VNI}, d.BD, true
 	})
 	refill(t, open("floods"), all["floods"], func(k layout.MACKey, f layout.FloodSet) (layout.MACKey, layout.FloodSet, bool) { return k, f, true })
-	refill(t, open("chunks"), all["chunks"], func(k layout.ChunkKey, c layout.Chunk) (layout.ChunkKey, chunk2, bool) {
-		var was chunk2
+	refill(t, open("chunks"), all["chunks"], func(k layout.ChunkKey, c layout.Chunk) (layout.ChunkKey, kernel.Chunk2, bool) {
+		var was kernel.Chunk2
 		for i, to := range c.Targets {
-			was.Targets[i] = target2{ID: to.ID}
+			was.Targets[i] = kernel.Target2{ID: to.ID}
 			if to.Peer != 0 {
-				was.Targets[i] = target2{IP: peers[to.Peer], VNI: to.ID, ID: to.Peer}
+				was.Targets[i] = kernel.Target2{IP: peers[to.Peer], VNI: to.ID, ID: to.Peer}
 			}
 		}
 		return k, was, true
 	})
-	refill(t, open("config"), all["config"], func(k uint32, s layout.Settings) (uint32, settings2, bool) {
-		return k, settings2{TunnelIP: s.TunnelIP, VXLANIfindex: s.VXLANIfindex, Flags: s.Flags, NextBD: s.NextBD, Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
+	refill(t, open("config"), all["config"], func(k uint32, s layout.Settings) (uint32, kernel.Settings2, bool) {
+		return k, kernel.Settings2{TunnelIP: s.TunnelIP, VXLANIfindex: s.VXLANIfindex, Flags: s.Flags, NextBD: s.NextBD, Netns: s.Netns, Alive: s.Alive, Home: s.Home}, true
 	})
 }
 
@@ -398,7 +399,7 @@ func replaceByName(t testing.TB, l link.Link, programs *ebpf.Collection) {
 
 func refill[K1, V1, K2, V2 any](t testing.TB, from, to *ebpf.Map, f func(K1, V1) (K2, V2, bool)) {
 	t.Helper()
-	err := scan(from, func(k K1, v V1) {
+	err := kernel.Scan(from, func(k K1, v V1) {
 		if k, v, ok := f(k, v); ok {
 			if err := to.Put(&k, &v); err != nil {
 				t.Fatal(err)

@@ -1,18 +1,17 @@
 package ebpf
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -29,15 +28,14 @@ const vxlanMTU = 65450
 type overlay struct {
 	intent.TunnelIPs
 	anySource bool
-	dscp, pcp intent.Priority     // of what leaves in tunnels, and with a tag
-	fragment  bool                // outside, what is too large for the way to a peer
-	groupMark uint32              // the bits of a frame's mark that have its group policy; 0: none
-	anyVNI    map[uint32]struct{} // VNIs that any source may use
-	ifindex   int                 // of the vxlan device; 0: none
-	strict    bool                // the device refuses frames with reserved bits set (reserved.go)
-	err       error               // why there is no device
-	underlays map[int]bool        // devices by which peers are reached and that run the short way in
-	mtus      map[int]uint32      // least MTU of the routes to peers, by device
+	dscp, pcp intent.Priority // of what leaves in tunnels, and with a tag
+	fragment  bool            // outside, what is too large for the way to a peer
+	groupMark uint32          // the bits of a frame's mark that have its group policy; 0: none
+	ifindex   int             // of the vxlan device; 0: none
+	strict    bool            // the device refuses frames with reserved bits set (reserved.go)
+	err       error           // why there is no device
+	underlays map[int]bool    // devices by which peers are reached and that run the short way in
+	mtus      map[int]uint32  // least MTU of the routes to peers, by device
 
 	revive  *time.Timer // looks at the device again; nil: none pending
 	revived time.Time   // when that was done last
@@ -65,7 +63,7 @@ func (p *Plane) ensureVXLAN() {
 	}
 	p.overlay.ifindex, p.overlay.err = p.makeVXLAN()
 	if p.overlay.err == nil {
-		p.overlay.err = p.attach(p.overlay.ifindex, p.objs.VtepOverlay, true)
+		p.overlay.err = p.attached.Attach(p.overlay.ifindex, p.objs.VtepOverlay, true)
 	}
 	if p.overlay.err != nil {
 		p.reviveLater(reviveEvery)
@@ -84,7 +82,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 		return 0, err
 	}
 	if have != nil {
-		if err := p.foreignProgram(have.Attrs().Index); err != nil {
+		if err := p.attached.ForeignProgram(have.Attrs().Index); err != nil {
 			return 0, err
 		}
 	}
@@ -100,7 +98,7 @@ func (p *Plane) makeVXLAN() (int, error) {
 			return 0, p.portTaken(err)
 		}
 		if err != nil {
-			return 0, explain("add vxlan device "+name, err)
+			return 0, kernel.Explain("add vxlan device "+name, err)
 		}
 		if have, err = h.LinkByName(name); err != nil {
 			return 0, fmt.Errorf("find vxlan device %s: %w", name, err)
@@ -211,11 +209,11 @@ func (p *Plane) removeVXLAN() error {
 	if _, ok := have.(*netlink.Vxlan); !ok {
 		return nil
 	}
-	if err := p.foreignProgram(have.Attrs().Index); err != nil {
+	if err := p.attached.ForeignProgram(have.Attrs().Index); err != nil {
 		p.log.Warn("the vxlan device is left in place", "device", p.vxlanName(), "err", err)
 		return nil
 	}
-	err = errors.Join(p.unpinLink(have.Attrs().Index), p.space.Links.LinkDel(have))
+	err = errors.Join(p.attached.UnpinLink(have.Attrs().Index), p.space.Links.LinkDel(have))
 	if err != nil {
 		return fmt.Errorf("delete vxlan device: %w", err)
 	}
@@ -227,8 +225,8 @@ func (p *Plane) tunnelError() error {
 	switch {
 	case !p.overlay.Any() || p.overlay.err != nil:
 		return p.overlay.err
-	case p.attachments[p.overlay.ifindex] != nil && p.attachments[p.overlay.ifindex].trouble != nil:
-		return p.attachments[p.overlay.ifindex].trouble
+	case p.attached.All[p.overlay.ifindex] != nil && p.attached.All[p.overlay.ifindex].Trouble != nil:
+		return p.attached.All[p.overlay.ifindex].Trouble
 	}
 	for _, ip := range p.overlay.All() {
 		if !p.local(ip) {
@@ -250,7 +248,7 @@ func (p *Plane) writeSettings() error {
 			s.TunnelIP6 = layout.AddressOf(ip)
 		}
 		if ip := p.begins(p.overlay.TunnelIP); ip.IsValid() {
-			s.TunnelIP = ipNumber(ip)
+			s.TunnelIP = layout.IPv4Number(ip)
 		}
 	}
 	if p.overlay.anySource {
@@ -304,15 +302,6 @@ func (o *overlay) outerTOS(inner uint8) uint8 {
 	return o.dscp.Value << 2
 }
 
-func ipNumber(ip netip.Addr) uint32 {
-	b := ip.As4()
-	return binary.BigEndian.Uint32(b[:])
-}
-
-func ipOf(n uint32) netip.Addr {
-	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
-}
-
 // attachUnderlays makes the program of the short way in run on the devices by which peers
 // are reached. It is a short cut only, so that a device which refuses it is no error.
 func (p *Plane) attachUnderlays() {
@@ -332,7 +321,7 @@ func (p *Plane) attachUnderlays() {
 		if p.overlay.underlays[index] {
 			continue
 		}
-		if err := p.attach(index, p.objs.VtepUnderlay, false); err != nil {
+		if err := p.attached.Attach(index, p.objs.VtepUnderlay, false); err != nil {
 			p.log.Warn("no short way in", "device", p.devices.ByIndex[index].Name, "err", err)
 			delete(want, index)
 			continue

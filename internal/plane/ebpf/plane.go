@@ -43,6 +43,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf/host"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -86,7 +87,7 @@ const (
 type Plane struct {
 	opts          Options
 	log           *slog.Logger
-	pins          *pins
+	pins          *kernel.Pins
 	space         *host.Namespace
 	objs          *vtepObjects
 	ring          *ring
@@ -126,10 +127,9 @@ type Plane struct {
 	unreachable map[netip.Addr]error // why, of those of peers that can't be reached
 	retired     []retired            // flood lists that a frame may still be walking
 
-	attachments  map[int]*attachment // by ifindex
-	recheckEvery time.Duration       // constant after New
-	formerFor    time.Duration       // likewise
-	flapFor      time.Duration       // likewise
+	attached  *kernel.Attachments
+	formerFor time.Duration // constant after New
+	flapFor   time.Duration // likewise
 
 	flaps     map[netip.Addr]time.Time // tunnel IPs that the machine has lost a moment ago, and until when they are used
 	endTimer  *time.Timer              // takes out ends whose time is over; nil: there are none
@@ -187,7 +187,7 @@ func New(o Options) (_ *Plane, err error) {
 	}
 	o.PinDir, o.Port = o.pinDir(), cmp.Or(o.Port, vxlanPort)
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
-		attachments: map[int]*attachment{}, recheckEvery: recheckEvery, formerFor: cmp.Or(o.formerFor, FormerFor), flapFor: cmp.Or(o.flapFor, flapFor), alive: monotonic()}
+		formerFor: cmp.Or(o.formerFor, FormerFor), flapFor: cmp.Or(o.flapFor, flapFor), alive: monotonic()}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -197,32 +197,35 @@ func New(o Options) (_ *Plane, err error) {
 			err = fmt.Errorf("ebpf plane: %w", err)
 		}
 	}()
-	if err = checkKernel(release()); err != nil {
+	if err = kernel.CheckKernel(kernel.Release()); err != nil {
 		return nil, err
 	}
 	if p.space, err = host.Open(); err != nil {
 		return nil, err
 	}
-	if p.pins, err = openPins(o.PinDir, p.space.Inode); err != nil {
+	if p.pins, err = kernel.OpenPins(o.PinDir, p.space.Inode); err != nil {
 		return nil, err
 	}
-	if p.pins.transient {
+	if p.pins.Transient {
 		p.log.Warn("the BPF file system of the pins is in a mount namespace of this process: forwarding will end with it; " +
 			"\"ip netns exec\" makes such a namespace, \"nsenter --net=FILE\" does not")
 	}
-	if p.objs, err = p.pins.load(&p.opts, p.startSizes()); err != nil {
+	p.objs = &vtepObjects{}
+	p.attached = &kernel.Attachments{Pins: p.pins, Space: p.space, Classic: o.Classic, Spec: p.opts.source(nil).Spec, Shares: p.mayShare, NameOf: p.nameOf,
+		Every: recheckEvery, Log: p.log, All: map[int]*kernel.Attachment{}}
+	if err = p.pins.Load(p.opts.source(p.startSizes()), p.objs.set()); err != nil {
 		return nil, err
 	}
-	if n := p.pins.migrated; n != 0 {
-		p.log.Info("maps of an earlier layout are taken over", "from", n, "to", schemaVersion)
+	if n := p.pins.Migrated; n != 0 {
+		p.log.Info("maps of an earlier layout are taken over", "from", n, "to", kernel.SchemaVersion)
 	}
 	if err = p.checkOwner(); err != nil {
 		return nil, err
 	}
-	if p.quotaMemory, p.quotas, err = mapArray[layout.Quota](p.objs.Quotas); err != nil {
+	if p.quotaMemory, p.quotas, err = kernel.MapArray[layout.Quota](p.objs.Quotas); err != nil {
 		return nil, err
 	}
-	if p.pathMemory, p.paths, err = mapArray[layout.Path](p.objs.Paths); err != nil {
+	if p.pathMemory, p.paths, err = kernel.MapArray[layout.Path](p.objs.Paths); err != nil {
 		return nil, err
 	}
 	clear(p.paths) // what an earlier process has noted with programs that are kept
@@ -354,8 +357,10 @@ func (p *Plane) release() {
 	if p.watch != nil {
 		p.watch.Close()
 	}
-	for index := range p.attachments {
-		p.letGo(index)
+	if p.attached != nil {
+		for index := range p.attached.All {
+			p.attached.LetGo(index)
+		}
 	}
 	for _, s := range []*nl.NetlinkSocket{p.policyWatch, p.firewallWatch} {
 		if s != nil {
@@ -371,10 +376,10 @@ func (p *Plane) release() {
 		}
 	}
 	if p.objs != nil {
-		p.objs.Close()
+		p.objs.set().Close()
 	}
 	if p.pins != nil {
-		p.pins.close()
+		p.pins.Close()
 	}
 	if p.space != nil {
 		p.space.Close()
@@ -394,7 +399,7 @@ func (p *Plane) Destroy(context.Context) error {
 	}
 	// The watcher must not repair what goes away now.
 	p.known, p.ports, p.contents.Peers, p.overlay.TunnelIPs = false, nil, nil, intent.TunnelIPs{}
-	if err := errors.Join(p.detachAll(), p.removeVXLAN(), p.pins.remove()); err != nil {
+	if err := errors.Join(p.detachAll(), p.removeVXLAN(), p.pins.Remove()); err != nil {
 		return fmt.Errorf("ebpf plane: take down: %w", err)
 	}
 	return nil

@@ -102,7 +102,7 @@ func (p *Plane) attachPort(prt *port) {
 	if prt.Device == 0 || prt.attached == prt.Device {
 		return
 	}
-	if err := p.attach(prt.Device, p.objs.VtepPort, true); err != nil {
+	if err := p.attached.Attach(prt.Device, p.objs.VtepPort, true); err != nil {
 		prt.err = fmt.Errorf("device %q: %w", prt.Name, err)
 		return
 	}
@@ -148,7 +148,7 @@ func (p *Plane) portOf(ifindex int) *port {
 
 func (p *Plane) detachPort(ifindex int, flags uint32) error {
 	p.tDevices.Del(uint32(ifindex))
-	if err := p.detach(ifindex); err != nil {
+	if err := p.attached.Detach(ifindex); err != nil {
 		return err
 	}
 	if flags == 0 {
@@ -174,15 +174,15 @@ func (p *Plane) detachPort(ifindex int, flags uint32) error {
 // detachAll lets go of every device that the pins know of.
 func (p *Plane) detachAll() error {
 	var errs []error
-	errs = append(errs, p.tDevices.load())
+	errs = append(errs, p.tDevices.Load())
 	defer p.tDevices.Forget()
 	for index, dev := range p.tDevices.Have {
 		errs = append(errs, p.detachPort(int(index), dev.Flags))
 	}
-	indexes, err := p.linked()
+	indexes, err := p.attached.Linked()
 	errs = append(errs, err)
 	for _, i := range indexes {
-		errs = append(errs, p.unpinLink(i))
+		errs = append(errs, p.attached.UnpinLink(i))
 	}
 	return errors.Join(errs...)
 }

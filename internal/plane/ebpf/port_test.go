@@ -101,7 +101,7 @@ func TestVXLANPort(t *testing.T) {
 	}
 	both()
 	for index := range p.overlay.underlays {
-		if at := p.attachments[index]; at.link != nil && !q.overlay.underlays[index] { // of tc filters there is one
+		if at := p.attached.All[index]; at.Link != nil && !q.overlay.underlays[index] { // of tc filters there is one
 			t.Error("the second one has no short way in")
 		}
 	}

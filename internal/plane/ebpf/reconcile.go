@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -39,14 +40,14 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.detachUnwanted(devices), p.pins.prune(), p.pins.pruneStages(p.objs.Stages), p.keepPrograms(), p.recount(), p.clearWatched())
+	return errors.Join(p.detachUnwanted(devices), p.pins.Prune(), p.pins.PruneStages(p.objs.Stages), p.keepPrograms(), p.recount(), p.clearWatched())
 }
 
 // loadAll reads all of them.
 func (p *Plane) loadAll() error {
 	var errs []error
 	for _, t := range p.mapTables.all {
-		errs = append(errs, t.load())
+		errs = append(errs, t.Load())
 	}
 	// When neighbors were used is the programs' to write.
 	for k, n := range p.tNeighbors.Have {
@@ -98,11 +99,11 @@ func (p *Plane) detachUnwanted(have map[uint32]layout.Device) error {
 			}
 		}
 	}
-	indexes, err := p.linked()
+	indexes, err := p.attached.Linked()
 	errs = append(errs, err)
 	for _, i := range indexes {
 		if !keep[i] {
-			errs = append(errs, p.unpinLink(i))
+			errs = append(errs, p.attached.UnpinLink(i))
 		}
 	}
 	return errors.Join(errs...)
@@ -115,7 +116,7 @@ func (p *Plane) recount() error {
 	for i := range before {
 		before[i] = atomic.LoadUint32(&p.quotas[i].Count)
 	}
-	err := scan(p.objs.Locals, func(_ layout.MACKey, l layout.Local) {
+	err := kernel.Scan(p.objs.Locals, func(_ layout.MACKey, l layout.Local) {
 		if int(l.Port) < len(found) { // else it is leaving
 			found[l.Port]++
 			found[0]++

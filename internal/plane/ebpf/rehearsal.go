@@ -12,6 +12,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -89,7 +90,7 @@ func (p *Plane) prepareRehearsal(fr plane.Arriving, seen []plane.Entry) (*rehear
 	if set == nil {
 		var err error
 		if set, err = p.loadRehearsal(); err != nil {
-			return nil, explain("load the programs for a rehearsal", err)
+			return nil, kernel.Explain("load the programs for a rehearsal", err)
 		}
 		p.rehearsals.set = set
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/vtep/vtep/internal/packet"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf/host"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -54,7 +55,7 @@ func (p *Plane) newRehearsal(set *rehearsalSet, fr plane.Arriving, seen []plane.
 	}
 	if fr.Port != "" {
 		d := p.devices.Named(fr.Port)
-		if p.attachments[d.Index] != nil && p.portOf(d.Index) != nil {
+		if p.attached.All[d.Index] != nil && p.portOf(d.Index) != nil {
 			r.index = d.Index
 		}
 		return r, nil
@@ -140,7 +141,7 @@ func (r *rehearsal) enter(p *Plane) error {
 func keyAddress(ip netip.Addr) (words [4]uint32) {
 	switch {
 	case ip.Is4():
-		words[0] = ipNumber(ip)
+		words[0] = layout.IPv4Number(ip)
 	case ip.Is6():
 		words = layout.AddressOf(ip).Word
 	}
@@ -181,7 +182,7 @@ func (r *rehearsal) through(program string, ifindex int, frame []byte, state lay
 		return 0, fmt.Errorf("the kernel runs no program on a frame of %d bytes: %w", len(frame), plane.ErrNoRehearsal)
 	}
 	if err != nil {
-		return 0, explain("run a program", err)
+		return 0, kernel.Explain("run a program", err)
 	}
 	var lost uint64
 	if err := maps["copies_lost"].Lookup(uint32(0), &lost); err != nil {
@@ -225,7 +226,7 @@ func (r *rehearsal) copy(c layout.RehearsedCopy, b []byte) plane.Copy {
 	if c.Ifindex != r.settings.VXLANIfindex {
 		return plane.Copy{Port: r.names[int(c.Ifindex)], Frame: b}
 	}
-	peer := ipOf(c.Out.RemoteIPv6[0])
+	peer := layout.IPv4Of(c.Out.RemoteIPv6[0])
 	if c.Out6 != 0 {
 		peer = layout.Address{Word: c.Out.RemoteIPv6}.Addr()
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 )
 
 // fromPeer makes the peer send an inner frame behind the VXLAN header given.
@@ -34,7 +36,7 @@ func TestReservedBits(t *testing.T) {
 			p := w.plane(o)
 			w.apply(p, basic(), nil)
 			w.reservedBits(p)
-			if old := older(release(), "6.14"); p.overlay.strict != old {
+			if old := kernel.Older(kernel.Release(), "6.14"); p.overlay.strict != old {
 				t.Errorf("strict: %v, Linux before 6.14: %v", p.overlay.strict, old)
 			}
 		})

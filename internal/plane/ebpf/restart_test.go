@@ -133,7 +133,7 @@ func testRestart(t *testing.T, first string, then ...string) {
 			t.Fatal(err)
 		}
 		if i > 0 { // or it would go on with the same programs
-			if err := os.RemoveAll(p.pins.programs()); err != nil {
+			if err := os.RemoveAll(p.pins.Programs()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -37,6 +37,14 @@ func (p *Plane) retireChunks(now time.Time) {
 	}
 }
 
+// retiredChunks is how many there are.
+func (p *Plane) retiredChunks() (n int) {
+	for _, r := range p.retired {
+		n += len(r.chunks)
+	}
+	return n
+}
+
 // sweepRetired deletes what has been retired for long enough.
 func (p *Plane) sweepRetired(now time.Time) error {
 	for len(p.retired) > 0 && now.Sub(p.retired[0].since) > grace {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -240,7 +241,7 @@ func TestChecksums(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ret, out := runAt(t, w.vtep, c.prog, c.dev, c.in)
-			if c.name == "decapsulate IPv6" && older(release(), "6.3") {
+			if c.name == "decapsulate IPv6" && kernel.Older(kernel.Release(), "6.3") {
 				if ret != actNext || !bytes.Equal(out, c.in) { // for the host, as it came
 					t.Errorf("action %d, %d bytes come out", int32(ret), len(out))
 				}

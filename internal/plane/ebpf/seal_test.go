@@ -12,6 +12,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
@@ -126,12 +127,12 @@ func TestPortIsSealed(t *testing.T) {
 		t.Error("p1 has lost the address that somebody gave it")
 	}
 	p.mu.Lock() // nothing is put right meanwhile
-	if a := p.attachments[w.index("p0")]; a.link != nil {
-		if err := a.link.Detach(); err != nil {
+	if a := p.attached.All[w.index("p0")]; a.Link != nil {
+		if err := a.Link.Detach(); err != nil {
 			t.Fatal(err)
 		}
 	} else {
-		w.link("p0", func(h *netlink.Handle, l netlink.Link) error { return h.QdiscDel(clsact(l.Attrs().Index)) })
+		w.link("p0", func(h *netlink.Handle, l netlink.Link) error { return h.QdiscDel(kernel.Clsact(l.Attrs().Index)) })
 	}
 	if arp, pong := ask(); arp || pong {
 		t.Errorf("ARP %v, pong %v from a port without its program", arp, pong)

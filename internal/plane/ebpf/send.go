@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -78,7 +79,7 @@ func (p *Plane) runSend(frame []byte, ctx *skbContext, times uint32) error {
 		// Of what the kernel writes back only the verdict matters.
 		verdict, err := p.objs.VtepSend.Run(&ebpf.RunOptions{Data: frame, Context: in, Repeat: times})
 		if err != nil {
-			return explain("run a program", err)
+			return kernel.Explain("run a program", err)
 		}
 		if verdict != 0 {
 			return plane.ErrDropped

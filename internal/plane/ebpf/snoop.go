@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -34,7 +35,7 @@ func (p *Plane) snoopedIPs() (map[intent.MACKey]netip.Addr, error) {
 		at uint64
 	}
 	last := map[intent.MACKey]told{}
-	err = scan(m, func(k layout.MACKey, s layout.SnoopedAddress) {
+	err = kernel.Scan(m, func(k layout.MACKey, s layout.SnoopedAddress) {
 		if id, ok := ids[k.BD]; ok {
 			key := intent.MACKey{Switch: id, MAC: k.MAC}
 			if s.At >= last[key].at {
@@ -90,7 +91,7 @@ func (p *Plane) ForgetAddress(_ context.Context, key intent.MACKey, ip netip.Add
 // forgetSnooped has the IP addresses in domains told of again when somebody wants to know of them.
 func (p *Plane) forgetSnooped(of map[uint32]*layout.Domain) {
 	var keys []layout.MACKey
-	err := scan(p.objs.Snooped, func(k layout.MACKey, _ layout.SnoopedAddress) {
+	err := kernel.Scan(p.objs.Snooped, func(k layout.MACKey, _ layout.SnoopedAddress) {
 		if d := of[k.BD]; d != nil && d.Features&layout.FeatureSnoop == 0 {
 			keys = append(keys, k)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -177,7 +178,7 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 		}
 		return fmt.Sprintf("reason %d", n)
 	}
-	err := scan(p.objs.PortDrops, func(at layout.PortPlace, n uint64) {
+	err := kernel.Scan(p.objs.PortDrops, func(at layout.PortPlace, n uint64) {
 		d := plane.PlaceDrops{Reason: reason(at.Reason), Port: p.nameOf(at.Ifindex), VLAN: int(at.VID), Count: n}
 		switch at.VID {
 		case layout.VLANUnknown:
@@ -188,7 +189,7 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 		list = append(list, d)
 	})
 	if err == nil {
-		err = scan(p.objs.TunnelDrops, func(at layout.TunnelPlace, n uint64) {
+		err = kernel.Scan(p.objs.TunnelDrops, func(at layout.TunnelPlace, n uint64) {
 			list = append(list, plane.PlaceDrops{Reason: reason(at.Reason), Tunnel: intent.Tunnel{Peer: at.IP.Addr(), VNI: at.VNI}, Count: n})
 		})
 	}

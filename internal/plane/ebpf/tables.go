@@ -1,50 +1,53 @@
 package ebpf
 
-import "github.com/vtep/vtep/internal/plane/ebpf/layout"
+import (
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
+)
 
 // mapTables are the maps that the agent writes, joined with what is wanted in them.
 type mapTables struct {
-	all []anyTable
+	all []kernel.AnyTable
 
-	tSwitches   *table[layout.SwitchID, uint32]
-	tDevices    *table[uint32, layout.Device]
-	tBindings   *table[layout.BindKey, uint32]
-	tMembers    *table[uint32, layout.Member]
-	tRemotes    *table[layout.MACKey, layout.Remote]
-	tDecaps     *table[layout.TunnelKey, layout.Decap]
-	tPeers      *table[uint32, layout.Peer]
-	tAddresses  *table[layout.Address, uint32]
-	tNeighbors  *table[layout.IPKey, layout.Neighbor]
-	tEnds       *table[layout.Address, uint64]
-	tFloods     *table[layout.MACKey, layout.FloodSet]
-	tChunks     *table[layout.ChunkKey, layout.Chunk]
-	tPolicies   *table[uint32, uint32]
-	tRouters    *table[layout.SwitchID, uint32]
-	tGateways   *table[uint32, layout.Gateway]
-	tRoutes4    *table[layout.RouteKey4, layout.Way]
-	tRoutes6    *table[layout.RouteKey6, layout.Way]
-	tInterfaces *table[layout.InterfaceKey, uint32]
+	tSwitches   *kernel.Table[layout.SwitchID, uint32]
+	tDevices    *kernel.Table[uint32, layout.Device]
+	tBindings   *kernel.Table[layout.BindKey, uint32]
+	tMembers    *kernel.Table[uint32, layout.Member]
+	tRemotes    *kernel.Table[layout.MACKey, layout.Remote]
+	tDecaps     *kernel.Table[layout.TunnelKey, layout.Decap]
+	tPeers      *kernel.Table[uint32, layout.Peer]
+	tAddresses  *kernel.Table[layout.Address, uint32]
+	tNeighbors  *kernel.Table[layout.IPKey, layout.Neighbor]
+	tEnds       *kernel.Table[layout.Address, uint64]
+	tFloods     *kernel.Table[layout.MACKey, layout.FloodSet]
+	tChunks     *kernel.Table[layout.ChunkKey, layout.Chunk]
+	tPolicies   *kernel.Table[uint32, uint32]
+	tRouters    *kernel.Table[layout.SwitchID, uint32]
+	tGateways   *kernel.Table[uint32, layout.Gateway]
+	tRoutes4    *kernel.Table[layout.RouteKey4, layout.Way]
+	tRoutes6    *kernel.Table[layout.RouteKey6, layout.Way]
+	tInterfaces *kernel.Table[layout.InterfaceKey, uint32]
 }
 
 // bindTables joins them.
 func bindTables(w *layout.Tables, m *vtepMaps) (t mapTables) {
-	t.tSwitches = bind(&t.all, w.Switches, m.Switches)
-	t.tDevices = bind(&t.all, w.Devices, m.Devices)
-	t.tBindings = bind(&t.all, w.Bindings, m.Bindings)
-	t.tMembers = bind(&t.all, w.Members, m.Members)
-	t.tRemotes = bind(&t.all, w.Remotes, m.Remotes)
-	t.tDecaps = bind(&t.all, w.Decaps, m.Decaps)
-	t.tPeers = bind(&t.all, w.Peers, m.Peers)
-	t.tAddresses = bind(&t.all, w.Addresses, m.Addresses)
-	t.tNeighbors = bind(&t.all, w.Neighbors, m.Neighbors)
-	t.tEnds = bind(&t.all, w.Ends, m.Ends)
-	t.tFloods = bind(&t.all, w.Floods, m.Floods)
-	t.tChunks = bind(&t.all, w.Chunks, m.Chunks)
-	t.tPolicies = bind(&t.all, w.Policies, m.Policies)
-	t.tRouters = bind(&t.all, w.Routers, m.Routers)
-	t.tGateways = bind(&t.all, w.Gateways, m.Gateways)
-	t.tRoutes4 = bind(&t.all, w.Routes4, m.Routes4)
-	t.tRoutes6 = bind(&t.all, w.Routes6, m.Routes6)
-	t.tInterfaces = bind(&t.all, w.Interfaces, m.Interfaces)
+	t.tSwitches = kernel.Bind(&t.all, w.Switches, m.Switches)
+	t.tDevices = kernel.Bind(&t.all, w.Devices, m.Devices)
+	t.tBindings = kernel.Bind(&t.all, w.Bindings, m.Bindings)
+	t.tMembers = kernel.Bind(&t.all, w.Members, m.Members)
+	t.tRemotes = kernel.Bind(&t.all, w.Remotes, m.Remotes)
+	t.tDecaps = kernel.Bind(&t.all, w.Decaps, m.Decaps)
+	t.tPeers = kernel.Bind(&t.all, w.Peers, m.Peers)
+	t.tAddresses = kernel.Bind(&t.all, w.Addresses, m.Addresses)
+	t.tNeighbors = kernel.Bind(&t.all, w.Neighbors, m.Neighbors)
+	t.tEnds = kernel.Bind(&t.all, w.Ends, m.Ends)
+	t.tFloods = kernel.Bind(&t.all, w.Floods, m.Floods)
+	t.tChunks = kernel.Bind(&t.all, w.Chunks, m.Chunks)
+	t.tPolicies = kernel.Bind(&t.all, w.Policies, m.Policies)
+	t.tRouters = kernel.Bind(&t.all, w.Routers, m.Routers)
+	t.tGateways = kernel.Bind(&t.all, w.Gateways, m.Gateways)
+	t.tRoutes4 = kernel.Bind(&t.all, w.Routes4, m.Routes4)
+	t.tRoutes6 = kernel.Bind(&t.all, w.Routes6, m.Routes6)
+	t.tInterfaces = kernel.Bind(&t.all, w.Interfaces, m.Interfaces)
 	return t
 }

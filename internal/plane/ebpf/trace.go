@@ -14,6 +14,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf/host"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -85,7 +86,7 @@ func (r *reading) scalars() {
 	to := &r.into.Scalars
 	to.TunnelIPs = intent.TunnelIPs{TunnelIP6: s.TunnelIP6.Addr()}
 	if s.TunnelIP != 0 {
-		to.TunnelIP = ipOf(s.TunnelIP)
+		to.TunnelIP = layout.IPv4Of(s.TunnelIP)
 	}
 	to.AcceptAnySource, to.FragmentOuter = s.Flags&layout.ConfigAnySource != 0, s.Flags&layout.ConfigFragment != 0
 	to.TunnelDSCP, to.TagPCP = layout.PriorityOf(s.Flags>>layout.PriorityTunnelShift), layout.PriorityOf(s.Flags>>layout.PriorityTagShift)
@@ -99,18 +100,18 @@ func (r *reading) port(name string) {
 	if !ok {
 		return
 	}
-	at := r.p.attachments[d.Index]
+	at := r.p.attached.All[d.Index]
 	if at == nil {
 		r.into.Devices[name] = false
 		return
 	}
 	what := ""
-	switch c, ahead := r.p.examine(at); c {
-	case detached:
+	switch c, ahead := r.p.attached.Examine(at); c {
+	case kernel.Detached:
 		what = fmt.Sprintf("the program of port %s is detached: its frames go elsewhere", name)
-	case replaced:
+	case kernel.Replaced:
 		what = fmt.Sprintf("port %s runs another program: its frames go elsewhere", name)
-	case behind:
+	case kernel.Behind:
 		what = fmt.Sprintf("at port %s another program sees frames first: %s", name, ahead)
 	}
 	if what != "" {

@@ -94,12 +94,12 @@ func TestFailedRepairIsTold(t *testing.T) {
 	p := w.plane(Options{})
 	w.apply(p, basic(), nil)
 	p.mu.Lock()
-	bindings := p.tBindings.m
-	p.tBindings.m = p.objs.Config // of another type: nothing can be written there
+	bindings := p.tBindings.M
+	p.tBindings.M = p.objs.Config // of another type: nothing can be written there
 	p.portChanged("p0")
 	p.tBindings.Set(layout.BindKey{Ifindex: 1}, 1)
 	p.repair()
-	p.tBindings.m = bindings
+	p.tBindings.M = bindings
 	p.mu.Unlock()
 	w.event(p, "something to repair", func(e plane.Event) bool { return e == plane.ReportChanged{} })
 	w.apply(p, basic(), &intent.Delta{})

@@ -125,7 +125,7 @@ func (p *Plane) deviceGone(index int) {
 	}
 	p.doubtDefaults(index)
 	p.devices.Del(index)
-	p.letGo(index)
+	p.attached.LetGo(index)
 	p.portChanged(old.Name)
 	p.belowChanged(old, host.Device{})
 	// Ours must be there again; another one may have been in its way.

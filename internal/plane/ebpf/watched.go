@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -135,7 +136,7 @@ func (p *Plane) unwatchDomain(bd uint32) {
 // clearWatched forgets what an earlier process has watched.
 func (p *Plane) clearWatched() error {
 	var left []layout.MACKey
-	err := scan(p.objs.Watched, func(k layout.MACKey, _ uint32) {
+	err := kernel.Scan(p.objs.Watched, func(k layout.MACKey, _ uint32) {
 		if !p.watched.has(k) {
 			left = append(left, k)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
@@ -102,7 +103,7 @@ func TestWatchedSwitchGone(t *testing.T) {
 	left := func() (n int, on bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if err := scan(p.objs.Watched, func(layout.MACKey, uint32) { n++ }); err != nil {
+		if err := kernel.Scan(p.objs.Watched, func(layout.MACKey, uint32) { n++ }); err != nil {
 			t.Fatal(err)
 		}
 		return n + p.watched.len(), p.settings.Flags&layout.ConfigWatched != 0

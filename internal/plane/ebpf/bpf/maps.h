@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tables that the programs and the agent share. Everything here is pinned and outlives
-// both: a change of any layout or meaning needs a new schemaVersion (objects.go).
+// both: a change of any layout or meaning needs a new SchemaVersion (kernel/pins.go).
 //
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions,
@@ -11,7 +11,7 @@
 //   neither outlives the programs  passage (between the stages of a frame), acl_work, stages (which stages there are),
 //             hops (by the programs), generation (by the agent)
 //
-// Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go).
+// Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go, layout/limit.go).
 //
 // Numbers that stand for things:
 //   bd    broadcast domain: a logical switch. From 1, never used twice.

@@ -5,7 +5,7 @@
 //
 // A new one is: its place in enum stage (maps/stage.h) and the file of its code, whose end is next_stage, a
 // redirection, or drop; the features that it is for in FEATURES_WITH_STAGES, and the frames that it
-// wants in wanted_by; its program in vtep.c, and that in stages.go, in the order of the enum.
+// wants in wanted_by; its program in vtep.c, and its name in programs.go.
 #pragma once
 
 #include "frame.h"

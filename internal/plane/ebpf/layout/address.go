@@ -28,3 +28,14 @@ func (a Address) Addr() netip.Addr {
 	}
 	return netip.AddrFrom16(b).Unmap()
 }
+
+// IPv4Number is an IPv4 address as a number, as the settings and sessions of BFD have it.
+func IPv4Number(ip netip.Addr) uint32 {
+	b := ip.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+// IPv4Of is the reverse of IPv4Number.
+func IPv4Of(n uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, n)))
+}

@@ -172,7 +172,7 @@ type Member struct {
 // enum features of bpf/maps/binding.h.
 // What a logical switch has beside forwarding. A frame from a port learns it from its member, one
 // from a tunnel from its decap: it costs no look-up of its own. Which stage a feature needs is said
-// in stage.h; where they come from, in features.go.
+// in stage.h; where they come from, in layout/features.go.
 const (
 	FeatureInnerTags      = 1
 	FeatureSnoop          = 2
@@ -688,7 +688,7 @@ type Passage struct {
 }
 
 // enum stage of bpf/maps/stage.h.
-// The programs that go on with a frame, in their order. Names in Go: stages.go.
+// The programs that go on with a frame, in their order. Names in Go: programs.go.
 const (
 	StageNeighbor = 0
 	StageOverhear = 1

@@ -33,7 +33,7 @@ struct member {
 
 // What a logical switch has beside forwarding. A frame from a port learns it from its member, one
 // from a tunnel from its decap: it costs no look-up of its own. Which stage a feature needs is said
-// in stage.h; where they come from, in features.go.
+// in stage.h; where they come from, in layout/features.go.
 enum features {
 	FEATURE_INNER_TAGS = 1 << 0, // frames may have a tag in tunnels
 	FEATURE_SNOOP = 1 << 1,      // the agent is told of the IP addresses that hosts say they have

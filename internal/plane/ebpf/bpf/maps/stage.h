@@ -49,7 +49,7 @@ struct {
 	__type(value, struct passage);
 } passage SEC(".maps");
 
-// The programs that go on with a frame, in their order. Names in Go: stages.go.
+// The programs that go on with a frame, in their order. Names in Go: programs.go.
 enum stage {
 	STAGE_NEIGHBOR, // of ARP and Neighbor Discovery
 	STAGE_OVERHEAR, // of IGMP, MLD and PIM
@@ -59,7 +59,7 @@ enum stage {
 };
 
 // Those that belong to the programs that are loaded together. They would go with the last process
-// that has the map open, so that it is pinned (stages.go).
+// that has the map open, so that it is pinned (kernel/stages.go).
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, STAGES);

@@ -1,4 +1,4 @@
-package ebpf
+package kernel
 
 import (
 	"errors"
@@ -18,7 +18,8 @@ const (
 	filterHandle = 0x76746570
 )
 
-func clsact(ifindex int) *netlink.Clsact {
+// Clsact is the qdisc that the filters of a device are in.
+func Clsact(ifindex int) *netlink.Clsact {
 	return &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
 		LinkIndex: ifindex,
 		Handle:    netlink.MakeHandle(0xffff, 0),
@@ -26,20 +27,20 @@ func clsact(ifindex int) *netlink.Clsact {
 	}}
 }
 
-// putFilter makes prog the plane's filter on the device.
-func (p *Plane) putFilter(ifindex int, prog *ebpf.Program) error {
-	if err := p.space.Links.QdiscAdd(clsact(ifindex)); err != nil && !errors.Is(err, unix.EEXIST) {
+// PutFilter makes prog the plane's filter on the device.
+func (t *Attachments) PutFilter(ifindex int, prog *ebpf.Program) error {
+	if err := t.Space.Links.QdiscAdd(Clsact(ifindex)); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add clsact qdisc: %w", err)
 	}
 	handle := uint32(filterHandle)
-	if ours, _, err := p.filters(ifindex); err == nil && ours != nil {
+	if ours, _, err := t.filters(ifindex); err == nil && ours != nil {
 		handle = ours.Handle
 	}
-	return p.writeFilter(ifindex, prog, handle)
+	return t.writeFilter(ifindex, prog, handle)
 }
 
-func (p *Plane) writeFilter(ifindex int, prog *ebpf.Program, handle uint32) error {
-	err := p.space.Links.FilterReplace(&netlink.BpfFilter{
+func (t *Attachments) writeFilter(ifindex int, prog *ebpf.Program, handle uint32) error {
+	err := t.Space.Links.FilterReplace(&netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{
 			LinkIndex: ifindex,
 			Parent:    netlink.HANDLE_MIN_INGRESS,
@@ -52,15 +53,15 @@ func (p *Plane) writeFilter(ifindex int, prog *ebpf.Program, handle uint32) erro
 		DirectAction: true,
 	})
 	if err != nil {
-		return explain("attach a program as tc filter", err)
+		return Explain("attach a program as tc filter", err)
 	}
 	return nil
 }
 
 // filters gives the plane's filter on the device, or nil, and what runs before it, or "".
-func (p *Plane) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err error) {
+func (t *Attachments) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err error) {
 	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
-	filters, err := p.space.Links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
+	filters, err := t.Space.Links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
 	if err != nil {
 		return nil, "", fmt.Errorf("list tc filters: %w", err)
 	}
@@ -68,7 +69,7 @@ func (p *Plane) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err
 		if c := f.Attrs().Chain; c != nil && *c != 0 {
 			continue // run only when a filter of chain 0 says so
 		}
-		if b, ok := f.(*netlink.BpfFilter); ok && b.Name == filterName && p.pins.mayUse(ebpf.ProgramID(b.Id)) {
+		if b, ok := f.(*netlink.BpfFilter); ok && b.Name == filterName && t.Pins.mayUse(ebpf.ProgramID(b.Id)) {
 			return b, ahead, nil
 		}
 		if ahead == "" {
@@ -79,9 +80,9 @@ func (p *Plane) filters(ifindex int) (ours *netlink.BpfFilter, ahead string, err
 }
 
 // filterPrograms gives the programs of all filters at the ingress of the device.
-func (p *Plane) filterPrograms(ifindex int) (ids []ebpf.ProgramID) {
+func (t *Attachments) filterPrograms(ifindex int) (ids []ebpf.ProgramID) {
 	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
-	filters, err := p.space.Links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
+	filters, err := t.Space.Links.FilterList(dev, netlink.HANDLE_MIN_INGRESS)
 	if err != nil {
 		return nil // no qdisc, or no such device: attaching will say
 	}
@@ -95,40 +96,40 @@ func (p *Plane) filterPrograms(ifindex int) (ids []ebpf.ProgramID) {
 
 // overtake puts the plane's filter before others of the same priority. The new one runs
 // before the old one goes.
-func (p *Plane) overtake(ifindex int, prog *ebpf.Program, ours *netlink.BpfFilter) error {
-	if err := p.writeFilter(ifindex, prog, ours.Handle^1); err != nil {
+func (t *Attachments) overtake(ifindex int, prog *ebpf.Program, ours *netlink.BpfFilter) error {
+	if err := t.writeFilter(ifindex, prog, ours.Handle^1); err != nil {
 		return err
 	}
-	if err := p.space.Links.FilterDel(ours); err != nil {
+	if err := t.Space.Links.FilterDel(ours); err != nil {
 		return fmt.Errorf("delete tc filter: %w", err)
 	}
 	return nil
 }
 
 // deleteFilter removes the plane's filter and says whether there was one.
-func (p *Plane) deleteFilter(ifindex int) (bool, error) {
-	f, _, err := p.filters(ifindex)
+func (t *Attachments) deleteFilter(ifindex int) (bool, error) {
+	f, _, err := t.filters(ifindex)
 	if err != nil || f == nil {
 		return false, nil // no qdisc, or no such device: nothing is attached
 	}
-	if err := p.space.Links.FilterDel(f); err != nil {
+	if err := t.Space.Links.FilterDel(f); err != nil {
 		return true, fmt.Errorf("delete tc filter: %w", err)
 	}
 	return true, nil
 }
 
 // detachFilter removes the plane's filter, and the qdisc when nobody else uses it.
-func (p *Plane) detachFilter(ifindex int) error {
-	if was, err := p.deleteFilter(ifindex); !was || err != nil {
+func (t *Attachments) detachFilter(ifindex int) error {
+	if was, err := t.deleteFilter(ifindex); !was || err != nil {
 		return err
 	}
 	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		if others, err := p.space.Links.FilterList(dev, parent); err != nil || len(others) > 0 {
+		if others, err := t.Space.Links.FilterList(dev, parent); err != nil || len(others) > 0 {
 			return nil
 		}
 	}
-	if err := p.space.Links.QdiscDel(clsact(ifindex)); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := t.Space.Links.QdiscDel(Clsact(ifindex)); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete clsact qdisc: %w", err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package ebpf
+package kernel
 
 import (
 	"errors"
@@ -9,11 +9,12 @@ import (
 // What layout 3 had otherwise: members and decaps without the features of their switch, of which
 // there was one, as a flag of members.
 
-type member3 struct{ Ifindex, VID, BD, Gen, Port, MTU, Flags uint32 }
+// Member3 is a binding.
+type Member3 struct{ Ifindex, VID, BD, Gen, Port, MTU, Flags uint32 }
 
 const memberInnerTags3 = 1 << 2
 
-func (m member3) fresh() layout.Member {
+func (m Member3) fresh() layout.Member {
 	is := layout.Member{Ifindex: m.Ifindex, VID: m.VID, BD: m.BD, Gen: m.Gen, Port: m.Port, MTU: m.MTU, Flags: m.Flags &^ memberInnerTags3}
 	if m.Flags&memberInnerTags3 != 0 {
 		is.Features = layout.FeatureInnerTags
@@ -28,7 +29,7 @@ func fromLayout3(m *migration) error {
 		return err
 	}
 	return errors.Join(
-		convert(m, "members", func(slot uint32, was member3) (uint32, layout.Member, bool) {
+		convert(m, "members", func(slot uint32, was Member3) (uint32, layout.Member, bool) {
 			is := was.fresh()
 			features[is.BD] |= is.Features
 			return slot, is, true

@@ -1,6 +1,8 @@
-package ebpf
+package kernel
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestCheckKernel(t *testing.T) {
 	for release, old := range map[string]bool{
@@ -8,12 +10,12 @@ func TestCheckKernel(t *testing.T) {
 		"6.1.0-50-cloud-amd64": false, "6.1": false, "6.12.117+deb13-amd64": false, "7.0.0-rc1": false, "10.2": false,
 		"of this machine": false, // not known
 	} {
-		if err := checkKernel(release); (err != nil) != old {
+		if err := CheckKernel(release); (err != nil) != old {
 			t.Errorf("Linux %s: %v", release, err)
 		}
 	}
 	want := "this kernel is Linux 6.0.19: Linux 6.1 or later is needed"
-	if err := checkKernel("6.0.19"); err == nil || err.Error() != want {
+	if err := CheckKernel("6.0.19"); err == nil || err.Error() != want {
 		t.Errorf("it says %v, not %q", err, want)
 	}
 }

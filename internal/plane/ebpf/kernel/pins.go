@@ -1,4 +1,4 @@
-package ebpf
+package kernel
 
 import (
 	"bytes"
@@ -9,45 +9,50 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
-// schemaVersion names the layout and meaning of the pinned maps. A change of either gives a
+// SchemaVersion names the layout and meaning of the pinned maps. A change of either gives a
 // new number, and a step from the one before (migrate.go).
-const schemaVersion = 5
+const SchemaVersion = 5
 
-// pins is the directory in bpffs that outlives the process.
+// Pins is the directory in bpffs that outlives the process.
 //
 //	DIR/v5/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
 //	DIR/programs/HASH/PROGRAM  the programs, for the next process of the same build
 //	DIR/stages/ID    the map stages of each set of programs that devices have, by its number
-type pins struct {
-	dir   string
+type Pins struct {
+	Dir   string
 	netns uint64   // its own network namespace
 	lock  *os.File // held while a process owns the directory
 
-	transient bool // they go with the process, as its mount namespace does
-	migrated  int  // the layout that the maps had before; 0: the present one
+	Transient bool // they go with the process, as its mount namespace does
+	Migrated  int  // the layout that the maps had before; 0: the present one
 
-	formerHeard *ebpf.Map // see watchman.former; nil: there is none, or the watchman has it
+	FormerHeard *ebpf.Map // see watchman.former; nil: there is none, or the watchman has it
 
 	forgotten map[ebpf.ProgramID]bool // programs that were pinned: the kernel takes its time to let them go
 	configs   map[ebpf.MapID]uint64   // the pinned maps called config, of all layouts, with the network namespace in each
 }
 
-func openPins(dir string, netns uint64) (*pins, error) {
+// NewPin ends the name of the pin of a link that is to take the place of another one. BPF file
+// systems refuse names with dots.
+const NewPin = "-new"
+
+// OpenPins makes the directory, and holds it: of two processes that want it the second gets an error. netns is the
+// network namespace that the programs are for.
+func OpenPins(dir string, netns uint64) (*Pins, error) {
 	mounted, err := mountBPFFS(dir)
 	if err != nil {
 		return nil, err
 	}
-	p := &pins{dir: dir, netns: netns, transient: mounted && ownMounts()}
-	for _, d := range []string{p.maps(), p.links()} {
+	p := &Pins{Dir: dir, netns: netns, Transient: mounted && ownMounts()}
+	for _, d := range []string{p.Maps(), p.links()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, explain("make pin directory", err)
+			return nil, Explain("make pin directory", err)
 		}
 	}
 	f, err := os.Open(dir)
@@ -63,48 +68,52 @@ func openPins(dir string, netns uint64) (*pins, error) {
 	}
 	p.lock = f
 	// Left by a process that died while it moved a link: the one under its own name does.
-	halves, _ := filepath.Glob(filepath.Join(dir, "*", "*"+newPin))
+	halves, _ := filepath.Glob(filepath.Join(dir, "*", "*"+NewPin))
 	for _, half := range halves {
 		_ = os.Remove(half)
 	}
 	return p, nil
 }
 
-func (p *pins) maps() string        { return p.layout(schemaVersion) }
-func (p *pins) layout(n int) string { return filepath.Join(p.dir, fmt.Sprintf("v%d", n)) }
-func (p *pins) links() string       { return filepath.Join(p.dir, "links") }
+// Maps is the directory of the maps of the present layout, MapPin the pin of one.
+func (p *Pins) Maps() string              { return p.layout(SchemaVersion) }
+func (p *Pins) layout(n int) string       { return filepath.Join(p.Dir, fmt.Sprintf("v%d", n)) }
+func (p *Pins) MapPin(name string) string { return filepath.Join(p.Maps(), name) }
+func (p *Pins) links() string             { return filepath.Join(p.Dir, "links") }
 
-func (p *pins) close() {
-	if p.formerHeard != nil {
-		p.formerHeard.Close()
+// Close lets others use the directory.
+func (p *Pins) Close() {
+	if p.FormerHeard != nil {
+		p.FormerHeard.Close()
 	}
 	p.lock.Close()
 }
 
-// prune removes the maps of other schema versions, which nothing uses any more.
-func (p *pins) prune() error {
-	entries, err := os.ReadDir(p.dir)
+// Prune removes the maps of other schema versions, which nothing uses any more.
+func (p *Pins) Prune() error {
+	entries, err := os.ReadDir(p.Dir)
 	if err != nil {
 		return fmt.Errorf("list pin directory: %w", err)
 	}
 	var errs []error
 	for _, e := range entries {
-		if path := filepath.Join(p.dir, e.Name()); path != p.maps() && strings.HasPrefix(e.Name(), "v") {
+		if path := filepath.Join(p.Dir, e.Name()); path != p.Maps() && strings.HasPrefix(e.Name(), "v") {
 			errs = append(errs, os.RemoveAll(path))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// remove takes everything away.
-func (p *pins) remove() error {
-	if err := os.RemoveAll(p.dir); err != nil {
+// Remove takes everything away.
+func (p *Pins) Remove() error {
+	if err := os.RemoveAll(p.Dir); err != nil {
 		return fmt.Errorf("remove pin directory: %w", err)
 	}
 	return nil
 }
 
-const bpffs = "/sys/fs/bpf"
+// BPFFS is where a BPF file system usually is.
+const BPFFS = "/sys/fs/bpf"
 
 // mountBPFFS sees to it that dir is, or will be, in a BPF file system. It says whether it had
 // to mount one.
@@ -113,11 +122,11 @@ func mountBPFFS(dir string) (bool, error) {
 	if ok || err != nil {
 		return false, err
 	}
-	if !strings.HasPrefix(filepath.Clean(dir), bpffs+"/") {
-		return false, fmt.Errorf("pin directory %s is not in a BPF file system: mount one (mount -t bpf bpf DIR), or use one below %s", dir, bpffs)
+	if !strings.HasPrefix(filepath.Clean(dir), BPFFS+"/") {
+		return false, fmt.Errorf("pin directory %s is not in a BPF file system: mount one (mount -t bpf bpf DIR), or use one below %s", dir, BPFFS)
 	}
-	if err := unix.Mount("bpf", bpffs, "bpf", 0, "mode=0700"); err != nil {
-		return false, fmt.Errorf("mount a BPF file system on %s (needs CAP_SYS_ADMIN; or mount it beforehand): %w", bpffs, err)
+	if err := unix.Mount("bpf", BPFFS, "bpf", 0, "mode=0700"); err != nil {
+		return false, fmt.Errorf("mount a BPF file system on %s (needs CAP_SYS_ADMIN; or mount it beforehand): %w", BPFFS, err)
 	}
 	return true, nil
 }
@@ -163,41 +172,40 @@ func inBPFFS(dir string) (bool, error) {
 			return st.Type == unix.BPF_FS_MAGIC, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
-			return false, explain("look for a BPF file system at "+dir, err)
+			return false, Explain("look for a BPF file system at "+dir, err)
 		}
 		dir = filepath.Dir(dir)
 	}
 }
 
-// loadFor reads the programs, for a UDP port of VXLAN.
-func loadFor(port uint16) (*ebpf.CollectionSpec, error) {
-	spec, err := loadVtep()
-	if err == nil {
-		err = spec.Variables["vxlan_port"].Set(port)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the programs: %w", err)
-	}
-	return spec, nil
+// Source is what is loaded.
+type Source struct {
+	Spec   func() (*ebpf.CollectionSpec, error)
+	Build  []byte            // differs where the programs do
+	Stages []string          // names of the programs of the map stages, in its order
+	Probe  string            // name of the one that is run once, to find out what the kernel can do
+	Sizes  map[string]uint32 // of maps that are not there yet; else as they are declared
+	Fresh  bool              // programs that are kept are not used
 }
 
-// load gives the programs that are kept, or loads them, with the pinned maps where there are any.
-func (p *pins) load(opts *Options, sizes map[string]uint32) (*vtepObjects, error) {
-	spec, err := loadFor(opts.Port)
+// Load fills in the programs that are kept, or loads them, with the pinned maps where there are any.
+func (p *Pins) Load(src *Source, o Set) error {
+	o.clear()
+	spec, err := src.Spec()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.migrate(spec); err != nil {
-		return nil, err
+		return err
 	}
 	p.openFormer()
 	counts := map[uint32][]uint64{} // of drops, by reason, where the old map has to go
 	for name, m := range spec.Maps {
-		if n := sizes[name]; n != 0 {
+		if n := src.Sizes[name]; n != 0 {
 			m.MaxEntries = n
 		}
-		// What is there has the size that was needed (grow.go).
-		if old, err := ebpf.LoadPinnedMap(p.mapPin(name), nil); err == nil {
+		// What is there has the size that was needed.
+		if old, err := ebpf.LoadPinnedMap(p.MapPin(name), nil); err == nil {
 			if name == "drops" && old.MaxEntries() < m.MaxEntries {
 				err = p.retire(old, name, counts) // an earlier version had fewer reasons
 			} else {
@@ -205,48 +213,47 @@ func (p *pins) load(opts *Options, sizes map[string]uint32) (*vtepObjects, error
 			}
 			old.Close()
 			if err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	if err := p.readConfigs(); err != nil {
-		return nil, err
+		return err
 	}
-	if p.elsewhere() || opts.Classic {
+	if p.Elsewhere() || src.Fresh {
 		// Programs of tc filters are known by that nothing else holds them (forwarding).
 		if err := p.forgetPrograms(); err != nil {
-			return nil, err
+			return err
 		}
-	} else if o := p.kept(opts.Port, spec); o != nil {
-		return o, nil
+	} else if p.kept(src, spec, o) {
+		return nil
 	}
-	var o vtepObjects
-	err = spec.LoadAndAssign(&o, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.maps()}})
+	err = spec.LoadAndAssign(o.into, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.Maps()}})
 	if err != nil {
-		return nil, explain("load the programs", err)
+		return Explain("load the programs", err)
 	}
 	for reason, cpus := range counts {
-		if err := o.Drops.Put(reason, cpus); err != nil {
+		if err := (*o.maps["drops"]).Put(reason, cpus); err != nil {
 			o.Close()
-			return nil, fmt.Errorf("write map drops: %w", err)
+			return fmt.Errorf("write map drops: %w", err)
 		}
 	}
-	err = probe(&o)
+	err = probe(*o.programs[src.Probe])
 	if err == nil {
-		err = p.fillStages(o.Stages, &o.vtepPrograms)
+		err = p.FillStages(*o.maps["stages"], src.Stages, o.programs)
 	}
 	if err == nil {
 		err = p.readConfigs()
 	}
 	if err != nil {
 		o.Close()
-		return nil, err
+		return err
 	}
-	return &o, nil
+	return nil
 }
 
 // retire reads the counts of a pinned map, and unpins it: another one takes its place.
-func (p *pins) retire(m *ebpf.Map, name string, counts map[uint32][]uint64) error {
+func (p *Pins) retire(m *ebpf.Map, name string, counts map[uint32][]uint64) error {
 	for i := range m.MaxEntries() {
 		var cpus []uint64
 		if err := m.Lookup(i, &cpus); err != nil {
@@ -254,20 +261,8 @@ func (p *pins) retire(m *ebpf.Map, name string, counts map[uint32][]uint64) erro
 		}
 		counts[i] = cpus
 	}
-	if err := os.Remove(p.mapPin(name)); err != nil {
+	if err := os.Remove(p.MapPin(name)); err != nil {
 		return fmt.Errorf("unpin map %s of an earlier version: %w", name, err)
 	}
 	return nil
-}
-
-// mapArray maps an array into memory, for atomic changes beside the programs'. The size of T
-// must be a multiple of 8.
-func mapArray[T any](m *ebpf.Map) ([]byte, []T, error) {
-	var element T
-	size := int(unsafe.Sizeof(element)) * int(m.MaxEntries())
-	mem, err := unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return nil, nil, fmt.Errorf("map %v into memory: %w", m, err)
-	}
-	return mem, unsafe.Slice((*T)(unsafe.Pointer(&mem[0])), m.MaxEntries()), nil
 }

@@ -1,4 +1,4 @@
-package ebpf
+package kernel
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"strconv"
 
 	"github.com/cilium/ebpf"
-
-	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // A frame goes from one stage to the next by the map stages, whose programs are those that were
@@ -17,18 +15,12 @@ import (
 // empties it, unless it is pinned: so each set has a pin of its own, which goes when no device has
 // programs of the set any more.
 
-// stagePrograms are the names of those of the stages.
-var stagePrograms = [layout.Stages]string{
-	layout.StageNeighbor: "vtep_neighbor", layout.StageOverhear: "vtep_overhear", layout.StageRoute: "vtep_route", layout.StageForward: "vtep_forward",
-}
+func (p *Pins) stages() string { return filepath.Join(p.Dir, "stages") }
 
-func (p *pins) stages() string { return filepath.Join(p.dir, "stages") }
-
-// fillStages puts the programs into their map, and pins it.
-func (p *pins) fillStages(m *ebpf.Map, programs *vtepPrograms) error {
-	all := byTag[ebpf.Program](programs)
-	for stage, name := range stagePrograms {
-		if err := m.Put(uint32(stage), *all[name]); err != nil {
+// FillStages puts the programs into their map, and pins it.
+func (p *Pins) FillStages(m *ebpf.Map, names []string, programs map[string]**ebpf.Program) error {
+	for stage, name := range names {
+		if err := m.Put(uint32(stage), *programs[name]); err != nil {
 			return fmt.Errorf("write map stages: %w", err)
 		}
 	}
@@ -40,12 +32,12 @@ func (p *pins) fillStages(m *ebpf.Map, programs *vtepPrograms) error {
 		err = m.Pin(pin)
 	}
 	if err != nil {
-		return explain("pin map stages", err)
+		return Explain("pin map stages", err)
 	}
 	return nil
 }
 
-func (p *pins) stagesPin(m *ebpf.Map) (string, error) {
+func (p *Pins) stagesPin(m *ebpf.Map) (string, error) {
 	info, err := m.Info()
 	if err != nil {
 		return "", fmt.Errorf("look at map stages: %w", err)
@@ -57,8 +49,8 @@ func (p *pins) stagesPin(m *ebpf.Map) (string, error) {
 	return filepath.Join(p.stages(), strconv.FormatUint(uint64(id), 10)), nil
 }
 
-// pruneStages removes the pins of other sets than m's.
-func (p *pins) pruneStages(m *ebpf.Map) error {
+// PruneStages removes the pins of other sets than m's.
+func (p *Pins) PruneStages(m *ebpf.Map) error {
 	keep, err := p.stagesPin(m)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package ebpf
+package kernel
 
 import (
 	"errors"
@@ -28,27 +28,27 @@ type migration struct {
 
 // migrate makes the pins of the present layout of those of an earlier one, if there are only these.
 // Where it fails there are none, as before.
-func (p *pins) migrate(spec *ebpf.CollectionSpec) error {
-	if _, err := os.Stat(p.mapPin("config")); !errors.Is(err, fs.ErrNotExist) {
+func (p *Pins) migrate(spec *ebpf.CollectionSpec) error {
+	if _, err := os.Stat(p.MapPin("config")); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for from := schemaVersion - 1; from > 0; from-- {
+	for from := SchemaVersion - 1; from > 0; from-- {
 		step := migrations[from]
-		m := &migration{from: p.layout(from), to: p.maps() + "_new", spec: spec}
+		m := &migration{from: p.layout(from), to: p.Maps() + "_new", spec: spec}
 		if _, err := os.Stat(filepath.Join(m.from, "config")); err != nil || step == nil {
 			continue
 		}
 		err := m.run(step)
 		if err == nil {
-			err = os.Remove(p.maps()) // empty
+			err = os.Remove(p.Maps()) // empty
 		}
 		if err == nil {
-			err = os.Rename(m.to, p.maps())
+			err = os.Rename(m.to, p.Maps())
 		}
 		if err != nil {
 			return fmt.Errorf("take over the maps of layout %d: %w", from, err)
 		}
-		p.migrated = from
+		p.Migrated = from
 		return nil
 	}
 	return nil
@@ -56,9 +56,9 @@ func (p *pins) migrate(spec *ebpf.CollectionSpec) error {
 
 // openFormer opens what the programs of an earlier layout note of BFD, until others take their place: what
 // peers have said meanwhile is nowhere else. Layouts up to 4 had it by IPv4 address.
-func (p *pins) openFormer() {
-	for from := schemaVersion - 1; from > 0 && p.formerHeard == nil; from-- {
-		p.formerHeard, _ = ebpf.LoadPinnedMap(filepath.Join(p.layout(from), "bfd_heard"), nil)
+func (p *Pins) openFormer() {
+	for from := SchemaVersion - 1; from > 0 && p.FormerHeard == nil; from-- {
+		p.FormerHeard, _ = ebpf.LoadPinnedMap(filepath.Join(p.layout(from), "bfd_heard"), nil)
 	}
 }
 
@@ -132,7 +132,7 @@ func (m *migration) fresh(name string, entries uint32) (*ebpf.Map, error) {
 	s.MaxEntries = max(s.MaxEntries, entries)
 	fresh, err := ebpf.NewMap(s)
 	if err != nil {
-		return nil, explain("make map "+name, err)
+		return nil, Explain("make map "+name, err)
 	}
 	m.opened = append(m.opened, fresh)
 	return fresh, fresh.Pin(filepath.Join(m.to, name))
@@ -154,7 +154,7 @@ func convert[K1, V1, K2, V2 any](m *migration, name string, f func(K1, V1) (K2, 
 		return err
 	}
 	var failed error
-	err = scan(old, func(k K1, v V1) {
+	err = Scan(old, func(k K1, v V1) {
 		if k, v, ok := f(k, v); ok && failed == nil {
 			failed = fresh.Put(&k, &v)
 		}

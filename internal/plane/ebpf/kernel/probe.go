@@ -1,4 +1,4 @@
-package ebpf
+package kernel
 
 import (
 	"errors"
@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// explain adds the remedy to the errors that people meet: privileges and old kernels.
-func explain(doing string, err error) error {
+// Explain adds the remedy to the errors that people meet: privileges and old kernels.
+func Explain(doing string, err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES) && !isVerifier(err):
 		return fmt.Errorf("%s: no permission: run as root, or with the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: %w", doing, err)
 	case errors.Is(err, ebpf.ErrNotSupported):
-		return fmt.Errorf("%s: kernel %s lacks a BPF feature (Linux "+floor+" or later has all that is needed): %w", doing, release(), err)
+		return fmt.Errorf("%s: kernel %s lacks a BPF feature (Linux "+floor+" or later has all that is needed): %w", doing, Release(), err)
 	case isVerifier(err):
-		return fmt.Errorf("%s: kernel %s rejects them (Linux "+floor+" or later is needed): %w", doing, release(), err)
+		return fmt.Errorf("%s: kernel %s rejects them (Linux "+floor+" or later is needed): %w", doing, Release(), err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
@@ -25,18 +25,18 @@ func explain(doing string, err error) error {
 // floor is the oldest kernel that the plane is tested on and runs on.
 const floor = "6.1"
 
-// checkKernel refuses a kernel of that release if it is older than the floor: what loads there
+// CheckKernel refuses a kernel of that release if it is older than the floor: what loads there
 // need not forward right.
-func checkKernel(release string) error {
-	if older(release, floor) {
+func CheckKernel(release string) error {
+	if Older(release, floor) {
 		return fmt.Errorf("this kernel is Linux %s: Linux %s or later is needed", release, floor)
 	}
 	return nil
 }
 
-// older compares releases of the kernel by their first two numbers. One that has none is not
+// Older compares releases of the kernel by their first two numbers. One that has none is not
 // older: the programs will show what it can do.
-func older(release, than string) bool {
+func Older(release, than string) bool {
 	var a, b [2]int
 	if _, err := fmt.Sscanf(release, "%d.%d", &a[0], &a[1]); err != nil {
 		return false
@@ -52,7 +52,8 @@ func isVerifier(err error) bool {
 	return errors.As(err, &v)
 }
 
-func release() string {
+// Release is that of the kernel.
+func Release() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
 		return "of this machine"
@@ -62,13 +63,13 @@ func release() string {
 
 // probe tries what only running a program shows: whether it can choose the source address
 // of a tunnel. Without that, peers would see whatever address routing prefers.
-func probe(o *vtepObjects) error {
-	ret, _, err := o.VtepProbe.Test(make([]byte, 64))
+func probe(prog *ebpf.Program) error {
+	ret, _, err := prog.Test(make([]byte, 64))
 	if err != nil {
-		return explain("test-run a program", err)
+		return Explain("test-run a program", err)
 	}
 	if ret != 0 {
-		return fmt.Errorf("kernel %s can't set the source address of a tunnel from BPF (bpf_tunnel_key.local_ipv4): Linux "+floor+" or later is needed", release())
+		return fmt.Errorf("kernel %s can't set the source address of a tunnel from BPF (bpf_tunnel_key.local_ipv4): Linux "+floor+" or later is needed", Release())
 	}
 	return nil
 }

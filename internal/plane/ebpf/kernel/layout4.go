@@ -1,4 +1,4 @@
-package ebpf
+package kernel
 
 import (
 	"errors"
@@ -34,7 +34,7 @@ func readNumbering(m *migration) (*numbering, error) {
 		return l, nil
 	}
 	if err == nil {
-		err = scan(old, func(n uint32, p layout.Peer) {
+		err = Scan(old, func(n uint32, p layout.Peer) {
 			if p.IP.Addr().IsValid() {
 				l.add(n, p)
 			}
@@ -49,7 +49,7 @@ func readNumbering(m *migration) (*numbering, error) {
 // number is 0 where there is no room for one more.
 func (l *numbering) number(ip netip.Addr) uint32 {
 	n, ok := l.numbers[ip]
-	if !ok && l.next < most["peers"] {
+	if !ok && l.next < layout.Most["peers"] {
 		n = l.next
 		l.add(n, layout.Peer{IP: layout.AddressOf(ip)})
 	}
@@ -67,11 +67,11 @@ func (l *numbering) sessions(m *migration) error {
 	_, err := m.fresh("bfd_events", 0)
 	return errors.Join(err,
 		convert(m, "bfd_sessions", func(ip uint32, s layout.BFDSession) (uint32, layout.BFDSession, bool) {
-			n := l.number(ipOf(ip))
+			n := l.number(layout.IPv4Of(ip))
 			return n, s, n != 0
 		}),
 		convert(m, "bfd_heard", func(ip uint32, h layout.BFDTraffic) (uint32, layout.BFDTraffic, bool) {
-			n := l.number(ipOf(ip))
+			n := l.number(layout.IPv4Of(ip))
 			return n, h, n != 0
 		}),
 	)
@@ -79,7 +79,7 @@ func (l *numbering) sessions(m *migration) error {
 
 // write makes the maps of the peers.
 func (l *numbering) write(m *migration) error {
-	size := roundUp(int(l.next))
+	size := RoundUp(int(l.next))
 	peers, err := m.fresh("peers", size)
 	if err != nil {
 		return err

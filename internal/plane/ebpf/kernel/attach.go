@@ -1,0 +1,228 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/host"
+)
+
+// Attachment is a program on the ingress side of a device: a TCX link, pinned; or, on kernels
+// before 6.6, a tc filter (filter.go), which outlives the process by itself.
+type Attachment struct {
+	Ifindex int
+	Prog    *ebpf.Program
+	first   bool // it has to run before everybody else's, since it decides every frame
+
+	Link link.Link // held open, so that it outlives its pin; nil: a tc filter
+	id   link.ID
+
+	Trouble error     // what somebody has done to it (condition.go); nil: nothing, or long ago
+	since   time.Time // of trouble
+
+	Restored time.Time // when the promiscuous mode was set again; zero: it was not, or long ago
+}
+
+// Attachments are those of a plane. They have no lock: the plane's is held.
+type Attachments struct {
+	Pins    *Pins
+	Space   *host.Namespace
+	Classic bool // tc filters, even where the kernel has TCX
+	Spec    func() (*ebpf.CollectionSpec, error)
+	Shares  func(*ebpf.Program) string // the name of a program that may be beside one of the same name of another VTEP; "": it may not
+	NameOf  func(ifindex uint32) string
+	Every   time.Duration // for so long trouble is told of that does not come again
+	Log     *slog.Logger
+
+	All map[int]*Attachment // by ifindex
+}
+
+func (a *Attachment) close() {
+	if a.Link != nil {
+		a.Link.Close()
+		a.Link, a.id = nil, 0
+	}
+}
+
+func (t *Attachments) linkPin(ifindex int) string {
+	return filepath.Join(t.Pins.links(), strconv.Itoa(ifindex))
+}
+
+// Attach makes prog run on the device, replacing an earlier version of it between two
+// frames. It does nothing if that is so already.
+func (t *Attachments) Attach(ifindex int, prog *ebpf.Program, first bool) error {
+	a := t.All[ifindex]
+	if a == nil || a.Prog != prog || a.first != first {
+		t.LetGo(ifindex)
+		a = &Attachment{Ifindex: ifindex, Prog: prog, first: first}
+		if err := t.put(a); err != nil {
+			return err
+		}
+		t.All[ifindex] = a
+	}
+	return t.Mend(a)
+}
+
+// put attaches what is not attached, or takes over what an earlier process has attached.
+func (t *Attachments) put(a *Attachment) error {
+	if err := t.foreignTo(a); err != nil {
+		return err
+	}
+	if t.Classic {
+		if err := t.PutFilter(a.Ifindex, a.Prog); err != nil {
+			return err
+		}
+		return t.detachPinned(a.Ifindex)
+	}
+	if err := t.adoptLink(a); err != nil {
+		return err
+	}
+	if a.Link != nil {
+		return nil
+	}
+	err := t.newLink(a, t.linkPin(a.Ifindex))
+	if errors.Is(err, ebpf.ErrNotSupported) {
+		return t.PutFilter(a.Ifindex, a.Prog)
+	}
+	if err != nil {
+		return Explain("attach a program", err)
+	}
+	_, err = t.deleteFilter(a.Ifindex) // the qdisc stays: removing it would lose frames
+	return err
+}
+
+// newLink makes a link, before all others if need be, and pins it.
+func (t *Attachments) newLink(a *Attachment, pin string) error {
+	o := link.TCXOptions{Interface: a.Ifindex, Program: a.Prog, Attach: ebpf.AttachTCXIngress}
+	if a.first {
+		o.Anchor = link.Head()
+	}
+	return t.Space.Run(func() error {
+		l, err := link.AttachTCX(o)
+		if err != nil {
+			return err
+		}
+		info, err := l.Info()
+		if err == nil {
+			err = l.Pin(pin)
+		}
+		if err != nil {
+			l.Close()
+			return err
+		}
+		a.Link, a.id = l, info.ID
+		return nil
+	})
+}
+
+// adoptLink takes over the link that is pinned for the device, if it is alive.
+func (t *Attachments) adoptLink(a *Attachment) error {
+	l, err := link.LoadPinnedLink(t.linkPin(a.Ifindex), nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open pinned link: %w", err)
+	}
+	info, err := l.Info()
+	if err != nil {
+		l.Close()
+		return fmt.Errorf("look at pinned link: %w", err)
+	}
+	if tcx := info.TCX(); tcx == nil || int(tcx.Ifindex) != a.Ifindex {
+		// It was detached, or its device is gone and another one has the number now.
+		l.Close()
+		return t.removePin(a.Ifindex)
+	}
+	if !runs(info.Program, a.Prog) {
+		if err := l.Update(a.Prog); err != nil {
+			l.Close()
+			return Explain("replace a program", err)
+		}
+	}
+	a.Link, a.id = l, info.ID
+	return nil
+}
+
+// onTCX gives the programs on the device, in their order. Where there is no TCX or no such
+// device there are none.
+func (t *Attachments) onTCX(ifindex int) []link.AttachedProgram {
+	var all *link.QueryResult
+	err := t.Space.Run(func() (err error) {
+		all, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress})
+		return err
+	})
+	if err != nil {
+		return nil
+	}
+	return all.Programs
+}
+
+// UnpinLink detaches the link of the device, if there is one.
+func (t *Attachments) UnpinLink(ifindex int) error {
+	var err error
+	if a := t.All[ifindex]; a != nil && a.Link != nil { // somebody may have removed its pin
+		err = a.Link.Detach()
+	}
+	t.LetGo(ifindex)
+	return errors.Join(err, t.detachPinned(ifindex))
+}
+
+// detachPinned detaches the link that is pinned for the device, if there is one. The program runs
+// no more when it returns: a link that merely loses its last file and pin is detached by the kernel
+// some time later, and until then its program looks like somebody else's.
+func (t *Attachments) detachPinned(ifindex int) error {
+	var err error
+	if l, none := link.LoadPinnedLink(t.linkPin(ifindex), nil); none == nil {
+		err = l.Detach()
+		l.Close()
+	}
+	if err != nil {
+		err = fmt.Errorf("detach pinned link: %w", err)
+	}
+	return errors.Join(err, t.removePin(ifindex))
+}
+
+func (t *Attachments) removePin(ifindex int) error {
+	if err := os.Remove(t.linkPin(ifindex)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("unpin link: %w", err)
+	}
+	return nil
+}
+
+// LetGo forgets what is attached to the device, and leaves it there.
+func (t *Attachments) LetGo(ifindex int) {
+	if a := t.All[ifindex]; a != nil {
+		a.close()
+		delete(t.All, ifindex)
+	}
+}
+
+// Detach takes whatever program of the plane there is off the device.
+func (t *Attachments) Detach(ifindex int) error {
+	return errors.Join(t.UnpinLink(ifindex), t.detachFilter(ifindex))
+}
+
+// Linked lists the devices that have a pinned link.
+func (t *Attachments) Linked() ([]int, error) {
+	entries, err := os.ReadDir(t.Pins.links())
+	if err != nil {
+		return nil, fmt.Errorf("list pinned links: %w", err)
+	}
+	var indexes []int
+	for _, e := range entries {
+		if n, err := strconv.Atoi(e.Name()); err == nil {
+			indexes = append(indexes, n)
+		}
+	}
+	return indexes, nil
+}

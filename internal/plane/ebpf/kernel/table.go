@@ -1,0 +1,235 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
+)
+
+// Table is one map of the programs together with what must be in it: what is staged is written by put
+// (additions and changes) and, once every table's additions are in force, by prune (removals).
+//
+// A table whose map is full keeps what did not fit as short and tries it again with every
+// put: nothing fails for good.
+type Table[K, V comparable] struct {
+	*layout.Table[K, V]
+	M     *ebpf.Map
+	Array bool // elements can't be deleted: a removed one is zeroed
+
+	Written func() // is called after writes; may be nil
+}
+
+// AnyTable is a table of whatever keys and values.
+type AnyTable interface {
+	MapName() string
+	Load() error
+	Diff()
+	Forget()
+	Need() int
+	Copy(from, to *ebpf.Map) error
+	Use(*ebpf.Map)
+}
+
+// Bind joins what is wanted with the map, and adds the table to all.
+func Bind[K, V comparable](all *[]AnyTable, w *layout.Table[K, V], m *ebpf.Map) *Table[K, V] {
+	t := &Table[K, V]{Table: w, M: m, Array: m.Type() == ebpf.Array}
+	*all = append(*all, t)
+	return t
+}
+
+// MapName is the name of the map.
+func (t *Table[K, V]) MapName() string { return t.Name }
+
+// Copy writes the contents of a map of these keys and values into a larger one, which Use has take the place of
+// the table's.
+func (t *Table[K, V]) Copy(from, to *ebpf.Map) error { return CopyEntries[K, V](from, to) }
+
+func (t *Table[K, V]) Use(m *ebpf.Map) { t.M = m }
+
+// Put writes what is staged and wanted.
+func (t *Table[K, V]) Put() error {
+	for k := range t.Short {
+		t.Staged = append(t.Staged, k)
+	}
+	if len(t.Staged) == 0 {
+		return nil
+	}
+	keys := make([]K, 0, len(t.Staged))
+	values := make([]V, 0, len(t.Staged))
+	for _, k := range t.Staged {
+		if v, ok := t.Want[k]; ok {
+			keys, values = append(keys, k), append(values, v)
+		}
+	}
+	t.Staged = nil
+	defer t.tell()
+	for len(keys) > 0 {
+		n, err := t.write(keys, values)
+		for _, k := range keys[:n] {
+			delete(t.Short, k)
+		}
+		keys, values = keys[n:], values[n:]
+		switch {
+		case err == nil:
+		case errors.Is(err, unix.E2BIG), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.ENOMEM): // ENOSPC is a trie's
+			t.Short[keys[0]] = struct{}{}
+			keys, values = keys[1:], values[1:]
+		default:
+			return fmt.Errorf("write to map %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// write gives how many of the keys it has written, in order.
+func (t *Table[K, V]) write(keys []K, values []V) (int, error) {
+	if len(keys) > 1 && len(t.Short) == 0 {
+		return t.M.BatchUpdate(keys, values, nil)
+	}
+	if err := t.M.Put(&keys[0], &values[0]); err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// Prune deletes what is staged for that.
+func (t *Table[K, V]) Prune() error {
+	gone := t.Gone
+	t.Gone = nil
+	if len(gone) > 0 {
+		defer t.tell()
+	}
+	for _, k := range gone {
+		if _, ok := t.Want[k]; ok {
+			continue
+		}
+		var err error
+		if t.Array {
+			var zero V
+			err = t.M.Put(&k, &zero)
+		} else {
+			err = t.M.Delete(&k)
+		}
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("delete from map %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func (t *Table[K, V]) tell() {
+	if t.Written != nil {
+		t.Written()
+	}
+}
+
+// Full says that something did not fit, or nil.
+func (t *Table[K, V]) Full() error {
+	if len(t.Short) == 0 {
+		return nil
+	}
+	return fmt.Errorf("map %s is full (%d entries): %d more did not fit", t.Name, t.M.MaxEntries(), len(t.Short))
+}
+
+// Load reads the map; of an array, the elements that are not zero.
+func (t *Table[K, V]) Load() error {
+	have := map[K]V{}
+	var zero V
+	err := Scan(t.M, func(k K, v V) {
+		if !t.Array || v != zero {
+			have[k] = v
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read map %s: %w", t.Name, err)
+	}
+	t.Have = have
+	return nil
+}
+
+// Scan calls f for every entry of m. Entries that come or go meanwhile may or may not be seen.
+func Scan[K, V any](m *ebpf.Map, f func(K, V)) error {
+	return ScanBatches(m, func(keys []K, values []V) error {
+		for i := range keys {
+			f(keys[i], values[i])
+		}
+		return nil
+	})
+}
+
+// ScanBatches calls f for some thousand entries at a time, until all are done or it fails. An
+// entry may come twice.
+func ScanBatches[K, V any](m *ebpf.Map, f func([]K, []V) error) error {
+	size := min(int(m.MaxEntries()), 4096)
+	for {
+		var cursor ebpf.MapBatchCursor
+		keys, values := make([]K, size), make([]V, size)
+		for {
+			n, err := m.BatchLookup(&cursor, keys, values, nil)
+			if n > 0 {
+				if err := f(keys[:n], values[:n]); err != nil {
+					return err
+				}
+			}
+			if errors.Is(err, ebpf.ErrKeyNotExist) {
+				return nil
+			}
+			if errors.Is(err, unix.ENOSPC) && size < 1<<20 {
+				break // a hash bucket larger than the batch: from the start, with more room
+			}
+			if err != nil {
+				return err
+			}
+		}
+		size *= 4
+	}
+}
+
+// MapArray maps an array into memory, for atomic changes beside the programs'. The size of T
+// must be a multiple of 8.
+func MapArray[T any](m *ebpf.Map) ([]byte, []T, error) {
+	var element T
+	size := int(unsafe.Sizeof(element)) * int(m.MaxEntries())
+	mem, err := unix.Mmap(m.FD(), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, fmt.Errorf("map %v into memory: %w", m, err)
+	}
+	return mem, unsafe.Slice((*T)(unsafe.Pointer(&mem[0])), m.MaxEntries()), nil
+}
+
+// CopyEntries writes the contents of a map into a larger one.
+func CopyEntries[K, V any](from, to *ebpf.Map) error {
+	return CopySome[K](from, to, func(V) bool { return true })
+}
+
+// CopySome does so with the entries that are wanted.
+func CopySome[K, V any](from, to *ebpf.Map, want func(V) bool) error {
+	const batch = 1024
+	keys, values := make([]K, 0, batch), make([]V, 0, batch)
+	var failed error
+	flush := func() {
+		if len(keys) > 0 && failed == nil {
+			_, failed = to.BatchUpdate(keys, values, nil)
+		}
+		keys, values = keys[:0], values[:0]
+	}
+	err := Scan(from, func(k K, v V) {
+		if !want(v) {
+			return
+		}
+		if keys, values = append(keys, k), append(values, v); len(keys) == batch {
+			flush()
+		}
+	})
+	flush()
+	return errors.Join(err, failed)
+}
+
+// RoundUp gives the next power of two.
+func RoundUp(n int) uint32 { return 1 << bits.Len(uint(n-1)) }
