@@ -84,8 +84,8 @@ func TestVLANDevice(t *testing.T) {
 		{&netlink.Veth{LinkAttrs: attrs}, []uint16{0, 5}, false},
 	} {
 		p := &Plane{
-			devices: host.NewDevices(),
-			ports:   map[string]*port{"eth0.7": {Port: &layout.Port{Name: "eth0.7", Device: 5, Bindings: map[uint16]*layout.Binding{}}}},
+			devices: host.NewDevices(), attached: &kernel.Attachments{},
+			ports: map[string]*port{"eth0.7": {Port: &layout.Port{Name: "eth0.7", Device: 5, Bindings: map[uint16]*layout.Binding{}}}},
 		}
 		p.tEnds, p.ring, p.punts, p.watchman = &kernel.Table[layout.Address, uint64]{Table: &layout.Table[layout.Address, uint64]{}}, new(ring), new(ring), &watchman{ring: new(ring)}
 		p.devices.Set(host.DeviceOf(step.link))

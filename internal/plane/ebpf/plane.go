@@ -9,6 +9,12 @@
 // next process adopts it: it reads the maps to know its numbers again, computes what must be
 // in them, and writes only the differences.
 //
+// Three packages know one side each, and this one joins them:
+//
+//	layout  what is to be in the maps for an intent; no kernel
+//	host    devices, addresses, routes, policies of the machine; no BPF
+//	kernel  programs, maps, pins, attachments; no intent
+//
 // Goroutines, besides the agent's that calls the Plane:
 //
 //	pump    queue of events -> Events()
