@@ -35,6 +35,7 @@ const (
 
 	nxRegMove       = 6
 	nxRegLoad       = 7
+	nxNote          = 8
 	nxResubmitTable = 14
 	nxOutputReg     = 15
 	nxController    = 20
@@ -86,6 +87,9 @@ type (
 		ID     uint16
 		Reason uint8
 	}
+	// NoteAction does nothing: it is for whoever reads the flow. A switch gives the bytes back with zeros
+	// behind them, up to a multiple of 8 less 2.
+	NoteAction struct{ Bytes []byte }
 	// UnknownAction is one that this package does not know.
 	UnknownAction struct {
 		Kind uint16
@@ -185,6 +189,12 @@ func (a ControllerAction) appendAction(b []byte) []byte {
 	return append(b, a.Reason, 0)
 }
 
+func (a NoteAction) appendAction(b []byte) []byte {
+	length := (10 + max(len(a.Bytes), 6) + 7) / 8 * 8
+	b = append(nicira(b, uint16(length), nxNote), a.Bytes...)
+	return zeros(b, length-10-len(a.Bytes))
+}
+
 func (a UnknownAction) appendAction(b []byte) []byte {
 	b = be.AppendUint32(b, uint32(a.Kind)<<16|uint32(len(a.Body)+4))
 	return append(b, a.Body...)
@@ -248,6 +258,8 @@ func readNicira(r *reader) Action {
 		ofs := r.u16()
 		h := r.u32()
 		return RegLoadAction{fieldOf(h), int(h & 0xff), int(ofs >> 6), int(ofs&0x3f) + 1, r.u64()}
+	case nxNote:
+		return NoteAction{r.rest()}
 	case nxRegMove:
 		n, so, do, sh, dh := r.u16(), r.u16(), r.u16(), r.u32(), r.u32()
 		return RegMoveAction{fieldOf(sh), fieldOf(dh), int(sh & 0xff), int(dh & 0xff), int(so), int(do), int(n)}
@@ -298,4 +310,5 @@ func (a ResubmitAction) String() string { return fmt.Sprintf("resubmit(,%d)", a.
 func (a ControllerAction) String() string {
 	return fmt.Sprintf("controller(id=%d,max_len=%d)", a.ID, a.MaxLen)
 }
+func (a NoteAction) String() string    { return fmt.Sprintf("note(%d bytes)", len(a.Bytes)) }
 func (a UnknownAction) String() string { return fmt.Sprintf("action(%d,%x)", a.Kind, a.Body) }

@@ -97,6 +97,10 @@ type SetConfig struct {
 	MissSendLen uint16
 }
 
+// FragmentsMatch, in the Flags of a SetConfig, has first fragments matched by their transport headers, and
+// others not. Without it no fragment has such a header to flows.
+const FragmentsMatch = 3
+
 func (m *SetConfig) Type() Type { return TypeSetConfig }
 func (m *SetConfig) appendBody(b []byte) []byte {
 	return be.AppendUint16(be.AppendUint16(b, m.Flags), m.MissSendLen)

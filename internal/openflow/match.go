@@ -19,20 +19,40 @@ const (
 
 // Fields, with their widths.
 const (
-	FieldInPort   FieldID = classOXM << 16     // 4 bytes
-	FieldEthDst   FieldID = classOXM<<16 | 3   // 6 bytes
-	FieldEthSrc   FieldID = classOXM<<16 | 4   // 6 bytes
-	FieldEthType  FieldID = classOXM<<16 | 5   // 2 bytes
-	FieldVLANVID  FieldID = classOXM<<16 | 6   // 2 bytes; bit 12: there is a tag
-	FieldVLANPCP  FieldID = classOXM<<16 | 7   // 1 byte; wants FieldVLANVID, with a tag
-	FieldIPProto  FieldID = classOXM<<16 | 10  // 1 byte; wants FieldEthType
-	FieldIPv4Dst  FieldID = classOXM<<16 | 12  // 4 bytes; wants FieldEthType
-	FieldUDPDst   FieldID = classOXM<<16 | 16  // 2 bytes; wants FieldIPProto
-	FieldICMPv6   FieldID = classOXM<<16 | 29  // 1 byte, the type; wants FieldIPProto
-	FieldTunnelID FieldID = classOXM<<16 | 38  // 8 bytes
-	FieldVLANTCI  FieldID = classNXM0<<16 | 4  // 2 bytes; bit 12: there is a tag
-	FieldTunSrc   FieldID = classNXM1<<16 | 31 // 4 bytes, IPv4
-	FieldTunDst   FieldID = classNXM1<<16 | 32 // 4 bytes, IPv4
+	FieldInPort     FieldID = classOXM << 16     // 4 bytes
+	FieldEthDst     FieldID = classOXM<<16 | 3   // 6 bytes
+	FieldEthSrc     FieldID = classOXM<<16 | 4   // 6 bytes
+	FieldEthType    FieldID = classOXM<<16 | 5   // 2 bytes
+	FieldVLANVID    FieldID = classOXM<<16 | 6   // 2 bytes; bit 12: there is a tag
+	FieldVLANPCP    FieldID = classOXM<<16 | 7   // 1 byte; wants FieldVLANVID, with a tag
+	FieldIPProto    FieldID = classOXM<<16 | 10  // 1 byte; wants FieldEthType
+	FieldIPv4Src    FieldID = classOXM<<16 | 11  // 4 bytes; wants FieldEthType
+	FieldIPv4Dst    FieldID = classOXM<<16 | 12  // 4 bytes; wants FieldEthType
+	FieldTCPSrc     FieldID = classOXM<<16 | 13  // 2 bytes; wants FieldIPProto
+	FieldTCPDst     FieldID = classOXM<<16 | 14  // 2 bytes; wants FieldIPProto
+	FieldUDPSrc     FieldID = classOXM<<16 | 15  // 2 bytes; wants FieldIPProto
+	FieldUDPDst     FieldID = classOXM<<16 | 16  // 2 bytes; wants FieldIPProto
+	FieldSCTPSrc    FieldID = classOXM<<16 | 17  // 2 bytes; wants FieldIPProto
+	FieldSCTPDst    FieldID = classOXM<<16 | 18  // 2 bytes; wants FieldIPProto
+	FieldICMPv4     FieldID = classOXM<<16 | 19  // 1 byte, the type; wants FieldIPProto
+	FieldICMPCode   FieldID = classOXM<<16 | 20  // 1 byte, of ICMP in IPv4; wants FieldIPProto
+	FieldIPv6Src    FieldID = classOXM<<16 | 26  // 16 bytes; wants FieldEthType
+	FieldIPv6Dst    FieldID = classOXM<<16 | 27  // 16 bytes; wants FieldEthType
+	FieldICMPv6     FieldID = classOXM<<16 | 29  // 1 byte, the type; wants FieldIPProto
+	FieldICMPv6Code FieldID = classOXM<<16 | 30  // 1 byte, of ICMPv6; wants FieldIPProto
+	FieldTunnelID   FieldID = classOXM<<16 | 38  // 8 bytes
+	FieldVLANTCI    FieldID = classNXM0<<16 | 4  // 2 bytes; bit 12: there is a tag
+	FieldIPFrag     FieldID = classNXM1<<16 | 26 // 1 byte, of FragAny and FragLater; wants FieldEthType
+	FieldIPTTL      FieldID = classNXM1<<16 | 29 // 1 byte, also of IPv6; wants FieldEthType
+	FieldTunSrc     FieldID = classNXM1<<16 | 31 // 4 bytes, IPv4
+	FieldTunDst     FieldID = classNXM1<<16 | 32 // 4 bytes, IPv4
+	FieldTCPFlags   FieldID = classExp<<16 | 42  // 2 bytes, of the experimenter ONF; wants FieldIPProto
+)
+
+// Bits of FieldIPFrag.
+const (
+	FragAny   = 1 // it is a fragment
+	FragLater = 2 // and not the first
 )
 
 // FieldReg names register n, 0 to 15, of 4 bytes.
@@ -41,6 +61,9 @@ func FieldReg(n int) FieldID { return classNXM1<<16 | FieldID(n) }
 var fieldNames = map[FieldID]string{
 	FieldInPort: "in_port", FieldEthDst: "dl_dst", FieldEthSrc: "dl_src", FieldEthType: "dl_type", FieldVLANVID: "vlan_vid",
 	FieldIPProto: "nw_proto", FieldIPv4Dst: "nw_dst", FieldUDPDst: "tp_dst", FieldICMPv6: "icmp_type", FieldVLANPCP: "vlan_pcp",
+	FieldIPv4Src: "nw_src", FieldTCPSrc: "tp_src", FieldTCPDst: "tp_dst", FieldUDPSrc: "tp_src", FieldSCTPSrc: "tp_src", FieldSCTPDst: "tp_dst",
+	FieldICMPv4: "icmp_type", FieldICMPCode: "icmp_code", FieldICMPv6Code: "icmp_code", FieldIPv6Src: "ipv6_src", FieldIPv6Dst: "ipv6_dst",
+	FieldIPFrag: "ip_frag", FieldIPTTL: "nw_ttl", FieldTCPFlags: "tcp_flags",
 	FieldTunnelID: "tun_id", FieldVLANTCI: "vlan_tci", FieldTunSrc: "tun_src", FieldTunDst: "tun_dst",
 }
 
@@ -171,7 +194,7 @@ func valueText(id FieldID, v []byte) string {
 	switch {
 	case (id == FieldEthDst || id == FieldEthSrc) && len(v) == 6:
 		return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", v[0], v[1], v[2], v[3], v[4], v[5])
-	case (id == FieldTunSrc || id == FieldTunDst || id == FieldIPv4Dst) && len(v) == 4:
+	case (id == FieldTunSrc || id == FieldTunDst || id == FieldIPv4Src || id == FieldIPv4Dst) && len(v) == 4:
 		return fmt.Sprintf("%d.%d.%d.%d", v[0], v[1], v[2], v[3])
 	}
 	var n uint64
@@ -190,11 +213,20 @@ func valueText(id FieldID, v []byte) string {
 // Match is the fields that packets must have. The order does not matter: Canonical has one.
 type Match []Field
 
-// Canonical returns m in the order of the fields: equal matches are then equal.
+// Canonical returns m in the order of the fields: equal matches are then equal. What a field wants
+// is before it, as switches demand.
 func (m Match) Canonical() Match {
 	c := slices.Clone(m)
-	slices.SortFunc(c, func(a, b Field) int { return int(int64(a.ID) - int64(b.ID)) })
+	slices.SortFunc(c, func(a, b Field) int { return int(int64(a.ID.rank()) - int64(b.ID.rank())) })
 	return c
+}
+
+// rank says where a field is among those of a match.
+func (f FieldID) rank() uint64 {
+	if f == FieldIPFrag || f == FieldIPTTL { // of a class that has fields which others want
+		return 1<<32 | uint64(f)
+	}
+	return uint64(f)
 }
 
 // Get returns the value of a field that is matched without a mask.

@@ -39,7 +39,7 @@ func NewVSwitch(t testing.TB, n *namespace.Namespace) *VSwitch {
 	v.StartServer(t)
 	t.Cleanup(func() { v.stop(t, &v.server) })
 	v.Output(t, Program(t, "ovs-vsctl"), "--no-wait", "init", "--", "set", "Open_vSwitch", ".",
-		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1")
+		"other_config:n-handler-threads=1", "other_config:n-revalidator-threads=1", "other_config:max-revalidator=100")
 	v.StartDaemon(t)
 	t.Cleanup(func() { v.stop(t, &v.daemon) })
 	return v

@@ -19,6 +19,7 @@ type Dice struct {
 	Wide   bool // addresses of larger domains
 	Strict bool // entries that ask much
 	Whole  bool // frames that are not cut off, and have no tags of their own
+	Valid  bool // and are packets that hosts take, with no more than a few extension headers
 }
 
 // One is true once in so many times.
@@ -163,14 +164,18 @@ func (d Dice) Frame(tail ...byte) []byte {
 	binary.BigEndian.PutUint16(transport[2:], Pick(d, d.port(), binary.BigEndian.Uint16(transport[2:])))
 	transport[13] = byte(d.Uint32())
 	offset := 0
-	if d.One(8) {
+	if d.One(8) && !(d.Valid && etherType == intent.EtherTypeIPv6) {
 		offset = d.IntN(3)
 	}
+	data := len(transport) + len(tail)
 	switch etherType {
 	case intent.EtherTypeIPv4:
 		options := d.IntN(3) * d.IntN(2)
 		header := make([]byte, 20+4*options)
 		header[0] = 0x40 | byte(5+options)
+		if d.Whole {
+			binary.BigEndian.PutUint16(header[2:], uint16(len(header)+data))
+		}
 		binary.BigEndian.PutUint16(header[6:], uint16(offset)|Pick[uint16](d, 0, 0x2000, 0x4000))
 		header[9] = protocol
 		copy(header[12:], d.ip(etherType).AsSlice())
@@ -182,7 +187,11 @@ func (d Dice) Frame(tail ...byte) []byte {
 		copy(header[8:], d.ip(etherType).AsSlice())
 		copy(header[24:], d.ip(etherType).AsSlice())
 		next := &header[6]
-		for range d.IntN(4) * d.IntN(2) * Pick(d, 1, 1, 1, 5) {
+		most := Pick(d, 1, 1, 1, 5)
+		if d.Valid {
+			most = 1
+		}
+		for range d.IntN(4) * d.IntN(2) * most {
 			*next = Pick[byte](d, 0, 43, 44, 51, 60)
 			length := 8 * (1 + d.IntN(2))
 			extension := make([]byte, length)
@@ -199,6 +208,9 @@ func (d Dice) Frame(tail ...byte) []byte {
 			next = &header[len(header)-len(extension)]
 		}
 		*next = protocol
+		if d.Whole {
+			binary.BigEndian.PutUint16(header[4:], uint16(len(header)-40+data))
+		}
 		f = append(append(f, header...), transport...)
 	default:
 		f = append(f, transport...)
@@ -207,7 +219,7 @@ func (d Dice) Frame(tail ...byte) []byte {
 	if !d.Whole && d.One(6) {
 		f = f[:14+d.IntN(len(f)-13)]
 	}
-	if d.One(20) && len(f) > 14 {
+	if d.One(20) && len(f) > 14 && !d.Valid {
 		f[14] = byte(d.Uint32()) // the version, the length
 	}
 	return f

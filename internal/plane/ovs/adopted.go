@@ -48,6 +48,11 @@ func (p *Plane) Adopted(ctx context.Context, whole bool) (*intent.State, error) 
 	if len(s.Bindings) == 0 {
 		return nil, nil
 	}
+	if whole {
+		if err := p.adoptedACLs(ctx, s); err != nil {
+			return nil, fmt.Errorf("adopted: %w", err)
+		}
+	}
 	return s, nil
 }
 
@@ -86,17 +91,9 @@ func bindingOf(name string) (at intent.BindingKey, ok bool) {
 
 // adoptedFlows adds what the flows of a switch's bridge say.
 func (p *Plane) adoptedFlows(ctx context.Context, s *intent.State, id intent.SwitchID, b *bridgeRow) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
-	defer cancel()
-	conn, err := openflow.Dial(ctx, p.socket(b.name), func(openflow.Message) {})
+	parts, err := p.flowsOf(ctx, b.name, openflow.AllTables)
 	if err != nil {
 		return err
-	}
-	defer conn.Close()
-	parts, err := conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows,
-		Flows: &openflow.FlowFilter{Table: openflow.AllTables, Cookie: cookieBase, CookieMask: cookieMask}})
-	if err != nil {
-		return fmt.Errorf("read the flows of bridge %s: %w", b.name, err)
 	}
 	vnis := map[uint32]uint32{} // by the number of the tunnel port
 	for _, port := range b.ports {
@@ -113,6 +110,55 @@ func (p *Plane) adoptedFlows(ctx context.Context, s *intent.State, id intent.Swi
 		}
 	}
 	return nil
+}
+
+// flowsOf reads the flows of ours in a table of a bridge.
+func (p *Plane) flowsOf(ctx context.Context, bridge string, table uint8) ([]*openflow.MultipartReply, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
+	defer cancel()
+	conn, err := openflow.Dial(ctx, p.socket(bridge), func(openflow.Message) {})
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	parts, err := conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows,
+		Flows: &openflow.FlowFilter{Table: table, Cookie: cookieBase, CookieMask: cookieMask}})
+	if err != nil {
+		return nil, fmt.Errorf("read the flows of bridge %s: %w", bridge, err)
+	}
+	return parts, nil
+}
+
+// adoptedACLs adds what is noted of ACLs.
+func (p *Plane) adoptedACLs(ctx context.Context, s *intent.State) error {
+	parts, err := p.flowsOf(ctx, p.opts.Name, tableNotes)
+	if err != nil {
+		return err
+	}
+	acls, at, err := readACLNotes(flowsIn(parts))
+	if err != nil {
+		p.log.Warn("what an earlier process has noted of ACLs is lost in part", "err", err)
+	}
+	s.ACLs = acls
+	for k, id := range at {
+		if _, bound := s.Bindings[k]; bound {
+			s.Policies[k] = intent.Policy{ACL: id}
+		}
+	}
+	return nil
+}
+
+// flowsIn are the flows that a bridge has told of.
+func flowsIn(parts []*openflow.MultipartReply) flowSet {
+	s := flowSet{}
+	for _, p := range parts {
+		for i := range p.Flows {
+			f := &p.Flows[i]
+			s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: f.Cookie, Table: f.Table, Priority: f.Priority,
+				IdleTimeout: f.IdleTimeout, HardTimeout: f.HardTimeout, Match: f.Match, Instructions: f.Instructions})
+		}
+	}
+	return s
 }
 
 func adoptFlow(s *intent.State, id intent.SwitchID, f *openflow.FlowStats, vnis map[uint32]uint32) {

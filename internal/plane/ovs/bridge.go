@@ -1,6 +1,7 @@
 package ovs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,12 @@ type bridge struct {
 	keep     func(*flow) bool // says which flows that are not wanted stay all the same
 	takeOver bool             // an emulator has left flows without marks of their own
 	ls       intent.SwitchID
-	physical bool // it is that of the physical switch
+	physical bool                                                                               // it is that of the physical switch
+	guards   bool                                                                               // it is to have flows of ACLs
+	guarded  bool                                                                               // it has
+	changes  int                                                                                // of these
+	settle   func(ctx context.Context, mods []*openflow.FlowMod, keys []flowKey, together bool) // is called before changes are made
+	badACLs  map[flowKey]error                                                                  // the flows of ACLs that were refused, until the engine takes them
 }
 
 // letter is something that a bridge tells.
@@ -150,7 +156,7 @@ func (b *bridge) dial(ctx context.Context) (*openflow.Conn, error) {
 		return nil, err
 	}
 	var flows []openflow.FlowUpdate
-	err = conn.Do(ctx, &openflow.SetConfig{MissSendLen: packetInLen}, openflow.SetControllerID(controllerID))
+	err = conn.Do(ctx, &openflow.SetConfig{Flags: openflow.FragmentsMatch, MissSendLen: packetInLen}, openflow.SetControllerID(controllerID))
 	if err == nil {
 		flows, err = b.monitor(ctx, conn)
 	}
@@ -257,7 +263,9 @@ func (b *bridge) difference() (adds, deletes []flowKey) {
 			look(k)
 		}
 	}
-	slices.SortFunc(adds, flowKey.compare)
+	slices.SortFunc(adds, func(a, b flowKey) int { // a table before those that lead there
+		return cmp.Or(cmp.Compare(b.table, a.table), a.compare(b))
+	})
 	slices.SortFunc(deletes, flowKey.compare)
 	return adds, deletes
 }
@@ -302,14 +310,14 @@ func (b *bridge) leftover(f *flow) bool {
 const bundleMin = 2
 
 // sync makes the flows what they should be. Additions come before removals: with restrict, only
-// the removals are made.
+// that is removed which lets frames in.
 func (b *bridge) sync(ctx context.Context, restrict bool, together bool) error {
 	if b.conn == nil {
 		return nil
 	}
 	adds, deletes := b.difference()
 	if restrict {
-		adds = nil
+		adds, deletes = nil, slices.DeleteFunc(deletes, func(k flowKey) bool { return k.table != tableIn || k.priority >= prioDenied })
 	}
 	mods := make([]*openflow.FlowMod, 0, len(adds)+len(deletes))
 	keys := make([]flowKey, 0, cap(mods))
@@ -323,6 +331,7 @@ func (b *bridge) sync(ctx context.Context, restrict bool, together bool) error {
 		keys = append(keys, k)
 	}
 	if len(mods) > 0 {
+		b.settle(ctx, mods, keys, together)
 		if err := b.send(ctx, mods, keys, together); err != nil {
 			return err
 		}
@@ -345,6 +354,8 @@ func (b *bridge) send(ctx context.Context, mods []*openflow.FlowMod, keys []flow
 		case err == nil:
 			b.took(mods, keys, nil)
 			return nil
+		case errors.As(err, &refused) && b.refusedACLs(refused, mods, keys):
+			return fmt.Errorf("%w: %w", errACL, err)
 		case errors.As(err, &refused) || errors.As(err, new(*openflow.Error)):
 			b.log.Warn("Open vSwitch refuses a change: making the rest of it", "bridge", b.name, "err", err)
 		default:
@@ -367,6 +378,16 @@ func (b *bridge) send(ctx context.Context, mods []*openflow.FlowMod, keys []flow
 	}
 	b.took(mods, keys, bad)
 	return nil
+}
+
+// refusedACLs notes flows of ACLs that were refused: what is then to be there is another version.
+func (b *bridge) refusedACLs(refused *openflow.RefusedError, mods []*openflow.FlowMod, keys []flowKey) bool {
+	for _, r := range refused.Refusals {
+		if r.Index >= 0 && r.Index < len(mods) && mods[r.Index].Table == tableACL && mods[r.Index].Command == openflow.Add {
+			b.badACLs[keys[r.Index]] = r.Err
+		}
+	}
+	return len(b.badACLs) > 0
 }
 
 // broken gives the connection up: what came of the change is not known.

@@ -13,6 +13,7 @@ func (e *engine) build() {
 	e.physical = e.buildPhysical()
 	if b := e.bridges[e.names.ps]; b != nil {
 		b.setWant(e.physical.flows())
+		b.guards = len(e.physical.guards) > 0
 	}
 	tunnels := e.site.tunnelPorts()
 	seen := map[string]bool{e.names.ps: true}
@@ -30,7 +31,7 @@ func (e *engine) build() {
 		if !ls.changed && l.sameAs(b.built) {
 			continue
 		}
-		ls.changed, b.built = false, l
+		ls.changed, b.built, b.guards = false, l, len(l.guards) > 0
 		b.setWant(l.flows())
 		rebuilt[ls.id] = true
 	}
@@ -92,14 +93,33 @@ func (e *engine) buildPhysical() *physical {
 		if inner == 0 || outer.number() == 0 || port == 0 || outer.single().options["peer"] != innerName(at) {
 			continue
 		}
-		in := patch{at, port, inner, outer.number(), e.site.vlans[at.Port] > 0}
+		in := patch{at, port, inner, outer.number(), e.site.vlans[at.Port] > 0, 0}
+		if guard := e.access.of(e.site.policies[at], intent.Ingress); guard != nil {
+			in.guard = guard.number
+			p.guards = append(p.guards, guard)
+		}
 		if b := e.bridges[e.names.of[id]]; (b == nil || b.conn == nil) && !e.installed(&in) {
 			continue
 		}
 		p.bindings = append(p.bindings, in)
 	}
 	slices.SortFunc(p.bindings, func(a, b patch) int { return a.at.Compare(b.at) })
+	p.guards = sortLists(p.guards)
+	p.notes = e.notes()
 	return p
+}
+
+// notes are the flows that tell the next process of ACLs.
+func (e *engine) notes() flowSet {
+	at := map[intent.ACLID][]intent.BindingKey{}
+	for k, id := range e.site.policies {
+		at[id] = append(at[id], k)
+	}
+	s := flowSet{}
+	for id, l := range e.access.inForce {
+		noteACL(s, l, at[id])
+	}
+	return s
 }
 
 // installed says whether the flow is there that lets a binding's frames in: it then stays while
@@ -141,9 +161,15 @@ func (e *engine) buildLogical(ls *lswitch, name string, tunnels []tunnelPort) *l
 	}
 	for at := range ls.bindings {
 		if n := e.inner(ls.id, at); n != 0 {
-			l.members = append(l.members, patch{at: at, inner: n})
+			m := patch{at: at, inner: n}
+			if guard := e.access.of(e.site.policies[at], intent.Egress); guard != nil {
+				m.guard = guard.number
+				l.guards = append(l.guards, guard)
+			}
+			l.members = append(l.members, m)
 		}
 	}
+	l.guards = sortLists(l.guards)
 	slices.SortFunc(l.members, func(a, b patch) int { return int(a.inner) - int(b.inner) })
 	if len(tunnels) == 0 {
 		return l

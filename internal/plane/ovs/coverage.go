@@ -15,6 +15,26 @@ var coverage = map[string]string{
 	"datapath_drop_tunnel_push_error": "vxlan_send",
 }
 
+// purge has ovs-vswitchd empty its userspace datapath, which is filled again by what the flows say. Where
+// parts of that overlap, as they do when ACLs change what of a frame counts, Open vSwitch (seen, 3.1.0) brings the wrong one up to
+// date, and a frame goes on as it did before.
+func (e *engine) purge(ctx context.Context) {
+	e.stale = false
+	ps := e.vs.bridges[e.names.ps]
+	if ps == nil || ps.datapathType != "netdev" || e.plane.opts.Control == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
+	defer cancel()
+	path, err := e.plane.controlSocket()
+	if err == nil {
+		_, err = e.plane.opts.Control(ctx, path, "revalidator/purge")
+	}
+	if err != nil && ctx.Err() == nil {
+		e.log.Warn("frames that ACLs of before let pass, or did not, may be treated so for some seconds more", "err", err)
+	}
+}
+
 // readCoverage asks ovs-vswitchd for these counters.
 func (p *Plane) readCoverage(ctx context.Context) (map[string]uint64, error) {
 	path, err := p.controlSocket()

@@ -42,6 +42,8 @@ type engine struct {
 	lost       uint64 // events that the agent has not been told of
 	linkUp     map[string]bool
 	counters   counters
+	access     accessLists
+	stale      bool      // the datapath may have what it did by flows of ACLs that are gone
 	stalled    time.Time // since when something is pending; zero: nothing is
 	bfdTold    map[netip.Addr]plane.PeerState
 	pendingWhy string
@@ -71,6 +73,7 @@ func newEngine(p *Plane, db *idl.Client) *engine {
 		stations: newStations(),
 		linkUp:   map[string]bool{},
 		counters: newCounters(),
+		access:   newAccessLists(),
 	}
 }
 
@@ -134,6 +137,9 @@ func (e *engine) retryFlows() {
 // apply takes a change of the State. The channel is closed when all is done that can be.
 func (e *engine) apply(d *intent.Delta) chan struct{} {
 	e.begun = true
+	for _, c := range d.ACLs {
+		e.access.change(c)
+	}
 	unicast, more := e.site.apply(d)
 	e.dirtyMACs = append(e.dirtyMACs, unicast...)
 	if more {
@@ -192,6 +198,7 @@ func (e *engine) takeMail() {
 			b.all = true
 			e.built = false
 			e.adoptFlows(b)
+			e.adoptACLs(b)
 			e.log.Debug("connected", "bridge", b.name, "flows", len(b.have))
 		case l.lost != nil:
 			if b.conn != nil && b.conn == l.conn || l.conn == nil {
@@ -234,6 +241,9 @@ func (e *engine) converge(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+	}
+	if pending == "" && e.stale {
+		e.purge(ctx)
 	}
 	if pending == "" && !e.built { // the database is new
 		pending = "the database has changed"
@@ -278,8 +288,12 @@ func (e *engine) install(ctx context.Context) (pending string) {
 			note(b, fmt.Errorf("%w", errors.Join(errNotConnected, err)))
 			return
 		}
-		if err := b.sync(ctx, restrict, b.all); err != nil {
+		err := b.sync(ctx, restrict, b.all)
+		if err != nil {
 			note(b, err)
+		}
+		if errors.Is(err, errACL) {
+			e.refuseACLs(b)
 		}
 	}
 	ps := e.bridges[e.names.ps]

@@ -73,63 +73,11 @@ func (s flowSet) String() string {
 	return b.String()
 }
 
-// physical is what the bridge of the physical switch is to do.
-type physical struct {
-	ports    map[string]uint32 // managed ports that have a number
-	closed   map[string]uint32 // and those of them that can't have bindings
-	bindings []patch
-	pcp      uint8 // of the tags that bindings put on
-}
-
-// patch is a binding in force: the pair of patch ports between the bridges is there.
-type patch struct {
-	at           intent.BindingKey
-	port         uint32 // of the physical switch
-	inner, outer uint32 // the ends of the pair: in the bridge of the logical switch, and of the physical one
-	strict       bool   // other bindings of the port have VLANs: what has a tag must not leave untagged
-}
-
-// flows returns the flows of the bridge of the physical switch.
-func (p *physical) flows() flowSet {
-	s := flowSet{}
-	for _, ports := range []map[string]uint32{p.ports, p.closed} {
-		for name, port := range ports {
-			s.add(intent.BindingKey{Port: name}, openflow.FlowMod{Cookie: cookieDrop + dropUnbound, Priority: prioUnbound,
-				Match: openflow.Match{openflow.InPort(port)}})
-		}
-	}
-	for _, b := range p.bindings {
-		in := openflow.InPort(b.port)
-		add := func(priority uint16, cookie uint64, match openflow.Match, actions ...openflow.Action) {
-			s.add(b.at, openflow.FlowMod{Cookie: cookie, Priority: priority, Match: match, Instructions: openflow.Apply(actions...)})
-		}
-		out := openflow.InPort(b.outer)
-		if b.at.VLAN != 0 {
-			add(prioVLAN, cookieFlow, openflow.Match{in, openflow.VLAN(b.at.VLAN)}, openflow.PopVLAN(), openflow.Output(b.outer))
-			tag := openflow.PushVLAN(b.at.VLAN)
-			if p.pcp != 0 {
-				tag = append(tag, openflow.SetField(openflow.Field{ID: openflow.FieldVLANPCP, Value: []byte{p.pcp}}))
-			}
-			add(prioUntagged, cookieFlow, openflow.Match{out}, append(tag, openflow.Output(b.port))...)
-			// Another binding of the port: the frame goes back by the port that it came by.
-			continue
-		}
-		add(prioUntagged, cookieFlow, openflow.Match{in, openflow.Untagged()}, openflow.Output(b.outer))
-		add(prioPriorityTag, cookieFlow, openflow.Match{in, openflow.VLAN(0)}, openflow.PopVLAN(), openflow.Output(b.outer))
-		add(prioUntagged, cookieFlow, openflow.Match{out}, openflow.Output(b.port))
-		if b.strict {
-			for _, tag := range hasTag {
-				add(prioDoubleTagged, cookieDrop|dropDoubleTagged, openflow.Match{out, tag})
-			}
-		}
-	}
-	return s
-}
-
 // logical is what the bridge of a logical switch is to do.
 type logical struct {
 	ls      *lswitch
-	members []patch // of the switch, by their number
+	members []patch       // of the switch, by their number
+	guards  []*accessList // that any of them has, for what leaves
 	tunnels []tunnelEnd
 	egress  uint32 // the tunnel port to send by; 0: none
 	anyPeer bool   // accept the switch's own VNI from everybody
@@ -145,12 +93,13 @@ type tunnelEnd struct {
 // sameAs says whether l makes the same flows as another that was made of the same State.
 func (l *logical) sameAs(o *logical) bool {
 	return o != nil && l.ls == o.ls && l.egress == o.egress && l.anyPeer == o.anyPeer &&
-		slices.Equal(l.members, o.members) && slices.Equal(l.tunnels, o.tunnels)
+		slices.Equal(l.members, o.members) && slices.Equal(l.guards, o.guards) && slices.Equal(l.tunnels, o.tunnels)
 }
 
 // flows returns all flows of the bridge.
 func (l *logical) flows() flowSet {
 	s := flowSet{}
+	guarded(s, l.guards, intent.Egress)
 	l.in(s)
 	for i := range l.tunnels {
 		l.inTunnel(s, &l.tunnels[i])
@@ -266,6 +215,12 @@ func (l *logical) in(s flowSet) {
 		in := openflow.InPort(m.inner)
 		nowhere(s, m.at, m.inner, noEgress, l.noEntry())
 		nowhere(s, m.at, m.inner, backToPort, dropHairpin)
+		if len(l.guards) > 0 {
+			denials(s, m.at, openflow.Match{in})
+		}
+		if m.guard != 0 { // no entry is to count it
+			s.add(m.at, openflow.FlowMod{Cookie: cookieFlow, Table: tableACL, Priority: prioSelf, Match: openflow.Match{in, openflow.Reg(regTo, m.inner)}})
+		}
 		for _, tag := range hasTag {
 			egress := forbid()
 			if l.ls.inner {
@@ -293,6 +248,9 @@ func (l *logical) inTunnel(s flowSet, t *tunnelEnd) {
 		return
 	}
 	nowhere(s, intent.BindingKey{}, t.port, noEgress, dropSplitHorizon)
+	if len(l.guards) > 0 {
+		denials(s, intent.BindingKey{}, openflow.Match{in})
+	}
 	add(prioBFD, cookieDrop|dropBFD, append(openflow.Match{in}, bfdPackets...), nil)
 	accept := func(priority uint16, match openflow.Match) {
 		if !l.ls.inner {
@@ -331,8 +289,8 @@ func (l *logical) flood(s flowSet, priority uint16, match openflow.Match, set in
 		s.add(intent.BindingKey{}, m)
 	}
 	var here, all openflow.Actions
-	for _, m := range l.members {
-		here = append(here, openflow.Output(m.inner))
+	for i := range l.members {
+		here = append(here, l.members[i].deliver()...)
 	}
 	all = slices.Clone(here)
 	for i, t := range set {
@@ -371,7 +329,7 @@ func (l *logical) local(s flowSet, mac intent.MAC, st *station) {
 	}
 	in := l.members[i].inner
 	if !st.static {
-		s.add(st.at, localFlow(mac, in))
+		s.add(st.at, localFlow(mac, l.members[i].deliver()))
 		s.add(st.at, openflow.FlowMod{Cookie: cookieBack, Table: tableOut, Priority: prioHairpin,
 			Match: hairpin(in, mac), Instructions: openflow.Apply(openflow.SetField(openflow.Reg(regEgress, backToPort)), again(tableIn))})
 	}
@@ -393,9 +351,9 @@ func hairpin(in uint32, mac intent.MAC) openflow.Match {
 }
 
 // localFlow says where frames to a learned MAC go.
-func localFlow(mac intent.MAC, port uint32) openflow.FlowMod {
+func localFlow(mac intent.MAC, deliver openflow.Actions) openflow.FlowMod {
 	return openflow.FlowMod{Cookie: cookieLearned, Table: tableOut, Priority: prioLocal,
-		Match: openflow.Match{openflow.EthDst(mac)}, Instructions: openflow.Apply(openflow.Output(port))}
+		Match: openflow.Match{openflow.EthDst(mac)}, Instructions: openflow.Apply(deliver...)}
 }
 
 // muted is the flow for a source that is not to be told of for a while.

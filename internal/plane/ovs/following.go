@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/openflow"
 )
 
 // follow connects to the bridges whose flows are ours to see to, and lets go of others.
@@ -35,7 +36,13 @@ func (e *engine) follow() {
 			b = &bridge{
 				name: name, path: e.plane.socket(name), log: e.log, mail: e.mail, stop: stop, kick: make(chan struct{}, 1),
 				have: flowSet{}, want: flowSet{}, touched: map[flowKey]struct{}{}, refused: map[flowKey]error{},
+				badACLs:  map[flowKey]error{},
 				physical: name == e.names.ps,
+			}
+			b.settle = func(ctx context.Context, mods []*openflow.FlowMod, keys []flowKey, together bool) {
+				e.stale = e.stale || together && (b.guards || b.guarded)
+				e.settle(ctx, b, mods, keys)
+				b.guarded = b.guards
 			}
 			b.takeOver = e.leftovers(b)
 			b.keep = func(f *flow) bool { return name == bfdBridge || !b.physical && e.keptByHand(b, f) }

@@ -1,6 +1,7 @@
 package ovs
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -300,6 +301,12 @@ func (e *engine) adoptFlows(b *bridge) {
 // place says where the actions of a flow send frames.
 func (l *logical) place(inst openflow.Instructions) (at intent.BindingKey, port uint32, ok bool) {
 	for _, a := range inst.Actions() {
+		if to, is := a.(openflow.SetFieldAction); is && to.Field.ID == openflow.FieldReg(regTo) && len(to.Field.Value) == 4 { // asked by an ACL
+			port = binary.BigEndian.Uint32(to.Field.Value)
+			if at, ok = l.member(port); ok {
+				return at, port, true
+			}
+		}
 		if out, is := a.(openflow.OutputAction); is {
 			if at, ok = l.member(out.Port); ok {
 				return at, out.Port, true

@@ -14,6 +14,8 @@ import (
 //	                       in by a tunnel port: source and VNI of a peer?            -> table 1
 //	LS, table 1            source that nobody can have, then destination: reserved, remote, local, group, all
 //	LS, table 2            as table 0, for frames that still have a tag
+//	either, table 3        the entries of ACLs: of ingress in PS, of egress in LS; see acl.go
+//	PS, table 20           notes for the next process; no frame comes there
 //	strays, table 0        in by a tunnel, in a VNI of no switch: dropped
 //
 // Register 1 has the tunnel port by which a frame may leave, or no port: a frame with a tag, or
@@ -26,8 +28,13 @@ const (
 	tableIn     uint8 = 0 // of every bridge
 	tableOut    uint8 = 1
 	tableTagged uint8 = 2
+	tableACL    uint8 = 3
+	tableNotes  uint8 = 20
 
-	regEgress = 1
+	regEgress  = 1
+	regACL     = 2 // the number of the ACL that is asked
+	regTo      = 3 // the port that the frame is for if it may pass
+	regVerdict = 4
 )
 
 // Instead of a tunnel port in regEgress.
@@ -45,6 +52,7 @@ const (
 	prioUntagged     uint16 = 100 // PS: no tag; and what comes by a patch port
 	prioUnbound      uint16 = 1   // PS: the rest
 
+	prioDenied    uint16 = 950 // either, table 0: an ACL has denied it
 	prioNowhere   uint16 = 900 // LS, table 0: no way out was found in table 1
 	prioBFD       uint16 = 700 // LS, table 0: BFD in a tunnel
 	prioTagged    uint16 = 400 // LS, table 0: to table 2
@@ -54,6 +62,10 @@ const (
 	prioAnyPeer   uint16 = 150 // LS: any peer of the switch's own VNI
 	prioNew       uint16 = 100 // LS: a source that is new
 	prioStranger  uint16 = 10  // LS: no peer
+
+	prioSelf uint16 = 65535 // LS, table 3: a copy to where the frame came from
+	prioACL  uint16 = 65000 // table 3: the first of an ACL's flows; others follow by their order
+	prioNote uint16 = 1
 
 	prioNobody   uint16 = 2500 // LS, table 1: a source that nobody can have
 	prioReserved uint16 = 2000 // LS, table 1
@@ -82,23 +94,27 @@ const (
 	cookieMuted  = cookieBase | 2 // it is known not to be learned
 	cookieBack   = cookieBase | 3 // a learned MAC is where the frame came from
 	cookieDrop   = cookieBase | 0x100
+	cookieACL    = cookieBase | 1<<31 // an entry of an ACL, by the low bits
 )
 
 // Reasons for which flows drop frames, by the low bits of their cookies.
 var dropReasons = []string{
-	dropUnbound:      "unbound_vlan",
-	dropDoubleTagged: "double_tagged",
-	dropReserved:     "reserved",
-	dropStranger:     "unknown_tunnel",
-	dropTaggedInside: "tagged_inside",
-	dropBFD:          "bfd",
-	dropBadSource:    "bad_source",
-	dropHairpin:      "hairpin",
-	dropSplitHorizon: "split_horizon",
-	dropNoTunnel:     "no_tunnel",
-	dropTagged:       "tagged_overlay",
-	dropNobody:       "no_destination",
-	dropLimited:      "flood_limited",
+	dropUnbound:       "unbound_vlan",
+	dropDoubleTagged:  "double_tagged",
+	dropReserved:      "reserved",
+	dropStranger:      "unknown_tunnel",
+	dropTaggedInside:  "tagged_inside",
+	dropBFD:           "bfd",
+	dropBadSource:     "bad_source",
+	dropHairpin:       "hairpin",
+	dropSplitHorizon:  "split_horizon",
+	dropNoTunnel:      "no_tunnel",
+	dropTagged:        "tagged_overlay",
+	dropNobody:        "no_destination",
+	dropLimited:       "flood_limited",
+	dropACLIngress:    "acl_ingress",
+	dropACLEgress:     "acl_egress",
+	dropACLUnreadable: "acl_unreadable",
 }
 
 const (
@@ -115,6 +131,9 @@ const (
 	dropTagged
 	dropNobody
 	dropLimited
+	dropACLIngress
+	dropACLEgress
+	dropACLUnreadable
 )
 
 // Bytes of a frame that the agent needs to see: the addresses.

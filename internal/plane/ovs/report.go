@@ -72,6 +72,7 @@ func (e *engine) report() plane.Report {
 	e.problemsTold = e.problems()
 	r.Problems = slices.Clone(e.problemsTold)
 	r.BFD = e.bfdStates()
+	r.ACLs = maps.Clone(e.access.refused)
 	for _, b := range e.bridges {
 		for _, err := range b.refused {
 			var refused *openflow.Error

@@ -14,6 +14,7 @@ type site struct {
 	ports    map[string]intent.Port
 	switches map[intent.SwitchID]*lswitch
 	bindings map[intent.BindingKey]intent.SwitchID
+	policies map[intent.BindingKey]intent.ACLID
 	vlans    map[string]int // number of bindings with a VLAN, by port
 	bfd      map[netip.Addr]intent.BFD
 }
@@ -41,6 +42,7 @@ func newSite() *site {
 		ports:    map[string]intent.Port{},
 		switches: map[intent.SwitchID]*lswitch{},
 		bindings: map[intent.BindingKey]intent.SwitchID{},
+		policies: map[intent.BindingKey]intent.ACLID{},
 		vlans:    map[string]int{},
 		bfd:      map[netip.Addr]intent.BFD{},
 	}
@@ -108,6 +110,13 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 			s.change(c.New.Switch).bindings[c.Key] = true
 			s.bindings[c.Key] = c.New.Switch
 			s.countVLAN(c.Key, 1)
+		}
+	}
+	for _, c := range d.Policies {
+		if c.New == nil {
+			delete(s.policies, c.Key)
+		} else {
+			s.policies[c.Key] = c.New.ACL
 		}
 	}
 	for _, c := range d.Unicast {

@@ -2,6 +2,7 @@ package ovs
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 
@@ -46,6 +47,8 @@ type reading struct {
 	conn     *openflow.Conn
 	drops    []*openflow.MultipartReply // of its flows that drop
 	ports    []*openflow.MultipartReply
+	flows    []*openflow.MultipartReply // of ACLs
+	changes  int                        // of these by then
 	err      error
 }
 
@@ -54,7 +57,7 @@ func (e *engine) readings(want func(*bridge) bool) []reading {
 	var list []reading
 	for _, b := range e.bridges {
 		if b.conn != nil && want(b) {
-			list = append(list, reading{b, b.physical, b.ls, b.conn, nil, nil, nil})
+			list = append(list, reading{bridge: b, physical: b.physical, ls: b.ls, conn: b.conn, changes: b.changes})
 		}
 	}
 	return list
@@ -170,6 +173,12 @@ func (e *engine) placeOf(b *bridge, f *openflow.FlowStats, reason int) (at plane
 	if b.physical {
 		for _, ports := range []map[string]uint32{e.physical.ports, e.physical.closed} {
 			for name, n := range ports {
+				to, guarded := f.Match.Get(openflow.FieldReg(regTo))
+				if n == in && guarded && len(to) == 4 {
+					key, ok := e.physical.bindingOf(binary.BigEndian.Uint32(to))
+					at.Port, at.VLAN = key.Port, int(key.VLAN)
+					return at, ok
+				}
 				if n == in {
 					at.Port, at.VLAN = name, plane.NoVLAN
 					return at, true
@@ -245,14 +254,7 @@ func (e *engine) audit(ctx context.Context) ([]plane.Drift, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bridge %s: %w", b.name, err)
 		}
-		have := flowSet{}
-		for _, p := range parts {
-			for i := range p.Flows {
-				f := &p.Flows[i]
-				have.add(intent.BindingKey{}, openflow.FlowMod{Cookie: f.Cookie, Table: f.Table, Priority: f.Priority,
-					IdleTimeout: f.IdleTimeout, HardTimeout: f.HardTimeout, Match: f.Match, Instructions: f.Instructions})
-			}
-		}
+		have := flowsIn(parts)
 		for k, want := range b.want {
 			switch got := have[k]; {
 			case got == nil:

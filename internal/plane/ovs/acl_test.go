@@ -1,0 +1,152 @@
+package ovs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/openflow"
+	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// Parts of a range are all of it, and nothing else, each once.
+func TestPorts(t *testing.T) {
+	for _, r := range []intent.PortRange{{}, {Min: 0xffff, Max: 0xffff}, {Max: 0xffff}, {Min: 1, Max: 0xfffe}, {Min: 1024, Max: 0xffff},
+		{Max: 7}, {Min: 80, Max: 81}, {Min: 81, Max: 82}, {Min: 1000, Max: 2000}, {Min: 0x7fff, Max: 0x8000}} {
+		parts := ports(openflow.FieldTCPDst, r)
+		if len(parts) > 30 {
+			t.Errorf("%v: %d parts", r, len(parts))
+		}
+		for port := range 1 << 16 {
+			n := 0
+			for _, m := range parts {
+				value, mask := uint16(0), uint16(0)
+				if len(m) > 0 {
+					value, mask = binary.BigEndian.Uint16(m[0].Value), 0xffff
+					if m[0].Mask != nil {
+						mask = binary.BigEndian.Uint16(m[0].Mask)
+					}
+				}
+				if uint16(port)&mask == value {
+					n++
+				}
+			}
+			if in := uint16(port) >= r.Min && uint16(port) <= r.Max; in != (n == 1) || n > 1 {
+				t.Fatalf("%v: %d of %d parts have port %d", r, n, len(parts), port)
+			}
+		}
+	}
+}
+
+// What is too large is refused, and what was in force stays, also that of an earlier process.
+func TestACLTooLarge(t *testing.T) {
+	id := intent.ACLID{1}
+	entry := func(n byte, r intent.PortRange) intent.ACLEntry {
+		return intent.ACLEntry{ID: intent.ACLEntryID{15: n}, Deny: true, Fields: intent.ACLProtocol | intent.ACLSrcPorts | intent.ACLDstPorts, Protocol: 6, SrcPorts: r, DstPorts: r}
+	}
+	good := intent.ACL{Ingress: []intent.ACLEntry{entry(1, intent.PortRange{Min: 80, Max: 80})}}
+	wide := intent.ACL{}
+	for n := range byte(200) {
+		wide.Ingress = append(wide.Ingress, entry(n, intent.PortRange{Min: 101*uint16(n) + 1, Max: 0xfffe - 103*uint16(n)}))
+	}
+	change := func(a *accessLists, is intent.ACL) {
+		a.change(intent.Change[intent.ACLID, intent.ACL]{Key: id, New: &is})
+	}
+	isFull := func(err error) bool {
+		var p *problem.Error
+		return errors.As(err, &p) && p.Kind == problem.TableFull
+	}
+	a := newAccessLists()
+	change(&a, good)
+	if a.of(id, intent.Ingress) == nil || a.of(id, intent.Egress) != nil || len(a.refused) > 0 {
+		t.Fatalf("refused is %v, in force %d flows", a.refused[id], a.flows)
+	}
+	change(&a, wide)
+	if l := a.of(id, intent.Ingress); !isFull(a.refused[id]) || l == nil || !l.is.Equal(good) {
+		t.Fatalf("refused is %v, in force %d flows", a.refused[id], a.flows)
+	}
+	next := newAccessLists()
+	change(&next, wide)
+	if next.of(id, intent.Ingress) != nil {
+		t.Fatal("it is in force")
+	}
+	s := flowSet{}
+	noteACL(s, a.inForce[id], []intent.BindingKey{{Port: "p0"}, {Port: "p0", VLAN: 7}})
+	left, at, err := readACLNotes(s)
+	if err != nil || !left[id].Equal(good) || at[intent.BindingKey{Port: "p0", VLAN: 7}] != id || len(at) != 2 {
+		t.Fatalf("noted is %v of %v, %v", left, at, err)
+	}
+	next.adopt(left)
+	if l := next.of(id, intent.Ingress); !isFull(next.refused[id]) || l == nil || !l.is.Equal(good) || l.number != a.inForce[id].number {
+		t.Fatalf("refused is %v, in force %d flows", next.refused[id], next.flows)
+	}
+	change(&next, intent.ACL{})
+	if len(next.refused) > 0 || next.of(id, intent.Ingress) != nil || next.flows != 0 {
+		t.Fatalf("refused is %v, in force %d flows", next.refused[id], next.flows)
+	}
+}
+
+// Where Open vSwitch has no room for the flows of an ACL, the one before stays whole; so it does while its flows
+// are taken away by hand, until they are put back.
+func TestACLRefused(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPlane(t)
+	defer p.Destroy(context.Background())
+	id, red, at := intent.ACLID{1}, intent.SwitchID{0xed}, intent.BindingKey{Port: "p0"}
+	entries := func(n int) (list []intent.ACLEntry) {
+		for i := range n {
+			list = append(list, intent.ACLEntry{ID: intent.ACLEntryID{15: byte(i)}, Sequence: int64(i), Deny: true, Fields: intent.ACLEtherType, EtherType: 0x9000 + uint16(i)})
+		}
+		return list
+	}
+	state := func(n int) *intent.State {
+		s := intent.NewState()
+		s.Ports["p0"] = intent.Port{}
+		s.Switches[red] = intent.Switch{Name: "red"}
+		s.Bindings[at] = intent.Binding{Switch: red}
+		s.ACLs[id] = intent.ACL{Ingress: entries(n)}
+		s.Policies[at] = intent.Policy{ACL: id}
+		return s
+	}
+	apply := func(was, is *intent.State) plane.Report {
+		t.Helper()
+		var d *intent.Delta
+		if was != nil {
+			d = intent.Diff(was, is)
+		}
+		r, err := p.Apply(context.Background(), is, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	flows := func() int {
+		parts, err := p.flowsOf(context.Background(), "br0", tableACL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(flowsIn(parts)) - 1 // that of what no entry matches
+	}
+	few, many, some := state(3), state(30), state(4)
+	if r := apply(nil, few); len(r.ACLs) > 0 || flows() != 3 {
+		t.Fatalf("%v, %d flows", r.ACLs, flows())
+	}
+	w.Vsctl(t, "--", "--id=@f", "create", "Flow_Table", "flow_limit=10", "overflow_policy=refuse", "--", "set", "Bridge", "br0", "flow_tables:3=@f")
+	if r := apply(few, many); problem.Of("", r.ACLs[id], problem.Unsettled).Kind != problem.TableFull || flows() != 3 {
+		t.Fatalf("%v, %d flows", r.ACLs, flows())
+	}
+	if r := apply(many, some); len(r.ACLs) > 0 || flows() != 4 {
+		t.Fatalf("%v, %d flows", r.ACLs, flows())
+	}
+	w.Ofctl(t, "del-flows", w.Socket("br0.mgmt"), "table=3")
+	testenv.Eventually(t, longest, func() error {
+		if n := flows(); n != 4 {
+			return errors.New("flows are missing")
+		}
+		return nil
+	})
+}

@@ -1,0 +1,79 @@
+package ovs
+
+import (
+	"maps"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/openflow"
+)
+
+// physical is what the bridge of the physical switch is to do.
+type physical struct {
+	ports    map[string]uint32 // managed ports that have a number
+	closed   map[string]uint32 // and those of them that can't have bindings
+	bindings []patch
+	pcp      uint8         // of the tags that bindings put on
+	guards   []*accessList // that any of the bindings has, for what comes in
+	notes    flowSet
+}
+
+// patch is a binding in force: the pair of patch ports between the bridges is there.
+type patch struct {
+	at           intent.BindingKey
+	port         uint32 // of the physical switch
+	inner, outer uint32 // the ends of the pair: in the bridge of the logical switch, and of the physical one
+	strict       bool   // other bindings of the port have VLANs: what has a tag must not leave untagged
+	guard        uint32 // the number of the ACL that asks what comes in or, in the logical switch, what leaves; 0: none does
+}
+
+// deliver are the actions that send a frame to the binding.
+func (p *patch) deliver() openflow.Actions {
+	if p.guard != 0 {
+		return askThen(p.guard, p.inner)
+	}
+	return openflow.Actions{openflow.Output(p.inner)}
+}
+
+// flows returns the flows of the bridge of the physical switch.
+func (p *physical) flows() flowSet {
+	s := flowSet{}
+	for _, ports := range []map[string]uint32{p.ports, p.closed} {
+		for name, port := range ports {
+			s.add(intent.BindingKey{Port: name}, openflow.FlowMod{Cookie: cookieDrop + dropUnbound, Priority: prioUnbound,
+				Match: openflow.Match{openflow.InPort(port)}})
+		}
+	}
+	guarded(s, p.guards, intent.Ingress)
+	maps.Copy(s, p.notes)
+	for _, b := range p.bindings {
+		in := openflow.InPort(b.port)
+		enter := openflow.Actions{openflow.Output(b.outer)}
+		if b.guard != 0 {
+			enter = askThen(b.guard, b.outer)
+			denials(s, b.at, openflow.Match{in, openflow.Reg(regTo, b.outer)})
+		}
+		add := func(priority uint16, cookie uint64, match openflow.Match, actions ...openflow.Action) {
+			s.add(b.at, openflow.FlowMod{Cookie: cookie, Priority: priority, Match: match, Instructions: openflow.Apply(actions...)})
+		}
+		out := openflow.InPort(b.outer)
+		if b.at.VLAN != 0 {
+			add(prioVLAN, cookieFlow, openflow.Match{in, openflow.VLAN(b.at.VLAN)}, append(openflow.Actions{openflow.PopVLAN()}, enter...)...)
+			tag := openflow.PushVLAN(b.at.VLAN)
+			if p.pcp != 0 {
+				tag = append(tag, openflow.SetField(openflow.Field{ID: openflow.FieldVLANPCP, Value: []byte{p.pcp}}))
+			}
+			add(prioUntagged, cookieFlow, openflow.Match{out}, append(tag, openflow.Output(b.port))...)
+			// Another binding of the port: the frame goes back by the port that it came by.
+			continue
+		}
+		add(prioUntagged, cookieFlow, openflow.Match{in, openflow.Untagged()}, enter...)
+		add(prioPriorityTag, cookieFlow, openflow.Match{in, openflow.VLAN(0)}, append(openflow.Actions{openflow.PopVLAN()}, enter...)...)
+		add(prioUntagged, cookieFlow, openflow.Match{out}, openflow.Output(b.port))
+		if b.strict {
+			for _, tag := range hasTag {
+				add(prioDoubleTagged, cookieDrop|dropDoubleTagged, openflow.Match{out, tag})
+			}
+		}
+	}
+	return s
+}
