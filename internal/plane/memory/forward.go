@@ -45,7 +45,7 @@ const (
 	ACLEgress      Drop = "acl_egress"      // an entry of an ACL denies it where it would leave
 	ACLUnreadable  Drop = "acl_unreadable"  // it lacks or hides what an entry of an ACL asks for
 	TooBig         Drop = "too_big"         // larger than the way out allows; of a rehearsal alone
-	NoTunnel       Drop = "no_tunnel"       // would leave in a tunnel, but there can be none; likewise
+	NoTunnel       Drop = "no_tunnel"       // would leave in a tunnel, but there can be none; of a rehearsal, or of the agent
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
 	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
 )
@@ -163,7 +163,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	src := intent.MACKey{Switch: b.Switch, MAC: fr.src()}
 	f.consultMAC(plane.EntryUnicast, src)
 	router, routed := f.routerOf(b.Switch)
-	if routed && f.isRouters(router, fr.src()) {
+	if routed && f.isRouters(router, fr.src()) || f.isProbing(b.Switch, fr.src()) {
 		return nil, SpoofedRouter
 	}
 	f.rehearseLearning(src, in)
@@ -187,6 +187,9 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 			f.note(plane.Entry{}, true, "its question is answered here")
 			return f.deliver(nil, in, answer)
 		}
+	}
+	if f.isProbing(b.Switch, fr.dst()) {
+		return nil, takeAnswer(fr)
 	}
 	return f.bridge(dst, in, fr)
 }
@@ -248,6 +251,9 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 		if outs, why, taken := f.toRouter(router, dst, nil, fr); taken {
 			return outs, why
 		}
+	}
+	if f.isProbing(id, dst.MAC) {
+		return nil, NoDestination
 	}
 	if !dst.MAC.IsGroup() {
 		at := f.consultMAC(plane.EntryUnicast, dst)

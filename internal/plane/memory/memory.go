@@ -33,6 +33,9 @@ type Options struct {
 	Now func() time.Time
 	// Events is how many events a plane keeps for a slow agent, at least 2. 0: 1024.
 	Events int
+	// Sent takes what leaves of frames that the agent sends, where the Fabric has no Wire; it may use the Fabric.
+	// Nil: that goes nowhere.
+	Sent func([]Out)
 }
 
 // Fabric is a dataplane. Its methods may be called by any goroutine.
@@ -46,6 +49,7 @@ type Fabric struct {
 	vlans     map[string]int                          // the number of bindings of installed that have a VLAN, by port
 	ownVNI    map[uint32]intent.SwitchID              // of the switches whose overlay is up; kept while any source is accepted
 	own       map[ownKey]struct{}                     // the addresses of routers, in whatever switch
+	used      map[intent.IPKey]time.Time              // when a router last handed a packet to a neighbour of installed
 	learned   map[intent.MACKey]*station
 	onPort    map[string]int // number of learned by port
 	counts    map[intent.BindingKey]*plane.Counters
@@ -93,6 +97,7 @@ func (f *Fabric) clear() {
 	f.vlans = map[string]int{}
 	f.ownVNI = map[uint32]intent.SwitchID{}
 	f.own = map[ownKey]struct{}{}
+	f.used = map[intent.IPKey]time.Time{}
 	f.learned = map[intent.MACKey]*station{}
 	f.onPort = map[string]int{}
 	f.counts = map[intent.BindingKey]*plane.Counters{}

@@ -21,7 +21,8 @@ type harness struct {
 }
 
 func newHarness(*testing.T) planetest.Harness {
-	h := &harness{fabric: memory.New(memory.Options{LocalAddrs: []netip.Addr{planetest.TunnelIP}})}
+	h := &harness{}
+	h.fabric = memory.New(memory.Options{LocalAddrs: []netip.Addr{planetest.TunnelIP}, Sent: func(outs []memory.Out) { h.take(outs, memory.Forwarded) }})
 	for _, p := range planetest.Ports {
 		h.fabric.AddDevice(p)
 	}

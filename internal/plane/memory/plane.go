@@ -57,7 +57,7 @@ func (p *Plane) use() (unlock func(), err error) {
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	loopback := p.fabric.wire != nil && p.fabric.wire.tunnels
-	return plane.Features{Loopback: loopback, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, ACLs: true, RouterACLs: true}
+	return plane.Features{Loopback: loopback, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, Probe: true, ACLs: true, RouterACLs: true}
 }
 
 // Apply implements plane.Plane.
@@ -103,6 +103,11 @@ func (f *Fabric) apply(d *intent.Delta) {
 		clear(f.own)
 		for key := range f.installed.Interfaces {
 			f.own[ownKey{f.installed.Switches[key.Switch].Router, key.IP}] = struct{}{}
+		}
+	}
+	for _, c := range d.Neighbours {
+		if c.New == nil {
+			delete(f.used, c.Key)
 		}
 	}
 	f.settleACLCounts(d)

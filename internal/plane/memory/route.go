@@ -27,7 +27,7 @@ func (f *Fabric) routerOf(id intent.SwitchID) (intent.RouterID, bool) {
 
 // isRouters says whether an address is one that a router sends from.
 func (f *Fabric) isRouters(r intent.RouterID, mac intent.MAC) bool {
-	return mac == f.installed.Routers[r].MAC || mac == f.installed.ARPSource
+	return mac == f.installed.Routers[r].MAC || mac == f.installed.ARPSource && !mac.IsZero()
 }
 
 // toRouter takes a frame that is for the router of dst.Switch. A nil in: it came by a tunnel.
@@ -211,6 +211,9 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 		}
 		f.punt(plane.Punted{Reason: plane.PuntNoNeighbor, Switch: id, Hop: key}, in, fr)
 		return nil, Forwarded
+	}
+	if f.rehearsal == nil {
+		f.used[key] = f.opts.Now()
 	}
 	if at, mtu, is := f.tooLongFor(intent.MACKey{Switch: way.Switch, MAC: mac}, fr); is {
 		return f.tellOf(r, id, in, fr, src, packet.TooBig, mtu), f.noteDrop(at, TooBig)

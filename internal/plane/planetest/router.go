@@ -27,6 +27,7 @@ var routerCases = []testCase{
 	{"who has the router's address", whoHas, false},
 	{"hostile packets", hostile, false},
 	{"unknown neighbors", unknownNeighbors, false},
+	{"frames of the agent", agentFrames, false},
 	{"two routers", twoRouters, false},
 	{"router changes", routerChanges, false},
 	{"router after a restart", routerRestart, false},
