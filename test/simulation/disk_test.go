@@ -40,7 +40,7 @@ type disk struct {
 	passes int  // slow syncs that may go on
 	waits  int  // slow syncs that wait
 	gone   bool // the process that used it is dead: another disk has what it left
-	lied   bool // a sync was none, and none that was one came after it
+	lied   bool // a sync was none
 	hurt   bool // an operation has failed
 	broken bool // a sync has: what becomes of the file then is not known
 	names  map[string]*inode
@@ -101,7 +101,7 @@ func (d *disk) crash(r *rand.Rand, power bool) *disk {
 	d.gone = true
 	d.freed.Broadcast()
 	next := newDisk(d.fake)
-	next.lied = d.lied
+	next.lied = d.lied && !power
 	if !power {
 		next.names, next.safe, next.moves = d.names, d.safe, d.moves
 		return next

@@ -70,9 +70,10 @@ type machine struct {
 	observer *observer  // nil: there is no server
 	truth    truth
 	suspect  string
-	agent    *agent.Agent  // the last that ran
-	plane    *memory.Plane // likewise
-	replica  *idl.Client   // likewise
+	position func() ovsdb.Position // of the server
+	agent    *agent.Agent          // the last that ran
+	plane    *memory.Plane         // likewise
+	replica  *idl.Client           // likewise
 	taken    *idl.Snapshot
 	takes    []*idl.Snapshot // not checked yet
 	applied  *idl.Snapshot   // what forwarding was made from; nil: there is none
@@ -152,6 +153,7 @@ func (m *machine) serve(p *process, d *disk) (*server.Server, error) {
 			m.mu.Lock()
 			m.suspect = suspect
 			m.truth.fresh = true
+			m.position = func() ovsdb.Position { return s.Position(hwvtep.Database) }
 			m.observer = observe(nc, m.committed)
 			m.mu.Unlock()
 			<-m.observer.started

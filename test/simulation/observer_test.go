@@ -27,7 +27,6 @@ type observer struct {
 	mu   sync.Mutex // guards what follows
 	rows map[string]map[ovsdb.UUID]*ovsdb.Row
 	sum  uint64 // of the hashes of all rows
-	kept uint64 // likewise, but for the columns that are not kept on the disk
 	err  error
 }
 
@@ -66,8 +65,7 @@ func (o *observer) apply(tables wire.Value) {
 		for text, change := range rows.Members() {
 			id, _ := ovsdb.ParseUUID(text)
 			if old := o.rows[name][id]; old != nil {
-				o.sum -= rowHash(table, old, false)
-				o.kept -= rowHash(table, old, true)
+				o.sum -= rowHash(table, old)
 				delete(o.rows[name], id)
 			}
 			if after := change.Get("new"); after.Exists() {
@@ -80,8 +78,7 @@ func (o *observer) apply(tables wire.Value) {
 					row.Fields[c.Index] = d
 				}
 				o.rows[name][id] = row
-				o.sum += rowHash(table, row, false)
-				o.kept += rowHash(table, row, true)
+				o.sum += rowHash(table, row)
 			}
 		}
 	}
@@ -89,15 +86,13 @@ func (o *observer) apply(tables wire.Value) {
 	o.commit(o)
 }
 
-// rowHash is of all that a row says, or of what of that is kept on the disk.
-func rowHash(table *ovsdb.TableSchema, row *ovsdb.Row, kept bool) uint64 {
+// rowHash is of all that a row says.
+func rowHash(table *ovsdb.TableSchema, row *ovsdb.Row) uint64 {
 	h := fnv.New64a()
 	text := make([]byte, 0, 512)
 	text = append(append(text, table.Name...), row.UUID[:]...)
 	for i := range table.Columns {
-		if c := table.Columns[i]; c.Persistent || !kept {
-			text = append(ovsdb.AppendDatum(text, row.Fields[i], &c.Type), 0)
-		}
+		text = append(ovsdb.AppendDatum(text, row.Fields[i], &table.Columns[i].Type), 0)
 	}
 	h.Write(text)
 	return h.Sum64()
@@ -114,7 +109,7 @@ func (h *hasher) sum(s *idl.Snapshot) uint64 {
 		for row := range s.Table(t.Name).All() {
 			k, ok := h.known[row]
 			if !ok {
-				k = rowHash(t, row, false)
+				k = rowHash(t, row)
 			}
 			known[row] = k
 			sum += k

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vtep/vtep/internal/agent"
@@ -13,9 +14,13 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 )
 
-// patience is within what time all have to agree once everything works again: longer than the longest wait
-// between attempts to connect, the probes that find a peer gone, and the retries together.
-const patience = 90 * time.Second
+// patience is within what time all have to agree once everything works again: longer than the longest wait between
+// attempts to connect, the probes that find a peer gone, and the retries together. A host that has moved while
+// there was no controller is known at both places, and nobody can say which is the newer, until it ages where it was.
+const (
+	aging    = 5 * time.Minute // of a MAC
+	patience = 90*time.Second + aging
+)
 
 // settle repairs everything, and waits until all agree.
 func (w *world) settle() {
@@ -52,11 +57,7 @@ func (w *world) settle() {
 		w.check()
 	}
 	for _, m := range w.machines {
-		if m.taken != nil {
-			for ls := range hwvtep.NewView[*idl.Table](m.taken).LogicalSwitches() {
-				w.log("%s has %+v", m.name, ls)
-			}
-		}
+		w.log("%s has\n%s", m.name, m.rows())
 	}
 	w.violated("they do not agree after %v: %v", patience, err)
 }
@@ -173,4 +174,37 @@ func places(all []arrival) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// rows are those of switches and MACs, for people.
+func (m *machine) rows() string {
+	if m.taken == nil {
+		return ""
+	}
+	v := hwvtep.NewView[*idl.Table](m.taken)
+	var all []string
+	name := func(id hwvtep.UUID) string { ls, _ := v.LogicalSwitch(id); return ls.Name }
+	ip := func(id hwvtep.UUID) string { l, _ := v.PhysicalLocator(id); return l.DstIP }
+	for ls := range v.LogicalSwitches() {
+		vni, _ := ls.TunnelKey.Get()
+		all = append(all, fmt.Sprintf("  switch %s %s VNI %d %v", ls.Name, ls.UUID, vni, ls.OtherConfig))
+	}
+	for row := range v.UcastMACsLocal() {
+		all = append(all, fmt.Sprintf("  local %s %s %s", name(row.LogicalSwitch), row.MAC, ip(row.Locator)))
+	}
+	for row := range v.UcastMACsRemote() {
+		all = append(all, fmt.Sprintf("  remote %s %s %s", name(row.LogicalSwitch), row.MAC, ip(row.Locator)))
+	}
+	for row := range v.McastMACsRemote() {
+		set, _ := v.PhysicalLocatorSet(row.LocatorSet)
+		for _, l := range set.Locators {
+			all = append(all, fmt.Sprintf("  flood %s %s", name(row.LogicalSwitch), ip(l)))
+		}
+	}
+	sightings, _ := m.plane.Sweep(context.Background())
+	for _, s := range sightings {
+		all = append(all, fmt.Sprintf("  learned %s %v at %v", name(hwvtep.UUID(s.Key.Switch)), s.Key.MAC, s.At))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
 }

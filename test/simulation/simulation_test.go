@@ -72,7 +72,7 @@ func TestSeeds(t *testing.T) {
 // TestFinds breaks what the invariants are about, and wants that to be found.
 func TestFinds(t *testing.T) {
 	for s, want := range map[sabotage]string{
-		lostSyncs:     "is lost|commits ago",
+		lostSyncs:     "is lost|came back",
 		staleBindings: "by the rows it is in",
 		missedResync:  "do not agree|older than the one before",
 	} {

@@ -3,6 +3,7 @@ package simulation
 import (
 	"slices"
 
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 )
 
@@ -13,7 +14,7 @@ type truth struct {
 	current *commit          // the newest that the database was seen with
 	states  map[uint64][]int // by their hashes: at which places of the history they are
 	length  int              // of the history
-	kept    map[uint64]int   // by hashes of what the disk keeps: the newest place that was so
+	written ovsdb.Position   // how far the file was when anybody saw the newest of these
 	seen    int              // where in the history the agent is
 	fresh   bool             // the next thing that is seen is what a server has found on its disk
 	trusted bool             // and it must have all that was seen before
@@ -22,7 +23,7 @@ type truth struct {
 
 func newTruth() truth {
 	root := &commit{state: content{map[string]bool{}, map[string]string{}, map[string]string{}}}
-	return truth{commits: map[string]*commit{"": root}, current: root, states: map[uint64][]int{}, kept: map[uint64]int{}, trusted: true}
+	return truth{commits: map[string]*commit{"": root}, current: root, states: map[uint64][]int{}, trusted: true}
 }
 
 // distrust notes that the disk has lost what it said it had.
@@ -58,16 +59,16 @@ func (m *machine) committed(o *observer) {
 		if !c.has(t.current) {
 			m.w.violated("%s: the database is at commit %q; it was at %q, which is lost", m.name, c.id, t.current.id)
 		}
-		if at, ok := t.kept[o.kept]; t.fresh && ok && at < t.length-1 {
-			m.w.violated("%s: the database came back as it was %d commits ago", m.name, t.length-1-at)
+		if t.fresh && m.opened < t.written {
+			m.w.violated("%s: the database came back as it was written until %v; some have seen what was written until %v", m.name, m.opened, t.written)
 		}
 	} else {
 		t.seen = 0
 	}
 	t.fresh, t.trusted = false, true
+	t.written = m.position()
 	t.current = c
 	t.states[o.sum] = append(t.states[o.sum], t.length)
-	t.kept[o.kept] = t.length
 	t.length++
 }
 
