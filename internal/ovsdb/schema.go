@@ -144,5 +144,8 @@ func (s *DatabaseSchema) AppendJSON(dst []byte) []byte {
 
 // Equal reports whether s and other are equivalent.
 func (s *DatabaseSchema) Equal(other *DatabaseSchema) bool {
+	if s == other {
+		return true
+	}
 	return string(s.AppendJSON(nil)) == string(other.AppendJSON(nil))
 }

@@ -31,7 +31,7 @@ func Fit[K comparable, V any](m *map[K]V, r *Room) {
 
 // Empty empties *m. A map that is large would stay so, and be slow to empty ever after.
 func Empty[K comparable, V any](m *map[K]V) {
-	if len(*m) > 1024 {
+	if len(*m) > 64 {
 		*m = map[K]V{}
 	} else {
 		clear(*m)

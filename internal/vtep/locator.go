@@ -20,9 +20,9 @@ type locator struct {
 	keyed bool       // it has a VNI of its own
 	wrong *complaint // why nothing can be reached by it; nil: it can
 
-	macs map[intent.MACKey]struct{} // of unicast rows
-	arps map[intent.MAC]struct{}    // of Arp_Sources_Remote rows
-	sets map[UUID]struct{}          // locator sets it is a member of
+	macs few[intent.MACKey] // of unicast rows
+	arps few[intent.MAC]    // of Arp_Sources_Remote rows
+	sets few[UUID]          // locator sets it is a member of
 }
 
 // ParseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
@@ -52,7 +52,7 @@ func (c *Compiler) locator(id UUID) *locator {
 
 // forgetLocator drops a locator that has neither row nor users.
 func (c *Compiler) forgetLocator(id UUID) {
-	if l := c.locators[id]; l != nil && !l.row && len(l.macs)+len(l.arps)+len(l.sets) == 0 {
+	if l := c.locators[id]; l != nil && !l.row && l.macs.len()+l.arps.len()+l.sets.len() == 0 {
 		delete(c.locators, id)
 	}
 }
@@ -135,13 +135,13 @@ func (c *Compiler) compareLocators(a, b UUID) int {
 
 // markUsers marks all that depends on l.
 func (c *Compiler) markUsers(l *locator) {
-	for key := range l.macs {
+	for key := range l.macs.all() {
 		c.markMAC(key)
 	}
-	for mac := range l.arps {
+	for mac := range l.arps.all() {
 		c.markARP(mac)
 	}
-	for id := range l.sets {
+	for id := range l.sets.all() {
 		c.markSet(id)
 	}
 }
@@ -166,7 +166,7 @@ func (c *Compiler) setChanged(before, after *hwvtep.PhysicalLocatorSet) {
 	if before != nil {
 		for _, id := range before.Locators {
 			if l := c.locators[id]; l != nil {
-				delete(l.sets, before.UUID)
+				l.sets.remove(before.UUID)
 				c.forgetLocator(id)
 			}
 		}
@@ -175,11 +175,7 @@ func (c *Compiler) setChanged(before, after *hwvtep.PhysicalLocatorSet) {
 	}
 	if after != nil {
 		for _, id := range after.Locators {
-			l := c.locator(id)
-			if l.sets == nil {
-				l.sets = map[UUID]struct{}{}
-			}
-			l.sets[after.UUID] = struct{}{}
+			c.locator(id).sets.add(after.UUID)
 		}
 		c.sets[after.UUID] = after.Locators
 		c.markSet(after.UUID)

@@ -185,11 +185,7 @@ func (c *Compiler) addUnicast(r *macRow) {
 	e.rows = insertCandidate(e.rows, candidate{r.rank, r.id, r.locator})
 	c.addNeighbour(ls, mac, r)
 	key := intent.MACKey{Switch: ls.id, MAC: mac}
-	l := c.locator(r.locator)
-	if l.macs == nil {
-		l.macs = map[intent.MACKey]struct{}{}
-	}
-	l.macs[key] = struct{}{}
+	c.locator(r.locator).macs.add(key)
 	c.markEntry(ls, mac, e)
 }
 
@@ -210,9 +206,7 @@ func (c *Compiler) removeUnicast(r *macRow) {
 	c.removeNeighbour(ls, r)
 	key := intent.MACKey{Switch: ls.id, MAC: mac}
 	if l := c.locators[r.locator]; l != nil && !leadTo(e.rows, r.locator) {
-		if delete(l.macs, key); len(l.macs) == 0 {
-			l.macs = nil
-		}
+		l.macs.remove(key)
 		c.forgetLocator(r.locator)
 	}
 	c.markEntry(ls, mac, e)
@@ -253,7 +247,7 @@ func (c *Compiler) arpChanged(before, after *arpRow) {
 				delete(c.arps, mac)
 			}
 			if l := c.locators[before.locator]; l != nil && !leadTo(rows, before.locator) {
-				delete(l.arps, mac)
+				l.arps.remove(mac)
 				c.forgetLocator(before.locator)
 			}
 		}
@@ -267,11 +261,7 @@ func (c *Compiler) arpChanged(before, after *arpRow) {
 		return
 	}
 	c.arps[mac] = insertCandidate(c.arps[mac], candidate{after.rank, after.id, after.locator})
-	l := c.locator(after.locator)
-	if l.arps == nil {
-		l.arps = map[intent.MAC]struct{}{}
-	}
-	l.arps[mac] = struct{}{}
+	c.locator(after.locator).arps.add(mac)
 	c.markARP(mac)
 }
 

@@ -87,7 +87,7 @@ func (s *Session) gotServerSchema(result wire.Value, refused *jsonrpc.RemoteErro
 	if refused != nil {
 		return s.use() // of a time before _Server
 	}
-	schema, err := ovsdb.ParseSchema(result)
+	schema, err := ovsdb.SharedSchema(result)
 	if err != nil {
 		return fmt.Errorf("schema of %s: %w", serverDatabase, err)
 	}

@@ -1,6 +1,13 @@
 package idl
 
 import (
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"weak"
+
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -25,6 +32,47 @@ type columnPlan struct {
 	*ovsdb.ColumnSchema
 	value ovsdb.Type // of a value: the type without constraints on atoms
 	diff  ovsdb.Type // of a difference: it may have any number of elements
+}
+
+// sharedPlans are those that somebody still has.
+var sharedPlans = struct {
+	sync.Mutex
+	of map[planKey]weak.Pointer[plan]
+}{of: map[planKey]weak.Pointer[plan]{}}
+
+type planKey struct {
+	schema weak.Pointer[ovsdb.DatabaseSchema]
+	wanted string
+}
+
+// sharedPlan is newPlan, but gives all who want the same of one schema the same plan.
+func sharedPlan(schema *ovsdb.DatabaseSchema, wanted map[string][]string) *plan {
+	key := planKey{weak.Make(schema), "everything"}
+	if wanted != nil {
+		key.wanted = ""
+		for _, table := range slices.Sorted(maps.Keys(wanted)) {
+			key.wanted += table + ":"
+			if wanted[table] != nil {
+				key.wanted += strings.Join(wanted[table], ",") + "."
+			}
+			key.wanted += ";"
+		}
+	}
+	sharedPlans.Lock()
+	defer sharedPlans.Unlock()
+	if p := sharedPlans.of[key].Value(); p != nil {
+		return p
+	}
+	p := newPlan(schema, wanted)
+	sharedPlans.of[key] = weak.Make(p)
+	runtime.AddCleanup(p, func(key planKey) {
+		sharedPlans.Lock()
+		defer sharedPlans.Unlock()
+		if sharedPlans.of[key].Value() == nil {
+			delete(sharedPlans.of, key)
+		}
+	}, key)
+	return p
 }
 
 // newPlan plans to replicate the tables and columns that are wanted and that the

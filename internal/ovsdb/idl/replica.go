@@ -22,13 +22,13 @@ type replica struct {
 
 // Schema goes on from the replica of an earlier session, if it is of the same schema.
 func (r *replica) Schema(_ *client.Session, text wire.Value) (requests []byte, since string, err error) {
-	schema, err := ovsdb.ParseSchema(text)
+	schema, err := ovsdb.SharedSchema(text)
 	if err != nil {
 		return nil, "", fmt.Errorf("schema of %s: %w", r.client.opts.Database, err)
 	}
 	r.data = nil
 	if r.base, since = r.client.resume(); r.base == nil || !r.base.plan.schema.Equal(schema) {
-		r.base, since = newSnapshot(newPlan(schema, r.client.opts.Tables)), ""
+		r.base, since = newSnapshot(sharedPlan(schema, r.client.opts.Tables)), ""
 	}
 	return r.base.plan.appendRequests(nil), since, nil
 }

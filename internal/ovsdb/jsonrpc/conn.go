@@ -337,6 +337,9 @@ func (c *Conn) write() {
 				c.fail(err)
 				return
 			}
+			if cap(joined) > keptScratch {
+				joined = nil
+			}
 			c.sent(size)
 		}
 	}

@@ -20,7 +20,7 @@ func newCatalog(srv *Server) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the schema of %s: %w", catalogName, err)
 	}
-	schema, err := ovsdb.ParseSchema(v)
+	schema, err := ovsdb.SharedSchema(v)
 	if err != nil {
 		return nil, fmt.Errorf("parse the schema of %s: %w", catalogName, err)
 	}

@@ -36,7 +36,7 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, ovsdb.Posit
 				position = position.After(v.Get("_date").Int())
 				return nil
 			}
-			schema, err := ovsdb.ParseSchema(v)
+			schema, err := ovsdb.SharedSchema(v)
 			if err == nil {
 				d = db.New(schema)
 			}

@@ -169,7 +169,7 @@ func (l *Log) append(records [][]byte) error {
 }
 
 // maxKeptBuffer is the most memory that stays with a Log between appends.
-const maxKeptBuffer = 1 << 20
+const maxKeptBuffer = 16 << 10
 
 // checkEnd checks that the file ends at, where the next record is to begin: what another
 // program wrote there, or an error in counting, must not cost records that were

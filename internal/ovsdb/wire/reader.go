@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 )
 
 // ErrTooLong is returned by Reader.Next for a text longer than the limit.
@@ -21,7 +22,8 @@ type Reader struct {
 	max   int
 	holds bool // Holds was last called with other than 0
 
-	store []byte // the memory of buf
+	store []byte // the memory of buf: small, one of buffers, or its own
+	small []byte // for when it waits for the next text
 	buf   []byte // what was read and not handed out yet
 	at    int    // buf up to here has been scanned
 
@@ -36,9 +38,14 @@ type Reader struct {
 // Sizes of the buffer: what a fresh one has, and from which size on a text is
 // handed out with the buffer it is in instead of a copy.
 const (
+	idleSize   = 2 << 10
 	bufferSize = 16 << 10
 	handOver   = 64 << 10
 )
+
+// buffers are those of bufferSize that no Reader needs now. A Reader that waits for the next text has a small one of its
+// own: most connections wait nearly always.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // NewReader returns a Reader of r that refuses texts longer than max bytes.
 func NewReader(r io.Reader, max int) *Reader { return &Reader{r: r, max: max} }
@@ -88,6 +95,12 @@ func (r *Reader) hold(bytes int) {
 
 // fill reads more bytes.
 func (r *Reader) fill() error {
+	if len(r.buf) == 0 {
+		if r.small == nil {
+			r.small = make([]byte, idleSize)
+		}
+		r.use(r.small)
+	}
 	if len(r.buf) == cap(r.buf) {
 		if 2*len(r.buf) >= len(r.store) {
 			size := 2 * len(r.store)
@@ -95,9 +108,14 @@ func (r *Reader) fill() error {
 				size = min(size, most)
 			}
 			r.hold(size)
-			r.store = make([]byte, max(bufferSize, size))
+			if size <= bufferSize {
+				r.use(buffers.Get().(*[bufferSize]byte)[:])
+			} else {
+				r.use(make([]byte, size))
+			}
+		} else {
+			r.buf = r.store[:copy(r.store, r.buf)]
 		}
-		r.buf = r.store[:copy(r.store, r.buf)]
 	}
 	for range 100 {
 		n, err := r.r.Read(r.buf[len(r.buf):cap(r.buf)])
@@ -112,6 +130,16 @@ func (r *Reader) fill() error {
 	return io.ErrNoProgress
 }
 
+// use moves what is in the buffer to other memory.
+func (r *Reader) use(store []byte) {
+	old := r.store
+	r.buf = store[:copy(store, r.buf)]
+	r.store = store
+	if len(old) == bufferSize {
+		buffers.Put((*[bufferSize]byte)(old))
+	}
+}
+
 // take hands out the text that ends at r.at.
 func (r *Reader) take() []byte {
 	n := r.at
@@ -123,8 +151,11 @@ func (r *Reader) take() []byte {
 	} else {
 		text = r.buf[:n:n]
 		rest := r.buf[n:]
-		r.store = make([]byte, max(bufferSize, len(rest)))
-		r.buf = r.store[:copy(r.store, rest)]
+		r.buf, r.store = nil, nil
+		if len(rest) > 0 {
+			r.store = make([]byte, max(bufferSize, len(rest)))
+			r.buf = r.store[:copy(r.store, rest)]
+		}
 		r.hold(len(r.store))
 	}
 	r.at, r.started, r.scalar = 0, false, false
