@@ -87,8 +87,14 @@ func TestFleet(t *testing.T) {
 	if err := runFleet(t.Context(), 4, &out); err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?s)^4 VTEPs .*\nstart +\S+s\nfull mesh from cold +\S+s \(12 rows\)\nmemory per VTEP +\S+ MiB\na MAC move, on all +median \S+s, slowest of 4 \S+s\n$`).MatchString(out.String()) {
-		t.Errorf("it prints\n%s", out.String())
+	for _, line := range []string{`4 VTEPs .*`, `start +\S+s`, `full mesh from cold +\S+s, 12 rows`, `sessions +8`,
+		`a MAC move, on a VTEP +p50 \S+s, p99 \S+s +p99 100ms: (reached|missed)`, `a MAC move, on all +p50 \S+s, slowest of 4 \S+s`,
+		`a tenth moves at once +\S+s, \d+ rows and \d+ transactions a second`,
+		`a tenth restarts at once +\S+s until all is in force, 1 hosts moved`, `  rows after it +0 lost, 0 stale, of 16 +none: reached`,
+		`memory of a VTEP +\S+ MiB +2 MiB: reached`} {
+		if !regexp.MustCompile("(?m)^" + line + "$").MatchString(out.String()) {
+			t.Errorf("it prints no %q:\n%s", line, out.String())
+		}
 	}
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)

@@ -34,12 +34,15 @@ type rowKey struct {
 // database is what one has, by what is asked for.
 type database struct {
 	mesh  *mesh
+	owner *target // nil: a test has made it
 	view  *hwvtep.View
 	names map[hwvtep.UUID]string // of logical switches, as the mesh has them
 	ends  map[end]hwvtep.UUID    // locators
 	ucast map[rowKey][]hwvtep.UcastMACRemote
 	mcast map[rowKey][]hwvtep.McastMACRemote
 	read  bool
+
+	touched bool // it is among mesh.touched
 
 	// What has to be looked at, of MACs and groups, and of switches.
 	marked, switches map[mark]struct{}
@@ -58,11 +61,20 @@ func (db *database) clear() {
 }
 
 func (db *database) mark(m mark) {
+	db.touch()
 	if m.mac == "" {
 		db.switches[m] = struct{}{}
 		return
 	}
 	db.marked[m] = struct{}{}
+}
+
+// touch has somebody look whether there is anything to write.
+func (db *database) touch() {
+	if !db.touched {
+		db.touched = true
+		db.mesh.touched = append(db.mesh.touched, db)
+	}
 }
 
 // end returns that of a locator.

@@ -36,8 +36,9 @@ type mesh struct {
 	clock    uint64 // counts the rows that have come
 	base     int64  // the first VNI that it gives
 	peers    []netip.Addr
-	complete bool // every database was read: who is not known now is gone
-	allot    bool // VNIs may be given: every database was read, or there was time for it
+	touched  []*database // that have been marked since somebody has looked
+	complete bool        // every database was read: who is not known now is gone
+	allot    bool        // VNIs may be given: every database was read, or there was time for it
 }
 
 // network is the logical switches of one name.
@@ -223,32 +224,47 @@ func (n *network) count(e end, by int) {
 // where says which database's rows of a MAC count, and at which end: those that came last. Of those that
 // were there from the beginning it is what the others have been told already.
 func (n *network) where(mac string) (db *database, at end, known bool) {
-	type claim struct {
+	var best struct {
 		source
 		station
-		told int
 	}
-	var best claim
+	even := false // another one came at the same time, which then was the beginning
 	for from, s := range n.stations[mac] {
 		if from.db != nil && !n.joined(from.db) {
 			continue
 		}
-		c := claim{source: from, station: s}
-		if len(n.stations[mac]) > 1 && s.came == 0 {
-			for other, p := range n.in {
-				for _, row := range other.ucast[rowKey{p.row.UUID, mac}] {
-					if other.end(row.Locator) == s.at {
-						c.told++
-					}
-				}
-			}
-		}
-		order := cmp.Or(cmp.Compare(c.came, best.came), cmp.Compare(c.told, best.told), best.at.compare(c.at))
+		order := cmp.Or(cmp.Compare(s.came, best.came), best.at.compare(s.at))
+		even = known && s.came == best.came || even && s.came < best.came
 		if !known || order > 0 {
-			best, known = c, true
+			best.source, best.station, known = from, s, true
+		}
+	}
+	if !even {
+		return best.db, best.at, known
+	}
+	most := -1
+	for from, s := range n.stations[mac] {
+		if from.db != nil && !n.joined(from.db) || s.came != best.came {
+			continue
+		}
+		told := n.told(mac, s.at)
+		if told > most || told == most && s.at.compare(best.at) < 0 {
+			best.source, best.station, most = from, s, told
 		}
 	}
 	return best.db, best.at, known
+}
+
+// told counts the databases that say of a MAC that it is at an end.
+func (n *network) told(mac string, at end) (told int) {
+	for other, p := range n.in {
+		for _, row := range other.ucast[rowKey{p.row.UUID, mac}] {
+			if other.end(row.Locator) == at {
+				told++
+			}
+		}
+	}
+	return told
 }
 
 // addresses returns the IP addresses that a MAC has at an end; "" if none is known.

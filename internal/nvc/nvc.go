@@ -62,6 +62,7 @@ type NVC struct {
 	ctx     context.Context
 	mesh    *mesh
 	targets []*target // in the order in which they were added
+	unread  int       // of these, that were not read yet
 	woken   chan *target
 	done    chan outcome
 }
@@ -115,6 +116,7 @@ func (n *NVC) Run(ctx context.Context, targets []string) error {
 			f()
 		case t := <-n.woken:
 			n.take(t)
+			t.db.touch()
 		case o := <-n.done:
 			n.settle(o)
 		}
@@ -189,7 +191,9 @@ func (n *NVC) add(name string) error {
 	t.replica = idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name,
 		Logger: n.log, Tables: tables})
 	t.replica.Lock(Lock)
+	t.db.owner = t
 	n.targets = append(n.targets, t)
+	n.unread++
 	ctx, cancel := context.WithCancel(n.ctx)
 	t.cancel = cancel
 	t.ended.Go(func() { _ = t.replica.Run(ctx) }) // its error is the end of ctx

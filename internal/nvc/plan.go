@@ -24,11 +24,13 @@ type plan struct {
 // nothing is to be written, and no mark is left then. Switches come first: they remember who is a
 // member before there is a row of it.
 func (db *database) next(lock string) *plan {
-	defer func() {
-		if len(db.marked) == 0 { // a map that was large once would stay so
-			db.marked = map[mark]struct{}{}
-		}
-	}()
+	if len(db.marked) > batch { // a map that was large once would stay so
+		defer func() {
+			if len(db.marked) == 0 {
+				db.marked = map[mark]struct{}{}
+			}
+		}()
+	}
 	for len(db.marked)+len(db.switches) > 0 {
 		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}}
 		if lock != "" {

@@ -33,6 +33,7 @@ type target struct {
 	busy    *plan         // the transaction under way
 	retry   *time.Timer   // nil: none failed last
 	wait    time.Duration // before the next try
+	gone    bool          // it has left
 	leaving chan<- error  // it is to leave the mesh; nil: it is not
 
 	transactions, rows, failures uint64
@@ -60,11 +61,17 @@ func (t *target) may() bool {
 
 // take takes over what is new of a target.
 func (n *NVC) take(t *target) {
+	if t.gone {
+		return
+	}
 	snapshot, delta := t.replica.Take()
 	if snapshot == nil || delta.Empty() {
 		return
 	}
 	first := !t.db.read
+	if first {
+		n.unread--
+	}
 	view := hwvtep.NewView[*idl.Table](snapshot)
 	t.db.take(view, hwvtep.NewChanges(view.Layout(), delta))
 	if first {
@@ -81,29 +88,35 @@ func (n *NVC) take(t *target) {
 
 // finish sends what has become to do.
 func (n *NVC) finish() {
-	complete := true
-	for _, t := range n.targets {
-		complete = complete && t.db.read
-	}
-	if complete != n.mesh.complete {
-		n.mesh.complete = complete
-		n.mesh.allot = n.mesh.allot || complete
-		if complete {
-			n.mesh.touchAll()
+	for {
+		complete := n.unread == 0
+		if complete != n.mesh.complete {
+			n.mesh.complete = complete
+			n.mesh.allot = n.mesh.allot || complete
+			if complete {
+				n.mesh.touchAll()
+			}
+		}
+		touched := n.mesh.touched
+		if len(touched) == 0 {
+			return
+		}
+		n.mesh.touched = nil
+		for _, db := range touched {
+			db.touched = false
+			n.look(db.owner)
 		}
 	}
-	targets := n.targets
-	for _, t := range targets {
-		switch {
-		case t.busy != nil || t.retry != nil:
-		case t.db.read && t.may():
-			n.send(t)
-		case t.leaving != nil:
-			n.left(t, errors.New("it can't be written now: its rows stay there"))
-		}
-	}
-	if len(n.targets) < len(targets) { // what one has left behind is to be taken out of the others
-		n.finish()
+}
+
+// look sends what is to be written to a target, if that is possible now. Whatever makes it possible touches it.
+func (n *NVC) look(t *target) {
+	switch {
+	case t.gone || t.busy != nil || t.retry != nil:
+	case t.db.read && t.may():
+		n.send(t)
+	case t.leaving != nil:
+		n.left(t, errors.New("it can't be written now: its rows stay there"))
 	}
 }
 
@@ -132,6 +145,7 @@ func (n *NVC) send(t *target) {
 // database is then; an outcome that is not known is the same, by way of the next connection.
 func (n *NVC) settle(o outcome) {
 	t := o.target
+	t.db.touch()
 	p := t.busy
 	t.busy = nil
 	n.take(t) // what it did: a server tells of that first
@@ -150,7 +164,10 @@ func (n *NVC) settle(o outcome) {
 	t.wait = min(max(2*t.wait, firstWait), maxWait)
 	n.log.Warn("transaction failed", "target", t.name, "err", o.err, "again in", t.wait)
 	t.retry = time.AfterFunc(t.wait, func() {
-		_ = n.do(n.ctx, func() { t.retry = nil })
+		_ = n.do(n.ctx, func() {
+			t.retry = nil
+			t.db.touch()
+		})
 	})
 }
 
@@ -159,6 +176,7 @@ func (n *NVC) remove(name string, left chan<- error) {
 	for _, t := range n.targets {
 		if t.name == name && t.leaving == nil {
 			t.leaving = left
+			t.db.touch()
 			if t.retry != nil {
 				t.retry.Stop()
 				t.retry = nil
@@ -176,6 +194,10 @@ func (n *NVC) left(t *target, err error) {
 			n.targets = append(n.targets[:i:i], n.targets[i+1:]...)
 			break
 		}
+	}
+	t.gone = true
+	if !t.db.read {
+		n.unread--
 	}
 	t.db.withdraw()
 	t.cancel() // it may be about to wake this goroutine, which so does not wait for it
