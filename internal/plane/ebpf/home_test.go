@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 
+	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
@@ -50,7 +51,10 @@ func testMovedAway(t *testing.T, o Options) {
 		t.Fatal(err)
 	}
 	defer fd.Close()
-	for _, dev := range []string{"p0", "p1", "u0"} {
+	for dev, peer := range map[string]struct {
+		at  *namespace.Namespace
+		dev string
+	}{"p0": {w.hosts, "h0"}, "p1": {w.hosts, "h1"}, "u0": {w.far, "r0"}} {
 		index := w.index(dev)
 		w.link(dev, func(h *netlink.Handle, l netlink.Link) error { return h.LinkSetNsFd(l, int(fd.Fd())) })
 		w.links(other, func(h *netlink.Handle) error {
@@ -64,6 +68,7 @@ func testMovedAway(t *testing.T, o Options) {
 			return setUp(h, dev)
 		})
 		testnet.Running(w.t, other, dev)
+		testnet.Running(w.t, peer.at, peer.dev) // it had no carrier while the other one was on its way
 	}
 	w.tap(other, "p0")
 	w.tap(other, "p1")

@@ -3,6 +3,7 @@ package ovs
 import (
 	"context"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,9 +17,17 @@ import (
 	"github.com/vtep/vtep/internal/testnet"
 )
 
+// Cases wait most of the time: several worlds have them side by side.
 func TestConformance(t *testing.T) {
-	w := newWorld(t)
+	const worlds = 2
+	idle := make(chan *world, worlds)
+	for i := range worlds {
+		idle <- newWorldOf(t, strconv.Itoa(i))
+	}
 	planetest.Run(t, func(t *testing.T) planetest.Harness {
+		t.Parallel()
+		w := <-idle
+		t.Cleanup(func() { idle <- w })
 		w.reset(t)
 		return w
 	})

@@ -28,11 +28,14 @@ type world struct {
 
 const underlayMAC, peerMAC = "02:00:00:77:00:01", "02:00:00:77:00:02"
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newWorldOf(t, "") }
+
+// newWorldOf makes one of several that are there at once, each with a name.
+func newWorldOf(t testing.TB, name string) *world {
 	t.Helper()
 	testenv.Root(t)
-	w := &world{t: t, far: testnet.Quiet(t, "r"), taps: map[string]*testnet.Tap{}}
-	n := testnet.Quiet(t, "v")
+	w := &world{t: t, far: testnet.Quiet(t, "r"+name), taps: map[string]*testnet.Tap{}}
+	n := testnet.Quiet(t, "v"+name)
 	w.VSwitch = testenv.NewVSwitch(t, n)
 	for _, p := range planetest.Ports {
 		w.veth(t, host(p), p)
