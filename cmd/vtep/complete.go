@@ -6,6 +6,7 @@ import (
 
 	"github.com/vtep/vtep/internal/completion"
 	"github.com/vtep/vtep/internal/getopt"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // completer finds what the last word of a command line may be, by what describes the programs. What a
@@ -184,6 +185,12 @@ func (c *completer) value(p *getopt.Program, o *getopt.Option, prefix string) {
 		c.name("PEER")
 	case "vni":
 		c.name("VNI")
+	case "switch":
+		c.name("LOGICAL-SWITCH")
+	case "direction":
+		for _, what := range plane.Happenings {
+			c.add("", string(what))
+		}
 	case "target":
 		c.add("", c.live.daemons()...)
 	case "name":

@@ -59,6 +59,7 @@ func (r *vtepRun) registerControl() {
 	register(r, "router/show", "[ROUTER]", 1, (*agent.Agent).Routers)
 	register(r, "router/neighbors", "[ROUTER]", 1, (*agent.Agent).Neighbors)
 	r.registerTrace()
+	r.registerCapture()
 	r.registerWire()
 	register(r, "plane/stats", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Traffic, error) { return a.Traffic(ctx) })
 	register(r, "tunnel/show", "", 0, func(a *agent.Agent, ctx context.Context, _ string) (agent.Tunnels, error) { return a.Tunnels(ctx) })

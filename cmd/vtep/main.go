@@ -40,6 +40,7 @@ func personalities() []personality {
 		{"appctl", "", "give a running VTEP a command: exit, vlog/set, ...", runAppctl, func() *getopt.Program { a := newAppctl(); return a.program() }},
 		{"status", "", "show how a running VTEP does, on one screen", runStatus, func() *getopt.Program { return (&statusCommand{at: newAppctl()}).program() }},
 		{"trace", "", "say what a running VTEP would do with a frame, and why", runTrace, func() *getopt.Program { return (&traceCommand{at: newAppctl()}).program() }},
+		{"capture", "", "show the frames that a running VTEP handles, and what happens to them", runCapture, func() *getopt.Program { return (&captureCommand{at: newAppctl()}).program() }},
 		{"doctor", "", "look for what is in the way of a VTEP, and say what to do", runDoctor, func() *getopt.Program { return (&doctorCommand{at: newAppctl()}).program() }},
 		{"config", "", "check a configuration file of \"vtep run\", or print one with all options", runConfig, configProgram},
 		{"cleanup", "", "take down the forwarding that a VTEP has left that does not run", runCleanup, new(cleanup).program},

@@ -121,6 +121,21 @@ var manualText = map[string]manualParts{
 		examples:    [][2]string{{"Look on:", "vtep status --watch"}},
 		seeAlso:     []string{"vtep(8)", "vtep-doctor(8)", "vtep-appctl(8)"},
 	},
+	"vtep-capture": {
+		description: []string{
+			"It shows each frame that the VTEP handles where it comes in and where it leaves, the packets around frames on the underlay, and frames that are " +
+				"dropped, with the reason. Without -w a line says when, what happens to the frame, and by the names of rows where; the next one says what the frame is. " +
+				"With -w it is pcapng, in which each packet has that as its comment, for Wireshark, tcpdump(8) and others.",
+			"While nobody captures nothing of this costs anything. Frames that come faster than they are read are lost to the capture alone, and counted.",
+		},
+		more: [][2]string{toolExit},
+		examples: [][2]string{
+			{"See why frames are dropped:", "vtep capture --drops"},
+			{"Look at a VLAN of a port, in Wireshark:", "vtep capture --port eth1 --vlan 100 -w - | wireshark -k -i -"},
+			{"Keep what goes to another VTEP, in both forms:", "vtep capture --peer 192.0.2.2 --filter 'arp or icmp' -w peer.pcapng"},
+		},
+		seeAlso: []string{"vtep-trace(8)", "vtep-status(8)", "tcpdump(8)", "pcap-filter(7)"},
+	},
 	"vtep-trace": {
 		description: []string{"It reads what is installed, not what is intended, and says where the two differ. For the eBPF plane the real programs are run on the frame, too."},
 		more:        [][2]string{toolExit},

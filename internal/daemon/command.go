@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"sort"
 	"strings"
 	"sync"
@@ -17,9 +19,10 @@ type command struct {
 	usage    string
 	min, max int
 	run      func(args []string) (string, error)
-	data     func(args []string) (any, error) // the answer as JSON has it; nil: it is text only
-	after    func()                           // called when the answer to a success has been sent; nil: nothing
-	reads    bool                             // it changes nothing; see AllowReaders
+	data     func(args []string) (any, error)    // the answer as JSON has it; nil: it is text only
+	stream   func(args []string) (Stream, error) // what follows the answer; nil: nothing does
+	after    func()                              // called when the answer to a success has been sent; nil: nothing
+	reads    bool                                // it changes nothing; see AllowReaders
 }
 
 // Register adds a command to the control socket: usage names its arguments, of which there
@@ -27,6 +30,15 @@ type command struct {
 // of different connections run at the same time.
 func (d *Daemon) Register(name, usage string, minArgs, maxArgs int, run func(args []string) (string, error)) {
 	d.commands.add(name, &command{usage: usage, min: minArgs, max: maxArgs, run: run})
+}
+
+// Stream writes what follows the answer to a command on its connection, until it is at an end, w fails, or ctx
+// ends, which it does when the client has closed its side or the daemon is about to end. It is called once.
+type Stream func(ctx context.Context, w io.Writer) error
+
+// RegisterStream adds a command whose answer is followed by a stream of bytes, which end with the connection.
+func (d *Daemon) RegisterStream(name, usage string, minArgs, maxArgs int, open func(args []string) (Stream, error)) {
+	d.commands.add(name, &command{usage: usage, min: minArgs, max: maxArgs, stream: open})
 }
 
 // RegisterData adds a command whose answer is data, too: what data returns is for clients that want
@@ -93,9 +105,12 @@ func (c *commands) call(name string, args []string, wantData bool) (text string,
 	case len(args) > cmd.max:
 		return "", nil, after, fmt.Errorf("\"%s\" command takes at most %d arguments", name, cmd.max)
 	}
-	if wantData && cmd.data != nil {
+	switch {
+	case cmd.stream != nil:
+		err = fmt.Errorf("\"%s\" is answered on a connection alone", name)
+	case wantData && cmd.data != nil:
 		data, err = cmd.data(args)
-	} else {
+	default:
 		text, err = cmd.run(args)
 	}
 	if err == nil && cmd.after != nil {

@@ -143,7 +143,11 @@ func (s *server) serve(conn net.Conn) {
 			return
 		}
 		s.log.Debug("received request", "method", *req.Method, "id", string(req.ID))
-		rep, after := c.answer(&req)
+		stream, rep := c.open(&req)
+		after := func() {}
+		if rep == nil {
+			rep, after = c.answer(&req)
+		}
 		line, err := json.Marshal(rep)
 		if err != nil {
 			s.log.Error("answer", "method", *req.Method, "err", err)
@@ -152,6 +156,13 @@ func (s *server) serve(conn net.Conn) {
 		if _, err := conn.Write(line); err != nil {
 			s.log.Info("control connection closed", "err", err)
 			after()
+			if stream != nil {
+				refuse(stream)
+			}
+			return
+		}
+		if stream != nil {
+			s.follow(conn, *req.Method, stream)
 			return
 		}
 		after()

@@ -75,7 +75,7 @@ var groups = []group{
 	{
 		name: "planes", packages: []string{"internal/plane/ebpf"},
 		may:     []string{"internal/plane/ebpf/layout", "internal/plane/ebpf/host", "internal/plane/ebpf/kernel", "internal/intent", "internal/acl", "internal/plane", "problem", "internal/bfd", "internal/packet"},
-		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
+		modules: []string{sys, "golang.org/x/net", "github.com/cilium/ebpf", "github.com/vishvananda/netlink", "github.com/vishvananda/netns"},
 	},
 	{
 		name: "planes", packages: []string{"internal/plane/ovs"}, // it is a client of the database of Open vSwitch
@@ -100,6 +100,12 @@ var groups = []group{
 	{
 		name: "trace", packages: []string{"internal/trace"}, // by the memory plane's rules
 		may: []string{"internal/agent", "internal/intent", "internal/packet", "internal/plane", "internal/plane/memory", "internal/vtep", "getopt", "problem"},
+	},
+	{name: "pcapfilter", packages: []string{"internal/pcapfilter"}},
+	{
+		name: "capture", packages: []string{"internal/capture"}, // it knows no agent
+		may:     []string{"internal/intent", "internal/plane", "internal/pcapfilter", "internal/trace", "getopt"},
+		modules: []string{"github.com/gopacket/gopacket"},
 	},
 	{
 		name: "metrics", packages: []string{"internal/metrics"},

@@ -9,8 +9,8 @@ import (
 	"github.com/vtep/vtep/internal/packet"
 )
 
-// describe says in one line what a frame is.
-func describe(b []byte) string {
+// Describe says in one line what a frame is.
+func Describe(b []byte) string {
 	if len(b) < packet.HeaderLen {
 		return fmt.Sprintf("%d bytes", len(b))
 	}

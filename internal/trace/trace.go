@@ -53,7 +53,7 @@ type writer struct {
 }
 
 func (w *writer) answer() Answer {
-	a := Answer{At: w.at(), Frame: describe(w.frame.Frame), Bytes: hex.EncodeToString(w.frame.Frame),
+	a := Answer{At: w.at(), Frame: Describe(w.frame.Frame), Bytes: hex.EncodeToString(w.frame.Frame),
 		Steps: []Step{}, Copies: []Copy{}, Missed: []Drop{}, Doubts: []Doubt{}}
 	last := plane.Entry{} // of the steps, one with something that is missing first
 	for _, s := range w.outcome.Steps {

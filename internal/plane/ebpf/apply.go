@@ -35,6 +35,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 		return p.report(), fmt.Errorf("ebpf plane: apply: %w", err)
 	}
 	p.known = true
+	p.nameCaptured()
 	if time.Since(p.checked) >= recheckPause {
 		p.checkAttachments()
 	}

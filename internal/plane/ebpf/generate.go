@@ -6,10 +6,14 @@ package ebpf
 //
 //go:generate go tool bpf2go -go-package ebpf -target bpfel -output-stem vtep -no-global-types vtep bpf/vtep.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -isystem $VTEP_TESTROOT/usr/include -isystem $VTEP_TESTROOT/usr/include/x86_64-linux-gnu -isystem $VTEP_TESTROOT/usr/include/aarch64-linux-gnu
 
+// The programs of captures (capture.go): the same, and what looks at frames.
+//
+//go:generate go tool bpf2go -go-package ebpf -target bpfel -output-stem capture -no-global-types capture bpf/vtep.c -- -DCAPTURE -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -isystem $VTEP_TESTROOT/usr/include -isystem $VTEP_TESTROOT/usr/include/x86_64-linux-gnu -isystem $VTEP_TESTROOT/usr/include/aarch64-linux-gnu
+
 // What stands in for helpers in a rehearsal (rehearsal.go).
 //
 //go:generate go tool bpf2go -go-package ebpf -target bpfel -output-stem rehearse -no-global-types rehearse bpf/rehearse.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -isystem $VTEP_TESTROOT/usr/include -isystem $VTEP_TESTROOT/usr/include/x86_64-linux-gnu -isystem $VTEP_TESTROOT/usr/include/aarch64-linux-gnu
 
 // The types and numbers that they share with the process.
 //
-//go:generate go run ./layout/gen layout/c.go bpf/maps bpf/control.h bpf/rehearsal.h -- -O2 -mcpu=v3 -Wall -Wextra -Werror -isystem $VTEP_TESTROOT/usr/include -isystem $VTEP_TESTROOT/usr/include/x86_64-linux-gnu -isystem $VTEP_TESTROOT/usr/include/aarch64-linux-gnu
+//go:generate go run ./layout/gen layout/c.go bpf/maps bpf/control.h bpf/rehearsal.h bpf/captured.h -- -O2 -mcpu=v3 -Wall -Wextra -Werror -isystem $VTEP_TESTROOT/usr/include -isystem $VTEP_TESTROOT/usr/include/x86_64-linux-gnu -isystem $VTEP_TESTROOT/usr/include/aarch64-linux-gnu

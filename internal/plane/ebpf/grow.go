@@ -3,6 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"time"
@@ -115,12 +116,12 @@ func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {
 
 // grow gives maps new sizes.
 func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err error) {
-	spec, err := loadFor(p.opts.Port)
+	spec, err := p.presentSpec()
 	if err != nil {
 		return err
 	}
 	began := monotonic() // the clock of the programs is coarser
-	maps, all, fresh := p.objs.byName(), map[string]*ebpf.Map{}, map[string]*ebpf.Map{}
+	present, all, fresh := p.objs.byName(), map[string]*ebpf.Map{}, map[string]*ebpf.Map{}
 	defer func() {
 		if err != nil {
 			for name, m := range fresh {
@@ -129,7 +130,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 			}
 		}
 	}()
-	for name, m := range maps {
+	for name, m := range present {
 		all[name] = *m
 		s := spec.Maps[name]
 		if name == "stages" { // its programs are those that go with it
@@ -159,6 +160,9 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 			}
 		}
 	}
+	if p.showing != nil {
+		maps.Copy(all, p.showing.maps)
+	}
 	var programs vtepPrograms
 	if err = spec.LoadAndAssign(&programs, &ebpf.CollectionOptions{MapReplacements: all}); err != nil {
 		return kernel.Explain("load the programs", err)
@@ -179,12 +183,12 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 			p.log.Warn("the pin of a map can't be replaced: the next process begins with the old one", "map", name, "err", e)
 		}
 		if name == "locals" {
-			old = *maps[name]
+			old = *present[name]
 			defer old.Close()
 		} else {
-			(*maps[name]).Close()
+			(*present[name]).Close()
 		}
-		*maps[name] = m
+		*present[name] = m
 		if tell := growing[name].table; tell != nil {
 			tell(m)
 		}

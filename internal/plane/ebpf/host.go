@@ -116,6 +116,7 @@ func (p *Plane) updateWays() {
 		}
 	}
 	p.ways = now
+	p.nameCaptured()
 	for index := range now {
 		if !was[index] {
 			p.neededChanged(p.devices.ByIndex[index])

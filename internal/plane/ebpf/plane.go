@@ -73,6 +73,7 @@ type Options struct {
 
 	// for tests
 	start          map[string]uint32 // the sizes that maps begin with
+	captureRing    uint32            // bytes, instead of what bpf/capturing.h has
 	betweenBatches func()            // is called between the parts of a Sweep
 	asksRoute      func()            // is called before the kernel is asked for the way to a peer
 	formerFor      time.Duration     // instead of FormerFor
@@ -114,6 +115,7 @@ type Plane struct {
 	generation  generation
 
 	rehearsals rehearsals
+	captures   captures
 
 	directory directory // of the numbers in events
 	chores    chores
@@ -155,6 +157,8 @@ type Plane struct {
 	origin   layout.Origin // as written last
 	reroute  *time.Timer   // resolves all peers a moment after a route change; nil: none pending
 
+	showing *captureSet // the programs are those that show frames; nil: they are not
+
 	byFlow             *bool // rules look at more than the peer; nil: to be found out
 	policies           host.Policies
 	policyDoubt        bool     // the policies have changed since
@@ -183,6 +187,7 @@ var (
 	_ plane.ACLCounter       = (*Plane)(nil)
 	_ plane.Rehearser        = (*Plane)(nil)
 	_ plane.GroupLoser       = (*Plane)(nil)
+	_ plane.Capturer         = (*Plane)(nil)
 )
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on
@@ -305,6 +310,7 @@ func (p *Plane) Events() <-chan plane.Event { return p.queue.out }
 
 // Close implements plane.Plane.
 func (p *Plane) Close() error {
+	p.closeCaptures()
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()

@@ -42,5 +42,10 @@ var stagePrograms = [layout.Stages]string{
 	layout.StageNeighbor: "vtep_neighbor", layout.StageOverhear: "vtep_overhear", layout.StageRoute: "vtep_route", layout.StageForward: "vtep_forward",
 }
 
-// keepPrograms has the next process of this build go on with the programs.
-func (p *Plane) keepPrograms() error { return p.pins.Keep(p.opts.source(nil), p.objs.set()) }
+// keepPrograms has the next process of this build go on with the programs, but for those of captures.
+func (p *Plane) keepPrograms() error {
+	if p.showing != nil {
+		return p.pins.ForgetPrograms()
+	}
+	return p.pins.Keep(p.opts.source(nil), p.objs.set())
+}

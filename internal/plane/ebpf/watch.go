@@ -154,6 +154,7 @@ func (p *Plane) portChanged(name string) {
 	p.setDevice(prt, p.devices.Named(name))
 	p.keepPromiscuous(prt)
 	p.repair()
+	p.nameCaptured()
 	if prt.state != before || fit != (prt.err == nil) {
 		p.queue.add(prt.state)
 	}

@@ -65,6 +65,7 @@ func (f *Fabric) FromPort(port string, data []byte) ([]Out, Drop) {
 	f.came = plane.PlaceDrops{Port: port, VLAN: plane.NoVLAN}
 	outs, why := f.fromPort(port, frame(data))
 	f.count(why)
+	f.show(data, outs)
 	return outs, why
 }
 
@@ -81,6 +82,7 @@ func (f *Fabric) FromTunnelTOS(peer netip.Addr, vni uint32, tos uint8, inner []b
 	f.outer = tos >> 2
 	outs, why := f.fromTunnel(intent.Tunnel{Peer: peer, VNI: vni}, tos, frame(inner))
 	f.count(why)
+	f.show(inner, outs)
 	return outs, why
 }
 
@@ -97,6 +99,9 @@ func (f *Fabric) count(why Drop) {
 		return
 	}
 	f.drops[string(why)]++
+	if len(f.capturing) > 0 {
+		f.dropped = append(f.dropped, why)
+	}
 	at := f.came
 	at.Reason = string(why)
 	if f.places[at]++; len(f.places) > maxPlaces {

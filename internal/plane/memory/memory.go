@@ -64,6 +64,10 @@ type Fabric struct {
 	unbound   error                       // why the wire has no tunnels
 	drift     []plane.Drift
 
+	capturing []*capturing
+	frames    uint64 // that were shown
+	dropped   []Drop // why the frame under way, or copies of it, were dropped, if somebody captures
+
 	rehearsal *rehearsal // nil: frames are forwarded in earnest
 }
 

@@ -85,6 +85,7 @@ __noinline int encapsulate(struct __sk_buff *skb, struct target *t, struct peer 
 	e.ip.daddr = p->ip.word[3];
 	e.ip.check = ip_checksum(&e);
 
+	capture(skb, CAPTURE_OUT_TUNNEL, t->peer, t->id);
 	// The inner Ethernet header is told to the kernel as a tunnel's second layer, so that
 	// segmentation offload finds the inner packet.
 	if (bpf_skb_adjust_room(skb, sizeof(e), BPF_ADJ_ROOM_MAC,

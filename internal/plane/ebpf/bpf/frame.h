@@ -10,6 +10,7 @@
 #include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 
+#include "capture.h"
 #include "control.h"
 #include "maps.h"
 
@@ -68,6 +69,7 @@ __noinline int drop(struct __sk_buff *skb, __u32 reason)
 	__u64 *n = bpf_map_lookup_elem(&drops, &where.tunnel.reason), one = 1;
 	__u32 came = skb->cb[0];
 
+	capture(skb, CAPTURE_DROP, reason, 0);
 	if (n)
 		(*n)++;
 	if (came & BY_PORT) {

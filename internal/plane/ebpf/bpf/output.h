@@ -63,6 +63,7 @@ static __always_inline int redirect_member(struct __sk_buff *skb, struct member 
 	if (push_tag(skb, vid, m->flags, s))
 		return drop(skb, DROP_FAILED);
 	count_out(slot, s);
+	capture(skb, CAPTURE_OUT_PORT, slot, 0);
 	return bpf_redirect(ifindex, 0);
 }
 
@@ -77,6 +78,7 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 		return drop(skb, why);
 	if (push_tag(skb, vid, m->flags, s))
 		return drop(skb, DROP_FAILED);
+	capture(skb, CAPTURE_OUT_PORT, slot, 0);
 	err = bpf_clone_redirect(skb, ifindex, 0);
 	if (vid && bpf_skb_vlan_pop(skb))
 		err = -1;
@@ -186,6 +188,7 @@ __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, struct si
 	}
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) || send_group(skb, cfg))
 		return drop(skb, DROP_FAILED);
+	capture(skb, CAPTURE_OUT_TUNNEL, t->peer, t->id);
 	return 0;
 }
 

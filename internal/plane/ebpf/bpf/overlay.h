@@ -114,14 +114,17 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
 	skb->cb[0] = BY_NOTHING;
-	if (!cfg || !came_from(skb, &a))
+	if (!cfg || !came_from(skb, &a)) {
+		capture(skb, CAPTURE_IN, 0, 0);
 		return drop(skb, DROP_NOT_OURS);
+	}
 	peer = peer_at(&a.from);
 	to = admitted(cfg, peer, a.vni);
 	if (to) {
 		bd = to->bd;
 		features = to->features;
 	}
+	capture(skb, CAPTURE_IN, bd, 0);
 	taken = take_bfd(skb, peer, a.vni, bd);
 	if (taken != NOT_BFD)
 		return taken;

@@ -118,13 +118,16 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	if (is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
 	came_by_port(skb, VLAN_UNKNOWN);
-	if (!eth)
+	if (!eth) {
+		capture(skb, CAPTURE_IN, 0, 0);
 		return drop(skb, DROP_MALFORMED);
+	}
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
 	__builtin_memcpy(src.mac, eth->h_source, ETH_ALEN);
 	tag = outer_tag(skb, eth, &vid, &pcp);
 	m = find_binding(skb->ingress_ifindex, tag, vid, &slot, &strip);
 	came_by_port(skb, tag == ETH_P_8021AD && !m ? VLAN_OTHER : m && !strip ? 0 : vid);
+	capture(skb, CAPTURE_IN, m ? m->bd : 0, 0);
 	if (!m)
 		return drop(skb, DROP_UNBOUND);
 	src.bd = dst.bd = m->bd;

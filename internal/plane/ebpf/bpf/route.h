@@ -118,6 +118,7 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 	__u32 slot = 0;
 	int result;
 
+	capture(skb, CAPTURE_ENTER, h->next.bd, 0);
 	if (!cfg)
 		return drop(skb, DROP_FAILED);
 	if (t.peer) {
@@ -166,8 +167,10 @@ __noinline int ask_for(struct __sk_buff *skb, struct ip_key *hop)
 	came_where(p, &about);
 	about.vni = hop->bd;
 	about.ip = hop->ip;
-	if (punt(skb, &about, PUNT_LARGE) && skb->len <= PUNT_LARGE)
+	if (punt(skb, &about, PUNT_LARGE) && skb->len <= PUNT_LARGE) {
+		capture(skb, CAPTURE_HELD, 0, 0);
 		return TC_ACT_SHOT;
+	}
 	return drop(skb, DROP_NO_NEIGHBOR);
 }
 

@@ -58,6 +58,7 @@ static __always_inline int send(struct __sk_buff *skb)
 	if (to == SEND_NOBODY)
 		return send_nobody(skb);
 	skb->cb[0] = BY_NOTHING;
+	capture(skb, CAPTURE_OWN, to == SEND_FLOOD ? a : to == SEND_MEMBER ? b : 0, 0);
 	measure(skb, 0, &size);
 	size.leaves = priorities(skb, 0);
 	if (acl) {

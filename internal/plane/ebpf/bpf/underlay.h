@@ -116,6 +116,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	// A checksum that a NIC gave the frame does not cover the Ethernet header.
 	if (bpf_skb_store_bytes(skb, 0, &inner, sizeof(inner), 0))
 		return drop(skb, DROP_FAILED);
+	capture(skb, CAPTURE_IN, dst.bd, 0);
 	size.leaves = priorities(skb, tos);
 	return redirect_member(skb, m, slot, &size);
 }

@@ -10,6 +10,9 @@
 // Functions that are not inlined are not static, where that is possible: to the verifier these stand
 // alone, and it looks at each once, not for each call with what the caller happens to know there.
 
+#ifdef CAPTURE
+#include "capturing.h"
+#endif
 #include "gateway.h"
 #include "overhear.h"
 #include "overlay.h"

@@ -36,7 +36,7 @@ func (p *Pins) Keep(src *Source, o Set) error {
 			return err
 		}
 		if pinned, err := pinnedProgram(filepath.Join(dir, name)); err != nil || pinned != id {
-			return errors.Join(p.forgetPrograms(), p.pinPrograms(dir, o))
+			return errors.Join(p.ForgetPrograms(), p.pinPrograms(dir, o))
 		}
 	}
 	return nil
@@ -48,14 +48,14 @@ func (p *Pins) pinPrograms(dir string, o Set) error {
 	}
 	for name, prog := range o.programs {
 		if err := (*prog).Pin(filepath.Join(dir, name)); err != nil {
-			return errors.Join(Explain("pin program "+name, err), p.forgetPrograms())
+			return errors.Join(Explain("pin program "+name, err), p.ForgetPrograms())
 		}
 	}
 	return nil
 }
 
-// forgetPrograms unpins all programs.
-func (p *Pins) forgetPrograms() error {
+// ForgetPrograms unpins all programs.
+func (p *Pins) ForgetPrograms() error {
 	p.forgotten = map[ebpf.ProgramID]bool{}
 	files, _ := filepath.Glob(filepath.Join(p.Programs(), "*", "*"))
 	for _, file := range files {

@@ -222,7 +222,7 @@ func (p *Pins) Load(src *Source, o Set) error {
 	}
 	if p.Elsewhere() || src.Fresh {
 		// Programs of tc filters are known by that nothing else holds them (forwarding).
-		if err := p.forgetPrograms(); err != nil {
+		if err := p.ForgetPrograms(); err != nil {
 			return err
 		}
 	} else if p.kept(src, spec, o) {

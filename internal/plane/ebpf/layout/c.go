@@ -801,6 +801,67 @@ type RehearsedCopy struct {
 	Bytes   [2048]uint8
 }
 
+// enum capture_kind of bpf/captured.h.
+// What there is to see of a frame, and what is said of it.
+const (
+	CaptureIn        = 0
+	CaptureOutPort   = 1
+	CaptureOutTunnel = 2
+	CaptureDrop      = 3
+	CaptureHeld      = 4
+	CaptureOwn       = 5
+	CaptureEnter     = 6
+)
+
+// CaptureHead is struct capture_head of bpf/captured.h.
+// What is told of a frame.
+type CaptureHead struct {
+	_       structs.HostLayout
+	At      uint64
+	Frame   uint64
+	Kind    uint32
+	Reason  uint32
+	BD      uint32
+	Came    [5]uint32
+	Ifindex uint32
+	VID     uint32
+	VNI     uint32
+	Peer    Address
+	Tag     uint32
+	GsoSize uint32
+	Length  uint32
+	Kept    uint32
+	Macs    [12]uint8
+}
+
+// enum capture_has of bpf/captured.h.
+const (
+	CaptureHasPort   = 1
+	CaptureHasVLAN   = 2
+	CaptureHasSwitch = 4
+	CaptureHasVNI    = 8
+	CaptureHasPeer   = 16
+	CaptureHasMAC    = 32
+)
+
+// CaptureFilter is struct capture_filter of bpf/captured.h.
+// What the captures want, all of them together. They may get more: the agent looks once more.
+type CaptureFilter struct {
+	_       structs.HostLayout
+	Reasons uint64
+	Kinds   uint32
+	Has     uint32
+	Ifindex uint32
+	VID     uint32
+	BD      uint32
+	VNI     uint32
+	VNIBD   uint32
+	Peer    Address
+	Most    uint32
+	MAC     [6]uint8
+	Zero    uint16
+}
+
 // BPFTunnelKey is struct bpf_tunnel_key of the kernel.
 type BPFTunnelKey struct {
 	_           structs.HostLayout

@@ -1,0 +1,217 @@
+package capture
+
+import (
+	"context"
+	"hash/maphash"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
+)
+
+const (
+	mostBytes  = 65535 // of a frame
+	leastBytes = 128   // that a plane is asked for: by so many a frame is known again
+	overhead   = 256   // bytes that a frame which waits takes beside its own
+
+	// patience is how long frames wait for such as are older, which come by another way.
+	patience = 20 * time.Millisecond
+	// known is how long a frame is known again in a packet around it.
+	known = 2 * time.Second
+	// namesPause is how long nothing is asked after names were.
+	namesPause = time.Second
+)
+
+// Source is where frames come from.
+type Source struct {
+	Plane   plane.Capturer
+	Names   func(context.Context) (Names, error)
+	Name    string // of the Physical_Switch
+	Program string // and its version
+}
+
+// Total is what came of a capture.
+type Total struct {
+	Written uint64 // frames and packets
+	Lost    uint64 // those that there was no room for
+}
+
+// run is a capture that is under way.
+type run struct {
+	*job
+	source Source
+	seed   maphash.Seed
+
+	mu      sync.Mutex // guards what follows
+	queue   []frame
+	waiting int // bytes of frames that were shown and are not written
+	lost    uint64
+	inner   map[uint64]sighting // frames that were seen, by their hash
+	more    chan struct{}
+}
+
+// frame is one that was shown.
+type frame struct {
+	plane.Captured
+	hash  uint64 // of what is inside; 0: not known
+	takes int    // bytes
+}
+
+// sighting is of a frame.
+type sighting struct {
+	frame uint64
+	at    time.Time
+}
+
+// Start has a capture begin. What is returned writes it to w, as pcapng, until ctx ends, w takes no more, or all
+// that was asked for has come; it must be called.
+func Start(ctx context.Context, source Source, q *Request) (func(ctx context.Context, w io.Writer) (Total, error), error) {
+	names, err := source.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j, err := q.understand(&names, source.Plane.DropReasons())
+	if err != nil {
+		return nil, err
+	}
+	r := &run{job: j, source: source, seed: maphash.MakeSeed(), inner: map[uint64]sighting{}, more: make(chan struct{}, 1)}
+	c, err := source.Plane.StartCapture(ctx, j.want, r.show)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, w io.Writer) (Total, error) {
+		defer c.Close()
+		return r.write(ctx, w, c, names)
+	}, nil
+}
+
+// show takes what a plane shows.
+func (r *run) show(c *plane.Captured) {
+	length := c.Length - (len(c.Data) - len(c.Inner))
+	if !r.filter.Match(c.Inner, length) {
+		return
+	}
+	f := frame{Captured: *c}
+	if len(c.Inner) > 0 {
+		f.hash = maphash.Bytes(r.seed, c.Inner[:min(len(c.Inner), leastBytes)]) + uint64(length)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.Device == "" && f.hash != 0 && r.want.Around {
+		r.inner[f.hash] = sighting{c.Frame, c.At}
+	}
+	if c.Device == "" && !r.inside {
+		return
+	}
+	f.Data = c.Data[:min(len(c.Data), r.snaplen)]
+	f.takes = len(f.Data) + overhead
+	if r.waiting+f.takes > r.buffer {
+		r.lost++
+		return
+	}
+	f.Data, f.Inner = slices.Clone(f.Data), nil
+	r.waiting += f.takes
+	r.queue = append(r.queue, f)
+	select {
+	case r.more <- struct{}{}:
+	default:
+	}
+}
+
+// due takes out of the queue what was shown long enough ago, or with all everything, oldest first. Packets around frames that
+// are not wanted are left out.
+func (r *run) due(all bool) (list []frame) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.SortStableFunc(r.queue, func(a, b frame) int { return a.At.Compare(b.At) })
+	limit := time.Now().Add(-patience)
+	n := 0
+	for n < len(r.queue) && (all || r.queue[n].At.Before(limit)) {
+		n++
+	}
+	for _, f := range r.queue[:n] {
+		if f.Device != "" {
+			s, ok := r.inner[f.hash]
+			if !ok && r.want.AnyPort {
+				r.waiting -= f.takes
+				continue
+			}
+			f.Frame = s.frame
+		}
+		list = append(list, f)
+	}
+	r.queue = append(r.queue[:0:0], r.queue[n:]...)
+	for hash, s := range r.inner {
+		if s.at.Before(limit.Add(-known)) {
+			delete(r.inner, hash)
+		}
+	}
+	return list
+}
+
+// taken notes that frames are written.
+func (r *run) taken(list []frame) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range list {
+		r.waiting -= f.takes
+	}
+}
+
+// write writes until ctx ends.
+func (r *run) write(ctx context.Context, to io.Writer, c plane.Capture, names Names) (total Total, err error) {
+	w, err := newWriter(to, r.source, r.text, r.snaplen)
+	if err != nil {
+		return total, err
+	}
+	if r.lasts != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.lasts)
+		defer cancel()
+	}
+	book := &names
+	asked := time.Now()
+	tick := time.NewTimer(patience)
+	tick.Stop()
+	for over := false; !over; {
+		select {
+		case <-r.more:
+			tick.Reset(patience)
+			continue
+		case <-tick.C:
+		case <-ctx.Done():
+			over = true
+		}
+		list := r.due(over)
+		for i := range list {
+			f := &list[i]
+			if _, there := book.Switches[f.Switch]; !there && f.Switch != (intent.SwitchID{}) && time.Since(asked) > namesPause {
+				if fresh, err := r.source.Names(ctx); err == nil {
+					book = &fresh
+				}
+				asked = time.Now()
+			}
+			if err := w.frame(f, book); err != nil {
+				return total, err
+			}
+			if total.Written++; total.Written == r.count {
+				over = true
+				break
+			}
+		}
+		r.taken(list)
+		r.mu.Lock()
+		if len(r.queue) > 0 && !over {
+			tick.Reset(patience)
+		}
+		total.Lost = r.lost + c.Lost()
+		r.mu.Unlock()
+		if err := w.flush(total, over); err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
