@@ -79,7 +79,7 @@ var groups = []group{
 	},
 	{
 		name: "planes", packages: []string{"internal/plane/ovs"}, // it is a client of the database of Open vSwitch
-		may: []string{"internal/intent", "internal/plane", "problem", "internal/openflow", "internal/ovsdb", "internal/ovsdb/ops",
+		may: []string{"internal/intent", "internal/plane", "problem", "internal/packet", "internal/openflow", "internal/ovsdb", "internal/ovsdb/ops",
 			"internal/ovsdb/idl"},
 	},
 	{

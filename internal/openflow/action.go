@@ -30,6 +30,7 @@ const (
 	actOutput       = 0
 	actPushVLAN     = 17
 	actPopVLAN      = 18
+	actDecTTL       = 24
 	actSetField     = 25
 	actExperimenter = 0xffff
 
@@ -52,6 +53,8 @@ type (
 	PushVLANAction struct{ EtherType uint16 }
 	// PopVLANAction removes the outer tag.
 	PopVLANAction struct{}
+	// DecTTLAction takes a hop off the TTL of IPv4, or the hop limit of IPv6.
+	DecTTLAction struct{}
 	// SetFieldAction sets the whole of a field.
 	SetFieldAction struct{ Field Field }
 	// RegLoadAction sets Bits bits of a field, the lowest of which is Offset.
@@ -138,6 +141,10 @@ func (a PopVLANAction) appendAction(b []byte) []byte {
 	return zeros(be.AppendUint32(b, actPopVLAN<<16|8), 4)
 }
 
+func (a DecTTLAction) appendAction(b []byte) []byte {
+	return zeros(be.AppendUint32(b, actDecTTL<<16|8), 4)
+}
+
 func (a SetFieldAction) appendAction(b []byte) []byte {
 	start := len(b)
 	b = be.AppendUint32(b, actSetField<<16)
@@ -164,8 +171,8 @@ func (a RegMoveAction) appendAction(b []byte) []byte {
 	b = be.AppendUint16(b, uint16(a.Bits))
 	b = be.AppendUint16(b, uint16(a.SrcOffset))
 	b = be.AppendUint16(b, uint16(a.DstOffset))
-	b = be.AppendUint32(b, a.Src.header(a.SrcWidth, false))
-	return be.AppendUint32(b, a.Dst.header(a.DstWidth, false))
+	b = be.AppendUint32(b, a.Src.old().header(a.SrcWidth, false))
+	return be.AppendUint32(b, a.Dst.old().header(a.DstWidth, false))
 }
 
 func (a OutputRegAction) appendAction(b []byte) []byte {
@@ -231,6 +238,8 @@ func readAction(kind uint16, body []byte) Action {
 		a = PushVLANAction{r.u16()}
 	case actPopVLAN:
 		a = PopVLANAction{}
+	case actDecTTL:
+		a = DecTTLAction{}
 	case actSetField:
 		f, err := readField(r)
 		if err != nil {
@@ -291,6 +300,7 @@ func (a OutputAction) String() string {
 
 func (a PushVLANAction) String() string { return fmt.Sprintf("push_vlan:%#x", a.EtherType) }
 func (PopVLANAction) String() string    { return "pop_vlan" }
+func (DecTTLAction) String() string     { return "dec_ttl" }
 func (a SetFieldAction) String() string {
 	return fmt.Sprintf("set_field:%s->%v", valueText(a.Field.ID, a.Field.Value), a.Field.ID)
 }

@@ -26,6 +26,8 @@ var golden = []struct {
 	{&FlowMod{Cookie: 0x5000, Table: 1, Priority: 1000, Match: Match{EthDst(testMAC)}, Instructions: Apply(Output(3))},
 		"050e0058 00000007 0000000000005000 0000000000000000 0100 0000 0000 03e8 ffffffff ffffffff ffffffff 0000 0000" +
 			"0001000e 80000606 020000000015 0000 00040018 00000000 00000010 00000003 0000 000000000000"},
+	{&PacketOut{InPort: PortController, Actions: Actions{DecTTLAction{}, Output(3)}, Data: []byte("hi")},
+		"050d0032 00000007 ffffffff fffffffd 0018 000000000000 00180008 00000000 00000010 00000003 0000 000000000000 6869"},
 	{&MultipartRequest{Part: PartFlowMonitor, Monitor: &FlowMonitor{ID: 1, Table: AllTables, Flags: 31}},
 		"05120028 00000007 00100000 00000000 00000001 ffffffff ffffffff 001f ff00 00010004 00000000"},
 	{&MultipartReply{Part: PartFlowMonitor, Updates: []FlowUpdate{{Event: FlowAbbrev, XID: 0x99}}},
@@ -59,6 +61,7 @@ func FuzzRoundTrip(f *testing.F) {
 		f.Add(Append(nil, 1, &BundleAdd{ID: 1, XID: 1, Message: &flows[i].mod}))
 	}
 	f.Add(Append(nil, 1, &PacketIn{Match: Match{InPort(1)}, Data: []byte("data")}))
+	f.Add(Append(nil, 1, &FlowMod{Instructions: Apply(NoteAction{[]byte("note 6")}, RegMoveAction{Src: FieldEthSrc, Dst: FieldEthDst, SrcWidth: 6, DstWidth: 6, Bits: 48})}))
 	f.Add(Append(nil, 1, &FlowRemoved{Match: Match{InPort(1)}}))
 	f.Add(Append(nil, 1, &PortStatus{Port: Port{Number: 1, Name: "p0"}}))
 	f.Add(Append(nil, 1, &FeaturesReply{DatapathID: 1}))

@@ -72,6 +72,8 @@ func newMessage(t Type) Message {
 		return &FlowRemoved{}
 	case TypePortStatus:
 		return &PortStatus{}
+	case TypePacketOut:
+		return &PacketOut{}
 	case TypeFlowMod:
 		return &FlowMod{}
 	case TypeMultipartRequest:

@@ -36,16 +36,24 @@ const (
 	FieldSCTPDst    FieldID = classOXM<<16 | 18  // 2 bytes; wants FieldIPProto
 	FieldICMPv4     FieldID = classOXM<<16 | 19  // 1 byte, the type; wants FieldIPProto
 	FieldICMPCode   FieldID = classOXM<<16 | 20  // 1 byte, of ICMP in IPv4; wants FieldIPProto
+	FieldARPOp      FieldID = classOXM<<16 | 21  // 2 bytes; wants FieldEthType, as the others of ARP do
+	FieldARPSPA     FieldID = classOXM<<16 | 22  // 4 bytes, the sender's IP address
+	FieldARPTPA     FieldID = classOXM<<16 | 23  // 4 bytes, the target's
+	FieldARPSHA     FieldID = classOXM<<16 | 24  // 6 bytes, the sender's MAC
+	FieldARPTHA     FieldID = classOXM<<16 | 25  // 6 bytes, the target's
 	FieldIPv6Src    FieldID = classOXM<<16 | 26  // 16 bytes; wants FieldEthType
 	FieldIPv6Dst    FieldID = classOXM<<16 | 27  // 16 bytes; wants FieldEthType
 	FieldICMPv6     FieldID = classOXM<<16 | 29  // 1 byte, the type; wants FieldIPProto
 	FieldICMPv6Code FieldID = classOXM<<16 | 30  // 1 byte, of ICMPv6; wants FieldIPProto
+	FieldNDTarget   FieldID = classOXM<<16 | 31  // 16 bytes; wants FieldICMPv6 and FieldICMPv6Code
 	FieldTunnelID   FieldID = classOXM<<16 | 38  // 8 bytes
 	FieldVLANTCI    FieldID = classNXM0<<16 | 4  // 2 bytes; bit 12: there is a tag
 	FieldIPFrag     FieldID = classNXM1<<16 | 26 // 1 byte, of FragAny and FragLater; wants FieldEthType
 	FieldIPTTL      FieldID = classNXM1<<16 | 29 // 1 byte, also of IPv6; wants FieldEthType
 	FieldTunSrc     FieldID = classNXM1<<16 | 31 // 4 bytes, IPv4
 	FieldTunDst     FieldID = classNXM1<<16 | 32 // 4 bytes, IPv4
+	FieldMark       FieldID = classNXM1<<16 | 33 // 4 bytes; it stays from bridge to bridge
+	FieldInPort16   FieldID = classNXM0 << 16    // 2 bytes, of FieldInPort, for RegMoveAction
 	FieldTCPFlags   FieldID = classExp<<16 | 42  // 2 bytes, of the experimenter ONF; wants FieldIPProto
 )
 
@@ -55,6 +63,10 @@ const (
 	FragLater = 2 // and not the first
 )
 
+// FieldXXReg names registers 4n to 4n+3 as one of 16 bytes, n from 0 to 3, for actions. In a match they are told
+// one by one.
+func FieldXXReg(n int) FieldID { return classNXM1<<16 | FieldID(111+n) }
+
 // FieldReg names register n, 0 to 15, of 4 bytes.
 func FieldReg(n int) FieldID { return classNXM1<<16 | FieldID(n) }
 
@@ -63,6 +75,8 @@ var fieldNames = map[FieldID]string{
 	FieldIPProto: "nw_proto", FieldIPv4Dst: "nw_dst", FieldUDPDst: "tp_dst", FieldICMPv6: "icmp_type", FieldVLANPCP: "vlan_pcp",
 	FieldIPv4Src: "nw_src", FieldTCPSrc: "tp_src", FieldTCPDst: "tp_dst", FieldUDPSrc: "tp_src", FieldSCTPSrc: "tp_src", FieldSCTPDst: "tp_dst",
 	FieldICMPv4: "icmp_type", FieldICMPCode: "icmp_code", FieldICMPv6Code: "icmp_code", FieldIPv6Src: "ipv6_src", FieldIPv6Dst: "ipv6_dst",
+	FieldARPOp: "arp_op", FieldARPSPA: "arp_spa", FieldARPTPA: "arp_tpa", FieldARPSHA: "arp_sha", FieldARPTHA: "arp_tha",
+	FieldNDTarget: "nd_target", FieldMark: "pkt_mark", FieldInPort16: "in_port",
 	FieldIPFrag: "ip_frag", FieldIPTTL: "nw_ttl", FieldTCPFlags: "tcp_flags",
 	FieldTunnelID: "tun_id", FieldVLANTCI: "vlan_tci", FieldTunSrc: "tun_src", FieldTunDst: "tun_dst",
 }
@@ -85,6 +99,21 @@ func (f FieldID) header(width int, masked bool) uint32 {
 		return h | 1<<8 | uint32(2*width)
 	}
 	return h | uint32(width)
+}
+
+// oldFields are the names that fields had before there were those of OpenFlow. Open vSwitch gives them back in
+// actions that are as old.
+var oldFields = map[FieldID]FieldID{
+	FieldEthDst: classNXM0<<16 | 1, FieldEthSrc: classNXM0<<16 | 2, FieldIPv4Src: classNXM0<<16 | 7, FieldIPv4Dst: classNXM0<<16 | 8,
+	FieldARPSPA: classNXM0<<16 | 16, FieldARPTPA: classNXM0<<16 | 17, FieldARPSHA: classNXM1<<16 | 17, FieldARPTHA: classNXM1<<16 | 18,
+	FieldIPv6Src: classNXM1<<16 | 19, FieldIPv6Dst: classNXM1<<16 | 20,
+}
+
+func (f FieldID) old() FieldID {
+	if old, ok := oldFields[f]; ok {
+		return old
+	}
+	return f
 }
 
 func fieldOf(header uint32) FieldID { return FieldID(header>>16<<16 | header>>9&0x7f) }

@@ -46,6 +46,7 @@ const (
 	TypePacketIn         Type = 10
 	TypeFlowRemoved      Type = 11
 	TypePortStatus       Type = 12
+	TypePacketOut        Type = 13
 	TypeFlowMod          Type = 14
 	TypeMultipartRequest Type = 18
 	TypeMultipartReply   Type = 19

@@ -24,8 +24,7 @@ import (
 
 // accessLists are the ACLs.
 type accessLists struct {
-	numbers map[intent.ACLID]uint32
-	taken   map[uint32]bool
+	numbers numbering[intent.ACLID]
 	inForce map[intent.ACLID]*accessList // the last version that could be had
 	refused map[intent.ACLID]error       // those whose present version can't, and why
 	wanted  map[intent.ACLID]intent.ACL  // the versions of those
@@ -34,7 +33,8 @@ type accessLists struct {
 
 	entries map[counter]plane.ACLEntryAt
 	totals  map[plane.ACLEntryAt]plane.Count
-	last    map[string]map[flowKey]counted // by bridge
+	gone    map[plane.ACLEntryAt]plane.Count // what of that flows had counted which are gone
+	last    map[string]map[flowKey]counted   // by bridge
 }
 
 // accessList is an ACL in force.
@@ -49,10 +49,10 @@ type accessList struct {
 
 func newAccessLists() accessLists {
 	return accessLists{
-		numbers: map[intent.ACLID]uint32{}, taken: map[uint32]bool{0: true},
+		numbers: newNumbering[intent.ACLID](),
 		inForce: map[intent.ACLID]*accessList{}, refused: map[intent.ACLID]error{},
 		wanted: map[intent.ACLID]intent.ACL{}, left: map[intent.ACLID]intent.ACL{},
-		entries: map[counter]plane.ACLEntryAt{}, totals: map[plane.ACLEntryAt]plane.Count{}, last: map[string]map[flowKey]counted{},
+		entries: map[counter]plane.ACLEntryAt{}, totals: map[plane.ACLEntryAt]plane.Count{}, gone: map[plane.ACLEntryAt]plane.Count{}, last: map[string]map[flowKey]counted{},
 	}
 }
 
@@ -62,32 +62,20 @@ const (
 	maxFlows    = 1 << 19 // of all ACLs
 )
 
-// number gives an ACL one. It is of the UUID, so that the next process gives the same.
-func (a *accessLists) number(id intent.ACLID) uint32 {
-	n, ok := a.numbers[id]
-	if !ok {
-		for n = binary.BigEndian.Uint32(id[:]); a.taken[n]; n++ {
-		}
-		a.numbers[id], a.taken[n] = n, true
-	}
-	return n
-}
-
 // change takes another version of an ACL, or that it is gone.
 func (a *accessLists) change(c intent.Change[intent.ACLID, intent.ACL]) {
 	delete(a.refused, c.Key)
 	delete(a.wanted, c.Key)
 	if c.New == nil {
 		a.replace(c.Key, nil)
-		delete(a.taken, a.numbers[c.Key])
-		delete(a.numbers, c.Key)
+		a.numbers.drop(c.Key)
 		return
 	}
 	a.take(c.Key, *c.New)
 }
 
 func (a *accessLists) take(id intent.ACLID, is intent.ACL) {
-	l, err := compileACL(id, a.number(id), is)
+	l, err := compileACL(id, a.numbers.get(id), is)
 	if was := a.inForce[id]; err == nil && a.flows-was.size()+l.size() > maxFlows {
 		err = noRoom("no room for the %d flows of an ACL", l.size())
 	}
@@ -97,7 +85,7 @@ func (a *accessLists) take(id intent.ACLID, is intent.ACL) {
 	}
 	a.refused[id], a.wanted[id] = err, is
 	if last, ok := a.left[id]; ok && a.inForce[id] == nil {
-		if l, err := compileACL(id, a.number(id), last); err == nil {
+		if l, err := compileACL(id, a.numbers.get(id), last); err == nil {
 			a.replace(id, l)
 		}
 	}
@@ -149,13 +137,20 @@ func (a *accessLists) replace(id intent.ACLID, l *accessList) {
 	for _, entry := range was.cookie {
 		if !kept[entry] {
 			delete(a.totals, plane.ACLEntryAt{ACL: id, Entry: entry})
+			delete(a.gone, plane.ACLEntryAt{ACL: id, Entry: entry})
 		}
 	}
 }
 
 // adopt takes what an earlier process had in force, for what can't be had as it is now.
-func (a *accessLists) adopt(left map[intent.ACLID]intent.ACL) {
+func (a *accessLists) adopt(left map[intent.ACLID]intent.ACL, gone map[plane.ACLEntryAt]plane.Count) {
 	a.left = left
+	for at, c := range gone {
+		if _, known := a.gone[at]; !known {
+			a.gone[at] = c
+			a.totals[at] = plus(c, a.totals[at])
+		}
+	}
 	for id, is := range maps.Clone(a.wanted) {
 		if a.inForce[id] == nil {
 			a.take(id, is)
@@ -293,7 +288,7 @@ func (e *engine) aclOf(f *flow) (id intent.ACLID, ok bool) {
 	if !ok {
 		return id, false
 	}
-	for id, n := range e.access.numbers {
+	for id, n := range e.access.numbers.of {
 		if n == binary.BigEndian.Uint32(number) {
 			return id, true
 		}
@@ -306,11 +301,11 @@ func (e *engine) adoptACLs(b *bridge) {
 	if !b.physical {
 		return
 	}
-	acls, _, err := readACLNotes(b.have)
+	acls, _, gone, err := readACLNotes(b.have)
 	if err != nil {
 		e.log.Warn("what an earlier process has noted of ACLs is lost in part", "err", err)
 	}
-	e.access.adopt(acls)
+	e.access.adopt(acls, gone)
 }
 
 // refuseACLs goes back to the versions before of ACLs whose flows a bridge does not take.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -75,13 +76,14 @@ func TestACLTooLarge(t *testing.T) {
 		t.Fatal("it is in force")
 	}
 	s := flowSet{}
-	noteACL(s, a.inForce[id], []intent.BindingKey{{Port: "p0"}, {Port: "p0", VLAN: 7}})
-	left, at, err := readACLNotes(s)
-	if err != nil || !left[id].Equal(good) || at[intent.BindingKey{Port: "p0", VLAN: 7}] != id || len(at) != 2 {
+	gone := map[plane.ACLEntryAt]plane.Count{{ACL: id, Entry: good.Ingress[0].ID}: {Packets: 3, Bytes: 200}}
+	noteACL(s, a.inForce[id], []intent.BindingKey{{Port: "p0"}, {Port: "p0", VLAN: 7}}, gone)
+	left, at, had, err := readACLNotes(s)
+	if err != nil || !left[id].Equal(good) || at[intent.BindingKey{Port: "p0", VLAN: 7}] != id || len(at) != 2 || !maps.Equal(had, gone) {
 		t.Fatalf("noted is %v of %v, %v", left, at, err)
 	}
-	next.adopt(left)
-	if l := next.of(id, intent.Ingress); !isFull(next.refused[id]) || l == nil || !l.is.Equal(good) || l.number != a.inForce[id].number {
+	next.adopt(left, had)
+	if l := next.of(id, intent.Ingress); !isFull(next.refused[id]) || l == nil || !l.is.Equal(good) || l.number != a.inForce[id].number || !maps.Equal(next.counts(), gone) {
 		t.Fatalf("refused is %v, in force %d flows", next.refused[id], next.flows)
 	}
 	change(&next, intent.ACL{})

@@ -2,6 +2,7 @@ package ovs
 
 import (
 	"math/bits"
+	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
@@ -185,6 +186,16 @@ func address(id openflow.FieldID, m intent.Masked) openflow.Match {
 		return openflow.Match{{ID: id, Value: m.IP.AsSlice()}}
 	}
 	return openflow.Match{{ID: id, Value: m.IP.AsSlice(), Mask: mask}}
+}
+
+// prefixed matches the addresses of a prefix.
+func prefixed(id openflow.FieldID, p netip.Prefix) openflow.Match {
+	mask := make([]byte, p.Addr().BitLen()/8)
+	for i := range p.Bits() {
+		mask[i/8] |= 0x80 >> (i % 8)
+	}
+	ones, _ := netip.AddrFromSlice(mask)
+	return address(id, intent.Masked{IP: p.Masked().Addr(), Mask: ones})
 }
 
 // number is a field of size bytes that has a value.

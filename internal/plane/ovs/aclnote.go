@@ -13,6 +13,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
 	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // The rows of an ACL that is in force can't be read from its flows. So there are flows that no frame comes
@@ -23,15 +24,23 @@ type aclNote struct {
 	ID  string
 	ACL intent.ACL
 	At  []intent.BindingKey // who has it
+	// Gone is what entries have counted by flows that are gone.
+	Gone map[string]plane.Count `json:",omitempty"`
 }
 
 // noteLen is how much of a note one flow has: what a message may have, less what else is in it.
 const noteLen = 60000
 
 // noteACL adds the flows of a note.
-func noteACL(s flowSet, l *accessList, at []intent.BindingKey) {
+func noteACL(s flowSet, l *accessList, at []intent.BindingKey, gone map[plane.ACLEntryAt]plane.Count) {
 	slices.SortFunc(at, intent.BindingKey.Compare)
-	text, err := json.Marshal(aclNote{l.id.String(), l.is, at})
+	n := aclNote{ID: l.id.String(), ACL: l.is, At: at, Gone: map[string]plane.Count{}}
+	for _, entry := range l.cookie {
+		if c, ok := gone[plane.ACLEntryAt{ACL: l.id, Entry: entry}]; ok {
+			n.Gone[entry.String()] = c
+		}
+	}
+	text, err := json.Marshal(n)
 	if err != nil {
 		panic(err) // it is of plain values
 	}
@@ -99,9 +108,13 @@ func notes(flows map[flowKey]*flow) map[uint32][]byte {
 const maxNote = 64 << 20
 
 // readACLNotes reads what is noted of ACLs.
-func readACLNotes(flows map[flowKey]*flow) (acls map[intent.ACLID]intent.ACL, at map[intent.BindingKey]intent.ACLID, err error) {
-	acls, at = map[intent.ACLID]intent.ACL{}, map[intent.BindingKey]intent.ACLID{}
-	for _, text := range notes(flows) {
+func readACLNotes(flows map[flowKey]*flow) (acls map[intent.ACLID]intent.ACL, at map[intent.BindingKey]intent.ACLID,
+	gone map[plane.ACLEntryAt]plane.Count, err error) {
+	acls, at, gone = map[intent.ACLID]intent.ACL{}, map[intent.BindingKey]intent.ACLID{}, map[plane.ACLEntryAt]plane.Count{}
+	for number, text := range notes(flows) {
+		if number == routersNumber {
+			continue
+		}
 		var n aclNote
 		if e := json.Unmarshal(text, &n); e != nil {
 			err = errors.Join(err, fmt.Errorf("a note of an ACL: %w", e))
@@ -112,9 +125,14 @@ func readACLNotes(flows map[flowKey]*flow) (acls map[intent.ACLID]intent.ACL, at
 			continue
 		}
 		acls[intent.ACLID(u)] = n.ACL
+		for entry, c := range n.Gone {
+			if e, ok := ovsdb.ParseUUID(entry); ok {
+				gone[plane.ACLEntryAt{ACL: intent.ACLID(u), Entry: intent.ACLEntryID(e)}] = c
+			}
+		}
 		for _, k := range n.At {
 			at[k] = intent.ACLID(u)
 		}
 	}
-	return acls, at, err
+	return acls, at, gone, err
 }

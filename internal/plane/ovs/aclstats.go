@@ -89,25 +89,28 @@ func (a *accessLists) count(bridge string, parts []*openflow.MultipartReply) {
 				c.Bytes -= was.Bytes
 			}
 			if at, ok := a.entries[counter{binary.BigEndian.Uint32(number), f.Cookie}]; ok && c.Packets > 0 {
-				sum := a.totals[at]
-				a.totals[at] = plane.Count{Packets: sum.Packets + c.Packets, Bytes: sum.Bytes + c.Bytes}
+				a.totals[at] = plus(a.totals[at], c.Count)
 			}
 		}
 	}
 	a.last[bridge] = now
 }
 
+func plus(a, b plane.Count) plane.Count {
+	return plane.Count{Packets: a.Packets + b.Packets, Bytes: a.Bytes + b.Bytes}
+}
+
 // settle reads what flows of ACLs have counted that are about to change: their counters begin anew.
 func (e *engine) settle(ctx context.Context, b *bridge, mods []*openflow.FlowMod, keys []flowKey) {
 	some := false
 	for i, m := range mods {
-		some = some || m.Table == tableACL && b.have[keys[i]] != nil
+		some = some || m.Cookie&cookieACL == cookieACL && b.have[keys[i]] != nil
 	}
 	if !some {
 		return
 	}
 	parts, err := b.conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows, Flows: &aclFlows})
-	if errors.Is(err, openflow.ErrClosed) {
+	if errors.Is(err, openflow.ErrClosed) || ctx.Err() != nil {
 		return
 	}
 	if err != nil {
@@ -117,8 +120,18 @@ func (e *engine) settle(ctx context.Context, b *bridge, mods []*openflow.FlowMod
 	b.changes++
 	e.access.count(b.name, parts)
 	for i, m := range mods {
-		if m.Table == tableACL {
-			delete(e.access.last[b.name], keys[i])
+		if m.Cookie&cookieACL != cookieACL {
+			continue
+		}
+		c := e.access.last[b.name][keys[i]]
+		delete(e.access.last[b.name], keys[i])
+		number, ok := m.Match.Get(openflow.FieldReg(regACL))
+		if !ok || c.Packets == 0 {
+			continue
+		}
+		if at, ok := e.access.entries[counter{binary.BigEndian.Uint32(number), c.cookie}]; ok {
+			e.access.gone[at] = plus(e.access.gone[at], c.Count)
+			e.renote = true
 		}
 	}
 }

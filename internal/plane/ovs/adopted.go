@@ -49,7 +49,7 @@ func (p *Plane) Adopted(ctx context.Context, whole bool) (*intent.State, error) 
 		return nil, nil
 	}
 	if whole {
-		if err := p.adoptedACLs(ctx, s); err != nil {
+		if err := p.adoptedNotes(ctx, s, v); err != nil {
 			return nil, fmt.Errorf("adopted: %w", err)
 		}
 	}
@@ -129,13 +129,14 @@ func (p *Plane) flowsOf(ctx context.Context, bridge string, table uint8) ([]*ope
 	return parts, nil
 }
 
-// adoptedACLs adds what is noted of ACLs.
-func (p *Plane) adoptedACLs(ctx context.Context, s *intent.State) error {
+// adoptedNotes adds what is noted of ACLs and routers.
+func (p *Plane) adoptedNotes(ctx context.Context, s *intent.State, v *vswitch) error {
 	parts, err := p.flowsOf(ctx, p.opts.Name, tableNotes)
 	if err != nil {
 		return err
 	}
-	acls, at, err := readACLNotes(flowsIn(parts))
+	flows := flowsIn(parts)
+	acls, at, _, err := readACLNotes(flows)
 	if err != nil {
 		p.log.Warn("what an earlier process has noted of ACLs is lost in part", "err", err)
 	}
@@ -145,7 +146,7 @@ func (p *Plane) adoptedACLs(ctx context.Context, s *intent.State) error {
 			s.Policies[k] = intent.Policy{ACL: id}
 		}
 	}
-	return nil
+	return p.adoptedRouters(ctx, s, notes(flows)[routersNumber], v)
 }
 
 // flowsIn are the flows that a bridge has told of.

@@ -39,12 +39,15 @@ type bridge struct {
 	keep     func(*flow) bool // says which flows that are not wanted stay all the same
 	takeOver bool             // an emulator has left flows without marks of their own
 	ls       intent.SwitchID
-	physical bool                                                                               // it is that of the physical switch
-	guards   bool                                                                               // it is to have flows of ACLs
-	guarded  bool                                                                               // it has
-	changes  int                                                                                // of these
-	settle   func(ctx context.Context, mods []*openflow.FlowMod, keys []flowKey, together bool) // is called before changes are made
-	badACLs  map[flowKey]error                                                                  // the flows of ACLs that were refused, until the engine takes them
+	physical bool // it is that of the physical switch
+
+	guards  bool // it is to have flows of ACLs
+	changes int  // of these
+	deep    bool // its flows are to look at packets, and not only at Ethernet headers
+	wasDeep bool // they do
+	// settle is called before changes are made.
+	settle  func(ctx context.Context, mods []*openflow.FlowMod, keys []flowKey, together bool)
+	badACLs map[flowKey]error // the flows of ACLs that were refused, until the engine takes them
 }
 
 // letter is something that a bridge tells.
@@ -383,7 +386,7 @@ func (b *bridge) send(ctx context.Context, mods []*openflow.FlowMod, keys []flow
 // refusedACLs notes flows of ACLs that were refused: what is then to be there is another version.
 func (b *bridge) refusedACLs(refused *openflow.RefusedError, mods []*openflow.FlowMod, keys []flowKey) bool {
 	for _, r := range refused.Refusals {
-		if r.Index >= 0 && r.Index < len(mods) && mods[r.Index].Table == tableACL && mods[r.Index].Command == openflow.Add {
+		if r.Index >= 0 && r.Index < len(mods) && mods[r.Index].Cookie&cookieACL == cookieACL && mods[r.Index].Command == openflow.Add {
 			b.badACLs[keys[r.Index]] = r.Err
 		}
 	}

@@ -14,6 +14,7 @@ func (e *engine) build() {
 	if b := e.bridges[e.names.ps]; b != nil {
 		b.setWant(e.physical.flows())
 		b.guards = len(e.physical.guards) > 0
+		b.deep = b.guards
 	}
 	tunnels := e.site.tunnelPorts()
 	seen := map[string]bool{e.names.ps: true}
@@ -32,6 +33,7 @@ func (e *engine) build() {
 			continue
 		}
 		ls.changed, b.built, b.guards = false, l, len(l.guards) > 0
+		b.deep = b.guards || l.gateway.port != 0
 		b.setWant(l.flows())
 		rebuilt[ls.id] = true
 	}
@@ -43,6 +45,13 @@ func (e *engine) build() {
 				b.setWant(strayFlows())
 			}
 		}
+	}
+	e.buildRouting()
+	if b := e.bridges[e.names.router()]; b != nil && len(e.routing.ports) > 0 {
+		seen[b.name], b.deep = true, true
+		b.setWant(e.routing.flows())
+		b.guards = e.routing.guarded()
+		e.dirtyIPs = nil
 	}
 	for name, b := range e.bridges {
 		if !seen[name] { // its switch is gone, and it goes
@@ -116,8 +125,9 @@ func (e *engine) notes() flowSet {
 		at[id] = append(at[id], k)
 	}
 	s := flowSet{}
+	e.site.noteRouters(s)
 	for id, l := range e.access.inForce {
-		noteACL(s, l, at[id])
+		noteACL(s, l, at[id], e.access.gone)
 	}
 	return s
 }
@@ -170,6 +180,7 @@ func (e *engine) buildLogical(ls *lswitch, name string, tunnels []tunnelPort) *l
 		}
 	}
 	l.guards = sortLists(l.guards)
+	l.gateway = e.gatewayOf(ls, row)
 	slices.SortFunc(l.members, func(a, b patch) int { return int(a.inner) - int(b.inner) })
 	if len(tunnels) == 0 {
 		return l

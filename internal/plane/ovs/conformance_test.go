@@ -81,7 +81,7 @@ func (w *world) settled(t testing.TB) {
 
 // Limits implements planetest.Limited. The table in docs/openvswitch.md has them.
 func (w *world) Limits() planetest.Limits {
-	return planetest.Limits{CountsTags: true, LearnsLate: true, OneTag: true, OneKindOfTag: true, RoughDrops: true, SeesHeaders: true, LeavesECT1: true}
+	return planetest.Limits{CountsTags: true, LearnsLate: true, OneTag: true, OneKindOfTag: true, RoughDrops: true, SeesHeaders: true, RoughHeaders: true, LeavesECT1: true}
 }
 
 func host(port string) string { return "h" + port[1:] }
@@ -95,7 +95,7 @@ func (w *world) FromPort(t testing.TB, port string, frame []byte) {
 // FromTunnel implements planetest.Harness.
 func (w *world) FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []byte) {
 	t.Helper()
-	b := packet(from, inner)
+	b := encapsulated(from, inner)
 	testnet.SetTOS(b, tos)
 	w.send(t, "r0", b)
 }

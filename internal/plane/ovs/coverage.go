@@ -16,7 +16,7 @@ var coverage = map[string]string{
 }
 
 // purge has ovs-vswitchd empty its userspace datapath, which is filled again by what the flows say. Where
-// parts of that overlap, as they do when ACLs change what of a frame counts, Open vSwitch (seen, 3.1.0) brings the wrong one up to
+// parts of that overlap, as they do when ACLs or routes change what of a frame counts, Open vSwitch (seen, 3.1.0) brings the wrong one up to
 // date, and a frame goes on as it did before.
 func (e *engine) purge(ctx context.Context) {
 	e.stale = false
@@ -31,7 +31,7 @@ func (e *engine) purge(ctx context.Context) {
 		_, err = e.plane.opts.Control(ctx, path, "revalidator/purge")
 	}
 	if err != nil && ctx.Err() == nil {
-		e.log.Warn("frames that ACLs of before let pass, or did not, may be treated so for some seconds more", "err", err)
+		e.log.Warn("some frames may be treated for some seconds more as before a change of ACLs or routes", "err", err)
 	}
 }
 

@@ -34,19 +34,24 @@ type engine struct {
 	physical *physical                    // as last built
 	stations *stations
 
-	built      bool // flows were built of the present site and vswitch
-	dirtyMACs  []intent.MACKey
-	wantCfg    int64
-	dbRetry    retry
-	waiters    []chan struct{}
-	lost       uint64 // events that the agent has not been told of
-	linkUp     map[string]bool
-	counters   counters
-	access     accessLists
-	stale      bool      // the datapath may have what it did by flows of ACLs that are gone
-	stalled    time.Time // since when something is pending; zero: nothing is
-	bfdTold    map[netip.Addr]plane.PeerState
-	pendingWhy string
+	built                    bool // flows were built of the present site and vswitch
+	dirtyMACs                []intent.MACKey
+	wantCfg                  int64
+	dbRetry                  retry
+	waiters                  []chan struct{}
+	lost                     uint64 // events that the agent has not been told of
+	linkUp                   map[string]bool
+	counters                 counters
+	access                   accessLists
+	routing                  routing
+	dirtyIPs                 []intent.IPKey
+	renote                   bool // the notes are to be written again: what flows had counted that are gone
+	asking, hearing, telling bucket
+	used                     map[intent.IPKey]used
+	stale                    bool      // the datapath may have what it did by flows of ACLs or routers that are gone
+	stalled                  time.Time // since when something is pending; zero: nothing is
+	bfdTold                  map[netip.Addr]plane.PeerState
+	pendingWhy               string
 
 	routes       routes
 	problemsTold []problem.Problem
@@ -64,7 +69,7 @@ func (r *retry) failed() {
 }
 
 func newEngine(p *Plane, db *idl.Client) *engine {
-	return &engine{
+	e := &engine{
 		plane: p, log: p.log, db: db, mail: newMailbox(), site: newSite(),
 		names:    &names{ps: p.opts.Name, port: p.opts.Port, next: 1, of: map[intent.SwitchID]string{}, taken: map[string]bool{}},
 		bridges:  map[string]*bridge{},
@@ -75,6 +80,14 @@ func newEngine(p *Plane, db *idl.Client) *engine {
 		counters: newCounters(),
 		access:   newAccessLists(),
 	}
+	e.routing = routing{site: e.site, numbers: newNumbering[intent.RouterID](), ports: map[intent.SwitchID]uint32{}, access: &e.access,
+		members: func(id intent.SwitchID) []patch {
+			if l := e.switches[id]; l != nil {
+				return l.members
+			}
+			return nil
+		}}
+	return e
 }
 
 func (e *engine) run(ctx context.Context) {
@@ -140,7 +153,13 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 	for _, c := range d.ACLs {
 		e.access.change(c)
 	}
-	unicast, more := e.site.apply(d)
+	unicast, ips, more := e.site.apply(d)
+	for _, c := range d.Routers {
+		if c.New == nil {
+			e.routing.numbers.drop(c.Key)
+		}
+	}
+	e.dirtyIPs = append(e.dirtyIPs, ips...)
 	e.dirtyMACs = append(e.dirtyMACs, unicast...)
 	if more {
 		e.built = false
@@ -211,7 +230,11 @@ func (e *engine) takeMail() {
 		case b.conn != l.conn:
 			// of a connection that is over
 		case l.packet != nil:
-			e.learn(b, l.packet)
+			if l.packet.Cookie&^0xff == cookiePunt {
+				e.punt(b, l.packet)
+			} else {
+				e.learn(b, l.packet)
+			}
 		default:
 			for i := range l.flows {
 				e.flowChanged(b, &l.flows[i])
@@ -233,8 +256,15 @@ func (e *engine) converge(ctx context.Context) {
 			e.build()
 		}
 		e.buildMACs()
+		e.buildNeighbors()
 		e.checkRoutes()
 		pending = e.install(ctx)
+		if ps := e.bridges[e.names.ps]; pending == "" && e.renote && ps != nil {
+			e.physical.notes = e.notes()
+			ps.setWant(e.physical.flows())
+			pending = e.install(ctx)
+		}
+		e.renote = false
 		if pending == "" {
 			pending = e.editDatabase(ctx)
 		}

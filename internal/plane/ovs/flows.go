@@ -79,6 +79,7 @@ type logical struct {
 	members []patch       // of the switch, by their number
 	guards  []*accessList // that any of them has, for what leaves
 	tunnels []tunnelEnd
+	gateway gateway
 	egress  uint32 // the tunnel port to send by; 0: none
 	anyPeer bool   // accept the switch's own VNI from everybody
 	learned map[intent.MAC]*station
@@ -93,7 +94,7 @@ type tunnelEnd struct {
 // sameAs says whether l makes the same flows as another that was made of the same State.
 func (l *logical) sameAs(o *logical) bool {
 	return o != nil && l.ls == o.ls && l.egress == o.egress && l.anyPeer == o.anyPeer &&
-		slices.Equal(l.members, o.members) && slices.Equal(l.guards, o.guards) && slices.Equal(l.tunnels, o.tunnels)
+		slices.Equal(l.members, o.members) && slices.Equal(l.guards, o.guards) && l.gateway.equal(&o.gateway) && slices.Equal(l.tunnels, o.tunnels)
 }
 
 // flows returns all flows of the bridge.
@@ -101,6 +102,7 @@ func (l *logical) flows() flowSet {
 	s := flowSet{}
 	guarded(s, l.guards, intent.Egress)
 	l.in(s)
+	l.toGateway(s)
 	for i := range l.tunnels {
 		l.inTunnel(s, &l.tunnels[i])
 	}
@@ -229,11 +231,11 @@ func (l *logical) in(s flowSet) {
 			add(m.at, tableIn, prioTagged, openflow.Match{in, tag}, openflow.Apply(egress, again(tableTagged)))
 		}
 		for _, src := range append([]openflow.Field{openflow.EthSrc(bfdMAC)}, nobody...) {
-			add(m.at, tableIn, prioNoSource, openflow.Match{in, src}, openflow.Goto(tableOut, l.allow()))
-			add(m.at, tableTagged, prioNoSource, openflow.Match{in, src}, openflow.Apply(again(tableOut)))
+			add(m.at, tableIn, prioNoSource, openflow.Match{in, src}, openflow.Goto(l.next(), l.allow()))
+			add(m.at, tableTagged, prioNoSource, openflow.Match{in, src}, openflow.Apply(again(l.next())))
 		}
-		add(m.at, tableIn, prioNew, openflow.Match{in}, openflow.Goto(tableOut, tell(), l.allow()))
-		add(m.at, tableTagged, prioNew, openflow.Match{in}, openflow.Apply(tell(), again(tableOut)))
+		add(m.at, tableIn, prioNew, openflow.Match{in}, openflow.Goto(l.next(), tell(), l.allow()))
+		add(m.at, tableTagged, prioNew, openflow.Match{in}, openflow.Apply(tell(), again(l.next())))
 	}
 }
 
@@ -256,7 +258,7 @@ func (l *logical) inTunnel(s flowSet, t *tunnelEnd) {
 		if !l.ls.inner {
 			add(prioTunTagged+priority, cookieDrop|dropTaggedInside, append(slices.Clone(match), openflow.Tagged()), nil)
 		}
-		add(priority, cookieFlow, match, openflow.Goto(tableOut, forbid()))
+		add(priority, cookieFlow, match, openflow.Goto(l.next(), l.came()...))
 	}
 	for from := range l.ls.decap {
 		if from.VNI == t.vni && (!t.remote.IsValid() || t.remote == from.Peer) {
@@ -300,7 +302,11 @@ func (l *logical) flood(s flowSet, priority uint16, match openflow.Match, set in
 		}
 		all = append(all, next...)
 	}
-	add(cookieFlow, priority, nil, all)
+	if len(all) == 0 {
+		add(cookieDrop|dropNobody, priority, nil, nil)
+	} else {
+		add(cookieFlow, priority, nil, all)
+	}
 	forbidden := openflow.Match{openflow.Reg(regEgress, noEgress)}
 	switch len(l.members) {
 	case 0:
@@ -338,10 +344,10 @@ func (l *logical) local(s flowSet, mac intent.MAC, st *station) {
 	}
 	from := openflow.Match{openflow.InPort(in), openflow.EthSrc(mac)}
 	s.add(st.at, openflow.FlowMod{Cookie: cookieSource, Table: tableIn, Priority: prioSource, Match: from,
-		Instructions: openflow.Goto(tableOut, l.allow())})
+		Instructions: openflow.Goto(l.next(), l.allow())})
 	if st.tagged {
 		s.add(st.at, openflow.FlowMod{Cookie: cookieSource, Table: tableTagged, Priority: prioSource, Match: from,
-			Instructions: openflow.Apply(again(tableOut))})
+			Instructions: openflow.Apply(again(l.next()))})
 	}
 }
 
@@ -358,9 +364,9 @@ func localFlow(mac intent.MAC, deliver openflow.Actions) openflow.FlowMod {
 
 // muted is the flow for a source that is not to be told of for a while.
 func muted(table uint8, in uint32, mac intent.MAC, l *logical) openflow.FlowMod {
-	inst := openflow.Goto(tableOut, l.allow())
+	inst := openflow.Goto(l.next(), l.allow())
 	if table == tableTagged {
-		inst = openflow.Apply(again(tableOut))
+		inst = openflow.Apply(again(l.next()))
 	}
 	return openflow.FlowMod{Cookie: cookieMuted, Table: table, Priority: prioSource, HardTimeout: mutedSeconds,
 		Match: openflow.Match{openflow.InPort(in), openflow.EthSrc(mac)}.Canonical(), Instructions: inst}

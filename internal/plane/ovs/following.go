@@ -40,9 +40,9 @@ func (e *engine) follow() {
 				physical: name == e.names.ps,
 			}
 			b.settle = func(ctx context.Context, mods []*openflow.FlowMod, keys []flowKey, together bool) {
-				e.stale = e.stale || together && (b.guards || b.guarded)
+				e.stale = e.stale || together && (b.deep || b.wasDeep)
 				e.settle(ctx, b, mods, keys)
-				b.guarded = b.guards
+				b.wasDeep = b.deep
 			}
 			b.takeOver = e.leftovers(b)
 			b.keep = func(f *flow) bool { return name == bfdBridge || !b.physical && e.keptByHand(b, f) }

@@ -212,6 +212,7 @@ func (n *names) plan(v *vswitch, s *site) *layout {
 	if len(tunnels) > 0 {
 		n.planStrays(l, v, s)
 	}
+	n.planRouters(l, v, s)
 	return l
 }
 

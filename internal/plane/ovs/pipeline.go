@@ -89,12 +89,14 @@ const (
 	cookieBase    uint64 = 0x76746570 << 32 // "vtep"
 	cookieMask    uint64 = 0xffffffff << 32
 
-	cookieFlow   = cookieBase
-	cookieSource = cookieBase | 1 // the source of a frame is known
-	cookieMuted  = cookieBase | 2 // it is known not to be learned
-	cookieBack   = cookieBase | 3 // a learned MAC is where the frame came from
-	cookieDrop   = cookieBase | 0x100
-	cookieACL    = cookieBase | 1<<31 // an entry of an ACL, by the low bits
+	cookieFlow     = cookieBase
+	cookieSource   = cookieBase | 1 // the source of a frame is known
+	cookieMuted    = cookieBase | 2 // it is known not to be learned
+	cookieBack     = cookieBase | 3 // a learned MAC is where the frame came from
+	cookieDrop     = cookieBase | 0x100
+	cookiePunt     = cookieBase | 0x200 // a packet of a router that the agent is to look at
+	cookieNeighbor = cookieBase | 4     // who has an address
+	cookieACL      = cookieBase | 1<<31 // an entry of an ACL, by the low bits
 )
 
 // Reasons for which flows drop frames, by the low bits of their cookies.
@@ -115,6 +117,15 @@ var dropReasons = []string{
 	dropACLIngress:    "acl_ingress",
 	dropACLEgress:     "acl_egress",
 	dropACLUnreadable: "acl_unreadable",
+	dropBadARP:        "bad_arp",
+	dropBadND:         "bad_nd",
+	dropBadIP:         "bad_ip",
+	dropUnroutable:    "unroutable",
+	dropNoRoute:       "no_route",
+	dropNoNeighbor:    "no_neighbor",
+	dropTTLExceeded:   "ttl_exceeded",
+	dropUnserved:      "unserved",
+	dropSpoofedRouter: "spoofed_router",
 }
 
 const (
@@ -134,6 +145,15 @@ const (
 	dropACLIngress
 	dropACLEgress
 	dropACLUnreadable
+	dropBadARP
+	dropBadND
+	dropBadIP
+	dropUnroutable
+	dropNoRoute
+	dropNoNeighbor
+	dropTTLExceeded
+	dropUnserved
+	dropSpoofedRouter
 )
 
 // Bytes of a frame that the agent needs to see: the addresses.

@@ -296,7 +296,7 @@ func TestStrangers(t *testing.T) {
 		t.Helper()
 		testenv.Eventually(t, longest, func() error {
 			w.places(t)
-			w.send(t, "r0", packet(intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}, frameFrom(9, all).Bytes()))
+			w.send(t, "r0", encapsulated(intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}, frameFrom(9, all).Bytes()))
 			time.Sleep(settle)
 			if got := w.places(t); !slices.Contains(got, "p0") {
 				return fmt.Errorf("a peer's frame comes out at %q", got)

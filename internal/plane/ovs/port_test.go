@@ -46,7 +46,7 @@ func TestVXLANPort(t *testing.T) {
 	})
 	testenv.Eventually(t, longest, func() error {
 		in := frameFrom(9, all).Bytes()
-		outside := packet(far, in)
+		outside := encapsulated(far, in)
 		binary.BigEndian.PutUint16(outside[36:], old)
 		w.send(t, "r0", outside)
 		w.Appctl(t, "revalidator/wait")

@@ -11,40 +11,50 @@ import (
 // not change.
 type site struct {
 	intent.Scalars
-	ports    map[string]intent.Port
-	switches map[intent.SwitchID]*lswitch
-	bindings map[intent.BindingKey]intent.SwitchID
-	policies map[intent.BindingKey]intent.ACLID
-	vlans    map[string]int // number of bindings with a VLAN, by port
-	bfd      map[netip.Addr]intent.BFD
+	ports      map[string]intent.Port
+	switches   map[intent.SwitchID]*lswitch
+	bindings   map[intent.BindingKey]intent.SwitchID
+	policies   map[intent.BindingKey]intent.ACLID
+	routers    map[intent.RouterID]intent.Router
+	interfaces map[intent.IPKey]intent.Interface
+	routes     map[intent.RouteKey]intent.Route
+	neighbours map[intent.IPKey]intent.MAC
+	vlans      map[string]int // number of bindings with a VLAN, by port
+	bfd        map[netip.Addr]intent.BFD
 }
 
 // lswitch is what one switch needs.
 type lswitch struct {
-	id       intent.SwitchID
-	name     string
-	vni      uint32
-	overlay  bool // its own VNI may be used
-	inner    bool // frames in its tunnels may have a tag
-	flooding intent.Flooding
-	passed   intent.ReservedMACs
-	active   bool // it is one of the State's switches
-	bindings map[intent.BindingKey]bool
-	unicast  map[intent.MAC]intent.Tunnel
-	floods   map[intent.MAC]intent.FloodSet
-	decap    map[intent.Tunnel]bool
+	id        intent.SwitchID
+	name      string
+	vni       uint32
+	overlay   bool // its own VNI may be used
+	inner     bool // frames in its tunnels may have a tag
+	flooding  intent.Flooding
+	passed    intent.ReservedMACs
+	router    intent.RouterID     // whose addresses are in it; zero: none
+	addresses map[netip.Addr]bool // of the router
+	active    bool                // it is one of the State's switches
+	bindings  map[intent.BindingKey]bool
+	unicast   map[intent.MAC]intent.Tunnel
+	floods    map[intent.MAC]intent.FloodSet
+	decap     map[intent.Tunnel]bool
 
 	changed bool // otherwise than by MACs behind tunnels, since its flows were built
 }
 
 func newSite() *site {
 	return &site{
-		ports:    map[string]intent.Port{},
-		switches: map[intent.SwitchID]*lswitch{},
-		bindings: map[intent.BindingKey]intent.SwitchID{},
-		policies: map[intent.BindingKey]intent.ACLID{},
-		vlans:    map[string]int{},
-		bfd:      map[netip.Addr]intent.BFD{},
+		ports:      map[string]intent.Port{},
+		switches:   map[intent.SwitchID]*lswitch{},
+		bindings:   map[intent.BindingKey]intent.SwitchID{},
+		policies:   map[intent.BindingKey]intent.ACLID{},
+		routers:    map[intent.RouterID]intent.Router{},
+		interfaces: map[intent.IPKey]intent.Interface{},
+		routes:     map[intent.RouteKey]intent.Route{},
+		neighbours: map[intent.IPKey]intent.MAC{},
+		vlans:      map[string]int{},
+		bfd:        map[netip.Addr]intent.BFD{},
 	}
 }
 
@@ -52,11 +62,12 @@ func (s *site) lswitch(id intent.SwitchID) *lswitch {
 	ls := s.switches[id]
 	if ls == nil {
 		ls = &lswitch{
-			id:       id,
-			bindings: map[intent.BindingKey]bool{},
-			unicast:  map[intent.MAC]intent.Tunnel{},
-			floods:   map[intent.MAC]intent.FloodSet{},
-			decap:    map[intent.Tunnel]bool{},
+			id:        id,
+			bindings:  map[intent.BindingKey]bool{},
+			unicast:   map[intent.MAC]intent.Tunnel{},
+			floods:    map[intent.MAC]intent.FloodSet{},
+			decap:     map[intent.Tunnel]bool{},
+			addresses: map[netip.Addr]bool{},
 		}
 		s.switches[id] = ls
 	}
@@ -70,10 +81,10 @@ func (s *site) change(id intent.SwitchID) *lswitch {
 	return ls
 }
 
-// apply takes what changed. It returns the MACs that came, went or moved behind tunnels, and
-// whether anything else changed.
-func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
-	more = d.Global || d.Len() > len(d.Unicast)
+// apply takes what changed. It returns the MACs that came, went or moved behind tunnels, the IP addresses
+// whose owner did, and whether anything else changed.
+func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPKey, more bool) {
+	more = d.Global || d.Len() > len(d.Unicast)+len(d.Neighbours)
 	for _, c := range d.BFD {
 		if c.New == nil {
 			delete(s.bfd, c.Key)
@@ -96,8 +107,9 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 		if ls.active = c.New != nil; ls.active {
 			ls.name, ls.vni, ls.overlay, ls.inner = c.New.Name, c.New.VNI, c.New.OverlayUp(), c.New.InnerTags
 			ls.flooding, ls.passed = c.New.Flooding, c.New.ReservedMACs
+			ls.router = c.New.Router
 		} else {
-			ls.vni, ls.overlay = 0, false
+			ls.vni, ls.overlay, ls.router = 0, false, intent.RouterID{}
 		}
 	}
 	for _, c := range d.Bindings {
@@ -144,12 +156,13 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, more bool) {
 			s.change(*c.New).decap[c.Key] = true
 		}
 	}
+	ips = s.applyRouters(d)
 	for _, c := range d.Switches {
-		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.floods)+len(ls.decap) == 0 {
+		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.floods)+len(ls.decap)+len(ls.addresses) == 0 {
 			delete(s.switches, c.Key)
 		}
 	}
-	return unicast, more
+	return unicast, ips, more
 }
 
 func (s *site) countVLAN(at intent.BindingKey, n int) {

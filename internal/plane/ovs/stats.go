@@ -187,6 +187,15 @@ func (e *engine) placeOf(b *bridge, f *openflow.FlowStats, reason int) (at plane
 		}
 		return at, false
 	}
+	if mark, ok := f.Match.Get(openflow.FieldMark); ok && len(mark) == 4 && b.name == e.names.router() {
+		for id, port := range e.routing.ports {
+			if l := e.switches[id]; port == in && l != nil {
+				m, ok := l.member(binary.BigEndian.Uint32(mark))
+				at.Port, at.VLAN = m.Port, int(m.VLAN)
+				return at, ok
+			}
+		}
+	}
 	l := e.switches[b.ls]
 	if l == nil {
 		return at, false

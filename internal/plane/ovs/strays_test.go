@@ -34,7 +34,7 @@ func TestStrays(t *testing.T) {
 	s := twoTenants()
 	w.apply(p, s, nil)
 	stray := func(peer int, vni uint32) {
-		w.send(t, "r0", packet(intent.Tunnel{Peer: planetest.Peers[peer], VNI: vni}, frameFrom(9, all).Bytes()))
+		w.send(t, "r0", encapsulated(intent.Tunnel{Peer: planetest.Peers[peer], VNI: vni}, frameFrom(9, all).Bytes()))
 	}
 	stray(0, 9999)
 	stray(2, 0)
@@ -88,7 +88,7 @@ func TestReservedBits(t *testing.T) {
 	w := newWorld(t)
 	p := w.newPlane(t)
 	w.apply(p, twoTenants(), nil)
-	b := packet(intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}, frameFrom(9, all).Bytes())
+	b := encapsulated(intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}, frameFrom(9, all).Bytes())
 	b[42] |= 0x80 // group policy
 	for range 3 {
 		w.send(t, "r0", b)

@@ -109,7 +109,7 @@ func (w *world) send(t testing.TB, dev string, frame []byte) {
 	testenv.Eventually(t, testnet.Patience, func() error { return tp.TrySend(frame) })
 }
 
-// packet is a frame in VXLAN, as a peer sends it, without UDP checksum.
-func packet(from intent.Tunnel, inner []byte) []byte {
+// encapsulated is a frame in VXLAN, as a peer sends it, without UDP checksum.
+func encapsulated(from intent.Tunnel, inner []byte) []byte {
 	return testnet.Encapsulate(mac(underlayMAC), mac(peerMAC), from.Peer, planetest.TunnelIP, from.VNI, 0, 50000, inner)
 }

@@ -183,7 +183,9 @@ func (l *lab) probe(rng *rand.Rand, fabric *memory.Fabric) {
 	if len(f.Tags) > 1 && l.limits().OneTag && f.Payload > Other {
 		f.Payload = Other
 	}
-	f.TOS = []uint8{0, 0x02, 0xb8}[rng.IntN(3)]
+	if f.TOS = []uint8{0, 0x02, 0xb8}[rng.IntN(3)]; len(f.Tags) > 1 && l.limits().OneTag {
+		f.TOS = 0
+	}
 	if len(f.Tags) > 0 && rng.IntN(4) == 0 {
 		f.Tags[0] |= 5 << 13
 	}
@@ -227,6 +229,9 @@ func (l *lab) toRouter(rng *rand.Rand, f Frame) (frame []byte, about string) {
 	hosts := []byte{1, 2, 3, 4, 21, 22, 23, 77, 254}
 	any := func() netip.Addr { return l.of(byte(1+rng.IntN(4)), hosts[rng.IntN(len(hosts))]) }
 	from, to := any(), any()
+	for l.limits().LearnsLate && to.AsSlice()[to.BitLen()/8-1] == f.Src[5] { // to itself, where it has come just now
+		to = any()
+	}
 	if rng.IntN(3) == 0 {
 		return ask(f.Src, from, to, f.Tags...).Bytes(), fmt.Sprintf("question for %v with tags %v", to, f.Tags)
 	}
