@@ -62,25 +62,27 @@ type letter struct {
 }
 
 // mailbox holds what bridges tell until the plane's goroutine takes it. Packets are left out
-// when there are too many: their sources will speak again.
+// when there are too many: their sources will speak again, and those of routers are counted.
 type mailbox struct {
 	wake chan struct{} // cap 1
 
 	mu      sync.Mutex
 	letters []letter
 	packets int
-	dropped uint64 // packets left out
+	lost    map[uint64]uint64 // packets of routers left out, by the cookies of their flows
 }
 
 const maxPackets = 4096
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1), lost: map[uint64]uint64{}} }
 
 func (m *mailbox) put(l letter) {
 	m.mu.Lock()
 	if l.packet != nil {
 		if m.packets >= maxPackets {
-			m.dropped++
+			if isPunt(l.packet) {
+				m.lost[l.packet.Cookie]++
+			}
 			m.mu.Unlock()
 			return
 		}
@@ -94,12 +96,15 @@ func (m *mailbox) put(l letter) {
 	}
 }
 
-func (m *mailbox) take() []letter {
+func (m *mailbox) take() (all []letter, lost map[uint64]uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := m.letters
+	all = m.letters
 	m.letters, m.packets = nil, 0
-	return all
+	if len(m.lost) > 0 {
+		lost, m.lost = m.lost, map[uint64]uint64{}
+	}
+	return all, lost
 }
 
 const (

@@ -199,7 +199,11 @@ func (e *engine) takeDatabase() {
 
 // takeMail takes what bridges have told.
 func (e *engine) takeMail() {
-	for _, l := range e.mail.take() {
+	letters, lost := e.mail.take()
+	for cookie, n := range lost {
+		e.counters.add(lostPunts[cookie&0xff], n)
+	}
+	for _, l := range letters {
 		b := l.from
 		if e.bridges[b.name] != b {
 			continue
@@ -230,7 +234,7 @@ func (e *engine) takeMail() {
 		case b.conn != l.conn:
 			// of a connection that is over
 		case l.packet != nil:
-			if l.packet.Cookie&^0xff == cookiePunt {
+			if isPunt(l.packet) {
 				e.punt(b, l.packet)
 			} else {
 				e.learn(b, l.packet)

@@ -14,12 +14,19 @@ import (
 
 // What flows of routers leave to the agent, by the low bits of their cookies.
 const (
-	puntOwn        = iota // to an address of the router
-	puntNoRoute           //
-	puntTTL               // it has passed too many routers
-	puntNoNeighbor        // who has the next hop's address is not known
-	puntHeard             // ARP or Neighbor Discovery that the router is to look at
+	puntOwn        = iota + 1 // to an address of the router
+	puntNoRoute               //
+	puntTTL                   // it has passed too many routers
+	puntNoNeighbor            // who has the next hop's address is not known
+	puntHeard                 // ARP or Neighbor Discovery that the router is to look at
 )
+
+// lostPunts are why those go nowhere for which there is no time.
+var lostPunts = [256]string{puntOwn: "unserved", puntNoRoute: "no_route", puntTTL: "ttl_exceeded", puntNoNeighbor: "neighbor_rate", puntHeard: "answer_rate"}
+
+func isPunt(p *openflow.PacketIn) bool {
+	return p.Cookie&^0xff == cookiePunt && lostPunts[p.Cookie&0xff] != ""
+}
 
 // puntRate is how many packets of a kind are looked at in a second; the rest is dropped.
 const puntRate = 2048
@@ -91,8 +98,12 @@ func (e *engine) punt(b *bridge, p *openflow.PacketIn) {
 		e.dropped("ttl_exceeded", at)
 		answer = e.tell(id, router, frame, packet.TimeExceeded)
 	}
-	if answer != nil && at.Port != "" && e.telling.take(now) {
+	switch {
+	case answer == nil || at.Port == "":
+	case e.telling.take(now):
 		e.deliver(id, at, answer)
+	case kind == puntOwn:
+		e.dropped("unserved", at)
 	}
 }
 
@@ -180,6 +191,8 @@ func (e *engine) hear(now time.Time, id intent.SwitchID, at intent.BindingKey, r
 		if e.site.switches[id].addresses[n.Target] && n.Type == packet.Solicitation && at.Port != "" {
 			if e.telling.take(now) {
 				e.deliver(id, at, advertisement(n, packet.MAC(frame[6:12]), packet.MAC(router.MAC)))
+			} else {
+				e.dropped("unserved", at)
 			}
 			return
 		}
