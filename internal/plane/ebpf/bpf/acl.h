@@ -6,34 +6,6 @@
 
 #include "size.h"
 
-// Where facts are in a key, as in acl/facts.go.
-enum acl_key {
-	ACL_KEY_ETHERTYPE = 0,
-	ACL_KEY_FAMILY = 2,
-	ACL_KEY_KIND = 3,
-	ACL_KEY_PROTOCOL = 4,
-	ACL_KEY_ICMP = 5,
-	ACL_KEY_PORTS = 8,
-	ACL_KEY_TCP_FLAGS = 12,
-	ACL_KEY_MACS = 16,
-	ACL_KEY_SOURCE = 32,
-	ACL_KEY_DESTINATION = 48,
-};
-
-enum acl_kind {
-	ACL_KIND_PORTS = 1 << 0,
-	ACL_KIND_TCP = 1 << 1,
-	ACL_KIND_ICMP = 1 << 2,
-};
-
-enum acl_missing {
-	ACL_MISSING_TRANSPORT = 1,
-	ACL_MISSING_PROTOCOL = 3, // with what is behind it
-	ACL_MISSING_IP = 7,
-};
-
-#define ACL_EXTENSIONS 12 // headers of IPv6 that are gone past
-
 // ---- facts -----------------------------------------------------------------------------
 
 static __always_inline struct acl_work *get_acl_work(void)
@@ -194,11 +166,6 @@ static __always_inline struct acl_block *get_acl_block(__u32 at)
 	return bpf_map_lookup_elem(&acl_blocks, &at);
 }
 
-// A reference: its kind in the uppermost two bits.
-#define ACL_REF_COMPARE 1
-#define ACL_REF_LEAF 2
-#define ACL_REF_BLOCK 0x7fffff
-#define ACL_REF_WORD 0x3fffffff
 #define ACL_STRIDE 16 // steps in one go
 #define ACL_STEPS 128 // of these, more than any program takes
 

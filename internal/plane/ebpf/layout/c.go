@@ -21,6 +21,51 @@ type ACLBlock struct {
 	Refs [16]uint32
 }
 
+// enum acl_key of bpf/maps/acl.h.
+// Where facts are in a key. Package acl, which makes programs and runs them, too, has the same numbers here and
+// below: a test of it looks.
+const (
+	ACLKeyEthertype   = 0
+	ACLKeyFamily      = 2
+	ACLKeyKind        = 3
+	ACLKeyProtocol    = 4
+	ACLKeyICMP        = 5
+	ACLKeyPorts       = 8
+	ACLKeyTCPFlags    = 12
+	ACLKeyMACs        = 16
+	ACLKeySource      = 32
+	ACLKeyDestination = 48
+)
+
+// enum acl_kind of bpf/maps/acl.h.
+const (
+	ACLKindPorts = 1
+	ACLKindTCP   = 2
+	ACLKindICMP  = 4
+)
+
+// enum acl_missing of bpf/maps/acl.h.
+const (
+	ACLMissingTransport = 1
+	ACLMissingProtocol  = 3
+	ACLMissingIP        = 7
+)
+
+// enum acl_size of bpf/maps/acl.h.
+const (
+	ACLExtensions = 12
+	ACLDimensions = 64
+)
+
+// enum acl_ref of bpf/maps/acl.h.
+// A reference: its kind in the uppermost two bits; then the number of a block, or of a word.
+const (
+	ACLRefCompare = 1
+	ACLRefLeaf    = 2
+	ACLRefBlock   = 8388607
+	ACLRefWord    = 1073741823
+)
+
 // enum acl_head of bpf/maps/acl.h.
 // Where the header of a program says of a direction: the first block of its dimensions, their
 // number, the first block of its entries, their number.
@@ -46,11 +91,6 @@ type ACLCount struct {
 	Packets uint64
 	Bytes   uint64
 }
-
-// enum acl_size of bpf/maps/acl.h.
-const (
-	ACLDimensions = 64
-)
 
 // ACLWork is struct acl_work of bpf/maps/acl.h.
 // What is known of the frame under way, for the decision about it.
@@ -831,7 +871,7 @@ type CaptureHead struct {
 	GsoSize uint32
 	Length  uint32
 	Kept    uint32
-	Macs    [12]uint8
+	MACs    [12]uint8
 }
 
 // enum capture_has of bpf/captured.h.

@@ -47,6 +47,46 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } acl_blocks SEC(".maps");
 
+// Where facts are in a key. Package acl, which makes programs and runs them, too, has the same numbers here and
+// below: a test of it looks.
+enum acl_key {
+	ACL_KEY_ETHERTYPE = 0,
+	ACL_KEY_FAMILY = 2,
+	ACL_KEY_KIND = 3,
+	ACL_KEY_PROTOCOL = 4,
+	ACL_KEY_ICMP = 5,
+	ACL_KEY_PORTS = 8,
+	ACL_KEY_TCP_FLAGS = 12,
+	ACL_KEY_MACS = 16,
+	ACL_KEY_SOURCE = 32,
+	ACL_KEY_DESTINATION = 48,
+};
+
+enum acl_kind {
+	ACL_KIND_PORTS = 1 << 0,
+	ACL_KIND_TCP = 1 << 1,
+	ACL_KIND_ICMP = 1 << 2,
+};
+
+enum acl_missing {
+	ACL_MISSING_TRANSPORT = 1,
+	ACL_MISSING_PROTOCOL = 3, // with what is behind it
+	ACL_MISSING_IP = 7,
+};
+
+enum acl_size {
+	ACL_EXTENSIONS = 12, // headers of IPv6 that are gone past
+	ACL_DIMENSIONS = 64,
+};
+
+// A reference: its kind in the uppermost two bits; then the number of a block, or of a word.
+enum acl_ref {
+	ACL_REF_COMPARE = 1,
+	ACL_REF_LEAF = 2,
+	ACL_REF_BLOCK = 0x7fffff,
+	ACL_REF_WORD = 0x3fffffff,
+};
+
 // Where the header of a program says of a direction: the first block of its dimensions, their
 // number, the first block of its entries, their number.
 enum acl_head {
@@ -76,10 +116,6 @@ struct {
 	__type(value, struct acl_count);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } acl_counts SEC(".maps");
-
-enum acl_size {
-	ACL_DIMENSIONS = 64,
-};
 
 // What is known of the frame under way, for the decision about it.
 struct acl_work {

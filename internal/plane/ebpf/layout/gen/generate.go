@@ -121,8 +121,8 @@ func comment(doc string) string {
 
 // spelled are the words of C that are written otherwise in Go than with a capital letter.
 var spelled = map[string]string{
-	"acl": "ACL", "arp": "ARP", "bd": "BD", "bfd": "BFD", "bpf": "BPF", "gbp": "GBP", "id": "ID", "ip": "IP", "ip6": "IP6", "ipv4": "IPv4", "ipv6": "IPv6",
-	"mac": "MAC", "mtu": "MTU", "nd": "ND", "tci": "TCI", "tos": "TOS", "ttl": "TTL", "uuid": "UUID", "vid": "VID", "vlan": "VLAN", "vni": "VNI", "vxlan": "VXLAN",
+	"acl": "ACL", "arp": "ARP", "bd": "BD", "bfd": "BFD", "bpf": "BPF", "gbp": "GBP", "icmp": "ICMP", "id": "ID", "ip": "IP", "ip6": "IP6", "ipv4": "IPv4", "ipv6": "IPv6",
+	"mac": "MAC", "macs": "MACs", "mtu": "MTU", "nd": "ND", "tci": "TCI", "tcp": "TCP", "tos": "TOS", "ttl": "TTL", "uuid": "UUID", "vid": "VID", "vlan": "VLAN", "vni": "VNI", "vxlan": "VXLAN",
 }
 
 // goName makes a Go name of one in C: mac_key is MACKey, DROP_TOO_BIG is DropTooBig.
