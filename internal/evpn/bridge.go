@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,9 +74,11 @@ type Bridge struct {
 	speakers map[key]*network // whose each route is that is announced
 	sessions map[netip.Addr]*session
 	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
+	numbers  map[uint32]uint16 // and the other way around
 	ready    bool              // hosts may be announced, and rows written
 	settled  bool              // rows may be deleted for which there is no route
 	failure  string            // the last route that could not be announced
+	past     past
 }
 
 // session is that with one neighbour.
@@ -85,17 +88,19 @@ type session struct {
 	routes int
 	whole  bool // it has said all that it had to say at the beginning
 	flaps  int
+	most   int         // routes; more end the session
+	over   *time.Timer // until which there is none; nil: it may be
 }
 
 // New returns a bridge.
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, placed: map[path][]*network{}, imports: index{}, refused: map[path]refusal{}, epochs: map[path]int{}, speakers: map[key]*network{},
-		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}}
+		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	for _, n := range opts.Config.Neighbors {
-		b.sessions[n.Address] = &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now()}
+		b.sessions[n.Address] = &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now(), most: int(cmp.Or(n.MaxRoutes, MaxRoutes))}
 	}
 	return b
 }
@@ -174,6 +179,9 @@ func (b *Bridge) hear(n news) {
 	for _, p := range n.paths {
 		b.path(p)
 	}
+	if len(n.paths) > 0 {
+		b.limit(n.paths[0].PeerAddress)
+	}
 	if s := b.sessions[n.whole]; s != nil && !s.whole {
 		s.whole = true
 		b.sweep(n.whole)
@@ -198,8 +206,36 @@ func (b *Bridge) hear(n news) {
 	s.peerState = *n.peer
 	if s.up {
 		s.reason = ""
-	} else if s.reason == "" {
+	} else if s.reason == "" || s.over != nil {
 		s.reason = reason // of the last time
+	}
+}
+
+// overPause is how long a neighbor that has announced too many routes has no session.
+const overPause = 5 * time.Minute
+
+// limit ends the session with a neighbor that has announced too many routes, for a time. The library could, but counts
+// all of them for each message.
+func (b *Bridge) limit(neighbor netip.Addr) {
+	s := b.sessions[neighbor]
+	if s == nil || s.routes <= s.most || s.over != nil {
+		return
+	}
+	why := fmt.Sprintf("it has announced more than max-routes: %d", s.most)
+	b.log.Warn("session is ended", "neighbor", neighbor, "err", why, "again in", overPause)
+	s.over = time.AfterFunc(overPause, func() {
+		_ = b.do(b.ctx, func() {
+			s.over = nil
+			go b.admit(neighbor, true, "")
+		})
+	})
+	s.reason = why
+	go b.admit(neighbor, false, why) // which waits for the library, as that may for the bridge
+}
+
+func (b *Bridge) admit(neighbor netip.Addr, allowed bool, why string) {
+	if err := b.speaker.admit(b.ctx, neighbor, allowed, why); err != nil && b.ctx.Err() == nil {
+		b.log.Error("session", "neighbor", neighbor, "err", err)
 	}
 }
 
@@ -327,11 +363,11 @@ func (b *Bridge) drop(id path) {
 	if r == nil {
 		return
 	}
-	delete(b.routes, id)
 	b.sessions[id.peer].routes--
 	for _, n := range slices.Clone(b.placed[id]) {
 		b.take(n, id)
 	}
+	delete(b.routes, id)
 }
 
 // place puts a route into the networks that it is for. Routes that lead here come back from neighbours.
@@ -368,7 +404,7 @@ func (b *Bridge) put(n *network, id path, r *route) {
 		return
 	}
 	h := n.host(id.mac)
-	h.paths[id] = r
+	h.paths = append(h.paths, r)
 	h.heard(r)
 	n.attach(id.mac, r.segment)
 	b.reconsider(n, id.mac)
@@ -415,13 +451,12 @@ func (b *Bridge) take(n *network, id path) {
 		}
 		return
 	}
-	h := n.hosts[id.mac]
-	if h == nil || h.paths[id] == nil {
+	h, r := n.hosts[id.mac], b.routes[id]
+	if h == nil || r == nil || !slices.Contains(h.paths, r) {
 		return
 	}
-	r := h.paths[id]
 	n.leave(r.vtep)
-	delete(h.paths, id)
+	h.paths = slices.DeleteFunc(h.paths, func(o *route) bool { return o == r })
 	n.attach(id.mac, r.segment)
 	b.settle(n, id.mac)
 }
@@ -436,7 +471,7 @@ func (n *network) leave(vtep netip.Addr) {
 func (b *Bridge) settle(n *network, mac string) {
 	b.announceHost(n, mac)
 	b.database.markHost(n, mac)
-	n.forget(mac)
+	b.age(n, mac, time.Now())
 }
 
 func (b *Bridge) announceHost(n *network, mac string) {
@@ -530,12 +565,32 @@ func (b *Bridge) rd(vtep netip.Addr, vni uint32) string {
 	return fmt.Sprintf("%v:%d", admin, b.number(vni))
 }
 
-// number gives each VNI one of 16 bits: its own one, if it has no more.
+// release gives the numbers back of VNIs that no network has any more; nothing is announced with them.
+func (b *Bridge) release() {
+	if len(b.numbers) <= len(b.database.networks) {
+		return
+	}
+	used := map[uint32]bool{}
+	for _, n := range b.database.networks {
+		used[n.vni] = true
+	}
+	for vni, n := range b.numbers {
+		if !used[vni] {
+			delete(b.numbers, vni)
+			delete(b.rds, n)
+		}
+	}
+}
+
+// number gives each VNI one of 16 bits: its own one, if it has no more and no other VNI has that.
 func (b *Bridge) number(vni uint32) uint16 {
+	if n, ok := b.numbers[vni]; ok {
+		return n
+	}
 	first := uint16(vni)
 	for n := first; ; n++ {
-		if owner, ok := b.rds[n]; n != 0 && (!ok || owner == vni) {
-			b.rds[n] = vni
+		if _, taken := b.rds[n]; n != 0 && !taken {
+			b.rds[n], b.numbers[vni] = vni, n
 			return n
 		}
 		if n+1 == first {

@@ -195,6 +195,7 @@ func (db *database) take() {
 	for n := range reimport {
 		b.reimport(n)
 	}
+	b.release()
 	for before, after := range changes.LogicalRouters() { // such as routes of other writers
 		if r := db.routers[cmp.Or(after, before).UUID]; r != nil && r.net != nil {
 			b.announcePrefixes(r.net)
@@ -380,6 +381,7 @@ func (b *Bridge) duplicate(n *network, mac string, h *host) {
 			if b.database.networks[ls] == n && n.hosts[mac] == h && !time.Now().Before(h.until) {
 				h.until = time.Time{}
 				b.claimAll(n, mac, h)
+				b.age(n, mac, time.Now())
 			}
 		})
 	})

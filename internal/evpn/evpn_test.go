@@ -209,7 +209,7 @@ func TestMobility(t *testing.T) {
 	}
 	remote := func(h *host, vtep netip.Addr, r route) {
 		r.vtep = vtep
-		h.paths[path{peer: vtep}] = &r
+		h.paths = append(slices.DeleteFunc(h.paths, func(o *route) bool { return o.vtep == vtep }), &r)
 		h.heard(&r)
 	}
 	h := fresh(low)

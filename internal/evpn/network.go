@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"cmp"
+	"container/list"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -63,7 +64,7 @@ type network struct {
 type host struct {
 	network *network
 
-	paths  map[path]*route
+	paths  []*route
 	locals map[hwvtep.UUID]*local
 
 	highest  uint32 // sequence that others have announced
@@ -72,6 +73,8 @@ type host struct {
 	moved    bool
 	moves    []time.Time // last ones to here
 	until    time.Time   // the MAC is a duplicate, and left to others till then
+
+	past *list.Element // nil: the host is somewhere
 }
 
 // local is a row of a host at one of our VTEPs.
@@ -182,17 +185,10 @@ func (n *network) imports(r *route) bool {
 func (n *network) host(mac string) *host {
 	h := n.hosts[mac]
 	if h == nil {
-		h = &host{network: n, paths: map[path]*route{}, locals: map[hwvtep.UUID]*local{}}
+		h = &host{network: n, locals: map[hwvtep.UUID]*local{}}
 		n.hosts[mac] = h
 	}
 	return h
-}
-
-// forget drops a host of which nothing is known.
-func (n *network) forget(mac string) {
-	if h := n.hosts[mac]; h != nil && len(h.paths)+len(h.locals) == 0 && !h.known && h.until.IsZero() {
-		delete(n.hosts, mac)
-	}
 }
 
 // best is the route that counts of those that others announce and that lead somewhere, nil if there is none.

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -28,9 +27,6 @@ type speaker struct {
 	stop      context.CancelFunc
 	relay     *relay.Relay              // has the connections to neighbours
 	real      map[netip.Addr]netip.Addr // neighbours by the addresses that the library knows them by
-
-	mu  sync.Mutex
-	out map[netip.Addr]bool // neighbours that have announced too much, as the library knows them
 }
 
 // news is what the speaker hears.
@@ -50,7 +46,7 @@ type peerState struct {
 
 // startSpeaker opens the sessions. What it hears goes to hear, in order, from one goroutine.
 func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(news)) (_ *speaker, err error) {
-	s := &speaker{config: c, log: log, announced: map[key]*route{}, real: map[netip.Addr]netip.Addr{}, out: map[netip.Addr]bool{}}
+	s := &speaker{config: c, log: log, announced: map[key]*route{}, real: map[netip.Addr]netip.Addr{}}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
 	s.bgp = server.NewBgpServer(server.LoggerOption(slog.New(quiet{log.Handler(), level}), level))
@@ -85,10 +81,6 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(ne
 			st := e.Peer.State
 			p := &peerState{address: s.real[st.NeighborAddress], up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
 				state: strings.ToLower(strings.TrimPrefix(st.SessionState.String(), "BGP_FSM_")), reason: st.DisconnectMessage}
-			if st.AdminState == api.PeerState_ADMIN_STATE_PFX_CT {
-				p.reason = tooMany
-				s.later(ctx, st.NeighborAddress)
-			}
 			hear(news{peer: p})
 		},
 	}, server.WatchUpdate(true, "", ""), server.WatchAdjInWithdraw(), server.WatchEor(true), server.WatchPeer())
@@ -104,34 +96,6 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(ne
 		}
 	}
 	return s, nil
-}
-
-// tooMany is the reason for the end of a session whose neighbour has announced too much.
-const tooMany = "it has announced more than max-routes"
-
-// pardon is how long a neighbour stays out then.
-const pardon = 5 * time.Minute
-
-// later lets a neighbour in again, once for each time that it was shut out.
-func (s *speaker) later(ctx context.Context, at netip.Addr) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.out[at] {
-		return
-	}
-	s.out[at] = true
-	s.log.Warn(tooMany+": its session ends for a time", "neighbor", s.real[at], "again in", pardon)
-	time.AfterFunc(pardon, func() {
-		s.mu.Lock()
-		delete(s.out, at)
-		s.mu.Unlock()
-		if ctx.Err() != nil {
-			return
-		}
-		if err := s.bgp.EnablePeer(ctx, &api.EnablePeerRequest{Address: at.String()}); err != nil {
-			s.log.Warn("let a neighbor in again", "neighbor", s.real[at], "err", err)
-		}
-	})
 }
 
 // connect has the relay listen, and know the neighbours.
@@ -177,10 +141,6 @@ func (s *speaker) peer(n Neighbor) *api.Peer {
 	if as == 0 {
 		as = s.config.AS
 	}
-	limit := n.MaxRoutes
-	if limit == 0 {
-		limit = MaxRoutes
-	}
 	family := &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}
 	at := s.relay.Library(n.Address)
 	p := &api.Peer{
@@ -189,7 +149,6 @@ func (s *speaker) peer(n Neighbor) *api.Peer {
 		Timers:    &api.Timers{Config: &api.TimersConfig{ConnectRetry: 5, HoldTime: uint64(n.HoldTime), KeepaliveInterval: uint64(n.HoldTime / 3), IdleHoldTimeAfterReset: 5}},
 		AfiSafis: []*api.AfiSafi{{
 			Config:            &api.AfiSafiConfig{Family: family, Enabled: true},
-			PrefixLimits:      &api.PrefixLimit{Family: family, MaxPrefixes: limit},
 			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: n.Restart > 0}},
 		}},
 		// Without this capability FRR does not say when it has sent everything.
@@ -199,6 +158,15 @@ func (s *speaker) peer(n Neighbor) *api.Peer {
 		p.Timers.Config.HoldTime, p.Timers.Config.KeepaliveInterval = 90, 30
 	}
 	return p
+}
+
+// admit allows a neighbor a session, or ends and refuses it.
+func (s *speaker) admit(ctx context.Context, neighbor netip.Addr, allowed bool, why string) error {
+	address := s.relay.Library(neighbor).Addr().String()
+	if allowed {
+		return s.bgp.EnablePeer(ctx, &api.EnablePeerRequest{Address: address})
+	}
+	return s.bgp.DisablePeer(ctx, &api.DisablePeerRequest{Address: address, Communication: why})
 }
 
 // announce makes what is announced under a key this route; nil: nothing.
