@@ -68,7 +68,7 @@ func (f *fabric) ipv6(n *namespace.Namespace, devices ...string) {
 // vtep runs a real VTEP of the database, with the port p0.
 func (f *fabric) vtep(port string) {
 	f.Helper()
-	pins := "/sys/fs/bpf/vtep-evpn-" + fmt.Sprint(os.Getpid())
+	pins := fmt.Sprintf("/sys/fs/bpf/vtep-evpn-%d-%s", os.Getpid(), filepath.Base(f.own.Path()))
 	dir := filepath.Join(f.env.RunDir, "vtep")
 	cmd := f.env.Command(f.program, "run", "v1", "--connect=unix:"+filepath.Join(f.env.RunDir, "db.sock"), "--rundir="+dir, "--unixctl="+filepath.Join(f.env.RunDir, "vtep.ctl"), "--pin-dir="+pins, "--port="+port)
 	out, err := os.Create(filepath.Join(f.env.DBDir, "vtep.log"))
