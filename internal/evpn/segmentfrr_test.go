@@ -101,7 +101,7 @@ func (l *leaf) vty(daemon string, commands ...string) (said string, err error) {
 	return strings.TrimRight(said, "\x00"), nil
 }
 
-// Hosts of a segment are reached by all of its leaves.
+// Hosts of a segment are reached by all of its leaves, and when one loses the link, by the others.
 func TestFRRSegment(t *testing.T) {
 	f := newFabric(t, "v", "10.0.0.1", "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n- address: 10.0.0.3\n  as: 65003\n")
 	l := f.attached(2, 3)
@@ -122,6 +122,20 @@ func TestFRRSegment(t *testing.T) {
 		}
 		return nil
 	})
+
+	// The first one loses the link: the other one has announced the hosts, too, as it knows them from the first.
+	testnet.Link(t, l.ns, "host", func(h *netlink.Handle, link netlink.Link) error { return h.LinkSetDown(link) })
+	testenv.Eventually(t, deadline, func() error {
+		for _, mac := range macs {
+			if at := f.at(mac); at != "10.0.0.3" {
+				return fmt.Errorf("%s is at %q", mac, at)
+			}
+		}
+		return nil
+	})
+	if out := f.appctl("evpn/status"); !strings.Contains(out, "(all-active): 8 MACs, VTEPs [10.0.0.3]") {
+		t.Errorf("status: %s", out)
+	}
 }
 
 // at is the VTEP that a row of a remote MAC has, "" if there is none.
