@@ -104,8 +104,7 @@ func (l *leaf) vty(daemon string, commands ...string) (said string, err error) {
 // Hosts of a segment are reached by all of its leaves, and when one loses the link, by the others.
 func TestFRRSegment(t *testing.T) {
 	f := newFabric(t, "v", "10.0.0.1", "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n- address: 10.0.0.3\n  as: 65003\n")
-	l := f.attached(2, 3)
-	f.attached(3, 2)
+	l, m := f.attached(2, 3), f.attached(3, 2)
 	var macs []string
 	for i := range 8 {
 		macs = append(macs, fmt.Sprintf("02:00:00:00:01:%02x", i))
@@ -122,6 +121,11 @@ func TestFRRSegment(t *testing.T) {
 		}
 		return nil
 	})
+
+	// What one announces is not passed on to the other: next hops would be lost.
+	if out, err := m.vty("bgpd", "show bgp l2vpn evpn"); err != nil || strings.Contains(out, "65001 65002") || !strings.Contains(out, "65002 i") {
+		t.Errorf("the other leaf has %s, %v", out, err)
+	}
 
 	// The first one loses the link: the other one has announced the hosts, too, as it knows them from the first.
 	testnet.Link(t, l.ns, "host", func(h *netlink.Handle, link netlink.Link) error { return h.LinkSetDown(link) })

@@ -1,0 +1,60 @@
+package evpn_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// shows waits until FRR shows all of these of its routes of a type.
+func (l *leaf) shows(kind string, want ...string) {
+	l.Helper()
+	testenv.Eventually(l, deadline, func() error {
+		out, err := l.vty("bgpd", "show bgp l2vpn evpn route detail type "+kind)
+		for _, w := range want {
+			if err == nil && !strings.Contains(out, w) {
+				err = fmt.Errorf("FRR shows no %q of type %s:\n%s", w, kind, out)
+			}
+		}
+		return err
+	})
+}
+
+// FRR reads of what is announced what was meant, with AS numbers of four octets and a tunnel IP that is not the session's.
+func TestFRRFields(t *testing.T) {
+	f := newFabric(t, "v", "10.0.0.1", "as: 4200000009\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 4200000001\n")
+	l := f.leaf(2, 4200000001, "router bgp 4200000001\n bgp router-id 10.0.0.2\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n neighbor 10.0.0.1 remote-as 4200000009\n neighbor 10.0.0.1 timers connect 1\n"+
+		" address-family l2vpn evpn\n  neighbor 10.0.0.1 activate\n  advertise-all-vni\n exit-address-family\n")
+	f.ctl("set", "Physical_Switch", "v1", "tunnel_ips=10.0.0.11", "--", "del-mcast-local", "ls0", "unknown-dst", "10.0.0.1", "--", "add-mcast-local", "ls0", "unknown-dst", "10.0.0.11",
+		"--", "add-ucast-local", "ls0", macA, "10.0.0.11")
+	l.sends(all, "10.0.0.11")
+	l.sends(macA, "10.0.0.11")
+	f.remote("unknown-dst>10.0.0.2")
+	l.shows("multicast", "[3]:[0]:[32]:[10.0.0.11]", "Route Distinguisher: 10.0.0.11:33", "10.0.0.11 from 10.0.0.1", "RT:59913:33", "ET:8", "PMSI Tunnel Type: Ingress Replication, label: 33")
+	l.shows("macip", "[2]:[0]:[48]:["+macA+"]", "VNI 33", "10.0.0.11 from 10.0.0.1", "RT:59913:33 ET:8")
+
+	// What moves here and back is numbered.
+	l.speaks(macB)
+	f.remote("unknown-dst>10.0.0.2", macB+">10.0.0.2")
+	f.ctl("add-ucast-local", "ls0", macB, "10.0.0.11")
+	l.sends(macB, "10.0.0.11")
+	l.shows("macip", "MM:1")
+	// A host that FRR says may not move stays there.
+	const fixed = "02:00:00:00:00:0f"
+	l.neigh(fixed, func(h *netlink.Handle, n *netlink.Neigh) error {
+		n.State, n.Flags = netlink.NUD_NOARP, n.Flags|0x40 // NTF_STICKY
+		return h.NeighSet(n)
+	})
+	f.remote("unknown-dst>10.0.0.2", fixed+">10.0.0.2")
+	f.ctl("add-ucast-local", "ls0", fixed, "10.0.0.11", "--", "add-ucast-local", "ls0", "02:00:00:00:00:0e", "10.0.0.11")
+	l.sends("02:00:00:00:00:0e", "10.0.0.11")
+	l.sends(fixed, "")
+	f.remote("unknown-dst>10.0.0.2", fixed+">10.0.0.2")
+	if out := f.appctl("evpn/explain", fixed); !strings.Contains(out, "sticky") || strings.Contains(out, "announced here") {
+		t.Errorf("explains %s", out)
+	}
+}
