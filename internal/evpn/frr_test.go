@@ -33,7 +33,7 @@ type fabric struct {
 	bridge  *exec.Cmd
 }
 
-func newFabric(t *testing.T, name, ip, config string) *fabric {
+func newFabric(t testing.TB, name, ip, config string) *fabric {
 	t.Helper()
 	testenv.Root(t)
 	f := &fabric{TB: t, env: testenv.OVS(t), program: filepath.Join(testenv.Binary(t), "vtep"), own: testnet.Quiet(t, name)}

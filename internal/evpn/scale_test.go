@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -183,13 +181,6 @@ func freePort(t testing.TB) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func heap() float64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc) / (1 << 20)
-}
-
 // sends sends what has been prepared.
 func (n *neighbor) sends(messages []byte) {
 	n.Helper()
@@ -214,35 +205,4 @@ func TestManyRoutes(t *testing.T) {
 	a.await(func() bool { return a.count() == n })
 	nb.sends(hosts(t, 0, n-1, false))
 	a.await(func() bool { return a.count() == 1 })
-}
-
-// BenchmarkRoutes100k: a neighbor announces 100,000 hosts, which become rows, and withdraws them. The database is in the
-// process, too.
-func BenchmarkRoutes100k(b *testing.B) {
-	const n = 100_000
-	announce, withdraw := hosts(b, 0, n, true), hosts(b, 0, n, false)
-	a := newAlone(b)
-	nb := connects(b, a.port)
-	nb.whole()
-	before := heap()
-	var in, out, memory []float64
-	for b.Loop() {
-		start := time.Now()
-		nb.sends(announce)
-		a.await(func() bool { return a.count() == n })
-		in = append(in, time.Since(start).Seconds())
-		memory = append(memory, heap()-before)
-		start = time.Now()
-		nb.sends(withdraw)
-		a.await(func() bool { return a.count() == 0 })
-		out = append(out, time.Since(start).Seconds())
-	}
-	b.ReportMetric(0, "ns/op") // of a whole round: tells nothing
-	for unit, all := range map[string][]float64{"in:bridge-s": in, "out:bridge-s": out, "memory:bridge-MiB": memory} {
-		slices.Sort(all)
-		b.ReportMetric(all[len(all)/2], unit)
-	}
-	b.ReportMetric(5, "in:goal-bridge-s")
-	b.ReportMetric(5, "out:goal-bridge-s")
-	b.ReportMetric(400, "memory:goal-bridge-MiB")
 }
