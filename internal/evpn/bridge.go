@@ -63,22 +63,21 @@ type Bridge struct {
 	calls chan func() // to be run by Run
 
 	// What follows belongs to Run.
-	ctx      context.Context
-	speaker  *speaker
-	database *database
-	routes   map[path]*route     // of others, that may become rows
-	placed   map[path][]*network // those that routes are in
-	imports  index
-	refused  map[path]refusal // of others, that may not
-	epochs   map[path]int     // in which session, of those with its neighbor, a route was heard last
-	speakers map[key]*network // whose each route is that is announced
-	sessions map[netip.Addr]*session
-	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
-	numbers  map[uint32]uint16 // and the other way around
-	ready    bool              // hosts may be announced, and rows written
-	settled  bool              // rows may be deleted for which there is no route
-	failure  string            // the last route that could not be announced
-	past     past
+	ctx       context.Context
+	speaker   *speaker
+	database  *database
+	routes    map[path]*route // of others, that may become rows
+	imports   index
+	refused   map[path]refusal // of others, that may not
+	refusedIn map[path]int     // in which session, of those with its neighbor, each of them was heard last
+	speakers  map[key]*network // whose each route is that is announced
+	sessions  map[netip.Addr]*session
+	rds       map[uint16]uint32 // VNIs by the last part of their route distinguishers
+	numbers   map[uint32]uint16 // and the other way around
+	ready     bool              // hosts may be announced, and rows written
+	settled   bool              // rows may be deleted for which there is no route
+	failure   string            // the last route that could not be announced
+	past      past
 }
 
 // session is that with one neighbour.
@@ -94,7 +93,7 @@ type session struct {
 
 // New returns a bridge.
 func New(opts Options) *Bridge {
-	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, placed: map[path][]*network{}, imports: index{}, refused: map[path]refusal{}, epochs: map[path]int{}, speakers: map[key]*network{},
+	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refusal{}, refusedIn: map[path]int{}, speakers: map[key]*network{},
 		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -242,8 +241,14 @@ func (b *Bridge) admit(neighbor netip.Addr, allowed bool, why string) {
 // sweep forgets what a neighbor had announced in an earlier session, and not in this one, when it has sent everything. The
 // library does not tell of what it drops then.
 func (b *Bridge) sweep(peer netip.Addr) {
-	for id, epoch := range b.epochs {
-		if id.peer == peer && epoch != b.sessions[peer].flaps {
+	epoch := b.sessions[peer].flaps
+	for id, r := range b.routes {
+		if id.peer == peer && r.epoch != epoch {
+			b.withdrawn(id)
+		}
+	}
+	for id, heard := range b.refusedIn {
+		if id.peer == peer && heard != epoch {
 			b.withdrawn(id)
 		}
 	}
@@ -323,21 +328,24 @@ func (b *Bridge) path(p *apiutil.Path) {
 		return
 	}
 	b.drop(id)
-	b.epochs[id] = s.flaps
 	s.routes++
 	r, err := decode(p)
 	why := refusal("")
 	if errors.As(err, &why) {
-		b.refused[id] = why
+		b.refused[id], b.refusedIn[id] = why, s.flaps
 		return
 	}
+	r.epoch = s.flaps
 	b.routes[id] = r
 	b.place(id, r)
 }
 
 // withdrawn forgets a path, and has hosts announced that are here and had been left to its VTEP.
 func (b *Bridge) withdrawn(id path) {
-	in := slices.Clone(b.placed[id])
+	var in []*network
+	if r := b.routes[id]; r != nil {
+		in = slices.Clone(r.in)
+	}
 	b.drop(id)
 	for _, n := range in {
 		macs := []string{id.mac}
@@ -354,9 +362,9 @@ func (b *Bridge) withdrawn(id path) {
 
 // drop forgets a path, if it is known.
 func (b *Bridge) drop(id path) {
-	delete(b.epochs, id)
 	if _, ok := b.refused[id]; ok {
 		delete(b.refused, id)
+		delete(b.refusedIn, id)
 		b.sessions[id.peer].routes--
 	}
 	r := b.routes[id]
@@ -364,7 +372,7 @@ func (b *Bridge) drop(id path) {
 		return
 	}
 	b.sessions[id.peer].routes--
-	for _, n := range slices.Clone(b.placed[id]) {
+	for _, n := range slices.Clone(r.in) {
 		b.take(n, id)
 	}
 	delete(b.routes, id)
@@ -383,7 +391,7 @@ func (b *Bridge) place(id path, r *route) {
 }
 
 func (b *Bridge) put(n *network, id path, r *route) {
-	b.placed[id] = append(b.placed[id], n)
+	r.in = append(r.in, n)
 	n.vteps[r.vtep]++
 	if n.l3 != nil {
 		n.prefixes[id] = r
@@ -421,10 +429,8 @@ func (b *Bridge) reconsider(n *network, mac string) {
 
 // take takes a route out of a network, if it is in there.
 func (b *Bridge) take(n *network, id path) {
-	if left := slices.DeleteFunc(b.placed[id], func(o *network) bool { return o == n }); len(left) > 0 {
-		b.placed[id] = left
-	} else {
-		delete(b.placed, id)
+	if r := b.routes[id]; r != nil {
+		r.in = slices.DeleteFunc(r.in, func(o *network) bool { return o == n })
 	}
 	if r := n.prefixes[id]; r != nil {
 		delete(n.prefixes, id)
@@ -538,7 +544,7 @@ func (b *Bridge) announceHeads(n *network) {
 // reimport looks at all routes anew for a network whose configuration has changed, and announces what it has.
 func (b *Bridge) reimport(n *network) {
 	for id, r := range b.routes {
-		there := slices.Contains(b.placed[id], n)
+		there := slices.Contains(r.in, n)
 		switch wanted := n.imports(r) && !b.database.own[r.vtep] && b.refuses(n, r) == ""; {
 		case wanted && !there:
 			b.put(n, id, r)

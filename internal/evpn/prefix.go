@@ -37,12 +37,12 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 		hosts = b.addresses(r)
 	}
 	best := map[netip.Prefix]*route{}
-	for id, o := range n.prefixes {
+	for _, o := range n.prefixes {
 		to := o.dest()
 		switch {
 		case taken[to] != "":
 			why[o] = taken[to]
-		case o.kind == MACIP && b.switched(id, r):
+		case o.kind == MACIP && o.switched(r):
 			why[o] = whyHost
 		case o.via.IsValid() && !hosts[o.via]:
 			why[o] = whyVia
@@ -111,8 +111,8 @@ func (r *router) owners() map[string]netip.Addr {
 }
 
 // switched says whether the route of a host is in a switch of the router, too: packets to it are sent in that.
-func (b *Bridge) switched(id path, r *router) bool {
-	return slices.ContainsFunc(b.placed[id], func(n *network) bool { return n.router == r && n.l3 == nil })
+func (o *route) switched(r *router) bool {
+	return slices.ContainsFunc(o.in, func(n *network) bool { return n.router == r && n.l3 == nil })
 }
 
 // addresses are those of hosts in the router's switches.

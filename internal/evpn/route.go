@@ -54,6 +54,9 @@ type route struct {
 	sticky   bool // may not move
 	gateway  bool // the default gateway's: as good as sticky
 
+	in    []*network // that have the route
+	epoch int        // in which session, of those with its neighbor, it was heard last
+
 	segment esi  // where the host is attached
 	single  bool // of Discovery: one VTEP of the segment forwards, not all
 

@@ -159,8 +159,8 @@ func (db *database) wired(n *network) wired {
 
 // takeAll takes all routes out of a network.
 func (b *Bridge) takeAll(n *network) {
-	for id, all := range b.placed {
-		if slices.Contains(all, n) {
+	for id, r := range b.routes {
+		if slices.Contains(r.in, n) {
 			b.take(n, id)
 		}
 	}

@@ -128,8 +128,8 @@ func TestSegment(t *testing.T) {
 	for id := range b.routes {
 		b.withdrawn(id)
 	}
-	if len(n.segments) != 0 || len(n.vteps) != 0 || len(b.placed) != 0 {
-		t.Errorf("left: %v %v %v", n.segments, n.vteps, b.placed)
+	if len(n.segments) != 0 || len(n.vteps) != 0 || len(b.routes) != 0 {
+		t.Errorf("left: %v %v %v", n.segments, n.vteps, b.routes)
 	}
 }
 

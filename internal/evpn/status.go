@@ -143,7 +143,7 @@ func (b *Bridge) why(id path, r *route) string {
 		return whyTunnel
 	case b.database.own[r.vtep]:
 		return whyOwn
-	case len(b.placed[id]) > 0:
+	case len(r.in) > 0:
 		return ""
 	}
 	why := whyOther
@@ -270,7 +270,7 @@ func (b *Bridge) list(what string) []Route {
 			continue
 		}
 		row, why := "", b.why(id, r)
-		for _, n := range b.placed[id] {
+		for _, n := range r.in {
 			if n.l3 != nil {
 				if c, ok := n.l3.chosen[r.dest()]; ok && c.route == r {
 					row = n.l3.row.Name

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"unique"
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -48,28 +49,28 @@ func keyOf(p *apiutil.Path) (k key, ok bool) {
 		if len(r.MacAddress) != 6 || !distinguishes(r.RD) {
 			return k, false
 		}
-		return key{kind: MACIP, rd: r.RD.String(), tag: r.ETag, mac: r.MacAddress.String(), ip: r.IPAddress.Unmap()}, true
+		return key{kind: MACIP, rd: unique.Make(r.RD.String()).Value(), tag: r.ETag, mac: r.MacAddress.String(), ip: r.IPAddress.Unmap()}, true
 	case *bgp.EVPNMulticastEthernetTagRoute:
 		if !distinguishes(r.RD) {
 			return k, false
 		}
-		return key{kind: Multicast, rd: r.RD.String(), tag: r.ETag, ip: r.IPAddress.Unmap()}, true
+		return key{kind: Multicast, rd: unique.Make(r.RD.String()).Value(), tag: r.ETag, ip: r.IPAddress.Unmap()}, true
 	case *bgp.EVPNIPPrefixRoute:
 		to, err := r.IPPrefix.Prefix(int(r.IPPrefixLength))
 		if !distinguishes(r.RD) || err != nil {
 			return k, false
 		}
-		return key{kind: Prefix, rd: r.RD.String(), tag: r.ETag, to: to}, true
+		return key{kind: Prefix, rd: unique.Make(r.RD.String()).Value(), tag: r.ETag, to: to}, true
 	case *bgp.EVPNEthernetAutoDiscoveryRoute:
 		if !distinguishes(r.RD) {
 			return k, false
 		}
-		return key{kind: Discovery, rd: r.RD.String(), tag: r.ETag, esi: esiOf(r.ESI)}, true
+		return key{kind: Discovery, rd: unique.Make(r.RD.String()).Value(), tag: r.ETag, esi: esiOf(r.ESI)}, true
 	case *bgp.EVPNEthernetSegmentRoute:
 		if !distinguishes(r.RD) {
 			return k, false
 		}
-		return key{kind: Attached, rd: r.RD.String(), ip: r.IPAddress.Unmap(), esi: esiOf(r.ESI)}, true
+		return key{kind: Attached, rd: unique.Make(r.RD.String()).Value(), ip: r.IPAddress.Unmap(), esi: esiOf(r.ESI)}, true
 	}
 	return k, false
 }
