@@ -35,7 +35,7 @@ type Neighbor struct {
 }
 
 // MaxRoutes is how many routes a neighbour may announce, where its configuration does not say.
-const MaxRoutes = 1_000_000
+const MaxRoutes = 300_000
 
 // Fault is what can't work of a Config, by the path of the field: "neighbors[1].hold-time".
 type Fault struct {

@@ -217,6 +217,9 @@ func (h *host) address(best *route) netip.Addr {
 
 // here returns the row that says where among our VTEPs the host is, nil if another one has it.
 func (h *host) here() (found *local) {
+	if len(h.locals) == 0 {
+		return nil // as is usual: costs nothing
+	}
 	for _, id := range slices.SortedFunc(maps.Keys(h.locals), compareUUID) {
 		if l := h.locals[id]; l.ours && !l.lost && (found == nil || l.vtep.Less(found.vtep)) {
 			found = l
