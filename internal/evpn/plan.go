@@ -136,8 +136,9 @@ func (p *plan) host(n *network, mac string) {
 	}
 	if best == nil {
 		for _, row := range own {
-			if !p.db.bridge.settled && n.vteps[p.db.ip(row.Locator)] == 0 {
-				continue // its route may yet come
+			unknown := n.vteps[p.db.ip(row.Locator)] == 0 || h != nil && h.here() == nil && len(h.paths) > 0
+			if !p.db.bridge.settled && unknown {
+				continue // its route may yet come, or those of its segment
 			}
 			p.rows++
 			p.tx.DeleteUcastMACRemote(row.UUID)

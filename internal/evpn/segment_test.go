@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
@@ -172,4 +173,28 @@ func TestSegmentWire(t *testing.T) {
 	if r, err = decode(&apiutil.Path{Nlri: nlri, Attrs: attrs(nlri)}); err != nil || r.segment != seg1 || r.key.esi != (esi{}) {
 		t.Errorf("%+v, %v", r, err)
 	}
+}
+
+// The bridge has come back, and the routes of a segment only in part: what its rows were stays till all have come.
+func TestSegmentReturns(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyVTEPs: "10.0.0.2"}})
+		l := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.2"})
+		tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: host1, LogicalSwitch: ls, Locator: l})
+	})
+	s.rows(host1 + ">10.0.0.2")
+	s.up()
+	s.announce(hostAt(host1, high), func(update []byte) []byte {
+		first := strings.Index(string(update), string([]byte{0, 25, 70, 4, 10, 0})) + 9
+		update[first+2+8] = 3 // the type of its segment
+		return update
+	})
+	s.announce(hostAt("02:00:00:00:00:02", high), nil)
+	s.knows("02:00:00:00:00:02", "row in ls0")
+	if err := s.bridge.ask(t.Context(), s.bridge.begin); err != nil { // as after a time without End-of-RIB
+		t.Fatal(err)
+	}
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.2")
+	s.whole()
+	s.rows("02:00:00:00:00:02>10.0.0.2")
 }
