@@ -477,6 +477,9 @@ func (n *network) leave(vtep netip.Addr) {
 func (b *Bridge) settle(n *network, mac string) {
 	b.announceHost(n, mac)
 	b.database.markHost(n, mac)
+	if n.router != nil && n.l3 == nil { // it may lead to networks by the host, or to the host itself
+		b.database.markRouter(n.router)
+	}
 	b.age(n, mac, time.Now())
 }
 
