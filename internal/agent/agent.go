@@ -18,6 +18,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/vtep/vtep/internal/fdb"
@@ -117,7 +118,8 @@ type Agent struct {
 	refusals  int // by the database, in a row
 	moves     moves
 	groups    groups
-	neighbors *neighbor.Table // whom routers hand packets to, and no row tells of
+	neighbors *neighbor.Table                    // whom routers hand packets to, and no row tells of
+	gateways  map[intent.SwitchID][]netip.Prefix // the addresses of routers; nil: to be made of the State
 	probing   probing
 
 	tally         tally // of the compiler's State

@@ -35,7 +35,7 @@ func (a *Agent) hearNeighbor(now time.Time, e plane.Punted) {
 		}
 	case e.Reason == plane.PuntAnswer && sends:
 		if ip, mac, ok := answered(e.Frame); ok {
-			a.neighbors.Heard(now, intent.IPKey{Switch: e.Switch, IP: ip}, mac)
+			a.neighbors.Heard(now, intent.IPKey{Switch: e.Switch, IP: ip}, mac, e.At)
 		}
 	}
 }
@@ -103,7 +103,11 @@ func (a *Agent) adoptNeighbors() {
 // followNeighbors takes note of what rows and hosts at ports say without being asked.
 func (a *Agent) followNeighbors(d *intent.Delta) {
 	if d == nil {
+		a.gateways = nil
 		return
+	}
+	if len(d.Interfaces) > 0 {
+		a.gateways = nil
 	}
 	s := a.compiler.State()
 	for _, c := range d.Neighbours {
@@ -112,7 +116,8 @@ func (a *Agent) followNeighbors(d *intent.Delta) {
 			continue
 		}
 		if _, state, known := a.neighbors.Get(c.Key); known && state == neighbor.Incomplete {
-			a.neighbors.Heard(time.Now(), c.Key, *c.New)
+			at, _ := a.table.Get(intent.MACKey{Switch: c.Key.Switch, MAC: *c.New})
+			a.neighbors.Heard(time.Now(), c.Key, *c.New, at)
 		}
 		if a.compiler.KnownByRow(c.Key) {
 			a.neighbors.Forget(c.Key)
@@ -150,6 +155,9 @@ func (a *Agent) flushNeighbors(ctx context.Context) {
 	do := a.neighbors.Take()
 	a.notSent(do.Dropped...)
 	a.notSent(do.Unreachable...)
+	if do.FullChanged {
+		a.tellFull(do.Full)
+	}
 	for key, mac := range do.Changed {
 		a.compiler.SetNeighbour(key, mac)
 		a.moves.refresh = true
@@ -232,15 +240,20 @@ func questionFrame(q neighbor.Question, src packet.MAC, router netip.Addr) []byt
 // routerAddress is an address of a family that the router has in a switch: one whose prefix has ip if
 // there is any, and of these the lowest.
 func (a *Agent) routerAddress(id intent.SwitchID, ip netip.Addr, is4 bool) (best netip.Addr) {
-	s := a.compiler.State()
+	if a.gateways == nil {
+		a.gateways = map[intent.SwitchID][]netip.Prefix{}
+		for key, i := range a.compiler.State().Interfaces {
+			a.gateways[key.Switch] = append(a.gateways[key.Switch], netip.PrefixFrom(key.IP, i.Bits))
+		}
+	}
 	near := false
-	for key, i := range s.Interfaces {
-		if key.Switch != id || key.IP.Is4() != is4 {
+	for _, p := range a.gateways[id] {
+		if p.Addr().Is4() != is4 {
 			continue
 		}
-		is := ip.IsValid() && netip.PrefixFrom(key.IP, i.Bits).Contains(ip)
-		if !best.IsValid() || is && !near || is == near && key.IP.Less(best) {
-			best, near = key.IP, is
+		is := ip.IsValid() && p.Contains(ip)
+		if !best.IsValid() || is && !near || is == near && p.Addr().Less(best) {
+			best, near = p.Addr(), is
 		}
 	}
 	return best

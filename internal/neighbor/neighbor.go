@@ -13,7 +13,7 @@
 //
 // A packet that has to wait for the answer does so here. Nobody can make the Table take more memory
 // than its limits say: those who ask for addresses that nobody has get no place of those who have
-// answered.
+// answered, and nobody, who asks or answers, gets more of it than is left for all others (see share).
 //
 // The package does no I/O, starts no goroutine and reads no clock: callers pass now, and do what
 // Take says. A Table belongs to one goroutine, the agent loop.
@@ -29,16 +29,20 @@ import (
 
 // The times and numbers of RFC 4861, 10, but for those of which it leaves the choice.
 const (
-	RetransTimer   = time.Second
-	ReachableTime  = 30 * time.Second
-	FailedTime     = 3 * time.Second // how long nobody is asked again
-	StaleTime      = 10 * time.Minute
-	MaxSolicit     = 3 // questions to all, and to the one who answered last
-	QueuePackets   = 3 // that wait for one answer
-	MaxIncomplete  = 4096
+	RetransTimer  = time.Second
+	ReachableTime = 30 * time.Second
+	FailedTime    = 3 * time.Second // how long nobody is asked again
+	StaleTime     = 10 * time.Minute
+	MaxSolicit    = 3 // questions to all, and to the one who answered last
+	QueuePackets  = 3 // that wait for one answer
+)
+
+// The bounds of all, of which one Place may have half.
+const (
+	MaxIncomplete  = 8192
 	MaxNeighbors   = 1 << 18
-	MaxWaiting     = 4096    // packets, for all answers
-	MaxWaitingSize = 4 << 20 // bytes of them
+	MaxWaiting     = 8192    // packets, for all answers
+	MaxWaitingSize = 8 << 20 // bytes of them
 )
 
 // State is what is known of a neighbor.
@@ -64,6 +68,8 @@ type Packet struct {
 	At     intent.BindingKey
 }
 
+func (p Packet) place() Place { return Place{p.Switch, p.At} }
+
 // Actions are what has to be done, in this order.
 type Actions struct {
 	Ask         []Question
@@ -71,6 +77,9 @@ type Actions struct {
 	Deliver     []Delivery
 	Unreachable []Packet // nobody has answered for them
 	Dropped     []Packet // there was no room for them, or they wait for nobody any more
+
+	FullChanged bool   // Full is to be told
+	Full        []Full // who gets no more than it has
 }
 
 // Question is to be asked in the switch: of To, or with the zero MAC of all.
@@ -91,8 +100,12 @@ type Table struct {
 	entries map[intent.IPKey]*entry
 	times   times // of all entries
 
-	incomplete, waiting, waitingSize int
-	actions                          Actions
+	incomplete, waiting, waitingSize share // of those who ask
+	known                            share // of those who answer
+
+	full    map[Full]time.Time // until when
+	relax   time.Time          // when some may be full no more; zero: none is
+	actions Actions
 }
 
 type entry struct {
@@ -104,10 +117,17 @@ type entry struct {
 	since time.Time // when the state began; Reachable: when it answered last
 	at    int       // in times; -1: not there
 	queue []Packet
+
+	asker  Place // Incomplete: who has it asked for
+	held   bool  // holder has one of Table.known for it
+	holder Place // who has answered
 }
 
 // New returns a Table that knows nobody.
-func New() *Table { return &Table{entries: map[intent.IPKey]*entry{}} }
+func New() *Table {
+	return &Table{entries: map[intent.IPKey]*entry{}, full: map[Full]time.Time{}, known: newShare(MaxNeighbors),
+		incomplete: newShare(MaxIncomplete), waiting: newShare(MaxWaiting), waitingSize: newShare(MaxWaitingSize)}
+}
 
 // Get says what is known of a neighbor.
 func (t *Table) Get(key intent.IPKey) (intent.MAC, State, bool) {
@@ -123,13 +143,13 @@ func (t *Table) Ask(now time.Time, key intent.IPKey, p Packet) {
 	e := t.entries[key]
 	switch {
 	case e == nil:
-		if t.incomplete >= MaxIncomplete || len(t.entries) >= MaxNeighbors {
+		if !t.incomplete.take(p.place(), 1) {
+			t.refuse(now, Full{Place: p.place()})
 			t.actions.Dropped = append(t.actions.Dropped, p)
 			return
 		}
-		e = &entry{key: key, state: Incomplete, since: now, at: -1}
+		e = &entry{key: key, state: Incomplete, since: now, at: -1, asker: p.place()}
 		t.entries[key] = e
-		t.incomplete++
 		t.ask(now, e)
 	case e.state == Failed:
 		t.actions.Unreachable = append(t.actions.Unreachable, p)
@@ -143,13 +163,23 @@ func (t *Table) Ask(now time.Time, key intent.IPKey, p Packet) {
 		t.actions.Dropped = append(t.actions.Dropped, e.queue[0])
 		e.queue = append(e.queue[:0], e.queue[1:]...)
 	}
-	if t.waiting >= MaxWaiting || t.waitingSize+len(p.Frame) > MaxWaitingSize {
+	if !t.enqueue(e, p) {
+		t.refuse(now, Full{Place: p.place()})
 		t.actions.Dropped = append(t.actions.Dropped, p)
-		return
+	}
+}
+
+// enqueue has a packet wait, if there is room for it.
+func (t *Table) enqueue(e *entry, p Packet) bool {
+	if !t.waiting.take(p.place(), 1) {
+		return false
+	}
+	if !t.waitingSize.take(p.place(), len(p.Frame)) {
+		t.waiting.give(p.place(), 1)
+		return false
 	}
 	e.queue = append(e.queue, p)
-	t.waiting++
-	t.waitingSize += len(p.Frame)
+	return true
 }
 
 // Pass has a packet delivered to a station that is known now, be it by a row.
@@ -159,8 +189,8 @@ func (t *Table) Pass(key intent.IPKey, mac intent.MAC, p Packet) {
 
 func (t *Table) unqueue(packets []Packet) {
 	for _, p := range packets {
-		t.waiting--
-		t.waitingSize -= len(p.Frame)
+		t.waiting.give(p.place(), 1)
+		t.waitingSize.give(p.place(), len(p.Frame))
 	}
 }
 
@@ -171,15 +201,20 @@ func (t *Table) ask(now time.Time, e *entry) {
 	t.schedule(e, now.Add(RetransTimer))
 }
 
-// Heard takes note that a station has said that it has an address, as an answer to the router. What
-// nobody has asked for is taken as little as RFC 4861, 7.2.5 does.
-func (t *Table) Heard(now time.Time, key intent.IPKey, mac intent.MAC) {
+// Heard takes note that a station has said that it has an address, as an answer to the router, which came by a
+// binding or, with the zero key, by a tunnel. What nobody has asked for is taken as little as RFC 4861, 7.2.5
+// does; nor what comes from where as many addresses are as may be.
+func (t *Table) Heard(now time.Time, key intent.IPKey, mac intent.MAC, at intent.BindingKey) {
 	e := t.entries[key]
 	if e == nil || e.state == Failed || mac.IsZero() || mac.IsGroup() {
 		return
 	}
+	if from := (Place{key.Switch, at}); !t.hold(e, from) {
+		t.refuse(now, Full{from, true})
+		return
+	}
 	if e.state == Incomplete {
-		t.incomplete--
+		t.incomplete.give(e.asker, 1)
 	}
 	if e.mac != mac {
 		e.mac = mac
@@ -194,12 +229,27 @@ func (t *Table) Heard(now time.Time, key intent.IPKey, mac intent.MAC) {
 	}
 }
 
+// hold has an answer counted where it came from; one that has been counted stays where it was if it must.
+func (t *Table) hold(e *entry, from Place) bool {
+	if e.held && e.holder == from {
+		return true
+	}
+	if !t.known.take(from, 1) {
+		return e.held
+	}
+	if e.held {
+		t.known.give(e.holder, 1)
+	}
+	e.held, e.holder = true, from
+	return true
+}
+
 // Adopt takes a neighbor that an earlier process has found; whether it is still there is to be seen.
 func (t *Table) Adopt(now time.Time, key intent.IPKey, mac intent.MAC) {
-	if t.entries[key] != nil || len(t.entries) >= MaxNeighbors {
+	e := &entry{key: key, mac: mac, state: Stale, since: now, at: -1}
+	if t.entries[key] != nil || !t.hold(e, Place{Switch: key.Switch}) {
 		return
 	}
-	e := &entry{key: key, mac: mac, state: Stale, since: now, at: -1}
 	t.entries[key] = e
 	t.schedule(e, now.Add(ReachableTime))
 }
@@ -213,7 +263,10 @@ func (t *Table) Forget(key intent.IPKey) {
 
 func (t *Table) drop(e *entry) {
 	if e.state == Incomplete {
-		t.incomplete--
+		t.incomplete.give(e.asker, 1)
+	}
+	if e.held {
+		t.known.give(e.holder, 1)
 	}
 	t.unqueue(e.queue)
 	t.actions.Dropped = append(t.actions.Dropped, e.queue...)
@@ -234,6 +287,7 @@ func (t *Table) change(key intent.IPKey, mac intent.MAC) {
 // Advance does what is due. used says of a neighbor that has become stale whether packets went to it
 // since then.
 func (t *Table) Advance(now time.Time, used func([]intent.IPKey) []bool) {
+	t.relaxed(now)
 	var stale []*entry
 	for len(t.times) > 0 && !t.times[0].due.After(now) {
 		e := t.times[0]
@@ -278,7 +332,7 @@ func (t *Table) fail(now time.Time, e *entry) {
 		t.drop(e)
 		return
 	}
-	t.incomplete--
+	t.incomplete.give(e.asker, 1)
 	t.actions.Unreachable = append(t.actions.Unreachable, e.queue...)
 	t.unqueue(e.queue)
 	e.state, e.since, e.queue = Failed, now, nil
@@ -287,10 +341,10 @@ func (t *Table) fail(now time.Time, e *entry) {
 
 // Next returns when something is due; zero: never.
 func (t *Table) Next() time.Time {
-	if len(t.times) > 0 {
+	if len(t.times) > 0 && (t.relax.IsZero() || t.times[0].due.Before(t.relax)) {
 		return t.times[0].due
 	}
-	return time.Time{}
+	return t.relax
 }
 
 func (t *Table) schedule(e *entry, due time.Time) {
@@ -330,6 +384,9 @@ func (t *times) Pop() any {
 // Take returns what is to be done since it was last called.
 func (t *Table) Take() Actions {
 	a := t.actions
+	if a.FullChanged {
+		a.Full = t.listFull()
+	}
 	t.actions = Actions{}
 	return a
 }

@@ -81,7 +81,7 @@ func TestLife(t *testing.T) {
 	now = now.Add(RetransTimer)
 	tab.Advance(now, unused)
 	expect(t, tab, "ask all for 10.0.0.1")
-	tab.Heard(now, k, mac)
+	tab.Heard(now, k, mac, intent.BindingKey{})
 	expect(t, tab, "10.0.0.1 is "+mac.String()+"; deliver 1 to "+mac.String()+"; deliver 2 to "+mac.String()+"; deliver 3 to "+mac.String())
 	tab.Ask(now, k, packet(9)) // it was on its way when the answer came
 	expect(t, tab, "deliver 9 to "+mac.String())
@@ -95,7 +95,7 @@ func TestLife(t *testing.T) {
 	now = now.Add(ReachableTime)
 	tab.Advance(now, inUse)
 	expect(t, tab, "ask "+mac.String()+" for 10.0.0.1")
-	tab.Heard(now, k, other) // it has another card now
+	tab.Heard(now, k, other, intent.BindingKey{}) // it has another card now
 	expect(t, tab, "10.0.0.1 is "+other.String())
 
 	now = now.Add(ReachableTime)
@@ -125,7 +125,7 @@ func TestFailed(t *testing.T) {
 	}
 	expect(t, tab, "ask all for 10.0.0.1; ask all for 10.0.0.1; ask all for 10.0.0.1; unreachable for 1")
 	tab.Ask(now, k, packet(2))
-	tab.Heard(now, k, mac) // too late: nobody has asked since
+	tab.Heard(now, k, mac, intent.BindingKey{}) // too late: nobody has asked since
 	expect(t, tab, "unreachable for 2")
 	now = now.Add(FailedTime)
 	tab.Advance(now, unused)
@@ -153,9 +153,9 @@ func TestUnused(t *testing.T) {
 // What nobody has asked for is not believed.
 func TestUnasked(t *testing.T) {
 	tab := New()
-	tab.Heard(start, key(1), mac)
+	tab.Heard(start, key(1), mac, intent.BindingKey{})
 	tab.Ask(start, key(2), packet(1))
-	tab.Heard(start, key(2), intent.MAC{1})
+	tab.Heard(start, key(2), intent.MAC{1}, intent.BindingKey{})
 	expect(t, tab, "ask all for 10.0.0.2")
 	tab.Forget(key(2))
 	tab.Forget(key(3))
@@ -169,7 +169,7 @@ func TestScan(t *testing.T) {
 	for n := range 1000 {
 		k := key(1<<23 + n)
 		tab.Ask(now, k, packet(0))
-		tab.Heard(now, k, mac)
+		tab.Heard(now, k, mac, intent.BindingKey{})
 		known = append(known, k)
 	}
 	tab.Take()
@@ -183,8 +183,8 @@ func TestScan(t *testing.T) {
 		}
 		most = max(most, len(tab.entries))
 	}
-	if most > len(known)+4*MaxIncomplete || tab.waiting > MaxWaiting || tab.incomplete > MaxIncomplete {
-		t.Errorf("%d are asked for at most, %d packets wait, %d are incomplete", most, tab.waiting, tab.incomplete)
+	if most > len(known)+4*MaxIncomplete || tab.waiting.taken > MaxWaiting || tab.incomplete.taken > MaxIncomplete {
+		t.Errorf("%d are asked for at most, %d packets wait, %d are incomplete", most, tab.waiting.taken, tab.incomplete.taken)
 	}
 	if questions == 0 {
 		t.Error("nobody was asked")
@@ -194,7 +194,7 @@ func TestScan(t *testing.T) {
 		t.Errorf("%v is not known any more", known[i])
 	}
 	for range 100 {
-		if now = tab.Next(); now.IsZero() || tab.incomplete == 0 {
+		if now = tab.Next(); now.IsZero() || tab.incomplete.taken == 0 {
 			break
 		}
 		tab.Advance(now, unused)

@@ -41,6 +41,7 @@ var (
 	BadInterface    = refusal("bad_interface")    // an element of switch_binding can't be
 	BadRoute        = refusal("bad_route")        // an element of static_routes can't be
 	ContestedSwitch = refusal("contested_switch") // two routers want the same switch
+	NeighborLimit   = refusal("neighbor_limit")   // routers have all the neighbors from somewhere that they take
 	DuplicatePort   = refusal("duplicate_port")   // several rows of a switch have one name
 	UnnamedPort     = refusal("unnamed_port")     // a port without a name
 	TunnelTaken     = refusal("tunnel_taken")     // somebody else's tunnel port gets frames that are ours
