@@ -130,3 +130,60 @@ func TestProbeSource(t *testing.T) {
 		}
 	}
 }
+
+// A source of ARP with an address of our own, behind somebody else, is told of by its row, while it is one.
+func TestARPSourceThatIsOurs(t *testing.T) {
+	s := hw(t)
+	s.features.Routers = true
+	s.restart("br0")
+	told := told{}
+	told.take(s.c)
+	s.edit(func(tx *hwvtep.Txn) {
+		tx.InsertLogicalRouter(hwvtep.LogicalRouter{Name: "lr0", SwitchBinding: map[string]UUID{"198.51.100.1/24": s.ls("ls1").UUID},
+			OtherConfig: map[string]string{"router_mac": "02:00:00:00:aa:01"}})
+	})
+	s.settle()
+	own := s.c.State().ARPSource.String()
+	s.edit(func(tx *hwvtep.Txn) {
+		peer := s.locator(tx, "192.0.2.7")
+		for _, mac := range []string{own, "02:00:00:00:aa:01", "02:00:00:00:00:77"} {
+			tx.InsertARPSourceRemote(hwvtep.ARPSourceRemote{SrcMAC: mac, Locator: peer})
+		}
+	})
+	s.settle()
+	ours := func() []string {
+		told.take(s.c)
+		var all []string
+		for p := range told {
+			if strings.HasPrefix(p.Object, "Arp_Sources_Remote") {
+				if p.Remedy == "" {
+					t.Errorf("%v: no remedy", p)
+				}
+				all = append(all, string(p.Kind)+" "+p.Object)
+			}
+		}
+		slices.Sort(all)
+		return all
+	}
+	want := []string{"ignored_row Arp_Sources_Remote " + own, "ignored_row Arp_Sources_Remote 02:00:00:00:aa:01"}
+	slices.Sort(want)
+	if got := ours(); !slices.Equal(got, want) {
+		t.Errorf("told is %q, want %q", got, want)
+	}
+	var router UUID
+	for row := range s.db.View().LogicalRouters() {
+		router = row.UUID
+	}
+	s.edit(func(tx *hwvtep.Txn) {
+		tx.UpdateLogicalRouter(router, hwvtep.LogicalRouter{OtherConfig: map[string]string{"router_mac": "02:00:00:00:aa:02"}}, hwvtep.LogicalRouterOtherConfig)
+	})
+	s.settle()
+	if got, want := ours(), []string{"ignored_row Arp_Sources_Remote " + own}; !slices.Equal(got, want) {
+		t.Errorf("with another router_mac told is %q, want %q", got, want)
+	}
+	s.edit(func(tx *hwvtep.Txn) { tx.DeleteLogicalRouter(router) })
+	s.settle()
+	if got := ours(); len(got) > 0 {
+		t.Errorf("without a router told is %q", got)
+	}
+}

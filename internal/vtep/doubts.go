@@ -120,3 +120,49 @@ func (c *Compiler) clearChecks(r *macRow) {
 	c.problems.clear(aspectOf(r.table, r.id, "locator"))
 	c.problems.clear(aspectOf(r.table, r.id, "learned"))
 }
+
+// checkARPs tells of sources of ARP that are addresses of our own, of those that were looked at.
+func (c *Compiler) checkARPs() {
+	var routers map[intent.MAC]string // by their addresses; made when it is needed
+	looked := map[intent.MAC]bool{}
+	for i := range c.dirty.macs {
+		mac := c.dirty.macs[i].mac
+		rows := c.arps[mac]
+		if len(rows) == 0 || looked[mac] {
+			continue
+		}
+		looked[mac] = true
+		if routers == nil {
+			routers = c.routersByMAC()
+		}
+		for _, r := range rows {
+			table := hwvtep.TableARPSourceRemote
+			if r.rank == rankLocal {
+				table = hwvtep.TableARPSourceLocal
+			}
+			what := complaint{}
+			name, ofRouter := routers[mac]
+			switch {
+			case !c.leadsAway(r.to):
+			case ofRouter:
+				what = complaint{kind: problem.IgnoredRow, remedy: "delete it, or give the router another router_mac",
+					text: fmt.Sprintf("the MAC is that of the router %s here: the row is not used in its switches", problem.Name(name))}
+			case mac == c.arpSource:
+				what = complaint{kind: problem.IgnoredRow, remedy: fmt.Sprintf("vtep-ctl destroy %s %v", table, r.row),
+					text: "the MAC is the one by which this VTEP asks for neighbours: the row is not used in switches with a router"}
+			}
+			c.problems.set(aspectOf(table, r.row, aspectOfRouter), what)
+		}
+	}
+}
+
+// routersByMAC gives the name of a router for each address that routers send by: of several that of the first one.
+func (c *Compiler) routersByMAC() map[intent.MAC]string {
+	names := make(map[intent.MAC]string, len(c.state.Routers))
+	for _, r := range c.state.Routers {
+		if was, ok := names[r.MAC]; !ok || r.Name < was {
+			names[r.MAC] = r.Name
+		}
+	}
+	return names
+}

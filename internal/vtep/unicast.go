@@ -239,6 +239,7 @@ func localARP(r *hwvtep.ARPSourceLocal) *arpRow {
 func (c *Compiler) arpChanged(before, after *arpRow) {
 	if before != nil {
 		c.problems.clear(rowOf(before.table, before.id))
+		c.problems.clear(aspectOf(before.table, before.id, aspectOfRouter))
 		if mac, err := intent.ParseMAC(before.mac); err == nil {
 			rows := removeCandidate(c.arps[mac], candidate{before.rank, before.id, before.locator})
 			if c.markARP(mac); len(rows) > 0 {
@@ -450,4 +451,5 @@ func (c *Compiler) publishMACs() {
 			intent.UnicastTable.Delete(c.edit, key)
 		}
 	}
+	c.checkARPs()
 }
