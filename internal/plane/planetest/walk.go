@@ -140,6 +140,7 @@ func randomWalk(l *lab) {
 			*s = *intent.NewState()
 			place.edit(s)
 			l.onlyWhatItCan(s)
+			l.drawInterfaceACLs(rng, s)
 			for name := range s.Ports {
 				if l.limits().OneKindOfTag {
 					s.Ports[name] = intent.Port{}
