@@ -57,6 +57,10 @@ func (v *View) TheGlobal() (Global, bool) {
 	return Global{}, false
 }
 
+// PhysicalSwitchRow returns the row of Physical_Switch as it is, nil if there is none. A row that has not changed is the
+// same: who has decoded it, with a thousand tunnels, need not do so again.
+func (v *View) PhysicalSwitchRow(id UUID) *Row { return v.tables[tPhysicalSwitch].Get(id) }
+
 func rowsOf[T any](table Table, decode func(*Row) T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for row := range table.All() {

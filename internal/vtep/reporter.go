@@ -36,6 +36,9 @@ type Reporter struct {
 	learned Learned
 	groups  Groups // nil: there are none
 
+	ownAs *hwvtep.Row           // the row of the switch that was decoded last,
+	ownIs hwvtep.PhysicalSwitch // and what it says
+
 	own      map[netip.Addr]bool // our tunnel IPs, now and formerly
 	homed    netip.Addr          // the tunnel IP that Local rows are written for
 	macs     map[intent.SwitchID]map[intent.MAC]localMAC
@@ -199,11 +202,20 @@ func (r *Reporter) growOwn() (moved bool) {
 	return moved
 }
 
+// ownRow returns the row of the switch, which nobody may edit.
 func (r *Reporter) ownRow() (hwvtep.PhysicalSwitch, bool) {
 	if !r.f.scope.present {
 		return hwvtep.PhysicalSwitch{}, false
 	}
-	return r.f.view.PhysicalSwitch(r.f.scope.id)
+	row := r.f.view.PhysicalSwitchRow(r.f.scope.id)
+	if row == nil {
+		return hwvtep.PhysicalSwitch{}, false
+	}
+	if row != r.ownAs {
+		r.ownAs = row
+		r.ownIs, _ = r.f.view.PhysicalSwitch(r.f.scope.id)
+	}
+	return r.ownIs, true
 }
 
 // ours says whether a locator is an end of our tunnels.
