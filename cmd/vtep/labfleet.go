@@ -28,6 +28,9 @@ import (
 // maxFleet is how many VTEPs a fleet may have: each knows a MAC of each other.
 const maxFleet = 1000
 
+// hostsSpeak is how often hosts speak while something is waited for, so that they do not age.
+const hostsSpeak = 2 * time.Minute
+
 // fleet is many VTEPs in this process: a database server, an agent and a plane in memory each, with real
 // sessions over unix sockets between them and one controller. It measures how fast a change is in force on all.
 type fleet struct {
@@ -102,14 +105,22 @@ func (f *fleet) until(ctx context.Context, want func(*fleetVTEP, *intent.State) 
 	if err := do(); err != nil {
 		return nil, err
 	}
-	select {
-	case <-all:
-		slices.Sort(f.times)
-		return f.times, nil
-	case err := <-f.errs:
-		return nil, err
-	case <-ctx.Done():
-		return nil, errors.New("interrupted")
+	again := time.NewTicker(hostsSpeak)
+	defer again.Stop()
+	for {
+		select {
+		case <-all:
+			slices.Sort(f.times)
+			return f.times, nil
+		case err := <-f.errs:
+			return nil, err
+		case <-again.C:
+			for host := range f.at {
+				f.speak(host)
+			}
+		case <-ctx.Done():
+			return nil, errors.New("interrupted")
+		}
 	}
 }
 
