@@ -2,6 +2,7 @@ package ebpf
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"regexp"
 	"slices"
@@ -21,6 +22,7 @@ type shown struct {
 	mu      sync.Mutex
 	lines   []string
 	frames  map[string]uint64 // by line
+	tags    map[string]uint32 // likewise: the first four bytes behind the MACs
 	more    chan struct{}
 	capture plane.Capture
 }
@@ -30,7 +32,7 @@ var words = regexp.MustCompile(`[A-Za-z]+( [A-Za-z]+)*`)
 // capture begins one.
 func (w *world) capture(p *Plane, want plane.CaptureFilter) *shown {
 	w.t.Helper()
-	s := &shown{frames: map[string]uint64{}, more: make(chan struct{}, 1)}
+	s := &shown{frames: map[string]uint64{}, tags: map[string]uint32{}, more: make(chan struct{}, 1)}
 	if want.Bytes == 0 {
 		want.Bytes = captureBytes
 	}
@@ -61,6 +63,7 @@ func (w *world) capture(p *Plane, want plane.CaptureFilter) *shown {
 		}
 		s.mu.Lock()
 		s.lines, s.frames[line] = append(s.lines, line), c.Frame
+		s.tags[line] = binary.BigEndian.Uint32(c.Data[12:])
 		s.mu.Unlock()
 		select {
 		case s.more <- struct{}{}:
@@ -149,15 +152,8 @@ func TestCapture(t *testing.T) {
 	if all := s.all(); len(all) != n {
 		t.Errorf("shown after the end: %v", all[n:])
 	}
-	info, err := p.objs.VtepPort.Info()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ids, _ := info.MapIDs()
-	for _, id := range ids {
-		if name := mapName(t, id); strings.HasPrefix(name, "capture") {
-			t.Errorf("the program has the map %s", name)
-		}
+	if showsFrames(t, p) {
+		t.Error("the programs are still those that show frames")
 	}
 	w.audit(p)
 }
@@ -174,4 +170,186 @@ func mapName(t *testing.T, id ebpf.MapID) string {
 		t.Fatal(err)
 	}
 	return info.Name
+}
+
+// showsFrames says whether the programs are those of captures.
+func showsFrames(t *testing.T, p *Plane) bool {
+	t.Helper()
+	info, err := p.objs.VtepPort.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, _ := info.MapIDs()
+	return slices.ContainsFunc(ids, func(id ebpf.MapID) bool { return strings.HasPrefix(mapName(t, id), "capture") })
+}
+
+// TestCaptureApart wants nothing of captures in the programs that forward.
+func TestCaptureApart(t *testing.T) {
+	spec, err := loadVtep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range spec.Maps {
+		if strings.HasPrefix(name, "capture") {
+			t.Errorf("there is the map %s", name)
+		}
+	}
+	for name, prog := range spec.Programs {
+		for _, ins := range prog.Instructions {
+			if strings.Contains(ins.Reference(), "capture") || strings.Contains(ins.Symbol(), "capture") {
+				t.Errorf("%s: %v", name, ins)
+			}
+		}
+	}
+	with, err := loadCapture()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, prog := range spec.Programs {
+		if with.Programs[name] == nil || with.Programs[name].Type != prog.Type {
+			t.Errorf("there is no such program of captures as %s", name)
+		}
+	}
+}
+
+// TestCaptureHitless has captures begin and end, and a process with one be killed, under traffic.
+func TestCaptureHitless(t *testing.T) {
+	w := newWorld(t)
+	w.bigBuffers("h0", "vx10")
+	cmd := w.child("VTEP_TEST_CAPTURE=1")
+	w.send("h0", frame(bcast, macA, "here is A"))
+	w.expect("vx10", frame(bcast, macA, "here is A"))
+	out := w.flow("h0", macA, macR, "vx10")
+	in := w.flow("vx10", macR, macA, "h0")
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	if showsFrames(t, p) {
+		t.Error("the programs of the process that was killed still show frames")
+	}
+	w.audit(p)
+	a := w.capture(p, plane.CaptureFilter{VLAN: -1})
+	b := w.capture(p, plane.CaptureFilter{VLAN: -1, Port: "p1"})
+	if !showsFrames(t, p) {
+		t.Error("the programs don't show frames")
+	}
+	if err := a.capture.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	err := p.grow(map[string]uint32{"remotes": 1 << 17}, p.growing()) // meanwhile
+	p.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.send("h1", frame(bcast, macB, "after growth"))
+	b.wait(t, "in after growth from p1/0 ls1")
+	if err := b.capture.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.capture(p, plane.CaptureFilter{VLAN: -1})
+	if err := p.Close(); err != nil { // with a capture: it ends
+		t.Fatal(err)
+	}
+	p = w.plane(Options{})
+	w.apply(p, basic(), nil)
+	if showsFrames(t, p) {
+		t.Error("the programs show frames after the end of the process")
+	}
+	in.mustBeWhole("from the peer")
+	out.mustBeWhole("to the peer")
+	w.audit(p)
+}
+
+// TestCaptureFilters asks for frames by each of the names, of IPv6 tunnels and of tagged bindings, too.
+func TestCaptureFilters(t *testing.T) {
+	w := newWorld(t)
+	w.underlay6(10)
+	s := basic()
+	s.TunnelIP6 = tunnelIP6
+	far := intent.Tunnel{Peer: peerIP6, VNI: 10}
+	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far
+	s.Decap[far] = ls1
+	s.Bindings[intent.BindingKey{Port: "p2", VLAN: 100}] = intent.Binding{Switch: ls1}
+	p := w.plane(Options{})
+	w.apply(p, s, nil)
+	all := w.capture(p, plane.CaptureFilter{VLAN: -1, Inside: true, Around: true})
+	vni, other := uint32(10), uint32(11)
+	captures := map[string]*shown{}
+	for name, want := range map[string]plane.CaptureFilter{
+		"port":      {VLAN: -1, Port: "p2"},
+		"vlan":      {VLAN: 100},
+		"switch":    {VLAN: -1, Switch: &ls1},
+		"peer":      {VLAN: -1, Peer: peerIP6, Inside: true, Around: true},
+		"mac":       {VLAN: -1, MAC: &mac6, Inside: true, Around: true},
+		"vni":       {VLAN: -1, VNI: &vni, VNISwitches: []intent.SwitchID{ls1}},
+		"other vni": {VLAN: -1, VNI: &other},
+		"out":       {VLAN: -1, What: []plane.Happening{plane.WentOut}},
+		"reason":    {VLAN: -1, What: []plane.Happening{plane.Dropped}, Reasons: []string{"unbound_vlan"}},
+		"none":      {VLAN: -1, What: []plane.Happening{plane.Dropped}, Reasons: []string{"too_big"}},
+	} {
+		captures[name] = w.capture(p, want)
+	}
+	w.send("h2", frame(mac6, macB, "tagged", 100))
+	w.send("vx6-a", frame(macB, mac6, "back"))
+	w.send("h2", frame(mac6, macB, "unbound", 7))
+	lines := []string{
+		"in tagged from p2/100 ls1", "out tagged from p2/100 to 2001:db8::2/10 ls1", "out tagged to 2001:db8::2/10 around at u0 ls1",
+		"in back from 2001:db8::2/10 around at u0 ls1", "in back from 2001:db8::2/10 ls1", "out back from 2001:db8::2/10 to p2/100 ls1",
+		"in unbound from p2/7", "drop unbound from p2/7 unbound_vlan",
+	}
+	for _, line := range lines {
+		all.wait(t, line)
+	}
+	for name, s := range captures {
+		var want []string
+		for _, line := range lines {
+			around := strings.Contains(line, "around")
+			wanted := map[string]bool{
+				"port": strings.Contains(line, "p2/"), "vlan": strings.Contains(line, "p2/100"), "switch": strings.HasSuffix(line, "ls1") && !around,
+				"peer": strings.Contains(line, "2001:"), "mac": true, "vni": strings.HasSuffix(line, "ls1") && !around, "other vni": false,
+				"out": strings.HasPrefix(line, "out") && !around, "reason": strings.HasPrefix(line, "drop"), "none": false,
+			}
+			if wanted[name] {
+				want = append(want, line)
+				s.wait(t, line)
+			}
+		}
+		if got := s.all(); len(got) != len(want) {
+			t.Errorf("%s: shown %q, not %q", name, got, want)
+		}
+	}
+	for _, line := range []string{"in tagged from p2/100 ls1", "out back from 2001:db8::2/10 to p2/100 ls1"} {
+		if tag := all.tags[line]; tag != 0x8100<<16|100 {
+			t.Errorf("%s: the tag is %#x", line, tag)
+		}
+	}
+}
+
+// TestCaptureLosses has a capture that is not read lose frames, and nobody else.
+func TestCaptureLosses(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{captureRing: 1 << 14})
+	w.apply(p, basic(), nil)
+	blocked := make(chan struct{})
+	c, err := p.StartCapture(context.Background(), plane.CaptureFilter{VLAN: -1, Inside: true, Bytes: captureBytes}, func(*plane.Captured) { <-blocked })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		b := frame(bcast, macA, fmt.Sprintf("number %d %s", i, strings.Repeat("x", 1200)))
+		w.send("h0", b)
+		w.expect("h1", b)
+	}
+	if c.Lost() == 0 {
+		t.Error("none were lost")
+	}
+	close(blocked)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.audit(p)
 }

@@ -152,36 +152,42 @@ func TestMain(m *testing.M) {
 		if err == nil {
 			_, err = p.Apply(context.Background(), basic(), nil)
 		}
+		if err == nil && os.Getenv("VTEP_TEST_CAPTURE") != "" {
+			_, err = p.StartCapture(context.Background(), plane.CaptureFilter{VLAN: -1, Inside: true, Bytes: 64}, func(*plane.Captured) {})
+		}
 		fmt.Println("ready", err)
 		select {}
 	}
 	os.Exit(m.Run())
 }
 
+// child has a process of its own apply the basic State.
+func (w *world) child(env ...string) *exec.Cmd {
+	w.t.Helper()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+	cmd.Env = append(append(os.Environ(), "VTEP_TEST_PINS="+w.pins), env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := w.vtep.Start(cmd); err != nil {
+		w.t.Fatal(err)
+	}
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	if line != "ready <nil>\n" {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		w.t.Fatalf("the process said %q", line)
+	}
+	return cmd
+}
+
 // TestKill ends the process with SIGKILL, again and again, each time with a new one.
 func TestKill(t *testing.T) {
 	w := newWorld(t)
 	w.bigBuffers("h0", "vx10")
-	child := func() *exec.Cmd {
-		cmd := exec.Command("/proc/self/exe", "-test.run=^$")
-		cmd.Env = append(os.Environ(), "VTEP_TEST_PINS="+w.pins)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Stderr = os.Stderr
-		if err := w.vtep.Start(cmd); err != nil {
-			t.Fatal(err)
-		}
-		line, _ := bufio.NewReader(out).ReadString('\n')
-		if line != "ready <nil>\n" {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			t.Fatalf("the process said %q", line)
-		}
-		return cmd
-	}
-	cmd := child()
+	cmd := w.child()
 	w.send("h0", frame(bcast, macA, "here is A"))
 	out := w.flow("h0", macA, macR, "vx10")
 	in := w.flow("vx10", macR, macA, "h0")
@@ -190,7 +196,7 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
-		cmd = child()
+		cmd = w.child()
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
