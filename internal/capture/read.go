@@ -16,7 +16,8 @@ import (
 const (
 	blockStatistics = 5
 	blockPacket     = 6
-	optionDropped   = 5 // of statistics
+	optionEnd       = 3 // of statistics
+	optionDropped   = 5
 	mostBlock       = 1 << 20
 )
 
@@ -24,11 +25,12 @@ const (
 // there was. lost is called when more has been lost.
 func Copy(to io.Writer, from io.Reader, lost func(Total)) (total Total, err error) {
 	head := make([]byte, 8)
+	over := false
 	for {
-		if _, err := io.ReadFull(from, head); errors.Is(err, io.EOF) {
+		if _, err := io.ReadFull(from, head); errors.Is(err, io.EOF) && over {
 			return total, nil
 		} else if err != nil {
-			return total, fmt.Errorf("read the capture: %w", err)
+			return total, cut(err)
 		}
 		length := binary.LittleEndian.Uint32(head[4:])
 		if length < 12 || length > mostBlock || length%4 != 0 {
@@ -36,7 +38,7 @@ func Copy(to io.Writer, from io.Reader, lost func(Total)) (total Total, err erro
 		}
 		block := append(make([]byte, 0, length), head...)[:length]
 		if _, err := io.ReadFull(from, block[8:]); err != nil {
-			return total, fmt.Errorf("read the capture: %w", err)
+			return total, cut(err)
 		}
 		if _, err := to.Write(block); err != nil {
 			return total, fmt.Errorf("write the capture: %w", err)
@@ -45,27 +47,44 @@ func Copy(to io.Writer, from io.Reader, lost func(Total)) (total Total, err erro
 		case blockPacket:
 			total.Written++
 		case blockStatistics:
-			if n := droppedOf(block); n > total.Lost {
-				total.Lost = n
+			dropped, end := statisticsOf(block)
+			over = over || end
+			if dropped > total.Lost {
+				total.Lost = dropped
 				lost(total)
 			}
 		}
 	}
 }
 
-// droppedOf reads how many frames were lost from a block of statistics.
-func droppedOf(block []byte) uint64 {
-	for b := block[20 : len(block)-4]; len(b) >= 4; {
+// cut is the error of a reader that has come to an end where none is.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrCut
+	}
+	return fmt.Errorf("read the capture: %w", err)
+}
+
+// statisticsOf reads from a block of statistics how many frames were lost, and whether the capture is over.
+func statisticsOf(block []byte) (dropped uint64, over bool) {
+	const fixed = 20
+	if len(block) < fixed+4 {
+		return 0, false
+	}
+	for b := block[fixed : len(block)-4]; len(b) >= 4; {
 		code, length := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))
 		if 4+length > len(b) {
-			return 0
+			break
 		}
-		if code == optionDropped && length == 8 {
-			return binary.LittleEndian.Uint64(b[4:])
+		switch {
+		case code == optionEnd:
+			over = true
+		case code == optionDropped && length == 8:
+			dropped = binary.LittleEndian.Uint64(b[4:])
 		}
 		b = b[min(len(b), 4+(length+3)/4*4):]
 	}
-	return 0
+	return dropped, over
 }
 
 // Print prints a line for each frame: when, what happens to it, and what it is.
@@ -86,13 +105,14 @@ func Print(to io.Writer, from io.Reader) (Total, error) {
 			return total, err
 		}
 	}
+	over := false
 	if r != nil && r.NInterfaces() > 0 {
 		if i, err := r.Interface(0); err == nil && i.Statistics.PacketsDropped != pcapgo.NgNoValue64 {
-			total.Lost = i.Statistics.PacketsDropped
+			total.Lost, over = i.Statistics.PacketsDropped, !i.Statistics.EndTime.IsZero()
 		}
 	}
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) && over {
 		return total, nil
 	}
-	return total, fmt.Errorf("read the capture: %w", err)
+	return total, cut(err)
 }

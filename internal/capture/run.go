@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"io"
 	"slices"
@@ -38,6 +39,9 @@ type Total struct {
 	Written uint64 // frames and packets
 	Lost    uint64 // those that there was no room for
 }
+
+// ErrCut is returned of a capture that was not brought to its end.
+var ErrCut = errors.New("the VTEP has ended: what it did not write any more is missing")
 
 // run is a capture that is under way.
 type run struct {
