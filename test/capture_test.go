@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,6 +75,47 @@ func TestCapture(t *testing.T) {
 	if commands < 4 {
 		t.Errorf("docs/capture.md has %d commands", commands)
 	}
+	w.captureKilled(tcpdump)
+}
+
+// captureKilled kills the VTEP while it is asked for frames: those until then are in the file, forwarding goes on, and
+// the next VTEP is asked anew, until the user has seen enough.
+func (w *world) captureKilled(tcpdump string) {
+	w.t.Helper()
+	file := filepath.Join(w.env.RunDir, "killed.pcapng")
+	p := w.capture("--filter=icmp", "-w", file)
+	w.ping(lab.Host1, lab.Host3, 1, time.Millisecond)
+	read := func() string {
+		out, err := exec.Command(tcpdump, "-Z", "root", "-nr", file).CombinedOutput()
+		if err != nil {
+			w.t.Errorf("tcpdump: %v: %s", err, out)
+		}
+		return string(out)
+	}
+	testenv.Eventually(w.t, patience, func() error {
+		if info, err := os.Stat(file); err != nil || info.Size() < 1000 {
+			return fmt.Errorf("nothing is written: %v", err)
+		}
+		return nil
+	})
+	w.signal(syscall.SIGKILL)
+	if status := p.wait(w.t); status != 1 || !strings.Contains(p.output(w.t), "the VTEP has ended") {
+		w.t.Errorf("a capture of a VTEP that was killed: %d: %s", status, p.output(w.t))
+	}
+	if out := read(); !strings.Contains(out, "echo request") {
+		w.t.Errorf("captured until then: %s", out)
+	}
+	w.reach(lab.Host1, lab.Host3)
+	w.start(w.args...)
+	w.reach(lab.Host1, lab.Host3)
+	p = w.capture("--filter=icmp", "-w", file)
+	w.ping(lab.Host1, lab.Host3, 1, time.Millisecond)
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		w.t.Fatal(err)
+	}
+	if status := p.wait(w.t); status != 0 || !strings.Contains(p.output(w.t), "6 captured, 0 lost") || strings.Count(read(), "echo") != 6 {
+		w.t.Errorf("an interrupted capture: %d: %s%s", status, p.output(w.t), read())
+	}
 }
 
 // capture starts "vtep capture" and waits until it does.
@@ -81,7 +123,7 @@ func (w *world) capture(args ...string) *process {
 	w.t.Helper()
 	cmd := exec.Command(filepath.Join(w.bin, "vtep"), append([]string{"capture", "--rundir=" + w.env.RunDir}, args...)...)
 	cmd.Env, cmd.Dir = w.env.Env, w.env.RunDir
-	out := filepath.Join(w.env.LogDir, fmt.Sprintf("capture%d.out", len(w.ends)))
+	out := filepath.Join(w.env.LogDir, "capture.out")
 	if err := os.RemoveAll(out); err != nil {
 		w.t.Fatal(err)
 	}

@@ -187,6 +187,7 @@ func (r *run) write(ctx context.Context, to io.Writer, c plane.Capture, names Na
 			continue
 		case <-tick.C:
 		case <-ctx.Done():
+			time.Sleep(patience) // the plane may have yet to show what was before
 			over = true
 		}
 		list := r.due(over)
