@@ -47,13 +47,15 @@ type capturing struct {
 	set  *captureSet
 	want plane.CaptureFilter
 	show func(*plane.Captured)
+
+	before uint64 // what others had lost when it began
 }
 
 // captureSet is what the captures that run at the same time have together.
 type captureSet struct {
 	maps   map[string]*ebpf.Map // capture_room, ...: of the programs
 	ring   *ringbuf.Reader
-	around *around // nil: nobody wants to see packets around frames
+	around atomic.Pointer[around] // nil: nobody wants to see packets around frames
 	done   sync.WaitGroup
 	offset atomic.Int64 // from CLOCK_MONOTONIC to the time of day, in nanoseconds
 	names  atomic.Pointer[captureNames]
@@ -103,7 +105,7 @@ func (p *Plane) beginCapture(one *capturing) error {
 			return err
 		}
 	}
-	if one.want.Around && set.around == nil {
+	if one.want.Around && set.around.Load() == nil {
 		a, err := p.openAround()
 		if err != nil {
 			p.mu.Unlock()
@@ -111,10 +113,11 @@ func (p *Plane) beginCapture(one *capturing) error {
 			p.mu.Lock()
 			return err
 		}
-		set.around = a
-		set.done.Go(func() { p.readAround(set) })
+		set.around.Store(a)
+		set.done.Go(func() { p.readAround(set, a) })
 	}
 	one.set = set
+	one.before = one.lost()
 	p.captures.mu.Lock()
 	p.captures.running = append(p.captures.running, one)
 	p.captures.mu.Unlock()
@@ -191,10 +194,13 @@ func (p *Plane) presentSpec() (*ebpf.CollectionSpec, error) {
 }
 
 // Lost implements plane.Capture.
-func (one *capturing) Lost() uint64 {
+func (one *capturing) Lost() uint64 { return one.lost() - one.before }
+
+// lost says how many were lost since the programs show frames.
+func (one *capturing) lost() uint64 {
 	var n uint64
 	_ = one.set.maps["capture_lost"].Lookup(uint32(0), &n) // fails only when all is over
-	if a := one.set.around; a != nil {
+	if a := one.set.around.Load(); a != nil {
 		n += a.lost()
 	}
 	return n
@@ -247,8 +253,8 @@ func (p *Plane) endIfUnused() {
 
 // close ends whoever reads, too.
 func (s *captureSet) close() {
-	if s.around != nil {
-		s.around.close()
+	if a := s.around.Load(); a != nil {
+		a.close()
 	}
 	if s.ring != nil {
 		s.ring.Close()

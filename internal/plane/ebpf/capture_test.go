@@ -348,6 +348,9 @@ func TestCaptureLosses(t *testing.T) {
 		t.Error("none were lost")
 	}
 	close(blocked)
+	if late := w.capture(p, plane.CaptureFilter{VLAN: -1, Port: "p2"}); late.capture.Lost() != 0 {
+		t.Errorf("one that began later has lost %d", late.capture.Lost())
+	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -126,8 +126,7 @@ func (a *around) lost() uint64 {
 }
 
 // readAround shows what comes by the socket, until it is closed.
-func (p *Plane) readAround(set *captureSet) {
-	a := set.around
+func (p *Plane) readAround(set *captureSet, a *around) {
 	conn, err := a.file.SyscallConn()
 	if err != nil {
 		p.log.Warn("packets of the underlay can't be read", "err", err)
@@ -152,19 +151,19 @@ func (p *Plane) readAround(set *captureSet) {
 		if !ok {
 			continue
 		}
-		if c := p.aroundCaptured(set, buf[:min(n, len(buf))], n, where, oob[:oobn]); c != nil {
+		if c := p.aroundCaptured(set, a.port, buf[:min(n, len(buf))], n, where, oob[:oobn]); c != nil {
 			p.showCaptured(c)
 		}
 	}
 }
 
 // aroundCaptured says what a packet is; nil: none of the VTEP's.
-func (p *Plane) aroundCaptured(set *captureSet, b []byte, length int, where *unix.SockaddrLinklayer, oob []byte) *plane.Captured {
+func (p *Plane) aroundCaptured(set *captureSet, port uint16, b []byte, length int, where *unix.SockaddrLinklayer, oob []byte) *plane.Captured {
 	names := set.names.Load()
 	if names == nil || names.ways[where.Ifindex] == "" {
 		return nil
 	}
-	o, ok := parseOuter(b, set.around.port)
+	o, ok := parseOuter(b, port)
 	if !ok {
 		return nil
 	}
