@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -355,4 +356,67 @@ func TestCaptureLosses(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.audit(p)
+}
+
+// TestCaptureRouted has packets shown in the switch that a router takes them to, and where it keeps them.
+func TestCaptureRouted(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s, ls2, router, mac := basic(), intent.SwitchID{2}, intent.RouterID{1}, intent.MAC{2, 5: 0xaa}
+	s.Switches[ls1] = intent.Switch{Name: "ls1", VNI: 10, Router: router}
+	s.Switches[ls2] = intent.Switch{Name: "ls2", VNI: 20, Router: router}
+	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: ls2}
+	s.Routers[router] = intent.Router{MAC: mac}
+	for id, prefix := range map[intent.SwitchID]string{ls1: "10.1.0.254/24", ls2: "10.2.0.254/24"} {
+		at := netip.MustParsePrefix(prefix)
+		s.Interfaces[intent.IPKey{Switch: id, IP: at.Addr()}] = intent.Interface{Bits: at.Bits()}
+		s.Routes[intent.RouteKey{Router: router, Prefix: at.Masked()}] = intent.Route{Switch: id}
+	}
+	s.Neighbours[intent.IPKey{Switch: ls2, IP: netip.MustParseAddr("10.2.0.1")}] = macC
+	s.Unicast[intent.MACKey{Switch: ls2, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 20}
+	w.apply(p, s, nil)
+	type moment struct {
+		what   plane.Happening
+		where  string
+		in     intent.SwitchID
+		reason string
+	}
+	seen := make(chan moment, 100)
+	c, err := p.StartCapture(context.Background(), plane.CaptureFilter{VLAN: -1, Inside: true, Bytes: 128, MAC: &macA}, func(c *plane.Captured) {
+		seen <- moment{c.What, c.To.Port + fmt.Sprint(c.To.Tunnel.VNI), c.Switch, c.Reason}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	routed, err := p.StartCapture(context.Background(), plane.CaptureFilter{VLAN: -1, Inside: true, Bytes: 128, Switch: &ls2}, func(c *plane.Captured) {
+		seen <- moment{c.What, c.To.Port + fmt.Sprint(c.To.Tunnel.VNI), c.Switch, c.Reason}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(all ...moment) {
+		t.Helper()
+		for _, m := range all {
+			select {
+			case got := <-seen:
+				if got != m {
+					t.Errorf("shown %+v, not %+v", got, m)
+				}
+			case <-time.After(patience):
+				t.Fatalf("not shown: %+v", m)
+			}
+		}
+	}
+	from := netip.MustParseAddr("10.1.0.1")
+	w.send("h0", udpFrame(mac, macA, from, netip.MustParseAddr("10.2.0.1")))
+	want(moment{plane.CameIn, "0", ls1, ""}, moment{plane.WentOut, "20", ls2, ""})
+	w.send("h0", udpFrame(mac, macA, from, netip.MustParseAddr("10.2.0.2")))
+	want(moment{plane.CameIn, "0", ls1, ""}, moment{plane.Held, "0", ls1, ""})
+	w.send("h0", udpFrame(mac, macA, from, netip.MustParseAddr("10.3.0.1")))
+	want(moment{plane.CameIn, "0", ls1, ""}, moment{plane.Dropped, "0", ls1, "no_route"})
+	for _, c := range []plane.Capture{c, routed} {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
