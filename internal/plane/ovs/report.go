@@ -242,6 +242,7 @@ func (e *engine) clear(ctx context.Context, bridge string) error {
 func (e *engine) destroy(ctx context.Context) error {
 	e.site = newSite()
 	e.routing.site = e.site
+	e.access = newAccessLists()
 	e.built = false
 	if e.vs == nil {
 		return nil

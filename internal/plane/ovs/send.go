@@ -63,7 +63,12 @@ func (e *engine) send(frame []byte, to plane.Destination) error {
 			actions = append(actions, tunnels(set)...)
 		}
 	}
-	if len(actions) == 0 {
+	switch {
+	case len(actions) > 0:
+	case to.At.Port == "" && !to.Tunnel.Peer.IsValid():
+		e.counters.add(dropReasons[dropNobody], 1)
+		return plane.ErrDropped
+	default:
 		return errNowhere
 	}
 	return b.conn.Send(&openflow.PacketOut{InPort: openflow.PortController, Actions: actions, Data: frame})

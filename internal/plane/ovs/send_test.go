@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +78,12 @@ func TestSend(t *testing.T) {
 	stats, err := p.Stats(context.Background())
 	if err != nil || stats.Drops["acl_egress"] != 3 {
 		t.Errorf("%v, %v", stats.Drops, err)
+	}
+	if err := p.Destroy(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.Ofctl(t, "dump-flows", w.Socket("br0.mgmt"), fmt.Sprintf("cookie=%#x/%#x", cookieBase, cookieMask)); strings.Contains(left, "table=") {
+		t.Errorf("left are\n%s", left)
 	}
 }
 
