@@ -38,3 +38,41 @@ func TestDocumented(t *testing.T) {
 		t.Errorf("only %d words found", found)
 	}
 }
+
+// docs/evpn.md says of each section of the RFCs that are served what becomes of it.
+func TestSections(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(testenv.Tree(t), "docs", "evpn.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| ([^|]*) \| ([^|]*) \| ?([^|]*)\|$`)
+	words := map[string]bool{"both": true, "no": true, "as the receiver": true, "by the VTEPs": true, "partly": true, "counted": true, "global": true}
+	for rfc, sections := range map[string]string{
+		"7432": "5 6.1 6.2 6.3 7.1 7.2 7.3 7.4 7.5 7.6 7.7 7.8 7.9 7.10 8.1 8.2 8.3 8.4 8.5 8.6 9.1 9.2 10 10.1 11 12 13 14 15 15.1 15.2 16 17.1 17.2 17.3 18 19",
+		"8365": "4 5.1.1 5.1.2 5.1.2.1 5.1.3 5.2 6 7 8.1 8.1.2 8.1.4 8.1.5 8.2 8.3 8.3.1 8.3.2 9 10",
+		"9135": "3 4 4.1 5.1 5.2 5.3 5.4 5.5 6 7 8.1 9.1 9.2",
+		"9136": "3.1 3.2 4.1 4.2 4.3 4.4.1 4.4.2 4.4.3",
+	} {
+		_, text, ok := strings.Cut(string(b), "\n### RFC "+rfc+",")
+		if !ok {
+			t.Errorf("there is nothing of RFC %s", rfc)
+			continue
+		}
+		text, _, _ = strings.Cut(text, "\n### ")
+		told := ""
+		for _, m := range rows.FindAllStringSubmatch(text, -1) {
+			if m[1] == "section" || m[1] == "---" {
+				continue
+			}
+			if !words[m[2]] {
+				t.Errorf("RFC %s, section %s is served %q: that is no word for it", rfc, m[1], m[2])
+			}
+			told += " " + m[1] + " " + m[3]
+		}
+		for _, section := range strings.Fields(sections) {
+			if !regexp.MustCompile(`(^|[ (])` + regexp.QuoteMeta(section) + `([ ,;):]|$)`).MatchString(told) {
+				t.Errorf("nothing is said of section %s of RFC %s", section, rfc)
+			}
+		}
+	}
+}
