@@ -29,6 +29,7 @@ type database struct {
 	networks map[hwvtep.UUID]*network
 	routers  map[hwvtep.UUID]*router
 	sources  map[netip.Addr]string                              // the MACs that VTEPs route with, by tunnel IP
+	routes   map[string]bool                                    // those MACs
 	own      map[netip.Addr]bool                                // tunnel IPs of the switches of this database
 	ends     map[netip.Addr]hwvtep.UUID                         // locators without a tunnel key
 	ucast    map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote // by switch and MAC
@@ -46,7 +47,7 @@ type database struct {
 }
 
 func newDatabase(b *Bridge, replica *idl.Client) *database {
-	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, own: map[netip.Addr]bool{}, ends: map[netip.Addr]hwvtep.UUID{},
+	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[netip.Addr]hwvtep.UUID{},
 		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{}}
 }
 

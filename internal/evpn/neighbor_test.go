@@ -245,6 +245,57 @@ func TestBadNeighbor(t *testing.T) {
 		"map[claims a tunnel IP of ours:1 claims the MAC of a router here:2 no MAC of a host:1]" {
 		t.Error(got)
 	}
+
+	// What has no form at all ends the session. The next one is as good as any.
+	s.raw([]byte(strings.Repeat("\xff", 16) + "\x00\x1d\x02" + strings.Repeat("\xff", 10)))
+	s.established(false)
+	s.up()
+	s.announce(hostAt(mac(1), high), nil)
+	s.whole()
+	s.knows(mac(1), ": row in ls0")
+	s.knows(mac(5), "")
+}
+
+// A host that comes and goes more often than rows can be written costs fewer transactions than it has moved, and its
+// row is right at the end.
+func TestFlapping(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+	})
+	s.up()
+	s.whole()
+	const times = 1000
+	r := hostAt("02:00:00:00:00:01", high)
+	p, err := encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, err := bgp.NewPathAttributeMpUnreachNLRI(bgp.RF_EVPN, []bgp.PathNLRI{{NLRI: p.Nlri}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range times {
+		s.announce(r, nil)
+		s.send(bgp.NewBGPUpdateMessage(nil, []bgp.PathAttributeInterface{gone}, nil))
+	}
+	s.announce(r, nil)
+	s.announce(hostAt("02:00:00:00:00:02", high), nil)
+	s.knows("02:00:00:00:00:02", ": row in ls0")
+	testenv.Eventually(t, deadline, func() error {
+		rows := 0
+		if err := s.bridge.ask(t.Context(), func() {
+			for range s.bridge.database.view.UcastMACsRemote() {
+				rows++
+			}
+		}); err != nil || rows != 2 {
+			return fmt.Errorf("%d rows, %v", rows, err)
+		}
+		return nil
+	})
+	status, err := s.bridge.Status(t.Context())
+	if err != nil || status.Transactions > times || status.Failures > 0 {
+		t.Errorf("%d transactions, %d failures, %v", status.Transactions, status.Failures, err)
+	}
 }
 
 // A neighbour with more routes than it may have loses the session, and the status says why.

@@ -172,22 +172,13 @@ func (b *Bridge) takeAll(n *network) {
 // readSources reads which MACs the VTEPs route with. A VTEP that has none does not route.
 func (db *database) readSources() {
 	clear(db.sources)
+	clear(db.routes)
 	for row := range db.view.ARPSourcesLocal() {
 		if ip, mac := db.ip(row.Locator), canonical(row.SrcMAC); ip.IsValid() && unicast(mac) {
-			db.sources[ip] = mac
+			db.sources[ip], db.routes[mac] = mac, true
 		}
 	}
 	db.sourcesText = fmt.Sprint(db.sources) // sorted
-}
-
-// routes says whether a MAC is one that a VTEP of this database routes with.
-func (db *database) routes(mac string) bool {
-	for _, m := range db.sources {
-		if m == mac {
-			return true
-		}
-	}
-	return false
 }
 
 // isL3 says whether a route is one for routers, beside what else it is.
@@ -210,9 +201,9 @@ func (b *Bridge) refuses(n *network, r *route) string {
 		return whyL3
 	case n.l3 == nil && r.kind == Prefix:
 		return whyRouter
-	case n.l3 != nil && (b.database.routes(r.routerMAC) || r.routerMAC == n.l3.mac):
+	case n.l3 != nil && (b.database.routes[r.routerMAC] || r.routerMAC == n.l3.mac):
 		return whyClaim
-	case n.l3 == nil && r.kind == MACIP && (b.database.routes(r.mac) || n.router != nil && r.mac == n.router.mac):
+	case n.l3 == nil && r.kind == MACIP && (b.database.routes[r.mac] || n.router != nil && r.mac == n.router.mac):
 		return whyClaim
 	}
 	return ""
