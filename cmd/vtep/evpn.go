@@ -112,12 +112,9 @@ func readBGP(file string) (*evpn.Config, error) {
 // serve runs the bridge until it is told to end. Its rows stay; its routes go with the sessions.
 func (r *evpnRun) serve(opts evpn.Options, target string) int {
 	opts.Logger = r.d.Logger("evpn")
-	if r.files != (stream.TLSFiles{}) {
-		tls, err := stream.LoadTLS(r.files)
-		if err != nil {
-			return r.d.Fatal(err)
-		}
-		opts.TLS = tls
+	var err error
+	if opts.TLS, err = loadTLS(r.files); err != nil {
+		return r.d.Fatal(err)
 	}
 	r.bridge = evpn.New(opts)
 	r.register()
@@ -131,7 +128,7 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 	if err := r.d.Ready(); err != nil {
 		return r.d.Fatal(err)
 	}
-	err := r.bridge.Run(r.d.Context(), target)
+	err = r.bridge.Run(r.d.Context(), target)
 	if err != nil && !errors.Is(err, context.Cause(r.d.Context())) {
 		return r.d.Fatal(err)
 	}

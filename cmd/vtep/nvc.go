@@ -144,12 +144,9 @@ func parseStation(text string) (s nvc.Station, err error) {
 // serve runs the controller until it is told to end. Its rows stay, unless "exit --cleanup" was asked for.
 func (r *nvcRun) serve(opts nvc.Options) int {
 	opts.Logger = r.d.Logger("nvc")
-	if r.files != (stream.TLSFiles{}) {
-		tls, err := stream.LoadTLS(r.files)
-		if err != nil {
-			return r.d.Fatal(err)
-		}
-		opts.TLS = tls
+	var err error
+	if opts.TLS, err = loadTLS(r.files); err != nil {
+		return r.d.Fatal(err)
 	}
 	r.nvc = nvc.New(opts)
 	r.register()
@@ -160,7 +157,6 @@ func (r *nvcRun) serve(opts nvc.Options) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.nvc.Run(ctx, r.targets) }()
-	var err error
 	select {
 	case <-r.d.Context().Done():
 		if r.d.Cleanup() {

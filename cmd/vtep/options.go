@@ -26,6 +26,14 @@ func tlsOptions(files *stream.TLSFiles) []getopt.Option {
 	}
 }
 
+// loadTLS reads the files; nil: none are named.
+func loadTLS(files stream.TLSFiles) (*stream.TLS, error) {
+	if files == (stream.TLSFiles{}) {
+		return nil, nil
+	}
+	return stream.LoadTLS(files)
+}
+
 func durabilityOption(p *server.Durability) getopt.Option {
 	policies := map[string]server.Durability{
 		"always": server.DurableAlways, "client": server.DurableClient, "off": server.DurableOff,

@@ -111,12 +111,9 @@ func (r *vtepRun) changeRemotes(db *server.Server, next *vtepRun) error {
 
 // changeTLS has connections from now on use these files.
 func (r *vtepRun) changeTLS(db *server.Server, files stream.TLSFiles) error {
-	var tls *stream.TLS
-	if files != (stream.TLSFiles{}) {
-		var err error
-		if tls, err = stream.LoadTLS(files); err != nil {
-			return err
-		}
+	tls, err := loadTLS(files)
+	if err != nil {
+		return err
 	}
 	db.SetTLS(tls)
 	r.tls.Store(tls)

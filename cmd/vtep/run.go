@@ -332,11 +332,9 @@ func (r *vtepRun) serve() int {
 		return r.d.Fatal(err)
 	}
 	defer lock.Close()
-	var tls *stream.TLS
-	if r.files != (stream.TLSFiles{}) {
-		if tls, err = stream.LoadTLS(r.files); err != nil {
-			return r.d.Fatal(err)
-		}
+	tls, err := loadTLS(r.files)
+	if err != nil {
+		return r.d.Fatal(err)
 	}
 	r.tls.Store(tls)
 	if err := r.serveHTTP(r.http); err != nil {

@@ -29,12 +29,6 @@ const patience = 10 * time.Second
 // grace is how long rows of before a start wait for their routes, while a neighbor has not sent all of its.
 const grace = 120 * time.Second
 
-// The waits after a transaction that failed.
-const (
-	firstWait = 100 * time.Millisecond
-	maxWait   = 10 * time.Second
-)
-
 // tables are what a bridge reads.
 var tables = map[string][]string{
 	hwvtep.TablePhysicalSwitch:     {"name", "tunnel_ips"},
@@ -114,8 +108,8 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 		return fmt.Errorf("database %s: %w", name, err)
 	}
 	replica := idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name, Logger: b.log, Tables: tables})
-	replica.Lock(Lock)
 	b.database = newDatabase(b, replica)
+	b.database.writer = idl.NewWriter(replica, Lock, func(f func()) { _ = b.do(ctx, f) })
 	b.speaker, err = startSpeaker(ctx, b.opts.Config, b.log, func(n news) { _ = b.do(ctx, func() { b.hear(n) }) })
 	if err != nil {
 		return err
@@ -123,7 +117,7 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 	defer b.speaker.close()
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = replica.Run(ctx) }() // its error is the end of ctx
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); <-ended; b.database.writer.Hurry() }()
 	wait := time.AfterFunc(patience, func() { _ = b.do(ctx, b.begin) })
 	defer wait.Stop()
 	end := time.AfterFunc(grace, func() { _ = b.do(ctx, b.settleAll) })

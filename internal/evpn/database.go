@@ -2,7 +2,6 @@ package evpn
 
 import (
 	"cmp"
-	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -25,6 +24,7 @@ type mark struct {
 type database struct {
 	bridge   *Bridge
 	replica  *idl.Client
+	writer   *idl.Writer
 	view     *hwvtep.View
 	networks map[hwvtep.UUID]*network
 	routers  map[hwvtep.UUID]*router
@@ -38,12 +38,7 @@ type database struct {
 	sourcesText string // sources, to compare
 
 	marked map[mark]struct{}
-	busy   *plan       // the transaction under way
-	retry  *time.Timer // nil: none failed last
-	wait   time.Duration
-
-	transactions, rows, failures uint64
-	failure                      string // the last one, until one succeeds
+	rows   uint64 // written
 }
 
 func newDatabase(b *Bridge, replica *idl.Client) *database {
@@ -388,57 +383,28 @@ func (b *Bridge) duplicate(n *network, mac string, h *host) {
 	})
 }
 
-// may says that rows may be written: the database is connected, and no other bridge has the lock.
-func (db *database) may() bool {
-	return db.replica.Connected() && (db.lock() == "" || db.replica.HasLock(Lock))
-}
-
-// lock is what transactions assert; "": a relay knows of no locks.
-func (db *database) lock() string {
-	if db.replica.LockAsserts() {
-		return Lock
-	}
-	return ""
-}
-
-// write sends the next transaction, if there is anything to write.
+// write sends the next transaction, if there is anything to write. After a failure the next look is at what the database
+// is then.
 func (db *database) write() {
 	b := db.bridge
-	if db.view == nil || db.busy != nil || db.retry != nil || !b.ready || !db.may() {
+	if db.view == nil || !db.writer.Idle() || !b.ready || !db.writer.May() {
 		return
 	}
 	p := db.next()
 	if p == nil {
 		return
 	}
-	db.busy = p
-	go func() {
-		_, err := db.replica.Transact(b.ctx, p.tx.Ops())
-		_ = b.do(b.ctx, func() { db.settle(err) })
-	}()
-}
-
-// settle deals with the outcome of a transaction. After a failure the next look is at what the database is then.
-func (db *database) settle(err error) {
-	p := db.busy
-	db.busy = nil
-	db.take() // what it did: a server tells of that first
-	if err == nil {
-		db.transactions++
-		db.rows += uint64(p.rows)
-		db.wait, db.failure = 0, ""
-		return
-	}
-	for _, m := range p.about {
-		db.marked[m] = struct{}{}
-	}
-	db.failures++
-	db.failure = err.Error()
-	if errors.Is(err, idl.ErrNotConnected) || errors.Is(err, idl.ErrOutcomeUnknown) {
-		return // there is news when there is a connection
-	}
-	db.wait = min(max(2*db.wait, firstWait), maxWait)
-	b := db.bridge
-	b.log.Warn("transaction failed", "err", err, "again in", db.wait)
-	db.retry = time.AfterFunc(db.wait, func() { _ = b.do(b.ctx, func() { db.retry = nil }) })
+	go db.writer.Send(b.ctx, p.tx.Ops(), func(err error, again time.Duration) {
+		db.take() // what it did: a server tells of that first
+		if err == nil {
+			db.rows += uint64(p.rows)
+			return
+		}
+		for _, m := range p.about {
+			db.marked[m] = struct{}{}
+		}
+		if again > 0 {
+			b.log.Warn("transaction failed", "err", err, "again in", again)
+		}
+	})()
 }

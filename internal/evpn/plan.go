@@ -28,7 +28,7 @@ type plan struct {
 func (db *database) next() *plan {
 	for len(db.marked) > 0 {
 		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[netip.Addr]hwvtep.UUID{}, routers: map[*router]bool{}}
-		if lock := db.lock(); lock != "" {
+		if lock := db.writer.Asserts(); lock != "" {
 			p.tx.Assert(lock)
 		}
 		empty := p.tx.Len()

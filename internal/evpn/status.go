@@ -66,15 +66,9 @@ func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
 
 func (b *Bridge) status() Status {
 	db := b.database
-	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: "connecting", Announcing: b.ready, Neighbors: []NeighborStatus{},
-		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.transactions, Rows: db.rows,
-		Failures: db.failures, Failure: cmp.Or(db.failure, b.failure), Pending: len(db.marked)}
-	switch {
-	case db.may():
-		s.Database = "active"
-	case db.replica.Connected():
-		s.Database = "standby"
-	}
+	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
+		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.writer.Transactions, Rows: db.rows,
+		Failures: db.writer.Failures, Failure: cmp.Or(db.writer.Failure, b.failure), Pending: len(db.marked)}
 	for _, why := range b.refused {
 		s.Refused[string(why)]++
 	}

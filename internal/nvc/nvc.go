@@ -21,12 +21,6 @@ const Lock = "vtep_nvc"
 // FirstVNI is the first VNI that is given, unless Options say another.
 const FirstVNI = 5000
 
-// The waits after a transaction that failed.
-const (
-	firstWait = 100 * time.Millisecond
-	maxWait   = 10 * time.Second
-)
-
 // allotAfter is how long databases that do not answer may know better which VNIs there are.
 const allotAfter = 3 * time.Second
 
@@ -64,12 +58,11 @@ type NVC struct {
 	targets []*target // in the order in which they were added
 	unread  int       // of these, that were not read yet
 	woken   chan *target
-	done    chan outcome
 }
 
 // New returns a controller without databases.
 func New(opts Options) *NVC {
-	n := &NVC{opts: opts, log: opts.Logger, calls: make(chan func()), woken: make(chan *target), done: make(chan outcome)}
+	n := &NVC{opts: opts, log: opts.Logger, calls: make(chan func()), woken: make(chan *target)}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -117,8 +110,6 @@ func (n *NVC) Run(ctx context.Context, targets []string) error {
 		case t := <-n.woken:
 			n.take(t)
 			t.db.touch()
-		case o := <-n.done:
-			n.settle(o)
 		}
 		n.finish()
 	}
@@ -190,7 +181,12 @@ func (n *NVC) add(name string) error {
 	t := &target{name: name, db: newDatabase(n.mesh)}
 	t.replica = idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name,
 		Logger: n.log, Tables: tables})
-	t.replica.Lock(Lock)
+	t.writer = idl.NewWriter(t.replica, Lock, func(f func()) {
+		_ = n.do(n.ctx, func() {
+			f()
+			t.db.touch() // it may be idle now
+		})
+	})
 	t.db.owner = t
 	n.targets = append(n.targets, t)
 	n.unread++
@@ -217,8 +213,6 @@ func (n *NVC) add(name string) error {
 // end ends what runs for a target.
 func (n *NVC) end(t *target) {
 	t.cancel()
-	if t.retry != nil {
-		t.retry.Stop()
-	}
+	t.writer.Hurry()
 	t.ended.Wait()
 }

@@ -52,15 +52,10 @@ func (n *NVC) status() Status {
 	byDB := map[*database]string{}
 	for _, t := range n.targets {
 		byDB[t.db] = t.name
-		ts := TargetStatus{Target: t.name, State: "connecting", Switches: []string{}, Transactions: t.transactions, Rows: t.rows,
-			Failures: t.failures, Failure: t.failure, Pending: len(t.db.marked) + len(t.db.switches)}
-		switch {
-		case t.may():
-			ts.State = "active"
-		case t.replica.Connected():
-			ts.State = "standby"
-		case t.replica.LastError() != nil:
-			ts.Failure = t.replica.LastError().Error()
+		ts := TargetStatus{Target: t.name, State: t.writer.State(), Switches: []string{}, Transactions: t.writer.Transactions, Rows: t.rows,
+			Failures: t.writer.Failures, Failure: t.writer.Failure, Pending: len(t.db.marked) + len(t.db.switches)}
+		if err := t.replica.LastError(); ts.State == "connecting" && err != nil {
+			ts.Failure = err.Error()
 		}
 		if t.db.read {
 			for ps := range t.db.view.PhysicalSwitches() {

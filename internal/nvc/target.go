@@ -26,37 +26,14 @@ var tables = map[string][]string{
 type target struct {
 	name    string
 	replica *idl.Client
+	writer  *idl.Writer
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup // of what runs for it
 
 	db      *database
-	busy    *plan         // the transaction under way
-	retry   *time.Timer   // nil: none failed last
-	wait    time.Duration // before the next try
-	gone    bool          // it has left
-	leaving chan<- error  // it is to leave the mesh; nil: it is not
-
-	transactions, rows, failures uint64
-	failure                      string // the last one, until one succeeds
-}
-
-// outcome is what came of a transaction.
-type outcome struct {
-	target *target
-	err    error
-}
-
-// lock is what transactions assert; "": a relay knows of no locks.
-func (t *target) lock() string {
-	if t.replica.LockAsserts() {
-		return Lock
-	}
-	return ""
-}
-
-// may says that the controller may write: it is connected, and no other controller has the lock.
-func (t *target) may() bool {
-	return t.replica.Connected() && (t.lock() == "" || t.replica.HasLock(Lock))
+	gone    bool         // it has left
+	leaving chan<- error // it is to leave the mesh; nil: it is not
+	rows    uint64       // written
 }
 
 // take takes over what is new of a target.
@@ -112,63 +89,37 @@ func (n *NVC) finish() {
 // look sends what is to be written to a target, if that is possible now. Whatever makes it possible touches it.
 func (n *NVC) look(t *target) {
 	switch {
-	case t.gone || t.busy != nil || t.retry != nil:
-	case t.db.read && t.may():
+	case t.gone || !t.writer.Idle():
+	case t.db.read && t.writer.May():
 		n.send(t)
 	case t.leaving != nil:
 		n.left(t, errors.New("it can't be written now: its rows stay there"))
 	}
 }
 
-// send sends the next transaction, if there is anything to write.
+// send sends the next transaction, if there is anything to write. After a failure the next look is at what the
+// database is then; an outcome that is not known is the same, by way of the next connection.
 func (n *NVC) send(t *target) {
 	var p *plan
 	if t.leaving != nil {
-		if p = t.db.farewell(t.lock()); p == nil {
+		if p = t.db.farewell(t.writer.Asserts()); p == nil {
 			n.left(t, nil)
 			return
 		}
-	} else if p = t.db.next(t.lock()); p == nil {
+	} else if p = t.db.next(t.writer.Asserts()); p == nil {
 		return
 	}
-	t.busy = p
-	t.ended.Go(func() { // a transaction
-		_, err := t.replica.Transact(n.ctx, p.tx.Ops())
-		select {
-		case n.done <- outcome{t, err}:
-		case <-n.ctx.Done():
+	t.ended.Go(t.writer.Send(n.ctx, p.tx.Ops(), func(err error, again time.Duration) { // a transaction
+		n.take(t) // what it did: a server tells of that first
+		if err == nil {
+			t.rows += uint64(p.rows)
+			return
 		}
-	})
-}
-
-// settle deals with the outcome of a transaction. After a failure the next look is at what the
-// database is then; an outcome that is not known is the same, by way of the next connection.
-func (n *NVC) settle(o outcome) {
-	t := o.target
-	t.db.touch()
-	p := t.busy
-	t.busy = nil
-	n.take(t) // what it did: a server tells of that first
-	if o.err == nil {
-		t.transactions++
-		t.rows += uint64(p.rows)
-		t.wait, t.failure = 0, ""
-		return
-	}
-	p.failed()
-	t.failures++
-	t.failure = o.err.Error()
-	if errors.Is(o.err, idl.ErrNotConnected) || errors.Is(o.err, idl.ErrOutcomeUnknown) {
-		return // there is news when there is a connection
-	}
-	t.wait = min(max(2*t.wait, firstWait), maxWait)
-	n.log.Warn("transaction failed", "target", t.name, "err", o.err, "again in", t.wait)
-	t.retry = time.AfterFunc(t.wait, func() {
-		_ = n.do(n.ctx, func() {
-			t.retry = nil
-			t.db.touch()
-		})
-	})
+		p.failed()
+		if again > 0 {
+			n.log.Warn("transaction failed", "target", t.name, "err", err, "again in", again)
+		}
+	}))
 }
 
 // remove begins to take a target out of the mesh; what comes of it goes into left, which takes one value.
@@ -177,10 +128,7 @@ func (n *NVC) remove(name string, left chan<- error) {
 		if t.name == name && t.leaving == nil {
 			t.leaving = left
 			t.db.touch()
-			if t.retry != nil {
-				t.retry.Stop()
-				t.retry = nil
-			}
+			t.writer.Hurry()
 			return
 		}
 	}
