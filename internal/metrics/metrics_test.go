@@ -337,6 +337,7 @@ func checkText(t *testing.T, alert, query, text string) {
 // TestDashboard does so with the queries of the dashboard.
 func TestDashboard(t *testing.T) {
 	names := newBed(t).served()
+	maps.Copy(names, newEVPNBed(t).served())
 	var d struct {
 		Panels []struct {
 			Title   string
