@@ -256,3 +256,46 @@ func TestFRRPrefixes(t *testing.T) {
 		t.Errorf("is left: %s", out)
 	}
 }
+
+// Two databases have one router each, and are one IP-VRF by iBGP. What one can't say any more the other forgets.
+func TestTwoRouters(t *testing.T) {
+	const config = "as: 65001\nrouter-id: %s\nneighbors:\n- address: %s\n"
+	f := newFabric(t, "v", "10.0.0.1", fmt.Sprintf(config, "10.0.0.1", "10.0.0.2"))
+	g := newFabric(t, "w", "10.0.0.2", fmt.Sprintf(config, "10.0.0.2", "10.0.0.1"))
+	f.joins("pw", g.own, "pv")
+	testnet.Link(t, g.own, "pv", func(h *netlink.Handle, link netlink.Link) error {
+		master, err := h.LinkByName("u0")
+		if err != nil {
+			return err
+		}
+		return h.LinkSetMaster(link, master)
+	})
+	for i, s := range []*fabric{f, g} {
+		n := i + 1
+		id := func(table, condition string) string {
+			return strings.TrimSpace(s.ctl("--bare", "--columns=_uuid", "find", table, condition))
+		}
+		s.ctl("add-ls", "red", "--", "set", "Logical_Switch", "red", "tunnel_key=5000")
+		s.ctl("--id=@r", "create", "Logical_Router", "name=lr0", fmt.Sprintf(`switch_binding:"10.%d.0.1/24"=%s`, n, id("Logical_Switch", "name=ls0")),
+			fmt.Sprintf(`switch_binding:"169.254.0.%d/16"=%s`, 10+n, id("Logical_Switch", "name=red")), "other_config:evpn_l3_switch=red")
+		s.ctl("create", "Arp_Sources_Local", fmt.Sprintf(`src_mac="02:00:00:00:99:%02d"`, n), "locator="+id("Physical_Locator", fmt.Sprintf(`dst_ip="10.0.0.%d"`, n)))
+	}
+	f.static("10.2.0.0/24=169.254.0.2")
+	g.static("10.1.0.0/24=169.254.0.1")
+	testenv.Eventually(t, deadline, func() error {
+		got := strings.Join(strings.Fields(f.ctl("--bare", "--columns=MAC,ipaddr", "find", "Ucast_Macs_Remote")), " ")
+		if want := "02:00:00:00:99:02 169.254.0.2"; got != want {
+			return fmt.Errorf("the row of the other router is %q, want %q", got, want)
+		}
+		return nil
+	})
+	if out := f.appctl("evpn/explain", "10.2.0.7"); !strings.Contains(out, "router's MAC 02:00:00:00:99:02 from 10.0.0.2: row in lr0") {
+		t.Errorf("explains %s", out)
+	}
+	// A VTEP that does not route, and one that is gone.
+	g.ctl("--all", "destroy", "Arp_Sources_Local")
+	f.static("")
+	g.static("10.1.0.0/24=169.254.0.1")
+	f.kill()
+	g.static("")
+}

@@ -54,6 +54,7 @@ type network struct {
 
 	router   *router         // that has an interface in it; nil: none has
 	l3       *router         // whose packets to other VTEPs are in it: it is no switch of hosts then
+	wired    wired           // what was seen of that last
 	gateway  string          // the MAC that was announced as the router's; "": none
 	prefixes map[path]*route // of l3: those of Prefix, and hosts with a second label
 

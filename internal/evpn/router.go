@@ -95,9 +95,7 @@ func (r *router) configure(row hwvtep.LogicalRouter) {
 // wire finds out which switches routers have interfaces in, and which one each sends to other VTEPs in. It returns the
 // switches for which that is another than before.
 func (db *database) wire() (changed []*network) {
-	before := map[*network]wired{}
 	for _, n := range db.networks {
-		before[n] = db.wired(n)
 		n.router = nil
 	}
 	l3 := map[*network]*router{}
@@ -132,7 +130,8 @@ func (db *database) wire() (changed []*network) {
 			db.bridge.takeAll(n)
 			n.l3 = l3[n]
 		}
-		if db.wired(n) != before[n] {
+		if now := db.wired(n); now != n.wired {
+			n.wired = now
 			changed = append(changed, n)
 		}
 	}
