@@ -78,13 +78,13 @@ func newBed(t *testing.T, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
 // write has rows written by somebody else than the bridge.
 func (s *bed) write(rows func(tx *hwvtep.Txn)) {
 	s.Helper()
+	var tx *hwvtep.Txn
 	testenv.Eventually(s, deadline, func() error {
-		var tx *hwvtep.Txn
 		err := s.bridge.ask(s.Context(), func() {
-			if db := s.bridge.database; db != nil && db.view != nil {
+			db := s.bridge.database
+			if db.take(); db.view != nil {
 				tx = hwvtep.NewTxn(db.view.Layout())
 				rows(tx)
-				go func() { _, _ = db.replica.Transact(s.Context(), tx.Ops()) }()
 			}
 		})
 		if err == nil && tx == nil {
@@ -92,6 +92,9 @@ func (s *bed) write(rows func(tx *hwvtep.Txn)) {
 		}
 		return err
 	})
+	if _, err := s.bridge.database.replica.Transact(s.Context(), tx.Ops()); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // up opens a session, as a neighbour that may restart gracefully.
