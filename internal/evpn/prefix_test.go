@@ -3,6 +3,7 @@ package evpn
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -34,6 +35,40 @@ func TestHops(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Of two routers that want one switch one has it, and both are told.
+func TestContestedRouter(t *testing.T) {
+	b := New(Options{Config: &Config{AS: 1, RouterID: low}})
+	db := newDatabase(b, nil)
+	b.database = db
+	n := newNetwork()
+	n.row.UUID, n.row.Name = hwvtep.UUID{1}, "red"
+	db.networks[n.row.UUID] = n
+	want := func(faults ...string) {
+		t.Helper()
+		db.wire()
+		for i, fault := range faults {
+			if r := db.routers[hwvtep.UUID{byte(10 + i)}]; r.fault != fault || (n.l3 == r) != (i == 0) {
+				t.Errorf("%s: %q, want %q", r.row.Name, r.fault, fault)
+			}
+		}
+	}
+	for i, name := range []string{"a", "b"} {
+		r := &router{hops: map[hop]netip.Addr{}}
+		r.configure(hwvtep.LogicalRouter{UUID: hwvtep.UUID{byte(10 + i)}, Name: name, SwitchBinding: map[string]hwvtep.UUID{"169.254.0.1/16": {1}}, OtherConfig: map[string]string{keyL3Switch: "red"}})
+		db.routers[r.row.UUID] = r
+	}
+	want("switch red is one of router b, too, which does not get it", "switch red is one of router a, too, which has it")
+	first := &router{hops: map[hop]netip.Addr{}} // that the lowest UUID has comes later
+	first.configure(hwvtep.LogicalRouter{UUID: hwvtep.UUID{9}, Name: "c", SwitchBinding: map[string]hwvtep.UUID{"169.254.0.1/16": {1}}})
+	db.routers[first.row.UUID] = first
+	if db.wire(); n.l3 != db.routers[hwvtep.UUID{10}] || !strings.Contains(first.fault, "of router a, too, which has it") {
+		t.Errorf("%q", first.fault)
+	}
+	delete(db.routers, hwvtep.UUID{9})
+	delete(db.routers, hwvtep.UUID{11})
+	want("")
 }
 
 // Of several routes to a prefix one counts, and what can't be is refused by its reason.

@@ -66,6 +66,11 @@ type choice struct {
 	via   netip.Addr
 }
 
+// binds says whether it has an interface in a network.
+func (r *router) binds(n *network) bool {
+	return slices.ContainsFunc(r.interfaces, func(i routerInterface) bool { return i.ls == n.row.UUID })
+}
+
 // wired is what is announced or placed otherwise when it changes.
 type wired struct {
 	router, l3 *router
@@ -93,25 +98,34 @@ func (r *router) configure(row hwvtep.LogicalRouter) {
 }
 
 // wire finds out which switches routers have interfaces in, and which one each sends to other VTEPs in. It returns the
-// switches for which that is another than before.
+// switches for which that is another than before. Of several routers that want a switch the one that has it keeps it, else
+// that with the lowest UUID gets it, as VTEPs of this project have it.
 func (db *database) wire() (changed []*network) {
+	kept := map[*network]*router{}
 	for _, n := range db.networks {
+		if r := n.router; r != nil && db.routers[r.row.UUID] == r && r.binds(n) {
+			kept[n] = r
+		}
 		n.router = nil
 	}
 	l3 := map[*network]*router{}
-	for _, r := range slices.SortedFunc(maps.Values(db.routers), func(x, y *router) int { return cmp.Compare(x.row.Name, y.row.Name) }) {
-		fault := r.fault
-		r.net, r.fault = nil, ""
+	before := map[*router]string{}
+	for _, r := range db.routers {
+		before[r], r.net, r.fault = r.fault, nil, ""
+	}
+	for _, r := range slices.SortedFunc(maps.Values(db.routers), func(x, y *router) int { return compareUUID(x.row.UUID, y.row.UUID) }) {
 		name := r.row.OtherConfig[keyL3Switch]
 		for _, i := range r.interfaces {
 			n := db.networks[i.ls]
-			switch {
-			case n == nil:
+			if n == nil {
 				continue
-			case n.router == nil:
-				n.router = r
-			case n.router != r:
+			}
+			if n.router == nil {
+				n.router = cmp.Or(kept[n], r)
+			}
+			if n.router != r {
 				r.fault = fmt.Sprintf("switch %s is one of router %s, too, which has it", n.row.Name, n.router.row.Name)
+				n.router.fault = fmt.Sprintf("switch %s is one of router %s, too, which does not get it", n.row.Name, r.row.Name)
 				continue
 			}
 			if n.row.Name == name {
@@ -121,6 +135,8 @@ func (db *database) wire() (changed []*network) {
 		if name != "" && r.net == nil && r.fault == "" {
 			r.fault = fmt.Sprintf("other_config:%s: %s is no switch of its switch_binding", keyL3Switch, name)
 		}
+	}
+	for r, fault := range before {
 		if r.fault != "" && r.fault != fault {
 			db.bridge.log.Warn("logical router", "router", r.row.Name, "err", r.fault)
 		}
@@ -168,13 +184,16 @@ func (b *Bridge) takeAll(n *network) {
 	}
 }
 
-// readSources reads which MACs the VTEPs route with. A VTEP that has none does not route.
+// readSources reads which MACs the VTEPs route with. A VTEP that has none does not route; of several the lowest counts.
 func (db *database) readSources() {
 	clear(db.sources)
 	clear(db.routes)
 	for row := range db.view.ARPSourcesLocal() {
 		if ip, mac := db.ip(row.Locator), canonical(row.SrcMAC); ip.IsValid() && unicast(mac) {
-			db.sources[ip], db.routes[mac] = mac, true
+			db.routes[mac] = true
+			if had := db.sources[ip]; had == "" || mac < had {
+				db.sources[ip] = mac
+			}
 		}
 	}
 	db.sourcesText = fmt.Sprint(db.sources) // sorted
