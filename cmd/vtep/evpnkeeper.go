@@ -76,9 +76,9 @@ func (r *vtepRun) keepEVPN() *evpnKeeper {
 	k := &evpnKeeper{log: r.d.Logger("evpn"), dir: r.d.Dirs.Run, ended: make(chan struct{}), socket: filepath.Join(r.d.Dirs.Run, "vtep-evpn.ctl")}
 	k.args = []string{"evpn", "--bgp=" + r.evpn, "--rundir=" + k.dir, "--unixctl=" + k.socket, "--pidfile=" + k.pidfile(), "--detach", "--monitor", "--no-chdir",
 		"--log-file=" + filepath.Join(r.d.Dirs.Log, "vtep-evpn.log")}
-	for option, file := range map[string]string{"private-key": r.files.PrivateKey, "certificate": r.files.Certificate, "ca-cert": r.files.CACert} {
-		if file != "" {
-			k.args = append(k.args, "--"+option+"="+file)
+	for _, o := range []struct{ option, file string }{{"private-key", r.files.PrivateKey}, {"certificate", r.files.Certificate}, {"ca-cert", r.files.CACert}} {
+		if o.file != "" {
+			k.args = append(k.args, "--"+o.option+"="+o.file)
 		}
 	}
 	if r.evpnMetrics != "" {
@@ -114,9 +114,34 @@ func (k *evpnKeeper) close(speaker bool) {
 	}
 }
 
+// errEnded says that there is no speaker any more.
+var errEnded = errors.New("it has been ended")
+
+// end ends the speaker, and waits for that.
+func (k *evpnKeeper) end(ctx context.Context, pid int) error {
+	limit, cancel := context.WithTimeout(ctx, clearance)
+	defer cancel()
+	if _, err := daemon.Call(limit, k.socket, "exit"); err != nil {
+		return fmt.Errorf("end the EVPN process: %w", err)
+	}
+	return untilEnd(limit, pid)
+}
+
+// wanted says whether the process has the options that it should.
+func (k *evpnKeeper) wanted(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err != nil || strings.HasSuffix(string(line), "\x00"+strings.Join(k.args, "\x00")+"\x00")
+}
+
 func (k *evpnKeeper) run(ctx context.Context) {
 	for wait := firstKeep; ; wait = min(2*wait, mostKeep) {
 		pid, err := k.find(ctx)
+		if err == nil && !k.leave && !k.wanted(pid) {
+			k.log.Warn("EVPN process has other options than it should: it is started anew", "pid", pid)
+			if err = k.end(ctx, pid); err == nil {
+				err = errEnded
+			}
+		}
 		news := "EVPN process runs already"
 		if err != nil && k.leave {
 			k.log.Info("systemd manages this process, and would end an EVPN process of it with it: vtep-evpn@.service is to run that")

@@ -119,13 +119,21 @@ func TestRunEVPN(t *testing.T) {
 		t.Errorf("the speaker was %s, and is %s", first, pid)
 	}
 
+	// The next VTEP wants it with other options.
+	end(run)
+	if err := os.WriteFile(file, []byte(strings.Replace(text, "127.0.0.1:"+port, "127.0.0.1:"+freePort(t), 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run = start()
+	changed := speaks(first)
+
 	// It crashes, and ends.
-	kill(first)
-	second := speaks(first)
+	kill(changed)
+	second := speaks(first, changed)
 	if out, err := appctl(control, "exit"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	speaks(first, second)
+	speaks(first, changed, second)
 
 	if out, err := appctl(filepath.Join(dir, "vtep.ctl"), "exit", "--cleanup"); err != nil {
 		t.Fatalf("%v: %s", err, out)
