@@ -45,6 +45,10 @@ type accessList struct {
 	flows  [2]flowSet // by direction; empty: all may pass
 	cookie map[uint64]intent.ACLEntryID
 	before *accessList // whose place it has taken; nil: there was none
+
+	noted     flowSet // its note, as last made; nil: not yet
+	notedAt   []intent.BindingKey
+	notedGone map[string]plane.Count
 }
 
 func newAccessLists() accessLists {
