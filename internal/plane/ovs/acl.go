@@ -71,6 +71,7 @@ func (a *accessLists) change(c intent.Change[intent.ACLID, intent.ACL]) {
 	delete(a.refused, c.Key)
 	delete(a.wanted, c.Key)
 	if c.New == nil {
+		delete(a.left, c.Key)
 		a.replace(c.Key, nil)
 		a.numbers.drop(c.Key)
 		return
@@ -102,8 +103,16 @@ func (a *accessLists) refuse(id intent.ACLID, err error) {
 		return
 	}
 	before := l.before
-	a.refused[id], a.wanted[id] = err, l.is
-	a.replace(id, before)
+	if last, ok := a.left[id]; ok && before == nil && !last.Equal(l.is) {
+		before, _ = compileACL(id, l.number, last) // it could be had
+	}
+	if _, is := a.wanted[id]; !is { // else l is what stood in for it
+		a.wanted[id] = l.is
+	}
+	a.refused[id] = err
+	if a.replace(id, before); before != nil {
+		before.before = nil // what was refused is not to come back
+	}
 }
 
 // replace puts a version in force; nil: none is.
@@ -321,6 +330,7 @@ func (e *engine) refuseACLs(b *bridge) {
 		}
 		if id, ok := e.aclOf(f); ok {
 			e.access.refuse(id, refusal(err))
+			e.mail.ring() // nothing else may happen for long
 		}
 	}
 	clear(b.badACLs)

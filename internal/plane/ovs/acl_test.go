@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"strconv"
 	"testing"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -92,12 +93,65 @@ func TestACLTooLarge(t *testing.T) {
 	}
 }
 
+// What Open vSwitch has refused does not come back in the place of what it refuses next.
+func TestACLRefusedTwice(t *testing.T) {
+	id, refused := intent.ACLID{1}, errors.New("refused")
+	version := func(n byte) intent.ACL {
+		return intent.ACL{Ingress: []intent.ACLEntry{{ID: intent.ACLEntryID{15: n}, Deny: true}}}
+	}
+	inForce := func(a *accessLists, n byte) {
+		t.Helper()
+		switch l := a.of(id, intent.Ingress); {
+		case n == 0 && l != nil:
+			t.Errorf("%v is in force", l.is)
+		case n != 0 && (l == nil || !l.is.Equal(version(n))):
+			t.Errorf("version %d is not in force", n)
+		}
+	}
+	a := newAccessLists()
+	for n := range byte(2) {
+		is := version(n + 1)
+		a.change(intent.Change[intent.ACLID, intent.ACL]{Key: id, New: &is})
+	}
+	a.adopt(map[intent.ACLID]intent.ACL{id: version(3)}, nil)
+	for _, n := range []byte{1, 3, 0} {
+		a.refuse(id, refused)
+		inForce(&a, n)
+		if a.refused[id] != refused || !a.wanted[id].Equal(version(2)) {
+			t.Errorf("refused is %v: %v", a.wanted[id], a.refused[id])
+		}
+	}
+	var numbers = newNumbering[intent.RouterID]()
+	if numbers.drop(intent.RouterID{1}); numbers.get(intent.RouterID{15: 1}) == 0 {
+		t.Error("0 is a number")
+	}
+}
+
+// The version before is put back at once, and not with the next event.
+func TestACLRefusedAtOnce(t *testing.T) {
+	id := intent.ACLID{1}
+	e := &engine{access: newAccessLists(), mail: newMailbox()}
+	e.access.change(intent.Change[intent.ACLID, intent.ACL]{Key: id, New: &intent.ACL{Ingress: []intent.ACLEntry{{Deny: true}}}})
+	b := &bridge{want: flowSet{}, badACLs: map[flowKey]error{}}
+	for k, f := range e.access.of(id, intent.Ingress).flows[intent.Ingress] {
+		b.want[k], b.badACLs[k] = f, errors.New("refused")
+	}
+	e.refuseACLs(b)
+	if len(e.mail.wake) != 1 || e.access.refused[id] == nil || len(b.badACLs) != 0 {
+		t.Fatalf("woken %d times, refused is %v", len(e.mail.wake), e.access.refused)
+	}
+	<-e.mail.wake
+	if e.refuseACLs(b); len(e.mail.wake) != 0 {
+		t.Error("woken for nothing")
+	}
+}
+
 // Where Open vSwitch has no room for the flows of an ACL, the one before stays whole; so it does while its flows
 // are taken away by hand, until they are put back.
 func TestACLRefused(t *testing.T) {
 	w := newWorld(t)
 	p := w.newPlane(t)
-	defer p.Destroy(context.Background())
+	defer func() { p.Destroy(context.Background()) }()
 	id, red, at := intent.ACLID{1}, intent.SwitchID{0xed}, intent.BindingKey{Port: "p0"}
 	entries := func(n int) (list []intent.ACLEntry) {
 		for i := range n {
@@ -134,12 +188,19 @@ func TestACLRefused(t *testing.T) {
 		return len(flowsIn(parts)) - 1 // that of what no entry matches
 	}
 	few, many, some := state(3), state(30), state(4)
+	w.Vsctl(t, "--", "--id=@f", "create", "Flow_Table", "flow_limit=10", "overflow_policy=refuse", "--", "set", "Bridge", "br0", "flow_tables:3=@f")
 	if r := apply(nil, few); len(r.ACLs) > 0 || flows() != 3 {
 		t.Fatalf("%v, %d flows", r.ACLs, flows())
 	}
-	w.Vsctl(t, "--", "--id=@f", "create", "Flow_Table", "flow_limit=10", "overflow_policy=refuse", "--", "set", "Bridge", "br0", "flow_tables:3=@f")
-	if r := apply(few, many); problem.Of("", r.ACLs[id], problem.Unsettled).Kind != problem.TableFull || flows() != 3 {
-		t.Fatalf("%v, %d flows", r.ACLs, flows())
+	if r := apply(few, many); problem.Of("", r.ACLs[id], problem.Unsettled).Kind != problem.TableFull || flows() != 3 || len(r.Ports) > 0 {
+		t.Fatalf("%v, %v, %d flows", r.ACLs, r.Ports, flows())
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p = w.newPlane(t)
+	if r := apply(nil, many); problem.Of("", r.ACLs[id], problem.Unsettled).Kind != problem.TableFull || flows() != 3 || len(r.Ports) > 0 {
+		t.Fatalf("the next process: %v, %v, %d flows", r.ACLs, r.Ports, flows())
 	}
 	if r := apply(many, some); len(r.ACLs) > 0 || flows() != 4 {
 		t.Fatalf("%v, %d flows", r.ACLs, flows())
@@ -151,4 +212,42 @@ func TestACLRefused(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// One flow more of an ACL is refused as many are: the version before stays.
+func TestACLRefusedByOne(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPlane(t)
+	defer p.Destroy(context.Background())
+	id, red, at := intent.ACLID{1}, intent.SwitchID{0xed}, intent.BindingKey{Port: "p0"}
+	state := func(n byte) *intent.State {
+		s := intent.NewState()
+		s.Ports["p0"] = intent.Port{}
+		s.Switches[red] = intent.Switch{Name: "red"}
+		s.Bindings[at] = intent.Binding{Switch: red}
+		var list []intent.ACLEntry
+		for i := range n {
+			list = append(list, intent.ACLEntry{ID: intent.ACLEntryID{15: i}, Sequence: int64(i), Deny: true, Fields: intent.ACLEtherType, EtherType: 0x9000 + uint16(i)})
+		}
+		s.ACLs[id] = intent.ACL{Egress: list}
+		s.Policies[at] = intent.Policy{ACL: id}
+		return s
+	}
+	few, more := state(3), state(4)
+	if r, err := p.Apply(context.Background(), few, nil); err != nil || len(r.ACLs) > 0 {
+		t.Fatalf("%v, %v", r.ACLs, err)
+	}
+	flows := func() int {
+		parts, err := p.flowsOf(context.Background(), "br0_vtep_ls1", tableACL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(flowsIn(parts))
+	}
+	was := flows()
+	w.Vsctl(t, "--", "--id=@f", "create", "Flow_Table", "flow_limit="+strconv.Itoa(was), "overflow_policy=refuse", "--", "set", "Bridge", "br0_vtep_ls1", "flow_tables:3=@f")
+	r, err := p.Apply(context.Background(), more, intent.Diff(few, more))
+	if err != nil || r.ACLs[id] == nil || problem.Of("", r.ACLs[id], problem.Unsettled).Kind != problem.TableFull || flows() != was {
+		t.Errorf("%v, %v, %v, %d flows", r.ACLs, r.Full, err, flows())
+	}
 }

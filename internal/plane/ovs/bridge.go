@@ -90,6 +90,11 @@ func (m *mailbox) put(l letter) {
 	}
 	m.letters = append(m.letters, l)
 	m.mu.Unlock()
+	m.ring()
+}
+
+// ring has the plane's goroutine look at what is to be done.
+func (m *mailbox) ring() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -356,7 +361,7 @@ func (b *bridge) send(ctx context.Context, mods []*openflow.FlowMod, keys []flow
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
 	defer cancel()
 	var refused *openflow.RefusedError
-	if together && len(mods) >= bundleMin {
+	if together && (len(mods) >= bundleMin || mods[0].Cookie&cookieACL == cookieACL) { // one of an ACL may be refused
 		err := b.conn.DoTogether(ctx, mods...)
 		switch {
 		case err == nil:

@@ -25,6 +25,8 @@ func (n *numbering[K]) get(id K) uint32 {
 }
 
 func (n *numbering[K]) drop(id K) {
-	delete(n.taken, n.of[id])
-	delete(n.of, id)
+	if num, ok := n.of[id]; ok { // 0 is nobody's
+		delete(n.taken, num)
+		delete(n.of, id)
+	}
 }
