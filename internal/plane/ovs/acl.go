@@ -14,8 +14,8 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// An ACL is flows of tableACL: those of ingress in the bridge of the physical switch, which a frame
-// passes before it counts or is learned, those of egress in the bridges of the logical switches. The caller
+// An ACL is flows of two tables: those of ingress in the bridge of the physical switch, which a frame
+// passes before it counts or is learned, those of egress in the bridges of the logical switches; that of routers has both. The caller
 // puts the ACL's number and the port that the frame is for into registers; the flow of the entry that
 // decides sends it there, or notes the verdict and has another look at table 0, where a flow for the
 // place that the frame came in by drops and counts it. So an entry has the same flows whoever asks it.
@@ -212,7 +212,7 @@ func (l *accessList) compile(d intent.Direction) (flowSet, error) {
 		e := &entries[i]
 		cookie := l.mark(e.ID)
 		for _, c := range conditions(e) {
-			m := openflow.FlowMod{Cookie: cookie, Table: tableACL, Priority: prioACL - uint16(2*i+1), Flags: openflow.ResetCounts,
+			m := openflow.FlowMod{Cookie: cookie, Table: aclTable(d), Priority: prioACL - uint16(2*i+1), Flags: openflow.ResetCounts,
 				Match: also(c.match, openflow.Reg(regACL, l.number))}
 			switch {
 			case c.hidden:
@@ -266,20 +266,28 @@ func denials(s flowSet, at intent.BindingKey, match openflow.Match) {
 	}
 }
 
-// guarded adds what tableACL has of ACLs, and of frames that no entry decides.
+// aclTable is that of the entries of a direction.
+func aclTable(d intent.Direction) uint8 {
+	if d == intent.Egress {
+		return tableACLOut
+	}
+	return tableACL
+}
+
+// guarded adds what the table of a direction has of ACLs, and of frames that no entry decides.
 func guarded(s flowSet, lists []*accessList, d intent.Direction) {
 	if len(lists) == 0 {
 		return
 	}
-	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: tableACL, Instructions: openflow.Apply(openflow.OutputReg(regTo))})
+	s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: aclTable(d), Instructions: openflow.Apply(openflow.OutputReg(regTo))})
 	for _, l := range lists {
 		maps.Copy(s, l.flows[d])
 	}
 }
 
 // askThen are the actions that have an ACL asked, and send what may pass to a port.
-func askThen(number, port uint32) openflow.Actions {
-	return openflow.Actions{openflow.SetField(openflow.Reg(regACL, number)), openflow.SetField(openflow.Reg(regTo, port)), again(tableACL)}
+func askThen(d intent.Direction, number, port uint32) openflow.Actions {
+	return openflow.Actions{openflow.SetField(openflow.Reg(regACL, number)), openflow.SetField(openflow.Reg(regTo, port)), again(aclTable(d))}
 }
 
 // sortLists returns each list once, in the order of their IDs.
@@ -294,7 +302,7 @@ func noRoom(format string, args ...any) error {
 
 // aclOf says which ACL a flow is of.
 func (e *engine) aclOf(f *flow) (id intent.ACLID, ok bool) {
-	if f.mod.Table != tableACL || f.mod.Cookie&cookieACL != cookieACL {
+	if f.mod.Cookie&cookieACL != cookieACL {
 		return id, false
 	}
 	number, ok := f.mod.Match.Get(openflow.FieldReg(regACL))

@@ -24,7 +24,7 @@ type counted struct {
 }
 
 // aclFlows are the flows of ACLs in a bridge.
-var aclFlows = openflow.FlowFilter{Table: tableACL, Cookie: cookieACL, CookieMask: cookieMask | cookieACL}
+var aclFlows = openflow.FlowFilter{Table: openflow.AllTables, Cookie: cookieACL, CookieMask: cookieMask | cookieACL}
 
 // ACLStats implements plane.ACLCounter.
 func (p *Plane) ACLStats(ctx context.Context) (all map[plane.ACLEntryAt]plane.Count, err error) {

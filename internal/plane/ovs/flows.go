@@ -221,7 +221,7 @@ func (l *logical) in(s flowSet) {
 			denials(s, m.at, openflow.Match{in})
 		}
 		if m.guard != 0 { // no entry is to count it
-			s.add(m.at, openflow.FlowMod{Cookie: cookieFlow, Table: tableACL, Priority: prioSelf, Match: openflow.Match{in, openflow.Reg(regTo, m.inner)}})
+			s.add(m.at, openflow.FlowMod{Cookie: cookieFlow, Table: tableACLOut, Priority: prioSelf, Match: openflow.Match{in, openflow.Reg(regTo, m.inner)}})
 		}
 		for _, tag := range hasTag {
 			egress := forbid()

@@ -94,7 +94,7 @@ func (l *logical) toGateway(s flowSet) {
 				Match: openflow.Match{openflow.InPort(m.inner), openflow.EthSrc(mac)}})
 		}
 		if m.guard != 0 {
-			add(tableBack, prioRouted, openflow.Match{openflow.InPort(m.inner)}, openflow.Apply(askThen(m.guard, openflow.PortInPort&0xffff)...))
+			add(tableBack, prioRouted, openflow.Match{openflow.InPort(m.inner)}, openflow.Apply(askThen(intent.Egress, m.guard, openflow.PortInPort&0xffff)...))
 		}
 	}
 	add(tableBack, prioMiss, nil, openflow.Apply(openflow.Output(openflow.PortInPort)))

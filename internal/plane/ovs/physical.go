@@ -29,7 +29,7 @@ type patch struct {
 // deliver are the actions that send a frame to the binding.
 func (p *patch) deliver() openflow.Actions {
 	if p.guard != 0 {
-		return askThen(p.guard, p.inner)
+		return askThen(intent.Egress, p.guard, p.inner)
 	}
 	return openflow.Actions{openflow.Output(p.inner)}
 }
@@ -49,7 +49,7 @@ func (p *physical) flows() flowSet {
 		in := openflow.InPort(b.port)
 		enter := openflow.Actions{openflow.Output(b.outer)}
 		if b.guard != 0 {
-			enter = askThen(b.guard, b.outer)
+			enter = askThen(intent.Ingress, b.guard, b.outer)
 			denials(s, b.at, openflow.Match{in, openflow.Reg(regTo, b.outer)})
 		}
 		add := func(priority uint16, cookie uint64, match openflow.Match, actions ...openflow.Action) {

@@ -14,7 +14,8 @@ import (
 //	                       in by a tunnel port: source and VNI of a peer?            -> table 1
 //	LS, table 1            source that nobody can have, then destination: reserved, remote, local, group, all
 //	LS, table 2            as table 0, for frames that still have a tag
-//	either, table 3        the entries of ACLs: of ingress in PS, of egress in LS; see acl.go
+//	PS, table 3            the entries of ACLs for ingress; see acl.go
+//	LS, table 12           those for egress
 //	PS, table 20           notes for the next process; no frame comes there
 //	strays, table 0        in by a tunnel, in a VNI of no switch: dropped
 //
@@ -28,7 +29,8 @@ const (
 	tableIn     uint8 = 0 // of every bridge
 	tableOut    uint8 = 1
 	tableTagged uint8 = 2
-	tableACL    uint8 = 3
+	tableACL    uint8 = 3  // of ingress
+	tableACLOut uint8 = 12 // of egress
 	tableNotes  uint8 = 20
 
 	regEgress  = 1
@@ -63,8 +65,8 @@ const (
 	prioNew       uint16 = 100 // LS: a source that is new
 	prioStranger  uint16 = 10  // LS: no peer
 
-	prioSelf uint16 = 65535 // LS, table 3: a copy to where the frame came from
-	prioACL  uint16 = 65000 // table 3: the first of an ACL's flows; others follow by their order
+	prioSelf uint16 = 65535 // LS, table 12: a copy to where the frame came from
+	prioACL  uint16 = 65000 // tables 3 and 12: the first of an ACL's flows; others follow by their order
 	prioNote uint16 = 1
 
 	prioNobody   uint16 = 2500 // LS, table 1: a source that nobody can have

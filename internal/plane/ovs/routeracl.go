@@ -92,12 +92,12 @@ func (r *routing) guardSwitch(s flowSet, id intent.SwitchID, port uint32, v6 boo
 		from := append(prefixed(of.src, n.prefix), ethType(of.etherType), openflow.InPort(port))
 		ask := openflow.Goto(tableCheck)
 		if l := r.access.of(n.acl, intent.Ingress); l != nil {
-			ask, in = openflow.Apply(askAt(askedIn, l)...), append(in, l)
+			ask, in = openflow.Apply(askAt(intent.Ingress, l)...), append(in, l)
 		}
 		add(tableEnter, priority, from, ask)
 		ask = openflow.Goto(tableLeave)
 		if l := r.access.of(n.acl, intent.Egress); l != nil {
-			ask, out = openflow.Apply(askAt(askedOut, l)...), append(out, l)
+			ask, out = openflow.Apply(askAt(intent.Egress, l)...), append(out, l)
 		}
 		add(tablePass, priority, toward(n.prefix, of.etherType, port), ask)
 	}
@@ -105,8 +105,12 @@ func (r *routing) guardSwitch(s flowSet, id intent.SwitchID, port uint32, v6 boo
 }
 
 // askAt are the actions that have the ACL of an interface asked.
-func askAt(stage uint32, l *accessList) openflow.Actions {
-	return append(openflow.Actions{openflow.SetField(openflow.Reg(regStage, stage))}, askThen(l.number, noEgress)...)
+func askAt(d intent.Direction, l *accessList) openflow.Actions {
+	stage := uint32(askedIn)
+	if d == intent.Egress {
+		stage = askedOut
+	}
+	return append(openflow.Actions{openflow.SetField(openflow.Reg(regStage, stage))}, askThen(d, l.number, noEgress)...)
 }
 
 // toward matches packets whose next hop is in a prefix of a switch.

@@ -33,7 +33,7 @@ const (
 	tableRouter uint8 = 4 // LS
 	tableBack   uint8 = 5 // LS
 
-	tableEnter     uint8 = 4 // LR; table 3 is tableACL
+	tableEnter     uint8 = 4 // LR; tables 3 and 12 are those of ACLs
 	tableCheck     uint8 = 5
 	tableSelf      uint8 = 6
 	tableRoutes    uint8 = 7

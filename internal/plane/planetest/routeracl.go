@@ -100,6 +100,11 @@ func routerACLs(l *lab) {
 	l.open()
 	pass(2, 3, nil, [2]byte{4, 2}, nil)
 	l.mustHaveCounted(map[plane.ACLEntryAt]uint64{entryAt(aclA, intent.Ingress, 0): 9})
+	l.apply(func(s *intent.State) { // what is asked of one direction is not asked of the other
+		s.ACLs[aclA] = both("a", entries(from(intent.ACLSrcMAC, 2)), entries(deny(intent.ACLProtocol, func(e *intent.ACLEntry) { e.Protocol = 17 })))
+	})
+	pass(1, 3, nil, [2]byte{4, 2}, to(3))
+	pass(3, 2, v100, [2]byte{2, 4}, nil)
 	l.apply(func(s *intent.State) { // an interface goes, and its ACL with it
 		for _, k := range families {
 			ip := address(k, 4, 254)
