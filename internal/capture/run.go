@@ -180,12 +180,17 @@ func (r *run) write(ctx context.Context, to io.Writer, c plane.Capture, names Na
 	asked := time.Now()
 	tick := time.NewTimer(patience)
 	tick.Stop()
+	ticking := false // frames that go on coming must not put it off
 	for over := false; !over; {
 		select {
 		case <-r.more:
-			tick.Reset(patience)
+			if !ticking {
+				tick.Reset(patience)
+				ticking = true
+			}
 			continue
 		case <-tick.C:
+			ticking = false
 		case <-ctx.Done():
 			time.Sleep(patience) // the plane may have yet to show what was before
 			over = true
@@ -211,6 +216,7 @@ func (r *run) write(ctx context.Context, to io.Writer, c plane.Capture, names Na
 		r.mu.Lock()
 		if len(r.queue) > 0 && !over {
 			tick.Reset(patience)
+			ticking = true
 		}
 		total.Lost = r.lost + c.Lost()
 		r.mu.Unlock()

@@ -1,0 +1,74 @@
+package capture
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vtep/vtep/internal/plane"
+)
+
+// stream is a plane that shows what a test has it show.
+type stream struct{ show func(*plane.Captured) }
+
+func (s *stream) StartCapture(_ context.Context, _ plane.CaptureFilter, show func(*plane.Captured)) (plane.Capture, error) {
+	s.show = show
+	return s, nil
+}
+func (s *stream) DropReasons() []string { return nil }
+func (s *stream) Lost() uint64          { return 0 }
+func (s *stream) Close() error          { return nil }
+
+func start(t *testing.T, s *stream, words ...string) func(context.Context, io.Writer) (Total, error) {
+	t.Helper()
+	q, err := Parse(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(context.Context) (Names, error) { return Names{Ports: map[string]bool{"p0": true}}, nil }
+	write, err := Start(t.Context(), Source{Plane: s, Names: names}, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write
+}
+
+// came is the nth frame that comes in.
+func came(n int) *plane.Captured {
+	b := make([]byte, 60)
+	binary.BigEndian.PutUint32(b[14:], uint32(n))
+	return &plane.Captured{At: time.Now(), Frame: uint64(n), What: plane.CameIn, From: plane.CapturePlace{Port: "p0"}, Data: b, Inner: b, Length: len(b)}
+}
+
+// TestSteadyStream wants frames written though there is never a pause between them.
+func TestSteadyStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stream{}
+		write := start(t, s, "--count=5")
+		done := make(chan time.Duration)
+		began := time.Now()
+		go func() {
+			if total, err := write(t.Context(), io.Discard); err != nil || total.Written != 5 {
+				t.Errorf("%+v, %v", total, err)
+			}
+			done <- time.Since(began)
+		}()
+		for n := 1; n <= 1000; n++ {
+			s.show(came(n))
+			time.Sleep(time.Millisecond)
+			select {
+			case took := <-done:
+				if took > 3*patience {
+					t.Errorf("took %v", took)
+				}
+				return
+			default:
+			}
+		}
+		<-done
+		t.Error("nothing was written in a second")
+	})
+}
