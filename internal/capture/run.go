@@ -20,8 +20,10 @@ const (
 
 	// patience is how long frames wait for such as are older, which come by another way.
 	patience = 20 * time.Millisecond
-	// known is how long a frame is known again in a packet around it.
+	// known is how long a frame is known again in a packet around it, at least.
 	known = 2 * time.Second
+	// mostKnown frames are known for less, if more come. Twice as many are noted at most.
+	mostKnown = 1 << 16
 	// namesPause is how long nothing is asked after names were.
 	namesPause = time.Second
 )
@@ -53,7 +55,9 @@ type run struct {
 	queue   []frame
 	waiting int // bytes of frames that were shown and are not written
 	lost    uint64
-	inner   map[uint64]sighting // frames that were seen, by their hash
+	inner   map[uint64]sighting // frames that were seen lately, by their hash
+	before  map[uint64]sighting // those before them
+	turned  time.Time           // when the ones became the others
 	more    chan struct{}
 }
 
@@ -105,7 +109,7 @@ func (r *run) show(c *plane.Captured) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.Device == "" && f.hash != 0 && r.want.Around {
-		r.inner[f.hash] = sighting{c.Frame, c.At}
+		r.see(f.hash, sighting{c.Frame, c.At})
 	}
 	if c.Device == "" && !r.inside {
 		return
@@ -125,6 +129,23 @@ func (r *run) show(c *plane.Captured) {
 	}
 }
 
+// see notes a frame. r.mu is held.
+func (r *run) see(hash uint64, s sighting) {
+	if len(r.inner) >= mostKnown || s.at.Sub(r.turned) >= known {
+		r.inner, r.before, r.turned = map[uint64]sighting{}, r.inner, s.at
+	}
+	r.inner[hash] = s
+}
+
+// seen finds one that was noted. r.mu is held.
+func (r *run) seen(hash uint64) (sighting, bool) {
+	s, ok := r.inner[hash]
+	if !ok {
+		s, ok = r.before[hash]
+	}
+	return s, ok
+}
+
 // due takes out of the queue what was shown long enough ago, or with all everything, oldest first. Packets around frames that
 // are not wanted are left out.
 func (r *run) due(all bool) (list []frame) {
@@ -138,7 +159,7 @@ func (r *run) due(all bool) (list []frame) {
 	}
 	for _, f := range r.queue[:n] {
 		if f.Device != "" {
-			s, ok := r.inner[f.hash]
+			s, ok := r.seen(f.hash)
 			if !ok && r.want.AnyPort {
 				r.waiting -= f.takes
 				continue
@@ -148,11 +169,6 @@ func (r *run) due(all bool) (list []frame) {
 		list = append(list, f)
 	}
 	r.queue = append(r.queue[:0:0], r.queue[n:]...)
-	for hash, s := range r.inner {
-		if s.at.Before(limit.Add(-known)) {
-			delete(r.inner, hash)
-		}
-	}
 	return list
 }
 

@@ -72,3 +72,26 @@ func TestSteadyStream(t *testing.T) {
 		t.Error("nothing was written in a second")
 	})
 }
+
+// TestSightingsBounded wants no more noted than has a bound, whatever is written.
+func TestSightingsBounded(t *testing.T) {
+	r := &run{inner: map[uint64]sighting{}}
+	at := time.Now()
+	for n := range uint64(5 * mostKnown) {
+		r.see(n, sighting{n, at})
+	}
+	if n := len(r.inner) + len(r.before); n > 2*mostKnown {
+		t.Errorf("%d are noted", n)
+	}
+	last := uint64(5*mostKnown - 1)
+	for _, n := range []uint64{last, last - mostKnown + 1} {
+		if s, ok := r.seen(n); !ok || s.frame != n {
+			t.Errorf("%d is not known: %+v", n, s)
+		}
+	}
+	r.see(1, sighting{1, at.Add(known)})
+	r.see(2, sighting{2, at.Add(2 * known)})
+	if _, ok := r.seen(last); ok {
+		t.Error("what was seen long ago is known")
+	}
+}
