@@ -29,27 +29,38 @@ type Request struct {
 // Options are those that q is made by.
 func (q *Request) Options() []getopt.Option {
 	return []getopt.Option{
-		getopt.String("port", "PORT", "frames that came in at this port, or leave by it", &q.port),
-		getopt.String("vlan", "VLAN", "with this VLAN there (0: untagged)", &q.vlan),
-		getopt.String("switch", "LOGICAL-SWITCH", "of this logical switch", &q.ls),
-		getopt.String("vni", "VNI", "of a tunnel, or of a logical switch, with this VNI", &q.vni),
-		getopt.String("peer", "PEER", "that came from this VTEP, or go to it", &q.peer),
-		getopt.String("mac", "MAC", "from or to this MAC", &q.mac),
+		given("port", "PORT", "frames that came in at this port, or leave by it", &q.port),
+		given("vlan", "VLAN", "with this VLAN there (0: untagged)", &q.vlan),
+		given("switch", "LOGICAL-SWITCH", "of this logical switch", &q.ls),
+		given("vni", "VNI", "of a tunnel, or of a logical switch, with this VNI", &q.vni),
+		given("peer", "PEER", "that came from this VTEP, or go to it", &q.peer),
+		given("mac", "MAC", "from or to this MAC", &q.mac),
 		getopt.Strings("direction", "WORD", "in, out, drop or held, or several with commas (default: all)", &q.directions),
 		getopt.Flag("drops", "frames that are dropped: as --direction=drop", &q.drops),
 		getopt.Strings("drop", "REASON", "frames that are dropped for this reason (repeatable)", &q.reasons),
 		getopt.String("filter", "EXPR", "frames that an expression of pcap-filter is true of, as \"arp or icmp\"; it does not see the tag of a VLAN nor what is around the frame in a tunnel", &q.filter),
 		getopt.Flag("inner", "only the frames themselves, not the packets around them", &q.inner),
 		getopt.Flag("outer", "only the packets around them, on the underlay", &q.outer),
-		{Long: "snaplen", Short: 's', Arg: getopt.RequiredArg, ArgName: "BYTES", Help: "keep at most this much of each (default 65535)", Set: set(&q.snaplen)},
-		{Long: "count", Short: 'c', Arg: getopt.RequiredArg, ArgName: "N", Help: "end after so many", Set: set(&q.count)},
-		getopt.String("duration", "SECS", "end after this time", &q.duration),
-		getopt.String("buffer", "MIB", "keep at most this much for a slow reader; what is more is lost, and counted (default 16)", &q.buffer),
+		{Long: "snaplen", Short: 's', Arg: getopt.RequiredArg, ArgName: "BYTES", Help: "keep at most this much of each (default 65535)", Set: set("snaplen", &q.snaplen)},
+		{Long: "count", Short: 'c', Arg: getopt.RequiredArg, ArgName: "N", Help: "end after so many", Set: set("count", &q.count)},
+		given("duration", "SECS", "end after this time", &q.duration),
+		given("buffer", "MIB", "keep at most this much for a slow reader; what is more is lost, and counted (default 16)", &q.buffer),
 	}
 }
 
-func set(to *string) func(string) error {
-	return func(arg string) error { *to = arg; return nil }
+func given(name, arg, help string, to *string) getopt.Option {
+	return getopt.Option{Long: name, Arg: getopt.RequiredArg, ArgName: arg, Help: help, Set: set(name, to)}
+}
+
+// set refuses nothing, as of a variable of a shell that is not set: it would ask for more than was meant.
+func set(name string, to *string) func(string) error {
+	return func(arg string) error {
+		if arg == "" {
+			return fmt.Errorf("--%s has no value", name)
+		}
+		*to = arg
+		return nil
+	}
 }
 
 // Words are the command line of q.
@@ -200,6 +211,9 @@ func (q *Request) happenings(w *plane.CaptureFilter, reasons []string) error {
 	}
 	for _, list := range q.reasons {
 		for _, reason := range strings.Split(list, ",") {
+			if reason == "" {
+				return errors.New("--drop lacks a reason")
+			}
 			if reasons != nil && !slices.Contains(reasons, reason) {
 				return fmt.Errorf("--drop is %q, which is no reason for which frames are dropped here: those are %s", reason, strings.Join(reasons, ", "))
 			}
