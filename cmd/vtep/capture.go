@@ -64,14 +64,12 @@ func (c *captureCommand) run() error {
 	if err != nil {
 		return err
 	}
-	out := io.Writer(os.Stdout)
+	out := os.Stdout
 	if c.file != "" && c.file != "-" {
-		f, err := os.OpenFile(c.file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-		if err != nil {
+		if out, err = os.OpenFile(c.file, os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 			return err
 		}
-		defer f.Close()
-		out = f
+		defer out.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.at.timeout)
 	defer cancel()
@@ -81,6 +79,13 @@ func (c *captureCommand) run() error {
 	}
 	defer conn.Close()
 	cancel()
+	if out != os.Stdout { // not before: what is in it stays if no capture begins
+		if info, err := out.Stat(); err == nil && info.Mode().IsRegular() {
+			if err := out.Truncate(0); err != nil {
+				return err
+			}
+		}
+	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(stop)
