@@ -35,6 +35,7 @@ var expressions = []string{
 	"not icmp[0] = 8", "not tcp[13] & 2 != 0", "ip[0] & 0xf != 5", "tcp[2:2] - 1 = 79", "tcp[0:2] = tcp[2:2]", "ether[6:4] = 0x02000000",
 	"ip and not tcp and not udp", "!arp && !ip6", "(arp or ip6) and not multicast", "ip host 192.0.2.1 and (tcp or udp) and not port 53",
 	"not udp[200] = 1", "udp[200] = 1 or arp", "ip src net 192.0.2.0/24 and udp dst port 53 or arp", "1 = 1", "(len & 1) = 0", "len / 2 > 40",
+	"tcp[((tcp[12:1] & 0xf0) >> 2):4] != 1", "tcp[((tcp[12]&0xf0)>>2):4] != 1", "ip[2:2]-20 > 40", "tcp[12]/16 < 9",
 }
 
 // frames makes a mixture in which each of the expressions has something to find, cut ones too.

@@ -50,6 +50,7 @@ func (p *parser) level(n int) (value, error) {
 	}
 	a, err := p.level(n + 1)
 	for err == nil {
+		p.splitSign()
 		sign := p.peek()
 		if !contains(levels[n], sign) {
 			return a, nil
@@ -179,11 +180,27 @@ func (p *parser) bytes(proto string) (value, error) {
 	}, nil
 }
 
-// splitColon takes the first word with a colon, up to the closing bracket, apart.
+// splitSign takes a minus or a slash off a word: where a sign may be, it is one.
+func (p *parser) splitSign() {
+	if w := p.peek(); len(w) > 1 && (w[0] == '-' || w[0] == '/') {
+		p.words = append([]string{w[:1], w[1:]}, p.words[1:]...)
+	}
+}
+
+// splitColon takes the first word with a colon, up to the closing bracket, apart. Those in brackets between are not meant.
 func (p *parser) splitColon() {
+	depth := 0
 	for i, w := range p.words {
-		if w == "]" {
-			return
+		switch w {
+		case "[":
+			depth++
+		case "]":
+			if depth--; depth < 0 {
+				return
+			}
+		}
+		if depth > 0 {
+			continue
 		}
 		for j := range w {
 			if w[j] != ':' || w == ":" {
