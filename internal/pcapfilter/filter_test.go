@@ -26,7 +26,7 @@ var expressions = []string{
 	"net 2001:db8::/32", "ip6 net 2001:db8::/127", "dst net 2001:db8::2/128",
 	"ether host 02:00:00:00:00:0a", "ether src 02:00:00:00:00:0a", "ether dst 02:00:00:00:00:0b", "ether broadcast", "broadcast",
 	"multicast", "ether multicast", "ip multicast", "ip6 multicast", "ether proto 0x88b5", `ether proto \arp`,
-	"port 53", "src port 53", "dst port 53", "tcp port 80", "udp port 53", "tcp src port 80", "tcp port 80 or 443", "port domain",
+	"port 53", "src port 53", "dst port 53", "tcp port 80", "udp port 53", "tcp src port 80", "tcp port 80 or 443", "port domain", "port http", "src port http or arp",
 	"portrange 50-100", "udp portrange 50-100", "sctp port 80", "not port 53", "not (port 53 or port 80)",
 	"ip proto 17", `ip proto \tcp`, "ip6 proto 58", "proto 6", "less 60", "greater 100", "len >= 80", "len < 60 or arp",
 	"tcp[tcpflags] & tcp-syn != 0", "tcp[13] & 2 != 0 and tcp[13] & 16 == 0", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "tcp[tcpflags] == tcp-syn",

@@ -258,6 +258,14 @@ func ports(q qualifiers, w string) (condition, error) {
 		n, err := strconv.ParseUint(text, 0, 16)
 		if err != nil {
 			named, err := net.LookupPort(network, text)
+			if q.proto == "" {
+				// A name of TCP or UDP alone is of a port of it alone.
+				if udp, none := net.LookupPort("udp", text); err != nil {
+					named, err, protos = udp, none, []uint32{protoUDP}
+				} else if none != nil {
+					protos = []uint32{protoTCP}
+				}
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%q is not a port", text)
 			}
