@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -58,7 +59,13 @@ func TestStatus(t *testing.T) {
 			}
 			return s
 		}
-		s := status()
+		var s agent.Status
+		testenv.Eventually(r, deadline, func() error { // the row is there before the agent has heard that it is
+			if s = status(); s.FrameToRow.Count == 0 {
+				return errors.New("no latency of a row is told")
+			}
+			return nil
+		})
 		if s.State != agent.Running || !slices.Equal(s.TunnelIPs, []string{"192.0.2.1"}) || s.Floods != 1 {
 			r.Errorf("%+v", s)
 		}
