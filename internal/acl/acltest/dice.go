@@ -163,6 +163,9 @@ func (d Dice) Frame(tail ...byte) []byte {
 	binary.BigEndian.PutUint16(transport, Pick(d, d.port(), binary.BigEndian.Uint16(transport)))
 	binary.BigEndian.PutUint16(transport[2:], Pick(d, d.port(), binary.BigEndian.Uint16(transport[2:])))
 	transport[13] = byte(d.Uint32())
+	if d.Valid {
+		transport[12] |= 0x50 // the length of a header of TCP
+	}
 	offset := 0
 	if d.One(8) && !(d.Valid && etherType == intent.EtherTypeIPv6) {
 		offset = d.IntN(3)
