@@ -238,14 +238,14 @@ func TestACLRefusedByOne(t *testing.T) {
 		t.Fatalf("%v, %v", r.ACLs, err)
 	}
 	flows := func() int {
-		parts, err := p.flowsOf(context.Background(), "br0_vtep_ls1", tableACL)
+		parts, err := p.flowsOf(context.Background(), "br0_vtep_ls1", tableACLOut)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return len(flowsIn(parts))
 	}
 	was := flows()
-	w.Vsctl(t, "--", "--id=@f", "create", "Flow_Table", "flow_limit="+strconv.Itoa(was), "overflow_policy=refuse", "--", "set", "Bridge", "br0_vtep_ls1", "flow_tables:3=@f")
+	w.Vsctl(t, "--", "--id=@f", "create", "Flow_Table", "flow_limit="+strconv.Itoa(was), "overflow_policy=refuse", "--", "set", "Bridge", "br0_vtep_ls1", "flow_tables:12=@f")
 	r, err := p.Apply(context.Background(), more, intent.Diff(few, more))
 	if err != nil || r.ACLs[id] == nil || problem.Of("", r.ACLs[id], problem.Unsettled).Kind != problem.TableFull || flows() != was {
 		t.Errorf("%v, %v, %v, %d flows", r.ACLs, r.Full, err, flows())
