@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -86,8 +87,10 @@ func (f *fabric) vtep(port string) {
 			f.Logf("VTEP:\n%s%s", b, drops)
 		}
 		_ = f.env.Command(f.program, "appctl", "-t", filepath.Join(f.env.RunDir, "vtep.ctl"), "exit", "--cleanup").Run()
-		_ = cmd.Process.Kill()
+		patience := time.AfterFunc(deadline, func() { _ = cmd.Process.Kill() }) // it answers before it has taken everything away
 		_ = cmd.Wait()
+		patience.Stop()
+		_ = os.RemoveAll(pins)
 	})
 }
 
