@@ -3,7 +3,6 @@ package evpn
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
@@ -303,170 +300,6 @@ func (b *Bridge) claimAll(n *network, mac string, h *host) {
 	b.settle(n, mac)
 }
 
-// path takes one path of a neighbour.
-func (b *Bridge) path(p *apiutil.Path) {
-	s := b.sessions[p.PeerAddress]
-	if s == nil {
-		return // an own one
-	}
-	k, known := keyOf(p)
-	if !known {
-		if p.Nlri == nil {
-			return
-		}
-		k = key{rd: p.Nlri.String()} // of another type: only counted
-	}
-	id := path{p.PeerAddress, p.RemoteID, k}
-	if p.Withdrawal {
-		b.withdrawn(id)
-		return
-	}
-	b.drop(id)
-	s.routes++
-	r, err := decode(p)
-	why := refusal("")
-	if errors.As(err, &why) {
-		b.refused[id], b.refusedIn[id] = why, s.flaps
-		return
-	}
-	r.epoch = s.flaps
-	b.routes[id] = r
-	b.place(id, r)
-}
-
-// withdrawn forgets a path, and has hosts announced that are here and had been left to its VTEP.
-func (b *Bridge) withdrawn(id path) {
-	var in []*network
-	if r := b.routes[id]; r != nil {
-		in = slices.Clone(r.in)
-	}
-	b.drop(id)
-	for _, n := range in {
-		macs := []string{id.mac}
-		if s := n.segments[id.esi]; id.kind == Discovery && s != nil {
-			macs = slices.Collect(maps.Keys(s.macs))
-		}
-		for _, mac := range macs {
-			if h := n.hosts[mac]; h != nil && b.ready && h.here() == nil && h.until.IsZero() && h.best() == nil {
-				b.claimAll(n, mac, h)
-			}
-		}
-	}
-}
-
-// drop forgets a path, if it is known.
-func (b *Bridge) drop(id path) {
-	if _, ok := b.refused[id]; ok {
-		delete(b.refused, id)
-		delete(b.refusedIn, id)
-		b.sessions[id.peer].routes--
-	}
-	r := b.routes[id]
-	if r == nil {
-		return
-	}
-	b.sessions[id.peer].routes--
-	for _, n := range slices.Clone(r.in) {
-		b.take(n, id)
-	}
-	delete(b.routes, id)
-}
-
-// place puts a route into the networks that it is for. Routes that lead here come back from neighbours.
-func (b *Bridge) place(id path, r *route) {
-	if b.database.own[r.vtep] {
-		return
-	}
-	for n := range b.imports.networks(r) {
-		if b.refuses(n, r) == "" {
-			b.put(n, id, r)
-		}
-	}
-}
-
-func (b *Bridge) put(n *network, id path, r *route) {
-	r.in = append(r.in, n)
-	n.vteps[r.vtep]++
-	if n.l3 != nil {
-		n.prefixes[id] = r
-		b.database.markRouter(n.l3)
-		return
-	}
-	if r.kind == Multicast {
-		n.floods[id] = r
-		b.database.markMembers(n)
-		return
-	}
-	if r.kind == Discovery {
-		s := n.segment(r.segment)
-		s.discoveries(id.key)[id] = r
-		for mac := range s.macs {
-			b.reconsider(n, mac)
-		}
-		return
-	}
-	h := n.host(id.mac)
-	h.paths = append(h.paths, r)
-	h.heard(r)
-	n.attach(id.mac, r.segment)
-	b.reconsider(n, id.mac)
-}
-
-// reconsider looks at a MAC of which more is known.
-func (b *Bridge) reconsider(n *network, mac string) {
-	if h := n.hosts[mac]; h.yield() {
-		best := h.best()
-		b.log.Info("host has moved away", "switch", n.row.Name, "mac", mac, "to", best.vtep, "sequence", best.sequence)
-	}
-	b.settle(n, mac)
-}
-
-// take takes a route out of a network, if it is in there.
-func (b *Bridge) take(n *network, id path) {
-	if r := b.routes[id]; r != nil {
-		r.in = slices.DeleteFunc(r.in, func(o *network) bool { return o == n })
-	}
-	if r := n.prefixes[id]; r != nil {
-		delete(n.prefixes, id)
-		n.leave(r.vtep)
-		if n.l3 != nil {
-			b.database.markRouter(n.l3)
-		}
-		return
-	}
-	if r := n.floods[id]; r != nil {
-		delete(n.floods, id)
-		n.leave(r.vtep)
-		b.database.markMembers(n)
-		return
-	}
-	if s := n.segments[id.esi]; id.kind == Discovery && s != nil {
-		if r := s.discoveries(id.key)[id]; r != nil {
-			delete(s.discoveries(id.key), id)
-			n.leave(r.vtep)
-			n.tidy(id.esi)
-		}
-		for mac := range s.macs {
-			b.settle(n, mac)
-		}
-		return
-	}
-	h, r := n.hosts[id.mac], b.routes[id]
-	if h == nil || r == nil || !slices.Contains(h.paths, r) {
-		return
-	}
-	n.leave(r.vtep)
-	h.paths = slices.DeleteFunc(h.paths, func(o *route) bool { return o == r })
-	n.attach(id.mac, r.segment)
-	b.settle(n, id.mac)
-}
-
-func (n *network) leave(vtep netip.Addr) {
-	if n.vteps[vtep]--; n.vteps[vtep] == 0 {
-		delete(n.vteps, vtep)
-	}
-}
-
 // settle makes what is announced of a MAC what it should be, and has its row looked at.
 func (b *Bridge) settle(n *network, mac string) {
 	b.announceHost(n, mac)
@@ -475,67 +308,6 @@ func (b *Bridge) settle(n *network, mac string) {
 		b.database.markRouter(n.router)
 	}
 	b.age(n, mac, time.Now())
-}
-
-func (b *Bridge) announceHost(n *network, mac string) {
-	wanted := map[key]*route{}
-	if b.ready {
-		for _, r := range b.withRouter(n, mac, n.routes(mac, b.rd)) {
-			wanted[r.key] = r
-		}
-	}
-	for k := range n.said(mac) {
-		if wanted[k] == nil {
-			b.say(n, k, nil)
-		}
-	}
-	for k, r := range wanted {
-		b.say(n, k, r)
-	}
-}
-
-// say announces a route of a network, or with nil withdraws it.
-func (b *Bridge) say(n *network, k key, r *route) {
-	if r == nil && b.speakers[k] != n { // another switch has the VNI now, and announces it
-		n.unsay(k)
-		return
-	}
-	if err := b.speaker.announce(k, r); err != nil {
-		b.failure = err.Error()
-		b.log.Warn("route is not announced", "switch", n.row.Name, "mac", k.mac, "err", err)
-		return
-	}
-	b.failure = ""
-	if r == nil {
-		n.unsay(k)
-		delete(b.speakers, k)
-		return
-	}
-	n.note(k)
-	b.speakers[k] = n
-}
-
-// announceHeads announces the VTEPs of ours that want what is flooded.
-func (b *Bridge) announceHeads(n *network) {
-	wanted := map[key]*route{}
-	if n.vni != 0 && len(n.exp) > 0 && n.l3 == nil {
-		for _, heads := range n.heads {
-			for ip := range heads {
-				if b.database.own[ip] {
-					k := key{kind: Multicast, rd: b.rd(ip, n.vni), ip: ip}
-					wanted[k] = &route{key: k, vtep: ip, vni: n.vni, targets: n.exp}
-				}
-			}
-		}
-	}
-	for k := range n.said("") {
-		if wanted[k] == nil {
-			b.say(n, k, nil)
-		}
-	}
-	for k, r := range wanted {
-		b.say(n, k, r)
-	}
 }
 
 // reimport looks at all routes anew for a network whose configuration has changed, and announces what it has.
@@ -557,49 +329,6 @@ func (b *Bridge) reimport(n *network) {
 	b.announceGateway(n)
 	b.announcePrefixes(n)
 	b.database.markMembers(n)
-}
-
-// rd is the route distinguisher of a VTEP in a network: no two VTEPs share one, since many speakers keep one path of each only.
-func (b *Bridge) rd(vtep netip.Addr, vni uint32) string {
-	admin := vtep
-	if !vtep.Is4() {
-		admin = b.opts.Config.RouterID
-	}
-	return fmt.Sprintf("%v:%d", admin, b.number(vni))
-}
-
-// release gives the numbers back of VNIs that no network has any more; nothing is announced with them.
-func (b *Bridge) release() {
-	if len(b.numbers) <= len(b.database.networks) {
-		return
-	}
-	used := map[uint32]bool{}
-	for _, n := range b.database.networks {
-		used[n.vni] = true
-	}
-	for vni, n := range b.numbers {
-		if !used[vni] {
-			delete(b.numbers, vni)
-			delete(b.rds, n)
-		}
-	}
-}
-
-// number gives each VNI one of 16 bits: its own one, if it has no more and no other VNI has that.
-func (b *Bridge) number(vni uint32) uint16 {
-	if n, ok := b.numbers[vni]; ok {
-		return n
-	}
-	first := uint16(vni)
-	for n := first; ; n++ {
-		if _, taken := b.rds[n]; n != 0 && !taken {
-			b.rds[n], b.numbers[vni] = vni, n
-			return n
-		}
-		if n+1 == first {
-			return first // there are no more than 65,535 networks
-		}
-	}
 }
 
 // canonical is how MACs are compared.

@@ -1,0 +1,174 @@
+package evpn
+
+import (
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+)
+
+// path takes one path of a neighbour.
+func (b *Bridge) path(p *apiutil.Path) {
+	s := b.sessions[p.PeerAddress]
+	if s == nil {
+		return // an own one
+	}
+	k, known := keyOf(p)
+	if !known {
+		if p.Nlri == nil {
+			return
+		}
+		k = key{rd: p.Nlri.String()} // of another type: only counted
+	}
+	id := path{p.PeerAddress, p.RemoteID, k}
+	if p.Withdrawal {
+		b.withdrawn(id)
+		return
+	}
+	b.drop(id)
+	s.routes++
+	r, err := decode(p)
+	why := refusal("")
+	if errors.As(err, &why) {
+		b.refused[id], b.refusedIn[id] = why, s.flaps
+		return
+	}
+	r.epoch = s.flaps
+	b.routes[id] = r
+	b.place(id, r)
+}
+
+// withdrawn forgets a path, and has hosts announced that are here and had been left to its VTEP.
+func (b *Bridge) withdrawn(id path) {
+	var in []*network
+	if r := b.routes[id]; r != nil {
+		in = slices.Clone(r.in)
+	}
+	b.drop(id)
+	for _, n := range in {
+		macs := []string{id.mac}
+		if s := n.segments[id.esi]; id.kind == Discovery && s != nil {
+			macs = slices.Collect(maps.Keys(s.macs))
+		}
+		for _, mac := range macs {
+			if h := n.hosts[mac]; h != nil && b.ready && h.here() == nil && h.until.IsZero() && h.best() == nil {
+				b.claimAll(n, mac, h)
+			}
+		}
+	}
+}
+
+// drop forgets a path, if it is known.
+func (b *Bridge) drop(id path) {
+	if _, ok := b.refused[id]; ok {
+		delete(b.refused, id)
+		delete(b.refusedIn, id)
+		b.sessions[id.peer].routes--
+	}
+	r := b.routes[id]
+	if r == nil {
+		return
+	}
+	b.sessions[id.peer].routes--
+	for _, n := range slices.Clone(r.in) {
+		b.take(n, id)
+	}
+	delete(b.routes, id)
+}
+
+// place puts a route into the networks that it is for. Routes that lead here come back from neighbours.
+func (b *Bridge) place(id path, r *route) {
+	if b.database.own[r.vtep] {
+		return
+	}
+	for n := range b.imports.networks(r) {
+		if b.refuses(n, r) == "" {
+			b.put(n, id, r)
+		}
+	}
+}
+
+func (b *Bridge) put(n *network, id path, r *route) {
+	r.in = append(r.in, n)
+	n.vteps[r.vtep]++
+	if n.l3 != nil {
+		n.prefixes[id] = r
+		b.database.markRouter(n.l3)
+		return
+	}
+	if r.kind == Multicast {
+		n.floods[id] = r
+		b.database.markMembers(n)
+		return
+	}
+	if r.kind == Discovery {
+		s := n.segment(r.segment)
+		s.discoveries(id.key)[id] = r
+		for mac := range s.macs {
+			b.reconsider(n, mac)
+		}
+		return
+	}
+	h := n.host(id.mac)
+	h.paths = append(h.paths, r)
+	h.heard(r)
+	n.attach(id.mac, r.segment)
+	b.reconsider(n, id.mac)
+}
+
+// reconsider looks at a MAC of which more is known.
+func (b *Bridge) reconsider(n *network, mac string) {
+	if h := n.hosts[mac]; h.yield() {
+		best := h.best()
+		b.log.Info("host has moved away", "switch", n.row.Name, "mac", mac, "to", best.vtep, "sequence", best.sequence)
+	}
+	b.settle(n, mac)
+}
+
+// take takes a route out of a network, if it is in there.
+func (b *Bridge) take(n *network, id path) {
+	if r := b.routes[id]; r != nil {
+		r.in = slices.DeleteFunc(r.in, func(o *network) bool { return o == n })
+	}
+	if r := n.prefixes[id]; r != nil {
+		delete(n.prefixes, id)
+		n.leave(r.vtep)
+		if n.l3 != nil {
+			b.database.markRouter(n.l3)
+		}
+		return
+	}
+	if r := n.floods[id]; r != nil {
+		delete(n.floods, id)
+		n.leave(r.vtep)
+		b.database.markMembers(n)
+		return
+	}
+	if s := n.segments[id.esi]; id.kind == Discovery && s != nil {
+		if r := s.discoveries(id.key)[id]; r != nil {
+			delete(s.discoveries(id.key), id)
+			n.leave(r.vtep)
+			n.tidy(id.esi)
+		}
+		for mac := range s.macs {
+			b.settle(n, mac)
+		}
+		return
+	}
+	h, r := n.hosts[id.mac], b.routes[id]
+	if h == nil || r == nil || !slices.Contains(h.paths, r) {
+		return
+	}
+	n.leave(r.vtep)
+	h.paths = slices.DeleteFunc(h.paths, func(o *route) bool { return o == r })
+	n.attach(id.mac, r.segment)
+	b.settle(n, id.mac)
+}
+
+func (n *network) leave(vtep netip.Addr) {
+	if n.vteps[vtep]--; n.vteps[vtep] == 0 {
+		delete(n.vteps, vtep)
+	}
+}
