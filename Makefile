@@ -5,7 +5,7 @@ VERSION := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build package generate check-generate demo test test-kernels simulate lint bench clean
+.PHONY: help build package generate check-generate demo test test-kernels simulate lint bench bench-million clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ simulate: ## 10,000 runs of a simulation with faults, or SEEDS=N of them; SEED=N
 
 bench: build ## figures, as ratios to peers in the same run (root)
 	@scripts/bench
+
+bench-million: build ## figures with a million MACs and rows (root); VTEP_BENCH_BEFORE=PATH beside an older vtep
+	@scripts/bench --million
 
 lint: ## gofmt, go vet, staticcheck, deadcode
 	@scripts/lint

@@ -25,10 +25,12 @@ func dial(b *testing.B, socket string) *client {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &client{b: b, nc: nc, r: wire.NewReader(nc, 1<<30)}
+	c := &client{b: b, nc: nc, r: newReader(nc)}
 	b.Cleanup(c.close)
 	return c
 }
+
+func newReader(nc net.Conn) *wire.Reader { return wire.NewReader(nc, 1<<30) }
 
 func (c *client) close() { c.nc.Close() }
 
@@ -131,8 +133,7 @@ func (c *client) makeNetwork() network {
 // the address remote, and returns them. The address may have a locator already.
 func (c *client) bind(remote string, locator hwvtep.UUID, from, to int) []network {
 	c.b.Helper()
-	c.send(request("transact", []byte(`["hardware_vtep",{"op":"select","table":"Physical_Port","where":[["name","==","p0"]],"columns":["_uuid"]}]`)))
-	port := parseUUID(c.b, c.committed().Index(0).Get("rows").Index(0).Get("_uuid").Index(1).Str())
+	port := c.port("p0")
 	tx := hwvtep.NewTxn(nil)
 	loc := locator
 	if locator == (hwvtep.UUID{}) {
@@ -157,6 +158,22 @@ func (c *client) bind(remote string, locator hwvtep.UUID, from, to int) []networ
 		all = append(all, network{uuidOf(c.b, tx, result, ls), locator})
 	}
 	return all
+}
+
+// port is the row of a physical port.
+func (c *client) port(name string) hwvtep.UUID {
+	c.b.Helper()
+	c.send(request("transact", fmt.Appendf(nil, `["hardware_vtep",{"op":"select","table":"Physical_Port","where":[["name","==","%s"]],"columns":["_uuid"]}]`, name)))
+	return parseUUID(c.b, c.committed().Index(0).Get("rows").Index(0).Get("_uuid").Index(1).Str())
+}
+
+// delete deletes the row of a MAC.
+func (c *client) delete(mac string) {
+	c.b.Helper()
+	c.send(request("transact", fmt.Appendf(nil, `["hardware_vtep",{"op":"delete","table":"Ucast_Macs_Remote","where":[["MAC","==","%s"]]}]`, mac)))
+	if n := c.committed().Index(0).Get("count").Int(); n != 1 {
+		c.b.Fatalf("%d rows of %s were deleted, not one", n, mac)
+	}
 }
 
 func mac(i int) string { return fmt.Sprintf("02:00:00:%02x:%02x:%02x", i>>16&255, i>>8&255, i&255) }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,22 +46,30 @@ func (c *contest) report(b *testing.B, peer string) {
 	b.ReportMetric(0, "ns/op") // of a whole round: tells nothing
 	for _, name := range c.names {
 		b.ReportMetric(median(c.costs[name]), c.prefix()+name+"-"+c.unit)
-		if peer == "" || name == peer {
-			continue
+		if peer != "" && name != peer {
+			c.versus(b, name, peer)
 		}
-		var ratios []float64
-		for i, cost := range c.costs[name] {
-			ratio := 1.0 // also of nothing to nothing
-			if theirs := c.costs[peer][i]; cost != theirs {
-				ratio = cost / theirs
-			}
-			ratios = append(ratios, ratio)
-		}
-		ratio := c.prefix() + name + "-x-" + peer
-		b.ReportMetric(median(ratios), ratio)
-		b.ReportMetric(slices.Min(ratios), ratio+"-min")
-		b.ReportMetric(slices.Max(ratios), ratio+"-max")
 	}
+}
+
+// versus gives the ratios of one contender to another, if both were there.
+func (c *contest) versus(b *testing.B, name, peer string) {
+	b.Helper()
+	if len(c.costs[name]) == 0 || len(c.costs[name]) != len(c.costs[peer]) {
+		return
+	}
+	var ratios []float64
+	for i, cost := range c.costs[name] {
+		ratio := 1.0 // also of nothing to nothing
+		if theirs := c.costs[peer][i]; cost != theirs {
+			ratio = cost / theirs
+		}
+		ratios = append(ratios, ratio)
+	}
+	ratio := c.prefix() + name + "-x-" + peer
+	b.ReportMetric(median(ratios), ratio)
+	b.ReportMetric(slices.Min(ratios), ratio+"-min")
+	b.ReportMetric(slices.Max(ratios), ratio+"-max")
 }
 
 // goal says what a figure, such as "vtep-µs" or "client-x-C", should be at most.
@@ -109,15 +118,34 @@ func (p percentiles) report(b *testing.B, peer string) {
 // that the server uses meanwhile, which hardly depends on what else the machine does.
 type effort struct{ time, cpu *contest }
 
-func newEffort(unit string) effort { return effort{newContest("", unit), newContest("cpu", unit)} }
+func newEffort(unit string) effort { return newEffortOf("", unit) }
+
+// newEffortOf is for one of several things that a benchmark measures.
+func newEffortOf(row, unit string) effort {
+	return effort{newContest(row, unit), newContest(strings.TrimPrefix(row+"-cpu", "-"), unit)}
+}
 
 // measure runs f, which makes the process do n things.
 func (e effort) measure(b *testing.B, name string, pid, n int, f func()) {
 	b.Helper()
+	e.until(b, name, pid, n, func() time.Time {
+		f()
+		return time.Now()
+	})
+}
+
+// until is measure of an f that says since when all is done.
+func (e effort) until(b *testing.B, name string, pid, n int, f func() time.Time) {
+	b.Helper()
 	cpu, start := cpuTime(b, pid), time.Now()
-	f()
-	e.time.addTime(name, time.Since(start), n)
+	e.time.addTime(name, f().Sub(start), n)
 	e.cpu.addTime(name, cpuTime(b, pid)-cpu, n)
+}
+
+// add adds what a contender needed.
+func (e effort) add(name string, took, cpu time.Duration) {
+	e.time.addTime(name, took, 1)
+	e.cpu.addTime(name, cpu, 1)
 }
 
 // started is told that a process begun at start is ready now.
@@ -131,4 +159,10 @@ func (e effort) report(b *testing.B, peer string) {
 	b.Helper()
 	e.time.report(b, peer)
 	e.cpu.report(b, peer)
+}
+
+func (e effort) versus(b *testing.B, name, peer string) {
+	b.Helper()
+	e.time.versus(b, name, peer)
+	e.cpu.versus(b, name, peer)
 }

@@ -12,4 +12,12 @@
 //	p50:always-x-C        how many times the cost of "C" that is: below 1 is better than C
 //	p50:always-x-C-min    the least and the most of all rounds
 //	p50:goal-always-x-C   what the project wants it to be at most
+//
+// An older program can be a contender too, "before", with VTEP_BENCH_BEFORE=PATH: a checkout of any commit
+// makes one by "make build". What takes a million MACs or rows is done with VTEP_BENCH_MILLION=1 only, which
+// "make bench-million" sets. One row, in the shell:
+//
+//	BENCH=MACs10k VTEP_BENCH_BEFORE=../before/bin/vtep scripts/bench
+//	BENCH='Scale/100000' BENCHTIME=1x VTEP_BENCH_BEFORE=../before/bin/vtep scripts/bench
+//	BENCH='Scale' VTEP_BENCH_BEFORE=../before/bin/vtep scripts/bench --million
 package bench

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,7 +10,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/cilium/ebpf"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/vtep/vtep/internal/lab"
@@ -28,7 +25,7 @@ type fabric struct {
 
 func newFabric(b *testing.B) *fabric {
 	b.Helper()
-	f := &fabric{filled: newFilled(b, always, 0)}
+	f := &fabric{filled: newFilled(b, thisBuild(b), always, 0)}
 	l, err := net.Listen("tcp4", "127.0.0.2:0")
 	if err != nil {
 		b.Fatal(err)
@@ -108,20 +105,6 @@ func updates(b *testing.B, from, to int, announced bool) (all []byte) {
 	return all
 }
 
-// awaitNoMAC waits until the plane knows of MAC i no more.
-func (t *tables) awaitNoMAC(i int) {
-	hw, err := net.ParseMAC(mac(i))
-	if err != nil {
-		t.b.Fatal(err)
-	}
-	key := binary.NativeEndian.AppendUint32(nil, t.domain)
-	key = append(append(key, hw...), 0, 0)
-	await(t.b, "MAC "+mac(i)+" is gone", func() bool {
-		value := make([]byte, t.remotes.ValueSize())
-		return errors.Is(t.remotes.Lookup(key, value), ebpf.ErrKeyNotExist)
-	})
-}
-
 // BenchmarkRoutes100k is 100,000 hosts that a BGP neighbor announces, until the dataplane has all, and until it has
 // none when they are withdrawn: the processor time is that of the VTEP ("cpu") and of the bridge. The peer is a program
 // that gives the kernel's vxlan device as many entries.
@@ -144,7 +127,7 @@ func BenchmarkRoutes100k(b *testing.B) {
 		took.measure(b, "withdrawn", f.cmd.Process.Pid, 1, func() {
 			f.says(withdraw)
 			for m := range n {
-				f.table.awaitNoMAC(m)
+				f.table.awaitNo(f.table.key(0, m))
 			}
 		})
 		took.measure(b, "kernel-fdb", os.Getpid(), 1, func() { kernel.add(n) })

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,9 +29,9 @@ type filled struct {
 	table *tables
 }
 
-func newFilled(b *testing.B, durability string, macs int) *filled {
+func newFilled(b *testing.B, p build, durability string, macs int) *filled {
 	b.Helper()
-	f := &filled{gateway: newGateway(b)}
+	f := &filled{gateway: newGateway(b, p)}
 	f.start("--durability=" + durability)
 	f.c = dial(b, f.socket)
 	f.net = f.bind(f.c, 0, 1)[0]
@@ -51,7 +52,7 @@ func BenchmarkOneMAC(b *testing.B) {
 		b.Run(fmt.Sprintf("of%d", present), func(b *testing.B) {
 			var ours []*filled
 			for _, durability := range vteps {
-				ours = append(ours, newFilled(b, durability, present))
+				ours = append(ours, newFilled(b, thisBuild(b), durability, present))
 			}
 			peer := startServers(b, cServer)[0]
 			writer, watcher := dial(b, peer.socket), dial(b, peer.socket)
@@ -90,14 +91,19 @@ func (f *filled) commitToMap(from, n int) (took latencies) {
 	return took
 }
 
-// BenchmarkMACs10k is 10,000 MACs in one transaction until the dataplane has all. The peer is
-// a program that gives the kernel's vxlan device as many entries.
+// BenchmarkMACs10k is 10,000 MACs in one transaction until the dataplane has all. The peers are a
+// program that gives the kernel's vxlan device as many entries, and one that fills nothing but an eBPF
+// map with the same keys: with a system call for each ("map"), or one for all ("map-batch").
 func BenchmarkMACs10k(b *testing.B) {
+	names := vteps
 	var ours []*filled
 	for _, durability := range vteps {
-		ours = append(ours, newFilled(b, durability, 0))
+		ours = append(ours, newFilled(b, thisBuild(b), durability, 0))
 	}
-	kernel := newKernelTable(b)
+	if older, ok := olderBuild(b); ok {
+		ours, names = append(ours, newFilled(b, older, always, 0)), append(slices.Clone(names), before)
+	}
+	kernel, alone := newKernelTable(b), ours[0].table.alone()
 	const n = 10_000
 	first := 0
 	took := newEffort("ms")
@@ -107,22 +113,40 @@ func BenchmarkMACs10k(b *testing.B) {
 			for m := range n {
 				f.net.insert(tx, first+m)
 			}
-			text := transaction(tx)
-			took.measure(b, "vtep-"+vteps[i], f.cmd.Process.Pid, 1, func() {
+			text, keys := transaction(tx), f.table.keys(first, first+n)
+			took.until(b, vtepName(names[i]), f.cmd.Process.Pid, 1, func() time.Time {
 				f.c.send(text)
-				for m := range n { // in which order they come is anybody's
-					f.table.awaitMAC(first + m)
-				}
+				return f.table.awaitAll(keys)
 			})
 			f.c.committed()
 		}
 		took.measure(b, "kernel-fdb", os.Getpid(), 1, func() { kernel.add(n) })
+		keys := ours[0].table.keys(first, first+n)
+		for _, batch := range []bool{false, true} {
+			cpu := cpuTime(b, os.Getpid())
+			took.add(map[bool]string{false: "map", true: "map-batch"}[batch], alone.fill(keys, batch), cpuTime(b, os.Getpid())-cpu)
+		}
 		first += n
 	}
 	for _, durability := range vteps {
-		took.time.goal(b, 200, "vtep-"+durability+"-ms")
+		took.time.goal(b, 200, vtepName(durability)+"-ms")
+		took.time.goal(b, 3, vtepName(durability)+"-x-map")
 	}
 	took.report(b, "kernel-fdb")
+	for _, name := range vteps {
+		took.versus(b, vtepName(name), "map")
+		took.versus(b, vtepName(name), "map-batch")
+	}
+	took.time.goal(b, 0.35, vtepName(always)+"-x-"+before)
+	took.versus(b, vtepName(always), before)
+}
+
+// vtepName is the contender that waits so, of this build.
+func vtepName(durability string) string {
+	if durability == before {
+		return before
+	}
+	return "vtep-" + durability
 }
 
 // kernelTable is a vxlan device in a namespace of its own.
@@ -187,7 +211,7 @@ func BenchmarkFrameToRow(b *testing.B) {
 	var hosts []*host
 	var watchers []*client
 	for _, durability := range vteps {
-		f := newFilled(b, durability, 0)
+		f := newFilled(b, thisBuild(b), durability, 0)
 		ours, hosts = append(ours, f), append(hosts, newHost(b, f.lab))
 		w := dial(b, f.socket)
 		w.send(request("monitor_cond", []byte(`["hardware_vtep","m",{"Ucast_Macs_Local":[{"columns":["MAC"]}]}]`)))
@@ -221,7 +245,7 @@ func BenchmarkFrameToRow(b *testing.B) {
 // forwarding is what the rows say: with empty tables, and with those that the process before
 // has left. The peer is the C server with the same file, without any dataplane.
 func BenchmarkVTEPStart100k(b *testing.B) {
-	g := newGateway(b)
+	g := newGateway(b, thisBuild(b))
 	g.start()
 	c := dial(b, g.socket)
 	c.fill(g.bind(c, 1, 2)[0], 0, 100_000)
@@ -268,7 +292,7 @@ func copyFile(b *testing.B, from, to string) {
 // BenchmarkIdle is the processor time that a VTEP with 1,000 bindings needs for nothing, in a
 // round of two seconds.
 func BenchmarkIdle(b *testing.B) {
-	g := newGateway(b)
+	g := newGateway(b, thisBuild(b))
 	g.start()
 	c := dial(b, g.socket)
 	nets := g.bind(c, 1, 1001)

@@ -1,6 +1,7 @@
 // Command benchsum reads the output of "go test -bench" from its input, passes on what is not
 // a benchmark's line, and prints a table at the end: first the figures that were compared with
-// a peer, then the others. Package bench says what the units mean.
+// a peer, then the others. With --goals another one follows: what the project wants to reach, and
+// whether it does. Package bench says what the units mean.
 package main
 
 import (
@@ -30,6 +31,9 @@ func main() {
 		os.Exit(1)
 	}
 	summarise(os.Stdout, results)
+	if len(os.Args) > 1 && os.Args[1] == "--goals" {
+		goals(os.Stdout, results)
+	}
 	if failed {
 		os.Exit(1)
 	}

@@ -64,8 +64,8 @@ func table(w io.Writer, title, head string, lines []string) {
 func (r *row) lines() (compared, alone []string) {
 	told := map[string]bool{} // the contenders of compared lines
 	for _, unit := range r.units {
-		name, peer, ok := strings.Cut(unit, "-x-")
-		if !ok || name == "goal" || strings.HasPrefix(name, "goal-") || strings.HasSuffix(unit, "-min") || strings.HasSuffix(unit, "-max") {
+		name, peer, ok := cutRatio(unit)
+		if !ok {
 			continue
 		}
 		ours, oursUnit := r.cost(name)
@@ -116,6 +116,15 @@ func (r *row) goal(figure, unit string) string {
 	default:
 		return fmt.Sprintf("%g%s: MISSED", most, unit)
 	}
+}
+
+// cutRatio takes the unit of a ratio apart, such as "client-x-C".
+func cutRatio(unit string) (name, peer string, ok bool) {
+	name, peer, ok = strings.Cut(unit, "-x-")
+	if !ok || name == "goal" || strings.HasPrefix(name, "goal-") || strings.HasSuffix(unit, "-min") || strings.HasSuffix(unit, "-max") {
+		return "", "", false
+	}
+	return name, peer, true
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {
