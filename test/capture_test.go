@@ -78,43 +78,72 @@ func TestCapture(t *testing.T) {
 	w.captureKilled(tcpdump)
 }
 
-// captureKilled kills the VTEP while it is asked for frames: those until then are in the file, forwarding goes on, and
-// the next VTEP is asked anew, until the user has seen enough.
+// captureKilled kills the VTEP while it is asked for frames: those until then are in the file, forwarding goes on, the
+// next VTEP is asked in its place, without a word from the user, and says that it is; what is missing is told, in the file, too.
 func (w *world) captureKilled(tcpdump string) {
 	w.t.Helper()
 	file := filepath.Join(w.env.RunDir, "killed.pcapng")
-	p := w.capture("--filter=icmp", "-w", file)
-	w.ping(lab.Host1, lab.Host3, 1, time.Millisecond)
-	read := func() string {
-		out, err := exec.Command(tcpdump, "-Z", "root", "-nr", file).CombinedOutput()
-		if err != nil {
-			w.t.Errorf("tcpdump: %v: %s", err, out)
-		}
-		return string(out)
+	p := w.capture("--filter=icmp", "--count=12", "-w", file)
+	if out := w.status(); !strings.Contains(out, "\n--filter=icmp --count=12  ") {
+		w.t.Errorf("status does not name the capture:\n%s", out)
 	}
+	w.ping(lab.Host1, lab.Host3, 1, time.Millisecond)
 	testenv.Eventually(w.t, patience, func() error {
-		if info, err := os.Stat(file); err != nil || info.Size() < 1000 {
-			return fmt.Errorf("nothing is written: %v", err)
+		if all := w.statusData().Captures; len(all) != 1 || all[0].Captured != 6 || all[0].Lost != 0 {
+			return fmt.Errorf("status: %+v", all)
 		}
 		return nil
 	})
 	w.signal(syscall.SIGKILL)
-	if status := p.wait(w.t); status != 1 || !strings.Contains(p.output(w.t), "the VTEP has ended") {
-		w.t.Errorf("a capture of a VTEP that was killed: %d: %s", status, p.output(w.t))
-	}
-	if out := read(); !strings.Contains(out, "echo request") {
-		w.t.Errorf("captured until then: %s", out)
-	}
+	testenv.Eventually(w.t, patience, func() error {
+		if text := p.output(w.t); !strings.Contains(text, "the VTEP has ended: this goes on with the next one") {
+			return fmt.Errorf("vtep capture says %q", text)
+		}
+		return nil
+	})
 	w.reach(lab.Host1, lab.Host3)
 	w.start(w.args...)
-	w.reach(lab.Host1, lab.Host3)
+	testenv.Eventually(w.t, patience, func() error {
+		if text := p.output(w.t); !strings.Contains(text, "capturing again: nothing is captured from ") {
+			return fmt.Errorf("vtep capture says %q", text)
+		}
+		return nil
+	})
+	if out := w.status(); !strings.Contains(out, "\n--filter=icmp --count=6  ") {
+		w.t.Errorf("status does not name the capture:\n%s", out)
+	}
+	w.ping(lab.Host1, lab.Host3, 1, time.Millisecond)
+	if status := p.wait(w.t); status != 0 || !strings.Contains(p.output(w.t), "12 captured, 0 lost") {
+		w.t.Errorf("a capture over a restart: %d: %s", status, p.output(w.t))
+	}
+	out, err := exec.Command(tcpdump, "-Z", "root", "-nr", file).CombinedOutput()
+	text, failed := os.ReadFile(file)
+	if err != nil || failed != nil || strings.Count(string(out), "echo") != 12 || !strings.Contains(string(text), "nothing is captured from ") {
+		w.t.Errorf("in the file: %v, %v: %s", err, failed, out)
+	}
+
+	// One that is interrupted has what came until then; one that is while no VTEP runs says so.
 	p = w.capture("--filter=icmp", "-w", file)
 	w.ping(lab.Host1, lab.Host3, 1, time.Millisecond)
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		w.t.Fatal(err)
 	}
-	if status := p.wait(w.t); status != 0 || !strings.Contains(p.output(w.t), "6 captured, 0 lost") || strings.Count(read(), "echo") != 6 {
-		w.t.Errorf("an interrupted capture: %d: %s%s", status, p.output(w.t), read())
+	if status := p.wait(w.t); status != 0 || !strings.Contains(p.output(w.t), "6 captured, 0 lost") {
+		w.t.Errorf("an interrupted capture: %d: %s", status, p.output(w.t))
+	}
+	p = w.capture("--filter=icmp")
+	w.signal(syscall.SIGTERM)
+	testenv.Eventually(w.t, patience, func() error {
+		if text := p.output(w.t); !strings.Contains(text, "the VTEP has ended: this goes on with the next one") {
+			return fmt.Errorf("vtep capture says %q", text)
+		}
+		return nil
+	})
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		w.t.Fatal(err)
+	}
+	if status := p.wait(w.t); status != 1 || !strings.Contains(p.output(w.t), "what it did not write any more is missing") {
+		w.t.Errorf("interrupted without a VTEP: %d: %s", status, p.output(w.t))
 	}
 }
 

@@ -3,6 +3,8 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,6 +50,13 @@ func TestDoctor(t *testing.T) {
 		fmt.Sprintf("ok    probe 10.2.2.2 VNI %d: host %s answered through the tunnel after ", lab.VNIUntagged, lab.Host3.IP.Addr()))
 	if status != 0 || !strings.Contains(out, lab.Host3.MAC.String()) {
 		t.Errorf("status %d:\n%s", status, out)
+	}
+	// Of a VTEP in another network namespace it looks there.
+	cmd := exec.Command(filepath.Join(w.bin, "vtep"), "doctor", "--rundir="+w.env.RunDir)
+	cmd.Env, cmd.Dir = w.env.Env, w.env.RunDir
+	outside, err := cmd.CombinedOutput()
+	if finds(t, string(outside), "ok    port p0: it is up", "ok    route 10.2.2.2: by device u0"); err != nil {
+		t.Errorf("from elsewhere: %v", err)
 	}
 
 	// Nobody is in that network, nobody has that address, and nobody listens there.

@@ -178,8 +178,24 @@ func TestLabCommands(t *testing.T) {
 	if _, stderr := fails(t, exec.Command(bin, "lab", "up", "--name", name)); !strings.Contains(stderr, name) {
 		t.Errorf("a second lab of that name: %s", stderr)
 	}
-	if out := run("status", "--name", name); !strings.Contains(out, "VTEP runs") {
-		t.Errorf("status: %s", out)
+	status := run("status", "--name", name)
+	if !strings.Contains(status, "VTEP runs") {
+		t.Errorf("status: %s", status)
+	}
+	commands := 0 // work as they are printed, but for the ping: nothing is bound yet
+	for line := range strings.Lines(status) {
+		command := strings.TrimSpace(line)
+		if !strings.HasPrefix(command, bin+" ") || strings.Contains(command, " lab ping ") {
+			continue
+		}
+		commands++
+		out, err := exec.Command("/bin/sh", "-c", command).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), name) {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
+	}
+	if commands < 2 {
+		t.Errorf("status has %d commands: %s", commands, status)
 	}
 	ctl := func(args ...string) string {
 		t.Helper()

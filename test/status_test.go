@@ -33,7 +33,11 @@ type shown struct {
 	Tunnels     []struct{ Remote, State string }
 	Controllers []struct{ Target, State, Why string }
 	Listeners   []struct{ Address, For, Who string }
-	Drops       []struct {
+	Captures    []struct {
+		Options        string
+		Captured, Lost uint64
+	}
+	Drops []struct {
 		Reason      string
 		Total, Rose int
 	}
@@ -154,7 +158,8 @@ func checkListeners(t *testing.T, s shown) {
 	}
 }
 
-// listening lists the addresses that a process listens on: TCP and unix stream sockets.
+// listening lists the addresses that a process listens on: TCP and unix stream sockets; and UDP ports of its network
+// namespace that take packets from anybody, as that of tunnels, which the kernel itself has.
 func listening(t *testing.T, pid int) (all []string) {
 	t.Helper()
 	inodes := map[string]bool{}
@@ -169,7 +174,7 @@ func listening(t *testing.T, pid int) (all []string) {
 			}
 		}
 	}
-	for _, file := range []string{"tcp", "tcp6", "unix"} {
+	for _, file := range []string{"tcp", "tcp6", "udp", "unix"} {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, file))
 		if err != nil {
 			t.Fatal(err)
@@ -179,7 +184,10 @@ func listening(t *testing.T, pid int) (all []string) {
 			switch {
 			case file == "unix" && len(f) == 8 && f[3] == "00010000" && inodes[f[6]]: // it accepts
 				all = append(all, f[7])
-			case file != "unix" && len(f) > 9 && f[3] == "0A" && inodes[f[9]]:
+			case file == "udp" && len(f) > 9 && strings.HasPrefix(f[1], "00000000:") && f[2] == "00000000:0000":
+				_, port, _ := strings.Cut(socketAddress(t, f[1]), ":")
+				all = append(all, "*:"+port)
+			case strings.HasPrefix(file, "tcp") && len(f) > 9 && f[3] == "0A" && inodes[f[9]]:
 				all = append(all, socketAddress(t, f[1]))
 			}
 		}

@@ -116,8 +116,8 @@ func (a *appctl) call(command string, args []string) error {
 	return nil
 }
 
-// socket finds the control socket of the target. A daemon that was killed leaves a socket
-// behind on which nobody listens.
+// socket finds the control socket of the target: TARGET.PID.ctl, or TARGET.ctl, as some are started with
+// --unixctl. A daemon that was killed leaves a socket behind on which nobody listens.
 func (a *appctl) socket() (string, error) {
 	if strings.Contains(a.target, "/") {
 		return a.target, nil
@@ -125,6 +125,10 @@ func (a *appctl) socket() (string, error) {
 	all, err := filepath.Glob(filepath.Join(a.rundir, a.target+".*.ctl"))
 	if err != nil {
 		return "", fmt.Errorf("look for %s in %s: %w", a.target, a.rundir, err)
+	}
+	plain := filepath.Join(a.rundir, a.target+".ctl")
+	if _, err := os.Stat(plain); err == nil {
+		all = append(all, plain)
 	}
 	var live []string
 	for _, path := range all {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/vtep/vtep/internal/capture"
 	"github.com/vtep/vtep/internal/daemon"
@@ -60,53 +63,133 @@ func (c *captureCommand) program() *getopt.Program {
 }
 
 func (c *captureCommand) run() error {
-	path, err := c.at.socket()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	out, undo, err := c.open()
 	if err != nil {
 		return err
 	}
-	out := os.Stdout
-	if c.file != "" && c.file != "-" {
-		if out, err = os.OpenFile(c.file, os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
-			return err
-		}
-		defer out.Close()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.at.timeout)
-	defer cancel()
-	conn, err := daemon.OpenStream(ctx, path, "capture/start", c.request.Words()...)
+	defer out.Close()
+	began := time.Now()
+	conn, err := c.ask(ctx)
 	if err != nil {
-		return err
+		return errors.Join(err, undo())
 	}
-	defer conn.Close()
-	cancel()
 	if out != os.Stdout { // not before: what is in it stays if no capture begins
 		if info, err := out.Stat(); err == nil && info.Mode().IsRegular() {
 			if err := out.Truncate(0); err != nil {
+				conn.Close()
 				return err
 			}
 		}
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	defer signal.Stop(stop)
-	go func() {
-		if _, told := <-stop; told {
-			_ = conn.CloseWrite() // what is on its way still comes
-			signal.Stop(stop)     // the second time it ends at once
-		}
-	}()
-	defer close(stop)
-	fmt.Fprintln(os.Stderr, "vtep capture: capturing; Control-C ends it")
-	var total capture.Total
-	if c.file == "" {
-		total, err = capture.Print(out, conn)
-	} else {
-		total, err = capture.Copy(out, conn, func(t capture.Total) {
-			fmt.Fprintf(os.Stderr, "vtep capture: %d lost so far: ask for less with options, or for a larger --buffer\n", t.Lost)
-		})
-	}
-	fmt.Fprintf(os.Stderr, "vtep capture: %d captured, %d lost\n", total.Written, total.Lost)
+	say("capturing; Control-C ends it")
+	total, err := c.receiveAll(ctx, stop, conn, out, began)
+	say("%d captured, %d lost", total.Written, total.Lost)
 	return err
+}
+
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "vtep capture: "+format+"\n", args...)
+}
+
+// open opens what is written to. undo takes a file away that was not there before.
+func (c *captureCommand) open() (out *os.File, undo func() error, err error) {
+	undo = func() error { return nil }
+	if c.file == "" || c.file == "-" {
+		return os.Stdout, undo, nil
+	}
+	out, err = os.OpenFile(c.file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err == nil {
+		return out, func() error { return os.Remove(c.file) }, nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		out, err = os.OpenFile(c.file, os.O_WRONLY, 0)
+	}
+	return out, undo, err
+}
+
+// ask has the VTEP begin.
+func (c *captureCommand) ask(ctx context.Context) (*net.UnixConn, error) {
+	path, err := c.at.socket()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.at.timeout)
+	defer cancel()
+	return daemon.OpenStream(ctx, path, "capture/start", c.request.Words()...)
+}
+
+// receiveAll takes what the VTEP captures, until all has come that was asked for, or somebody interrupts. When the
+// process of the VTEP ends it asks the next one, for what is left: so forwarding can be watched across a restart.
+func (c *captureCommand) receiveAll(ctx context.Context, stop func(), conn *net.UnixConn, out *os.File, began time.Time) (total capture.Total, err error) {
+	remark := ""
+	for {
+		part, err := c.receive(ctx, stop, conn, out, remark, total)
+		total.Add(part)
+		ended := time.Now()
+		if ctx.Err() != nil || err != nil && !errors.Is(err, capture.ErrCut) || !c.request.Rest(part.Written, ended.Sub(began)) {
+			return total, err
+		}
+		began = ended
+		say("the VTEP has ended: this goes on with the next one; Control-C ends it")
+		if conn, err = c.askAgain(ctx); err != nil {
+			return total, err
+		}
+		now := time.Now()
+		if !c.request.Rest(0, now.Sub(began)) {
+			conn.Close()
+			return total, capture.ErrCut
+		}
+		began = now
+		remark = fmt.Sprintf("nothing is captured from %s to %s (%.1f s), as the process of the VTEP was another one then, or none",
+			ended.Format(time.RFC3339Nano), now.Format(time.RFC3339Nano), now.Sub(ended).Seconds())
+		say("capturing again: %s", remark)
+	}
+}
+
+// receive takes what comes by a connection, which it closes. before is what came by others.
+func (c *captureCommand) receive(ctx context.Context, stop func(), conn *net.UnixConn, out *os.File, remark string, before capture.Total) (capture.Total, error) {
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() {
+		_ = conn.CloseWrite() // what is on its way still comes
+		stop()                // the second time it ends at once
+	})()
+	lost := func(t capture.Total) {
+		say("%d lost so far: ask for less with options, or for a larger --buffer", before.Lost+t.Lost)
+	}
+	if c.file == "" {
+		return capture.Print(out, conn, lost)
+	}
+	return capture.Copy(out, conn, remark, lost)
+}
+
+// askPause is between one question and the next to a VTEP that does not run, or does not know its rows yet.
+const askPause = 200 * time.Millisecond
+
+// askAgain waits for a VTEP that captures, as long as the capture is to last.
+func (c *captureCommand) askAgain(ctx context.Context) (*net.UnixConn, error) {
+	asked, told := time.Now(), ""
+	for {
+		conn, err := c.ask(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		var refused *daemon.RefusedError
+		if errors.As(err, &refused) && err.Error() != told && err.Error() != errStarting.Error() {
+			told = err.Error()
+			say("not yet: %v", err)
+		}
+		left := c.request
+		if !left.Rest(0, time.Since(asked)) {
+			return nil, capture.ErrCut
+		}
+		select {
+		case <-ctx.Done():
+			return nil, capture.ErrCut
+		case <-time.After(askPause):
+		}
+	}
 }
 
 // registerCapture adds the command that "vtep capture" asks. It takes the same options, but for those of files.
@@ -124,7 +207,7 @@ func (r *vtepRun) registerCapture() {
 		if err != nil {
 			return nil, err
 		}
-		write, err := capture.Start(r.d.Context(), capture.Source{Plane: plane, Name: r.name, Program: "vtep " + version,
+		c, err := capture.Start(r.d.Context(), capture.Source{Plane: plane, Name: r.name, Program: "vtep " + version,
 			Names: func(ctx context.Context) (capture.Names, error) {
 				n, err := a.CaptureNames(ctx)
 				return capture.Names(n), err
@@ -132,8 +215,10 @@ func (r *vtepRun) registerCapture() {
 		if err != nil {
 			return nil, err
 		}
+		began := time.Now()
 		return func(ctx context.Context, w io.Writer) error {
-			_, err := write(ctx, w)
+			defer r.captures.add(runningCapture{c, q.Text(), began})()
+			_, err := c.Write(ctx, w)
 			return err
 		}, nil
 	})

@@ -19,4 +19,11 @@ func TestCaptureKeepsFile(t *testing.T) {
 	if b, err := os.ReadFile(file); err != nil || string(b) != "frames" {
 		t.Errorf("the file has %q, %v", b, err)
 	}
+	fresh := filepath.Join(dir, "new.pcapng")
+	if status := runCapture([]string{"-t", filepath.Join(dir, "none.ctl"), "-w", fresh}); status != 1 {
+		t.Errorf("status %d", status)
+	}
+	if _, err := os.Stat(fresh); !os.IsNotExist(err) {
+		t.Errorf("a file that was not there is left: %v", err)
+	}
 }

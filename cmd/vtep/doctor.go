@@ -10,9 +10,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/doctor"
@@ -161,6 +164,9 @@ func (c *doctorCommand) subject() (doctor.Subject, []doctor.Finding, error) {
 		return s, nil, fmt.Errorf("read the answer: %w", err)
 	}
 	st := &reply.Reply
+	if err := goTo(path); err != nil {
+		return s, nil, err
+	}
 	s.PID, s.Plane, s.UDPPort = st.PID, st.Plane, int(cmp.Or(c.udpPort, st.UDPPort, defaultVXLANPort))
 	if s.Database = ""; st.Database.File != "" {
 		s.Database = filepath.Dir(st.Database.File)
@@ -179,6 +185,30 @@ func (c *doctorCommand) subject() (doctor.Subject, []doctor.Finding, error) {
 		}
 	}
 	return s, ownFindings(st), nil
+}
+
+// goTo has this program go on in the network namespace of the VTEP that listens at the control socket, by a start anew,
+// as a process has threads in more than one. Whoever may not look where that is stays.
+func goTo(socket string) error {
+	pid, err := daemon.ListenerPID(socket)
+	if err != nil {
+		return err
+	}
+	path := fmt.Sprintf("/proc/%d/ns/net", pid)
+	theirs, err := os.Readlink(path)
+	ours, err2 := os.Readlink("/proc/self/ns/net")
+	if err != nil || err2 != nil || theirs == ours {
+		return nil
+	}
+	runtime.LockOSThread()
+	f, err := os.Open(path)
+	if err == nil {
+		err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET)
+	}
+	if err == nil {
+		err = unix.Exec("/proc/self/exe", os.Args, os.Environ())
+	}
+	return fmt.Errorf("go to the network namespace of the VTEP: %w", err)
 }
 
 // ownFindings are what the VTEP itself has to say.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vtep/vtep/internal/config"
@@ -25,6 +28,8 @@ type evpnRun struct {
 	file   string
 	files  stream.TLSFiles
 	http   httpOptions
+
+	listeners []listener // sockets that it listens on, but for the control socket
 }
 
 func newEVPN() *evpnRun {
@@ -117,14 +122,16 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 		return r.d.Fatal(err)
 	}
 	r.bridge = evpn.New(opts)
-	r.register()
+	r.listeners = bgpListeners(opts.Config)
 	if r.http.metrics != "" {
 		served, err := r.serveMetrics(opts.TLS)
 		if err != nil {
 			return r.d.Fatal(err)
 		}
 		defer served.Close()
+		r.listeners = append(r.listeners, listener{served.URL(), "metrics of EVPN", served.Who()})
 	}
+	r.register()
 	if err := r.d.Ready(); err != nil {
 		return r.d.Fatal(err)
 	}
@@ -175,5 +182,49 @@ func (r *evpnRun) register() {
 	}
 	r.d.RegisterData("evpn/routes", "", 0, 0, text, func(args []string) (any, error) { return routes(args) })
 	r.d.RegisterData("evpn/explain", "MAC", 1, 1, text, func(args []string) (any, error) { return routes(args) })
-	r.d.AllowReaders("evpn/status", "evpn/routes", "evpn/explain")
+	r.d.RegisterData(listenersCommand, "", 0, 0, func([]string) (string, error) {
+		var b strings.Builder
+		for _, l := range r.listening() {
+			fmt.Fprintf(&b, "%s %s: %s\n", l.Address, l.For, l.Who)
+		}
+		return b.String(), nil
+	}, func([]string) (any, error) { return r.listening(), nil })
+	r.d.AllowReaders("evpn/status", "evpn/routes", "evpn/explain", listenersCommand)
 }
+
+// listenersCommand is what "vtep status" asks the EVPN process that it runs beside.
+const listenersCommand = "evpn/listeners"
+
+// listening is what it listens on.
+func (r *evpnRun) listening() []listener {
+	path := r.d.Socket()
+	return append(slices.Clone(r.listeners), listener{"unix:" + path, "control of EVPN", whoMayOpen(path, "all commands", "")})
+}
+
+// bgpListeners are those for neighbours that connect.
+func bgpListeners(c *evpn.Config) (all []listener) {
+	if c.Port < 0 {
+		return nil
+	}
+	who := make([]string, 0, len(c.Neighbors))
+	for _, n := range c.Neighbors {
+		one := n.Address.String()
+		if n.Password != "" {
+			one += " with its password"
+		}
+		who = append(who, one)
+	}
+	if most := 8; len(who) > most {
+		who = append(who[:most], fmt.Sprintf("%d more", len(who)-most))
+	}
+	hosts := c.Listen
+	if len(hosts) == 0 {
+		hosts = []string{"*"}
+	}
+	for _, host := range hosts {
+		all = append(all, listener{"tcp:" + net.JoinHostPort(host, strconv.Itoa(cmp.Or(c.Port, bgpPort))), "BGP", "its neighbors: " + strings.Join(who, ", ")})
+	}
+	return all
+}
+
+const bgpPort = 179

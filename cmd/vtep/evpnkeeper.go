@@ -73,7 +73,7 @@ func (r *vtepRun) keepEVPN() *evpnKeeper {
 	if r.connect != "" {
 		target = r.connect
 	}
-	k := &evpnKeeper{log: r.d.Logger("evpn"), dir: r.d.Dirs.Run, ended: make(chan struct{}), socket: filepath.Join(r.d.Dirs.Run, "vtep-evpn.ctl")}
+	k := &evpnKeeper{log: r.d.Logger("evpn"), dir: r.d.Dirs.Run, ended: make(chan struct{}), socket: evpnSocket(r.d.Dirs.Run)}
 	k.args = []string{"evpn", "--bgp=" + r.evpn, "--rundir=" + k.dir, "--unixctl=" + k.socket, "--pidfile=" + k.pidfile(), "--detach", "--monitor", "--no-chdir",
 		"--log-file=" + filepath.Join(r.d.Dirs.Log, "vtep-evpn.log")}
 	for _, o := range []struct{ option, file string }{{"private-key", r.files.PrivateKey}, {"certificate", r.files.Certificate}, {"ca-cert", r.files.CACert}} {
@@ -97,6 +97,9 @@ func (r *vtepRun) keepEVPN() *evpnKeeper {
 	}()
 	return k
 }
+
+// evpnSocket is the control socket of the process, of which dir has the sockets.
+func evpnSocket(dir string) string { return filepath.Join(dir, "vtep-evpn.ctl") }
 
 func (k *evpnKeeper) pidfile() string { return filepath.Join(k.dir, "vtep-evpn.pid") }
 

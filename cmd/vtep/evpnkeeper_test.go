@@ -19,9 +19,9 @@ import (
 func TestRunEVPN(t *testing.T) {
 	b := newOVSDBBed(t)
 	vtep, dir := filepath.Join(testenv.Binary(t), "vtep"), b.env.RunDir
-	port := freePort(t)
+	port, bgp := freePort(t), freePort(t)
 	file := filepath.Join(b.env.DBDir, "vtep.yaml")
-	text := "switch: br0\nplane: memory\nevpn-metrics: 127.0.0.1:" + port + "\nevpn:\n  as: 65001\n  router-id: 10.0.0.1\n  port: -1\n"
+	text := "switch: br0\nplane: memory\nevpn-metrics: 127.0.0.1:" + port + "\nevpn:\n  as: 65001\n  router-id: 10.0.0.1\n  listen: [127.0.0.1]\n  port: " + bgp + "\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +102,14 @@ func TestRunEVPN(t *testing.T) {
 		}
 		return nil
 	})
+
+	// The sockets of the speaker are named with those of the VTEP, which has the tunnels in memory, and none for them.
+	out, err := b.env.Command(vtep, "status", "--rundir="+dir).CombinedOutput()
+	for _, line := range []string{"tcp:127.0.0.1:" + bgp, "http://127.0.0.1:" + port, "unix:" + control} {
+		if !strings.Contains(string(out), "\n"+line) || err != nil {
+			t.Errorf("%v: status has no %s:\n%s", err, line, out)
+		}
+	}
 
 	// The VTEP goes and comes back: the speaker is the one that was.
 	end(run)

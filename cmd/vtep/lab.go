@@ -97,7 +97,7 @@ func labMain(args []string) (int, error) {
 		return 1, fmt.Errorf("%s does not take %d arguments; \"vtep lab --help\" says what it takes", verb, n)
 	}
 	if c.name == "" {
-		c.name = map[bool]string{true: "demo", false: "lab"}[verb == "demo"]
+		c.name = map[bool]string{true: "demo", false: lab.DefaultName}[verb == "demo"]
 	}
 	return v.run(&c)
 }
@@ -147,7 +147,7 @@ func pictureStatus(c *labCommand) (int, error) {
 		return 1, err
 	}
 	defer l.Close()
-	l.Describe(os.Stdout)
+	l.Describe(os.Stdout, os.Args[0])
 	return 0, nil
 }
 

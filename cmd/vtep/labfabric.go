@@ -67,12 +67,12 @@ func (c *labCommand) upFabric() (int, error) {
 		return 1, err
 	}
 	defer f.Close()
-	f.Describe(ctx, os.Stdout)
+	f.Describe(ctx, os.Stdout, os.Args[0])
 	return 0, nil
 }
 
 func fabricStatus(f *lab.Fabric) (int, error) {
-	f.Describe(context.Background(), os.Stdout)
+	f.Describe(context.Background(), os.Stdout, os.Args[0])
 	return 0, nil
 }
 

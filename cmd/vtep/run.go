@@ -98,6 +98,7 @@ type vtepRun struct {
 	metricsService, webService httpService
 	tls                        atomic.Pointer[stream.TLS] // of files; nil: there are none
 	began                      time.Time
+	captures                   captures
 
 	// What the control commands and the page are about, as soon as it is there.
 	server  atomic.Pointer[server.Server]

@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"runtime"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 )
@@ -28,10 +31,11 @@ type vtepStatus struct {
 
 	agent.Status
 
-	Database    databaseStatus `json:"database"`
-	Controllers []controller   `json:"controllers"`
-	Listeners   []listener     `json:"listeners"`
-	Problems    []problemData  `json:"problems"`
+	Database    databaseStatus  `json:"database"`
+	Controllers []controller    `json:"controllers"`
+	Listeners   []listener      `json:"listeners"`
+	Captures    []captureStatus `json:"captures"`
+	Problems    []problemData   `json:"problems"`
 }
 
 type versions struct {
@@ -85,6 +89,7 @@ func (r *vtepRun) status(ctx context.Context) (vtepStatus, error) {
 		}
 		s.Status = of
 	}
+	s.Captures = r.captures.status()
 	s.Problems = listed(r.problems.All())
 	s.Database.Server = r.connect
 	s.Database.Connected = r.connect != "" && !r.unanswered.Load() && r.answered.Load()
@@ -109,6 +114,8 @@ func (r *vtepRun) status(ctx context.Context) (vtepStatus, error) {
 	if path := r.d.Socket(); path != "" {
 		s.Listeners = append(s.Listeners, listener{"unix:" + path, "control", r.whoMayFile(path, "all commands")})
 	}
+	s.Listeners = append(s.Listeners, r.tunnelListeners(&s)...)
+	s.Listeners = append(s.Listeners, r.evpnListeners(ctx)...)
 	return s, nil
 }
 
@@ -154,8 +161,49 @@ func (r *vtepRun) whoMay(rem server.RemoteState) string {
 	return "anybody who reaches it: " + what
 }
 
+// tunnelListeners are the sockets that tunnels come in at, which the kernel has for the eBPF plane. Those of Open
+// vSwitch are its own.
+func (r *vtepRun) tunnelListeners(s *vtepStatus) (all []listener) {
+	who := "the peers that rows name: frames of their logical switches"
+	if s.AnySource {
+		who = "anybody who reaches it: frames of the logical switch that has the VNI (accept_any_source)"
+	}
+	switch {
+	case len(s.TunnelIPs) > 0 && r.plane == "ebpf":
+		all = append(all, listener{fmt.Sprintf("udp:*:%d", s.UDPPort), "tunnels", who})
+	case r.udpTunnels:
+		for _, ip := range s.TunnelIPs {
+			all = append(all, listener{"udp:" + net.JoinHostPort(ip, strconv.Itoa(int(s.UDPPort))), "tunnels", who})
+		}
+	}
+	return all
+}
+
+// evpnPatience is how long the EVPN process may take to say what it listens on.
+const evpnPatience = time.Second
+
+// evpnListeners are those of the EVPN process that is kept beside this one. One that does not answer has none.
+func (r *vtepRun) evpnListeners(ctx context.Context) []listener {
+	if r.evpn == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, evpnPatience)
+	defer cancel()
+	var answer struct{ Reply []listener }
+	data, err := daemon.CallData(ctx, evpnSocket(r.d.Dirs.Run), listenersCommand)
+	if err != nil || json.Unmarshal(data, &answer) != nil {
+		return nil
+	}
+	return answer.Reply
+}
+
 // whoMayFile says who may connect to a socket, by its owner, group and mode, and for what.
 func (r *vtepRun) whoMayFile(path, what string) string {
+	return whoMayOpen(path, what, r.sharing.group)
+}
+
+// whoMayOpen says so, where readers are a group that may only read; "": there is none.
+func whoMayOpen(path, what, readers string) string {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return "unknown (" + err.Error() + ")"
@@ -174,7 +222,7 @@ func (r *vtepRun) whoMayFile(path, what string) string {
 	switch {
 	case others == "":
 		return owner + ": " + what
-	case r.sharing.group != "":
+	case readers != "":
 		return owner + ": " + what + "; " + others + ": reading only"
 	}
 	return owner + ", " + others + ": " + what

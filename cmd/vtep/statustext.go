@@ -29,6 +29,7 @@ func (s *vtepStatus) text(all bool) string {
 	p.tunnels(s)
 	p.controllers(s)
 	p.listeners(s)
+	p.captures(s)
 	p.drops(s, all)
 	p.problems(s)
 	return p.b.String()
@@ -130,6 +131,14 @@ func (p *statusPage) listeners(s *vtepStatus) {
 	rows := [][]string{{"LISTENS ON", "FOR", "WHO MAY USE IT"}}
 	for _, l := range s.Listeners {
 		rows = append(rows, []string{l.Address, l.For, l.Who})
+	}
+	p.table(rows)
+}
+
+func (p *statusPage) captures(s *vtepStatus) {
+	rows := [][]string{{"CAPTURES", "FOR", "CAPTURED", "LOST"}}
+	for _, c := range s.Captures {
+		rows = append(rows, []string{cmp.Or(c.Options, "everything"), quantity.Span(seconds(c.Seconds)), fmt.Sprint(c.Captured), fmt.Sprint(c.Lost)})
 	}
 	p.table(rows)
 }

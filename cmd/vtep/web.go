@@ -40,6 +40,9 @@ func (w webSource) Status(ctx context.Context) (web.Status, error) {
 	for _, l := range s.Listeners {
 		out.Listeners = append(out.Listeners, web.Listener{Address: l.Address, For: l.For, Who: l.Who})
 	}
+	for _, c := range s.Captures {
+		out.Captures = append(out.Captures, web.Capture{Options: c.Options, Began: c.began, Captured: c.Captured, Lost: c.Lost})
+	}
 	return out, nil
 }
 

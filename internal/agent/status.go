@@ -19,6 +19,7 @@ type Status struct {
 	Version string `json:"-"`
 
 	TunnelIPs []string       `json:"tunnel_ips"`
+	AnySource bool           `json:"accept_any_source"` // who sends need not be named by a row
 	Ports     []PortStatus   `json:"ports"`
 	Switches  []SwitchStatus `json:"logical_switches"`
 	Tunnels   []TunnelStatus `json:"tunnels"`
@@ -146,7 +147,7 @@ func (a *Agent) Brief(ctx context.Context) (Brief, error) {
 
 func (a *Agent) status(now reading) Status {
 	state, report := a.compiler.State(), a.reporter.Report()
-	s := Status{Switch: a.opts.Name, State: a.state(), TunnelIPs: []string{}, Floods: len(state.Floods),
+	s := Status{Switch: a.opts.Name, State: a.state(), TunnelIPs: []string{}, AnySource: state.AcceptAnySource, Floods: len(state.Floods),
 		CommitToPlane: a.commitToPlane.read(), FrameToRow: a.frameToRow.read()}
 	for _, ip := range state.TunnelIPs.All() {
 		s.TunnelIPs = append(s.TunnelIPs, ip.String())

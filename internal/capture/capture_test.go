@@ -52,6 +52,7 @@ func (f *fake) StartCapture(_ context.Context, want plane.CaptureFilter, show fu
 func (f *fake) DropReasons() []string { return []string{"too_big", "unbound_vlan"} }
 func (f *fake) Lost() uint64          { return f.lost }
 func (f *fake) Close() error          { return nil }
+func (f *fake) ShowsAround() bool     { return true }
 
 func (f *fake) shows(c plane.Captured) {
 	if c.Inner == nil {
@@ -74,7 +75,7 @@ func captured(t *testing.T, p plane.Capturer, words []string, shows func()) []by
 	if err != nil {
 		t.Fatal(err)
 	}
-	write, err := Start(t.Context(), Source{Plane: p, Names: named, Name: "br0", Program: "vtep test"}, q)
+	c, err := Start(t.Context(), Source{Plane: p, Names: named, Name: "br0", Program: "vtep test"}, q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func captured(t *testing.T, p plane.Capturer, words []string, shows func()) []by
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var b bytes.Buffer
-	if _, err := write(ctx, &b); err != nil {
+	if _, err := c.Write(ctx, &b); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -226,21 +227,22 @@ func TestLosses(t *testing.T) {
 			f.shows(plane.Captured{At: time.Now(), What: plane.CameIn, Data: big})
 		}
 	})
-	total, err := Copy(io.Discard, bytes.NewReader(file), func(Total) {})
+	total, err := Copy(io.Discard, bytes.NewReader(file), "", func(Total) {})
 	if err != nil || total.Written != 17 || total.Lost != 23+3 {
 		t.Errorf("%+v, %v", total, err)
 	}
-	printed, err := Print(io.Discard, bytes.NewReader(file))
-	if err != nil || printed != total {
-		t.Errorf("printed: %+v, %v", printed, err)
+	var told Total
+	printed, err := Print(io.Discard, bytes.NewReader(file), func(t Total) { told = t })
+	if err != nil || printed != total || told.Lost != total.Lost {
+		t.Errorf("printed: %+v, told of %+v, %v", printed, told, err)
 	}
 	// What is cut is told, and only whole blocks are copied.
 	for _, n := range []int{len(file) - 10, len(file) / 2, 100} {
 		var b bytes.Buffer
-		if _, err := Copy(&b, bytes.NewReader(file[:n]), func(Total) {}); !errors.Is(err, ErrCut) {
+		if _, err := Copy(&b, bytes.NewReader(file[:n]), "", func(Total) {}); !errors.Is(err, ErrCut) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
-		if _, err := Copy(io.Discard, bytes.NewReader(b.Bytes()), func(Total) {}); !errors.Is(err, ErrCut) || b.Len() > n || !bytes.HasPrefix(file, b.Bytes()) {
+		if _, err := Copy(io.Discard, bytes.NewReader(b.Bytes()), "", func(Total) {}); !errors.Is(err, ErrCut) || b.Len() > n || !bytes.HasPrefix(file, b.Bytes()) {
 			t.Errorf("%d bytes: %d copied", n, b.Len())
 		}
 	}
@@ -282,6 +284,81 @@ func TestRequests(t *testing.T) {
 	again, err := Parse(q.Words())
 	if err != nil || strings.Join(again.Words(), "|") != "--port=p0|--filter=arp or icmp|--drop=too_big,unbound_vlan|--inner" {
 		t.Errorf("%q, %v", again.Words(), err)
+	}
+	if text := again.Text(); text != "--port=p0 '--filter=arp or icmp' --drop=too_big,unbound_vlan --inner" {
+		t.Errorf("as a command line: %s", text)
+	}
+}
+
+// TestRest has what is left of a request that came in part.
+func TestRest(t *testing.T) {
+	q, err := Parse([]string{"--count=5", "--duration=60"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !q.Rest(2, 10*time.Second) || !q.Rest(2, 1500*time.Millisecond) || q.Text() != "--count=1 --duration=49" {
+		t.Errorf("left is %s", q.Text())
+	}
+	for _, o := range []struct {
+		written uint64
+		took    time.Duration
+	}{{1, 0}, {0, 49 * time.Second}, {9, time.Hour}} {
+		left := *q
+		if left.Rest(o.written, o.took) {
+			t.Errorf("after %+v there is left %s", o, left.Text())
+		}
+	}
+	if (&Request{}).Rest(1<<40, time.Hour) != true {
+		t.Error("a request without an end has one")
+	}
+}
+
+// TestParts has a file of a capture that came in two parts: both are read, and what is missing is said.
+func TestParts(t *testing.T) {
+	f := &fake{}
+	part := func() []byte { return captured(t, f, []string{"--filter=ether proto 0x88b5"}, func() { happens(f) }) }
+	var file bytes.Buffer
+	const remark = "a gap of 1.5 s"
+	for i, b := range [][]byte{part(), part()} {
+		if total, err := Copy(&file, bytes.NewReader(b), []string{"", remark}[i], func(Total) {}); err != nil || total.Written != 8 {
+			t.Fatalf("%+v, %v", total, err)
+		}
+	}
+	if got := packetsOf(t, file.Bytes()); len(got) != 16 || !slices.Equal(got[:8], got[8:]) {
+		t.Errorf("in the file:\n%s", strings.Join(got, "\n"))
+	}
+	if n := bytes.Count(file.Bytes(), []byte("vtep capture '--filter=ether proto 0x88b5'")); n != 2 || bytes.Count(file.Bytes(), []byte(remark)) != 1 {
+		t.Errorf("%d sections name what was asked for", n)
+	}
+	name := filepath.Join(t.TempDir(), "parts.pcapng")
+	if err := os.WriteFile(name, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(testenv.Program(t, "tcpdump"), "-Z", "root", "-enr", name).CombinedOutput()
+	if n := strings.Count(string(out), "(0x88b5)"); err != nil || n != 16 {
+		t.Errorf("tcpdump: %v: %d frames\n%s", err, n, out)
+	}
+}
+
+// TestNothingAround has the packets around frames refused where there are none.
+func TestNothingAround(t *testing.T) {
+	p := memory.New(memory.Options{}).Open()
+	for words, refused := range map[string]bool{"--outer": true, "--outer --port=p0": true, "--port=p0": false, "": false} {
+		q, err := Parse(strings.Fields(words))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Start(t.Context(), Source{Plane: p, Names: named}, q)
+		if refused != (err != nil) || err != nil && !strings.Contains(err.Error(), "no packets around frames") {
+			t.Errorf("%s: %v", words, err)
+		}
+		if err == nil {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, err := c.Write(ctx, io.Discard); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 

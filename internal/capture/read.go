@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gopacket/gopacket/pcapgo"
@@ -14,16 +15,19 @@ import (
 
 // Of pcapng.
 const (
+	blockSection    = 0x0a0d0d0a
 	blockStatistics = 5
 	blockPacket     = 6
+	sectionFixed    = 24 // bytes before its options
+	optionComment   = 1
 	optionEnd       = 3 // of statistics
 	optionDropped   = 5
 	mostBlock       = 1 << 20
 )
 
-// Copy copies what Start's writer has written, block by block, so that there are whole ones only, and says what
-// there was. lost is called when more has been lost.
-func Copy(to io.Writer, from io.Reader, lost func(Total)) (total Total, err error) {
+// Copy copies what a Capture has written, block by block, so that there are whole ones only, and says what
+// there was. With a remark, that is a comment of the section, too. lost is called when more has been lost.
+func Copy(to io.Writer, from io.Reader, remark string, lost func(Total)) (total Total, err error) {
 	head := make([]byte, 8)
 	over := false
 	for {
@@ -39,6 +43,9 @@ func Copy(to io.Writer, from io.Reader, lost func(Total)) (total Total, err erro
 		block := append(make([]byte, 0, length), head...)[:length]
 		if _, err := io.ReadFull(from, block[8:]); err != nil {
 			return total, cut(err)
+		}
+		if remark != "" && binary.LittleEndian.Uint32(head) == blockSection && length >= sectionFixed+4 {
+			block = remarked(block, remark)
 		}
 		if _, err := to.Write(block); err != nil {
 			return total, fmt.Errorf("write the capture: %w", err)
@@ -87,32 +94,55 @@ func statisticsOf(block []byte) (dropped uint64, over bool) {
 	return dropped, over
 }
 
-// Print prints a line for each frame: when, what happens to it, and what it is.
-func Print(to io.Writer, from io.Reader) (Total, error) {
-	var total Total
+// remarked gives the block of a section one more comment, before all other options.
+func remarked(block []byte, remark string) []byte {
+	option := binary.LittleEndian.AppendUint16(nil, optionComment)
+	option = binary.LittleEndian.AppendUint16(option, uint16(len(remark)))
+	option = append(option, remark...)
+	option = append(option, make([]byte, (4-len(option)%4)%4)...)
+	block = slices.Insert(block, sectionFixed, option...)
+	length := uint32(len(block))
+	binary.LittleEndian.PutUint32(block[4:], length)
+	binary.LittleEndian.PutUint32(block[length-4:], length)
+	return block
+}
+
+// Print prints a line for each frame of what a Capture has written: when, what happens to it, and what it is. lost is
+// called as by Copy.
+func Print(to io.Writer, from io.Reader, lost func(Total)) (Total, error) {
+	blocks, out := io.Pipe()
+	printed := make(chan error, 1)
+	go func() {
+		err := printPackets(to, blocks)
+		blocks.CloseWithError(err) // nil: the reader is at its end
+		printed <- err
+	}()
+	total, err := Copy(out, from, "", lost)
+	out.Close()
+	if failed := <-printed; failed != nil {
+		return total, failed
+	}
+	return total, err
+}
+
+// printPackets prints those of a whole file.
+func printPackets(to io.Writer, from io.Reader) error {
 	r, err := pcapgo.NewNgReader(from, pcapgo.NgReaderOptions{})
 	for err == nil {
 		data, info, options, failed := r.ReadPacketDataWithOptions()
 		if err = failed; err != nil {
 			break
 		}
-		total.Written++
 		text := fmt.Sprintf("%s  %s\n    %s", info.Timestamp.Format("15:04:05.000000"), strings.Join(options.Comments, "; "), trace.Describe(data))
 		if info.Length > info.CaptureLength {
 			text += fmt.Sprintf(" of %d", info.Length)
 		}
 		if _, err := fmt.Fprintln(to, text); err != nil {
-			return total, err
+			return err
 		}
 	}
-	over := false
-	if r != nil && r.NInterfaces() > 0 {
-		if i, err := r.Interface(0); err == nil && i.Statistics.PacketsDropped != pcapgo.NgNoValue64 {
-			total.Lost, over = i.Statistics.PacketsDropped, !i.Statistics.EndTime.IsZero()
-		}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil // Copy says whether that is the end
 	}
-	if errors.Is(err, io.EOF) && over {
-		return total, nil
-	}
-	return total, cut(err)
+	return fmt.Errorf("read the capture: %w", err)
 }

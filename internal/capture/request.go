@@ -85,6 +85,37 @@ func (q *Request) Words() (words []string) {
 	return words
 }
 
+// Text is the command line of q as a shell reads it.
+func (q *Request) Text() string {
+	words := q.Words()
+	for i, word := range words {
+		if strings.ContainsFunc(word, func(r rune) bool {
+			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=.,:/@%+", r))
+		}) {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// Rest takes off q what has come of it: so many frames, in so much time. false: that was all.
+func (q *Request) Rest(written uint64, took time.Duration) bool {
+	for _, o := range []struct {
+		text *string
+		less uint64
+	}{{&q.count, written}, {&q.duration, uint64(took / time.Second)}} {
+		if *o.text == "" {
+			continue
+		}
+		n, err := strconv.ParseUint(*o.text, 10, 64)
+		if err != nil || n <= o.less {
+			return false
+		}
+		*o.text = strconv.FormatUint(n-o.less, 10)
+	}
+	return true
+}
+
 // Parse reads words of Words.
 func Parse(words []string) (*Request, error) {
 	var q Request
@@ -121,7 +152,7 @@ func (q *Request) Check() error {
 
 // understand makes a job of q. Without names those are not looked up.
 func (q *Request) understand(names *Names, reasons []string) (*job, error) {
-	j := &job{want: plane.CaptureFilter{VLAN: -1}, text: strings.Join(q.Words(), " ")}
+	j := &job{want: plane.CaptureFilter{VLAN: -1}, text: q.Text()}
 	w := &j.want
 	var err error
 	numbers := []struct {

@@ -42,6 +42,9 @@ type Total struct {
 	Lost    uint64 // those that there was no room for
 }
 
+// Add adds what came of another part of the same capture.
+func (t *Total) Add(o Total) { t.Written, t.Lost = t.Written+o.Written, t.Lost+o.Lost }
+
 // ErrCut is returned of a capture that was not brought to its end.
 var ErrCut = errors.New("the VTEP has ended: what it did not write any more is missing")
 
@@ -52,6 +55,7 @@ type run struct {
 	seed   maphash.Seed
 
 	mu      sync.Mutex // guards what follows
+	total   Total
 	queue   []frame
 	waiting int // bytes of frames that were shown and are not written
 	lost    uint64
@@ -74,9 +78,15 @@ type sighting struct {
 	at    time.Time
 }
 
-// Start has a capture begin. What is returned writes it to w, as pcapng, until ctx ends, w takes no more, or all
-// that was asked for has come; it must be called.
-func Start(ctx context.Context, source Source, q *Request) (func(ctx context.Context, w io.Writer) (Total, error), error) {
+// Capture is one that has begun.
+type Capture struct {
+	run   *run
+	plane plane.Capture
+	names Names
+}
+
+// Start has a capture begin. Its Write must be called.
+func Start(ctx context.Context, source Source, q *Request) (*Capture, error) {
 	names, err := source.Names(ctx)
 	if err != nil {
 		return nil, err
@@ -85,15 +95,29 @@ func Start(ctx context.Context, source Source, q *Request) (func(ctx context.Con
 	if err != nil {
 		return nil, err
 	}
+	if !j.inside && !source.Plane.ShowsAround() {
+		return nil, errors.New("this dataplane has no packets around frames, which --outer asks for alone: leave that out")
+	}
 	r := &run{job: j, source: source, seed: maphash.MakeSeed(), inner: map[uint64]sighting{}, more: make(chan struct{}, 1)}
 	c, err := source.Plane.StartCapture(ctx, j.want, r.show)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, w io.Writer) (Total, error) {
-		defer c.Close()
-		return r.write(ctx, w, c, names)
-	}, nil
+	return &Capture{r, c, names}, nil
+}
+
+// Write writes it to w, as pcapng, until ctx ends, w takes no more, or all that was asked for has come. It ends
+// the capture, and is called once.
+func (c *Capture) Write(ctx context.Context, w io.Writer) (Total, error) {
+	defer c.plane.Close()
+	return c.run.write(ctx, w, c.plane, c.names)
+}
+
+// Total is what came of it so far. It may be called by any goroutine.
+func (c *Capture) Total() Total {
+	c.run.mu.Lock()
+	defer c.run.mu.Unlock()
+	return c.run.total
 }
 
 // show takes what a plane shows.
@@ -235,6 +259,7 @@ func (r *run) write(ctx context.Context, to io.Writer, c plane.Capture, names Na
 			ticking = true
 		}
 		total.Lost = r.lost + c.Lost()
+		r.total = total
 		r.mu.Unlock()
 		if err := w.flush(total, over); err != nil {
 			return total, err

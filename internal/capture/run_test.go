@@ -21,19 +21,20 @@ func (s *stream) StartCapture(_ context.Context, _ plane.CaptureFilter, show fun
 func (s *stream) DropReasons() []string { return nil }
 func (s *stream) Lost() uint64          { return 0 }
 func (s *stream) Close() error          { return nil }
+func (s *stream) ShowsAround() bool     { return true }
 
-func start(t *testing.T, s *stream, words ...string) func(context.Context, io.Writer) (Total, error) {
+func start(t *testing.T, s *stream, words ...string) *Capture {
 	t.Helper()
 	q, err := Parse(words)
 	if err != nil {
 		t.Fatal(err)
 	}
 	names := func(context.Context) (Names, error) { return Names{Ports: map[string]bool{"p0": true}}, nil }
-	write, err := Start(t.Context(), Source{Plane: s, Names: names}, q)
+	c, err := Start(t.Context(), Source{Plane: s, Names: names}, q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return write
+	return c
 }
 
 // came is the nth frame that comes in.
@@ -47,11 +48,11 @@ func came(n int) *plane.Captured {
 func TestSteadyStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stream{}
-		write := start(t, s, "--count=5")
+		c := start(t, s, "--count=5")
 		done := make(chan time.Duration)
 		began := time.Now()
 		go func() {
-			if total, err := write(t.Context(), io.Discard); err != nil || total.Written != 5 {
+			if total, err := c.Write(t.Context(), io.Discard); err != nil || total.Written != 5 {
 				t.Errorf("%+v, %v", total, err)
 			}
 			done <- time.Since(began)

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -26,6 +25,33 @@ func CallData(ctx context.Context, path, command string, args ...string) (json.R
 	var data json.RawMessage
 	err := converse(ctx, path, &data, []string{"set-options", "--format", "json"}, append([]string{command}, args...))
 	return data, err
+}
+
+// RefusedError is the answer of a daemon that does not do what a command asks for.
+type RefusedError struct{ answer string }
+
+func (e *RefusedError) Error() string { return e.answer }
+
+func refusal(answer string) error { return &RefusedError{strings.TrimSuffix(answer, "\n")} }
+
+// ListenerPID is the process that listens at the control socket at path; 0: it is in another container, from where
+// it can't be seen.
+func ListenerPID(path string) (int, error) {
+	name, err := shortName(path)
+	if err != nil {
+		return 0, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	defer name.close()
+	conn, err := net.Dial("unix", name.name)
+	if err != nil {
+		return 0, fmt.Errorf("control socket %s: %w", path, cause(err))
+	}
+	defer conn.Close()
+	cred, err := peerOf(conn)
+	if err != nil {
+		return 0, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	return int(cred.Pid), nil
 }
 
 // converse sends commands, each with its arguments, over one connection, and puts the last answer
@@ -57,7 +83,7 @@ func converse(ctx context.Context, path string, result any, commands ...[]string
 			return fmt.Errorf("control socket %s: no answer to %q: %w", path, command[0], err)
 		}
 		if answer.Error != nil {
-			return errors.New(strings.TrimSuffix(*answer.Error, "\n"))
+			return refusal(*answer.Error)
 		}
 		if i < len(commands)-1 {
 			continue

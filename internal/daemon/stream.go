@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"time"
 )
 
@@ -109,7 +108,7 @@ func readAnswer(conn net.Conn) error {
 			return fmt.Errorf("control socket: %w", err)
 		}
 		if answer.Error != nil {
-			return errors.New(strings.TrimSuffix(*answer.Error, "\n"))
+			return refusal(*answer.Error)
 		}
 		return nil
 	}

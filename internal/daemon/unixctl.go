@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -190,18 +191,22 @@ func (s *server) close() {
 // userOf is the user at the other end of a connection. Of one that is not known it is nobody's.
 func userOf(conn net.Conn) uint32 {
 	const nobody = 1<<32 - 2
+	if cred, err := peerOf(conn); err == nil {
+		return cred.Uid
+	}
+	return nobody
+}
+
+// peerOf is who is at the other end of a connection.
+func peerOf(conn net.Conn) (*unix.Ucred, error) {
 	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
-		return nobody
+		return nil, err
 	}
-	user := uint32(nobody)
-	err = raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			user = cred.Uid
-		}
-	})
-	if err != nil {
-		return nobody
+	var cred *unix.Ucred
+	failed := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err := cmp.Or(failed, err); err != nil {
+		return nil, fmt.Errorf("ask who is at the other end: %w", err)
 	}
-	return user
+	return cred, nil
 }

@@ -86,15 +86,17 @@ func (f *Fabric) apart(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// Describe prints what is there: the picture, the processes, and where the databases are.
-func (f *Fabric) Describe(ctx context.Context, w io.Writer) {
+// Describe prints what is there: the picture, the processes, and commands to look at each. program is how "vtep"
+// is called.
+func (f *Fabric) Describe(ctx context.Context, w io.Writer, program string) {
 	fmt.Fprint(w, f.Text(f.State(ctx)), "\n")
 	for _, m := range f.vteps() {
 		if pid := f.Process(m.Name); pid != 0 {
-			fmt.Fprintf(w, "%s is process %d: --db=%s, appctl -t %s\n", m.Name, pid, f.Target(m.Name), f.Control(m.Name))
+			fmt.Fprintf(w, "%s is process %d\n", m.Name, pid)
+			describeVTEP(w, program, f.dir(m.Name), f.Target(m.Name))
 		}
 	}
 	if pid := f.Process(nvcName); pid != 0 {
-		fmt.Fprintf(w, "nvc is process %d: appctl -t %s nvc/status\n", pid, f.Control(nvcName))
+		fmt.Fprintf(w, "nvc is process %d\n  %s appctl -t %s nvc/status\n", pid, program, f.Control(nvcName))
 	}
 }

@@ -53,6 +53,9 @@ var (
 	RemoteIP = netip.MustParseAddr("10.2.2.2")
 )
 
+// DefaultName is that of a lab whose name is not said.
+const DefaultName = "lab"
+
 // Node names a namespace of the picture.
 type Node string
 

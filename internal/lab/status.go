@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Describe prints what is there.
-func (l *Lab) Describe(w io.Writer) {
+// Describe prints what is there, and commands to go on with. program is how "vtep" is called.
+func (l *Lab) Describe(w io.Writer, program string) {
 	fmt.Fprintf(w, "lab %s\n", l.Name)
 	for _, node := range Nodes {
 		state := "namespace " + l.namespaceName(node)
@@ -21,11 +21,27 @@ func (l *Lab) Describe(w io.Writer) {
 	switch pid := l.VTEPProcess(); {
 	case pid != 0:
 		fmt.Fprintf(w, "a VTEP runs as process %d; its files are in %s\n", pid, l.Dir())
+		describeVTEP(w, program, l.RunDir(), "unix:"+l.socket())
+		fmt.Fprintf(w, "  %s lab ping%s h1 %s\n", program, l.option(), Host3.IP.Addr())
 	case len(l.Pins()) > 0:
 		fmt.Fprintf(w, "no VTEP runs; forwarding is as the last one left it\n")
 	default:
 		fmt.Fprintf(w, "no VTEP runs\n")
 	}
+}
+
+// describeVTEP prints how to look at a VTEP that runs.
+func describeVTEP(w io.Writer, program, rundir, target string) {
+	fmt.Fprintf(w, "  %s status --rundir %s\n", program, rundir)
+	fmt.Fprintf(w, "  %s ctl --db=%s show\n", program, target)
+}
+
+// option says on a command line of "vtep lab" which lab is meant.
+func (l *Lab) option() string {
+	if l.Name == DefaultName {
+		return ""
+	}
+	return " --name " + l.Name
 }
 
 func addresses(node Node) string {

@@ -18,6 +18,7 @@ import (
 // Files of the VTEP in the lab's directory.
 func (l *Lab) pidfile() string  { return filepath.Join(l.RunDir(), "vtep.pid") }
 func (l *Lab) control() string  { return filepath.Join(l.RunDir(), "vtep.ctl") }
+func (l *Lab) socket() string   { return filepath.Join(l.RunDir(), "db.sock") }
 func (l *Lab) Database() string { return filepath.Join(l.Dir(), "vtep.db") }
 func (l *Lab) LogFile() string  { return filepath.Join(l.Dir(), "vtep.log") }
 

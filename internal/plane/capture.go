@@ -19,6 +19,9 @@ type Capturer interface {
 
 	// DropReasons are the reasons for which frames are dropped that can be shown.
 	DropReasons() []string
+
+	// ShowsAround says whether there are packets around frames to be shown.
+	ShowsAround() bool
 }
 
 // Capture is one that is under way.

@@ -36,6 +36,7 @@ type Status struct {
 	Problems    []problem.Problem // in their order
 	Controllers []Controller
 	Listeners   []Listener
+	Captures    []Capture
 }
 
 // Controller is somebody who writes rows over the network, or may.
@@ -46,3 +47,10 @@ type Controller struct {
 
 // Listener is a socket that the process listens on.
 type Listener struct{ Address, For, Who string }
+
+// Capture is one that runs, with its options as a shell reads them.
+type Capture struct {
+	Options        string
+	Began          time.Time
+	Captured, Lost uint64
+}

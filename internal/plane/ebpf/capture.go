@@ -88,6 +88,9 @@ func (p *Plane) StartCapture(_ context.Context, want plane.CaptureFilter, show f
 // DropReasons implements plane.Capturer.
 func (p *Plane) DropReasons() []string { return slices.Sorted(slices.Values(dropReasons[:])) }
 
+// ShowsAround implements plane.Capturer.
+func (p *Plane) ShowsAround() bool { return true }
+
 // beginCapture has the programs of captures run, if they do not yet, and show what this one wants, too.
 func (p *Plane) beginCapture(one *capturing) error {
 	p.mu.Lock()

@@ -42,6 +42,9 @@ func (p *Plane) DropReasons() (names []string) {
 	return names
 }
 
+// ShowsAround implements plane.Capturer.
+func (p *Plane) ShowsAround() bool { return false }
+
 // Lost implements plane.Capture: nothing ever is.
 func (c *capturing) Lost() uint64 { return 0 }
 
