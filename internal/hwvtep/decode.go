@@ -12,8 +12,8 @@ type fields struct {
 func (l *Layout) fields(table int, row *Row) fields { return fields{l.tables[table].at, row} }
 
 func (f fields) datum(i int) ovsdb.Datum {
-	if at := int(f.at[i]); at >= 0 && at < len(f.row.Fields) {
-		return f.row.Fields[at]
+	if at := int(f.at[i]); at >= 0 {
+		return f.row.At(at)
 	}
 	return ovsdb.Datum{}
 }

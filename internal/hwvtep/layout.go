@@ -26,7 +26,7 @@ type Layout struct {
 type tableLayout struct {
 	exists bool
 	have   uint32  // the known columns that the schema has, as bits
-	at     []int16 // where each known column is in Row.Fields, or -1
+	at     []int16 // where each known column is in a Row, or -1
 }
 
 // lastLayout saves the work for a view of each new snapshot: their schema is

@@ -41,7 +41,7 @@ func (w *Write) protectInsert() error {
 		return w.refuseOwn("insert")
 	}
 	for _, c := range w.Table.Columns {
-		if !w.After.Fields[c.Index].IsDefault(&c.Type) {
+		if !w.After.At(c.Index).IsDefault(&c.Type) {
 			if err := w.protectColumn("insert", c); err != nil {
 				return err
 			}

@@ -125,17 +125,17 @@ func rowOf(t *rapid.T, ts *ovsdb.TableSchema, r hwvteptest.Record) *hwvtep.Row {
 	if err != nil {
 		t.Fatalf("%s: %v", r.AppendJSON(nil), err)
 	}
-	row := &hwvtep.Row{UUID: r.RowUUID(), Fields: make([]ovsdb.Datum, len(ts.Columns))}
+	values := make([]ovsdb.Datum, len(ts.Columns))
 	for i, c := range ts.Columns {
-		row.Fields[i] = ovsdb.Default(&c.Type)
+		values[i] = ovsdb.Default(&c.Type)
 	}
 	for name, value := range v.Members() {
 		c := ts.Column(name)
-		if row.Fields[c.Index], err = ovsdb.ParseDatum(value, &c.Type, nil); err != nil {
+		if values[c.Index], err = ovsdb.ParseDatum(value, &c.Type, nil); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
-	return row
+	return ovsdb.NewRow(r.RowUUID(), values)
 }
 
 func TestView(t *testing.T) {
@@ -207,9 +207,10 @@ func TestOldSchema(t *testing.T) {
 	}
 
 	ts := schema.Tables["Logical_Switch"]
-	row := &hwvtep.Row{Fields: make([]ovsdb.Datum, 2)}
-	row.Fields[ts.Column("name").Index] = ovsdb.Scalar(ovsdb.StringAtom("x"))
-	row.Fields[ts.Column("description").Index] = ovsdb.Scalar(ovsdb.IntAtom(77))
+	values := make([]ovsdb.Datum, 2)
+	values[ts.Column("name").Index] = ovsdb.Scalar(ovsdb.StringAtom("x"))
+	values[ts.Column("description").Index] = ovsdb.Scalar(ovsdb.IntAtom(77))
+	row := ovsdb.NewRow(ovsdb.NewUUID(), values)
 	if ls := layout.DecodeLogicalSwitch(row); ls.Name != "x" || ls.Description != "" || ls.TunnelKey.Present() {
 		t.Errorf("decoded %+v", ls)
 	}

@@ -12,11 +12,11 @@ import (
 
 // defaults is a row in which every column has its default value.
 func defaults(table *ovsdb.TableSchema) *hwvtep.Row {
-	row := &hwvtep.Row{}
+	var values []ovsdb.Datum
 	for _, c := range table.Columns {
-		row.Fields = append(row.Fields, ovsdb.Default(&c.Type))
+		values = append(values, ovsdb.Default(&c.Type))
 	}
-	return row
+	return ovsdb.NewRow(hwvtep.UUID{}, values)
 }
 
 // Every column has a writer, and those that a controller may not change are these.

@@ -6,36 +6,17 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
-// Arena is memory for the scalars of one row, which live and die together: two
-// allocations in place of two for each column. When it is used up, or was never
-// filled, atoms get memory of their own.
-//
-// An Arena is for one row only. If several shared one, the last of them to go
-// would hold the memory of all.
+// Arena is memory for rows in the making, from the text of their values until NewRow or Seal
+// has packed them. The zero Arena is ready. Reset has its memory used again: what was made with
+// it, and is not sealed, is void then.
 type Arena struct {
-	atoms []Atom // not given out yet
-	bytes []byte // not given out yet: strings and UUIDs
+	uuids  chunks[UUID]
+	values chunks[Datum]
+	drafts chunks[wideRow]
 }
 
-// NewArena returns an Arena for the scalars of row, a <row> of RFC 7047.
-func NewArena(row wire.Value) Arena {
-	atoms, bytes := 0, 0
-	for _, v := range row.Members() {
-		switch v.Kind() {
-		case wire.String:
-			bytes += len(v.Str())
-		case wire.Array:
-			if v.Index(1).Kind() != wire.String {
-				continue // not a scalar
-			}
-			bytes += len(UUID{})
-		}
-		atoms++
-	}
-	return Arena{atoms: make([]Atom, atoms), bytes: make([]byte, bytes)}
-}
-
-// ParseDatum is the function of that name with the memory of a.
+// ParseDatum is the function of that name, but the strings of a set of one share memory with v,
+// and the UUID with a.
 func (a *Arena) ParseDatum(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
 	if !t.IsMap() && (v.Kind() != wire.Array || v.Index(0).Str() != "set") {
 		atom, err := a.parseAtom(v, &t.Key, syms)
@@ -45,37 +26,94 @@ func (a *Arena) ParseDatum(v wire.Value, t *Type, syms *SymbolTable) (Datum, err
 		if err != nil {
 			return Datum{}, err
 		}
-		return a.scalar(atom), nil
+		return Scalar(atom), nil
 	}
-	return a.parseMany(v, t, syms)
+	return parseMany(v, t, syms)
 }
 
-func (a *Arena) scalar(atom Atom) Datum {
-	if len(a.atoms) == 0 {
-		return Scalar(atom)
-	}
-	a.atoms[0] = atom
-	d := datumOf(a.atoms[:1:1], false)
-	a.atoms = a.atoms[1:]
+// Values returns a copy of values, for a Draft.
+func (a *Arena) Values(values []Datum) []Datum {
+	own := a.values.take(len(values))
+	copy(own, values)
+	return own
+}
+
+// Draft returns a row that can be read like any other, and changed: its values are those given,
+// of the same memory. Seal makes the Row of it that stays.
+func (a *Arena) Draft(id UUID, values []Datum) *Row {
+	w := &a.drafts.take(1)[0]
+	*w = wideRow{Row{UUID: id, n: isDraft}, values}
+	return &w.Row
+}
+
+// Edit returns a Draft that has the values and the version of r.
+func (a *Arena) Edit(r *Row) *Row {
+	d := a.Draft(r.UUID, r.AppendValues(a.values.take(r.Len())[:0]))
+	d.version = r.version
 	return d
 }
 
-func (a *Arena) string(s string) Atom {
-	if len(s) > len(a.bytes) {
-		return StringAtom(clone(s))
+// IsDraft reports whether r is a Draft.
+func (r *Row) IsDraft() bool { return r.n == isDraft }
+
+// Draft returns the values of a Draft, to be changed.
+func (r *Row) Draft() []Datum { return r.wide().fields }
+
+// Seal returns the row that a Draft has become; others are what they are.
+func (r *Row) Seal() *Row {
+	if !r.IsDraft() {
+		return r
 	}
-	n := copy(a.bytes, s)
-	own := unsafe.String(unsafe.SliceData(a.bytes), n)
-	a.bytes = a.bytes[n:]
-	return StringAtom(own)
+	s := NewRow(r.UUID, r.wide().fields)
+	s.version = r.version
+	return s
+}
+
+// Reset makes all memory of a free.
+func (a *Arena) Reset() {
+	a.uuids.reset()
+	a.values.reset()
+	a.drafts.reset()
 }
 
 func (a *Arena) uuid(u UUID) Atom {
-	if len(u) > len(a.bytes) {
-		return UUIDAtom(u)
-	}
-	own := (*UUID)(a.bytes)
+	own := &a.uuids.take(1)[0]
 	*own = u
-	a.bytes = a.bytes[len(u):]
 	return RefTo(own)
+}
+
+// chunks gives out memory piece by piece.
+type chunks[T any] struct {
+	first []T // the first chunk, which stays
+	rest  []T // of the present chunk, what is not given out
+}
+
+// Sizes of chunks, in bytes: of the first, and of others.
+const (
+	firstChunk = 1 << 10
+	nextChunk  = 64 << 10
+)
+
+// take gives n elements, which are zero unless they were given before.
+func (c *chunks[T]) take(n int) []T {
+	if n > len(c.rest) {
+		var zero T
+		size := nextChunk
+		if c.first == nil {
+			size = firstChunk
+		}
+		c.rest = make([]T, max(n, size/int(unsafe.Sizeof(zero))))
+		if c.first == nil {
+			c.first = c.rest
+		}
+	}
+	taken := c.rest[:n:n]
+	c.rest = c.rest[n:]
+	return taken
+}
+
+// reset keeps the first chunk, with nothing in it that it would keep from being freed.
+func (c *chunks[T]) reset() {
+	clear(c.first)
+	c.rest = c.first
 }

@@ -9,14 +9,14 @@ import (
 // ColumnSchema describes a column.
 type ColumnSchema struct {
 	Name       string
-	Index      int // position in TableSchema.Columns and Row.Fields; below 0 for _uuid and _version
+	Index      int // position in TableSchema.Columns and in a Row; below 0 for _uuid and _version
 	Type       Type
 	Mutable    bool
 	Persistent bool
 }
 
 // The columns that every table has. They are in no TableSchema.Columns and
-// Row.Fields, but TableSchema.Column finds them and Row.Field reads them.
+// a Row, but TableSchema.Column finds them and Row.Field reads them.
 var (
 	UUIDColumn    = &ColumnSchema{Name: "_uuid", Index: -2, Type: ScalarType(UUIDType), Persistent: true}
 	VersionColumn = &ColumnSchema{Name: "_version", Index: -1, Type: ScalarType(UUIDType)}

@@ -33,7 +33,7 @@ func TestConditionOrderAndPrint(t *testing.T) {
 
 func TestConditionAny(t *testing.T) {
 	ts := testTable(t)
-	row := &Row{Fields: []Datum{NewSet(String, StringAtom("x")), Scalar(IntAtom(5)), {}}}
+	row := NewRow(NewUUID(), []Datum{NewSet(String, StringAtom("x")), Scalar(IntAtom(5)), {}})
 	for _, test := range []struct {
 		where           string
 		all, any        bool

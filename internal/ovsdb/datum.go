@@ -16,42 +16,97 @@ import (
 // The zero Datum is the empty set and the empty map.
 //
 // A Datum does not know its type. Methods that compare take it as argument.
+//
+// A set of one, which most columns hold, has its atom in place:
+//
+//	p          w
+//	nil        0                         empty
+//	&plain     the bits of the atom      one number, boolean, or empty string
+//	the atom's single | its length       one string or UUID
+//	an *Atom   pairs? | number of keys   others: the keys; in a map each is followed by its value
 type Datum struct {
-	first *Atom  // the keys; in a map each key is followed by its value
-	n     uint32 // number of keys
-	pairs bool   // a map
+	p unsafe.Pointer
+	w uint64
 }
+
+const (
+	single = 1 << 63
+	pairs  = 1 << 32
+)
+
+// plain is where atoms without memory of their own seem to be.
+var plain byte
 
 // datumOf wraps atoms, already sorted and distinct, without a copy.
-func datumOf(atoms []Atom, pairs bool) Datum {
-	n := len(atoms)
-	if pairs {
-		n /= 2
-	}
-	if n == 0 {
+func datumOf(atoms []Atom, isMap bool) Datum {
+	switch {
+	case len(atoms) == 0:
 		return Datum{}
+	case isMap:
+		return Datum{p: unsafe.Pointer(unsafe.SliceData(atoms)), w: pairs | uint64(len(atoms)/2)}
+	case len(atoms) == 1:
+		return Scalar(atoms[0])
 	}
-	return Datum{first: unsafe.SliceData(atoms), n: uint32(n), pairs: pairs}
+	return Datum{p: unsafe.Pointer(unsafe.SliceData(atoms)), w: uint64(len(atoms))}
 }
 
-// slots returns the atoms as they are stored.
-func (d Datum) slots() []Atom {
-	if d.pairs {
-		return unsafe.Slice(d.first, 2*int(d.n))
+// Scalar returns the set that holds a alone.
+func Scalar(a Atom) Datum {
+	if a.p == nil {
+		return Datum{p: unsafe.Pointer(&plain), w: a.n}
 	}
-	return unsafe.Slice(d.first, int(d.n))
+	return Datum{p: a.p, w: single | a.n}
+}
+
+// isPlain reports whether d holds one atom in place, which has no memory of its own.
+func (d Datum) isPlain() bool { return d.p == unsafe.Pointer(&plain) }
+
+// inPlace returns the atom that d holds in place, if it does.
+func (d Datum) inPlace() (Atom, bool) {
+	switch {
+	case d.isPlain():
+		return Atom{n: d.w}, true
+	case d.w&single != 0:
+		return Atom{p: d.p, n: d.w &^ single}, true
+	}
+	return Atom{}, false
+}
+
+// clone returns a, which d holds in place, with memory of its own.
+func (a Atom) clone(d Datum) Atom {
+	switch {
+	case d.isPlain():
+		return a
+	case d.w == single:
+		return UUIDAtom(a.UUID())
+	}
+	return StringAtom(clone(a.Str()))
+}
+
+// isPairs reports whether d is a map that is not empty.
+func (d Datum) isPairs() bool { return !d.isPlain() && d.w&(single|pairs) == pairs }
+
+// slots returns the atoms as they are stored; the memory of one that is in place is given.
+func (d Datum) slots(one *[1]Atom) []Atom {
+	if a, ok := d.inPlace(); ok {
+		one[0] = a
+		return one[:]
+	}
+	return d.many()
+}
+
+// many returns the atoms, which are not in place.
+func (d Datum) many() []Atom {
+	return unsafe.Slice((*Atom)(d.p), d.stride()*int(uint32(d.w)))
 }
 
 // stride is the distance of two keys in slots.
 func (d Datum) stride() int {
-	if d.pairs {
+	if d.isPairs() {
 		return 2
 	}
 	return 1
 }
-
-// Scalar returns the set that holds a alone.
-func Scalar(a Atom) Datum { return datumOf([]Atom{a}, false) }
 
 // NewSet returns the set of atoms, which are of type t: sorted, and without
 // duplicates. The slice remains the caller's.
@@ -84,13 +139,14 @@ func UnionAll(ds []Datum, t *Type) Datum {
 	if t.IsMap() {
 		stride = 2
 	}
+	var one [1]Atom
 	n := 0
 	for _, d := range ds {
-		n += len(d.slots())
+		n += stride * d.Len()
 	}
 	own := make([]Atom, 0, n)
 	for _, d := range ds {
-		own = append(own, d.slots()...)
+		own = append(own, d.slots(&one)...)
 	}
 	sortAtoms(own, stride, t.Key.Type)
 	return datumOf(dedup(own, stride, t.Key.Type), stride == 2)
@@ -103,48 +159,60 @@ func Default(t *Type) Datum {
 	case t.Min == 0:
 		return Datum{}
 	case t.Value.Type != Void:
-		return Datum{first: &defaultAtoms[0], n: 1, pairs: true}
+		return datumOf(defaultPair[:], true)
 	}
-	return Datum{first: &defaultAtoms[0], n: 1}
+	return Scalar(Atom{})
 }
 
-// defaultAtoms is shared by all default datums.
-var defaultAtoms [2]Atom
+// defaultPair is shared by all default maps.
+var defaultPair [2]Atom
 
 // IsDefault reports whether d is the default value of type t.
 func (d Datum) IsDefault(t *Type) bool {
-	if int(d.n) != t.Min {
+	n := d.Len()
+	if n != t.Min {
 		return false
 	}
-	if d.n == 0 {
+	if n == 0 {
 		return true
 	}
-	return d.n == 1 && d.Key(0).IsDefault(t.Key.Type) &&
+	return n == 1 && d.Key(0).IsDefault(t.Key.Type) &&
 		(t.Value.Type == Void || d.Value(0).IsDefault(t.Value.Type))
 }
 
 // Len returns the number of elements, or of pairs.
-func (d Datum) Len() int { return int(d.n) }
+func (d Datum) Len() int {
+	if d.isPlain() || d.w&single != 0 {
+		return 1
+	}
+	return int(uint32(d.w))
+}
 
 // IsEmpty reports whether d has no element.
-func (d Datum) IsEmpty() bool { return d.n == 0 }
+func (d Datum) IsEmpty() bool { return d.p == nil }
 
 // Key returns element i of a set, or the key of pair i of a map.
-func (d Datum) Key(i int) Atom { return d.slots()[i*d.stride()] }
+func (d Datum) Key(i int) Atom {
+	if a, ok := d.inPlace(); ok {
+		_ = [1]Atom{}[i]
+		return a
+	}
+	return d.many()[i*d.stride()]
+}
 
 // Value returns the value of pair i of a map; the zero Atom for a set.
 func (d Datum) Value(i int) Atom {
-	if !d.pairs {
-		_ = d.slots()[i]
+	if !d.isPairs() {
 		return Atom{}
 	}
-	return d.slots()[2*i+1]
+	return d.many()[2*i+1]
 }
 
 // Keys yields the elements of a set, or the keys of a map, in order.
 func (d Datum) Keys() iter.Seq[Atom] {
 	return func(yield func(Atom) bool) {
-		s := d.slots()
+		var one [1]Atom
+		s := d.slots(&one)
 		for i := 0; i < len(s); i += d.stride() {
 			if !yield(s[i]) {
 				return
@@ -167,8 +235,9 @@ func (d Datum) Pairs() iter.Seq2[Atom, Atom] {
 // Find returns the index of key, of type t, and whether it is there; if it is
 // not, the index at which it would be.
 func (d Datum) Find(key Atom, t AtomicType) (int, bool) {
-	lo, hi := 0, int(d.n)
-	s, stride := d.slots(), d.stride()
+	var one [1]Atom
+	s, stride := d.slots(&one), d.stride()
+	lo, hi := 0, len(s)/stride
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
 		switch c := CompareAtoms(t, s[mid*stride], key); {
@@ -183,18 +252,24 @@ func (d Datum) Find(key Atom, t AtomicType) (int, bool) {
 	return lo, false
 }
 
-// Bytes is about how much memory d, of type t, has: shared memory counts too.
+// Bytes is about how much memory d, of type t, has beside itself: shared memory counts too.
 func (d Datum) Bytes(t *Type) int {
-	s := d.slots()
-	n := len(s) * int(unsafe.Sizeof(Atom{}))
+	var one [1]Atom
+	s, n := d.slots(&one), 0
+	if _, ok := d.inPlace(); !ok {
+		n = len(s) * int(unsafe.Sizeof(Atom{}))
+	}
 	stride := d.stride()
 	for i, a := range s {
 		typ := t.Key.Type
 		if i%stride == 1 {
 			typ = t.Value.Type
 		}
-		if typ == String {
+		switch typ {
+		case String:
 			n += int(a.n)
+		case UUIDType:
+			n += len(UUID{})
 		}
 	}
 	return n
@@ -202,19 +277,20 @@ func (d Datum) Bytes(t *Type) int {
 
 // Equal reports whether d and e, both of type t, are equal.
 func (d Datum) Equal(e Datum, t *Type) bool {
-	if d.n != e.n {
-		return false
-	}
-	if d.first == e.first {
+	if d == e {
 		return true
 	}
-	a, b := d.slots(), e.slots()
+	var oneOfD, oneOfE [1]Atom
+	a, b := d.slots(&oneOfD), e.slots(&oneOfE)
+	if len(a) != len(b) || d.isPairs() != e.isPairs() {
+		return false
+	}
 	stride := d.stride()
 	for i := 0; i < len(a); i += stride {
 		if !EqualAtoms(t.Key.Type, a[i], b[i]) {
 			return false
 		}
-		if d.pairs && !EqualAtoms(t.Value.Type, a[i+1], b[i+1]) {
+		if stride == 2 && !EqualAtoms(t.Value.Type, a[i+1], b[i+1]) {
 			return false
 		}
 	}
@@ -224,8 +300,8 @@ func (d Datum) Equal(e Datum, t *Type) bool {
 // Compare orders d and e, both of type t: the shorter first, then by their
 // keys, then by their values. It returns -1, 0 or 1.
 func (d Datum) Compare(e Datum, t *Type) int {
-	if d.n != e.n {
-		return cmp.Compare(d.n, e.n)
+	if c := cmp.Compare(d.Len(), e.Len()); c != 0 {
+		return c
 	}
 	for i := range d.Len() {
 		if c := CompareAtoms(t.Key.Type, d.Key(i), e.Key(i)); c != 0 {
@@ -245,10 +321,10 @@ func (d Datum) Compare(e Datum, t *Type) int {
 // AppendKey appends a binary form of d, of type t, that is equal exactly for
 // equal datums and is no prefix of another: to build map keys from.
 func (d Datum) AppendKey(dst []byte, t *Type) []byte {
-	dst = binary.AppendUvarint(dst, uint64(d.n))
+	dst = binary.AppendUvarint(dst, uint64(d.Len()))
 	for i := range d.Len() {
 		dst = d.Key(i).AppendKey(dst, t.Key.Type)
-		if d.pairs {
+		if d.isPairs() {
 			dst = d.Value(i).AppendKey(dst, t.Value.Type)
 		}
 	}

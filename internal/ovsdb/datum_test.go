@@ -96,13 +96,20 @@ func TestDatumsOutliveTheMessage(t *testing.T) {
 	}
 	types := map[string]Type{"s": ScalarType(String), "u": ScalarType(UUIDType), "m": MapType(String, String)}
 	got := make(map[string]Datum)
-	arena := NewArena(v)
+	packed := make(map[string]*Row)
+	var arena Arena
 	for name, m := range v.Members() {
 		typ := types[name]
-		if got[strings.Clone(name)], err = arena.ParseDatum(m, &typ, nil); err != nil {
+		if got[strings.Clone(name)], err = ParseDatum(m, &typ, nil); err != nil {
 			t.Fatal(err)
 		}
+		d, err := arena.ParseDatum(m, &typ, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packed[strings.Clone(name)] = arena.Draft(NewUUID(), arena.Values([]Datum{d})).Seal()
 	}
+	arena.Reset()
 	for i := range text {
 		text[i] = 'X'
 	}
@@ -111,6 +118,9 @@ func TestDatumsOutliveTheMessage(t *testing.T) {
 		typ := types[name]
 		if text := FormatDatum(got[name], &typ); text != want {
 			t.Errorf("%s: got %s, want %s", name, text, want)
+		}
+		if text := FormatDatum(packed[name].At(0), &typ); text != want {
+			t.Errorf("%s of a row: got %s, want %s", name, text, want)
 		}
 	}
 }
@@ -147,7 +157,7 @@ func TestFilter(t *testing.T) {
 	if got := FormatDatum(odd, &typ); got != "[1, 3]" {
 		t.Errorf("got %s", got)
 	}
-	if all := d.Filter(func(_, _ Atom) bool { return true }); all.first != d.first {
+	if all := d.Filter(func(_, _ Atom) bool { return true }); all.p != d.p {
 		t.Error("a copy was made for nothing")
 	}
 }

@@ -17,8 +17,8 @@ func MapType(k, v AtomicType) Type {
 
 // ParseAtom parses an <atom> of type b and checks the constraints of b.
 func ParseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
-	var a Arena
-	atom, err := a.parseAtom(v, b, syms)
+	var own *Arena
+	atom, err := own.parseAtom(v, b, syms)
 	if err == nil {
 		err = b.Check(atom)
 	}

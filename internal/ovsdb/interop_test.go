@@ -223,9 +223,9 @@ func TestInteropConditions(t *testing.T) {
 // makeRow builds a row of ts from an RFC 7047 <row>.
 func makeRow(t testing.TB, ts *ovsdb.TableSchema, text string) *ovsdb.Row {
 	t.Helper()
-	r := &ovsdb.Row{Fields: make([]ovsdb.Datum, len(ts.Columns))}
+	values := make([]ovsdb.Datum, len(ts.Columns))
 	for i, c := range ts.Columns {
-		r.Fields[i] = ovsdb.Default(&c.Type)
+		values[i] = ovsdb.Default(&c.Type)
 	}
 	for name, v := range mustParse(t, text).Members() {
 		c := ts.Column(name)
@@ -233,9 +233,9 @@ func makeRow(t testing.TB, ts *ovsdb.TableSchema, text string) *ovsdb.Row {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Fields[c.Index] = d
+		values[c.Index] = d
 	}
-	return r
+	return ovsdb.NewRow(ovsdb.NewUUID(), values)
 }
 
 var interopMutations = []struct{ row, mutations string }{
@@ -276,10 +276,11 @@ func TestInteropMutations(t *testing.T) {
 				fmt.Sprintf(`{"op":"mutate","table":"t","where":[],"mutations":%s}`, test.mutations),
 				`{"op":"select","table":"t","where":[]}`)
 			row := makeRow(t, c.table, test.row)
-			before := slices.Clone(row.Fields)
+			before := row.AppendValues(nil)
+			values := slices.Clone(before)
 			ms, err := ovsdb.ParseMutations(mustParse(t, test.mutations), c.table, nil)
 			if err == nil {
-				err = ms.Apply(row.Fields)
+				err = ms.Apply(values)
 			}
 			if err != nil {
 				if got, want := errorText(err), results[1].String(); got != want {
@@ -292,11 +293,12 @@ func TestInteropMutations(t *testing.T) {
 			}
 			want := results[2].Get("rows").Index(0)
 			original := makeRow(t, c.table, test.row)
+			row = ovsdb.NewRow(row.UUID, values)
 			for i, col := range c.table.Columns {
 				if got, want := string(row.AppendField(nil, col)), string(want.Get(col.Name).Raw()); got != want {
 					t.Errorf("%s: got %s, C has %s", col.Name, got, want)
 				}
-				if !before[i].Equal(original.Fields[i], &col.Type) {
+				if !before[i].Equal(original.At(i), &col.Type) {
 					t.Errorf("%s: the mutation changed the datum in place", col.Name)
 				}
 			}

@@ -8,8 +8,8 @@ import (
 // syms, a named-uuid stands for the symbol of that name. The Datum shares no
 // memory with v.
 func ParseDatum(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
-	var a Arena
-	return a.ParseDatum(v, t, syms)
+	var own *Arena
+	return own.ParseDatum(v, t, syms)
 }
 
 // ParseTransient is ParseDatum without the check of the number of elements:
@@ -28,7 +28,7 @@ func ParseUnconstrained(v wire.Value, t *Type) (Datum, error) {
 }
 
 // parseMany parses ["set", [...]] and ["map", [...]].
-func (a *Arena) parseMany(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
+func parseMany(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
 	class := "set"
 	if t.IsMap() {
 		class = "map"
@@ -60,11 +60,11 @@ func (a *Arena) parseMany(v wire.Value, t *Type, syms *SymbolTable) (Datum, erro
 			}
 			key, value = e.Index(0), e.Index(1)
 		}
-		if atoms, err = a.appendAtom(atoms, key, &t.Key, syms); err != nil {
+		if atoms, err = appendParsed(atoms, key, &t.Key, syms); err != nil {
 			return Datum{}, err
 		}
 		if t.IsMap() {
-			if atoms, err = a.appendAtom(atoms, value, &t.Value, syms); err != nil {
+			if atoms, err = appendParsed(atoms, value, &t.Value, syms); err != nil {
 				return Datum{}, err
 			}
 		}
@@ -89,15 +89,17 @@ func unwrap(v wire.Value, name string, kind wire.Kind) (wire.Value, error) {
 	return wire.Value{}, SyntaxError(v, "", `expected ["%s", <%s>]`, name, kind)
 }
 
-// appendAtom parses an atom, checks it and appends it to atoms.
-func (a *Arena) appendAtom(atoms []Atom, v wire.Value, b *BaseType, syms *SymbolTable) ([]Atom, error) {
-	atom, err := a.parseAtom(v, b, syms)
+// appendParsed parses an atom, checks it and appends it to atoms.
+func appendParsed(atoms []Atom, v wire.Value, b *BaseType, syms *SymbolTable) ([]Atom, error) {
+	var own *Arena
+	atom, err := own.parseAtom(v, b, syms)
 	if err == nil {
 		err = b.Check(atom)
 	}
 	return append(atoms, atom), err
 }
 
+// parseAtom parses an atom, which has memory of its own if there is no Arena.
 func (a *Arena) parseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, error) {
 	k := v.Kind()
 	switch b.Type {
@@ -121,7 +123,10 @@ func (a *Arena) parseAtom(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, e
 					return b.Enum.Key(i), nil
 				}
 			}
-			return a.string(s), nil
+			if a == nil {
+				s = clone(s)
+			}
+			return StringAtom(s), nil
 		}
 	case UUIDType:
 		return a.parseUUID(v, b, syms)
@@ -146,6 +151,9 @@ func (a *Arena) parseUUID(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, e
 	u, ok := ParseUUID(text.Str())
 	if !ok {
 		return Atom{}, SyntaxError(v, "", `"%s" is not a valid UUID`, text.Str())
+	}
+	if a == nil {
+		return UUIDAtom(u), nil
 	}
 	return a.uuid(u), nil
 }

@@ -81,7 +81,8 @@ const (
 // how many elements decide may add.
 func (d Datum) splice(e Datum, t *Type, room int, decide func(i, j int, found bool) edit) Datum {
 	var b *build
-	stride := d.stride()
+	var one [1]Atom
+	all, stride := d.slots(&one), d.stride()
 	from := 0 // elements of d before it are in the result already
 	at := 0
 	for j := range e.Len() {
@@ -94,7 +95,7 @@ func (d Datum) splice(e Datum, t *Type, room int, decide func(i, j int, found bo
 		if b == nil {
 			b = newBuild(t, d.Len()+room)
 		}
-		b.atoms = append(b.atoms, d.slots()[from*stride:i*stride]...)
+		b.atoms = append(b.atoms, all[from*stride:i*stride]...)
 		from = i
 		if what&add != 0 {
 			b.add(e, j)
@@ -106,7 +107,7 @@ func (d Datum) splice(e Datum, t *Type, room int, decide func(i, j int, found bo
 	if b == nil {
 		return d
 	}
-	b.atoms = append(b.atoms, d.slots()[from*stride:]...)
+	b.atoms = append(b.atoms, all[from*stride:]...)
 	return b.datum()
 }
 
@@ -118,8 +119,11 @@ func (d Datum) findFrom(from int, key Atom, t AtomicType) (int, bool) {
 		from += step
 		step *= 2
 	}
-	s, stride := d.slots(), d.stride()
-	part := datumOf(s[from*stride:min(n, from+step+1)*stride], d.pairs)
+	if n <= 1 {
+		return d.Find(key, t)
+	}
+	s, stride := d.many(), d.stride()
+	part := datumOf(s[from*stride:min(n, from+step+1)*stride], d.isPairs())
 	i, found := part.Find(key, t)
 	return from + i, found
 }
@@ -143,7 +147,7 @@ func (d Datum) Union(e Datum, t *Type) Datum {
 // equal in key and value.
 func (d Datum) Subtract(e Datum, t *Type) Datum {
 	return d.splice(e, t, 0, func(i, j int, found bool) edit {
-		if found && (!e.pairs || sameValue(d, e, i, j, t)) {
+		if found && (!e.isPairs() || sameValue(d, e, i, j, t)) {
 			return drop
 		}
 		return 0
@@ -240,17 +244,18 @@ func (d Datum) has(e Datum, j int, t *Type) bool {
 
 // Filter returns d without the elements for which keep is false.
 func (d Datum) Filter(keep func(key, value Atom) bool) Datum {
-	stride := d.stride()
+	var one [1]Atom
+	all, stride := d.slots(&one), d.stride()
 	var atoms []Atom
 	for i := range d.Len() {
 		if keep(d.Key(i), d.Value(i)) {
-			atoms = append(atoms, d.slots()[i*stride:(i+1)*stride]...)
+			atoms = append(atoms, all[i*stride:(i+1)*stride]...)
 		}
 	}
-	if len(atoms) == len(d.slots()) {
+	if len(atoms) == len(all) {
 		return d
 	}
-	return datumOf(atoms, d.pairs)
+	return datumOf(atoms, d.isPairs())
 }
 
 // Clone returns a copy of d, of type t, that shares no memory with it.
@@ -258,7 +263,10 @@ func (d Datum) Clone(t *Type) Datum {
 	if d.IsEmpty() {
 		return Datum{}
 	}
-	atoms := append([]Atom(nil), d.slots()...)
+	if a, ok := d.inPlace(); ok {
+		return Scalar(a.clone(d))
+	}
+	atoms := append([]Atom(nil), d.many()...)
 	stride := d.stride()
 	for i := range atoms {
 		typ := t.Key.Type
@@ -272,5 +280,5 @@ func (d Datum) Clone(t *Type) Datum {
 			atoms[i] = UUIDAtom(atoms[i].UUID())
 		}
 	}
-	return datumOf(atoms, d.pairs)
+	return datumOf(atoms, d.isPairs())
 }

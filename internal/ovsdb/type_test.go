@@ -145,16 +145,17 @@ func TestColumnSet(t *testing.T) {
 
 func TestColumnIndexes(t *testing.T) {
 	ts := testTable(t)
-	row := &Row{UUID: NewUUID(), Version: NewUUID()}
+	var values []Datum
 	for i, c := range ts.Columns {
 		if c.Index != i || ts.Column(c.Name) != c {
 			t.Errorf("column %s has index %d at position %d", c.Name, c.Index, i)
 		}
-		row.Fields = append(row.Fields, Default(&c.Type))
+		values = append(values, Default(&c.Type))
 	}
+	row := NewRow(NewUUID(), values).Renew()
 	for _, test := range []struct{ column, want string }{
 		{"_uuid", `["uuid","` + row.UUID.String() + `"]`},
-		{"_version", `["uuid","` + row.Version.String() + `"]`},
+		{"_version", `["uuid","` + row.Version().String() + `"]`},
 		{"a", `["set",[]]`},
 		{"b", "0"},
 	} {

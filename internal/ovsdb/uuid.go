@@ -15,9 +15,15 @@ var Random = rand.Uint64
 
 // NewUUID returns a random (version 4) UUID.
 func NewUUID() UUID {
+	high := Random()
+	return randomUUID(high, Random())
+}
+
+// randomUUID makes a version 4 UUID of random numbers.
+func randomUUID(high, low uint64) UUID {
 	var u UUID
-	binary.BigEndian.PutUint64(u[:8], Random())
-	binary.BigEndian.PutUint64(u[8:], Random())
+	binary.BigEndian.PutUint64(u[:8], high)
+	binary.BigEndian.PutUint64(u[8:], low)
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
 	return u

@@ -143,7 +143,7 @@ func restoring(d *db.Database) []byte {
 			op = append(wire.AppendString(append(op, `,"uuid-name":`...), rowName(row.UUID)), `,"row":{`...)
 			n := 0
 			for _, column := range ts.Columns {
-				v := row.Fields[column.Index]
+				v := row.At(column.Index)
 				if !column.Persistent || v.IsDefault(&column.Type) {
 					continue
 				}

@@ -31,15 +31,15 @@ func (d oneRow) Rows(table string) iter.Seq2[*hwvtep.Row, *hwvtep.Row] {
 
 func macRowOf(n int, ls, locator UUID) *hwvtep.Row {
 	table := hwvtep.Schema().Tables[hwvtep.TableUcastMACRemote]
-	row := &hwvtep.Row{UUID: UUID{0xff, byte(n >> 16), byte(n >> 8), byte(n)}, Fields: make([]ovsdb.Datum, len(table.Columns))}
+	values := make([]ovsdb.Datum, len(table.Columns))
 	set := func(name string, t ovsdb.AtomicType, a ovsdb.Atom) {
-		row.Fields[table.Column(name).Index] = ovsdb.NewSet(t, a)
+		values[table.Column(name).Index] = ovsdb.NewSet(t, a)
 	}
 	set("MAC", ovsdb.String, ovsdb.StringAtom(fmt.Sprintf("02:00:00:%02x:%02x:%02x", byte(n>>16), byte(n>>8), byte(n))))
 	set("ipaddr", ovsdb.String, ovsdb.StringAtom(""))
 	set("logical_switch", ovsdb.UUIDType, ovsdb.UUIDAtom(ls))
 	set("locator", ovsdb.UUIDType, ovsdb.UUIDAtom(locator))
-	return row
+	return ovsdb.NewRow(UUID{0xff, byte(n >> 16), byte(n >> 8), byte(n)}, values)
 }
 
 // One MAC moves between two VTEPs, among n others.

@@ -69,14 +69,15 @@ func (o *observer) apply(tables wire.Value) {
 				delete(o.rows[name], id)
 			}
 			if after := change.Get("new"); after.Exists() {
-				row := &ovsdb.Row{UUID: id, Fields: make([]ovsdb.Datum, len(table.Columns))}
+				values := make([]ovsdb.Datum, len(table.Columns))
 				for _, c := range table.Columns {
 					d, err := ovsdb.ParseUnconstrained(after.Get(c.Name), &c.Type)
 					if err != nil {
 						o.err = err
 					}
-					row.Fields[c.Index] = d
+					values[c.Index] = d
 				}
+				row := ovsdb.NewRow(id, values)
 				o.rows[name][id] = row
 				o.sum += rowHash(table, row)
 			}
@@ -92,7 +93,7 @@ func rowHash(table *ovsdb.TableSchema, row *ovsdb.Row) uint64 {
 	text := make([]byte, 0, 512)
 	text = append(append(text, table.Name...), row.UUID[:]...)
 	for i := range table.Columns {
-		text = append(ovsdb.AppendDatum(text, row.Fields[i], &table.Columns[i].Type), 0)
+		text = append(ovsdb.AppendDatum(text, row.At(i), &table.Columns[i].Type), 0)
 	}
 	h.Write(text)
 	return h.Sum64()

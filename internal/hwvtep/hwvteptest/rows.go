@@ -67,34 +67,33 @@ func (r *Rows) Put(row Record) hwvtep.UUID {
 	if ts == nil {
 		panic("hwvteptest: no table " + row.TableName())
 	}
-	stored, err := parseRow(ts, row.AppendJSON(nil))
+	stored, err := parseRow(ts, id, row.AppendJSON(nil))
 	if err != nil {
 		panic(fmt.Sprintf("hwvteptest: table %s: %v", ts.Name, err))
 	}
-	stored.UUID = id
 	r.tables[ts.Name][id] = stored
 	return id
 }
 
-func parseRow(ts *ovsdb.TableSchema, text []byte) (*ovsdb.Row, error) {
+func parseRow(ts *ovsdb.TableSchema, id hwvtep.UUID, text []byte) (*ovsdb.Row, error) {
 	members, err := wire.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", text, err)
 	}
-	row := &ovsdb.Row{Version: ovsdb.NewUUID(), Fields: make([]ovsdb.Datum, len(ts.Columns))}
+	values := make([]ovsdb.Datum, len(ts.Columns))
 	for i, c := range ts.Columns {
-		row.Fields[i] = ovsdb.Default(&c.Type)
+		values[i] = ovsdb.Default(&c.Type)
 	}
 	for name, v := range members.Members() {
 		c := ts.Column(name)
 		if c == nil {
 			return nil, fmt.Errorf("no column %s", name)
 		}
-		if row.Fields[c.Index], err = ovsdb.ParseDatum(v, &c.Type, nil); err != nil {
+		if values[c.Index], err = ovsdb.ParseDatum(v, &c.Type, nil); err != nil {
 			return nil, fmt.Errorf("column %s: %w", name, err)
 		}
 	}
-	return row, nil
+	return ovsdb.NewRow(id, values).Renew(), nil
 }
 
 // Delete removes a row, if it is there.

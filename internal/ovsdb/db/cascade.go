@@ -36,14 +36,14 @@ func (x *txn) cascade() error {
 func (x *txn) cascadeColumn(rule *Cascade, t *Table, c *refColumn) error {
 	held := c.key.heldBack()
 	var goes func(*ovsdb.Row) bool
-	for _, st := range t.all {
+	for _, st := range t.rows.all {
 		if len(held) == 0 {
 			return nil
 		}
-		if st.row == nil || st.t != nil && st.t.old == nil {
+		if st.row == nil || st.t != 0 && t.touched(st).old == nil {
 			continue
 		}
-		target := firstOf(st.row.Fields[c.Index], held)
+		target := firstOf(st.row.At(c.Index), held)
 		if target == nil {
 			continue
 		}
@@ -57,13 +57,13 @@ func (x *txn) cascadeColumn(rule *Cascade, t *Table, c *refColumn) error {
 		tt.touch(st)
 		for k := range tt.strong {
 			s := &tt.strong[k]
-			if err := x.adjust(tt, st, s, &tt.found[k], st.row.Fields[s.Index], -1); err != nil {
+			if err := x.adjust(tt, st, s, &tt.found[k], st.row.At(s.Index), -1); err != nil {
 				return err
 			}
 		}
 		x.deleteRow(t, st)
 		if target.refs == 0 {
-			delete(held, target.st.id)
+			delete(held, target.id)
 		}
 	}
 	return nil
@@ -77,7 +77,7 @@ func (t *Table) heldBack() map[ovsdb.UUID]*txnRow {
 	}
 	for _, r := range t.part.rows {
 		if !r.gone && r.st.row == nil && r.refs != 0 {
-			held[r.st.id] = r
+			held[r.id] = r
 		}
 	}
 	return held

@@ -88,7 +88,7 @@ func (cs *ChangeSet) RowSize() int {
 // Columns is a set of columns of one table, by their index.
 type Columns struct {
 	low  uint64
-	high []uint64 // columns from 64 on
+	high *[]uint64 // columns from 64 on; nil: none
 }
 
 // Has reports whether the column with index i is in the set.
@@ -97,7 +97,7 @@ func (c *Columns) Has(i int) bool {
 		return c.low>>i&1 != 0
 	}
 	w := i/64 - 1
-	return w < len(c.high) && c.high[w]>>(i%64)&1 != 0
+	return c.high != nil && w < len(*c.high) && (*c.high)[w]>>(i%64)&1 != 0
 }
 
 // IsEmpty reports whether the set is empty.
@@ -106,8 +106,10 @@ func (c *Columns) IsEmpty() bool { return c.Len() == 0 }
 // Len returns the number of columns in the set.
 func (c *Columns) Len() int {
 	n := bits.OnesCount64(c.low)
-	for _, w := range c.high {
-		n += bits.OnesCount64(w)
+	if c.high != nil {
+		for _, w := range *c.high {
+			n += bits.OnesCount64(w)
+		}
 	}
 	return n
 }
@@ -117,17 +119,20 @@ func (c *Columns) add(i int) {
 		c.low |= 1 << i
 		return
 	}
-	w := i/64 - 1
-	for len(c.high) <= w {
-		c.high = append(c.high, 0)
+	if c.high == nil {
+		c.high = new([]uint64)
 	}
-	c.high[w] |= 1 << (i % 64)
+	w := i/64 - 1
+	for len(*c.high) <= w {
+		*c.high = append(*c.high, 0)
+	}
+	(*c.high)[w] |= 1 << (i % 64)
 }
 
 func (c *Columns) remove(i int) {
 	if i < 64 {
 		c.low &^= 1 << i
-	} else if w := i/64 - 1; w < len(c.high) {
-		c.high[w] &^= 1 << (i % 64)
+	} else if c.Has(i) {
+		(*c.high)[i/64-1] &^= 1 << (i % 64)
 	}
 }

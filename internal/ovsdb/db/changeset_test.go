@@ -31,7 +31,7 @@ func changesText(cs *ChangeSet) string {
 						what += " " + c.Name
 					}
 				}
-				if !r.Changed(ovsdb.VersionColumn) || r.Changed(ovsdb.UUIDColumn) || r.Old.Version == r.New.Version {
+				if !r.Changed(ovsdb.VersionColumn) || r.Changed(ovsdb.UUIDColumn) || r.Old.SameVersion(r.New) {
 					what += " with a wrong version"
 				}
 			}
@@ -121,11 +121,11 @@ func TestRowsAreImmutable(t *testing.T) {
 	transact(t, d, &Env{}, `{'op':'update','table':'A','where':[],'row':{'name':'b'}}`, `{'op':'update','table':'A','where':[],'row':{'name':'c'}}`)
 	transact(t, d, &Env{}, `{'op':'update','table':'A','where':[],'row':{'name':'d'}}`, `{'op':'abort'}`)
 	name := d.schema.Tables["A"].Column("name")
-	if got := first.Fields[name.Index].Key(0).Str(); got != "a" {
+	if got := first.At(name.Index).Key(0).Str(); got != "a" {
 		t.Errorf("the first version now has the name %q", got)
 	}
 	for row := range d.Table("A").All() {
-		if got := row.Fields[name.Index].Key(0).Str(); got != "c" {
+		if got := row.At(name.Index).Key(0).Str(); got != "c" {
 			t.Errorf("the row has the name %q", got)
 		}
 	}

@@ -17,9 +17,9 @@ func (d *Database) Check() error {
 		if err := t.checkBooks(); err != nil {
 			return fmt.Errorf("table %s: %w", t.schema.Name, err)
 		}
-		for _, st := range t.all {
+		for _, st := range t.rows.all {
 			if err := t.checkRow(st, refs, weak); err != nil {
-				return fmt.Errorf("table %s row %s: %w", t.schema.Name, st.id, err)
+				return fmt.Errorf("table %s row %s: %w", t.schema.Name, *t.idOf(st), err)
 			}
 			atoms += t.countAtoms(st.row)
 		}
@@ -28,9 +28,9 @@ func (d *Database) Check() error {
 		return fmt.Errorf("%d atoms are counted as %d", atoms, d.atoms)
 	}
 	for _, t := range d.sorted {
-		for _, st := range t.all {
+		for _, st := range t.rows.all {
 			if err := t.checkRefs(st, refs[st], weak[st]); err != nil {
-				return fmt.Errorf("table %s row %s: %w", t.schema.Name, st.id, err)
+				return fmt.Errorf("table %s row %s: %w", t.schema.Name, *t.idOf(st), err)
 			}
 		}
 	}
@@ -39,15 +39,23 @@ func (d *Database) Check() error {
 
 // checkBooks checks the bookkeeping of t itself.
 func (t *Table) checkBooks() error {
-	switch n := len(t.all); {
-	case n != len(t.rows) || n != t.live:
-		return fmt.Errorf("%d rows in the list, %d in the map, %d counted", n, len(t.rows), t.live)
+	used := 0
+	for _, e := range t.rows.slots {
+		if e != 0 && e != dead {
+			used++
+		}
+	}
+	switch n := len(t.rows.all); {
+	case n != used || n != t.live:
+		return fmt.Errorf("%d rows in the list, %d in slots, %d counted", n, used, t.live)
+	case !t.rows.fits(n + t.rows.dead):
+		return fmt.Errorf("%d rows and %d dead slots in %d slots", n, t.rows.dead, len(t.rows.slots))
 	case n > t.schema.MaxRows:
 		return fmt.Errorf("%d rows, but at most %d are allowed", n, t.schema.MaxRows)
 	}
 	for i, index := range t.schema.Indexes {
-		if len(t.indexes[i]) != len(t.all) {
-			return fmt.Errorf("index on %s has %d keys for %d rows", index.English(), len(t.indexes[i]), len(t.all))
+		if len(t.indexes[i]) != len(t.rows.all) {
+			return fmt.Errorf("index on %s has %d keys for %d rows", index.English(), len(t.indexes[i]), len(t.rows.all))
 		}
 	}
 	return nil
@@ -56,15 +64,17 @@ func (t *Table) checkBooks() error {
 // checkRow checks the content of st, and counts what it refers to.
 func (t *Table) checkRow(st *rowState, refs map[*rowState]int32, weak map[*rowState]map[*rowState]int32) error {
 	switch {
-	case st.row == nil || st.row.UUID != st.id || t.rows[st.id] != st:
+	case st.row == nil || t.find(st.row.UUID) != st:
 		return fmt.Errorf("it is not in its place")
-	case st.t != nil:
+	case st.t != 0:
 		return fmt.Errorf("it is part of a transaction")
-	case st.row.Version.IsZero():
+	case st.row.Version().IsZero():
 		return fmt.Errorf("it has no version")
+	case st.row.IsDraft():
+		return fmt.Errorf("it is not sealed")
 	}
 	for i, c := range t.schema.Columns {
-		if err := st.row.Fields[i].Check(&c.Type); err != nil {
+		if err := st.row.At(i).Check(&c.Type); err != nil {
 			return fmt.Errorf("column %s: %w", c.Name, err)
 		}
 	}
@@ -102,12 +112,12 @@ func (t *Table) checkRow(st *rowState, refs map[*rowState]int32, weak map[*rowSt
 
 // eachTarget calls f for every row that column c of row refers to.
 func (c *refColumn) eachTarget(row *ovsdb.Row, f func(*rowState)) error {
-	d := row.Fields[c.Index]
+	d := row.At(c.Index)
 	visit := func(t *Table, id ovsdb.UUID) error {
 		if t == nil {
 			return nil
 		}
-		st := t.rows[id]
+		st := t.find(id)
 		if st == nil {
 			return fmt.Errorf("column %s refers to row %s, which does not exist", c.Name, id)
 		}
@@ -132,12 +142,12 @@ func (t *Table) checkRefs(st *rowState, refs int32, weak map[*rowState]int32) er
 		return fmt.Errorf("%d strong references are counted as %d", refs, st.refs)
 	case refs == 0 && !t.schema.IsRoot:
 		return fmt.Errorf("it is garbage")
-	case len(st.weak) != len(weak):
-		return fmt.Errorf("%d rows with weak references are counted as %d", len(weak), len(st.weak))
+	case len(t.referrers[st]) != len(weak):
+		return fmt.Errorf("%d rows with weak references are counted as %d", len(weak), len(t.referrers[st]))
 	}
 	for src, n := range weak {
-		if st.weak[src].n != n {
-			return fmt.Errorf("%d weak references from row %s are counted as %d", n, src.id, st.weak[src].n)
+		if t.referrers[st][src].n != n {
+			return fmt.Errorf("%d weak references from row %s are counted as %d", n, src.row.UUID, t.referrers[st][src].n)
 		}
 	}
 	return nil

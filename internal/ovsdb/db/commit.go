@@ -17,15 +17,15 @@ func (x *txn) commit() (*ChangeSet, error) {
 		return nil, nil
 	}
 	for _, step := range []func() error{
-		x.askPermission,    // of what the operations did, and nothing else
-		x.countRefs,        // referential integrity of strong references
-		x.cascade,          // rows that go with what they refer to: see Cascade
-		x.checkDeleted,     // rows that were deleted but are referred to
-		x.collectGarbage,   // rows of non-root tables that nothing refers to
-		x.checkMaxRows,     //
-		x.cleanWeakRefs,    // weak references to rows that do not exist
-		x.updateIndexes,    // unique indexes; the only step that changes committed state
-		x.assignNewVersion, // cannot fail
+		x.askPermission,  // of what the operations did, and nothing else
+		x.countRefs,      // referential integrity of strong references
+		x.cascade,        // rows that go with what they refer to: see Cascade
+		x.checkDeleted,   // rows that were deleted but are referred to
+		x.collectGarbage, // rows of non-root tables that nothing refers to
+		x.checkMaxRows,   //
+		x.cleanWeakRefs,  // weak references to rows that do not exist
+		x.updateIndexes,  // unique indexes; the only step that changes committed state
+		x.seal,           // new versions; cannot fail
 	} {
 		if err := step(); err != nil {
 			x.abort()
@@ -72,7 +72,7 @@ func (x *txn) determineChanges() int {
 			if tt.compare(r); r.old != nil && r.st.row != nil && r.changed.IsEmpty() {
 				tt.set(r.st, r.old)
 				r.gone = true
-				r.st.t = nil
+				r.st.t = 0
 				continue
 			}
 			n++
@@ -87,7 +87,7 @@ func (tt *txnTable) compare(r *txnRow) {
 		return
 	}
 	for i, c := range tt.schema.Columns {
-		if !r.old.Fields[i].Equal(r.st.row.Fields[i], &c.Type) {
+		if !r.old.At(i).Equal(r.st.row.At(i), &c.Type) {
 			r.changed.add(i)
 		}
 	}
@@ -121,12 +121,17 @@ func (x *txn) checkMaxRows() error {
 	return nil
 }
 
-func (x *txn) assignNewVersion() error {
+// seal makes rows of drafts. Those that changed get new versions.
+func (x *txn) seal() error {
 	for _, tt := range x.tables {
 		for _, r := range tt.rows {
-			if !r.gone && r.old != nil && r.st.row != nil && !r.changed.IsEmpty() {
-				r.st.row.Version = ovsdb.NewUUID()
+			if r.gone || r.st.row == nil || r.st.row == r.old {
+				continue
 			}
+			if r.old != nil && !r.changed.IsEmpty() {
+				r.st.row.Renew()
+			}
+			r.st.row = r.st.row.Seal()
 		}
 	}
 	return nil
@@ -201,10 +206,11 @@ func (t *Table) countAtoms(row *ovsdb.Row) int {
 	}
 	n := 0
 	for i, c := range t.schema.Columns {
-		n += row.Fields[i].Len()
+		atoms := row.At(i).Len()
 		if c.Type.IsMap() {
-			n += row.Fields[i].Len()
+			atoms *= 2
 		}
+		n += atoms
 	}
 	return n
 }
@@ -221,11 +227,14 @@ func (d *Database) Undo(cs *ChangeSet) {
 		r.st.refs -= r.delta
 	}
 	cs.each(func(t *Table, r *RowChange) { // all rows are in their tables
-		if r.New == nil {
-			t.add(r.st)
-		}
 		t.unindex(r.st, r.New)
-		t.set(r.st, r.Old)
+		switch {
+		case r.New == nil:
+			r.st.row = r.Old
+			t.add(r.st)
+		case r.Old != nil:
+			t.set(r.st, r.Old)
+		}
 	})
 	cs.each(func(t *Table, r *RowChange) {
 		t.updateWeak(r.st, r.New, r.Old)
@@ -234,6 +243,7 @@ func (d *Database) Undo(cs *ChangeSet) {
 	cs.each(func(t *Table, r *RowChange) {
 		if r.Old == nil {
 			t.remove(r.st)
+			r.st.row = nil
 		}
 	})
 	for i := range cs.Tables {

@@ -19,16 +19,17 @@ func (d *Database) Convert(schema *ovsdb.DatabaseSchema) (*Database, error) {
 			continue
 		}
 		columns := commonColumns(src.schema, dst.schema)
+		fields := slices.Clone(dst.defaults)
 		for row := range src.All() {
-			fields := slices.Clone(dst.defaults)
+			copy(fields, dst.defaults)
 			for _, c := range columns {
 				var err error
-				if fields[c.to.Index], err = c.convert(row.Fields[c.from.Index]); err != nil {
+				if fields[c.to.Index], err = c.convert(row.At(c.from.Index)); err != nil {
 					x.abort()
 					return nil, err
 				}
 			}
-			x.insertRow(dst, &ovsdb.Row{UUID: row.UUID, Version: ovsdb.NewUUID(), Fields: fields})
+			x.insertRow(dst, ovsdb.NewRow(row.UUID, fields).Renew())
 		}
 	}
 	if _, err := x.commit(); err != nil {

@@ -13,6 +13,7 @@ type Database struct {
 	sorted []*Table // the same, by name
 
 	txn   *txn        // the one being executed, or nil
+	arena ovsdb.Arena // its rows that are not sealed yet
 	spare []*txnTable // memory for txn.tables
 	seq   uint64
 	atoms int
@@ -51,11 +52,12 @@ type Table struct {
 	defaults []ovsdb.Datum         // by column index
 	invalid  []*ovsdb.ColumnSchema // columns whose default violates their constraints
 
-	rows    map[ovsdb.UUID]*rowState // also rows that the transaction has deleted
-	all     []*rowState              // the same, in any order; rowState.pos is the index
-	live    int                      // rows that are not deleted
-	room    int                      // the most rows since shrink
-	indexes []map[string]*rowState   // by TableSchema.Indexes; of committed rows
+	rows    rowSet
+	live    int                    // rows that are not deleted
+	indexes []map[string]*rowState // by TableSchema.Indexes; of committed rows
+
+	// referrers are the rows that refer weakly to a row of this table.
+	referrers map[*rowState]map[*rowState]referrer
 
 	strong []refColumn // columns with strong references
 	weak   []refColumn // columns with weak references
@@ -75,12 +77,9 @@ type refColumn struct {
 
 // rowState is what a table knows of a row beside its content.
 type rowState struct {
-	id   ovsdb.UUID             // constant; references to the row share it
-	row  *ovsdb.Row             // the present version; nil: deleted by the transaction
-	t    *txnRow                // the row's part in the transaction being executed, or nil
-	weak map[*rowState]referrer // rows that refer to this one weakly
-	refs int32                  // strong references from other rows, as committed
-	pos  int32                  // in Table.all
+	row  *ovsdb.Row // the present version; nil: deleted by the transaction
+	refs int32      // strong references from other rows, as committed
+	t    int32      // its part in the transaction being executed: one more than the index in txnTable.rows; 0: it has none
 }
 
 // referrer tells how often a row, of a table, refers to another.
@@ -93,7 +92,6 @@ func newTable(ts *ovsdb.TableSchema) *Table {
 	t := &Table{
 		schema:   ts,
 		defaults: make([]ovsdb.Datum, len(ts.Columns)),
-		rows:     make(map[ovsdb.UUID]*rowState),
 		indexes:  make([]map[string]*rowState, len(ts.Indexes)),
 	}
 	for i, c := range ts.Columns {
@@ -154,10 +152,34 @@ func (t *Table) Get(id ovsdb.UUID) *ovsdb.Row {
 	if t == nil {
 		return nil
 	}
-	if st := t.rows[id]; st != nil {
+	if st := t.find(id); st != nil {
 		return st.row
 	}
 	return nil
+}
+
+// find returns the row with the given UUID, which the transaction may have deleted, or nil.
+func (t *Table) find(id ovsdb.UUID) *rowState {
+	if slot, pos := t.rows.slotOf(t, &id); slot >= 0 {
+		return t.rows.all[pos]
+	}
+	return nil
+}
+
+// touched returns the part of st in the transaction, or nil.
+func (t *Table) touched(st *rowState) *txnRow {
+	if st.t == 0 {
+		return nil
+	}
+	return t.part.rows[st.t-1]
+}
+
+// idOf returns the UUID of st.
+func (t *Table) idOf(st *rowState) *ovsdb.UUID {
+	if st.row == nil {
+		return &t.touched(st).id
+	}
+	return &st.row.UUID
 }
 
 // All yields the rows, in any order. The table must not change meanwhile.
@@ -166,7 +188,7 @@ func (t *Table) All() iter.Seq[*ovsdb.Row] {
 		if t == nil {
 			return
 		}
-		for _, st := range t.all {
+		for _, st := range t.rows.all {
 			if st.row != nil && !yield(st.row) {
 				return
 			}
@@ -176,10 +198,7 @@ func (t *Table) All() iter.Seq[*ovsdb.Row] {
 
 // add puts st into the table.
 func (t *Table) add(st *rowState) {
-	t.rows[st.id] = st
-	st.pos = int32(len(t.all))
-	t.all = append(t.all, st)
-	t.room = max(t.room, len(t.all))
+	t.rows.put(t, st)
 	if st.row != nil {
 		t.live++
 	}
@@ -187,12 +206,7 @@ func (t *Table) add(st *rowState) {
 
 // remove takes st out of the table, whether it has a row or not.
 func (t *Table) remove(st *rowState) {
-	delete(t.rows, st.id)
-	last := t.all[len(t.all)-1]
-	t.all[st.pos] = last
-	last.pos = st.pos
-	t.all[len(t.all)-1] = nil
-	t.all = t.all[:len(t.all)-1]
+	t.rows.take(t, st)
 	if st.row != nil {
 		t.live--
 	}

@@ -36,8 +36,8 @@ func (o *operation) gather(t *Table, cond ovsdb.Condition, mutations ovsdb.Mutat
 		m.Mutator != ovsdb.MutateInsert && m.Mutator != ovsdb.MutateDelete || t.isIndexed(c) {
 		return false
 	}
-	st := t.rows[cond[0].Arg.Key(0).UUID()]
-	if st == nil || st.row == nil || st.row.Fields[c.Index].Len() < largeColumn {
+	st := t.find(cond[0].Arg.Key(0).UUID())
+	if st == nil || st.row == nil || st.row.At(c.Index).Len() < largeColumn {
 		return false
 	}
 	g := &o.gathered
@@ -45,7 +45,8 @@ func (o *operation) gather(t *Table, cond ovsdb.Condition, mutations ovsdb.Mutat
 		o.settle()
 	}
 	if g.row == nil {
-		*g = gathered{row: o.modifyRow(t, st), m: *m}
+		o.modifyRow(t, st)
+		*g = gathered{row: st.row, m: *m}
 	}
 	g.args = append(g.args, m.Arg)
 	return true
@@ -59,11 +60,12 @@ func (x *execution) settle() {
 	}
 	x.gathered = gathered{}
 	g.m.Arg = ovsdb.UnionAll(g.args, &g.m.ArgType)
-	d, err := g.m.Result(g.row.Fields[g.m.Column.Index])
+	values := g.row.Draft()
+	d, err := g.m.Result(values[g.m.Column.Index])
 	if err != nil {
 		panic("db: " + err.Error()) // nothing that could fail is gathered
 	}
-	g.row.Fields[g.m.Column.Index] = d
+	values[g.m.Column.Index] = d
 }
 
 // isIndexed reports whether c is in a unique index.

@@ -24,7 +24,7 @@ func TestMemory(t *testing.T) {
 	perRow := float64(heap()-before) / 100000
 	runtime.KeepAlive(d)
 	t.Logf("%.0f bytes for each of 100,000 rows", perRow)
-	if perRow > 450 {
+	if perRow > 150 {
 		t.Errorf("%.0f bytes for each row is too much", perRow)
 	}
 	out := d.Transact(parseText(`["hardware_vtep",{"op":"delete","table":"Ucast_Macs_Remote","where":[]}]`), &Env{})

@@ -20,9 +20,10 @@ func appendField(dst []byte, row *ovsdb.Row, c *ovsdb.ColumnSchema) []byte {
 	case ovsdb.UUIDColumn.Index:
 		return append(dst, row.UUID[:]...)
 	case ovsdb.VersionColumn.Index:
-		return append(dst, row.Version[:]...)
+		version := row.Version()
+		return append(dst, version[:]...)
 	}
-	return row.Fields[c.Index].AppendKey(dst, &c.Type)
+	return row.At(c.Index).AppendKey(dst, &c.Type)
 }
 
 // index enters st with the content row, which may be nil, into the indexes.
@@ -76,7 +77,7 @@ func (tt *txnTable) updateIndexes() error {
 		for i, index := range tt.schema.Indexes {
 			key := appendKey(nil, r.st.row, index)
 			if other := tt.indexes[i][string(key)]; other != nil && other != r.st {
-				return duplicateError(tt.schema, index, other, r.st)
+				return duplicateError(tt.Table, index, other, r.st)
 			}
 			tt.indexes[i][string(key)] = r.st
 		}
@@ -119,13 +120,13 @@ func (x *txn) restoreIndexes() {
 }
 
 // duplicateError tells that a and b have the same key in index.
-func duplicateError(ts *ovsdb.TableSchema, index ovsdb.ColumnSet, a, b *rowState) error {
+func duplicateError(t *Table, index ovsdb.ColumnSet, a, b *rowState) error {
 	// A predictable order makes the message reproducible.
-	for _, c := range ts.Columns {
+	for _, c := range t.schema.Columns {
 		if c.Type.Key.Type == ovsdb.UUIDType || c.Type.Value.Type == ovsdb.UUIDType {
 			continue
 		}
-		if order := a.row.Fields[c.Index].Compare(b.row.Fields[c.Index], &c.Type); order != 0 {
+		if order := a.row.At(c.Index).Compare(b.row.At(c.Index), &c.Type); order != 0 {
 			if order < 0 {
 				a, b = b, a
 			}
@@ -133,13 +134,13 @@ func duplicateError(ts *ovsdb.TableSchema, index ovsdb.ColumnSet, a, b *rowState
 		}
 	}
 	return ovsdb.ConstraintError(`Transaction causes multiple rows in "%s" table to have identical values (%s) for index on %s.  %s  %s`,
-		ts.Name, columnsText(a.row, index), index.English(), describe("First", a, index), describe("Second", b, index))
+		t.schema.Name, columnsText(a.row, index), index.English(), t.describe("First", a, index), t.describe("Second", b, index))
 }
 
 // describe tells what the transaction did to st.
-func describe(title string, st *rowState, index ovsdb.ColumnSet) string {
-	s := title + " row, with UUID " + st.id.String() + ", "
-	r := st.t
+func (t *Table) describe(title string, st *rowState, index ovsdb.ColumnSet) string {
+	s := title + " row, with UUID " + st.row.UUID.String() + ", "
+	r := t.touched(st)
 	switch {
 	case r == nil || r.old == st.row:
 		return s + "existed in the database before this transaction and was not modified by the transaction."

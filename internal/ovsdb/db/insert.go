@@ -1,8 +1,6 @@
 package db
 
 import (
-	"slices"
-
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -19,17 +17,18 @@ func (o *operation) insert() error {
 	if err != nil {
 		return err
 	}
-	fields := slices.Clone(t.defaults)
-	columns, err := t.parseRow(values, &o.syms, fields, nil)
+	fields := o.db.arena.Values(t.defaults)
+	columns, err := t.parseRow(values, &o.db.arena, &o.syms, fields, o.columns[:0])
 	if err != nil {
 		return err
 	}
+	o.columns = columns
 	for _, c := range t.invalid {
 		if !columns.Contains(c) {
 			return t.defaults[c.Index].Check(&c.Type)
 		}
 	}
-	row := &ovsdb.Row{UUID: id, Version: ovsdb.NewUUID(), Fields: fields}
+	row := o.db.arena.Draft(id, fields).Renew()
 	if err := o.rbac(t).mayInsert(t, row); err != nil {
 		return err
 	}
@@ -72,32 +71,25 @@ func (o *operation) newID(t *Table, uuid, name wire.Value) (ovsdb.UUID, error) {
 	return sym.UUID, nil
 }
 
-// parseRow parses a <row> into fields, and returns the columns that it names,
-// appended to columns.
-func (t *Table) parseRow(v wire.Value, syms *ovsdb.SymbolTable, fields []ovsdb.Datum, columns ovsdb.ColumnSet) (ovsdb.ColumnSet, error) {
+// parseRow parses a <row> into fields, with the memory of arena, and returns the columns that it
+// names, appended to columns.
+func (t *Table) parseRow(v wire.Value, arena *ovsdb.Arena, syms *ovsdb.SymbolTable, fields []ovsdb.Datum, columns ovsdb.ColumnSet) (ovsdb.ColumnSet, error) {
 	if v.Kind() != wire.Object {
 		return nil, ovsdb.SyntaxError(v, "", "row must be JSON object")
-	}
-	if columns == nil {
-		columns = make(ovsdb.ColumnSet, 0, v.Len())
 	}
 	for name, value := range v.Members() {
 		c := t.schema.Column(name)
 		if c == nil {
 			return nil, ovsdb.SyntaxError(v, "unknown column", "No column %s in table %s.", name, t.schema.Name)
 		}
-		d, err := ovsdb.ParseDatum(value, &c.Type, syms)
+		d, err := arena.ParseDatum(value, &c.Type, syms)
 		if err != nil {
 			return nil, err
 		}
 		columns = append(columns, c)
-		if c.Index < 0 {
-			continue // valid, but without effect
+		if c.Index >= 0 { // others are valid, but without effect
+			fields[c.Index] = d
 		}
-		if d.IsDefault(&c.Type) {
-			d = t.defaults[c.Index] // shared
-		}
-		fields[c.Index] = d
 	}
 	return columns, nil
 }

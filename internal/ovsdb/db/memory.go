@@ -2,7 +2,6 @@ package db
 
 import (
 	"maps"
-	"slices"
 	"unsafe"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -27,14 +26,9 @@ func (r *RowChange) held(ts *ovsdb.TableSchema) int {
 	if r.Old == nil {
 		return 0
 	}
-	n := int(unsafe.Sizeof(*r.Old)) + len(r.Old.Fields)*int(unsafe.Sizeof(ovsdb.Datum{}))
+	n := r.Old.Bytes(ts.Columns, func(i int) bool { return r.New == nil || r.Columns.Has(i) })
 	if r.New == nil {
 		n += int(unsafe.Sizeof(rowState{}))
-	}
-	for i, c := range ts.Columns {
-		if r.New == nil || r.Columns.Has(i) {
-			n += r.Old.Fields[i].Bytes(&c.Type)
-		}
 	}
 	return n
 }
@@ -45,12 +39,10 @@ const roomyTable = 1024
 // shrink gives back memory that the table had for many more rows than it has now: a map
 // keeps it for ever.
 func (t *Table) shrink() {
-	if t.room <= roomyTable || len(t.rows) > t.room/4 {
+	if t.rows.room <= roomyTable || len(t.rows.all) > t.rows.room/4 {
 		return
 	}
-	t.room = len(t.rows)
-	t.rows = copyMap(t.rows)
-	t.all = slices.Clone(t.all)
+	t.rows.shrink(t)
 	for i := range t.indexes {
 		t.indexes[i] = copyMap(t.indexes[i])
 	}

@@ -136,7 +136,7 @@ func modelRow(ts *ovsdb.TableSchema, v wire.Value) ([]ovsdb.Datum, ovsdb.ColumnS
 func (m *model) match(ts *ovsdb.TableSchema, cond ovsdb.Condition) map[ovsdb.UUID][]ovsdb.Datum {
 	found := map[ovsdb.UUID][]ovsdb.Datum{}
 	for id, fields := range m.rows[ts.Name] {
-		if cond.Matches(&ovsdb.Row{UUID: id, Fields: fields}) {
+		if cond.Matches(ovsdb.NewRow(id, fields)) {
 			found[id] = fields
 		}
 	}
@@ -148,10 +148,10 @@ func (m *model) wait(ts *ovsdb.TableSchema, cond ovsdb.Condition, op wire.Value)
 	want, got := map[string]bool{}, map[string]bool{}
 	for row := range op.Get("rows").Elems() {
 		fields, _, _ := modelRow(ts, row)
-		want[string(appendRow(nil, &ovsdb.Row{Fields: fields}, columns))] = true
+		want[string(appendRow(nil, ovsdb.NewRow(ovsdb.UUID{}, fields), columns))] = true
 	}
 	for id, fields := range m.match(ts, cond) {
-		got[string(appendRow(nil, &ovsdb.Row{UUID: id, Fields: fields}, columns))] = true
+		got[string(appendRow(nil, ovsdb.NewRow(id, fields), columns))] = true
 	}
 	return maps.Equal(want, got) == (op.Get("until").Str() == "==")
 }
@@ -181,7 +181,7 @@ func (m *model) commit(before modelRows) string {
 		for _, index := range ts.Indexes {
 			seen := map[string]bool{}
 			for _, fields := range m.rows[name] {
-				key := string(appendRow(nil, &ovsdb.Row{Fields: fields}, index))
+				key := string(appendRow(nil, ovsdb.NewRow(ovsdb.UUID{}, fields), index))
 				if seen[key] {
 					return "constraint violation"
 				}
@@ -275,7 +275,7 @@ func (m *model) dump() wire.Value {
 				dst = append(dst, ',')
 			}
 			first = false
-			dst = appendRow(dst, &ovsdb.Row{UUID: id, Fields: fields}, append(ovsdb.ColumnSet{ovsdb.UUIDColumn}, ts.Columns...))
+			dst = appendRow(dst, ovsdb.NewRow(id, fields), append(ovsdb.ColumnSet{ovsdb.UUIDColumn}, ts.Columns...))
 		}
 		dst = append(dst, "]}"...)
 	}

@@ -15,7 +15,7 @@ func (x *txn) match(t *Table, cond ovsdb.Condition) []*rowState {
 		case c.Function == ovsdb.FuncFalse:
 			return nil
 		case c.Column == ovsdb.UUIDColumn && c.Function == ovsdb.FuncEqual:
-			st := t.rows[c.Arg.Key(0).UUID()]
+			st := t.find(c.Arg.Key(0).UUID())
 			if st == nil || st.row == nil || !cond.Matches(st.row) {
 				return nil
 			}
@@ -29,7 +29,7 @@ func (x *txn) match(t *Table, cond ovsdb.Condition) []*rowState {
 	if len(cond) == 0 {
 		rows = make([]*rowState, 0, t.live)
 	}
-	for _, st := range t.all {
+	for _, st := range t.rows.all {
 		if st.row != nil && cond.Matches(st.row) {
 			rows = append(rows, st)
 		}

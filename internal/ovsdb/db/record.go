@@ -161,8 +161,8 @@ func (w *recordWriter) insert(row *ovsdb.Row) {
 	w.dst = append(w.dst, '{')
 	first := true
 	for i, c := range w.table.Columns {
-		if c.Persistent && !row.Fields[i].IsDefault(&c.Type) {
-			w.column(row.Fields[i], c, first)
+		if c.Persistent && !row.At(i).IsDefault(&c.Type) {
+			w.column(row.At(i), c, first)
 			first = false
 		}
 	}
@@ -182,9 +182,9 @@ func (w *recordWriter) modify(r *RowChange) {
 			w.begin(r.New.UUID)
 			w.dst = append(w.dst, '{')
 		}
-		value := r.New.Fields[i]
+		value := r.New.At(i)
 		if c.Type.IsComposite() && !w.whole {
-			value = ovsdb.Diff(r.Old.Fields[i], value, &c.Type)
+			value = ovsdb.Diff(r.Old.At(i), value, &c.Type)
 			w.diff = true
 			// Some versions of ovsdb-server, like 3.1, write what they then refuse to read.
 			w.odd = w.odd || value.Len() > c.Type.Max

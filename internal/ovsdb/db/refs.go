@@ -30,25 +30,16 @@ func (x *txn) countColumn(tt *txnTable, r *txnRow, c *refColumn, found *target) 
 	case r.old == nil && r.st.row == nil:
 		return nil
 	case r.old == nil:
-		added = r.st.row.Fields[c.Index]
+		added = r.st.row.At(c.Index)
 	case r.st.row == nil:
-		removed = r.old.Fields[c.Index]
+		removed = r.old.At(c.Index)
 	default:
-		added, removed = ovsdb.AddedRemoved(r.old.Fields[c.Index], r.st.row.Fields[c.Index], &c.Type)
+		added, removed = ovsdb.AddedRemoved(r.old.At(c.Index), r.st.row.At(c.Index), &c.Type)
 	}
 	if err := x.adjust(tt, r.st, c, found, removed, -1); err != nil {
 		return err
 	}
-	if err := x.adjust(tt, r.st, c, found, added, +1); err != nil {
-		return err
-	}
-	// Let the many rows that refer to one row share one reference.
-	if found.row != nil && !c.Type.IsMap() && added.Len() == 1 {
-		if d := &r.st.row.Fields[c.Index]; d.Len() == 1 && d.Key(0).UUID() == found.row.st.id {
-			*d = found.set
-		}
-	}
-	return nil
+	return x.adjust(tt, r.st, c, found, added, +1)
 }
 
 // adjust adds delta to the reference counts of what column c of src refers to with d.
@@ -69,16 +60,16 @@ func (x *txn) adjust(tt *txnTable, src *rowState, c *refColumn, found *target, d
 }
 
 func (x *txn) adjustOne(tt *txnTable, src *rowState, c *refColumn, found *target, t *Table, id ovsdb.UUID, delta int32) error {
-	if id == src.id && t == tt.Table {
+	if t == tt.Table && id == *t.idOf(src) {
 		return nil // a reference to itself does not keep a row
 	}
-	if found.table != t || found.row.st.id != id {
-		st := t.rows[id]
+	if found.table != t || found.row.id != id {
+		st := t.find(id)
 		if st == nil {
 			return ovsdb.IntegrityError("Table %s column %s row %s references nonexistent row %s in table %s.",
-				tt.schema.Name, c.Name, src.id, id, t.schema.Name)
+				tt.schema.Name, c.Name, *tt.idOf(src), id, t.schema.Name)
 		}
-		*found = target{table: t, row: x.of(t).touch(st), set: ovsdb.Scalar(ovsdb.RefTo(&st.id))}
+		*found = target{table: t, row: x.of(t).touch(st)}
 	}
 	found.row.refs += delta
 	return nil
@@ -90,7 +81,7 @@ func (x *txn) checkDeleted() error {
 		for _, r := range tt.rows {
 			if !r.gone && r.st.row == nil && r.refs != 0 {
 				return ovsdb.IntegrityError("cannot delete %s row %s because of %d remaining reference(s)",
-					tt.schema.Name, r.st.id, r.refs)
+					tt.schema.Name, r.id, r.refs)
 			}
 		}
 	}
@@ -121,12 +112,13 @@ type garbage struct {
 // collect deletes g and appends to todo what becomes garbage by that.
 func (x *txn) collect(g garbage, todo []garbage) []garbage {
 	row := g.st.row
+	x.of(g.t).touch(g.st)
 	g.t.set(g.st, nil)
 	release := func(t *Table, id ovsdb.UUID) {
-		if t == nil || id == g.st.id && t == g.t {
+		if t == nil || id == row.UUID && t == g.t {
 			return
 		}
-		st := t.rows[id]
+		st := t.find(id)
 		if st == nil {
 			return
 		}
@@ -136,7 +128,7 @@ func (x *txn) collect(g garbage, todo []garbage) []garbage {
 		}
 	}
 	for _, c := range g.t.strong {
-		d := row.Fields[c.Index]
+		d := row.At(c.Index)
 		for i := range d.Len() {
 			if c.key != nil {
 				release(c.key, d.Key(i).UUID())

@@ -54,7 +54,7 @@ func (x *txn) replayTable(t *Table, rows wire.Value, isDiff bool) error {
 	if rows.Kind() != wire.Object {
 		return ovsdb.SyntaxError(rows, "", "object expected")
 	}
-	if rows.Len() >= manyRows && len(t.rows) == 0 {
+	if rows.Len() >= manyRows && len(t.rows.all) == 0 {
 		return x.replayEmpty(t, rows, isDiff)
 	}
 	for name, v := range rows.Members() {
@@ -76,10 +76,10 @@ const manyRows = 2000
 // rows are parsed on all processors.
 func (x *txn) replayEmpty(t *Table, rows wire.Value, isDiff bool) error {
 	type parsed struct {
-		id     ovsdb.UUID
-		json   wire.Value
-		fields []ovsdb.Datum
-		err    error
+		id   ovsdb.UUID
+		json wire.Value
+		row  *ovsdb.Row
+		err  error
 	}
 	list := make([]parsed, 0, rows.Len())
 	for name, v := range rows.Members() {
@@ -92,22 +92,25 @@ func (x *txn) replayEmpty(t *Table, rows wire.Value, isDiff bool) error {
 	var all sync.WaitGroup
 	for part := range slices.Chunk(list, max(len(list)/runtime.GOMAXPROCS(0), manyRows/4)) {
 		all.Go(func() {
+			var arena ovsdb.Arena
 			for i := range part {
 				if p := &part[i]; p.json.Kind() != wire.Null {
-					p.fields = slices.Clone(t.defaults)
-					_, p.err = t.parseRow(p.json, nil, p.fields, nil)
+					p.row, p.err = t.parseStored(p.id, p.json, &arena)
+					arena.Reset()
 				}
 			}
 		})
 	}
-	t.rows = make(map[ovsdb.UUID]*rowState, len(list))
+	t.rows.rehash(t, len(list))
 	all.Wait()
 	for i := range list {
 		p := &list[i]
-		if p.fields == nil || t.rows[p.id] != nil {
-			p.err = x.replayRow(t, p.id, p.json, isDiff)
-		} else if p.err == nil {
-			x.insertRow(t, &ovsdb.Row{UUID: p.id, Version: ovsdb.NewUUID(), Fields: p.fields})
+		if p.err == nil {
+			if p.row == nil || t.find(p.id) != nil {
+				p.err = x.replayRow(t, p.id, p.json, isDiff)
+			} else {
+				x.insertRow(t, p.row)
+			}
 		}
 		if p.err != nil {
 			return p.err
@@ -116,8 +119,17 @@ func (x *txn) replayEmpty(t *Table, rows wire.Value, isDiff bool) error {
 	return nil
 }
 
+// parseStored makes the row of a <row> of a file. The arena is reset by the caller.
+func (t *Table) parseStored(id ovsdb.UUID, v wire.Value, arena *ovsdb.Arena) (*ovsdb.Row, error) {
+	fields := arena.Values(t.defaults)
+	if _, err := t.parseRow(v, arena, nil, fields, nil); err != nil {
+		return nil, err
+	}
+	return ovsdb.NewRow(id, fields).Renew(), nil
+}
+
 func (x *txn) replayRow(t *Table, id ovsdb.UUID, v wire.Value, isDiff bool) error {
-	st := t.rows[id]
+	st := t.find(id)
 	switch {
 	case st != nil && st.row == nil: // the same UUID, written in another way
 		return ovsdb.SyntaxError(wire.Value{}, "", "transaction names row %s twice", id)
@@ -127,16 +139,16 @@ func (x *txn) replayRow(t *Table, id ovsdb.UUID, v wire.Value, isDiff bool) erro
 		x.deleteRow(t, st)
 		return nil
 	case st == nil:
-		fields := slices.Clone(t.defaults)
-		if _, err := t.parseRow(v, nil, fields, nil); err != nil {
+		row, err := t.parseStored(id, v, &x.db.arena)
+		if err != nil {
 			return err
 		}
-		x.insertRow(t, &ovsdb.Row{UUID: id, Version: ovsdb.NewUUID(), Fields: fields})
+		x.insertRow(t, row)
 		return nil
 	case isDiff:
-		return t.replayDiff(v, x.modifyRow(t, st).Fields)
+		return t.replayDiff(v, x.modifyRow(t, st))
 	}
-	_, err := t.parseRow(v, nil, x.modifyRow(t, st).Fields, nil)
+	_, err := t.parseRow(v, &x.db.arena, nil, x.modifyRow(t, st), nil)
 	return err
 }
 

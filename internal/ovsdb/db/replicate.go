@@ -1,8 +1,6 @@
 package db
 
 import (
-	"slices"
-
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -89,8 +87,8 @@ func (x *txn) replicate(u Update) error {
 // deleteOthers deletes the rows that are not among those given.
 func (x *txn) deleteOthers(t *Table, stay map[ovsdb.UUID]bool) {
 	var gone []*rowState
-	for _, st := range t.all {
-		if st.row != nil && !stay[st.id] {
+	for _, st := range t.rows.all {
+		if st.row != nil && !stay[st.row.UUID] {
 			gone = append(gone, st)
 		}
 	}
@@ -114,11 +112,11 @@ func (x *txn) replicateRow(t *Table, id ovsdb.UUID, update wire.Value, second bo
 		case "delete":
 			return x.replicateDelete(t, id)
 		case "modify":
-			st := t.rows[id]
+			st := t.find(id)
 			if st == nil || st.row == nil {
 				return ovsdb.NewError("consistency violation", "row %s to modify does not exist", id)
 			}
-			return t.replayDiff(columns, x.modifyRow(t, st).Fields)
+			return t.replayDiff(columns, x.modifyRow(t, st))
 		}
 	}
 	return ovsdb.NewError("syntax error", "<row-update2> of row %s is of an unknown kind", id)
@@ -126,18 +124,18 @@ func (x *txn) replicateRow(t *Table, id ovsdb.UUID, update wire.Value, second bo
 
 // replicateWhole makes a row what the columns given say, and the defaults of the others.
 func (x *txn) replicateWhole(t *Table, id ovsdb.UUID, columns wire.Value) error {
-	fields := slices.Clone(t.defaults)
-	if _, err := t.parseRow(columns, nil, fields, nil); err != nil {
+	fields := x.db.arena.Values(t.defaults)
+	if _, err := t.parseRow(columns, &x.db.arena, nil, fields, nil); err != nil {
 		return err
 	}
-	st := t.rows[id]
+	st := t.find(id)
 	if st == nil || st.row == nil {
-		x.insertRow(t, &ovsdb.Row{UUID: id, Version: ovsdb.NewUUID(), Fields: fields})
+		x.insertRow(t, ovsdb.NewRow(id, fields).Renew())
 		return nil
 	}
 	for i, c := range t.schema.Columns {
-		if !st.row.Fields[i].Equal(fields[i], &c.Type) {
-			copy(x.modifyRow(t, st).Fields, fields)
+		if !st.row.At(i).Equal(fields[i], &c.Type) {
+			copy(x.modifyRow(t, st), fields)
 			return nil
 		}
 	}
@@ -145,7 +143,7 @@ func (x *txn) replicateWhole(t *Table, id ovsdb.UUID, columns wire.Value) error 
 }
 
 func (x *txn) replicateDelete(t *Table, id ovsdb.UUID) error {
-	st := t.rows[id]
+	st := t.find(id)
 	if st == nil || st.row == nil {
 		return ovsdb.NewError("consistency violation", "row %s to delete does not exist", id)
 	}

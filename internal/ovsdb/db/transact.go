@@ -87,6 +87,7 @@ type execution struct {
 	durable bool
 	writes  bool // some operation could change something
 	reply   []byte
+	columns ovsdb.ColumnSet // memory for those that an insertion names
 
 	gathered gathered // see gather.go
 }

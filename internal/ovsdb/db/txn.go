@@ -1,8 +1,6 @@
 package db
 
 import (
-	"slices"
-
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
@@ -42,9 +40,11 @@ type txnTable struct {
 //	set      set      modified, or only touched: then both are equal
 //	nil      nil      inserted and deleted again
 //
-// Unless it is old, st.row belongs to the transaction and is changed in place.
+// Unless it is old, st.row belongs to the transaction: a Draft, which is changed in place and
+// sealed by the commit.
 type txnRow struct {
 	st      *rowState
+	id      ovsdb.UUID
 	old     *ovsdb.Row
 	changed Columns // from the commit on: what differs
 	refs    int32   // strong references, as they will be after the commit
@@ -56,7 +56,6 @@ type txnRow struct {
 type target struct {
 	table *Table
 	row   *txnRow
-	set   ovsdb.Datum // the set of a reference to it alone, for all that refer to it to share
 }
 
 // begin begins a transaction.
@@ -73,11 +72,12 @@ func (x *txn) end() {
 	for _, tt := range x.tables {
 		for _, r := range tt.rows {
 			if !r.gone {
-				r.st.t = nil
+				r.st.t = 0
 			}
 		}
 		tt.reset()
 	}
+	x.db.arena.Reset()
 	x.db.spare = x.tables
 	x.db.txn = nil
 }
@@ -104,7 +104,7 @@ func (x *txn) abort() {
 			switch {
 			case r.gone:
 			case r.old == nil:
-				tt.remove(r.st)
+				tt.remove(r.st) // while idOf finds it
 			default:
 				tt.set(r.st, r.old)
 			}
@@ -131,38 +131,38 @@ func (x *txn) of(t *Table) *txnTable {
 
 // touch makes st a part of the transaction, if it is none.
 func (tt *txnTable) touch(st *rowState) *txnRow {
-	if st.t != nil {
-		return st.t
+	if st.t != 0 {
+		return tt.rows[st.t-1]
 	}
 	if len(tt.block) == 0 {
 		tt.block = make([]txnRow, min(len(tt.rows), 512))
 	}
 	r := &tt.block[0]
 	tt.block = tt.block[1:]
-	r.st, r.old, r.refs = st, st.row, st.refs
-	st.t = r
+	r.st, r.id, r.old, r.refs = st, st.row.UUID, st.row, st.refs
 	tt.rows = append(tt.rows, r)
+	st.t = int32(len(tt.rows))
 	return r
 }
 
 // insertRow inserts row, which becomes the transaction's.
 func (x *txn) insertRow(t *Table, row *ovsdb.Row) {
-	st := &rowState{id: row.UUID, row: row}
+	st := &rowState{row: row}
 	r := x.of(t).touch(st)
 	r.old = nil
 	t.add(st)
 }
 
-// modifyRow returns the row of st for the transaction to change.
-func (x *txn) modifyRow(t *Table, st *rowState) *ovsdb.Row {
-	r := x.of(t).touch(st)
-	if st.row == r.old {
-		st.row = &ovsdb.Row{UUID: r.old.UUID, Version: r.old.Version, Fields: slices.Clone(r.old.Fields)}
+// modifyRow returns the values of st for the transaction to change.
+func (x *txn) modifyRow(t *Table, st *rowState) []ovsdb.Datum {
+	x.of(t).touch(st)
+	if !st.row.IsDraft() {
+		st.row = x.db.arena.Edit(st.row)
 	}
-	return st.row
+	return st.row.Draft()
 }
 
-// modified has to be called after the row that modifyRow returned was changed
+// modified has to be called after the values that modifyRow returned were changed
 // by an operation.
 func (x *txn) modified(t *Table, st *rowState) {
 	if tt := x.of(t); tt.overlay != nil {
@@ -179,12 +179,11 @@ func (x *txn) deleteRow(t *Table, st *rowState) {
 	}
 	// Nothing remains of a row that this transaction inserted; its UUID may be
 	// used again.
-	r.gone = true
-	st.t = nil
 	t.remove(st)
-	st.row = nil
+	r.gone = true
+	st.t, st.row = 0, nil
 }
 
 // mayInsert reports whether a row with the given UUID can be inserted: there
 // is none, and the transaction has deleted none.
-func (t *Table) mayInsert(id ovsdb.UUID) bool { return t.rows[id] == nil }
+func (t *Table) mayInsert(id ovsdb.UUID) bool { return t.find(id) == nil }

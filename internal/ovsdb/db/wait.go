@@ -72,11 +72,11 @@ func (o *operation) hasRows(t *Table, cond ovsdb.Condition, columns ovsdb.Column
 	var key []byte
 	for v := range expected.Elems() {
 		copy(fields, t.defaults)
-		row := ovsdb.Row{Fields: fields}
+		row := waitRow{fields: fields}
 		if err := o.parseWaitRow(t, v, &row); err != nil {
 			return false, err
 		}
-		key = appendKey(key[:0], &row, columns)
+		key = row.appendKey(key[:0], columns)
 		missing[string(key)] = true
 	}
 	left := len(missing)
@@ -94,15 +94,36 @@ func (o *operation) hasRows(t *Table, cond ovsdb.Condition, columns ovsdb.Column
 	return left == 0, nil
 }
 
+// waitRow is a row that is waited for.
+type waitRow struct {
+	id, version ovsdb.UUID
+	fields      []ovsdb.Datum
+}
+
+// appendKey appends what appendKey does of a row.
+func (r *waitRow) appendKey(dst []byte, columns ovsdb.ColumnSet) []byte {
+	for _, c := range columns {
+		switch c.Index {
+		case ovsdb.UUIDColumn.Index:
+			dst = append(dst, r.id[:]...)
+		case ovsdb.VersionColumn.Index:
+			dst = append(dst, r.version[:]...)
+		default:
+			dst = r.fields[c.Index].AppendKey(dst, &c.Type)
+		}
+	}
+	return dst
+}
+
 // parseWaitRow parses a <row>, in which _uuid and _version count.
-func (o *operation) parseWaitRow(t *Table, v wire.Value, row *ovsdb.Row) error {
-	if _, err := t.parseRow(v, &o.syms, row.Fields, nil); err != nil {
+func (o *operation) parseWaitRow(t *Table, v wire.Value, row *waitRow) error {
+	if _, err := t.parseRow(v, nil, &o.syms, row.fields, nil); err != nil {
 		return err
 	}
 	for _, c := range []struct {
 		column *ovsdb.ColumnSchema
 		value  *ovsdb.UUID
-	}{{ovsdb.UUIDColumn, &row.UUID}, {ovsdb.VersionColumn, &row.Version}} {
+	}{{ovsdb.UUIDColumn, &row.id}, {ovsdb.VersionColumn, &row.version}} {
 		if value := v.Get(c.column.Name); value.Exists() {
 			d, err := ovsdb.ParseDatum(value, &c.column.Type, &o.syms)
 			if err != nil {

@@ -26,7 +26,7 @@ func (x *txn) cleanWeakRefs() error {
 func (x *txn) cleanOnce() error {
 	x.each(func(tt *txnTable, r *txnRow) error {
 		if r.st.row == nil {
-			x.recheckReferrers(r.st)
+			x.recheckReferrers(tt.Table, r.st)
 		}
 		return nil
 	})
@@ -48,8 +48,8 @@ func (x *txn) cleanOnce() error {
 
 // recheckReferrers marks the rows that refer to the deleted row st weakly, and
 // makes them a part of the transaction.
-func (x *txn) recheckReferrers(st *rowState) {
-	for src, ref := range st.weak {
+func (x *txn) recheckReferrers(t *Table, st *rowState) {
+	for src, ref := range t.referrers[st] {
 		if src.row != nil {
 			x.of(ref.table).touch(src).recheck = true
 		}
@@ -58,7 +58,7 @@ func (x *txn) recheckReferrers(st *rowState) {
 
 // cleanColumn cleans weak column c of r.
 func (x *txn) cleanColumn(tt *txnTable, r *txnRow, c *refColumn) error {
-	before := r.st.row.Fields[c.Index]
+	before := r.st.row.At(c.Index)
 	zero := false
 	missing := func(t *Table, a ovsdb.Atom) bool {
 		if t == nil {
@@ -77,7 +77,7 @@ func (x *txn) cleanColumn(tt *txnTable, r *txnRow, c *refColumn) error {
 	if after.Len() == before.Len() {
 		return nil
 	}
-	x.modifyRow(tt.Table, r.st).Fields[c.Index] = after
+	x.modifyRow(tt.Table, r.st)[c.Index] = after
 	if c.strong != nil {
 		x.released = true
 		_, removed := ovsdb.AddedRemoved(before, after, &c.Type)
@@ -86,7 +86,7 @@ func (x *txn) cleanColumn(tt *txnTable, r *txnRow, c *refColumn) error {
 		}
 	}
 	if r.old != nil {
-		if after.Equal(r.old.Fields[c.Index], &c.Type) {
+		if after.Equal(r.old.At(c.Index), &c.Type) {
 			r.changed.remove(c.Index)
 		} else {
 			r.changed.add(c.Index)
@@ -106,7 +106,7 @@ func weakError(tt *txnTable, r *txnRow, c *refColumn, n int, zero bool) error {
 		return ovsdb.ConstraintError(`Weak reference column "%s" in "%s" row %s (inserted within this transaction) `+
 			`contained all-zeros UUID (probably as the default value for this column) but deleting this value `+
 			`caused a constraint volation because this column is not allowed to be empty.`,
-			c.Name, tt.schema.Name, r.st.id)
+			c.Name, tt.schema.Name, r.id)
 	}
 	inserted := ""
 	if r.old == nil {
@@ -114,7 +114,7 @@ func weakError(tt *txnTable, r *txnRow, c *refColumn, n int, zero bool) error {
 	}
 	return ovsdb.ConstraintError(`Deletion of %d weak reference(s) to deleted (or never-existing) rows from column "%s" `+
 		`in "%s" row %s %scaused this column to become empty, but constraints on this column disallow an empty column.`,
-		n, c.Name, tt.schema.Name, r.st.id, inserted)
+		n, c.Name, tt.schema.Name, r.id, inserted)
 }
 
 // updateWeak replaces the weak references of st as it was in old by those of
@@ -125,14 +125,14 @@ func (t *Table) updateWeak(st *rowState, old, new *ovsdb.Row) {
 	}
 	for i := range t.weak {
 		c := &t.weak[i]
-		if old != nil && new != nil && old.Fields[c.Index].Equal(new.Fields[c.Index], &c.Type) {
+		if old != nil && new != nil && old.At(c.Index).Equal(new.At(c.Index), &c.Type) {
 			continue
 		}
 		if old != nil {
-			t.refer(c, st, old.Fields[c.Index], -1)
+			t.refer(c, st, old.At(c.Index), -1)
 		}
 		if new != nil {
-			t.refer(c, st, new.Fields[c.Index], +1)
+			t.refer(c, st, new.At(c.Index), +1)
 		}
 	}
 }
@@ -152,17 +152,24 @@ func (t *Table) refer(c *refColumn, src *rowState, d ovsdb.Datum, delta int32) {
 
 // referred adds delta to the weak references to the row id of t.
 func (t *Table) referred(id ovsdb.UUID, from *Table, src *rowState, delta int32) {
-	st := t.rows[id]
+	st := t.find(id)
 	if st == nil || st == src {
 		return
 	}
-	if st.weak == nil {
-		st.weak = make(map[*rowState]referrer)
+	refs := t.referrers[st]
+	ref := referrer{from, refs[src].n + delta}
+	if ref.n != 0 {
+		if refs == nil {
+			refs = make(map[*rowState]referrer)
+			if t.referrers == nil {
+				t.referrers = make(map[*rowState]map[*rowState]referrer)
+			}
+			t.referrers[st] = refs
+		}
+		refs[src] = ref
+		return
 	}
-	ref := referrer{from, st.weak[src].n + delta}
-	if ref.n == 0 {
-		delete(st.weak, src)
-	} else {
-		st.weak[src] = ref
+	if delete(refs, src); len(refs) == 0 {
+		delete(t.referrers, st)
 	}
 }

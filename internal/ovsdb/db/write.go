@@ -1,8 +1,6 @@
 package db
 
 import (
-	"slices"
-
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
@@ -13,8 +11,8 @@ func (o *operation) update() error {
 	if err := o.Err(); err != nil {
 		return err
 	}
-	fields := slices.Clone(t.defaults)
-	columns, err := t.parseRow(values, &o.syms, fields, nil)
+	fields := o.db.arena.Values(t.defaults)
+	columns, err := t.parseRow(values, &o.db.arena, &o.syms, fields, nil)
 	if err != nil {
 		return err
 	}
@@ -33,12 +31,12 @@ func (o *operation) update() error {
 		return err
 	}
 	for _, st := range rows {
-		if equalColumns(st.row.Fields, fields, columns) {
+		if equalColumns(st.row, fields, columns) {
 			continue
 		}
-		row := o.modifyRow(t, st)
+		present := o.modifyRow(t, st)
 		for _, c := range columns {
-			row.Fields[c.Index] = fields[c.Index]
+			present[c.Index] = fields[c.Index]
 		}
 		o.modified(t, st)
 	}
@@ -46,9 +44,9 @@ func (o *operation) update() error {
 	return nil
 }
 
-func equalColumns(a, b []ovsdb.Datum, columns ovsdb.ColumnSet) bool {
+func equalColumns(row *ovsdb.Row, values []ovsdb.Datum, columns ovsdb.ColumnSet) bool {
 	for _, c := range columns {
-		if !a[c.Index].Equal(b[c.Index], &c.Type) {
+		if !row.At(c.Index).Equal(values[c.Index], &c.Type) {
 			return false
 		}
 	}
@@ -90,7 +88,7 @@ func (o *operation) mutate() error {
 		return err
 	}
 	for _, st := range rows {
-		if err := mutations.Apply(o.modifyRow(t, st).Fields); err != nil {
+		if err := mutations.Apply(o.modifyRow(t, st)); err != nil {
 			return err
 		}
 		o.modified(t, st)

@@ -16,6 +16,9 @@ type draft struct {
 	tables []Table
 	known  []Table // rows to use in place of equal new ones; nil: none
 	edit   *edit
+
+	arena  ovsdb.Arena   // of the row being made
+	values []ovsdb.Datum // the same
 }
 
 // newDraft starts from s.
@@ -138,25 +141,24 @@ func (d *draft) setColumns(table int, id ovsdb.UUID, base *ovsdb.Row, columns wi
 		return fmt.Errorf("columns are %s, not an object", columns.Kind())
 	}
 	t := d.plan.tables[table]
-	row := &ovsdb.Row{UUID: id}
 	if base != nil {
-		row.Fields = append([]ovsdb.Datum(nil), base.Fields...)
+		d.values = base.AppendValues(d.values[:0])
 	} else {
-		row.Fields = append([]ovsdb.Datum(nil), t.defaults...)
+		d.values = append(d.values[:0], t.defaults...)
 	}
-	arena := ovsdb.NewArena(columns)
+	d.arena.Reset()
 	for name, v := range columns.Members() {
 		c := t.columns[name]
 		if c == nil {
 			continue
 		}
-		value, err := arena.ParseDatum(v, &c.value, nil)
+		value, err := d.arena.ParseDatum(v, &c.value, nil)
 		if err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
-		row.Fields[c.Index] = value
+		d.values[c.Index] = value
 	}
-	d.set(table, row)
+	d.set(table, ovsdb.NewRow(id, d.values))
 	return nil
 }
 
@@ -170,7 +172,7 @@ func (d *draft) modifyColumns(table int, id ovsdb.UUID, columns wire.Value) erro
 		return errors.New("is modified but does not exist")
 	}
 	t := d.plan.tables[table]
-	row := &ovsdb.Row{UUID: id, Fields: append([]ovsdb.Datum(nil), old.Fields...)}
+	d.values = old.AppendValues(d.values[:0])
 	for name, v := range columns.Members() {
 		c := t.columns[name]
 		if c == nil {
@@ -178,12 +180,12 @@ func (d *draft) modifyColumns(table int, id ovsdb.UUID, columns wire.Value) erro
 		}
 		diff, err := ovsdb.ParseDatum(v, &c.diff, nil)
 		if err == nil {
-			row.Fields[c.Index], err = old.Fields[c.Index].ApplyDiff(diff, &c.Type)
+			d.values[c.Index], err = d.values[c.Index].ApplyDiff(diff, &c.Type)
 		}
 		if err != nil {
 			return fmt.Errorf("column %s: %w", name, err)
 		}
 	}
-	d.set(table, row)
+	d.set(table, ovsdb.NewRow(id, d.values))
 	return nil
 }

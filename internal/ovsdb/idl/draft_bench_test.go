@@ -15,7 +15,7 @@ func BenchmarkUpdateOneRow(b *testing.B) {
 	ids := make([]ovsdb.UUID, 100_000)
 	for i := range ids {
 		ids[i] = ovsdb.NewUUID()
-		d.set(0, &ovsdb.Row{UUID: ids[i], Fields: p.tables[0].defaults})
+		d.set(0, ovsdb.NewRow(ids[i], p.tables[0].defaults))
 	}
 	s := d.publish()
 	updates := make([]wire.Value, 1000)

@@ -63,11 +63,11 @@ func drawDatum(t *rapid.T, c *ovsdb.ColumnSchema) ovsdb.Datum {
 }
 
 func drawRow(t *rapid.T, ts *ovsdb.TableSchema, id ovsdb.UUID) *ovsdb.Row {
-	row := &ovsdb.Row{UUID: id}
+	var values []ovsdb.Datum
 	for _, c := range ts.Columns {
-		row.Fields = append(row.Fields, drawDatum(t, c))
+		values = append(values, drawDatum(t, c))
 	}
-	return row
+	return ovsdb.NewRow(id, values)
 }
 
 // appendColumns appends the columns that cols returns a datum for, as a <row>.
@@ -93,12 +93,12 @@ func appendColumns(dst []byte, ts *ovsdb.TableSchema, cols func(c *ovsdb.ColumnS
 func appendChange(dst []byte, ts *ovsdb.TableSchema, v client.Version, before, after *ovsdb.Row) []byte {
 	all := func(row *ovsdb.Row) func(c *ovsdb.ColumnSchema) (ovsdb.Datum, bool) {
 		return func(c *ovsdb.ColumnSchema) (ovsdb.Datum, bool) {
-			return row.Fields[c.Index], v == 1 || !row.Fields[c.Index].IsDefault(&c.Type)
+			return row.At(c.Index), v == 1 || !row.At(c.Index).IsDefault(&c.Type)
 		}
 	}
 	changed := func(value func(old, now ovsdb.Datum, t *ovsdb.Type) ovsdb.Datum) func(c *ovsdb.ColumnSchema) (ovsdb.Datum, bool) {
 		return func(c *ovsdb.ColumnSchema) (ovsdb.Datum, bool) {
-			old, now := before.Fields[c.Index], after.Fields[c.Index]
+			old, now := before.At(c.Index), after.At(c.Index)
 			return value(old, now, &c.Type), !old.Equal(now, &c.Type)
 		}
 	}
@@ -282,7 +282,7 @@ func TestTranslate(t *testing.T) {
 	if err := after.apply(mustParse(t, `{"A":{`+id+`:{"modify":{"a":"new"}}}}`), 2); err != nil {
 		t.Fatal(err)
 	}
-	if d := difference(before.publish(), after.publish()); len(d["A"]) != 1 || len(d["A"][0].Old.Fields) != 3 {
+	if d := difference(before.publish(), after.publish()); len(d["A"]) != 1 || d["A"][0].Old.Len() != 3 {
 		t.Errorf("differences are %v", d)
 	}
 }
@@ -313,7 +313,7 @@ func FuzzApply(f *testing.F) {
 					continue
 				}
 				for _, c := range p.schema.Tables["A"].Columns {
-					if p.schema.Tables["A"].Columns[c.Index] == c && len(row.New.Fields) > c.Index {
+					if p.schema.Tables["A"].Columns[c.Index] == c && row.New.Len() > c.Index {
 						row.New.AppendField(nil, c)
 					}
 				}

@@ -145,10 +145,5 @@ func (p *plan) appendRequests(dst []byte) []byte {
 
 // equalRows reports whether a and b, rows of the table, have the same values.
 func (t *tablePlan) equalRows(a, b *ovsdb.Row) bool {
-	for i, c := range t.schema.Columns {
-		if !a.Fields[i].Equal(b.Fields[i], &c.Type) {
-			return false
-		}
-	}
-	return true
+	return a.SameValues(b, t.schema.Columns)
 }

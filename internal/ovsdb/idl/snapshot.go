@@ -81,10 +81,10 @@ func (s *Snapshot) translate(p *plan) *Snapshot {
 			fields := append([]ovsdb.Datum(nil), t.defaults...)
 			for j := range fields {
 				if from[j] >= 0 {
-					fields[j] = row.Fields[from[j]]
+					fields[j] = row.At(from[j])
 				}
 			}
-			d.set(i, &ovsdb.Row{UUID: row.UUID, Version: row.Version, Fields: fields})
+			d.set(i, ovsdb.NewRow(row.UUID, fields))
 		}
 	}
 	return d.publish()

@@ -72,7 +72,7 @@ func (d *database) logChanges(cs *db.ChangeSet) {
 			switch {
 			case r.Old == nil:
 				what, text = "inserted", appendColumns(nil, tc.Schema, r.New, func(c *ovsdb.ColumnSchema) bool {
-					return !r.New.Fields[c.Index].IsDefault(&c.Type)
+					return !r.New.At(c.Index).IsDefault(&c.Type)
 				})
 			case r.New == nil:
 				what = "deleted"

@@ -117,9 +117,9 @@ func fieldChanged(c *ovsdb.ColumnSchema, old, new *ovsdb.Row) bool {
 	case ovsdb.UUIDColumn:
 		return false
 	case ovsdb.VersionColumn:
-		return old.Version != new.Version
+		return !old.SameVersion(new)
 	}
-	return !old.Fields[c.Index].Equal(new.Fields[c.Index], &c.Type)
+	return !old.At(c.Index).Equal(new.At(c.Index), &c.Type)
 }
 
 // appendRowUpdate appends a <row-update> of RFC 7047: all of the new row, and of the old one
@@ -161,7 +161,7 @@ func (t *monitorTable) appendRowUpdate2(dst []byte, kind selection, old, new *ov
 				dst = new.AppendField(dst, c.ColumnSchema)
 				continue
 			}
-			diff := ovsdb.Diff(old.Fields[c.Index], new.Fields[c.Index], &c.Type)
+			diff := ovsdb.Diff(old.At(c.Index), new.At(c.Index), &c.Type)
 			dst = ovsdb.AppendDatum(dst, diff, &c.Type)
 		}
 		return append(dst, `}}`...)
@@ -171,7 +171,7 @@ func (t *monitorTable) appendRowUpdate2(dst []byte, kind selection, old, new *ov
 		dst = append(dst, `{"insert":`...)
 	}
 	dst = t.appendFields(dst, kind, new, func(c *ovsdb.ColumnSchema) bool {
-		return c.Index < 0 || !new.Fields[c.Index].IsDefault(&c.Type)
+		return c.Index < 0 || !new.At(c.Index).IsDefault(&c.Type)
 	})
 	return append(dst, '}')
 }

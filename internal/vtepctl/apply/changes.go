@@ -63,7 +63,7 @@ func reportColumns(c *command.Call, r *txn.Record, o *output.Object) {
 			}
 			c.Printf("    %s: %s\n", column.Name, text)
 		} else {
-			old := r.Old.Fields[column.Index]
+			old := r.Old.At(column.Index)
 			if d.Equal(old, &column.Type) {
 				continue
 			}

@@ -117,8 +117,8 @@ func (f *follower) change(t *ovsdb.TableSchema, old, row *ovsdb.Row) {
 	}
 	var columns []*ovsdb.ColumnSchema
 	for _, c := range f.columns[t] {
-		if c.Index < 0 || old != nil && row != nil && old.Fields[c.Index].Equal(row.Fields[c.Index], &c.Type) ||
-			old == nil && show.Fields[c.Index].IsDefault(&c.Type) {
+		if c.Index < 0 || old != nil && row != nil && old.At(c.Index).Equal(row.At(c.Index), &c.Type) ||
+			old == nil && show.At(c.Index).IsDefault(&c.Type) {
 			continue
 		}
 		columns = append(columns, c)
@@ -139,17 +139,17 @@ func (f *follower) change(t *ovsdb.TableSchema, old, row *ovsdb.Row) {
 
 func (f *follower) printText(now time.Time, action string, t *ovsdb.TableSchema, old, show *ovsdb.Row, columns []*ovsdb.ColumnSchema) {
 	name := ""
-	if c := argument.NameColumn(t); c != nil && show.Fields[c.Index].Len() > 0 {
-		name = " " + ovsdb.FormatDatum(show.Fields[c.Index], &c.Type)
+	if c := argument.NameColumn(t); c != nil && show.At(c.Index).Len() > 0 {
+		name = " " + ovsdb.FormatDatum(show.At(c.Index), &c.Type)
 	}
 	fmt.Fprintf(f.t.Out, "%s %s %s%s (%s)\n", now.Format("2006-01-02 15:04:05.000"), action, t.Name, name, show.UUID)
 	if action == "delete" {
 		return
 	}
 	for _, c := range columns {
-		text := ovsdb.FormatDatum(show.Fields[c.Index], &c.Type)
+		text := ovsdb.FormatDatum(show.At(c.Index), &c.Type)
 		if action == "modify" {
-			text = ovsdb.FormatDatum(old.Fields[c.Index], &c.Type) + " -> " + text
+			text = ovsdb.FormatDatum(old.At(c.Index), &c.Type) + " -> " + text
 		}
 		fmt.Fprintf(f.t.Out, "    %s: %s\n", output.Pad(c.Name, 20), text)
 	}
@@ -159,10 +159,10 @@ func (f *follower) printJSON(now time.Time, action string, t *ovsdb.TableSchema,
 	before, after := output.NewObject(), output.NewObject()
 	for _, c := range columns {
 		if old != nil {
-			before.Member(c.Name, output.PlainJSON(old.Fields[c.Index], &c.Type))
+			before.Member(c.Name, output.PlainJSON(old.At(c.Index), &c.Type))
 		}
 		if action != "delete" {
-			after.Member(c.Name, output.PlainJSON(show.Fields[c.Index], &c.Type))
+			after.Member(c.Name, output.PlainJSON(show.At(c.Index), &c.Type))
 		}
 	}
 	o := output.NewObject()

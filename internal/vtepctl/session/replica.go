@@ -64,12 +64,12 @@ func (r *Replica) update(updates wire.Value, observe func(t *ovsdb.TableSchema, 
 // parseRow makes the row that old becomes with new values. Columns that are not there keep
 // what they had, or their default.
 func parseRow(t *ovsdb.TableSchema, u ovsdb.UUID, old *ovsdb.Row, values wire.Value) (*ovsdb.Row, error) {
-	row := &ovsdb.Row{UUID: u, Fields: make([]ovsdb.Datum, len(t.Columns))}
-	if old != nil {
-		copy(row.Fields, old.Fields)
-	} else {
-		for i, c := range t.Columns {
-			row.Fields[i] = ovsdb.Default(&c.Type)
+	fields := make([]ovsdb.Datum, len(t.Columns))
+	for i, c := range t.Columns {
+		if old != nil {
+			fields[i] = old.At(i)
+		} else {
+			fields[i] = ovsdb.Default(&c.Type)
 		}
 	}
 	for name, v := range values.Members() {
@@ -81,9 +81,9 @@ func parseRow(t *ovsdb.TableSchema, u ovsdb.UUID, old *ovsdb.Row, values wire.Va
 		if err != nil {
 			return nil, fmt.Errorf("update of table %s column %s: %w", t.Name, name, err)
 		}
-		row.Fields[c.Index] = d
+		fields[c.Index] = d
 	}
-	return row, nil
+	return ovsdb.NewRow(u, fields), nil
 }
 
 // Sorted returns the rows of a table in the order of their UUIDs.

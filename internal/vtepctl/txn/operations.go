@@ -81,7 +81,7 @@ func (x *Txn) Build() request {
 // whether anything was.
 func (r *Record) onlyTaken() bool {
 	for c, d := range r.Written {
-		old := r.Old.Fields[c.Index]
+		old := r.Old.At(c.Index)
 		if !c.Type.IsComposite() {
 			delete(r.Written, c)
 			continue
@@ -101,7 +101,7 @@ func (r *Record) onlyTaken() bool {
 // reason to send one.
 func (r *Record) Changed() bool {
 	for c, d := range r.Written {
-		if !d.Equal(r.Old.Fields[c.Index], &c.Type) {
+		if !d.Equal(r.Old.At(c.Index), &c.Type) {
 			return true
 		}
 	}
@@ -144,7 +144,7 @@ func (b *builder) wait(r *Record) {
 			b.buf = append(b.buf, ',')
 		}
 		b.buf = append(wire.AppendString(b.buf, c.Name), ':')
-		b.buf = ovsdb.AppendDatum(b.buf, r.Old.Fields[c.Index], &c.Type)
+		b.buf = ovsdb.AppendDatum(b.buf, r.Old.At(c.Index), &c.Type)
 	}
 	b.buf = append(b.buf, "}]"...)
 	b.end()

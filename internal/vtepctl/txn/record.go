@@ -34,7 +34,7 @@ func (r *Record) Get(c *ovsdb.ColumnSchema) ovsdb.Datum {
 		return d
 	}
 	if r.Old != nil {
-		return r.Old.Fields[c.Index]
+		return r.Old.At(c.Index)
 	}
 	return ovsdb.Default(&c.Type)
 }
