@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"testing"
 
@@ -30,7 +31,7 @@ func dial(b *testing.B, socket string) *client {
 	return c
 }
 
-func newReader(nc net.Conn) *wire.Reader { return wire.NewReader(nc, 1<<30) }
+func newReader(r io.Reader) *wire.Reader { return wire.NewReader(r, 1<<30) }
 
 func (c *client) close() { c.nc.Close() }
 
@@ -219,6 +220,8 @@ func (c *client) drain(n int) {
 // monitor watches the remote MACs.
 func (c *client) monitor() {
 	c.b.Helper()
-	c.send(request("monitor_cond", []byte(`["hardware_vtep","m",{"Ucast_Macs_Remote":[{"columns":["MAC","logical_switch","locator"]}]}]`)))
+	c.send(monitorRequest)
 	c.reply()
 }
+
+var monitorRequest = request("monitor_cond", []byte(`["hardware_vtep","m",{"Ucast_Macs_Remote":[{"columns":["MAC","logical_switch","locator"]}]}]`))

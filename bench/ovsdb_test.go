@@ -10,7 +10,7 @@ import (
 
 // BenchmarkInsert10k is one transaction with 10,000 rows, until its answer is read.
 func BenchmarkInsert10k(b *testing.B) {
-	servers := startServers(b, always, onRequest, cServer)
+	servers := startServers(b, contenders(b, always, onRequest, cServer)...)
 	clients, networks := prepare(b, servers)
 	took := newEffort("ms")
 	for b.Loop() {
@@ -29,6 +29,7 @@ func BenchmarkInsert10k(b *testing.B) {
 	}
 	took.time.goal(b, 0.5, onRequest+"-x-C")
 	took.report(b, cServer)
+	took.versus(b, onRequest, before)
 }
 
 // prepare gives each server a network, and a client to it.
@@ -110,7 +111,7 @@ func durably(b *testing.B, plain, durable float64, run func(*testing.B, *client,
 // BenchmarkCommitToUpdate is the time from a transaction of one client to the update that
 // another gets, with 30,000 rows in the table.
 func BenchmarkCommitToUpdate(b *testing.B) {
-	servers := startServers(b, always, onRequest, cServer)
+	servers := startServers(b, contenders(b, always, onRequest, cServer)...)
 	clients, networks := prepare(b, servers)
 	watchers := make([]*client, len(servers))
 	for i, s := range servers {
@@ -129,6 +130,8 @@ func BenchmarkCommitToUpdate(b *testing.B) {
 	took.p50.goal(b, 1, onRequest+"-x-C")
 	took.p99.goal(b, 0.8, onRequest+"-x-C")
 	took.report(b, cServer)
+	took.p50.versus(b, onRequest, before)
+	took.p99.versus(b, onRequest, before)
 }
 
 // commitToUpdate inserts n MACs one after another.
@@ -195,23 +198,11 @@ func BenchmarkStart100k(b *testing.B) {
 
 // BenchmarkFanout1000 is one transaction until each of 1,000 sessions has its update.
 func BenchmarkFanout1000(b *testing.B) {
-	servers := startServers(b, always, onRequest, cServer)
+	servers := startServers(b, contenders(b, always, onRequest, cServer)...)
 	clients, networks := prepare(b, servers)
-	told := make([]chan struct{}, len(servers))
+	audiences := make([]*audience, len(servers))
 	for i, s := range servers {
-		told[i] = make(chan struct{}, 1000)
-		for range cap(told[i]) {
-			w := dial(b, s.socket)
-			w.monitor()
-			go func() {
-				for {
-					if _, err := w.r.Next(); err != nil {
-						return // the end of the benchmark
-					}
-					told[i] <- struct{}{}
-				}
-			}()
-		}
+		audiences[i] = newAudience(b, s.socket, 1000)
 	}
 	took := newEffort("ms")
 	const txns = 20
@@ -226,9 +217,7 @@ func BenchmarkFanout1000(b *testing.B) {
 			took.measure(b, s.name, s.pid(), txns, func() {
 				for _, text := range texts {
 					clients[i].send(text)
-					for range cap(told[i]) {
-						<-told[i]
-					}
+					audiences[i].hear()
 					clients[i].committed()
 				}
 			})
@@ -236,4 +225,5 @@ func BenchmarkFanout1000(b *testing.B) {
 	}
 	took.time.goal(b, 0.4, onRequest+"-x-C")
 	took.report(b, cServer)
+	took.versus(b, onRequest, before)
 }

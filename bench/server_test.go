@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,14 @@ const (
 	onRequest = "client"
 	cServer   = "C"
 )
+
+// contenders are these and, where there is one, the older build, which does what onRequest does.
+func contenders(b *testing.B, names ...string) []string {
+	if _, ok := olderBuild(b); ok {
+		names = append(slices.Clone(names), before)
+	}
+	return names
+}
 
 // server is a running ovsdb-server.
 type server struct {
@@ -56,10 +65,15 @@ func newServer(b *testing.B, name string) *server {
 		b.Fatal(err)
 	}
 	s.args = []string{"--remote=punix:" + s.socket, "--unixctl=" + filepath.Join(s.env.RunDir, "ctl"), "-vconsole:warn", "--no-chdir"}
-	if name == cServer {
+	switch name {
+	case cServer:
 		s.path = testenv.Program(b, "ovsdb-server")
-	} else {
-		s.path = filepath.Join(testenv.Binary(b), "ovsdb-server")
+	case before:
+		older, _ := olderBuild(b)
+		s.path = older.program("ovsdb-server")
+		s.args = append(s.args, "--durability="+onRequest)
+	default:
+		s.path = thisBuild(b).program("ovsdb-server")
 		s.args = append(s.args, "--durability="+name)
 	}
 	s.args = append(s.args, s.db)
