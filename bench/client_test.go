@@ -106,6 +106,15 @@ func uuidOf(b *testing.B, tx *hwvtep.Txn, result wire.Value, token hwvtep.UUID) 
 	return parseUUID(b, result.Index(op).Get("uuid").Index(1).Str())
 }
 
+// uuidsOf is uuidOf for several.
+func uuidsOf(b *testing.B, tx *hwvtep.Txn, result wire.Value, tokens []hwvtep.UUID) (all []hwvtep.UUID) {
+	b.Helper()
+	for _, token := range tokens {
+		all = append(all, uuidOf(b, tx, result, token))
+	}
+	return all
+}
+
 func parseUUID(b *testing.B, text string) hwvtep.UUID {
 	b.Helper()
 	id, ok := ovsdb.ParseUUID(text)
@@ -155,8 +164,8 @@ func (c *client) bind(remote string, locator hwvtep.UUID, from, to int) []networ
 		locator = uuidOf(c.b, tx, result, loc)
 	}
 	var all []network
-	for _, ls := range switches {
-		all = append(all, network{uuidOf(c.b, tx, result, ls), locator})
+	for _, ls := range uuidsOf(c.b, tx, result, switches) {
+		all = append(all, network{ls, locator})
 	}
 	return all
 }

@@ -123,11 +123,7 @@ func newCrowd(b *testing.B, p build) *crowd {
 	}
 	tx.PutPhysicalPortVLANBindings(v.c.port("p0"), bindings)
 	result := v.c.transact(tx)
-	for _, list := range [][]hwvtep.UUID{v.switches, v.locators} {
-		for i, token := range list {
-			list[i] = uuidOf(b, tx, result, token)
-		}
-	}
+	v.switches, v.locators = uuidsOf(b, tx, result, v.switches), uuidsOf(b, tx, result, v.locators)
 	v.table = v.open(v.switches...)
 	return v
 }

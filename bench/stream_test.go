@@ -3,8 +3,10 @@ package bench
 import (
 	"bytes"
 	"encoding/binary"
+	"net"
 	"slices"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/vtep/vtep/internal/testnet"
@@ -20,9 +22,10 @@ var streamMark = []byte("frame of a stream ")
 // hostMAC is the source of the frames that streams send.
 var hostMAC = [6]byte{2, 0, 1, 0, 0, 1}
 
-// stream is frames from the host to a remote MAC, until stop.
+// stream is frames from a host to a remote MAC, until stop.
 type stream struct {
-	s              *site
+	b              *testing.B
+	name           string // of the contender
 	sent           atomic.Uint32
 	missing        atomic.Int32  // of those before the latest
 	twice          atomic.Int32  // that have arrived before
@@ -34,16 +37,25 @@ type stream struct {
 // stream begins one to the MAC that the switch was bound with.
 func (s *site) stream() *stream {
 	s.b.Helper()
-	st := &stream{s: s, stopped: make(chan struct{}), heard: make(chan struct{}), finish: make(chan struct{})}
-	out, in := testnet.Open(s.b, s.host, "h0"), testnet.Open(s.b, s.far, "r0")
+	return newStream(s.b, s.name, mac(1<<24-1), testnet.Open(s.b, s.host, "h0"), testnet.Open(s.b, s.far, "r0"))
+}
+
+// newStream begins one from a host to a MAC, of which the packets pass the tap in.
+func newStream(b *testing.B, name, to string, out, in *testnet.Tap) *stream {
+	b.Helper()
+	st := &stream{b: b, name: name, stopped: make(chan struct{}), heard: make(chan struct{}), finish: make(chan struct{})}
+	dst, err := net.ParseMAC(to)
+	if err != nil {
+		b.Fatal(err)
+	}
 	go st.listen(in)
-	go st.talk(out)
+	go st.talk(out, dst)
 	return st
 }
 
-func (st *stream) talk(out *testnet.Tap) {
+func (st *stream) talk(out *testnet.Tap, dst net.HardwareAddr) {
 	defer close(st.stopped)
-	head := slices.Concat([]byte{2, 0, 0, 0xff, 0xff, 0xff}, hostMAC[:], []byte{0x88, 0xb5}, streamMark)
+	head := slices.Concat(dst, hostMAC[:], []byte{0x88, 0xb5}, streamMark)
 	tick := time.NewTicker(streamGap)
 	defer tick.Stop()
 	for {
@@ -87,9 +99,9 @@ func (st *stream) listen(in *testnet.Tap) {
 
 // flows waits until frames that are sent from now on arrive.
 func (st *stream) flows() {
-	st.s.b.Helper()
+	st.b.Helper()
 	now := st.sent.Load()
-	await(st.s.b, st.s.name+" forwards", func() bool { return st.latest.Load() > now+20 })
+	await(st.b, st.name+" forwards", func() bool { return st.latest.Load() > now+20 })
 }
 
 // stop returns when the last frame has arrived.
@@ -97,10 +109,10 @@ func (st *stream) stop() {
 	close(st.finish)
 	<-st.stopped
 	sent := st.sent.Load()
-	await(st.s.b, st.s.name+" has forwarded the last frame", func() bool { return st.latest.Load() == sent })
+	await(st.b, st.name+" has forwarded the last frame", func() bool { return st.latest.Load() == sent })
 	close(st.heard)
 	if n := st.twice.Load(); n > 0 {
-		st.s.b.Errorf("%s: %d of %d frames arrived twice", st.s.name, n, sent)
+		st.b.Errorf("%s: %d of %d frames arrived twice", st.name, n, sent)
 	}
 }
 

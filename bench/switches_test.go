@@ -24,16 +24,11 @@ func BenchmarkSwitches4k(b *testing.B) {
 			g := newGateway(b, p)
 			g.start()
 			c := dial(b, g.socket)
-			tx, tokens := g.flooding(c, switches, peers)
+			tx, tokens := g.flooding(c, switches, 1, peers)
 			text := transaction(tx)
 			took.until(b, p.name, g.cmd.Process.Pid, 1, func() time.Time {
 				c.send(text)
-				result := c.committed()
-				var ls []hwvtep.UUID
-				for _, token := range tokens {
-					ls = append(ls, uuidOf(b, tx, result, token))
-				}
-				g.awaitFloods(ls, peers)
+				g.awaitFloods(uuidsOf(b, tx, c.committed(), tokens), peers)
 				return time.Now()
 			})
 			g.audit()
@@ -46,9 +41,9 @@ func BenchmarkSwitches4k(b *testing.B) {
 	took.versus(b, "now", before)
 }
 
-// flooding is a transaction with logical switches, each with a VLAN of p0, and with locators for its floods. The
-// locators are the same for all, the sets are not.
-func (g *gateway) flooding(c *client, switches, peers int) (tx *hwvtep.Txn, tokens []hwvtep.UUID) {
+// flooding is a transaction with logical switches, each with a VLAN of p0 from the first on, and with locators for
+// its floods. The locators are the same for all, the sets are not.
+func (g *gateway) flooding(c *client, switches, vlan, peers int) (tx *hwvtep.Txn, tokens []hwvtep.UUID) {
 	tx = hwvtep.NewTxn(nil)
 	locators := make([]hwvtep.UUID, peers)
 	for i := range locators {
@@ -61,7 +56,7 @@ func (g *gateway) flooding(c *client, switches, peers int) (tx *hwvtep.Txn, toke
 			ReplicationMode: hwvtep.ReplicationModeSourceNode})
 		set := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: locators})
 		tx.InsertMcastMACRemote(hwvtep.McastMACRemote{MAC: "unknown-dst", LogicalSwitch: ls, LocatorSet: set})
-		tokens, bindings[int64(1+i)] = append(tokens, ls), ls
+		tokens, bindings[int64(vlan+i)] = append(tokens, ls), ls
 	}
 	tx.PutPhysicalPortVLANBindings(c.port("p0"), bindings)
 	return tx, tokens

@@ -179,8 +179,7 @@ func (f *filling) fill(keys []macKey, batch bool) (took time.Duration) {
 		f.b.Fatal(err)
 	}
 	defer m.Close()
-	value := make([]byte, f.spec.ValueSize)
-	values := reflect.MakeSlice(reflect.SliceOf(reflect.ArrayOf(len(value), reflect.TypeFor[byte]())), len(keys), len(keys)).Interface()
+	value, values := make([]byte, f.spec.ValueSize), arrays(f.spec.ValueSize, len(keys))
 	start := time.Now()
 	if batch {
 		_, err = m.BatchUpdate(keys, values, nil)
@@ -195,4 +194,9 @@ func (f *filling) fill(keys []macKey, batch bool) (took time.Duration) {
 		f.b.Fatalf("fill a map: %v", err)
 	}
 	return time.Since(start)
+}
+
+// arrays are n values of so many bytes, as batches of entries want them.
+func arrays(size uint32, n int) any {
+	return reflect.MakeSlice(reflect.SliceOf(reflect.ArrayOf(int(size), reflect.TypeFor[byte]())), n, n).Interface()
 }

@@ -131,18 +131,29 @@ func (w *world) launchIn(cmd *exec.Cmd) *process {
 // start starts the VTEP, and returns when it is ready.
 func (w *world) start(args ...string) {
 	w.t.Helper()
+	w.startWithin(patience, args...)
+}
+
+// startWithin is start of a VTEP that may take so long.
+func (w *world) startWithin(most time.Duration, args ...string) {
+	w.t.Helper()
 	if w.vtep != nil {
 		w.t.Fatal("the VTEP runs already")
 	}
 	w.args = args
 	w.vtep = w.launch(args...)
-	w.ready()
+	w.readyWithin(most)
 }
 
 // ready waits until the VTEP says that it runs: forwarding is what the rows say then.
 func (w *world) ready() {
 	w.t.Helper()
-	testenv.Eventually(w.t, patience, func() error {
+	w.readyWithin(patience)
+}
+
+func (w *world) readyWithin(most time.Duration) {
+	w.t.Helper()
+	testenv.Eventually(w.t, most, func() error {
 		out := w.vtep.output(w.t)
 		if w.vtep.ended() {
 			w.vtep = nil

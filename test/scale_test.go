@@ -50,7 +50,7 @@ func TestManyMACs(t *testing.T) {
 	c.close()
 	w.exit()
 	c.inStep(0, n) // it forwards while no process runs
-	w.start(usual...)
+	w.startWithin(crowdPatience, usual...)
 	c.check(0, n)
 	c.dial()
 	c.delete(n/2, n)

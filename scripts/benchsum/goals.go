@@ -66,9 +66,9 @@ func goals(w io.Writer, results []result) {
 }
 
 func (p promise) line(found map[string]*row) (figure, goal, verdict string) {
-	label := p.bench
+	label, cpu := p.bench, p.bench+" cpu"
 	if p.of != "" {
-		label += " " + p.of
+		label, cpu = p.bench+" "+p.of, p.bench+" "+p.of+"-cpu"
 	}
 	r := found[label]
 	if r == nil {
@@ -101,6 +101,14 @@ func (p promise) line(found map[string]*row) (figure, goal, verdict string) {
 		figure = ratio(got) + " " + unit
 		if cost, _ := r.cost(name); cost != "" {
 			figure += " (" + cost + ")"
+		}
+	}
+	if c := found[cpu]; c != nil { // the processor time, which hardly depends on what else the machine does
+		switch spent, ok := c.value[p.figure]; {
+		case ok && compared:
+			figure += ", CPU " + ratio(spent) + " x"
+		case ok:
+			figure += ", CPU " + number(spent) + " " + unit
 		}
 	}
 	switch {

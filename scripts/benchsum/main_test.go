@@ -57,7 +57,7 @@ Commit 81234567 ns/op
 // Each line of the table of goals has a verdict, or says why there is none.
 func TestGoals(t *testing.T) {
 	const input = `BenchmarkMACs10k-2  5  50 vtep-always-ms  0.35 goal-vtep-always-x-before  3 goal-vtep-always-x-map  4.5 vtep-always-x-map
-BenchmarkFanout1000-2  5  0.4 goal-client-x-C  3 client-ms  0.31 client-x-C
+BenchmarkFanout1000-2  5  0.5 cpu:client-x-C  0.4 goal-client-x-C  3 client-ms  0.31 client-x-C
 BenchmarkScale/20000-2  1  0.4 memory:goal-now-x-before  900 memory:now-B/MAC  0.6 memory:now-x-before
 `
 	results, _, err := read(strings.NewReader(input), new(strings.Builder))
@@ -72,7 +72,7 @@ BenchmarkScale/20000-2  1  0.4 memory:goal-now-x-before  900 memory:now-B/MAC  0
 		"2 1,000,000 remote MACs, 10,000 a commit not measured: make bench-million does",
 		"- of 20,000 0.60 x before (900 B/MAC) 0.4 x MISSED",
 		"8 flood to 200 peers, CPU per copy not measured: make bench does",
-		"9 a transaction to 1,000 sessions 0.31 x C (3 ms) 0.4 x met",
+		"9 a transaction to 1,000 sessions 0.31 x C (3 ms), CPU 0.50 x 0.4 x met",
 	} {
 		found := false
 		for line := range strings.Lines(out.String()) {

@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+
+	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testnet"
+)
+
+// BenchmarkFlood200 is the processor time for each of the 200 copies of a broadcast frame from an attached host, until
+// they have arrived at the device of the other VTEP, which drops them.
+func BenchmarkFlood200(b *testing.B) {
+	const peers, frames = 200, 500
+	type contender struct {
+		*gateway
+		host *host
+	}
+	var all []contender
+	for _, p := range builds(b) {
+		g := newGateway(b, p)
+		g.start()
+		c := dial(b, g.socket)
+		tx, tokens := g.flooding(c, 1, 0, peers)
+		g.awaitFloods(uuidsOf(b, tx, c.transact(tx), tokens), peers)
+		c.close()
+		g.sink()
+		g.neighbours(peers)
+		all = append(all, contender{g, newHost(b, g.lab)})
+		g.received() // the first time takes longer
+	}
+	cost := newContest("", "ns/copy")
+	for b.Loop() {
+		for _, g := range all {
+			g.host.broadcast() // what the first frame after a pause causes
+			before := g.received()
+			spent := threadTime(b, func() {
+				for range frames {
+					g.host.broadcast()
+				}
+			})
+			await(b, "all copies arrive", func() bool { return g.received() >= before+peers*frames })
+			cost.addTime(g.build.name, spent, peers*frames)
+		}
+	}
+	cost.goal(b, 0.6, "now-x-"+before)
+	cost.report(b, "")
+	cost.versus(b, "now", before)
+}
+
+// broadcast sends a frame to all.
+func (h *host) broadcast() {
+	frame := append([]byte{255, 255, 255, 255, 255, 255}, hostMAC[:]...)
+	h.tap.Send(append(append(frame, 0x88, 0xb5), make([]byte, 64)...))
+}
+
+// threadTime is the processor time that f and all that it causes in the kernel use: what a frame causes is done by
+// the thread that sends it, or, when that is much, by a thread of the kernel.
+func threadTime(b *testing.B, f func()) time.Duration {
+	b.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	threads := []string{"/proc/thread-self/schedstat"}
+	names, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, path := range names {
+		if name, _ := os.ReadFile(path); strings.HasPrefix(string(name), "ksoftirqd/") {
+			threads = append(threads, filepath.Join(filepath.Dir(path), "schedstat"))
+		}
+	}
+	used := func() (sum time.Duration) {
+		for _, path := range threads {
+			text, err := os.ReadFile(path)
+			var ns int64
+			if err == nil {
+				_, err = fmt.Sscan(string(text), &ns)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			sum += time.Duration(ns)
+		}
+		return sum
+	}
+	start := used()
+	f()
+	return used() - start
+}
+
+// sink drops what arrives at the other VTEP.
+func (g *gateway) sink() {
+	g.b.Helper()
+	err := g.lab.Namespace(lab.R1).Do(func() error {
+		prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "Apache-2.0",
+			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}}) // TC_ACT_SHOT
+		if err != nil {
+			return err
+		}
+		defer prog.Close()
+		ifi, err := net.InterfaceByName("u0")
+		if err != nil {
+			return err
+		}
+		l, err := link.AttachTCX(link.TCXOptions{Interface: ifi.Index, Program: prog, Attach: ebpf.AttachTCXIngress})
+		if err == nil {
+			g.b.Cleanup(func() { l.Close() })
+		}
+		return err
+	})
+	if err != nil {
+		g.b.Fatal(err)
+	}
+}
+
+// neighbours has the peers all be where the other VTEP is.
+func (g *gateway) neighbours(peers int) {
+	g.b.Helper()
+	var mac net.HardwareAddr
+	testnet.Link(g.b, g.lab.Namespace(lab.R1), "u0", func(_ *netlink.Handle, l netlink.Link) error {
+		mac = l.Attrs().HardwareAddr
+		return nil
+	})
+	testnet.Link(g.b, g.lab.Namespace(lab.VTEP), "u0", func(h *netlink.Handle, l netlink.Link) error {
+		for i := range peers {
+			if err := h.NeighSet(&netlink.Neigh{LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT, IP: peerIP(i).AsSlice(), HardwareAddr: mac}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// received is how many packets have arrived at the other VTEP.
+func (g *gateway) received() (n uint64) {
+	g.b.Helper()
+	testnet.Link(g.b, g.lab.Namespace(lab.R1), "u0", func(_ *netlink.Handle, l netlink.Link) error {
+		n = l.Attrs().Statistics.RxPackets
+		return nil
+	})
+	return n
+}
