@@ -40,6 +40,7 @@ const (
 	nxResubmitTable = 14
 	nxOutputReg     = 15
 	nxController    = 20
+	nxCheckLarger   = 49
 )
 
 type (
@@ -83,6 +84,13 @@ type (
 	ResubmitAction struct {
 		InPort uint16 // 0xfff8: as it is
 		Table  uint8
+	}
+	// CheckLargerAction sets a bit of a field where the frame has more bytes than Bytes, and clears it elsewhere.
+	CheckLargerAction struct {
+		Bytes uint16
+		Dst   FieldID
+		Width int // bytes of the field
+		Bit   int
 	}
 	// ControllerAction sends the packet to the connection with the ID, and goes on.
 	ControllerAction struct {
@@ -189,6 +197,13 @@ func (a ResubmitAction) appendAction(b []byte) []byte {
 	return zeros(append(b, a.Table), 3)
 }
 
+func (a CheckLargerAction) appendAction(b []byte) []byte {
+	b = nicira(b, 24, nxCheckLarger)
+	b = be.AppendUint16(b, a.Bytes)
+	b = be.AppendUint16(b, uint16(a.Bit))
+	return zeros(be.AppendUint32(b, a.Dst.header(a.Width, false)), 6)
+}
+
 func (a ControllerAction) appendAction(b []byte) []byte {
 	b = nicira(b, 16, nxController)
 	b = be.AppendUint16(b, a.MaxLen)
@@ -278,6 +293,9 @@ func readNicira(r *reader) Action {
 		return OutputRegAction{fieldOf(h), int(h & 0xff), int(ofs >> 6), int(ofs&0x3f) + 1, r.u16()}
 	case nxResubmitTable:
 		return ResubmitAction{r.u16(), r.u8()}
+	case nxCheckLarger:
+		n, bit, h := r.u16(), r.u16(), r.u32()
+		return CheckLargerAction{n, fieldOf(h), int(h & 0xff), int(bit)}
 	case nxController:
 		return ControllerAction{MaxLen: r.u16(), ID: r.u16(), Reason: r.u8()}
 	}
@@ -317,6 +335,9 @@ func (a OutputRegAction) String() string {
 	return fmt.Sprintf("output:%v[%d..%d]", a.Src, a.Offset, a.Offset+a.Bits-1)
 }
 func (a ResubmitAction) String() string { return fmt.Sprintf("resubmit(,%d)", a.Table) }
+func (a CheckLargerAction) String() string {
+	return fmt.Sprintf("check_pkt_larger(%d)->%v[%d]", a.Bytes, a.Dst, a.Bit)
+}
 func (a ControllerAction) String() string {
 	return fmt.Sprintf("controller(id=%d,max_len=%d)", a.ID, a.MaxLen)
 }

@@ -61,7 +61,8 @@ func FuzzRoundTrip(f *testing.F) {
 		f.Add(Append(nil, 1, &BundleAdd{ID: 1, XID: 1, Message: &flows[i].mod}))
 	}
 	f.Add(Append(nil, 1, &PacketIn{Match: Match{InPort(1)}, Data: []byte("data")}))
-	f.Add(Append(nil, 1, &FlowMod{Instructions: Apply(NoteAction{[]byte("note 6")}, RegMoveAction{Src: FieldEthSrc, Dst: FieldEthDst, SrcWidth: 6, DstWidth: 6, Bits: 48})}))
+	f.Add(Append(nil, 1, &FlowMod{Instructions: Apply(NoteAction{[]byte("note 6")}, RegMoveAction{Src: FieldEthSrc, Dst: FieldEthDst, SrcWidth: 6, DstWidth: 6, Bits: 48},
+		CheckLargerAction{Bytes: 1464, Dst: FieldReg(13), Width: 4, Bit: 3})}))
 	f.Add(Append(nil, 1, &FlowRemoved{Match: Match{InPort(1)}}))
 	f.Add(Append(nil, 1, &PortStatus{Port: Port{Number: 1, Name: "p0"}}))
 	f.Add(Append(nil, 1, &FeaturesReply{DatapathID: 1}))

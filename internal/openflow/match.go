@@ -14,6 +14,7 @@ const (
 	classNXM0 = 0x0000
 	classNXM1 = 0x0001
 	classOXM  = 0x8000
+	classOVS  = 0x1000 // of Open vSwitch's own
 	classExp  = 0xffff
 )
 
@@ -46,7 +47,11 @@ const (
 	FieldICMPv6     FieldID = classOXM<<16 | 29  // 1 byte, the type; wants FieldIPProto
 	FieldICMPv6Code FieldID = classOXM<<16 | 30  // 1 byte, of ICMPv6; wants FieldIPProto
 	FieldNDTarget   FieldID = classOXM<<16 | 31  // 16 bytes; wants FieldICMPv6 and FieldICMPv6Code
+	FieldNDSource   FieldID = classOXM<<16 | 32  // 6 bytes, the MAC that a solicitation has; wants its type
+	FieldNDMAC      FieldID = classOXM<<16 | 33  // 6 bytes, that of an advertisement; wants its type
 	FieldTunnelID   FieldID = classOXM<<16 | 38  // 8 bytes
+	FieldNDFlags    FieldID = classOVS<<16 | 1   // 4 bytes, what Neighbor Discovery has before the target; wants its type
+	FieldNDOption   FieldID = classOVS<<16 | 2   // 1 byte, the type of its first option; wants its type
 	FieldVLANTCI    FieldID = classNXM0<<16 | 4  // 2 bytes; bit 12: there is a tag
 	FieldIPFrag     FieldID = classNXM1<<16 | 26 // 1 byte, of FragAny and FragLater; wants FieldEthType
 	FieldIPTTL      FieldID = classNXM1<<16 | 29 // 1 byte, also of IPv6; wants FieldEthType
@@ -76,7 +81,7 @@ var fieldNames = map[FieldID]string{
 	FieldIPv4Src: "nw_src", FieldTCPSrc: "tp_src", FieldTCPDst: "tp_dst", FieldUDPSrc: "tp_src", FieldSCTPSrc: "tp_src", FieldSCTPDst: "tp_dst",
 	FieldICMPv4: "icmp_type", FieldICMPCode: "icmp_code", FieldICMPv6Code: "icmp_code", FieldIPv6Src: "ipv6_src", FieldIPv6Dst: "ipv6_dst",
 	FieldARPOp: "arp_op", FieldARPSPA: "arp_spa", FieldARPTPA: "arp_tpa", FieldARPSHA: "arp_sha", FieldARPTHA: "arp_tha",
-	FieldNDTarget: "nd_target", FieldMark: "pkt_mark", FieldInPort16: "in_port",
+	FieldNDTarget: "nd_target", FieldNDSource: "nd_sll", FieldNDMAC: "nd_tll", FieldNDFlags: "nd_reserved", FieldNDOption: "nd_options_type", FieldMark: "pkt_mark", FieldInPort16: "in_port",
 	FieldIPFrag: "ip_frag", FieldIPTTL: "nw_ttl", FieldTCPFlags: "tcp_flags",
 	FieldTunnelID: "tun_id", FieldVLANTCI: "vlan_tci", FieldTunSrc: "tun_src", FieldTunDst: "tun_dst",
 }
@@ -252,7 +257,7 @@ func (m Match) Canonical() Match {
 
 // rank says where a field is among those of a match.
 func (f FieldID) rank() uint64 {
-	if f == FieldIPFrag || f == FieldIPTTL { // of a class that has fields which others want
+	if f == FieldIPFrag || f == FieldIPTTL || f>>16 == classOVS { // of a class that has fields which others want
 		return 1<<32 | uint64(f)
 	}
 	return uint64(f)

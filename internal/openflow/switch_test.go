@@ -48,6 +48,14 @@ var flows = []struct {
 	{FlowMod{Priority: 1, Match: Match{TunnelID(44), Reg(2, 9), TunDst([4]byte{1, 2, 3, 4})}, Instructions: Apply(
 		OutputAction{Port: PortNormal}, OutputAction{Port: PortInPort}, OutputAction{Port: PortLocal})},
 		"priority=1,reg2=0x9,tun_id=0x2c,tun_dst=1.2.3.4 actions=NORMAL,IN_PORT,LOCAL"},
+	{FlowMod{Priority: 2, Match: Match{{ID: FieldNDOption, Value: []byte{1}}, {ID: FieldNDSource, Value: make([]byte, 6)}, {ID: FieldICMPv6, Value: []byte{135}},
+		{ID: FieldICMPv6Code, Value: []byte{0}}, {ID: FieldIPProto, Value: []byte{58}}, {ID: FieldEthType, Value: []byte{0x86, 0xdd}}}.Canonical(),
+		Instructions: Apply(CheckLargerAction{Bytes: 1464, Dst: FieldReg(13), Width: 4, Bit: 3}, SetField(Field{ID: FieldNDFlags, Value: []byte{0xe0, 0, 0, 0}}))},
+		"priority=2,icmp6,icmp_type=135,icmp_code=0,nd_sll=00:00:00:00:00:00,nd_options_type=1 actions=check_pkt_larger(1464)->NXM_NX_REG13[3],set_field:3758096384->nd_reserved"},
+	{FlowMod{Priority: 3, Match: Match{{ID: FieldICMPv6, Value: []byte{136}},
+		{ID: FieldICMPv6Code, Value: []byte{0}}, {ID: FieldIPProto, Value: []byte{58}}, {ID: FieldEthType, Value: []byte{0x86, 0xdd}}}.Canonical(),
+		Instructions: Apply(SetField(Field{ID: FieldNDMAC, Value: testMAC[:]}))},
+		"priority=3,icmp6,icmp_type=136,icmp_code=0 actions=set_field:02:00:00:00:00:15->nd_tll"},
 }
 
 func dial(t *testing.T, v *testenv.VSwitch, bridge string, handler func(Message)) *Conn {
