@@ -78,14 +78,21 @@ func ofRoutes(m syscall.NetlinkMessage) bool {
 	return false
 }
 
-// Way asks for the route that a packet would take. The error is the kernel's: ENETUNREACH and
-// EHOSTUNREACH when there is none, EACCES and EINVAL when a route forbids it.
-func (r *Routes) Way(from, to netip.Addr) error {
-	_, err := r.kernel.RouteGetWithOptions(to.AsSlice(), &netlink.RouteGetOptions{SrcAddr: from.AsSlice()})
+// Way asks for the route that a packet would take, and how many bytes it may have there; 0: that is not known. The
+// error is the kernel's: ENETUNREACH and EHOSTUNREACH when there is none, EACCES and EINVAL when a route forbids it.
+func (r *Routes) Way(from, to netip.Addr) (mtu int, err error) {
+	routes, err := r.kernel.RouteGetWithOptions(to.AsSlice(), &netlink.RouteGetOptions{SrcAddr: from.AsSlice()})
 	if err != nil {
-		return fmt.Errorf("route from %v to %v: %w", from, to, err)
+		return 0, fmt.Errorf("route from %v to %v: %w", from, to, err)
 	}
-	return nil
+	for i := range routes {
+		if mtu = routes[i].MTU; mtu == 0 {
+			if l, err := r.kernel.LinkByIndex(routes[i].LinkIndex); err == nil {
+				mtu = l.Attrs().MTU
+			}
+		}
+	}
+	return mtu, nil
 }
 
 // Close ends it. A call of changed may be under way still.

@@ -25,12 +25,12 @@ func TestFollowRoutes(t *testing.T) {
 			t.Fatal(err)
 		}
 		self := netip.MustParseAddr("127.0.0.1")
-		if err := r.Way(self, self); err != nil {
-			t.Errorf("%s: %v", path, err)
+		if mtu, err := r.Way(self, self); err != nil || mtu != 65536 {
+			t.Errorf("%s: %d, %v", path, mtu, err)
 		}
 		if n != nil {
 			far := netip.MustParseAddr("203.0.113.9")
-			if err := r.Way(self, far); !errors.Is(err, unix.ENETUNREACH) && !errors.Is(err, unix.EINVAL) {
+			if _, err := r.Way(self, far); !errors.Is(err, unix.ENETUNREACH) && !errors.Is(err, unix.EINVAL) {
 				t.Errorf("%s: the way to %v: %v", path, far, err)
 			}
 			err := n.Links(func(h *netlink.Handle) error {

@@ -30,6 +30,7 @@ type accessLists struct {
 	wanted  map[intent.ACLID]intent.ACL  // the versions of those
 	left    map[intent.ACLID]intent.ACL  // what an earlier process had in force
 	flows   int                          // of all that are in force
+	changes int                          // of what is in force
 
 	entries map[counter]plane.ACLEntryAt
 	totals  map[plane.ACLEntryAt]plane.Count
@@ -118,6 +119,7 @@ func (a *accessLists) refuse(id intent.ACLID, err error) {
 // replace puts a version in force; nil: none is.
 func (a *accessLists) replace(id intent.ACLID, l *accessList) {
 	was := a.inForce[id]
+	a.changes++
 	a.flows += l.size() - was.size()
 	if was != nil {
 		was.before = nil

@@ -25,16 +25,17 @@ type bridge struct {
 	stop context.CancelFunc // ends the goroutine that connects
 	kick chan struct{}      // cap 1: has it try at once
 
-	conn    *openflow.Conn       // nil: not connected
-	lastErr error                // why not
-	have    flowSet              // what is installed, of everybody
-	want    flowSet              // what is to be installed
-	built   *logical             // what it was made of; nil: of something else
-	touched map[flowKey]struct{} // the keys by which they may differ
-	all     bool                 // they may differ by any
-	refused map[flowKey]error    // flows that Open vSwitch does not take
-	retryAt time.Time            // when they are tried again; zero: there are none
-	retries int
+	conn     *openflow.Conn       // nil: not connected
+	lastErr  error                // why not
+	have     flowSet              // what is installed, of everybody
+	want     flowSet              // what is to be installed
+	built    *logical             // what it was made of; nil: of something else
+	touched  map[flowKey]struct{} // the keys by which they may differ
+	all      bool                 // they may differ by any
+	together bool                 // what differs is to change at one moment
+	refused  map[flowKey]error    // flows that Open vSwitch does not take
+	retryAt  time.Time            // when they are tried again; zero: there are none
+	retries  int
 
 	keep     func(*flow) bool // says which flows that are not wanted stay all the same
 	takeOver bool             // an emulator has left flows without marks of their own
@@ -350,7 +351,7 @@ func (b *bridge) sync(ctx context.Context, restrict bool, together bool) error {
 		}
 	}
 	if !restrict {
-		b.all = false
+		b.all, b.together = false, false
 		clear(b.touched)
 	}
 	return nil

@@ -32,6 +32,9 @@ func (e *engine) build() {
 		if !ls.changed && l.sameAs(b.built) {
 			continue
 		}
+		if b.built != nil && (b.built.gateway.port == 0) != (l.gateway.port == 0) { // where they are sent on to is another table
+			b.unmute()
+		}
 		ls.changed, b.built, b.guards = false, l, len(l.guards) > 0
 		b.deep = b.guards || l.gateway.port != 0
 		b.setWant(l.flows())
@@ -49,13 +52,14 @@ func (e *engine) build() {
 	e.buildRouting()
 	if b := e.bridges[e.names.router()]; b != nil && len(e.routing.ports) > 0 {
 		seen[b.name], b.deep = true, true
-		b.setWant(e.routing.flows())
-		b.guards = e.routing.guarded()
-		e.dirtyIPs = nil
+		e.buildRouters(b)
 	}
 	for name, b := range e.bridges {
 		if !seen[name] { // its switch is gone, and it goes
 			b.built = nil
+			if e.routing.built.of == b {
+				e.routing.built = routingBuilt{}
+			}
 			b.setWant(flowSet{})
 		}
 	}

@@ -75,18 +75,18 @@ func newEngine(p *Plane, db *idl.Client) *engine {
 		bridges:  map[string]*bridge{},
 		switches: map[intent.SwitchID]*logical{},
 		physical: &physical{},
-		stations: newStations(),
 		linkUp:   map[string]bool{},
 		counters: newCounters(),
 		access:   newAccessLists(),
 	}
+	e.stations = newStations(e.relocated)
 	e.routing = routing{site: e.site, numbers: newNumbering[intent.RouterID](), ports: map[intent.SwitchID]uint32{}, access: &e.access,
 		members: func(id intent.SwitchID) []patch {
 			if l := e.switches[id]; l != nil {
 				return l.members
 			}
 			return nil
-		}}
+		}, largest: e.largest}
 	return e
 }
 
@@ -153,7 +153,9 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 	for _, c := range d.ACLs {
 		e.access.change(c)
 	}
-	unicast, ips, more := e.site.apply(d)
+	unicast, ips, routes, more := e.site.apply(d)
+	e.routing.dirty = append(e.routing.dirty, routes...)
+	e.routing.changed = e.routing.changed || d.Global || len(d.Routers)+len(d.Interfaces)+len(d.Switches) > 0
 	for _, c := range d.Routers {
 		if c.New == nil {
 			e.routing.numbers.drop(c.Key)
@@ -161,6 +163,9 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 	}
 	e.dirtyIPs = append(e.dirtyIPs, ips...)
 	e.dirtyMACs = append(e.dirtyMACs, unicast...)
+	for _, key := range unicast {
+		e.relocated(key)
+	}
 	if more {
 		e.built = false
 	}
@@ -256,12 +261,13 @@ func (e *engine) converge(ctx context.Context) {
 	default:
 		e.names.adopt(e.vs, e.site)
 		e.follow()
+		e.checkRoutes() // what is built may depend on them
 		if !e.built {
 			e.build()
 		}
 		e.buildMACs()
+		e.buildRoutes()
 		e.buildNeighbors()
-		e.checkRoutes()
 		pending = e.install(ctx)
 		if ps := e.bridges[e.names.ps]; pending == "" && e.renote && ps != nil {
 			e.physical.notes = e.notes()
@@ -322,7 +328,7 @@ func (e *engine) install(ctx context.Context) (pending string) {
 			note(b, fmt.Errorf("%w", errors.Join(errNotConnected, err)))
 			return
 		}
-		err := b.sync(ctx, restrict, b.all)
+		err := b.sync(ctx, restrict, b.all || b.together)
 		if err != nil {
 			note(b, err)
 		}

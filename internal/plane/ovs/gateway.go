@@ -14,7 +14,7 @@ const (
 
 	prioNoStation uint16 = 2600 // a source that nobody can have
 	prioBadARP    uint16 = 2500
-	prioAsked     uint16 = 2400 // for an address of the router
+	prioAsked     uint16 = 2400 // for an address of the router; up to 2403 those that only flows, or the agent can answer
 	prioAnswer    uint16 = 2300 // to the router
 	prioHeard     uint16 = 2200
 	prioNDOther   uint16 = 2100
@@ -98,6 +98,7 @@ func (l *logical) toGateway(s flowSet) {
 		}
 	}
 	add(tableBack, prioMiss, nil, openflow.Apply(openflow.Output(openflow.PortInPort)))
+	l.advertise(s)
 	for _, src := range nobody {
 		add(tableRouter, prioNoStation, openflow.Match{src}, openflow.Apply(again(tableOut)))
 	}
@@ -143,11 +144,11 @@ func (l *logical) arp(s flowSet, drop func(uint16, uint64, openflow.Match), byPo
 		s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieFlow, Table: tableRouter, Priority: prioAsked,
 			Match: openflow.Match{isARP, byPort, number(openflow.FieldARPOp, 1, 2), {ID: openflow.FieldARPTPA, Value: ip.AsSlice()}},
 			Instructions: openflow.Apply(
-				openflow.RegMoveAction{Src: openflow.FieldEthSrc, Dst: openflow.FieldEthDst, SrcWidth: 6, DstWidth: 6, Bits: 48},
+				move(openflow.FieldEthSrc, openflow.FieldEthDst, 6),
 				openflow.SetField(openflow.EthSrc(g.mac)),
 				openflow.SetField(number(openflow.FieldARPOp, 2, 2)),
-				openflow.RegMoveAction{Src: openflow.FieldARPSHA, Dst: openflow.FieldARPTHA, SrcWidth: 6, DstWidth: 6, Bits: 48},
-				openflow.RegMoveAction{Src: openflow.FieldARPSPA, Dst: openflow.FieldARPTPA, SrcWidth: 4, DstWidth: 4, Bits: 32},
+				move(openflow.FieldARPSHA, openflow.FieldARPTHA, 6),
+				move(openflow.FieldARPSPA, openflow.FieldARPTPA, 4),
 				openflow.SetField(sha), openflow.SetField(openflow.Field{ID: openflow.FieldARPSPA, Value: ip.AsSlice()}), again(tableBack))})
 	}
 	for _, mac := range g.macs() {
@@ -163,7 +164,7 @@ func (l *logical) discovery(s flowSet, drop func(uint16, uint64, openflow.Match)
 	valid := number(openflow.FieldICMPv6Code, 0, 1)
 	for _, ip := range g.owned {
 		if ip.Is6() {
-			s.punt(puntHeard, tableRouter, prioAsked, also(isND, byPort, kind(135), valid, openflow.Field{ID: openflow.FieldNDTarget, Value: ip.AsSlice()})...)
+			l.solicited(s, ip, also(isND, byPort, kind(135), valid, openflow.Field{ID: openflow.FieldNDTarget, Value: ip.AsSlice()}))
 		}
 	}
 	for _, mac := range g.macs() {

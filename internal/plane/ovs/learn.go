@@ -32,10 +32,11 @@ type stations struct {
 	bySwitch map[intent.SwitchID]map[intent.MAC]*station
 	onPort   map[string]uint32
 	total    uint32
+	moved    func(intent.MACKey) // is told whose place is another
 }
 
-func newStations() *stations {
-	return &stations{bySwitch: map[intent.SwitchID]map[intent.MAC]*station{}, onPort: map[string]uint32{}}
+func newStations(moved func(intent.MACKey)) *stations {
+	return &stations{bySwitch: map[intent.SwitchID]map[intent.MAC]*station{}, onPort: map[string]uint32{}, moved: moved}
 }
 
 // of returns those of a switch; the map is the one that changes later.
@@ -55,6 +56,7 @@ func (s *stations) set(key intent.MACKey, st *station) {
 	s.of(key.Switch)[key.MAC] = st
 	s.onPort[st.at.Port]++
 	s.total++
+	s.moved(key)
 }
 
 func (s *stations) remove(key intent.MACKey) {
@@ -67,6 +69,7 @@ func (s *stations) remove(key intent.MACKey) {
 		delete(s.onPort, st.at.Port)
 	}
 	s.total--
+	s.moved(key)
 }
 
 // learn takes a frame whose source no flow knows.
@@ -134,13 +137,18 @@ func (e *engine) mute(b *bridge, l *logical, table uint8, in uint32, mac intent.
 // unmute has the sources heard again that could not be learned.
 func (e *engine) unmute() {
 	for _, b := range e.bridges {
-		for k, f := range b.have {
-			if f.mod.Cookie == cookieMuted && b.conn != nil {
-				_ = b.conn.Send(&openflow.FlowMod{Command: openflow.DeleteStrict, Table: k.table, Priority: k.priority, Match: f.mod.Match,
-					Cookie: cookieMuted, CookieMask: ^uint64(0)})
-				delete(b.have, k)
-				b.touch(k)
-			}
+		b.unmute()
+	}
+}
+
+// unmute has the sources of a bridge heard again.
+func (b *bridge) unmute() {
+	for k, f := range b.have {
+		if f.mod.Cookie == cookieMuted && b.conn != nil {
+			_ = b.conn.Send(&openflow.FlowMod{Command: openflow.DeleteStrict, Table: k.table, Priority: k.priority, Match: f.mod.Match,
+				Cookie: cookieMuted, CookieMask: ^uint64(0)})
+			delete(b.have, k)
+			b.touch(k)
 		}
 	}
 }

@@ -170,8 +170,8 @@ func TestKernelWay(t *testing.T) {
 		way := func(to netip.Addr, good bool) {
 			t.Helper()
 			var is *problem.Error
-			switch bad, err := kernelWay(kernel, planetest.TunnelIP, to); {
-			case err != nil || good != (bad == nil):
+			switch mtu, bad, err := kernelWay(kernel, planetest.TunnelIP, to); {
+			case err != nil || good != (bad == nil) || good != (mtu == 1500):
 				t.Errorf("the way to %v is %v, %v", to, bad, err)
 			case !good && (!errors.As(bad, &is) || is.Kind != problem.NoRoute || is.Remedy == ""):
 				t.Errorf("the way to %v is %#v", to, bad)
@@ -215,11 +215,11 @@ func TestKernelHasNoTunnelIP(t *testing.T) {
 	}}}
 	look := func() map[netip.Addr]error {
 		t.Helper()
-		tunnel, peers, err := p.lookUp(t.Context(), q)
-		if tunnel != nil || err != nil {
-			t.Errorf("%v, %v", tunnel, err)
+		a, err := p.lookUp(t.Context(), q)
+		if err != nil || a.tunnel != nil {
+			t.Fatalf("%v, %v", a, err)
 		}
-		return peers
+		return a.peers
 	}
 	if peers := look(); len(peers) > 0 {
 		t.Errorf("without the tunnel IP the kernel knows of %v", peers)
@@ -256,10 +256,10 @@ func TestParseRoute(t *testing.T) {
 		}
 		return "src " + planetest.TunnelIP.String() + "\ngateway ::\ndev eth7\n", nil
 	}}}
-	tunnel, peers, err := p.lookUp(t.Context(), q)
+	a, err := p.lookUp(t.Context(), q)
 	var is *problem.Error
-	if tunnel != nil || err != nil || !errors.As(peers[planetest.Peers[0]], &is) || is.Kind != problem.NoRoute {
-		t.Errorf("lookUp: %v, %v, %v", tunnel, peers, err)
+	if err != nil || a.tunnel != nil || !errors.As(a.peers[planetest.Peers[0]], &is) || is.Kind != problem.NoRoute {
+		t.Errorf("lookUp: %v, %v", a, err)
 	}
 }
 

@@ -19,10 +19,11 @@ const (
 	puntTTL                   // it has passed too many routers
 	puntNoNeighbor            // who has the next hop's address is not known
 	puntHeard                 // ARP or Neighbor Discovery that the router is to look at
+	puntTooBig                // it does not fit into the way out
 )
 
 // lostPunts are why those go nowhere for which there is no time.
-var lostPunts = [256]string{puntOwn: "unserved", puntNoRoute: "no_route", puntTTL: "ttl_exceeded", puntNoNeighbor: "neighbor_rate", puntHeard: "answer_rate"}
+var lostPunts = [256]string{puntOwn: "unserved", puntNoRoute: "no_route", puntTTL: "ttl_exceeded", puntNoNeighbor: "neighbor_rate", puntHeard: "answer_rate", puntTooBig: "too_big"}
 
 func isPunt(p *openflow.PacketIn) bool {
 	return p.Cookie&^0xff == cookiePunt && lostPunts[p.Cookie&0xff] != ""
@@ -93,10 +94,13 @@ func (e *engine) punt(b *bridge, p *openflow.PacketIn) {
 		}
 	case puntNoRoute:
 		e.dropped("no_route", at)
-		answer = e.tell(id, router, frame, packet.NoRoute)
+		answer = e.tell(id, router, frame, packet.NoRoute, 0)
 	case puntTTL:
 		e.dropped("ttl_exceeded", at)
-		answer = e.tell(id, router, frame, packet.TimeExceeded)
+		answer = e.tell(id, router, frame, packet.TimeExceeded, 0)
+	case puntTooBig:
+		e.dropped("too_big", at)
+		answer = e.tell(id, router, frame, packet.TooBig, fitting(p.Match))
 	}
 	switch {
 	case answer == nil || at.Port == "":
@@ -158,12 +162,13 @@ func (e *engine) dropped(reason string, at intent.BindingKey) {
 	}
 }
 
-// tell makes a message that tells the sender of a packet what a router has with it; nil: it is not told.
-func (e *engine) tell(id intent.SwitchID, router intent.Router, frame []byte, what packet.Trouble) []byte {
+// tell makes a message that tells the sender of a packet what a router has with it, with the size that would do; nil: it is
+// not told.
+func (e *engine) tell(id intent.SwitchID, router intent.Router, frame []byte, what packet.Trouble, mtu uint32) []byte {
 	v6 := packet.EtherType(frame) == packet.EtherIPv6
 	for _, ip := range e.site.addressesIn(id) {
 		if ip.Is6() == v6 {
-			return packet.Error(frame, what, packet.MAC(router.MAC), ip, 0)
+			return packet.Error(frame, what, packet.MAC(router.MAC), ip, mtu)
 		}
 	}
 	return nil

@@ -241,7 +241,7 @@ func (e *engine) clear(ctx context.Context, bridge string) error {
 // destroy takes all down that the plane has made.
 func (e *engine) destroy(ctx context.Context) error {
 	e.site = newSite()
-	e.routing.site = e.site
+	e.routing.site, e.routing.changed = e.site, true
 	e.access = newAccessLists()
 	e.built = false
 	if e.vs == nil {

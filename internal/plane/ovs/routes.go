@@ -38,8 +38,31 @@ type routes struct {
 	watch   routeWatch
 	tunnel  error // of the tunnel IP; nil: well, or not known yet
 	peers   map[netip.Addr]error
+	ways    map[netip.Addr]way
 	ofIP    netip.Addr // what was asked for last
 	ofPeers map[netip.Addr]bool
+}
+
+// way is what packets of a tunnel to a peer take.
+type way struct {
+	device string // of a bridge; "": the kernel knows
+	mtu    int    // what the kernel says of it; 0: nothing
+}
+
+// mtuTo returns how many bytes a packet to a peer may have, with all its headers from that of IP on; 0: that is not known.
+func (r *routes) mtuTo(v *vswitch, peer netip.Addr) int {
+	w := r.ways[peer]
+	if i := v.interfaces[w.device]; i != nil {
+		return i.mtu
+	}
+	return w.mtu
+}
+
+// answers are what it answers.
+type answers struct {
+	tunnel error // what is wrong with the tunnel IP
+	peers  map[netip.Addr]error
+	ways   map[netip.Addr]way
 }
 
 // questions are what ovs-vswitchd is asked.
@@ -82,7 +105,7 @@ func (e *engine) checkRoutes() {
 	again := r.twice
 	r.twice = false
 	if !r.ofIP.IsValid() {
-		e.handleRoutes(nil, nil)
+		e.handleRoutes(&answers{})
 		return
 	}
 	q := questions{tunnel: r.ofIP, devices: map[string]bool{}, peers: slices.SortedFunc(maps.Keys(peers), netip.Addr.Compare)}
@@ -98,7 +121,7 @@ func (e *engine) checkRoutes() {
 	r.asking = true
 	e.plane.wait.Go(func() {
 		ctx, cancel := context.WithTimeoutCause(e.plane.ctx, answerTimeout, errStalled)
-		tunnel, peers, err := e.plane.lookUp(ctx, &q)
+		a, err := e.plane.lookUp(ctx, &q)
 		cancel()
 		_ = e.plane.do(e.plane.ctx, func() {
 			r.asking = false
@@ -111,14 +134,17 @@ func (e *engine) checkRoutes() {
 				r.due = time.Now().Add(routesAgain)
 				return
 			}
-			e.handleRoutes(tunnel, peers)
+			e.handleRoutes(a)
 		})
 	})
 }
 
 // handleRoutes takes an answer.
-func (e *engine) handleRoutes(tunnel error, peers map[netip.Addr]error) {
-	r := &e.routes
+func (e *engine) handleRoutes(a *answers) {
+	r, tunnel, peers := &e.routes, a.tunnel, a.peers
+	if !maps.Equal(r.ways, a.ways) {
+		r.ways, e.built, e.routing.changed = a.ways, false, true
+	}
 	text := func(err error) string {
 		if err == nil {
 			return ""
@@ -136,12 +162,12 @@ func (e *engine) handleRoutes(tunnel error, peers map[netip.Addr]error) {
 	}
 }
 
-// lookUp asks ovs-vswitchd. It returns what is wrong with the tunnel IP and with peers; err:
-// ovs-vswitchd does not answer.
-func (p *Plane) lookUp(ctx context.Context, q *questions) (tunnel error, peers map[netip.Addr]error, err error) {
+// lookUp asks ovs-vswitchd; err: that does not answer.
+func (p *Plane) lookUp(ctx context.Context, q *questions) (*answers, error) {
+	a := &answers{ways: map[netip.Addr]way{}}
 	path, err := p.controlSocket()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	ask := func(ip netip.Addr) (route, error) {
 		text, err := p.opts.Control(ctx, path, "ovs/route/lookup", ip.String())
@@ -156,23 +182,28 @@ func (p *Plane) lookUp(ctx context.Context, q *questions) (tunnel error, peers m
 	to, err := ask(q.tunnel)
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("route of the tunnel IP: %w", err)
+		return nil, fmt.Errorf("route of the tunnel IP: %w", err)
 	case to.source != q.tunnel:
-		return trouble(problem.ForeignIP, fmt.Sprintf("ip addr add %v/24 dev BRIDGE, where BRIDGE is the one that the underlay's device is a port of", q.tunnel),
-			fmt.Errorf("tunnel IP %v is not an address of the machine, or network namespace, of ovs-vswitchd: it has no route for tunnels from there", q.tunnel)), nil, nil
+		a.tunnel = trouble(problem.ForeignIP, fmt.Sprintf("ip addr add %v/24 dev BRIDGE, where BRIDGE is the one that the underlay's device is a port of", q.tunnel),
+			fmt.Errorf("tunnel IP %v is not an address of the machine, or network namespace, of ovs-vswitchd: it has no route for tunnels from there", q.tunnel))
+		return a, nil
 	}
-	if q.kernel != nil && q.kernel.Way(q.tunnel, q.tunnel) != nil {
-		// Somebody gave ovs-vswitchd this address: its datapath is not the kernel's, as with --enable-dummy.
-		return nil, nil, nil
+	if q.kernel != nil {
+		if _, err := q.kernel.Way(q.tunnel, q.tunnel); err != nil {
+			// Somebody gave ovs-vswitchd this address: its datapath is not the kernel's, as with --enable-dummy.
+			return a, nil
+		}
 	}
 	for _, peer := range q.peers {
 		if q.kernel != nil {
-			bad, err := kernelWay(q.kernel, q.tunnel, peer)
+			mtu, bad, err := kernelWay(q.kernel, q.tunnel, peer)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			if bad != nil {
-				put(&peers, peer, bad)
+				put(&a.peers, peer, bad)
+			} else {
+				a.ways[peer] = way{mtu: mtu}
 			}
 			continue
 		}
@@ -180,7 +211,7 @@ func (p *Plane) lookUp(ctx context.Context, q *questions) (tunnel error, peers m
 		var bad error
 		switch {
 		case err != nil:
-			return nil, nil, fmt.Errorf("route to peer %v: %w", peer, err)
+			return nil, fmt.Errorf("route to peer %v: %w", peer, err)
 		case to.device == "":
 			bad = trouble(problem.NoRoute, fmt.Sprintf("ip route add %v via GATEWAY, for which ovs-vswitchd looks in its own network namespace", peer),
 				errors.New("ovs-vswitchd has no route to it: what is for it is dropped"))
@@ -189,10 +220,12 @@ func (p *Plane) lookUp(ctx context.Context, q *questions) (tunnel error, peers m
 				fmt.Errorf("the route to it is by device %s, which the userspace datapath of ovs-vswitchd can't send by: it is no port of a bridge", to.device))
 		}
 		if bad != nil {
-			put(&peers, peer, bad)
+			put(&a.peers, peer, bad)
+		} else {
+			a.ways[peer] = way{device: to.device}
 		}
 	}
-	return nil, peers, nil
+	return a, nil
 }
 
 // route is an answer of ovs-vswitchd; device "": there is no route.

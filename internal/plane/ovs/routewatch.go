@@ -12,8 +12,8 @@ import (
 
 // KernelRoutes are the kernel's IPv4 routes in one network namespace.
 type KernelRoutes interface {
-	// Way asks for the route of a packet. The error is the kernel's.
-	Way(from, to netip.Addr) error
+	// Way asks for the route of a packet, and how many bytes that may have; 0: it is not known. The error is the kernel's.
+	Way(from, to netip.Addr) (mtu int, err error)
 	Close()
 }
 
@@ -61,14 +61,15 @@ func (r *routes) changed() {
 	}
 }
 
-// kernelWay says what is wrong with the kernel's way to a peer; err: that can't be known.
-func kernelWay(kernel KernelRoutes, from, to netip.Addr) (bad, err error) {
-	err = kernel.Way(from, to)
+// kernelWay says what is wrong with the kernel's way to a peer, or how many bytes a packet may have on it; err: that can't
+// be known.
+func kernelWay(kernel KernelRoutes, from, to netip.Addr) (mtu int, bad, err error) {
+	mtu, err = kernel.Way(from, to)
 	for _, no := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EINVAL} {
 		if errors.Is(err, no) {
-			return trouble(problem.NoRoute, fmt.Sprintf("ip route add %v via GATEWAY, in the network namespace of ovs-vswitchd", to),
+			return 0, trouble(problem.NoRoute, fmt.Sprintf("ip route add %v via GATEWAY, in the network namespace of ovs-vswitchd", to),
 				fmt.Errorf("what is for it is dropped: %w", err)), nil
 		}
 	}
-	return nil, err
+	return mtu, nil, err
 }

@@ -22,7 +22,9 @@ import (
 //	    table 6   for the router itself?
 //	    table 7   the longest prefix:     the switch that is next, and who there
 //	    table 8   are there hops to go?
-//	    table 9   who has the address?    other MACs, a hop less
+//	    table 9   who has the address?
+//	    table 13  does it fit?            see size.go
+//	    table 14                          other MACs, a hop less
 //	    table 10  has the interface that it leaves by an ACL?
 //	    table 11  to the switch
 //
@@ -33,6 +35,8 @@ const (
 	tableRouter uint8 = 4 // LS
 	tableBack   uint8 = 5 // LS
 
+	tableAdvertise uint8 = 6 // LS
+
 	tableEnter     uint8 = 4 // LR; tables 3 and 12 are those of ACLs
 	tableCheck     uint8 = 5
 	tableSelf      uint8 = 6
@@ -41,12 +45,16 @@ const (
 	tableNeighbors uint8 = 9
 	tablePass      uint8 = 10
 	tableLeave     uint8 = 11
+	tableSize      uint8 = 13
+	tableOn        uint8 = 14
 
-	regCame   = 5 // LS: 1: it came by a tunnel
-	regRouter = 5 // LR: the router's number
-	regStage  = 6 // LR: which ACL was asked: that of where it came from, or that of where it goes
-	regOut    = 7 // LR: the patch port of the switch that is next
-	regHop    = 8 // LR: the address there; of IPv6 with the three registers that follow
+	regCame   = 5  // LS: 1: it came by a tunnel
+	regRouter = 5  // LR: the router's number
+	regStage  = 6  // LR: which ACL was asked: that of where it came from, or that of where it goes
+	regOut    = 7  // LR: the patch port of the switch that is next
+	regHop    = 8  // LR: the address there; of IPv6 with the three registers that follow
+	regMost   = 12 // LR: the bytes of the largest frame that fits into the way there; 0: that is not known
+	regLarger = 13 // LR: 1: this one has more
 
 	prioStage    uint16 = 940  // LR, table 0: an ACL was asked
 	prioAnywhere uint16 = 949  // LR, table 0: it was denied, wherever it came in
@@ -90,6 +98,21 @@ type routing struct {
 	ports   map[intent.SwitchID]uint32 // of the switches that have routers, in this bridge
 	access  *accessLists
 	members func(intent.SwitchID) []patch // the bindings of a switch
+	largest func(intent.MACKey) uint16    // see engine.largest
+
+	changed bool              // otherwise than by routes and neighbors, since the flows were built
+	dirty   []intent.RouteKey // the routes that have changed since
+	built   routingBuilt
+}
+
+// routingBuilt is of what beside the site the flows were built.
+type routingBuilt struct {
+	of      *bridge
+	ports   map[intent.SwitchID]uint32
+	members map[intent.SwitchID][]patch // where ACLs are asked
+	acls    int                         // accessLists.changes
+	mtus    map[string]int              // by device
+	laid    map[intent.RouteKey]intent.Route
 }
 
 // buildRouting finds out which switches can be routed between.
@@ -110,6 +133,47 @@ func (e *engine) buildRouting() {
 	}
 }
 
+// buildRouters works out what the bridge of the routers is to do. Its flows are many: they are made anew only when
+// more has changed than routes and neighbors.
+func (e *engine) buildRouters(b *bridge) {
+	r := &e.routing
+	is := routingBuilt{of: b, ports: r.ports, acls: e.access.changes, mtus: e.mtus()}
+	if r.guarded() {
+		is.members = map[intent.SwitchID][]patch{}
+		for id := range r.ports {
+			is.members[id] = r.members(id)
+		}
+	}
+	was := &r.built
+	if r.changed || was.of != b || was.acls != is.acls || !maps.Equal(was.ports, is.ports) || !maps.Equal(was.mtus, is.mtus) ||
+		!maps.EqualFunc(was.members, is.members, slices.Equal) {
+		is.laid = maps.Clone(r.site.routes)
+		r.changed, r.dirty, r.built = false, nil, is
+		b.setWant(r.flows())
+		b.guards = r.guarded()
+		e.dirtyIPs = nil
+		return
+	}
+	for _, key := range r.dirty {
+		flows := flowSet{}
+		if old, ok := was.laid[key]; ok {
+			r.route(flows, key, old)
+			for k := range flows {
+				b.drop(k)
+			}
+			clear(flows)
+			delete(was.laid, key)
+		}
+		if way, ok := r.site.routes[key]; ok {
+			r.route(flows, key, way)
+			b.put(flows)
+			was.laid[key] = way
+		}
+		b.together = true
+	}
+	r.dirty = nil
+}
+
 // flows returns all of the bridge.
 func (r *routing) flows() flowSet {
 	s := flowSet{}
@@ -125,12 +189,14 @@ func (r *routing) flows() flowSet {
 	}
 	add(tableLeave, prioMiss, nil, openflow.Apply(openflow.OutputReg(regOut)))
 	r.guard(s)
+	r.sizes(s)
 	for key := range r.site.interfaces {
 		ls := r.site.switches[key.Switch]
 		if ls == nil || r.ports[key.Switch] == 0 {
 			continue
 		}
-		r.refuse(s, tableSelf, prioOwn+1, dropUnserved, append(addressed(key.IP), r.of(ls.router), fromTunnel())...)
+		r.refuse(s, tableSelf, prioOwn+2, dropUnserved, append(addressed(key.IP), r.of(ls.router), fromTunnel())...)
+		r.echo(s, key, ls.router)
 		s.punt(puntOwn, tableSelf, prioOwn, append(addressed(key.IP), r.of(ls.router))...)
 		r.refuse(s, tableNeighbors, prioOwn, dropNoNeighbor, hop(key.IP, r.ports[key.Switch])...)
 	}
@@ -278,9 +344,24 @@ func (r *routing) neighbor(s flowSet, key intent.IPKey, mac intent.MAC) flowKey 
 	if ls == nil || out == 0 {
 		return flowKey{}
 	}
+	actions := openflow.Actions{openflow.SetField(openflow.EthDst(mac))}
+	if most := r.largest(intent.MACKey{Switch: key.Switch, MAC: mac}); most != 0 {
+		size(s, most)
+		actions = append(actions, openflow.SetField(openflow.Reg(regMost, uint32(most))), again(tableSize))
+	} else {
+		actions = append(actions, again(tableOn))
+	}
 	return s.add(intent.BindingKey{}, openflow.FlowMod{Cookie: cookieNeighbor, Table: tableNeighbors, Priority: prioRouted, Match: hop(key.IP, out),
-		Instructions: openflow.Apply(openflow.DecTTLAction{}, openflow.SetField(openflow.EthSrc(r.site.routers[ls.router].MAC)),
-			openflow.SetField(openflow.EthDst(mac)), again(tablePass))})
+		Instructions: openflow.Apply(actions...)})
+}
+
+// buildRoutes brings routes up to date, one by one.
+func (e *engine) buildRoutes() {
+	b := e.bridges[e.names.router()]
+	if len(e.routing.dirty) == 0 || b == nil || e.routing.built.of != b {
+		return
+	}
+	e.buildRouters(b)
 }
 
 // buildNeighbors brings up to date who has which address.
@@ -293,6 +374,9 @@ func (e *engine) buildNeighbors() {
 		}
 		if mac, ok := e.site.neighbours[key]; ok {
 			b.touch(e.routing.neighbor(b.want, key, mac))
+			if most := e.largest(intent.MACKey{Switch: key.Switch, MAC: mac}); most != 0 {
+				b.touch(sizeKey(most))
+			}
 		} else {
 			b.drop(keyOf(tableNeighbors, prioRouted, hop(key.IP, out).Canonical()))
 		}
@@ -318,8 +402,8 @@ func (s *site) addressesIn(id intent.SwitchID) []netip.Addr {
 	return nil
 }
 
-// applyRouters takes what changed of routers. It returns the addresses whose owner did.
-func (s *site) applyRouters(d *intent.Delta) (ips []intent.IPKey) {
+// applyRouters takes what changed of routers. It returns the addresses whose owner did, and the routes that did.
+func (s *site) applyRouters(d *intent.Delta) (ips []intent.IPKey, routes []intent.RouteKey) {
 	renewed := map[intent.RouterID]bool{}
 	for _, c := range d.Routers {
 		renewed[c.Key] = true
@@ -340,6 +424,7 @@ func (s *site) applyRouters(d *intent.Delta) (ips []intent.IPKey) {
 		}
 	}
 	for _, c := range d.Routes {
+		routes = append(routes, c.Key)
 		if c.New == nil {
 			delete(s.routes, c.Key)
 		} else {
@@ -348,18 +433,14 @@ func (s *site) applyRouters(d *intent.Delta) (ips []intent.IPKey) {
 	}
 	for _, c := range d.Neighbours {
 		ips = append(ips, c.Key)
-		if c.New == nil {
-			delete(s.neighbours, c.Key)
-		} else {
-			s.neighbours[c.Key] = *c.New
-		}
+		s.setNeighbour(c.Key, c.New)
 	}
 	for _, ls := range s.switches {
 		if renewed[ls.router] || d.Global && ls.router != (intent.RouterID{}) {
 			ls.changed = true
 		}
 	}
-	return ips
+	return ips, routes
 }
 
 // hopOf reads back where a packet was going.

@@ -19,7 +19,8 @@ type site struct {
 	interfaces map[intent.IPKey]intent.Interface
 	routes     map[intent.RouteKey]intent.Route
 	neighbours map[intent.IPKey]intent.MAC
-	vlans      map[string]int // number of bindings with a VLAN, by port
+	hosts      map[intent.MACKey]map[netip.Addr]bool // the same by MAC
+	vlans      map[string]int                        // number of bindings with a VLAN, by port
 	bfd        map[netip.Addr]intent.BFD
 }
 
@@ -53,6 +54,7 @@ func newSite() *site {
 		interfaces: map[intent.IPKey]intent.Interface{},
 		routes:     map[intent.RouteKey]intent.Route{},
 		neighbours: map[intent.IPKey]intent.MAC{},
+		hosts:      map[intent.MACKey]map[netip.Addr]bool{},
 		vlans:      map[string]int{},
 		bfd:        map[netip.Addr]intent.BFD{},
 	}
@@ -82,9 +84,9 @@ func (s *site) change(id intent.SwitchID) *lswitch {
 }
 
 // apply takes what changed. It returns the MACs that came, went or moved behind tunnels, the IP addresses
-// whose owner did, and whether anything else changed.
-func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPKey, more bool) {
-	more = d.Global || d.Len() > len(d.Unicast)+len(d.Neighbours)
+// whose owner did, the routes that did, and whether anything else changed.
+func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPKey, routes []intent.RouteKey, more bool) {
+	more = d.Global || d.Len() > len(d.Unicast)+len(d.Neighbours)+len(d.Routes)
 	for _, c := range d.BFD {
 		if c.New == nil {
 			delete(s.bfd, c.Key)
@@ -156,13 +158,13 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPK
 			s.change(*c.New).decap[c.Key] = true
 		}
 	}
-	ips = s.applyRouters(d)
+	ips, routes = s.applyRouters(d)
 	for _, c := range d.Switches {
 		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.floods)+len(ls.decap)+len(ls.addresses) == 0 {
 			delete(s.switches, c.Key)
 		}
 	}
-	return unicast, ips, more
+	return unicast, ips, routes, more
 }
 
 func (s *site) countVLAN(at intent.BindingKey, n int) {

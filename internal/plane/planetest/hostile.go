@@ -81,7 +81,12 @@ func hostile(l *lab) {
 		code[55] = 1
 		option[79] = 0 // of no length
 		again := func(b []byte) []byte { return withSum6(b) }
-		refused("bad_nd", near, sum, again(code), again(option))
+		unasked := q.Bytes()
+		copy(unasked[22:38], make([]byte, 16)) // a search for duplicates that says who has it
+		refused("bad_nd", near, again(code), again(option), again(unasked))
+		if !l.limits().RoughHeaders {
+			refused("bad_nd", sum)
+		}
 		q.to = routerMAC // to others it is nobody's
 		refused("bad_nd", again(q.Bytes()[:70]))
 		q = ask(station(1), netip.IPv6Unspecified(), l.gateway(1))

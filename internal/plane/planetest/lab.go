@@ -91,6 +91,7 @@ func (l *lab) shut() {
 		l.Fatalf("close: %v", err)
 	}
 	l.closed = true
+	l.traced, l.rehearsed = nil, nil
 }
 
 func (l *lab) limits() Limits {

@@ -50,7 +50,7 @@ type Limits struct {
 	OneKindOfTag bool // takes service tags for customer tags
 	LeavesECT1   bool // does not tell the packet of ECT(1) outside, only of "experienced"
 	SeesHeaders  bool // goes past more extension headers of IPv6 than others do, but knows of no fragment but the first what it is of
-	RoughHeaders bool // routes packets without a look at the version, and at the checksum and the options of IPv4
+	RoughHeaders bool // routes packets without a look at the version, at checksums, and at the options of IPv4
 	RoughDrops   bool // counts drops by place only where a binding is known, and by port where none is
 }
 

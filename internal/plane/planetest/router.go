@@ -31,6 +31,7 @@ var routerCases = []testCase{
 	{"two routers", twoRouters, false},
 	{"router changes", routerChanges, false},
 	{"router after a restart", routerRestart, false},
+	{"router alone", routerAlone, false},
 }
 
 const greenVNI = 7000
@@ -330,6 +331,12 @@ func whoHas(l *lab) {
 	l.portGets("p2", q, atPort("p2", raw(q.answer())))
 	q = ask(station(1), nobody, l.gateway(1)) // before somebody takes it as his own
 	l.portGets("p0", q, atPort("p0", raw(q.answer())))
+	if l.payload == IPv6 && !l.limits().RoughHeaders { // with another option before that of its MAC
+		q = ask(station(1), l.of(1, 10), l.gateway(1))
+		b := q.Bytes()
+		b = append(append(append([]byte{}, b[:78]...), 14, 1, 'n', 'o', 'n', 'c', 'e', '.'), b[78:]...)
+		l.portGets("p0", raw(withSum6(b)), atPort("p0", raw(q.answer())))
+	}
 
 	q = ask(station(1), l.of(1, 10), l.gateway(2)) // in a switch where the router does not have it
 	l.portGets("p0", q, atPort("p1", q), inTunnel(tunnel(0, redVNI), q), inTunnel(tunnel(1, redVNI), q))

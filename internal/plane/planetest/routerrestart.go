@@ -35,3 +35,26 @@ func routerRestart(l *lab) {
 	l.open()
 	l.portGets("p0", p, atPort("p2", p.hop(station(3), 100)))
 }
+
+// routerAlone is of a router while no process looks after its plane: hosts find it and can ping it, and what they
+// send is routed.
+func routerAlone(l *lab) {
+	l.apply(routed)
+	l.settleHosts()
+	l.shut()
+	for _, to := range []intent.MAC{{}, routerMAC} {
+		q := ask(station(3), l.of(2, 3), l.gateway(2), 100)
+		if to != (intent.MAC{}) { // a host that makes sure that it is still there
+			q.to = to
+		}
+		l.portGets("p2", q, atPort("p2", raw(q.answer())))
+	}
+	p := l.packet(1, l.of(1, 10), l.gateway(2))
+	answer := packet{dst: station(1), src: routerMAC, from: p.to, to: p.from, ttl: 64}
+	l.portGets("p0", raw(p.icmp(echoRequest(l.payload))), atPort("p0", raw(answer.icmp(echoReply(l.payload)))))
+	p = l.packet(3, l.of(2, 3), l.of(1, 2), 100)
+	l.portGets("p2", p, atPort("p1", p.hop(station(2))))
+	l.tunnelGets(tunnel(0, redVNI), raw(l.packet(21, l.of(1, 21), l.gateway(2)).icmp(echoRequest(l.payload))))
+	l.open()
+	l.mustHaveDropped(map[string]uint64{"unserved": 1}, nil)
+}
