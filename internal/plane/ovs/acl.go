@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
@@ -29,6 +30,9 @@ type accessLists struct {
 	refused map[intent.ACLID]error       // those whose present version can't, and why
 	wanted  map[intent.ACLID]intent.ACL  // the versions of those
 	left    map[intent.ACLID]intent.ACL  // what an earlier process had in force
+	trying  map[intent.ACLID]bool        // those of the refused that are tried again
+	never   map[intent.ACLID]bool        // those that are too large whatever else there is
+	retry   retry                        // of the refused
 	flows   int                          // of all that are in force
 	changes int                          // of what is in force
 
@@ -36,6 +40,7 @@ type accessLists struct {
 	totals  map[plane.ACLEntryAt]plane.Count
 	gone    map[plane.ACLEntryAt]plane.Count // what of that flows had counted which are gone
 	last    map[string]map[flowKey]counted   // by bridge
+	read    map[string]time.Time             // when that was
 }
 
 // accessList is an ACL in force.
@@ -57,7 +62,8 @@ func newAccessLists() accessLists {
 		numbers: newNumbering[intent.ACLID](),
 		inForce: map[intent.ACLID]*accessList{}, refused: map[intent.ACLID]error{},
 		wanted: map[intent.ACLID]intent.ACL{}, left: map[intent.ACLID]intent.ACL{},
-		entries: map[counter]plane.ACLEntryAt{}, totals: map[plane.ACLEntryAt]plane.Count{}, gone: map[plane.ACLEntryAt]plane.Count{}, last: map[string]map[flowKey]counted{},
+		trying: map[intent.ACLID]bool{}, never: map[intent.ACLID]bool{},
+		entries: map[counter]plane.ACLEntryAt{}, totals: map[plane.ACLEntryAt]plane.Count{}, gone: map[plane.ACLEntryAt]plane.Count{}, last: map[string]map[flowKey]counted{}, read: map[string]time.Time{},
 	}
 }
 
@@ -71,6 +77,8 @@ const (
 func (a *accessLists) change(c intent.Change[intent.ACLID, intent.ACL]) {
 	delete(a.refused, c.Key)
 	delete(a.wanted, c.Key)
+	delete(a.trying, c.Key)
+	delete(a.never, c.Key)
 	if c.New == nil {
 		delete(a.left, c.Key)
 		a.replace(c.Key, nil)
@@ -82,6 +90,7 @@ func (a *accessLists) change(c intent.Change[intent.ACLID, intent.ACL]) {
 
 func (a *accessLists) take(id intent.ACLID, is intent.ACL) {
 	l, err := compileACL(id, a.numbers.get(id), is)
+	a.never[id] = err != nil
 	if was := a.inForce[id]; err == nil && a.flows-was.size()+l.size() > maxFlows {
 		err = noRoom("no room for the %d flows of an ACL", l.size())
 	}
@@ -90,6 +99,7 @@ func (a *accessLists) take(id intent.ACLID, is intent.ACL) {
 		return
 	}
 	a.refused[id], a.wanted[id] = err, is
+	a.failed(id)
 	if last, ok := a.left[id]; ok && a.inForce[id] == nil {
 		if l, err := compileACL(id, a.numbers.get(id), last); err == nil {
 			a.replace(id, l)
@@ -111,8 +121,50 @@ func (a *accessLists) refuse(id intent.ACLID, err error) {
 		a.wanted[id] = l.is
 	}
 	a.refused[id] = err
+	delete(a.trying, id)
+	a.failed(id)
 	if a.replace(id, before); before != nil {
 		before.before = nil // what was refused is not to come back
+	}
+}
+
+// failed has an ACL tried again later: there may be room for it, or another Open vSwitch.
+func (a *accessLists) failed(id intent.ACLID) {
+	if !a.never[id] && a.retry.at.IsZero() {
+		a.retry.rarely()
+	}
+}
+
+// tryAgain puts in force what was refused. It is refused until that is done.
+func (a *accessLists) tryAgain() {
+	a.retry.at = time.Time{}
+	for id, is := range a.wanted {
+		if a.never[id] {
+			continue
+		}
+		l, err := compileACL(id, a.numbers.get(id), is)
+		if err != nil || a.flows-a.inForce[id].size()+l.size() > maxFlows {
+			a.failed(id)
+			continue
+		}
+		a.trying[id] = true
+		a.replace(id, l)
+	}
+}
+
+// tookACLs notes that all is in force.
+func (e *engine) tookACLs() {
+	a := &e.access
+	for id := range a.trying {
+		delete(a.refused, id)
+		delete(a.wanted, id)
+	}
+	if len(a.trying) > 0 {
+		clear(a.trying)
+		e.emit(plane.ReportChanged{})
+	}
+	if len(a.refused) == 0 {
+		a.retry = retry{}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
 	"strconv"
 	"testing"
@@ -202,6 +203,14 @@ func TestACLRefused(t *testing.T) {
 	if r := apply(nil, many); problem.Of("", r.ACLs[id], problem.Unsettled).Kind != problem.TableFull || flows() != 3 || len(r.Ports) > 0 {
 		t.Fatalf("the next process: %v, %v, %d flows", r.ACLs, r.Ports, flows())
 	}
+	w.Vsctl(t, "set", "Flow_Table", ".", "flow_limit=100") // there is room for it now
+	testenv.Eventually(t, longest, func() error {
+		var r plane.Report
+		if err := p.do(t.Context(), func() { r = p.engine.report() }); err != nil || len(r.ACLs) > 0 || flows() != 30 {
+			return fmt.Errorf("%v, %v, %d flows", err, r.ACLs, flows())
+		}
+		return nil
+	})
 	if r := apply(many, some); len(r.ACLs) > 0 || flows() != 4 {
 		t.Fatalf("%v, %d flows", r.ACLs, flows())
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
@@ -48,7 +49,7 @@ func (p *Plane) ACLStats(ctx context.Context) (all map[plane.ACLEntryAt]plane.Co
 			if r.err != nil {
 				err = fmt.Errorf("bridge %s: %w", r.bridge.name, r.err)
 			} else if p.engine.bridges[r.bridge.name] == r.bridge && r.bridge.changes == r.changes {
-				p.engine.access.count(r.bridge.name, r.flows)
+				p.engine.access.count(r.bridge.name, r.asked, r.flows)
 			}
 		}
 		all = p.engine.access.counts()
@@ -71,8 +72,8 @@ func (a *accessLists) counts() map[plane.ACLEntryAt]plane.Count {
 }
 
 // count adds what the flows of a bridge have counted since they were last read.
-func (a *accessLists) count(bridge string, parts []*openflow.MultipartReply) {
-	last := a.last[bridge]
+func (a *accessLists) count(bridge string, asked time.Time, parts []*openflow.MultipartReply) {
+	last, since := a.last[bridge], asked.Sub(a.read[bridge])
 	now := map[flowKey]counted{}
 	for _, p := range parts {
 		for i := range p.Flows {
@@ -84,7 +85,7 @@ func (a *accessLists) count(bridge string, parts []*openflow.MultipartReply) {
 			k := keyOf(f.Table, f.Priority, f.Match.Canonical())
 			c := counted{f.Cookie, plane.Count{Packets: f.Packets, Bytes: f.Bytes}}
 			now[k] = c
-			if was := last[k]; was.cookie == c.cookie && was.Packets <= c.Packets && was.Bytes <= c.Bytes { // else it is a new flow
+			if was := last[k]; was.cookie == c.cookie && was.Packets <= c.Packets && was.Bytes <= c.Bytes && !isNew(f, since) {
 				c.Packets -= was.Packets
 				c.Bytes -= was.Bytes
 			}
@@ -93,7 +94,7 @@ func (a *accessLists) count(bridge string, parts []*openflow.MultipartReply) {
 			}
 		}
 	}
-	a.last[bridge] = now
+	a.last[bridge], a.read[bridge] = now, time.Now()
 }
 
 func plus(a, b plane.Count) plane.Count {
@@ -109,6 +110,7 @@ func (e *engine) settle(ctx context.Context, b *bridge, mods []*openflow.FlowMod
 	if !some {
 		return
 	}
+	asked := time.Now()
 	parts, err := b.conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows, Flows: &aclFlows})
 	if errors.Is(err, openflow.ErrClosed) || ctx.Err() != nil {
 		return
@@ -118,7 +120,7 @@ func (e *engine) settle(ctx context.Context, b *bridge, mods []*openflow.FlowMod
 		return
 	}
 	b.changes++
-	e.access.count(b.name, parts)
+	e.access.count(b.name, asked, parts)
 	for i, m := range mods {
 		if m.Cookie&cookieACL != cookieACL {
 			continue

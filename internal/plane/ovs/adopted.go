@@ -45,7 +45,7 @@ func (p *Plane) Adopted(ctx context.Context, whole bool) (*intent.State, error) 
 			}
 		}
 	}
-	if len(s.Bindings) == 0 {
+	if len(s.Switches) == 0 { // routers may have some that no port has
 		return nil, nil
 	}
 	if whole {

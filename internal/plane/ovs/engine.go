@@ -68,6 +68,12 @@ func (r *retry) failed() {
 	r.at = time.Now().Add(min(50*time.Millisecond<<min(r.failures, 8), 10*time.Second))
 }
 
+// rarely is failed for what is not likely to change soon.
+func (r *retry) rarely() {
+	r.failures++
+	r.at = time.Now().Add(min(time.Second<<min(r.failures, 6), time.Minute))
+}
+
 func newEngine(p *Plane, db *idl.Client) *engine {
 	e := &engine{
 		plane: p, log: p.log, db: db, mail: newMailbox(), site: newSite(),
@@ -124,6 +130,7 @@ func (e *engine) nextTimer() (next time.Time) {
 		}
 	}
 	sooner(e.dbRetry.at)
+	sooner(e.access.retry.at)
 	if e.begun && e.vs != nil && !e.routes.asking {
 		sooner(e.routes.due)
 	}
@@ -139,6 +146,10 @@ func (e *engine) retryFlows() {
 	now := time.Now()
 	if at := e.dbRetry.at; !at.IsZero() && !now.Before(at) {
 		e.dbRetry.at = time.Time{}
+	}
+	if at := e.access.retry.at; !at.IsZero() && !now.Before(at) {
+		e.access.tryAgain()
+		e.built = false
 	}
 	for _, b := range e.bridges {
 		if !b.retryAt.IsZero() && !now.Before(b.retryAt) {
@@ -275,15 +286,15 @@ func (e *engine) converge(ctx context.Context) {
 			pending = e.install(ctx)
 		}
 		e.renote = false
+		if e.stale { // whatever else is not done yet
+			e.purge(ctx)
+		}
 		if pending == "" {
 			pending = e.editDatabase(ctx)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-	}
-	if pending == "" && e.stale {
-		e.purge(ctx)
 	}
 	if pending == "" && !e.built { // the database is new
 		pending = "the database has changed"
@@ -297,6 +308,7 @@ func (e *engine) converge(ctx context.Context) {
 	}
 	was := e.stalled
 	e.stalled = time.Time{}
+	e.tookACLs()
 	waiting := len(e.waiters) > 0
 	for _, w := range e.waiters {
 		close(w)
@@ -340,7 +352,7 @@ func (e *engine) install(ctx context.Context) (pending string) {
 	if ps != nil {
 		sync(ps, true)
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.bridges)) {
+	for _, name := range e.order() {
 		if b := e.bridges[name]; b != ps && (b.all || len(b.touched) > 0 || b.conn == nil) {
 			sync(b, false)
 		}
@@ -349,6 +361,29 @@ func (e *engine) install(ctx context.Context) (pending string) {
 		sync(ps, false)
 	}
 	return pending
+}
+
+// order lists the bridges as they are to change: that of the routers before those that lead there, but where it takes nothing
+// more from some, after them.
+func (e *engine) order() []string {
+	names := slices.Sorted(maps.Keys(e.bridges))
+	lr := e.names.router()
+	i := slices.Index(names, lr)
+	if i < 0 {
+		return names
+	}
+	names = slices.Delete(names, i, i+1)
+	b, gone := e.bridges[lr], false
+	for k, f := range b.have {
+		if !b.all {
+			break
+		}
+		gone = gone || k.table == tableIn && k.priority == prioRouted && b.want[k] == nil && b.ours(f)
+	}
+	if gone {
+		return append(names, lr)
+	}
+	return slices.Insert(names, 0, lr)
 }
 
 var errNotConnected = errors.New("not connected")

@@ -74,14 +74,27 @@ func (e *engine) report() plane.Report {
 	r.BFD = e.bfdStates()
 	r.ACLs = maps.Clone(e.access.refused)
 	for _, b := range e.bridges {
-		for _, err := range b.refused {
+		for k, err := range b.refused {
 			var refused *openflow.Error
 			if errors.As(err, &refused) && refused.Kind == openflow.FlowModFailed && refused.Code == openflow.FlowModTableFull {
-				put(&r.Full, plane.RemoteMACs, fmt.Errorf("a flow table of bridge %s is full", b.name))
+				put(&r.Full, e.tableOf(b, k), fmt.Errorf("flow table %d of bridge %s is full", k.table, b.name))
 			}
 		}
 	}
 	return r
+}
+
+// tableOf says of what a flow is that there is no room for.
+func (e *engine) tableOf(b *bridge, k flowKey) plane.Table {
+	switch {
+	case b.name != e.names.router():
+		return plane.RemoteMACs
+	case k.table == tableRoutes:
+		return plane.Routes
+	case k.table == tableNeighbors:
+		return plane.Neighbours
+	}
+	return plane.Interfaces
 }
 
 func orSystem(datapathType string) string {

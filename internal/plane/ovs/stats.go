@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
@@ -16,13 +17,14 @@ import (
 type counters struct {
 	drops map[string]uint64
 	last  map[string]map[flowKey]uint64 // of each flow that drops, as last read, by bridge
+	read  map[string]time.Time          // when that was
 	place map[plane.PlaceDrops]uint64   // of those whose flow tells where they had come in
 
 	coverage map[string]uint64 // of ovs-vswitchd, as last read
 }
 
 func newCounters() counters {
-	return counters{drops: map[string]uint64{}, last: map[string]map[flowKey]uint64{}, place: map[plane.PlaceDrops]uint64{}}
+	return counters{drops: map[string]uint64{}, last: map[string]map[flowKey]uint64{}, read: map[string]time.Time{}, place: map[plane.PlaceDrops]uint64{}}
 }
 
 func (c *counters) add(reason string, n uint64) { c.drops[reason] += n }
@@ -45,6 +47,7 @@ type reading struct {
 	physical bool
 	ls       intent.SwitchID
 	conn     *openflow.Conn
+	asked    time.Time                  // not later than that
 	drops    []*openflow.MultipartReply // of its flows that drop
 	ports    []*openflow.MultipartReply
 	flows    []*openflow.MultipartReply // of ACLs
@@ -57,7 +60,7 @@ func (e *engine) readings(want func(*bridge) bool) []reading {
 	var list []reading
 	for _, b := range e.bridges {
 		if b.conn != nil && want(b) {
-			list = append(list, reading{bridge: b, physical: b.physical, ls: b.ls, conn: b.conn, changes: b.changes})
+			list = append(list, reading{bridge: b, physical: b.physical, ls: b.ls, conn: b.conn, asked: time.Now(), changes: b.changes})
 		}
 	}
 	return list
@@ -132,14 +135,14 @@ func (e *engine) takeDrops(list []reading) (failed error) {
 		if r.err != nil {
 			failed = fmt.Errorf("bridge %s: %w", r.bridge.name, r.err)
 		} else if e.bridges[r.bridge.name] == r.bridge { // else it has gone meanwhile
-			e.addDrops(r.bridge, r.drops)
+			e.addDrops(r.bridge, r.asked, r.drops)
 		}
 	}
 	return failed
 }
 
-func (e *engine) addDrops(b *bridge, parts []*openflow.MultipartReply) {
-	last := e.counters.last[b.name]
+func (e *engine) addDrops(b *bridge, asked time.Time, parts []*openflow.MultipartReply) {
+	last, since := e.counters.last[b.name], asked.Sub(e.counters.read[b.name])
 	now := map[flowKey]uint64{}
 	for _, p := range parts {
 		for i := range p.Flows {
@@ -151,7 +154,7 @@ func (e *engine) addDrops(b *bridge, parts []*openflow.MultipartReply) {
 			k := keyOf(f.Table, f.Priority, f.Match.Canonical())
 			now[k] = f.Packets
 			n := f.Packets
-			if was := last[k]; n >= was { // else it is a new flow
+			if was := last[k]; n >= was && !isNew(f, since) {
 				n -= was
 			}
 			e.counters.add(dropReasons[reason], n)
@@ -160,7 +163,13 @@ func (e *engine) addDrops(b *bridge, parts []*openflow.MultipartReply) {
 			}
 		}
 	}
-	e.counters.last[b.name] = now
+	e.counters.last[b.name], e.counters.read[b.name] = now, time.Now()
+}
+
+// isNew says whether a flow was not there a time ago, as after a restart of ovs-vswitchd: what another had counted is not
+// in what it has.
+func isNew(f *openflow.FlowStats, since time.Duration) bool {
+	return time.Duration(f.Seconds)*time.Second+time.Duration(f.Nanoseconds) < since
 }
 
 // placeOf says where frames had come in that a flow has dropped.
