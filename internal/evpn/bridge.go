@@ -54,43 +54,44 @@ type Bridge struct {
 	calls chan func() // to be run by Run
 
 	// What follows belongs to Run.
-	ctx       context.Context
-	speaker   *speaker
-	database  *database
-	routes    map[path]*route // of others, that may become rows
-	imports   index
-	refused   map[path]refusal // of others, that may not
-	refusedIn map[path]int     // in which session, of those with its neighbor, each of them was heard last
-	speakers  map[key]*network // whose each route is that is announced
-	sessions  map[netip.Addr]*session
-	rds       map[uint16]uint32 // VNIs by the last part of their route distinguishers
-	numbers   map[uint32]uint16 // and the other way around
-	ready     bool              // hosts may be announced, and rows written
-	settled   bool              // rows may be deleted for which there is no route
-	failure   string            // the last route that could not be announced
-	past      past
+	ctx      context.Context
+	speaker  *speaker
+	database *database
+	routes   map[path]*route // of others, that may become rows
+	imports  index
+	refused  map[path]refused // of others, that may not
+	speakers map[key]*network // whose each route is that is announced
+	sessions map[netip.Addr]*session
+	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
+	numbers  map[uint32]uint16 // and the other way around
+	ready    bool              // hosts may be announced, and rows written
+	settled  bool              // rows may be deleted for which there is no route
+	failure  string            // the last route that could not be announced
+	past     past
 }
 
 // session is that with one neighbour.
 type session struct {
 	peerState
-	since  time.Time
-	routes int
-	whole  bool // it has said all that it had to say at the beginning
-	flaps  int
-	most   int         // routes; more end the session
-	over   *time.Timer // until which there is none; nil: it may be
+	since    time.Time
+	external bool // of another AS
+	routes   int
+	epoch    int  // counts the sessions, and their ends
+	whole    bool // it has said all that it had to say at the beginning
+	flaps    int
+	most     int         // routes; more end the session
+	over     *time.Timer // until which there is none; nil: it may be
 }
 
 // New returns a bridge.
 func New(opts Options) *Bridge {
-	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refusal{}, refusedIn: map[path]int{}, speakers: map[key]*network{},
+	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
 		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	for _, n := range opts.Config.Neighbors {
-		b.sessions[n.Address] = &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now(), most: int(cmp.Or(n.MaxRoutes, MaxRoutes))}
+		b.sessions[n.Address] = &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now(), external: n.AS != 0 && n.AS != opts.Config.AS, most: int(cmp.Or(n.MaxRoutes, MaxRoutes))}
 	}
 	return b
 }
@@ -107,7 +108,7 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 	replica := idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name, Logger: b.log, Tables: tables})
 	b.database = newDatabase(b, replica)
 	b.database.writer = idl.NewWriter(replica, Lock, func(f func()) { _ = b.do(ctx, f) })
-	b.speaker, err = startSpeaker(ctx, b.opts.Config, b.log, func(n news) { _ = b.do(ctx, func() { b.hear(n) }) })
+	b.speaker, err = startSpeaker(ctx, b.opts.Config, b.log, func(p peerState) { _ = b.do(ctx, func() { b.sessionIs(p) }) })
 	if err != nil {
 		return err
 	}
@@ -125,13 +126,17 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 			return context.Cause(ctx)
 		case f := <-b.calls:
 			f()
+		case e := <-b.speaker.relay.Events():
+			b.heard(e)
 		case <-replica.Updates():
 			b.database.take()
 		}
-		for more, n := true, 0; more && n < 4096; n++ { // what has come meanwhile belongs into the same transaction
+		for more, n := true, 0; more && n < 256; n++ { // what has come meanwhile belongs into the same transaction
 			select {
 			case f := <-b.calls:
 				f()
+			case e := <-b.speaker.relay.Events():
+				b.heard(e)
 			default:
 				more = false
 			}
@@ -164,36 +169,20 @@ func (b *Bridge) ask(ctx context.Context, f func()) error {
 	}
 }
 
-// hear takes news of the speaker.
-func (b *Bridge) hear(n news) {
-	for _, p := range n.paths {
-		b.path(p)
-	}
-	if len(n.paths) > 0 {
-		b.limit(n.paths[0].PeerAddress)
-	}
-	if s := b.sessions[n.whole]; s != nil && !s.whole {
-		s.whole = true
-		b.sweep(n.whole)
-		b.log.Info("neighbor has sent its routes", "neighbor", n.whole, "routes", s.routes)
-		b.beginIfWhole()
-	}
-	if n.peer == nil {
+// sessionIs takes news of the speaker about a session.
+func (b *Bridge) sessionIs(now peerState) {
+	s := b.sessions[now.address]
+	if s == nil || s.state == now.state {
 		return
 	}
-	s := b.sessions[n.peer.address]
-	if s == nil || s.state == n.peer.state {
-		return
-	}
-	if s.up != n.peer.up {
-		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", n.peer.state, "reason", n.peer.reason)
-		if s.since = time.Now(); !n.peer.up {
+	if s.up != now.up {
+		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", now.state, "reason", now.reason)
+		if s.since = time.Now(); !now.up {
 			s.flaps++
-			s.whole = false
 		}
 	}
 	reason := s.reason
-	s.peerState = *n.peer
+	s.peerState = now
 	if s.up {
 		s.reason = ""
 	} else if s.reason == "" || s.over != nil {
@@ -226,22 +215,6 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 func (b *Bridge) admit(neighbor netip.Addr, allowed bool, why string) {
 	if err := b.speaker.admit(b.ctx, neighbor, allowed, why); err != nil && b.ctx.Err() == nil {
 		b.log.Error("session", "neighbor", neighbor, "err", err)
-	}
-}
-
-// sweep forgets what a neighbor had announced in an earlier session, and not in this one, when it has sent everything. The
-// library does not tell of what it drops then.
-func (b *Bridge) sweep(peer netip.Addr) {
-	epoch := b.sessions[peer].flaps
-	for id, r := range b.routes {
-		if id.peer == peer && r.epoch != epoch {
-			b.withdrawn(id)
-		}
-	}
-	for id, heard := range b.refusedIn {
-		if id.peer == peer && heard != epoch {
-			b.withdrawn(id)
-		}
 	}
 }
 

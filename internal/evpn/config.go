@@ -31,6 +31,7 @@ type Neighbor struct {
 	Multihop     uint8      `yaml:"multihop"`      // eBGP: hops it may be away; 0: 1
 	HoldTime     uint32     `yaml:"hold-time"`     // seconds; 0: 90
 	Restart      uint32     `yaml:"restart-time"`  // seconds that routes are kept while it restarts gracefully; 0: not at all
+	NDFlags      bool       `yaml:"nd-flags"`      // it gets the ARP/ND flags of addresses (RFC 9047)
 	MaxRoutes    uint32     `yaml:"max-routes"`    // more end the session; 0: MaxRoutes
 }
 

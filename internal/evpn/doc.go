@@ -2,14 +2,13 @@
 // EVPN (RFC 7432, RFC 8365, RFC 9136): what the VTEPs of the database report becomes routes, and the routes of
 // others become rows of remote MACs. It is one more client of the database; VTEPs know nothing of it.
 //
-//	database ──> idl ──> Bridge ──> export ──> Speaker ──> BGP neighbours
-//	database <── plan <── Bridge <── table <── Speaker <── BGP neighbours
+//	database ──> idl ──> Bridge ──> speaker ──> relay ──> BGP neighbours
+//	database <── plan <── Bridge <───────────── relay <── BGP neighbours
 //
 // It works by level: a change of a row or of a route marks a MAC, or the members of a switch, and
 // what is marked is compared, what should be with what is. One goroutine, that of Bridge.Run, has
-// all state. The library that speaks BGP is used as a transport: of all paths for a MAC the bridge
-// chooses itself, since the library knows no sequence numbers of moves, and the library is told to
-// keep no routes of others.
+// all state. The library that speaks BGP has the sessions, and announces: routes of others go by it, from the relay to
+// the bridge. Of all paths for a MAC the bridge chooses itself, since the library knows no sequence numbers of moves.
 //
 // A router has, in a switch of its own for that, the VTEPs of the fabric as next hops, and what is behind them as static
 // routes: see router.go.

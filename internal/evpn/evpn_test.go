@@ -86,7 +86,7 @@ func TestWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decode(p)
+		got, err := decode(p.Nlri, readAttributes(p.Attrs, true))
 		if err != nil || !got.same(r) {
 			t.Errorf("%+v, %v, want %+v", got, err, r)
 		}
@@ -106,7 +106,7 @@ func TestWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := decode(p); !errors.Is(err, refusal(whyIP)) {
+		if _, err := decode(p.Nlri, readAttributes(p.Attrs, true)); !errors.Is(err, refusal(whyIP)) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
@@ -122,7 +122,7 @@ func TestWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := decode(p); !errors.Is(err, refusal(want)) {
+		if _, err := decode(p.Nlri, readAttributes(p.Attrs, true)); !errors.Is(err, refusal(want)) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -135,7 +135,7 @@ func TestWire(t *testing.T) {
 			p.Attrs[i] = bgp.NewPathAttributeExtendedCommunities([]bgp.ExtendedCommunityInterface{bgp.NewEncapExtended(bgp.TUNNEL_TYPE_GRE)})
 		}
 	}
-	if _, err := decode(p); !errors.Is(err, refusal(whyEncap)) {
+	if _, err := decode(p.Nlri, readAttributes(p.Attrs, true)); !errors.Is(err, refusal(whyEncap)) {
 		t.Error(err)
 	}
 	m := &route{key: key{kind: Multicast, rd: "10.0.0.1:33", ip: low}, vtep: low, vni: 33}
@@ -143,7 +143,7 @@ func TestWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Attrs = slices.DeleteFunc(p.Attrs, func(a bgp.PathAttributeInterface) bool { _, ok := a.(*bgp.PathAttributePmsiTunnel); return ok })
-	if _, err := decode(p); !errors.Is(err, refusal(whyPMSI)) {
+	if _, err := decode(p.Nlri, readAttributes(p.Attrs, true)); !errors.Is(err, refusal(whyPMSI)) {
 		t.Error(err)
 	}
 	rd, err := bgp.ParseRouteDistinguisher("10.0.0.1:33")
@@ -151,7 +151,7 @@ func TestWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Nlri = bgp.NewEVPNIPMSIRoute(rd, 0, bgp.NewEncapExtended(bgp.TUNNEL_TYPE_VXLAN))
-	if _, err := decode(p); !errors.Is(err, refusal(whyKind)) {
+	if _, err := decode(p.Nlri, readAttributes(p.Attrs, true)); !errors.Is(err, refusal(whyKind)) {
 		t.Error(err)
 	}
 }

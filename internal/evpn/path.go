@@ -1,44 +1,10 @@
 package evpn
 
 import (
-	"errors"
 	"maps"
 	"net/netip"
 	"slices"
-
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
 )
-
-// path takes one path of a neighbour.
-func (b *Bridge) path(p *apiutil.Path) {
-	s := b.sessions[p.PeerAddress]
-	if s == nil {
-		return // an own one
-	}
-	k, known := keyOf(p)
-	if !known {
-		if p.Nlri == nil {
-			return
-		}
-		k = key{rd: p.Nlri.String()} // of another type: only counted
-	}
-	id := path{p.PeerAddress, p.RemoteID, k}
-	if p.Withdrawal {
-		b.withdrawn(id)
-		return
-	}
-	b.drop(id)
-	s.routes++
-	r, err := decode(p)
-	why := refusal("")
-	if errors.As(err, &why) {
-		b.refused[id], b.refusedIn[id] = why, s.flaps
-		return
-	}
-	r.epoch = s.flaps
-	b.routes[id] = r
-	b.place(id, r)
-}
 
 // withdrawn forgets a path, and has hosts announced that are here and had been left to its VTEP.
 func (b *Bridge) withdrawn(id path) {
@@ -64,7 +30,6 @@ func (b *Bridge) withdrawn(id path) {
 func (b *Bridge) drop(id path) {
 	if _, ok := b.refused[id]; ok {
 		delete(b.refused, id)
-		delete(b.refusedIn, id)
 		b.sessions[id.peer].routes--
 	}
 	r := b.routes[id]

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
 )
 
 // Kind is the type of an EVPN route (RFC 7432, section 7).
@@ -50,9 +52,10 @@ type route struct {
 	vni      uint32     // the label
 	targets  []target
 	sequence uint32
-	moved    bool // it has a sequence
-	sticky   bool // may not move
-	gateway  bool // the default gateway's: as good as sticky
+	moved    bool          // it has a sequence
+	sticky   bool          // may not move
+	gateway  bool          // the default gateway's: as good as sticky
+	flags    relay.NDFlags // of RFC 9047
 
 	in    []*network // that have the route
 	epoch int        // in which session, of those with its neighbor, it was heard last

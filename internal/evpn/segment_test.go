@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -150,7 +149,7 @@ func TestSegmentWire(t *testing.T) {
 			bgp.NewEncapExtended(bgp.TUNNEL_TYPE_VXLAN), bgp.NewESILabelExtended(7, true)})}
 	}
 	nlri := bgp.NewEVPNEthernetAutoDiscoveryRoute(rd, id, allTags, 0)
-	r, err := decode(&apiutil.Path{Nlri: nlri, Attrs: attrs(nlri)})
+	r, err := decode(nlri, readAttributes(attrs(nlri), true))
 	if err != nil || r.key != (key{kind: Discovery, rd: "10.0.0.2:1", tag: allTags, esi: seg1}) || r.segment != seg1 || !r.single || r.vtep != pes[0] {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -158,19 +157,19 @@ func TestSegmentWire(t *testing.T) {
 		t.Error(seg1)
 	}
 	nlri = bgp.NewEVPNEthernetAutoDiscoveryRoute(rd, bgp.EthernetSegmentIdentifier{Value: make([]byte, 9)}, 0, 0)
-	if _, err := decode(&apiutil.Path{Nlri: nlri, Attrs: attrs(nlri)}); !errors.Is(err, refusal(whyNoES)) {
+	if _, err := decode(nlri, readAttributes(attrs(nlri), true)); !errors.Is(err, refusal(whyNoES)) {
 		t.Error(err)
 	}
 	if nlri, err = bgp.NewEVPNEthernetSegmentRoute(rd, id, pes[0]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := decode(&apiutil.Path{Nlri: nlri, Attrs: attrs(nlri)}); !errors.Is(err, refusal(whyES)) {
+	if _, err := decode(nlri, readAttributes(attrs(nlri), true)); !errors.Is(err, refusal(whyES)) {
 		t.Error(err)
 	}
 	if nlri, err = bgp.NewEVPNMacIPAdvertisementRoute(rd, id, 0, host1, netip.Addr{}, []uint32{33}); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = decode(&apiutil.Path{Nlri: nlri, Attrs: attrs(nlri)}); err != nil || r.segment != seg1 || r.key.esi != (esi{}) {
+	if r, err = decode(nlri, readAttributes(attrs(nlri), true)); err != nil || r.segment != seg1 || r.key.esi != (esi{}) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

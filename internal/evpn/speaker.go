@@ -17,8 +17,9 @@ import (
 	"github.com/vtep/vtep/internal/evpn/relay"
 )
 
-// speaker is the BGP side: the library with its sessions. It holds the routes that are announced; those of
-// others it hands on.
+// speaker is the BGP side: the library with its sessions, and the relay between it and the neighbours. It holds the routes
+// that are announced. Those of others do not get to the library: it would pass them on, to eBGP neighbours with itself as
+// next hop, and would fit sequence numbers of its own making to what is announced.
 type speaker struct {
 	config    *Config
 	log       *slog.Logger
@@ -29,13 +30,6 @@ type speaker struct {
 	real      map[netip.Addr]netip.Addr // neighbours by the addresses that the library knows them by
 }
 
-// news is what the speaker hears.
-type news struct {
-	paths []*apiutil.Path // announced or withdrawn
-	peer  *peerState      // a session has changed
-	whole netip.Addr      // this neighbour has said all that it had to say at the beginning
-}
-
 // peerState is one session.
 type peerState struct {
 	address netip.Addr
@@ -44,8 +38,9 @@ type peerState struct {
 	reason  string // why it is down
 }
 
-// startSpeaker opens the sessions. What it hears goes to hear, in order, from one goroutine.
-func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(news)) (_ *speaker, err error) {
+// startSpeaker opens the sessions. What becomes of them goes to tell, in order, from one goroutine; what neighbours say, to the
+// relay's Events.
+func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(peerState)) (_ *speaker, err error) {
 	s := &speaker{config: c, log: log, announced: map[key]*route{}, real: map[netip.Addr]netip.Addr{}}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
@@ -65,30 +60,14 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, hear func(ne
 		return nil, fmt.Errorf("start BGP: %w", err)
 	}
 	err = s.bgp.WatchEvent(ctx, server.WatchEventMessageCallbacks{
-		OnPathUpdate: func(paths []*apiutil.Path, _ time.Time) {
-			real := make([]*apiutil.Path, 0, len(paths))
-			for _, p := range paths {
-				if ip, ok := s.real[p.PeerAddress]; ok { // else an own one
-					of := *p
-					of.PeerAddress = ip
-					real = append(real, &of)
-				}
-			}
-			hear(news{paths: real})
-		},
-		OnPathEor: func(p *apiutil.Path, _ time.Time) { hear(news{whole: s.real[p.PeerAddress]}) },
 		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) {
 			st := e.Peer.State
-			p := &peerState{address: s.real[st.NeighborAddress], up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
-				state: strings.ToLower(strings.TrimPrefix(st.SessionState.String(), "BGP_FSM_")), reason: st.DisconnectMessage}
-			hear(news{peer: p})
+			tell(peerState{address: s.real[st.NeighborAddress], up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
+				state: strings.ToLower(strings.TrimPrefix(st.SessionState.String(), "BGP_FSM_")), reason: st.DisconnectMessage})
 		},
-	}, server.WatchUpdate(true, "", ""), server.WatchAdjInWithdraw(), server.WatchEor(true), server.WatchPeer())
+	}, server.WatchPeer())
 	if err != nil {
 		return nil, fmt.Errorf("watch BGP: %w", err)
-	}
-	if err := s.ownOnly(ctx); err != nil {
-		return nil, err
 	}
 	for _, n := range c.Neighbors {
 		if err := s.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: s.peer(n)}); err != nil {
@@ -106,7 +85,7 @@ func (s *speaker) connect(ctx context.Context) error {
 		if n.AS != 0 && n.AS != s.config.AS {
 			hops = max(1, int(n.Multihop))
 		}
-		o.Neighbors = append(o.Neighbors, relay.Neighbor{Address: n.Address, Port: n.Port, Local: n.LocalAddress, Password: n.Password, Passive: n.Passive, Hops: hops})
+		o.Neighbors = append(o.Neighbors, relay.Neighbor{Address: n.Address, Port: n.Port, Local: n.LocalAddress, Password: n.Password, Passive: n.Passive, Hops: hops, External: hops > 0, NDFlags: n.NDFlags})
 	}
 	var err error
 	if s.relay, err = relay.Start(ctx, o); err != nil {
@@ -114,23 +93,6 @@ func (s *speaker) connect(ctx context.Context) error {
 	}
 	for _, n := range s.config.Neighbors {
 		s.real[s.relay.Library(n.Address).Addr()] = n.Address
-	}
-	return nil
-}
-
-// ownOnly keeps the routes of others out of the library's table: the bridge reads them before that. Else
-// the library would pass them on, to eBGP neighbours with itself as next hop, and would fit sequence
-// numbers of its own making to what is announced.
-func (s *speaker) ownOnly(ctx context.Context) error {
-	own := &api.Policy{Name: "own", Statements: []*api.Statement{{Name: "own",
-		Conditions: &api.Conditions{RouteType: api.Conditions_ROUTE_TYPE_LOCAL}, Actions: &api.Actions{RouteAction: api.RouteAction_ROUTE_ACTION_ACCEPT}}}}
-	if err := s.bgp.AddPolicy(ctx, &api.AddPolicyRequest{Policy: own}); err != nil {
-		return fmt.Errorf("add a BGP policy: %w", err)
-	}
-	err := s.bgp.SetPolicyAssignment(ctx, &api.SetPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{Name: "global",
-		Direction: api.PolicyDirection_POLICY_DIRECTION_IMPORT, Policies: []*api.Policy{own}, DefaultAction: api.RouteAction_ROUTE_ACTION_REJECT}})
-	if err != nil {
-		return fmt.Errorf("set a BGP policy: %w", err)
 	}
 	return nil
 }

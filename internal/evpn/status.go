@@ -69,8 +69,8 @@ func (b *Bridge) status() Status {
 	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
 		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.writer.Transactions, Rows: db.rows,
 		Failures: db.writer.Failures, Failure: cmp.Or(db.writer.Failure, b.failure), Pending: len(db.marked)}
-	for _, why := range b.refused {
-		s.Refused[string(why)]++
+	for _, r := range b.refused {
+		s.Refused[r.why.Error()]++
 	}
 	for id, r := range b.routes {
 		if why := b.why(id, r); why != "" {
@@ -289,9 +289,9 @@ func (b *Bridge) list(what string) []Route {
 		}
 		all = append(all, r.shown(id.peer.String(), row, why))
 	}
-	for id, why := range b.refused {
+	for id, r := range b.refused {
 		if id.about(what) {
-			all = append(all, (&route{key: id.key}).shown(id.peer.String(), "", string(why)))
+			all = append(all, (&route{key: id.key}).shown(id.peer.String(), "", r.why.Error()))
 		}
 	}
 	slices.SortFunc(all, func(x, y Route) int {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
 )
 
 // Why a route does not become a row, as the status counts it.
@@ -38,9 +40,15 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// keyOf reads what tells the route of a path from others, and what a withdraw has. ok is false for other types.
-func keyOf(p *apiutil.Path) (k key, ok bool) {
-	nlri, ok := p.Nlri.(*bgp.EVPNNLRI)
+// refused is such a route.
+type refused struct {
+	why   error
+	epoch int // in which session, of those with its neighbor, it was heard last
+}
+
+// keyOf reads what tells a route from others, and what a withdraw has. ok is false for other types.
+func keyOf(n bgp.NLRI) (k key, ok bool) {
+	nlri, ok := n.(*bgp.EVPNNLRI)
 	if !ok {
 		return k, false
 	}
@@ -84,14 +92,112 @@ func distinguishes(rd bgp.RouteDistinguisherInterface) bool {
 	return false
 }
 
-// decode reads a path that is no withdraw. The error is a refusal.
-func decode(p *apiutil.Path) (*route, error) {
-	k, ok := keyOf(p)
+// attributes are what a message says of all routes in it.
+type attributes struct {
+	hop         netip.Addr // the next hop; invalid: none
+	preference  uint32     // LOCAL_PREF
+	path        []uint32   // of ASs
+	hops        int        // length of the AS path
+	originator  netip.Addr // ORIGINATOR_ID; invalid: none
+	replication bool       // PMSI: ingress replication
+	label       uint32     // of that
+	vxlan       bool       // is among the encapsulations, or there is none
+	moved       bool       // there is a MAC mobility community
+	sequence    uint32
+	sticky      bool
+	single      bool // the segment is single-active
+	gateway     bool
+	routerMAC   string
+	targets     []target
+	flags       relay.NDFlags
+}
+
+// readAttributes reads those of a message. LOCAL_PREF and ORIGINATOR_ID of another AS mean nothing here.
+func readAttributes(all []bgp.PathAttributeInterface, external bool) *attributes {
+	r := &attributes{}
+	encaps := 0
+	for _, a := range all {
+		switch a := a.(type) {
+		case *bgp.PathAttributeMpReachNLRI:
+			r.hop = a.Nexthop.Unmap()
+		case *bgp.PathAttributeNextHop:
+			if !r.hop.IsValid() {
+				r.hop = a.Value.Unmap()
+			}
+		case *bgp.PathAttributeLocalPref:
+			if !external {
+				r.preference = a.Value
+			}
+		case *bgp.PathAttributeOriginatorId:
+			if !external {
+				r.originator = a.Value
+			}
+		case *bgp.PathAttributeAsPath:
+			for _, part := range a.Value {
+				r.hops += part.ASLen()
+				r.path = append(r.path, part.GetAS()...)
+			}
+		case *bgp.PathAttributeAs4Path: // beside AS_TRANS
+			for _, part := range a.Value {
+				r.path = append(r.path, part.AS...)
+			}
+		case *bgp.PathAttributePmsiTunnel:
+			r.replication, r.label = a.TunnelType == bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL, a.Label
+		case *bgp.PathAttributeExtendedCommunities:
+			for _, c := range a.Value {
+				if c, ok := c.(*bgp.EncapExtended); ok {
+					encaps++
+					r.vxlan = r.vxlan || c.TunnelType == bgp.TUNNEL_TYPE_VXLAN
+				}
+				r.community(c)
+			}
+		}
+	}
+	r.vxlan = r.vxlan || encaps == 0
+	return r
+}
+
+func (r *attributes) community(c bgp.ExtendedCommunityInterface) {
+	switch c := c.(type) {
+	case *bgp.MacMobilityExtended:
+		r.moved, r.sequence, r.sticky = true, c.Sequence, r.sticky || c.IsSticky
+	case *bgp.ESILabelExtended:
+		r.single = c.IsSingleActive
+	case *bgp.DefaultGatewayExtended:
+		r.gateway = true
+	case *bgp.RouterMacExtended:
+		if mac := c.Mac.String(); unicast(mac) {
+			r.routerMAC = unique.Make(mac).Value()
+		}
+	case *bgp.TwoOctetAsSpecificExtended:
+		if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET {
+			r.targets = append(r.targets, target{strconv.Itoa(int(c.AS)), false, c.LocalAdmin})
+		}
+	case *bgp.FourOctetAsSpecificExtended:
+		if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET {
+			r.targets = append(r.targets, target{strconv.FormatUint(uint64(c.AS), 10), true, uint32(c.LocalAdmin)})
+		}
+	case *bgp.IPv4AddressSpecificExtended:
+		if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET {
+			r.targets = append(r.targets, target{c.IPv4.String(), true, uint32(c.LocalAdmin)})
+		}
+	}
+}
+
+// loops says that the routes come from here: this AS has passed them on, or this speaker is who has told a reflector of them.
+func (r *attributes) loops(c *Config) bool {
+	return slices.Contains(r.path, c.AS) || r.originator == c.RouterID
+}
+
+// decode reads a route. The error is a refusal.
+func decode(nlri bgp.NLRI, a *attributes) (*route, error) {
+	k, ok := keyOf(nlri)
 	if !ok {
 		return nil, refusal(whyKind)
 	}
-	r := &route{key: k}
-	switch of := p.Nlri.(*bgp.EVPNNLRI).RouteTypeData.(type) {
+	r := &route{key: k, vtep: a.hop, targets: a.targets, sequence: a.sequence, moved: a.moved, sticky: a.sticky, gateway: a.gateway, single: a.single,
+		routerMAC: a.routerMAC, preference: a.preference, hops: a.hops, flags: a.flags}
+	switch of := nlri.(*bgp.EVPNNLRI).RouteTypeData.(type) {
 	case *bgp.EVPNMacIPAdvertisementRoute:
 		if r.segment = esiOf(of.ESI); len(of.Labels) > 0 {
 			r.vni = of.Labels[0]
@@ -118,67 +224,14 @@ func decode(p *apiutil.Path) (*route, error) {
 		}
 	case *bgp.EVPNEthernetSegmentRoute:
 		return r, refusal(whyES)
-	}
-	vxlan, encaps, replication := false, 0, false
-	for _, a := range p.Attrs {
-		switch a := a.(type) {
-		case *bgp.PathAttributeMpReachNLRI:
-			r.vtep = a.Nexthop.Unmap()
-		case *bgp.PathAttributeNextHop:
-			if !r.vtep.IsValid() {
-				r.vtep = a.Value.Unmap()
-			}
-		case *bgp.PathAttributeLocalPref:
-			r.preference = a.Value
-		case *bgp.PathAttributeAsPath:
-			for _, part := range a.Value {
-				r.hops += part.ASLen()
-			}
-		case *bgp.PathAttributePmsiTunnel:
-			replication = a.TunnelType == bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
-			if k.kind == Multicast {
-				r.vni = a.Label
-			}
-		case *bgp.PathAttributeExtendedCommunities:
-			for _, c := range a.Value {
-				switch c := c.(type) {
-				case *bgp.EncapExtended:
-					encaps++
-					vxlan = vxlan || c.TunnelType == bgp.TUNNEL_TYPE_VXLAN
-				case *bgp.MacMobilityExtended:
-					r.moved, r.sequence, r.sticky = true, c.Sequence, r.sticky || c.IsSticky
-				case *bgp.ESILabelExtended:
-					r.single = c.IsSingleActive
-				case *bgp.DefaultGatewayExtended:
-					r.gateway = true
-				case *bgp.RouterMacExtended:
-					if mac := c.Mac.String(); unicast(mac) {
-						r.routerMAC = mac
-					}
-				case *bgp.TwoOctetAsSpecificExtended:
-					if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET {
-						r.targets = append(r.targets, target{strconv.Itoa(int(c.AS)), false, c.LocalAdmin})
-					}
-				case *bgp.FourOctetAsSpecificExtended:
-					if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET {
-						r.targets = append(r.targets, target{strconv.FormatUint(uint64(c.AS), 10), true, uint32(c.LocalAdmin)})
-					}
-				case *bgp.IPv4AddressSpecificExtended:
-					if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET {
-						r.targets = append(r.targets, target{c.IPv4.String(), true, uint32(c.LocalAdmin)})
-					}
-				}
-			}
-		}
-	}
-	if k.kind == Multicast {
-		r.vtep = k.ip // whatever the next hop is: so others do
-		if !replication {
+	case *bgp.EVPNMulticastEthernetTagRoute:
+		r.vtep, r.vni = k.ip, a.label // whatever the next hop is: so others do
+		if !a.replication {
 			return r, refusal(whyPMSI)
 		}
 	}
 	switch {
-	case encaps > 0 && !vxlan:
+	case !a.vxlan:
 		return r, refusal(whyEncap)
 	case !r.vtep.IsValid() || r.vtep.IsUnspecified() || r.vtep.IsMulticast() || r.vtep.IsLoopback():
 		return r, refusal(whyVTEP)

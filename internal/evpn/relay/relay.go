@@ -1,11 +1,15 @@
 // Package relay carries BGP between neighbours and the library that speaks it, which then has no connection of
 // its own to anybody but this process.
 //
-//	neighbour ── TCP ── Relay: screen.go ── TCP of 127.0.0.0/8 ── library
+//	neighbour ── TCP ── Relay: session.go ── TCP of 127.0.0.0/8 ── library
+//	                      └── Events: what neighbours announce
 //
-// The library (GoBGP 4.8) ends a session for a route of EVPN of a type that it does not know, and takes routes with
-// an extended community that it does not know for withdrawn; RFC 7606, section 5.4, and RFC 4360 want both ignored. The
-// relay takes such things out of the messages, and counts them.
+// The library (GoBGP 4.8) opens sessions, keeps them alive, and announces. What neighbours announce is for whoever
+// reads Events, and does not get to the library, which would have tables of it that nobody asks for.
+//
+// The library's decoder fails for a route of EVPN of a type that it does not know, and for an extended community that
+// it does not know; RFC 7606, section 5.4, and RFC 4360 want both ignored. The relay takes such things out of the
+// messages before, and counts them (screen.go).
 package relay
 
 import (
@@ -25,8 +29,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Malformed is what a route is called that has not the length of its type.
-const Malformed = "malformed route"
+// What is left out of a neighbour's messages, beside types of routes and communities.
+const (
+	Malformed          = "malformed route"     // it has not the length of its type
+	MalformedAttribute = "malformed attribute" // it is left out, or the routes of its message are taken for withdrawn (RFC 7606)
+)
 
 // Neighbor is one BGP speaker.
 type Neighbor struct {
@@ -36,6 +43,8 @@ type Neighbor struct {
 	Password string     // of TCP MD5 (RFC 2385); "": none
 	Passive  bool       // it connects
 	Hops     int        // that it may be away; 0: any number
+	External bool       // of another AS
+	NDFlags  bool       // it gets the community of RFC 9047
 }
 
 // Options configure a Relay.
@@ -52,12 +61,21 @@ type Relay struct {
 	links     map[netip.Addr]*link
 	listeners []net.Listener
 	done      sync.WaitGroup
+	events    chan Event
 }
+
+// queued is how many events may wait; then neighbours have to.
+const queued = 256
+
+// Events is what neighbours have said, of each in order.
+func (r *Relay) Events() <-chan Event { return r.events }
 
 // link is one neighbour.
 type link struct {
 	Neighbor
 	log     *slog.Logger
+	events  chan<- Event
+	over    <-chan struct{} // closed when nobody reads events any more
 	library net.Listener
 	inbound chan net.Conn
 
@@ -76,7 +94,7 @@ const settled = 10 * time.Second
 
 // Start listens. It ends with ctx; Wait waits for that.
 func Start(ctx context.Context, o Options) (r *Relay, err error) {
-	r = &Relay{log: o.Logger, links: map[netip.Addr]*link{}}
+	r = &Relay{log: o.Logger, links: map[netip.Addr]*link{}, events: make(chan Event, queued)}
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -87,7 +105,7 @@ func Start(ctx context.Context, o Options) (r *Relay, err error) {
 	for i, n := range o.Neighbors {
 		// An address of its own for each, since the library tells neighbours by it.
 		ip := netip.AddrFrom4([4]byte{127, byte(65 + i>>16), byte(i >> 8), byte(i)})
-		l := &link{Neighbor: n, log: o.Logger, inbound: make(chan net.Conn, 1), ignored: map[string]uint64{}, state: "idle"}
+		l := &link{Neighbor: n, log: o.Logger, events: r.events, over: ctx.Done(), inbound: make(chan net.Conn, 1), ignored: map[string]uint64{}, state: "idle"}
 		if l.library, err = net.Listen("tcp4", netip.AddrPortFrom(ip, 0).String()); err != nil {
 			return nil, fmt.Errorf("listen for the library: %w", err)
 		}
@@ -259,19 +277,25 @@ func (l *link) relay(ctx context.Context, library net.Conn) error {
 	if _, err := neighbor.Write(open); err != nil {
 		return err
 	}
+	return l.carry(ctx, cancel, &session{link: l, library: library, neighbor: neighbor, from: from, accepted: make(chan struct{})}, open, gone)
+}
+
+// carry carries what comes after the library's open, until either connection ends.
+func (l *link) carry(ctx context.Context, cancel func(), s *session, open []byte, gone <-chan error) error {
+	s.offered = addPathOf(open)
 	ended := make(chan error, 2)
-	go func() { ended <- l.screened(neighbor, library, addPathOf(open)) }()
+	go func() { ended <- s.inbound(ctx) }()
 	go func() {
-		if err := <-gone; err != nil {
-			ended <- err
-			return
+		err := <-gone
+		if err == nil {
+			err = s.outbound()
 		}
-		_, err := from.WriteTo(neighbor)
 		ended <- errors.Join(errEnded, err)
 	}()
-	err = <-ended
+	err := <-ended
 	cancel()
 	<-ended
+	s.end()
 	return err
 }
 
@@ -361,33 +385,6 @@ func (l *link) dial(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
-}
-
-// screened carries what the neighbour says.
-func (l *link) screened(neighbor, library net.Conn, offered byte) error {
-	from, buf := bufio.NewReaderSize(neighbor, maxLen), make([]byte, maxLen)
-	to := bufio.NewWriterSize(library, maxLen)
-	s := &screen{drop: l.ignore}
-	for {
-		if from.Buffered() == 0 {
-			if err := to.Flush(); err != nil {
-				return err
-			}
-		}
-		m, err := readMessage(from, buf)
-		if err != nil {
-			return errors.Join(err, to.Flush())
-		}
-		switch m[18] {
-		case typeOpen:
-			s.addPath = addPathOf(m)&2 != 0 && offered&1 != 0
-		case typeUpdate:
-			m = s.update(m)
-		}
-		if _, err := to.Write(m); err != nil {
-			return err
-		}
-	}
 }
 
 // ignore counts. There are as many reasons as types of routes and communities at most.

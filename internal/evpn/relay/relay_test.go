@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -96,16 +97,16 @@ func TestRelay(t *testing.T) {
 				}
 				_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
 				expect(t, neighbor, message(typeOpen, "open of the library"))
+				if _, err := library.Write(message(4, "")); err != nil {
+					t.Fatal(err)
+				}
+				expect(t, neighbor, message(4, ""))
 				for _, m := range [][]byte{message(typeOpen, "open"), message(4, ""), message(typeUpdate, "\x00\x00\x00\x00")} {
 					if _, err := neighbor.Write(m); err != nil {
 						t.Fatal(err)
 					}
 					expect(t, library, m)
 				}
-				if _, err := library.Write(message(4, "")); err != nil {
-					t.Fatal(err)
-				}
-				expect(t, neighbor, message(4, ""))
 				if got := r.State(peer); got != "" {
 					t.Errorf("the state is %s", got)
 				}
@@ -138,5 +139,55 @@ func TestRelayIsOurs(t *testing.T) {
 	}
 	if conn, err := listener.Accept(); err == nil {
 		t.Errorf("the neighbor is connected to by %v", conn.RemoteAddr())
+	}
+}
+
+// A neighbour whose routes nobody has time for has to wait, and the library hears that it is there.
+func TestPatience(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	r, dial := start(t, -1, Neighbor{Address: netip.MustParseAddr("127.0.0.2"), Port: uint16(listener.Addr().(*net.TCPAddr).Port)})
+	library := dial()
+	if _, err := library.Write(message(typeOpen, "open")); err != nil {
+		t.Fatal(err)
+	}
+	neighbor, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer neighbor.Close()
+	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
+	expect(t, neighbor, message(typeOpen, "open"))
+	if _, err := library.Write(keepalive); err != nil {
+		t.Fatal(err)
+	}
+	open := message(typeOpen, "open of the neighbor")
+	withdraw := updateOf(attribute(attrUnreach, false, append([]byte{0, afiL2VPN, safiEVPN, 2, 37}, good(2, false, false)...)))
+	if _, err := neighbor.Write(slices.Concat(open, keepalive)); err != nil {
+		t.Fatal(err)
+	}
+	const updates = queued + 10
+	for range updates {
+		if _, err := neighbor.Write(withdraw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, library, open)
+	for range 1 + queued - 1 + 3 { // the neighbour's own, in place of what has found room, and while it waits
+		expect(t, library, keepalive)
+	}
+	heard := 0
+	for e := range r.Events() {
+		if e.What == Heard {
+			if heard++; len(e.Update.Withdrawn) != 1 {
+				t.Fatalf("%+v", e.Update)
+			}
+		}
+		if heard == updates {
+			break
+		}
 	}
 }

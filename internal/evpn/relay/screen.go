@@ -1,24 +1,32 @@
 package relay
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // The messages of BGP (RFC 4271, section 4.1).
 const (
-	headerLen   = 19
-	maxLen      = 65535 // of extended messages (RFC 8654)
-	typeOpen    = 1
-	typeUpdate  = 2
-	afiL2VPN    = 25
-	safiEVPN    = 70
-	attrReach   = 14
-	attrUnreach = 15
-	attrExtComm = 16
+	headerLen        = 19
+	maxLen           = 65535 // of extended messages (RFC 8654)
+	typeOpen         = 1
+	typeUpdate       = 2
+	typeNotification = 3
+	typeKeepalive    = 4
+	afiL2VPN         = 25
+	safiEVPN         = 70
+	attrReach        = 14
+	attrUnreach      = 15
+	attrExtComm      = 16
+	subNDFlags       = 0x08 // of EVPN's communities (0x06), that of RFC 9047
 )
+
+// keepalive is the message.
+var keepalive = slices.Concat(bytes.Repeat([]byte{0xff}, 16), []byte{0, headerLen, typeKeepalive})
 
 var errFraming = errors.New("no message of BGP: wrong length")
 
@@ -37,10 +45,12 @@ func readMessage(r io.Reader, buf []byte) ([]byte, error) {
 	return buf[:n], nil
 }
 
-// screen takes out of updates what the library can't read. It is of one session, and one direction.
+// screen takes out of updates what the library's decoder can't read. It is of one session, and one direction.
 type screen struct {
 	addPath bool // routes have identifiers (RFC 7911)
 	drop    func(reason string)
+	flags   NDFlags // of the last message
+	own     bool    // messages are those of the library, which are to be without the community of RFC 9047
 }
 
 // update returns the message without what the library can't read, or nil if nothing is left. What is not even of the
@@ -93,20 +103,22 @@ func (s *screen) attributes(all []byte) (kept []byte, changed, routes, ok bool) 
 		one, value := all[:head+n], all[head:head+n]
 		all = all[head+n:]
 		was := value
-		switch one[1] {
-		case attrReach:
+		switch {
+		case s.own && one[1] != attrExtComm:
+			routes = true
+		case one[1] == attrReach:
 			if value = s.reach(value); value == nil {
 				changed = true
 				continue
 			}
 			routes = true
-		case attrUnreach:
+		case one[1] == attrUnreach:
 			if value = s.unreach(value); value == nil {
 				changed = true
 				continue
 			}
 			routes = true
-		case attrExtComm:
+		case one[1] == attrExtComm:
 			if value = s.communities(value); len(value) == 0 && len(was) > 0 {
 				changed = true
 				continue
@@ -207,8 +219,7 @@ func fault(kind byte, b []byte) string {
 	return ""
 }
 
-// communities screens extended communities: of those that the library does not know it would take the routes for
-// withdrawn.
+// communities screens extended communities: the library's decoder fails for those that it does not know.
 func (s *screen) communities(v []byte) []byte {
 	if len(v)%8 != 0 {
 		return v
@@ -216,6 +227,10 @@ func (s *screen) communities(v []byte) []byte {
 	kept := make([]byte, 0, len(v))
 	for ; len(v) > 0; v = v[8:] {
 		switch kind, sub := v[0], v[1]; {
+		case kind == 0x06 && sub == subNDFlags: // which the library can't read
+			s.flags = NDFlags(v[2]) | Present
+		case s.own:
+			kept = append(kept, v[:8]...)
 		case kind == 0x06 && (sub > 5 && sub != 9 || sub == 9 && v[3] == 0):
 			s.drop(fmt.Sprintf("community 06%02x", sub))
 		case kind == 0x0c:

@@ -1,0 +1,144 @@
+package evpn
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
+)
+
+// stale is how long routes of an earlier session may wait, in the next one, until the neighbor has sent everything.
+const stale = 6 * time.Minute
+
+// heard takes what a neighbor has said. Routes of a session that has ended stay for a time if the neighbor means to be back
+// (RFC 4724), and until it has sent everything then; else they go with the session.
+func (b *Bridge) heard(e relay.Event) {
+	s := b.sessions[e.Neighbor]
+	switch e.What {
+	case relay.Opened:
+		s.whole = false
+		s.epoch++
+		if e.Keep == 0 {
+			b.sweep(e.Neighbor)
+		} else {
+			b.sweepAfter(e.Neighbor, stale)
+		}
+	case relay.Heard:
+		if s.over == nil { // else the session is about to end
+			b.update(e.Neighbor, s, e.Update)
+			b.limit(e.Neighbor)
+		}
+	case relay.Whole:
+		if s.whole {
+			return
+		}
+		s.whole = true
+		b.sweep(e.Neighbor)
+		b.log.Info("neighbor has sent its routes", "neighbor", e.Neighbor, "routes", s.routes)
+		b.beginIfWhole()
+	case relay.Ended:
+		s.whole = false
+		if e.Keep > 0 && s.over == nil {
+			b.log.Info("routes of the neighbor stay for a time, as it is to be back", "neighbor", e.Neighbor, "routes", s.routes, "at most", e.Keep)
+			b.endAfter(e.Neighbor, e.Keep)
+			return
+		}
+		s.epoch++
+		b.sweep(e.Neighbor)
+	}
+}
+
+// endAfter has the routes go of a session that has ended, if there is none till then.
+func (b *Bridge) endAfter(neighbor netip.Addr, d time.Duration) {
+	s := b.sessions[neighbor]
+	epoch := s.epoch
+	time.AfterFunc(d, func() {
+		_ = b.do(b.ctx, func() {
+			if s.epoch == epoch {
+				s.epoch++
+				b.sweep(neighbor)
+			}
+		})
+	})
+}
+
+// sweepAfter has the routes go of sessions before this one, if it lasts till then.
+func (b *Bridge) sweepAfter(neighbor netip.Addr, d time.Duration) {
+	s := b.sessions[neighbor]
+	epoch := s.epoch
+	time.AfterFunc(d, func() {
+		_ = b.do(b.ctx, func() {
+			if s.epoch == epoch {
+				b.sweep(neighbor)
+			}
+		})
+	})
+}
+
+// sweep forgets what a neighbor had announced in an earlier session, and not in this one.
+func (b *Bridge) sweep(peer netip.Addr) {
+	epoch := b.sessions[peer].epoch
+	for id, r := range b.routes {
+		if id.peer == peer && r.epoch != epoch {
+			b.withdrawn(id)
+		}
+	}
+	for id, r := range b.refused {
+		if id.peer == peer && r.epoch != epoch {
+			b.withdrawn(id)
+		}
+	}
+}
+
+// update takes a message of a neighbor's.
+func (b *Bridge) update(peer netip.Addr, s *session, u *relay.Update) {
+	for _, p := range u.Withdrawn {
+		if id, ok := pathOf(peer, p); ok {
+			b.withdrawn(id)
+		}
+	}
+	if len(u.Announced) == 0 {
+		return
+	}
+	a := readAttributes(u.Attrs, s.external)
+	a.flags = u.Flags
+	looped := a.loops(b.opts.Config)
+	for _, p := range u.Announced {
+		id, ok := pathOf(peer, p)
+		switch {
+		case !ok:
+		case looped: // as if it were not there: RFC 4271, section 9.1.2; RFC 4456, section 8
+			b.withdrawn(id)
+		default:
+			b.announced(id, s, p.NLRI, a)
+		}
+	}
+}
+
+// pathOf tells a route of a neighbor from others. Those of other types are only counted.
+func pathOf(peer netip.Addr, p bgp.PathNLRI) (path, bool) {
+	k, known := keyOf(p.NLRI)
+	if !known {
+		if p.NLRI == nil {
+			return path{}, false
+		}
+		k = key{rd: p.NLRI.String()}
+	}
+	return path{peer, p.ID, k}, true
+}
+
+// announced takes one route.
+func (b *Bridge) announced(id path, s *session, nlri bgp.NLRI, a *attributes) {
+	b.drop(id)
+	s.routes++
+	r, err := decode(nlri, a)
+	if err != nil {
+		b.refused[id] = refused{err, s.epoch}
+		return
+	}
+	r.epoch = s.epoch
+	b.routes[id] = r
+	b.place(id, r)
+}

@@ -1,0 +1,311 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+)
+
+// What an Event is.
+type What int
+
+// The events of a neighbour come in this order, from one session after the other.
+const (
+	Opened What = iota // a session has begun
+	Heard              // routes are announced, or withdrawn
+	Whole              // all that there was to say at the beginning has been (End-of-RIB)
+	Ended
+)
+
+// Event is what has come of a neighbour.
+type Event struct {
+	Neighbor netip.Addr
+	What     What
+	Update   *Update // of Heard
+
+	// Keep is of Ended how long the routes stay without a session; 0: they go at once. Of Opened it is not 0 if those of the
+	// session before stay till Whole. (Graceful restart: RFC 4724.)
+	Keep time.Duration
+}
+
+// Update is a message of routes of EVPN.
+type Update struct {
+	Announced, Withdrawn []bgp.PathNLRI
+	Attrs                []bgp.PathAttributeInterface // of Announced
+	Flags                NDFlags                      // of Announced
+}
+
+// NDFlags are those of the community of RFC 9047 about the address of a host; 0: there is no such community.
+type NDFlags uint16
+
+// The flags.
+const (
+	Router    NDFlags = 0x01 // the host is an IPv6 router
+	Override  NDFlags = 0x02 // it is no anycast address
+	Immutable NDFlags = 0x08 // the address does not go to another MAC
+	Present   NDFlags = 1 << 8
+)
+
+// session is that of one connection to the neighbour, and one of the library.
+type session struct {
+	*link
+	library, neighbor net.Conn
+	from              *bufio.Reader // of library
+	offered           byte          // of ADD-PATH, by the library
+
+	accepted  chan struct{} // closed when the library has accepted the neighbour's open
+	notified  atomic.Bool   // either has ended the session by a notification
+	screen    screen
+	to        *bufio.Writer // of library
+	options   bgp.MarshallingOption
+	restart   time.Duration // in which the neighbour means to be back
+	graceful  bool          // it has said so for EVPN
+	confirmed bool          // it has accepted the library's open
+	opened    bool          // Opened was told
+}
+
+// families are those of a session.
+var families = map[bgp.Family]bgp.BGPAddPathMode{bgp.RF_EVPN: bgp.BGP_ADD_PATH_NONE}
+
+// inbound carries what the neighbour says. Routes go into the events, and in place of them the library hears that the neighbour
+// is there.
+func (s *session) inbound(ctx context.Context) error {
+	from, buf := bufio.NewReaderSize(s.neighbor, maxLen), make([]byte, maxLen)
+	s.to = bufio.NewWriterSize(s.library, maxLen)
+	s.screen = screen{drop: s.ignore}
+	for {
+		if from.Buffered() == 0 {
+			if err := s.to.Flush(); err != nil {
+				return err
+			}
+		}
+		m, err := readMessage(from, buf)
+		if err != nil {
+			return errors.Join(err, s.to.Flush())
+		}
+		switch m[18] {
+		case typeOpen:
+			s.read(m)
+		case typeNotification:
+			s.notified.Store(true)
+		case typeUpdate:
+			if m, err = s.update(ctx, m); err != nil {
+				return err
+			}
+		}
+		if _, err := s.to.Write(m); err != nil {
+			return err
+		}
+		if m[18] == typeKeepalive && !s.confirmed {
+			s.confirmed = true
+			if err := s.begin(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// read reads the neighbour's open. What is wrong with it the library finds out.
+func (s *session) read(m []byte) {
+	s.screen.addPath = addPathOf(m)&2 != 0 && s.offered&1 != 0
+	s.options.AddPath = families
+	if s.screen.addPath {
+		s.options.AddPath = map[bgp.Family]bgp.BGPAddPathMode{bgp.RF_EVPN: bgp.BGP_ADD_PATH_RECEIVE}
+	}
+	s.options.Use2ByteAS = true
+	parsed, err := bgp.ParseBGPMessage(m)
+	if err != nil {
+		return
+	}
+	for _, p := range parsed.Body.(*bgp.BGPOpen).OptParams {
+		p, ok := p.(*bgp.OptionParameterCapability)
+		if !ok {
+			continue
+		}
+		for _, c := range p.Capability {
+			switch c := c.(type) {
+			case *bgp.CapFourOctetASNumber:
+				s.options.Use2ByteAS = false
+			case *bgp.CapGracefulRestart:
+				s.graceful, s.restart = false, time.Duration(c.Time)*time.Second
+				for _, t := range c.Tuples {
+					s.graceful = s.graceful || t.AFI == afiL2VPN && t.SAFI == safiEVPN
+				}
+			}
+		}
+	}
+}
+
+// begin waits until the library has accepted the neighbour: until then nobody knows whether what it says counts.
+func (s *session) begin(ctx context.Context) error {
+	if err := s.to.Flush(); err != nil {
+		return err
+	}
+	select {
+	case <-s.accepted:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.opened = true
+	keep := time.Duration(0)
+	if s.graceful {
+		keep = max(s.restart, time.Second)
+	}
+	return s.emit(ctx, Event{What: Opened, Keep: keep})
+}
+
+// end tells of the end of the session. A neighbour whose connection has ended without a word, or that was quiet for
+// too long, may be about to come back.
+func (s *session) end() {
+	if !s.opened {
+		return
+	}
+	e := Event{Neighbor: s.Address, What: Ended}
+	if s.graceful && !s.notified.Load() {
+		e.Keep = s.restart
+	}
+	select {
+	case s.events <- e:
+	case <-s.over: // nobody reads any more
+	}
+}
+
+// alive is how often the library hears that the neighbour is there, while that has to wait.
+const alive = time.Second
+
+// emit tells of an event, when there is room. The neighbour has to wait till then, but is there.
+func (s *session) emit(ctx context.Context, e Event) error {
+	e.Neighbor = s.Address
+	select {
+	case s.events <- e:
+		return nil
+	default:
+	}
+	again := time.NewTicker(alive)
+	defer again.Stop()
+	for {
+		select {
+		case s.events <- e:
+			return nil
+		case <-again.C:
+			if _, err := s.to.Write(keepalive); err != nil {
+				return err
+			}
+			if err := s.to.Flush(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// update tells of the routes in a message, and returns what the library gets in place of it. Of what has no form
+// that is the message itself: the library ends the session.
+func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
+	if len(m) > bgp.BGP_MAX_MESSAGE_LENGTH || !s.opened {
+		return m, nil
+	}
+	original := m
+	s.screen.flags = 0
+	if m = s.screen.update(m); m == nil {
+		return keepalive, nil
+	}
+	m = slices.Clone(m) // what is read of it refers to it
+	parsed, err := bgp.ParseBGPMessage(m, &s.options)
+	if parsed == nil {
+		return original, nil
+	}
+	body, ok := parsed.Body.(*bgp.BGPUpdate)
+	if !ok || len(body.NLRI)+len(body.WithdrawnRoutes) > 0 {
+		return original, nil
+	}
+	if err == nil {
+		_, err = bgp.ValidateUpdateMsg(body, families, s.External, false, true)
+	}
+	handling := bgp.ERROR_HANDLING_NONE
+	if wrong := (*bgp.MessageError)(nil); errors.As(err, &wrong) {
+		handling = wrong.ErrorHandling
+	} else if err != nil {
+		return original, nil
+	}
+	u, whole := s.routes(body)
+	switch {
+	case handling == bgp.ERROR_HANDLING_SESSION_RESET || handling == bgp.ERROR_HANDLING_AFISAFI_DISABLE:
+		return original, nil
+	case handling == bgp.ERROR_HANDLING_TREAT_AS_WITHDRAW: // RFC 7606, section 2
+		s.ignore(MalformedAttribute)
+		u.Withdrawn, u.Announced = append(u.Withdrawn, u.Announced...), nil
+	case handling == bgp.ERROR_HANDLING_ATTRIBUTE_DISCARD:
+		s.ignore(MalformedAttribute)
+	}
+	if whole {
+		return m, s.emit(ctx, Event{What: Whole}) // the library may wait for it
+	}
+	if len(u.Announced)+len(u.Withdrawn) == 0 {
+		return m, nil
+	}
+	return keepalive, s.emit(ctx, Event{What: Heard, Update: u})
+}
+
+// routes are those of EVPN of a message. whole says that it is the End-of-RIB of EVPN.
+func (s *session) routes(body *bgp.BGPUpdate) (u *Update, whole bool) {
+	u = &Update{Attrs: body.PathAttributes, Flags: s.screen.flags}
+	for _, a := range body.PathAttributes {
+		switch a := a.(type) {
+		case *bgp.PathAttributeMpReachNLRI:
+			if a.AFI == afiL2VPN && a.SAFI == safiEVPN {
+				u.Announced = a.Value
+			}
+		case *bgp.PathAttributeMpUnreachNLRI:
+			if a.AFI == afiL2VPN && a.SAFI == safiEVPN {
+				u.Withdrawn = a.Value
+				whole = len(a.Value) == 0 && len(body.PathAttributes) == 1
+			}
+		}
+	}
+	return u, whole
+}
+
+// outbound carries what the library says.
+func (s *session) outbound() error {
+	to, buf := bufio.NewWriterSize(s.neighbor, maxLen), make([]byte, maxLen)
+	screen := screen{own: true}
+	accepted := false
+	for {
+		if s.from.Buffered() == 0 {
+			if err := to.Flush(); err != nil {
+				return err
+			}
+		}
+		m, err := readMessage(s.from, buf)
+		if err != nil {
+			return errors.Join(err, to.Flush())
+		}
+		switch m[18] {
+		case typeKeepalive:
+			if !accepted {
+				accepted = true
+				close(s.accepted)
+			}
+		case typeNotification:
+			if len(m) < headerLen+1 || m[headerLen] != bgp.BGP_ERROR_HOLD_TIMER_EXPIRED {
+				s.notified.Store(true)
+			}
+		case typeUpdate:
+			if !s.NDFlags {
+				m = screen.update(m)
+			}
+		}
+		if _, err := to.Write(m); err != nil {
+			return err
+		}
+	}
+}

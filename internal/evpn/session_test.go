@@ -1,0 +1,128 @@
+package evpn
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// graceful is the capability of a neighbour that means to be back within so many seconds.
+func graceful(seconds uint16) *bgp.CapGracefulRestart {
+	return bgp.NewCapGracefulRestart(false, false, seconds, []*bgp.CapGracefulRestartTuple{bgp.NewCapGracefulRestartTuple(bgp.RF_EVPN, false)})
+}
+
+func newSwitch(tx *hwvtep.Txn) {
+	tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+}
+
+// Routes of a neighbour that restarts gracefully stay until it has sent everything, or has not come back in time; those of
+// one that says that it goes, or does not restart so, go at once.
+func TestGracefulRestart(t *testing.T) {
+	const first, second = "02:00:00:00:00:01", "02:00:00:00:00:02"
+	s := newBed(t, Neighbor{}, newSwitch)
+	begin := func(restart *bgp.CapGracefulRestart, hosts ...string) {
+		t.Helper()
+		s.opens(65002, restart)
+		s.established(true)
+		for _, mac := range hosts {
+			s.announce(hostAt(mac, high), nil)
+			s.knows(mac, ": row in ls0")
+		}
+	}
+	begin(graceful(4000), first, second)
+	s.whole()
+	_ = s.conn.Close()
+	s.established(false)
+	s.rows(first+">10.0.0.2", second+">10.0.0.2")
+	begin(graceful(4000), first)
+	s.rows(first+">10.0.0.2", second+">10.0.0.2")
+	s.whole()
+	s.rows(first + ">10.0.0.2")
+
+	s.send(bgp.NewBGPNotificationMessage(bgp.BGP_ERROR_CEASE, bgp.BGP_ERROR_SUB_ADMINISTRATIVE_SHUTDOWN, nil))
+	_ = s.conn.Close()
+	s.rows()
+
+	begin(graceful(1), first)
+	s.whole()
+	_ = s.conn.Close()
+	s.rows() // in time
+
+	begin(graceful(4000), first)
+	s.whole()
+	_ = s.conn.Close()
+	s.established(false)
+	begin(bgp.NewCapGracefulRestart(false, false, 0, nil))
+	s.rows()
+	s.announce(hostAt(first, high), nil)
+	s.whole()
+	s.rows(first + ">10.0.0.2")
+	_ = s.conn.Close()
+	s.rows()
+}
+
+// A neighbour of another AS than it should be is refused, with whatever it says.
+func TestWrongNeighbor(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.opens(65003, graceful(0))
+	s.announce(hostAt("02:00:00:00:00:01", high), nil)
+	s.conn = nil
+	s.up()
+	s.announce(hostAt("02:00:00:00:00:02", high), nil)
+	s.whole()
+	s.rows("02:00:00:00:00:02>10.0.0.2")
+	s.knows("02:00:00:00:00:01", "")
+}
+
+// A route that has come from here is none, nor is one with attributes that mean nothing; the session goes on.
+func TestAttributes(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	attribute := func(which string, at int, value byte) func([]byte) []byte {
+		return func(b []byte) []byte {
+			i := strings.Index(string(b), which)
+			if i < 0 {
+				t.Fatalf("%x", b)
+			}
+			b[i+at] = value
+			return b
+		}
+	}
+	for name, wrong := range map[string]func([]byte) []byte{
+		"own AS": attribute("\x02\x01\x00\x00\xfd\xea", 5, 0xe9), // 65002, then 65001
+		"origin": attribute("\x40\x01\x01\x00", 3, 9),
+	} {
+		s.announce(hostAt(mac, high), nil)
+		s.knows(mac, ": row in ls0")
+		s.announce(hostAt(mac, high), wrong)
+		s.knows(mac, "")
+		s.announce(hostAt("02:00:00:00:00:02", high), nil)
+		s.knows("02:00:00:00:00:02", ": row in ls0")
+		status, err := s.bridge.Status(t.Context())
+		if n := status.Neighbors[0]; err != nil || n.Flaps != 0 || n.Routes != 1 || name == "origin" && n.Ignored["malformed attribute"] != 1 {
+			t.Errorf("%s: %+v, %v", name, n, err)
+		}
+	}
+	r := hostAt(mac, high)
+	p, err := encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attrs := append(p.Attrs, bgp.NewPathAttributeLocalPref(7))
+	originator, err := bgp.NewPathAttributeOriginatorId(low)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attrs = append(attrs, originator)
+	c := &Config{AS: 65001, RouterID: low}
+	if a := readAttributes(attrs, false); a.preference != 7 || !a.loops(c) {
+		t.Errorf("of the same AS: %+v", a)
+	}
+	if a := readAttributes(attrs, true); a.preference != 0 || a.loops(c) {
+		t.Errorf("of another AS: %+v", a)
+	}
+}
