@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/vtep/vtep/internal/config"
 	"github.com/vtep/vtep/internal/daemon"
@@ -28,8 +29,9 @@ type evpnRun struct {
 	file   string
 	files  stream.TLSFiles
 	http   httpOptions
+	bgp    atomic.Pointer[evpn.Config] // that is in use
 
-	listeners []listener // sockets that it listens on, but for the control socket
+	listeners []listener // sockets that it listens on, but for those of BGP and the control socket
 }
 
 func newEVPN() *evpnRun {
@@ -122,7 +124,7 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 		return r.d.Fatal(err)
 	}
 	r.bridge = evpn.New(opts)
-	r.listeners = bgpListeners(opts.Config)
+	r.bgp.Store(opts.Config)
 	if r.http.metrics != "" {
 		served, err := r.serveMetrics(opts.TLS)
 		if err != nil {
@@ -132,6 +134,7 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 		r.listeners = append(r.listeners, listener{served.URL(), "metrics of EVPN", served.Who()})
 	}
 	r.register()
+	r.d.Reload = func() { _, _ = r.reload() } // it logs what comes of it
 	if err := r.d.Ready(); err != nil {
 		return r.d.Fatal(err)
 	}
@@ -140,6 +143,34 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 		return r.d.Fatal(err)
 	}
 	return 0
+}
+
+// reload reads the BGP side again, opens the log file again, and takes over what can be changed while there are sessions. It says
+// in words what was changed, and what waits for the next start. A file that is wrong changes nothing.
+func (r *evpnRun) reload() (string, error) {
+	log := r.d.Logger("evpn")
+	c, err := readBGP(r.file)
+	if err != nil {
+		log.Error("the configuration is not taken, all stays as it is", "err", err)
+		return "", err
+	}
+	changed, waits, err := r.bridge.Reconfigure(r.d.Context(), c)
+	now := *r.bgp.Load()
+	now.Neighbors = c.Neighbors
+	r.bgp.Store(&now)
+	err = errors.Join(err, r.d.ReopenLog())
+	text := "nothing has changed"
+	if len(changed) > 0 {
+		text = strings.Join(changed, ", ")
+	}
+	if len(waits) > 0 {
+		text += "; what waits for the next start: " + strings.Join(waits, ", ")
+	}
+	log.Info("the configuration was read again: " + text)
+	if err != nil {
+		log.Error("some of the configuration was not taken", "err", err)
+	}
+	return text + "\n", err
 }
 
 func (r *evpnRun) serveMetrics(tls *stream.TLS) (*httpserve.Server, error) {
@@ -189,6 +220,7 @@ func (r *evpnRun) register() {
 		}
 		return b.String(), nil
 	}, func([]string) (any, error) { return r.listening(), nil })
+	r.d.Register("evpn/reload", "", 0, 0, func([]string) (string, error) { return r.reload() })
 	r.d.AllowReaders("evpn/status", "evpn/routes", "evpn/explain", listenersCommand)
 }
 
@@ -198,7 +230,7 @@ const listenersCommand = "evpn/listeners"
 // listening is what it listens on.
 func (r *evpnRun) listening() []listener {
 	path := r.d.Socket()
-	return append(slices.Clone(r.listeners), listener{"unix:" + path, "control of EVPN", whoMayOpen(path, "all commands", "")})
+	return append(slices.Concat(bgpListeners(r.bgp.Load()), r.listeners), listener{"unix:" + path, "control of EVPN", whoMayOpen(path, "all commands", "")})
 }
 
 // bgpListeners are those for neighbours that connect.

@@ -117,6 +117,20 @@ func (k *evpnKeeper) close(speaker bool) {
 	}
 }
 
+// reload has the speaker read its file again, and returns in words what has changed; "" if somebody else tells it so.
+func (k *evpnKeeper) reload(ctx context.Context) (string, error) {
+	if k.leave {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, clearance)
+	defer cancel()
+	text, err := daemon.Call(ctx, k.socket, "evpn/reload")
+	if err != nil {
+		return "", fmt.Errorf("reload the EVPN process: %w", err)
+	}
+	return strings.TrimSpace(text), nil
+}
+
 // errEnded says that there is no speaker any more.
 var errEnded = errors.New("it has been ended")
 

@@ -111,6 +111,21 @@ func TestRunEVPN(t *testing.T) {
 		}
 	}
 
+	// A neighbor that is new in the file comes with a reload of the VTEP; what can't be taken yet is told.
+	for _, c := range []struct{ text, want string }{
+		{text + "  neighbors:\n  - {address: 127.0.0.9, passive: true}\n", "neighbor 127.0.0.9 added"},
+		{strings.ReplaceAll(text, "65001", "65009"), "neighbor 127.0.0.9 removed; what waits for the next start: as"},
+		{text, "nothing has changed"},
+	} {
+		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := appctl(filepath.Join(dir, "vtep.ctl"), "vtep/reload")
+		if want := "nothing has changed; the EVPN process: " + c.want + "\n"; err != nil || out != want {
+			t.Errorf("%v: %q, want %q", err, out, want)
+		}
+	}
+
 	// The VTEP goes and comes back: the speaker is the one that was.
 	end(run)
 	if out, err := appctl(control, "version"); err != nil {

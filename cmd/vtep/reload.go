@@ -62,6 +62,15 @@ func (r *vtepRun) reload() (string, error) {
 	if now := next.http; differs("metrics", "web", "token-file") || now.tokenFile != "" {
 		taken(func() error { return r.serveHTTP(now) }, "metrics", "web", "token-file")
 	}
+	evpn := ""
+	if k := r.keeper.Load(); k != nil {
+		text, err := k.reload(r.d.Context())
+		if err != nil {
+			errs = append(errs, err)
+		} else if text != "" {
+			evpn = "; the EVPN process: " + text
+		}
+	}
 	left := r.settings.Changed(next.settings)
 	now := slices.DeleteFunc(changed, func(name string) bool { return slices.Contains(left, name) })
 	text := "nothing has changed"
@@ -71,6 +80,7 @@ func (r *vtepRun) reload() (string, error) {
 	if len(left) > 0 {
 		text += "; what waits for the next start: " + strings.Join(left, ", ")
 	}
+	text += evpn
 	r.log.Info("the configuration was read again: " + text)
 	err := errors.Join(errs...)
 	if err != nil {

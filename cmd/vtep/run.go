@@ -102,6 +102,7 @@ type vtepRun struct {
 
 	// What the control commands and the page are about, as soon as it is there.
 	server  atomic.Pointer[server.Server]
+	keeper  atomic.Pointer[evpnKeeper] // with --evpn
 	agent   atomic.Pointer[agent.Agent]
 	replica atomic.Pointer[idl.Client]
 	fabric  atomic.Pointer[memory.Fabric] // of the memory plane
@@ -369,6 +370,7 @@ func (r *vtepRun) serve() int {
 	}
 	if r.evpn != "" {
 		keeper := r.keepEVPN()
+		r.keeper.Store(keeper)
 		defer func() { keeper.close(r.d.Cleanup()) }()
 	}
 	err = r.runAgent(idl.New(replica), p)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -68,6 +69,8 @@ type Bridge struct {
 	settled  bool              // rows may be deleted for which there is no route
 	failure  string            // the last route that could not be announced
 	past     past
+
+	configuring sync.Mutex // held by Reconfigure
 }
 
 // session is that with one neighbour.
@@ -91,9 +94,13 @@ func New(opts Options) *Bridge {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	for _, n := range opts.Config.Neighbors {
-		b.sessions[n.Address] = &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now(), external: n.AS != 0 && n.AS != opts.Config.AS, most: int(cmp.Or(n.MaxRoutes, MaxRoutes))}
+		b.sessions[n.Address] = newSession(n, opts.Config.AS)
 	}
 	return b
+}
+
+func newSession(n Neighbor, as uint32) *session {
+	return &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now(), external: n.external(as), most: int(cmp.Or(n.MaxRoutes, MaxRoutes))}
 }
 
 // Run joins the database at the target with the fabric until ctx ends. Rows stay; routes go with the sessions.
@@ -204,8 +211,9 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 	b.log.Warn("session is ended", "neighbor", neighbor, "err", why, "again in", overPause)
 	s.over = time.AfterFunc(overPause, func() {
 		_ = b.do(b.ctx, func() {
-			s.over = nil
-			go b.admit(neighbor, true, "")
+			if s.over = nil; b.sessions[neighbor] == s {
+				go b.admit(neighbor, true, "")
+			}
 		})
 	})
 	s.reason = why

@@ -35,6 +35,9 @@ type Neighbor struct {
 	MaxRoutes    uint32     `yaml:"max-routes"`    // more end the session; 0: MaxRoutes
 }
 
+// external says whether it is of another AS than this one.
+func (n *Neighbor) external(as uint32) bool { return n.AS != 0 && n.AS != as }
+
 // MaxRoutes is how many routes a neighbour may announce, where its configuration does not say.
 const MaxRoutes = 300_000
 

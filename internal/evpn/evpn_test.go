@@ -10,6 +10,7 @@ import (
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -78,6 +79,7 @@ func TestWire(t *testing.T) {
 		{key: key{kind: Multicast, rd: "10.0.0.1:33", ip: low}, vtep: low, vni: 33, targets: []target{{"65001", false, 33}}},
 		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("192.0.2.1")}, vtep: low, vni: 33, l3vni: 5000, routerMAC: "02:00:00:00:00:fe", targets: []target{{"1", false, 33}}},
 		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("192.0.2.1")}, vtep: low, vni: 33, gateway: true},
+		{key: key{kind: MACIP, rd: "10.0.0.1:33", mac: host1, ip: netip.MustParseAddr("2001:db8::1")}, vtep: low, vni: 33, gateway: true, flags: relay.Present | relay.Router | relay.Override},
 		{key: key{kind: Prefix, rd: "10.0.0.1:5000", to: netip.MustParsePrefix("10.2.0.0/16")}, vtep: low, vni: 5000, routerMAC: "02:00:00:00:00:fe"},
 		{key: key{kind: Prefix, rd: "10.0.0.1:5000", to: netip.MustParsePrefix("0.0.0.0/0")}, vtep: low, via: netip.MustParseAddr("10.1.0.9")},
 		{key: key{kind: Prefix, rd: "10.0.0.1:5000", to: netip.MustParsePrefix("2001:db8::/32")}, vtep: high, vni: 5000, routerMAC: "02:00:00:00:00:fe"},

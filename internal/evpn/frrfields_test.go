@@ -26,7 +26,7 @@ func (l *leaf) shows(kind string, want ...string) {
 
 // FRR reads of what is announced what was meant, with AS numbers of four octets and a tunnel IP that is not the session's.
 func TestFRRFields(t *testing.T) {
-	f := newFabric(t, "v", "10.0.0.1", "as: 4200000009\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 4200000001\n")
+	f := newFabric(t, "v", "10.0.0.1", "as: 4200000009\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 4200000001\n  nd-flags: true\n")
 	l := f.leaf(2, 4200000001, "router bgp 4200000001\n bgp router-id 10.0.0.2\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n neighbor 10.0.0.1 remote-as 4200000009\n neighbor 10.0.0.1 timers connect 1\n"+
 		" address-family l2vpn evpn\n  neighbor 10.0.0.1 activate\n  advertise-all-vni\n exit-address-family\n")
 	f.ctl("set", "Physical_Switch", "v1", "tunnel_ips=10.0.0.11", "--", "del-mcast-local", "ls0", "unknown-dst", "10.0.0.1", "--", "add-mcast-local", "ls0", "unknown-dst", "10.0.0.11",
@@ -57,4 +57,11 @@ func TestFRRFields(t *testing.T) {
 	if out := f.appctl("evpn/explain", fixed); !strings.Contains(out, "sticky") || strings.Contains(out, "announced here") {
 		t.Errorf("explains %s", out)
 	}
+
+	// The address of a router of ours is one of a router (RFC 9047).
+	ls := strings.TrimSpace(f.ctl("--bare", "--columns=_uuid", "find", "Logical_Switch", "name=ls0"))
+	at := strings.TrimSpace(f.ctl("--bare", "--columns=_uuid", "find", "Physical_Locator", "dst_ip=10.0.0.11"))
+	f.ctl("create", "Arp_Sources_Local", `src_mac="02:00:00:00:00:f1"`, "locator="+at, "--", "create", "Logical_Router", "name=lr0", `switch_binding:"2001:db8::1/64"=`+ls, "other_config:evpn_gateway=true",
+		`other_config:router_mac="02:00:00:00:00:f2"`)
+	l.shows("macip", "[2]:[0]:[48]:[02:00:00:00:00:f2]:[128]:[2001:db8::1]", "Default Gateway", "ND:")
 }

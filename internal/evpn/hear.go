@@ -16,6 +16,9 @@ const stale = 6 * time.Minute
 // (RFC 4724), and until it has sent everything then; else they go with the session.
 func (b *Bridge) heard(e relay.Event) {
 	s := b.sessions[e.Neighbor]
+	if s == nil {
+		return // it was removed
+	}
 	switch e.What {
 	case relay.Opened:
 		s.whole = false
@@ -56,7 +59,7 @@ func (b *Bridge) endAfter(neighbor netip.Addr, d time.Duration) {
 	epoch := s.epoch
 	time.AfterFunc(d, func() {
 		_ = b.do(b.ctx, func() {
-			if s.epoch == epoch {
+			if b.sessions[neighbor] == s && s.epoch == epoch {
 				s.epoch++
 				b.sweep(neighbor)
 			}
@@ -70,7 +73,7 @@ func (b *Bridge) sweepAfter(neighbor netip.Addr, d time.Duration) {
 	epoch := s.epoch
 	time.AfterFunc(d, func() {
 		_ = b.do(b.ctx, func() {
-			if s.epoch == epoch {
+			if b.sessions[neighbor] == s && s.epoch == epoch {
 				b.sweep(neighbor)
 			}
 		})

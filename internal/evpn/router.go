@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -307,7 +308,11 @@ func (b *Bridge) gateways(n *network, r *router) (all []*route) {
 		for _, i := range r.interfaces {
 			if i.ls == n.row.UUID && b.database.own[vtep] {
 				k := key{kind: MACIP, rd: b.rd(vtep, n.vni), mac: r.mac, ip: i.prefix.Addr()}
-				all = append(all, &route{key: k, vtep: vtep, vni: n.vni, targets: n.exp, gateway: true})
+				r := &route{key: k, vtep: vtep, vni: n.vni, targets: n.exp, gateway: true}
+				if k.ip.Is6() {
+					r.flags = relay.Present | relay.Router | relay.Override
+				}
+				all = append(all, r)
 			}
 		}
 	}

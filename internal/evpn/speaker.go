@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -26,8 +27,10 @@ type speaker struct {
 	bgp       *server.BgpServer
 	announced map[key]*route
 	stop      context.CancelFunc
-	relay     *relay.Relay              // has the connections to neighbours
-	real      map[netip.Addr]netip.Addr // neighbours by the addresses that the library knows them by
+	relay     *relay.Relay // has the connections to neighbours
+
+	mu   sync.Mutex
+	real map[netip.Addr]netip.Addr // neighbours by the addresses that the library knows them by
 }
 
 // peerState is one session.
@@ -52,7 +55,11 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 			s.close()
 		}
 	}()
-	if err := s.connect(ctx); err != nil {
+	o := relay.Options{Listen: c.Listen, Port: c.Port, Logger: log}
+	for _, n := range c.Neighbors {
+		o.Neighbors = append(o.Neighbors, s.relayed(n))
+	}
+	if s.relay, err = relay.Start(ctx, o); err != nil {
 		return nil, fmt.Errorf("start BGP: %w", err)
 	}
 	err = s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: -1}})
@@ -62,7 +69,7 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 	err = s.bgp.WatchEvent(ctx, server.WatchEventMessageCallbacks{
 		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, _ time.Time) {
 			st := e.Peer.State
-			tell(peerState{address: s.real[st.NeighborAddress], up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
+			tell(peerState{address: s.neighbor(st.NeighborAddress), up: st.SessionState == bgp.BGP_FSM_ESTABLISHED,
 				state: strings.ToLower(strings.TrimPrefix(st.SessionState.String(), "BGP_FSM_")), reason: st.DisconnectMessage})
 		},
 	}, server.WatchPeer())
@@ -70,31 +77,60 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 		return nil, fmt.Errorf("watch BGP: %w", err)
 	}
 	for _, n := range c.Neighbors {
-		if err := s.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: s.peer(n)}); err != nil {
-			return nil, fmt.Errorf("add neighbour %v: %w", n.Address, err)
+		if err := s.open(ctx, n); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// connect has the relay listen, and know the neighbours.
-func (s *speaker) connect(ctx context.Context) error {
-	o := relay.Options{Listen: s.config.Listen, Port: s.config.Port, Logger: s.log}
-	for _, n := range s.config.Neighbors {
-		hops := 0
-		if n.AS != 0 && n.AS != s.config.AS {
-			hops = max(1, int(n.Multihop))
-		}
-		o.Neighbors = append(o.Neighbors, relay.Neighbor{Address: n.Address, Port: n.Port, Local: n.LocalAddress, Password: n.Password, Passive: n.Passive, Hops: hops, External: hops > 0, NDFlags: n.NDFlags})
+// neighbor is one by the address that the library knows it by.
+func (s *speaker) neighbor(at netip.Addr) netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.real[at]
+}
+
+// add makes one more neighbour known, and opens sessions with it.
+func (s *speaker) add(ctx context.Context, n Neighbor) error {
+	if err := s.relay.Add(s.relayed(n)); err != nil {
+		return fmt.Errorf("add neighbour %v: %w", n.Address, err)
 	}
-	var err error
-	if s.relay, err = relay.Start(ctx, o); err != nil {
-		return err
-	}
-	for _, n := range s.config.Neighbors {
-		s.real[s.relay.Library(n.Address).Addr()] = n.Address
+	return s.open(ctx, n)
+}
+
+// open opens sessions with a neighbour that the relay knows.
+func (s *speaker) open(ctx context.Context, n Neighbor) error {
+	s.mu.Lock()
+	s.real[s.relay.Library(n.Address).Addr()] = n.Address
+	s.mu.Unlock()
+	if err := s.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: s.peer(n)}); err != nil {
+		return fmt.Errorf("add neighbour %v: %w", n.Address, err)
 	}
 	return nil
+}
+
+// remove ends them. Then all that the neighbour has said is among the relay's events.
+func (s *speaker) remove(ctx context.Context, neighbor netip.Addr) error {
+	at := s.relay.Library(neighbor).Addr()
+	err := s.bgp.DeletePeer(ctx, &api.DeletePeerRequest{Address: at.String()})
+	if err != nil {
+		err = fmt.Errorf("remove neighbour %v: %w", neighbor, err)
+	}
+	s.relay.Remove(neighbor)
+	s.mu.Lock()
+	delete(s.real, at)
+	s.mu.Unlock()
+	return err
+}
+
+// relayed is a neighbour as the relay has it.
+func (s *speaker) relayed(n Neighbor) relay.Neighbor {
+	hops := 0
+	if n.external(s.config.AS) {
+		hops = max(1, int(n.Multihop))
+	}
+	return relay.Neighbor{Address: n.Address, Port: n.Port, Local: n.LocalAddress, Password: n.Password, Passive: n.Passive, Hops: hops, External: hops > 0, NDFlags: n.NDFlags}
 }
 
 // peer is a neighbour as the library has it.
@@ -165,7 +201,7 @@ func (s *speaker) announce(k key, r *route) error {
 
 func (r *route) same(o *route) bool {
 	return r.key == o.key && r.vtep == o.vtep && r.vni == o.vni && r.sequence == o.sequence && r.moved == o.moved && r.sticky == o.sticky &&
-		r.gateway == o.gateway && r.l3vni == o.l3vni && r.routerMAC == o.routerMAC && r.via == o.via &&
+		r.gateway == o.gateway && r.flags == o.flags && r.l3vni == o.l3vni && r.routerMAC == o.routerMAC && r.via == o.via &&
 		slices.Equal(r.targets, o.targets) && slices.Equal(r.l3targets, o.l3targets)
 }
 

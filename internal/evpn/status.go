@@ -79,6 +79,9 @@ func (b *Bridge) status() Status {
 	}
 	for _, n := range b.opts.Config.Neighbors {
 		at := b.sessions[n.Address]
+		if at == nil {
+			continue // it is being removed
+		}
 		state := cmp.Or(b.speaker.relay.State(n.Address), at.state) // where there is no connection, the library waits for an answer
 		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), state, at.since, at.reason, at.routes, at.flaps, b.speaker.relay.Ignored(n.Address)})
 	}
@@ -231,6 +234,7 @@ type Route struct {
 	Sticky   bool     `json:"sticky"`
 	Gateway  bool     `json:"gateway"`    // the default gateway community
 	Router   string   `json:"router_mac"` // "": none
+	Flags    []string `json:"nd_flags"`   // of its address (RFC 9047)
 	L3VNI    uint32   `json:"l3_vni"`     // of a host, the second label; 0: none
 	Via      string   `json:"via"`        // of type 5, the host that is the next hop; "": the VTEP
 	Row      string   `json:"row"`        // the logical switch whose row it is, or router; "": none
@@ -321,7 +325,7 @@ func (b *Bridge) placedByOther(n *network, mac string) bool {
 }
 
 func (r *route) shown(neighbor, row, why string) Route {
-	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, ESI: cmp.Or(r.segment, r.key.esi).String(), VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Gateway: r.gateway, Router: r.routerMAC,
+	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, ESI: cmp.Or(r.segment, r.key.esi).String(), VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Gateway: r.gateway, Router: r.routerMAC, Flags: r.flags.Names(),
 		L3VNI: r.l3vni, Row: row, Why: why}
 	if r.kind == Prefix {
 		s.Prefix = r.to.String()
@@ -369,6 +373,9 @@ func (r Route) String() string {
 	}
 	if r.Router != "" {
 		b.WriteString(" router's MAC " + r.Router)
+	}
+	if len(r.Flags) > 0 {
+		b.WriteString(" ND flags " + strings.Join(r.Flags, ","))
 	}
 	if r.Neighbor != "" {
 		b.WriteString(" from " + r.Neighbor)

@@ -159,6 +159,10 @@ func readAttributes(all []bgp.PathAttributeInterface, external bool) *attributes
 
 func (r *attributes) community(c bgp.ExtendedCommunityInterface) {
 	switch c := c.(type) {
+	case *bgp.UnknownExtended: // of this speaker: the relay has taken out that of others
+		if c.Type == bgp.EC_TYPE_EVPN && c.Value[0] == relay.SubNDFlags {
+			r.flags = relay.NDFlags(c.Value[1]) | relay.Present
+		}
 	case *bgp.MacMobilityExtended:
 		r.moved, r.sequence, r.sticky = true, c.Sequence, r.sticky || c.IsSticky
 	case *bgp.ESILabelExtended:
@@ -289,6 +293,9 @@ func encode(r *route) (*apiutil.Path, error) {
 	}
 	if r.gateway {
 		communities = append(communities, bgp.NewDefaultGatewayExtended())
+	}
+	if r.flags != 0 { // the relay takes it out for neighbours that are not to get it
+		communities = append(communities, bgp.NewUnknownExtended(bgp.EC_TYPE_EVPN, []byte{relay.SubNDFlags, byte(r.flags)}))
 	}
 	if r.routerMAC != "" {
 		communities = append(communities, bgp.NewRoutersMacExtended(r.routerMAC))

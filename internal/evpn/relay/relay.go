@@ -57,11 +57,16 @@ type Options struct {
 
 // Relay is the connections to all neighbours.
 type Relay struct {
-	log       *slog.Logger
+	log    *slog.Logger
+	ctx    context.Context
+	stop   context.CancelFunc // has all end
+	done   sync.WaitGroup
+	events chan Event
+
+	mu        sync.Mutex
 	links     map[netip.Addr]*link
-	listeners []net.Listener
-	done      sync.WaitGroup
-	events    chan Event
+	given     int            // addresses of 127.0.0.0/8
+	listeners []net.Listener // for neighbours
 }
 
 // queued is how many events may wait; then neighbours have to.
@@ -78,6 +83,8 @@ type link struct {
 	over    <-chan struct{} // closed when nobody reads events any more
 	library net.Listener
 	inbound chan net.Conn
+	end     func() // has it end
+	ended   chan struct{}
 
 	mu      sync.Mutex
 	state   string // "" while there is a connection
@@ -93,36 +100,101 @@ const retry = 2 * time.Second
 const settled = 10 * time.Second
 
 // Start listens. It ends with ctx; Wait waits for that.
-func Start(ctx context.Context, o Options) (r *Relay, err error) {
-	r = &Relay{log: o.Logger, links: map[netip.Addr]*link{}, events: make(chan Event, queued)}
-	ctx, cancel := context.WithCancel(ctx)
-	defer func() {
-		if err != nil {
-			cancel()
-			r.closeAll()
-		}
-	}()
-	for i, n := range o.Neighbors {
-		// An address of its own for each, since the library tells neighbours by it.
-		ip := netip.AddrFrom4([4]byte{127, byte(65 + i>>16), byte(i >> 8), byte(i)})
-		l := &link{Neighbor: n, log: o.Logger, events: r.events, over: ctx.Done(), inbound: make(chan net.Conn, 1), ignored: map[string]uint64{}, state: "idle"}
-		if l.library, err = net.Listen("tcp4", netip.AddrPortFrom(ip, 0).String()); err != nil {
-			return nil, fmt.Errorf("listen for the library: %w", err)
-		}
-		r.links[n.Address] = l
-		r.listeners = append(r.listeners, l.library)
-		r.done.Go(func() { l.serve(ctx) })
+func Start(ctx context.Context, o Options) (*Relay, error) {
+	r := &Relay{log: o.Logger, links: map[netip.Addr]*link{}, events: make(chan Event, queued)}
+	r.ctx, r.stop = context.WithCancel(ctx)
+	context.AfterFunc(r.ctx, r.close)
+	if err := r.start(o); err != nil {
+		r.stop()
+		return nil, err
 	}
-	if o.Port != -1 {
-		if err := r.listen(ctx, o); err != nil {
-			return nil, err
-		}
-	}
-	context.AfterFunc(ctx, r.closeAll)
 	return r, nil
 }
 
-func (r *Relay) closeAll() {
+func (r *Relay) start(o Options) error {
+	r.mu.Lock() // so that nobody who connects is not known yet
+	defer r.mu.Unlock()
+	if o.Port != -1 {
+		if err := r.listen(o); err != nil {
+			return err
+		}
+	}
+	for _, n := range o.Neighbors {
+		if err := r.add(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Add makes one more neighbour known.
+func (r *Relay) Add(n Neighbor) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.add(n)
+}
+
+func (r *Relay) add(n Neighbor) error {
+	// An address of its own for each, since the library tells neighbours by it.
+	i := r.given % (1 << 21)
+	ip := netip.AddrFrom4([4]byte{127, byte(65 + i>>16), byte(i >> 8), byte(i)})
+	l := &link{Neighbor: n, log: r.log, events: r.events, over: r.ctx.Done(), inbound: make(chan net.Conn, 1), ended: make(chan struct{}), ignored: map[string]uint64{}, state: "idle"}
+	if n.Password != "" {
+		if err := r.sign(n.Address, n.Password); err != nil {
+			return err
+		}
+	}
+	var err error
+	if l.library, err = net.Listen("tcp4", netip.AddrPortFrom(ip, 0).String()); err != nil {
+		return fmt.Errorf("listen for the library: %w", err)
+	}
+	r.given++
+	r.links[n.Address] = l
+	var ctx context.Context
+	ctx, l.end = context.WithCancel(r.ctx)
+	context.AfterFunc(ctx, func() { _ = l.library.Close() })
+	r.done.Go(func() {
+		defer close(l.ended)
+		l.serve(ctx)
+	})
+	return nil
+}
+
+// Remove ends the session with a neighbour, and knows it no more. When it returns all events of it have been told.
+func (r *Relay) Remove(neighbor netip.Addr) {
+	r.mu.Lock()
+	l := r.links[neighbor]
+	delete(r.links, neighbor)
+	if l.Password != "" {
+		_ = r.sign(neighbor, "") // at worst it can't connect, which it may not anyway
+	}
+	r.mu.Unlock()
+	l.end()
+	<-l.ended
+}
+
+// sign has connections from a neighbour signed with a password; "": not any more.
+func (r *Relay) sign(neighbor netip.Addr, password string) error {
+	for _, listener := range r.listeners {
+		at := listener.Addr().(*net.TCPAddr).AddrPort().Addr()
+		if neighbor.Is4() != at.Unmap().Is4() {
+			continue
+		}
+		raw, err := listener.(*net.TCPListener).SyscallConn()
+		if err != nil {
+			return err
+		}
+		if err := control(raw, func(fd int) error { return setPassword(fd, neighbor, password) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ends what listens.
+func (r *Relay) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, l := range r.listeners {
 		_ = l.Close()
 	}
@@ -131,14 +203,21 @@ func (r *Relay) closeAll() {
 // Wait waits until all has ended.
 func (r *Relay) Wait() { r.done.Wait() }
 
-// Library is where the library finds a neighbour.
+// Library is where the library finds a neighbour; invalid: it is not known.
 func (r *Relay) Library(neighbor netip.Addr) netip.AddrPort {
-	return r.links[neighbor].library.Addr().(*net.TCPAddr).AddrPort()
+	l := r.link(neighbor)
+	if l == nil {
+		return netip.AddrPort{}
+	}
+	return l.library.Addr().(*net.TCPAddr).AddrPort()
 }
 
 // State is what there is of a connection to a neighbour: "" if there is one, else as in RFC 4271.
 func (r *Relay) State(neighbor netip.Addr) string {
-	l := r.links[neighbor]
+	l := r.link(neighbor)
+	if l == nil {
+		return "idle"
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state
@@ -146,14 +225,23 @@ func (r *Relay) State(neighbor netip.Addr) string {
 
 // Ignored counts what was taken out of a neighbour's messages, by what it was.
 func (r *Relay) Ignored(neighbor netip.Addr) map[string]uint64 {
-	l := r.links[neighbor]
+	l := r.link(neighbor)
+	if l == nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.ignored)
 }
 
+func (r *Relay) link(neighbor netip.Addr) *link {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.links[neighbor]
+}
+
 // listen lets neighbours connect.
-func (r *Relay) listen(ctx context.Context, o Options) error {
+func (r *Relay) listen(o Options) error {
 	port := strconv.Itoa(o.Port)
 	if o.Port == 0 {
 		port = "179"
@@ -167,19 +255,9 @@ func (r *Relay) listen(ctx context.Context, o Options) error {
 		if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
 			network = "tcp6"
 		}
-		config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-			return control(c, func(fd int) error {
-				for _, l := range r.links {
-					if l.Password != "" && l.Address.Is6() == (network == "tcp6") {
-						if err := setPassword(fd, l.Address, l.Password); err != nil {
-							return err
-						}
-					}
-				}
-				return nil
-			})
-		}}
-		listener, err := config.Listen(ctx, network, net.JoinHostPort(host, port))
+		config := net.ListenConfig{}
+		config.SetMultipathTCP(false) // which knows of no TCP MD5
+		listener, err := config.Listen(r.ctx, network, net.JoinHostPort(host, port))
 		if len(o.Listen) == 0 && network == "tcp6" && (errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)) {
 			continue // a machine without IPv6
 		}
@@ -202,7 +280,7 @@ func (r *Relay) accept(listener net.Listener) {
 			time.Sleep(retry) // such as too many open files
 			continue
 		}
-		l := r.links[conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()]
+		l := r.link(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap())
 		if l == nil || l.hops(conn) != nil {
 			_ = conn.Close()
 			continue

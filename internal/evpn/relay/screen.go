@@ -22,8 +22,10 @@ const (
 	attrReach        = 14
 	attrUnreach      = 15
 	attrExtComm      = 16
-	subNDFlags       = 0x08 // of EVPN's communities (0x06), that of RFC 9047
 )
+
+// SubNDFlags is which of EVPN's communities (0x06) is that of RFC 9047.
+const SubNDFlags = 0x08
 
 // keepalive is the message.
 var keepalive = slices.Concat(bytes.Repeat([]byte{0xff}, 16), []byte{0, headerLen, typeKeepalive})
@@ -227,7 +229,7 @@ func (s *screen) communities(v []byte) []byte {
 	kept := make([]byte, 0, len(v))
 	for ; len(v) > 0; v = v[8:] {
 		switch kind, sub := v[0], v[1]; {
-		case kind == 0x06 && sub == subNDFlags: // which the library can't read
+		case kind == 0x06 && sub == SubNDFlags: // which the library can't read
 			s.flags = NDFlags(v[2]) | Present
 		case s.own:
 			kept = append(kept, v[:8]...)

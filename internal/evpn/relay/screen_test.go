@@ -155,6 +155,13 @@ func TestScreenCommunities(t *testing.T) {
 	if got, want := s.update(updateOf(append(attribute(attrExtComm, false, slices.Concat(flags, mac)), route...))), updateOf(append(attribute(attrExtComm, true, mac), route...)); !bytes.Equal(got, want) {
 		t.Errorf("%x, want %x", got, want)
 	}
+	if s.flags != Present|Router {
+		t.Errorf("flags %x", s.flags)
+	}
+	said := updateOf(slices.Concat(attribute(attrExtComm, false, slices.Concat(flags, []byte{6, 99, 0, 0, 0, 0, 0, 0})), []byte{0xc0, 99, 1, 7}, route))
+	if got := (&screen{own: true}).update(slices.Clone(said)); bytes.Contains(got, flags) || len(got) != len(said)-len(flags)+1 {
+		t.Errorf("%x of %x", got, said)
+	}
 	if got, want := s.update(updateOf(append(attribute(attrExtComm, false, flags), route...))), updateOf(route); !bytes.Equal(got, want) {
 		t.Errorf("%x, want %x", got, want)
 	}

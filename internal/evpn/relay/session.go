@@ -53,6 +53,20 @@ const (
 	Present   NDFlags = 1 << 8
 )
 
+// Names are those of the flags that are set.
+func (f NDFlags) Names() []string {
+	names := []string{}
+	for _, flag := range []struct {
+		flag NDFlags
+		name string
+	}{{Router, "router"}, {Override, "override"}, {Immutable, "immutable"}} {
+		if f&flag.flag != 0 {
+			names = append(names, flag.name)
+		}
+	}
+	return names
+}
+
 // session is that of one connection to the neighbour, and one of the library.
 type session struct {
 	*link

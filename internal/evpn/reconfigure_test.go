@@ -1,0 +1,66 @@
+package evpn
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+)
+
+// A configuration that is taken over touches the sessions only of neighbours that it changes.
+func TestReconfigure(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	s.announce(hostAt(host1, high), nil)
+	s.whole()
+	s.rows(host1 + ">10.0.0.2")
+
+	var c Config
+	if err := s.bridge.ask(t.Context(), func() { c = *s.bridge.opts.Config }); err != nil {
+		t.Fatal(err)
+	}
+	was := c.Neighbors[0]
+	reconfigure := func(what []string, waits []string, all ...Neighbor) {
+		t.Helper()
+		next := c
+		next.Neighbors = all
+		if len(waits) > 0 {
+			next.Port = 1790
+		}
+		changed, later, err := s.bridge.Reconfigure(t.Context(), &next)
+		if err != nil || !slices.Equal(changed, what) || !slices.Equal(later, waits) {
+			t.Fatalf("%q, %q, %v, want %q, %q", changed, later, err, what, waits)
+		}
+	}
+	other := Neighbor{Address: netip.MustParseAddr("127.0.0.3"), AS: 65003, Passive: true, Password: "secret"}
+	reconfigure(nil, nil, was)
+	reconfigure([]string{"neighbor 127.0.0.3 added"}, []string{"port"}, was, other)
+	few := was
+	few.MaxRoutes = 1000
+	reconfigure([]string{"neighbor 127.0.0.2 max-routes"}, nil, few, other)
+	other.HoldTime = 9
+	reconfigure([]string{"neighbor 127.0.0.3 changed"}, nil, few, other)
+	s.announce(hostAt("02:00:00:00:00:02", high), nil) // in the session that there was
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.2")
+
+	// It goes, with its routes, and comes back.
+	reconfigure([]string{"neighbor 127.0.0.2 removed", "neighbor 127.0.0.3 removed"}, nil)
+	s.rows()
+	if _, err := s.conn.Read(make([]byte, 1)); err == nil {
+		_ = s.conn.Close()
+	}
+	reconfigure([]string{"neighbor 127.0.0.2 added"}, nil, was)
+	s.up()
+	s.announce(hostAt(host1, high), nil)
+	s.whole()
+	s.rows(host1 + ">10.0.0.2")
+
+	// Fewer routes than it has: the session ends.
+	s.announce(hostAt("02:00:00:00:00:02", high), nil)
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.2")
+	few.MaxRoutes = 1
+	reconfigure([]string{"neighbor 127.0.0.2 max-routes"}, nil, few)
+	s.established(false)
+	s.rows()
+	_ = s.listener.(*net.TCPListener).Close()
+}
