@@ -96,7 +96,7 @@ var groups = []group{
 		may:     []string{"internal/hwvtep", "internal/ovsdb/idl", "internal/ovsdb/stream", "internal/evpn/relay"},
 		modules: []string{"github.com/osrg/gobgp/v4"},
 	},
-	{name: "evpn", packages: []string{"internal/evpn/relay"}, modules: []string{sys}},
+	{name: "evpn", packages: []string{"internal/evpn/relay"}, modules: []string{sys, "github.com/osrg/gobgp/v4"}},
 	{
 		name: "trace", packages: []string{"internal/trace"}, // by the memory plane's rules
 		may: []string{"internal/agent", "internal/intent", "internal/packet", "internal/plane", "internal/plane/memory", "internal/vtep", "getopt", "problem"},
