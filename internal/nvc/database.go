@@ -146,6 +146,7 @@ func (db *database) take(view *hwvtep.View, changes hwvtep.Changes) {
 	}
 	for n := range settle {
 		if db.mesh.settle(n); len(n.in)+len(n.stations) == 0 {
+			db.mesh.retire(n)
 			delete(db.mesh.networks, n.name)
 		}
 	}
@@ -273,7 +274,7 @@ func (db *database) mcastLocal(before, after *hwvtep.McastMACLocal) {
 // one has changed.
 func (db *database) recall(ls hwvtep.UUID) {
 	n := db.network(ls)
-	if n == nil || n.in[db] == nil {
+	if n == nil || n.in[db] == nil || n.in[db].row.OtherConfig[keyMembers] == n.memberText() {
 		return
 	}
 	for _, ip := range n.in[db].remembered() {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 )
@@ -39,16 +40,28 @@ type mesh struct {
 	touched  []*database // that have been marked since somebody has looked
 	complete bool        // every database was read: who is not known now is gone
 	allot    bool        // VNIs may be given: every database was read, or there was time for it
+	resting  map[int64]rest
 }
 
 // network is the logical switches of one name.
 type network struct {
+	mesh     *mesh
 	name     string
 	in       map[*database]*presence
 	stations map[string]map[source]station // by MAC
 	groups   map[string]map[source]group   // by MAC, or unknownDst
 	members  map[string]int                // how many rows name each IP address
+	text     string                        // the members, sorted, with blanks between them
+	changed  bool                          // text is of before
 	vni      int64                         // 0: none yet
+}
+
+// memberText is the members as switches remember them.
+func (n *network) memberText() string {
+	if n.changed {
+		n.text, n.changed = strings.Join(slices.Sorted(maps.Keys(n.members)), " "), false
+	}
+	return n.text
 }
 
 // presence is a network in one database.
@@ -80,11 +93,12 @@ type group struct{ ends []end }
 func (m *mesh) network(name string) *network {
 	n := m.networks[name]
 	if n == nil {
-		n = &network{name: name, in: map[*database]*presence{}, stations: map[string]map[source]station{},
+		n = &network{mesh: m, name: name, in: map[*database]*presence{}, stations: map[string]map[source]station{},
 			groups: map[string]map[source]group{}, members: map[string]int{}}
 		for _, p := range m.peers {
 			n.members[p.String()]++
 		}
+		n.changed = true
 		m.networks[name] = n
 	}
 	return n
@@ -215,6 +229,7 @@ func (n *network) count(e end, by int) {
 		delete(n.members, e.ip)
 	}
 	if before == 0 || before+by == 0 {
+		n.changed = true
 		for db := range n.in {
 			db.mark(mark{network: n.name}) // it remembers them
 		}
@@ -222,7 +237,8 @@ func (n *network) count(e end, by int) {
 }
 
 // where says which database's rows of a MAC count, and at which end: those that came last. Of those that
-// were there from the beginning it is what the others have been told already.
+// were there from the beginning it is what the others have been told already; once all are known that is settled, since
+// what they have been told changes with each row.
 func (n *network) where(mac string) (db *database, at end, known bool) {
 	var best struct {
 		source
@@ -251,6 +267,11 @@ func (n *network) where(mac string) (db *database, at end, known bool) {
 		if told > most || told == most && s.at.compare(best.at) < 0 {
 			best.source, best.station, most = from, s, told
 		}
+	}
+	if n.mesh.complete {
+		n.mesh.clock++
+		best.came = n.mesh.clock
+		n.stations[mac][best.source] = best.station
 	}
 	return best.db, best.at, known
 }
@@ -305,95 +326,3 @@ func (n *network) audience(mac string, db *database) []end {
 }
 
 func (n *network) joined(db *database) bool { return n.in[db] != nil && n.in[db].joined }
-
-// settle decides the VNI and who joins: the lowest that another writer has set counts; else what the
-// controller has set before; else one that no switch has. A database in which another writer has set
-// another one is not in the mesh.
-func (m *mesh) settle(n *network) {
-	var foreign, own int64
-	lower := func(into *int64, key int64) {
-		if *into == 0 || key < *into {
-			*into = key
-		}
-	}
-	for _, p := range n.in {
-		if key, ok := p.row.TunnelKey.Get(); ok && key != 0 && p.keyIsOurs() {
-			lower(&own, key)
-		} else if ok && key != 0 {
-			lower(&foreign, key)
-		}
-	}
-	if own != 0 && m.claimed(own, n) {
-		own = 0
-	}
-	given := n.vni // perhaps not in a row yet
-	if given != 0 && m.claimed(given, n) {
-		given = 0
-	}
-	vni := cmp.Or(foreign, own, given)
-	if vni == 0 && m.allot && len(n.in) > 0 {
-		vni = m.freeVNI()
-	}
-	changed := vni != n.vni
-	n.vni = vni
-	for db, p := range n.in {
-		key, _ := p.row.TunnelKey.Get()
-		joined := vni != 0 && (key == 0 || key == vni || p.keyIsOurs())
-		if joined != p.joined {
-			p.joined = joined
-			n.touchIn(db)
-			n.touchOf(db)
-		}
-	}
-	if !changed {
-		return
-	}
-	n.touchAll()
-	if vni == 0 {
-		return
-	}
-	for _, other := range m.networks { // one that was given it must give way
-		if other != n && other.vni == vni && (foreign != 0 || n.name < other.name) {
-			m.settle(other)
-		}
-	}
-}
-
-// claimed says that another network has the VNI by another writer; or by the controller, which did not know the
-// databases of both when it gave it. Of two such networks the one whose name comes first keeps it.
-func (m *mesh) claimed(vni int64, n *network) bool {
-	for _, other := range m.networks {
-		if other.vni == vni && other.name < n.name {
-			return true
-		}
-		for _, p := range other.in {
-			if key, _ := p.row.TunnelKey.Get(); other != n && key == vni && !p.keyIsOurs() {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// keyIsOurs says that the tunnel key is the one that the controller has set.
-func (p *presence) keyIsOurs() bool {
-	key, ok := p.row.TunnelKey.Get()
-	return ok && p.row.OtherConfig[keyVNI] == number(key)
-}
-
-// freeVNI returns the lowest from the base on that no logical switch has.
-func (m *mesh) freeVNI() int64 {
-	taken := map[int64]bool{}
-	for _, n := range m.networks {
-		taken[n.vni] = true
-		for _, p := range n.in {
-			key, _ := p.row.TunnelKey.Get()
-			taken[key] = true
-		}
-	}
-	vni := m.base
-	for taken[vni] {
-		vni++
-	}
-	return vni
-}

@@ -101,8 +101,10 @@ func (p *plan) logicalSwitch(n *network, at *presence) {
 		row.ReplicationMode, cols = hwvtep.ReplicationModeSourceNode, cols|hwvtep.LogicalSwitchReplicationMode
 		note[keyMode] = string(row.ReplicationMode)
 	}
-	if text := strings.Join(p.members(n, at), " "); text != row.OtherConfig[keyMembers] {
-		note[keyMembers] = text
+	if text := row.OtherConfig[keyMembers]; text != n.memberText() {
+		if now := p.members(n, at); now != text {
+			note[keyMembers] = now
+		}
 	}
 	if cols != 0 {
 		p.tx.UpdateLogicalSwitch(row.UUID, row, cols)
@@ -112,20 +114,18 @@ func (p *plan) logicalSwitch(n *network, at *presence) {
 
 // members are the addresses by which the controller knows its rows in the database: those of the mesh, and those
 // of before that may come back, or that a row has still.
-func (p *plan) members(n *network, at *presence) []string {
-	members := map[string]bool{}
-	for ip := range n.members {
-		members[ip] = true
-	}
-	if former := slices.DeleteFunc(at.remembered(), func(ip string) bool { return members[ip] }); len(former) > 0 {
+func (p *plan) members(n *network, at *presence) string {
+	former := slices.DeleteFunc(at.remembered(), func(ip string) bool { return n.members[ip] > 0 })
+	if len(former) > 0 && p.db.mesh.complete {
 		used := p.db.used(at.row.UUID)
-		for _, ip := range former {
-			if !p.db.mesh.complete || used[ip] {
-				members[ip] = true
-			}
-		}
+		former = slices.DeleteFunc(former, func(ip string) bool { return !used[ip] })
 	}
-	return slices.Sorted(maps.Keys(members))
+	if len(former) == 0 {
+		return n.memberText()
+	}
+	all := slices.AppendSeq(former, maps.Keys(n.members))
+	slices.Sort(all)
+	return strings.Join(all, " ")
 }
 
 // used returns the addresses that remote rows of a switch have.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Status is what a controller does at one moment.
@@ -14,6 +15,7 @@ type Status struct {
 	Targets  []TargetStatus  `json:"targets"`
 	Networks []NetworkStatus `json:"networks"`
 	Peers    []string        `json:"peers"`
+	Resting  []int64         `json:"resting"` // VNIs that are given to no other network for a time
 }
 
 // TargetStatus is one database.
@@ -45,7 +47,13 @@ func (n *NVC) Status(ctx context.Context) (s Status, err error) {
 }
 
 func (n *NVC) status() Status {
-	s := Status{Targets: []TargetStatus{}, Networks: []NetworkStatus{}, Peers: []string{}}
+	s := Status{Targets: []TargetStatus{}, Networks: []NetworkStatus{}, Peers: []string{}, Resting: []int64{}}
+	for vni, r := range n.mesh.resting {
+		if time.Now().Before(r.until) {
+			s.Resting = append(s.Resting, vni)
+		}
+	}
+	slices.Sort(s.Resting)
 	for _, p := range n.opts.Peers {
 		s.Peers = append(s.Peers, p.String())
 	}
@@ -108,6 +116,9 @@ func (s Status) String() string {
 		for _, t := range n.Apart {
 			fmt.Fprintf(&b, "  not in the mesh: %s, where another writer has set another tunnel_key\n", t)
 		}
+	}
+	if len(s.Resting) > 0 {
+		fmt.Fprintf(&b, "not given to other switches for a time: VNI %s\n", strings.Trim(fmt.Sprint(s.Resting), "[]"))
 	}
 	return b.String()
 }

@@ -1,0 +1,109 @@
+package nvc
+
+import (
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
+)
+
+// Two VTEPs have reported a host from the beginning: which of them has it stays as it was found out, whatever somebody
+// makes of the rows that say so.
+func TestTieStays(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	b := &bench{TB: t}
+	write := func(i int, f func(v *hwvtep.View, tx *hwvtep.Txn)) {
+		t.Helper()
+		v := b.rows[i].View()
+		tx := hwvtep.NewTxn(v.Layout())
+		f(v, tx)
+		if _, err := b.rows[i].Transact(tx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 4 {
+		b.rows = append(b.rows, hwvteptest.NewDB())
+		write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) {
+			ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"})
+			if i < 2 {
+				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
+				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls, Locator: at})
+			}
+		})
+	}
+	b.restart()
+	b.settle()
+	placed := func(i int) (at string) {
+		v := b.rows[i].View()
+		for row := range v.UcastMACsRemote() {
+			l, _ := v.PhysicalLocator(row.Locator)
+			at = l.DstIP
+		}
+		return at
+	}
+	for i := 2; i < 4; i++ {
+		write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(1)})
+			for row := range v.UcastMACsRemote() {
+				row.Locator = at
+				tx.UpdateUcastMACRemote(row.UUID, row, hwvtep.UcastMACRemoteLocator)
+			}
+		})
+	}
+	b.settle()
+	for i, want := range []string{"", ipOf(0), ipOf(0), ipOf(0)} {
+		if got := placed(i); got != want {
+			t.Errorf("database %d has it at %q, want %q", i, got, want)
+		}
+	}
+}
+
+// A VNI that no network has any more is given to no other one for a time, but to the one that had it.
+func TestRestingVNI(t *testing.T) {
+	b := &bench{TB: t, rows: []*hwvteptest.DB{hwvteptest.NewDB()}}
+	b.restart()
+	change := func(name string, vni int64, f func(v *hwvtep.View, tx *hwvtep.Txn)) {
+		t.Helper()
+		tx := hwvtep.NewTxn(b.rows[0].View().Layout())
+		f(b.rows[0].View(), tx)
+		if _, err := b.rows[0].Transact(tx); err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		got := int64(0)
+		for ls := range b.rows[0].View().LogicalSwitches() {
+			if ls.Name == name {
+				got, _ = ls.TunnelKey.Get()
+			}
+		}
+		if got != vni {
+			t.Fatalf("%s has VNI %d, want %d", name, got, vni)
+		}
+	}
+	add := func(name string) func(*hwvtep.View, *hwvtep.Txn) {
+		return func(_ *hwvtep.View, tx *hwvtep.Txn) { tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: name}) }
+	}
+	remove := func(name string) func(*hwvtep.View, *hwvtep.Txn) {
+		return func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for ls := range v.LogicalSwitches() {
+				if ls.Name == name {
+					tx.DeleteLogicalSwitch(ls.UUID)
+				}
+			}
+		}
+	}
+	change("a", FirstVNI, add("a"))
+	change("a", 0, remove("a"))
+	change("b", FirstVNI+1, add("b"))
+	change("a", FirstVNI, add("a"))
+	change("a", 0, remove("a"))
+	for vni, r := range b.mesh.resting {
+		r.until = time.Now()
+		b.mesh.resting[vni] = r
+	}
+	change("c", FirstVNI, add("c"))
+	if len(b.mesh.resting) > 0 {
+		t.Errorf("%v rest", b.mesh.resting)
+	}
+}
