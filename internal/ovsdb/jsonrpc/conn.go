@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -49,9 +50,10 @@ type Conn struct {
 
 	raw syscall.RawConn // constant; nil: no writing without waiting, as with TLS
 
+	queued atomic.Int64 // bytes in queue and in the hands of the writer; changed under mu
+
 	mu      sync.Mutex // guards what follows
 	queue   [][]byte
-	queued  int    // bytes in queue and in the hands of the writer
 	writing bool   // the writer has taken what was in the queue
 	direct  []byte // scratch of Flush
 	watched bool   // Drained is to be called
@@ -150,10 +152,10 @@ func (c *Conn) Queue(pieces ...[]byte) (first bool, err error) {
 	}
 	first = len(c.queue) == 0 && !c.writing
 	for _, p := range pieces {
-		c.queued += len(p)
+		c.queued.Add(int64(len(p)))
 	}
 	c.queue = append(c.queue, pieces...)
-	over := c.opts.MaxQueue > 0 && c.queued > c.opts.MaxQueue
+	over := c.opts.MaxQueue > 0 && c.Backlog() > c.opts.MaxQueue
 	c.mu.Unlock()
 	if over {
 		c.fail(ErrBacklog)
@@ -175,25 +177,32 @@ func (c *Conn) Flush() {
 		c.mu.Unlock()
 		return // the writer looks into the queue again when it is done
 	}
-	if c.raw != nil && c.queued <= directLimit && c.err == nil && len(c.queue) > 0 {
-		c.direct = c.direct[:0]
-		for _, p := range c.queue {
-			c.direct = append(c.direct, p...)
+	if c.raw != nil && c.Backlog() <= directLimit && c.err == nil && len(c.queue) > 0 {
+		text := c.queue[0] // the only one, mostly: many connections may share it
+		if len(c.queue) > 1 {
+			c.direct = c.direct[:0]
+			for _, p := range c.queue {
+				c.direct = append(c.direct, p...)
+			}
+			text = c.direct
 		}
-		n := c.try(c.direct)
-		size := len(c.direct)
-		left := slices.Clone(c.direct[n:])
+		n := c.try(text)
+		c.queued.Add(int64(-n))
+		whole := n == len(text)
+		left := text[n:]
+		if !whole && len(c.queue) > 1 {
+			left = slices.Clone(left)
+		}
 		if cap(c.direct) > keptScratch {
 			c.direct = nil
 		}
-		c.queued -= n
 		clear(c.queue)
 		c.queue = c.queue[:0]
-		if n == size && !c.closing && !c.watched {
+		if whole && !c.closing && !c.watched {
 			c.mu.Unlock()
 			return
 		}
-		if n < size {
+		if !whole {
 			c.queue = append(c.queue, left)
 		}
 	}
@@ -201,29 +210,41 @@ func (c *Conn) Flush() {
 	c.poke()
 }
 
-// try writes what the kernel takes without waiting. An error is for the writer to find.
+// try sends what the kernel takes without waiting. An error is for the writer to find.
 func (c *Conn) try(b []byte) int {
 	n := 0
-	_ = c.raw.Write(func(fd uintptr) bool {
-		n, _ = syscall.Write(int(fd), b)
-		return true
-	})
-	return max(n, 0)
+	// Nobody else writes: the writer has nothing. So this needs not what Write does for those who
+	// may have to wait, and sendto(2) not what write(2) does for files.
+	_ = c.raw.Control(func(fd uintptr) { n = sendNow(fd, b) })
+	return n
+}
+
+// quickly is up to what size the kernel takes a message about as fast as it would tell the
+// runtime that a call may take long.
+const quickly = 4 << 10
+
+func sendNow(fd uintptr, b []byte) int {
+	call := syscall.Syscall6
+	if len(b) <= quickly {
+		call = syscall.RawSyscall6
+	}
+	n, _, errno := call(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
 }
 
 // Backlog is how many bytes wait to be sent.
-func (c *Conn) Backlog() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.queued
-}
+func (c *Conn) Backlog() int { return int(c.queued.Load()) }
 
 // WatchDrain has Drained called once, when all that is queued has been sent or the connection
 // has ended. It returns false, and Drained is not called, if that is so already.
 func (c *Conn) WatchDrain() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.queued == 0 || c.err != nil {
+	if c.Backlog() == 0 || c.err != nil {
 		return false
 	}
 	c.watched = true
@@ -284,7 +305,8 @@ func (c *Conn) fail(err error) {
 	first := c.err == nil
 	if first {
 		c.err = err
-		c.queue, c.queued = nil, 0
+		c.queue = nil
+		c.queued.Store(0)
 	}
 	c.mu.Unlock()
 	if first {
@@ -311,7 +333,7 @@ func (c *Conn) write() {
 	for range c.wake {
 		for {
 			c.mu.Lock()
-			queue, size := c.queue, c.queued
+			queue, size := c.queue, c.queued.Load()
 			c.queue = nil
 			c.writing = len(queue) > 0
 			ended, closing := c.err != nil, c.closing
@@ -352,18 +374,18 @@ func (c *Conn) isClosing() bool {
 }
 
 // sent takes size bytes off the backlog.
-func (c *Conn) sent(size int) {
+func (c *Conn) sent(size int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {
-		c.queued -= size
+		c.queued.Add(-size)
 	}
 }
 
 // tellDrained calls Drained if that was asked for and nothing is queued.
 func (c *Conn) tellDrained() bool {
 	c.mu.Lock()
-	tell := c.watched && c.queued == 0 && c.err == nil
+	tell := c.watched && c.Backlog() == 0 && c.err == nil
 	if tell {
 		c.watched = false
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/db"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -16,6 +18,7 @@ type monitor struct {
 	spec *monitorSpec
 
 	group   *group   // the monitors that are shown the same; nil: conditional, rendered alone
+	place   int      // in group.monitors
 	pending *changes // not sent yet because the session is slow; nil: in step
 	kept    int      // what it counts for in what the session keeps here
 }
@@ -25,7 +28,7 @@ type monitor struct {
 type group struct {
 	key      string
 	spec     *monitorSpec
-	monitors map[*monitor]struct{}
+	monitors []*monitor
 }
 
 // monitors is the set of monitors of a database.
@@ -48,11 +51,11 @@ func (ms *monitors) add(m *monitor) {
 	key := m.spec.groupKey()
 	g := ms.groups[key]
 	if g == nil {
-		g = &group{key: key, spec: m.spec, monitors: map[*monitor]struct{}{}}
+		g = &group{key: key, spec: m.spec}
 		ms.groups[key] = g
 	}
-	g.monitors[m] = struct{}{}
-	m.group = g
+	m.group, m.place = g, len(g.monitors)
+	g.monitors = append(g.monitors, m)
 }
 
 func (ms *monitors) remove(m *monitor) {
@@ -62,12 +65,16 @@ func (ms *monitors) remove(m *monitor) {
 	}
 	g := m.group
 	m.group = nil
-	delete(g.monitors, m)
-	for other := range g.monitors {
-		g.spec = other.spec // that of m may be about to change
+	end := len(g.monitors) - 1
+	last := g.monitors[end]
+	g.monitors[m.place], last.place = last, m.place
+	g.monitors[end] = nil
+	g.monitors = g.monitors[:end]
+	if end == 0 {
+		delete(ms.groups, g.key)
 		return
 	}
-	delete(ms.groups, g.key)
+	g.spec = g.monitors[0].spec // that of m may be about to change
 }
 
 // all yields every monitor.
@@ -78,7 +85,7 @@ func (ms *monitors) all(yield func(*monitor) bool) {
 		}
 	}
 	for _, g := range ms.groups {
-		for m := range g.monitors {
+		for _, m := range g.monitors {
 			if !yield(m) {
 				return
 			}
@@ -89,17 +96,7 @@ func (ms *monitors) all(yield func(*monitor) bool) {
 // publish tells every monitor of a transaction. last is its id.
 func (ms *monitors) publish(cs *db.ChangeSet, last ovsdb.UUID) {
 	for _, g := range ms.groups {
-		var body []byte
-		rendered := false
-		for m := range g.monitors {
-			if ms.postpone(m, cs) {
-				continue
-			}
-			if !rendered {
-				body, rendered = renderChangeSet(cs, g.spec), true
-			}
-			m.send(body, last)
-		}
+		ms.publishTo(g, cs, last)
 	}
 	for m := range ms.alone {
 		if !ms.postpone(m, cs) {
@@ -108,11 +105,40 @@ func (ms *monitors) publish(cs *db.ChangeSet, last ovsdb.UUID) {
 	}
 }
 
+// publishTo is publish to a group. Monitors one after another that have the same id, as those of
+// programs of one kind have, share one message.
+func (ms *monitors) publishTo(g *group, cs *db.ChangeSet, last ovsdb.UUID) {
+	var body, text []byte
+	var before *monitor // whose message is body, or text if that is set
+	for _, m := range g.monitors {
+		if ms.postpone(m, cs) {
+			continue
+		}
+		switch {
+		case before == nil:
+			if body = renderChangeSet(cs, g.spec); body == nil {
+				body = []byte{} // not again
+			}
+		case len(body) == 0:
+		case m.spec.proto == before.spec.proto && bytes.Equal(m.id, before.id):
+			if text == nil {
+				text = append(append(m.appendHead(make([]byte, 0, len(body)+len(m.id)+128), last), body...), updateTail...)
+			}
+			m.base.send(m.sess, text)
+			continue
+		}
+		before, text = m, nil
+		if len(body) > 0 {
+			m.send(body, last)
+		}
+	}
+}
+
 // postpone merges the change set into those that m has not been sent, if its session is
 // behind.
 func (ms *monitors) postpone(m *monitor, cs *db.ChangeSet) bool {
 	if m.pending == nil {
-		if m.base.arrears[m.sess] == nil && m.sess.conn.Backlog() <= ms.limits.Queue {
+		if (len(m.base.arrears) == 0 || m.base.arrears[m.sess] == nil) && m.sess.conn.Backlog() <= ms.limits.Queue {
 			return false
 		}
 		m.pending = newChanges()
@@ -159,7 +185,11 @@ func (m *monitor) send(body []byte, last ovsdb.UUID) {
 	if body == nil {
 		return
 	}
-	head := make([]byte, 0, 96+len(m.id))
+	m.base.send(m.sess, m.appendHead(make([]byte, 0, 128+len(m.id)), last), body, updateTail)
+}
+
+// appendHead appends what comes before the body of an update.
+func (m *monitor) appendHead(head []byte, last ovsdb.UUID) []byte {
 	head = append(head, `{"id":null,"method":"`...)
 	head = append(head, m.spec.proto.updateMethod()...)
 	head = append(head, `","params":[`...)
@@ -170,7 +200,7 @@ func (m *monitor) send(body []byte, last ovsdb.UUID) {
 		head = last.AppendText(head)
 		head = append(head, `",`...)
 	}
-	m.base.send(m.sess, head, body, updateTail)
+	return head
 }
 
 var updateTail = []byte(`]}`)
