@@ -162,6 +162,9 @@ func (x *txn) publish() *ChangeSet {
 			}
 			if r.old != r.st.row {
 				changes.Rows = append(changes.Rows, RowChange{Old: r.old, New: r.st.row, Columns: r.changed, st: r.st})
+				if tt.copying != nil {
+					tt.copying.changes(&changes.Rows[len(changes.Rows)-1])
+				}
 				before, after := tt.countAtoms(r.old), tt.countAtoms(r.st.row)
 				cs.Atoms += before + after
 				cs.atomsDelta += after - before

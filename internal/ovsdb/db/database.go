@@ -62,6 +62,8 @@ type Table struct {
 	strong []refColumn // columns with strong references
 	weak   []refColumn // columns with weak references
 
+	copying *tableCopy // the snapshot that is being taken, or nil
+
 	part  *txnTable // the table's part in the transaction being executed, or nil
 	spare *txnTable // memory for the next part
 }

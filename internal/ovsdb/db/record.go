@@ -12,12 +12,13 @@ import (
 // modified rows as differences, which ovsdb-server understands from Open vSwitch 2.15 on. It
 // appends nothing if there is nothing to remember. May be called by any goroutine.
 func (cs *ChangeSet) AppendRecord(dst []byte, now time.Time) []byte {
-	w := recordWriter{dst: slices.Grow(dst, cs.TextSize()), start: len(dst)}
+	start := len(dst)
+	w := recordWriter{dst: slices.Grow(dst, cs.TextSize())}
 	if w.changes(cs); w.odd {
-		w = recordWriter{dst: w.dst[:w.start], start: w.start, whole: true}
+		w = recordWriter{dst: w.dst[:start], whole: true}
 		w.changes(cs)
 	}
-	if len(w.dst) == w.start {
+	if !w.begun {
 		return dst
 	}
 	return w.finish(cs.Comment, now)
@@ -35,70 +36,10 @@ func (w *recordWriter) changes(cs *ChangeSet) {
 	}
 }
 
-// Snapshot is the content of a database at one time. It does not change, and
-// may be used by any goroutine.
-type Snapshot struct {
-	Schema *ovsdb.DatabaseSchema
-	Tables []SnapshotTable // by name
-}
-
-// SnapshotTable is the content of a table in a Snapshot.
-type SnapshotTable struct {
-	Schema *ovsdb.TableSchema
-	Rows   []*ovsdb.Row
-}
-
-// Snapshot returns the content of the database.
-func (d *Database) Snapshot() *Snapshot {
-	s := &Snapshot{Schema: d.schema}
-	for _, t := range d.sorted {
-		rows := make([]*ovsdb.Row, 0, t.live)
-		for row := range t.All() {
-			rows = append(rows, row)
-		}
-		s.Tables = append(s.Tables, SnapshotTable{t.schema, rows})
-	}
-	return s
-}
-
-// AppendRecord appends the snapshot as one record, which follows that of the
-// schema in an OVSDB file.
-func (s *Snapshot) AppendRecord(dst []byte, comment string, now time.Time) []byte {
-	w := recordWriter{dst: slices.Grow(dst, s.textSize()), start: len(dst)}
-	for _, t := range s.Tables {
-		w.insertAll(t.Schema, t.Rows)
-	}
-	return w.finish(comment, now)
-}
-
-// textSize is about how many bytes the record has, rather too many than too few: to grow
-// step by step would take three times as much memory.
-func (s *Snapshot) textSize() int {
-	const sample = 100 // rows of each table
-	size := 256
-	for _, t := range s.Tables {
-		if n := min(sample, len(t.Rows)); n > 0 {
-			var w recordWriter
-			w.insertAll(t.Schema, t.Rows[:n])
-			size += len(w.dst) * len(t.Rows) / n
-		}
-	}
-	return size + size/16
-}
-
-func (w *recordWriter) insertAll(ts *ovsdb.TableSchema, rows []*ovsdb.Row) {
-	w.table = ts
-	w.open = false
-	for _, row := range rows {
-		w.insert(row)
-	}
-	w.closeTable()
-}
-
 // recordWriter writes a record.
 type recordWriter struct {
 	dst   []byte
-	start int
+	begun bool // there is something in it
 	table *ovsdb.TableSchema
 	open  bool // the object of table is open
 	diff  bool // something is written as a difference
@@ -111,14 +52,19 @@ func (w *recordWriter) begin(id ovsdb.UUID) {
 	if w.open {
 		w.dst = append(w.dst, ',')
 	} else {
-		if len(w.dst) == w.start {
-			w.dst = append(w.dst, '{')
-		}
+		w.beginRecord()
 		w.dst = append(wire.AppendString(w.dst, w.table.Name), ":{"...)
 		w.open = true
 	}
 	w.dst = id.AppendText(append(w.dst, '"'))
 	w.dst = append(w.dst, `":`...)
+}
+
+func (w *recordWriter) beginRecord() {
+	if !w.begun {
+		w.dst = append(w.dst, '{')
+		w.begun = true
+	}
 }
 
 // closeTable ends the object of the table. A comma follows, as members of the
@@ -130,9 +76,7 @@ func (w *recordWriter) closeTable() {
 }
 
 func (w *recordWriter) finish(comment string, now time.Time) []byte {
-	if len(w.dst) == w.start {
-		w.dst = append(w.dst, '{')
-	}
+	w.beginRecord()
 	if w.diff {
 		w.dst = append(w.dst, `"_is_diff":true,`...)
 	}

@@ -104,6 +104,9 @@ func (s *rowSet) take(t *Table, st *rowState) {
 		last := uint32(len(s.slots) - 1)
 		s.slots[at] = s.slots[at]&^last | uint32(pos+1)
 		s.all[pos] = moved
+		if t.copying != nil {
+			t.copying.moves(moved.row, end, pos)
+		}
 	}
 	s.all[end] = nil
 	s.all = s.all[:end]

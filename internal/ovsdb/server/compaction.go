@@ -11,7 +11,9 @@ import (
 // compaction is the rewriting of a log that is under way in the background.
 type compaction struct {
 	log     *storage.Compaction
-	written chan error // the background part has ended
+	copying *db.Copying // the snapshot is being taken; nil: it is written
+	date    time.Time   // of the snapshot
+	written chan error  // the background part has ended
 	waiting []func(error)
 }
 
@@ -59,13 +61,35 @@ func (d *database) startCompaction(done func(error)) {
 			tell(err)
 			return
 		}
-		c := &compaction{log: log, written: make(chan error, 1)}
-		snapshot := d.db.Snapshot()
-		date := d.snapshotDate()
-		go func() { c.written <- log.Write(emitter(snapshot, "compacting database online", date)) }()
-		d.compact = c
+		d.compact = &compaction{log: log, copying: d.db.StartSnapshot(), date: d.snapshotDate(), written: make(chan error, 1)}
+		d.goOnCopying(d.compact)
 	}
 	d.compact.waiting = append(d.compact.waiting, tell)
+}
+
+// copyAtOnce is how many rows are copied for a snapshot before requests have their turn: it
+// takes about a millisecond.
+const copyAtOnce = 8192
+
+// goOnCopying takes more of the snapshot, which is written in the background once it is whole.
+func (d *database) goOnCopying(c *compaction) {
+	if d.compact != c {
+		return // abandoned
+	}
+	if !c.copying.Step(copyAtOnce) {
+		d.queue.put(job{alone: true, run: func(*batch) { d.goOnCopying(c) }}) // or it is abandoned
+		return
+	}
+	snapshot := c.copying.Snapshot()
+	c.copying = nil
+	go func() {
+		c.written <- c.log.Write(func(emit func([]byte) error) error {
+			if err := emit(snapshot.Schema.AppendJSON(nil)); err != nil {
+				return err
+			}
+			return c.log.Emit(snapshot.Record("compacting database online", c.date))
+		})
+	}()
 }
 
 // emitter gives the records of a log that holds just the snapshot, which has the given date.
@@ -102,8 +126,13 @@ func (d *database) endCompaction(err error) {
 
 // abandonCompaction ends a compaction without effect.
 func (d *database) abandonCompaction() {
-	if d.compact != nil {
-		<-d.compact.written
-		d.endCompaction(errShutdown)
+	switch c := d.compact; {
+	case c == nil:
+		return
+	case c.copying != nil:
+		c.copying.Stop()
+	default:
+		<-c.written
 	}
+	d.endCompaction(errShutdown)
 }

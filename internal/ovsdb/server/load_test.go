@@ -123,7 +123,7 @@ func TestCompactUnderLoad(t *testing.T) {
 	fs := &slowFS{FS: storage.OS, begun: make(chan struct{}), release: make(chan struct{})}
 	r := newRig(t, Options{FS: fs, Durability: DurableClient})
 	c := r.dial()
-	c.must("transact", string(bulk(0, 5000)))
+	c.must("transact", string(bulk(0, 20_000))) // of which the snapshot is taken in steps
 	done := make(chan error, 1)
 	fs.armed.Store(true)
 	go func() { done <- r.Compact("things") }()
@@ -171,7 +171,7 @@ func TestCompactUnderLoad(t *testing.T) {
 	}
 	c = r.dial()
 	got := c.transact(`{"op":"select","table":"Thing","where":[["name","==","thing 7"]],"columns":["n"]}`).String()
-	if now := c.count("Thing"); now != n || n != 5200 || got != want {
+	if now := c.count("Thing"); now != n || n != 20_200 || got != want {
 		t.Errorf("%d rows, %d in the file; %s, in the file %s", n, now, want, got)
 	}
 }

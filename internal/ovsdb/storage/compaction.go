@@ -3,6 +3,8 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 )
 
 // Compaction replaces the content of a log by a shorter one that means the same.
@@ -21,6 +23,7 @@ type Compaction struct {
 
 	file    File
 	size    int64 // of the new file
+	flushed int64 // the new file up to here has been handed to the disk
 	base    int64 // of that, the snapshot
 	copied  int64 // the log up to here is in the new file
 	records int   // log.records at the start
@@ -67,20 +70,7 @@ func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) 
 	if c.file, err = fs.Create(c.tmp); err != nil {
 		return err
 	}
-	err = snapshot(func(record []byte) error {
-		if err := checkLength(len(record)); err != nil {
-			return err
-		}
-		// A record may be as large as the database: it is not copied.
-		c.buf = appendHeader(c.buf[:0], record)
-		for _, b := range [][]byte{c.buf, record, {'\n'}} {
-			if err := writeAt(c.file, b, c.size); err != nil {
-				return err
-			}
-			c.size += int64(len(b))
-		}
-		return nil
-	})
+	err = snapshot(func(record []byte) error { return c.Emit(slices.Values([][]byte{record})) })
 	if err != nil {
 		return err
 	}
@@ -95,6 +85,57 @@ func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) 
 	}
 	c.written = true
 	return nil
+}
+
+// Emit adds a record, whose data comes in parts, of which each may be void when the next comes:
+// so a record that is as large as the database is never in memory as a whole. It comes twice,
+// as its sum precedes it in the file, and must be the same both times. Only what is given to
+// Write may call it.
+func (c *Compaction) Emit(record iter.Seq[[]byte]) error {
+	head, n := appendHeaderOf(c.buf[:0], record)
+	c.buf = head
+	if err := checkLength(n); err != nil {
+		return err
+	}
+	if err := c.put(head); err != nil {
+		return err
+	}
+	end := c.size + n
+	for part := range record {
+		if err := c.put(part); err != nil {
+			return err
+		}
+	}
+	if c.size != end {
+		return fmt.Errorf("a record of %d bytes has become one of %d", n, n+c.size-end)
+	}
+	return c.put([]byte{'\n'})
+}
+
+// writeBehind is how much of the new file may wait to be written: what is synced for a
+// transaction meanwhile should not have to wait for much of it.
+const writeBehind = 2 << 20
+
+// put writes b behind what is in the new file.
+func (c *Compaction) put(b []byte) error {
+	if err := writeAt(c.file, b, c.size); err != nil {
+		return err
+	}
+	c.size += int64(len(b))
+	if n := c.size - c.flushed; n >= writeBehind {
+		if f, ok := c.file.(flusher); ok {
+			if err := f.Flush(c.flushed, n); err != nil {
+				return err
+			}
+		}
+		c.flushed = c.size
+	}
+	return nil
+}
+
+// flusher is a File that can have a part of it written to the disk without what Sync does beside.
+type flusher interface {
+	Flush(off, n int64) error
 }
 
 // smallTail is how much of the log Write leaves to Finish.

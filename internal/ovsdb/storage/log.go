@@ -150,7 +150,7 @@ func (l *Log) append(records [][]byte) error {
 	}
 	buf := l.buf[:0]
 	for _, r := range records {
-		if err := checkLength(len(r)); err != nil {
+		if err := checkLength(int64(len(r))); err != nil {
 			return err
 		}
 		buf = AppendRecord(buf, r)

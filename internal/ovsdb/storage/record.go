@@ -4,6 +4,8 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,7 +35,7 @@ type header struct {
 const MaxRecord = 1<<31 - 2
 
 // checkLength returns an ErrTooLong if a record cannot have length bytes of data.
-func checkLength(length int) error {
+func checkLength(length int64) error {
 	if length > MaxRecord {
 		return fmt.Errorf("%w: %d bytes, the most is %d", ErrTooLong, length, MaxRecord)
 	}
@@ -46,19 +48,29 @@ func AppendRecord(dst, data []byte) []byte {
 	return append(dst, '\n')
 }
 
-// appendHeader appends the header line of that record.
-func appendHeader(dst, data []byte) []byte {
+// appendHeader appends the header line of that record, whose data is given in parts.
+func appendHeader(dst []byte, parts ...[]byte) []byte {
+	dst, _ = appendHeaderOf(dst, slices.Values(parts))
+	return dst
+}
+
+// appendHeaderOf is appendHeader, and returns the number of bytes of the data.
+func appendHeaderOf(dst []byte, parts iter.Seq[[]byte]) ([]byte, int64) {
 	h := sha1.New()
-	h.Write(data)
+	n := int64(0)
+	for part := range parts {
+		h.Write(part)
+		n += int64(len(part))
+	}
 	h.Write([]byte{'\n'})
 	var sum [sha1.Size]byte
 	h.Sum(sum[:0])
 
 	dst = append(dst, lead+magic+" "...)
-	dst = strconv.AppendInt(dst, int64(len(data))+1, 10)
+	dst = strconv.AppendInt(dst, n+1, 10)
 	dst = append(dst, ' ')
 	dst = hex.AppendEncode(dst, sum[:])
-	return append(dst, '\n')
+	return append(dst, '\n'), n
 }
 
 // parseHeader parses a header line, its line feed included.
