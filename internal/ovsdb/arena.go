@@ -76,7 +76,8 @@ func (a *Arena) Reset() {
 	a.drafts.reset()
 }
 
-func (a *Arena) uuid(u UUID) Atom {
+// UUID returns a UUIDType atom whose memory is that of a.
+func (a *Arena) UUID(u UUID) Atom {
 	own := &a.uuids.take(1)[0]
 	*own = u
 	return RefTo(own)
@@ -84,8 +85,9 @@ func (a *Arena) uuid(u UUID) Atom {
 
 // chunks gives out memory piece by piece.
 type chunks[T any] struct {
-	first []T // the first chunk, which stays
-	rest  []T // of the present chunk, what is not given out
+	first []T  // the first chunk, which stays
+	rest  []T  // of the present chunk, what is not given out
+	more  bool // the present chunk is not the first
 }
 
 // Sizes of chunks, in bytes: of the first, and of others.
@@ -103,7 +105,7 @@ func (c *chunks[T]) take(n int) []T {
 			size = firstChunk
 		}
 		c.rest = make([]T, max(n, size/int(unsafe.Sizeof(zero))))
-		if c.first == nil {
+		if c.more = c.first != nil; !c.more {
 			c.first = c.rest
 		}
 	}
@@ -114,6 +116,10 @@ func (c *chunks[T]) take(n int) []T {
 
 // reset keeps the first chunk, with nothing in it that it would keep from being freed.
 func (c *chunks[T]) reset() {
-	clear(c.first)
-	c.rest = c.first
+	given := c.first
+	if !c.more {
+		given = given[:len(given)-len(c.rest)]
+	}
+	clear(given)
+	c.rest, c.more = c.first, false
 }

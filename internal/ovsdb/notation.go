@@ -155,7 +155,7 @@ func (a *Arena) parseUUID(v wire.Value, b *BaseType, syms *SymbolTable) (Atom, e
 	if a == nil {
 		return UUIDAtom(u), nil
 	}
-	return a.uuid(u), nil
+	return a.UUID(u), nil
 }
 
 // AppendDatum appends d, of type t, in the notation of RFC 7047: a set of one

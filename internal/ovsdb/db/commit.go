@@ -16,6 +16,11 @@ func (x *txn) commit() (*ChangeSet, error) {
 		x.end()
 		return nil, nil
 	}
+	return x.commitChanges()
+}
+
+// commitChanges is commit after determineChanges.
+func (x *txn) commitChanges() (*ChangeSet, error) {
 	for _, step := range []func() error{
 		x.askPermission,  // of what the operations did, and nothing else
 		x.countRefs,      // referential integrity of strong references

@@ -65,6 +65,35 @@ func (s *rowSet) put(t *Table, st *rowState) {
 	s.enter(t, len(s.all)-1)
 }
 
+// putNew is put unless there is a row with the UUID of st: then it is false. There are slots enough.
+func (s *rowSet) putNew(t *Table, st *rowState) bool {
+	id := &st.row.UUID
+	h := hash(id)
+	last := uint32(len(s.slots) - 1)
+	mark := uint32(h) &^ last
+	free := -1
+	for i := uint32(h>>32) & last; ; i = (i + 1) & last {
+		switch e := s.slots[i]; {
+		case e == dead:
+			if free < 0 {
+				free = int(i)
+			}
+		case e == 0:
+			if free < 0 {
+				free = int(i)
+			} else {
+				s.dead--
+			}
+			s.all = append(s.all, st)
+			s.room = max(s.room, len(s.all))
+			s.slots[free] = mark | uint32(len(s.all))
+			return true
+		case e&^last == mark && *t.idOf(s.all[int(e&last)-1]) == *id:
+			return false
+		}
+	}
+}
+
 // fits reports whether there are slots enough for n.
 func (s *rowSet) fits(n int) bool { return 16*n <= 13*len(s.slots) }
 

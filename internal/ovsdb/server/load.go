@@ -14,6 +14,9 @@ import (
 // loading is held while the collector runs at the pace of load.
 var loading sync.Mutex
 
+// largeRecord is the size from which on a record may be worth more than one processor.
+const largeRecord = 64 << 10
+
 // load reads a log into a database, and says how far it is written.
 func (s *Server) load(path string, file *storage.Log) (*db.Database, ovsdb.Position, error) {
 	// Nearly all that is allocated here stays: looking for garbage as often as usual would take
@@ -24,6 +27,17 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, ovsdb.Posit
 	var d *db.Database
 	var position ovsdb.Position
 	recovery, err := file.ReplayPrepared(func(record []byte) (func() error, error) {
+		if d != nil && len(record) >= largeRecord {
+			if p := d.Prepare(record); p != nil {
+				return func() error {
+					if err := d.ReplayPrepared(p); err != nil {
+						return err
+					}
+					position = position.After(p.Date())
+					return nil
+				}, nil
+			}
+		}
 		v, err := wire.Parse(record)
 		if err != nil {
 			return nil, err
