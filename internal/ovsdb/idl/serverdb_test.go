@@ -257,9 +257,9 @@ func TestOtherDatabases(t *testing.T) {
 	if err := s.RemoveDatabase(hwvtep.Database); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, deadline, func() error {
-		if err := c.LastError(); c.Connected() || err == nil || !strings.Contains(err.Error(), "does not have database") {
-			return fmt.Errorf("in step: %v (%v)", c.Connected(), err)
+	testenv.Eventually(t, deadline, func() error { // the client hears of it, and dials to see whether it is back
+		if err := c.LastError(); c.Connected() || err == nil || !strings.Contains(err.Error(), "does not have database") || dials.Load() == 1 {
+			return fmt.Errorf("in step: %v (%v), %d connections", c.Connected(), err, dials.Load())
 		}
 		return nil
 	})
