@@ -36,6 +36,7 @@ const (
 	captureMapDecaps        = "decaps"
 	captureMapDevices       = "devices"
 	captureMapDrops         = "drops"
+	captureMapEchoes        = "echoes"
 	captureMapEnds          = "ends"
 	captureMapEvents        = "events"
 	captureMapFloods        = "floods"
@@ -53,6 +54,7 @@ const (
 	captureMapPeers         = "peers"
 	captureMapPolicies      = "policies"
 	captureMapPortDrops     = "port_drops"
+	captureMapPuntShares    = "punt_shares"
 	captureMapPunted        = "punted"
 	captureMapPunts         = "punts"
 	captureMapQuotas        = "quotas"
@@ -158,6 +160,7 @@ type captureMapSpecs struct {
 	Decaps       *ebpf.MapSpec `ebpf:"decaps"`
 	Devices      *ebpf.MapSpec `ebpf:"devices"`
 	Drops        *ebpf.MapSpec `ebpf:"drops"`
+	Echoes       *ebpf.MapSpec `ebpf:"echoes"`
 	Ends         *ebpf.MapSpec `ebpf:"ends"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
 	Floods       *ebpf.MapSpec `ebpf:"floods"`
@@ -175,6 +178,7 @@ type captureMapSpecs struct {
 	Peers        *ebpf.MapSpec `ebpf:"peers"`
 	Policies     *ebpf.MapSpec `ebpf:"policies"`
 	PortDrops    *ebpf.MapSpec `ebpf:"port_drops"`
+	PuntShares   *ebpf.MapSpec `ebpf:"punt_shares"`
 	Punted       *ebpf.MapSpec `ebpf:"punted"`
 	Punts        *ebpf.MapSpec `ebpf:"punts"`
 	Quotas       *ebpf.MapSpec `ebpf:"quotas"`
@@ -238,6 +242,7 @@ type captureMaps struct {
 	Decaps       *ebpf.Map `ebpf:"decaps"`
 	Devices      *ebpf.Map `ebpf:"devices"`
 	Drops        *ebpf.Map `ebpf:"drops"`
+	Echoes       *ebpf.Map `ebpf:"echoes"`
 	Ends         *ebpf.Map `ebpf:"ends"`
 	Events       *ebpf.Map `ebpf:"events"`
 	Floods       *ebpf.Map `ebpf:"floods"`
@@ -255,6 +260,7 @@ type captureMaps struct {
 	Peers        *ebpf.Map `ebpf:"peers"`
 	Policies     *ebpf.Map `ebpf:"policies"`
 	PortDrops    *ebpf.Map `ebpf:"port_drops"`
+	PuntShares   *ebpf.Map `ebpf:"punt_shares"`
 	Punted       *ebpf.Map `ebpf:"punted"`
 	Punts        *ebpf.Map `ebpf:"punts"`
 	Quotas       *ebpf.Map `ebpf:"quotas"`
@@ -293,6 +299,7 @@ func (m *captureMaps) Close() error {
 		m.Decaps,
 		m.Devices,
 		m.Drops,
+		m.Echoes,
 		m.Ends,
 		m.Events,
 		m.Floods,
@@ -310,6 +317,7 @@ func (m *captureMaps) Close() error {
 		m.Peers,
 		m.Policies,
 		m.PortDrops,
+		m.PuntShares,
 		m.Punted,
 		m.Punts,
 		m.Quotas,

@@ -308,7 +308,8 @@ func (s *rehearsalSet) clear() error {
 		errs = append(errs, drain(ring, nil))
 	}
 	errs = append(errs, empty[layout.MACKey, layout.Local](s.all.Maps["locals"]), empty[layout.IPKey, layout.Neighbor](s.all.Maps["neighbors"]),
-		emptyBytes(s.all.Maps["told"]), emptyBytes(s.all.Maps["group_rates"]))
+		emptyBytes(s.all.Maps["told"]), emptyBytes(s.all.Maps["group_rates"]),
+		emptyBytes(s.all.Maps["echoes"]), emptyBytes(s.all.Maps["punt_shares"]))
 	for i := range s.all.Maps["punted"].MaxEntries() {
 		errs = append(errs, s.all.Maps["punted"].Put(i, layout.PuntCount{}))
 	}

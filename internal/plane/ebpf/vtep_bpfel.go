@@ -32,6 +32,7 @@ const (
 	vtepMapDecaps        = "decaps"
 	vtepMapDevices       = "devices"
 	vtepMapDrops         = "drops"
+	vtepMapEchoes        = "echoes"
 	vtepMapEnds          = "ends"
 	vtepMapEvents        = "events"
 	vtepMapFloods        = "floods"
@@ -49,6 +50,7 @@ const (
 	vtepMapPeers         = "peers"
 	vtepMapPolicies      = "policies"
 	vtepMapPortDrops     = "port_drops"
+	vtepMapPuntShares    = "punt_shares"
 	vtepMapPunted        = "punted"
 	vtepMapPunts         = "punts"
 	vtepMapQuotas        = "quotas"
@@ -150,6 +152,7 @@ type vtepMapSpecs struct {
 	Decaps      *ebpf.MapSpec `ebpf:"decaps"`
 	Devices     *ebpf.MapSpec `ebpf:"devices"`
 	Drops       *ebpf.MapSpec `ebpf:"drops"`
+	Echoes      *ebpf.MapSpec `ebpf:"echoes"`
 	Ends        *ebpf.MapSpec `ebpf:"ends"`
 	Events      *ebpf.MapSpec `ebpf:"events"`
 	Floods      *ebpf.MapSpec `ebpf:"floods"`
@@ -167,6 +170,7 @@ type vtepMapSpecs struct {
 	Peers       *ebpf.MapSpec `ebpf:"peers"`
 	Policies    *ebpf.MapSpec `ebpf:"policies"`
 	PortDrops   *ebpf.MapSpec `ebpf:"port_drops"`
+	PuntShares  *ebpf.MapSpec `ebpf:"punt_shares"`
 	Punted      *ebpf.MapSpec `ebpf:"punted"`
 	Punts       *ebpf.MapSpec `ebpf:"punts"`
 	Quotas      *ebpf.MapSpec `ebpf:"quotas"`
@@ -226,6 +230,7 @@ type vtepMaps struct {
 	Decaps      *ebpf.Map `ebpf:"decaps"`
 	Devices     *ebpf.Map `ebpf:"devices"`
 	Drops       *ebpf.Map `ebpf:"drops"`
+	Echoes      *ebpf.Map `ebpf:"echoes"`
 	Ends        *ebpf.Map `ebpf:"ends"`
 	Events      *ebpf.Map `ebpf:"events"`
 	Floods      *ebpf.Map `ebpf:"floods"`
@@ -243,6 +248,7 @@ type vtepMaps struct {
 	Peers       *ebpf.Map `ebpf:"peers"`
 	Policies    *ebpf.Map `ebpf:"policies"`
 	PortDrops   *ebpf.Map `ebpf:"port_drops"`
+	PuntShares  *ebpf.Map `ebpf:"punt_shares"`
 	Punted      *ebpf.Map `ebpf:"punted"`
 	Punts       *ebpf.Map `ebpf:"punts"`
 	Quotas      *ebpf.Map `ebpf:"quotas"`
@@ -277,6 +283,7 @@ func (m *vtepMaps) Close() error {
 		m.Decaps,
 		m.Devices,
 		m.Drops,
+		m.Echoes,
 		m.Ends,
 		m.Events,
 		m.Floods,
@@ -294,6 +301,7 @@ func (m *vtepMaps) Close() error {
 		m.Peers,
 		m.Policies,
 		m.PortDrops,
+		m.PuntShares,
 		m.Punted,
 		m.Punts,
 		m.Quotas,

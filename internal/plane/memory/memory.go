@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/packet"
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -49,7 +50,8 @@ type Fabric struct {
 	vlans     map[string]int                          // the number of bindings of installed that have a VLAN, by port
 	ownVNI    map[uint32]intent.SwitchID              // of the switches whose overlay is up; kept while any source is accepted
 	own       map[ownKey]struct{}                     // the addresses of routers, in whatever switch
-	used      map[intent.IPKey]time.Time              // when a router last handed a packet to a neighbour of installed
+	echoes    packet.Echoes
+	used      map[intent.IPKey]time.Time // when a router last handed a packet to a neighbour of installed
 	learned   map[intent.MACKey]*station
 	onPort    map[string]int // number of learned by port
 	counts    map[intent.BindingKey]*plane.Counters

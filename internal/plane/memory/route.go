@@ -177,7 +177,7 @@ func (f *Fabric) route(r intent.RouterID, id intent.SwitchID, in *intent.Binding
 	f.consult(at)
 	if _, its := f.own[ownKey{r, dst}]; its {
 		f.note(at, true, "")
-		answer := packet.Echo(fr, f.installed.Routers[r].MAC)
+		answer := f.echoes.Answer(f.opts.Now(), id, fr, f.installed.Routers[r].MAC)
 		if in == nil || answer == nil {
 			return nil, Unserved
 		}

@@ -70,17 +70,28 @@ type mailbox struct {
 	mu      sync.Mutex
 	letters []letter
 	packets int
+	by      map[sender]int    // of these
 	lost    map[uint64]uint64 // packets of routers left out, by the cookies of their flows
+}
+
+// sender is a port of a bridge whose packets are told of. It has no more than half of the room.
+type sender struct {
+	bridge string
+	port   uint32
 }
 
 const maxPackets = 4096
 
-func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1), lost: map[uint64]uint64{}} }
+func newMailbox() *mailbox {
+	return &mailbox{wake: make(chan struct{}, 1), by: map[sender]int{}, lost: map[uint64]uint64{}}
+}
 
 func (m *mailbox) put(l letter) {
 	m.mu.Lock()
 	if l.packet != nil {
-		if m.packets >= maxPackets {
+		port, _ := l.packet.Match.InPort()
+		from := sender{l.from.name, port}
+		if m.packets >= maxPackets || m.by[from] >= maxPackets/2 {
 			if isPunt(l.packet) {
 				m.lost[l.packet.Cookie]++
 			}
@@ -88,6 +99,7 @@ func (m *mailbox) put(l letter) {
 			return
 		}
 		m.packets++
+		m.by[from]++
 	}
 	m.letters = append(m.letters, l)
 	m.mu.Unlock()
@@ -107,6 +119,7 @@ func (m *mailbox) take() (all []letter, lost map[uint64]uint64) {
 	defer m.mu.Unlock()
 	all = m.letters
 	m.letters, m.packets = nil, 0
+	clear(m.by)
 	if len(m.lost) > 0 {
 		lost, m.lost = m.lost, map[uint64]uint64{}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/ops"
+	"github.com/vtep/vtep/internal/packet"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -46,7 +47,8 @@ type engine struct {
 	routing                  routing
 	dirtyIPs                 []intent.IPKey
 	renote                   bool // the notes are to be written again: what flows had counted that are gone
-	asking, hearing, telling bucket
+	asking, hearing, telling budget
+	echoes                   packet.Echoes
 	used                     map[intent.IPKey]used
 	stale                    bool      // the datapath may have what it did by flows of ACLs or routers that are gone
 	stalled                  time.Time // since when something is pending; zero: nothing is

@@ -248,6 +248,9 @@ func (e *engine) forgetSwitch(id intent.SwitchID) {
 		e.unlearn(intent.MACKey{Switch: id, MAC: mac})
 	}
 	delete(e.stations.bySwitch, id)
+	for _, b := range []*budget{&e.asking, &e.hearing, &e.telling} {
+		delete(b.of, id)
+	}
 	delete(e.switches, id)
 }
 

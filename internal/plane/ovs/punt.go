@@ -29,8 +29,12 @@ func isPunt(p *openflow.PacketIn) bool {
 	return p.Cookie&^0xff == cookiePunt && lostPunts[p.Cookie&0xff] != ""
 }
 
-// puntRate is how many packets of a kind are looked at in a second; the rest is dropped.
-const puntRate = 2048
+// puntRate is how many packets of a kind are looked at in a second; the rest is dropped. So many again are kept for the
+// first shareRate of each switch: one that floods the agent does not keep others from it.
+const (
+	puntRate  = 2048
+	shareRate = 64
+)
 
 // bucket counts what may be done in a second.
 type bucket struct {
@@ -38,12 +42,30 @@ type bucket struct {
 	from time.Time
 }
 
-func (b *bucket) take(now time.Time) bool {
+func (b *bucket) take(now time.Time, rate int) bool {
 	if now.Sub(b.from) >= time.Second {
-		b.left, b.from = puntRate, now
+		b.left, b.from = rate, now
 	}
 	b.left--
 	return b.left >= 0
+}
+
+// budget is what may be done in a second for all switches.
+type budget struct {
+	all, kept bucket
+	of        map[intent.SwitchID]*bucket
+}
+
+func (b *budget) take(now time.Time, id intent.SwitchID) bool {
+	own := b.of[id]
+	if own == nil {
+		if b.of == nil {
+			b.of = map[intent.SwitchID]*bucket{}
+		}
+		own = &bucket{}
+		b.of[id] = own
+	}
+	return own.take(now, shareRate) && b.kept.take(now, puntRate) || b.all.take(now, puntRate)
 }
 
 // maxPunted is how much of a frame the agent is shown.
@@ -68,7 +90,7 @@ func (e *engine) punt(b *bridge, p *openflow.PacketIn) {
 			e.dropped(why, at)
 			return
 		}
-		if !e.asking.take(now) {
+		if !e.asking.take(now, id) {
 			e.dropped("neighbor_rate", at)
 			return
 		}
@@ -88,7 +110,7 @@ func (e *engine) punt(b *bridge, p *openflow.PacketIn) {
 	var answer []byte
 	switch kind {
 	case puntOwn:
-		if answer = packet.Echo(frame, packet.MAC(router.MAC)); answer == nil {
+		if answer = e.echoes.Answer(now, id, frame, packet.MAC(router.MAC)); answer == nil {
 			e.dropped("unserved", at)
 			return
 		}
@@ -104,7 +126,7 @@ func (e *engine) punt(b *bridge, p *openflow.PacketIn) {
 	}
 	switch {
 	case answer == nil || at.Port == "":
-	case e.telling.take(now):
+	case e.telling.take(now, id):
 		e.deliver(id, at, answer)
 	case kind == puntOwn:
 		e.dropped("unserved", at)
@@ -194,7 +216,7 @@ func (e *engine) hear(now time.Time, id intent.SwitchID, at intent.BindingKey, r
 			return
 		}
 		if e.site.switches[id].addresses[n.Target] && n.Type == packet.Solicitation && at.Port != "" {
-			if e.telling.take(now) {
+			if e.telling.take(now, id) {
 				e.deliver(id, at, advertisement(n, packet.MAC(frame[6:12]), packet.MAC(router.MAC)))
 			} else {
 				e.dropped("unserved", at)
@@ -206,7 +228,7 @@ func (e *engine) hear(now time.Time, id intent.SwitchID, at intent.BindingKey, r
 	switch {
 	case !answer:
 		e.dropped("unserved", at)
-	case !e.hearing.take(now):
+	case !e.hearing.take(now, id):
 		e.dropped("answer_rate", at)
 	default:
 		e.emit(plane.Punted{Reason: plane.PuntAnswer, Switch: id, At: at, Frame: frame[:min(len(frame), maxPunted)], Length: length})

@@ -32,6 +32,7 @@ var routerCases = []testCase{
 	{"router changes", routerChanges, false},
 	{"router after a restart", routerRestart, false},
 	{"router alone", routerAlone, false},
+	{"echo in fragments", echoInFragments, false},
 }
 
 const greenVNI = 7000

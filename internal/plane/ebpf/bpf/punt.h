@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Punting: the agent is shown a frame, or as much of it as it needs. What becomes of the frame is for
-// the caller to say. Of each reason there are only so many in a second: nobody keeps the agent from
-// its work, or others' frames from the agent.
+// the caller to say. Of each reason there are only so many in a second, and as many again that are kept for the
+// first of each switch: nobody keeps the agent from its work, or others' frames from the agent.
 #pragma once
 
 #include "learn.h"
@@ -10,15 +10,41 @@
 #define PUNT_BURST 1024
 #define PUNT_PAUSE (SECOND / 2048)
 
-// Whether one more may be shown. Several CPUs at once may let a few more pass.
-static __always_inline int punt_allows(struct punt_count *r, __u64 now)
-{
-	__u64 at = r->due > now ? r->due : now;
+// Of those a switch has so many at once, and then one in that time.
+#define SHARE_BURST 32
+#define SHARE_PAUSE (SECOND / 64)
 
-	if (at - now > PUNT_BURST * PUNT_PAUSE)
+// Whether one more may be shown. Several CPUs at once may let a few more pass.
+static __always_inline int punt_due(__u64 *due, __u64 now, __u64 burst, __u64 pause)
+{
+	__u64 at = *due > now ? *due : now;
+
+	if (at - now > burst * pause)
 		return 0;
-	r->due = at + PUNT_PAUSE;
+	*due = at + pause;
 	return 1;
+}
+
+// Whether the frame is of a switch of which little is shown.
+static __always_inline int share_allows(struct punt_head *about, __u64 now)
+{
+	struct punt_share key = {.bd = about->bd, .reason = about->reason};
+	__u64 *due = bpf_map_lookup_elem(&punt_shares, &key), first = now + SHARE_PAUSE;
+
+	if (due)
+		return punt_due(due, now, SHARE_BURST, SHARE_PAUSE);
+	bpf_map_update_elem(&punt_shares, &key, &first, BPF_ANY);
+	return 1;
+}
+
+static __always_inline int punt_allows(struct punt_head *about, struct punt_count *r, __u64 now)
+{
+	__u32 shared = about->reason + PUNT_SHARED;
+	struct punt_count *kept = bpf_map_lookup_elem(&punted, &shared);
+
+	if (kept && share_allows(about, now) && punt_due(&kept->due, now, PUNT_BURST, PUNT_PAUSE))
+		return 1;
+	return punt_due(&r->due, now, PUNT_BURST, PUNT_PAUSE);
 }
 
 // Notes when the agent began to be behind.
@@ -79,7 +105,7 @@ __noinline int punt(struct __sk_buff *skb, struct punt_head *about, __u32 most)
 	if (part > most)
 		part = most;
 	note_unread();
-	if (!punt_allows(r, bpf_ktime_get_ns()))
+	if (!punt_allows(about, r, bpf_ktime_get_ns()))
 		shown = 0;
 	else if (!part)
 		shown = punt_part(skb, about, 0, 0);

@@ -198,20 +198,52 @@ static __always_inline __u16 adjust(__u16 checksum, __u16 before, __u16 after)
 
 #define ECHO_LEAST 8 // bytes of a message
 
+// A request in fragments is answered one by one: the answer is as long, and has the same data. Those of which the first
+// has passed are known so long.
+#define ECHO_TIME (5 * SECOND)
+
+// Whether a fragment is of a request that is answered, as which the first one is known.
+static __always_inline int is_of_echo(struct echo_key *key, int first)
+{
+	__u64 now = bpf_ktime_get_coarse_ns(), *since;
+
+	if (first)
+		return !bpf_map_update_elem(&echoes, key, &now, BPF_ANY);
+	since = bpf_map_lookup_elem(&echoes, key);
+	return since && now - *since < ECHO_TIME;
+}
+
+#define FRAGMENT_OFFSET bpf_htons(0x1fff)
+#define FRAGMENT_ANY bpf_htons(0x3fff)
+#define FRAGMENT_OFFSET6 bpf_htons(0xfff8)
+
 __noinline int echo_back4(struct __sk_buff *skb)
 {
 	struct passage *p = get_passage();
+	struct echo_key key = {};
 	struct gateway *g;
 	struct echo4 f;
+	int first;
 	__be32 ip;
 	__u16 was;
 
 	if (!p)
 		return drop(skb, DROP_FAILED);
 	g = gateway_of(p->bd);
-	if (!g || !p->slot || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || f.ip.ihl != 5 || f.ip.protocol != IPPROTO_ICMP ||
-	    f.ip.frag_off & bpf_htons(0x3fff) || bpf_ntohs(f.ip.tot_len) < sizeof(f.ip) + ECHO_LEAST || f.type != ICMP_ECHO || f.code)
+	if (!g || !p->slot || bpf_skb_load_bytes(skb, 0, &f, offsetof(struct echo4, type)) || f.ip.ihl != 5 || f.ip.protocol != IPPROTO_ICMP)
 		return drop(skb, DROP_UNSERVED);
+	first = !(f.ip.frag_off & FRAGMENT_OFFSET);
+	if (first && (bpf_ntohs(f.ip.tot_len) < sizeof(f.ip) + ECHO_LEAST || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) ||
+		      f.type != ICMP_ECHO || f.code))
+		return drop(skb, DROP_UNSERVED);
+	if (f.ip.frag_off & FRAGMENT_ANY) {
+		key.bd = p->bd;
+		key.src = address4(f.ip.saddr);
+		key.dst = address4(f.ip.daddr);
+		key.id = f.ip.id;
+		if (!is_of_echo(&key, first))
+			return drop(skb, DROP_UNSERVED);
+	}
 	__builtin_memcpy(f.eth.h_dest, f.eth.h_source, ETH_ALEN);
 	__builtin_memcpy(f.eth.h_source, g->mac, ETH_ALEN);
 	was = bpf_htons(f.ip.ttl << 8 | f.ip.protocol);
@@ -220,10 +252,66 @@ __noinline int echo_back4(struct __sk_buff *skb)
 	ip = f.ip.saddr;
 	f.ip.saddr = f.ip.daddr;
 	f.ip.daddr = ip;
-	f.type = ICMP_ECHOREPLY;
-	f.checksum = adjust(f.checksum, bpf_htons(ICMP_ECHO << 8), 0);
-	if (bpf_skb_store_bytes(skb, 0, &f, sizeof(f), 0))
+	if (bpf_skb_store_bytes(skb, 0, &f, offsetof(struct echo4, type), 0))
 		return drop(skb, DROP_FAILED);
+	if (first) {
+		f.type = ICMP_ECHOREPLY;
+		f.checksum = adjust(f.checksum, bpf_htons(ICMP_ECHO << 8), 0);
+		if (bpf_skb_store_bytes(skb, offsetof(struct echo4, type), &f.type, sizeof(f) - offsetof(struct echo4, type), 0))
+			return drop(skb, DROP_FAILED);
+	}
+	return send_back(skb, p, skb->len);
+}
+
+struct fragment6 {
+	struct ethhdr eth;
+	struct ipv6hdr ip;
+	__u8 next, zero;
+	__be16 offset;
+	__be32 id;
+	__u8 type, code;
+	__u16 checksum;
+} __attribute__((packed, aligned(2)));
+
+__noinline int echo_fragment6(struct __sk_buff *skb)
+{
+	struct passage *p = get_passage();
+	struct echo_key key = {};
+	struct fragment6 f = {};
+	struct gateway *g;
+	int first;
+
+	if (!p)
+		return drop(skb, DROP_FAILED);
+	g = gateway_of(p->bd);
+	if (!g || !p->slot || bpf_skb_load_bytes(skb, 0, &f, offsetof(struct fragment6, type)) ||
+	    bpf_ntohs(f.ip.payload_len) < offsetof(struct fragment6, type) - offsetof(struct fragment6, next) || f.next != IPPROTO_ICMPV6)
+		return drop(skb, DROP_UNSERVED);
+	first = !(f.offset & FRAGMENT_OFFSET6);
+	if (first && (bpf_ntohs(f.ip.payload_len) < 8 + ECHO_LEAST ||
+		      bpf_skb_load_bytes(skb, offsetof(struct fragment6, type), &f.type, sizeof(f) - offsetof(struct fragment6, type)) ||
+		      f.type != ICMPV6_ECHO || f.code))
+		return drop(skb, DROP_UNSERVED);
+	key.bd = p->bd;
+	__builtin_memcpy(&key.src, &f.ip.saddr, sizeof(key.src));
+	__builtin_memcpy(&key.dst, &f.ip.daddr, sizeof(key.dst));
+	key.id = f.id;
+	if (!is_of_echo(&key, first))
+		return drop(skb, DROP_UNSERVED);
+	__builtin_memcpy(f.eth.h_dest, f.eth.h_source, ETH_ALEN);
+	__builtin_memcpy(f.eth.h_source, g->mac, ETH_ALEN);
+	f.ip.hop_limit = 64;
+	__builtin_memcpy(&f.ip.saddr, &key.dst, sizeof(key.dst));
+	__builtin_memcpy(&f.ip.daddr, &key.src, sizeof(key.src));
+	if (bpf_skb_store_bytes(skb, 0, &f.eth, sizeof(f.eth), 0) ||
+	    bpf_skb_store_bytes(skb, ETH_HLEN, &f.ip, sizeof(f.ip), BPF_F_RECOMPUTE_CSUM))
+		return drop(skb, DROP_FAILED);
+	if (first) {
+		f.type = ICMPV6_ECHOREPLY;
+		f.checksum = adjust(f.checksum, bpf_htons(ICMPV6_ECHO << 8), bpf_htons(ICMPV6_ECHOREPLY << 8));
+		if (bpf_skb_store_bytes(skb, offsetof(struct fragment6, type), &f.type, sizeof(f) - offsetof(struct fragment6, type), BPF_F_RECOMPUTE_CSUM))
+			return drop(skb, DROP_FAILED);
+	}
 	return send_back(skb, p, skb->len);
 }
 
@@ -270,6 +358,7 @@ struct packet {
 	struct address dst;
 	__u32 ttl;       // or hop limit
 	__u32 from_link; // 1: from a link-local address
+	__u32 fragment;  // 1: of IPv6, a fragment
 };
 
 // As the end of a function: nothing is wrong with the packet, or the hop has all that is to be known.
@@ -392,6 +481,7 @@ static __always_inline int read6(struct __sk_buff *skb, struct packet *k)
 	if (!is_host6(&ip->saddr) || !is_host6(&ip->daddr) || is_link_local(&ip->daddr))
 		return drop(skb, DROP_UNROUTABLE);
 	k->ttl = ip->hop_limit;
+	k->fragment = ip->nexthdr == IPPROTO_FRAGMENT;
 	k->from_link = is_link_local(&ip->saddr);
 	__builtin_memcpy(&k->dst, &ip->daddr, sizeof(k->dst));
 	return GO_ON;
@@ -476,7 +566,7 @@ static __always_inline int go(struct __sk_buff *skb, struct passage *p, __u32 ro
 		found = begin_hop(h);
 		w = find_way(skb, router, &k->dst);
 		if (w && w->kind == WAY_SELF)
-			return skb->protocol == bpf_htons(ETH_P_IP) ? echo_back4(skb) : echo_back6(skb);
+			return skb->protocol == bpf_htons(ETH_P_IP) ? echo_back4(skb) : k->fragment ? echo_fragment6(skb) : echo_back6(skb);
 		if (k->from_link)
 			return drop(skb, DROP_UNROUTABLE);
 		result = find_hop(skb, w, router, k, now, h, found);

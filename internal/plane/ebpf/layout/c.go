@@ -536,6 +536,7 @@ const (
 	PuntMembership = 1
 	PuntNoNeighbor = 2
 	PuntAnswer     = 3
+	PuntShared     = 4
 	PuntReasons    = 8
 )
 
@@ -567,6 +568,14 @@ type PuntCount struct {
 	Due     uint64
 	Told    uint64
 	Refused uint64
+}
+
+// PuntShare is struct punt_share of bpf/maps/punt.h.
+// What is shown of a switch by the reason. Not pinned: who has been shown nothing for the longest time gives way.
+type PuntShare struct {
+	_      structs.HostLayout
+	BD     uint32
+	Reason uint32
 }
 
 // GroupKey is struct group_key of bpf/maps/punt.h.
@@ -677,6 +686,17 @@ type InterfaceKey struct {
 	Length uint32
 	BD     uint32
 	IP     Address
+}
+
+// EchoKey is struct echo_key of bpf/maps/router.h.
+// Requests for an echo of which the first fragment was answered: the others are, too. Not pinned: who has
+// not been asked for for the longest time gives way.
+type EchoKey struct {
+	_   structs.HostLayout
+	Src Address
+	Dst Address
+	BD  uint32
+	ID  uint32
 }
 
 // Size is struct size of bpf/maps/stage.h.

@@ -10,6 +10,7 @@ enum punt_reason {
 	PUNT_MEMBERSHIP,  // of IGMP, MLD or PIM
 	PUNT_NO_NEIGHBOR, // a router knows nobody who has the address `ip` in the bd `vni`, its next hop
 	PUNT_ANSWER,      // an answer by ARP or Neighbor Discovery to the router
+	PUNT_SHARED = 4,  // and the reason: what is kept for switches of which little is shown
 	PUNT_REASONS = 8, // room for them
 };
 
@@ -49,6 +50,19 @@ struct {
 	__type(value, struct punt_count);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } punted SEC(".maps");
+
+// What is shown of a switch by the reason. Not pinned: who has been shown nothing for the longest time gives way.
+struct punt_share {
+	__u32 bd;
+	__u32 reason;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct punt_share);
+	__type(value, __u64); // when all that was shown has had its time, CLOCK_MONOTONIC
+} punt_shares SEC(".maps");
 
 // Since when there is something in punts that the agent has not read, if there is: CLOCK_MONOTONIC, to
 // within a tick. Not pinned: programs that are loaded anew take it to be long ago.

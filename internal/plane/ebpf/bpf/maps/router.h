@@ -132,3 +132,18 @@ struct {
 	__type(value, __u32); // number of the ACL; 0: none
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } interfaces SEC(".maps");
+
+// Requests for an echo of which the first fragment was answered: the others are, too. Not pinned: who has
+// not been asked for for the longest time gives way.
+struct echo_key {
+	struct address src, dst;
+	__u32 bd;
+	__be32 id; // of the fragments
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct echo_key);
+	__type(value, __u64); // since when; CLOCK_MONOTONIC
+} echoes SEC(".maps");
