@@ -290,8 +290,9 @@ func (l *logical) flood(s flowSet, priority uint16, match openflow.Match, set in
 		}
 		s.add(intent.BindingKey{}, m)
 	}
+	set = set[:min(len(set), maxTunnels)]
 	var here, all openflow.Actions
-	for i := range l.members {
+	for i := range l.members[:l.reached()] {
 		here = append(here, l.members[i].deliver()...)
 	}
 	all = slices.Clone(here)

@@ -61,10 +61,18 @@ func (e *engine) report() plane.Report {
 			put(&r.Ports, name, err)
 		}
 	}
+	unreached := e.unreached()
 	for at, id := range e.site.bindings {
-		if err := e.bindingError(at, id, r.Ports[at.Port]); err != nil {
+		err := e.bindingError(at, id, r.Ports[at.Port])
+		if err == nil {
+			err = unreached[at]
+		}
+		if err != nil {
 			put(&r.Bindings, at, err)
 		}
+	}
+	if err := e.tooManyTunnels(); err != nil {
+		put(&r.Full, plane.FloodSets, err)
 	}
 	if r.Tunnels = e.tunnelError(ps); r.Tunnels == nil && ps != nil {
 		r.Peers = maps.Clone(e.routes.peers)

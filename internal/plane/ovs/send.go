@@ -38,7 +38,7 @@ func (e *engine) send(frame []byte, to plane.Destination) error {
 			return nil
 		}
 		all = openflow.Actions{l.allow()}
-		for _, t := range set {
+		for _, t := range set[:min(len(set), maxTunnels)] {
 			all = append(all, encapsulate(t)...)
 		}
 		return all
@@ -54,7 +54,7 @@ func (e *engine) send(frame []byte, to plane.Destination) error {
 	case to.Tunnel.Peer.IsValid():
 		actions = tunnels(intent.FloodSet{to.Tunnel})
 	default:
-		for i := range l.members {
+		for i := range l.members[:l.reached()] {
 			if l.members[i].at != to.Except {
 				actions = append(actions, l.members[i].deliver()...)
 			}

@@ -258,8 +258,6 @@ func (e *engine) dropsByPlace() []plane.PlaceDrops {
 
 // audit reads all flows and compares them with what they should be.
 func (e *engine) audit(ctx context.Context) ([]plane.Drift, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
-	defer cancel()
 	var all []plane.Drift
 	if e.pendingWhy != "" {
 		all = append(all, plane.Drift{Kind: "plane", Key: e.names.ps, Want: "settled", Have: e.pendingWhy})
@@ -268,7 +266,9 @@ func (e *engine) audit(ctx context.Context) ([]plane.Drift, error) {
 		if b.conn == nil {
 			continue
 		}
-		parts, err := b.conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows, Flows: &openflow.FlowFilter{Table: openflow.AllTables}})
+		asking, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled) // each: one may have many
+		parts, err := b.conn.Query(asking, &openflow.MultipartRequest{Part: openflow.PartFlows, Flows: &openflow.FlowFilter{Table: openflow.AllTables}})
+		cancel()
 		if err != nil {
 			return nil, fmt.Errorf("bridge %s: %w", b.name, err)
 		}
