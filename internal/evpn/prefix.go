@@ -85,6 +85,21 @@ func (r *route) nearer(o *route) bool {
 	return cmp.Or(-cmp.Compare(r.preference, o.preference), cmp.Compare(r.hops, o.hops), -cmp.Compare(r.sequence, o.sequence), r.vtep.Compare(o.vtep)) < 0
 }
 
+// nearerBy says by what a route is nearer than another one.
+func (r *route) nearerBy(o *route) string {
+	switch {
+	case r.preference != o.preference:
+		return "higher LOCAL_PREF"
+	case r.hops != o.hops:
+		return "shorter AS path"
+	case r.sequence != o.sequence:
+		return "higher sequence"
+	case r.vtep != o.vtep:
+		return "lower address of the VTEP"
+	}
+	return "the same, from another neighbor"
+}
+
 // taken are the prefixes that the router has by others, and how.
 func (r *router) taken() map[netip.Prefix]string {
 	taken := map[netip.Prefix]string{}

@@ -93,9 +93,9 @@ func TestChoose(t *testing.T) {
 	}
 	want := map[*route]string{
 		add("10.2.0.0/16", 3, nil):                                                        "",
-		add("10.2.0.0/16", 4, nil):                                                        "the one of 10.0.0.3 is better",
-		add("10.2.0.0/16", 2, func(o *route) { o.hops = 2 }):                              "the one of 10.0.0.3 is better",
-		add("10.3.0.0/16", 2, func(o *route) { o.preference = 100 }):                      "the one of 10.0.0.5 is better",
+		add("10.2.0.0/16", 4, nil):                                                        "the one of 10.0.0.3 is better: lower address of the VTEP",
+		add("10.2.0.0/16", 2, func(o *route) { o.hops = 2 }):                              "the one of 10.0.0.3 is better: shorter AS path",
+		add("10.3.0.0/16", 2, func(o *route) { o.preference = 100 }):                      "the one of 10.0.0.5 is better: higher LOCAL_PREF",
 		add("10.3.0.0/16", 5, func(o *route) { o.preference, o.hops = 200, 9 }):           "",
 		add("10.1.0.0/24", 2, nil):                                                        whyConnected,
 		add("10.5.0.0/16", 2, nil):                                                        whyTaken,

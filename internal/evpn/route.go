@@ -86,6 +86,17 @@ func (r *route) better(o *route) bool {
 	return r.vtep.Less(o.vtep)
 }
 
+// betterBy says by what a route is better than another one.
+func (r *route) betterBy(o *route) string {
+	switch {
+	case r.fixed() != o.fixed():
+		return "may not move"
+	case r.sequence != o.sequence:
+		return "higher sequence"
+	}
+	return "lower address of the VTEP"
+}
+
 // target is a route target (RFC 4360): an AS or an IPv4 address, and a number.
 type target struct {
 	admin string // "65001", or "192.0.2.1"

@@ -308,9 +308,9 @@ func (b *Bridge) gateways(n *network, r *router) (all []*route) {
 		for _, i := range r.interfaces {
 			if i.ls == n.row.UUID && b.database.own[vtep] {
 				k := key{kind: MACIP, rd: b.rd(vtep, n.vni), mac: r.mac, ip: i.prefix.Addr()}
-				r := &route{key: k, vtep: vtep, vni: n.vni, targets: n.exp, gateway: true}
+				r := &route{key: k, vtep: vtep, vni: n.vni, targets: n.exp, gateway: true, flags: relay.Present | relay.Immutable}
 				if k.ip.Is6() {
-					r.flags = relay.Present | relay.Router | relay.Override
+					r.flags |= relay.Router | relay.Override
 				}
 				all = append(all, r)
 			}
@@ -356,7 +356,7 @@ func (r *router) whyNot(o *route) string {
 		return why
 	}
 	if c, ok := r.chosen[o.dest()]; ok {
-		return fmt.Sprintf("the one of %v is better", c.route.vtep)
+		return fmt.Sprintf("the one of %v is better: %s", c.route.vtep, c.route.nearerBy(o))
 	}
 	return "not looked at yet"
 }

@@ -131,7 +131,7 @@ func TestRules(t *testing.T) {
 
 	// Of several the lower address is chosen, and anew when one goes; a higher sequence comes first.
 	s.announce(at(other, nil), nil)
-	s.knows(host1, "the one of 10.0.0.2 is better")
+	s.knows(host1, "the one of 10.0.0.2 is better: ")
 	s.rows(stray, host1+">10.0.0.2")
 	s.withdraw(with)
 	s.rows(stray, host1+">10.0.0.3")

@@ -1,6 +1,7 @@
 package evpn_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,7 +113,7 @@ type alone struct {
 	port   int
 }
 
-func newAlone(t testing.TB) *alone {
+func newAlone(t testing.TB, most uint32) *alone {
 	t.Helper()
 	db, err := server.New(server.Options{})
 	if err == nil {
@@ -142,7 +145,7 @@ func newAlone(t testing.TB) *alone {
 		t.Fatal(err)
 	}
 	a.bridge = evpn.New(evpn.Options{Config: &evpn.Config{AS: 65001, RouterID: netip.MustParseAddr("10.0.0.1"), Listen: []string{"127.0.0.1"}, Port: a.port,
-		Neighbors: []evpn.Neighbor{{Address: netip.MustParseAddr("127.0.0.2"), AS: 65002, Passive: true}}}})
+		Neighbors: []evpn.Neighbor{{Address: netip.MustParseAddr("127.0.0.2"), AS: 65002, Passive: true, MaxRoutes: most}}}})
 	go func() { _ = a.bridge.Run(ctx, sock); done <- struct{}{} }()
 	return a
 }
@@ -198,11 +201,47 @@ func (n *neighbor) whole() {
 // Many routes become rows, and go.
 func TestManyRoutes(t *testing.T) {
 	const n = 5_000
-	a := newAlone(t)
+	a := newAlone(t, 0)
 	nb := connects(t, a.port)
 	nb.sends(hosts(t, 0, n, true))
 	nb.whole()
 	a.await(func() bool { return a.count() == n })
 	nb.sends(hosts(t, 0, n-1, false))
 	a.await(func() bool { return a.count() == 1 })
+}
+
+// A neighbor with far more routes than it may have loses its session, with all rows, and what that needs is bounded: a
+// million of them where there is time.
+func TestMillionRoutes(t *testing.T) {
+	n, most := 20_000, 5_000
+	if testenv.Effort(t) > 1 {
+		n, most = 1_000_000, 0
+	}
+	a := newAlone(t, uint32(most))
+	nb := connects(t, a.port)
+	start, highest, refused := time.Now(), 0, false
+	for first := 0; first < n && !refused; first += 10_000 {
+		if _, err := nb.conn.Write(hosts(t, first, 10_000, true)); err != nil {
+			refused = true // as it should
+		}
+	}
+	testenv.Eventually(t, 3*deadline, func() error {
+		s, err := a.bridge.Status(t.Context())
+		if err != nil {
+			return err
+		}
+		of := s.Neighbors[0]
+		highest = max(highest, of.Routes)
+		if !strings.Contains(of.Reason, "max-routes") || of.Routes > 0 {
+			return fmt.Errorf("%+v", of)
+		}
+		return nil
+	})
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	if limit := cmp.Or(most, evpn.MaxRoutes); highest > limit+100 { // by one message
+		t.Errorf("%d routes at once, of %d", highest, limit)
+	}
+	a.await(func() bool { return a.count() == 0 })
+	t.Logf("over after %v; %d MiB of memory, database and its reader included", time.Since(start), m.Sys>>20)
 }

@@ -1,11 +1,13 @@
 package evpn
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -106,6 +108,15 @@ func TestAttributes(t *testing.T) {
 		if n := status.Neighbors[0]; err != nil || n.Flaps != 0 || n.Routes != 1 || name == "origin" && n.Ignored["malformed attribute"] != 1 {
 			t.Errorf("%s: %+v, %v", name, n, err)
 		}
+	}
+
+	// Flags are those of the address (RFC 9047, section 3.2).
+	for ip, want := range map[string]string{"": "", "192.0.2.1": " ND flags immutable", "2001:db8::1": " ND flags router,override,immutable"} {
+		r := hostAt("02:00:00:00:00:03", high)
+		r.ip, _ = netip.ParseAddr(ip)
+		r.flags = relay.Present | relay.Router | relay.Override | relay.Immutable
+		s.announce(r, nil)
+		s.knows(r.mac, strings.TrimSpace(" "+ip)+" at 10.0.0.2 VNI 33 targets 65002:33"+want+" from 127.0.0.2: row in ls0")
 	}
 	r := hostAt(mac, high)
 	p, err := encode(r)

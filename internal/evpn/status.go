@@ -316,7 +316,7 @@ func (h *host) whether(r *route) (row, why string) {
 	case r.segment != (esi{}) && r.segment == best.segment:
 		return "", fmt.Sprintf("of its segment's VTEPs the row has %v", at)
 	default:
-		return "", fmt.Sprintf("the one of %v is better", best.vtep)
+		return "", fmt.Sprintf("the one of %v is better: %s", best.vtep, best.betterBy(r))
 	}
 }
 

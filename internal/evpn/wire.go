@@ -209,6 +209,12 @@ func decode(nlri bgp.NLRI, a *attributes) (*route, error) {
 		if len(of.Labels) > 1 && of.Labels[1] < 1<<24 {
 			r.l3vni = of.Labels[1]
 		}
+		switch {
+		case !k.ip.IsValid() || k.ip.IsUnspecified():
+			r.flags = 0
+		case k.ip.Is4():
+			r.flags &^= relay.Router | relay.Override
+		}
 		if !unicast(k.mac) {
 			return r, refusal(whyMAC)
 		}

@@ -230,7 +230,9 @@ func (s *screen) communities(v []byte) []byte {
 	for ; len(v) > 0; v = v[8:] {
 		switch kind, sub := v[0], v[1]; {
 		case kind == 0x06 && sub == SubNDFlags: // which the library can't read
-			s.flags = NDFlags(v[2]) | Present
+			if s.flags == 0 { // only the first counts
+				s.flags = NDFlags(v[2])&(Router|Override|Immutable) | Present
+			}
 		case s.own:
 			kept = append(kept, v[:8]...)
 		case kind == 0x06 && (sub > 5 && sub != 9 || sub == 9 && v[3] == 0):
