@@ -2,7 +2,10 @@ package evpn_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -64,4 +67,37 @@ func TestFRRFields(t *testing.T) {
 	f.ctl("create", "Arp_Sources_Local", `src_mac="02:00:00:00:00:f1"`, "locator="+at, "--", "create", "Logical_Router", "name=lr0", `switch_binding:"2001:db8::1/64"=`+ls, "other_config:evpn_gateway=true",
 		`other_config:router_mac="02:00:00:00:00:f2"`)
 	l.shows("macip", "[2]:[0]:[48]:[02:00:00:00:00:f2]:[128]:[2001:db8::1]", "Default Gateway", "ND:")
+}
+
+// FRR restarts gracefully: its rows stay while it is away, and follow it when it is back. It logs a line about a
+// capability of GoBGP's at each start of a session (extended next hop of EVPN), and goes on.
+func TestFRRRestart(t *testing.T) {
+	f := newFabric(t, "v", "10.0.0.1", "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n  hold-time: 9\n")
+	l := f.leaf(2, 65002, "router bgp 65002\n bgp router-id 10.0.0.2\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n bgp graceful-restart\n bgp graceful-restart restart-time 600\n"+
+		" neighbor 10.0.0.1 remote-as 65001\n neighbor 10.0.0.1 timers connect 1\n address-family l2vpn evpn\n  neighbor 10.0.0.1 activate\n  advertise-all-vni\n exit-address-family\n")
+	l.sends(all, "10.0.0.1")
+	l.speaks(macA)
+	l.speaks(macB)
+	f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2", macB+">10.0.0.2")
+	session := func(up bool) {
+		t.Helper()
+		testenv.Eventually(t, deadline, func() error {
+			if out := f.appctl("evpn/status"); strings.Contains(out, "10.0.0.2 established") != up {
+				return fmt.Errorf("established: %v:\n%s", !up, out)
+			}
+			return nil
+		})
+	}
+	l.end("bgpd", syscall.SIGKILL)
+	session(false)
+	f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2", macB+">10.0.0.2")
+	l.run("bgpd")
+	session(true)
+	l.silent(macB)
+	f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2")
+	f.ctl("add-ucast-local", "ls0", macB, "10.0.0.1")
+	l.sends(macB, "10.0.0.1")
+	if log, err := os.ReadFile(filepath.Join(l.dir, "bgpd.log")); err != nil || !strings.Contains(string(log), "Extended Next-hop capability, ignoring") {
+		t.Errorf("FRR logs no such line any more, %v:\n%s", err, log)
+	}
 }
