@@ -22,7 +22,7 @@ var groups = []group{
 	{
 		name: "tests only",
 		packages: []string{"bench", "internal/testenv", "internal/testnet", "internal/houserules", "internal/plane/planetest",
-			"internal/acl/acltest", "internal/hwvtep/hwvteptest", "internal/ovsdb/ovsdbtest", "test", "test/*"},
+			"internal/acl/acltest", "internal/hwvtep/hwvteptest", "internal/ovsdb/ovsdbtest", "internal/ovsdb/storage/disktest", "test", "test/*"},
 		may:     []string{"*"},
 		modules: []string{"*"},
 	},

@@ -3,15 +3,13 @@ package simulation
 import (
 	"errors"
 	"io"
-	"maps"
 	"math/rand/v2"
-	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/vtep/vtep/internal/ovsdb/storage"
+	"github.com/vtep/vtep/internal/ovsdb/storage/disktest"
 )
 
 // diskMode is how a disk does.
@@ -43,32 +41,17 @@ type disk struct {
 	lied   bool // a sync was none
 	hurt   bool // an operation has failed
 	broken bool // a sync has: what becomes of the file then is not known
-	names  map[string]*inode
-	safe   map[string]*inode // as of the last SyncDir
-	moves  []func(map[string]*inode)
+	files  *disktest.Disk
 	locked map[string]bool
 
 	syncs atomic.Int64
-}
-
-// inode is a file.
-type inode struct {
-	data   []byte
-	synced []byte  // what is on the disk for certain
-	writes []write // since then
-}
-
-// write is what was written, or, with nil data, a truncation to off.
-type write struct {
-	off  int64
-	data []byte
 }
 
 var errGone = errors.New("the process is dead")
 
 // newDisk makes an empty disk; a fake one syncs nothing.
 func newDisk(fake bool) *disk {
-	d := &disk{fake: fake, names: map[string]*inode{}, safe: map[string]*inode{}, locked: map[string]bool{}}
+	d := &disk{fake: fake, files: disktest.New(), locked: map[string]bool{}}
 	d.freed = sync.NewCond(&d.mu)
 	return d
 }
@@ -102,58 +85,10 @@ func (d *disk) crash(r *rand.Rand, power bool) *disk {
 	d.freed.Broadcast()
 	next := newDisk(d.fake)
 	next.lied = d.lied && !power
-	if !power {
-		next.names, next.safe, next.moves = d.names, d.safe, d.moves
-		return next
+	if next.files = d.files; power {
+		next.files = d.files.PowerCut(r)
 	}
-	names := maps.Clone(d.safe)
-	for _, f := range d.moves[:r.IntN(len(d.moves)+1)] {
-		f(names)
-	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		data := slices.Clone(names[name].synced)
-		for _, w := range names[name].writes {
-			data = w.torn(data, r)
-		}
-		next.names[name] = &inode{data: data, synced: slices.Clone(data)}
-	}
-	next.safe = maps.Clone(next.names)
 	return next
-}
-
-// torn applies any part of w to data: of a write, only some sectors.
-func (w write) torn(data []byte, r *rand.Rand) []byte {
-	switch {
-	case r.IntN(3) == 0:
-		return data
-	case w.data == nil || r.IntN(2) == 0:
-		return w.apply(data)
-	}
-	const sector = 64
-	whole := w.apply(slices.Clone(data))
-	data = resize(data, max(int64(len(data)), w.off+int64(r.IntN(len(w.data)+1))))
-	for at := int(w.off) / sector * sector; at < len(data); at += sector {
-		if r.IntN(2) == 0 {
-			copy(data[at:min(at+sector, len(data))], whole[at:])
-		}
-	}
-	return data
-}
-
-func (w write) apply(data []byte) []byte {
-	if w.data == nil {
-		return resize(data, w.off)
-	}
-	data = resize(data, max(int64(len(data)), w.off+int64(len(w.data))))
-	copy(data[w.off:], w.data)
-	return data
-}
-
-func resize(data []byte, n int64) []byte {
-	if int64(len(data)) < n {
-		return append(data, make([]byte, n-int64(len(data)))...)
-	}
-	return data[:n:n]
 }
 
 // use locks the disk, if its process is alive.
@@ -166,19 +101,14 @@ func (d *disk) use() error {
 	return nil
 }
 
-func (d *disk) move(f func(map[string]*inode)) {
-	f(d.names)
-	d.moves = append(d.moves, f)
-}
-
 func (d *disk) Open(name string, _ bool) (storage.File, error) {
 	if err := d.use(); err != nil {
 		return nil, err
 	}
 	defer d.mu.Unlock()
-	ino := d.names[name]
-	if ino == nil {
-		return nil, os.ErrNotExist
+	ino, err := d.files.Open(name)
+	if err != nil {
+		return nil, err
 	}
 	return &file{d, ino}, nil
 }
@@ -188,9 +118,7 @@ func (d *disk) Create(name string) (storage.File, error) {
 		return nil, err
 	}
 	defer d.mu.Unlock()
-	ino := &inode{}
-	d.move(func(names map[string]*inode) { names[name] = ino })
-	return &file{d, ino}, nil
+	return &file{d, d.files.Create(name)}, nil
 }
 
 func (d *disk) Exists(name string) (bool, error) {
@@ -198,7 +126,7 @@ func (d *disk) Exists(name string) (bool, error) {
 		return false, err
 	}
 	defer d.mu.Unlock()
-	return d.names[name] != nil, nil
+	return d.files.Names[name] != nil, nil
 }
 
 func (d *disk) Rename(old, new string) error {
@@ -206,11 +134,7 @@ func (d *disk) Rename(old, new string) error {
 		return err
 	}
 	defer d.mu.Unlock()
-	ino := d.names[old]
-	d.move(func(names map[string]*inode) {
-		delete(names, old)
-		names[new] = ino
-	})
+	d.files.Rename(old, new)
 	return nil
 }
 
@@ -219,7 +143,7 @@ func (d *disk) Remove(name string) error {
 		return err
 	}
 	defer d.mu.Unlock()
-	d.move(func(names map[string]*inode) { delete(names, name) })
+	d.files.Remove(name)
 	return nil
 }
 
@@ -230,7 +154,7 @@ func (d *disk) SyncDir(string) error {
 	defer d.mu.Unlock()
 	lies, err := d.sync()
 	if err == nil && !lies {
-		d.safe, d.moves = maps.Clone(d.names), nil
+		d.files.SyncDir()
 	}
 	return err
 }
@@ -282,10 +206,10 @@ type unlocker func()
 
 func (u unlocker) Close() error { u(); return nil }
 
-// file is an open inode.
+// file is an open file.
 type file struct {
 	disk *disk
-	*inode
+	*disktest.Inode
 }
 
 func (f *file) ReadAt(b []byte, off int64) (int, error) {
@@ -293,14 +217,7 @@ func (f *file) ReadAt(b []byte, off int64) (int, error) {
 		return 0, err
 	}
 	defer f.disk.mu.Unlock()
-	if off >= int64(len(f.data)) {
-		return 0, io.EOF
-	}
-	n := copy(b, f.data[off:])
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
+	return f.Inode.ReadAt(b, off)
 }
 
 func (f *file) WriteAt(b []byte, off int64) (n int, err error) {
@@ -312,7 +229,7 @@ func (f *file) WriteAt(b []byte, off int64) (n int, err error) {
 		b, err = b[:len(b)/2], syscall.ENOSPC
 		f.disk.hurt = true
 	}
-	f.change(write{off, slices.Clone(b)})
+	f.Write(b, off)
 	return len(b), err
 }
 
@@ -321,13 +238,8 @@ func (f *file) Truncate(size int64) error {
 		return err
 	}
 	defer f.disk.mu.Unlock()
-	f.change(write{off: size})
+	f.Inode.Truncate(size)
 	return nil
-}
-
-func (f *file) change(w write) {
-	f.data = w.apply(f.data)
-	f.writes = append(f.writes, w)
 }
 
 func (f *file) Sync() error {
@@ -337,7 +249,7 @@ func (f *file) Sync() error {
 	defer f.disk.mu.Unlock()
 	lies, err := f.disk.sync()
 	if err == nil && !lies {
-		f.synced, f.writes = slices.Clone(f.data), nil
+		f.Inode.Sync()
 	}
 	return err
 }
@@ -347,7 +259,7 @@ func (f *file) Size() (int64, error) {
 		return 0, err
 	}
 	defer f.disk.mu.Unlock()
-	return int64(len(f.data)), nil
+	return int64(len(f.Data)), nil
 }
 
 func (f *file) Close() error { return nil }

@@ -111,7 +111,7 @@ func TestCompactionAfterCut(t *testing.T) {
 	if err := c.Finish(); err == nil {
 		t.Error("the compaction ends well")
 	}
-	if fs.names["db.tmp"] != nil {
+	if fs.Names["db.tmp"] != nil {
 		t.Error("the new file is left over")
 	}
 	if l.Err() == nil {
@@ -170,7 +170,7 @@ func TestEdges(t *testing.T) {
 			fs.fail = nil
 			if l == nil {
 				// Create failed: the file is not there, or whole.
-				if fs.names["db"] != nil {
+				if fs.Names["db"] != nil {
 					if err := Check("db", fs, nil); err != nil {
 						t.Errorf("edge %d (%s): %v", n, edge, err)
 					}
@@ -181,7 +181,7 @@ func TestEdges(t *testing.T) {
 				// What failed is gone from the file.
 				r, records, rec := mustReplay(t, "db", Options{FS: fs, ReadOnly: true})
 				r.Close()
-				if rec != nil || !slices.Equal(records, acked) || l.Size() != int64(len(fs.names["db"].data)) {
+				if rec != nil || !slices.Equal(records, acked) || l.Size() != int64(len(fs.Names["db"].Data)) {
 					t.Errorf("edge %d (%s): got %q, want %q; %v; size %d", n, edge, records, acked, rec, l.Size())
 				}
 			}

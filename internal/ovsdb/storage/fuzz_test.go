@@ -3,6 +3,8 @@ package storage
 import (
 	"slices"
 	"testing"
+
+	"github.com/vtep/vtep/internal/ovsdb/storage/disktest"
 )
 
 // FuzzReplay reads any file. What is found in it must be found again after
@@ -18,7 +20,7 @@ func FuzzReplay(f *testing.F) {
 	f.Add([]byte("OVSDB CLUSTER 3 0123456789012345678901234567890123456789\n{}\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		fs := newMemFS()
-		fs.names["db"] = &memInode{data: slices.Clone(content)}
+		fs.Names["db"] = &disktest.Inode{Data: slices.Clone(content)}
 		l, err := Open("db", Options{FS: fs})
 		if err != nil {
 			return
@@ -28,8 +30,8 @@ func FuzzReplay(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if rec != nil && string(fs.names[rec.SavedAs].data) != string(content[rec.Offset:]) {
-			t.Fatalf("%v, but that file holds %q", rec, fs.names[rec.SavedAs].data)
+		if rec != nil && string(fs.Names[rec.SavedAs].Data) != string(content[rec.Offset:]) {
+			t.Fatalf("%v, but that file holds %q", rec, fs.Names[rec.SavedAs].Data)
 		}
 		if err := l.Append([]byte(`{"x":1}`)); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vtep/vtep/internal/ovsdb/storage/disktest"
 )
 
 // TestLargeRecord has a large record, which is prepared while it is checked, be corrupt: it is
@@ -17,7 +19,7 @@ func TestLargeRecord(t *testing.T) {
 			content[len(content)-largeRecord] = 'z'
 		}
 		fs := newMemFS()
-		fs.names["db"] = &memInode{data: content}
+		fs.Names["db"] = &disktest.Inode{Data: content}
 		l, err := Open("db", Options{FS: fs})
 		if err != nil {
 			t.Fatal(err)

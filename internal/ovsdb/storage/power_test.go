@@ -70,7 +70,7 @@ func powerCut(r *rand.Rand) error {
 		}
 	}
 	after := fs.powerCut(r)
-	if after.names["db"] == nil {
+	if after.Names["db"] == nil {
 		if durable >= 0 {
 			return fmt.Errorf("the file is gone")
 		}

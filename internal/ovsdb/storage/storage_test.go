@@ -233,10 +233,10 @@ func TestFullDisk(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			fs := newMemFS()
 			mustCreate(t, "db", 3, Options{FS: fs}).Close()
-			inode := fs.names["db"]
-			whole := slices.Clone(inode.data)
+			inode := fs.Names["db"]
+			whole := slices.Clone(inode.Data)
 			damaged := c.damage(slices.Clone(whole))
-			inode.data = damaged
+			inode.Data = damaged
 			fs.fail = func(edge string) error {
 				if strings.Contains(edge, ".corrupt.") {
 					return syscall.ENOSPC
@@ -250,13 +250,13 @@ func TestFullDisk(t *testing.T) {
 			rec, err := l.Replay(func([]byte) error { return nil })
 			l.Close()
 			if !c.torn {
-				if !errors.Is(err, syscall.ENOSPC) || !slices.Equal(fs.names["db"].data, damaged) {
-					t.Errorf("recovery %v, error %v, %d bytes of %d", rec, err, len(fs.names["db"].data), len(damaged))
+				if !errors.Is(err, syscall.ENOSPC) || !slices.Equal(fs.Names["db"].Data, damaged) {
+					t.Errorf("recovery %v, error %v, %d bytes of %d", rec, err, len(fs.Names["db"].Data), len(damaged))
 				}
 				return
 			}
-			if err != nil || rec == nil || rec.SavedAs != "" || !errors.Is(rec.Unsaved, syscall.ENOSPC) || len(fs.names) != 1 {
-				t.Fatalf("recovery %v, error %v, files %v", rec, err, fs.names)
+			if err != nil || rec == nil || rec.SavedAs != "" || !errors.Is(rec.Unsaved, syscall.ENOSPC) || len(fs.Names) != 1 {
+				t.Fatalf("recovery %v, error %v, files %v", rec, err, fs.Names)
 			}
 			l, records, rec := mustReplay(t, "db", Options{FS: fs})
 			defer l.Close()
