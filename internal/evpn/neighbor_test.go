@@ -104,8 +104,8 @@ func (s *bed) up() {
 	s.established(true)
 }
 
-// opens begins a session, and does not wait for it.
-func (s *bed) opens(as uint16, restart *bgp.CapGracefulRestart) {
+// opens begins a session, and does not wait for it; what is said behind that goes with it.
+func (s *bed) opens(as uint16, restart *bgp.CapGracefulRestart, behind ...byte) {
 	s.Helper()
 	conn, err := s.listener.Accept()
 	if err != nil {
@@ -118,8 +118,15 @@ func (s *bed) opens(as uint16, restart *bgp.CapGracefulRestart) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.send(open)
-	s.send(bgp.NewBGPKeepAliveMessage())
+	var said []byte
+	for _, m := range []*bgp.BGPMessage{open, bgp.NewBGPKeepAliveMessage()} {
+		b, err := m.Serialize()
+		if err != nil {
+			s.Fatal(err)
+		}
+		said = append(said, b...)
+	}
+	s.raw(append(said, behind...))
 	go func() { // whatever it says
 		_, _ = io.Copy(io.Discard, conn)
 	}()
@@ -155,6 +162,11 @@ func (s *bed) raw(b []byte) {
 // announce announces a route, with what change makes of the bytes of the update.
 func (s *bed) announce(r *route, change func(update []byte) []byte) {
 	s.Helper()
+	s.raw(s.update(r, change))
+}
+
+func (s *bed) update(r *route, change func(update []byte) []byte) []byte {
+	s.Helper()
 	p, err := encode(r)
 	if err != nil {
 		s.Fatal(err)
@@ -168,7 +180,7 @@ func (s *bed) announce(r *route, change func(update []byte) []byte) {
 		b = change(b)
 		binary.BigEndian.PutUint16(b[16:], uint16(len(b)))
 	}
-	s.raw(b)
+	return b
 }
 
 // whole says that all has been announced.

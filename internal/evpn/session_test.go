@@ -69,9 +69,7 @@ func TestGracefulRestart(t *testing.T) {
 // A neighbour of another AS than it should be is refused, with whatever it says.
 func TestWrongNeighbor(t *testing.T) {
 	s := newBed(t, Neighbor{}, newSwitch)
-	s.opens(65003, graceful(0))
-	s.announce(hostAt("02:00:00:00:00:01", high), nil)
-	s.conn = nil
+	s.opens(65003, graceful(0), s.update(hostAt("02:00:00:00:00:01", high), nil)...)
 	s.up()
 	s.announce(hostAt("02:00:00:00:00:02", high), nil)
 	s.whole()
