@@ -98,13 +98,17 @@ func (p *statusPage) switches(s *vtepStatus) {
 func (p *statusPage) tunnels(s *vtepStatus) {
 	list := slices.Clone(s.Tunnels)
 	slices.SortStableFunc(list, func(a, b agent.TunnelStatus) int { return -compareBool(a.State != "up", b.State != "up") })
-	rows := [][]string{{"TUNNEL TO", "FROM", "STATE", "BFD", "FLAPS", "VNIS"}}
+	rows := [][]string{{"TUNNEL TO", "FROM", "STATE", "BFD", "FLAPS", "VNIS", "IN pkt/s", "IN bit/s", "OUT pkt/s", "OUT bit/s"}}
 	for _, o := range list {
 		bfd, flaps := "-", "-"
 		if o.BFD != nil {
 			bfd, flaps = o.BFD.State, fmt.Sprint(o.BFD.Flaps)
 		}
-		rows = append(rows, []string{o.Remote, o.Local, withWhy(o.State, o.Why), bfd, flaps, fmt.Sprint(o.VNIs)})
+		rates := []string{"-", "-", "-", "-"}
+		if s.RatesOver > 0 && o.TunnelTraffic != nil {
+			rates = []string{quantity.Number(o.InPacketRate), quantity.Number(8 * o.InByteRate), quantity.Number(o.OutPacketRate), quantity.Number(8 * o.OutByteRate)}
+		}
+		rows = append(rows, append([]string{o.Remote, o.Local, withWhy(o.State, o.Why), bfd, flaps, fmt.Sprint(o.VNIs)}, rates...))
 	}
 	p.table(rows)
 }

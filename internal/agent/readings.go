@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -25,7 +26,8 @@ type readings []reading
 
 type reading struct {
 	at    time.Time
-	ports map[string]plane.Counters // of all their bindings, also of former ones; nil: it is not one of the last two
+	ports map[string]plane.Counters    // of all their bindings, also of former ones; nil: it is not one of the last two
+	peers map[netip.Addr]plane.Traffic // summed up likewise; nil also where nobody counts
 	drops map[string]uint64
 }
 
@@ -34,6 +36,8 @@ type totals struct {
 	mu    sync.Mutex // guards what follows; held while counters are read, which keeps the order
 	last  map[intent.BindingKey]plane.Counters
 	ports map[string]plane.Counters
+
+	lastPeers, peers map[netip.Addr]plane.Traffic
 }
 
 // formerPorts is how many ports without bindings are remembered at least.
@@ -48,7 +52,30 @@ func (t *totals) read(ctx context.Context, p plane.Plane) (plane.Stats, reading,
 		return stats, reading{}, fmt.Errorf("read the counters: %w", err)
 	}
 	t.add(stats.Bindings)
-	return stats, reading{at: time.Now(), ports: maps.Clone(t.ports), drops: stats.Drops}, nil
+	t.addPeers(stats.Tunnels)
+	return stats, reading{at: time.Now(), ports: maps.Clone(t.ports), peers: maps.Clone(t.peers), drops: stats.Drops}, nil
+}
+
+// addPeers adds what is counted of the peers that there are. One is counted from when it is seen first: its counters may have
+// been those of another one before.
+func (t *totals) addPeers(now map[netip.Addr]plane.Traffic) {
+	if now == nil {
+		return
+	}
+	sums := make(map[netip.Addr]plane.Traffic, len(now))
+	for peer, c := range now {
+		was, known := t.lastPeers[peer]
+		if !known {
+			was = c
+		}
+		sum := t.peers[peer]
+		sum.InPackets += growth(was.InPackets, c.InPackets)
+		sum.InBytes += growth(was.InBytes, c.InBytes)
+		sum.OutPackets += growth(was.OutPackets, c.OutPackets)
+		sum.OutBytes += growth(was.OutBytes, c.OutBytes)
+		sums[peer] = sum
+	}
+	t.lastPeers, t.peers = now, sums
 }
 
 func (t *totals) add(now map[intent.BindingKey]plane.Counters) {
@@ -96,7 +123,7 @@ func (all *readings) add(r reading) {
 		list = list[1:]
 	}
 	if n := len(list); n > 1 {
-		list[n-2].ports = nil
+		list[n-2].ports, list[n-2].peers = nil, nil
 	}
 	*all = append(list, r)
 }

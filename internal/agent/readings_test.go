@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -27,6 +28,34 @@ func TestTotals(t *testing.T) {
 		c.add(step.now)
 		if got := c.ports["p0"]; got.PacketsFromLocal != step.want || got.BytesToLocal != 2*step.want {
 			t.Errorf("step %d: %+v, want %d", i, got, step.want)
+		}
+	}
+}
+
+// TestPeerTotals has peers come, go, and come back with the counters of others, and counters begin anew.
+func TestPeerTotals(t *testing.T) {
+	var c totals
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	in := func(n uint64) plane.Traffic { return plane.Traffic{InPackets: n, OutBytes: 3 * n} }
+	for i, step := range []struct {
+		now  map[netip.Addr]plane.Traffic
+		want map[netip.Addr]uint64
+	}{
+		{map[netip.Addr]plane.Traffic{a: in(1000)}, map[netip.Addr]uint64{a: 0}}, // counted before this process, or of another peer
+		{map[netip.Addr]plane.Traffic{a: in(1007), b: in(5)}, map[netip.Addr]uint64{a: 7, b: 0}},
+		{map[netip.Addr]plane.Traffic{a: in(2), b: in(6)}, map[netip.Addr]uint64{a: 9, b: 1}},
+		{nil, map[netip.Addr]uint64{a: 9, b: 1}}, // nobody has read them
+		{map[netip.Addr]plane.Traffic{b: in(7)}, map[netip.Addr]uint64{b: 2}},
+		{map[netip.Addr]plane.Traffic{a: in(50), b: in(7)}, map[netip.Addr]uint64{a: 0, b: 2}},
+	} {
+		c.addPeers(step.now)
+		if len(c.peers) != len(step.want) {
+			t.Errorf("step %d: %+v", i, c.peers)
+		}
+		for peer, want := range step.want {
+			if got := c.peers[peer]; got.InPackets != want || got.OutBytes != 3*want {
+				t.Errorf("step %d: %v has %+v, want %d", i, peer, got, want)
+			}
 		}
 	}
 }

@@ -89,6 +89,22 @@ type TunnelStatus struct {
 	State  string     `json:"state"` // "up" or "down"
 	Why    string     `json:"why"`   // it is down
 	BFD    *BFDStatus `json:"bfd"`   // null: there is no session
+
+	*TunnelTraffic // nil: the dataplane does not count by tunnel
+}
+
+// TunnelTraffic is what went through a tunnel, counted inside of it. Counters are from when the process knows the peer; In is
+// from the peer, Out to it. The rates are over Status.RatesOver.
+type TunnelTraffic struct {
+	InPackets  uint64 `json:"in_packets"`
+	InBytes    uint64 `json:"in_bytes"`
+	OutPackets uint64 `json:"out_packets"`
+	OutBytes   uint64 `json:"out_bytes"`
+
+	InPacketRate  float64 `json:"in_packets_per_second"`
+	InByteRate    float64 `json:"in_bytes_per_second"`
+	OutPacketRate float64 `json:"out_packets_per_second"`
+	OutByteRate   float64 `json:"out_bytes_per_second"`
 }
 
 // BFDStatus is what a session of BFD says, in the words of the column bfd_status.
@@ -154,7 +170,7 @@ func (a *Agent) status(now reading) Status {
 	}
 	s.Ports = a.portStatus(now, &s.RatesOver)
 	s.Switches = switchStatus(state, &a.tally, a.table)
-	s.Tunnels = a.tunnelStatus(state, report)
+	s.Tunnels = a.tunnelStatus(state, report, now)
 	counts := a.table.Counts()
 	s.MACs = MACStatus{a.table.Len(), state.MACLimit, len(state.Unicast), counts.Learned, counts.Moved, counts.Aged, counts.Evicted}
 	s.Groups = a.groupStats()
@@ -192,9 +208,8 @@ func (a *Agent) portStatus(now reading, over *float64) []PortStatus {
 			InPackets: c.PacketsFromLocal, InBytes: c.BytesFromLocal, OutPackets: c.PacketsToLocal, OutBytes: c.BytesToLocal}
 		p.State, p.Why = a.seen.port(name)
 		if was, had := before.ports[name]; known && had {
-			rate := func(was, is uint64) float64 { return float64(is-min(was, is)) / seconds }
-			p.InPacketRate, p.InByteRate = rate(was.PacketsFromLocal, c.PacketsFromLocal), rate(was.BytesFromLocal, c.BytesFromLocal)
-			p.OutPacketRate, p.OutByteRate = rate(was.PacketsToLocal, c.PacketsToLocal), rate(was.BytesToLocal, c.BytesToLocal)
+			p.InPacketRate, p.InByteRate = rate(was.PacketsFromLocal, c.PacketsFromLocal, seconds), rate(was.BytesFromLocal, c.BytesFromLocal, seconds)
+			p.OutPacketRate, p.OutByteRate = rate(was.PacketsToLocal, c.PacketsToLocal, seconds), rate(was.BytesToLocal, c.BytesToLocal, seconds)
 		}
 		all = append(all, p)
 	}
@@ -212,7 +227,9 @@ func switchStatus(s *intent.State, t *tally, learned *fdb.Table) []SwitchStatus 
 	return all
 }
 
-func (a *Agent) tunnelStatus(s *intent.State, r *plane.Report) []TunnelStatus {
+func (a *Agent) tunnelStatus(s *intent.State, r *plane.Report, now reading) []TunnelStatus {
+	before, known := a.recent.rates(now.at)
+	seconds := now.at.Sub(before.at).Seconds()
 	all := []TunnelStatus{}
 	for _, peer := range slices.SortedFunc(maps.Keys(a.tally.peers), netip.Addr.Compare) {
 		t := TunnelStatus{Local: s.Source(peer).String(), Remote: peer.String(), VNIs: a.tally.peers[peer]}
@@ -220,10 +237,20 @@ func (a *Agent) tunnelStatus(s *intent.State, r *plane.Report) []TunnelStatus {
 		if b, ok := r.BFD[peer]; ok {
 			t.BFD = &BFDStatus{b.Forwarding, b.State, b.Diagnostic, b.RemoteState, a.seen.sessions[peer].flaps}
 		}
+		if c, counted := now.peers[peer]; counted {
+			t.TunnelTraffic = &TunnelTraffic{InPackets: c.InPackets, InBytes: c.InBytes, OutPackets: c.OutPackets, OutBytes: c.OutBytes}
+			if was, had := before.peers[peer]; known && had {
+				t.InPacketRate, t.InByteRate = rate(was.InPackets, c.InPackets, seconds), rate(was.InBytes, c.InBytes, seconds)
+				t.OutPacketRate, t.OutByteRate = rate(was.OutPackets, c.OutPackets, seconds), rate(was.OutBytes, c.OutBytes, seconds)
+			}
+		}
 		all = append(all, t)
 	}
 	return all
 }
+
+// rate is by how much a counter grew in a second.
+func rate(was, is uint64, seconds float64) float64 { return float64(is-min(was, is)) / seconds }
 
 func (a *Agent) dropStatus(now reading, over *float64) []DropStatus {
 	before, known := a.recent.oldest(now.at)

@@ -164,6 +164,12 @@ func (w *writer) tunnels(s *agent.Status) {
 	for _, o := range some(w, leftOut, "tunnels", s.Tunnels, func(o agent.TunnelStatus) string { return o.Remote }) {
 		w.set(tunnelUp, flag(o.State == "up"), o.Remote)
 		w.set(tunnelVNIs, float64(o.VNIs), o.Remote)
+		if t := o.TunnelTraffic; t != nil {
+			w.set(tunnelInFrames, float64(t.InPackets), o.Remote)
+			w.set(tunnelInBytes, float64(t.InBytes), o.Remote)
+			w.set(tunnelOut, float64(t.OutPackets), o.Remote)
+			w.set(tunnelOutBytes, float64(t.OutBytes), o.Remote)
+		}
 		if o.BFD != nil {
 			w.set(bfdUp, flag(o.BFD.Forwarding), o.Remote)
 			w.set(bfdState, float64(max(slices.Index(bfdStates, o.BFD.State), 0)), o.Remote)

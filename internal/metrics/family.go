@@ -47,9 +47,15 @@ var (
 	bindings       = gauge("bindings", "Ports and VLANs that are bound to logical switches.")
 	floodSets      = gauge("flood_sets", "Groups of logical switches whose frames are flooded to tunnels.")
 
-	tunnels     = gauge("tunnels", "Tunnels to other VTEPs, by their state.", "state")
-	tunnelUp    = gauge("tunnel_up", "Whether the tunnel to the peer works as far as is known.", "peer")
-	tunnelVNIs  = gauge("tunnel_vnis", "VNIs in use with the peer.", "peer")
+	tunnels    = gauge("tunnels", "Tunnels to other VTEPs, by their state.", "state")
+	tunnelUp   = gauge("tunnel_up", "Whether the tunnel to the peer works as far as is known.", "peer")
+	tunnelVNIs = gauge("tunnel_vnis", "VNIs in use with the peer.", "peer")
+
+	tunnelInFrames = counter("tunnel_receive_frames_total", "Frames that logical switches have got from the peer. Only a dataplane that counts them has it.", "peer")
+	tunnelInBytes  = counter("tunnel_receive_bytes_total", "Bytes of these, inside of the tunnel.", "peer")
+	tunnelOut      = counter("tunnel_transmit_frames_total", "Frames that were sent to the peer.", "peer")
+	tunnelOutBytes = counter("tunnel_transmit_bytes_total", "Bytes of these, inside of the tunnel.", "peer")
+
 	bfdUp       = gauge("bfd_session_forwarding", "Whether BFD sees the peer forwarding. Only peers with a session have it.", "peer")
 	bfdState    = gauge("bfd_session_state", "State of the session: 0 admin_down, 1 down, 2 init, 3 up.", "peer")
 	bfdFlaps    = counter("bfd_session_flaps_total", "How often the session stopped forwarding.", "peer")

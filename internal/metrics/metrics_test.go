@@ -41,9 +41,10 @@ func everything() Snapshot {
 		Agent: agent.Status{Switch: "br0", State: agent.Running, CommitToPlane: latency, FrameToRow: latency,
 			Ports:    []agent.PortStatus{{Name: "p0", State: "up", Bindings: 2, InPackets: 10, OutBytes: 1 << 40}},
 			Switches: []agent.SwitchStatus{{Name: "ls\xff", VNI: 33, Bindings: 2, LocalMACs: 1, RemoteMACs: 2, Peers: 3}},
-			Tunnels:  []agent.TunnelStatus{{Remote: "192.0.2.2", State: "up", VNIs: 1, BFD: &agent.BFDStatus{Forwarding: true, State: "up", Flaps: 4}}},
-			Groups:   agent.GroupStats{Memberships: 2, Queries: 3, Reports: 4, Ignored: map[string]uint64{"bad_ttl": 5}},
-			Drops:    []agent.DropStatus{{Reason: "unbound_vlan", Total: 5}}}}
+			Tunnels: []agent.TunnelStatus{{Remote: "192.0.2.2", State: "up", VNIs: 1, BFD: &agent.BFDStatus{Forwarding: true, State: "up", Flaps: 4},
+				TunnelTraffic: &agent.TunnelTraffic{InPackets: 8, InBytes: 800, OutPackets: 9, OutBytes: 900}}},
+			Groups: agent.GroupStats{Memberships: 2, Queries: 3, Reports: 4, Ignored: map[string]uint64{"bad_ttl": 5}},
+			Drops:  []agent.DropStatus{{Reason: "unbound_vlan", Total: 5}}}}
 }
 
 // bed is a server of metrics, whose source says what a test wants.
@@ -143,6 +144,8 @@ func TestServed(t *testing.T) {
 		`vtep_port_receive_frames_total{port="p0"}`:                              "10",
 		`vtep_logical_switch_info{logical_switch="ls` + "\uFFFD" + `",vni="33"}`: "1",
 		`vtep_bfd_session_state{peer="192.0.2.2"}`:                               "3",
+		`vtep_tunnel_receive_bytes_total{peer="192.0.2.2"}`:                      "800",
+		`vtep_tunnel_transmit_frames_total{peer="192.0.2.2"}`:                    "9",
 		`vtep_bfd_session_flaps_total{peer="192.0.2.2"}`:                         "4",
 		`vtep_dropped_frames_total{reason="unbound_vlan"}`:                       "5",
 		`vtep_problems{class="doubt",kind="port_down"}`:                          "2",

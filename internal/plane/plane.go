@@ -187,6 +187,16 @@ type Stats struct {
 	Bindings map[intent.BindingKey]Counters
 	Drops    map[string]uint64 // frames dropped, by reason
 	Answered map[string]uint64 // questions for neighbors, by "arp" and "nd"; nil: none ever is
+
+	// Tunnels has what is counted of frames inside of tunnels, by peer: those that logical switches have got from it,
+	// and those that were sent to it. The counts of a peer may begin anew at any time. nil: nobody counts them.
+	Tunnels map[netip.Addr]Traffic
+}
+
+// Traffic is what came in and went out.
+type Traffic struct {
+	InPackets, InBytes   uint64
+	OutPackets, OutBytes uint64
 }
 
 // PlaceDrops is how many frames were dropped for one reason that had come in at one place: a

@@ -124,7 +124,7 @@ func (s *site) tunnels(r *http.Request) (view, error) {
 	})
 	slices.SortFunc(found, func(a, b agent.TunnelStatus) int { return natural(a.Remote, b.Remote) })
 	rows, part := cut(&q, found, len(st.Tunnels), "tunnels", "address or state")
-	return view{"tunnels.html", "Tunnels", list[agent.TunnelStatus]{rows, part, false}, &st}, nil
+	return view{"tunnels.html", "Tunnels", list[agent.TunnelStatus]{rows, part, st.RatesOver > 0}, &st}, nil
 }
 
 func pick[T any](list []T, want func(T) bool) (found []T) {

@@ -174,6 +174,11 @@ func switchNode(o agent.SwitchStatus) node {
 func peerNode(o agent.TunnelStatus) node {
 	n := node{Class: "up", Href: "/?" + url.Values{"peer": {o.Remote}}.Encode(), Name: o.Remote}
 	n.Below = "VNIs: " + thousands(o.VNIs)
+	traffic := ""
+	if t := o.TunnelTraffic; t != nil {
+		n.Below, n.Short = "in "+bits(t.InByteRate)+", out "+bits(t.OutByteRate), quantity.Number(8*t.InByteRate)+" / "+quantity.Number(8*t.OutByteRate)
+		traffic = ", " + n.Below
+	}
 	if o.BFD != nil {
 		n.Short = "BFD " + o.BFD.State
 		n.Below = n.Short + ", " + n.Below
@@ -181,7 +186,7 @@ func peerNode(o agent.TunnelStatus) node {
 	if o.State != "up" {
 		n.Class, n.Below, n.Short = "down", o.State, ""
 	}
-	n.Title = fmt.Sprintf("tunnel from %s to %s: %s, %s VNIs", o.Local, o.Remote, withWhy(o.State, o.Why), thousands(o.VNIs))
+	n.Title = fmt.Sprintf("tunnel from %s to %s: %s, %s VNIs%s", o.Local, o.Remote, withWhy(o.State, o.Why), thousands(o.VNIs), traffic)
 	return n
 }
 

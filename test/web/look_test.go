@@ -30,7 +30,8 @@ func (troubled) Status(context.Context) (web.Status, error) {
 			},
 			Switches: []agent.SwitchStatus{{Name: "ls0", UUID: "a", VNI: 33, Bindings: 1, LocalMACs: 12, RemoteMACs: 3, Peers: 2}, {Name: long, UUID: "b"}},
 			Tunnels: []agent.TunnelStatus{
-				{Local: "192.0.2.1", Remote: "192.0.2.2", VNIs: 1, State: "up", BFD: &agent.BFDStatus{Forwarding: true, State: "up", RemoteState: "up"}},
+				{Local: "192.0.2.1", Remote: "192.0.2.2", VNIs: 1, State: "up", BFD: &agent.BFDStatus{Forwarding: true, State: "up", RemoteState: "up"},
+					TunnelTraffic: &agent.TunnelTraffic{InByteRate: 1234567, InPacketRate: 1e4, OutByteRate: 10, OutPacketRate: 1}},
 				{Local: "2001:db8::1", Remote: "2001:db8:1:2:3:4:5:6", VNIs: 2, State: "down", Why: "no route to host", BFD: &agent.BFDStatus{State: "down", Diagnostic: "Control Detection Time Expired", RemoteState: "up", Flaps: 3}},
 			},
 			Drops: []agent.DropStatus{{Reason: "unknown_tunnel", Total: 1234567, Rose: 99}, {Reason: "unbound_vlan", Total: 3}},
@@ -88,7 +89,7 @@ func TestLooks(t *testing.T) {
 	}{{"desk-dark", 1280, true}, {"hand-light", 390, false}} {
 		b := newTab(t, browser, look.width, look.dark)
 		for path, want := range map[string]string{
-			"/": "connection refused", "/ports": "there is no network device", "/tunnels": "Control Detection Time Expired", "/problems": "What to do: make one",
+			"/": "connection refused", "/ports": "there is no network device", "/tunnels": "9.9 Mbit/s", "/problems": "What to do: make one",
 			"/drops": "1,234,567", "/switches": "a-very-long-name-", "/?peer=192.0.2.2": "Around peer 192.0.2.2",
 			"/trace?port=p0&vlan=100&from=": "asked with --port=p0 --vlan=100",
 		} {

@@ -142,6 +142,16 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 			all[name] = fresh[name]
 			continue
 		}
+		if n := sizes["peers"]; n != 0 && name == tunnelTraffic { // it begins anew
+			s.MaxEntries = n
+			own := *s
+			if fresh[name], err = ebpf.NewMap(&own); err != nil {
+				delete(fresh, name)
+				return kernel.Explain("make map "+name, err)
+			}
+			all[name] = fresh[name]
+			continue
+		}
 		s.MaxEntries = (*m).MaxEntries()
 		if n := sizes[name]; n != 0 {
 			s.MaxEntries = n
@@ -177,6 +187,11 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 		p.log.Warn("programs are not kept: the next process loads them anew", "err", err)
 	}
 	delete(fresh, "stages")
+	if m := fresh[tunnelTraffic]; m != nil {
+		p.objs.TunnelTraffic.Close()
+		p.objs.TunnelTraffic = m
+		delete(fresh, tunnelTraffic)
+	}
 	var old *ebpf.Map // of learned MACs
 	for name, m := range fresh {
 		if e := os.Rename(p.pins.MapPin(name)+kernel.NewPin, p.pins.MapPin(name)); e != nil {

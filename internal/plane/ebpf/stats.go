@@ -87,6 +87,9 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 		}
 		s.Bindings[key] = c
 	}
+	if s.Tunnels, err = p.readTunnels(); err != nil {
+		return s, fmt.Errorf("ebpf plane: %w", err)
+	}
 	stale, err := p.readDrops(s.Drops)
 	if err == nil {
 		err = p.readAnswered(s.Answered)

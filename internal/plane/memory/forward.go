@@ -3,6 +3,7 @@ package memory
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/packet"
@@ -65,6 +66,7 @@ func (f *Fabric) FromPort(port string, data []byte) ([]Out, Drop) {
 	f.came = plane.PlaceDrops{Port: port, VLAN: plane.NoVLAN}
 	outs, why := f.fromPort(port, frame(data))
 	f.count(why)
+	f.countTunnels(outs)
 	f.show(data, outs)
 	return outs, why
 }
@@ -82,8 +84,36 @@ func (f *Fabric) FromTunnelTOS(peer netip.Addr, vni uint32, tos uint8, inner []b
 	f.outer = tos >> 2
 	outs, why := f.fromTunnel(intent.Tunnel{Peer: peer, VNI: vni}, tos, frame(inner))
 	f.count(why)
+	if !slices.Contains(refusedFromTunnel, why) {
+		f.traffic(peer).InPackets++
+		f.traffic(peer).InBytes += uint64(len(inner))
+	}
+	f.countTunnels(outs)
 	f.show(inner, outs)
 	return outs, why
+}
+
+// refusedFromTunnel are the reasons for which no logical switch gets a frame that a peer has sent.
+var refusedFromTunnel = []Drop{Runt, Congested, UnknownTunnel, TaggedInside, BadSource, Reserved, BFD}
+
+// countTunnels counts what leaves by tunnels.
+func (f *Fabric) countTunnels(outs []Out) {
+	for _, o := range outs {
+		if o.Port == "" {
+			f.traffic(o.Tunnel.Peer).OutPackets++
+			f.traffic(o.Tunnel.Peer).OutBytes += uint64(len(o.Frame))
+		}
+	}
+}
+
+// traffic is what is counted of a peer.
+func (f *Fabric) traffic(peer netip.Addr) *plane.Traffic {
+	t := f.tunnels[peer]
+	if t == nil {
+		t = &plane.Traffic{}
+		f.tunnels[peer] = t
+	}
+	return t
 }
 
 // tpid is that of the tags that choose among a port's bindings.

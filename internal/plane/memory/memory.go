@@ -57,6 +57,7 @@ type Fabric struct {
 	counts    map[intent.BindingKey]*plane.Counters
 	aclCounts map[plane.ACLEntryAt]plane.Count
 	drops     map[string]uint64
+	tunnels   map[netip.Addr]*plane.Traffic // by peer
 	answered  map[string]uint64
 	places    map[plane.PlaceDrops]uint64 // drops by place; their Count is 0
 	came      plane.PlaceDrops            // where the frame under way came in
@@ -109,6 +110,7 @@ func (f *Fabric) clear() {
 	f.counts = map[intent.BindingKey]*plane.Counters{}
 	f.aclCounts = map[plane.ACLEntryAt]plane.Count{}
 	f.drops = map[string]uint64{}
+	f.tunnels = map[netip.Addr]*plane.Traffic{}
 	f.answered = map[string]uint64{"arp": 0, "nd": 0}
 	f.places = map[plane.PlaceDrops]uint64{}
 	f.drift = nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -274,6 +275,10 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 		Bindings: make(map[intent.BindingKey]plane.Counters, len(p.fabric.installed.Bindings)),
 		Drops:    maps.Clone(p.fabric.drops),
 		Answered: maps.Clone(p.fabric.answered),
+		Tunnels:  make(map[netip.Addr]plane.Traffic, len(p.fabric.tunnels)),
+	}
+	for peer, t := range p.fabric.tunnels {
+		s.Tunnels[peer] = *t
 	}
 	for at := range p.fabric.installed.Bindings {
 		s.Bindings[at] = plane.Counters{}

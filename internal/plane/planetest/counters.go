@@ -3,6 +3,7 @@ package planetest
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -22,6 +23,7 @@ func (l *lab) stats() plane.Stats {
 func counters(l *lab) {
 	l.apply(usual)
 	size := uint64(len(l.frame(0, station(0)).Bytes()))
+	before := l.stats().Tunnels
 	f := l.frame(1, station(21), 100) // unknown in blue: p2 and a tunnel
 	l.fromPort("p0", f, toPort("p2", f), toTunnel(tunnel(1, blueVNI), f.withTags()))
 	f = l.frame(1, station(22), 100)
@@ -44,8 +46,21 @@ func counters(l *lab) {
 		w.BytesToLocal += 4
 		want[at("p2", 100)] = w
 	}
+	peers := map[netip.Addr]plane.Traffic{
+		tunnel(0, redVNI).Peer:  {OutPackets: 1, OutBytes: size},
+		tunnel(1, blueVNI).Peer: {InPackets: 1, InBytes: size, OutPackets: 3, OutBytes: 3 * size},
+	}
 	testenv.Eventually(l, deadline, func() error {
-		got := l.stats().Bindings
+		stats := l.stats()
+		for _, peer := range []netip.Addr{tunnel(0, redVNI).Peer, tunnel(1, blueVNI).Peer, tunnel(2, redVNI).Peer} {
+			got, was := stats.Tunnels[peer], before[peer]
+			got.InPackets, got.InBytes = got.InPackets-was.InPackets, got.InBytes-was.InBytes
+			got.OutPackets, got.OutBytes = got.OutPackets-was.OutPackets, got.OutBytes-was.OutBytes
+			if stats.Tunnels != nil && got != peers[peer] {
+				return fmt.Errorf("peer %v was counted %+v, should be %+v", peer, got, peers[peer])
+			}
+		}
+		got := stats.Bindings
 		for at, w := range want {
 			if got[at] != w {
 				return fmt.Errorf("counters of %v are %+v, should be %+v", at, got[at], w)

@@ -108,8 +108,10 @@ static __always_inline int to_fitting(struct __sk_buff *skb, struct settings *cf
 	// A mark may be what the host's rules choose the route by.
 	if (cfg->flags & CONFIG_DIRECT_ENCAP && !skb->mark) {
 		result = encapsulate(skb, t, p, cfg->tunnel_ip, tunnel_priority(s));
-		if (result != LONG_WAY)
+		if (result != LONG_WAY) {
+			count_to_peer(t->peer, s);
 			return result;
+		}
 	}
 	return redirect_tunnel(skb, t, s);
 }

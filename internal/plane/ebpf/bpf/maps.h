@@ -6,7 +6,7 @@
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions,
 //             policies, acls, acl_blocks, neighbors, routers, gateways, routes4, routes6, interfaces
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, snooped,
-//             answered, acl_counts
+//             answered, acl_counts, tunnel_traffic
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //   neither outlives the programs  passage (between the stages of a frame), acl_work, stages (which stages there are),
 //             hops (by the programs), generation (by the agent)

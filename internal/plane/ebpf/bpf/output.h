@@ -90,6 +90,26 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 
 // ---- tunnels ---------------------------------------------------------------------------
 
+static __always_inline void count_to_peer(__u32 peer, struct size *s)
+{
+	struct traffic *c = bpf_map_lookup_elem(&tunnel_traffic, &peer);
+
+	if (c) {
+		c->out_packets += s->packets;
+		c->out_bytes += s->bytes;
+	}
+}
+
+static __always_inline void count_from_peer(__u32 peer, struct size *s)
+{
+	struct traffic *c = bpf_map_lookup_elem(&tunnel_traffic, &peer);
+
+	if (c) {
+		c->in_packets += s->packets;
+		c->in_bytes += s->bytes;
+	}
+}
+
 // Bytes that encapsulation adds to the inner frame, seen from the outer IP header: IPv4 or IPv6,
 // UDP, VXLAN.
 #define OUTER_HEADERS (20 + 8 + 8)
@@ -188,6 +208,7 @@ __noinline int prepare_tunnel(struct __sk_buff *skb, struct target *t, struct si
 	}
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags) || send_group(skb, cfg))
 		return drop(skb, DROP_FAILED);
+	count_to_peer(peer, s);
 	capture(skb, CAPTURE_OUT_TUNNEL, t->peer, t->id);
 	return 0;
 }

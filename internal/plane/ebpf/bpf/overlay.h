@@ -31,7 +31,7 @@ static __always_inline struct decap *admitted(struct settings *cfg, __u32 peer, 
 	return to;
 }
 
-static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 features, __u32 tos)
+static __always_inline int deliver(struct __sk_buff *skb, __u32 peer, __u32 bd, __u32 features, __u32 tos)
 {
 	struct ethhdr *eth = ethernet(skb);
 	struct mac_key dst = {.bd = bd};
@@ -50,6 +50,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 bd, __u32 featur
 	if (stays_on_link(dst.mac, features))
 		return drop(skb, DROP_RESERVED);
 	measure(skb, features, &size);
+	count_from_peer(peer, &size);
 	size.leaves = priorities(skb, tos);
 
 	if (!is_group(dst.mac)) {
@@ -132,5 +133,5 @@ static __always_inline int from_overlay(struct __sk_buff *skb)
 		return drop(skb, DROP_UNKNOWN_TUNNEL);
 	note_data(cfg, peer);
 	receive_group(skb, cfg);
-	return deliver(skb, bd, features, a.tos);
+	return deliver(skb, peer, bd, features, a.tos);
 }

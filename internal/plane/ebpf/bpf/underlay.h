@@ -111,6 +111,7 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	if (bpf_skb_adjust_room(skb, -(int)sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, flags))
 		return TC_ACT_UNSPEC;
 	note_data(cfg, peer);
+	count_from_peer(peer, &size);
 	// Not before: frames that pass are the host's, and so is their control block.
 	came_by_tunnel(skb, &from, vni);
 	// A checksum that a NIC gave the frame does not cover the Ethernet header.

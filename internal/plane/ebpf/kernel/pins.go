@@ -185,6 +185,7 @@ type Source struct {
 	Stages []string          // names of the programs of the map stages, in its order
 	Probe  string            // name of the one that is run once, to find out what the kernel can do
 	Sizes  map[string]uint32 // of maps that are not there yet; else as they are declared
+	As     map[string]string // maps that are not pinned, and have the size of another one
 	Fresh  bool              // programs that are kept are not used
 }
 
@@ -216,6 +217,9 @@ func (p *Pins) Load(src *Source, o Set) error {
 				return err
 			}
 		}
+	}
+	for name, other := range src.As {
+		spec.Maps[name].MaxEntries = spec.Maps[other].MaxEntries
 	}
 	if err := p.readConfigs(); err != nil {
 		return err

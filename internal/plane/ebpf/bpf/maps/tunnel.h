@@ -82,6 +82,14 @@ struct {
 	__type(value, struct path);
 } paths SEC(".maps");
 
+// Frames inside of tunnels from a peer, and to it. Not pinned: they are for rates, and begin anew with the maps.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1024); // as peers
+	__type(key, __u32);        // peer
+	__type(value, struct traffic);
+} tunnel_traffic SEC(".maps");
+
 // When a sender was last told that its packets are too big. Those that were not told for
 // the longest time give way to others.
 struct sender {
