@@ -32,7 +32,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "binding", p.tMembers, func(slot uint32) string { return fmt.Sprintf("slot %d", slot) })
 	compare(&a, "unicast", p.tRemotes, p.macOf)
 	compare(&a, "decap", p.tDecaps, func(k layout.TunnelKey) string { return p.tunnelOf(k.Peer, k.VNI) })
-	compare(&a, "peer", p.tPeers, func(n uint32) string { return p.tPeers.Want[n].IP.Addr().String() })
+	compare(&a, "peer", p.tPeers, func(n uint32) string { return p.tPeers.Want.Get(n).IP.Addr().String() })
 	compare(&a, "peer", p.tAddresses, func(ip layout.Address) string { return ip.Addr().String() })
 	compare(&a, "neighbor", p.tNeighbors, p.neighborOf)
 	compare(&a, "end", p.tEnds, func(ip layout.Address) string { return ip.Addr().String() })
@@ -108,7 +108,7 @@ func (p *Plane) auditAttachment(a audit, kind, name string, ifindex int) audit {
 
 // compare adds the differences between a table and the contents of its map.
 func compare[K, V comparable](a *audit, kind string, t *kernel.Table[K, V], name func(K) string) {
-	for k, want := range t.Want {
+	for k, want := range t.Want.All() {
 		var zero V
 		h, ok := t.Have[k]
 		switch {
@@ -120,7 +120,7 @@ func compare[K, V comparable](a *audit, kind string, t *kernel.Table[K, V], name
 		}
 	}
 	for k, h := range t.Have {
-		if _, ok := t.Want[k]; !ok {
+		if t.Want.Find(k) < 0 {
 			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Have: text(h)})
 		}
 	}

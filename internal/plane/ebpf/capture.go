@@ -304,7 +304,7 @@ func (p *Plane) nameCaptured() {
 		n.ways[index] = p.nameOf(uint32(index))
 	}
 	n.ends[layout.AddressOf(p.overlay.TunnelIP)], n.ends[layout.AddressOf(p.overlay.TunnelIP6)] = true, true
-	for ip := range p.contents.Maps.Ends.Want {
+	for ip := range p.contents.Maps.Ends.Want.All() {
 		n.ends[ip] = true
 	}
 	set.names.Store(n)

@@ -82,7 +82,7 @@ func (p *Plane) measureUnderlays() {
 		if pr.Device == 0 {
 			continue
 		}
-		mtu := p.tPeers.Want[pr.Number].MTU
+		mtu := p.tPeers.Want.Get(pr.Number).MTU
 		if least, ok := mtus[pr.Device]; !ok || mtu < least {
 			mtus[pr.Device] = mtu
 		}

@@ -120,7 +120,7 @@ func TestTunnelIPChanges(t *testing.T) {
 			testenv.Eventually(t, 6*patience, func() error {
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				if n := len(p.tEnds.Want); n > 0 {
+				if n := p.tEnds.Want.Len(); n > 0 {
 					return fmt.Errorf("%d ends are left", n)
 				}
 				return nil

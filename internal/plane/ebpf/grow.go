@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
@@ -87,9 +88,20 @@ func (p *Plane) growToNeed() {
 		if sizes == nil {
 			sizes = map[string]uint32{}
 		}
-		sizes[name] = min(kernel.RoundUp(g.need+g.need/2), p.limit(name))
+		sizes[name] = min(roomier(*maps[name], g.need), p.limit(name))
 	}
 	p.growTo(sizes, growing)
+}
+
+// roomier is the size of a map that takes the place of one that can't hold need entries. What grows without end is
+// copied the less often the larger the steps are. In a hash table a place that is not used yet costs 16 bytes, or
+// less than a quarter of one that is: that is four times as large as the one before; an array has all of its memory
+// at once.
+func roomier(m *ebpf.Map, need int) uint32 {
+	if m.Type() == ebpf.Hash && m.Flags()&unix.BPF_F_NO_PREALLOC != 0 {
+		return kernel.RoundUp(need * 2)
+	}
+	return kernel.RoundUp(need + need/2)
 }
 
 // growLocals makes room before the learned MACs take the last of it, as far as they may.

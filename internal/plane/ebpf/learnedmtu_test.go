@@ -74,7 +74,7 @@ func (w *world) knows(p *Plane, mtu uint32, meanwhile func()) {
 		meanwhile()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if got := p.tPeers.Want[p.contents.Peers[distantIP].Number].MTU; got != mtu {
+		if got := p.tPeers.Want.Get(p.contents.Peers[distantIP].Number).MTU; got != mtu {
 			return fmt.Errorf("the MTU is taken to be %d, not %d", got, mtu)
 		}
 		return nil

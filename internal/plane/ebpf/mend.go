@@ -37,7 +37,7 @@ func (p *Plane) keepPromiscuous(prt *port) {
 		return
 	}
 	a.Restored = time.Now()
-	dev := p.tDevices.Want[uint32(prt.Device)]
+	dev := p.tDevices.Want.Get(uint32(prt.Device))
 	dev.Flags |= layout.DevicePromisc
 	p.tDevices.Set(uint32(prt.Device), dev)
 }

@@ -272,7 +272,7 @@ func (p *Plane) writeSettings() error {
 	if p.overlay.fragment {
 		s.Flags |= layout.ConfigFragment
 	}
-	if len(p.tInterfaces.Want) > 0 {
+	if p.tInterfaces.Want.Len() > 0 {
 		s.Flags |= layout.ConfigInterfaces
 	}
 	if p.overlay.groupMark != 0 {

@@ -71,14 +71,14 @@ func (p *Plane) lookAtPaths() (looked, left bool) {
 	if len(p.due) == 0 {
 		return false, false
 	}
-	staged := len(p.tPeers.Staged)
+	staged := p.tPeers.Staged()
 	p.notifyReport(func() {
 		for asked := 0; len(p.due) > 0 && asked < pathAsks; p.due = p.due[1:] {
 			if pr := p.due[0]; p.contents.Peers[pr.IP] == pr {
 				asked += p.resolve(pr)
 			}
 		}
-		if len(p.tPeers.Staged) != staged || p.rerouted {
+		if p.tPeers.Staged() != staged || p.rerouted {
 			p.updateWays()
 			p.repair()
 		}

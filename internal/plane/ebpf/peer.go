@@ -39,7 +39,7 @@ func (p *Plane) resolve(pr *layout.PeerUse) int {
 			p.unreachable[pr.IP] = problem.Errorf(problem.NoRoute, "add a route", "there is no route to it: %w", err)
 		}
 	}
-	if pr.Device != device || p.tPeers.Want[pr.Number].MTU != entry.MTU {
+	if pr.Device != device || p.tPeers.Want.Get(pr.Number).MTU != entry.MTU {
 		p.rerouted = true
 	}
 	p.tPeers.Set(pr.Number, entry)

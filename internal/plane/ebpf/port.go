@@ -107,7 +107,7 @@ func (p *Plane) attachPort(prt *port) {
 		return
 	}
 	index := uint32(prt.Device)
-	dev := layout.Device{Port: prt.Number, Flags: p.contents.Adopted.Devices[index].Flags | p.tDevices.Want[index].Flags}
+	dev := layout.Device{Port: prt.Number, Flags: p.contents.Adopted.Devices[index].Flags | p.tDevices.Want.Get(index).Flags}
 	if l, err := p.space.Links.LinkByIndex(prt.Device); err == nil {
 		if l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 			// A NIC would keep frames for other hosts' addresses to itself.
@@ -132,7 +132,7 @@ func (p *Plane) detachLeaving() error {
 	var errs []error
 	for _, ifindex := range leaving {
 		if p.portOf(ifindex) == nil {
-			errs = append(errs, p.detachPort(ifindex, p.tDevices.Want[uint32(ifindex)].Flags))
+			errs = append(errs, p.detachPort(ifindex, p.tDevices.Want.Get(uint32(ifindex)).Flags))
 		}
 	}
 	return errors.Join(errs...)

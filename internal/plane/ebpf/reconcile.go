@@ -16,7 +16,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err := p.loadDevices(); err != nil {
 		return err
 	}
-	if err := p.loadAll(); err != nil {
+	if err := p.loadNumbers(); err != nil {
 		return err
 	}
 	p.adopt()
@@ -28,8 +28,8 @@ func (p *Plane) reconcile(next *intent.State) error {
 			p.tMembers.Set(slot, layout.Member{Gen: m.Gen})
 		}
 	}
-	for _, t := range p.mapTables.all {
-		t.Diff()
+	if err := p.compareAll(); err != nil {
+		return err
 	}
 	p.tDevices.Gone = nil // they are written when they are attached, removed when they are detached
 	p.contents.Stale = true
@@ -43,17 +43,34 @@ func (p *Plane) reconcile(next *intent.State) error {
 	return errors.Join(p.detachUnwanted(devices), p.pins.Prune(), p.pins.PruneStages(p.objs.Stages), p.keepPrograms(), p.recount(), p.clearWatched())
 }
 
-// loadAll reads all of them.
+// loadAll reads all maps.
 func (p *Plane) loadAll() error {
 	var errs []error
 	for _, t := range p.mapTables.all {
 		errs = append(errs, t.Load())
 	}
-	// When neighbors were used is the programs' to write.
-	for k, n := range p.tNeighbors.Have {
-		if n.Used != 0 {
-			n.Used = 0
-			p.tNeighbors.Have[k] = n
+	return errors.Join(errs...)
+}
+
+// loadNumbers reads those that say which numbers are given out, and for what.
+func (p *Plane) loadNumbers() error {
+	var errs []error
+	for _, t := range p.mapTables.all {
+		if !p.mapTables.isPlain(t) {
+			errs = append(errs, t.Load())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// compareAll stages what makes all maps equal to what is wanted: of those that were not read nothing is kept.
+func (p *Plane) compareAll() error {
+	var errs []error
+	for _, t := range p.mapTables.all {
+		if p.mapTables.isPlain(t) {
+			errs = append(errs, t.Compare())
+		} else {
+			t.Diff()
 		}
 	}
 	return errors.Join(errs...)

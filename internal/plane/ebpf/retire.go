@@ -27,7 +27,7 @@ const grace = time.Second
 func (p *Plane) retireChunks(now time.Time) {
 	var chunks []layout.ChunkKey
 	for _, k := range p.tChunks.Gone {
-		if _, ok := p.tChunks.Want[k]; !ok {
+		if p.tChunks.Want.Find(k) < 0 {
 			chunks = append(chunks, k)
 		}
 	}

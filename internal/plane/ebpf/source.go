@@ -77,7 +77,7 @@ func (p *Plane) endProblems() []problem.Problem {
 
 // otherEnds are the tunnel IPs that tunnels do not begin at, but those of before.
 func (p *Plane) otherEnds() (ips []netip.Addr) {
-	for ip, until := range p.tEnds.Want {
+	for ip, until := range p.tEnds.Want.All() {
 		if until == 0 {
 			ips = append(ips, ip.Addr())
 		}

@@ -88,7 +88,7 @@ func TestMissingTunnelIP(t *testing.T) {
 		return nil
 	})
 	p.mu.Lock()
-	usable, have := p.settings.TunnelIP, p.tPeers.Want[p.contents.Peers[peerIP].Number].Ifindex
+	usable, have := p.settings.TunnelIP, p.tPeers.Want.Get(p.contents.Peers[peerIP].Number).Ifindex
 	p.mu.Unlock()
 	if usable == 0 || have == 0 {
 		t.Error("what goes on for the moment was taken out")

@@ -49,5 +49,16 @@ func bindTables(w *layout.Tables, m *vtepMaps) (t mapTables) {
 	t.tRoutes4 = kernel.Bind(&t.all, w.Routes4, m.Routes4)
 	t.tRoutes6 = kernel.Bind(&t.all, w.Routes6, m.Routes6)
 	t.tInterfaces = kernel.Bind(&t.all, w.Interfaces, m.Interfaces)
+	// When neighbors were used is the programs' to write.
+	t.tNeighbors.Plain = func(n layout.Neighbor) layout.Neighbor { n.Used = 0; return n }
 	return t
+}
+
+// isPlain says whether nothing is learned from a table about numbers. Those are the large ones.
+func (t *mapTables) isPlain(of kernel.AnyTable) bool {
+	switch of {
+	case kernel.AnyTable(t.tRemotes), t.tDecaps, t.tNeighbors, t.tRoutes4, t.tRoutes6:
+		return true
+	}
+	return false
 }

@@ -77,7 +77,7 @@ func (p *Plane) short(ip netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pr := p.contents.Peers[ip]
-	return pr != nil && p.tPeers.Want[pr.Number].Ifindex != 0 && p.settings.Flags&layout.ConfigDirectEncap != 0
+	return pr != nil && p.tPeers.Want.Get(pr.Number).Ifindex != 0 && p.settings.Flags&layout.ConfigDirectEncap != 0
 }
 
 // arrives waits until frames to the distant peer leave by the device that dev is the far end

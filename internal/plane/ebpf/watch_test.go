@@ -205,7 +205,7 @@ func TestPeerRoute(t *testing.T) {
 	short := func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		return p.tPeers.Want[p.contents.Peers[lost.Peer].Number].Ifindex != 0
+		return p.tPeers.Want.Get(p.contents.Peers[lost.Peer].Number).Ifindex != 0
 	}
 	if !short() {
 		t.Error("one next hop, and the short way is off")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -22,7 +23,10 @@ type Table[K, V comparable] struct {
 	M     *ebpf.Map
 	Array bool // elements can't be deleted: a removed one is zeroed
 
-	Written func() // is called after writes; may be nil
+	Written func()    // is called after writes; may be nil
+	Plain   func(V) V // what of a value that was read is the agent's; nil: all
+
+	single bool // the kernel takes entries of this map one by one only
 }
 
 // AnyTable is a table of whatever keys and values.
@@ -30,6 +34,7 @@ type AnyTable interface {
 	MapName() string
 	Load() error
 	Diff()
+	Compare() error
 	Forget()
 	Need() int
 	Copy(from, to *ebpf.Map) error
@@ -54,30 +59,25 @@ func (t *Table[K, V]) Use(m *ebpf.Map) { t.M = m }
 
 // Put writes what is staged and wanted.
 func (t *Table[K, V]) Put() error {
-	for k := range t.Short {
-		t.Staged = append(t.Staged, k)
-	}
-	if len(t.Staged) == 0 {
+	if t.Staged() == 0 && len(t.Short) == 0 {
 		return nil
 	}
-	keys := make([]K, 0, len(t.Staged))
-	values := make([]V, 0, len(t.Staged))
-	for _, k := range t.Staged {
-		if v, ok := t.Want[k]; ok {
-			keys, values = append(keys, k), append(values, v)
-		}
+	keys, values := t.Take(t.room())
+	if len(keys) == 0 {
+		return nil
 	}
-	t.Staged = nil
 	defer t.tell()
 	for len(keys) > 0 {
 		n, err := t.write(keys, values)
-		for _, k := range keys[:n] {
-			delete(t.Short, k)
+		if len(t.Short) > 0 {
+			for _, k := range keys[:n] {
+				delete(t.Short, k)
+			}
 		}
 		keys, values = keys[n:], values[n:]
 		switch {
 		case err == nil:
-		case errors.Is(err, unix.E2BIG), errors.Is(err, unix.ENOSPC), errors.Is(err, unix.ENOMEM): // ENOSPC is a trie's
+		case isFull(err):
 			t.Short[keys[0]] = struct{}{}
 			keys, values = keys[1:], values[1:]
 		default:
@@ -87,10 +87,31 @@ func (t *Table[K, V]) Put() error {
 	return nil
 }
 
+// isFull says whether an entry was refused because the map is full, or memory is short. ENOSPC is a trie's.
+func isFull(err error) bool {
+	return errors.Is(err, unix.E2BIG) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.ENOMEM)
+}
+
+// room is how much of what did not fit is tried again: as much as may have become free, and a few entries in
+// any case, since memory may have been what was short.
+func (t *Table[K, V]) room() int {
+	const few = 64
+	return max(few, int(t.M.MaxEntries())-t.Need()+len(t.Short))
+}
+
 // write gives how many of the keys it has written, in order.
 func (t *Table[K, V]) write(keys []K, values []V) (int, error) {
-	if len(keys) > 1 && len(t.Short) == 0 {
-		return t.M.BatchUpdate(keys, values, nil)
+	if len(keys) > 1 && !t.single {
+		n, err := t.M.BatchUpdate(keys, values, nil)
+		switch {
+		case err == nil:
+			return len(keys), nil
+		case errors.Is(err, ebpf.ErrNotSupported):
+			t.single = true
+		case n < len(keys):
+			return n, err
+		}
+		// The kernel did not get as far as to say how many (before Linux 6.8 it does not say zero).
 	}
 	if err := t.M.Put(&keys[0], &values[0]); err != nil {
 		return 0, err
@@ -102,25 +123,54 @@ func (t *Table[K, V]) write(keys []K, values []V) (int, error) {
 func (t *Table[K, V]) Prune() error {
 	gone := t.Gone
 	t.Gone = nil
-	if len(gone) > 0 {
-		defer t.tell()
+	if len(gone) == 0 {
+		return nil
 	}
-	for _, k := range gone {
-		if _, ok := t.Want[k]; ok {
-			continue
-		}
-		var err error
-		if t.Array {
-			var zero V
-			err = t.M.Put(&k, &zero)
-		} else {
-			err = t.M.Delete(&k)
-		}
-		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+	if t.Want.Len() > 0 {
+		gone = slices.DeleteFunc(gone, func(k K) bool { return t.Want.Find(k) >= 0 })
+	}
+	defer t.tell()
+	for len(gone) > 0 {
+		n, err := t.remove(gone)
+		gone = gone[n:]
+		switch {
+		case err == nil:
+		case errors.Is(err, ebpf.ErrKeyNotExist):
+			gone = gone[1:]
+		default:
 			return fmt.Errorf("delete from map %s: %w", t.Name, err)
 		}
 	}
 	return nil
+}
+
+// remove gives how many of the keys it has deleted, in order.
+func (t *Table[K, V]) remove(keys []K) (int, error) {
+	if len(keys) > 1 && !t.single {
+		var n int
+		var err error
+		if t.Array {
+			n, err = t.M.BatchUpdate(keys, make([]V, len(keys)), nil)
+		} else {
+			n, err = t.M.BatchDelete(keys, nil)
+		}
+		switch {
+		case err == nil:
+			return len(keys), nil
+		case errors.Is(err, ebpf.ErrNotSupported):
+			t.single = true
+		case n < len(keys):
+			return n, err
+		}
+	}
+	if t.Array {
+		var zero V
+		return 1, t.M.Put(&keys[0], &zero)
+	}
+	if err := t.M.Delete(&keys[0]); err != nil {
+		return 0, err
+	}
+	return 1, nil
 }
 
 func (t *Table[K, V]) tell() {
@@ -140,16 +190,37 @@ func (t *Table[K, V]) Full() error {
 // Load reads the map; of an array, the elements that are not zero.
 func (t *Table[K, V]) Load() error {
 	have := map[K]V{}
+	if err := t.read(func(k K, v V) { have[k] = v }); err != nil {
+		return err
+	}
+	t.Have = have
+	return nil
+}
+
+// Compare stages what makes the map equal to what is wanted, whatever is in it, as Load and Diff do. It keeps nothing
+// of what it reads, so that this is for tables of which nobody else wants to know.
+func (t *Table[K, V]) Compare() error {
+	t.Untick()
+	if err := t.read(t.Tick); err != nil {
+		return err
+	}
+	t.Missing()
+	return nil
+}
+
+func (t *Table[K, V]) read(f func(K, V)) error {
 	var zero V
 	err := Scan(t.M, func(k K, v V) {
+		if t.Plain != nil {
+			v = t.Plain(v)
+		}
 		if !t.Array || v != zero {
-			have[k] = v
+			f(k, v)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("read map %s: %w", t.Name, err)
 	}
-	t.Have = have
 	return nil
 }
 
@@ -205,7 +276,10 @@ func MapArray[T any](m *ebpf.Map) ([]byte, []T, error) {
 
 // CopyEntries writes the contents of a map into a larger one.
 func CopyEntries[K, V any](from, to *ebpf.Map) error {
-	return CopySome[K](from, to, func(V) bool { return true })
+	return ScanBatches(from, func(keys []K, values []V) error {
+		_, err := to.BatchUpdate(keys, values, nil)
+		return err
+	})
 }
 
 // CopySome does so with the entries that are wanted.

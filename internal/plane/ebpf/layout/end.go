@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"maps"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -14,7 +15,7 @@ func (c *Contents) StageEnds(next *intent.State, had intent.TunnelIPs, now, stay
 	for ip := range next.Ends {
 		c.Maps.Ends.Set(AddressOf(ip), 0)
 	}
-	for ip, end := range c.Maps.Ends.Want {
+	for ip, end := range maps.Collect(c.Maps.Ends.Want.All()) {
 		if _, still := next.Ends[ip.Addr()]; begins(ip) {
 			c.Maps.Ends.Del(ip)
 		} else if end == 0 && !still {
@@ -22,7 +23,7 @@ func (c *Contents) StageEnds(next *intent.State, had intent.TunnelIPs, now, stay
 		}
 	}
 	for _, ip := range had.All() {
-		if _, known := c.Maps.Ends.Want[AddressOf(ip)]; !known && !begins(AddressOf(ip)) {
+		if c.Maps.Ends.Want.Find(AddressOf(ip)) < 0 && !begins(AddressOf(ip)) {
 			c.Maps.Ends.Set(AddressOf(ip), until)
 		}
 	}
@@ -30,7 +31,7 @@ func (c *Contents) StageEnds(next *intent.State, had intent.TunnelIPs, now, stay
 
 // ExpireEnds takes out those whose time is over, and says when that of the next one is; 0: there is none.
 func (c *Contents) ExpireEnds(now time.Duration) (next time.Duration) {
-	for ip, end := range c.Maps.Ends.Want {
+	for ip, end := range maps.Collect(c.Maps.Ends.Want.All()) {
 		switch until := time.Duration(end); {
 		case end == 0:
 		case until <= now:

@@ -38,7 +38,7 @@ func (c *Contents) setFeatures(changed map[uint32]*Domain) {
 			c.place(b)
 		}
 	}
-	for key, have := range c.Maps.Decaps.Want {
+	for key, have := range c.Maps.Decaps.Want.All() {
 		if d := changed[have.BD]; d != nil {
 			c.Maps.Decaps.Set(key, d.decap())
 		}

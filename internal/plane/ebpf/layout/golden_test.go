@@ -82,8 +82,8 @@ func (t *Tables) text() string {
 			continue
 		}
 		var lines []string
-		for all := v.Field(i).Elem().FieldByName("Want").MapRange(); all.Next(); {
-			lines = append(lines, entry(all.Key())+": "+entry(all.Value()))
+		for key, value := range v.Field(i).Elem().FieldByName("Want").Addr().MethodByName("All").Call(nil)[0].Seq2() {
+			lines = append(lines, entry(key)+": "+entry(value))
 		}
 		if len(lines) > 0 {
 			slices.Sort(lines)

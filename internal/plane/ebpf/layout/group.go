@@ -54,6 +54,5 @@ func (c *Contents) OrderLists() {
 		}
 		return 0
 	}
-	slices.SortStableFunc(c.Maps.Floods.Staged, func(a, b MACKey) int { return last(a) - last(b) })
-	slices.SortStableFunc(c.Maps.Floods.Gone, func(a, b MACKey) int { return last(b) - last(a) })
+	c.Maps.Floods.Order(func(a, b MACKey) int { return last(a) - last(b) })
 }

@@ -84,7 +84,7 @@ func (c *Contents) GuardOf(d *Domain, ip netip.Addr) uint32 {
 			bits = int(key.Length) - anyLength4
 		}
 		if netip.PrefixFrom(of, bits).Contains(ip) && key.Length > longest {
-			longest, number = key.Length, c.Maps.Interfaces.Want[key]
+			longest, number = key.Length, c.Maps.Interfaces.Want.Get(key)
 		}
 	}
 	return number

@@ -71,12 +71,11 @@ func (c *Contents) setDecap(t intent.Tunnel, d *Domain) {
 		return
 	}
 	key := TunnelKey{Peer: pr.Number, VNI: t.VNI}
-	if _, had := c.Maps.Decaps.Want[key]; !had {
+	if _, had := c.Maps.Decaps.Set(key, d.decap()); !had {
 		if pr.Sources++; pr.Sources == 1 {
 			c.NewSource = true
 		}
 	}
-	c.Maps.Decaps.Set(key, d.decap())
 }
 
 func (c *Contents) delDecap(t intent.Tunnel) {
@@ -85,10 +84,9 @@ func (c *Contents) delDecap(t intent.Tunnel) {
 		return
 	}
 	key := TunnelKey{Peer: pr.Number, VNI: t.VNI}
-	if _, had := c.Maps.Decaps.Want[key]; !had {
+	if _, had := c.Maps.Decaps.Del(key); !had {
 		return
 	}
-	c.Maps.Decaps.Del(key)
 	if pr.Sources--; pr.Sources == 0 {
 		c.NewSource = true
 		c.idlePeers = append(c.idlePeers, pr)

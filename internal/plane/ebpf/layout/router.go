@@ -158,7 +158,7 @@ func (c *Contents) setGateway(next *intent.State, d *Domain, again map[intent.Ro
 	}
 	for _, mac := range macs {
 		key := MACKey{BD: d.BD, MAC: mac}
-		if c.Maps.Remotes.Want[key].Peer != RouterPeer {
+		if c.Maps.Remotes.Want.Get(key).Peer != RouterPeer {
 			c.Routing.Spoofed = append(c.Routing.Spoofed, key)
 		}
 		v := Remote{Peer: RouterPeer}

@@ -41,8 +41,8 @@ func (c *Contents) Stage(next *intent.State, d *intent.Delta, j Joiner) map[uint
 	for _, ch := range d.Policies {
 		c.stagePolicy(ch)
 	}
-	for _, ch := range d.Unicast {
-		c.stageUnicast(ch)
+	for i := range d.Unicast {
+		c.stageUnicast(&d.Unicast[i])
 	}
 	c.stageRouters(next, d)
 	for _, ch := range d.Floods {
@@ -123,20 +123,25 @@ func (c *Contents) delDomain(id intent.SwitchID) {
 	c.markSwitch(d.BD)
 }
 
-func (c *Contents) stageUnicast(ch intent.Change[intent.MACKey, intent.Tunnel]) {
+func (c *Contents) stageUnicast(ch *intent.Change[intent.MACKey, intent.Tunnel]) {
 	dom := c.ByUUID[ch.Key.Switch]
 	if dom == nil {
 		return
 	}
 	key := MACKey{BD: dom.BD, MAC: ch.Key.MAC}
-	old, had := c.Maps.Remotes.Want[key]
-	delete(c.Nameless, any(key))
-	if ch.New == nil {
-		c.Maps.Remotes.Del(key)
-	} else if t, ok := c.target(key, *ch.New); ok {
-		c.Maps.Remotes.Set(key, Remote{Peer: t.Peer, VNI: t.ID})
+	if len(c.Nameless) > 0 { // a key in an interface costs memory
+		delete(c.Nameless, any(key))
+	}
+	var to Target
+	var wanted, had bool
+	var old Remote
+	if ch.New != nil {
+		to, wanted = c.target(key, *ch.New)
+	}
+	if wanted {
+		old, had = c.Maps.Remotes.Set(key, Remote{Peer: to.Peer, VNI: to.ID})
 	} else {
-		c.Maps.Remotes.Del(key)
+		old, had = c.Maps.Remotes.Del(key)
 	}
 	if had {
 		c.dropTarget(old.Peer)

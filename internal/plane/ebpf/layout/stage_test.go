@@ -84,7 +84,7 @@ func read(c *Contents, of *Contents) {
 	copyTable(c.Maps.Interfaces, of.Maps.Interfaces)
 }
 
-func copyTable[K, V comparable](to, from *Table[K, V]) { to.Have = maps.Clone(from.Want) }
+func copyTable[K, V comparable](to, from *Table[K, V]) { to.Have = maps.Collect(from.Want.All()) }
 
 // TestAdopt: whoever comes to an intent by steps, and whoever begins there with the maps of the first, want the
 // same. So a restart writes nothing.
@@ -111,7 +111,7 @@ func TestAdopt(t *testing.T) {
 		next.Maps.Members.Diff()
 		next.Maps.Floods.Diff()
 		next.Maps.Chunks.Diff()
-		if n := len(next.Maps.Members.Staged) + len(next.Maps.Floods.Staged) + len(next.Maps.Chunks.Gone); n != 0 {
+		if n := next.Maps.Members.Staged() + next.Maps.Floods.Staged() + len(next.Maps.Chunks.Gone); n != 0 {
 			t.Errorf("seed %d: %d entries would be written", seed, n)
 		}
 	}
@@ -145,11 +145,11 @@ func TestNumbersRunOut(t *testing.T) {
 	s.Bindings[at("p2", 0)] = intent.Binding{Switch: ls1}
 	s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 9}}] = intent.Tunnel{Peer: peer2, VNI: 10}
 	usual.stage(c, s, intent.Diff(intent.NewState(), s))
-	if len(c.Unserved) != 1 || len(c.Maps.Bindings.Want) != 2 {
-		t.Errorf("%d bindings of 3 are in force, %d are not", len(c.Maps.Bindings.Want), len(c.Unserved))
+	if len(c.Unserved) != 1 || c.Maps.Bindings.Want.Len() != 2 {
+		t.Errorf("%d bindings of 3 are in force, %d are not", c.Maps.Bindings.Want.Len(), len(c.Unserved))
 	}
-	if len(c.Nameless) != 1 || len(c.Maps.Remotes.Want) != 1 {
-		t.Errorf("%d MACs of 2 are in force, %d are not", len(c.Maps.Remotes.Want), len(c.Nameless))
+	if len(c.Nameless) != 1 || c.Maps.Remotes.Want.Len() != 1 {
+		t.Errorf("%d MACs of 2 are in force, %d are not", c.Maps.Remotes.Want.Len(), len(c.Nameless))
 	}
 	if c.Anew {
 		t.Error("a number is there again, says somebody")
