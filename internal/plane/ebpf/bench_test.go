@@ -213,7 +213,6 @@ func index(h *netlink.Handle, name string) int {
 // run sends n frames in and gives the nanoseconds of CPU for each.
 func (g *gateway) run(b *testing.B, in, out string, data []byte, n uint32) float64 {
 	var before, after uint64
-	var spent time.Duration
 	received := func() uint64 {
 		var packets uint64
 		err := g.far.Links(func(h *netlink.Handle) error {
@@ -229,6 +228,20 @@ func (g *gateway) run(b *testing.B, in, out string, data []byte, n uint32) float
 		return packets
 	}
 	before = received()
+	spent := g.pour(b, in, data, ebpf.RunOptions{Repeat: n})
+	for end := time.Now().Add(patience); ; {
+		if after = received(); after-before >= uint64(n) || time.Now().After(end) {
+			break
+		}
+	}
+	if got := after - before; got < uint64(n) {
+		b.Fatalf("%s: of %d frames into %s, %d came out of %s", g.name, n, in, got, out)
+	}
+	return float64(spent.Nanoseconds()) / float64(n)
+}
+
+// pour has frames appear at a device, and gives the CPU that it took.
+func (g *gateway) pour(b *testing.B, in string, data []byte, o ebpf.RunOptions) (spent time.Duration) {
 	err := g.ns.Do(func() error {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -239,23 +252,16 @@ func (g *gateway) run(b *testing.B, in, out string, data []byte, n uint32) float
 		ctx := make([]byte, 24) // struct xdp_md: data, data_end, data_meta, ingress_ifindex, ...
 		binary.NativeEndian.PutUint32(ctx[4:], uint32(len(data)))
 		binary.NativeEndian.PutUint32(ctx[12:], uint32(ifi.Index))
+		o.Data, o.Context, o.Flags = data, ctx, unix.BPF_F_TEST_XDP_LIVE_FRAMES
 		start := cpuTime()
-		_, err = g.xdp.Run(&ebpf.RunOptions{Data: data, Context: ctx, Repeat: n, Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES})
+		_, err = g.xdp.Run(&o)
 		spent = cpuTime() - start
 		return err
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	for end := time.Now().Add(patience); ; {
-		if after = received(); after-before >= uint64(n) || time.Now().After(end) {
-			break
-		}
-	}
-	if got := after - before; got < uint64(n) {
-		b.Fatalf("%s: of %d frames into %s, %d came out of %s", g.name, n, in, got, out)
-	}
-	return float64(spent.Nanoseconds()) / float64(n)
+	return spent
 }
 
 // cpuTime is what this thread has used, with the softirqs that ran on it.

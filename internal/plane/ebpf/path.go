@@ -62,10 +62,19 @@ func (p *Plane) lookAfter(d time.Duration) {
 // some are left for another time.
 func (p *Plane) lookAtPaths() (looked, left bool) {
 	if len(p.due) == 0 {
+		var used []*layout.PeerUse
 		for _, pr := range p.contents.Peers {
-			if used := atomic.CompareAndSwapUint32(&p.paths[pr.Number].State, layout.PathUsed, layout.PathWatched); used || pr.Learned {
+			is := atomic.CompareAndSwapUint32(&p.paths[pr.Number].State, layout.PathUsed, layout.PathWatched)
+			if is {
+				used = append(used, pr)
+			}
+			if is || pr.Learned {
 				p.due = append(p.due, pr)
 			}
+		}
+		ends := laneEnds(len(used))
+		for _, pr := range used {
+			p.layLane(pr, ends)
 		}
 	}
 	if len(p.due) == 0 {

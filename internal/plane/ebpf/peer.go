@@ -42,6 +42,9 @@ func (p *Plane) resolve(pr *layout.PeerUse) int {
 	if pr.Device != device || p.tPeers.Want.Get(pr.Number).MTU != entry.MTU {
 		p.rerouted = true
 	}
+	if p.tPeers.Want.Get(pr.Number) != entry {
+		p.endLane(pr) // before the programs see the other way
+	}
 	p.tPeers.Set(pr.Number, entry)
 	return asked
 }

@@ -101,6 +101,7 @@ type Plane struct {
 	punts         *ring
 	watch         *nl.NetlinkSocket
 	policyWatch   *nl.NetlinkSocket // nil: a kernel without IPsec
+	neighborWatch *nl.NetlinkSocket
 	firewallWatch *nl.NetlinkSocket // nil: a kernel without netfilter, or nobody wants to know
 	queue         *queue
 	watchman      *watchman
@@ -129,7 +130,8 @@ type Plane struct {
 	contents layout.Contents
 	mapTables
 	access      accessLists
-	devices     host.Devices // of the host
+	devices     host.Devices   // of the host
+	nextHops    host.Neighbors // likewise
 	overlay     overlay
 	ports       map[string]*port
 	unreachable map[netip.Addr]error // why, of those of peers that can't be reached
@@ -257,6 +259,9 @@ func New(o Options) (_ *Plane, err error) {
 	if err = p.startWatch(); err != nil {
 		return nil, err
 	}
+	if err = p.startNeighbors(); err != nil {
+		return nil, err
+	}
 	if err = p.checkPort(); err != nil {
 		return nil, err
 	}
@@ -274,6 +279,7 @@ func New(o Options) (_ *Plane, err error) {
 	p.wg.Go(p.learner)
 	p.wg.Go(p.punter)
 	p.wg.Go(p.watcher)
+	p.wg.Go(p.neighborWatcher)
 	if p.policyWatch != nil {
 		p.wg.Go(p.policyWatcher)
 	}
@@ -318,6 +324,7 @@ func (p *Plane) Close() error {
 	}
 	p.closed = true
 	close(p.stop)
+	p.endLanes() // nobody looks after them from now on
 	if p.reroute != nil {
 		p.reroute.Stop()
 	}
@@ -338,6 +345,7 @@ func (p *Plane) Close() error {
 
 	err := errors.Join(p.ring.flush(), p.punts.flush(), p.watchman.end(leaves)) // ends the learner, the punter and the watchman
 	p.watch.Close()                                                             // ends the watcher
+	p.neighborWatch.Close()
 	if p.policyWatch != nil {
 		p.policyWatch.Close()
 	}
@@ -374,7 +382,7 @@ func (p *Plane) release() {
 			p.attached.LetGo(index)
 		}
 	}
-	for _, s := range []*nl.NetlinkSocket{p.policyWatch, p.firewallWatch} {
+	for _, s := range []*nl.NetlinkSocket{p.policyWatch, p.neighborWatch, p.firewallWatch} {
 		if s != nil {
 			s.Close()
 		}

@@ -107,6 +107,9 @@ func (p *Plane) deviceIs(d host.Device) {
 	}
 	p.notifyReport(func() {
 		p.devices.Set(d)
+		if old.MAC != d.MAC {
+			p.endLanes()
+		}
 		if old.Name != d.Name {
 			p.portChanged(old.Name)
 		}

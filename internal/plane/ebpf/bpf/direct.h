@@ -48,6 +48,30 @@ static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
 	return ecn == ECN_CE ? ECN_ECT_0 : ecn;
 }
 
+// Fills in what does not depend on the peer: of a packet of IPv4 of that length.
+static __always_inline void fill_headers(struct __sk_buff *skb, struct encapsulation *e, __u32 length, __u32 source, __u8 tos)
+{
+	__u32 hash = bpf_get_hash_recalc(skb);
+
+	e->flags = bpf_htonl(VXLAN_HAS_VNI);
+	e->udp.source = bpf_htons(0xc000 | ((hash ^ hash >> 16) & 0x3fff));
+	e->udp.dest = bpf_htons(vxlan_port);
+	e->udp.len = bpf_htons(length - sizeof(e->ip));
+	e->ip.version = 4;
+	e->ip.ihl = 5;
+	e->ip.tos = tos;
+	e->ip.tot_len = bpf_htons(length);
+	e->ip.frag_off = bpf_htons(0x4000); // don't fragment
+	e->ip.ttl = 64;
+	e->ip.protocol = IPPROTO_UDP;
+	e->ip.saddr = bpf_htonl(source);
+}
+
+// The inner Ethernet header is told to the kernel as a tunnel's second layer, so that segmentation offload and
+// checksums find the inner packet.
+#define ROOM_FLAGS (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | \
+		    BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr)))
+
 // Sends the frame to the tunnel, of which p is the peer, or LONG_WAY, with the frame as it was. dscp is the
 // upper bits of a TOS.
 __noinline int encapsulate(struct __sk_buff *skb, struct target *t, struct peer *p, __u32 source, __u8 dscp)
@@ -55,7 +79,7 @@ __noinline int encapsulate(struct __sk_buff *skb, struct target *t, struct peer 
 	struct encapsulation e = {};
 	struct bpf_redir_neigh hop = {.nh_family = AF_INET};
 	struct ethhdr *eth = ethernet(skb);
-	__u32 hash, ifindex, length;
+	__u32 ifindex, length;
 
 	if (!t || !p || !eth || !p->ifindex || !source || !is_address4(&p->ip) || !is_address4(&p->hop))
 		return LONG_WAY;
@@ -68,30 +92,13 @@ __noinline int encapsulate(struct __sk_buff *skb, struct target *t, struct peer 
 	hop.ipv4_nh = p->hop.word[3];
 
 	e.inner = *eth;
-	e.flags = bpf_htonl(VXLAN_HAS_VNI);
 	e.vni = bpf_htonl(t->id << 8);
-	hash = bpf_get_hash_recalc(skb);
-	e.udp.source = bpf_htons(0xc000 | ((hash ^ hash >> 16) & 0x3fff));
-	e.udp.dest = bpf_htons(vxlan_port);
-	e.udp.len = bpf_htons(length - sizeof(e.ip));
-	e.ip.version = 4;
-	e.ip.ihl = 5;
-	e.ip.tos = dscp | outer_ecn(skb);
-	e.ip.tot_len = bpf_htons(length);
-	e.ip.frag_off = bpf_htons(0x4000); // don't fragment
-	e.ip.ttl = 64;
-	e.ip.protocol = IPPROTO_UDP;
-	e.ip.saddr = bpf_htonl(source);
+	fill_headers(skb, &e, length, source, dscp | outer_ecn(skb));
 	e.ip.daddr = p->ip.word[3];
 	e.ip.check = ip_checksum(&e);
 
 	capture(skb, CAPTURE_OUT_TUNNEL, t->peer, t->id);
-	// The inner Ethernet header is told to the kernel as a tunnel's second layer, so that
-	// segmentation offload finds the inner packet.
-	if (bpf_skb_adjust_room(skb, sizeof(e), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 |
-				BPF_F_ADJ_ROOM_ENCAP_L4_UDP | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
-				BPF_F_ADJ_ROOM_ENCAP_L2(sizeof(struct ethhdr))))
+	if (bpf_skb_adjust_room(skb, sizeof(e), BPF_ADJ_ROOM_MAC, ROOM_FLAGS))
 		return LONG_WAY;
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &e, sizeof(e), BPF_F_RECOMPUTE_CSUM))
 		return drop(skb, DROP_FAILED);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "group.h"
+#include "lane.h"
 #include "limit.h"
 #include "output.h"
 
@@ -16,8 +17,9 @@ struct flooding {
 	// What the walk changes. It begins with zeroes that the verifier must not know: it may
 	// check the callback once only, for the first target, and then takes away as dead the
 	// code that only later ones reach (seen with Linux 6.1).
-	__u32 held; // 1: last is waiting
-	__u32 sent; // 1: a tunnel got a copy
+	__u8 held; // 1: last is waiting
+	__u8 sent; // 1: a tunnel got a copy, or will get it by a lane
+	__u8 lanes; // 1: the frame may have lanes
 	// The walk is one target behind, so that the last target gets the frame itself.
 	struct target last;
 };
@@ -29,7 +31,9 @@ static __always_inline void copy_last(struct flooding *f)
 	__u32 slot;
 
 	if (f->last.peer) {
-		if (copy_tunnel(f->skb, &f->last, &f->size))
+		if (f->lanes && take_lane(f->skb, &f->last, &f->size))
+			f->sent = 1;
+		else if (copy_tunnel(f->skb, &f->last, &f->size))
 			f->sent = 1;
 		return;
 	}
@@ -81,6 +85,7 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 	struct member *m;
 	struct peer *p;
 	__u32 slot, nobody = DROP_NO_DESTINATION;
+	int result;
 
 	if (!cfg || !dst || !s)
 		return drop(skb, DROP_FAILED);
@@ -89,7 +94,7 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 	if (!audience(dst, s->features, &here) && s->features & (FEATURE_FLOOD_NEIGHBORS | FEATURE_FLOOD_NONE) &&
 	    is_limited(skb, dst, s))
 		return drop(skb, DROP_FLOOD_LIMITED);
-	f.held = f.sent = f.last.peer = f.last.id = cfg->zero;
+	f.held = f.sent = f.lanes = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
 	key.bd = dst->bd;
@@ -107,12 +112,21 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 			tunnels = bpf_map_lookup_elem(&floods, &key);
 		if (tunnels && tunnels->count && s->tagged && !(s->features & FEATURE_INNER_TAGS))
 			nobody = DROP_TAGGED_OVERLAY; // members still get theirs
-		else
+		else if (tunnels && tunnels->count) {
+			f.lanes = open_lanes(skb, &f.size);
 			flood_list(&f, tunnels);
+		}
 	}
 
 	if (!f.held)
 		return drop(skb, nobody);
+	if (f.lanes) {
+		if (!take_lane(skb, &f.last, &f.size) && has_lanes())
+			copy_tunnel(skb, &f.last, &f.size);
+		result = close_lanes(skb);
+		if (result != LONG_WAY)
+			return result;
+	}
 	if (f.last.peer) {
 		// A unicast frame that no tunnel could take: its receiver is not heard of yet,
 		// and never will be if the sender does not learn to send less.

@@ -22,7 +22,7 @@ static __always_inline int send_flood(struct __sk_buff *skb, __u32 bd, __u32 exc
 
 	if (!cfg)
 		return drop(skb, DROP_FAILED);
-	f.held = f.sent = f.last.peer = f.last.id = cfg->zero;
+	f.held = f.sent = f.lanes = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = bd;
 	flood_list(&f, bpf_map_lookup_elem(&floods, &key));

@@ -21,6 +21,7 @@ type Device struct {
 	Promisc  bool   // takes frames for every address, because somebody said so
 	Kind     string // as "ip link add type" calls it; "": hardware
 	Master   int    // ifindex of the bridge, bond, ... that it is enslaved to; 0: none
+	MAC      MAC    // of a device that is Ethernet
 	Below    int    // ifindex of the device whose frames it takes, in this namespace; 0: none
 }
 
@@ -54,6 +55,7 @@ func DeviceOf(l netlink.Link) Device {
 	d := Device{
 		Index: a.Index, Name: a.Name, MTU: a.MTU, VXLAN: l.Type() == "vxlan", Ethernet: a.EncapType == "ether",
 		Up:   a.RawFlags&(unix.IFF_UP|unix.IFF_RUNNING) == unix.IFF_UP|unix.IFF_RUNNING,
+		MAC:  macOf(a.HardwareAddr),
 		Kind: l.Type(), Master: a.MasterIndex, Promisc: a.RawFlags&unix.IFF_PROMISC != 0,
 	}
 	if a.NetNsID < 0 && slices.Contains(stacked, d.Kind) {

@@ -419,6 +419,33 @@ const (
 	FloodMax     = 65536
 )
 
+// Lane is struct lane of bpf/maps/flood.h.
+// A copy of the frame under way that goes to a tunnel by the program itself.
+type Lane struct {
+	_       structs.HostLayout
+	IP      uint32
+	VNI     uint32
+	Ifindex uint32
+	Hop     [6]uint8
+	Own     [6]uint8
+}
+
+// enum lane_count of bpf/maps/flood.h.
+const (
+	LanesMax = 512
+)
+
+// Lanes is struct lanes of bpf/maps/flood.h.
+// All of them, and the headers that they have in common.
+type Lanes struct {
+	_    structs.HostLayout
+	Busy uint32
+	N    uint32
+	Now  uint64
+	Head [64]uint8
+	Lane [512]Lane
+}
+
 // Chunk is struct chunk of bpf/maps/flood.h.
 type Chunk struct {
 	_       structs.HostLayout
@@ -792,11 +819,20 @@ const (
 )
 
 // Path is struct path of bpf/maps/tunnel.h.
+// And how the copies of flooded frames are to be addressed there that programs make themselves (lane.h), which
+// the agent says again every second while frames go there: without it they take the long way.
 type Path struct {
 	_     structs.HostLayout
 	State uint32
-	Zero  uint32
+	Until uint32
+	Hop   uint64
+	Own   uint64
 }
+
+// enum path_until of bpf/maps/tunnel.h.
+const (
+	PathUntilShift = 30
+)
 
 // Sender is struct sender of bpf/maps/tunnel.h.
 // When a sender was last told that its packets are too big. Those that were not told for

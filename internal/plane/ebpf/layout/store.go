@@ -103,6 +103,13 @@ func (s *Store[K, V]) Swap(k K, v V) (old V, had bool) {
 	return old, false
 }
 
+// Reserve makes places for n entries in all, so that none has to move as they come.
+func (s *Store[K, V]) Reserve(n int) {
+	if places := n + n/2; places > len(s.tags) {
+		s.resize(places)
+	}
+}
+
 // Delete takes k out. It gives what was there, and whether there was anything.
 func (s *Store[K, V]) Delete(k K) (old V, had bool) {
 	i := s.Find(k)

@@ -41,6 +41,35 @@ enum flood_size {
 	FLOOD_MAX = 1 << 16, // targets of one list; the agent refuses longer ones
 };
 
+// A copy of the frame under way that goes to a tunnel by the program itself.
+struct lane {
+	__be32 ip;
+	__u32 vni; // as in the packet
+	__u32 ifindex;
+	__u8 hop[ETH_ALEN];
+	__u8 own[ETH_ALEN];
+};
+
+enum lane_count {
+	LANES_MAX = 512, // those to further peers take the long way
+};
+
+// All of them, and the headers that they have in common.
+struct lanes {
+	__u32 busy; // some frame has them
+	__u32 n;
+	__u64 now;
+	__u8 head[64]; // Ethernet, IP, UDP, VXLAN, and the Ethernet header of the frame
+	struct lane lane[LANES_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lanes);
+} lanes SEC(".maps");
+
 struct chunk {
 	struct target targets[CHUNK_TARGETS];
 };

@@ -68,9 +68,17 @@ enum path_state {
 	PATH_USED,    // some did since
 };
 
+// And how the copies of flooded frames are to be addressed there that programs make themselves (lane.h), which
+// the agent says again every second while frames go there: without it they take the long way.
 struct path {
 	__u32 state; // enum path_state
-	__u32 zero;
+	__u32 until; // when that ends, CLOCK_MONOTONIC in units of 1 << PATH_UNTIL_SHIFT ns; 0: it is not known
+	__u64 hop;   // MAC of the next hop, in the first bytes
+	__u64 own;   // that of the device, likewise
+};
+
+enum path_until {
+	PATH_UNTIL_SHIFT = 30,
 };
 
 // Not pinned: it is of no use to anybody but the process that maps it.
