@@ -104,13 +104,18 @@ func roomier(m *ebpf.Map, need int) uint32 {
 	return kernel.RoundUp(need + need/2)
 }
 
-// growLocals makes room before the learned MACs take the last of it, as far as they may.
+// growLocals makes room long before the learned MACs take the last of it, as far as they may: a larger map takes some
+// tenths of a second, in which a crowd may come, and whoever sends a single frame then is not learned at all.
 func (p *Plane) growLocals() {
 	have, count, allowed := p.objs.Locals.MaxEntries(), p.learnedCount(), p.quotas[0].Limit
-	if count < have-have/4 || have >= p.limit("locals") || allowed != 0 && have > allowed {
+	most := p.limit("locals")
+	if allowed != 0 {
+		most = min(most, kernel.RoundUp(int(allowed)+1))
+	}
+	if count < have/4 || have >= most {
 		return
 	}
-	p.growTo(map[string]uint32{"locals": min(kernel.RoundUp(int(count)*3), p.limit("locals"))}, p.growing())
+	p.growTo(map[string]uint32{"locals": min(kernel.RoundUp(max(int(have), int(count))*4), most)}, p.growing())
 }
 
 func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {
@@ -221,7 +226,8 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 		}
 	}
 	if old != nil {
-		return p.catchUp(old, began)
+		// Who was seen by both sets of programs meanwhile was counted twice.
+		return errors.Join(p.catchUp(old, began), p.recount())
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (w *world) byLanes(p *Plane, make func(int) []byte, peers ...netip.Addr) (o
 	return outer
 }
 
-// Copies of what is flooded go past the vxlan device: of ARP, of IP, of unicast whose destination is unknown. They have
+// Copies of what is flooded go past the vxlan device: of ARP, of IP, of others, of unicast whose destination is unknown. They have
 // the same headers as by it, and follow the MACs of next hops at once; a peer of whose next hop that is not known gets its
 // copy all the same.
 func TestLanes(t *testing.T) {
@@ -107,6 +107,7 @@ func TestLanes(t *testing.T) {
 	for name, make := range map[string]func(int) []byte{
 		"arp":     arp,
 		"udp":     func(n int) []byte { return numbered(ipFrame(bcast, macA, 64), n) },
+		"other":   func(n int) []byte { return frame(bcast, macA, fmt.Sprint("neither IP nor ARP ", n)) },
 		"large":   func(n int) []byte { return numbered(ipFrame(bcast, macA, 1400), n) },
 		"unknown": func(n int) []byte { return numbered(ipFrame(intent.MAC{2, 9, 9}, macA, 100), n) },
 	} {

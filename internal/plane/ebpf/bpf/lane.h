@@ -11,6 +11,11 @@
 
 #include "direct.h"
 
+static __always_inline int is_ip(struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
+}
+
 static __always_inline struct lanes *get_lanes(void)
 {
 	__u32 zero = 0;
@@ -31,10 +36,8 @@ __noinline int open_lanes(struct __sk_buff *skb, struct size *s)
 	    skb->gso_size || skb->len > 0xffff - OUTER_HEADERS)
 		return 0;
 	tos = tunnel_priority(s);
-	if (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6))
+	if (is_ip(skb))
 		tos |= outer_ecn(skb);
-	else if (skb->protocol != bpf_htons(ETH_P_ARP))
-		return 0;
 	w = get_lanes();
 	if (!w || w->busy) // of a frame that this one has interrupted
 		return 0;
@@ -143,10 +146,10 @@ static __always_inline int send_lanes(struct __sk_buff *skb, struct lanes *w)
 
 	if (last >= LANES_MAX)
 		return LONG_WAY;
-	if (skb->protocol == bpf_htons(ETH_P_ARP)) // of which the kernel knows no tunnels, and needs to know none
-		err = bpf_skb_change_head(skb, sizeof(struct encapsulation), 0);
-	else
+	if (is_ip(skb))
 		err = bpf_skb_adjust_room(skb, sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, ROOM_FLAGS);
+	else // the kernel takes it for what it was: if it has a checksum to fill in, it does not ask a device for that
+		err = bpf_skb_change_head(skb, sizeof(struct encapsulation), 0);
 	if (err || bpf_skb_store_bytes(skb, ETH_HLEN + OUTER_HEADERS, w->head + ETH_HLEN + OUTER_HEADERS, ETH_HLEN,
 				       BPF_F_RECOMPUTE_CSUM)) {
 		bpf_loop(n, drop_lane, &x, 0);
