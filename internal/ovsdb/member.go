@@ -55,19 +55,27 @@ func memberType(k wire.Kind) MemberTypes {
 type Members struct {
 	object wire.Value // absent if what was given is no object
 	name   string
+	number [2]int // that it is called by beside name: it is one of so many; 0: nothing
 	used   []string
 	err    *Error
 }
 
 // NewMembers begins to check v, which errors call name, as in "database schema".
 func NewMembers(v wire.Value, name string) *Members {
-	m := &Members{name: name}
+	m := &Members{}
+	m.Begin(v, name, 0, 0)
+	return m
+}
+
+// Begin begins to check v, which errors call name, and "i of n" unless n is 0. What was checked
+// before is forgotten.
+func (m *Members) Begin(v wire.Value, name string, i, n int) {
+	*m = Members{name: name, number: [2]int{i, n}, used: m.used[:0]}
 	if v.Kind() != wire.Object {
 		m.Raise("Object expected.")
-		return m
+		return
 	}
 	m.object = v
-	return m
 }
 
 // Get returns the member called name. It is absent if it is missing, which is
@@ -96,9 +104,14 @@ func (m *Members) Get(name string, types MemberTypes) wire.Value {
 
 // Raise notes an error, unless there is one already.
 func (m *Members) Raise(format string, args ...any) {
-	if m.err == nil {
-		m.err = SyntaxError(m.object, "", "Parsing %s failed: %s", m.name, fmt.Sprintf(format, args...))
+	if m.err != nil {
+		return
 	}
+	name := m.name
+	if m.number[1] != 0 {
+		name = fmt.Sprintf("%s %d of %d", name, m.number[0], m.number[1])
+	}
+	m.err = SyntaxError(m.object, "", "Parsing %s failed: %s", name, fmt.Sprintf(format, args...))
 }
 
 // Put notes err as it is, unless it is nil or there is one already.

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -88,6 +87,7 @@ type execution struct {
 	writes  bool // some operation could change something
 	reply   []byte
 	columns ovsdb.ColumnSet // memory for those that an insertion names
+	members ovsdb.Members   // memory for those of an operation
 
 	gathered gathered // see gather.go
 }
@@ -185,7 +185,8 @@ func (x *execution) execute(params wire.Value) error {
 
 // operate runs operation i of n and appends its result.
 func (x *execution) operate(op wire.Value, i, n int) error {
-	o := operation{execution: x, json: op, Members: ovsdb.NewMembers(op, fmt.Sprintf("ovsdb operation %d of %d", i, n))}
+	o := operation{execution: x, json: op, Members: &x.members}
+	o.Begin(op, "ovsdb operation", i, n)
 	name := o.Get("op", ovsdb.OpID).Str()
 	var err error
 	writes := false
