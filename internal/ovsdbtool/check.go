@@ -27,11 +27,11 @@ func (t *tool) check(args []string) error {
 
 // checkFile examines a file, and says how many rows its database has.
 func checkFile(path string) (rows int, err error) {
-	var d *db.Database
-	n := 0
-	if err := storage.Check(path, nil, parsed(&n, into(&d))); err != nil {
+	var loader db.Loader
+	if err := storage.Check(path, nil, loader.Prepare); err != nil {
 		return 0, openError(path, err)
 	}
+	d := loader.Database()
 	if d == nil {
 		return 0, empty(path)
 	}

@@ -76,23 +76,17 @@ func damaged(path string, reason error) error {
 // load reads the whole database. A file that is opened for writing has been found whole
 // before, because reading it cuts off what is damaged.
 func load(path string, l *storage.Log) (*db.Database, error) {
-	var d *db.Database
-	err := replay(path, l, into(&d))
-	return d, err
-}
-
-// into makes *d of the records of a file.
-func into(d **db.Database) func(n int, record wire.Value) error {
-	return func(n int, record wire.Value) error {
-		if n > 0 {
-			return (*d).ReplayRecord(record)
-		}
-		schema, err := ovsdb.ParseSchema(record)
-		if err == nil {
-			*d = db.New(schema)
-		}
-		return err
+	var loader db.Loader
+	recovery, err := l.ReplayPrepared(loader.Prepare)
+	switch {
+	case err != nil:
+		return nil, err
+	case recovery != nil:
+		return nil, damaged(path, recovery.Reason)
+	case loader.Database() == nil:
+		return nil, empty(path)
 	}
+	return loader.Database(), nil
 }
 
 // ReadDatabase reads the database in the file at path, and refuses it when it is damaged.

@@ -1,10 +1,6 @@
 package db
 
 import (
-	"runtime"
-	"slices"
-	"sync"
-
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
@@ -54,9 +50,6 @@ func (x *txn) replayTable(t *Table, rows wire.Value, isDiff bool) error {
 	if rows.Kind() != wire.Object {
 		return ovsdb.SyntaxError(rows, "", "object expected")
 	}
-	if rows.Len() >= manyRows && len(t.rows.all) == 0 {
-		return x.replayEmpty(t, rows, isDiff)
-	}
 	for name, v := range rows.Members() {
 		id, ok := ovsdb.ParseUUID(name)
 		if !ok {
@@ -64,56 +57,6 @@ func (x *txn) replayTable(t *Table, rows wire.Value, isDiff bool) error {
 		}
 		if err := x.replayRow(t, id, v, isDiff); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// manyRows is how many rows in one record are worth more than one processor.
-const manyRows = 2000
-
-// replayEmpty is replayTable for many rows of an empty table, as a compaction writes them. The
-// rows are parsed on all processors.
-func (x *txn) replayEmpty(t *Table, rows wire.Value, isDiff bool) error {
-	type parsed struct {
-		id   ovsdb.UUID
-		json wire.Value
-		row  *ovsdb.Row
-		err  error
-	}
-	list := make([]parsed, 0, rows.Len())
-	for name, v := range rows.Members() {
-		id, ok := ovsdb.ParseUUID(name)
-		if !ok {
-			return ovsdb.SyntaxError(rows, "", `"%s" is not a valid UUID`, name)
-		}
-		list = append(list, parsed{id: id, json: v})
-	}
-	var all sync.WaitGroup
-	for part := range slices.Chunk(list, max(len(list)/runtime.GOMAXPROCS(0), manyRows/4)) {
-		all.Go(func() {
-			var arena ovsdb.Arena
-			for i := range part {
-				if p := &part[i]; p.json.Kind() != wire.Null {
-					p.row, p.err = t.parseStored(p.id, p.json, &arena)
-					arena.Reset()
-				}
-			}
-		})
-	}
-	t.rows.rehash(t, len(list))
-	all.Wait()
-	for i := range list {
-		p := &list[i]
-		if p.err == nil {
-			if p.row == nil || t.find(p.id) != nil {
-				p.err = x.replayRow(t, p.id, p.json, isDiff)
-			} else {
-				x.insertRow(t, p.row)
-			}
-		}
-		if p.err != nil {
-			return p.err
 		}
 	}
 	return nil

@@ -159,10 +159,19 @@ func TestReplayReals(t *testing.T) {
 	}
 }
 
-// TestReplayManyRows has a record with so many rows that they are parsed side by side: the
+// TestReplayManyRows has a record with so many rows that they are read side by side: the
 // result is that of records with few.
 func TestReplayManyRows(t *testing.T) {
+	const manyRows = chunkRows/2 + 1
 	const n = 3 * manyRows
+	replay := func(d *Database, record string) error {
+		l := Loader{database: d}
+		apply, err := l.Prepare([]byte(record))
+		if err == nil {
+			err = apply()
+		}
+		return err
+	}
 	row := func(i int) string {
 		return fmt.Sprintf(`"%08x-0000-4000-8000-00000000abcd":{"name":"r%d","tunnel_key":%d}`, i, i, i)
 	}
@@ -172,11 +181,11 @@ func TestReplayManyRows(t *testing.T) {
 		rows = append(rows, row(i))
 	}
 	once, parts := emptyDatabase(t, "../../hwvtep/vtep.ovsschema"), emptyDatabase(t, "../../hwvtep/vtep.ovsschema")
-	if err := once.ReplayRecord(parseText(record(rows))); err != nil {
+	if err := replay(once, record(rows)); err != nil {
 		t.Fatal(err)
 	}
 	for part := range slices.Chunk(rows, manyRows/2) {
-		if err := parts.ReplayRecord(parseText(record(part))); err != nil {
+		if err := replay(parts, record(part)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -192,7 +201,7 @@ func TestReplayManyRows(t *testing.T) {
 		`"00000001-0000-4000-8000-00000000abce":{"name":"r7"}`, `"00000001-0000-4000-8000-00000000abce":{"tunnel_key":"x"}`,
 	} {
 		d := emptyDatabase(t, "../../hwvtep/vtep.ovsschema")
-		if err := d.ReplayRecord(parseText(record(append(slices.Clone(rows), bad)))); err == nil {
+		if err := replay(d, record(append(slices.Clone(rows), bad))); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
 		if err := d.Check(); err != nil || d.Table("Logical_Switch").Len() != 0 {
@@ -201,7 +210,7 @@ func TestReplayManyRows(t *testing.T) {
 	}
 	// The same row a second time, in capitals, has the last word.
 	d := emptyDatabase(t, "../../hwvtep/vtep.ovsschema")
-	if err := d.ReplayRecord(parseText(record(append(slices.Clone(rows), `"00000001-0000-4000-8000-00000000ABCD":{"name":"again"}`)))); err != nil {
+	if err := replay(d, record(append(slices.Clone(rows), `"00000001-0000-4000-8000-00000000ABCD":{"name":"again"}`))); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.Check(); err != nil || d.Table("Logical_Switch").Len() != n {
