@@ -108,6 +108,7 @@ func (d *database) endCompaction(err error) {
 	d.compact = nil
 	if err == nil {
 		err = c.log.Finish()
+		d.closing.Go(c.log.Close)
 	} else {
 		c.log.Abort()
 	}

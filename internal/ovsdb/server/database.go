@@ -36,6 +36,7 @@ type database struct {
 	failed    error      // why the database is read-only; nil: it is not
 	refused   string     // why the last write to the log failed, as logged; empty: it did not
 	compact   *compaction
+	closing   sync.WaitGroup       // of files that compactions have replaced
 	watch     map[string]*managers // the db: remotes that live in this database, by name
 	followers []*follower
 	unsent    []*jsonrpc.Conn // that have something queued which nobody sends yet
@@ -210,6 +211,7 @@ func (d *database) close() {
 	d.dropAll() // what requests that were queued last have made
 	d.abandon()
 	d.abandonCompaction()
+	d.closing.Wait()
 	if d.file != nil {
 		if err := d.file.Close(); err != nil {
 			d.log.Warn("close failed", "err", err)

@@ -13,6 +13,7 @@ import (
 //	Write           any goroutine: the snapshot goes to PATH.tmp, and most of
 //	                what the log receives meanwhile after it
 //	Finish          the owner: the rest is copied, the file synced and renamed
+//	Close           any goroutine: the old file goes
 //
 // Until the rename the log is as it was, whatever fails.
 type Compaction struct {
@@ -28,6 +29,7 @@ type Compaction struct {
 	copied  int64 // the log up to here is in the new file
 	records int   // log.records at the start
 	written bool  // Write has succeeded
+	old     File  // that has been replaced, and has no name any more; nil: none
 }
 
 // StartCompact begins a compaction. What is in the log by now is what Write has
@@ -196,9 +198,7 @@ func (c *Compaction) finish() (replaced bool, err error) {
 	if err := l.opts.FS.Rename(c.tmp, l.real); err != nil {
 		return false, err
 	}
-	if l.file != nil {
-		l.file.Close() // the file has no name any more: an error concerns nobody
-	}
+	c.old = l.file
 	l.file, l.err, l.compact = c.file, nil, nil
 	l.size.Store(c.size)
 	l.prev, l.base = c.size, c.base
@@ -206,6 +206,15 @@ func (c *Compaction) finish() (replaced bool, err error) {
 	// If this fails, a power cut could bring the old file back, without
 	// anything that is appended from now on.
 	return true, l.opts.FS.SyncDir(l.real)
+}
+
+// Close closes the file that Finish has replaced, which may take a while if that was large: any
+// goroutine may do it, once.
+func (c *Compaction) Close() {
+	if c.old != nil {
+		c.old.Close() // an error concerns nobody
+		c.old = nil
+	}
 }
 
 // Abort gives the compaction up and removes the new file. Write must not be
@@ -232,5 +241,6 @@ func (l *Log) Compact(snapshot func(emit func(record []byte) error) error) error
 		c.Abort()
 		return err
 	}
+	defer c.Close()
 	return c.Finish()
 }

@@ -21,7 +21,7 @@
 // that, or a sync, fails, nobody knows what is on the disk: the log is broken
 // and refuses everything but a compaction, whose new file makes it whole.
 //
-// One goroutine owns a Log; only Compaction.Write may run in another.
+// One goroutine owns a Log; only Write and Close of a Compaction may run in another.
 //
 // The edges at which an operating system can fail are the methods of [FS] and
 // [File]; tests break each of them.
