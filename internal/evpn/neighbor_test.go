@@ -114,7 +114,7 @@ func (s *bed) opens(as uint16, restart *bgp.CapGracefulRestart, behind ...byte) 
 	s.conn = conn
 	s.Cleanup(func() { _ = conn.Close() })
 	open, err := bgp.NewBGPOpenMessage(as, 90, netip.MustParseAddr("10.0.0.2"), []bgp.OptionParameterInterface{bgp.NewOptionParameterCapability([]bgp.ParameterCapabilityInterface{
-		bgp.NewCapMultiProtocol(bgp.RF_EVPN), bgp.NewCapFourOctetASNumber(uint32(as)), restart})})
+		bgp.NewCapMultiProtocol(bgp.RF_EVPN), bgp.NewCapFourOctetASNumber(uint32(as)), bgp.NewCapExtendedMessage(), restart})})
 	if err != nil {
 		s.Fatal(err)
 	}

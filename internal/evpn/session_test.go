@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // graceful is the capability of a neighbour that means to be back within so many seconds.
@@ -134,4 +136,47 @@ func TestAttributes(t *testing.T) {
 	if a := readAttributes(attrs, true); a.preference != 0 || a.loops(c) {
 		t.Errorf("of another AS: %+v", a)
 	}
+}
+
+// A message may have more than 4,096 octets (RFC 8654).
+func TestLongMessage(t *testing.T) {
+	const hosts = 500
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	p, err := encode(hostAt("02:00:00:00:00:01", high))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []bgp.PathNLRI
+	for i := range hosts {
+		of, err := encode(hostAt(fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&0xff), high))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, bgp.PathNLRI{NLRI: of.Nlri})
+	}
+	reach, err := bgp.NewPathAttributeMpReachNLRI(bgp.RF_EVPN, all, high)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attrs := []bgp.PathAttributeInterface{bgp.NewPathAttributeOrigin(0), bgp.NewPathAttributeAsPath([]bgp.AsPathParamInterface{bgp.NewAs4PathParam(bgp.BGP_ASPATH_ATTR_TYPE_SEQ, []uint32{65002})}), reach}
+	for _, a := range p.Attrs {
+		if a, ok := a.(*bgp.PathAttributeExtendedCommunities); ok {
+			attrs = append(attrs, a)
+		}
+	}
+	b, err := bgp.NewBGPUpdateMessage(nil, attrs, nil).Serialize(&bgp.MarshallingOption{ExtendedMessage: true})
+	if err != nil || len(b) < 3*4096 {
+		t.Fatalf("%d octets, %v", len(b), err)
+	}
+	s.raw(b)
+	s.whole()
+	testenv.Eventually(t, deadline, func() error {
+		status, err := s.bridge.Status(t.Context())
+		if n := status.Neighbors[0]; err == nil && (n.Routes != hosts || n.Flaps > 0) {
+			err = fmt.Errorf("%+v", n)
+		}
+		return err
+	})
+	s.knows("02:00:00:00:01:07", ": row in ls0")
 }

@@ -81,6 +81,7 @@ type session struct {
 	options   bgp.MarshallingOption
 	restart   time.Duration // in which the neighbour means to be back
 	graceful  bool          // it has said so for EVPN
+	extended  bool          // messages may be longer (RFC 8654), as the library always offers
 	confirmed bool          // it has accepted the library's open
 	opened    bool          // Opened was told
 }
@@ -147,6 +148,8 @@ func (s *session) read(m []byte) {
 			switch c := c.(type) {
 			case *bgp.CapFourOctetASNumber:
 				s.options.Use2ByteAS = false
+			case *bgp.CapExtendedMessage:
+				s.extended = true
 			case *bgp.CapGracefulRestart:
 				s.graceful, s.restart = false, time.Duration(c.Time)*time.Second
 				for _, t := range c.Tuples {
@@ -224,7 +227,7 @@ func (s *session) emit(ctx context.Context, e Event) error {
 // update tells of the routes in a message, and returns what the library gets in place of it. Of what has no form
 // that is the message itself: the library ends the session.
 func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
-	if len(m) > bgp.BGP_MAX_MESSAGE_LENGTH || !s.opened {
+	if len(m) > bgp.BGP_MAX_MESSAGE_LENGTH && !s.extended || !s.opened {
 		return m, nil
 	}
 	original := m
