@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/reconnect"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -32,6 +33,8 @@ type Options struct {
 	// Writes is a table that is going to be written: a server that refuses that, as a backup does, is
 	// not fit. Empty: it does not matter.
 	Writes string
+	// Values says that the Handler takes Update.Rows, which a server in the same process gives.
+	Values bool
 	// Self is the UUID of a server that must not be followed, since we are it; empty: none.
 	Self string
 	// Once makes Run return the error when all targets have failed or the session has ended,
@@ -79,6 +82,9 @@ type Update struct {
 	Since   bool       // of Contents: Tables is what came after the transaction that Schema named
 	LastID  string     // of the last transaction; "" if the server keeps no history
 	Tables  wire.Value // <table-updates>, or of versions above 1 <table-updates2>
+	// Rows, if not nil, is there instead of Tables. It may have tables and columns that were not
+	// asked for.
+	Rows ovsdb.Changes
 }
 
 // Version is how a server tells about changes: the number in "update", "update2" and "update3".

@@ -22,6 +22,7 @@ type Session struct {
 	client *Client
 	target string
 	rpc    *jsonrpc.Client
+	values *Values // nil: the server gives text alone
 
 	busy   atomic.Bool // the reader is at work, so its silence means nothing
 	inStep atomic.Bool
@@ -44,6 +45,9 @@ var errCanceled = errors.New("the server canceled the monitor")
 
 func newSession(c *Client, target string, nc net.Conn) *Session {
 	s := &Session{client: c, target: target, server: catalog{}}
+	if local, ok := nc.(*Local); ok && c.opts.Values {
+		s.values = local.Values
+	}
 	ready := make(chan struct{})
 	s.rpc = jsonrpc.NewClient(nc, jsonrpc.Options{MaxMessage: c.opts.maxMessage()}, func(m jsonrpc.Message) {
 		<-ready
@@ -181,6 +185,7 @@ func (s *Session) monitor(requests []byte, since string, v Version) error {
 		params = wire.AppendString(append(params, ','), last)
 	}
 	params = append(params, ']')
+	s.values.Open() // for what is monitored from now on: of _Server we want text
 	return s.Go(v.Method(), params, func(result wire.Value, refused *jsonrpc.RemoteError) error {
 		switch {
 		case refused != nil && v > 1:
@@ -203,6 +208,7 @@ func (s *Session) gotContents(since string, v Version, result wire.Value) error 
 		u.LastID = lastID(result.Index(1))
 		u.Tables = result.Index(2)
 	}
+	u.Rows = s.values.take(u.Tables)
 	if err := s.client.opts.Handler.Contents(s, u); err != nil {
 		return fmt.Errorf("reply to %s: %w", v.Method(), err)
 	}
@@ -259,6 +265,7 @@ func (s *Session) updated(params wire.Value, v Version) error {
 	if v == 3 {
 		u.LastID = lastID(params.Index(1))
 	}
+	u.Rows = s.values.take(u.Tables)
 	return s.client.opts.Handler.Changes(s, u)
 }
 

@@ -136,3 +136,13 @@ func (c *Columns) remove(i int) {
 		(*c.high)[i/64-1] &^= 1 << (i % 64)
 	}
 }
+
+// EachRow implements ovsdb.Changes.
+func (cs *ChangeSet) EachRow(visit func(t *ovsdb.TableSchema, before, after *ovsdb.Row)) {
+	for i := range cs.Tables {
+		tc := &cs.Tables[i]
+		for j := range tc.Rows {
+			visit(tc.Schema, tc.Rows[j].Old, tc.Rows[j].New)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func (c *Client) Run(ctx context.Context) (err error) {
 	return client.New(client.Options{
 		Database: o.Database, Targets: targets, Cluster: o.Cluster, LeaderOnly: o.LeaderOnly, Writes: o.Writes, Once: o.Once,
 		Handler: &replica{client: c}, Status: o.Status, Logger: c.log,
-		MaxBackoff: o.MaxBackoff, ProbeInterval: o.ProbeInterval, MaxMessage: o.MaxMessage,
+		Values: true, MaxBackoff: o.MaxBackoff, ProbeInterval: o.ProbeInterval, MaxMessage: o.MaxMessage,
 	}).Run(ctx)
 }
 

@@ -58,6 +58,41 @@ func (d *draft) remove(table int, id ovsdb.UUID) {
 	}
 }
 
+// update applies what a server has told.
+func (d *draft) update(u client.Update) error {
+	if u.Rows != nil {
+		d.applyRows(u.Rows)
+		return nil
+	}
+	return d.apply(u.Tables, u.Version)
+}
+
+// applyRows applies changes that a server in this process shares with us. Its rows are taken as they
+// are, in place of equal ones that are known: otherwise there would be both.
+func (d *draft) applyRows(rows ovsdb.Changes) {
+	d.known = nil
+	var schema *ovsdb.TableSchema // that of the row before: most often the same
+	table, replicated := 0, false
+	rows.EachRow(func(t *ovsdb.TableSchema, before, after *ovsdb.Row) {
+		if t != schema {
+			schema = t
+			table, replicated = d.plan.index[t.Name]
+		}
+		switch {
+		case !replicated:
+		case after == nil:
+			d.remove(table, before.UUID)
+		case d.plan.tables[table].whole:
+			d.set(table, after)
+		default:
+			row := d.plan.tables[table].show(after)
+			if was := d.tables[table].Get(row.UUID); was == nil || !d.plan.tables[table].equalRows(was, row) {
+				d.set(table, row)
+			}
+		}
+	})
+}
+
 // apply applies <table-updates> of v. Tables and columns that are not replicated
 // are ignored.
 func (d *draft) apply(updates wire.Value, v client.Version) error {

@@ -19,7 +19,7 @@ func TestLargeDatabase(t *testing.T) {
 	if testenv.Effort(t) > 1 {
 		rows, each, most = 30, 10<<20, 0
 	}
-	dial := startOwnServer(t)
+	dial := asText(startOwnServer(t))
 	writer := run(t, idl.Options{Dial: dial})
 	layout := hwvtep.NewLayout(ready(t, writer).Schema())
 	for i := range rows {

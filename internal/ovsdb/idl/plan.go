@@ -24,6 +24,7 @@ type tablePlan struct {
 	schema   *ovsdb.TableSchema
 	columns  map[string]*columnPlan
 	defaults []ovsdb.Datum // by column index
+	whole    bool          // all columns are replicated
 }
 
 // columnPlan is one column of a plan. Values come from a server, which has checked
@@ -107,6 +108,7 @@ func newTablePlan(ts *ovsdb.TableSchema, wanted []string) *tablePlan {
 			t.columns[c.Name] = newColumnPlan(c)
 		}
 	}
+	t.whole = len(t.columns) == len(ts.Columns)
 	return t
 }
 
@@ -146,4 +148,13 @@ func (p *plan) appendRequests(dst []byte) []byte {
 // equalRows reports whether a and b, rows of the table, have the same values.
 func (t *tablePlan) equalRows(a, b *ovsdb.Row) bool {
 	return a.SameValues(b, t.schema.Columns)
+}
+
+// show returns what is replicated of a row that has all columns.
+func (t *tablePlan) show(row *ovsdb.Row) *ovsdb.Row {
+	values := append([]ovsdb.Datum(nil), t.defaults...)
+	for _, c := range t.columns {
+		values[c.Index] = row.At(c.Index)
+	}
+	return ovsdb.NewRow(row.UUID, values)
 }

@@ -39,7 +39,7 @@ func (r *replica) Contents(s *client.Session, u client.Update) error {
 	if u.Since {
 		d = newDraft(r.base) // the server remembers
 	}
-	if err := d.apply(u.Tables, u.Version); err != nil {
+	if err := d.update(u); err != nil {
 		return err
 	}
 	r.data, r.lastID, r.base = d.publish(), u.LastID, nil
@@ -55,7 +55,7 @@ func (r *replica) Contents(s *client.Session, u client.Update) error {
 func (r *replica) Changes(_ *client.Session, u client.Update) error {
 	r.came = time.Now()
 	d := newDraft(r.data)
-	if err := d.apply(u.Tables, u.Version); err != nil {
+	if err := d.update(u); err != nil {
 		return err
 	}
 	r.data = d.publish()

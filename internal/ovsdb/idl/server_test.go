@@ -29,6 +29,14 @@ func startOwnServer(t *testing.T) func(context.Context) (net.Conn, error) {
 	return func(context.Context) (net.Conn, error) { return s.Pipe() }
 }
 
+// asText has the connections of dial carry text alone, as if the server were in another process.
+func asText(dial func(context.Context) (net.Conn, error)) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		nc, err := dial(ctx)
+		return struct{ net.Conn }{nc}, err
+	}
+}
+
 // consumer keeps a copy of the logical switches from deltas alone.
 type consumer map[hwvtep.UUID]hwvtep.LogicalSwitch
 

@@ -60,7 +60,7 @@ func (b *batch) commit() {
 			d.logChanges(o.changes)
 			d.history.add(o.changes, held, d.db.Atoms())
 			d.srv.trim.Note(held)
-			d.monitors.publish(o.changes, d.history.last)
+			d.monitors.publish(o.changes, held, d.history.last)
 			d.notifyManagers(o.changes)
 			d.notifyFollowers(o.changes)
 		}

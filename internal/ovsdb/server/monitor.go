@@ -21,6 +21,7 @@ type monitor struct {
 	place   int      // in group.monitors
 	pending *changes // not sent yet because the session is slow; nil: in step
 	kept    int      // what it counts for in what the session keeps here
+	handed  bool     // its session can be handed rows
 }
 
 // group is the monitors of a database whose updates have equal bodies: one rendering serves
@@ -93,10 +94,10 @@ func (ms *monitors) all(yield func(*monitor) bool) {
 	}
 }
 
-// publish tells every monitor of a transaction. last is its id.
-func (ms *monitors) publish(cs *db.ChangeSet, last ovsdb.UUID) {
+// publish tells every monitor of a transaction, which keeps about held bytes from being freed. last is its id.
+func (ms *monitors) publish(cs *db.ChangeSet, held int, last ovsdb.UUID) {
 	for _, g := range ms.groups {
-		ms.publishTo(g, cs, last)
+		ms.publishTo(g, cs, held, last)
 	}
 	for m := range ms.alone {
 		if !ms.postpone(m, cs) {
@@ -107,11 +108,15 @@ func (ms *monitors) publish(cs *db.ChangeSet, last ovsdb.UUID) {
 
 // publishTo is publish to a group. Monitors one after another that have the same id, as those of
 // programs of one kind have, share one message.
-func (ms *monitors) publishTo(g *group, cs *db.ChangeSet, last ovsdb.UUID) {
+func (ms *monitors) publishTo(g *group, cs *db.ChangeSet, held int, last ovsdb.UUID) {
 	var body, text []byte
 	var before *monitor // whose message is body, or text if that is set
 	for _, m := range g.monitors {
 		if ms.postpone(m, cs) {
+			continue
+		}
+		if token, handed := m.hand(cs, held); handed {
+			m.send(token, last)
 			continue
 		}
 		switch {
@@ -158,7 +163,10 @@ func (m *monitor) flush(last ovsdb.UUID) {
 	if m.pending == nil {
 		return
 	}
-	body := m.pending.render(m.spec)
+	body, handed := m.hand(m.pending, m.pending.bytes)
+	if !handed {
+		body = m.pending.render(m.spec)
+	}
 	m.forgive()
 	m.send(body, last)
 }

@@ -49,15 +49,18 @@ func (d *database) startMonitor(s *session, m jsonrpc.Message) ([]byte, error) {
 			return nil, err
 		}
 	}
-	mon := &monitor{base: d, sess: s, id: bytes.Clone(id.Raw()), key: key, spec: spec}
+	mon := &monitor{base: d, sess: s, id: bytes.Clone(id.Raw()), key: key, spec: spec, handed: s.values.Wanted()}
 	if err := s.addMonitor(mon); err != nil {
 		return nil, err
 	}
 	d.monitors.add(mon)
 	var body []byte
+	handed := false
 	if after != nil {
-		body = after.render(spec)
-	} else {
+		if body, handed = mon.hand(after, after.bytes); !handed {
+			body = after.render(spec)
+		}
+	} else if body, handed = mon.handContents(); !handed {
 		body = renderInitial(d.db, spec)
 	}
 	if body == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
+	upstream "github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/db"
 	"github.com/vtep/vtep/internal/ovsdb/storage"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
@@ -334,7 +335,8 @@ func (s *Server) Compact(name string) error {
 }
 
 // Pipe returns the client's end of a connection to the server within the process. Its
-// session is trusted: ReadOnly and Roles do not apply to it.
+// session is trusted: ReadOnly and Roles do not apply to it. It is a *client.Local, by which a
+// client that knows it shares the rows that it monitors with the database.
 func (s *Server) Pipe() (net.Conn, error) {
 	client, server := net.Pipe()
 	sess, err := s.start(server, "internal", access{trusted: true, local: true})
@@ -343,12 +345,13 @@ func (s *Server) Pipe() (net.Conn, error) {
 		server.Close()
 		return nil, err
 	}
+	sess.values = upstream.NewValues()
 	go func() {
 		defer s.serving.Done()
 		_ = sess.serve()
 		s.remove(sess)
 	}()
-	return client, nil
+	return &upstream.Local{Conn: client, Values: sess.values}, nil
 }
 
 // start makes a session for a connection. The caller runs its serve, then remove, and

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	upstream "github.com/vtep/vtep/internal/ovsdb/client"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
@@ -19,6 +20,7 @@ type session struct {
 	srv    *Server
 	name   string
 	conn   *jsonrpc.Conn
+	values *upstream.Values // of a client in this process; nil: it is none
 	access access
 	peerID string // name in the certificate of a TLS peer
 
