@@ -21,5 +21,9 @@
 // with Reset set: columns that the server does not store may have been lost, and so
 // may have transactions.
 //
+// A server in the same process is a server like any other: there are a session, a monitor and
+// messages in their order. Only what rows have become is not written as text and read again, but
+// handed over: the snapshot has the database's own rows, of which there so is one copy.
+//
 // A server that sends what cannot be understood or applied loses the connection.
 package idl

@@ -37,6 +37,9 @@
 // when what was queued has been sent. When even the merged changes take more than
 // Limits.Pending bytes the session is closed.
 //
+// A client in this process can be handed the rows themselves instead of their text (values.go). Its
+// session and its updates are else those of any other.
+//
 // What sessions hold of requests that are long is bounded for all together, by Limits.Intake:
 // a single message may have any length up to Limits.Message.
 package server
