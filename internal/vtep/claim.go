@@ -17,51 +17,102 @@ import (
 //
 // A tunnel whose peer is the zero Addr stands for a VNI that is accepted from any source.
 type claim struct {
+	number  ordinal
 	tunnel  intent.Tunnel
 	owner   intent.SwitchID   // zero: nobody
 	wanters []intent.SwitchID // most often one, each once
 }
 
-// countNeed counts the uses of t in ls.
-func (c *Compiler) countNeed(ls *lswitch, t intent.Tunnel, n int) {
-	was := ls.needs[t]
-	if ls.needs[t] += n; ls.needs[t] == 0 {
-		delete(ls.needs, t)
+// use is how a switch uses a tunnel.
+type use struct {
+	needs   int    // how many of its MACs and groups do
+	macs    int    // how many MACs do
+	accepts int    // how many needs have it accept frames of it: of the tunnel, and of its siblings
+	claim   *claim // nil: nothing has it accept any
+}
+
+// useOf returns how a switch uses t. Who changes it calls countedUse then.
+func (ls *lswitch) useOf(t intent.Tunnel) *use {
+	u := ls.uses[t]
+	if u == nil {
+		u = &use{}
+		ls.uses[t] = u
 	}
-	if (was == 0) == (was+n == 0) {
-		return
-	}
-	c.countPeer(t.Peer, n)
-	c.countAccepted(ls, t, n)
-	for _, ip := range c.scope.siblings[t.Peer] {
-		c.countAccepted(ls, intent.Tunnel{Peer: ip, VNI: t.VNI}, n)
+	return u
+}
+
+func (ls *lswitch) countedUse(t intent.Tunnel, u *use) {
+	if u.needs == 0 && u.macs == 0 && u.accepts == 0 {
+		delete(ls.uses, t)
 	}
 }
 
-// countAccepted counts what has ls accept frames of t: that it needs t, or a sibling of it.
-func (c *Compiler) countAccepted(ls *lswitch, t intent.Tunnel, n int) {
-	was := ls.accepts[t]
-	if ls.accepts[t] += n; ls.accepts[t] == 0 {
-		delete(ls.accepts, t)
+// needs says whether a switch needs t itself.
+func (ls *lswitch) needs(t intent.Tunnel) bool {
+	u := ls.uses[t]
+	return u != nil && u.needs > 0
+}
+
+// countNeed counts the uses of t in ls.
+func (c *Compiler) countNeed(ls *lswitch, t intent.Tunnel, n int) {
+	u := ls.useOf(t)
+	c.countNeedOf(ls, t, u, n)
+	ls.countedUse(t, u)
+}
+
+func (c *Compiler) countNeedOf(ls *lswitch, t intent.Tunnel, u *use, n int) {
+	was := u.needs
+	if u.needs += n; (was == 0) == (u.needs == 0) {
+		return
 	}
+	c.countPeer(t.Peer, n)
+	c.countAccepted(ls, t, u, n)
+	for _, ip := range c.scope.siblings[t.Peer] {
+		t := intent.Tunnel{Peer: ip, VNI: t.VNI}
+		u := ls.useOf(t)
+		c.countAccepted(ls, t, u, n)
+		ls.countedUse(t, u)
+	}
+}
+
+// countMAC counts a MAC of ls behind t, which so needs it, and returns the claim of t, which is there as long as somebody
+// needs it. Switches that flood to the peers of their MACs do so with the first, and no more without the last.
+func (c *Compiler) countMAC(ls *lswitch, t intent.Tunnel, n int) *claim {
+	u := ls.useOf(t)
+	c.countNeedOf(ls, t, u, n)
+	was := u.macs
+	if u.macs += n; (was == 0) != (u.macs == 0) && c.floods(ls) {
+		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
+	}
+	ls.countedUse(t, u)
+	return u.claim
+}
+
+// countAccepted counts what has ls accept frames of t: that it needs t, or a sibling of it.
+func (c *Compiler) countAccepted(ls *lswitch, t intent.Tunnel, u *use, n int) {
+	was := u.accepts
+	u.accepts += n
 	switch {
 	case was == 0:
-		c.addClaim(ls.id, t)
-	case was+n == 0:
+		u.claim = c.addClaim(ls.id, t)
+	case u.accepts == 0:
 		c.dropClaim(ls.id, t)
+		u.claim = nil
 	default: // who needs t itself goes before who does not
 		c.dirty.claims[t] = struct{}{}
 	}
 }
 
-func (c *Compiler) addClaim(id intent.SwitchID, t intent.Tunnel) {
+func (c *Compiler) addClaim(id intent.SwitchID, t intent.Tunnel) *claim {
 	cl := c.claims[t]
 	if cl == nil {
 		cl = &claim{tunnel: t}
+		cl.number = c.claimNumbers.add(cl)
 		c.claims[t] = cl
 	}
 	cl.wanters = append(cl.wanters, id)
 	c.dirty.claims[t] = struct{}{}
+	return cl
 }
 
 func (c *Compiler) dropClaim(id intent.SwitchID, t intent.Tunnel) {
@@ -113,10 +164,10 @@ func (c *Compiler) resolveClaims() {
 			cl.owner = c.nextOwner(t, wanters)
 		}
 		if cl.owner != was {
-			c.moveClaim(t, was, cl.owner)
+			c.moveClaim(cl, was)
 		}
 		for _, id := range cl.wanters {
-			if id == cl.owner || c.switches[id].needs[t] == 0 && t.Peer.IsValid() {
+			if id == cl.owner || !c.switches[id].needs(t) && t.Peer.IsValid() {
 				c.problems.clear(claimSubject(id, t))
 			} else {
 				c.problems.set(claimSubject(id, t), c.contested(t, cl.owner))
@@ -124,6 +175,7 @@ func (c *Compiler) resolveClaims() {
 		}
 		if len(cl.wanters) == 0 {
 			delete(c.claims, t)
+			c.claimNumbers.remove(cl.number)
 		}
 	}
 	trim.Empty(&c.dirty.claims)
@@ -133,7 +185,10 @@ func (c *Compiler) resolveClaims() {
 func (c *Compiler) needing(cl *claim) []intent.SwitchID {
 	var needing []intent.SwitchID
 	for _, id := range cl.wanters {
-		if c.switches[id].needs[cl.tunnel] > 0 {
+		if c.switches[id].needs(cl.tunnel) {
+			if len(cl.wanters) == 1 {
+				return cl.wanters
+			}
 			needing = append(needing, id)
 		}
 	}
@@ -165,7 +220,8 @@ func (c *Compiler) nextOwner(t intent.Tunnel, wanters []intent.SwitchID) intent.
 }
 
 // moveClaim writes what follows when a claim goes from one switch to another.
-func (c *Compiler) moveClaim(t intent.Tunnel, from, to intent.SwitchID) {
+func (c *Compiler) moveClaim(cl *claim, from intent.SwitchID) {
+	t, to := cl.tunnel, cl.owner
 	if !t.Peer.IsValid() {
 		c.dirty.publish[from] = struct{}{}
 		c.dirty.publish[to] = struct{}{}
@@ -179,8 +235,8 @@ func (c *Compiler) moveClaim(t intent.Tunnel, from, to intent.SwitchID) {
 	// A switch that has waited for it can now have what it went without.
 	if ls := c.switches[to]; from != (intent.SwitchID{}) {
 		for mac, e := range ls.macs {
-			if e.target != nil && e.target.tunnel == t {
-				c.markEntry(ls, mac, e)
+			if e.target == cl.number {
+				c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls, mac, cl})
 			}
 		}
 		for mac, e := range ls.groups {

@@ -39,6 +39,8 @@ type Compiler struct {
 	arps     map[intent.MAC][]candidate            // of Arp_Sources_Remote
 	claims   map[intent.Tunnel]*claim
 
+	claimNumbers numbered[claim]
+
 	probing int // switches in state that ask hosts whether they are there
 
 	rooms   rooms
@@ -66,6 +68,7 @@ type dirty struct {
 	ports    map[UUID]struct{}
 	switches map[intent.SwitchID]struct{}
 	macs     []dirtyMAC
+	locators map[UUID]struct{} // with MACs behind them
 	groups   map[intent.FloodKey]struct{}
 	claims   map[intent.Tunnel]struct{}
 	publish  map[intent.SwitchID]struct{}
@@ -106,10 +109,10 @@ func (c *Compiler) reset() {
 	c.bound = map[string]map[uint16]intent.SwitchID{}
 	c.setUsers = map[UUID]map[intent.FloodKey]struct{}{}
 	c.arps = map[intent.MAC][]candidate{}
-	c.claims = map[intent.Tunnel]*claim{}
+	c.claims, c.claimNumbers = map[intent.Tunnel]*claim{}, numbered[claim]{}
 	c.rooms = rooms{}
 	c.dirty = dirty{
-		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil,
+		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil, map[UUID]struct{}{},
 		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
 		map[intent.SwitchID]struct{}{}, map[UUID]*router{}, map[intent.IPKey]struct{}{},
 		map[intent.MACKey]struct{}{},
@@ -266,6 +269,7 @@ func (c *Compiler) keepSticky() {
 }
 
 func (c *Compiler) resolve() {
+	c.resolveLocators()
 	c.resolvePorts()
 	c.resolveRouters()
 	c.resolveACLs()
@@ -283,7 +287,7 @@ func (c *Compiler) resolve() {
 		c.forgetUnused(id)
 	}
 	for _, d := range c.dirty.macs {
-		d.entry.dirty = false
+		d.ls.fit()
 		c.forgetSwitch(d.ls)
 	}
 	for key := range c.dirty.groups {

@@ -93,8 +93,8 @@ func (c *Compiler) checkGroup(key intent.FloodKey) {
 
 // checkMAC tells of the row that places a MAC, where it leads back to us, or a host here has
 // the address.
-func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, e *macEntry) {
-	for i, r := range e.rows {
+func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, rows []candidate, target *claim) {
+	for i, r := range rows {
 		if r.rank != rankRemote {
 			return
 		}
@@ -104,11 +104,14 @@ func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, e *macEntry) {
 				own = complaint{
 					kind: problem.OwnLocator, text: fmt.Sprintf("it is said to be behind %v, which is this VTEP: the row is ignored", ip),
 					remedy: "vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
-			} else if at, here := c.learnedAt(key); here && e.target != nil {
+			} else if at, here := c.learnedAt(key); here && target != nil {
 				elsewhere = complaint{
-					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, e.target.tunnel.Peer),
+					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, target.tunnel.Peer),
 					remedy: "if the host is here: vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
 			}
+		}
+		if own == (complaint{}) && elsewhere == (complaint{}) && !c.problems.about(r.row) {
+			continue
 		}
 		c.problems.set(aspectOf(hwvtep.TableUcastMACRemote, r.row, "locator"), own)
 		c.problems.set(aspectOf(hwvtep.TableUcastMACRemote, r.row, "learned"), elsewhere)

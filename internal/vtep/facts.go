@@ -29,6 +29,7 @@ type facts struct {
 	routers     map[UUID]*router
 	switches    map[intent.SwitchID]*lswitch
 	locators    map[UUID]*locator
+	numbers     numbered[locator]         // of locators
 	byAddr      map[netip.Addr][]UUID     // locators that have a row, the best for a tunnel first
 	sets        map[UUID][]UUID           // locator sets
 	peers       map[netip.Addr]int        // by how many (switch, tunnel) want them
@@ -71,7 +72,7 @@ func (f *facts) reset() {
 	f.unserved = map[UUID]int{}
 	f.routers = map[UUID]*router{}
 	f.switches = map[intent.SwitchID]*lswitch{}
-	f.locators = map[UUID]*locator{}
+	f.locators, f.numbers = map[UUID]*locator{}, numbered[locator]{}
 	f.byAddr = map[netip.Addr][]UUID{}
 	f.sets = map[UUID][]UUID{}
 	f.peers = map[netip.Addr]int{}
@@ -126,10 +127,7 @@ func (f *facts) addrOf(id UUID) netip.Addr {
 // Elsewhere says whether another switch of the database has learned the MAC.
 func (f *facts) Elsewhere(key intent.MACKey) bool {
 	ls := f.switches[key.Switch]
-	if ls == nil || ls.macs[key.MAC] == nil {
-		return false
-	}
-	return slices.ContainsFunc(ls.macs[key.MAC].rows, candidate.weak)
+	return ls != nil && slices.ContainsFunc(f.rowsOfMAC(ls, key.MAC), candidate.weak)
 }
 
 // Port is what the reporter needs to know of one of our Physical_Port rows.

@@ -196,7 +196,12 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tu
 	}
 	if unknown && c.floods(ls) {
 		e.present = true
-		e.flood = slices.SortedFunc(maps.Keys(ls.peers), intent.Tunnel.Compare)
+		for t, u := range ls.uses {
+			if u.macs > 0 {
+				e.flood = append(e.flood, t)
+			}
+		}
+		slices.SortFunc(e.flood, intent.Tunnel.Compare)
 	}
 	return sortedTunnels(set)
 }

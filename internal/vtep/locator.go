@@ -14,15 +14,18 @@ import (
 // locator is a Physical_Locator row, and who uses it. One is made when the first row names it,
 // which may be before its own row is read.
 type locator struct {
+	id     UUID
+	number ordinal
+
 	row   bool       // its row exists
 	addr  netip.Addr // the zero Addr: there is no row, or its dst_ip is no good
 	vni   uint32     // its own VNI; 0: see keyed
 	keyed bool       // it has a VNI of its own
 	wrong *complaint // why nothing can be reached by it; nil: it can
 
-	macs few[intent.MACKey] // of unicast rows
-	arps few[intent.MAC]    // of Arp_Sources_Remote rows
-	sets few[UUID]          // locator sets it is a member of
+	macs int             // unicast rows that name it
+	arps few[intent.MAC] // of Arp_Sources_Remote rows
+	sets few[UUID]       // locator sets it is a member of
 }
 
 // ParseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
@@ -44,7 +47,8 @@ func ParseTunnelIP(text string, ipv6 bool) (netip.Addr, error) {
 func (c *Compiler) locator(id UUID) *locator {
 	l := c.locators[id]
 	if l == nil {
-		l = &locator{}
+		l = &locator{id: id}
+		l.number = c.numbers.add(l)
 		c.locators[id] = l
 	}
 	return l
@@ -52,8 +56,9 @@ func (c *Compiler) locator(id UUID) *locator {
 
 // forgetLocator drops a locator that has neither row nor users.
 func (c *Compiler) forgetLocator(id UUID) {
-	if l := c.locators[id]; l != nil && !l.row && l.macs.len()+l.arps.len()+l.sets.len() == 0 {
+	if l := c.locators[id]; l != nil && !l.row && l.macs+l.arps.len()+l.sets.len() == 0 {
 		delete(c.locators, id)
+		c.numbers.remove(l.number)
 	}
 }
 
@@ -135,8 +140,8 @@ func (c *Compiler) compareLocators(a, b UUID) int {
 
 // markUsers marks all that depends on l.
 func (c *Compiler) markUsers(l *locator) {
-	for key := range l.macs.all() {
-		c.markMAC(key)
+	if l.macs > 0 {
+		c.dirty.locators[l.id] = struct{}{}
 	}
 	for mac := range l.arps.all() {
 		c.markARP(mac)

@@ -37,15 +37,15 @@ type lswitch struct {
 	routers    []UUID                     // those that want it, sorted
 	neighbours map[netip.Addr][]neighbour // who has an IP address, best first; nil: nothing is known
 
-	macs      map[intent.MAC]*macEntry
+	macs      map[intent.MAC]macEntry
+	more      map[intent.MAC]moreRows // what few of macs have; nil: none
+	room      int                     // most that macs had since fit
 	groups    map[intent.MAC]*groupEntry
 	anyone    bool // it claims anyoneVNI from any source
 	anyoneVNI uint32
 
-	needs   map[intent.Tunnel]int // how many macs and groups use each tunnel
-	accepts map[intent.Tunnel]int // how many of needs have it accept frames of each: siblings, too
-	peers   map[intent.Tunnel]int // how many macs do
-	bad     map[UUID]int          // how many of them name each locator that leads nowhere; nil: none
+	uses map[intent.Tunnel]*use
+	bad  map[UUID]int // how many of them name each locator that leads nowhere; nil: none
 }
 
 const vniRemedy = "give it one from 1 to 16777215"
@@ -57,12 +57,10 @@ func (c *Compiler) lswitch(id UUID) *lswitch {
 	ls := c.switches[switchID(id)]
 	if ls == nil {
 		ls = &lswitch{
-			id:      switchID(id),
-			macs:    map[intent.MAC]*macEntry{},
-			groups:  map[intent.MAC]*groupEntry{},
-			needs:   map[intent.Tunnel]int{},
-			accepts: map[intent.Tunnel]int{},
-			peers:   map[intent.Tunnel]int{},
+			id:     switchID(id),
+			macs:   map[intent.MAC]macEntry{},
+			groups: map[intent.MAC]*groupEntry{},
+			uses:   map[intent.Tunnel]*use{},
 		}
 		c.switches[ls.id] = ls
 	}
@@ -120,11 +118,11 @@ func (c *Compiler) floods(ls *lswitch) bool {
 }
 
 func (c *Compiler) markMACs(ls *lswitch) {
-	for mac, e := range ls.macs {
-		c.markEntry(ls, mac, e)
+	for mac := range ls.macs {
+		c.markEntry(ls, mac)
 	}
 	for mac := range c.arps {
-		c.markEntry(ls, mac, ls.entry(mac))
+		c.markEntry(ls, mac)
 	}
 }
 
@@ -209,7 +207,7 @@ func (c *Compiler) publishSwitches() {
 
 // forgetSwitch drops a switch that nothing names any more.
 func (c *Compiler) forgetSwitch(ls *lswitch) {
-	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && len(ls.macs)+len(ls.groups)+len(ls.needs)+len(ls.routers)+len(ls.neighbours) == 0 {
+	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && len(ls.macs)+len(ls.groups)+len(ls.uses)+len(ls.routers)+len(ls.neighbours) == 0 {
 		delete(c.switches, ls.id)
 	}
 }

@@ -85,11 +85,7 @@ func (c *Compiler) unicastRows(e plane.Entry) []Row {
 	if ls == nil || !ok {
 		return nil
 	}
-	var candidates []candidate
-	if m := ls.macs[e.MAC]; m != nil {
-		candidates = slices.Clone(m.rows)
-	}
-	candidates = append(candidates, c.arps[e.MAC]...)
+	candidates := slices.Concat(c.rowsOfMAC(ls, e.MAC), c.arps[e.MAC])
 	candidates = slices.DeleteFunc(candidates, func(r candidate) bool {
 		to, ok := c.tunnelBy(r.to, ls)
 		return !ok || to != t
@@ -127,8 +123,8 @@ func (c *Compiler) decapRows(t intent.Tunnel) (rows []Row) {
 	if len(rows) > 0 {
 		return rows
 	}
-	for _, m := range ls.macs {
-		for _, r := range m.rows {
+	for mac := range ls.macs {
+		for _, r := range c.rowsOfMAC(ls, mac) {
 			if leads(r.to) {
 				return c.rowsOf([]candidate{r}, "")
 			}

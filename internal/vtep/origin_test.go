@@ -38,7 +38,7 @@ func TestOrigins(t *testing.T) {
 		}
 		for key, tunnel := range s.Unicast {
 			ls := c.switches[key.Switch]
-			rows := slices.Concat(ls.macs[key.MAC].rows, c.arps[key.MAC])
+			rows := slices.Concat(c.rowsOfMAC(ls, key.MAC), c.arps[key.MAC])
 			if !slices.ContainsFunc(rows, func(r candidate) bool { return c.leads(ls, r.to, tunnel) && c.rowExists(r.row) }) {
 				t.Errorf("unicast %v -> %v: rows %v", key, tunnel, rows)
 			}
@@ -77,7 +77,7 @@ func TestOrigins(t *testing.T) {
 			}
 		}
 		for tunnel, id := range s.Decap {
-			if c.switches[id].accepts[tunnel] == 0 {
+			if c.switches[id].uses[tunnel] == nil || c.switches[id].uses[tunnel].accepts == 0 {
 				t.Errorf("decap %v: nothing of %v needs it", tunnel, id)
 			}
 		}

@@ -33,6 +33,8 @@ type complaint struct {
 type problems struct {
 	standing map[subject]complaint
 	faults   map[string]int // number of standing complaints by fault
+	rows     map[UUID]int   // likewise by row: most have none
+	aspects  map[string]int // likewise by aspect
 	moved    bool           // the set of faults changed since the reporter last looked
 
 	told    map[subject]problem.Problem // as handed out last, by Compiler.TakeProblems
@@ -41,7 +43,7 @@ type problems struct {
 
 func newProblems() problems {
 	return problems{
-		standing: map[subject]complaint{}, faults: map[string]int{},
+		standing: map[subject]complaint{}, faults: map[string]int{}, rows: map[UUID]int{}, aspects: map[string]int{},
 		told: map[subject]problem.Problem{}, touched: map[subject]struct{}{},
 	}
 }
@@ -52,11 +54,12 @@ func (p *problems) restart() {
 		p.touched[s] = struct{}{}
 	}
 	p.standing, p.faults, p.moved = map[subject]complaint{}, map[string]int{}, true
+	p.rows, p.aspects = map[UUID]int{}, map[string]int{}
 }
 
 // set notes what is wrong with s.
 func (p *problems) set(s subject, c complaint) {
-	if len(p.standing) == 0 && c == (complaint{}) {
+	if c == (complaint{}) && !p.about(s.row) {
 		return
 	}
 	old, was := p.standing[s]
@@ -66,6 +69,8 @@ func (p *problems) set(s subject, c complaint) {
 	p.touched[s] = struct{}{}
 	if was {
 		delete(p.standing, s)
+		count(p.rows, s.row, -1)
+		count(p.aspects, s.aspect, -1)
 		if p.faults[old.fault]--; p.faults[old.fault] == 0 {
 			delete(p.faults, old.fault)
 			p.moved = true
@@ -73,10 +78,24 @@ func (p *problems) set(s subject, c complaint) {
 	}
 	if c != (complaint{}) {
 		p.standing[s] = c
+		count(p.rows, s.row, 1)
+		count(p.aspects, s.aspect, 1)
 		p.faults[c.fault]++
 		p.moved = true
 	}
 }
+
+func count[K comparable](m map[K]int, k K, n int) {
+	if m[k] += n; m[k] == 0 {
+		delete(m, k)
+	}
+}
+
+// about says whether any complaint stands about a row.
+func (p *problems) about(row UUID) bool { return len(p.rows) > 0 && p.rows[row] > 0 }
+
+// tells says whether any complaint stands about an aspect of whatever.
+func (p *problems) tells(aspect string) bool { return p.aspects[aspect] > 0 }
 
 // switchFaults returns the elements that switch_fault_status must have, sorted.
 func (p *problems) switchFaults() []string {

@@ -44,8 +44,7 @@ func (c *Compiler) setRest(ls *lswitch, at **rest, now *rest) {
 	}
 	if now != nil {
 		for _, t := range now.tunnels {
-			c.countNeed(ls, t, 1)
-			c.countMACs(ls, t, 1)
+			c.countMAC(ls, t, 1)
 		}
 		for _, id := range now.bad {
 			if ls.bad == nil {
@@ -57,8 +56,7 @@ func (c *Compiler) setRest(ls *lswitch, at **rest, now *rest) {
 	}
 	if was != nil {
 		for _, t := range was.tunnels {
-			c.countNeed(ls, t, -1)
-			c.countMACs(ls, t, -1)
+			c.countMAC(ls, t, -1)
 		}
 		for _, id := range was.bad {
 			if ls.bad[id]--; ls.bad[id] == 0 {

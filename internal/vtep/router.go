@@ -320,8 +320,8 @@ func (c *Compiler) isRouters(ls *lswitch, mac intent.MAC) bool {
 func (c *Compiler) markRouterMACs(id intent.SwitchID, macs ...intent.MAC) {
 	ls := c.switches[id]
 	for _, mac := range macs {
-		if e := ls.macs[mac]; e != nil {
-			c.markEntry(ls, mac, e)
+		if has(ls.macs, mac) {
+			c.markEntry(ls, mac)
 		}
 	}
 }

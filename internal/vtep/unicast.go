@@ -65,48 +65,26 @@ func (c *Compiler) duplicate(used candidate) complaint {
 	return complaint{kind: problem.DuplicateRow, text: text, remedy: "delete the others"}
 }
 
-// macEntry is a unicast MAC of a switch.
-type macEntry struct {
-	rows   []candidate  // best first
-	first  [1]candidate // room for rows: there is seldom more than one
-	dirty  bool         // it is in Compiler.dirty.macs
-	target *claim       // of its tunnel; nil: nothing places it
-	rest   *rest        // of the rows that give way
-}
-
 // dirtyMAC is a MAC to be looked at. Of a million of them, as at the start, each look-up takes
 // its time: so it comes with what it stands for.
 type dirtyMAC struct {
-	ls    *lswitch
-	mac   intent.MAC
-	entry *macEntry
+	ls     *lswitch
+	mac    intent.MAC
+	target *claim // of its tunnel, once that is resolved
 }
 
 func (d *dirtyMAC) key() intent.MACKey { return intent.MACKey{Switch: d.ls.id, MAC: d.mac} }
 
-// entry returns the entry of a MAC, and makes it if there is none. What nothing places is
-// removed when it was looked at.
-func (ls *lswitch) entry(mac intent.MAC) *macEntry {
-	e := ls.macs[mac]
-	if e == nil {
-		e = &macEntry{}
-		e.rows = e.first[:0]
-		ls.macs[mac] = e
-	}
-	return e
-}
-
-// markEntry has a MAC looked at.
-func (c *Compiler) markEntry(ls *lswitch, mac intent.MAC, e *macEntry) {
-	if !e.dirty {
-		e.dirty = true
-		c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls, mac, e})
+// markEntry has a MAC looked at. It may be marked twice: what was looked at a second time stays as it is.
+func (c *Compiler) markEntry(ls *lswitch, mac intent.MAC) {
+	if last := len(c.dirty.macs) - 1; last < 0 || c.dirty.macs[last].ls != ls || c.dirty.macs[last].mac != mac {
+		c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls: ls, mac: mac})
 	}
 }
 
 func (c *Compiler) markMAC(key intent.MACKey) {
 	if ls := c.switches[key.Switch]; ls != nil {
-		c.markEntry(ls, key.MAC, ls.entry(key.MAC))
+		c.markEntry(ls, key.MAC)
 	}
 }
 
@@ -181,12 +159,9 @@ func (c *Compiler) addUnicast(r *macRow) {
 		return
 	}
 	ls := c.lswitch(r.ls)
-	e := ls.entry(mac)
-	e.rows = insertCandidate(e.rows, candidate{r.rank, r.id, r.locator})
+	c.addCandidate(ls, mac, candidate{r.rank, r.id, r.locator})
 	c.addNeighbour(ls, mac, r)
-	key := intent.MACKey{Switch: ls.id, MAC: mac}
-	c.locator(r.locator).macs.add(key)
-	c.markEntry(ls, mac, e)
+	c.markEntry(ls, mac)
 }
 
 func (c *Compiler) removeUnicast(r *macRow) {
@@ -198,18 +173,16 @@ func (c *Compiler) removeUnicast(r *macRow) {
 		return
 	}
 	ls := c.switches[switchID(r.ls)]
-	if ls == nil || ls.macs[mac] == nil {
+	if ls == nil {
 		return
 	}
-	e := ls.macs[mac]
-	e.rows = removeCandidate(e.rows, candidate{r.rank, r.id, r.locator})
-	c.removeNeighbour(ls, r)
-	key := intent.MACKey{Switch: ls.id, MAC: mac}
-	if l := c.locators[r.locator]; l != nil && !leadTo(e.rows, r.locator) {
-		l.macs.remove(key)
-		c.forgetLocator(r.locator)
+	e, ok := ls.macs[mac]
+	if !ok {
+		return
 	}
-	c.markEntry(ls, mac, e)
+	c.removeCandidate(ls, mac, e, candidate{r.rank, r.id, r.locator})
+	c.removeNeighbour(ls, r)
+	c.markEntry(ls, mac)
 }
 
 // arpRow is what the tables of sources of ARP have in common.
@@ -269,46 +242,66 @@ func (c *Compiler) arpChanged(before, after *arpRow) {
 func (c *Compiler) markARP(mac intent.MAC) {
 	for _, ls := range c.switches {
 		if ls.active {
-			c.markEntry(ls, mac, ls.entry(mac))
+			c.markEntry(ls, mac)
 		}
 	}
 }
 
 // resolveMACs finds the tunnel of every dirty MAC.
 func (c *Compiler) resolveMACs() {
+	var one [1]candidate
 	for i := 0; i < len(c.dirty.macs); i++ {
 		d := &c.dirty.macs[i]
-		key, ls, e := d.key(), d.ls, d.entry
+		key, ls := d.key(), d.ls
+		was, known := ls.macs[d.mac]
+		e := was
+		all := c.candidates(ls, d.mac, &e, &one)
 		arps := c.arps[key.MAC]
-		c.reportDuplicates(hwvtep.TableUcastMACRemote, e.rows, key)
-		rows, learned := e.rows, c.isLearned(key)
-		if i := slices.IndexFunc(rows, candidate.weak); learned && i >= 0 {
-			rows = rows[:i]
+		c.reportDuplicates(hwvtep.TableUcastMACRemote, all, key)
+		rows, learned := all, c.isLearned(key)
+		if learned {
+			if i := slices.IndexFunc(rows, candidate.weak); i >= 0 {
+				rows = rows[:i]
+			}
 		}
 		target, placed := c.place(ls, rows)
 		if !placed && !learned {
 			target, placed = c.place(ls, arps)
 		}
-		if was := e.target; placed != (was != nil) || placed && was.tunnel != target {
-			e.target = nil
+		if d.target = nil; was.target != 0 {
+			d.target = c.claimNumbers.at(was.target)
+		}
+		if from := d.target; placed != (from != nil) || placed && from.tunnel != target {
+			d.target, e.target = nil, 0
 			if placed {
-				c.countNeed(ls, target, 1)
-				c.countMACs(ls, target, 1)
-				e.target = c.claims[target] // it is there as long as somebody needs it
+				d.target = c.countMAC(ls, target, 1)
+				e.target = d.target.number
 			}
-			if was != nil {
-				c.countNeed(ls, was.tunnel, -1)
-				c.countMACs(ls, was.tunnel, -1)
+			if from != nil {
+				c.countMAC(ls, from.tunnel, -1)
 			}
 		}
-		c.checkMAC(key, ls, e)
-		c.setRest(ls, &e.rest, c.restOfMAC(ls, e, arps))
-		if !placed && len(e.rows) == 0 && (len(arps) == 0 || !ls.active) {
-			if delete(ls.macs, key.MAC); len(ls.macs) == 0 {
-				ls.macs = map[intent.MAC]*macEntry{}
+		c.checkMAC(key, ls, all, d.target)
+		c.restMAC(ls, d, &e, all, arps)
+		if !placed && !e.has && (len(arps) == 0 || !ls.active) {
+			if known {
+				delete(ls.macs, key.MAC)
 			}
+		} else if e != was || !known {
+			ls.setMAC(d.mac, e)
 		}
 	}
+}
+
+// restMAC sees to what the rows of a MAC name beside its target.
+func (c *Compiler) restMAC(ls *lswitch, d *dirtyMAC, e *macEntry, rows, arps []candidate) {
+	now := c.restOfMAC(ls, d.target, rows, arps)
+	if now == nil && !e.more {
+		return
+	}
+	m := ls.more[d.mac]
+	c.setRest(ls, &m.rest, now)
+	c.setMore(ls, d.mac, e, m)
 }
 
 // SetLearned says where to ask which MACs are learned on our ports.
@@ -335,7 +328,7 @@ func (c *Compiler) isAdopted(key intent.MACKey) bool {
 // true the State or a doubt depends on it: Refresh is to be called.
 func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 	ls := c.switches[key.Switch]
-	if ls == nil || !ls.active || len(c.arps[key.MAC]) == 0 && ls.macs[key.MAC] == nil {
+	if ls == nil || !ls.active || len(c.arps[key.MAC]) == 0 && !has(ls.macs, key.MAC) {
 		return false
 	}
 	c.markMAC(key)
@@ -345,10 +338,10 @@ func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 // Claimed says whether an NVC has placed the MAC behind a peer.
 func (c *Compiler) Claimed(key intent.MACKey) bool {
 	ls := c.switches[key.Switch]
-	if ls == nil || ls.macs[key.MAC] == nil {
+	if ls == nil {
 		return false
 	}
-	return slices.ContainsFunc(ls.macs[key.MAC].rows, func(r candidate) bool { return r.rank == rankRemote && c.leadsAway(r.to) })
+	return slices.ContainsFunc(c.rowsOfMAC(ls, key.MAC), func(r candidate) bool { return r.rank == rankRemote && c.leadsAway(r.to) })
 }
 
 // TakeMoved returns the MACs, learned on our ports or with Local rows of an earlier process, that
@@ -360,18 +353,18 @@ func (c *Compiler) TakeMoved() []intent.MACKey {
 	return moved
 }
 
-// restOfMAC returns what the rows of e name beside its target.
-func (c *Compiler) restOfMAC(ls *lswitch, e *macEntry, arps []candidate) *rest {
-	if !ls.active || e.target != nil && len(e.rows)+len(arps) == 1 {
+// restOfMAC returns what rows name beside the target.
+func (c *Compiler) restOfMAC(ls *lswitch, target *claim, rows, arps []candidate) *rest {
+	if !ls.active || target != nil && len(rows)+len(arps) == 1 {
 		return nil
 	}
 	var known []intent.Tunnel
-	if e.target != nil {
-		known = []intent.Tunnel{e.target.tunnel}
+	if target != nil {
+		known = []intent.Tunnel{target.tunnel}
 	}
 	var r *rest
-	for _, rows := range [][]candidate{e.rows, arps} {
-		for _, row := range rows {
+	for _, list := range [][]candidate{rows, arps} {
+		for _, row := range list {
 			r = c.named(ls, r, row.to, known)
 		}
 	}
@@ -415,8 +408,9 @@ func (c *Compiler) otherAddress(a, b candidate) bool {
 const aspectOfRouter = "router"
 
 // reportRouterMAC notes of the remote row that a MAC would have whether it is that of the router.
-func (c *Compiler) reportRouterMAC(ls *lswitch, e *macEntry, ofRouter bool) {
-	if len(e.rows) == 0 || e.rows[0].rank != rankRemote {
+func (c *Compiler) reportRouterMAC(ls *lswitch, mac intent.MAC, ofRouter bool) {
+	e := ls.macs[mac]
+	if !e.has || e.rank != rankRemote {
 		return
 	}
 	what := complaint{}
@@ -424,29 +418,21 @@ func (c *Compiler) reportRouterMAC(ls *lswitch, e *macEntry, ofRouter bool) {
 		what = complaint{kind: problem.IgnoredRow, remedy: "delete it, or give the router another router_mac",
 			text: fmt.Sprintf("the MAC is that of the router %s here: the row is not used", problem.Name(c.state.Routers[intent.RouterID(ls.router)].Name))}
 	}
-	c.problems.set(aspectOf(hwvtep.TableUcastMACRemote, e.rows[0].row, aspectOfRouter), what)
-}
-
-// countMACs counts the MACs of ls behind t, for switches that flood to them.
-func (c *Compiler) countMACs(ls *lswitch, t intent.Tunnel, n int) {
-	was := ls.peers[t]
-	if ls.peers[t] += n; ls.peers[t] == 0 {
-		delete(ls.peers, t)
-	}
-	if c.floods(ls) && (was == 0 || was+n == 0) {
-		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
-	}
+	c.problems.set(aspectOf(hwvtep.TableUcastMACRemote, e.row, aspectOfRouter), what)
 }
 
 // publishMACs writes the unicast entries of the State.
 func (c *Compiler) publishMACs() {
+	told := c.problems.tells(aspectOfRouter)
 	for i := range c.dirty.macs {
 		d := &c.dirty.macs[i]
-		key, e := d.key(), d.entry
+		key := d.key()
 		ofRouter := c.isRouters(d.ls, key.MAC)
-		c.reportRouterMAC(d.ls, e, ofRouter)
-		if e.target != nil && e.target.owner == d.ls.id && !ofRouter {
-			intent.UnicastTable.Set(c.edit, key, e.target.tunnel)
+		if ofRouter || told {
+			c.reportRouterMAC(d.ls, key.MAC, ofRouter)
+		}
+		if d.target != nil && d.target.owner == d.ls.id && !ofRouter {
+			intent.UnicastTable.Set(c.edit, key, d.target.tunnel)
 		} else {
 			intent.UnicastTable.Delete(c.edit, key)
 		}
