@@ -127,7 +127,7 @@ func (f *fleet) until(ctx context.Context, want func(*fleetVTEP, *intent.State) 
 // placed says that a VTEP has the host where it is.
 func (f *fleet) placed(v *fleetVTEP, s *intent.State, host int) bool {
 	for ls := range s.Switches {
-		to, remote := s.Unicast[intent.MACKey{Switch: ls, MAC: f.vteps[host].host}]
+		to, remote := s.Unicast.Get(intent.MACKey{Switch: ls, MAC: f.vteps[host].host})
 		at := f.at[host]
 		return at == v.place && !remote || at != v.place && remote && to.Peer == f.vteps[at].ip
 	}

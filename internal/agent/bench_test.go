@@ -24,7 +24,7 @@ type watchedPlane struct {
 
 func (p *watchedPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delta) (plane.Report, error) {
 	r, err := p.Plane.Apply(ctx, s, d)
-	p.applied <- len(s.Unicast)
+	p.applied <- s.Unicast.Len()
 	return r, err
 }
 

@@ -96,9 +96,9 @@ func forwarding(s *intent.State) Forwarding {
 			ls.Bindings = append(ls.Bindings, PortVLAN{key.Port, key.VLAN})
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(s.Unicast), intent.MACKey.Compare) {
+	for _, key := range slices.SortedFunc(s.Unicast.Keys(), intent.MACKey.Compare) {
 		if ls := at[key.Switch]; ls != nil {
-			ls.Unicast = append(ls.Unicast, ForwardingMAC{key.MAC.String(), []PeerVNI{peerVNI(s.Unicast[key])}})
+			ls.Unicast = append(ls.Unicast, ForwardingMAC{key.MAC.String(), []PeerVNI{peerVNI(s.Unicast.At(key))}})
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.Floods), intent.MACKey.Compare) {

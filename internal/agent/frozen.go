@@ -103,7 +103,16 @@ func (a *Agent) position() uint64 {
 
 // lost counts what next does not have of before.
 func lost(before, next *intent.State) (bindings, macs, floods int) {
-	return missing(before.Bindings, next.Bindings), missing(before.Unicast, next.Unicast), missing(before.Floods, next.Floods)
+	return missing(before.Bindings, next.Bindings), missingMACs(before.Unicast, next.Unicast), missing(before.Floods, next.Floods)
+}
+
+func missingMACs(before, next *intent.Unicast) (n int) {
+	for k := range before.All() {
+		if _, ok := next.Get(k); !ok {
+			n++
+		}
+	}
+	return n
 }
 
 func missing[K comparable, V any](before, next map[K]V) (n int) {

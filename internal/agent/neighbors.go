@@ -265,7 +265,7 @@ func (a *Agent) wayTo(key intent.MACKey) plane.Destination {
 	if key.MAC.IsZero() {
 		return to
 	}
-	if t, ok := a.compiler.State().Unicast[key]; ok {
+	if t, ok := a.compiler.State().Unicast.Get(key); ok {
 		to.Tunnel = t
 	} else if at, ok := a.table.Get(key); ok {
 		to.At = at

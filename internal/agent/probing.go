@@ -52,7 +52,7 @@ func (a *Agent) spare(key intent.MACKey) time.Time {
 	if len(a.table.IPs(key)) == 0 {
 		return time.Time{}
 	}
-	if _, moved := a.compiler.State().Unicast[key]; moved {
+	if _, moved := a.compiler.State().Unicast.Get(key); moved {
 		return time.Time{} // it is behind a peer now
 	}
 	b := &a.probing

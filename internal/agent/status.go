@@ -172,7 +172,7 @@ func (a *Agent) status(now reading) Status {
 	s.Switches = switchStatus(state, &a.tally, a.table)
 	s.Tunnels = a.tunnelStatus(state, report, now)
 	counts := a.table.Counts()
-	s.MACs = MACStatus{a.table.Len(), state.MACLimit, len(state.Unicast), counts.Learned, counts.Moved, counts.Aged, counts.Evicted}
+	s.MACs = MACStatus{a.table.Len(), state.MACLimit, state.Unicast.Len(), counts.Learned, counts.Moved, counts.Aged, counts.Evicted}
 	s.Groups = a.groupStats()
 	s.Drops = a.dropStatus(now, &s.RoseOver)
 	return s

@@ -39,7 +39,7 @@ func (t *tally) countAll(s *intent.State) {
 	for at, b := range s.Bindings {
 		t.binding(at, b.Switch, 1)
 	}
-	for key := range s.Unicast {
+	for key := range s.Unicast.All() {
 		t.change(key.Switch, switchTally{remotes: 1}, 1)
 	}
 	for tunnel, id := range s.Decap {

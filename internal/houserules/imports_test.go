@@ -45,7 +45,7 @@ var groups = []group{
 	{name: "domain", packages: []string{"internal/mcast"}, may: []string{"internal/intent", "internal/igmp"}},
 	{name: "domain", packages: []string{"internal/acl"}, may: []string{"internal/intent"}},
 	{name: "problem", packages: []string{"internal/problem"}},
-	{name: "trim", packages: []string{"internal/trim"}},
+	{name: "trim", packages: []string{"internal/trim", "internal/compact"}},
 	{name: "getopt", packages: []string{"internal/getopt"}},
 	{name: "quantity", packages: []string{"internal/quantity"}},
 	{name: "completion", packages: []string{"internal/completion"}},

@@ -49,27 +49,27 @@ func (e *Edit) Fit() {
 // Set gives an entry a value, if it has not got that.
 func (t *Table[K, V]) Set(e *Edit, k K, v V) {
 	l := t.of(e)
-	old, had := l.now[k]
+	old, had := l.now.Get(k)
 	if had && t.equal(old, v) {
 		return
 	}
 	l.touch(k, old, had)
-	l.now[k] = v
+	l.now.Set(k, v)
 }
 
 // Delete takes an entry away, if it is there.
 func (t *Table[K, V]) Delete(e *Edit, k K) {
 	l := t.of(e)
-	if old, had := l.now[k]; had {
+	if old, had := l.now.Get(k); had {
 		l.touch(k, old, had)
-		delete(l.now, k)
+		l.now.Delete(k)
 	}
 }
 
 func (t *Table[K, V]) of(e *Edit) *entries[K, V] { return e.ledgers[t.place].(*entries[K, V]) }
 
 func (t *Table[K, V]) ledger(s *State) ledger {
-	return &entries[K, V]{table: t, now: *t.rows(s), before: map[K]*V{}}
+	return &entries[K, V]{table: t, now: t.in(s), before: map[K]*V{}}
 }
 
 // ledger is what an Edit has for one table.
@@ -81,7 +81,7 @@ type ledger interface {
 
 type entries[K comparable, V any] struct {
 	table  *Table[K, V]
-	now    map[K]V
+	now    store[K, V]
 	before map[K]*V // the keys that were touched; nil: the key was not there
 	quiet  bool
 	room   trim.Room // of now
@@ -112,7 +112,7 @@ func (l *entries[K, V]) close(d *Delta) {
 	changes := make([]Change[K, V], 0, len(l.before))
 	values := make([]V, 0, len(l.before)) // one piece of memory for all that New points to
 	for k, old := range l.before {
-		now, ok := l.now[k]
+		now, ok := l.now.Get(k)
 		switch {
 		case ok && (old == nil || !l.table.equal(*old, now)):
 			values = append(values, now)
@@ -128,7 +128,7 @@ func (l *entries[K, V]) close(d *Delta) {
 }
 
 func (l *entries[K, V]) fit(s *State) {
-	rows := l.table.rows(s)
-	trim.Fit(rows, &l.room)
-	l.now = *rows
+	if l.table.store == nil { // a store does so by itself
+		trim.Fit(l.table.rows(s), &l.room)
+	}
 }

@@ -129,7 +129,9 @@ func drawState(t *rapid.T) *State {
 		return slices.SortedFunc(maps.Keys(rapid.MapOf(place, rapid.Just(0)).Draw(t, "set")), BindingKey.Compare)
 	})).Draw(t, "members")
 	s.Bindings = rapid.MapOf(place, rapid.Custom(func(t *rapid.T) Binding { return Binding{id.Draw(t, "ls")} })).Draw(t, "bindings")
-	s.Unicast = rapid.MapOf(key, tunnel).Draw(t, "unicast")
+	for k, to := range rapid.MapOf(key, tunnel).Draw(t, "unicast") {
+		s.Unicast.Set(k, to)
+	}
 	s.Floods = rapid.MapOf(key, rapid.Custom(func(t *rapid.T) FloodSet {
 		return slices.SortedFunc(maps.Keys(rapid.MapOf(tunnel, rapid.Just(0)).Draw(t, "set")), Tunnel.Compare)
 	})).Draw(t, "floods")
@@ -184,7 +186,7 @@ func TestString(t *testing.T) {
 	s.Switches[a] = Switch{Name: "ls0", VNI: 5000}
 	s.Switches[b] = Switch{Name: "a b"}
 	s.Bindings[BindingKey{"p0", 100}] = Binding{a}
-	s.Unicast[MACKey{a, MAC{2, 0, 0, 0, 0, 1}}] = Tunnel{peer, 5000}
+	s.Unicast.Set(MACKey{a, MAC{2, 0, 0, 0, 0, 1}}, Tunnel{peer, 5000})
 	s.Floods[FloodKey{a, UnknownDst}] = FloodSet{{peer, 5000}, {peer, 6000}}
 	s.Decap[Tunnel{peer, 5000}] = a
 	s.Decap[Tunnel{peer, 6000}] = a

@@ -34,7 +34,7 @@ type State struct {
 	Ports    map[string]Port
 	Switches map[SwitchID]Switch
 	Bindings map[BindingKey]Binding
-	Unicast  map[MACKey]Tunnel // MACs behind other VTEPs
+	Unicast  *Unicast // MACs behind other VTEPs
 	Floods   map[FloodKey]FloodSet
 	Members  map[MACKey]MemberSet // of groups whose frames not all bindings get
 	Decap    map[Tunnel]SwitchID  // (source, VNI) of accepted frames: the switch they enter

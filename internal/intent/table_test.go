@@ -114,7 +114,7 @@ func TestEdit(t *testing.T) {
 			before, d := sum.Clone(), e.Close()
 			seen := map[MACKey]bool{}
 			for _, c := range d.Unicast {
-				old, had := before.Unicast[c.Key]
+				old, had := before.Unicast.Get(c.Key)
 				if seen[c.Key] || had != (c.Old != nil) || had && old != *c.Old {
 					t.Fatalf("%v: twice, or not as it was: %v", c.Key, c)
 				}

@@ -38,7 +38,11 @@ var (
 	}
 	// UnicastTable is of MACs behind other VTEPs.
 	UnicastTable = Table[MACKey, Tunnel]{
-		name: "unicast", rows: func(s *State) *map[MACKey]Tunnel { return &s.Unicast },
+		name: "unicast", store: &storing[MACKey, Tunnel]{
+			of:    func(s *State) store[MACKey, Tunnel] { return s.Unicast },
+			make:  func(s *State) { s.Unicast = NewUnicast() },
+			clone: func(to, from *State) { to.Unicast = from.Unicast.Clone() },
+		},
 		changes: func(d *Delta) *[]Change[MACKey, Tunnel] { return &d.Unicast },
 		equal:   same[Tunnel], order: MACKey.Compare, text: unicastText, check: checkUnicast,
 	}

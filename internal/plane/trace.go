@@ -144,7 +144,10 @@ func (i *Installed) Take(from *intent.State, e Entry) {
 			}
 		}
 	case EntryUnicast:
-		take(i.Unicast, from.Unicast, intent.MACKey{Switch: e.Switch, MAC: e.MAC})
+		key := intent.MACKey{Switch: e.Switch, MAC: e.MAC}
+		if t, ok := from.Unicast.Get(key); ok {
+			i.Unicast.Set(key, t)
+		}
 	case EntryFlood:
 		take(i.Floods, from.Floods, intent.MACKey{Switch: e.Switch, MAC: e.MAC})
 	case EntryMembers:
@@ -242,7 +245,7 @@ func (i *Installed) Text(e Entry) string {
 	case EntrySwitch:
 		return i.switchText(e.Switch)
 	case EntryUnicast:
-		if t, ok := i.Unicast[key]; ok {
+		if t, ok := i.Unicast.Get(key); ok {
 			return t.String()
 		}
 	case EntryFlood:

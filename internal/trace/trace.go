@@ -150,7 +150,7 @@ func (w *writer) text(s memory.Step) string {
 	case plane.EntryMembers:
 		return fmt.Sprintf("members of group %v in %s: %s", e.MAC, w.ofSwitch(e.Switch), list(is.Members[key], binding))
 	case plane.EntryUnicast:
-		if t, ok := is.Unicast[key]; ok {
+		if t, ok := is.Unicast.Get(key); ok {
 			return fmt.Sprintf("MAC %v of %s is behind peer %v, VNI %d", e.MAC, w.ofSwitch(e.Switch), t.Peer, t.VNI)
 		}
 		return fmt.Sprintf("no row says that MAC %v of %s is behind a peer", e.MAC, w.ofSwitch(e.Switch))

@@ -37,7 +37,7 @@ func site() *intent.State {
 	s.Bindings[intent.BindingKey{Port: "p1", VLAN: 7}] = intent.Binding{Switch: blue}
 	remote := intent.Tunnel{Peer: peer, VNI: 33}
 	s.Decap[remote] = red
-	s.Unicast[intent.MACKey{Switch: red, MAC: station(9)}] = remote
+	s.Unicast.Set(intent.MACKey{Switch: red, MAC: station(9)}, remote)
 	s.Floods[intent.FloodKey{Switch: red}] = intent.FloodSet{remote}
 	s.Routers[router] = intent.Router{Name: "lr0", MAC: intent.MAC{2, 0xff, 0, 0, 0, 1}}
 	for id, net := range map[intent.SwitchID]string{red: "192.0.2.", blue: "198.51.100."} {
@@ -179,7 +179,7 @@ func TestTrace(t *testing.T) {
 func TestTraceDiffers(t *testing.T) {
 	o, _ := newOne(t)
 	o.database = site()
-	delete(o.database.Unicast, intent.MACKey{Switch: red, MAC: station(9)})
+	o.database.Unicast.Delete(intent.MACKey{Switch: red, MAC: station(9)})
 	o.database.Bindings[intent.BindingKey{Port: "p0", VLAN: 101}] = intent.Binding{Switch: red}
 	a := ask(t, o, "--port=p0 --vlan=100 --dst=02:00:00:00:00:09 --src=02:00:00:00:00:05")
 	if len(a.Copies) != 1 || a.Copies[0].Peer != "10.0.0.2" || len(a.Doubts) != 1 || !strings.Contains(a.String(), "installed is 10.0.0.2/33, the database says nothing") {

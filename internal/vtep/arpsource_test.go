@@ -86,7 +86,7 @@ func TestARPSourceOfOtherSwitch(t *testing.T) {
 		tx.InsertARPSourceLocal(hwvtep.ARPSourceLocal{SrcMAC: "02:00:00:00:00:77", Locator: s.locator(tx, "192.0.2.7")})
 	})
 	key := intent.MACKey{Switch: switchID(s.ls("ls0").UUID), MAC: intent.MAC{2, 5: 0x77}}
-	if to := s.c.State().Unicast[key]; to.Peer.String() != "192.0.2.7" || to.VNI != 5000 {
+	if to := s.c.State().Unicast.At(key); to.Peer.String() != "192.0.2.7" || to.VNI != 5000 {
 		t.Errorf("the State is\n%v", s.c.State())
 	}
 	s.edit(func(tx *hwvtep.Txn) {
@@ -94,7 +94,7 @@ func TestARPSourceOfOtherSwitch(t *testing.T) {
 			tx.DeleteARPSourceLocal(row.UUID)
 		}
 	})
-	if _, ok := s.c.State().Unicast[key]; ok {
+	if _, ok := s.c.State().Unicast.Get(key); ok {
 		t.Errorf("the State is still\n%v", s.c.State())
 	}
 }

@@ -62,7 +62,7 @@ func BenchmarkMove(b *testing.B) {
 			}
 			ch := hwvtep.NewChanges(v.Layout(), all)
 			c.Update(v, &ch)
-			if got := len(c.State().Unicast); got != n {
+			if got := c.State().Unicast.Len(); got != n {
 				b.Fatalf("%d MACs, want %d", got, n)
 			}
 			forms := [2]*hwvtep.Row{all.rows[0][1], macRowOf(0, labelUUID("LS0"), at[1])}

@@ -234,7 +234,7 @@ func (c *Compiler) moveClaim(cl *claim, from intent.SwitchID) {
 	intent.DecapTable.Set(c.edit, t, to)
 	// A switch that has waited for it can now have what it went without.
 	if ls := c.switches[to]; from != (intent.SwitchID{}) {
-		for mac, e := range ls.macs {
+		for mac, e := range ls.macs.All() {
 			if e.target == cl.number {
 				c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls, mac, cl})
 			}

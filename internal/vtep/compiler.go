@@ -287,7 +287,6 @@ func (c *Compiler) resolve() {
 		c.forgetUnused(id)
 	}
 	for _, d := range c.dirty.macs {
-		d.ls.fit()
 		c.forgetSwitch(d.ls)
 	}
 	for key := range c.dirty.groups {
@@ -332,7 +331,7 @@ func (c *Compiler) lacksTunnelIP() bool {
 		return false
 	}
 	for _, ls := range c.switches {
-		if ls.active && len(ls.macs)+len(ls.groups) > 0 {
+		if ls.active && ls.macs.Len()+len(ls.groups) > 0 {
 			return true
 		}
 	}

@@ -45,7 +45,7 @@ func TestIPv6(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 		peers := map[netip.Addr]bool{}
-		for _, to := range s.Unicast {
+		for _, to := range s.Unicast.All() {
 			if to.VNI != 5000 || s.Decap[to] == (intent.SwitchID{}) {
 				t.Errorf("%+v: tunnel %v", c, to)
 			}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/vtep/vtep/internal/compact"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
@@ -37,9 +38,8 @@ type lswitch struct {
 	routers    []UUID                     // those that want it, sorted
 	neighbours map[netip.Addr][]neighbour // who has an IP address, best first; nil: nothing is known
 
-	macs      map[intent.MAC]macEntry
+	macs      compact.Map[intent.MAC, macEntry]
 	more      map[intent.MAC]moreRows // what few of macs have; nil: none
-	room      int                     // most that macs had since fit
 	groups    map[intent.MAC]*groupEntry
 	anyone    bool // it claims anyoneVNI from any source
 	anyoneVNI uint32
@@ -58,7 +58,6 @@ func (c *Compiler) lswitch(id UUID) *lswitch {
 	if ls == nil {
 		ls = &lswitch{
 			id:     switchID(id),
-			macs:   map[intent.MAC]macEntry{},
 			groups: map[intent.MAC]*groupEntry{},
 			uses:   map[intent.Tunnel]*use{},
 		}
@@ -118,7 +117,7 @@ func (c *Compiler) floods(ls *lswitch) bool {
 }
 
 func (c *Compiler) markMACs(ls *lswitch) {
-	for mac := range ls.macs {
+	for mac := range ls.macs.All() {
 		c.markEntry(ls, mac)
 	}
 	for mac := range c.arps {
@@ -207,7 +206,7 @@ func (c *Compiler) publishSwitches() {
 
 // forgetSwitch drops a switch that nothing names any more.
 func (c *Compiler) forgetSwitch(ls *lswitch) {
-	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && len(ls.macs)+len(ls.groups)+len(ls.uses)+len(ls.routers)+len(ls.neighbours) == 0 {
+	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && ls.macs.Len()+len(ls.groups)+len(ls.uses)+len(ls.routers)+len(ls.neighbours) == 0 {
 		delete(c.switches, ls.id)
 	}
 }

@@ -1,7 +1,6 @@
 package vtep
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -40,7 +39,7 @@ func (f *facts) candidates(ls *lswitch, mac intent.MAC, e *macEntry, one *[1]can
 
 // rowsOfMAC is candidates for when it need not be fast.
 func (f *facts) rowsOfMAC(ls *lswitch, mac intent.MAC) []candidate {
-	e, ok := ls.macs[mac]
+	e, ok := ls.macs.Get(mac)
 	if !ok {
 		return nil
 	}
@@ -82,7 +81,7 @@ func (c *Compiler) setMore(ls *lswitch, mac intent.MAC, e *macEntry, m moreRows)
 
 // addCandidate adds a row for a MAC.
 func (c *Compiler) addCandidate(ls *lswitch, mac intent.MAC, add candidate) {
-	e := ls.macs[mac]
+	e, _ := ls.macs.Get(mac)
 	l := c.locator(add.to)
 	l.macs++
 	if e.has {
@@ -91,7 +90,7 @@ func (c *Compiler) addCandidate(ls *lswitch, mac intent.MAC, add candidate) {
 	} else {
 		e.row, e.to, e.rank, e.has = add.row, l.number, add.rank, true
 	}
-	ls.setMAC(mac, e)
+	ls.macs.Set(mac, e)
 }
 
 // removeCandidate takes a row of a MAC away, if it is there.
@@ -102,26 +101,9 @@ func (c *Compiler) removeCandidate(ls *lswitch, mac intent.MAC, e macEntry, gone
 		return
 	}
 	c.setCandidates(ls, mac, &e, left)
-	ls.setMAC(mac, e)
+	ls.macs.Set(mac, e)
 	c.locator(gone.to).macs--
 	c.forgetLocator(gone.to)
-}
-
-func (ls *lswitch) setMAC(mac intent.MAC, e macEntry) {
-	ls.macs[mac] = e
-	ls.room = max(ls.room, len(ls.macs))
-}
-
-// fewMACs is how many a switch may have, or have had, before it is worth while to give memory back.
-const fewMACs = 64
-
-// fit gives memory back that a switch had for many more MACs than it has now.
-func (ls *lswitch) fit() {
-	if n := len(ls.macs); ls.room > fewMACs && n <= ls.room/2 {
-		fitting := make(map[intent.MAC]macEntry, n)
-		maps.Copy(fitting, ls.macs)
-		ls.macs, ls.room = fitting, n
-	}
 }
 
 // resolveLocators marks the MACs behind locators that have changed under them, which they seldom do.
@@ -141,7 +123,7 @@ func (c *Compiler) resolveLocators() {
 	}
 	leads := func(r candidate) bool { return changed[c.locator(r.to).number] }
 	for _, ls := range c.switches {
-		for mac, e := range ls.macs {
+		for mac, e := range ls.macs.All() {
 			if e.has && changed[e.to] || e.more && slices.ContainsFunc(ls.more[mac].rows, leads) {
 				c.markEntry(ls, mac)
 			}

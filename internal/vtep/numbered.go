@@ -32,6 +32,3 @@ func (n *numbered[T]) remove(at ordinal) {
 
 // at returns what has the number, which is in use.
 func (n *numbered[T]) at(at ordinal) *T { return n.all[at] }
-
-// len returns how many have a number.
-func (n *numbered[T]) len() int { return max(len(n.all)-1, 0) - len(n.free) }

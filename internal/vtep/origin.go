@@ -81,7 +81,7 @@ func (c *Compiler) portRow(name, column string) []Row {
 
 func (c *Compiler) unicastRows(e plane.Entry) []Row {
 	ls := c.switches[e.Switch]
-	t, ok := c.state.Unicast[intent.MACKey{Switch: e.Switch, MAC: e.MAC}]
+	t, ok := c.state.Unicast.Get(intent.MACKey{Switch: e.Switch, MAC: e.MAC})
 	if ls == nil || !ok {
 		return nil
 	}
@@ -123,7 +123,7 @@ func (c *Compiler) decapRows(t intent.Tunnel) (rows []Row) {
 	if len(rows) > 0 {
 		return rows
 	}
-	for mac := range ls.macs {
+	for mac := range ls.macs.All() {
 		for _, r := range c.rowsOfMAC(ls, mac) {
 			if leads(r.to) {
 				return c.rowsOf([]candidate{r}, "")

@@ -36,7 +36,7 @@ func TestOrigins(t *testing.T) {
 				t.Errorf("switch %v: row %+v", id, row)
 			}
 		}
-		for key, tunnel := range s.Unicast {
+		for key, tunnel := range s.Unicast.All() {
 			ls := c.switches[key.Switch]
 			rows := slices.Concat(c.rowsOfMAC(ls, key.MAC), c.arps[key.MAC])
 			if !slices.ContainsFunc(rows, func(r candidate) bool { return c.leads(ls, r.to, tunnel) && c.rowExists(r.row) }) {
@@ -63,7 +63,7 @@ func TestOrigins(t *testing.T) {
 		for id := range s.Switches {
 			entries = append(entries, plane.Entry{Kind: plane.EntrySwitch, Switch: id})
 		}
-		for key := range s.Unicast {
+		for key := range s.Unicast.All() {
 			entries = append(entries, plane.Entry{Kind: plane.EntryUnicast, Switch: key.Switch, MAC: key.MAC})
 		}
 		for key := range s.Floods {

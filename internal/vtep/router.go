@@ -299,7 +299,7 @@ func (c *Compiler) countInterface(key intent.IPKey, n int) {
 	c.dirty.switches[key.Switch] = struct{}{}
 	if (was == 0) != (ls.routed == 0) {
 		c.markNeighbours(ls)
-		for mac := range ls.macs { // whether it is the router's
+		for mac := range ls.macs.All() { // whether it is the router's
 			c.markRouterMACs(key.Switch, mac)
 		}
 	} else if has(ls.neighbours, key.IP) {
@@ -320,7 +320,7 @@ func (c *Compiler) isRouters(ls *lswitch, mac intent.MAC) bool {
 func (c *Compiler) markRouterMACs(id intent.SwitchID, macs ...intent.MAC) {
 	ls := c.switches[id]
 	for _, mac := range macs {
-		if has(ls.macs, mac) {
+		if ls.macs.Has(mac) {
 			c.markEntry(ls, mac)
 		}
 	}

@@ -176,7 +176,7 @@ func (c *Compiler) removeUnicast(r *macRow) {
 	if ls == nil {
 		return
 	}
-	e, ok := ls.macs[mac]
+	e, ok := ls.macs.Get(mac)
 	if !ok {
 		return
 	}
@@ -253,7 +253,7 @@ func (c *Compiler) resolveMACs() {
 	for i := 0; i < len(c.dirty.macs); i++ {
 		d := &c.dirty.macs[i]
 		key, ls := d.key(), d.ls
-		was, known := ls.macs[d.mac]
+		was, known := ls.macs.Get(d.mac)
 		e := was
 		all := c.candidates(ls, d.mac, &e, &one)
 		arps := c.arps[key.MAC]
@@ -285,10 +285,10 @@ func (c *Compiler) resolveMACs() {
 		c.restMAC(ls, d, &e, all, arps)
 		if !placed && !e.has && (len(arps) == 0 || !ls.active) {
 			if known {
-				delete(ls.macs, key.MAC)
+				ls.macs.Delete(d.mac)
 			}
 		} else if e != was || !known {
-			ls.setMAC(d.mac, e)
+			ls.macs.Set(d.mac, e)
 		}
 	}
 }
@@ -328,7 +328,7 @@ func (c *Compiler) isAdopted(key intent.MACKey) bool {
 // true the State or a doubt depends on it: Refresh is to be called.
 func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 	ls := c.switches[key.Switch]
-	if ls == nil || !ls.active || len(c.arps[key.MAC]) == 0 && !has(ls.macs, key.MAC) {
+	if ls == nil || !ls.active || len(c.arps[key.MAC]) == 0 && !ls.macs.Has(key.MAC) {
 		return false
 	}
 	c.markMAC(key)
@@ -409,7 +409,7 @@ const aspectOfRouter = "router"
 
 // reportRouterMAC notes of the remote row that a MAC would have whether it is that of the router.
 func (c *Compiler) reportRouterMAC(ls *lswitch, mac intent.MAC, ofRouter bool) {
-	e := ls.macs[mac]
+	e, _ := ls.macs.Get(mac)
 	if !e.has || e.rank != rankRemote {
 		return
 	}

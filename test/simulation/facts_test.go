@@ -111,7 +111,7 @@ func (f *facts) deny(has *intent.State) string {
 			return fmt.Sprintf("%s has VNI %d; by the rows %q has %d", ls.Name, ls.VNI, f.names[id], vni)
 		}
 	}
-	for key, t := range has.Unicast {
+	for key, t := range has.Unicast.All() {
 		if !f.unicast[key][t] {
 			return fmt.Sprintf("%v of %q is behind %v; by the rows it is behind %v", key.MAC, f.names[key.Switch], t, f.unicast[key])
 		}

@@ -81,7 +81,7 @@ func BenchmarkAdopt(b *testing.B) {
 	w := newWorld(b)
 	s := basic()
 	for _, c := range manyMACs(0, 100_000, 10) {
-		s.Unicast[c.Key] = *c.New
+		s.Unicast.Set(c.Key, *c.New)
 	}
 	p := w.plane(Options{})
 	w.apply(p, s, nil)

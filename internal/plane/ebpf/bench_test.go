@@ -147,7 +147,7 @@ func (g *gateway) makePlane(b *testing.B, o Options, options intent.SwitchOption
 	s.Switches[ls1] = intent.Switch{Name: "ls1", VNI: 10, SwitchOptions: options}
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: ls1}
 	far := intent.Tunnel{Peer: peerIP, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: macR}] = far
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Decap[far] = ls1
 	w.apply(p, s, nil)
 	g.run(b, "p0", "r0", ipFrame(macR, macA, 64), 64) // macA is learned

@@ -272,7 +272,7 @@ func TestCaptureFilters(t *testing.T) {
 	s := basic()
 	s.TunnelIP6 = tunnelIP6
 	far := intent.Tunnel{Peer: peerIP6, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: mac6}, far)
 	s.Decap[far] = ls1
 	s.Bindings[intent.BindingKey{Port: "p2", VLAN: 100}] = intent.Binding{Switch: ls1}
 	p := w.plane(Options{})
@@ -373,7 +373,7 @@ func TestCaptureRouted(t *testing.T) {
 		s.Routes[intent.RouteKey{Router: router, Prefix: at.Masked()}] = intent.Route{Switch: id}
 	}
 	s.Neighbours[intent.IPKey{Switch: ls2, IP: netip.MustParseAddr("10.2.0.1")}] = macC
-	s.Unicast[intent.MACKey{Switch: ls2, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 20}
+	s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: macC}, intent.Tunnel{Peer: peerIP, VNI: 20})
 	w.apply(p, s, nil)
 	type moment struct {
 		what   plane.Happening

@@ -38,7 +38,7 @@ func (w *world) onTCX(dev string) []link.AttachedProgram {
 func noTunnels() *intent.State {
 	s := basic()
 	s.TunnelIP = netip.Addr{}
-	clear(s.Unicast)
+	s.Unicast.Clear()
 	clear(s.Floods)
 	clear(s.Decap)
 	return s

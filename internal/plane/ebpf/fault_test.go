@@ -202,7 +202,7 @@ func TestFull(t *testing.T) {
 	p := w.plane(Options{Most: map[string]uint32{"remotes": 16, "locals": 16}})
 	s := basic()
 	for n := range byte(30) {
-		s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 1, 0, 0, 0, n}}] = intent.Tunnel{Peer: peerIP, VNI: 10}
+		s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 1, 0, 0, 0, n}}, intent.Tunnel{Peer: peerIP, VNI: 10})
 	}
 	r, err := p.Apply(t.Context(), s, nil)
 	if err != nil || r.Full[plane.RemoteMACs] == nil || !strings.Contains(r.Full[plane.RemoteMACs].Error(), "map remotes is full (16 entries): 15 more did not fit") {
@@ -210,7 +210,7 @@ func TestFull(t *testing.T) {
 	}
 	next := s.Clone()
 	for n := range byte(20) {
-		delete(next.Unicast, intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 1, 0, 0, 0, n}})
+		next.Unicast.Delete(intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 1, 0, 0, 0, n}})
 	}
 	if _, err := p.Apply(t.Context(), next, intent.Diff(s, next)); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func basic() *intent.State {
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: ls1}
 	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: ls1}
 	far := intent.Tunnel{Peer: peerIP, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: macR}] = far
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
 	s.Decap[far] = ls1
 	return s

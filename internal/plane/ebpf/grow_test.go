@@ -44,7 +44,7 @@ func crowd(s *intent.State) *intent.State {
 		s.Bindings[intent.BindingKey{Port: "p0", VLAN: uint16(100 + n)}] = intent.Binding{Switch: id}
 		s.Bindings[intent.BindingKey{Port: "p1", VLAN: uint16(100 + n)}] = intent.Binding{Switch: id}
 		to := intent.Tunnel{Peer: peerNumber(n), VNI: uint32(1000 + n)}
-		s.Unicast[intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}}] = to
+		s.Unicast.Set(intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}}, to)
 		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{to}
 		s.Decap[to] = id
 		s.Neighbours[intent.IPKey{Switch: id, IP: netip.MustParseAddr("198.51.100.1")}] = intent.MAC{2, 4, 0, 0, 0, byte(n)}
@@ -204,7 +204,7 @@ func TestNoRoom(t *testing.T) {
 		for n := range 39 {
 			id := intent.SwitchID{3, byte(n)}
 			to := intent.Tunnel{Peer: peerNumber(n), VNI: uint32(1000 + n)}
-			delete(fewer.Unicast, intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}})
+			fewer.Unicast.Delete(intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}})
 			delete(fewer.Floods, intent.FloodKey{Switch: id})
 			delete(fewer.Decap, to)
 			unroute(fewer, id)
@@ -283,7 +283,7 @@ func TestCutFloodSet(t *testing.T) {
 		t.Fatalf("report %v, %v", r.Full, err)
 	}
 	other := next.Clone()
-	other.Unicast[intent.MACKey{Switch: ls1, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 10}
+	other.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macC}, intent.Tunnel{Peer: peerIP, VNI: 10})
 	if r, err = p.Apply(t.Context(), other, intent.Diff(next, other)); err != nil || r.Full[plane.FloodSets] == nil {
 		t.Errorf("after a change of something else: %v, %v", r.Full, err)
 	}

@@ -28,7 +28,7 @@ func TestHops(t *testing.T) {
 	}
 	s.Neighbours[intent.IPKey{Switch: ls2, IP: to}] = macB
 	s.Neighbours[intent.IPKey{Switch: ls2, IP: hop}] = macC
-	s.Unicast[intent.MACKey{Switch: ls2, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 20}
+	s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: macC}, intent.Tunnel{Peer: peerIP, VNI: 20})
 	w.apply(p, s, nil)
 	w.send("h1", frame(bcast, macB, "here is B"))
 	w.barrier()
@@ -46,13 +46,13 @@ func TestHops(t *testing.T) {
 		{"as it begins", nil, toB},
 		{"the neighbor has another card", func(s *intent.State) { s.Neighbours[intent.IPKey{Switch: ls2, IP: to}] = macC }, toC(20)},
 		{"which is behind another VNI", func(s *intent.State) {
-			s.Unicast[intent.MACKey{Switch: ls2, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 21}
+			s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: macC}, intent.Tunnel{Peer: peerIP, VNI: 21})
 		}, toC(21)},
 		{"and the old card comes back", func(s *intent.State) { s.Neighbours[intent.IPKey{Switch: ls2, IP: to}] = macB }, toB},
 		{"which is behind the peer now", func(s *intent.State) {
-			s.Unicast[intent.MACKey{Switch: ls2, MAC: macB}] = intent.Tunnel{Peer: peerIP, VNI: 20}
+			s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: macB}, intent.Tunnel{Peer: peerIP, VNI: 20})
 		}, func() { w.expectTunnel(peerIP, 20, atB) }},
-		{"and here once more", func(s *intent.State) { delete(s.Unicast, intent.MACKey{Switch: ls2, MAC: macB}) }, toB},
+		{"and here once more", func(s *intent.State) { s.Unicast.Delete(intent.MACKey{Switch: ls2, MAC: macB}) }, toB},
 		{"a longer prefix has another next hop", func(s *intent.State) { s.Routes[long] = intent.Route{Switch: ls2, Via: hop} }, toC(21)},
 		{"which goes", func(s *intent.State) { delete(s.Routes, long) }, toB},
 	} {
@@ -93,7 +93,7 @@ func TestHopPlaces(t *testing.T) {
 	ip := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 2, byte(n >> 8), byte(n)}) }
 	for n := 1; n <= hosts; n++ {
 		s.Neighbours[intent.IPKey{Switch: ls2, IP: ip(n)}] = station(n)
-		s.Unicast[intent.MACKey{Switch: ls2, MAC: station(n)}] = intent.Tunnel{Peer: peerIP, VNI: 20}
+		s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: station(n)}, intent.Tunnel{Peer: peerIP, VNI: 20})
 	}
 	w.apply(p, s, nil)
 	from := netip.MustParseAddr("10.1.0.1")

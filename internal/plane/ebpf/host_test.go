@@ -55,7 +55,7 @@ func TestNeededDevice(t *testing.T) {
 		{"the way of tunnels", func(h *netlink.Handle, l netlink.Link) error { return h.RouteAdd(route(l, "198.51.100.9/32")) },
 			func(h *netlink.Handle, l netlink.Link) error { return h.RouteDel(route(l, "198.51.100.9/32")) }, "is the way of tunnels", "lead their routes"},
 	}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 0, 0, 0, 7, 7}}] = intent.Tunnel{Peer: far, VNI: 10}
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 0, 0, 0, 7, 7}}, intent.Tunnel{Peer: far, VNI: 10})
 	w.links(w.vtep, func(h *netlink.Handle) error { // while nothing else leads there
 		l, err := h.LinkByName("u0")
 		if err != nil {

@@ -69,7 +69,7 @@ func TestIPv6Underlay(t *testing.T) {
 	s := basic()
 	s.TunnelIP6 = tunnelIP6
 	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far6
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: mac6}, far6)
 	both := append(intent.FloodSet{far6}, s.Floods[intent.FloodKey{Switch: ls1}]...)
 	slices.SortFunc(both, intent.Tunnel.Compare)
 	s.Floods[intent.FloodKey{Switch: ls1}] = both
@@ -80,7 +80,7 @@ func TestIPv6Underlay(t *testing.T) {
 	for restart := range 2 {
 		p := w.plane(Options{})
 		if got, err := p.Adopted(t.Context(), true); err != nil || restart > 0 && (got == nil || got.TunnelIP6 != s.TunnelIP6 ||
-			!maps.Equal(got.Unicast, s.Unicast) || !maps.Equal(got.Decap, s.Decap) || !maps.EqualFunc(got.Floods, s.Floods, slices.Equal)) {
+			!got.Unicast.Equal(s.Unicast) || !maps.Equal(got.Decap, s.Decap) || !maps.EqualFunc(got.Floods, s.Floods, slices.Equal)) {
 			t.Fatalf("adopted %v, %v\nwant %v", got, err, s)
 		}
 		w.apply(p, s, nil)
@@ -128,7 +128,7 @@ func TestIPv6Size(t *testing.T) {
 	s := basic()
 	s.TunnelIP6 = tunnelIP6
 	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far6
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: mac6}, far6)
 	s.Decap[far6] = ls1
 	p := w.plane(Options{})
 	w.apply(p, s, nil)
@@ -168,7 +168,7 @@ func TestIPv6Priorities(t *testing.T) {
 	s.TunnelDSCP, s.TagPCP = intent.Priority{From: intent.Inner}, intent.Priority{From: intent.Outer}
 	s.Bindings[intent.BindingKey{Port: "p2", VLAN: 9}] = intent.Binding{Switch: ls1}
 	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: mac6}] = far6
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: mac6}, far6)
 	s.Decap[far6] = ls1
 	p := w.plane(Options{})
 	w.apply(p, s, nil)

@@ -107,7 +107,7 @@ func TestLearnedMTU(t *testing.T) {
 			}
 			p := w.plane(o)
 			s := distant()
-			s.Unicast[intent.MACKey{Switch: ls1, MAC: w.mac(beyond, "vx9")}] = intent.Tunnel{Peer: distantIP, VNI: 10}
+			s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: w.mac(beyond, "vx9")}, intent.Tunnel{Peer: distantIP, VNI: 10})
 			w.apply(p, s, nil)
 			w.settled(p) // or the plane would see what the kernel has learned by chance
 			w.transfer(w.hosts, beyond, "198.51.100.2")
@@ -145,7 +145,7 @@ func TestPathsRest(t *testing.T) {
 	for n := range 2 * pathAsks {
 		ip := netip.AddrFrom4([4]byte{192, 0, 2 + byte(n>>8), byte(n)})
 		if ip != tunnelIP {
-			s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 9, 0, 0, byte(n >> 8), byte(n)}}] = intent.Tunnel{Peer: ip, VNI: 10}
+			s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 9, 0, 0, byte(n >> 8), byte(n)}}, intent.Tunnel{Peer: ip, VNI: 10})
 		}
 	}
 	if _, err := p.Apply(t.Context(), s, nil); err != nil {

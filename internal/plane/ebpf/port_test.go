@@ -39,7 +39,7 @@ func old() *intent.State {
 	far := intent.Tunnel{Peer: peerIP, VNI: 20}
 	s.TunnelIP, s.Ports["p2"], s.Switches[ls1] = tunnelIP, intent.Port{}, intent.Switch{Name: "old", VNI: 20}
 	s.Bindings[intent.BindingKey{Port: "p2"}] = intent.Binding{Switch: ls1}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: macR}] = far
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
 	s.Decap[far] = ls1
 	return s

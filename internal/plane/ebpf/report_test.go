@@ -120,7 +120,7 @@ func TestDefaultRouteGone(t *testing.T) {
 	}
 	p := w.plane(Options{})
 	s := basic()
-	clear(s.Unicast) // no peers
+	s.Unicast.Clear() // no peers
 	clear(s.Floods)
 	clear(s.Decap)
 	w.apply(p, s, nil)

@@ -53,7 +53,7 @@ func TestRouterTooBig(t *testing.T) {
 	s.Switches[ls2] = intent.Switch{Name: "ls2", VNI: 20, Router: router}
 	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: ls2}
 	s.Routers[router] = intent.Router{MAC: mac}
-	s.Unicast[intent.MACKey{Switch: ls2, MAC: macC}] = far
+	s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: macC}, far)
 	s.Decap[far] = ls2
 	families := [][2]string{{"10.1.0.0/24", "10.2.0.0/24"}, {"2001:db8:1::/64", "2001:db8:2::/64"}}
 	host := func(prefix string, n byte) netip.Addr {

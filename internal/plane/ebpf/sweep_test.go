@@ -49,7 +49,7 @@ func TestSweepInParts(t *testing.T) {
 	next := s.Clone()
 	between = func(p *Plane) {
 		if parts == 1 {
-			next.Unicast[intent.MACKey{Switch: ls1, MAC: macC}] = intent.Tunnel{Peer: peerIP, VNI: 10}
+			next.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macC}, intent.Tunnel{Peer: peerIP, VNI: 10})
 			w.apply(p, next, intent.Diff(s, next)) // would wait for ever if the lock were held
 		}
 		if parts == 2 {

@@ -43,7 +43,7 @@ func testTCP(t *testing.T, o Options, off offloading) {
 	w.address(w.far, "vx10", "198.51.100.2/24")
 	p := w.plane(o)
 	s := basic()
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: w.mac(w.far, "vx10")}] = intent.Tunnel{Peer: peerIP, VNI: 10}
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: w.mac(w.far, "vx10")}, intent.Tunnel{Peer: peerIP, VNI: 10})
 	w.apply(p, s, nil)
 
 	switch off {

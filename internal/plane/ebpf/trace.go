@@ -322,7 +322,7 @@ func (r *reading) unicast(id intent.SwitchID, mac intent.MAC) {
 		}
 	default:
 		if peer, ok := r.peer(to.Peer); ok {
-			r.into.Unicast[intent.MACKey{Switch: id, MAC: mac}] = intent.Tunnel{Peer: peer, VNI: to.VNI}
+			r.into.Unicast.Set(intent.MACKey{Switch: id, MAC: mac}, intent.Tunnel{Peer: peer, VNI: to.VNI})
 		}
 	}
 }

@@ -66,7 +66,7 @@ func host32(ip netip.Addr) *net.IPNet {
 func distant() *intent.State {
 	s := basic()
 	far := intent.Tunnel{Peer: distantIP, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: macR}] = far
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
 	s.Decap = map[intent.Tunnel]intent.SwitchID{far: ls1}
 	return s

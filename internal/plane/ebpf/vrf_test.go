@@ -180,7 +180,7 @@ func TestVRFPathMTU(t *testing.T) {
 	beyond := w.behindRouter()
 	p := w.plane(Options{VRF: "red"})
 	s := distant()
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: w.mac(beyond, "vx9")}] = intent.Tunnel{Peer: distantIP, VNI: 10}
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: w.mac(beyond, "vx9")}, intent.Tunnel{Peer: distantIP, VNI: 10})
 	w.apply(p, s, nil)
 	w.settled(p)
 	large := append(frame(w.mac(beyond, "vx9"), macA, "large"), make([]byte, 1400)...)
@@ -307,7 +307,8 @@ func TestBond(t *testing.T) {
 	p := w.plane(Options{})
 	s := old()
 	far := intent.Tunnel{Peer: there, VNI: 20}
-	s.TunnelIP, s.Unicast[intent.MACKey{Switch: ls1, MAC: macR}], s.Floods[intent.FloodKey{Switch: ls1}] = here, far, intent.FloodSet{far}
+	s.TunnelIP, s.Floods[intent.FloodKey{Switch: ls1}] = here, intent.FloodSet{far}
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Decap = map[intent.Tunnel]intent.SwitchID{far: ls1}
 	w.apply(p, s, nil)
 	forwards := func(what string) {

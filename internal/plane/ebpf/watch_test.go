@@ -179,7 +179,7 @@ func TestPeerRoute(t *testing.T) {
 	p := w.plane(Options{})
 	s := basic()
 	lost := intent.Tunnel{Peer: netip.MustParseAddr("203.0.113.7"), VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: macC}] = lost
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macC}, lost)
 	r, err := p.Apply(t.Context(), s, nil)
 	if err != nil || r.Peers[lost.Peer] == nil || r.Peers[peerIP] != nil {
 		t.Fatalf("report %+v, %v", r, err)

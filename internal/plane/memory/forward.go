@@ -233,7 +233,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 func (f *Fabric) bridge(dst intent.MACKey, in intent.BindingKey, fr frame) ([]Out, Drop) {
 	if !dst.MAC.IsGroup() {
 		at := f.consultMAC(plane.EntryUnicast, dst)
-		t, ok := f.installed.Unicast[dst]
+		t, ok := f.installed.Unicast.Get(dst)
 		f.note(at, ok, "")
 		if ok && fr.tagged() && !f.installed.Switches[dst.Switch].InnerTags {
 			return nil, BadTunnelFrame
@@ -292,7 +292,7 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 	}
 	if !dst.MAC.IsGroup() {
 		at := f.consultMAC(plane.EntryUnicast, dst)
-		_, ok := f.installed.Unicast[dst]
+		_, ok := f.installed.Unicast.Get(dst)
 		f.note(at, ok, "")
 		if ok {
 			return nil, SplitHorizon

@@ -111,7 +111,7 @@ func (f *Fabric) findNeighbour(in intent.BindingKey, of intent.IPKey, asks packe
 	key := intent.MACKey{Switch: of.Switch, MAC: mac}
 	f.consultMAC(plane.EntryUnicast, key)
 	f.consultMAC(plane.EntryLearned, key)
-	if _, ok := f.installed.Unicast[key]; ok {
+	if _, ok := f.installed.Unicast.Get(key); ok {
 		return packet.MAC(mac), true
 	}
 	s := f.learned[key]

@@ -252,7 +252,7 @@ func (f *Fabric) tooLongFor(dst intent.MACKey, fr frame) (e plane.Entry, mtu int
 		return e, 0, false
 	}
 	f.consultMAC(plane.EntryUnicast, dst)
-	if t, ok := f.installed.Unicast[dst]; ok {
+	if t, ok := f.installed.Unicast.Get(dst); ok {
 		w, ok := f.way(t.Peer)
 		return plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, w.MTU - outerLen(t.Peer) - headerLen, ok && w.MTU > 0 && len(fr)+outerLen(t.Peer) > w.MTU
 	}

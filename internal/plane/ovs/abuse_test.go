@@ -97,7 +97,7 @@ func TestAbuse(t *testing.T) {
 	w := newWorld(t)
 	small := twoTenants()
 	large := small.Clone()
-	large.Unicast[intent.MACKey{Switch: red, MAC: intent.MAC{2, 0x21}}] = intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}
+	large.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 0x21}}, intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000})
 	for n := range uint16(5) {
 		id := intent.SwitchID{7, byte(n)}
 		large.Switches[id] = intent.Switch{Name: fmt.Sprint("green", n), VNI: uint32(7000 + n)}

@@ -181,7 +181,7 @@ func adoptFlow(s *intent.State, id intent.SwitchID, f *openflow.FlowStats, vnis 
 			s.Switches[id] = intent.Switch{VNI: vni, VNI0: vni == 0}
 		}
 	case f.Table == tableOut && f.Priority == prioRemote && len(set) == 1:
-		s.Unicast[key] = set[0]
+		s.Unicast.Set(key, set[0])
 	case f.Table == tableOut && (f.Priority == prioFlood || f.Priority == prioGroup):
 		s.Floods[key] = set
 	}

@@ -150,7 +150,7 @@ func TestServerAway(t *testing.T) {
 	time.Sleep(300 * time.Millisecond) // ovs-vswitchd notices; it answers nobody now
 	w.StartServer(t)
 	next := s.Clone()
-	next.Unicast[intent.MACKey{Switch: red, MAC: intent.MAC{2, 5: 0x21}}] = intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}
+	next.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 5: 0x21}}, intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000})
 	w.apply(p, next, intent.Diff(s, next))
 	testenv.Eventually(t, longest, func() error { return drifts(p) })
 	w.younger(t, before)

@@ -28,7 +28,7 @@ func TestFlows(t *testing.T) {
 	state.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: red}
 	state.Bindings[intent.BindingKey{Port: "p0", VLAN: 100}] = intent.Binding{Switch: red}
 	state.Bindings[intent.BindingKey{Port: "p1", VLAN: 7}] = intent.Binding{Switch: blue}
-	state.Unicast[intent.MACKey{Switch: red, MAC: intent.MAC{2, 5: 0x21}}] = peer(2, 5000)
+	state.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 5: 0x21}}, peer(2, 5000))
 	state.Floods[intent.FloodKey{Switch: red}] = intent.FloodSet{peer(2, 5000), peer(3, 5000), peer(3, 7000)}
 	state.Floods[intent.FloodKey{Switch: red, MAC: intent.MAC{1, 0, 0x5e, 5: 1}}] = intent.FloodSet{}
 	state.Floods[intent.FloodKey{Switch: blue}] = intent.FloodSet{peer(2, 7000)}

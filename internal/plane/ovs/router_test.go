@@ -35,7 +35,7 @@ func TestMutedSourceIsRouted(t *testing.T) {
 		ls.Router = intent.RouterID{}
 		bridged.Switches[id] = ls
 	}
-	bridged.Unicast[intent.MACKey{Switch: red, MAC: routerMAC}] = redVNI // another has the address
+	bridged.Unicast.Set(intent.MACKey{Switch: red, MAC: routerMAC}, redVNI) // another has the address
 	was := intent.NewState()
 	apply := func(s *intent.State) {
 		t.Helper()

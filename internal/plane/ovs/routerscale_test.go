@@ -23,7 +23,7 @@ func TestRouterScale(t *testing.T) {
 	w := newWorld(t)
 	p := w.newPlane(t)
 	s := routedSite()
-	s.Unicast[intent.MACKey{Switch: red, MAC: hostFar}] = redVNI
+	s.Unicast.Set(intent.MACKey{Switch: red, MAC: hostFar}, redVNI)
 	w.apply(p, s, nil)
 	took := func(what string, f func()) {
 		t.Helper()

@@ -23,7 +23,7 @@ func TestScale(t *testing.T) {
 	next := s.Clone()
 	tunnel := intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}
 	for n := range 10_000 {
-		next.Unicast[intent.MACKey{Switch: red, MAC: intent.MAC{2, 1, 0, 0, byte(n >> 8), byte(n)}}] = tunnel
+		next.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 1, 0, 0, byte(n >> 8), byte(n)}}, tunnel)
 	}
 	took := func(what string, f func()) {
 		start, ours, theirs := time.Now(), cpu(t, os.Getpid()), cpu(t, w.DaemonProcess().Pid)
@@ -33,7 +33,7 @@ func TestScale(t *testing.T) {
 	}
 	took("10,000 MACs", func() { w.apply(p, next, intent.Diff(s, next)) })
 	one := next.Clone()
-	one.Unicast[intent.MACKey{Switch: red, MAC: intent.MAC{2, 2}}] = tunnel
+	one.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 2}}, tunnel)
 	d := intent.Diff(next, one)
 	took("one MAC more", func() { w.apply(p, one, d) })
 	many := one.Clone()

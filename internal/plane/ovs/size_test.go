@@ -44,7 +44,7 @@ func routedSite() *intent.State {
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: red}
 	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: blue}
 	s.Decap[redVNI], s.Decap[blueVNI] = red, blue
-	s.Unicast[intent.MACKey{Switch: blue, MAC: hostFar}] = blueVNI
+	s.Unicast.Set(intent.MACKey{Switch: blue, MAC: hostFar}, blueVNI)
 	s.Routers[router] = intent.Router{MAC: routerMAC}
 	for _, v6 := range []bool{false, true} {
 		bits := map[bool]int{false: 24, true: 64}[v6]
@@ -147,8 +147,8 @@ func TestRouterTooBig(t *testing.T) {
 	w.dropped(t, p, "too_big", refused)
 	// The station is somewhere else, and then the tunnel takes more.
 	next := s.Clone()
-	delete(next.Unicast, intent.MACKey{Switch: blue, MAC: hostFar})
-	next.Unicast[intent.MACKey{Switch: blue, MAC: hostBlue}] = blueVNI
+	next.Unicast.Delete(intent.MACKey{Switch: blue, MAC: hostFar})
+	next.Unicast.Set(intent.MACKey{Switch: blue, MAC: hostBlue}, blueVNI)
 	if _, err := p.Apply(context.Background(), next, intent.Diff(s, next)); err != nil {
 		t.Fatal(err)
 	}

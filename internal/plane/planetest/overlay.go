@@ -15,7 +15,7 @@ func remoteUnicast(l *lab) {
 	l.apply(func(s *intent.State) { remote(s, red, station(21), tunnel(1, redVNI)) })
 	f = l.frame(1, station(21))
 	l.fromPort("p0", f, toTunnel(tunnel(1, redVNI), f))
-	l.apply(func(s *intent.State) { delete(s.Unicast, intent.MACKey{Switch: red, MAC: station(21)}) })
+	l.apply(func(s *intent.State) { s.Unicast.Delete(intent.MACKey{Switch: red, MAC: station(21)}) })
 	f = l.frame(1, station(21))
 	l.fromPort("p0", f, toPort("p1", f), toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f))
 }
@@ -105,7 +105,7 @@ func remoteBeforeLocal(l *lab) {
 	f = l.frame(2, station(1))
 	l.fromPort("p1", f, toTunnel(tunnel(1, redVNI), f))
 	l.fromTunnel(tunnel(0, redVNI), l.frame(21, station(1))) // remote to remote
-	l.apply(func(s *intent.State) { delete(s.Unicast, intent.MACKey{Switch: red, MAC: station(1)}) })
+	l.apply(func(s *intent.State) { s.Unicast.Delete(intent.MACKey{Switch: red, MAC: station(1)}) })
 	f = l.frame(2, station(1))
 	l.fromPort("p1", f, toPort("p0", f))
 	f = l.frame(21, station(1))
@@ -227,7 +227,7 @@ func vniChanges(l *lab) {
 	l.apply(func(s *intent.State) {
 		s.Switches[red] = intent.Switch{Name: "red"}
 		clear(s.Decap)
-		clear(s.Unicast)
+		s.Unicast.Clear()
 		clear(s.Floods)
 	})
 	l.fromTunnel(tunnel(0, 5001), l.frame(21, station(1)))

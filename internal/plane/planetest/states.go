@@ -24,7 +24,7 @@ func bind(s *intent.State, port string, vlan uint16, id intent.SwitchID) {
 
 // remote puts a MAC behind a tunnel.
 func remote(s *intent.State, id intent.SwitchID, mac intent.MAC, t intent.Tunnel) {
-	s.Unicast[intent.MACKey{Switch: id, MAC: mac}] = t
+	s.Unicast.Set(intent.MACKey{Switch: id, MAC: mac}, t)
 	s.Decap[t] = id
 }
 

@@ -99,7 +99,7 @@ func suppression(l *lab) {
 	l.fromTunnel(tunnel(1, redVNI), f, toPort("p0", f), toPort("p1", f), toPort("p1", f.withTags(7)))
 	f = arpFrom(1, broadcastMAC, wire.ARPRequest, "198.51.100.1", "198.51.100.21")
 	l.fromPort("p0", f.withTags(100), toPort("p2", f.withTags(100)), toTunnel(tunnel(1, blueVNI), f))
-	l.apply(func(s *intent.State) { delete(s.Unicast, intent.MACKey{Switch: red, MAC: mac}) })
+	l.apply(func(s *intent.State) { s.Unicast.Delete(intent.MACKey{Switch: red, MAC: mac}) })
 	all("p0", arpFrom(1, broadcastMAC, wire.ARPRequest, "198.51.100.1", "198.51.100.21"))
 	l.apply(func(s *intent.State) {
 		remote(s, red, mac, tunnel(0, redVNI))

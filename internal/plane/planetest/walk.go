@@ -55,7 +55,7 @@ var places = []place{
 	{"no tunnel IP", func(s *intent.State) {
 		usual(s)
 		s.TunnelIP = intent.NewState().TunnelIP
-		clear(s.Unicast)
+		s.Unicast.Clear()
 		clear(s.Floods)
 		clear(s.Decap)
 	}},

@@ -156,7 +156,7 @@ func basic() *intent.State {
 	s.Switches[ls1] = intent.Switch{Name: "ls1", VNI: 10}
 	s.Bindings[at("p0", 0)], s.Bindings[at("p1", 0)] = intent.Binding{Switch: ls1}, intent.Binding{Switch: ls1}
 	far := intent.Tunnel{Peer: peer1, VNI: 10}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: macR}] = far
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
 	s.Decap[far] = ls1
 	return s

@@ -24,7 +24,7 @@ func intents(rng *rand.Rand, n int) (all []*intent.State) {
 			mac := intent.MAC{2, 0, 0, 0, 1, byte(rng.IntN(4))}
 			if some(2) {
 				s.Bindings[at(port, vlan)] = intent.Binding{Switch: id}
-				s.Unicast[intent.MACKey{Switch: id, MAC: mac}] = far
+				s.Unicast.Set(intent.MACKey{Switch: id, MAC: mac}, far)
 				s.Decap[far] = id
 				s.Neighbours[intent.IPKey{Switch: id, IP: netip.AddrFrom4([4]byte{10, 1, 0, byte(rng.IntN(4))})}] = mac
 				s.Floods[intent.FloodKey{Switch: id}] = append(s.Floods[intent.FloodKey{Switch: id}][:0:0], far)
@@ -34,7 +34,7 @@ func intents(rng *rand.Rand, n int) (all []*intent.State) {
 			} else {
 				delete(s.Bindings, at(port, vlan))
 				delete(s.Policies, at(port, vlan))
-				delete(s.Unicast, intent.MACKey{Switch: id, MAC: mac})
+				s.Unicast.Delete(intent.MACKey{Switch: id, MAC: mac})
 				delete(s.Decap, far)
 				delete(s.Floods, intent.FloodKey{Switch: id})
 				delete(s.Members, intent.MACKey{Switch: id, MAC: group})
@@ -143,7 +143,7 @@ func TestNumbersRunOut(t *testing.T) {
 	s := basic()
 	s.Ports["p2"] = intent.Port{}
 	s.Bindings[at("p2", 0)] = intent.Binding{Switch: ls1}
-	s.Unicast[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 9}}] = intent.Tunnel{Peer: peer2, VNI: 10}
+	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 9}}, intent.Tunnel{Peer: peer2, VNI: 10})
 	usual.stage(c, s, intent.Diff(intent.NewState(), s))
 	if len(c.Unserved) != 1 || c.Maps.Bindings.Want.Len() != 2 {
 		t.Errorf("%d bindings of 3 are in force, %d are not", c.Maps.Bindings.Want.Len(), len(c.Unserved))

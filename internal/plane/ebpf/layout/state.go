@@ -40,7 +40,7 @@ func (c *Contents) State(deviceName func(ifindex uint32) string, acls map[uint32
 	}
 	for key, r := range c.Maps.Remotes.Have {
 		if id, ok := switches[key.BD]; ok && r.Peer != RouterPeer {
-			s.Unicast[intent.MACKey{Switch: id, MAC: key.MAC}] = intent.Tunnel{Peer: c.Maps.Peers.Have[r.Peer].IP.Addr(), VNI: r.VNI}
+			s.Unicast.Set(intent.MACKey{Switch: id, MAC: key.MAC}, intent.Tunnel{Peer: c.Maps.Peers.Have[r.Peer].IP.Addr(), VNI: r.VNI})
 		}
 	}
 	for key, f := range c.Maps.Floods.Have {
