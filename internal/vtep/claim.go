@@ -9,7 +9,6 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/problem"
-	"github.com/vtep/vtep/internal/trim"
 )
 
 // claim is a tunnel that switches need. Frames that arrive by it can belong to one of them
@@ -19,9 +18,20 @@ import (
 type claim struct {
 	number  ordinal
 	tunnel  intent.Tunnel
-	owner   intent.SwitchID   // zero: nobody
-	wanters []intent.SwitchID // most often one, each once
+	owner   intent.SwitchID // zero: nobody
+	wanters []wanter        // most often one, each switch once
+	first   [1]wanter       // room for that
+	dirty   bool            // it is in Compiler.dirty.claims
 }
+
+// wanter is a switch that wants a claim.
+type wanter struct {
+	ls  *lswitch
+	use *use // of the tunnel; nil: the claim is of a VNI from any source
+}
+
+// needs says whether it needs the tunnel itself.
+func (w wanter) needs() bool { return w.use != nil && w.use.needs > 0 }
 
 // use is how a switch uses a tunnel.
 type use struct {
@@ -47,10 +57,10 @@ func (ls *lswitch) countedUse(t intent.Tunnel, u *use) {
 	}
 }
 
-// needs says whether a switch needs t itself.
-func (ls *lswitch) needs(t intent.Tunnel) bool {
+// owns says whether ls, which uses t, may send by it.
+func (ls *lswitch) owns(t intent.Tunnel) bool {
 	u := ls.uses[t]
-	return u != nil && u.needs > 0
+	return u != nil && u.claim != nil && u.claim.owner == ls.id
 }
 
 // countNeed counts the uses of t in ls.
@@ -94,32 +104,39 @@ func (c *Compiler) countAccepted(ls *lswitch, t intent.Tunnel, u *use, n int) {
 	u.accepts += n
 	switch {
 	case was == 0:
-		u.claim = c.addClaim(ls.id, t)
+		u.claim = c.addClaim(wanter{ls, u}, t)
 	case u.accepts == 0:
-		c.dropClaim(ls.id, t)
+		c.dropClaim(ls, u.claim)
 		u.claim = nil
 	default: // who needs t itself goes before who does not
-		c.dirty.claims[t] = struct{}{}
+		c.markClaim(u.claim)
 	}
 }
 
-func (c *Compiler) addClaim(id intent.SwitchID, t intent.Tunnel) *claim {
+func (c *Compiler) markClaim(cl *claim) {
+	if !cl.dirty {
+		cl.dirty = true
+		c.dirty.claims = append(c.dirty.claims, cl)
+	}
+}
+
+func (c *Compiler) addClaim(w wanter, t intent.Tunnel) *claim {
 	cl := c.claims[t]
 	if cl == nil {
 		cl = &claim{tunnel: t}
+		cl.wanters = cl.first[:0]
 		cl.number = c.claimNumbers.add(cl)
 		c.claims[t] = cl
 	}
-	cl.wanters = append(cl.wanters, id)
-	c.dirty.claims[t] = struct{}{}
+	cl.wanters = append(cl.wanters, w)
+	c.markClaim(cl)
 	return cl
 }
 
-func (c *Compiler) dropClaim(id intent.SwitchID, t intent.Tunnel) {
-	cl := c.claims[t]
-	cl.wanters = slices.DeleteFunc(cl.wanters, func(w intent.SwitchID) bool { return w == id })
-	c.problems.clear(claimSubject(id, t))
-	c.dirty.claims[t] = struct{}{}
+func (c *Compiler) dropClaim(ls *lswitch, cl *claim) {
+	cl.wanters = slices.DeleteFunc(cl.wanters, func(w wanter) bool { return w.ls == ls })
+	c.problems.clear(claimSubject(ls.id, cl.tunnel))
+	c.markClaim(cl)
 }
 
 func (c *Compiler) countPeer(peer netip.Addr, n int) {
@@ -140,34 +157,34 @@ func (c *Compiler) claimOwnVNI(ls *lswitch) {
 	wanted := c.scope.anyone && ls.active && ls.up()
 	t := intent.Tunnel{VNI: ls.vni}
 	if ls.anyone && (!wanted || ls.anyoneVNI != ls.vni) {
-		c.dropClaim(ls.id, intent.Tunnel{VNI: ls.anyoneVNI})
+		c.dropClaim(ls, c.claims[intent.Tunnel{VNI: ls.anyoneVNI}])
 		ls.anyone = false
 	}
 	if wanted && !ls.anyone {
-		c.addClaim(ls.id, t)
+		c.addClaim(wanter{ls: ls}, t)
 		ls.anyone, ls.anyoneVNI = true, ls.vni
 	}
 }
 
-// owns says whether ls may use t.
-func (c *Compiler) owns(id intent.SwitchID, t intent.Tunnel) bool {
-	cl := c.claims[t]
+// ownsVNI says whether a switch has a VNI from any source.
+func (c *Compiler) ownsVNI(id intent.SwitchID, vni uint32) bool {
+	cl := c.claims[intent.Tunnel{VNI: vni}]
 	return cl != nil && cl.owner == id
 }
 
 // resolveClaims gives every dirty claim its owner.
 func (c *Compiler) resolveClaims() {
-	for t := range c.dirty.claims {
-		cl := c.claims[t]
-		was := cl.owner
-		if wanters := c.needing(cl); !slices.Contains(wanters, was) {
+	for _, cl := range c.dirty.claims {
+		t, was := cl.tunnel, cl.owner
+		cl.dirty = false
+		if wanters := needing(cl.wanters); !slices.ContainsFunc(wanters, func(w wanter) bool { return w.ls.id == was }) {
 			cl.owner = c.nextOwner(t, wanters)
 		}
 		if cl.owner != was {
 			c.moveClaim(cl, was)
 		}
-		for _, id := range cl.wanters {
-			if id == cl.owner || !c.switches[id].needs(t) && t.Peer.IsValid() {
+		for _, w := range cl.wanters {
+			if id := w.ls.id; id == cl.owner || !w.needs() && t.Peer.IsValid() {
 				c.problems.clear(claimSubject(id, t))
 			} else {
 				c.problems.set(claimSubject(id, t), c.contested(t, cl.owner))
@@ -178,39 +195,41 @@ func (c *Compiler) resolveClaims() {
 			c.claimNumbers.remove(cl.number)
 		}
 	}
-	trim.Empty(&c.dirty.claims)
+	if clear(c.dirty.claims); cap(c.dirty.claims) > 1024 {
+		c.dirty.claims = nil
+	}
+	c.dirty.claims = c.dirty.claims[:0]
 }
 
 // needing returns those of the wanters that need the tunnel itself, or all of them if none does.
-func (c *Compiler) needing(cl *claim) []intent.SwitchID {
-	var needing []intent.SwitchID
-	for _, id := range cl.wanters {
-		if c.switches[id].needs(cl.tunnel) {
-			if len(cl.wanters) == 1 {
-				return cl.wanters
-			}
-			needing = append(needing, id)
+func needing(all []wanter) []wanter {
+	if len(all) <= 1 {
+		return all
+	}
+	var needing []wanter
+	for _, w := range all {
+		if w.needs() {
+			needing = append(needing, w)
 		}
 	}
 	if len(needing) == 0 {
-		return cl.wanters
+		return all
 	}
 	return needing
 }
 
 // nextOwner returns who gets a free claim: who had it before a rebuild, else the switch that is
 // active for the longest time.
-func (c *Compiler) nextOwner(t intent.Tunnel, wanters []intent.SwitchID) intent.SwitchID {
+func (c *Compiler) nextOwner(t intent.Tunnel, wanters []wanter) intent.SwitchID {
 	if id, ok := c.sticky.owners[t]; ok {
-		if slices.Contains(wanters, id) {
+		if slices.ContainsFunc(wanters, func(w wanter) bool { return w.ls.id == id }) {
 			return id
 		}
 	}
 	var heir *lswitch
-	for _, id := range wanters {
-		ls := c.switches[id]
-		if heir == nil || cmp.Or(cmp.Compare(ls.seq, heir.seq), id.Compare(heir.id)) < 0 {
-			heir = ls
+	for _, w := range wanters {
+		if heir == nil || cmp.Or(cmp.Compare(w.ls.seq, heir.seq), w.ls.id.Compare(heir.id)) < 0 {
+			heir = w.ls
 		}
 	}
 	if heir == nil {
@@ -233,7 +252,8 @@ func (c *Compiler) moveClaim(cl *claim, from intent.SwitchID) {
 	}
 	intent.DecapTable.Set(c.edit, t, to)
 	// A switch that has waited for it can now have what it went without.
-	if ls := c.switches[to]; from != (intent.SwitchID{}) {
+	if from != (intent.SwitchID{}) {
+		ls := c.switches[to]
 		for mac, e := range ls.macs.All() {
 			if e.target == cl.number {
 				c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls, mac, cl})

@@ -70,7 +70,7 @@ type dirty struct {
 	macs     []dirtyMAC
 	locators map[UUID]struct{} // with MACs behind them
 	groups   map[intent.FloodKey]struct{}
-	claims   map[intent.Tunnel]struct{}
+	claims   []*claim
 	publish  map[intent.SwitchID]struct{}
 
 	routed     map[intent.SwitchID]struct{} // other routers want them than before
@@ -113,7 +113,7 @@ func (c *Compiler) reset() {
 	c.rooms = rooms{}
 	c.dirty = dirty{
 		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil, map[UUID]struct{}{},
-		map[intent.FloodKey]struct{}{}, map[intent.Tunnel]struct{}{}, map[intent.SwitchID]struct{}{},
+		map[intent.FloodKey]struct{}{}, nil, map[intent.SwitchID]struct{}{},
 		map[intent.SwitchID]struct{}{}, map[UUID]*router{}, map[intent.IPKey]struct{}{},
 		map[intent.MACKey]struct{}{},
 		map[UUID]struct{}{},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/fnv"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -173,16 +172,16 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tu
 	if !ls.active {
 		return nil
 	}
-	set := map[intent.Tunnel]struct{}{}
+	var set []intent.Tunnel
 	remote := len(e.rows) > 0 && e.rows[0].rank == rankRemote
 	if remote {
 		e.present, e.service = true, !ls.sourceNode
 		for _, id := range c.sets[e.rows[0].to] {
 			if t, ok := c.tunnelBy(id, ls); ok {
-				set[t] = struct{}{}
+				set = append(set, t)
 			}
 		}
-		return sortedTunnels(set)
+		return sortTunnels(set)
 	}
 	// No NVC says where to flood: to the other switches of the database, which each need a
 	// copy, and, where that is wanted, to all who have unicast MACs.
@@ -190,7 +189,7 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tu
 		for _, id := range c.sets[r.to] {
 			if t, ok := c.tunnelBy(id, ls); ok && c.othersLocator(id) {
 				e.present = true
-				set[t] = struct{}{}
+				set = append(set, t)
 			}
 		}
 	}
@@ -203,7 +202,7 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tu
 		}
 		slices.SortFunc(e.flood, intent.Tunnel.Compare)
 	}
-	return sortedTunnels(set)
+	return sortTunnels(set)
 }
 
 // restOfGroup returns what the rows of e name beside its members: those of whoever is named
@@ -223,8 +222,10 @@ func (c *Compiler) restOfGroup(ls *lswitch, e *groupEntry) *rest {
 	return r
 }
 
-func sortedTunnels(set map[intent.Tunnel]struct{}) []intent.Tunnel {
-	return slices.SortedFunc(maps.Keys(set), intent.Tunnel.Compare)
+// sortTunnels sorts list, and leaves each out that is in it already.
+func sortTunnels(list []intent.Tunnel) []intent.Tunnel {
+	slices.SortFunc(list, intent.Tunnel.Compare)
+	return slices.Compact(list)
 }
 
 // publishGroups writes the flood sets of the State.
@@ -239,16 +240,15 @@ func (c *Compiler) publishGroups() {
 			intent.FloodTable.Delete(c.edit, key)
 			continue
 		}
-		set := intent.FloodSet{}
+		set := make(intent.FloodSet, 0, len(e.members)+len(e.flood))
 		for _, list := range [][]intent.Tunnel{e.members, e.flood} {
 			for _, t := range list {
-				if c.owns(ls.id, t) {
+				if ls.owns(t) {
 					set = append(set, t)
 				}
 			}
 		}
-		slices.SortFunc(set, intent.Tunnel.Compare)
-		set = slices.Compact(set)
+		set = sortTunnels(set)
 		switch {
 		case e.service:
 			set = c.choose(key, e, set)

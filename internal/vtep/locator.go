@@ -25,7 +25,7 @@ type locator struct {
 
 	macs int             // unicast rows that name it
 	arps few[intent.MAC] // of Arp_Sources_Remote rows
-	sets few[UUID]       // locator sets it is a member of
+	sets int             // locator sets it is a member of
 }
 
 // ParseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
@@ -56,7 +56,7 @@ func (c *Compiler) locator(id UUID) *locator {
 
 // forgetLocator drops a locator that has neither row nor users.
 func (c *Compiler) forgetLocator(id UUID) {
-	if l := c.locators[id]; l != nil && !l.row && l.macs+l.arps.len()+l.sets.len() == 0 {
+	if l := c.locators[id]; l != nil && !l.row && l.macs+l.arps.len()+l.sets == 0 {
 		delete(c.locators, id)
 		c.numbers.remove(l.number)
 	}
@@ -140,14 +140,11 @@ func (c *Compiler) compareLocators(a, b UUID) int {
 
 // markUsers marks all that depends on l.
 func (c *Compiler) markUsers(l *locator) {
-	if l.macs > 0 {
+	if l.macs+l.sets > 0 {
 		c.dirty.locators[l.id] = struct{}{}
 	}
 	for mac := range l.arps.all() {
 		c.markARP(mac)
-	}
-	for id := range l.sets.all() {
-		c.markSet(id)
 	}
 }
 
@@ -171,7 +168,7 @@ func (c *Compiler) setChanged(before, after *hwvtep.PhysicalLocatorSet) {
 	if before != nil {
 		for _, id := range before.Locators {
 			if l := c.locators[id]; l != nil {
-				l.sets.remove(before.UUID)
+				l.sets--
 				c.forgetLocator(id)
 			}
 		}
@@ -180,7 +177,7 @@ func (c *Compiler) setChanged(before, after *hwvtep.PhysicalLocatorSet) {
 	}
 	if after != nil {
 		for _, id := range after.Locators {
-			c.locator(id).sets.add(after.UUID)
+			c.locator(id).sets++
 		}
 		c.sets[after.UUID] = after.Locators
 		c.markSet(after.UUID)

@@ -187,7 +187,7 @@ func (c *Compiler) publishSwitches() {
 		if ls.routed > 0 {
 			s.Router = intent.RouterID(ls.router)
 		}
-		if ls.up() && (!c.scope.anyone || c.owns(id, intent.Tunnel{VNI: ls.vni})) {
+		if ls.up() && (!c.scope.anyone || c.ownsVNI(id, ls.vni)) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}
 		if c.state.Switches[id].Suppress != s.Suppress {

@@ -106,27 +106,35 @@ func (c *Compiler) removeCandidate(ls *lswitch, mac intent.MAC, e macEntry, gone
 	c.forgetLocator(gone.to)
 }
 
-// resolveLocators marks the MACs behind locators that have changed under them, which they seldom do.
+// resolveLocators marks the MACs and groups behind locators that have changed under them, which they
+// seldom do: to know at any time which these are would take more memory than all else of a MAC.
 func (c *Compiler) resolveLocators() {
 	if len(c.dirty.locators) == 0 {
 		return
 	}
-	changed := map[ordinal]bool{}
+	changed, macs, sets := map[ordinal]bool{}, 0, 0
 	for id := range c.dirty.locators {
-		if l := c.locators[id]; l != nil && l.macs > 0 {
+		if l := c.locators[id]; l != nil {
 			changed[l.number] = true
+			macs, sets = macs+l.macs, sets+l.sets
 		}
 	}
-	clear(c.dirty.locators)
-	if len(changed) == 0 {
-		return
-	}
-	leads := func(r candidate) bool { return changed[c.locator(r.to).number] }
-	for _, ls := range c.switches {
-		for mac, e := range ls.macs.All() {
-			if e.has && changed[e.to] || e.more && slices.ContainsFunc(ls.more[mac].rows, leads) {
-				c.markEntry(ls, mac)
+	leads := func(id UUID) bool { return changed[c.locators[id].number] }
+	if sets > 0 {
+		for id, locators := range c.sets {
+			if slices.ContainsFunc(locators, leads) {
+				c.markSet(id)
 			}
 		}
 	}
+	if macs > 0 {
+		for _, ls := range c.switches {
+			for mac, e := range ls.macs.All() {
+				if e.has && changed[e.to] || e.more && slices.ContainsFunc(ls.more[mac].rows, func(r candidate) bool { return leads(r.to) }) {
+					c.markEntry(ls, mac)
+				}
+			}
+		}
+	}
+	clear(c.dirty.locators)
 }

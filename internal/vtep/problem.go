@@ -169,9 +169,9 @@ func (c *Compiler) renamed() {
 	for s := range c.problems.standing {
 		c.problems.touched[s] = struct{}{}
 	}
-	for t, cl := range c.claims {
+	for _, cl := range c.claims {
 		if len(cl.wanters) > 1 {
-			c.dirty.claims[t] = struct{}{}
+			c.markClaim(cl)
 		}
 	}
 }

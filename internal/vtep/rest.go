@@ -14,13 +14,18 @@ type rest struct {
 	bad     []UUID          // locators that lead nowhere
 }
 
-// named adds the locator called id to r, which may be nil, unless its tunnel is among known. It
-// returns r, or a new one.
+// named adds the locator called id to r, which may be nil, unless its tunnel is among known, which are
+// sorted. It returns r, or a new one.
 func (c *Compiler) named(ls *lswitch, r *rest, id UUID, known []intent.Tunnel) *rest {
 	t, ok := c.tunnelBy(id, ls)
 	l := c.locators[id]
-	if !ok && (l == nil || l.wrong == nil) || ok && slices.Contains(known, t) {
+	if !ok && (l == nil || l.wrong == nil) {
 		return r
+	}
+	if ok {
+		if _, is := slices.BinarySearchFunc(known, t, intent.Tunnel.Compare); is {
+			return r
+		}
 	}
 	if r == nil {
 		r = &rest{}
