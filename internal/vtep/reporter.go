@@ -186,7 +186,8 @@ func (r *Reporter) growOwn() (moved bool) {
 	for ip := range r.f.scope.ownIPs {
 		add(ip)
 	}
-	if ps, ok := r.ownRow(); ok && !r.begun {
+	if !r.begun {
+		ps, _ := r.ownRow()
 		for _, id := range ps.Tunnels {
 			if t, ok := r.f.view.Tunnel(id); ok {
 				add(r.f.addrOf(t.Local))
@@ -284,6 +285,11 @@ func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 		r.todo.faults = true
 		break
 	}
+	for range ch.ACLs() {
+		r.todo.faults = true
+		r.markPorts()
+		break
+	}
 }
 
 // MarkMAC notes that the learned state of a MAC has changed.
@@ -315,10 +321,18 @@ func (r *Reporter) SetReport(report plane.Report) {
 			r.todo.acls[UUID(id)] = struct{}{}
 		}
 	}
+	// A report comes with every Apply, and says most often what the one before has said: rows with
+	// thousands of bindings and tunnels are not to be looked at each time.
+	acls := !plane.SameErrors(r.report.ACLs, report.ACLs)
+	if acls || !plane.SameErrors(r.report.Ports, report.Ports) || !plane.SameErrors(r.report.Bindings, report.Bindings) ||
+		!plane.SameErrors(r.report.Disturbed, report.Disturbed) {
+		r.markPorts()
+	}
+	if acls || (r.report.Tunnels == nil) != (report.Tunnels == nil) || !plane.SameErrors(r.report.Full, report.Full) {
+		r.todo.faults = true
+	}
 	r.report = report
 	r.report.BFD = maps.Clone(report.BFD) // SetPeer edits it
-	r.todo.faults = true
-	r.markPorts()
 }
 
 // Report returns what the plane has said last, with what it has told since of peers.

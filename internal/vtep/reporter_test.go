@@ -214,3 +214,19 @@ func TestReportSwitchGone(t *testing.T) {
 		t.Errorf("left is\n%v", s.c.State())
 	}
 }
+
+// A report that says what the one before has said, as nearly every Apply brings one, has no port
+// looked at, which may have thousands of bindings; one that says something else has.
+func TestReportSaysTheSame(t *testing.T) {
+	s := hw(t)
+	refused := func() plane.Report {
+		return plane.Report{Ports: map[string]error{"p0": errors.New("no such device")}, Full: map[plane.Table]error{plane.Peers: errors.New("full")}}
+	}
+	for i, report := range []plane.Report{{}, {}, refused(), refused(), {}} {
+		s.settle()
+		s.r.SetReport(report)
+		if marked, news := len(s.r.todo.ports) > 0, i == 2 || i == 4; marked != news || s.r.todo.faults != news {
+			t.Errorf("report %d: ports are looked at %v, faults %v; want %v", i, marked, s.r.todo.faults, news)
+		}
+	}
+}
