@@ -8,8 +8,8 @@ import (
 )
 
 // A router answers by flows what can be answered by flows, so that nobody has to run for it: ARP (gateway.go),
-// Neighbor Discovery, and echo. A packet becomes its own answer. With the kernel's datapath ovs-vswitchd does
-// that; the checksum of Neighbor Discovery it makes anew, those of echo it changes by what changes (seen, 3.1.0).
+// Neighbor Discovery, and echo. A packet becomes its own answer. Types of ICMP no datapath sets: ovs-vswitchd gets each of these
+// packets. The checksum of Neighbor Discovery it makes anew, those of echo it changes by what changes (seen, 3.1.0).
 
 // move are the actions that copy a field of some bytes.
 func move(from, to openflow.FieldID, width int) openflow.Action {
