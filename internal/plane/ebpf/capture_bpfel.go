@@ -68,6 +68,7 @@ const (
 	captureMapSwitches      = "switches"
 	captureMapTold          = "told"
 	captureMapTunnelDrops   = "tunnel_drops"
+	captureMapTunnelTraffic = "tunnel_traffic"
 	captureMapUnread        = "unread"
 	captureMapWatched       = "watched"
 	captureProgVtepForget   = "vtep_forget"
@@ -141,60 +142,61 @@ type captureProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type captureMapSpecs struct {
-	AclBlocks    *ebpf.MapSpec `ebpf:"acl_blocks"`
-	AclCounts    *ebpf.MapSpec `ebpf:"acl_counts"`
-	AclWork      *ebpf.MapSpec `ebpf:"acl_work"`
-	Acls         *ebpf.MapSpec `ebpf:"acls"`
-	Addresses    *ebpf.MapSpec `ebpf:"addresses"`
-	Answered     *ebpf.MapSpec `ebpf:"answered"`
-	BfdEvents    *ebpf.MapSpec `ebpf:"bfd_events"`
-	BfdHeard     *ebpf.MapSpec `ebpf:"bfd_heard"`
-	BfdSessions  *ebpf.MapSpec `ebpf:"bfd_sessions"`
-	Bindings     *ebpf.MapSpec `ebpf:"bindings"`
-	CaptureLost  *ebpf.MapSpec `ebpf:"capture_lost"`
-	CaptureRing  *ebpf.MapSpec `ebpf:"capture_ring"`
-	CaptureRoom  *ebpf.MapSpec `ebpf:"capture_room"`
-	CaptureWants *ebpf.MapSpec `ebpf:"capture_wants"`
-	Chunks       *ebpf.MapSpec `ebpf:"chunks"`
-	Config       *ebpf.MapSpec `ebpf:"config"`
-	Counters     *ebpf.MapSpec `ebpf:"counters"`
-	Decaps       *ebpf.MapSpec `ebpf:"decaps"`
-	Devices      *ebpf.MapSpec `ebpf:"devices"`
-	Drops        *ebpf.MapSpec `ebpf:"drops"`
-	Echoes       *ebpf.MapSpec `ebpf:"echoes"`
-	Ends         *ebpf.MapSpec `ebpf:"ends"`
-	Events       *ebpf.MapSpec `ebpf:"events"`
-	Floods       *ebpf.MapSpec `ebpf:"floods"`
-	Gateways     *ebpf.MapSpec `ebpf:"gateways"`
-	Generation   *ebpf.MapSpec `ebpf:"generation"`
-	GroupRates   *ebpf.MapSpec `ebpf:"group_rates"`
-	Hops         *ebpf.MapSpec `ebpf:"hops"`
-	Interfaces   *ebpf.MapSpec `ebpf:"interfaces"`
-	Lanes        *ebpf.MapSpec `ebpf:"lanes"`
-	Locals       *ebpf.MapSpec `ebpf:"locals"`
-	Members      *ebpf.MapSpec `ebpf:"members"`
-	Neighbors    *ebpf.MapSpec `ebpf:"neighbors"`
-	Origin       *ebpf.MapSpec `ebpf:"origin"`
-	Passage      *ebpf.MapSpec `ebpf:"passage"`
-	Paths        *ebpf.MapSpec `ebpf:"paths"`
-	Peers        *ebpf.MapSpec `ebpf:"peers"`
-	Policies     *ebpf.MapSpec `ebpf:"policies"`
-	PortDrops    *ebpf.MapSpec `ebpf:"port_drops"`
-	PuntShares   *ebpf.MapSpec `ebpf:"punt_shares"`
-	Punted       *ebpf.MapSpec `ebpf:"punted"`
-	Punts        *ebpf.MapSpec `ebpf:"punts"`
-	Quotas       *ebpf.MapSpec `ebpf:"quotas"`
-	Remotes      *ebpf.MapSpec `ebpf:"remotes"`
-	Routers      *ebpf.MapSpec `ebpf:"routers"`
-	Routes4      *ebpf.MapSpec `ebpf:"routes4"`
-	Routes6      *ebpf.MapSpec `ebpf:"routes6"`
-	Snooped      *ebpf.MapSpec `ebpf:"snooped"`
-	Stages       *ebpf.MapSpec `ebpf:"stages"`
-	Switches     *ebpf.MapSpec `ebpf:"switches"`
-	Told         *ebpf.MapSpec `ebpf:"told"`
-	TunnelDrops  *ebpf.MapSpec `ebpf:"tunnel_drops"`
-	Unread       *ebpf.MapSpec `ebpf:"unread"`
-	Watched      *ebpf.MapSpec `ebpf:"watched"`
+	AclBlocks     *ebpf.MapSpec `ebpf:"acl_blocks"`
+	AclCounts     *ebpf.MapSpec `ebpf:"acl_counts"`
+	AclWork       *ebpf.MapSpec `ebpf:"acl_work"`
+	Acls          *ebpf.MapSpec `ebpf:"acls"`
+	Addresses     *ebpf.MapSpec `ebpf:"addresses"`
+	Answered      *ebpf.MapSpec `ebpf:"answered"`
+	BfdEvents     *ebpf.MapSpec `ebpf:"bfd_events"`
+	BfdHeard      *ebpf.MapSpec `ebpf:"bfd_heard"`
+	BfdSessions   *ebpf.MapSpec `ebpf:"bfd_sessions"`
+	Bindings      *ebpf.MapSpec `ebpf:"bindings"`
+	CaptureLost   *ebpf.MapSpec `ebpf:"capture_lost"`
+	CaptureRing   *ebpf.MapSpec `ebpf:"capture_ring"`
+	CaptureRoom   *ebpf.MapSpec `ebpf:"capture_room"`
+	CaptureWants  *ebpf.MapSpec `ebpf:"capture_wants"`
+	Chunks        *ebpf.MapSpec `ebpf:"chunks"`
+	Config        *ebpf.MapSpec `ebpf:"config"`
+	Counters      *ebpf.MapSpec `ebpf:"counters"`
+	Decaps        *ebpf.MapSpec `ebpf:"decaps"`
+	Devices       *ebpf.MapSpec `ebpf:"devices"`
+	Drops         *ebpf.MapSpec `ebpf:"drops"`
+	Echoes        *ebpf.MapSpec `ebpf:"echoes"`
+	Ends          *ebpf.MapSpec `ebpf:"ends"`
+	Events        *ebpf.MapSpec `ebpf:"events"`
+	Floods        *ebpf.MapSpec `ebpf:"floods"`
+	Gateways      *ebpf.MapSpec `ebpf:"gateways"`
+	Generation    *ebpf.MapSpec `ebpf:"generation"`
+	GroupRates    *ebpf.MapSpec `ebpf:"group_rates"`
+	Hops          *ebpf.MapSpec `ebpf:"hops"`
+	Interfaces    *ebpf.MapSpec `ebpf:"interfaces"`
+	Lanes         *ebpf.MapSpec `ebpf:"lanes"`
+	Locals        *ebpf.MapSpec `ebpf:"locals"`
+	Members       *ebpf.MapSpec `ebpf:"members"`
+	Neighbors     *ebpf.MapSpec `ebpf:"neighbors"`
+	Origin        *ebpf.MapSpec `ebpf:"origin"`
+	Passage       *ebpf.MapSpec `ebpf:"passage"`
+	Paths         *ebpf.MapSpec `ebpf:"paths"`
+	Peers         *ebpf.MapSpec `ebpf:"peers"`
+	Policies      *ebpf.MapSpec `ebpf:"policies"`
+	PortDrops     *ebpf.MapSpec `ebpf:"port_drops"`
+	PuntShares    *ebpf.MapSpec `ebpf:"punt_shares"`
+	Punted        *ebpf.MapSpec `ebpf:"punted"`
+	Punts         *ebpf.MapSpec `ebpf:"punts"`
+	Quotas        *ebpf.MapSpec `ebpf:"quotas"`
+	Remotes       *ebpf.MapSpec `ebpf:"remotes"`
+	Routers       *ebpf.MapSpec `ebpf:"routers"`
+	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
+	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
+	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
+	Stages        *ebpf.MapSpec `ebpf:"stages"`
+	Switches      *ebpf.MapSpec `ebpf:"switches"`
+	Told          *ebpf.MapSpec `ebpf:"told"`
+	TunnelDrops   *ebpf.MapSpec `ebpf:"tunnel_drops"`
+	TunnelTraffic *ebpf.MapSpec `ebpf:"tunnel_traffic"`
+	Unread        *ebpf.MapSpec `ebpf:"unread"`
+	Watched       *ebpf.MapSpec `ebpf:"watched"`
 }
 
 // captureVariableSpecs contains global variables before they are loaded into the kernel.
@@ -224,60 +226,61 @@ func (o *captureObjects) Close() error {
 //
 // It can be passed to loadCaptureObjects or ebpf.CollectionSpec.LoadAndAssign.
 type captureMaps struct {
-	AclBlocks    *ebpf.Map `ebpf:"acl_blocks"`
-	AclCounts    *ebpf.Map `ebpf:"acl_counts"`
-	AclWork      *ebpf.Map `ebpf:"acl_work"`
-	Acls         *ebpf.Map `ebpf:"acls"`
-	Addresses    *ebpf.Map `ebpf:"addresses"`
-	Answered     *ebpf.Map `ebpf:"answered"`
-	BfdEvents    *ebpf.Map `ebpf:"bfd_events"`
-	BfdHeard     *ebpf.Map `ebpf:"bfd_heard"`
-	BfdSessions  *ebpf.Map `ebpf:"bfd_sessions"`
-	Bindings     *ebpf.Map `ebpf:"bindings"`
-	CaptureLost  *ebpf.Map `ebpf:"capture_lost"`
-	CaptureRing  *ebpf.Map `ebpf:"capture_ring"`
-	CaptureRoom  *ebpf.Map `ebpf:"capture_room"`
-	CaptureWants *ebpf.Map `ebpf:"capture_wants"`
-	Chunks       *ebpf.Map `ebpf:"chunks"`
-	Config       *ebpf.Map `ebpf:"config"`
-	Counters     *ebpf.Map `ebpf:"counters"`
-	Decaps       *ebpf.Map `ebpf:"decaps"`
-	Devices      *ebpf.Map `ebpf:"devices"`
-	Drops        *ebpf.Map `ebpf:"drops"`
-	Echoes       *ebpf.Map `ebpf:"echoes"`
-	Ends         *ebpf.Map `ebpf:"ends"`
-	Events       *ebpf.Map `ebpf:"events"`
-	Floods       *ebpf.Map `ebpf:"floods"`
-	Gateways     *ebpf.Map `ebpf:"gateways"`
-	Generation   *ebpf.Map `ebpf:"generation"`
-	GroupRates   *ebpf.Map `ebpf:"group_rates"`
-	Hops         *ebpf.Map `ebpf:"hops"`
-	Interfaces   *ebpf.Map `ebpf:"interfaces"`
-	Lanes        *ebpf.Map `ebpf:"lanes"`
-	Locals       *ebpf.Map `ebpf:"locals"`
-	Members      *ebpf.Map `ebpf:"members"`
-	Neighbors    *ebpf.Map `ebpf:"neighbors"`
-	Origin       *ebpf.Map `ebpf:"origin"`
-	Passage      *ebpf.Map `ebpf:"passage"`
-	Paths        *ebpf.Map `ebpf:"paths"`
-	Peers        *ebpf.Map `ebpf:"peers"`
-	Policies     *ebpf.Map `ebpf:"policies"`
-	PortDrops    *ebpf.Map `ebpf:"port_drops"`
-	PuntShares   *ebpf.Map `ebpf:"punt_shares"`
-	Punted       *ebpf.Map `ebpf:"punted"`
-	Punts        *ebpf.Map `ebpf:"punts"`
-	Quotas       *ebpf.Map `ebpf:"quotas"`
-	Remotes      *ebpf.Map `ebpf:"remotes"`
-	Routers      *ebpf.Map `ebpf:"routers"`
-	Routes4      *ebpf.Map `ebpf:"routes4"`
-	Routes6      *ebpf.Map `ebpf:"routes6"`
-	Snooped      *ebpf.Map `ebpf:"snooped"`
-	Stages       *ebpf.Map `ebpf:"stages"`
-	Switches     *ebpf.Map `ebpf:"switches"`
-	Told         *ebpf.Map `ebpf:"told"`
-	TunnelDrops  *ebpf.Map `ebpf:"tunnel_drops"`
-	Unread       *ebpf.Map `ebpf:"unread"`
-	Watched      *ebpf.Map `ebpf:"watched"`
+	AclBlocks     *ebpf.Map `ebpf:"acl_blocks"`
+	AclCounts     *ebpf.Map `ebpf:"acl_counts"`
+	AclWork       *ebpf.Map `ebpf:"acl_work"`
+	Acls          *ebpf.Map `ebpf:"acls"`
+	Addresses     *ebpf.Map `ebpf:"addresses"`
+	Answered      *ebpf.Map `ebpf:"answered"`
+	BfdEvents     *ebpf.Map `ebpf:"bfd_events"`
+	BfdHeard      *ebpf.Map `ebpf:"bfd_heard"`
+	BfdSessions   *ebpf.Map `ebpf:"bfd_sessions"`
+	Bindings      *ebpf.Map `ebpf:"bindings"`
+	CaptureLost   *ebpf.Map `ebpf:"capture_lost"`
+	CaptureRing   *ebpf.Map `ebpf:"capture_ring"`
+	CaptureRoom   *ebpf.Map `ebpf:"capture_room"`
+	CaptureWants  *ebpf.Map `ebpf:"capture_wants"`
+	Chunks        *ebpf.Map `ebpf:"chunks"`
+	Config        *ebpf.Map `ebpf:"config"`
+	Counters      *ebpf.Map `ebpf:"counters"`
+	Decaps        *ebpf.Map `ebpf:"decaps"`
+	Devices       *ebpf.Map `ebpf:"devices"`
+	Drops         *ebpf.Map `ebpf:"drops"`
+	Echoes        *ebpf.Map `ebpf:"echoes"`
+	Ends          *ebpf.Map `ebpf:"ends"`
+	Events        *ebpf.Map `ebpf:"events"`
+	Floods        *ebpf.Map `ebpf:"floods"`
+	Gateways      *ebpf.Map `ebpf:"gateways"`
+	Generation    *ebpf.Map `ebpf:"generation"`
+	GroupRates    *ebpf.Map `ebpf:"group_rates"`
+	Hops          *ebpf.Map `ebpf:"hops"`
+	Interfaces    *ebpf.Map `ebpf:"interfaces"`
+	Lanes         *ebpf.Map `ebpf:"lanes"`
+	Locals        *ebpf.Map `ebpf:"locals"`
+	Members       *ebpf.Map `ebpf:"members"`
+	Neighbors     *ebpf.Map `ebpf:"neighbors"`
+	Origin        *ebpf.Map `ebpf:"origin"`
+	Passage       *ebpf.Map `ebpf:"passage"`
+	Paths         *ebpf.Map `ebpf:"paths"`
+	Peers         *ebpf.Map `ebpf:"peers"`
+	Policies      *ebpf.Map `ebpf:"policies"`
+	PortDrops     *ebpf.Map `ebpf:"port_drops"`
+	PuntShares    *ebpf.Map `ebpf:"punt_shares"`
+	Punted        *ebpf.Map `ebpf:"punted"`
+	Punts         *ebpf.Map `ebpf:"punts"`
+	Quotas        *ebpf.Map `ebpf:"quotas"`
+	Remotes       *ebpf.Map `ebpf:"remotes"`
+	Routers       *ebpf.Map `ebpf:"routers"`
+	Routes4       *ebpf.Map `ebpf:"routes4"`
+	Routes6       *ebpf.Map `ebpf:"routes6"`
+	Snooped       *ebpf.Map `ebpf:"snooped"`
+	Stages        *ebpf.Map `ebpf:"stages"`
+	Switches      *ebpf.Map `ebpf:"switches"`
+	Told          *ebpf.Map `ebpf:"told"`
+	TunnelDrops   *ebpf.Map `ebpf:"tunnel_drops"`
+	TunnelTraffic *ebpf.Map `ebpf:"tunnel_traffic"`
+	Unread        *ebpf.Map `ebpf:"unread"`
+	Watched       *ebpf.Map `ebpf:"watched"`
 }
 
 func (m *captureMaps) Close() error {
@@ -334,6 +337,7 @@ func (m *captureMaps) Close() error {
 		m.Switches,
 		m.Told,
 		m.TunnelDrops,
+		m.TunnelTraffic,
 		m.Unread,
 		m.Watched,
 	)

@@ -20,7 +20,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 		return err
 	}
 	p.adopt()
-	p.tRemotes.Want.Reserve(len(next.Unicast))
+	p.tRemotes.Want.Reserve(next.Unicast.Len())
 	p.stage(next, intent.Whole(next))
 	// Who gets a slot next has to know that it was used: what was counted and learned there is
 	// none of its.
