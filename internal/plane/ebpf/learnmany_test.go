@@ -89,7 +89,7 @@ func TestLearnMany(t *testing.T) {
 		w.arrive(crowd, "p1", host, 10_000)
 		d := &intent.Delta{Unicast: manyMACs(first, 10_000, 10)}
 		for _, c := range d.Unicast {
-			next.Unicast[c.Key] = *c.New
+			next.Unicast.Set(c.Key, *c.New)
 		}
 		w.apply(p, next, d)
 	}
@@ -123,7 +123,7 @@ func TestLearnMany(t *testing.T) {
 	p = w.plane(Options{start: few})
 	delta := &intent.Delta{Unicast: manyMACs(0, n/2, 10)}
 	for i := range delta.Unicast { // these have gone when the next process comes
-		delete(next.Unicast, delta.Unicast[i].Key)
+		next.Unicast.Delete(delta.Unicast[i].Key)
 	}
 	w.apply(p, next, nil)
 	check()

@@ -132,7 +132,7 @@ func BenchmarkAdoptMillion(b *testing.B) {
 	for batch := range 100 {
 		changes := millionMACs(batch)
 		for _, c := range changes {
-			s.Unicast[c.Key] = *c.New
+			s.Unicast.Set(c.Key, *c.New)
 		}
 		if _, err := p.Apply(b.Context(), s, &intent.Delta{Unicast: changes}); err != nil {
 			b.Fatal(err)
