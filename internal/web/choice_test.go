@@ -46,6 +46,11 @@ func TestCut(t *testing.T) {
 			t.Errorf("the way on is %q", p.After)
 		}
 	}
+	for noun, want := range map[string]string{"tunnels": "1 tunnel", "logical switches": "1 logical switch", "MACs": "1 MAC"} {
+		if _, p := cut(&query{at: &url.URL{}}, []int{7}, 1, noun, ""); p.Words() != want {
+			t.Errorf("one of %s is %q", noun, p.Words())
+		}
+	}
 	if part, p := cut(&query{at: &url.URL{}}, []int{}, 5, "rows", ""); len(part) != 0 || p.Words() != "none of 5 rows" {
 		t.Errorf("%v %+v %q", part, p, p.Words())
 	}

@@ -82,13 +82,24 @@ func (p paging) Words() string {
 	case p.Found == 0 && p.All == 0:
 		return "no " + p.Noun
 	case p.Found == 0:
-		return fmt.Sprintf("none of %s %s", thousands(p.All), p.Noun)
+		return fmt.Sprintf("none of %s %s", thousands(p.All), p.noun())
 	case p.Found == p.All && p.First == 1 && p.Last == p.Found:
-		return fmt.Sprintf("%s %s", thousands(p.All), p.Noun)
+		return fmt.Sprintf("%s %s", thousands(p.All), p.noun())
 	case p.Found == p.All:
-		return fmt.Sprintf("%s to %s of %s %s", thousands(p.First), thousands(p.Last), thousands(p.All), p.Noun)
+		return fmt.Sprintf("%s to %s of %s %s", thousands(p.First), thousands(p.Last), thousands(p.All), p.noun())
 	}
-	return fmt.Sprintf("%s to %s of %s that match, of %s %s", thousands(p.First), thousands(p.Last), thousands(p.Found), thousands(p.All), p.Noun)
+	return fmt.Sprintf("%s to %s of %s that match, of %s %s", thousands(p.First), thousands(p.Last), thousands(p.Found), thousands(p.All), p.noun())
+}
+
+// noun is the word for so many as there are.
+func (p paging) noun() string {
+	switch {
+	case p.All != 1:
+		return p.Noun
+	case strings.HasSuffix(p.Noun, "ches"):
+		return strings.TrimSuffix(p.Noun, "es")
+	}
+	return strings.TrimSuffix(p.Noun, "s")
 }
 
 // thousands is a number with commas.
