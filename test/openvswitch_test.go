@@ -189,6 +189,10 @@ func TestEmulatorHowto(t *testing.T) {
 				return nil
 			})
 			h.footprint()
+			told := h.run(filepath.Join(h.ours, "vtep"), "trace --rundir="+h.RunDir+" --target=ovs-vtep --port=p0 --src="+own+" --dst="+mac+" --ip=192.168.33.100")
+			if !strings.Contains(told, "bridge(\"br0\")") || !strings.Contains(told, "bridge(\"br0_vtep_ls1\")") || !strings.Contains(told, "dst=10.2.2.2") {
+				t.Errorf("of a frame to the other VTEP it is told:\n%s", told)
+			}
 			log := readFile(t, filepath.Join(h.LogDir, "ovs-vtep.log"))
 			for _, mark := range []string{"|WARN|", "|ERR|", "|EMER|"} {
 				if strings.Contains(log, mark) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/plane"
@@ -74,13 +75,14 @@ func (t *traceCommand) run() error {
 	}
 	var got struct{ Reply json.RawMessage }
 	var answer trace.Answer
-	if err = json.Unmarshal(reply, &got); err == nil {
+	var text string // the words of the switch below
+	if err = json.Unmarshal(reply, &got); err == nil && json.Unmarshal(got.Reply, &text) != nil {
 		err = json.Unmarshal(got.Reply, &answer)
+		text = answer.String()
 	}
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	text := answer.String()
 	if t.json {
 		text = string(got.Reply) + "\n"
 	}
@@ -101,37 +103,48 @@ func traceWords(fr plane.Arriving) []string {
 
 // registerTrace adds the command that "vtep trace" asks. It takes the same options, but no files.
 func (r *vtepRun) registerTrace() {
-	run := func(words []string) (trace.Answer, error) {
+	// The answer is one of the switch below, in its own words, where that is all that there is.
+	run := func(words []string) (answer trace.Answer, told string, err error) {
 		var q trace.Question
 		rest, err := getopt.Parse(words, q.Options())
 		switch {
 		case err != nil:
-			return trace.Answer{}, err
+			return answer, "", err
 		case len(rest) > 0:
-			return trace.Answer{}, fmt.Errorf("%q is no option", rest[0])
+			return answer, "", fmt.Errorf("%q is no option", rest[0])
 		case q.ReadsFile():
-			return trace.Answer{}, errors.New("files are read by \"vtep trace\", not by the VTEP: say --hex")
+			return answer, "", errors.New("files are read by \"vtep trace\", not by the VTEP: say --hex")
 		}
 		frame, err := q.Arriving()
 		if err != nil {
-			return trace.Answer{}, err
+			return answer, "", err
 		}
 		a := r.agent.Load()
 		if a == nil {
-			return trace.Answer{}, errStarting
+			return answer, "", errStarting
 		}
 		p, err := a.Tracer()
-		if err != nil {
-			return trace.Answer{}, err
+		if t, ok := a.Teller(); ok && errors.Is(err, agent.ErrNoTrace) {
+			told, err = t.Tell(r.d.Context(), frame)
+			return answer, told, err
 		}
-		return trace.Run(r.d.Context(), p, a.Expect, frame)
+		if err == nil {
+			answer, err = trace.Run(r.d.Context(), p, a.Expect, frame)
+		}
+		return answer, "", err
 	}
 	const usage = "--port=PORT|--from=PEER --vni=VNI OPTION..."
 	r.d.RegisterData("vtep/trace", usage, 1, 64, func(words []string) (string, error) {
-		answer, err := run(words)
-		if err != nil {
-			return "", err
+		answer, told, err := run(words)
+		if err != nil || told != "" {
+			return told, err
 		}
 		return answer.String(), nil
-	}, func(words []string) (any, error) { return run(words) })
+	}, func(words []string) (any, error) {
+		answer, told, err := run(words)
+		if told != "" {
+			return told, err
+		}
+		return answer, err
+	})
 }

@@ -30,6 +30,12 @@ func (a *Agent) Tracer() (plane.Tracer, error) {
 	return t, nil
 }
 
+// Teller returns the plane, as far as its switch says itself what would become of a frame.
+func (a *Agent) Teller() (plane.Teller, bool) {
+	t, ok := a.opts.Plane.(plane.Teller)
+	return t, ok
+}
+
 // Expect says what should be installed of entries by the database.
 func (a *Agent) Expect(ctx context.Context, entries []plane.Entry) (Expected, error) {
 	return ask(ctx, a, func(context.Context) (Expected, error) {

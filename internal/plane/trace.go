@@ -39,6 +39,12 @@ type Arriving struct {
 	Frame  []byte // as on the wire of the port; in a tunnel, the inner frame
 }
 
+// Teller is a Plane whose switch says itself, in words of its own, what would become of a frame. Nothing is sent or
+// learned.
+type Teller interface {
+	Tell(context.Context, Arriving) (string, error)
+}
+
 // Rehearsal is what the dataplane would do with a frame.
 type Rehearsal struct {
 	Copies []Copy
