@@ -28,6 +28,7 @@ func (s *Server) load(path string, file *storage.Log) (*db.Database, ovsdb.Posit
 	if loader.Database() == nil {
 		return nil, 0, fmt.Errorf("%s: the file is empty", path)
 	}
+	s.trim.Note(int(file.Size())) // its records were in memory
 	if recovery != nil {
 		s.log.Error("syntax error: " + path + ": " + recovery.Reason.Error())
 		s.log.Error(path + ": the file is damaged: " + recovery.String())

@@ -78,3 +78,26 @@ func TestTrimOnCompaction(t *testing.T) {
 		}
 	}
 }
+
+// TestTrimAfterLoading opens a large file, whose records were in memory as it was read.
+func TestTrimAfterLoading(t *testing.T) {
+	large := newRig(t, Options{})
+	large.dial().insert(strings.Repeat("x", 17<<20), 1)
+	path := large.Path("things")
+	if err := large.RemoveDatabase("things"); err != nil {
+		t.Fatal(err)
+	}
+	r, n := newTrimRig(t)
+	if err := r.RemoveDatabase("things"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.AddDatabase(path); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, patience, func() error {
+		if n.Load() == 0 {
+			return fmt.Errorf("memory is not given back")
+		}
+		return nil
+	})
+}
