@@ -22,7 +22,8 @@ import (
 // BenchmarkFlood200 is the processor time for each of the 200 copies of a broadcast frame from an attached host, until
 // they have arrived at the device of the other VTEP, which drops them.
 func BenchmarkFlood200(b *testing.B) {
-	const peers, frames = 200, 500
+	// The kernel keeps a thousand packets for a processor that is busy: so no more frames are sent at once.
+	const peers, bursts, burst = 200, 125, 4
 	type contender struct {
 		*gateway
 		host *host
@@ -43,15 +44,21 @@ func BenchmarkFlood200(b *testing.B) {
 	cost := newContest("", "ns/copy")
 	for b.Loop() {
 		for _, g := range all {
-			g.host.broadcast() // what the first frame after a pause causes
-			before := g.received()
-			spent := threadTime(b, func() {
-				for range frames {
+			want := g.received()
+			flood := func() {
+				for range burst {
 					g.host.broadcast()
 				}
+				want += peers * burst
+				await(b, "all copies arrive", func() bool { return g.received() >= want })
+			}
+			flood() // what the first frame after a pause causes
+			spent := threadTime(b, func() {
+				for range bursts {
+					flood()
+				}
 			})
-			await(b, "all copies arrive", func() bool { return g.received() >= before+peers*frames })
-			cost.addTime(g.build.name, spent, peers*frames)
+			cost.addTime(g.build.name, spent, peers*burst*bursts)
 		}
 	}
 	cost.goal(b, 0.6, "now-x-"+before)
