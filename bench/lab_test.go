@@ -82,6 +82,7 @@ func (g *gateway) launch(args ...string) {
 	defer f.Close()
 	g.cmd.Stdout, g.cmd.Stderr = f, f
 	if err := g.lab.Namespace(lab.VTEP).Start(g.cmd); err != nil {
+		g.cmd = nil
 		g.b.Fatal(err)
 	}
 }
