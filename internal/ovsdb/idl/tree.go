@@ -1,6 +1,8 @@
 package idl
 
 import (
+	"cmp"
+	"encoding/binary"
 	"slices"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -16,7 +18,7 @@ import (
 type node struct {
 	edit *edit
 	kids *[fanout]*node // nil: a leaf
-	ids  []ovsdb.UUID   // the UUIDs of rows, to search without touching them
+	keys []uint64       // the beginnings of the UUIDs of rows, to search without touching them
 	rows []*ovsdb.Row
 }
 
@@ -53,7 +55,34 @@ func (n *node) get(id ovsdb.UUID) *ovsdb.Row {
 
 // find returns where id is, or would be, in a leaf.
 func (n *node) find(id *ovsdb.UUID) (int, bool) {
-	return slices.BinarySearchFunc(n.ids, *id, ovsdb.UUID.Compare)
+	key := keyOf(id)
+	begin, end := 0, len(n.keys)
+	for begin < end {
+		at := int(uint(begin+end) >> 1)
+		c := cmp.Compare(n.keys[at], key)
+		if c == 0 {
+			c = n.rows[at].UUID.Compare(*id)
+		}
+		switch {
+		case c < 0:
+			begin = at + 1
+		case c > 0:
+			end = at
+		default:
+			return at, true
+		}
+	}
+	return begin, false
+}
+
+func keyOf(id *ovsdb.UUID) uint64 { return binary.BigEndian.Uint64(id[:]) }
+
+// nibbleAt is nibble of row i of a leaf.
+func (n *node) nibbleAt(i, depth int) int {
+	if depth < 16 {
+		return int(n.keys[i] >> (60 - 4*depth) & 15)
+	}
+	return nibble(&n.rows[i].UUID, depth)
 }
 
 // own returns n, or a copy if n is not of e.
@@ -68,7 +97,7 @@ func (n *node) own(e *edit) *node {
 		return m
 	}
 	// Room for one more, which is what the copy is for most of the time.
-	m.ids = append(make([]ovsdb.UUID, 0, len(n.ids)+1), n.ids...)
+	m.keys = append(make([]uint64, 0, len(n.keys)+1), n.keys...)
 	m.rows = append(make([]*ovsdb.Row, 0, len(n.rows)+1), n.rows...)
 	return m
 }
@@ -77,7 +106,7 @@ func (n *node) own(e *edit) *node {
 // there was none.
 func (n *node) set(e *edit, depth int, row *ovsdb.Row) (_ *node, added bool) {
 	if n == nil {
-		return &node{edit: e, ids: []ovsdb.UUID{row.UUID}, rows: []*ovsdb.Row{row}}, true
+		return &node{edit: e, keys: []uint64{keyOf(&row.UUID)}, rows: []*ovsdb.Row{row}}, true
 	}
 	n = n.own(e)
 	if n.kids == nil {
@@ -87,7 +116,7 @@ func (n *node) set(e *edit, depth int, row *ovsdb.Row) (_ *node, added bool) {
 			return n, false
 		}
 		if len(n.rows) < leafMax {
-			n.ids = slices.Insert(n.ids, i, row.UUID)
+			n.keys = slices.Insert(n.keys, i, keyOf(&row.UUID))
 			n.rows = slices.Insert(n.rows, i, row)
 			return n, true
 		}
@@ -104,10 +133,10 @@ func (n *node) split(depth int) {
 	for i := range kids {
 		if part := n.part(i, depth); part != nil {
 			// Copied, since the kids will grow on their own.
-			kids[i] = &node{edit: n.edit, ids: slices.Clone(part.ids), rows: slices.Clone(part.rows)}
+			kids[i] = &node{edit: n.edit, keys: slices.Clone(part.keys), rows: slices.Clone(part.rows)}
 		}
 	}
-	n.kids, n.ids, n.rows = &kids, nil, nil
+	n.kids, n.keys, n.rows = &kids, nil, nil
 }
 
 // part returns what kid i would be if n, at depth, had kids: for a leaf, a leaf
@@ -117,17 +146,17 @@ func (n *node) part(i, depth int) *node {
 		return n.kids[i]
 	}
 	begin := 0
-	for begin < len(n.ids) && nibble(&n.ids[begin], depth) < i {
+	for begin < len(n.keys) && n.nibbleAt(begin, depth) < i {
 		begin++
 	}
 	end := begin
-	for end < len(n.ids) && nibble(&n.ids[end], depth) == i {
+	for end < len(n.keys) && n.nibbleAt(end, depth) == i {
 		end++
 	}
 	if begin == end {
 		return nil
 	}
-	return &node{ids: n.ids[begin:end], rows: n.rows[begin:end]}
+	return &node{keys: n.keys[begin:end], rows: n.rows[begin:end]}
 }
 
 // remove returns n, at depth, without the row called id, and whether it was there.
@@ -144,7 +173,7 @@ func (n *node) remove(e *edit, depth int, id ovsdb.UUID) (_ *node, removed bool)
 			return nil, true
 		}
 		n = n.own(e)
-		n.ids = slices.Delete(n.ids, i, i+1)
+		n.keys = slices.Delete(n.keys, i, i+1)
 		n.rows = slices.Delete(n.rows, i, i+1)
 		return n, true
 	}
@@ -202,7 +231,11 @@ func compare(a, b *node, depth int, visit func(before, after *ovsdb.Row)) {
 func compareLeaves(a, b *node, visit func(before, after *ovsdb.Row)) {
 	i, j := 0, 0
 	for i < len(a.rows) && j < len(b.rows) {
-		switch c := a.ids[i].Compare(b.ids[j]); {
+		c := cmp.Compare(a.keys[i], b.keys[j])
+		if c == 0 && a.rows[i] != b.rows[j] {
+			c = a.rows[i].UUID.Compare(b.rows[j].UUID)
+		}
+		switch {
 		case c < 0:
 			visit(a.rows[i], nil)
 			i++
