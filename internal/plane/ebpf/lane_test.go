@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
@@ -47,6 +48,15 @@ func (w *world) longCopies(p *Plane) (n uint64) {
 	return n
 }
 
+// toPeers is what is counted of frames in tunnels.
+func (w *world) toPeers(p *Plane) map[netip.Addr]plane.Traffic {
+	st, err := p.Stats(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return st.Tunnels
+}
+
 // byLanes sends frames, each of which make makes another, until one has gone past the vxlan device to all of these peers.
 // It gives what came of that one at r0, as it came.
 func (w *world) byLanes(p *Plane, make func(int) []byte, peers ...netip.Addr) (outer [][]byte) {
@@ -55,7 +65,7 @@ func (w *world) byLanes(p *Plane, make func(int) []byte, peers ...netip.Addr) (o
 		w.barriers++
 		f := make(w.barriers)
 		ready := !slices.ContainsFunc(peers, func(ip netip.Addr) bool { return !p.lane(ip) })
-		before := w.longCopies(p)
+		before, counted := w.longCopies(p), w.toPeers(p)
 		w.taps["r0"].Drain()
 		w.send("h0", f)
 		w.expect("h1", f)
@@ -80,6 +90,9 @@ func (w *world) byLanes(p *Plane, make func(int) []byte, peers ...netip.Addr) (o
 		for _, ip := range peers {
 			if got[ip] != 1 {
 				w.t.Errorf("%v got %d copies", ip, got[ip])
+			}
+			if n := w.toPeers(p)[ip].OutPackets - counted[ip].OutPackets; n != 1 {
+				w.t.Errorf("of a copy to %v %d were counted", ip, n)
 			}
 		}
 		return nil

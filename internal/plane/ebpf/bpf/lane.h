@@ -85,6 +85,7 @@ static __always_inline int take_lane(struct __sk_buff *skb, struct target *t, st
 	__builtin_memcpy(l->hop, &hop, ETH_ALEN);
 	__builtin_memcpy(l->own, &own, ETH_ALEN);
 	w->n = n + 1;
+	count_to_peer(peer, s);
 	capture(skb, CAPTURE_OUT_TUNNEL, t->peer, t->id);
 	return 1;
 }
