@@ -67,6 +67,7 @@ type vtepRun struct {
 	direct          string
 	ovsRunDir       string // of Open vSwitch, for its plane
 	noDirect        bool
+	xdp             string
 	tcFilter        bool
 	udpTunnels      bool
 	vxlanPort       string
@@ -182,6 +183,7 @@ func (r *vtepRun) options() []getopt.Option {
 		getopt.String("ovs-rundir", "DIR", "ovs plane: where the sockets of Open vSwitch are (default "+r.ovsRunDir+")", &r.ovsRunDir),
 		getopt.String("pin-dir", "DIR", "where the ebpf plane pins its maps (default /sys/fs/bpf/vtep/...)", &r.pinDir),
 		getopt.String("direct", "auto|on|off", "ebpf plane: encapsulate and decapsulate in the programs, past the kernel's firewall; auto: unless policies of IPsec cover the tunnels", &r.direct),
+		getopt.String("xdp", "auto|off|require", "ebpf plane: have known unicast handled in the drivers of devices that allow it; auto: of NICs; require: of veth devices, too, and a problem where they don't (default off)", &r.xdp),
 		getopt.Flag("no-direct", "the same as --direct=off", &r.noDirect),
 		getopt.Flag("tc-filter", "ebpf plane: attach with clsact and tc filters even where the kernel has TCX", &r.tcFilter),
 		getopt.Flag("udp-tunnels", "memory plane: tunnels are packets of a UDP socket at the tunnel IP, which may be one of 127.0.0.0/8", &r.udpTunnels),
@@ -243,6 +245,13 @@ func (r *vtepRun) check(names []string) error {
 	}
 	if _, ok := directModes[r.direct]; !ok {
 		return fmt.Errorf("--direct=%s: not one of auto, on and off", r.direct)
+	}
+	if mode, ok := xdpModes[r.xdp]; !ok {
+		return fmt.Errorf("--xdp=%s: not one of auto, off and require", r.xdp)
+	} else if mode == ebpf.XDPRequire && r.plane != "ebpf" {
+		return fmt.Errorf("--xdp=require and --plane=%s exclude each other: only the ebpf plane has XDP programs", r.plane)
+	} else if mode == ebpf.XDPRequire && r.direct == "off" {
+		return errors.New("--xdp=require and --direct=off exclude each other: XDP programs go past the IP stack")
 	}
 	if r.connect != "" {
 		if _, _, err := idl.ParseTargets(r.connect, nil); err != nil {
@@ -457,6 +466,9 @@ func (r *vtepRun) detachAnyway(why string) {
 // directModes are the values of --direct.
 var directModes = map[string]ebpf.Direct{"": ebpf.DirectAuto, "auto": ebpf.DirectAuto, "on": ebpf.DirectOn, "off": ebpf.DirectOff}
 
+// xdpModes are the values of --xdp.
+var xdpModes = map[string]ebpf.XDP{"": ebpf.XDPOff, "off": ebpf.XDPOff, "auto": ebpf.XDPAuto, "require": ebpf.XDPRequire}
+
 // openPlane makes the plane that the command line names.
 func (r *vtepRun) openPlane() (plane.Plane, error) {
 	if r.plane == "ovs" {
@@ -474,7 +486,7 @@ func (r *vtepRun) openPlane() (plane.Plane, error) {
 		return fabric.Open(), nil
 	}
 	return ebpf.New(ebpf.Options{Name: r.name, PinDir: r.pinDir, Logger: r.d.Logger("ebpf"),
-		Port: r.port, VRF: r.vrf, Direct: directModes[r.direct], Classic: r.tcFilter, AllowPorts: r.allowPorts})
+		Port: r.port, VRF: r.vrf, Direct: directModes[r.direct], XDP: xdpModes[r.xdp], Classic: r.tcFilter, AllowPorts: r.allowPorts})
 }
 
 // followRoutes is namespace.FollowRoutes, as the plane of Open vSwitch knows it.

@@ -81,7 +81,7 @@ func (r *vtepRun) status(ctx context.Context) (vtepStatus, error) {
 	s.UDPPort = cmp.Or(r.port, defaultVXLANPort)
 	s.Versions = versions{version, hwvtep.Schema().Version, runtime.Version(), kernelRelease()}
 	s.Status = agent.Status{Switch: r.name, State: agent.Starting, TunnelIPs: []string{}, Ports: []agent.PortStatus{},
-		Switches: []agent.SwitchStatus{}, Tunnels: []agent.TunnelStatus{}, Drops: []agent.DropStatus{}}
+		Switches: []agent.SwitchStatus{}, Tunnels: []agent.TunnelStatus{}, Drops: []agent.DropStatus{}, Paths: []agent.PathStatus{}}
 	if a := r.agent.Load(); a != nil {
 		of, err := a.Status(ctx)
 		if err != nil {

@@ -25,6 +25,7 @@ func (s *vtepStatus) text(all bool) string {
 	}
 	p.head(s)
 	p.ports(s)
+	p.paths(s)
 	p.switches(s)
 	p.tunnels(s)
 	p.controllers(s)

@@ -28,6 +28,9 @@ type Status struct {
 	Groups    GroupStats     `json:"groups"`
 	Drops     []DropStatus   `json:"drops"`
 
+	Paths     []PathStatus      `json:"paths"`
+	XDPFrames map[string]uint64 `json:"xdp_frames"` // handled by native XDP since the process was started; null: there is none
+
 	RatesOver float64 `json:"rates_over_seconds"` // what the rates of ports are over; 0: they are not known yet
 	RoseOver  float64 `json:"rose_over_seconds"`  // what DropStatus.Rose is over; 0: it is not known yet
 
@@ -140,8 +143,13 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	paths, frames, err := a.paths(ctx)
+	if err != nil {
+		return Status{}, err
+	}
 	return ask(ctx, a, func(context.Context) (Status, error) {
 		s := a.status(now)
+		s.Paths, s.XDPFrames = paths, frames
 		a.remember(now)
 		return s, nil
 	})

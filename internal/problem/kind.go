@@ -76,6 +76,7 @@ var (
 	LongWay          = doubt("long_way")          // a policy of IPsec keeps frames from the short way
 	PolicyBypassed   = doubt("policy_bypassed")   // a policy of IPsec is not heeded, as --direct=on says
 	FirewallBypassed = doubt("firewall_bypassed") // netfilter has rules that the short ways go past
+	NoXDP            = doubt("no_xdp")            // a device has not the native XDP that --xdp=require asks for
 	StrangeVRF       = doubt("strange_vrf")       // the tunnel IP is in a VRF that tunnels are not in
 	VLANDevice       = doubt("vlan_device")       // a port with tagged bindings is a VLAN device
 	VLANLimit        = doubt("vlan_limit")        // Open vSwitch looks at more or fewer tags than one

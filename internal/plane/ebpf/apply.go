@@ -121,6 +121,7 @@ func (p *Plane) install() error {
 		return err
 	}
 	p.growToNeed()
+	p.guardNatives()
 	p.contents.OrderLists()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
@@ -138,6 +139,7 @@ func (p *Plane) install() error {
 	}
 	p.measureUnderlays()
 	p.attachUnderlays()
+	p.attachNatives()
 	p.retireChunks(now)
 	for _, remove := range []func() error{
 		p.tDevices.Put,

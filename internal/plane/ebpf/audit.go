@@ -67,6 +67,11 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	for index := range p.overlay.underlays {
 		a = p.auditAttachment(a, "tunnel", p.nameOf(uint32(index)), index)
 	}
+	for index, d := range p.native.devices {
+		if d.in == nil && p.native.links.Examine(index) != kernel.Sound {
+			a = append(a, plane.Drift{Kind: "xdp", Key: p.nameOf(uint32(index)), Want: "XDP program attached, pinned"})
+		}
+	}
 	var s layout.Settings
 	if err := p.objs.Config.Lookup(uint32(0), &s); err != nil {
 		return nil, fmt.Errorf("ebpf plane: audit: read map config: %w", err)

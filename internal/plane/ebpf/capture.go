@@ -160,8 +160,10 @@ func (p *Plane) loadCaptures() (_ *captureSet, err error) {
 	}
 	set.adjust()
 	p.showing = set
+	p.writeNative() // or frames would go past the programs that show them
 	if err := p.grow(nil, nil); err != nil {
 		p.showing = nil
+		p.writeNative()
 		return nil, err
 	}
 	set.done.Go(func() { p.readCaptured(set) })
@@ -249,6 +251,7 @@ func (p *Plane) endIfUnused() {
 		p.mu.Unlock()
 		return
 	}
+	p.writeNative()
 	p.mu.Unlock()
 	set.close()
 	p.log.Info("frames are captured no more: the programs are those that forward only")

@@ -3,6 +3,7 @@ package ebpf
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -25,6 +26,51 @@ var modes = map[string]Options{
 	"vxlan device": {Direct: DirectOff},
 	"direct":       {},
 	"tc filter":    {Classic: true},
+}
+
+// byXDP are the cases in which native XDP handles frames, and those that could show that it handles too many.
+var byXDP = []string{
+	"untagged", "tagged", "unbound VLAN", "priority tag", "hairpin", "inner tag", "tagged twice", "service tags", "priorities", "congestion",
+	"learning", "move", "watch", "remote unicast", "remote before local", "from a tunnel", "split horizon", "unknown tunnels", "VNI changes",
+	"binding moves", "counters", "restart",
+}
+
+// Frames that come to the devices as XDP frames do are forwarded as all others are, by whomever.
+func TestConformanceXDP(t *testing.T) {
+	h := newHarness(t, Options{XDP: XDPRequire, wired: true})
+	h.throwers = map[string]*thrower{}
+	for i := range hostPorts {
+		h.throwFrom(fmt.Sprintf("h%d", i))
+	}
+	h.w.takesXDP(h.w.far, "r0")
+	h.throwers["r0"] = newThrower(t, h.w.far, "r0")
+	h.frames = map[*Plane]map[string]uint64{}
+	open := func(*testing.T) planetest.Harness {
+		h.drain()
+		return h
+	}
+	if testenv.Effort(t) > 1 {
+		planetest.Run(t, open)
+	} else {
+		planetest.RunNamed(t, planetest.IPv4, byXDP, open)
+	}
+	if h.plane != nil {
+		if err := h.plane.Destroy(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	frames := map[string]uint64{}
+	for _, of := range h.frames {
+		for what, n := range of {
+			frames[what] += n
+		}
+	}
+	t.Logf("frames by XDP: %v", frames)
+	for _, what := range []string{"encapsulated", "decapsulated", "bridged"} {
+		if frames[what] < 5 {
+			t.Errorf("%d frames were %s by XDP", frames[what], what)
+		}
+	}
 }
 
 func TestConformance(t *testing.T) {
@@ -58,6 +104,9 @@ type harness struct {
 	opts    Options
 	senders map[netip.Addr]*net.UDPConn
 	plane   *Plane // that the last case has emptied; nil: the next one needs a new one
+
+	throwers map[string]*thrower          // send frames as XDP does, by device; nil: they are sent as hosts do
+	frames   map[*Plane]map[string]uint64 // by XDP
 }
 
 func newHarness(t *testing.T, o Options) *harness {
@@ -150,22 +199,49 @@ func (l *lent) pass() {
 func (l *lent) Destroy(ctx context.Context) error {
 	close(l.back)
 	<-l.done
+	if l.h.throwers != nil {
+		l.h.frames[l.Plane] = l.h.w.paths(l.Plane).Frames
+	}
 	_, err := l.Apply(ctx, intent.NewState(), nil)
 	l.h.plane = l.Plane
 	return err
 }
 
 // Untraced implements planetest.Untraced: one way of working is enough.
-func (h *harness) Untraced() bool { return h.opts.Direct == DirectOff || h.opts.Classic }
+func (h *harness) Untraced() bool {
+	return h.opts.Direct == DirectOff || h.opts.Classic || h.throwers != nil
+}
 
 func hostAt(port string) string { return "h" + port[1:] }
 
 // FromPort implements planetest.Harness.
-func (h *harness) FromPort(_ testing.TB, port string, frame []byte) { h.w.send(hostAt(port), frame) }
+func (h *harness) FromPort(_ testing.TB, port string, frame []byte) {
+	if th := h.throwers[hostAt(port)]; th != nil && len(frame) < thrownBytes {
+		th.throw(frame, 1)
+		return
+	}
+	h.w.send(hostAt(port), frame)
+}
+
+// throwFrom has the frames of a host sent as XDP does, and lets it take such.
+func (h *harness) throwFrom(dev string) {
+	h.w.takesXDP(h.w.hosts, dev)
+	h.throwers[dev] = newThrower(h.w.t, h.w.hosts, dev)
+}
+
+// thrownBytes is about what the kernel takes for a frame of XDP.
+const thrownBytes = 3000
 
 // FromTunnel implements planetest.Harness.
 func (h *harness) FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []byte) {
 	t.Helper()
+	if th := h.throwers["r0"]; th != nil && len(inner) < thrownBytes {
+		u0, r0 := testnet.MAC(t, h.w.vtep, "u0"), testnet.MAC(t, h.w.far, "r0")
+		outer := testnet.Encapsulate(u0, r0, from.Peer, planetest.TunnelIP, from.VNI, 0, 50000, inner)
+		testnet.SetTOS(outer, tos)
+		th.throw(outer, 1)
+		return
+	}
 	b := binary.BigEndian.AppendUint32([]byte{0x08, 0, 0, 0}, from.VNI<<8)
 	to := netip.AddrPortFrom(planetest.TunnelIP, vxlanPort)
 	if _, _, err := h.senders[from.Peer].WriteMsgUDPAddrPort(append(b, inner...), ipTOS(tos), to); err != nil {
@@ -240,6 +316,9 @@ func (h *harness) collect(t testing.TB) []planetest.Out {
 func (h *harness) AddDevice(_ testing.TB, port string) {
 	h.w.veth(h.w.hosts, hostAt(port), h.w.vtep, port, 1500)
 	h.w.tap(h.w.hosts, hostAt(port))
+	if h.throwers != nil {
+		h.throwFrom(hostAt(port))
+	}
 }
 
 // RemoveDevice implements planetest.Harness.
@@ -247,4 +326,5 @@ func (h *harness) RemoveDevice(t testing.TB, port string) {
 	t.Helper()
 	h.w.removeLink(h.w.vtep, port)
 	delete(h.w.taps, hostAt(port))
+	delete(h.throwers, hostAt(port))
 }

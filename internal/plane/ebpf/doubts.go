@@ -65,6 +65,7 @@ func (p *Plane) doubts() []problem.Problem {
 	list = append(list, p.endProblems()...)
 	list = append(list, p.policyProblems()...)
 	list = append(list, p.firewallProblem()...)
+	list = append(list, p.nativeProblems()...)
 	list = append(list, p.watchedProblem()...)
 	list = append(list, p.bfdProblems()...)
 	list = append(list, p.ringProblems()...)

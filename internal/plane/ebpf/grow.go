@@ -199,6 +199,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 		return err
 	}
 	p.swapPrograms(&programs)
+	p.swapNatives(all)
 	p.swapStages(fresh["stages"])
 	if err := p.keepPrograms(); err != nil {
 		p.log.Warn("programs are not kept: the next process loads them anew", "err", err)

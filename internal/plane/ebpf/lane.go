@@ -49,6 +49,7 @@ func (p *Plane) neighborWatcher() {
 				p.log.Error("watching neighbors failed: copies of flooded frames take the long way", "err", err)
 				p.nextHops = nil
 				p.endLanes()
+				p.adjoinAll()
 			}
 			p.mu.Unlock()
 			return
@@ -75,6 +76,7 @@ func (p *Plane) neighborTold(m *syscall.NetlinkMessage) {
 	for _, pr := range p.contents.Peers {
 		if to := p.tPeers.Want.Get(pr.Number); to.Ifindex == uint32(key.Index) && to.Hop == hop {
 			p.correctLane(pr)
+			p.adjoin(pr)
 		}
 	}
 }
@@ -90,6 +92,7 @@ func (p *Plane) rereadNeighbors() {
 		p.log.Error("reading the neighbors failed: copies of flooded frames take the long way", "err", err)
 	}
 	p.nextHops = fresh
+	p.adjoinAll()
 }
 
 // layLane says how frames to the peer are to be addressed until then, as paths have it, if that is known.

@@ -70,6 +70,7 @@ func (p *Plane) recheck() {
 		p.checkAttachments()
 		p.reviewFirewall()
 		p.recheckFitness()
+		p.recheckNatives()
 		p.repair()
 	})
 	p.recheckLater()
@@ -107,6 +108,7 @@ func (p *Plane) recheckIn(d time.Duration) {
 // filtersChanged looks at a device whose qdiscs or filters somebody has changed; it may have
 // been the plane itself.
 func (p *Plane) filtersChanged(ifindex int) {
+	p.doubtNatives(ifindex)
 	a := p.attached.All[ifindex]
 	if a == nil || a.Link != nil || !p.known {
 		return

@@ -308,7 +308,7 @@ func (p *Plane) attachUnderlays() {
 	if !p.rerouted {
 		return
 	}
-	p.rerouted = false
+	p.rerouted, p.native.stale = false, true
 	want := map[int]bool{}
 	if (p.opts.Direct != DirectOff || p.overlay.strict) && p.overlay.Any() && p.overlay.err == nil {
 		for _, pr := range p.contents.Peers {

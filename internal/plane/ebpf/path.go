@@ -85,6 +85,7 @@ func (p *Plane) lookAtPaths() (looked, left bool) {
 		for asked := 0; len(p.due) > 0 && asked < pathAsks; p.due = p.due[1:] {
 			if pr := p.due[0]; p.contents.Peers[pr.IP] == pr {
 				asked += p.resolve(pr)
+				p.keepNeighbour(pr)
 			}
 		}
 		if p.tPeers.Staged() != staged || p.rerouted {

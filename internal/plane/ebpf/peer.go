@@ -46,6 +46,7 @@ func (p *Plane) resolve(pr *layout.PeerUse) int {
 		p.endLane(pr) // before the programs see the other way
 	}
 	p.tPeers.Set(pr.Number, entry)
+	p.adjoin(pr)
 	return asked
 }
 

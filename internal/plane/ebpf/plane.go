@@ -67,6 +67,7 @@ type Options struct {
 	Port       uint16 // of VXLAN (UDP); 0: 4789
 	VRF        string // the one that tunnels are in; "": none
 	Direct     Direct // whether the programs add and take off the outer headers themselves
+	XDP        XDP    // whether known unicast is taken by native XDP
 
 	// Most are the most entries of maps, by their names; 0: as grow.go has it. Maps begin small.
 	Most map[string]uint32
@@ -78,6 +79,7 @@ type Options struct {
 	asksRoute      func()            // is called before the kernel is asked for the way to a peer
 	formerFor      time.Duration     // instead of FormerFor
 	flapFor        time.Duration     // instead of flapFor
+	wired          bool              // frames of veth devices are as they are on a wire: complete, with their tags
 }
 
 // Direct says when the short ways are used, on which the programs add and take off the outer
@@ -103,11 +105,14 @@ type Plane struct {
 	policyWatch   *nl.NetlinkSocket // nil: a kernel without IPsec
 	neighborWatch *nl.NetlinkSocket
 	firewallWatch *nl.NetlinkSocket // nil: a kernel without netfilter, or nobody wants to know
-	queue         *queue
-	watchman      *watchman
-	wg            sync.WaitGroup // learner, punter, watcher, watchman
-	ready         chan struct{}  // closed by the first Apply that succeeds
-	stop          chan struct{}  // closed by Close
+
+	driverWatch *nl.NetlinkSocket // nil: there is no native XDP
+
+	queue    *queue
+	watchman *watchman
+	wg       sync.WaitGroup // learner, punter, watcher, watchman
+	ready    chan struct{}  // closed by the first Apply that succeeds
+	stop     chan struct{}  // closed by Close
 
 	quotaMemory []byte         // what quotas is a view of
 	quotas      []layout.Quota // shared with the programs: atomic access only
@@ -138,6 +143,7 @@ type Plane struct {
 	retired     []retired            // flood lists that a frame may still be walking
 
 	attached  *kernel.Attachments
+	native    native
 	formerFor time.Duration // constant after New
 	flapFor   time.Duration // likewise
 
@@ -190,6 +196,7 @@ var (
 	_ plane.Rehearser        = (*Plane)(nil)
 	_ plane.GroupLoser       = (*Plane)(nil)
 	_ plane.Capturer         = (*Plane)(nil)
+	_ plane.PathShower       = (*Plane)(nil)
 )
 
 // New loads the programs and adopts the pinned maps. Forwarding that is in place goes on
@@ -265,6 +272,9 @@ func New(o Options) (_ *Plane, err error) {
 	if err = p.checkPort(); err != nil {
 		return nil, err
 	}
+	if err = p.openNative(); err != nil {
+		return nil, err
+	}
 	if err = p.startPolicies(); err != nil {
 		return nil, err
 	}
@@ -285,6 +295,9 @@ func New(o Options) (_ *Plane, err error) {
 	}
 	if p.firewallWatch != nil {
 		p.wg.Go(p.firewallWatcher)
+	}
+	if p.driverWatch != nil {
+		p.wg.Go(p.driverWatcher)
 	}
 	return p, nil
 }
@@ -352,6 +365,9 @@ func (p *Plane) Close() error {
 	if p.firewallWatch != nil {
 		p.firewallWatch.Close()
 	}
+	if p.driverWatch != nil {
+		p.driverWatch.Close()
+	}
 	if err == nil {
 		p.wg.Wait()
 	}
@@ -382,7 +398,8 @@ func (p *Plane) release() {
 			p.attached.LetGo(index)
 		}
 	}
-	for _, s := range []*nl.NetlinkSocket{p.policyWatch, p.neighborWatch, p.firewallWatch} {
+	p.native.close()
+	for _, s := range []*nl.NetlinkSocket{p.policyWatch, p.neighborWatch, p.firewallWatch, p.driverWatch} {
 		if s != nil {
 			s.Close()
 		}

@@ -123,6 +123,7 @@ func (p *Plane) attachPort(prt *port) {
 	}
 	p.tDevices.Set(index, dev)
 	prt.attached, prt.err = prt.Device, nil
+	p.native.stale = true
 }
 
 // detachLeaving lets go of the devices that are no port any more.
@@ -148,6 +149,7 @@ func (p *Plane) portOf(ifindex int) *port {
 
 func (p *Plane) detachPort(ifindex int, flags uint32) error {
 	p.tDevices.Del(uint32(ifindex))
+	p.dropNative(ifindex)
 	if err := p.attached.Detach(ifindex); err != nil {
 		return err
 	}
@@ -174,7 +176,7 @@ func (p *Plane) detachPort(ifindex int, flags uint32) error {
 // detachAll lets go of every device that the pins know of.
 func (p *Plane) detachAll() error {
 	var errs []error
-	errs = append(errs, p.tDevices.Load())
+	errs = append(errs, p.native.links.DetachAll(nil), p.tDevices.Load())
 	defer p.tDevices.Forget()
 	for index, dev := range p.tDevices.Have {
 		errs = append(errs, p.detachPort(int(index), dev.Flags))

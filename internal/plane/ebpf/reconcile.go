@@ -41,7 +41,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.detachUnwanted(devices), p.pins.Prune(), p.pins.PruneStages(p.objs.Stages), p.keepPrograms(), p.recount(), p.clearWatched())
+	return errors.Join(p.detachUnwanted(devices), p.detachNatives(), p.pins.Prune(), p.pins.PruneStages(p.objs.Stages), p.keepPrograms(), p.recount(), p.clearWatched())
 }
 
 // loadAll reads all maps.

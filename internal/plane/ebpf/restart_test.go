@@ -148,7 +148,11 @@ func testRestart(t *testing.T, first string, then ...string) {
 // TestMain is also the program that TestKill kills.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("VTEP_TEST_PINS"); dir != "" {
-		p, err := New(Options{Name: "ps1", PinDir: dir})
+		o := Options{Name: "ps1", PinDir: dir}
+		if os.Getenv("VTEP_TEST_XDP") != "" {
+			o.XDP, o.wired = XDPRequire, true
+		}
+		p, err := New(o)
 		if err == nil {
 			_, err = p.Apply(context.Background(), basic(), nil)
 		}

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -176,22 +175,9 @@ func (w *world) unsegmented(n *namespace.Namespace, dev string) {
 func (w *world) plain(n *namespace.Namespace, dev string) {
 	w.t.Helper()
 	err := n.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
 		for _, cmd := range []uint32{unix.ETHTOOL_SGSO, unix.ETHTOOL_STSO, unix.ETHTOOL_STXCSUM, unix.ETHTOOL_SSG} {
-			value := [2]uint32{cmd, 0} // struct ethtool_value
-			var req struct {           // struct ifreq
-				name [unix.IFNAMSIZ]byte
-				data unsafe.Pointer
-				_    [16]byte
-			}
-			copy(req.name[:], dev)
-			req.data = unsafe.Pointer(&value)
-			if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
-				return fmt.Errorf("ethtool %d of %s: %w", cmd, dev, errno)
+			if err := ethtool(dev, cmd, 0); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -101,6 +101,7 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 
 func (p *Plane) deviceIs(d host.Device) {
 	p.doubtDefaults(d.Index)
+	p.doubtNatives(d.Index)
 	old := p.devices.ByIndex[d.Index]
 	if old == d {
 		return
@@ -243,6 +244,7 @@ func (p *Plane) rerouteAfter(d time.Duration) {
 // resync reads everything anew, after messages were lost.
 func (p *Plane) resync() {
 	p.byFlow = nil
+	p.doubtNatives(0)
 	p.notifyReport(func() {
 		if err := p.loadDevices(); err != nil {
 			p.log.Error("reading the network devices failed", "err", err)

@@ -94,6 +94,18 @@ func RunFamily(t *testing.T, family Payload, open func(t *testing.T) Harness) {
 	run(t, open, func(k Payload) bool { return k == family })
 }
 
+// RunNamed runs some of the cases only, with one kind of payload; a name that none has fails.
+func RunNamed(t *testing.T, family Payload, names []string, open func(t *testing.T) Harness) {
+	for _, name := range names {
+		i := slices.IndexFunc(cases, func(c testCase) bool { return c.name == name })
+		if i < 0 {
+			t.Errorf("no case %q", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) { cases[i].run(newLab(t, open(t), family)) })
+	}
+}
+
 func run(t *testing.T, open func(t *testing.T) Harness, wanted func(Payload) bool) {
 	each := func(c testCase, of []Payload, can func(plane.Features) bool) {
 		if i := slices.IndexFunc(of, wanted); i >= 0 {

@@ -39,7 +39,7 @@ func Open() (*Namespace, error) {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
 	s := &Namespace{ns, inode, homeID(ns, links), links, map[int]*nl.SocketHandle{}}
-	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM, unix.NETLINK_NETFILTER} {
+	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM, unix.NETLINK_NETFILTER, unix.NETLINK_GENERIC} {
 		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), family)
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
 			continue // a kernel without IPsec, or without netfilter

@@ -70,3 +70,29 @@ func neighborOf(n *netlink.Neigh) (AddrKey, MAC) {
 	}
 	return key, macOf(n.HardwareAddr)
 }
+
+// KeepNeighbor has the kernel find out whether a neighbor is still there that it believes in without having heard of it for
+// long, as if it had sent to it. (Of an entry that is permanent it would take that away.)
+func (s *Namespace) KeepNeighbor(k AddrKey) error {
+	answers, err := s.neighbor(unix.RTM_GETNEIGH, 0, k, 0)
+	if err != nil {
+		return fmt.Errorf("ask for a neighbor: %w", err)
+	}
+	for _, b := range answers {
+		n, err := netlink.NeighDeserialize(b)
+		if err != nil || n.State&unix.NUD_STALE == 0 {
+			continue
+		}
+		if _, err := s.neighbor(unix.RTM_NEWNEIGH, unix.NLM_F_ACK, k, unix.NTF_USE); err != nil {
+			return fmt.Errorf("look after a neighbor: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Namespace) neighbor(kind, flags int, k AddrKey, ndm uint8) ([][]byte, error) {
+	req := s.request(unix.NETLINK_ROUTE, kind, flags)
+	req.AddData(&netlink.Ndmsg{Family: unix.AF_INET, Index: uint32(k.Index), Flags: ndm})
+	req.AddData(nl.NewRtAttr(unix.NDA_DST, k.Addr.AsSlice()))
+	return req.Execute(unix.NETLINK_ROUTE, 0)
+}

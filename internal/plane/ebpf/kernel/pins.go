@@ -22,6 +22,7 @@ const SchemaVersion = 5
 //
 //	DIR/v5/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
+//	DIR/xdp/INDEX    the link of native XDP of a device that has it
 //	DIR/programs/HASH/PROGRAM  the programs, for the next process of the same build
 //	DIR/stages/ID    the map stages of each set of programs that devices have, by its number
 type Pins struct {
@@ -80,6 +81,7 @@ func (p *Pins) Maps() string              { return p.layout(SchemaVersion) }
 func (p *Pins) layout(n int) string       { return filepath.Join(p.Dir, fmt.Sprintf("v%d", n)) }
 func (p *Pins) MapPin(name string) string { return filepath.Join(p.Maps(), name) }
 func (p *Pins) links() string             { return filepath.Join(p.Dir, "links") }
+func (p *Pins) natives() string           { return filepath.Join(p.Dir, "xdp") }
 
 // Close lets others use the directory.
 func (p *Pins) Close() {

@@ -843,6 +843,53 @@ type Sender struct {
 	IP   [4]uint32
 }
 
+// enum native_flags of bpf/maps/xdp.h.
+const (
+	NativeOn = 1
+)
+
+// Native is struct native of bpf/maps/xdp.h.
+type Native struct {
+	_     structs.HostLayout
+	Alive uint64
+	Flags uint32
+	Zero  uint32
+}
+
+// enum adjacency_flags of bpf/maps/xdp.h.
+const (
+	AdjacencyOut = 1
+	AdjacencyIn  = 2
+)
+
+// Adjacency is struct adjacency of bpf/maps/xdp.h.
+// How frames get to the next hop on the way to a peer. It counts for the way that it names only: that of the
+// peer may have changed meanwhile.
+type Adjacency struct {
+	_       structs.HostLayout
+	Ifindex uint32
+	Hop     uint32
+	Dst     [6]uint8
+	Src     [6]uint8
+	Flags   uint32
+	Outlet  uint32
+}
+
+// enum outlet_number of bpf/maps/xdp.h.
+const (
+	OutletsOfPorts = 4096
+	Outlets        = 4352
+)
+
+// enum native_count of bpf/maps/xdp.h.
+const (
+	NativeEncapsulated = 0
+	NativeDecapsulated = 1
+	NativeBridged      = 2
+	NativePassed       = 3
+	NativeCounts       = 4
+)
+
 // enum came_by of bpf/control.h.
 // Where the frame came in, in its control block, which is the program's own at this hook: how,
 // and the VLAN or VNI, in the first word; in the next one the ifindex of the port, or in the next
