@@ -53,6 +53,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		w.set(state, flag(s.Agent.State == known), string(known))
 	}
 	w.ports(&s.Agent)
+	w.xdp(&s.Agent)
 	w.switches(&s.Agent)
 	w.tunnels(&s.Agent)
 	w.macs(&s.Agent)
@@ -136,6 +137,12 @@ func (w *writer) ports(s *agent.Status) {
 		w.set(portInBytes, float64(p.InBytes), p.Name)
 		w.set(portOut, float64(p.OutPackets), p.Name)
 		w.set(portOutBytes, float64(p.OutBytes), p.Name)
+	}
+}
+
+func (w *writer) xdp(s *agent.Status) {
+	for _, result := range []string{"encapsulated", "decapsulated", "bridged", "passed"} {
+		w.set(xdpFrames, float64(s.XDPFrames[result]), result)
 	}
 }
 

@@ -59,6 +59,7 @@ var (
 	bfdUp       = gauge("bfd_session_forwarding", "Whether BFD sees the peer forwarding. Only peers with a session have it.", "peer")
 	bfdState    = gauge("bfd_session_state", "State of the session: 0 admin_down, 1 down, 2 init, 3 up.", "peer")
 	bfdFlaps    = counter("bfd_session_flaps_total", "How often the session stopped forwarding.", "peer")
+	xdpFrames   = counter("xdp_frames_total", "Frames that programs of native XDP have looked at, by what they did.", "result")
 	dropped     = counter("dropped_frames_total", "Frames dropped, by the reason as of \"vtep/drops\".", "reason")
 	acls        = gauge("acls", "ACLs that bindings or interfaces have.")
 	aclFrames   = counter("acl_entry_frames_total", "Frames that the entry of the ACL has decided.", "acl", "direction", "sequence", "entry")

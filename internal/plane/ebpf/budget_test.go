@@ -41,6 +41,20 @@ func TestRehearsalBudget(t *testing.T) {
 	checkBudget(t, spec, mostLooked, mostStack)
 }
 
+// TestXDPBudget does so with the programs of native XDP, which are loaded on every kernel.
+func TestXDPBudget(t *testing.T) {
+	for _, read := range []func() (*ebpf.CollectionSpec, error){loadXdp, loadXdpveth} {
+		spec, err := read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range spec.Maps {
+			m.Pinning = ebpf.PinNone
+		}
+		checkBudget(t, spec, mostLooked, mostStack)
+	}
+}
+
 func checkBudget(t *testing.T, spec *ebpf.CollectionSpec, verified uint32, stack int) {
 	t.Helper()
 	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})

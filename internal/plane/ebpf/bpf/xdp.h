@@ -95,29 +95,37 @@ static __always_inline __u32 sum_up(__u64 sum)
 	return sum == 0xffff ? 0 : sum; // both are nothing
 }
 
-// The sum of the bytes that begin at `at`, to the end of a datagram of that length. ~0: there are too many.
-static __always_inline __u64 sum_of(struct xdp_md *x, __u32 at, __u32 length, __u64 sum)
-{
-	__u32 buffer[CHUNK / 4], i, n;
+// Bytes that are summed up. What it begins with comes from the frame; see struct flooding.
+struct summing {
+	struct xdp_md *x;
+	__u32 at, length; // of what is left
+	__u64 sum;        // ~0: there is less than that
+};
 
-	for (i = 0; i < CHUNKS && length; i++) {
-		n = length < CHUNK ? length : CHUNK;
-		asm volatile("" : "+r"(n)); // or the verifier would not see what the compiler knows
-		if (!n || n > CHUNK)
-			return ~0ULL;
-		__builtin_memset(buffer, 0, sizeof(buffer));
-		if (bpf_xdp_load_bytes(x, at, buffer, n))
-			return ~0ULL;
-		sum += (__u32)bpf_csum_diff(NULL, 0, buffer, sizeof(buffer), 0);
-		at += n;
-		length -= n;
+static long sum_chunk(__u32 i, void *ctx)
+{
+	__u32 buffer[CHUNK / 4] = {}, n;
+	struct summing *s = ctx;
+
+	n = s->length < CHUNK ? s->length : CHUNK;
+	asm volatile("" : "+r"(n)); // or the verifier would not see what the compiler knows
+	if (!n || n > CHUNK)
+		return 1;
+	if (bpf_xdp_load_bytes(s->x, s->at, buffer, n)) {
+		s->sum = ~0ULL;
+		return 1;
 	}
-	return length ? ~0ULL : sum;
+	s->sum += (__u32)bpf_csum_diff(NULL, 0, buffer, sizeof(buffer), 0);
+	s->at += n;
+	s->length -= n;
+	return 0;
 }
 
-// 1 if no checksum of the IP packet, or of what it may have in it, is left to be finished.
-static __always_inline int is_finished(struct xdp_md *x, void *at, void *end, __be16 proto)
+// 1 if no checksum of the IP packet that begins there, or of what it may have in it, is left to be finished.
+__noinline int is_finished(struct xdp_md *x, __u32 off, __u32 proto)
 {
+	void *at = (void *)(long)x->data + (off & 0xff), *end = (void *)(long)x->data_end;
+	struct summing s = {};
 	__u32 length, from;
 	__be16 *field;
 	__u64 pseudo;
@@ -159,12 +167,15 @@ static __always_inline int is_finished(struct xdp_md *x, void *at, void *end, __
 	// In UDP there may be a tunnel, with something unfinished in it: then the bytes as they are don't add up.
 	if (!*field)
 		return 0;
-	at += from;
-	pseudo = sum_of(x, at - (void *)(long)x->data, length, pseudo);
-	return pseudo != ~0ULL && !sum_up(pseudo);
+	s.x = x;
+	s.at = (off & 0xff) + from;
+	s.length = length;
+	s.sum = pseudo;
+	bpf_loop(CHUNKS, sum_chunk, &s, 0);
+	return !s.length && s.sum != ~0ULL && !sum_up(s.sum);
 }
 #else
-#define is_finished(x, at, end, proto) 1
+#define is_finished(x, off, proto) 1
 #endif
 
 // As priorities does it.
@@ -374,7 +385,7 @@ static __always_inline int native_port(struct xdp_md *x)
 		return XDP_PASS; // to be learned
 	if (cfg->flags & CONFIG_WATCHED && bpf_map_lookup_elem(&watched, &src))
 		return XDP_PASS; // to be told of
-	if (!is_finished(x, at, end, proto))
+	if (!is_finished(x, at - data, proto))
 		return XDP_PASS;
 
 	__builtin_memcpy(&macs, data, sizeof(macs));
@@ -480,7 +491,7 @@ static __always_inline int native_underlay(struct xdp_md *x)
 	size.bytes = size.largest = length;
 	size.features = to->features;
 	size.leaves = native_priorities(cfg, in.tos, outer);
-	if (!is_finished(x, eth + 1, end, eth->h_proto) || !has_outlet(m, &size))
+	if (!is_finished(x, sizeof(*e) + sizeof(*eth), eth->h_proto) || !has_outlet(m, &size))
 		return XDP_PASS;
 	o = outlet_of(m, l->slot, &size);
 	__builtin_memcpy(&macs, eth, sizeof(macs));
