@@ -167,6 +167,10 @@ func TestXDP(t *testing.T) {
 	natively(w, p)
 	w.audit(p)
 	h0, h2, r0 := newThrower(t, w.hosts, "h0"), newThrower(t, w.hosts, "h2"), newThrower(t, w.far, "r0")
+	was, err := p.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	out := ipFrame(macR, macA, 100)
 	h0.throw(out, 1)
@@ -204,6 +208,10 @@ func TestXDP(t *testing.T) {
 	}
 	if c := st.Bindings[intent.BindingKey{Port: "p2", VLAN: 9}]; c.PacketsFromLocal != 2 || c.BytesFromLocal != uint64(len(out)+len(frame(bcast, macC, "here is C", 9))-4) {
 		t.Errorf("counters %+v", c)
+	}
+
+	if c, had := st.Tunnels[peerIP], was.Tunnels[peerIP]; c.InPackets-had.InPackets != 2 || c.OutPackets-had.OutPackets != 2 || c.InBytes-had.InBytes != 2*uint64(len(in)) {
+		t.Errorf("counters of the peer: %+v, before %+v", c, had)
 	}
 
 	// Without XDP nothing of it is left.

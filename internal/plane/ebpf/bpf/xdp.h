@@ -402,6 +402,7 @@ static __always_inline int native_port(struct xdp_md *x)
 		__builtin_memcpy(data + sizeof(around), &macs, sizeof(macs));
 		count_in(slot, &size, known, now);
 		use_path(r->peer);
+		count_to_peer(r->peer, &size);
 		count_native(NATIVE_ENCAPSULATED);
 		return XDP_REDIRECT;
 	}
@@ -498,6 +499,7 @@ static __always_inline int native_underlay(struct xdp_md *x)
 	if (!reframe(x, sizeof(*e), &macs, o.tag))
 		return XDP_PASS;
 	note_data(cfg, peer);
+	count_from_peer(peer, &size);
 	count_native(NATIVE_DECAPSULATED);
 	count_out(o.slot, &size);
 	return XDP_REDIRECT;
