@@ -104,12 +104,17 @@ struct summing {
 
 static long sum_chunk(__u32 i, void *ctx)
 {
-	__u32 buffer[CHUNK / 4] = {}, n;
+	__u32 buffer[CHUNK / 4] = {};
 	struct summing *s = ctx;
+	__u64 n;
 
 	n = s->length < CHUNK ? s->length : CHUNK;
-	asm volatile("" : "+r"(n)); // or the verifier would not see what the compiler knows
-	if (!n || n > CHUNK)
+	// The verifier has to see what the compiler knows: both bounds, each by itself, as Linux 6.1 wants it.
+	asm volatile("" : "+r"(n));
+	if ((__s64)n <= 0)
+		return 1;
+	asm volatile("" : "+r"(n));
+	if (n > CHUNK)
 		return 1;
 	if (bpf_xdp_load_bytes(s->x, s->at, buffer, n)) {
 		s->sum = ~0ULL;
