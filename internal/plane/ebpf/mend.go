@@ -51,6 +51,7 @@ func (p *Plane) checkAttachments() {
 		if err == nil || p.devices.ByIndex[index].Index == 0 {
 			continue
 		}
+		p.native.stale = true // what TC does not handle must not be taken by XDP
 		switch prt := p.portOf(index); {
 		case prt != nil:
 			prt.attached, prt.err = 0, fmt.Errorf("device %q: %w", prt.Name, err)

@@ -353,6 +353,9 @@ func (p *Plane) guardNatives() {
 		if has := p.hasVLANs(index); has != d.vlans {
 			d.doubt = true
 		}
+		if d.doubt {
+			p.native.stale = true
+		}
 		if d.doubt && d.in == nil {
 			p.detachNative(index)
 		}

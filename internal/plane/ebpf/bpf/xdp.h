@@ -221,10 +221,12 @@ static __always_inline int may_redirect(__u32 outlet, __u32 ifindex)
 	return device && *device == ifindex && bpf_redirect_map(&outlets, outlet, XDP_PASS) == XDP_REDIRECT;
 }
 
-// The same, by the member.
+// The same, by the member. Not for frames that are shorter than Ethernet's: many drivers pad what they send
+// for the kernel, and not what they send for XDP.
 static __always_inline int has_outlet(struct member *m, struct size *s)
 {
-	return !(m->features & FEATURE_ACL) && fits_member(m, s) == FITS && may_redirect(m->port, m->ifindex);
+	return s->bytes + (m->vid ? 4 : 0) >= ETH_ZLEN && !(m->features & FEATURE_ACL) && fits_member(m, s) == FITS &&
+	       may_redirect(m->port, m->ifindex);
 }
 
 // As ip_checksum does it, in longer steps, which are for what is not on the stack.
