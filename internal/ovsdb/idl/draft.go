@@ -3,6 +3,7 @@ package idl
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/client"
@@ -61,24 +62,30 @@ func (d *draft) remove(table int, id ovsdb.UUID) {
 // update applies what a server has told.
 func (d *draft) update(u client.Update) error {
 	if u.Rows != nil {
-		d.applyRows(u.Rows)
-		return nil
+		return d.applyRows(u.Rows)
 	}
 	return d.apply(u.Tables, u.Version)
 }
 
 // applyRows applies changes that a server in this process shares with us. Its rows are taken as they
 // are, in place of equal ones that are known: otherwise there would be both.
-func (d *draft) applyRows(rows ovsdb.Changes) {
+//
+// What the columns are is known by their numbers, so the schema must be the one that the replica was planned with: it
+// can have been converted between the reply that told it and the monitor.
+func (d *draft) applyRows(rows ovsdb.Changes) error {
 	d.known = nil
 	var schema *ovsdb.TableSchema // that of the row before: most often the same
+	var err error
 	table, replicated := 0, false
 	rows.EachRow(func(t *ovsdb.TableSchema, before, after *ovsdb.Row) {
 		if t != schema {
 			schema = t
-			table, replicated = d.plan.index[t.Name]
+			if table, replicated = d.plan.index[t.Name]; replicated && !sameColumns(t, d.plan.tables[table].schema) {
+				err = fmt.Errorf("rows of table %s have other columns than its schema: it was converted meanwhile", t.Name)
+			}
 		}
 		switch {
+		case err != nil:
 		case !replicated:
 		case after == nil:
 			d.remove(table, before.UUID)
@@ -90,6 +97,15 @@ func (d *draft) applyRows(rows ovsdb.Changes) {
 				d.set(table, row)
 			}
 		}
+	})
+	return err
+}
+
+// sameColumns reports whether rows of two schemas of a table have the same values in the same places.
+func sameColumns(a, b *ovsdb.TableSchema) bool {
+	return a == b || slices.EqualFunc(a.Columns, b.Columns, func(a, b *ovsdb.ColumnSchema) bool {
+		return a.Name == b.Name && a.Type.Key.Type == b.Type.Key.Type && a.Type.Value.Type == b.Type.Value.Type &&
+			a.Type.Min == b.Type.Min && a.Type.Max == b.Type.Max
 	})
 }
 

@@ -113,9 +113,12 @@ func (p *Plane) install() error {
 	defer p.tellAnew()
 	p.publish()
 	for _, slot := range p.contents.Reused {
-		p.zeroCounters(slot)
+		p.zeroCounters(p.objs.Counters, slot)
 	}
-	p.contents.Reused = nil
+	for _, peer := range p.contents.ReusedPeers {
+		p.zeroCounters(p.objs.TunnelTraffic, peer)
+	}
+	p.contents.Reused, p.contents.ReusedPeers = nil, nil
 	now := time.Now()
 	if err := p.sweepRetired(now); err != nil {
 		return err

@@ -226,6 +226,7 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err err
 			tell(m)
 		}
 	}
+	clear(fresh) // they are in use: whatever fails from here on, none is closed
 	if old != nil {
 		// Who was seen by both sets of programs meanwhile was counted twice.
 		return errors.Join(p.catchUp(old, began), p.recount())

@@ -3,6 +3,7 @@ package ebpf
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
@@ -202,14 +203,14 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 	return list, nil
 }
 
-// zeroCounters makes the slot count from nothing, for a new binding.
-func (p *Plane) zeroCounters(slot uint32) {
+// zeroCounters makes a slot or a peer, by its number in the map, count from nothing.
+func (p *Plane) zeroCounters(m *ebpf.Map, number uint32) {
 	var cpus []layout.Traffic
-	if err := p.objs.Counters.Lookup(slot, &cpus); err != nil {
-		return
+	if err := m.Lookup(number, &cpus); err != nil || !slices.ContainsFunc(cpus, func(c layout.Traffic) bool { return c != layout.Traffic{} }) {
+		return // most have none
 	}
 	clear(cpus)
-	if err := p.objs.Counters.Put(slot, cpus); err != nil {
-		p.log.Warn("resetting the counters of a binding failed", "err", err)
+	if err := m.Put(number, cpus); err != nil {
+		p.log.Warn("resetting the counters of a binding or peer failed", "number", number, "err", err)
 	}
 }

@@ -118,8 +118,11 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 		}
 	}
 
-	if (!f.held)
+	if (!f.held) {
+		if (f.lanes)
+			close_lanes(skb); // none: another frame may have them
 		return drop(skb, nobody);
+	}
 	if (f.lanes) {
 		if (!take_lane(skb, &f.last, &f.size) && has_lanes())
 			copy_tunnel(skb, &f.last, &f.size);

@@ -93,6 +93,7 @@ static __always_inline int take_lane(struct __sk_buff *skb, struct target *t, st
 struct sending {
 	struct __sk_buff *skb;
 	struct lanes *w;
+	__u32 failed; // the frame has not got the headers of the last lane
 };
 
 static long drop_lane(__u32 i, void *ctx)
@@ -123,6 +124,7 @@ static long send_lane(__u32 i, void *ctx)
 	e->ip.check = ip_checksum(&e->ip);
 	if (bpf_skb_store_bytes(x->skb, 0, w->head, ETH_HLEN + OUTER_HEADERS, BPF_F_RECOMPUTE_CSUM)) {
 		drop(x->skb, DROP_FAILED);
+		x->failed = i + 1 == w->n;
 		return 0;
 	}
 	if (i + 1 < w->n && bpf_clone_redirect(x->skb, l->ifindex, 0))
@@ -157,7 +159,7 @@ static __always_inline int send_lanes(struct __sk_buff *skb, struct lanes *w)
 		return TC_ACT_SHOT;
 	}
 	bpf_loop(n, send_lane, &x, 0);
-	return bpf_redirect(w->lane[last].ifindex, 0);
+	return x.failed ? TC_ACT_SHOT : bpf_redirect(w->lane[last].ifindex, 0);
 }
 
 // The same, if there are some, or LONG_WAY. Now another frame may have lanes.

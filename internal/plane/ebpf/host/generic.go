@@ -64,10 +64,17 @@ func (s *Namespace) family(name string) (f family, err error) {
 	return f, nil
 }
 
+// genericHeader is struct genlmsghdr: command, version, and two bytes that have to be zero. (The library's nl.Genlmsg has
+// whatever is behind it in memory there, which the kernel refuses.)
+type genericHeader [nl.SizeofGenlmsg]byte
+
+func (h genericHeader) Len() int          { return len(h) }
+func (h genericHeader) Serialize() []byte { return h[:] }
+
 // generic asks a family of generic netlink, and gives the attributes of the answer.
 func (s *Namespace) generic(id uint16, command, version uint8, attr *nl.RtAttr) (map[uint16][]byte, error) {
 	req := s.request(unix.NETLINK_GENERIC, int(id), 0)
-	req.AddData(&nl.Genlmsg{Command: command, Version: version})
+	req.AddData(genericHeader{command, version})
 	req.AddData(attr)
 	messages, err := req.Execute(unix.NETLINK_GENERIC, 0)
 	if err != nil {

@@ -99,9 +99,11 @@ type Contents struct {
 	Unentered map[uint32]struct{} // slots whose meaning is another now; nil: all
 	Unnamed   map[uint32]struct{} // likewise of bds
 	Reused    []uint32            // slots whose counters have to be zeroed
-	Stale     bool                // some learned MACs may be on bindings that have gone
-	NewSource bool                // peers send to us that did not, or some do no more
-	GonePeers bool                // some peers have gone
+	// Numbers of peers whose counters have to be zeroed.
+	ReusedPeers []uint32
+	Stale       bool // some learned MACs may be on bindings that have gone
+	NewSource   bool // peers send to us that did not, or some do no more
+	GonePeers   bool // some peers have gone
 }
 
 // markSlot notes that the slot means something else, markSwitch that the bd does.

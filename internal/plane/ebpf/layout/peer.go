@@ -27,8 +27,10 @@ func (c *Contents) peerAt(ip netip.Addr) *PeerUse {
 		pr = &PeerUse{IP: ip, Number: c.Adopted.peers[ip]}
 		if pr.Number == 0 {
 			pr.Number = c.Number(&c.PeerSlots)
+			c.ReusedPeers = append(c.ReusedPeers, pr.Number)
 		}
 		if pr.Number == 0 {
+			c.ReusedPeers = c.ReusedPeers[:len(c.ReusedPeers)-1]
 			return nil
 		}
 		c.Peers[ip], c.Numbered[pr.Number] = pr, pr
