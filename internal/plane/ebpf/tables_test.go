@@ -19,7 +19,7 @@ func TestTables(t *testing.T) {
 			continue
 		}
 		table := all.Field(i).Elem()
-		name, want := table.FieldByName("Name").String(), table.FieldByName("Want").Type()
+		name, want := table.FieldByName("Name").String(), table.FieldByName("Have").Type()
 		m := spec.Maps[name]
 		if m == nil {
 			t.Errorf("there is no map %s", name)
