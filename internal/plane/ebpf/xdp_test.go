@@ -533,7 +533,9 @@ func TestXDPOffloads(t *testing.T) {
 	w := newWorld(t)
 	p := w.plane(Options{})
 	w.apply(p, basic(), nil)
+	p.mu.Lock()
 	o, err := p.space.Offloads(p.devices.Named("p0").Index)
+	p.mu.Unlock()
 	if err != nil || !o.Features["rx-vlan-hw-parse"] || o.Features["rx-lro"] {
 		t.Errorf("offloads %+v, %v", o, err)
 	}
