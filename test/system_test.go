@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/vtep/vtep/internal/lab"
@@ -62,7 +61,7 @@ func newSystem(w *world) *system {
 	testenv.Program(w.t, "systemctl")
 	cgroup := "vtep-" + w.name
 	cmd := exec.Command(testenv.Program(w.t, "unshare"), "--mount", "sh", "-c", bootSystem, "boot", s.dir, cgroup, filepath.Join(testenv.Tree(w.t), ".cache/tools/unpacked"))
-	var stderr said
+	var stderr testenv.Output
 	cmd.Stderr = &stderr
 	if err := w.lab.Namespace(lab.VTEP).Start(cmd); err != nil {
 		w.t.Fatal(err)
@@ -272,23 +271,4 @@ func (s *system) ofProcess(key string) string {
 		}
 	}
 	return ""
-}
-
-// said is what a program has written so far. It may be read while the program writes.
-type said struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (s *said) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.text = append(s.text, b...)
-	return len(b), nil
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return string(s.text)
 }

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/vtep/vtep/internal/agent"
@@ -16,32 +15,6 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/testenv"
 )
-
-// logBook keeps what is logged.
-type logBook struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (l *logBook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines = append(l.lines, strings.TrimSpace(string(p)))
-	return len(p), nil
-}
-
-// with counts the lines that contain text.
-func (l *logBook) with(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, line := range l.lines {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
-}
 
 var uuid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-`)
 
@@ -52,7 +25,7 @@ func TestProblems(t *testing.T) {
 	r := newRig(t, env, &ownServer{env: env})
 	fabric := memory.New(memory.Options{LocalAddrs: []netip.Addr{hwOwn}})
 	fabric.AddDevice("p0")
-	log := &logBook{}
+	log := &testenv.Output{}
 	set := problem.NewSet(slog.New(slog.NewTextHandler(log, nil)))
 	list := func(want ...string) {
 		t.Helper()
@@ -71,7 +44,7 @@ func TestProblems(t *testing.T) {
 			}
 			for _, w := range want {
 				kind, object, _ := strings.Cut(w, " ")
-				if n := log.with(`msg="` + kind + ": " + object + ": "); n != 1 {
+				if n := len(lines(log, `msg="`+kind+": "+object+": ")); n != 1 {
 					return fmt.Errorf("%s was logged %d times", w, n)
 				}
 			}
@@ -91,7 +64,7 @@ func TestProblems(t *testing.T) {
 	list("foreign_ip Physical_Switch br0", "missing_device Physical_Port p9",
 		"no_unknown_dst Logical_Switch red", "no_vni Logical_Switch grey")
 	r.rows("fault br0 tunnel_exhaustion", "mcast grey unknown-dst 198.51.100.9", "mcast red unknown-dst 198.51.100.9", "stats p0/0", "stats p0/7")
-	if n := log.with("over: no_switch"); n != 1 {
+	if n := len(lines(log, "over: no_switch")); n != 1 {
 		t.Errorf("the end of no_switch was logged %d times", n)
 	}
 
@@ -107,7 +80,7 @@ func TestProblems(t *testing.T) {
 		"bad_option Physical_Port p0", "ignored_row Ucast_Macs_Remote no-mac of Logical_Switch red", "one_replicates Logical_Switch red",
 		"own_locator Ucast_Macs_Remote 02:00:00:00:00:22 of Logical_Switch red")
 	for _, over := range []string{"foreign_ip", "missing_device", "no_unknown_dst", "no_vni"} {
-		if n := log.with("over: " + over); n != 1 {
+		if n := len(lines(log, "over: "+over)); n != 1 {
 			t.Errorf("the end of %s was logged %d times", over, n)
 		}
 	}
@@ -117,7 +90,7 @@ func TestProblems(t *testing.T) {
 func TestMACLimits(t *testing.T) {
 	env := testenv.OVS(t)
 	r := newRig(t, env, &ownServer{env: env})
-	log := &logBook{}
+	log := &testenv.Output{}
 	set := problem.NewSet(slog.New(slog.NewTextHandler(log, nil)))
 	v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", Problems: set})
 	r.howto()
@@ -147,7 +120,7 @@ func TestMACLimits(t *testing.T) {
 	list()
 	testenv.Eventually(r, deadline, func() error {
 		hosts("p0", 2, 3)
-		if log.with("port_mac_limit: Physical_Port p0: its own mac_limit is reached: 2 MACs") != 1 {
+		if len(lines(log, "port_mac_limit: Physical_Port p0: its own mac_limit is reached: 2 MACs")) != 1 {
 			return errors.New("not told")
 		}
 		return nil
@@ -160,7 +133,7 @@ func TestMACLimits(t *testing.T) {
 	r.ctl("set", "Physical_Switch", "br0", "other_config:mac_limit=400")
 	list()
 	for _, kind := range []string{"port_mac_limit", "mac_limit"} {
-		if came, over := log.with(`msg="`+kind+": "), log.with(`msg="over: `+kind+": "); came != 1 || over != 1 {
+		if came, over := len(lines(log, `msg="`+kind+": ")), len(lines(log, `msg="over: `+kind+": ")); came != 1 || over != 1 {
 			t.Errorf("%s came %d times and was over %d times in the log", kind, came, over)
 		}
 	}

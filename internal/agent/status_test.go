@@ -1,14 +1,12 @@
 package agent_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/vtep/vtep/internal/agent"
@@ -17,23 +15,9 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-// lines is a log that tests read.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-// of returns the lines with a text in them, from that on.
-func (l *lines) of(text string) (all []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
+// lines are those of a log with a text in them, from that on.
+func lines(log *testenv.Output, text string) (all []string) {
+	for line := range strings.Lines(log.String()) {
 		if _, rest, ok := strings.Cut(line, text); ok {
 			all = append(all, text+strings.TrimSuffix(rest, "\n"))
 		}
@@ -45,7 +29,7 @@ func (l *lines) of(text string) (all []string) {
 // the state of a port and of a tunnel is one line of the log.
 func TestStatus(t *testing.T) {
 	onBoth(t, func(r *rig) {
-		log := &lines{}
+		log := &testenv.Output{}
 		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", Logger: slog.New(slog.NewTextHandler(log, nil))})
 		r.howto()
 		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
@@ -136,7 +120,7 @@ func TestStatus(t *testing.T) {
 			"changed\" module=state name=192.0.2.2 before=up after=absent",
 		}
 		testenv.Eventually(r, deadline, func() error {
-			got := log.of("changed\"")
+			got := lines(log, "changed\"")
 			for _, w := range want {
 				n := 0
 				for _, line := range got {

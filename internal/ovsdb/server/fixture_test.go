@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -59,30 +58,12 @@ func parseSchema(t testing.TB, text string) *ovsdb.DatabaseSchema {
 	return schema
 }
 
-// logBuffer collects log lines.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // rig is a server under test.
 type rig struct {
 	*Server
 	t   testing.TB
 	dir string // run directory of the server
-	log *logBuffer
+	log *testenv.Output
 }
 
 // newRig starts a server with the database "things" in a file.
@@ -103,7 +84,7 @@ func newEmptyRig(t testing.TB, opts Options) *rig {
 	if _, second := watched.LoadOrStore(t, true); !second {
 		testenv.NoLeaks(t)
 	}
-	r := &rig{t: t, dir: t.TempDir(), log: &logBuffer{}}
+	r := &rig{t: t, dir: t.TempDir(), log: &testenv.Output{}}
 	opts.RunDir = r.dir
 	opts.Logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
