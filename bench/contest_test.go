@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // contest collects what each contender needed in each round. A cost: less is better.
@@ -137,9 +139,9 @@ func (e effort) measure(b *testing.B, name string, pid, n int, f func()) {
 // until is measure of an f that says since when all is done.
 func (e effort) until(b *testing.B, name string, pid, n int, f func() time.Time) {
 	b.Helper()
-	cpu, start := cpuTime(b, pid), time.Now()
+	cpu, start := testenv.CPUTime(b, pid), time.Now()
 	e.time.addTime(name, f().Sub(start), n)
-	e.cpu.addTime(name, cpuTime(b, pid)-cpu, n)
+	e.cpu.addTime(name, testenv.CPUTime(b, pid)-cpu, n)
 }
 
 // add adds what a contender needed.
@@ -152,7 +154,7 @@ func (e effort) add(name string, took, cpu time.Duration) {
 func (e effort) started(b *testing.B, name string, start time.Time, pid int) {
 	b.Helper()
 	e.time.addTime(name, time.Since(start), 1)
-	e.cpu.addTime(name, cpuTime(b, pid), 1)
+	e.cpu.addTime(name, testenv.CPUTime(b, pid), 1)
 }
 
 func (e effort) report(b *testing.B, peer string) {

@@ -115,14 +115,14 @@ func BenchmarkRoutes100k(b *testing.B) {
 	kernel := newKernelTable(b)
 	took, bridge, memory := newEffort("ms"), newContest("cpu-evpn", "ms"), newContest("memory", "MiB")
 	for b.Loop() {
-		cpu := cpuTime(b, f.evpn.Process.Pid)
+		cpu := testenv.CPUTime(b, f.evpn.Process.Pid)
 		took.measure(b, "announced", f.cmd.Process.Pid, 1, func() {
 			f.says(announce)
 			for m := range n { // in which order they come is anybody's
 				f.table.awaitMAC(m)
 			}
 		})
-		bridge.addTime("announced", cpuTime(b, f.evpn.Process.Pid)-cpu, 1)
+		bridge.addTime("announced", testenv.CPUTime(b, f.evpn.Process.Pid)-cpu, 1)
 		memory.add("announced", resident(b, f.evpn.Process.Pid))
 		took.measure(b, "withdrawn", f.cmd.Process.Pid, 1, func() {
 			f.says(withdraw)

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -78,27 +78,19 @@ func threadTime(b *testing.B, f func()) time.Duration {
 	b.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	threads := []string{"/proc/thread-self/schedstat"}
+	threads := []string{"/proc/thread-self"}
 	names, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, path := range names {
 		if name, _ := os.ReadFile(path); strings.HasPrefix(string(name), "ksoftirqd/") {
-			threads = append(threads, filepath.Join(filepath.Dir(path), "schedstat"))
+			threads = append(threads, filepath.Dir(path))
 		}
 	}
 	used := func() (sum time.Duration) {
-		for _, path := range threads {
-			text, err := os.ReadFile(path)
-			var ns int64
-			if err == nil {
-				_, err = fmt.Sscan(string(text), &ns)
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-			sum += time.Duration(ns)
+		for _, dir := range threads {
+			sum += testenv.ThreadTime(b, dir)
 		}
 		return sum
 	}

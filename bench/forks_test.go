@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // forks listens to the kernel's process connector.
@@ -90,5 +92,5 @@ func cpuWithChildren(b *testing.B, pid int) time.Duration {
 	if _, err := fmt.Sscan(fields[13]+" "+fields[14], &user, &system); err != nil {
 		b.Fatal(err)
 	}
-	return cpuTime(b, pid) + time.Duration(user+system)*10*time.Millisecond
+	return testenv.CPUTime(b, pid) + time.Duration(user+system)*10*time.Millisecond
 }

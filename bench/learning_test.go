@@ -11,6 +11,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -37,7 +38,7 @@ func BenchmarkLearning(b *testing.B) {
 			st := newStream(b, p.name, mac(1<<22), testnet.Open(b, g.lab.Namespace(lab.H2), "eth0"), testnet.Open(b, g.lab.Namespace(lab.R1), "u0"))
 			st.flows()
 			missing, had := st.missing.Load(), g.rows()
-			cpu, start := cpuTime(b, g.cmd.Process.Pid), time.Now()
+			cpu, start := testenv.CPUTime(b, g.cmd.Process.Pid), time.Now()
 			newHost(b, g.lab).appear(hosts, rate)
 			late.addTime(p.name, time.Since(start)-hosts*time.Second/rate, 1)
 			st.flows()
@@ -50,7 +51,7 @@ func BenchmarkLearning(b *testing.B) {
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
-			rows.add(p.name, last.Sub(start), cpuTime(b, g.cmd.Process.Pid)-cpu)
+			rows.add(p.name, last.Sub(start), testenv.CPUTime(b, g.cmd.Process.Pid)-cpu)
 			unwritten.add(p.name, float64(max(0, had+hosts-n)))
 			unlearned.add(p.name, float64(max(0, hosts-g.pinned("locals").entries())))
 			c.close()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // Many MACs are spread over so many logical switches and peers.
@@ -177,7 +178,7 @@ func (s *scaleContests) fill(b *testing.B, v *crowd, n int) {
 		keys[i] = v.key(0, i)
 	}
 	pid := v.cmd.Process.Pid
-	cpu, start := cpuTime(b, pid), time.Now()
+	cpu, start := testenv.CPUTime(b, pid), time.Now()
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
@@ -189,7 +190,7 @@ func (s *scaleContests) fill(b *testing.B, v *crowd, n int) {
 	half := v.table.awaitSome(keys[:n/2]).Sub(start)
 	all := v.table.awaitAll(keys).Sub(start)
 	<-sent
-	s.load.add(name, all, cpuTime(b, pid)-cpu)
+	s.load.add(name, all, testenv.CPUTime(b, pid)-cpu)
 	s.halves.add(name, float64(all-half)/float64(half))
 	texts, keys = nil, nil
 	moreRSS, moreHeap := v.rest()
@@ -228,7 +229,7 @@ func (s *scaleContests) restart(b *testing.B, v *crowd, n int) {
 	v.launch()
 	pid := v.cmd.Process.Pid
 	v.served(n - 1)
-	s.served.add(v.build.name, time.Since(start), cpuTime(b, pid))
+	s.served.add(v.build.name, time.Since(start), testenv.CPUTime(b, pid))
 	v.c = dial(b, v.socket)
 	tx := hwvtep.NewTxn(nil)
 	v.insert(tx, 1<<22+1<<21, 0)
@@ -239,7 +240,7 @@ func (s *scaleContests) restart(b *testing.B, v *crowd, n int) {
 	key := v.key(1<<22+1<<21, 0)
 	v.table.remotes.await(key[:], nil)
 	v.table.awaitNo(v.key(0, 0))
-	s.inStep.add(v.build.name, time.Since(start), cpuTime(b, pid))
+	s.inStep.add(v.build.name, time.Since(start), testenv.CPUTime(b, pid))
 	for i := 1; i < n; i += 97 {
 		if !v.table.has(v.key(0, i)) {
 			b.Fatalf("%s: MAC %d was lost", v.build.name, i)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/lab"
+	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -48,11 +49,11 @@ func BenchmarkServed(b *testing.B) {
 	for b.Loop() {
 		before := map[string]time.Duration{}
 		for _, name := range names {
-			before[name] = cpuTime(b, gateways[name].cmd.Process.Pid)
+			before[name] = testenv.CPUTime(b, gateways[name].cmd.Process.Pid)
 		}
 		time.Sleep(window)
 		for _, name := range names {
-			used := cpuTime(b, gateways[name].cmd.Process.Pid) - before[name]
+			used := testenv.CPUTime(b, gateways[name].cmd.Process.Pid) - before[name]
 			idle.add(name, 100*float64(used)/float64(window))
 		}
 		for _, name := range names {

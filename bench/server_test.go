@@ -2,13 +2,10 @@ package bench
 
 import (
 	"bytes"
-	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -132,37 +129,7 @@ func (s *server) stop() {
 // resident is the memory of a process, in MiB.
 func resident(b *testing.B, pid int) float64 {
 	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "\nVmRSS:")
-	var kib float64
-	if _, err := fmt.Sscan(rest, &kib); err != nil {
-		b.Fatal(err)
-	}
-	return kib / 1024
-}
-
-// cpuTime is what all threads of a process have used.
-func cpuTime(b *testing.B, pid int) (sum time.Duration) {
-	b.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil || len(files) == 0 {
-		b.Fatalf("threads of process %d: %v", pid, err)
-	}
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		var ns int64
-		if err == nil {
-			_, err = fmt.Sscan(string(text), &ns)
-		}
-		if err != nil {
-			b.Fatal(err)
-		}
-		sum += time.Duration(ns)
-	}
-	return sum
+	return float64(testenv.Memory(b, pid, "VmRSS")) / 1024
 }
 
 // await calls ready until it is true: often, but no more often than the answer can tell in what takes long.

@@ -123,8 +123,8 @@ func BenchmarkMACs10k(b *testing.B) {
 		took.measure(b, "kernel-fdb", os.Getpid(), 1, func() { kernel.add(n) })
 		keys := ours[0].table.keys(first, first+n)
 		for _, batch := range []bool{false, true} {
-			cpu := cpuTime(b, os.Getpid())
-			took.add(map[bool]string{false: "map", true: "map-batch"}[batch], alone.fill(keys, batch), cpuTime(b, os.Getpid())-cpu)
+			cpu := testenv.CPUTime(b, os.Getpid())
+			took.add(map[bool]string{false: "map", true: "map-batch"}[batch], alone.fill(keys, batch), testenv.CPUTime(b, os.Getpid())-cpu)
 		}
 		first += n
 	}
@@ -301,9 +301,9 @@ func BenchmarkIdle(b *testing.B) {
 	const window = 2 * time.Second
 	idle := newContest("", "%")
 	for b.Loop() {
-		before := cpuTime(b, g.cmd.Process.Pid)
+		before := testenv.CPUTime(b, g.cmd.Process.Pid)
 		time.Sleep(window)
-		used := cpuTime(b, g.cmd.Process.Pid) - before
+		used := testenv.CPUTime(b, g.cmd.Process.Pid) - before
 		idle.add("vtep", 100*float64(used)/float64(window))
 	}
 	idle.goal(b, 0.1, "vtep-%")

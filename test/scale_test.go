@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -290,15 +288,7 @@ func (c *crowd) pinned(name string) *ebpf.Map {
 // memory is what the VTEP's process has of its own, in kB: not the pages of its program.
 func (w *world) memory() (kB int) {
 	w.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.vtep.cmd.Process.Pid))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "RssAnon:")
-	if _, err := fmt.Sscan(rest, &kB); err != nil {
-		w.t.Fatal(err)
-	}
-	return kB
+	return testenv.Memory(w.t, w.vtep.cmd.Process.Pid, "RssAnon")
 }
 
 // memoryAtRest is the least of it that it comes to within some seconds.

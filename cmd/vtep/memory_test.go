@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,16 +24,11 @@ func (b *ovsdbBed) resident() int {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%s/status", strings.TrimSpace(string(pid))))
+	n, err := strconv.Atoi(strings.TrimSpace(string(pid)))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(status), "RssAnon:")
-	var kB int
-	if _, err := fmt.Sscan(rest, &kB); err != nil {
-		b.t.Fatal(err)
-	}
-	return kB
+	return testenv.Memory(b.t, n, "RssAnon")
 }
 
 // transactAll makes transactions of the given operations, one after the other.

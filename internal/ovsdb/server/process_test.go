@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -143,11 +142,5 @@ func createFile(t testing.TB, schema string) string {
 // resident is the resident memory of the process in kB.
 func (p *process) resident(t testing.TB) float64 {
 	t.Helper()
-	status := readFile(t, fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	_, rest, _ := strings.Cut(status, "VmRSS:")
-	var kb float64
-	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		t.Fatal(err)
-	}
-	return kb
+	return float64(testenv.Memory(t, p.cmd.Process.Pid, "VmRSS"))
 }
