@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/lab"
@@ -36,7 +33,7 @@ func BenchmarkFlood200(b *testing.B) {
 		tx, tokens := g.flooding(c, 1, 0, peers)
 		g.awaitFloods(uuidsOf(b, tx, c.transact(tx), tokens), peers)
 		c.close()
-		g.sink()
+		testnet.Sink(b, g.lab.Namespace(lab.R1), "u0")
 		g.neighbours(peers)
 		all = append(all, contender{g, newHost(b, g.lab)})
 		g.received() // the first time takes longer
@@ -97,31 +94,6 @@ func threadTime(b *testing.B, f func()) time.Duration {
 	start := used()
 	f()
 	return used() - start
-}
-
-// sink drops what arrives at the other VTEP.
-func (g *gateway) sink() {
-	g.b.Helper()
-	err := g.lab.Namespace(lab.R1).Do(func() error {
-		prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "Apache-2.0",
-			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}}) // TC_ACT_SHOT
-		if err != nil {
-			return err
-		}
-		defer prog.Close()
-		ifi, err := net.InterfaceByName("u0")
-		if err != nil {
-			return err
-		}
-		l, err := link.AttachTCX(link.TCXOptions{Interface: ifi.Index, Program: prog, Attach: ebpf.AttachTCXIngress})
-		if err == nil {
-			g.b.Cleanup(func() { l.Close() })
-		}
-		return err
-	})
-	if err != nil {
-		g.b.Fatal(err)
-	}
 }
 
 // neighbours has the peers all be where the other VTEP is.

@@ -158,33 +158,9 @@ func newGateway(b *testing.B, name string) *gateway {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { g.xdp.Close() })
-	g.sink(b, "h0")
-	g.sink(b, "r0")
+	testnet.Sink(b, g.far, "h0")
+	testnet.Sink(b, g.far, "r0")
 	return g
-}
-
-// sink drops what arrives at the device.
-func (g *gateway) sink(b *testing.B, dev string) {
-	err := g.far.Do(func() error {
-		prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "Apache-2.0",
-			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 2), asm.Return()}})
-		if err != nil {
-			return err
-		}
-		defer prog.Close()
-		ifi, err := net.InterfaceByName(dev)
-		if err != nil {
-			return err
-		}
-		l, err := link.AttachTCX(link.TCXOptions{Interface: ifi.Index, Program: prog, Attach: ebpf.AttachTCXIngress})
-		if err == nil {
-			b.Cleanup(func() { l.Close() })
-		}
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
 }
 
 func (g *gateway) makePlane(b *testing.B, o Options, options intent.SwitchOptions) (*Plane, *intent.State) {

@@ -2,16 +2,13 @@ package ebpf
 
 import (
 	"encoding/binary"
-	"net"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/namespace"
-	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/testnet"
 )
 
@@ -41,20 +38,7 @@ func (w *world) markSeen(n *namespace.Namespace, dev string) func() uint32 {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { prog.Close() })
-	err = n.Do(func() error {
-		ifi, err := net.InterfaceByName(dev)
-		if err != nil {
-			return err
-		}
-		l, err := link.AttachTCX(link.TCXOptions{Interface: ifi.Index, Program: prog, Attach: ebpf.AttachTCXEgress})
-		if err == nil {
-			w.t.Cleanup(func() { l.Close() })
-		}
-		return err
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	testnet.Attach(w.t, n, dev, prog, ebpf.AttachTCXEgress)
 	return func() uint32 {
 		var mark uint32
 		if err := marks.Lookup(uint32(0), &mark); err != nil {
@@ -79,9 +63,7 @@ func (w *world) groupOf(inner []byte) uint32 {
 
 // The group policy of frames is in the bits of their mark that are said, and in tunnels.
 func TestGroupPolicy(t *testing.T) {
-	if kernel.Older(kernel.Release(), "6.6") {
-		t.Skip("Linux before 6.6 has no TCX, by which this test looks at marks")
-	}
+	needTCX(t) // by which this test looks at marks
 	w := newWorld(t)
 	p := w.plane(Options{})
 	s := basic()

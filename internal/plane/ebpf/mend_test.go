@@ -17,6 +17,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/testenv"
+	"github.com/vtep/vtep/internal/testnet"
 )
 
 // watchful makes a plane that looks at its attachments that often.
@@ -64,17 +65,7 @@ func (w *world) index(name string) (index int) {
 // ahead attaches somebody's program before all others.
 func (w *world) ahead(dev string, prog *ebpf.Program) link.Link {
 	w.t.Helper()
-	var l link.Link
-	index := w.index(dev)
-	err := w.vtep.Do(func() (err error) {
-		l, err = link.AttachTCX(link.TCXOptions{Interface: index, Program: prog, Attach: ebpf.AttachTCXIngress, Anchor: link.Head()})
-		return err
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { l.Close() })
-	return l
+	return testnet.Attach(w.t, w.vtep, dev, prog, ebpf.AttachTCXIngress, link.Head())
 }
 
 // forwards waits until what p0 sends arrives at p1, and by the tunnel.
