@@ -71,13 +71,17 @@ func (p *statusPage) ports(s *vtepStatus) {
 	})
 	rows := [][]string{{"PORT", "STATE", "BINDINGS", "MACS", "IN pkt/s", "IN bit/s", "OUT pkt/s", "OUT bit/s"}}
 	for _, o := range list {
-		rates := []string{"-", "-", "-", "-"}
-		if s.RatesOver > 0 {
-			rates = []string{quantity.Number(o.InPacketRate), quantity.Number(8 * o.InByteRate), quantity.Number(o.OutPacketRate), quantity.Number(8 * o.OutByteRate)}
-		}
-		rows = append(rows, append([]string{problem.Name(o.Name), withWhy(o.State, o.Why), fmt.Sprint(o.Bindings), fmt.Sprint(o.MACs)}, rates...))
+		rows = append(rows, append([]string{problem.Name(o.Name), withWhy(o.State, o.Why), fmt.Sprint(o.Bindings), fmt.Sprint(o.MACs)}, s.rates(&o.TrafficStatus)...))
 	}
 	p.table(rows)
+}
+
+// rates are the last four columns of ports and tunnels.
+func (s *vtepStatus) rates(t *agent.TrafficStatus) []string {
+	if s.RatesOver == 0 || t == nil {
+		return []string{"-", "-", "-", "-"}
+	}
+	return []string{quantity.Number(t.InPacketRate), quantity.Number(8 * t.InByteRate), quantity.Number(t.OutPacketRate), quantity.Number(8 * t.OutByteRate)}
 }
 
 func (p *statusPage) switches(s *vtepStatus) {
@@ -105,11 +109,7 @@ func (p *statusPage) tunnels(s *vtepStatus) {
 		if o.BFD != nil {
 			bfd, flaps = o.BFD.State, fmt.Sprint(o.BFD.Flaps)
 		}
-		rates := []string{"-", "-", "-", "-"}
-		if s.RatesOver > 0 && o.TunnelTraffic != nil {
-			rates = []string{quantity.Number(o.InPacketRate), quantity.Number(8 * o.InByteRate), quantity.Number(o.OutPacketRate), quantity.Number(8 * o.OutByteRate)}
-		}
-		rows = append(rows, append([]string{o.Remote, o.Local, withWhy(o.State, o.Why), bfd, flaps, fmt.Sprint(o.VNIs)}, rates...))
+		rows = append(rows, append([]string{o.Remote, o.Local, withWhy(o.State, o.Why), bfd, flaps, fmt.Sprint(o.VNIs)}, s.rates(o.TrafficStatus)...))
 	}
 	p.table(rows)
 }

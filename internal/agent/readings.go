@@ -26,7 +26,7 @@ type readings []reading
 
 type reading struct {
 	at    time.Time
-	ports map[string]plane.Counters    // of all their bindings, also of former ones; nil: it is not one of the last two
+	ports map[string]plane.Traffic     // of all their bindings, also of former ones; nil: it is not one of the last two
 	peers map[netip.Addr]plane.Traffic // summed up likewise; nil also where nobody counts
 	drops map[string]uint64
 }
@@ -35,7 +35,7 @@ type reading struct {
 type totals struct {
 	mu    sync.Mutex // guards what follows; held while counters are read, which keeps the order
 	last  map[intent.BindingKey]plane.Counters
-	ports map[string]plane.Counters
+	ports map[string]plane.Traffic
 
 	lastPeers, peers map[netip.Addr]plane.Traffic
 }
@@ -68,35 +68,38 @@ func (t *totals) addPeers(now map[netip.Addr]plane.Traffic) {
 		if !known {
 			was = c
 		}
-		sum := t.peers[peer]
-		sum.InPackets += growth(was.InPackets, c.InPackets)
-		sum.InBytes += growth(was.InBytes, c.InBytes)
-		sum.OutPackets += growth(was.OutPackets, c.OutPackets)
-		sum.OutBytes += growth(was.OutBytes, c.OutBytes)
-		sums[peer] = sum
+		sums[peer] = grown(t.peers[peer], was, c)
 	}
 	t.lastPeers, t.peers = now, sums
 }
 
 func (t *totals) add(now map[intent.BindingKey]plane.Counters) {
 	if t.ports == nil {
-		t.ports = map[string]plane.Counters{}
+		t.ports = map[string]plane.Traffic{}
 	}
 	bound := map[string]struct{}{}
 	for key, c := range now {
 		bound[key.Port] = struct{}{}
-		was := t.last[key]
-		sum := t.ports[key.Port]
-		sum.PacketsFromLocal += growth(was.PacketsFromLocal, c.PacketsFromLocal)
-		sum.BytesFromLocal += growth(was.BytesFromLocal, c.BytesFromLocal)
-		sum.PacketsToLocal += growth(was.PacketsToLocal, c.PacketsToLocal)
-		sum.BytesToLocal += growth(was.BytesToLocal, c.BytesToLocal)
-		t.ports[key.Port] = sum
+		t.ports[key.Port] = grown(t.ports[key.Port], ofHosts(t.last[key]), ofHosts(c))
 	}
 	t.last = now
 	if len(t.ports) > 2*len(bound)+formerPorts {
-		maps.DeleteFunc(t.ports, func(name string, _ plane.Counters) bool { _, is := bound[name]; return !is })
+		maps.DeleteFunc(t.ports, func(name string, _ plane.Traffic) bool { _, is := bound[name]; return !is })
 	}
+}
+
+// ofHosts is what came from the hosts of a binding, and went to them.
+func ofHosts(c plane.Counters) plane.Traffic {
+	return plane.Traffic{InPackets: c.PacketsFromLocal, InBytes: c.BytesFromLocal, OutPackets: c.PacketsToLocal, OutBytes: c.BytesToLocal}
+}
+
+// grown is a sum with what was counted between two readings.
+func grown(sum, was, is plane.Traffic) plane.Traffic {
+	sum.InPackets += growth(was.InPackets, is.InPackets)
+	sum.InBytes += growth(was.InBytes, is.InBytes)
+	sum.OutPackets += growth(was.OutPackets, is.OutPackets)
+	sum.OutBytes += growth(was.OutBytes, is.OutBytes)
+	return sum
 }
 
 // growth is by how much a counter grew. One that is less than it was has begun anew.

@@ -26,7 +26,7 @@ func TestTotals(t *testing.T) {
 		{map[intent.BindingKey]plane.Counters{at(0): in(2)}, 1506}, // begun anew between two readings
 	} {
 		c.add(step.now)
-		if got := c.ports["p0"]; got.PacketsFromLocal != step.want || got.BytesToLocal != 2*step.want {
+		if got := c.ports["p0"]; got.InPackets != step.want || got.OutBytes != 2*step.want {
 			t.Errorf("step %d: %+v, want %d", i, got, step.want)
 		}
 	}
@@ -65,7 +65,7 @@ func TestReadings(t *testing.T) {
 	var all readings
 	began := time.Unix(1000, 0)
 	for i := range 1200 {
-		all.add(reading{at: began.Add(time.Duration(i) * 100 * time.Millisecond), drops: map[string]uint64{"x": uint64(i)}, ports: map[string]plane.Counters{}})
+		all.add(reading{at: began.Add(time.Duration(i) * 100 * time.Millisecond), drops: map[string]uint64{"x": uint64(i)}, ports: map[string]plane.Traffic{}})
 	}
 	if len(all) > 63 {
 		t.Errorf("%d readings are kept", len(all))

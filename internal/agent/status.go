@@ -54,14 +54,9 @@ const (
 // States are all of them.
 func States() []State { return []State{Starting, NoSwitch, Standby, Frozen, Unsettled, Running} }
 
-// PortStatus is how a port does. Counters are cumulative, of its bindings together; In is from its hosts, Out to them.
-type PortStatus struct {
-	Name     string `json:"name"`
-	State    string `json:"state"` // "up", "down", or "refused"
-	Why      string `json:"why"`   // it is not up
-	Bindings int    `json:"bindings"`
-	MACs     int    `json:"macs"` // learned on it
-
+// TrafficStatus is how many frames and bytes there were, and how many in a second, over Status.RatesOver. In is what comes
+// from the hosts of a port, or from a peer, Out what goes to them.
+type TrafficStatus struct {
 	InPackets  uint64 `json:"in_packets"`
 	InBytes    uint64 `json:"in_bytes"`
 	OutPackets uint64 `json:"out_packets"`
@@ -71,6 +66,17 @@ type PortStatus struct {
 	InByteRate    float64 `json:"in_bytes_per_second"`
 	OutPacketRate float64 `json:"out_packets_per_second"`
 	OutByteRate   float64 `json:"out_bytes_per_second"`
+}
+
+// PortStatus is how a port does. Its traffic is that of its bindings together, former ones included.
+type PortStatus struct {
+	Name     string `json:"name"`
+	State    string `json:"state"` // "up", "down", or "refused"
+	Why      string `json:"why"`   // it is not up
+	Bindings int    `json:"bindings"`
+	MACs     int    `json:"macs"` // learned on it
+
+	TrafficStatus
 }
 
 // SwitchStatus is what a logical switch has here.
@@ -84,7 +90,8 @@ type SwitchStatus struct {
 	Peers      int    `json:"peers"`       // whose frames enter it
 }
 
-// TunnelStatus is how the tunnel to another VTEP does.
+// TunnelStatus is how the tunnel to another VTEP does. Its traffic is counted inside of it, from when the process knows the
+// peer.
 type TunnelStatus struct {
 	Local  string     `json:"local"`
 	Remote string     `json:"remote"`
@@ -93,21 +100,7 @@ type TunnelStatus struct {
 	Why    string     `json:"why"`   // it is down
 	BFD    *BFDStatus `json:"bfd"`   // null: there is no session
 
-	*TunnelTraffic // nil: the dataplane does not count by tunnel
-}
-
-// TunnelTraffic is what went through a tunnel, counted inside of it. Counters are from when the process knows the peer; In is
-// from the peer, Out to it. The rates are over Status.RatesOver.
-type TunnelTraffic struct {
-	InPackets  uint64 `json:"in_packets"`
-	InBytes    uint64 `json:"in_bytes"`
-	OutPackets uint64 `json:"out_packets"`
-	OutBytes   uint64 `json:"out_bytes"`
-
-	InPacketRate  float64 `json:"in_packets_per_second"`
-	InByteRate    float64 `json:"in_bytes_per_second"`
-	OutPacketRate float64 `json:"out_packets_per_second"`
-	OutByteRate   float64 `json:"out_bytes_per_second"`
+	*TrafficStatus // nil: the dataplane does not count by tunnel
 }
 
 // BFDStatus is what a session of BFD says, in the words of the column bfd_status.
@@ -211,13 +204,10 @@ func (a *Agent) portStatus(now reading, over *float64) []PortStatus {
 	}
 	all := []PortStatus{}
 	for name := range a.compiler.State().Ports {
-		c := now.ports[name]
-		p := PortStatus{Name: name, Bindings: a.tally.ports[name], MACs: a.table.OnPort(name),
-			InPackets: c.PacketsFromLocal, InBytes: c.BytesFromLocal, OutPackets: c.PacketsToLocal, OutBytes: c.BytesToLocal}
+		p := PortStatus{Name: name, Bindings: a.tally.ports[name], MACs: a.table.OnPort(name), TrafficStatus: traffic(now.ports[name])}
 		p.State, p.Why = a.seen.port(name)
 		if was, had := before.ports[name]; known && had {
-			p.InPacketRate, p.InByteRate = rate(was.PacketsFromLocal, c.PacketsFromLocal, seconds), rate(was.BytesFromLocal, c.BytesFromLocal, seconds)
-			p.OutPacketRate, p.OutByteRate = rate(was.PacketsToLocal, c.PacketsToLocal, seconds), rate(was.BytesToLocal, c.BytesToLocal, seconds)
+			p.since(was, seconds)
 		}
 		all = append(all, p)
 	}
@@ -246,15 +236,25 @@ func (a *Agent) tunnelStatus(s *intent.State, r *plane.Report, now reading) []Tu
 			t.BFD = &BFDStatus{b.Forwarding, b.State, b.Diagnostic, b.RemoteState, a.seen.sessions[peer].flaps}
 		}
 		if c, counted := now.peers[peer]; counted {
-			t.TunnelTraffic = &TunnelTraffic{InPackets: c.InPackets, InBytes: c.InBytes, OutPackets: c.OutPackets, OutBytes: c.OutBytes}
+			of := traffic(c)
 			if was, had := before.peers[peer]; known && had {
-				t.InPacketRate, t.InByteRate = rate(was.InPackets, c.InPackets, seconds), rate(was.InBytes, c.InBytes, seconds)
-				t.OutPacketRate, t.OutByteRate = rate(was.OutPackets, c.OutPackets, seconds), rate(was.OutBytes, c.OutBytes, seconds)
+				of.since(was, seconds)
 			}
+			t.TrafficStatus = &of
 		}
 		all = append(all, t)
 	}
 	return all
+}
+
+func traffic(c plane.Traffic) TrafficStatus {
+	return TrafficStatus{InPackets: c.InPackets, InBytes: c.InBytes, OutPackets: c.OutPackets, OutBytes: c.OutBytes}
+}
+
+// since sets the rates, of what came after so much, in so many seconds.
+func (t *TrafficStatus) since(was plane.Traffic, seconds float64) {
+	t.InPacketRate, t.InByteRate = rate(was.InPackets, t.InPackets, seconds), rate(was.InBytes, t.InBytes, seconds)
+	t.OutPacketRate, t.OutByteRate = rate(was.OutPackets, t.OutPackets, seconds), rate(was.OutBytes, t.OutBytes, seconds)
 }
 
 // rate is by how much a counter grew in a second.

@@ -171,7 +171,7 @@ func (w *writer) tunnels(s *agent.Status) {
 	for _, o := range some(w, leftOut, "tunnels", s.Tunnels, func(o agent.TunnelStatus) string { return o.Remote }) {
 		w.set(tunnelUp, flag(o.State == "up"), o.Remote)
 		w.set(tunnelVNIs, float64(o.VNIs), o.Remote)
-		if t := o.TunnelTraffic; t != nil {
+		if t := o.TrafficStatus; t != nil {
 			w.set(tunnelInFrames, float64(t.InPackets), o.Remote)
 			w.set(tunnelInBytes, float64(t.InBytes), o.Remote)
 			w.set(tunnelOut, float64(t.OutPackets), o.Remote)

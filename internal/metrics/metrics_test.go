@@ -39,10 +39,10 @@ func everything() Snapshot {
 		Controllers: []Controller{{"tcp:192.0.2.10:6640", true, 1}}, Problems: []problem.Problem{{Kind: problem.PortDown, Object: "p0"}, {Kind: problem.PortDown, Object: "p1"}},
 		ACLs: agent.ACLs{{Name: "web", Ingress: []agent.ACLEntry{{UUID: "e1", Sequence: 10, Packets: 3, Bytes: 300}}}},
 		Agent: agent.Status{Switch: "br0", State: agent.Running, CommitToPlane: latency, FrameToRow: latency,
-			Ports:    []agent.PortStatus{{Name: "p0", State: "up", Bindings: 2, InPackets: 10, OutBytes: 1 << 40}},
+			Ports:    []agent.PortStatus{{Name: "p0", State: "up", Bindings: 2, TrafficStatus: agent.TrafficStatus{InPackets: 10, OutBytes: 1 << 40}}},
 			Switches: []agent.SwitchStatus{{Name: "ls\xff", VNI: 33, Bindings: 2, LocalMACs: 1, RemoteMACs: 2, Peers: 3}},
 			Tunnels: []agent.TunnelStatus{{Remote: "192.0.2.2", State: "up", VNIs: 1, BFD: &agent.BFDStatus{Forwarding: true, State: "up", Flaps: 4},
-				TunnelTraffic: &agent.TunnelTraffic{InPackets: 8, InBytes: 800, OutPackets: 9, OutBytes: 900}}},
+				TrafficStatus: &agent.TrafficStatus{InPackets: 8, InBytes: 800, OutPackets: 9, OutBytes: 900}}},
 			Groups: agent.GroupStats{Memberships: 2, Queries: 3, Reports: 4, Ignored: map[string]uint64{"bad_ttl": 5}},
 			Drops:  []agent.DropStatus{{Reason: "unbound_vlan", Total: 5}}}}
 }

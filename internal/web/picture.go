@@ -149,14 +149,19 @@ func (e edge) words() string {
 	return s
 }
 
+// rates says them in a line, and in a few characters.
+func rates(t agent.TrafficStatus) (long, short string) {
+	return "in " + bits(t.InByteRate) + ", out " + bits(t.OutByteRate), quantity.Number(8*t.InByteRate) + " / " + quantity.Number(8*t.OutByteRate)
+}
+
 func portNode(o agent.PortStatus) node {
 	n := node{Class: "up", Href: "/?" + url.Values{"port": {o.Name}}.Encode(), Name: name(o.Name)}
-	in, out := bits(o.InByteRate), bits(o.OutByteRate)
-	n.Below, n.Short = "in "+in+", out "+out, quantity.Number(8*o.InByteRate)+" / "+quantity.Number(8*o.OutByteRate)
+	long, short := rates(o.TrafficStatus)
+	n.Below, n.Short = long, short
 	if o.State != "up" {
 		n.Class, n.Below, n.Short = "down", o.State, ""
 	}
-	n.Title = fmt.Sprintf("port %s: %s, %d bindings, %d MACs learned, in %s, out %s", n.Name, withWhy(o.State, o.Why), o.Bindings, o.MACs, in, out)
+	n.Title = fmt.Sprintf("port %s: %s, %d bindings, %d MACs learned, %s", n.Name, withWhy(o.State, o.Why), o.Bindings, o.MACs, long)
 	return n
 }
 
@@ -175,8 +180,8 @@ func peerNode(o agent.TunnelStatus) node {
 	n := node{Class: "up", Href: "/?" + url.Values{"peer": {o.Remote}}.Encode(), Name: o.Remote}
 	n.Below = "VNIs: " + thousands(o.VNIs)
 	traffic := ""
-	if t := o.TunnelTraffic; t != nil {
-		n.Below, n.Short = "in "+bits(t.InByteRate)+", out "+bits(t.OutByteRate), quantity.Number(8*t.InByteRate)+" / "+quantity.Number(8*t.OutByteRate)
+	if o.TrafficStatus != nil {
+		n.Below, n.Short = rates(*o.TrafficStatus)
 		traffic = ", " + n.Below
 	}
 	if o.BFD != nil {

@@ -25,13 +25,13 @@ func (troubled) Status(context.Context) (web.Status, error) {
 		Status: agent.Status{
 			Switch: "br0", State: agent.Frozen, TunnelIPs: []string{"192.0.2.1", "2001:db8::1"}, RatesOver: 5, RoseOver: 60,
 			Ports: []agent.PortStatus{
-				{Name: "p0", State: "up", Bindings: 3, MACs: 12, InByteRate: 123456789, OutByteRate: 1234, InPacketRate: 1e6},
+				{Name: "p0", State: "up", Bindings: 3, MACs: 12, TrafficStatus: agent.TrafficStatus{InByteRate: 123456789, OutByteRate: 1234, InPacketRate: 1e6}},
 				{Name: "p1", State: "down", Why: "no carrier"}, {Name: long, State: "refused", Why: "there is no network device of this name"},
 			},
 			Switches: []agent.SwitchStatus{{Name: "ls0", UUID: "a", VNI: 33, Bindings: 1, LocalMACs: 12, RemoteMACs: 3, Peers: 2}, {Name: long, UUID: "b"}},
 			Tunnels: []agent.TunnelStatus{
 				{Local: "192.0.2.1", Remote: "192.0.2.2", VNIs: 1, State: "up", BFD: &agent.BFDStatus{Forwarding: true, State: "up", RemoteState: "up"},
-					TunnelTraffic: &agent.TunnelTraffic{InByteRate: 1234567, InPacketRate: 1e4, OutByteRate: 10, OutPacketRate: 1}},
+					TrafficStatus: &agent.TrafficStatus{InByteRate: 1234567, InPacketRate: 1e4, OutByteRate: 10, OutPacketRate: 1}},
 				{Local: "2001:db8::1", Remote: "2001:db8:1:2:3:4:5:6", VNIs: 2, State: "down", Why: "no route to host", BFD: &agent.BFDStatus{State: "down", Diagnostic: "Control Detection Time Expired", RemoteState: "up", Flaps: 3}},
 			},
 			Drops: []agent.DropStatus{{Reason: "unknown_tunnel", Total: 1234567, Rose: 99}, {Reason: "unbound_vlan", Total: 3}},
