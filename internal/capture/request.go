@@ -86,17 +86,7 @@ func (q *Request) Words() (words []string) {
 }
 
 // Text is the command line of q as a shell reads it.
-func (q *Request) Text() string {
-	words := q.Words()
-	for i, word := range words {
-		if strings.ContainsFunc(word, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_=.,:/@%+", r))
-		}) {
-			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
-}
+func (q *Request) Text() string { return getopt.Quote(q.Words()) }
 
 // Rest takes off q what has come of it: so many frames, in so much time. false: that was all.
 func (q *Request) Rest(written uint64, took time.Duration) bool {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/lab"
 )
 
@@ -49,23 +50,11 @@ func (s *show) step(title string) {
 }
 
 // command shows a command line as a person types it on the machine of the VTEP.
-func (s *show) command(words ...string) { s.text("%s\n", s.paint(bold, "$ "+quote(words))) }
+func (s *show) command(words ...string) { s.text("%s\n", s.paint(bold, "$ "+getopt.Quote(words))) }
 
 // commandAt is the same on another machine.
 func (s *show) commandAt(node lab.Node, words ...string) {
-	s.text("%s\n", s.paint(bold, string(node)+"$ "+quote(words)))
-}
-
-// quote joins words so that a shell would take them apart again.
-func quote(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		if strings.ContainsAny(w, " '\"$&|;<>()*?[]") || w == "" {
-			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-		quoted[i] = w
-	}
-	return strings.Join(quoted, " ")
+	s.text("%s\n", s.paint(bold, string(node)+"$ "+getopt.Quote(words)))
 }
 
 // ctl shows a vtep-ctl command, runs it and shows what it says.
@@ -90,7 +79,7 @@ func (s *show) query(ctx context.Context, args ...string) (string, error) {
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := s.lab.Namespace(lab.VTEP).Run(cmd); err != nil {
-		return out.String(), fmt.Errorf("vtep-ctl %s: %w: %s", quote(args), err, strings.TrimSpace(errs.String()))
+		return out.String(), fmt.Errorf("vtep-ctl %s: %w: %s", getopt.Quote(args), err, strings.TrimSpace(errs.String()))
 	}
 	return out.String(), nil
 }
@@ -118,7 +107,7 @@ func (s *show) await(ctx context.Context, wanted []string, args ...string) error
 			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("vtep-ctl %s does not show %s:\n%s", quote(args), missing, out)
+			return fmt.Errorf("vtep-ctl %s does not show %s:\n%s", getopt.Quote(args), missing, out)
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/lab"
 )
 
@@ -117,7 +118,7 @@ func (s *show) tables(ctx context.Context) error {
 		}
 		if err != nil || t.claim != "" {
 			if t.claim == "" {
-				t.claim = fmt.Sprintf("vtep-ctl %s: %v", quote(t.args), err)
+				t.claim = fmt.Sprintf("vtep-ctl %s: %v", getopt.Quote(t.args), err)
 			}
 			s.check(err == nil, "%s", t.claim)
 		}
