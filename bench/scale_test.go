@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -100,41 +101,25 @@ func (s *scaleContests) run(b *testing.B, p build, n int) {
 // crowd is a VTEP with many logical switches and peers.
 type crowd struct {
 	*gateway
-	c        *client
-	switches []hwvtep.UUID
-	locators []hwvtep.UUID
-	table    *tables
+	*hwvteptest.Crowd
+	c     *client
+	table *tables
 }
 
 func newCrowd(b *testing.B, p build) *crowd {
 	b.Helper()
-	v := &crowd{gateway: newGateway(b, p)}
+	v := &crowd{gateway: newGateway(b, p), Crowd: hwvteptest.NewCrowd(manySwitches, manyPeers, 5000, peerIP(0))}
 	v.start()
 	v.c = dial(b, v.socket)
 	tx := hwvtep.NewTxn(nil)
-	bindings := map[int64]hwvtep.UUID{}
-	for i := range manySwitches {
-		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: fmt.Sprint("ls", i), TunnelKey: hwvtep.Some(int64(5000 + i))})
-		v.switches, bindings[int64(1+i)] = append(v.switches, ls), ls
-	}
-	for i := range manyPeers {
-		v.locators = append(v.locators, tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
-			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: peerIP(i).String()}))
-		v.insert(tx, 1<<23, i*manySwitches) // which keeps it
-	}
-	tx.PutPhysicalPortVLANBindings(v.c.port("p0"), bindings)
+	v.Insert(tx, v.c.port("p0"))
 	result := v.c.transact(tx)
-	v.switches, v.locators = uuidsOf(b, tx, result, v.switches), uuidsOf(b, tx, result, v.locators)
-	v.table = v.open(v.switches...)
+	v.Made(func(token hwvtep.UUID) hwvtep.UUID { return uuidOf(b, tx, result, token) })
+	v.table = v.open(v.Switches...)
 	return v
 }
 
-// insert adds the operation that inserts MAC base+i.
-func (v *crowd) insert(tx *hwvtep.Txn, base, i int) {
-	network{v.switches[i%manySwitches], v.locators[i/manySwitches%manyPeers]}.insert(tx, base+i)
-}
-
-func (v *crowd) key(base, i int) macKey { return v.table.key(i%manySwitches, base+i) }
+func (v *crowd) key(i int) macKey { return v.table.key(i%manySwitches, i) }
 
 // end ends the VTEP, and takes everything away.
 func (v *crowd) end() {
@@ -148,8 +133,8 @@ func (s *scaleContests) latency(b *testing.B, v *crowd, name string, base, sampl
 	var took latencies
 	for i := range samples {
 		tx := hwvtep.NewTxn(nil)
-		v.insert(tx, base, i)
-		text, key := transaction(tx), v.key(base, i)
+		tx.InsertUcastMACRemote(v.Row(base + i))
+		text, key := transaction(tx), v.key(base+i)
 		start := time.Now()
 		v.c.send(text)
 		v.table.remotes.await(key[:], nil)
@@ -169,13 +154,13 @@ func (s *scaleContests) fill(b *testing.B, v *crowd, n int) {
 	for i := 0; i < n; {
 		tx := hwvtep.NewTxn(nil)
 		for end := min(n, i+manyBatch); i < end; i++ {
-			v.insert(tx, 0, i)
+			tx.InsertUcastMACRemote(v.Row(i))
 		}
 		texts = append(texts, transaction(tx))
 	}
 	keys := make([]macKey, n)
 	for i := range keys {
-		keys[i] = v.key(0, i)
+		keys[i] = v.key(i)
 	}
 	pid := v.cmd.Process.Pid
 	cpu, start := testenv.CPUTime(b, pid), time.Now()
@@ -232,17 +217,18 @@ func (s *scaleContests) restart(b *testing.B, v *crowd, n int) {
 	s.served.add(v.build.name, time.Since(start), testenv.CPUTime(b, pid))
 	v.c = dial(b, v.socket)
 	tx := hwvtep.NewTxn(nil)
-	v.insert(tx, 1<<22+1<<21, 0)
+	const another = 1<<22 + 1<<21
+	tx.InsertUcastMACRemote(v.Row(another))
 	v.c.transact(tx)
 	v.c.delete(mac(0))
 	v.ready()
 	v.table.remotes.again()
-	key := v.key(1<<22+1<<21, 0)
+	key := v.key(another)
 	v.table.remotes.await(key[:], nil)
-	v.table.awaitNo(v.key(0, 0))
+	v.table.awaitNo(v.key(0))
 	s.inStep.add(v.build.name, time.Since(start), testenv.CPUTime(b, pid))
 	for i := 1; i < n; i += 97 {
-		if !v.table.has(v.key(0, i)) {
+		if !v.table.has(v.key(i)) {
 			b.Fatalf("%s: MAC %d was lost", v.build.name, i)
 		}
 	}

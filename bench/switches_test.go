@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/lab"
 )
 
@@ -63,11 +64,7 @@ func (g *gateway) flooding(c *client, switches, vlan, peers int) (tx *hwvtep.Txn
 }
 
 // peerIP is the address of a peer: the first is that of the lab.
-func peerIP(i int) netip.Addr {
-	ip := lab.RemoteIP.As4()
-	binary.BigEndian.PutUint32(ip[:], binary.BigEndian.Uint32(ip[:])+uint32(i))
-	return netip.AddrFrom4(ip)
-}
+func peerIP(i int) netip.Addr { return hwvteptest.Nth(lab.RemoteIP, i) }
 
 // awaitFloods waits until the switches flood to so many peers, whose frames enter them.
 func (g *gateway) awaitFloods(switches []hwvtep.UUID, peers int) {

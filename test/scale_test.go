@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/lab"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
@@ -25,6 +25,7 @@ import (
 // The remote MACs of TestManyMACs are spread evenly over so many logical switches and peers.
 const (
 	crowdSwitches = 100
+	crowdVNI      = 6000 // of the first
 	crowdPeers    = 20
 	crowdBatch    = 10_000 // MACs in a transaction
 )
@@ -65,61 +66,27 @@ func TestManyMACs(t *testing.T) {
 
 // crowd is the many remote MACs of a world, and a client of its database.
 type crowd struct {
-	w        *world
-	client   *jsonrpc.Client
-	switches []hwvtep.UUID
-	locators []hwvtep.UUID
+	*hwvteptest.Crowd
+	w      *world
+	client *jsonrpc.Client
 }
 
-// newCrowd makes the logical switches, each with a VLAN of p0, and the peers. A MAC at each keeps them there.
 func newCrowd(w *world) *crowd {
 	w.t.Helper()
-	c := &crowd{w: w}
+	c := &crowd{Crowd: hwvteptest.NewCrowd(crowdSwitches, crowdPeers, crowdVNI, lab.RemoteIP), w: w}
 	c.dial()
 	port := c.uuid(c.transact(`{"op":"select","table":"Physical_Port","where":[["name","==","p0"]],"columns":["_uuid"]}`).Index(0).Get("rows").Index(0).Get("_uuid"))
 	tx := hwvtep.NewTxn(nil)
-	bindings := map[int64]hwvtep.UUID{}
-	for i := range crowdSwitches {
-		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: fmt.Sprint("crowd", i), TunnelKey: hwvtep.Some(int64(6000 + i))})
-		c.switches, bindings[int64(1+i)] = append(c.switches, ls), ls
-	}
-	for i := range crowdPeers {
-		c.locators = append(c.locators, tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
-			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: crowdPeer(i).String()}))
-		tx.InsertUcastMACRemote(c.row(c.keeper(i)))
-	}
-	tx.PutPhysicalPortVLANBindings(port, bindings)
+	c.Insert(tx, port)
 	result := c.transact(string(tx.Ops()))
-	for _, list := range [][]hwvtep.UUID{c.switches, c.locators} {
-		for i, token := range list {
-			op, ok := tx.OpOf(token)
-			if !ok {
-				w.t.Fatal("no operation made this row")
-			}
-			list[i] = c.uuid(result.Index(op).Get("uuid"))
+	c.Made(func(token hwvtep.UUID) hwvtep.UUID {
+		op, ok := tx.OpOf(token)
+		if !ok {
+			w.t.Fatal("no operation made this row")
 		}
-	}
+		return c.uuid(result.Index(op).Get("uuid"))
+	})
 	return c
-}
-
-func crowdPeer(i int) netip.Addr {
-	ip := lab.RemoteIP.As4()
-	ip[3] += byte(i)
-	return netip.AddrFrom4(ip)
-}
-
-// keeper is the number of the MAC that keeps a peer: no test deletes it.
-func (c *crowd) keeper(peer int) int { return 8_000_000 + peer*crowdSwitches }
-
-// place says where MAC i is. Those with neighbouring numbers are in different switches, and the halves of a
-// number that is a multiple of twice the switches are in all.
-func place(i int) (mac net.HardwareAddr, ls, peer int) {
-	return net.HardwareAddr{2, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)}, i % crowdSwitches, i / crowdSwitches % crowdPeers
-}
-
-func (c *crowd) row(i int) hwvtep.UcastMACRemote {
-	mac, ls, peer := place(i)
-	return hwvtep.UcastMACRemote{MAC: mac.String(), LogicalSwitch: c.switches[ls], Locator: c.locators[peer]}
 }
 
 func (c *crowd) dial() {
@@ -165,7 +132,7 @@ func (c *crowd) insert(from, to int) {
 	for from < to {
 		tx := hwvtep.NewTxn(nil)
 		for end := min(to, from+crowdBatch); from < end; from++ {
-			tx.InsertUcastMACRemote(c.row(from))
+			tx.InsertUcastMACRemote(c.Row(from))
 		}
 		c.transact(string(tx.Ops()))
 	}
@@ -221,21 +188,21 @@ func (c *crowd) compare(from, to int) error {
 	defer numbers.Close()
 	defer addresses.Close()
 	domains, peers := make([]uint32, crowdSwitches), make([]uint32, crowdPeers)
-	for i, ls := range c.switches {
+	for i, ls := range c.Switches {
 		if err := numbers.Lookup([16]byte(ls), &domains[i]); err != nil {
 			return fmt.Errorf("logical switch %d: %w", i, err)
 		}
 	}
 	for i := range peers {
-		if err := addresses.Lookup(crowdPeer(i).As16(), &peers[i]); err != nil {
+		if err := addresses.Lookup(c.Peer(i).As16(), &peers[i]); err != nil {
 			return fmt.Errorf("peer %d: %w", i, err)
 		}
 	}
 	look := func(i int) error {
-		mac, ls, peer := place(i)
+		mac, ls, peer := c.Place(i)
 		key := append(binary.NativeEndian.AppendUint32(nil, domains[ls]), mac...) // struct mac_key: bd, mac, kind
 		want := binary.NativeEndian.AppendUint32(nil, peers[peer])                // struct remote: peer, vni
-		want = binary.NativeEndian.AppendUint32(want, uint32(6000+ls))
+		want = binary.NativeEndian.AppendUint32(want, uint32(crowdVNI+ls))
 		if got, err := remotes.LookupBytes(append(key, 0, 0)); err != nil || !bytes.Equal(got, want) {
 			return fmt.Errorf("%v in switch %d: %x in the map, want %x; %v", mac, ls, got, want, err)
 		}
@@ -247,7 +214,7 @@ func (c *crowd) compare(from, to int) error {
 		}
 	}
 	for i := range crowdPeers {
-		if err := look(c.keeper(i)); err != nil {
+		if err := look(c.Keeper(i)); err != nil {
 			return err
 		}
 	}
