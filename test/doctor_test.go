@@ -44,6 +44,8 @@ func TestDoctor(t *testing.T) {
 	if out, _ := w.doctor("--udp-port=4790"); !strings.Contains(out, "udp port 4790: ") {
 		t.Errorf("another port is not looked at:\n%s", out)
 	}
+	out, _ = w.doctor() // nobody has said which tunnel IP it is to have
+	finds(t, out, "note  tunnel IP: none is given: ")
 	w.both()
 	out, status := w.doctor("--peer="+lab.RemoteIP.String(), fmt.Sprintf("--vni=%d", lab.VNIUntagged), "--host="+lab.Host3.IP.Addr().String())
 	finds(t, out, "ok    vtep "+w.name+": process ", "ok    port p0: it is up", "ok    mtu 10.2.2.2: ", "ok    neighbour 10.2.2.2: ",

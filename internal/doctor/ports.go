@@ -54,7 +54,7 @@ func port(s Subject, name string) []Finding {
 			}
 		}
 	}
-	if a.Xdp != nil && a.Xdp.Attached {
+	if a.Xdp != nil && a.Xdp.Attached && !ours(ebpf.ProgramID(a.Xdp.ProgId)) {
 		add(Warn, fmt.Sprintf("a program of XDP is on it (number %d), which sees frames first and may take them", a.Xdp.ProgId), "bpftool prog show id "+fmt.Sprint(a.Xdp.ProgId)+" tells whose it is")
 	}
 	all = append(all, programs(name, l)...)
@@ -77,8 +77,8 @@ func programs(name string, l netlink.Link) []Finding {
 			continue // a kernel without TCX, or no rights: said elsewhere
 		}
 		for _, p := range r.Programs {
-			if who := programName(p.ID); !strings.HasPrefix(who, "vtep_") {
-				all = append(all, finding(Note, "port", name, fmt.Sprintf("program %s (number %d) of somebody else is on it, too", who, p.ID),
+			if !ours(p.ID) {
+				all = append(all, finding(Note, "port", name, fmt.Sprintf("program %s (number %d) of somebody else is on it, too", programName(p.ID), p.ID),
 					"bpftool net show dev "+name+" tells more; it may take frames before the VTEP has them"))
 			}
 		}
@@ -97,6 +97,9 @@ func programs(name string, l netlink.Link) []Finding {
 	}
 	return all
 }
+
+// ours says whether a program is one of a VTEP's.
+func ours(id ebpf.ProgramID) bool { return strings.HasPrefix(programName(id), "vtep_") }
 
 func programName(id ebpf.ProgramID) string {
 	p, err := ebpf.NewProgramFromID(id)

@@ -30,7 +30,11 @@ func underlay(s Subject) []Finding {
 			all = append(all, finding(Warn, "tunnel IP", ip.String(), "large-receive-offload is on at "+l.Attrs().Name, "ethtool -K "+l.Attrs().Name+" lro off"))
 		}
 	}
-	if len(s.TunnelIPs) == 0 {
+	switch {
+	case len(s.TunnelIPs) > 0:
+	case s.PID == 0:
+		all = append(all, finding(Note, "tunnel IP", "", "none is given: the underlay is not looked at", "name the one that it is to have: vtep doctor --tunnel-ip IP --port NAME"))
+	default:
 		all = append(all, finding(Warn, "tunnel IP", "", "there is none: no tunnel can be", "start with --tunnel-ip IP"))
 	}
 	widest, need := widestPort(s)
