@@ -174,7 +174,7 @@ var groups = []group{
 	},
 	{
 		name: "lab", packages: []string{"internal/lab", "internal/lab/*"},
-		may:     []string{"internal/lab", "internal/namespace", "internal/daemon", "internal/packet"},
+		may:     []string{"internal/lab", "internal/namespace", "internal/daemon", "internal/packet", "getopt"},
 		modules: []string{sys, "github.com/cilium/ebpf", "github.com/vishvananda/netlink"},
 	},
 	{name: "commands", packages: []string{"cmd/vtep"}, may: []string{"*"}, modules: []string{"*"}},

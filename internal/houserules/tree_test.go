@@ -176,3 +176,31 @@ func TestModules(t *testing.T) {
 		}
 	}
 }
+
+// TestSkips wants tests to be skipped by testenv.Skip, which fails in CI, or for what a kernel does not have, which the
+// text of the skip names. Benchmarks may leave themselves out.
+func TestSkips(t *testing.T) {
+	skip := regexp.MustCompile(`\b(\w+)\.Skip(|f|Now)\(.*`)
+	found := 0
+	for _, path := range tracked(t) {
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "/internal/testenv/testenv.go") {
+			continue
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // deleted, but not yet in the index
+		}
+		for _, m := range skip.FindAllStringSubmatch(string(b), -1) {
+			if m[1] != "t" && !strings.HasSuffix(path, "_test.go") {
+				continue // it skips something else
+			}
+			found++
+			if m[1] != "testenv" && m[1] != "b" && !strings.Contains(m[0], "Linux") {
+				t.Errorf("%s: %s", path, m[0])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("found are %d skips", found)
+	}
+}
