@@ -74,9 +74,8 @@ func NewConn(nc net.Conn, opts Options) *Conn {
 		done: make(chan struct{}),
 		wake: make(chan struct{}, 1),
 	}
-	switch nc.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		if raw, err := nc.(syscall.Conn).SyscallConn(); err == nil {
+	if sc, ok := nc.(syscall.Conn); ok { // a socket, and nothing in between
+		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
 		}
 	}

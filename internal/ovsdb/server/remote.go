@@ -403,7 +403,7 @@ func (r *remote) setLast(text string) {
 // nameOf names an accepted connection for the log.
 func (s *Server) nameOf(nc net.Conn, target string) string {
 	scheme, _, _ := cutTarget(target)
-	_, local := nc.(*net.UnixConn)
+	local := nc.LocalAddr().Network() == "unix"
 	switch {
 	case scheme == "pfd" && !local:
 		return "tcp:" + nc.RemoteAddr().String()

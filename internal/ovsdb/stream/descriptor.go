@@ -28,9 +28,15 @@ func listenFD(name string, fd int) (net.Listener, error) {
 	}
 	if ul, ok := l.(*net.UnixListener); ok {
 		ul.SetUnlinkOnClose(false) // whoever made the socket removes it
+		return inheritedListener{ul}, nil
 	}
 	return l, nil
 }
+
+// inheritedListener is a unix socket that somebody else has made.
+type inheritedListener struct{ *net.UnixListener }
+
+func (l inheritedListener) Accept() (net.Conn, error) { return accept(l.UnixListener) }
 
 // CheckFD says why a descriptor cannot be served.
 func CheckFD(fd int) error {

@@ -2,17 +2,18 @@ package stream
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // PeerUID is the user that has made the other end of an accepted unix socket; false: it is no such socket.
 func PeerUID(conn net.Conn) (uint32, bool) {
-	uc, ok := conn.(*net.UnixConn)
-	if !ok {
+	sc, ok := conn.(syscall.Conn)
+	if !ok || conn.LocalAddr().Network() != "unix" {
 		return 0, false
 	}
-	raw, err := uc.SyscallConn()
+	raw, err := sc.SyscallConn()
 	if err != nil {
 		return 0, false
 	}

@@ -82,7 +82,7 @@ func (o Options) dialUnix(ctx context.Context, name, path string) (net.Conn, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return conn, nil
+	return quiet(conn), nil
 }
 
 // Listen listens on a passive target. Connections accepted from a pssl listener have their
@@ -165,6 +165,17 @@ type unixListener struct {
 	*net.UnixListener
 	path string
 	file fs.FileInfo
+}
+
+func (l *unixListener) Accept() (net.Conn, error) { return accept(l.UnixListener) }
+
+// accept accepts a connection that the poller is not troubled with in vain.
+func accept(l net.Listener) (net.Conn, error) {
+	nc, err := l.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return quiet(nc), nil
 }
 
 func (l *unixListener) Close() error {
