@@ -39,28 +39,28 @@ type Options struct {
 
 // Conn is a connection that carries messages. One goroutine reads; any goroutine sends.
 // Sending queues: a goroutine of the Conn writes, so that a slow peer delays nobody else.
+//
+// What a message to an idle peer needs stands first: whoever tells thousands of them something
+// has none of these in its caches.
 type Conn struct {
+	mu      sync.Mutex   // guards what follows, to direct
+	queued  atomic.Int64 // bytes in queue and in the hands of the writer; read without mu
+	queue   [][]byte
+	fd      int       // constant: the socket, open while err is nil; -1: there is no writing without waiting, as with TLS
+	err     error     // why the connection ended; set once
+	writing bool      // the writer has taken what was in the queue
+	watched bool      // Drained is to be called
+	closing bool      // end when the queue is empty
+	single  [1][]byte // memory of queue, mostly
+	direct  []byte    // scratch of Flush
+
+	opts     Options // constant
 	nc       net.Conn
-	opts     Options
 	r        *wire.Reader
 	activity atomic.Int64  // unix nanoseconds of the last sign of life from the peer
+	patience atomic.Int64  // nanoseconds that the peer may take over a piece; 0: for ever
 	done     chan struct{} // closed when the writer has ended
-
-	wake chan struct{} // cap 1: something changed below
-
-	raw syscall.RawConn // constant; nil: no writing without waiting, as with TLS
-
-	queued atomic.Int64 // bytes in queue and in the hands of the writer; changed under mu
-
-	mu      sync.Mutex // guards what follows
-	queue   [][]byte
-	writing bool   // the writer has taken what was in the queue
-	direct  []byte // scratch of Flush
-	watched bool   // Drained is to be called
-	closing bool   // end when the queue is empty
-	err     error  // why the connection ended; set once
-
-	patience atomic.Int64 // nanoseconds that the peer may take over a piece; 0: for ever
+	wake     chan struct{} // cap 1: something changed above
 }
 
 // NewConn starts a Conn on nc, which it owns from now on.
@@ -69,6 +69,7 @@ func NewConn(nc net.Conn, opts Options) *Conn {
 		opts.MaxMessage = DefaultMaxMessage
 	}
 	c := &Conn{
+		fd:   -1,
 		nc:   nc,
 		opts: opts,
 		done: make(chan struct{}),
@@ -76,7 +77,7 @@ func NewConn(nc net.Conn, opts Options) *Conn {
 	}
 	if sc, ok := nc.(syscall.Conn); ok { // a socket, and nothing in between
 		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
+			_ = raw.Control(func(fd uintptr) { c.fd = int(fd) })
 		}
 	}
 	c.r = wire.NewReader(aliveReader{c}, opts.MaxMessage)
@@ -149,6 +150,9 @@ func (c *Conn) Queue(pieces ...[]byte) (first bool, err error) {
 		c.mu.Unlock()
 		return false, err
 	}
+	if c.queue == nil && !c.writing { // else the writer may have it
+		c.queue = c.single[:0]
+	}
 	first = len(c.queue) == 0 && !c.writing
 	for _, p := range pieces {
 		c.queued.Add(int64(len(p)))
@@ -176,7 +180,7 @@ func (c *Conn) Flush() {
 		c.mu.Unlock()
 		return // the writer looks into the queue again when it is done
 	}
-	if c.raw != nil && c.Backlog() <= directLimit && c.err == nil && len(c.queue) > 0 {
+	if c.fd >= 0 && c.Backlog() <= directLimit && c.err == nil && len(c.queue) > 0 {
 		text := c.queue[0] // the only one, mostly: many connections may share it
 		if len(c.queue) > 1 {
 			c.direct = c.direct[:0]
@@ -185,7 +189,7 @@ func (c *Conn) Flush() {
 			}
 			text = c.direct
 		}
-		n := c.try(text)
+		n := sendNow(c.fd, text)
 		c.queued.Add(int64(-n))
 		whole := n == len(text)
 		left := text[n:]
@@ -209,25 +213,18 @@ func (c *Conn) Flush() {
 	c.poke()
 }
 
-// try sends what the kernel takes without waiting. An error is for the writer to find.
-func (c *Conn) try(b []byte) int {
-	n := 0
-	// Nobody else writes: the writer has nothing. So this needs not what Write does for those who
-	// may have to wait, and sendto(2) not what write(2) does for files.
-	_ = c.raw.Control(func(fd uintptr) { n = sendNow(fd, b) })
-	return n
-}
-
 // quickly is up to what size the kernel takes a message about as fast as it would tell the
 // runtime that a call may take long.
 const quickly = 4 << 10
 
-func sendNow(fd uintptr, b []byte) int {
+// sendNow sends what the kernel takes without waiting. An error is for the writer to find. Nobody
+// else writes meanwhile: so this needs not what Write does for those who may have to wait.
+func sendNow(fd int, b []byte) int {
 	call := syscall.Syscall6
 	if len(b) <= quickly {
 		call = syscall.RawSyscall6
 	}
-	n, _, errno := call(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+	n, _, errno := call(syscall.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
 	if errno != 0 {
 		return 0

@@ -11,17 +11,17 @@ import (
 // monitor is a session's standing wish to be told of changes. The loop of its database owns
 // it.
 type monitor struct {
-	base *database
-	sess *session
-	id   []byte // JSON, as the client gave it
-	key  string // the same in canonical form
-	spec *monitorSpec
-
-	group   *group   // the monitors that are shown the same; nil: conditional, rendered alone
-	place   int      // in group.monitors
+	base    *database
+	sess    *session
+	id      []byte   // JSON, as the client gave it; of monitors one after another in a group the same memory, if equal
 	pending *changes // not sent yet because the session is slow; nil: in step
-	kept    int      // what it counts for in what the session keeps here
 	handed  bool     // its session can be handed rows
+	spec    *monitorSpec
+
+	key   string // id in canonical form
+	group *group // the monitors that are shown the same; nil: conditional, rendered alone
+	place int    // in group.monitors
+	kept  int    // what it counts for in what the session keeps here
 }
 
 // group is the monitors of a database whose updates have equal bodies: one rendering serves
@@ -54,6 +54,9 @@ func (ms *monitors) add(m *monitor) {
 	if g == nil {
 		g = &group{key: key, spec: m.spec}
 		ms.groups[key] = g
+	}
+	if n := len(g.monitors); n > 0 && bytes.Equal(m.id, g.monitors[n-1].id) {
+		m.id = g.monitors[n-1].id
 	}
 	m.group, m.place = g, len(g.monitors)
 	g.monitors = append(g.monitors, m)
