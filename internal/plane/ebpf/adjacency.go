@@ -45,10 +45,6 @@ func (p *Plane) adjoin(pr *layout.PeerUse) {
 	n.adjacent[pr.Number] = want
 }
 
-func nextHop(to *layout.Peer) host.AddrKey {
-	return host.AddrKey{Index: int(to.Ifindex), Addr: to.Hop.Addr()}
-}
-
 // keepNeighbour has the kernel look after the next hop to a peer that frames go to.
 func (p *Plane) keepNeighbour(pr *layout.PeerUse) {
 	if n := &p.native; n.maps == nil || n.adjacent[pr.Number].Flags&layout.AdjacencyOut == 0 {

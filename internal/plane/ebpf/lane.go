@@ -81,6 +81,11 @@ func (p *Plane) neighborTold(m *syscall.NetlinkMessage) {
 	}
 }
 
+// nextHop says who that is on the way to a peer.
+func nextHop(to *layout.Peer) host.AddrKey {
+	return host.AddrKey{Index: int(to.Ifindex), Addr: to.Hop.Addr()}
+}
+
 // rereadNeighbors is for when messages were lost.
 func (p *Plane) rereadNeighbors() {
 	if p.closed {
@@ -98,7 +103,7 @@ func (p *Plane) rereadNeighbors() {
 // layLane says how frames to the peer are to be addressed until then, as paths have it, if that is known.
 func (p *Plane) layLane(pr *layout.PeerUse, until uint32) {
 	path, to := &p.paths[pr.Number], p.tPeers.Want.Get(pr.Number)
-	hop := p.nextHops[host.AddrKey{Index: int(to.Ifindex), Addr: to.Hop.Addr()}]
+	hop := p.nextHops[nextHop(&to)]
 	own := p.devices.ByIndex[int(to.Ifindex)].MAC
 	if to.Ifindex == 0 || hop == (host.MAC{}) || own == (host.MAC{}) {
 		p.endLane(pr)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
@@ -168,4 +169,61 @@ func TestLanes(t *testing.T) {
 	f := numberedARP(macA, 6000)
 	w.send("h0", f)
 	w.expectTunnel(peerIP, 10, f)
+}
+
+// A frame of which nobody gets a copy leaves the lanes of its CPU to the next one.
+func TestLanesWithoutCopy(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	s := basic()
+	w.neighbour(peerIP)
+	w.apply(p, s, nil)
+	var lists []layout.ChunkKey
+	if err := kernel.Scan(p.objs.Chunks, func(k layout.ChunkKey, _ layout.Chunk) { lists = append(lists, k) }); err != nil || len(lists) == 0 {
+		t.Fatalf("%d lists, %v", len(lists), err)
+	}
+	for _, k := range lists { // as if there were no room for them
+		if err := p.objs.Chunks.Delete(&k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ret, _ := runAt(t, w.vtep, p.objs.VtepPort, "p0", frame(bcast, macA, "to nobody")); ret != actDrop {
+		t.Errorf("action %d", int32(ret))
+	}
+	var cpus []layout.Lanes
+	if err := p.objs.Lanes.Lookup(uint32(0), &cpus); err != nil {
+		t.Fatal(err)
+	}
+	for cpu := range cpus {
+		if cpus[cpu].Busy != 0 {
+			t.Errorf("the lanes of CPU %d are busy", cpu)
+		}
+	}
+}
+
+// Nor do copies of a flooded frame spoil the checksum that its NIC gave it (runAt fails otherwise), whatever way they take.
+func TestChecksumsFlooded(t *testing.T) {
+	frames := map[string][]byte{"IPv4": ipFrame(bcast, macA, 100), "IPv6": ip6Frame(bcast, macA, 101), "ARP": numberedARP(macA, 1)}
+	for way, c := range map[string]struct {
+		o     Options
+		outer int // bytes that the frame has been given when the program ends
+	}{"lanes": {Options{}, 50}, "vxlan device": {Options{Direct: DirectOff}, 0}} {
+		t.Run(way, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.plane(c.o)
+			s := basic()
+			s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{{Peer: peerIP, VNI: 10}, {Peer: peerIP3, VNI: 10}}
+			w.neighbour(peerIP)
+			w.neighbour(peerIP3)
+			w.apply(p, s, nil)
+			for name, f := range frames {
+				testenv.Eventually(t, patience, func() error {
+					if ret, out := runAt(t, w.vtep, p.objs.VtepPort, "p0", f); ret != actRedirect || len(out) != len(f)+c.outer {
+						return fmt.Errorf("%s: action %d, %d bytes come out, not %d", name, int32(ret), len(out), len(f)+c.outer)
+					}
+					return nil
+				})
+			}
+		})
+	}
 }

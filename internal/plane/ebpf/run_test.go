@@ -234,7 +234,6 @@ func TestChecksums(t *testing.T) {
 		{"to the vxlan device", p.objs.VtepPort, "p0", frame(macR, macA, "ARP, say"), 64},
 		{"to a port", p.objs.VtepPort, "p1", ipFrame(macA, macB, 100), 42 + 100},
 		{"to a VLAN", p.objs.VtepPort, "p1", ipFrame(macC, macB, 100), 42 + 100},
-		{"flood", p.objs.VtepPort, "p0", ipFrame(bcast, macA, 100), 42 + 100},
 		{"decapsulate IPv4", p.objs.VtepUnderlay, "u0", g.outerFrame(t, ipFrame(macA, macR, 101)), 42 + 101},
 		{"decapsulate IPv6", p.objs.VtepUnderlay, "u0", g.outerFrame(t, ip6Frame(macA, macR, 100)), 62 + 100},
 		{"decapsulate to a VLAN", p.objs.VtepUnderlay, "u0", g.outerFrame(t, ipFrame(macC, macR, 100)), 42 + 100},

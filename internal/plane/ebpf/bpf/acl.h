@@ -126,7 +126,7 @@ static __always_inline void read_ipv4(struct __sk_buff *skb, struct acl_work *w)
 	*(__be32 *)&w->key[ACL_KEY_SOURCE] = ip->saddr;
 	*(__be32 *)&w->key[ACL_KEY_DESTINATION] = ip->daddr;
 	w->key[ACL_KEY_PROTOCOL] = ip->protocol;
-	if (!(ip->frag_off & bpf_htons(0x1fff)))
+	if (!(ip->frag_off & FRAGMENT_OFFSET))
 		read_transport(skb, w, ETH_HLEN + length, IPPROTO_ICMP);
 	return;
 missing:

@@ -42,11 +42,6 @@ struct bfd_headers {
 	struct udphdr udp;
 } __attribute__((packed, aligned(2)));
 
-static __always_inline int same_mac(const __u8 *a, const __u8 *b)
-{
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
-}
-
 // Whether one more packet may be told. Several CPUs at once may let a few more pass.
 static __always_inline int bfd_allows(__u64 *due, __u64 now)
 {
@@ -130,7 +125,7 @@ __noinline int take_bfd(struct __sk_buff *skb, __u32 peer, __u32 vni, __u32 bd)
 	if (f.ip.ttl != 255)
 		return drop(skb, DROP_BFD_TTL);
 	length = bpf_ntohs(f.udp.len);
-	if (f.ip.frag_off & bpf_htons(0x3fff) || ip_checksum(&f.ip) || bpf_ntohs(f.ip.tot_len) + ETH_HLEN > skb->len ||
+	if (f.ip.frag_off & FRAGMENT_ANY || ip_checksum(&f.ip) || bpf_ntohs(f.ip.tot_len) + ETH_HLEN > skb->len ||
 	    length + sizeof(f.ip) > bpf_ntohs(f.ip.tot_len) || length < sizeof(f.udp) + sizeof(c) ||
 	    bpf_skb_load_bytes(skb, sizeof(f), &c, sizeof(c)))
 		return drop(skb, DROP_BFD_MALFORMED);

@@ -24,6 +24,12 @@ struct encapsulation {
 	struct ethhdr inner;
 } __attribute__((packed, aligned(2)));
 
+// All that is before the inner packet.
+struct tunnelled {
+	struct ethhdr eth;
+	struct encapsulation e;
+} __attribute__((packed, aligned(2)));
+
 #define VXLAN_HAS_VNI 0x08000000
 #define ECN_MASK 3
 #define ECN_ECT_1 1
@@ -37,22 +43,37 @@ static __always_inline __u8 ecn_of(__be16 proto, __u8 second)
 	return (proto == bpf_htons(ETH_P_IP) ? second : second >> 4) & ECN_MASK;
 }
 
-// The outer congestion bits for those of the inner packet, as the kernel's tunnels have it.
-static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
+// The outer congestion bits for those of an inner packet, as the kernel's tunnels have it.
+static __always_inline __u8 ecn_outside(__u8 ecn)
 {
-	__u8 b[2] = {}, ecn;
-
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, b, sizeof(b)))
-		return 0;
-	ecn = ecn_of(skb->protocol, b[1]);
 	return ecn == ECN_CE ? ECN_ECT_0 : ecn;
 }
 
-// Fills in what does not depend on the peer: of a packet of IPv4 of that length.
-static __always_inline void fill_headers(struct __sk_buff *skb, struct encapsulation *e, __u32 length, __u32 source, __u8 tos)
+// The same for the packet in the frame.
+static __always_inline __u8 outer_ecn(struct __sk_buff *skb)
 {
-	__u32 hash = bpf_get_hash_recalc(skb);
+	__u8 b[2] = {};
 
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, b, sizeof(b)))
+		return 0;
+	return ecn_outside(ecn_of(skb->protocol, b[1]));
+}
+
+// Whether what the underlay says of congestion may have to be told to the inner packet (RFC 6040, 4.2).
+static __always_inline int tells_congestion(__u8 outer, __u8 inner)
+{
+	return outer == ECN_CE || (outer == ECN_ECT_1 && inner == ECN_ECT_0);
+}
+
+// Whether the programs can make the outer headers of packets to a peer themselves.
+static __always_inline int has_short_way(struct peer *p)
+{
+	return p->ifindex && is_address4(&p->ip) && is_address4(&p->hop);
+}
+
+// Fills in what does not depend on the peer: of a packet of IPv4 of that length, and of a flow that has the hash.
+static __always_inline void fill_headers(struct encapsulation *e, __u32 length, __u32 source, __u8 tos, __u32 hash)
+{
 	e->flags = bpf_htonl(VXLAN_HAS_VNI);
 	e->udp.source = bpf_htons(0xc000 | ((hash ^ hash >> 16) & 0x3fff));
 	e->udp.dest = bpf_htons(vxlan_port);
@@ -81,9 +102,7 @@ __noinline int encapsulate(struct __sk_buff *skb, struct target *t, struct peer 
 	struct ethhdr *eth = ethernet(skb);
 	__u32 ifindex, length;
 
-	if (!t || !p || !eth || !p->ifindex || !source || !is_address4(&p->ip) || !is_address4(&p->hop))
-		return LONG_WAY;
-	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
+	if (!t || !p || !eth || !source || !has_short_way(p) || !is_ip(skb->protocol))
 		return LONG_WAY;
 	length = skb->len + OUTER_HEADERS;
 	if (length > 0xffff)
@@ -93,7 +112,7 @@ __noinline int encapsulate(struct __sk_buff *skb, struct target *t, struct peer 
 
 	e.inner = *eth;
 	e.vni = bpf_htonl(t->id << 8);
-	fill_headers(skb, &e, length, source, dscp | outer_ecn(skb));
+	fill_headers(&e, length, source, dscp | outer_ecn(skb), bpf_get_hash_recalc(skb));
 	e.ip.daddr = p->ip.word[3];
 	e.ip.check = ip_checksum(&e);
 
@@ -142,6 +161,20 @@ static __always_inline int to_tunnel(struct __sk_buff *skb, struct target *t, __
 	return to_fitting(skb, cfg, t, p, s);
 }
 
+// Whether a packet of that length, which begins with e, is one of VXLAN for us that may be taken apart. Its checksum, and
+// what it says of congestion, are for the caller to look at.
+static __always_inline int is_plain(struct encapsulation *e, __u32 length, struct settings *cfg)
+{
+	if (e->ip.version != 4 || e->ip.ihl != 5 || e->ip.protocol != IPPROTO_UDP || e->ip.frag_off & FRAGMENT_ANY ||
+	    !is_end4(cfg, e->ip.daddr) || bpf_ntohs(e->ip.tot_len) != length)
+		return 0;
+	// A UDP checksum need not be verified (RFC 7348, 4.1).
+	if (e->udp.dest != bpf_htons(vxlan_port) || bpf_ntohs(e->udp.len) != length - sizeof(e->ip))
+		return 0;
+	// All other bits are reserved, to be ignored (RFC 7348, 5).
+	return e->flags & bpf_htonl(VXLAN_HAS_VNI) && !(cfg->flags & CONFIG_GBP && e->flags & bpf_htonl(GBP_G));
+}
+
 // The inner Ethernet header if this is a plain VXLAN frame for us that may be taken apart
 // here; from, vni and tos are filled in. NULL: the long way.
 static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct settings *cfg,
@@ -149,8 +182,7 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 {
 	void *data = (void *)(long)skb->data;
 	struct encapsulation *e = data + ETH_HLEN;
-	__u8 *inner, ecn;
-	__u32 length;
+	__u8 *inner;
 
 	// Frames that stand for several are left to the kernel: it forgets nothing about
 	// their segmentation when it takes the headers off.
@@ -159,24 +191,10 @@ static __always_inline struct ethhdr *plain_vxlan(struct __sk_buff *skb, struct 
 		return NULL;
 	if ((void *)(e + 1) > (void *)(long)skb->data_end)
 		return NULL;
-	length = bpf_ntohs(e->ip.tot_len);
-	if (e->ip.version != 4 || e->ip.ihl != 5 || e->ip.protocol != IPPROTO_UDP ||
-	    e->ip.frag_off & bpf_htons(0x3fff) || !is_end4(cfg, e->ip.daddr) ||
-	    length + ETH_HLEN != skb->len)
-		return NULL;
-	// A UDP checksum need not be verified (RFC 7348, 4.1).
-	if (e->udp.dest != bpf_htons(vxlan_port) ||
-	    bpf_ntohs(e->udp.len) != length - sizeof(e->ip))
-		return NULL;
-	// All other bits are reserved, to be ignored (RFC 7348, 5).
-	if (!(e->flags & bpf_htonl(VXLAN_HAS_VNI)) || (cfg->flags & CONFIG_GBP && e->flags & bpf_htonl(GBP_G)))
-		return NULL;
-	// What the underlay says of congestion may have to be told to the inner packet (RFC 6040, 4.2).
 	inner = (void *)(e + 1);
-	if ((void *)(inner + 2) > (void *)(long)skb->data_end || ip_checksum(e))
+	if (!is_plain(e, skb->len - ETH_HLEN, cfg) || (void *)(inner + 2) > (void *)(long)skb->data_end || ip_checksum(e))
 		return NULL;
-	ecn = e->ip.tos & ECN_MASK;
-	if (ecn == ECN_CE || (ecn == ECN_ECT_1 && ecn_of(e->inner.h_proto, inner[1]) == ECN_ECT_0))
+	if (tells_congestion(e->ip.tos & ECN_MASK, ecn_of(e->inner.h_proto, inner[1])))
 		return NULL;
 	*from = address4(e->ip.saddr);
 	*vni = bpf_ntohl(e->vni) >> 8;

@@ -19,6 +19,11 @@ const volatile __u16 vxlan_port = 4789;
 
 #define CAME_WHAT 0xffffff
 
+// Of the fields of fragments: where they are in the packet; of IPv4 also whether there are more.
+#define FRAGMENT_OFFSET bpf_htons(0x1fff)
+#define FRAGMENT_ANY bpf_htons(0x3fff)
+#define FRAGMENT_OFFSET6 bpf_htons(0xfff8)
+
 static __always_inline void came_by_port(struct __sk_buff *skb, __u32 vid)
 {
 	skb->cb[0] = BY_PORT | vid;
@@ -139,9 +144,19 @@ static __always_inline struct ethhdr *ethernet(struct __sk_buff *skb)
 	return data;
 }
 
+static __always_inline int is_ip(__be16 proto)
+{
+	return proto == bpf_htons(ETH_P_IP) || proto == bpf_htons(ETH_P_IPV6);
+}
+
 static __always_inline int is_group(const __u8 *mac)
 {
 	return mac[0] & 1;
+}
+
+static __always_inline int same_mac(const __u8 *a, const __u8 *b)
+{
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
 }
 
 static __always_inline int is_broadcast(const __u8 *mac)

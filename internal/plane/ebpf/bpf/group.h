@@ -43,7 +43,7 @@ static __always_inline int says_igmp(struct __sk_buff *skb)
 		return SAYS_NOTHING;
 	if (ip.protocol == IPPROTO_PIM)
 		return SAYS_ROUTER;
-	if (ip.protocol != IPPROTO_IGMP || ip.version != 4 || ip.ihl < 5 || ip.frag_off & bpf_htons(0x1fff) ||
+	if (ip.protocol != IPPROTO_IGMP || ip.version != 4 || ip.ihl < 5 || ip.frag_off & FRAGMENT_OFFSET ||
 	    bpf_skb_load_bytes(skb, ETH_HLEN + ip.ihl * 4, &type, 1))
 		return SAYS_NOTHING;
 	switch (type) {

@@ -92,7 +92,7 @@ __noinline int make_error4(struct __sk_buff *skb)
 		return 0;
 	// Only of the first fragment, never about an error message; and that it is too big only those
 	// want to hear who asked not to be fragmented.
-	if (m.quoted_ip.ihl != 5 || m.quoted_ip.frag_off & bpf_htons(0x1fff) ||
+	if (m.quoted_ip.ihl != 5 || m.quoted_ip.frag_off & FRAGMENT_OFFSET ||
 	    bpf_ntohs(m.quoted_ip.tot_len) < sizeof(m.quoted_ip) + QUOTED)
 		return 0;
 	if (s->code == ICMP_FRAG_NEEDED && (m.quoted_ip.frag_off & bpf_htons(0x6000)) != bpf_htons(0x4000))

@@ -11,10 +11,7 @@
 
 #include "direct.h"
 
-static __always_inline int is_ip(struct __sk_buff *skb)
-{
-	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
-}
+_Static_assert(sizeof(struct tunnelled) == sizeof(((struct lanes *)0)->head), "all headers of a copy");
 
 static __always_inline struct lanes *get_lanes(void)
 {
@@ -27,7 +24,7 @@ static __always_inline struct lanes *get_lanes(void)
 __noinline int open_lanes(struct __sk_buff *skb, struct size *s)
 {
 	struct settings *cfg = get_config();
-	struct encapsulation *e;
+	struct tunnelled *head;
 	struct lanes *w;
 	__u8 tos;
 
@@ -36,7 +33,7 @@ __noinline int open_lanes(struct __sk_buff *skb, struct size *s)
 	    skb->gso_size || skb->len > 0xffff - OUTER_HEADERS)
 		return 0;
 	tos = tunnel_priority(s);
-	if (is_ip(skb))
+	if (is_ip(skb->protocol))
 		tos |= outer_ecn(skb);
 	w = get_lanes();
 	if (!w || w->busy) // of a frame that this one has interrupted
@@ -44,11 +41,11 @@ __noinline int open_lanes(struct __sk_buff *skb, struct size *s)
 	w->busy = 1;
 	w->n = 0;
 	w->now = bpf_ktime_get_coarse_ns();
-	__builtin_memset(w->head, 0, sizeof(w->head));
-	((struct ethhdr *)w->head)->h_proto = bpf_htons(ETH_P_IP);
-	e = (void *)(w->head + ETH_HLEN);
-	fill_headers(skb, e, skb->len + OUTER_HEADERS, cfg->tunnel_ip, tos);
-	if (bpf_skb_load_bytes(skb, 0, &e->inner, ETH_HLEN)) {
+	head = (void *)w->head;
+	__builtin_memset(head, 0, sizeof(*head));
+	head->eth.h_proto = bpf_htons(ETH_P_IP);
+	fill_headers(&head->e, skb->len + OUTER_HEADERS, cfg->tunnel_ip, tos, bpf_get_hash_recalc(skb));
+	if (bpf_skb_load_bytes(skb, 0, &head->e.inner, ETH_HLEN)) {
 		w->busy = 0;
 		return 0;
 	}
@@ -93,6 +90,7 @@ static __always_inline int take_lane(struct __sk_buff *skb, struct target *t, st
 struct sending {
 	struct __sk_buff *skb;
 	struct lanes *w;
+	__u64 summed; // BPF_F_RECOMPUTE_CSUM, if what a NIC has summed up begins behind the Ethernet header
 	__u32 failed; // the frame has not got the headers of the last lane
 };
 
@@ -109,20 +107,24 @@ static long send_lane(__u32 i, void *ctx)
 {
 	struct sending *x = ctx;
 	struct lanes *w = x->w;
-	struct encapsulation *e = (void *)(w->head + ETH_HLEN);
-	struct ethhdr *eth = (void *)w->head;
+	struct tunnelled *head = (void *)w->head;
 	struct lane *l;
+	long err = 0;
 
 	if (i >= LANES_MAX)
 		return 1;
 	l = &w->lane[i];
-	__builtin_memcpy(eth->h_dest, l->hop, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, l->own, ETH_ALEN);
-	e->vni = l->vni;
-	e->ip.daddr = l->ip;
-	e->ip.check = 0;
-	e->ip.check = ip_checksum(&e->ip);
-	if (bpf_skb_store_bytes(x->skb, 0, w->head, ETH_HLEN + OUTER_HEADERS, BPF_F_RECOMPUTE_CSUM)) {
+	if (!same_mac(head->eth.h_dest, l->hop) || !same_mac(head->eth.h_source, l->own)) { // many have one router
+		__builtin_memcpy(head->eth.h_dest, l->hop, ETH_ALEN);
+		__builtin_memcpy(head->eth.h_source, l->own, ETH_ALEN);
+		err = bpf_skb_store_bytes(x->skb, 0, &head->eth, sizeof(head->eth), 0);
+	}
+	head->e.vni = l->vni;
+	head->e.ip.daddr = l->ip;
+	head->e.ip.check = 0;
+	head->e.ip.check = ip_checksum(&head->e);
+	if (err || bpf_skb_store_bytes(x->skb, ETH_HLEN, &head->e, OUTER_HEADERS, x->summed)) {
+		__builtin_memset(&head->eth, 0, 2 * ETH_ALEN); // the next one has its own written
 		drop(x->skb, DROP_FAILED);
 		x->failed = i + 1 == w->n;
 		return 0;
@@ -149,12 +151,17 @@ static __always_inline int send_lanes(struct __sk_buff *skb, struct lanes *w)
 
 	if (last >= LANES_MAX)
 		return LONG_WAY;
-	if (is_ip(skb))
+	if (is_ip(skb->protocol)) {
+		x.summed = BPF_F_RECOMPUTE_CSUM;
 		err = bpf_skb_adjust_room(skb, sizeof(struct encapsulation), BPF_ADJ_ROOM_MAC, ROOM_FLAGS);
-	else // the kernel takes it for what it was: if it has a checksum to fill in, it does not ask a device for that
+		if (!err)
+			err = bpf_skb_store_bytes(skb, ETH_HLEN + OUTER_HEADERS, w->head + ETH_HLEN + OUTER_HEADERS, ETH_HLEN, x.summed);
+	} else {
+		// The kernel takes it for what it was: if it has a checksum to fill in, it does not ask a device for that. All that
+		// is before the inner packet is for it an Ethernet header, of which the end is there already.
 		err = bpf_skb_change_head(skb, sizeof(struct encapsulation), 0);
-	if (err || bpf_skb_store_bytes(skb, ETH_HLEN + OUTER_HEADERS, w->head + ETH_HLEN + OUTER_HEADERS, ETH_HLEN,
-				       BPF_F_RECOMPUTE_CSUM)) {
+	}
+	if (err) {
 		bpf_loop(n, drop_lane, &x, 0);
 		return TC_ACT_SHOT;
 	}

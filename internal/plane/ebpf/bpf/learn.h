@@ -209,21 +209,25 @@ static __always_inline int forget(struct __sk_buff *skb)
 	return f.n;
 }
 
+// Notes that the MAC is still there.
+static __always_inline void see(struct local *l, __u64 now)
+{
+	// At most one write a second, or the entry's cache line would bounce between CPUs.
+	if (now - l->seen > SECOND)
+		l->seen = now;
+}
+
 static __noinline int learn(struct mac_key *key, __u32 slot, __u32 gen)
 {
 	struct settings *cfg;
 	struct local *l;
-	__u64 now;
 
 	if (!key)
 		return 0;
 	l = bpf_map_lookup_elem(&locals, key);
 	if (!l || l->slot != slot || l->gen != gen)
 		return learn_new(key, slot);
-	// At most one write a second, or the entry's cache line would bounce between CPUs.
-	now = bpf_ktime_get_coarse_ns();
-	if (now - l->seen > SECOND)
-		l->seen = now;
+	see(l, bpf_ktime_get_coarse_ns());
 	cfg = get_config();
 	if (cfg && cfg->flags & CONFIG_WATCHED && bpf_map_lookup_elem(&watched, key) &&
 	    !bpf_map_delete_elem(&watched, key)) // of several CPUs one tells

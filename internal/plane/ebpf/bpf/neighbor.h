@@ -32,7 +32,7 @@ static __always_inline int arp_address(struct __sk_buff *skb, struct ethhdr *eth
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &a, sizeof(a)) || a.hardware != bpf_htons(ARP_ETHERNET) ||
 	    a.protocol != bpf_htons(ETH_P_IP) || a.hardware_length != ETH_ALEN || a.protocol_length != 4 ||
-	    (a.op != bpf_htons(ARP_REQUEST) && a.op != bpf_htons(ARP_REPLY)) || !equal_macs(a.sender, eth->h_source))
+	    (a.op != bpf_htons(ARP_REQUEST) && a.op != bpf_htons(ARP_REPLY)) || !same_mac(a.sender, eth->h_source))
 		return 0;
 	*ip = address4(a.sender_ip); // a probe's is 0.0.0.0 (RFC 5227)
 	return is_host_address(ip);
@@ -55,7 +55,7 @@ static __always_inline int nd_address(struct __sk_buff *skb, struct ethhdr *eth,
 		return 0;
 	// What is said in somebody else's name is no host's own word.
 	if (nd.option == (nd.type == ICMPV6_NS ? ND_SOURCE : ND_TARGET) &&
-	    (nd.option_length != 1 || !equal_macs(nd.link_layer, eth->h_source)))
+	    (nd.option_length != 1 || !same_mac(nd.link_layer, eth->h_source)))
 		return 0;
 	if (nd.type == ICMPV6_NS)
 		__builtin_memcpy(ip, &ip6.saddr, sizeof(*ip)); // ::, if it looks for duplicates (RFC 4862)

@@ -42,15 +42,24 @@ static __always_inline long push_tag(struct __sk_buff *skb, __u32 vid, __u32 fla
 	return vid ? bpf_skb_vlan_push(skb, proto, vid | tag_priority(s)) : 0;
 }
 
-static __always_inline void count_out(__u32 slot, struct size *s)
+static __always_inline void add_in(struct traffic *c, struct size *s)
 {
-	struct traffic *c = bpf_map_lookup_elem(&counters, &slot);
+	if (c) {
+		c->in_packets += s->packets;
+		c->in_bytes += s->bytes;
+	}
+}
 
+static __always_inline void add_out(struct traffic *c, struct size *s)
+{
 	if (c) {
 		c->out_packets += s->packets;
 		c->out_bytes += s->bytes;
 	}
 }
+
+static __always_inline void count_in(__u32 slot, struct size *s) { add_in(bpf_map_lookup_elem(&counters, &slot), s); }
+static __always_inline void count_out(__u32 slot, struct size *s) { add_out(bpf_map_lookup_elem(&counters, &slot), s); }
 
 static __always_inline int redirect_member(struct __sk_buff *skb, struct member *m, __u32 slot,
 					   struct size *s)
@@ -92,22 +101,12 @@ static __always_inline int copy_member(struct __sk_buff *skb, struct member *m, 
 
 static __always_inline void count_to_peer(__u32 peer, struct size *s)
 {
-	struct traffic *c = bpf_map_lookup_elem(&tunnel_traffic, &peer);
-
-	if (c) {
-		c->out_packets += s->packets;
-		c->out_bytes += s->bytes;
-	}
+	add_out(bpf_map_lookup_elem(&tunnel_traffic, &peer), s);
 }
 
 static __always_inline void count_from_peer(__u32 peer, struct size *s)
 {
-	struct traffic *c = bpf_map_lookup_elem(&tunnel_traffic, &peer);
-
-	if (c) {
-		c->in_packets += s->packets;
-		c->in_bytes += s->bytes;
-	}
+	add_in(bpf_map_lookup_elem(&tunnel_traffic, &peer), s);
 }
 
 // Bytes that encapsulation adds to the inner frame, seen from the outer IP header: IPv4 or IPv6,

@@ -110,7 +110,6 @@ static __always_inline int from_port(struct __sk_buff *skb)
 	struct mac_key dst = {}, src = {};
 	struct ethhdr *eth = ethernet(skb);
 	__u32 slot, gen, vid, pcp, tag;
-	struct traffic *c;
 	struct member *m;
 	struct size size;
 	int strip, why;
@@ -146,11 +145,7 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		if (why)
 			return drop(skb, why);
 	}
-	c = bpf_map_lookup_elem(&counters, &slot);
-	if (c) {
-		c->in_packets += size.packets;
-		c->in_bytes += size.bytes;
-	}
+	count_in(slot, &size);
 	if (is_nobody(src.mac))
 		return drop(skb, DROP_BAD_SOURCE);
 	if (learn(&src, slot, gen) == SPOOFED)

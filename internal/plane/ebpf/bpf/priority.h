@@ -19,7 +19,7 @@ static __always_inline __u32 inner_priority(struct __sk_buff *skb)
 			return 0;
 		at += 4;
 	}
-	if ((proto != bpf_htons(ETH_P_IP) && proto != bpf_htons(ETH_P_IPV6)) || bpf_skb_load_bytes(skb, at, b, sizeof(b)))
+	if (!is_ip(proto) || bpf_skb_load_bytes(skb, at, b, sizeof(b)))
 		return 0;
 	return (proto == bpf_htons(ETH_P_IP) ? b[1] : b[0] << 4 | b[1] >> 4) & 0xfc;
 }
@@ -35,20 +35,26 @@ static __always_inline __u32 priority(__u32 setting, __u32 inner, __u32 outer)
 	return setting << 2 & 0xfc;
 }
 
-// The TOS that the frame gets in a tunnel, without congestion bits, and from bit 16 on the TCI
-// that it gets in a tag, without VLAN. outer is what was around it, as the upper 6 bits of a TOS.
+// The TOS that a frame gets in a tunnel, without congestion bits, and from bit 16 on the TCI
+// that it gets in a tag, without VLAN. outer is what was around it; it and inner are TOS, of which the upper 6 bits count.
+static __always_inline __u32 both_priorities(__u32 flags, __u32 inner, __u32 outer)
+{
+	inner &= 0xfc;
+	outer &= 0xfc;
+	return priority(flags >> PRIORITY_TUNNEL_SHIFT, inner, outer) |
+	       (priority(flags >> PRIORITY_TAG_SHIFT, inner, outer) & 0xe0) << (8 + 16);
+}
+
+// Those of the frame under way.
 __noinline __u32 priorities(struct __sk_buff *skb, __u32 outer)
 {
 	struct settings *cfg = get_config();
-	__u32 flags, inner;
+	__u32 flags;
 
 	if (!cfg || !(cfg->flags & PRIORITY_MASK))
 		return 0;
 	flags = cfg->flags;
-	inner = inner_priority(skb);
-	outer &= 0xfc;
-	return priority(flags >> PRIORITY_TUNNEL_SHIFT, inner, outer) |
-	       (priority(flags >> PRIORITY_TAG_SHIFT, inner, outer) & 0xe0) << (8 + 16);
+	return both_priorities(flags, inner_priority(skb), outer);
 }
 
 static __always_inline __u8 tunnel_priority(struct size *s)

@@ -6,6 +6,8 @@
 
 #include "learn.h"
 
+_Static_assert(PUNT_ANSWER < PUNT_SHARED && 2 * PUNT_SHARED <= PUNT_REASONS, "each reason has two places in punted");
+
 // Of a reason so many are shown at once, and then one in that time.
 #define PUNT_BURST 1024
 #define PUNT_PAUSE (SECOND / 2048)

@@ -39,11 +39,6 @@ struct nd {
 #define ND_SOURCE 1 // the options with a link-layer address
 #define ND_TARGET 2
 
-static __always_inline int equal_macs(const __u8 *a, const __u8 *b)
-{
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
-}
-
 // The MAC of a station that the host at p may be told of, or NULL. A station at the same binding
 // answers itself; one that is nowhere known can't.
 static __always_inline struct neighbor *find_neighbor(struct passage *p, struct address *ip, struct ethhdr *eth)
@@ -54,7 +49,7 @@ static __always_inline struct neighbor *find_neighbor(struct passage *p, struct 
 	struct member *m = NULL;
 	struct local *l;
 
-	if (!n || equal_macs(n->mac, eth->h_source))
+	if (!n || same_mac(n->mac, eth->h_source))
 		return NULL;
 	__builtin_memcpy(at.mac, n->mac, ETH_ALEN);
 	if (bpf_map_lookup_elem(&remotes, &at))
@@ -95,7 +90,7 @@ __noinline int suppress_arp(struct __sk_buff *skb, struct passage *p, struct eth
 
 	if (!p || !eth || bpf_skb_load_bytes(skb, 0, &f, sizeof(f)) || f.arp.hardware != bpf_htons(ARP_ETHERNET) ||
 	    f.arp.protocol != bpf_htons(ETH_P_IP) || f.arp.hardware_length != ETH_ALEN || f.arp.protocol_length != 4 ||
-	    f.arp.op != bpf_htons(ARP_REQUEST) || !equal_macs(f.arp.sender, f.eth.h_source))
+	    f.arp.op != bpf_htons(ARP_REQUEST) || !same_mac(f.arp.sender, f.eth.h_source))
 		return NOT_ANSWERED;
 	if (!f.arp.sender_ip || f.arp.sender_ip == f.arp.target_ip)
 		return NOT_ANSWERED;
@@ -140,7 +135,7 @@ static __always_inline int has_source(const __u8 *message, __u64 length, const _
 		if (next == i || next > length)
 			return 0;
 		if (message[i] == ND_SOURCE && message[i + 1] == 1)
-			found = equal_macs(message + i + 2, mac);
+			found = same_mac(message + i + 2, mac);
 	}
 	return found && next == length;
 }

@@ -24,7 +24,7 @@ static __always_inline __u32 find_udp(struct __sk_buff *skb, struct settings *cf
 		return ETH_HLEN + sizeof(ip6);
 	}
 	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) ||
-	    ip.protocol != IPPROTO_UDP || ip.frag_off & bpf_htons(0x3fff) || !is_end4(cfg, ip.daddr))
+	    ip.protocol != IPPROTO_UDP || ip.frag_off & FRAGMENT_ANY || !is_end4(cfg, ip.daddr))
 		return 0;
 	return ETH_HLEN + ip.ihl * 4;
 }
