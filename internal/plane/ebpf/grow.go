@@ -1,6 +1,7 @@
 package ebpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -131,120 +132,145 @@ func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {
 	p.log.Info("tables of the dataplane were made larger", "sizes", sizes, "took", time.Since(began).Round(time.Millisecond))
 }
 
-// grow gives maps new sizes.
-func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) (err error) {
-	spec, err := p.presentSpec()
+// grow gives maps new sizes. An error: all is as it was.
+func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) error {
+	began := monotonic() // the clock of the programs is coarser
+	next, err := p.makeSuccessors(sizes, growing)
 	if err != nil {
 		return err
 	}
-	began := monotonic() // the clock of the programs is coarser
-	present, all, fresh := p.objs.byName(), map[string]*ebpf.Map{}, map[string]*ebpf.Map{}
+	p.swapPrograms(&next.programs)
+	p.swapNatives(next.all)
+	locals := p.objs.Locals
+	for name, m := range next.fresh {
+		p.swapMap(name, m, growing[name])
+	}
+	if err := errors.Join(p.keepPrograms(), p.pins.PruneStages(p.objs.Stages)); err != nil {
+		p.log.Warn("programs are not kept: the next process loads them anew", "err", err)
+	}
+	if next.fresh["locals"] == nil {
+		return nil
+	}
+	defer locals.Close()
+	if p.opts.afterSwap != nil {
+		p.opts.afterSwap(locals)
+	}
+	// Who was seen by both sets of programs meanwhile was counted twice.
+	if err := errors.Join(p.catchUp(locals, began), p.recount()); err != nil {
+		p.log.Warn("MACs that were learned while their table was replaced may be missing until their hosts send again, "+
+			"and be counted wrong until the VTEP is started again", "err", err)
+	}
+	return nil
+}
+
+// successors are programs, and the maps that they use.
+type successors struct {
+	programs vtepPrograms
+	all      map[string]*ebpf.Map // in use now, or fresh
+	fresh    map[string]*ebpf.Map // that take the place of others
+}
+
+// makeSuccessors makes the programs that use maps of new sizes, and these, with what is in the ones before.
+func (p *Plane) makeSuccessors(sizes map[string]uint32, growing map[string]grown) (_ *successors, err error) {
+	spec, err := p.presentSpec()
+	if err != nil {
+		return nil, err
+	}
+	n := &successors{all: map[string]*ebpf.Map{}, fresh: map[string]*ebpf.Map{}}
 	defer func() {
 		if err != nil {
-			for name, m := range fresh {
+			for name, m := range n.fresh {
 				m.Close()
 				_ = os.Remove(p.pins.MapPin(name) + kernel.NewPin)
 			}
 		}
 	}()
-	for name, m := range present {
-		all[name] = *m
-		s := spec.Maps[name]
-		if name == "stages" { // its programs are those that go with it
-			own := *s
-			if fresh[name], err = ebpf.NewMap(&own); err != nil {
-				delete(fresh, name)
-				return kernel.Explain("make map "+name, err)
-			}
-			all[name] = fresh[name]
+	for name, m := range p.objs.byName() {
+		size, begins := sizes[name], name == "stages" // its programs are those that go with it
+		if other := sizedAs[name]; other != "" {
+			size = sizes[other]
+			begins = size != 0
+		}
+		n.all[name], spec.Maps[name].MaxEntries = *m, cmp.Or(size, (*m).MaxEntries())
+		if size == 0 && !begins {
 			continue
 		}
-		if n := sizes["peers"]; n != 0 && name == tunnelTraffic { // it begins anew
-			s.MaxEntries = n
-			own := *s
-			if fresh[name], err = ebpf.NewMap(&own); err != nil {
-				delete(fresh, name)
-				return kernel.Explain("make map "+name, err)
-			}
-			all[name] = fresh[name]
+		s := spec.Maps[name].Copy()
+		s.Pinning = ebpf.PinNone
+		larger, err := ebpf.NewMap(s)
+		if err != nil {
+			return nil, kernel.Explain("make map "+name, err)
+		}
+		n.all[name], n.fresh[name] = larger, larger
+		if begins {
 			continue
 		}
-		s.MaxEntries = (*m).MaxEntries()
-		if n := sizes[name]; n != 0 {
-			s.MaxEntries = n
-			own := *s
-			own.Pinning = ebpf.PinNone
-			if fresh[name], err = ebpf.NewMap(&own); err != nil {
-				delete(fresh, name)
-				return kernel.Explain("make map "+name, err)
-			}
-			all[name] = fresh[name]
-			if err = growing[name].copy(*m, fresh[name]); err != nil {
-				return fmt.Errorf("copy map %s: %w", name, err)
-			}
-			if err = fresh[name].Pin(p.pins.MapPin(name) + kernel.NewPin); err != nil {
-				return kernel.Explain("pin map "+name, err)
-			}
+		if err := growing[name].copy(*m, larger); err != nil {
+			return nil, fmt.Errorf("copy map %s: %w", name, err)
+		}
+		if err := larger.Pin(p.pins.MapPin(name) + kernel.NewPin); err != nil {
+			return nil, kernel.Explain("pin map "+name, err)
 		}
 	}
 	if p.showing != nil {
-		maps.Copy(all, p.showing.maps)
+		maps.Copy(n.all, p.showing.maps)
 	}
-	var programs vtepPrograms
-	if err = spec.LoadAndAssign(&programs, &ebpf.CollectionOptions{MapReplacements: all}); err != nil {
-		return kernel.Explain("load the programs", err)
+	if err := spec.LoadAndAssign(&n.programs, &ebpf.CollectionOptions{MapReplacements: n.all}); err != nil {
+		return nil, kernel.Explain("load the programs", err)
 	}
-	if err = p.pins.FillStages(fresh["stages"], stagePrograms[:], kernel.ByTag[ebpf.Program](&programs)); err != nil {
-		programs.Close()
-		return err
+	if err := p.pins.FillStages(n.fresh["stages"], stagePrograms[:], kernel.ByTag[ebpf.Program](&n.programs)); err != nil {
+		n.programs.Close()
+		return nil, err
 	}
-	p.swapPrograms(&programs)
-	p.swapNatives(all)
-	p.swapStages(fresh["stages"])
-	if err := p.keepPrograms(); err != nil {
-		p.log.Warn("programs are not kept: the next process loads them anew", "err", err)
-	}
-	delete(fresh, "stages")
-	if m := fresh[tunnelTraffic]; m != nil {
-		p.objs.TunnelTraffic.Close()
-		p.objs.TunnelTraffic = m
-		delete(fresh, tunnelTraffic)
-	}
-	var old *ebpf.Map // of learned MACs
-	for name, m := range fresh {
-		if e := os.Rename(p.pins.MapPin(name)+kernel.NewPin, p.pins.MapPin(name)); e != nil {
-			p.log.Warn("the pin of a map can't be replaced: the next process begins with the old one", "map", name, "err", e)
-		}
-		if name == "locals" {
-			old = *present[name]
-			defer old.Close()
-		} else {
-			(*present[name]).Close()
-		}
-		*present[name] = m
-		if tell := growing[name].table; tell != nil {
-			tell(m)
+	return n, nil
+}
+
+// swapMap has a map take the place of the one before, which is closed, but for that of learned MACs.
+func (p *Plane) swapMap(name string, fresh *ebpf.Map, g grown) {
+	if g.copy != nil { // else it is not pinned
+		if err := os.Rename(p.pins.MapPin(name)+kernel.NewPin, p.pins.MapPin(name)); err != nil {
+			p.log.Warn("the pin of a map can't be replaced: the next process begins with the old one", "map", name, "err", err)
 		}
 	}
-	clear(fresh) // they are in use: whatever fails from here on, none is closed
-	if old != nil {
-		// Who was seen by both sets of programs meanwhile was counted twice.
-		return errors.Join(p.catchUp(old, began), p.recount())
+	place := p.objs.byName()[name]
+	if name != "locals" {
+		(*place).Close()
 	}
-	return nil
+	*place = fresh
+	if g.table != nil {
+		g.table(fresh)
+	}
 }
 
 // catchUp adds what the old programs have learned since the copy began.
 func (p *Plane) catchUp(old *ebpf.Map, began time.Duration) error {
 	var failed error
 	err := kernel.Scan(old, func(k layout.MACKey, l layout.Local) {
-		var now layout.Local
-		if l.Port == layout.Leaving || time.Duration(l.Seen) < began-time.Second || p.objs.Locals.Lookup(&k, &now) == nil && now.Seen >= l.Seen {
-			return // as it was copied, or newer
+		if l.Port != layout.Leaving && time.Duration(l.Seen) >= began-time.Second {
+			failed = errors.Join(failed, learnLate(p.objs.Locals, k, l))
 		}
-		failed = errors.Join(failed, p.objs.Locals.Put(&k, &l))
 	})
 	return errors.Join(err, failed)
+}
+
+// learnLate adds a MAC to those that programs go on learning: what they know of it is newer, unless it was copied before.
+func learnLate(m *ebpf.Map, k layout.MACKey, l layout.Local) error {
+	for {
+		err := m.Update(&k, &l, ebpf.UpdateNoExist)
+		if !errors.Is(err, ebpf.ErrKeyExist) {
+			return err
+		}
+		var now layout.Local
+		if err = m.Lookup(&k, &now); err == nil {
+			if now.Seen >= l.Seen || now.Port == layout.Leaving || now.Slot == l.Slot && now.Gen == l.Gen {
+				return nil
+			}
+			err = m.Update(&k, &l, ebpf.UpdateExist) // it has moved
+		}
+		if !isMissing(err) { // else it has gone a moment ago
+			return err
+		}
+	}
 }
 
 // swapPrograms makes fresh programs run where the old ones do. Where one can't be replaced the
@@ -270,15 +296,6 @@ func (p *Plane) swapPrograms(fresh *vtepPrograms) {
 	}
 	p.objs.vtepPrograms.Close()
 	p.objs.vtepPrograms = *fresh
-}
-
-// swapStages lets the set of stages go that belongs to the programs before.
-func (p *Plane) swapStages(fresh *ebpf.Map) {
-	p.objs.Stages.Close()
-	p.objs.Stages = fresh
-	if err := p.pins.PruneStages(fresh); err != nil {
-		p.log.Warn("pins of programs that are no more can't be removed", "err", err)
-	}
 }
 
 // byName gives the places of all maps.

@@ -1,12 +1,16 @@
 package ebpf
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -70,9 +74,9 @@ func TestGrow(t *testing.T) {
 			next := crowd(s.Clone())
 			w.apply(p, next, intent.Diff(s, next))
 			w.audit(p)
-			for name, m := range p.objs.byName() {
-				if _, grows := layout.Start[name]; grows && name != "locals" && name != "watched" && (*m).MaxEntries() < 32 {
-					t.Errorf("map %s has %d entries", name, (*m).MaxEntries())
+			for name, size := range p.sizes() {
+				if _, grows := layout.Start[name]; grows && name != "locals" && name != "watched" && size < 32 {
+					t.Errorf("map %s has %d entries", name, size)
 				}
 			}
 			if after := w.counted(p); after < before || before == 0 {
@@ -103,7 +107,7 @@ func TestGrow(t *testing.T) {
 				}
 				return nil
 			})
-			if n := p.objs.Locals.MaxEntries(); n < hosts {
+			if n := p.sizes()["locals"]; n < hosts {
 				t.Errorf("map locals has %d entries", n)
 			}
 			seen, err := p.Sweep(t.Context())
@@ -129,6 +133,17 @@ func TestGrow(t *testing.T) {
 	}
 }
 
+// sizes are those of all maps.
+func (p *Plane) sizes() map[string]uint32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := map[string]uint32{}
+	for name, m := range p.objs.byName() {
+		all[name] = (*m).MaxEntries()
+	}
+	return all
+}
+
 // counted is the number of frames that came in at p0, untagged.
 func (w *world) counted(p *Plane) uint64 {
 	w.t.Helper()
@@ -148,6 +163,61 @@ func unroute(s *intent.State, id intent.SwitchID) {
 	maps.DeleteFunc(s.Neighbours, func(k intent.IPKey, _ intent.MAC) bool { return k.Switch == id })
 	sw.Router = intent.RouterID{}
 	s.Switches[id] = sw
+}
+
+// What fails after a larger map of learned MACs has taken the place of the one before leaves it in use.
+func TestGrownStays(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{afterSwap: func(old *ebpf.Map) { old.Close() }}) // so that it can't be read
+	w.apply(p, basic(), nil)
+	w.send("h0", frame(bcast, macA, "before"))
+	w.barrier()
+	p.mu.Lock()
+	size := 2 * p.objs.Locals.MaxEntries()
+	err := p.grow(map[string]uint32{"locals": size}, p.growing())
+	p.mu.Unlock()
+	if got := p.sizes()["locals"]; err != nil || got != size {
+		t.Errorf("%d entries, should be %d: %v", got, size, err)
+	}
+	w.send("h1", frame(bcast, macB, "after"))
+	w.barrier()
+	if seen, err := p.Sweep(t.Context()); err != nil || len(seen) != 2 {
+		t.Errorf("%d MACs, %v", len(seen), err)
+	}
+	w.forwards()
+	w.audit(p)
+}
+
+// What the programs before have learned last is added to what those now have learned meanwhile.
+func TestLearnLate(t *testing.T) {
+	testenv.Root(t)
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: uint32(unsafe.Sizeof(layout.MACKey{})), ValueSize: uint32(unsafe.Sizeof(layout.Local{})), MaxEntries: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	old := layout.Local{Slot: 1, Gen: 1, Port: 1, Seen: 100}
+	for n, c := range []struct {
+		says      string
+		now, want layout.Local
+	}{
+		{"not there", layout.Local{}, old},
+		{"as it was copied", layout.Local{Slot: 1, Gen: 1, Port: 1, Seen: 50}, layout.Local{Slot: 1, Gen: 1, Port: 1, Seen: 50}},
+		{"copied before it moved", layout.Local{Slot: 2, Gen: 1, Port: 2, Seen: 50}, old},
+		{"moved since", layout.Local{Slot: 2, Gen: 1, Port: 2, Seen: 150}, layout.Local{Slot: 2, Gen: 1, Port: 2, Seen: 150}},
+		{"leaving", layout.Local{Slot: 2, Gen: 1, Port: layout.Leaving, Seen: 50}, layout.Local{Slot: 2, Gen: 1, Port: layout.Leaving, Seen: 50}},
+	} {
+		key := layout.MACKey{BD: uint32(n)}
+		if c.now != (layout.Local{}) {
+			if err := m.Put(&key, &c.now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got layout.Local
+		if err := errors.Join(learnLate(m, key, old), m.Lookup(&key, &got)); err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v, should be %+v", c.says, got, err, c.want)
+		}
+	}
 }
 
 // Where a map may not grow, the report says at once which one and, of bindings, which do not

@@ -21,10 +21,11 @@
 //	learner ring buffer of the programs -> queue; it leaves chores
 //	punter  ring buffer of frames that the programs show -> queue
 //	chores  what the learner finds to be done: room for more MACs, ways to peers in use
-//	watcher netlink -> devices, addresses, routes, policies of IPsec, nftables; repairs; -> queue
+//	watcher netlink -> devices, addresses, routes; repairs; -> queue
+//	others of its kind: neighborWatcher, policyWatcher (IPsec), firewallWatcher (nftables), driverWatcher (XDP)
 //	watchman sessions of BFD -> queue
 //
-// The watcher, the chores and the agent share Plane.mu, which is held for as long as the kernel takes to
+// The watchers, the chores and the agent share Plane.mu, which is held for as long as the kernel takes to
 // answer: questions for routes, writing to maps. The learner and the punter don't want it: what the
 // numbers in their events mean is in the directory. The watchman has locks of its own.
 package ebpf
@@ -41,10 +42,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-
-	"github.com/cilium/ebpf/ringbuf"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -76,7 +77,9 @@ type Options struct {
 	start          map[string]uint32 // the sizes that maps begin with
 	captureRing    uint32            // bytes, instead of what bpf/capturing.h has
 	betweenBatches func()            // is called between the parts of a Sweep
+	afterSwap      func(*ebpf.Map)   // is called with the map of learned MACs when a larger one has taken its place
 	asksRoute      func()            // is called before the kernel is asked for the way to a peer
+	asksDriver     func() error      // is called before the kernel is asked what a device can do with XDP
 	formerFor      time.Duration     // instead of FormerFor
 	flapFor        time.Duration     // instead of flapFor
 	wired          bool              // frames of veth devices are as they are on a wire: complete, with their tags
@@ -110,7 +113,7 @@ type Plane struct {
 
 	queue    *queue
 	watchman *watchman
-	wg       sync.WaitGroup // learner, punter, watcher, watchman
+	wg       sync.WaitGroup // learner, punter, watchers, watchman
 	ready    chan struct{}  // closed by the first Apply that succeeds
 	stop     chan struct{}  // closed by Close
 

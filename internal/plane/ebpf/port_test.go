@@ -100,11 +100,15 @@ func TestVXLANPort(t *testing.T) {
 		w.audit(q)
 	}
 	both()
+	p.mu.Lock()
+	q.mu.Lock()
 	for index := range p.overlay.underlays {
 		if at := p.attached.All[index]; at.Link != nil && !q.overlay.underlays[index] { // of tc filters there is one
 			t.Error("the second one has no short way in")
 		}
 	}
+	q.mu.Unlock()
+	p.mu.Unlock()
 	for _, pl := range []*Plane{p, q} { // both are sound after a look at what is attached, too
 		pl.mu.Lock()
 		pl.checkAttachments()

@@ -30,7 +30,7 @@ func (o *Options) source(sizes map[string]uint32) *kernel.Source {
 	h.Write(binary.BigEndian.AppendUint16(nil, o.Port))
 	return &kernel.Source{
 		Spec: func() (*ebpf.CollectionSpec, error) { return loadFor(o.Port) }, Build: h.Sum(nil),
-		Stages: stagePrograms[:], Probe: "vtep_probe", Sizes: sizes, As: map[string]string{tunnelTraffic: "peers"}, Fresh: o.Classic,
+		Stages: stagePrograms[:], Probe: "vtep_probe", Sizes: sizes, As: sizedAs, Fresh: o.Classic,
 	}
 }
 

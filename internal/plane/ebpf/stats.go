@@ -3,10 +3,8 @@ package ebpf
 import (
 	"context"
 	"fmt"
-	"slices"
+	"net/netip"
 	"sync/atomic"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -63,33 +61,22 @@ const (
 	limitPort   = "port_limit"
 )
 
-// Stats implements plane.Plane. The counters of bindings, of which there may be many, are read
-// without p.mu.
+// Stats implements plane.Plane.
 func (p *Plane) Stats(context.Context) (plane.Stats, error) {
-	s := plane.Stats{Bindings: map[intent.BindingKey]plane.Counters{}, Drops: map[string]uint64{}, Answered: map[string]uint64{}}
-	slots, counters, err := p.countedSlots()
+	s := plane.Stats{Bindings: map[intent.BindingKey]plane.Counters{}, Tunnels: map[netip.Addr]plane.Traffic{}, Drops: map[string]uint64{}, Answered: map[string]uint64{}}
+	bindings, err := readTraffic(p, p.slots)
 	if err != nil {
-		return s, err
-	}
-	defer counters.Close()
-	for key, slot := range slots {
-		var cpus []layout.Traffic
-		if err := counters.Lookup(slot, &cpus); isMissing(err) {
-			continue // there was no memory for so many
-		} else if err != nil {
-			return s, fmt.Errorf("ebpf plane: read map counters: %w", err)
-		}
-		var c plane.Counters
-		for _, t := range cpus {
-			c.PacketsFromLocal += t.InPackets
-			c.BytesFromLocal += t.InBytes
-			c.PacketsToLocal += t.OutPackets
-			c.BytesToLocal += t.OutBytes
-		}
-		s.Bindings[key] = c
-	}
-	if s.Tunnels, err = p.readTunnels(); err != nil {
 		return s, fmt.Errorf("ebpf plane: %w", err)
+	}
+	for key, t := range bindings {
+		s.Bindings[key] = plane.Counters{PacketsFromLocal: t.InPackets, BytesFromLocal: t.InBytes, PacketsToLocal: t.OutPackets, BytesToLocal: t.OutBytes}
+	}
+	peers, err := readTraffic(p, p.peerNumbers)
+	if err != nil {
+		return s, fmt.Errorf("ebpf plane: %w", err)
+	}
+	for ip, t := range peers {
+		s.Tunnels[ip] = plane.Traffic{InPackets: t.InPackets, InBytes: t.InBytes, OutPackets: t.OutPackets, OutBytes: t.OutBytes}
 	}
 	stale, err := p.readDrops(s.Drops)
 	if err == nil {
@@ -101,40 +88,7 @@ func (p *Plane) Stats(context.Context) (plane.Stats, error) {
 	if err != nil {
 		return s, fmt.Errorf("ebpf plane: %w", err)
 	}
-	p.forgetReused(slots, s.Bindings)
 	return s, nil
-}
-
-// countedSlots returns the slots of bindings, and a map of their counters that is the caller's.
-func (p *Plane) countedSlots() (map[intent.BindingKey]uint32, *ebpf.Map, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil, nil, errClosed
-	}
-	slots := make(map[intent.BindingKey]uint32, len(p.contents.Bindings))
-	for key, b := range p.contents.Bindings {
-		if b.Slot != 0 {
-			slots[key] = b.Slot
-		}
-	}
-	counters, err := p.objs.Counters.Clone()
-	if err != nil {
-		return nil, nil, fmt.Errorf("ebpf plane: read map counters: %w", err)
-	}
-	return slots, counters, nil
-}
-
-// forgetReused takes out the counters of bindings that have lost their slots while they were
-// read: they may be another's.
-func (p *Plane) forgetReused(slots map[intent.BindingKey]uint32, read map[intent.BindingKey]plane.Counters) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, slot := range slots {
-		if b := p.contents.Bindings[key]; b == nil || b.Slot != slot {
-			delete(read, key)
-		}
-	}
 }
 
 // readDrops reads the frames that were dropped, by reason, and says whether some learned MACs may
@@ -201,16 +155,4 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 		return nil, fmt.Errorf("ebpf plane: read the drops: %w", err)
 	}
 	return list, nil
-}
-
-// zeroCounters makes a slot or a peer, by its number in the map, count from nothing.
-func (p *Plane) zeroCounters(m *ebpf.Map, number uint32) {
-	var cpus []layout.Traffic
-	if err := m.Lookup(number, &cpus); err != nil || !slices.ContainsFunc(cpus, func(c layout.Traffic) bool { return c != layout.Traffic{} }) {
-		return // most have none
-	}
-	clear(cpus)
-	if err := m.Put(number, cpus); err != nil {
-		p.log.Warn("resetting the counters of a binding or peer failed", "number", number, "err", err)
-	}
 }

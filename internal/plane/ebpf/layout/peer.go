@@ -26,12 +26,10 @@ func (c *Contents) peerAt(ip netip.Addr) *PeerUse {
 	if pr == nil {
 		pr = &PeerUse{IP: ip, Number: c.Adopted.peers[ip]}
 		if pr.Number == 0 {
-			pr.Number = c.Number(&c.PeerSlots)
+			if pr.Number = c.Number(&c.PeerSlots); pr.Number == 0 {
+				return nil
+			}
 			c.ReusedPeers = append(c.ReusedPeers, pr.Number)
-		}
-		if pr.Number == 0 {
-			c.ReusedPeers = c.ReusedPeers[:len(c.ReusedPeers)-1]
-			return nil
 		}
 		c.Peers[ip], c.Numbered[pr.Number] = pr, pr
 		c.Maps.Addresses.Set(AddressOf(ip), pr.Number)
