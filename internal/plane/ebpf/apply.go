@@ -38,6 +38,7 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	p.nameCaptured()
 	if time.Since(p.checked) >= recheckPause {
 		p.checkAttachments()
+		p.attachNatives()
 	}
 	p.recheckLater()
 	p.watchLocals()

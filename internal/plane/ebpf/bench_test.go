@@ -134,7 +134,7 @@ func (g *gateway) useXDP(b *testing.B, p *Plane) {
 		}
 	}
 	g.plane = p
-	g.at = map[string]*ebpf.Program{"p0": p.native.nics.VtepXdpPort, "u0": p.native.nics.VtepXdpUnderlay}
+	g.at = map[string]*ebpf.Program{"p0": p.nics().VtepXdpPort, "u0": p.nics().VtepXdpUnderlay}
 }
 
 func median(list []float64) float64 {

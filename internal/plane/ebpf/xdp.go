@@ -55,12 +55,13 @@ type nativeMaps struct {
 // nativeDevice is a port's, or one of the underlay.
 type nativeDevice struct {
 	under   bool
-	veth    bool
-	vlans   bool   // it is a port with VLANs
+	veth    bool   // its frames may be buffers of the kernel
 	doubt   bool   // to be looked at
+	look    aspect // what was seen last
 	in, out error  // why no frame takes XDP that comes by it, or that is for it; nil: they do
 	outlet  uint32 // its place in the map outlets; 0: it is not there
-	beside  besides
+	looks   retry  // of looks at it
+	attach  retry  // of attaching a program
 }
 
 var errXDPOff = errors.New("--xdp is off")
@@ -241,43 +242,39 @@ func (p *Plane) fitNatives() {
 			continue
 		}
 		d.doubt = false
+		l, err := p.lookAt(index, d.under)
+		if err != nil {
+			p.unseen(index, d, err)
+			continue
+		}
 		doubted = append(doubted, index)
-		d.beside, d.vlans = p.beside(index, d), p.hasVLANs(index)
-		if d.in = p.fitsIn(index, d); d.in == nil {
-			d.in = p.attachNative(index, d)
+		d.veth = l.Kind == "veth" && !p.opts.wired
+		if d.in = l.fitsIn(&p.opts); d.in != nil {
+			d.attach = retry{}
+		} else {
+			d.in = p.attachNative(index, d, &l)
 		}
 		if d.in != nil {
 			p.detachNative(index)
 		}
+		d.look, d.looks = l, retry{}
 	}
-	// Only now: a veth device takes frames if its other end, which may be one of these, has a program.
+	// Only now: whether a device takes frames may depend on whether it has a program; a veth device, on whether its other
+	// end has, which may be one of these.
 	for _, index := range doubted {
 		d := n.devices[index]
-		d.out = p.fitsOut(index, d)
+		can, err := p.askDriver(index)
+		if err != nil {
+			p.unseen(index, d, err)
+			continue
+		}
+		d.look.can = can
+		d.out = d.look.fitsOut()
 		p.setOutlet(index, d)
 	}
 	if n.maps != nil && len(doubted) > 0 {
 		p.writeNative()
 		p.adjoinAll()
-	}
-}
-
-func (p *Plane) attachNative(index int, d *nativeDevice) error {
-	if err := p.needNative(d); err != nil {
-		return err
-	}
-	links, prog := p.native.links, p.native.program(d)
-	if links.Examine(index) != kernel.Sound {
-		links.LetGo(index)
-	} else if links.All[index].Prog == prog {
-		return nil
-	}
-	return links.Attach(index, prog)
-}
-
-func (p *Plane) detachNative(index int) {
-	if err := p.native.links.Detach(index); err != nil {
-		p.log.Warn("an XDP program can't be detached", "device", p.nameOf(uint32(index)), "err", err)
 	}
 }
 
@@ -350,7 +347,7 @@ func (p *Plane) guardNatives() {
 		if !d.veth || d.under {
 			continue
 		}
-		if has := p.hasVLANs(index); has != d.vlans {
+		if has := p.hasVLANs(index); has != d.look.vlans {
 			d.doubt = true
 		}
 		if d.doubt {
@@ -402,7 +399,8 @@ func (p *Plane) swapNatives(with map[string]*ebpf.Map) {
 		if err != nil {
 			p.log.Warn("an XDP program can't be replaced: its frames go by TC", "device", p.nameOf(uint32(index)), "err", err)
 			p.detachNative(index)
-			d.in, d.doubt = err, true
+			d.in = err
+			d.attach.failed(err)
 		}
 	}
 }

@@ -3,11 +3,8 @@ package ebpf
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
-
-	"github.com/vishvananda/netlink"
 
 	"github.com/vtep/vtep/internal/plane/ebpf/host"
 )
@@ -37,63 +34,121 @@ func hidden(name string, set host.Offloads) error {
 	return nil
 }
 
+// aspect is what a device is like, as far as XDP depends on it.
+type aspect struct {
+	host.Device
+	can    host.XDPFeatures
+	set    host.Offloads
+	stuck  string // the discipline in which frames wait that leave by it, if it is none of plain; "": none
+	other  uint32 // the number of somebody else's XDP program; 0: there is none
+	beside besides
+	vlans  bool // it is a port with VLANs
+}
+
+// lookAt finds that out. An error: it can't be known at present.
+func (p *Plane) lookAt(index int, under bool) (l aspect, err error) {
+	l = aspect{Device: p.devices.ByIndex[index], beside: p.beside(index, under), vlans: p.hasVLANs(index)}
+	if l.can, err = p.askDriver(index); err != nil {
+		return l, err
+	}
+	if l.set, err = p.space.Offloads(index); err != nil {
+		return l, err
+	}
+	dev, err := p.space.Links.LinkByIndex(index)
+	if err != nil {
+		return l, fmt.Errorf("look at the device: %w", err)
+	}
+	if x := dev.Attrs().Xdp; x != nil && x.Attached && p.native.links.All[index] == nil && !p.native.links.IsOurs(index, x.ProgId) {
+		l.other = x.ProgId
+	}
+	disciplines, err := p.space.Links.QdiscList(dev)
+	if err != nil {
+		return l, fmt.Errorf("list queueing disciplines: %w", err)
+	}
+	for _, q := range disciplines {
+		if !slices.Contains(plain, q.Type()) {
+			l.stuck = q.Type()
+		}
+	}
+	return l, nil
+}
+
+// askDriver asks what a device can do with XDP.
+func (p *Plane) askDriver(index int) (host.XDPFeatures, error) {
+	if p.opts.asksDriver != nil {
+		if err := p.opts.asksDriver(); err != nil {
+			return 0, err
+		}
+	}
+	return p.space.XDPFeatures(index)
+}
+
+// isLike says whether nothing has changed that drivers look at when a program is attached. That the link went down and up
+// is none of that: attaching may have done it.
+func (l *aspect) isLike(before *aspect) bool {
+	return l.can == before.can && l.MTU == before.MTU && l.other == before.other && l.set.Equal(before.set)
+}
+
 // fitsIn says why no program of native XDP can handle the frames that come by the device; nil: one can.
-func (p *Plane) fitsIn(index int, d *nativeDevice) error {
-	dev := p.devices.ByIndex[index]
+func (l *aspect) fitsIn(o *Options) error {
 	switch {
-	case dev.Kind == "device": // a NIC
-	case dev.Kind == "veth" && p.opts.XDP == XDPRequire:
-		d.veth = !p.opts.wired
-		if d.veth && d.vlans {
+	case l.Kind == "device": // a NIC
+	case l.Kind == "veth" && o.XDP == XDPRequire:
+		if !o.wired && l.vlans {
 			return errors.New("a veth device with VLANs: their tags are beside the frames, where XDP does not see them")
 		}
-	case dev.Kind == "veth":
+	case l.Kind == "veth":
 		return errors.New("a veth device: most of its frames come in buffers of the kernel, which TC takes faster (--xdp=require uses XDP all the same)")
 	default:
-		return fmt.Errorf("XDP is not used on devices of the kind %s", dev.Kind)
+		return fmt.Errorf("XDP is not used on devices of the kind %s", l.Kind)
 	}
-	can, err := p.space.XDPFeatures(index)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("the kernel does not say what devices can do with XDP (Linux 6.3 does)")
-	case err != nil:
-		return err
-	case can&host.XDPBasic == 0:
+	case l.can&host.XDPBasic == 0:
 		return errors.New("its driver has no native XDP, or too few queues for it")
-	case can&host.XDPRedirects == 0:
+	case l.can&host.XDPRedirects == 0:
 		return errors.New("its driver can't send frames from XDP out of other devices")
 	}
-	if dev.Kind != "veth" {
-		set, err := p.space.Offloads(index)
-		if err != nil {
-			return err
-		}
-		if err := hidden(dev.Name, set); err != nil {
+	if l.Kind != "veth" {
+		if err := hidden(l.Name, l.set); err != nil {
 			return err
 		}
 	}
-	l, err := p.space.Links.LinkByIndex(index)
-	if err != nil {
-		return err
+	if l.other != 0 {
+		return fmt.Errorf("another XDP program runs on it (id %d)", l.other)
 	}
-	if x := l.Attrs().Xdp; x != nil && x.Attached && p.native.links.All[index] == nil && !p.native.links.IsOurs(index, x.ProgId) {
-		return fmt.Errorf("another XDP program runs on it (id %d)", x.ProgId)
-	}
-	if d.beside.in != "" {
-		return fmt.Errorf("%s looks at its frames at TC ingress", d.beside.in)
+	if l.beside.in != "" {
+		return fmt.Errorf("%s looks at its frames at TC ingress", l.beside.in)
 	}
 	return nil
 }
+
+// fitsOut says why XDP programs send no frames out by the device; nil: they do.
+func (l *aspect) fitsOut() error {
+	switch {
+	case l.can&host.XDPTransmits == 0 && l.Kind == "veth":
+		return errors.New("its other end takes no frames from XDP: switch GRO on there (ethtool -K DEVICE gro on)")
+	case l.can&host.XDPTransmits == 0:
+		return errors.New("its driver takes no frames from XDP")
+	case l.beside.out != "":
+		return fmt.Errorf("%s looks at frames that leave by it", l.beside.out)
+	case l.stuck != "":
+		return fmt.Errorf("frames that leave by it are shaped (queueing discipline %s)", strings.TrimSpace(l.stuck))
+	}
+	return nil
+}
+
+// plain are queueing disciplines that do nothing but wait and share.
+var plain = []string{"noqueue", "mq", "pfifo_fast", "pfifo", "fq_codel", "fq", "sfq", "noop", "clsact", "ingress"}
 
 // besides names programs and filters of others at TC that see frames of a device, and would not see those of
 // XDP; "": there are none.
 type besides struct{ in, out string }
 
-func (p *Plane) beside(index int, d *nativeDevice) (b besides) {
-	if d.under { // on a port the plane's own is the first and the last
-		b.in = p.attached.Others(index)
+func (p *Plane) beside(index int, under bool) (b besides) {
+	if under { // on a port the plane's own is the first and the last
+		b.in = p.attached.Others(index, true)
 	}
-	b.out = p.attached.OthersOut(index)
+	b.out = p.attached.Others(index, false)
 	return b
 }
 
@@ -109,36 +164,4 @@ func (p *Plane) hasVLANs(index int) bool {
 		}
 	}
 	return false
-}
-
-// plain are queueing disciplines that do nothing but wait and share.
-var plain = []string{"noqueue", "mq", "pfifo_fast", "pfifo", "fq_codel", "fq", "sfq", "noop", "clsact", "ingress"}
-
-// fitsOut says why XDP programs send no frames out by the device; nil: they do.
-func (p *Plane) fitsOut(index int, d *nativeDevice) error {
-	can, err := p.space.XDPFeatures(index)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("the kernel does not say what devices can do with XDP (Linux 6.3 does)")
-	case err != nil:
-		return err
-	case can&host.XDPTransmits == 0 && p.devices.ByIndex[index].Kind == "veth":
-		return errors.New("its other end takes no frames from XDP: switch GRO on there (ethtool -K DEVICE gro on)")
-	case can&host.XDPTransmits == 0:
-		return errors.New("its driver takes no frames from XDP")
-	}
-	if d.beside.out != "" {
-		return fmt.Errorf("%s looks at frames that leave by it", d.beside.out)
-	}
-	dev := &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: index}}
-	disciplines, err := p.space.Links.QdiscList(dev)
-	if err != nil {
-		return fmt.Errorf("list queueing disciplines: %w", err)
-	}
-	for _, q := range disciplines {
-		if !slices.Contains(plain, q.Type()) {
-			return fmt.Errorf("frames that leave by it are shaped (queueing discipline %s)", strings.TrimSpace(q.Type()))
-		}
-	}
-	return nil
 }

@@ -98,8 +98,8 @@ func TestXDPUnfinished(t *testing.T) {
 		{"SCTP", func(d, s intent.MAC) []byte { return as(ipFrame(d, s, 100), unix.IPPROTO_SCTP) }, false},
 	} {
 		out, in := c.frame(macR, macA), g.outerFrame(t, c.frame(macA, macR))
-		encap, _ := w.runXDP(p.native.veths.VtepXdpPort, "p0", out)
-		decap, _ := w.runXDP(p.native.veths.VtepXdpUnderlay, "u0", in)
+		encap, _ := w.runXDP(p.veths().VtepXdpPort, "p0", out)
+		decap, _ := w.runXDP(p.veths().VtepXdpUnderlay, "u0", in)
 		if (encap == xdpRedirect) != c.taken || (decap == xdpRedirect) != c.taken {
 			t.Errorf("%s: actions %d, %d", c.name, encap, decap)
 		}
@@ -107,8 +107,8 @@ func TestXDPUnfinished(t *testing.T) {
 
 	// What is shorter than a frame of Ethernet has to be padded where it leaves for a wire: not all drivers do it for XDP.
 	short := func(d, s intent.MAC) []byte { return sealed(ipFrame(d, s, 17), udp, true) }
-	encap, _ := w.runXDP(p.native.veths.VtepXdpPort, "p0", short(macR, macA))
-	decap, _ := w.runXDP(p.native.veths.VtepXdpUnderlay, "u0", g.outerFrame(t, short(macA, macR)))
+	encap, _ := w.runXDP(p.veths().VtepXdpPort, "p0", short(macR, macA))
+	decap, _ := w.runXDP(p.veths().VtepXdpUnderlay, "u0", g.outerFrame(t, short(macA, macR)))
 	if encap != xdpRedirect || decap == xdpRedirect {
 		t.Errorf("a frame of 59 bytes: actions %d, %d", encap, decap)
 	}
@@ -253,7 +253,7 @@ func TestXDPAdjacency(t *testing.T) {
 	p := w.plane(Options{XDP: XDPRequire, wired: true})
 	natively(w, p)
 	send := func() (ret uint32, dst []byte) {
-		ret, out := w.runXDP(p.native.nics.VtepXdpPort, "p0", ipFrame(macR, macA, 64))
+		ret, out := w.runXDP(p.nics().VtepXdpPort, "p0", ipFrame(macR, macA, 64))
 		return ret, out[:6]
 	}
 	peer := w.mac(w.far, "r0")

@@ -85,7 +85,10 @@ func (p *Plane) recheckNatives() {
 			p.log.Warn("the XDP program on a device was detached or unpinned by somebody: it is attached again", "device", p.nameOf(uint32(index)))
 			d.doubt = true
 		}
-		if (d.in == nil || d.out == nil || d.beside != besides{}) && d.beside != p.beside(index, d) {
+		if was := d.look.beside; (d.in == nil || d.out == nil || was != besides{}) && was != p.beside(index, d.under) {
+			d.doubt = true
+		}
+		if d.looks.due() || d.attach.due() {
 			d.doubt = true
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"strings"
 
 	"github.com/vishvananda/netlink/nl"
@@ -28,6 +28,11 @@ type Offloads struct {
 	DataSplit bool            // headers and payload of a frame come in buffers of their own
 }
 
+// Equal says whether two are the same.
+func (o Offloads) Equal(other Offloads) bool {
+	return o.DataSplit == other.DataSplit && maps.Equal(o.Features, other.Features)
+}
+
 const (
 	netdevFamily      = "netdev"
 	netdevGroup       = "mgmt" // tells of changes of XDPFeatures
@@ -45,8 +50,13 @@ type family struct {
 	groups map[string]uint32
 }
 
-// family looks one up; an error that is fs.ErrNotExist: the kernel has not got it.
+// family looks one up; an error that is ENOENT: the kernel has not got it.
 func (s *Namespace) family(name string) (f family, err error) {
+	s.familiesMu.Lock()
+	defer s.familiesMu.Unlock()
+	if f, ok := s.families[name]; ok {
+		return f, nil
+	}
 	answers, err := s.generic(nl.GENL_ID_CTRL, nl.GENL_CTRL_CMD_GETFAMILY, nl.GENL_CTRL_VERSION, nl.NewRtAttr(nl.GENL_CTRL_ATTR_FAMILY_NAME, nl.ZeroTerminated(name)))
 	if err != nil {
 		return f, err
@@ -61,6 +71,7 @@ func (s *Namespace) family(name string) (f family, err error) {
 			f.groups[text(of[nl.GENL_CTRL_ATTR_MCAST_GRP_NAME])] = binary.NativeEndian.Uint32(id)
 		}
 	}
+	s.families[name] = f
 	return f, nil
 }
 
@@ -107,12 +118,9 @@ func nested(b []byte) (all [][]byte) {
 
 func text(b []byte) string { return strings.TrimRight(string(b), "\x00") }
 
-// XDPFeatures asks what a device can do with XDP. An error that is fs.ErrNotExist: the kernel does not tell.
+// XDPFeatures asks what a device can do with XDP, of a kernel that WatchDrivers has found to tell it.
 func (s *Namespace) XDPFeatures(ifindex int) (XDPFeatures, error) {
 	f, err := s.family(netdevFamily)
-	if errors.Is(err, unix.ENOENT) {
-		return 0, fs.ErrNotExist
-	}
 	if err != nil {
 		return 0, fmt.Errorf("ask for the family %s of netlink: %w", netdevFamily, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -19,6 +20,9 @@ type Namespace struct {
 	Home  uint32                   // id that the namespace has for itself, and no other one for anything; 0: none
 	Links *netlink.Handle          // its sockets are of this namespace for good
 	raw   map[int]*nl.SocketHandle // by family of netlink, for what links can't do; likewise
+
+	familiesMu sync.Mutex
+	families   map[string]family // of generic netlink, that were asked for; they are the kernel's own, and stay
 }
 
 func Open() (*Namespace, error) {
@@ -38,7 +42,7 @@ func Open() (*Namespace, error) {
 		ns.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	s := &Namespace{ns, inode, homeID(ns, links), links, map[int]*nl.SocketHandle{}}
+	s := &Namespace{ns: ns, Inode: inode, Home: homeID(ns, links), Links: links, raw: map[int]*nl.SocketHandle{}, families: map[string]family{}}
 	for _, family := range []int{unix.NETLINK_ROUTE, unix.NETLINK_XFRM, unix.NETLINK_NETFILTER, unix.NETLINK_GENERIC} {
 		socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), family)
 		if errors.Is(err, unix.EPROTONOSUPPORT) {

@@ -2,12 +2,7 @@ package kernel
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -53,10 +48,6 @@ func (a *Attachment) close() {
 	}
 }
 
-func (t *Attachments) linkPin(ifindex int) string {
-	return filepath.Join(t.Pins.links(), strconv.Itoa(ifindex))
-}
-
 // Attach makes prog run on the device, replacing an earlier version of it between two
 // frames. It does nothing if that is so already.
 func (t *Attachments) Attach(ifindex int, prog *ebpf.Program, first bool) error {
@@ -81,7 +72,7 @@ func (t *Attachments) put(a *Attachment) error {
 		if err := t.PutFilter(a.Ifindex, a.Prog); err != nil {
 			return err
 		}
-		return t.detachPinned(a.Ifindex)
+		return t.Pins.links().detach(a.Ifindex)
 	}
 	if err := t.adoptLink(a); err != nil {
 		return err
@@ -89,7 +80,7 @@ func (t *Attachments) put(a *Attachment) error {
 	if a.Link != nil {
 		return nil
 	}
-	err := t.newLink(a, t.linkPin(a.Ifindex))
+	err := t.newLink(a, t.Pins.links().pin(a.Ifindex))
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return t.PutFilter(a.Ifindex, a.Prog)
 	}
@@ -101,47 +92,20 @@ func (t *Attachments) put(a *Attachment) error {
 }
 
 // newLink makes a link, before all others if need be, and pins it.
-func (t *Attachments) newLink(a *Attachment, pin string) error {
+func (t *Attachments) newLink(a *Attachment, pin string) (err error) {
 	o := link.TCXOptions{Interface: a.Ifindex, Program: a.Prog, Attach: ebpf.AttachTCXIngress}
 	if a.first {
 		o.Anchor = link.Head()
 	}
-	return t.Space.Run(func() error {
-		l, err := link.AttachTCX(o)
-		if err != nil {
-			return err
-		}
-		info, err := l.Info()
-		if err == nil {
-			err = l.Pin(pin)
-		}
-		if err != nil {
-			l.Close()
-			return err
-		}
-		a.Link, a.id = l, info.ID
-		return nil
-	})
+	a.Link, a.id, err = pinLink(t.Space, pin, func() (link.Link, error) { return link.AttachTCX(o) })
+	return err
 }
 
 // adoptLink takes over the link that is pinned for the device, if it is alive.
 func (t *Attachments) adoptLink(a *Attachment) error {
-	l, err := link.LoadPinnedLink(t.linkPin(a.Ifindex), nil)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open pinned link: %w", err)
-	}
-	info, err := l.Info()
-	if err != nil {
-		l.Close()
-		return fmt.Errorf("look at pinned link: %w", err)
-	}
-	if tcx := info.TCX(); tcx == nil || int(tcx.Ifindex) != a.Ifindex {
-		// It was detached, or its device is gone and another one has the number now.
-		l.Close()
-		return t.removePin(a.Ifindex)
+	l, info, err := t.Pins.links().open(a.Ifindex)
+	if l == nil {
+		return err
 	}
 	if !runs(info.Program, a.Prog) {
 		if err := l.Update(a.Prog); err != nil {
@@ -153,12 +117,16 @@ func (t *Attachments) adoptLink(a *Attachment) error {
 	return nil
 }
 
-// onTCX gives the programs on the device, in their order. Where there is no TCX or no such
+// onTCX gives the programs at ingress of the device, in their order. Where there is no TCX or no such
 // device there are none.
 func (t *Attachments) onTCX(ifindex int) []link.AttachedProgram {
+	return t.programsAt(ifindex, ebpf.AttachTCXIngress)
+}
+
+func (t *Attachments) programsAt(ifindex int, at ebpf.AttachType) []link.AttachedProgram {
 	var all *link.QueryResult
 	err := t.Space.Run(func() (err error) {
-		all, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: ebpf.AttachTCXIngress})
+		all, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: at})
 		return err
 	})
 	if err != nil {
@@ -174,29 +142,7 @@ func (t *Attachments) UnpinLink(ifindex int) error {
 		err = a.Link.Detach()
 	}
 	t.LetGo(ifindex)
-	return errors.Join(err, t.detachPinned(ifindex))
-}
-
-// detachPinned detaches the link that is pinned for the device, if there is one. The program runs
-// no more when it returns: a link that merely loses its last file and pin is detached by the kernel
-// some time later, and until then its program looks like somebody else's.
-func (t *Attachments) detachPinned(ifindex int) error {
-	var err error
-	if l, none := link.LoadPinnedLink(t.linkPin(ifindex), nil); none == nil {
-		err = l.Detach()
-		l.Close()
-	}
-	if err != nil {
-		err = fmt.Errorf("detach pinned link: %w", err)
-	}
-	return errors.Join(err, t.removePin(ifindex))
-}
-
-func (t *Attachments) removePin(ifindex int) error {
-	if err := os.Remove(t.linkPin(ifindex)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("unpin link: %w", err)
-	}
-	return nil
+	return errors.Join(err, t.Pins.links().detach(ifindex))
 }
 
 // LetGo forgets what is attached to the device, and leaves it there.
@@ -213,16 +159,4 @@ func (t *Attachments) Detach(ifindex int) error {
 }
 
 // Linked lists the devices that have a pinned link.
-func (t *Attachments) Linked() ([]int, error) {
-	entries, err := os.ReadDir(t.Pins.links())
-	if err != nil {
-		return nil, fmt.Errorf("list pinned links: %w", err)
-	}
-	var indexes []int
-	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil {
-			indexes = append(indexes, n)
-		}
-	}
-	return indexes, nil
-}
+func (t *Attachments) Linked() ([]int, error) { return t.Pins.links().list() }

@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -40,27 +39,15 @@ func (t *Attachments) Examine(a *Attachment) (c condition, ahead string) {
 		}
 		return Sound, ""
 	}
-	info, err := a.Link.Info()
-	if err != nil {
-		return Detached, ""
-	}
-	if tcx := info.TCX(); tcx == nil || int(tcx.Ifindex) != a.Ifindex {
-		return Detached, ""
-	}
-	if !runs(info.Program, a.Prog) {
-		return Replaced, ""
-	}
-	if a.first {
+	c = t.Pins.links().examine(a.Link, a.Ifindex, a.Prog)
+	if a.first && (c == Sound || c == Unpinned) {
 		if all := t.onTCX(a.Ifindex); len(all) > 0 {
 			if id, _ := all[0].LinkID(); id != a.id {
 				return Behind, describe(all[0].ID)
 			}
 		}
 	}
-	if _, err := os.Stat(t.linkPin(a.Ifindex)); errors.Is(err, fs.ErrNotExist) {
-		return Unpinned, ""
-	}
-	return Sound, ""
+	return c, ""
 }
 
 // Mend puts right what somebody has done to the attachment, and notes it as trouble, which
@@ -79,7 +66,7 @@ func (t *Attachments) Mend(a *Attachment) error {
 	case Detached:
 		t.Disturbed(a, "the program on device %q was detached by somebody, and has been attached again", name)
 		a.close()
-		err := t.removePin(a.Ifindex)
+		err := t.Pins.links().remove(a.Ifindex)
 		if err == nil {
 			err = t.put(a)
 		}
@@ -109,7 +96,7 @@ func (t *Attachments) Mend(a *Attachment) error {
 }
 
 func (t *Attachments) pinAgain(a *Attachment) error {
-	if err := os.MkdirAll(t.Pins.links(), 0o700); err != nil {
+	if err := os.MkdirAll(string(t.Pins.links()), 0o700); err != nil {
 		return fmt.Errorf("make pin directory: %w", err)
 	}
 	l, err := link.NewFromID(a.id) // the one that is open believes itself pinned
@@ -118,7 +105,7 @@ func (t *Attachments) pinAgain(a *Attachment) error {
 	}
 	a.Link.Close()
 	a.Link = l
-	return l.Pin(t.linkPin(a.Ifindex))
+	return l.Pin(t.Pins.links().pin(a.Ifindex))
 }
 
 // Disturbed notes that somebody has done something to an attachment.
@@ -165,7 +152,7 @@ func (t *Attachments) getAhead(a *Attachment) error {
 		return Explain("replace a program", err)
 	}
 	front := &Attachment{Ifindex: a.Ifindex, Prog: a.Prog, first: true}
-	pin := t.linkPin(a.Ifindex)
+	pin := t.Pins.links().pin(a.Ifindex)
 	err = t.newLink(front, pin+NewPin)
 	if err == nil {
 		if err = os.Rename(pin+NewPin, pin); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 )
 
 // Whose a program is. A program that forwards with the maps of these pins belongs to this VTEP,
@@ -52,6 +53,29 @@ func (t *Attachments) foreignTo(a *Attachment) error {
 	return t.ForeignProgram(a.Ifindex)
 }
 
+// Others names somebody else's program or filter at TC ingress of the device, or else, at egress; "": there is none.
+func (t *Attachments) Others(ifindex int, ingress bool) string {
+	at, parent := ebpf.AttachTCXIngress, uint32(netlink.HANDLE_MIN_INGRESS)
+	if !ingress {
+		at, parent = ebpf.AttachTCXEgress, netlink.HANDLE_MIN_EGRESS
+	}
+	for _, prog := range t.programsAt(ifindex, at) {
+		if !t.Pins.mayUse(prog.ID) {
+			return describe(prog.ID)
+		}
+	}
+	filters, err := t.Space.Links.FilterList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}, parent)
+	if err != nil {
+		return "" // no qdisc, or no such device
+	}
+	for _, f := range filters {
+		if b, ok := f.(*netlink.BpfFilter); !ok || b.Name != filterName {
+			return "a tc filter (" + f.Type() + ")"
+		}
+	}
+	return ""
+}
+
 // Forwarding says whether anything that an earlier process has attached is at work, in whatever
 // network namespace; own are the programs of this process, attachable the names of those that devices get. Links tell whether their device is there. A tc filter can't be seen from
 // here, but goes with its namespace, so that a program which nothing else holds is one.
@@ -72,7 +96,7 @@ func (t *Attachments) Forwarding(own []*ebpf.Program, attachable []string) (bool
 		}
 	}
 	for _, i := range indexes {
-		l, err := link.LoadPinnedLink(t.linkPin(i), nil)
+		l, err := link.LoadPinnedLink(t.Pins.links().pin(i), nil)
 		if err != nil {
 			continue
 		}

@@ -3,14 +3,9 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strconv"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane/ebpf/host"
@@ -20,7 +15,6 @@ import (
 type Native struct {
 	Prog *ebpf.Program
 	link link.Link // held open, so that it outlives its pin
-	id   link.ID
 }
 
 // Natives are those of a plane. They have no lock: the plane's is held.
@@ -28,10 +22,6 @@ type Natives struct {
 	Pins  *Pins
 	Space *host.Namespace
 	All   map[int]*Native // by ifindex
-}
-
-func (n *Natives) pin(ifindex int) string {
-	return filepath.Join(n.Pins.natives(), strconv.Itoa(ifindex))
 }
 
 // Attach makes prog run on the device, in its driver. A program that an earlier process has left there is
@@ -44,72 +34,39 @@ func (n *Natives) Attach(ifindex int, prog *ebpf.Program) error {
 		a.Prog = prog
 		return nil
 	}
-	a := &Native{Prog: prog}
-	if err := n.adopt(a, ifindex); err != nil {
+	l, err := n.adopt(ifindex, prog)
+	if l == nil && err == nil {
+		l, _, err = pinLink(n.Space, n.Pins.natives().pin(ifindex), func() (link.Link, error) {
+			l, err := link.AttachXDP(link.XDPOptions{Program: prog, Interface: ifindex, Flags: link.XDPDriverMode})
+			return l, explainXDP(err)
+		})
+	}
+	if err != nil {
 		return err
 	}
-	if a.link == nil {
-		if err := n.put(a, ifindex); err != nil {
-			return err
-		}
-	}
-	n.All[ifindex] = a
+	n.All[ifindex] = &Native{Prog: prog, link: l}
 	return nil
 }
 
 // adopt takes over the link that is pinned for the device, if it is alive.
-func (n *Natives) adopt(a *Native, ifindex int) error {
-	l, err := link.LoadPinnedLink(n.pin(ifindex), nil)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+func (n *Natives) adopt(ifindex int, prog *ebpf.Program) (link.Link, error) {
+	l, _, err := n.Pins.natives().open(ifindex)
+	if l == nil {
+		return nil, err
 	}
-	if err != nil {
-		return fmt.Errorf("open pinned link: %w", err)
-	}
-	info, err := l.Info()
-	if err != nil {
-		l.Close()
-		return fmt.Errorf("look at pinned link: %w", err)
-	}
-	if !isOn(info, ifindex) {
-		// It was detached, or its device is gone and another one has the number now.
-		l.Close()
-		return n.removePin(ifindex)
-	}
-	if err := l.Update(a.Prog); err != nil {
+	if err := l.Update(prog); err != nil {
 		// One for a device alone can't take the place of one for all, nor the other way around.
-		err = errors.Join(l.Detach(), n.removePin(ifindex))
 		l.Close()
-		return err
+		return nil, n.Pins.natives().detach(ifindex)
 	}
-	a.link, a.id = l, info.ID
-	return nil
-}
-
-func (n *Natives) put(a *Native, ifindex int) error {
-	return n.Space.Run(func() error {
-		l, err := link.AttachXDP(link.XDPOptions{Program: a.Prog, Interface: ifindex, Flags: link.XDPDriverMode})
-		if err != nil {
-			return explainXDP(err)
-		}
-		info, err := l.Info()
-		if err == nil {
-			err = os.MkdirAll(n.Pins.natives(), 0o700)
-		}
-		if err == nil {
-			err = l.Pin(n.pin(ifindex))
-		}
-		if err != nil {
-			return errors.Join(Explain("pin a link", err), l.Close())
-		}
-		a.link, a.id = l, info.ID
-		return nil
-	})
+	return l, nil
 }
 
 // explainXDP says what the errors of drivers mean; their own words are not to be had.
 func explainXDP(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("another XDP program runs on it: %w", err)
 	case errors.Is(err, unix.EOPNOTSUPP):
@@ -122,28 +79,13 @@ func explainXDP(err error) error {
 	return Explain("attach an XDP program", err)
 }
 
-func isOn(info *link.Info, ifindex int) bool {
-	xdp := info.XDP()
-	return xdp != nil && int(xdp.Ifindex) == ifindex
-}
-
 // Examine says how the program on the device is found.
 func (n *Natives) Examine(ifindex int) condition {
 	a := n.All[ifindex]
 	if a == nil {
 		return Detached
 	}
-	info, err := a.link.Info()
-	switch {
-	case err != nil || !isOn(info, ifindex):
-		return Detached
-	case !runs(info.Program, a.Prog):
-		return Replaced
-	}
-	if _, err := os.Stat(n.pin(ifindex)); errors.Is(err, fs.ErrNotExist) {
-		return Unpinned
-	}
-	return Sound
+	return n.Pins.natives().examine(a.link, ifindex, a.Prog)
 }
 
 // Detach takes the plane's program off the device, if there is one.
@@ -153,28 +95,15 @@ func (n *Natives) Detach(ifindex int) error {
 		err = a.link.Detach()
 	}
 	n.LetGo(ifindex)
-	if l, none := link.LoadPinnedLink(n.pin(ifindex), nil); none == nil {
-		err = l.Detach()
-		l.Close()
-	}
-	if err != nil {
-		err = fmt.Errorf("detach an XDP program: %w", err)
-	}
-	return errors.Join(err, n.removePin(ifindex))
+	return errors.Join(err, n.Pins.natives().detach(ifindex))
 }
 
 // DetachAll takes all of the plane's off, also those that an earlier process has left, but for the devices in keep.
 func (n *Natives) DetachAll(keep map[int]bool) error {
-	entries, err := os.ReadDir(n.Pins.natives())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("list pinned links: %w", err)
-	}
-	var errs []error
-	for _, e := range entries {
-		if ifindex, err := strconv.Atoi(e.Name()); err == nil && !keep[ifindex] {
+	indexes, err := n.Pins.natives().list()
+	errs := []error{err}
+	for _, ifindex := range indexes {
+		if !keep[ifindex] {
 			errs = append(errs, n.Detach(ifindex))
 		}
 	}
@@ -189,55 +118,12 @@ func (n *Natives) LetGo(ifindex int) {
 	}
 }
 
-func (n *Natives) removePin(ifindex int) error {
-	if err := os.Remove(n.pin(ifindex)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("unpin link: %w", err)
-	}
-	return nil
-}
-
 // IsOurs says whether the program with that number is one that an earlier process has left on the device.
 func (n *Natives) IsOurs(ifindex int, id uint32) bool {
-	l, err := link.LoadPinnedLink(n.pin(ifindex), nil)
-	if err != nil {
+	l, info, err := n.Pins.natives().open(ifindex)
+	if err != nil || l == nil {
 		return false
 	}
 	defer l.Close()
-	info, err := l.Info()
-	return err == nil && isOn(info, ifindex) && uint32(info.Program) == id
-}
-
-// Others names somebody else's program or filter at TC ingress of the device; "": there is none.
-func (t *Attachments) Others(ifindex int) string { return t.others(ifindex, true) }
-
-// OthersOut does so at TC egress.
-func (t *Attachments) OthersOut(ifindex int) string { return t.others(ifindex, false) }
-
-func (t *Attachments) others(ifindex int, ingress bool) string {
-	at, parent := ebpf.AttachTCXIngress, uint32(netlink.HANDLE_MIN_INGRESS)
-	if !ingress {
-		at, parent = ebpf.AttachTCXEgress, netlink.HANDLE_MIN_EGRESS
-	}
-	var on *link.QueryResult
-	err := t.Space.Run(func() (err error) {
-		on, err = link.QueryPrograms(link.QueryOptions{Target: ifindex, Attach: at})
-		return err
-	})
-	if err == nil {
-		for _, prog := range on.Programs {
-			if !t.Pins.mayUse(prog.ID) {
-				return describe(prog.ID)
-			}
-		}
-	}
-	filters, err := t.Space.Links.FilterList(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: ifindex}}, parent)
-	if err != nil {
-		return "" // no qdisc, or no such device
-	}
-	for _, f := range filters {
-		if b, ok := f.(*netlink.BpfFilter); !ok || b.Name != filterName {
-			return "a tc filter (" + f.Type() + ")"
-		}
-	}
-	return ""
+	return uint32(info.Program) == id
 }

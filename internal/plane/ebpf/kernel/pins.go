@@ -51,7 +51,7 @@ func OpenPins(dir string, netns uint64) (*Pins, error) {
 		return nil, err
 	}
 	p := &Pins{Dir: dir, netns: netns, Transient: mounted && ownMounts()}
-	for _, d := range []string{p.Maps(), p.links()} {
+	for _, d := range []string{p.Maps(), string(p.links())} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, Explain("make pin directory", err)
 		}
@@ -80,8 +80,8 @@ func OpenPins(dir string, netns uint64) (*Pins, error) {
 func (p *Pins) Maps() string              { return p.layout(SchemaVersion) }
 func (p *Pins) layout(n int) string       { return filepath.Join(p.Dir, fmt.Sprintf("v%d", n)) }
 func (p *Pins) MapPin(name string) string { return filepath.Join(p.Maps(), name) }
-func (p *Pins) links() string             { return filepath.Join(p.Dir, "links") }
-func (p *Pins) natives() string           { return filepath.Join(p.Dir, "xdp") }
+func (p *Pins) links() links              { return links(filepath.Join(p.Dir, "links")) }
+func (p *Pins) natives() links            { return links(filepath.Join(p.Dir, "xdp")) }
 
 // Close lets others use the directory.
 func (p *Pins) Close() {

@@ -101,19 +101,37 @@ func (t *Table[K, V]) room() int {
 
 // write gives how many of the keys it has written, in order.
 func (t *Table[K, V]) write(keys []K, values []V) (int, error) {
-	if len(keys) > 1 && !t.single {
-		n, err := t.M.BatchUpdate(keys, values, nil)
+	return t.batch(len(keys),
+		func() (int, error) { return t.M.BatchUpdate(keys, values, nil) },
+		func() error { return t.M.Put(&keys[0], &values[0]) })
+}
+
+// remove gives how many of the keys it has deleted, in order.
+func (t *Table[K, V]) remove(keys []K) (int, error) {
+	if t.Array {
+		return t.write(keys, make([]V, len(keys)))
+	}
+	return t.batch(len(keys),
+		func() (int, error) { return t.M.BatchDelete(keys, nil) },
+		func() error { return t.M.Delete(&keys[0]) })
+}
+
+// batch does something with n entries, or with the first of them only where the kernel does not take several. It gives
+// how many are done, in order.
+func (t *Table[K, V]) batch(n int, all func() (int, error), first func() error) (int, error) {
+	if n > 1 && !t.single {
+		done, err := all()
 		switch {
 		case err == nil:
-			return len(keys), nil
+			return n, nil
 		case errors.Is(err, ebpf.ErrNotSupported):
 			t.single = true
-		case n < len(keys):
-			return n, err
+		case done < n:
+			return done, err
 		}
 		// The kernel did not get as far as to say how many (before Linux 6.8 it does not say zero).
 	}
-	if err := t.M.Put(&keys[0], &values[0]); err != nil {
+	if err := first(); err != nil {
 		return 0, err
 	}
 	return 1, nil
@@ -142,35 +160,6 @@ func (t *Table[K, V]) Prune() error {
 		}
 	}
 	return nil
-}
-
-// remove gives how many of the keys it has deleted, in order.
-func (t *Table[K, V]) remove(keys []K) (int, error) {
-	if len(keys) > 1 && !t.single {
-		var n int
-		var err error
-		if t.Array {
-			n, err = t.M.BatchUpdate(keys, make([]V, len(keys)), nil)
-		} else {
-			n, err = t.M.BatchDelete(keys, nil)
-		}
-		switch {
-		case err == nil:
-			return len(keys), nil
-		case errors.Is(err, ebpf.ErrNotSupported):
-			t.single = true
-		case n < len(keys):
-			return n, err
-		}
-	}
-	if t.Array {
-		var zero V
-		return 1, t.M.Put(&keys[0], &zero)
-	}
-	if err := t.M.Delete(&keys[0]); err != nil {
-		return 0, err
-	}
-	return 1, nil
 }
 
 func (t *Table[K, V]) tell() {
