@@ -47,7 +47,7 @@ func runStatus(args []string) int {
 func (s *statusCommand) options() []getopt.Option {
 	return append(s.at.where(),
 		getopt.Flag("json", "print it as JSON, a line each time", &s.json),
-		getopt.Flag("all", "all ports, switches, tunnels and reasons of drops, not only so many as fit a screen", &s.all),
+		getopt.Flag("all", "all ports, switches, tunnels and reasons of drops, and all of each text, not only so many as fit a screen", &s.all),
 		getopt.Option{Long: "watch", Short: 'w', Arg: getopt.OptionalArg, ArgName: "SECS", Help: "show it again every SECS seconds (default 2), until interrupted",
 			Set: func(arg string) error {
 				seconds := 2.0

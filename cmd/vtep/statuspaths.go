@@ -18,10 +18,10 @@ func (p *statusPage) paths(s *vtepStatus) {
 	rows := [][]string{{"DEVICE", "IS", "IN", "OUT"}}
 	for _, o := range s.Paths {
 		same = same && alike(o) == first
-		rows = append(rows, []string{problem.Name(o.Device), o.Role, withWhy(o.In, o.InWhy), withWhy(o.Out, o.OutWhy)})
+		rows = append(rows, []string{problem.Name(o.Device), o.Role, p.withWhy(o.In, o.InWhy), p.withWhy(o.Out, o.OutWhy)})
 	}
 	if same && first.In == first.Out && first.InWhy == first.OutWhy {
-		fmt.Fprintf(&p.b, "\nknown unicast is handled by %s\n", withWhy(strings.ToUpper(first.In), first.InWhy))
+		fmt.Fprintf(&p.b, "\nknown unicast is handled by %s\n", p.withWhy(strings.ToUpper(first.In), first.InWhy))
 	} else {
 		p.table(rows)
 	}

@@ -17,9 +17,9 @@ import (
 const screenLines = 10
 
 // text is the status as a person reads it: at most screenLines lines of each part, what needs
-// care first; with all everything.
+// care first; with all everything, in full.
 func (s *vtepStatus) text(all bool) string {
-	p := &statusPage{most: screenLines}
+	p := &statusPage{most: screenLines, all: all}
 	if all {
 		p.most = 1 << 30
 	}
@@ -31,14 +31,15 @@ func (s *vtepStatus) text(all bool) string {
 	p.controllers(s)
 	p.listeners(s)
 	p.captures(s)
-	p.drops(s, all)
+	p.drops(s)
 	p.problems(s)
 	return p.b.String()
 }
 
 type statusPage struct {
 	b    strings.Builder
-	most int
+	most int  // lines of each part
+	all  bool // also of each text
 }
 
 func (p *statusPage) head(s *vtepStatus) {
@@ -71,7 +72,7 @@ func (p *statusPage) ports(s *vtepStatus) {
 	})
 	rows := [][]string{{"PORT", "STATE", "BINDINGS", "MACS", "IN pkt/s", "IN bit/s", "OUT pkt/s", "OUT bit/s"}}
 	for _, o := range list {
-		rows = append(rows, append([]string{problem.Name(o.Name), withWhy(o.State, o.Why), fmt.Sprint(o.Bindings), fmt.Sprint(o.MACs)}, s.rates(&o.TrafficStatus)...))
+		rows = append(rows, append([]string{problem.Name(o.Name), p.withWhy(o.State, o.Why), fmt.Sprint(o.Bindings), fmt.Sprint(o.MACs)}, s.rates(&o.TrafficStatus)...))
 	}
 	p.table(rows)
 }
@@ -109,7 +110,7 @@ func (p *statusPage) tunnels(s *vtepStatus) {
 		if o.BFD != nil {
 			bfd, flaps = o.BFD.State, fmt.Sprint(o.BFD.Flaps)
 		}
-		rows = append(rows, append([]string{o.Remote, o.Local, withWhy(o.State, o.Why), bfd, flaps, fmt.Sprint(o.VNIs)}, s.rates(o.TrafficStatus)...))
+		rows = append(rows, append([]string{o.Remote, o.Local, p.withWhy(o.State, o.Why), bfd, flaps, fmt.Sprint(o.VNIs)}, s.rates(o.TrafficStatus)...))
 	}
 	p.table(rows)
 }
@@ -127,7 +128,7 @@ func (p *statusPage) controllers(s *vtepStatus) {
 		if c.Seconds > 0 {
 			since = quantity.Span(seconds(c.Seconds))
 		}
-		rows = append(rows, []string{problem.Name(c.Target), by, withWhy(c.State, c.Why), since, fmt.Sprint(c.Sessions)})
+		rows = append(rows, []string{problem.Name(c.Target), by, p.withWhy(c.State, c.Why), since, fmt.Sprint(c.Sessions)})
 	}
 	p.table(rows)
 }
@@ -148,7 +149,7 @@ func (p *statusPage) captures(s *vtepStatus) {
 	p.table(rows)
 }
 
-func (p *statusPage) drops(s *vtepStatus, all bool) {
+func (p *statusPage) drops(s *vtepStatus) {
 	since := "IN THE LAST MINUTE"
 	if s.RoseOver > 0 && s.RoseOver < 55 {
 		since = fmt.Sprintf("IN THE LAST %.0f S", max(s.RoseOver, 1))
@@ -157,7 +158,7 @@ func (p *statusPage) drops(s *vtepStatus, all bool) {
 	list := slices.Clone(s.Drops)
 	slices.SortStableFunc(list, func(a, b agent.DropStatus) int { return cmp.Compare(b.Rose, a.Rose) })
 	for _, d := range list {
-		if d.Rose == 0 && !all {
+		if d.Rose == 0 && !p.all {
 			continue
 		}
 		rose := fmt.Sprint(d.Rose)
@@ -215,11 +216,11 @@ func (p *statusPage) table(rows [][]string) {
 	}
 }
 
-func withWhy(state, why string) string {
+func (p *statusPage) withWhy(state, why string) string {
 	if why == "" {
 		return state
 	}
-	if r := []rune(why); len(r) > 60 {
+	if r := []rune(why); len(r) > 60 && !p.all {
 		why = string(r[:57]) + "..."
 	}
 	return state + " (" + why + ")"
