@@ -79,6 +79,9 @@ const (
 // elements of d in between are copied as they are, so that a small change of a
 // large datum costs little more than the copy, and no change nothing. room is
 // how many elements decide may add.
+//
+// What d has in place may share memory with an Arena, and what NewRow does not
+// copy must not: the element is copied. e has memory of its own.
 func (d Datum) splice(e Datum, t *Type, room int, decide func(i, j int, found bool) edit) Datum {
 	var b *build
 	var one [1]Atom
@@ -94,6 +97,9 @@ func (d Datum) splice(e Datum, t *Type, room int, decide func(i, j int, found bo
 		}
 		if b == nil {
 			b = newBuild(t, d.Len()+room)
+			if a, ok := d.inPlace(); ok {
+				all[0] = a.clone(d)
+			}
 		}
 		b.atoms = append(b.atoms, all[from*stride:i*stride]...)
 		from = i
