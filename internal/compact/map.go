@@ -1,25 +1,21 @@
 // Package compact has a map for tables with a million entries: it takes little more memory than they
 // need, gives it back when they go, and nothing of it is followed by the collector of garbage if neither
-// keys nor values have pointers.
+// keys nor values have pointers. Slots are what it finds its entries by, for those who keep their own.
 package compact
 
 import (
 	"hash/maphash"
 	"iter"
-	"math/bits"
 	"slices"
 )
 
 // Map is a map from K to V. The zero Map is empty. It belongs to one goroutine at a time, and is not to be
 // changed while somebody walks over it.
 //
-// Entries lie behind one another, in any order. A slot is 0, dead, or one more than the position of an
-// entry in its low bits, and a part of the hash of its key in the others, so that entries of other keys
-// are rarely looked at. A few entries have no slots: they are looked at one after another.
+// Entries lie behind one another, in any order. A few have no slots: they are looked at one after another.
 type Map[K comparable, V any] struct {
 	entries []entry[K, V]
-	slots   []uint32 // a power of two of them, or none
-	dead    int      // slots of entries that are gone
+	slots   Slots
 }
 
 type entry[K comparable, V any] struct {
@@ -28,9 +24,8 @@ type entry[K comparable, V any] struct {
 }
 
 const (
-	dead    = 1<<32 - 1 // no position is that high
-	fewest  = 8         // entries up to which there are no slots
-	roomyAt = 64        // room for this many is never given back
+	fewest  = 8  // entries up to which there are no slots
+	roomyAt = 64 // room for this many is never given back
 )
 
 var seed = maphash.MakeSeed()
@@ -39,7 +34,7 @@ func hash[K comparable](k K) uint64 { return maphash.Comparable(seed, k) }
 
 // hashOf is hash, where there are slots.
 func (m *Map[K, V]) hashOf(k K) uint64 {
-	if m.slots == nil {
+	if m.slots.None() {
 		return 0
 	}
 	return hash(k)
@@ -48,29 +43,21 @@ func (m *Map[K, V]) hashOf(k K) uint64 {
 // Len returns the number of entries.
 func (m *Map[K, V]) Len() int { return len(m.entries) }
 
-// find returns the position of the entry of k, whose hash is h, and its slot; below 0: there is none.
-func (m *Map[K, V]) find(k K, h uint64) (pos, slot int) {
-	if m.slots == nil {
+// find returns the position of the entry of k, whose hash is h; below 0: there is none.
+func (m *Map[K, V]) find(k K, h uint64) int {
+	if m.slots.None() {
 		for i := range m.entries {
 			if m.entries[i].key == k {
-				return i, -1
+				return i
 			}
 		}
-		return -1, -1
+		return -1
 	}
-	last := uint32(len(m.slots) - 1)
-	mark := uint32(h) &^ last
-	for i := uint32(h>>32) & last; ; i = (i + 1) & last {
-		switch s := m.slots[i]; {
-		case s == 0:
-			return -1, -1
-		case s == dead || s&^last != mark:
-		default:
-			if pos := int(s&last) - 1; m.entries[pos].key == k {
-				return pos, int(i)
-			}
-		}
+	pos, next := m.slots.Next(h, 0)
+	for pos >= 0 && m.entries[pos].key != k {
+		pos, next = m.slots.Next(h, next)
 	}
+	return pos
 }
 
 // Get returns the value of k, and whether there is one.
@@ -78,7 +65,7 @@ func (m *Map[K, V]) Get(k K) (v V, ok bool) {
 	if m == nil {
 		return v, false
 	}
-	if pos, _ := m.find(k, m.hashOf(k)); pos >= 0 {
+	if pos := m.find(k, m.hashOf(k)); pos >= 0 {
 		return m.entries[pos].value, true
 	}
 	return v, false
@@ -93,7 +80,7 @@ func (m *Map[K, V]) Has(k K) bool {
 // Set gives k a value.
 func (m *Map[K, V]) Set(k K, v V) {
 	h := m.hashOf(k)
-	if pos, _ := m.find(k, h); pos >= 0 {
+	if pos := m.find(k, h); pos >= 0 {
 		m.entries[pos].value = v
 		return
 	}
@@ -102,72 +89,42 @@ func (m *Map[K, V]) Set(k K, v V) {
 	}
 	m.entries = append(m.entries, entry[K, V]{k, v})
 	switch n := len(m.entries); {
-	case n <= fewest && m.slots == nil:
-	case m.slots == nil || !fits(n+m.dead, len(m.slots)):
+	case n <= fewest && m.slots.None():
+	case !m.slots.Fits(n):
 		m.rehash()
 	default:
-		m.enter(n-1, h)
+		m.slots.Add(h, n-1)
 	}
 }
-
-// fits says whether so many slots are enough for n entries: then one is found after few looks.
-func fits(n, slots int) bool { return 16*n <= 13*slots }
 
 // rehash makes slots for what there is, and an eighth more.
 func (m *Map[K, V]) rehash() {
 	n := len(m.entries)
-	slots := 1 << bits.Len(uint(n))
-	for !fits(n+n/8+1, slots) {
-		slots *= 2
-	}
-	m.slots, m.dead = make([]uint32, slots), 0
+	m.slots.Make(n + n/8 + 1)
 	for pos := range m.entries {
-		m.enter(pos, hash(m.entries[pos].key))
+		m.slots.Add(hash(m.entries[pos].key), pos)
 	}
-}
-
-// enter gives the entry at pos, whose key has the hash h, a slot.
-func (m *Map[K, V]) enter(pos int, h uint64) {
-	last := uint32(len(m.slots) - 1)
-	i := uint32(h>>32) & last
-	for m.slots[i] != 0 && m.slots[i] != dead {
-		i = (i + 1) & last
-	}
-	if m.slots[i] == dead {
-		m.dead--
-	}
-	m.slots[i] = uint32(h)&^last | uint32(pos+1)
 }
 
 // Delete takes k away, and says whether it was there.
 func (m *Map[K, V]) Delete(k K) bool {
-	pos, slot := m.find(k, m.hashOf(k))
+	h := m.hashOf(k)
+	pos := m.find(k, h)
 	if pos < 0 {
 		return false
 	}
 	end := len(m.entries) - 1
-	if pos != end {
-		moved := m.entries[end]
-		if m.slots != nil {
-			_, at := m.find(moved.key, hash(moved.key))
-			last := uint32(len(m.slots) - 1)
-			m.slots[at] = m.slots[at]&^last | uint32(pos+1)
+	moved := m.entries[end]
+	if !m.slots.None() {
+		if m.slots.Remove(h, pos); pos != end {
+			m.slots.Move(hash(moved.key), end, pos)
 		}
-		m.entries[pos] = moved
 	}
-	m.entries[end] = entry[K, V]{}
+	m.entries[pos], m.entries[end] = moved, entry[K, V]{}
 	m.entries = m.entries[:end]
-	if m.slots != nil {
-		if m.slots[(slot+1)&(len(m.slots)-1)] == 0 {
-			m.slots[slot] = 0
-		} else {
-			m.slots[slot] = dead
-			m.dead++
-		}
-	}
 	if c := cap(m.entries); c > roomyAt && end <= c-c/3 {
 		m.entries = append(make([]entry[K, V], 0, end+end/16), m.entries...)
-		m.slots = nil
+		m.slots = Slots{}
 		if end > fewest {
 			m.rehash()
 		}
@@ -194,5 +151,5 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 
 // Clone returns a copy.
 func (m *Map[K, V]) Clone() *Map[K, V] {
-	return &Map[K, V]{slices.Clone(m.entries), slices.Clone(m.slots), m.dead}
+	return &Map[K, V]{slices.Clone(m.entries), m.slots.clone()}
 }

@@ -57,21 +57,21 @@ func TestGivesBack(t *testing.T) {
 	for i := range 100_000 {
 		m.Set(i, [3]uint64{})
 	}
-	if c := cap(m.entries); c > 126_000 || len(m.slots) > 2*131072 {
-		t.Errorf("room for %d entries and %d slots", c, len(m.slots))
+	if c := cap(m.entries); c > 126_000 || len(m.slots.slots) > 2*131072 {
+		t.Errorf("room for %d entries and %d slots", c, len(m.slots.slots))
 	}
 	for i := range 99_000 {
 		m.Delete(i)
 	}
-	if c := cap(m.entries); c > 1600 || len(m.slots) > 4096 {
-		t.Errorf("room for %d entries and %d slots after most are gone", c, len(m.slots))
+	if c := cap(m.entries); c > 1600 || len(m.slots.slots) > 4096 {
+		t.Errorf("room for %d entries and %d slots after most are gone", c, len(m.slots.slots))
 	}
 	for i := range 99_000 { // no entries, but slots of those that were
 		m.Set(-i-1, [3]uint64{})
 		m.Delete(-i - 1)
 	}
-	if len(m.slots) > 4096 {
-		t.Errorf("%d slots", len(m.slots))
+	if len(m.slots.slots) > 4096 {
+		t.Errorf("%d slots", len(m.slots.slots))
 	}
 }
 

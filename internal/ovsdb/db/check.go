@@ -39,17 +39,12 @@ func (d *Database) Check() error {
 
 // checkBooks checks the bookkeeping of t itself.
 func (t *Table) checkBooks() error {
-	used := 0
-	for _, e := range t.rows.slots {
-		if e != 0 && e != dead {
-			used++
-		}
-	}
+	used := t.rows.slots.Used()
 	switch n := len(t.rows.all); {
 	case n != used || n != t.live:
 		return fmt.Errorf("%d rows in the list, %d in slots, %d counted", n, used, t.live)
-	case !t.rows.fits(n + t.rows.dead):
-		return fmt.Errorf("%d rows and %d dead slots in %d slots", n, t.rows.dead, len(t.rows.slots))
+	case !t.rows.slots.Fits(n):
+		return fmt.Errorf("there are too few slots for %d rows", n)
 	case n > t.schema.MaxRows:
 		return fmt.Errorf("%d rows, but at most %d are allowed", n, t.schema.MaxRows)
 	}

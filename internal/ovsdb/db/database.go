@@ -162,7 +162,7 @@ func (t *Table) Get(id ovsdb.UUID) *ovsdb.Row {
 
 // find returns the row with the given UUID, which the transaction may have deleted, or nil.
 func (t *Table) find(id ovsdb.UUID) *rowState {
-	if slot, pos := t.rows.slotOf(t, &id); slot >= 0 {
+	if pos := t.rows.find(t, &id, hash(&id)); pos >= 0 {
 		return t.rows.all[pos]
 	}
 	return nil

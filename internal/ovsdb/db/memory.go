@@ -36,8 +36,8 @@ func (r *RowChange) held(ts *ovsdb.TableSchema) int {
 // roomyTable is the number of rows up to which a table keeps the memory for them.
 const roomyTable = 1024
 
-// shrink gives back memory that the table had for many more rows than it has now: a map
-// keeps it for ever.
+// shrink gives back memory that the table had for many more rows than it has now: its rows and
+// the maps of its indexes would keep it for ever.
 func (t *Table) shrink() {
 	if t.rows.room <= roomyTable || len(t.rows.all) > t.rows.room/4 {
 		return

@@ -365,7 +365,7 @@ func (x *txn) insertChunks(p *Prepared, plain bool, insert func(*Table, *ovsdb.R
 		for j := i; j < len(p.chunks) && p.chunks[j].table == t; j++ {
 			n += p.chunks[j].n
 		}
-		if !t.rows.fits(n + t.rows.dead) {
+		if !t.rows.slots.Fits(n) {
 			t.rows.rehash(t, n)
 		}
 		for ; i < len(p.chunks) && p.chunks[i].table == t; i++ {
