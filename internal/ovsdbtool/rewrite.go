@@ -71,12 +71,7 @@ func (t *tool) writeTo(l *storage.Log, d *db.Database, schema *ovsdb.DatabaseSch
 			return err
 		}
 	}
-	return l.Compact(func(emit func([]byte) error) error {
-		if err := emit(d.Schema().AppendJSON(nil)); err != nil {
-			return err
-		}
-		return emit(d.Snapshot().AppendRecord(nil, comment, t.Now()))
-	})
+	return l.Compact(d.Snapshot().Records(comment, t.Now())...)
 }
 
 // writeNew puts d into a file of its own, under the lock of that file. One that exists is

@@ -163,14 +163,7 @@ func TestCReadsFiles(t *testing.T) {
 		}
 		for i, request := range samples(d.schema, 200, 7) {
 			if i == 100 {
-				s := d.Snapshot()
-				err := l.Compact(func(emit func([]byte) error) error {
-					if err := emit(s.Schema.AppendJSON(nil)); err != nil {
-						return err
-					}
-					return emit(s.AppendRecord(nil, "compacted", time.UnixMilli(1)))
-				})
-				if err != nil {
+				if err := l.Compact(d.Snapshot().Records("compacted", time.UnixMilli(1))...); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -2,6 +2,7 @@ package db
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -158,21 +159,17 @@ func (c *Copying) Snapshot() *Snapshot {
 	return s
 }
 
-// AppendRecord appends the snapshot as one record, which follows that of the
-// schema in an OVSDB file.
-func (s *Snapshot) AppendRecord(dst []byte, comment string, now time.Time) []byte {
-	for part := range s.Record(comment, now) {
-		dst = append(dst, part...)
-	}
-	return dst
+// Records are those of an OVSDB file that has the snapshot alone, each as storage.Record: the schema, then all rows.
+func (s *Snapshot) Records(comment string, now time.Time) []iter.Seq[[]byte] {
+	schema := slices.Values([][]byte{s.Schema.AppendJSON(nil)})
+	return []iter.Seq[[]byte]{schema, s.record(comment, now)}
 }
 
 // recordPart is about how many bytes a part of a record has.
 const recordPart = 256 << 10
 
-// Record yields the record of AppendRecord in parts, of which each is void when the next comes:
-// the record may be as large as the database.
-func (s *Snapshot) Record(comment string, now time.Time) iter.Seq[[]byte] {
+// record yields the record of all rows in parts.
+func (s *Snapshot) record(comment string, now time.Time) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		w := recordWriter{dst: make([]byte, 0, recordPart+recordPart/8)}
 		for i := range s.tables {

@@ -9,6 +9,14 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb"
 )
 
+// AppendRecord appends the record of the rows, which follows that of the schema.
+func (s *Snapshot) AppendRecord(dst []byte, comment string, now time.Time) []byte {
+	for part := range s.Records(comment, now)[1] {
+		dst = append(dst, part...)
+	}
+	return dst
+}
+
 // content is the rows of a table as text, by UUID.
 func content(d *Database, table string) map[ovsdb.UUID]string {
 	all := map[ovsdb.UUID]string{}

@@ -82,24 +82,7 @@ func (d *database) goOnCopying(c *compaction) {
 	}
 	snapshot := c.copying.Snapshot()
 	c.copying = nil
-	go func() {
-		c.written <- c.log.Write(func(emit func([]byte) error) error {
-			if err := emit(snapshot.Schema.AppendJSON(nil)); err != nil {
-				return err
-			}
-			return c.log.Emit(snapshot.Record("compacting database online", c.date))
-		})
-	}()
-}
-
-// emitter gives the records of a log that holds just the snapshot, which has the given date.
-func emitter(snapshot *db.Snapshot, comment string, date time.Time) func(emit func([]byte) error) error {
-	return func(emit func([]byte) error) error {
-		if err := emit(snapshot.Schema.AppendJSON(nil)); err != nil {
-			return err
-		}
-		return emit(snapshot.AppendRecord(nil, comment, date))
-	}
+	go func() { c.written <- c.log.Write(snapshot.Records("compacting database online", c.date)...) }()
 }
 
 // endCompaction puts the new file in the place of the old, if it was written without error.

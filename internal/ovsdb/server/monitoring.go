@@ -254,7 +254,7 @@ func (d *database) convertTo(s *session, m jsonrpc.Message) error {
 	}
 	d.abandonCompaction()
 	if d.file != nil {
-		if err := d.file.Compact(emitter(next.Snapshot(), "converted by ovsdb-server", d.snapshotDate())); err != nil {
+		if err := d.file.Compact(next.Snapshot().Records("converted by ovsdb-server", d.snapshotDate())...); err != nil {
 			return ovsdb.IOError(err, "the converted database could not be stored")
 		}
 	}

@@ -3,8 +3,6 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 )
 
 // Compaction replaces the content of a log by a shorter one that means the same.
@@ -55,16 +53,15 @@ func (l *Log) StartCompact() (*Compaction, error) {
 	return l.compact, nil
 }
 
-// Write calls snapshot, which emits the records: the schema, then what makes
-// the state at StartCompact. A record is no longer used when emit returns.
-func (c *Compaction) Write(snapshot func(emit func(record []byte) error) error) error {
-	if err := c.write(snapshot); err != nil {
+// Write writes the records: the schema, then what makes the state at StartCompact.
+func (c *Compaction) Write(records ...Record) error {
+	if err := c.write(records); err != nil {
 		return fmt.Errorf("compact %s: %w", c.log.path, err)
 	}
 	return nil
 }
 
-func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) {
+func (c *Compaction) write(records []Record) (err error) {
 	fs := c.log.opts.FS
 	if err := fs.Remove(c.tmp); err != nil {
 		return err
@@ -72,9 +69,10 @@ func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) 
 	if c.file, err = fs.Create(c.tmp); err != nil {
 		return err
 	}
-	err = snapshot(func(record []byte) error { return c.Emit(slices.Values([][]byte{record})) })
-	if err != nil {
-		return err
+	for _, record := range records {
+		if err := c.add(record); err != nil {
+			return err
+		}
 	}
 	c.base = c.size
 	c.buf = make([]byte, copyBuffer)
@@ -89,12 +87,9 @@ func (c *Compaction) write(snapshot func(func([]byte) error) error) (err error) 
 	return nil
 }
 
-// Emit adds a record, whose data comes in parts, of which each may be void when the next comes:
-// so a record that is as large as the database is never in memory as a whole. It comes twice,
-// as its sum precedes it in the file, and must be the same both times. Only what is given to
-// Write may call it.
-func (c *Compaction) Emit(record iter.Seq[[]byte]) error {
-	head, n := appendHeaderOf(c.buf[:0], record)
+// add writes a record.
+func (c *Compaction) add(record Record) error {
+	head, n := appendHeader(c.buf[:0], record)
 	c.buf = head
 	if err := checkLength(n); err != nil {
 		return err
@@ -230,14 +225,14 @@ func (c *Compaction) Abort() {
 	}
 }
 
-// Compact replaces the content of the log by what snapshot emits, at once. It
-// also serves to change the schema.
-func (l *Log) Compact(snapshot func(emit func(record []byte) error) error) error {
+// Compact replaces the content of the log by records, at once. It also serves
+// to change the schema.
+func (l *Log) Compact(records ...Record) error {
 	c, err := l.StartCompact()
 	if err != nil {
 		return err
 	}
-	if err := c.Write(snapshot); err != nil {
+	if err := c.Write(records...); err != nil {
 		c.Abort()
 		return err
 	}

@@ -9,19 +9,13 @@ import (
 	"testing"
 )
 
-// emitSome emits the schema and the records named.
-func emitSome(ids ...int) func(func([]byte) error) error {
-	return func(emit func([]byte) error) error {
-		if err := emit([]byte(schemaRecord)); err != nil {
-			return err
-		}
-		for _, i := range ids {
-			if err := emit([]byte(record(i))); err != nil {
-				return err
-			}
-		}
-		return nil
+// some are the schema and the records named.
+func some(ids ...int) []Record {
+	records := []Record{Whole([]byte(schemaRecord))}
+	for _, i := range ids {
+		records = append(records, Whole([]byte(record(i))))
 	}
+	return records
 }
 
 // TestCompactionWithTail appends while the snapshot is written.
@@ -38,7 +32,7 @@ func TestCompactionWithTail(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	var writeErr error
-	wg.Go(func() { writeErr = c.Write(emitSome(99)) })
+	wg.Go(func() { writeErr = c.Write(some(99)...) })
 	for i := 100; i < 2000; i++ {
 		if err := l.Append([]byte(record(i))); err != nil {
 			t.Fatal(err)
@@ -100,7 +94,7 @@ func TestCompactionAfterCut(t *testing.T) {
 	if err := l.Append([]byte(record(2))); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Write(emitSome(0, 1)); err != nil {
+	if err := c.Write(some(0, 1)...); err != nil {
 		t.Fatal(err)
 	}
 	fs.fail = func(e string) error { return errPower }
@@ -132,7 +126,7 @@ func TestEdges(t *testing.T) {
 		for i := range 6 {
 			if i == 3 {
 				ids := []int{0, 1, 2}[:len(acked)-1]
-				if cerr := l.Compact(emitSome(ids...)); cerr != nil {
+				if cerr := l.Compact(some(ids...)...); cerr != nil {
 					err = cerr
 				}
 			}
@@ -194,7 +188,7 @@ func TestEdges(t *testing.T) {
 				for i := range ids {
 					ids[i] = i
 				}
-				if err := l.Compact(emitSome(ids...)); err != nil || l.Err() != nil {
+				if err := l.Compact(some(ids...)...); err != nil || l.Err() != nil {
 					t.Errorf("edge %d (%s): compact a broken log: %v", n, edge, err)
 				}
 			}

@@ -120,7 +120,7 @@ func create(path string, schema []byte, opts Options) (l *Log, err error) {
 		return nil, ErrExists
 	}
 	l.replayed = true
-	if err := l.Compact(func(emit func([]byte) error) error { return emit(schema) }); err != nil {
+	if err := l.Compact(Whole(schema)); err != nil {
 		return nil, err
 	}
 	return l, nil

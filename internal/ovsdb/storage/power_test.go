@@ -42,7 +42,7 @@ func powerCut(r *rand.Rand) error {
 				return cerr
 			}
 			all := slices.Clone(ids)
-			err = c.Write(emitSome(all...))
+			err = c.Write(some(all...)...)
 			for range r.IntN(3) { // meanwhile
 				if err == nil {
 					ids = append(ids, len(ids))

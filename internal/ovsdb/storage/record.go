@@ -30,6 +30,14 @@ type header struct {
 	sum    [sha1.Size]byte
 }
 
+// Record is the data of a record in parts, each of which may be void when the next comes: so one that is as
+// large as the database is never in memory as a whole. It is gone through twice, as its sum precedes it in the
+// file, and must be the same both times.
+type Record = iter.Seq[[]byte]
+
+// Whole is a Record of one part.
+func Whole(data []byte) Record { return slices.Values([][]byte{data}) }
+
 // MaxRecord is the length in bytes that the data of a record may have: what package wire
 // can read back.
 const MaxRecord = 1<<31 - 2
@@ -44,18 +52,12 @@ func checkLength(length int64) error {
 
 // AppendRecord appends the record of a file that holds data, a JSON object without a line feed.
 func AppendRecord(dst, data []byte) []byte {
-	dst = append(appendHeader(dst, data), data...)
-	return append(dst, '\n')
+	dst, _ = appendHeader(dst, Whole(data))
+	return append(append(dst, data...), '\n')
 }
 
-// appendHeader appends the header line of that record, whose data is given in parts.
-func appendHeader(dst []byte, parts ...[]byte) []byte {
-	dst, _ = appendHeaderOf(dst, slices.Values(parts))
-	return dst
-}
-
-// appendHeaderOf is appendHeader, and returns the number of bytes of the data.
-func appendHeaderOf(dst []byte, parts iter.Seq[[]byte]) ([]byte, int64) {
+// appendHeader appends the header line of a record, and returns the number of bytes of the data.
+func appendHeader(dst []byte, parts Record) ([]byte, int64) {
 	h := sha1.New()
 	n := int64(0)
 	for part := range parts {

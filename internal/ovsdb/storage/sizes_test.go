@@ -20,6 +20,11 @@ import (
 // sizedSchema is that of the records of sizedRecord.
 const sizedSchema = `{"name":"d","tables":{"t":{"columns":{"n":{"type":"integer"},"c":{"type":"string"}}}},"version":"1.0.0"}`
 
+// sized is sizedRecord, made when it is needed.
+func sized(n, size int) Record {
+	return func(yield func([]byte) bool) { yield(sizedRecord(n, size)) }
+}
+
 // sizedRecord gives a record of exactly size bytes, or a little more if that is too few to
 // hold a row. It inserts row n, whatever else it holds.
 func sizedRecord(n, size int) []byte {
@@ -154,15 +159,11 @@ func TestRecordSizes(t *testing.T) {
 		all := slices.Clone(sizes)
 		written := make(chan error, 1)
 		go func() {
-			written <- c.Write(func(emit func([]byte) error) error {
-				err := emit([]byte(sizedSchema))
-				for n, size := range all {
-					if err == nil {
-						err = emit(sizedRecord(n, size))
-					}
-				}
-				return err
-			})
+			records := []Record{Whole([]byte(sizedSchema))}
+			for n, size := range all {
+				records = append(records, sized(n, size))
+			}
+			written <- c.Write(records...)
 		}()
 		meanwhile()
 		if err := errors.Join(<-written, c.Finish()); err != nil {
@@ -239,15 +240,11 @@ func appendForEver(args string) error {
 			}
 			before := n
 			go func() {
-				written <- compaction.Write(func(emit func([]byte) error) error {
-					err := emit([]byte(sizedSchema))
-					for i := range before {
-						if err == nil {
-							err = emit(sizedRecord(i, 1))
-						}
-					}
-					return err
-				})
+				records := []Record{Whole([]byte(sizedSchema))}
+				for i := range before {
+					records = append(records, sized(i, 1))
+				}
+				written <- compaction.Write(records...)
 			}()
 		case compaction != nil:
 			select {
@@ -357,7 +354,7 @@ func TestEndMoved(t *testing.T) {
 			if after, _ := os.ReadFile(path); !bytes.Equal(after, before) {
 				t.Error("the file was changed")
 			}
-			if err := l.Compact(emitSome(0, 1)); err != nil {
+			if err := l.Compact(some(0, 1)...); err != nil {
 				t.Fatal(err)
 			}
 			if err := l.Append([]byte(record(2))); err != nil {

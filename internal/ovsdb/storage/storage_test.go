@@ -328,7 +328,7 @@ func TestSymlink(t *testing.T) {
 	if _, err := Open(real, Options{}); !errors.Is(err, ErrLocked) {
 		t.Errorf("the target is not locked: %v", err)
 	}
-	if err := l.Compact(func(emit func([]byte) error) error { return emit([]byte(schemaRecord)) }); err != nil {
+	if err := l.Compact(some()...); err != nil {
 		t.Fatal(err)
 	}
 	if fi, err := os.Lstat(link); err != nil || fi.Mode()&os.ModeSymlink == 0 {

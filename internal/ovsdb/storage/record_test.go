@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestEmit writes records in parts, small and more than what waits to be written, beside one that
-// is whole.
-func TestEmit(t *testing.T) {
+// TestRecordsInParts writes records in parts, small and more than what waits to be written, beside
+// one that is whole.
+func TestRecordsInParts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	l := mustCreate(t, path, 5, Options{})
 	c, err := l.StartCompact()
@@ -32,16 +32,8 @@ func TestEmit(t *testing.T) {
 		}
 		yield([]byte(`"}`))
 	}
-	err = c.Write(func(emit func([]byte) error) error {
-		if err := emit([]byte(schemaRecord)); err != nil {
-			return err
-		}
-		if err := c.Emit(long); err != nil {
-			return err
-		}
-		return c.Emit(slices.Values([][]byte{[]byte(record(1))[:3], nil, []byte(record(1))[3:]}))
-	})
-	if err != nil {
+	short := slices.Values([][]byte{[]byte(record(1))[:3], nil, []byte(record(1))[3:]})
+	if err := c.Write(Whole([]byte(schemaRecord)), long, short); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Finish(); err != nil {
@@ -67,17 +59,15 @@ func clones(parts iter.Seq[[]byte]) iter.Seq[[]byte] {
 	}
 }
 
-// TestEmitRefusesWhatDiffers has a record that is not the same twice: its sum would be wrong.
-func TestEmitRefusesWhatDiffers(t *testing.T) {
+// TestRecordThatDiffers is not the same twice: its sum would be wrong.
+func TestRecordThatDiffers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	l := mustCreate(t, path, 3, Options{})
 	before := l.Size()
 	times := 0
-	err := l.Compact(func(func([]byte) error) error {
-		return l.compact.Emit(func(yield func([]byte) bool) {
-			times++
-			yield([]byte(`{"n":"` + strings.Repeat("x", times) + `"}`))
-		})
+	err := l.Compact(func(yield func([]byte) bool) {
+		times++
+		yield([]byte(`{"n":"` + strings.Repeat("x", times) + `"}`))
 	})
 	if err == nil || times != 2 {
 		t.Errorf("after %d times: %v", times, err)
