@@ -62,15 +62,6 @@ func (x *txn) replayTable(t *Table, rows wire.Value, isDiff bool) error {
 	return nil
 }
 
-// parseStored makes the row of a <row> of a file. The arena is reset by the caller.
-func (t *Table) parseStored(id ovsdb.UUID, v wire.Value, arena *ovsdb.Arena) (*ovsdb.Row, error) {
-	fields := arena.Values(t.defaults)
-	if _, err := t.parseRow(v, arena, nil, fields, nil); err != nil {
-		return nil, err
-	}
-	return ovsdb.NewRow(id, fields).Renew(), nil
-}
-
 func (x *txn) replayRow(t *Table, id ovsdb.UUID, v wire.Value, isDiff bool) error {
 	st := t.find(id)
 	switch {
@@ -82,11 +73,11 @@ func (x *txn) replayRow(t *Table, id ovsdb.UUID, v wire.Value, isDiff bool) erro
 		x.deleteRow(t, st)
 		return nil
 	case st == nil:
-		row, err := t.parseStored(id, v, &x.db.arena)
-		if err != nil {
+		fields := x.db.arena.Values(t.defaults)
+		if _, err := t.parseRow(v, &x.db.arena, nil, fields, nil); err != nil {
 			return err
 		}
-		x.insertRow(t, row)
+		x.insertRow(t, ovsdb.NewRow(id, fields).Renew())
 		return nil
 	case isDiff:
 		return t.replayDiff(v, x.modifyRow(t, st))
