@@ -23,9 +23,9 @@ type locator struct {
 	keyed bool       // it has a VNI of its own
 	wrong *complaint // why nothing can be reached by it; nil: it can
 
-	macs int             // unicast rows that name it
-	arps few[intent.MAC] // of Arp_Sources_Remote rows
-	sets int             // locator sets it is a member of
+	macs int // unicast rows that name it
+	arps int // rows of sources of ARP that do
+	sets int // locator sets it is a member of
 }
 
 // ParseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
@@ -56,7 +56,7 @@ func (c *Compiler) locator(id UUID) *locator {
 
 // forgetLocator drops a locator that has neither row nor users.
 func (c *Compiler) forgetLocator(id UUID) {
-	if l := c.locators[id]; l != nil && !l.row && l.macs+l.arps.len()+l.sets == 0 {
+	if l := c.locators[id]; l != nil && !l.row && l.macs+l.arps+l.sets == 0 {
 		delete(c.locators, id)
 		c.numbers.remove(l.number)
 	}
@@ -140,11 +140,8 @@ func (c *Compiler) compareLocators(a, b UUID) int {
 
 // markUsers marks all that depends on l.
 func (c *Compiler) markUsers(l *locator) {
-	if l.macs+l.sets > 0 {
+	if l.macs+l.arps+l.sets > 0 {
 		c.dirty.locators[l.id] = struct{}{}
-	}
-	for mac := range l.arps.all() {
-		c.markARP(mac)
 	}
 }
 

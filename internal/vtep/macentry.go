@@ -112,14 +112,15 @@ func (c *Compiler) resolveLocators() {
 	if len(c.dirty.locators) == 0 {
 		return
 	}
-	changed, macs, sets := map[ordinal]bool{}, 0, 0
+	changed, macs, arps, sets := map[ordinal]bool{}, 0, 0, 0
 	for id := range c.dirty.locators {
 		if l := c.locators[id]; l != nil {
 			changed[l.number] = true
-			macs, sets = macs+l.macs, sets+l.sets
+			macs, arps, sets = macs+l.macs, arps+l.arps, sets+l.sets
 		}
 	}
 	leads := func(id UUID) bool { return changed[c.locators[id].number] }
+	byRow := func(r candidate) bool { return leads(r.to) }
 	if sets > 0 {
 		for id, locators := range c.sets {
 			if slices.ContainsFunc(locators, leads) {
@@ -127,10 +128,17 @@ func (c *Compiler) resolveLocators() {
 			}
 		}
 	}
+	if arps > 0 {
+		for mac, rows := range c.arps {
+			if slices.ContainsFunc(rows, byRow) {
+				c.markARP(mac)
+			}
+		}
+	}
 	if macs > 0 {
 		for _, ls := range c.switches {
 			for mac, e := range ls.macs.All() {
-				if e.has && changed[e.to] || e.more && slices.ContainsFunc(ls.more[mac].rows, func(r candidate) bool { return leads(r.to) }) {
+				if e.has && changed[e.to] || e.more && slices.ContainsFunc(ls.more[mac].rows, byRow) {
 					c.markEntry(ls, mac)
 				}
 			}

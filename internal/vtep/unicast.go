@@ -214,14 +214,15 @@ func (c *Compiler) arpChanged(before, after *arpRow) {
 		c.problems.clear(rowOf(before.table, before.id))
 		c.problems.clear(aspectOf(before.table, before.id, aspectOfRouter))
 		if mac, err := intent.ParseMAC(before.mac); err == nil {
-			rows := removeCandidate(c.arps[mac], candidate{before.rank, before.id, before.locator})
+			was := c.arps[mac]
+			rows := removeCandidate(was, candidate{before.rank, before.id, before.locator})
 			if c.markARP(mac); len(rows) > 0 {
 				c.arps[mac] = rows
 			} else {
 				delete(c.arps, mac)
 			}
-			if l := c.locators[before.locator]; l != nil && !leadTo(rows, before.locator) {
-				l.arps.remove(mac)
+			if len(rows) < len(was) {
+				c.locator(before.locator).arps--
 				c.forgetLocator(before.locator)
 			}
 		}
@@ -235,7 +236,7 @@ func (c *Compiler) arpChanged(before, after *arpRow) {
 		return
 	}
 	c.arps[mac] = insertCandidate(c.arps[mac], candidate{after.rank, after.id, after.locator})
-	c.locator(after.locator).arps.add(mac)
+	c.locator(after.locator).arps++
 	c.markARP(mac)
 }
 
