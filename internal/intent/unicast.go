@@ -2,7 +2,9 @@ package intent
 
 import (
 	"iter"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/vtep/vtep/internal/compact"
 )
@@ -155,9 +157,13 @@ func (u *Unicast) Equal(o *Unicast) bool {
 
 // Clone returns a copy.
 func (u *Unicast) Clone() *Unicast {
-	c := NewUnicast()
-	for k, t := range u.All() {
-		c.Set(k, t)
+	if u == nil {
+		return NewUnicast()
+	}
+	c := &Unicast{make(map[SwitchID]*compact.Map[MAC, place], len(u.switches)), u.len,
+		maps.Clone(u.numbers), slices.Clone(u.peers), slices.Clone(u.free)}
+	for id, macs := range u.switches {
+		c.switches[id] = macs.Clone()
 	}
 	return c
 }
