@@ -6,6 +6,15 @@ import (
 	"time"
 )
 
+// Echo returns the answer to a frame with a request for an echo, which goes back where it came from; nil: it is none,
+// or one that is not answered: in pieces, or with options or extension headers.
+func Echo(frame []byte, mac MAC) []byte {
+	if p, ok := parseMessage(frame); ok && p.whole {
+		return p.answer(frame, mac)
+	}
+	return nil
+}
+
 // maxEchoes is how many requests for an echo in fragments are known at once, and echoTime for how long.
 const (
 	maxEchoes = 1024
@@ -29,14 +38,14 @@ type echoKey struct {
 
 // Answer returns what Echo does, and the same for fragments; place is where the frame came in.
 func (e *Echoes) Answer(now time.Time, place [16]byte, frame []byte, mac MAC) []byte {
-	f, ok := parseFragment(frame)
+	p, ok := parseMessage(frame)
 	if !ok {
-		return Echo(frame, mac)
+		return nil
 	}
-	key := echoKey{place, f.src, f.dst, f.id}
-	if f.first {
-		answer := echoFirst(frame, f, mac)
-		if answer != nil {
+	key := echoKey{place, p.src, p.dst, p.id}
+	if p.first {
+		answer := p.answer(frame, mac)
+		if answer != nil && !p.whole {
 			e.begin(now, key)
 		}
 		return answer
@@ -44,7 +53,7 @@ func (e *Echoes) Answer(now time.Time, place [16]byte, frame []byte, mac MAC) []
 	if since, ok := e.begun[key]; !ok || now.Sub(since) > echoTime {
 		return nil
 	}
-	return turned(frame, f, mac)
+	return p.turned(frame, mac)
 }
 
 func (e *Echoes) begin(now time.Time, key echoKey) {
@@ -61,32 +70,35 @@ func (e *Echoes) begin(now time.Time, key echoKey) {
 	}
 }
 
-// fragment is a piece of a packet of ICMP or ICMPv6.
-type fragment struct {
-	src, dst netip.Addr
-	id       uint32
-	first    bool
-	data     int // where its data begin in the frame
+// message is one of ICMP or ICMPv6 in a frame, or a fragment of it.
+type message struct {
+	src, dst     netip.Addr
+	id           uint32 // of a fragment
+	first, whole bool
+	at           int    // where data begins in the frame
+	data         []byte // as long as the headers say
 }
 
-// parseFragment reads a frame; false: it is no such fragment, or one with options or more extension headers.
-func parseFragment(frame []byte) (f fragment, ok bool) {
+// parseMessage reads a frame; false: it is none, or one with options or more extension headers.
+func parseMessage(frame []byte) (m message, ok bool) {
 	if EtherType(frame) == EtherIPv4 {
 		p, ok := ParseIPv4(frame[HeaderLen:])
-		f = fragment{src: p.Src, dst: p.Dst, first: !p.Fragment, data: HeaderLen + ipv4Len}
-		if !ok || !p.Fragments || len(p.Options) > 0 || p.Protocol != ProtoICMP {
-			return f, false
+		if !ok || len(p.Options) > 0 || p.Protocol != ProtoICMP {
+			return m, false
 		}
-		f.id = uint32(binary.BigEndian.Uint16(frame[HeaderLen+4:]))
-		return f, true
+		return message{p.Src, p.Dst, uint32(binary.BigEndian.Uint16(frame[HeaderLen+4:])), !p.Fragment, !p.Fragments, HeaderLen + ipv4Len, p.Payload}, true
 	}
 	p, ok := ParseIPv6(frame[HeaderLen:])
-	if !ok || p.NextHeader != nextFragment || len(p.Payload) < fragmentLen || p.Payload[0] != ProtoICMPv6 {
-		return f, false
+	if !ok {
+		return m, false
 	}
-	f = fragment{src: p.Src, dst: p.Dst, id: binary.BigEndian.Uint32(p.Payload[4:]), data: HeaderLen + ipv6Len + fragmentLen}
-	f.first = binary.BigEndian.Uint16(p.Payload[2:])>>3 == 0
-	return f, true
+	m = message{src: p.Src, dst: p.Dst, first: true, whole: true, at: HeaderLen + ipv6Len, data: p.Payload}
+	if b := p.Payload; p.NextHeader == nextFragment && len(b) >= fragmentLen {
+		m.id, m.first, m.whole = binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint16(b[2:])>>3 == 0, false
+		m.at, m.data = m.at+fragmentLen, b[fragmentLen:]
+		return m, b[0] == ProtoICMPv6
+	}
+	return m, p.NextHeader == ProtoICMPv6
 }
 
 const (
@@ -94,33 +106,37 @@ const (
 	fragmentLen  = 8
 )
 
-// echoFirst answers the first fragment of a request; nil: it is of none.
-func echoFirst(frame []byte, f fragment, mac MAC) []byte {
+// answer makes of a request in a frame, or the first fragment of one, the answer; nil: it is none.
+func (m *message) answer(frame []byte, mac MAC) []byte {
 	request, reply := byte(8), byte(0)
-	if f.src.Is6() {
+	if m.src.Is6() {
 		request, reply = 128, 129
 	}
-	if len(frame) < f.data+8 || frame[f.data] != request || frame[f.data+1] != 0 {
+	if len(m.data) < 8 || m.data[0] != request || m.data[1] != 0 {
 		return nil
 	}
-	out := turned(frame, f, mac)
-	return echo(out, out[f.data:], reply)
+	out := m.turned(frame, mac)
+	data := out[m.at:]
+	before := binary.BigEndian.Uint16(data)
+	data[0] = reply
+	binary.BigEndian.PutUint16(data[2:], Adjust(binary.BigEndian.Uint16(data[2:]), before, binary.BigEndian.Uint16(data)))
+	return out
 }
 
-// turned is the fragment on its way back.
-func turned(frame []byte, f fragment, mac MAC) []byte {
+// turned is the frame on its way back.
+func (m *message) turned(frame []byte, mac MAC) []byte {
 	out := append(Ethernet(MAC(frame[6:]), mac, EtherType(frame)), frame[HeaderLen:]...)
 	ip := out[HeaderLen:]
-	if f.src.Is6() {
+	if m.src.Is6() {
 		ip[7] = 64
-		copy(ip[8:], f.dst.AsSlice())
-		copy(ip[24:], f.src.AsSlice())
+		copy(ip[8:], m.dst.AsSlice())
+		copy(ip[24:], m.src.AsSlice())
 		return out
 	}
 	word := binary.BigEndian.Uint16(ip[8:])
 	ip[8] = 64
 	binary.BigEndian.PutUint16(ip[10:], Adjust(binary.BigEndian.Uint16(ip[10:]), word, binary.BigEndian.Uint16(ip[8:])))
-	copy(ip[12:], f.dst.AsSlice())
-	copy(ip[16:], f.src.AsSlice())
+	copy(ip[12:], m.dst.AsSlice())
+	copy(ip[16:], m.src.AsSlice())
 	return out
 }

@@ -46,12 +46,12 @@ func pieces(from, to netip.Addr, id uint32, message []byte, size int) (frames []
 func together(t *testing.T, frames [][]byte) (src, dst netip.Addr, message []byte) {
 	t.Helper()
 	for _, f := range frames {
-		p, ok := parseFragment(f)
-		if !ok {
+		p, ok := parseMessage(f)
+		if !ok || p.whole {
 			t.Fatalf("%x is no fragment", f)
 		}
 		src, dst = p.src, p.dst
-		message = append(message, f[p.data:]...)
+		message = append(message, p.data...)
 	}
 	return src, dst, message
 }

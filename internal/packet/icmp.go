@@ -86,51 +86,16 @@ func isError6(p IPv6) bool {
 				return true
 			}
 			b = b[length:]
-		case 44: // fragment
-			if len(b) < 8 || binary.BigEndian.Uint16(b[2:])>>3 != 0 {
+		case nextFragment:
+			if len(b) < fragmentLen || binary.BigEndian.Uint16(b[2:])>>3 != 0 {
 				return true
 			}
-			next, b = b[0], b[8:]
+			next, b = b[0], b[fragmentLen:]
 		default:
 			return false
 		}
 	}
 	return true
-}
-
-// Echo returns the answer to a frame with a request for an echo, which goes back where it came from; nil: it is none,
-// or one that is not answered: in pieces, or with options or extension headers.
-func Echo(frame []byte, mac MAC) []byte {
-	out := append(Ethernet(MAC(frame[6:]), mac, EtherType(frame)), frame[HeaderLen:]...)
-	ip := out[HeaderLen:]
-	if EtherType(frame) == EtherIPv6 {
-		p, ok := ParseIPv6(frame[HeaderLen:])
-		if !ok || p.NextHeader != ProtoICMPv6 || len(p.Payload) < 8 || p.Payload[0] != 128 || p.Payload[1] != 0 {
-			return nil
-		}
-		ip[7] = 64
-		copy(ip[8:], p.Dst.AsSlice())
-		copy(ip[24:], p.Src.AsSlice())
-		return echo(out, ip[ipv6Len:], 129)
-	}
-	p, ok := ParseIPv4(frame[HeaderLen:])
-	if !ok || p.Protocol != ProtoICMP || p.Fragments || len(p.Options) > 0 || len(p.Payload) < 8 || p.Payload[0] != 8 || p.Payload[1] != 0 {
-		return nil
-	}
-	word := binary.BigEndian.Uint16(ip[8:])
-	ip[8] = 64
-	binary.BigEndian.PutUint16(ip[10:], Adjust(binary.BigEndian.Uint16(ip[10:]), word, binary.BigEndian.Uint16(ip[8:])))
-	copy(ip[12:], p.Dst.AsSlice())
-	copy(ip[16:], p.Src.AsSlice())
-	return echo(out, ip[ipv4Len:], 0)
-}
-
-// echo makes the message in frame one of the type.
-func echo(frame, message []byte, kind byte) []byte {
-	before := binary.BigEndian.Uint16(message)
-	message[0] = kind
-	binary.BigEndian.PutUint16(message[2:], Adjust(binary.BigEndian.Uint16(message[2:]), before, binary.BigEndian.Uint16(message)))
-	return frame
 }
 
 // icmp6 appends a packet of ICMPv6 whose checksum is still zero.
