@@ -85,8 +85,9 @@ func (f *Fabric) FromTunnelTOS(peer netip.Addr, vni uint32, tos uint8, inner []b
 	outs, why := f.fromTunnel(intent.Tunnel{Peer: peer, VNI: vni}, tos, frame(inner))
 	f.count(why)
 	if !slices.Contains(refusedFromTunnel, why) {
-		f.traffic(peer).InPackets++
-		f.traffic(peer).InBytes += uint64(len(inner))
+		t := of(f.tunnels, peer)
+		t.InPackets++
+		t.InBytes += uint64(len(inner))
 	}
 	f.countTunnels(outs)
 	f.show(inner, outs)
@@ -100,20 +101,21 @@ var refusedFromTunnel = []Drop{Runt, Congested, UnknownTunnel, TaggedInside, Bad
 func (f *Fabric) countTunnels(outs []Out) {
 	for _, o := range outs {
 		if o.Port == "" {
-			f.traffic(o.Tunnel.Peer).OutPackets++
-			f.traffic(o.Tunnel.Peer).OutBytes += uint64(len(o.Frame))
+			t := of(f.tunnels, o.Tunnel.Peer)
+			t.OutPackets++
+			t.OutBytes += uint64(len(o.Frame))
 		}
 	}
 }
 
-// traffic is what is counted of a peer.
-func (f *Fabric) traffic(peer netip.Addr) *plane.Traffic {
-	t := f.tunnels[peer]
-	if t == nil {
-		t = &plane.Traffic{}
-		f.tunnels[peer] = t
+// of is the value of a key, which is made if there is none.
+func of[K comparable, V any](m map[K]*V, key K) *V {
+	v := m[key]
+	if v == nil {
+		v = new(V)
+		m[key] = v
 	}
-	return t
+	return v
 }
 
 // tpid is that of the tags that choose among a port's bindings.
@@ -189,7 +191,7 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 	if why := f.guard(in, intent.Ingress, fr); why != Forwarded {
 		return nil, why
 	}
-	c := f.counter(in)
+	c := of(f.counts, in)
 	c.PacketsFromLocal++
 	c.BytesFromLocal += uint64(len(fr))
 	if nobody(fr.src()) {
@@ -423,7 +425,7 @@ func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Dro
 	if why := f.guard(at, intent.Egress, fr); why != Forwarded {
 		return outs, why
 	}
-	c := f.counter(at)
+	c := of(f.counts, at)
 	c.PacketsToLocal++
 	c.BytesToLocal += uint64(len(fr))
 	if at.VLAN != 0 {
@@ -452,13 +454,4 @@ func (f *Fabric) encapsulate(outs []Out, t intent.Tunnel, fr frame) []Out {
 		return outs
 	}
 	return append(outs, Out{Tunnel: t, TOS: f.tunnelTOS(fr), Frame: fr})
-}
-
-func (f *Fabric) counter(at intent.BindingKey) *plane.Counters {
-	c := f.counts[at]
-	if c == nil {
-		c = &plane.Counters{}
-		f.counts[at] = c
-	}
-	return c
 }
