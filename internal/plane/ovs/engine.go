@@ -375,15 +375,11 @@ func (e *engine) order() []string {
 		return names
 	}
 	names = slices.Delete(names, i, i+1)
-	b, gone := e.bridges[lr], false
+	b := e.bridges[lr]
 	for k, f := range b.have {
-		if !b.all {
-			break
+		if b.all && k.table == tableIn && k.priority == prioRouted && b.want[k] == nil && b.ours(f) {
+			return append(names, lr)
 		}
-		gone = gone || k.table == tableIn && k.priority == prioRouted && b.want[k] == nil && b.ours(f)
-	}
-	if gone {
-		return append(names, lr)
 	}
 	return slices.Insert(names, 0, lr)
 }
