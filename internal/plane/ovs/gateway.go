@@ -88,6 +88,10 @@ func (l *logical) toGateway(s flowSet) {
 		denials(s, intent.BindingKey{}, openflow.Match{openflow.InPort(openflow.PortController)})
 	}
 	add(tableIn, prioSource, openflow.Match{in}, openflow.Goto(tableOut, openflow.SetField(fromTunnel()), l.allow()))
+	answer := openflow.Field{ID: openflow.FieldMark, Value: number(openflow.FieldMark, 1<<markAnswer, 4).Value, Mask: number(openflow.FieldMark, 1<<markAnswer, 4).Value}
+	add(tableIn, prioSource+1, openflow.Match{in, answer}, openflow.Apply(
+		openflow.RegMoveAction{Src: openflow.FieldMark, Dst: openflow.FieldInPort16, SrcWidth: 4, DstWidth: 2, Bits: 16},
+		openflow.SetField(fromTunnel()), again(tableBack)))
 	for _, m := range l.members {
 		for _, mac := range g.macs() {
 			s.add(m.at, openflow.FlowMod{Cookie: cookieDrop | dropSpoofedRouter, Priority: prioSpoofed,

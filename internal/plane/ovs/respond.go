@@ -68,7 +68,7 @@ func (l *logical) advertise(s flowSet) {
 }
 
 // echo adds what answers echo of an address of a router, to hosts at ports: those at tunnels have been refused. It goes back
-// as all does that a router sends.
+// to where the request came in, as ARP does, whatever is known of its MAC: that may not be learned yet.
 func (r *routing) echo(s flowSet, key intent.IPKey, router intent.RouterID) {
 	kind, code, protocol, request, reply := openflow.FieldICMPv4, openflow.FieldICMPCode, intent.ProtocolICMP, uint64(8), uint64(0)
 	if key.IP.Is6() {
@@ -77,6 +77,7 @@ func (r *routing) echo(s flowSet, key intent.IPKey, router intent.RouterID) {
 	match := also(addressed(key.IP), r.of(router), proto(uint8(protocol)), fragments(0, openflow.FragAny|openflow.FragLater),
 		number(kind, request, 1), number(code, 0, 1))
 	actions := append(turnBack(r.site.routers[router].MAC, key.IP), openflow.SetField(number(openflow.FieldIPTTL, 64, 1)),
-		openflow.SetField(number(kind, reply, 1)), openflow.Output(openflow.PortInPort))
+		openflow.SetField(number(kind, reply, 1)), openflow.RegLoadAction{Dst: openflow.FieldMark, Width: 4, Offset: markAnswer, Bits: 1, Value: 1},
+		openflow.Output(openflow.PortInPort))
 	r.adder(s)(tableSelf, prioOwn+1, match, openflow.Apply(actions...))
 }

@@ -30,7 +30,7 @@ import (
 //
 // What needs an answer other than ARP's, or is to be told of, comes to the agent with the flow's cookie
 // (punt.go). The mark of the packet has the port that it came by in the first bridge, 0 for a tunnel's: marks stay
-// where registers do not.
+// where registers do not. An answer of the router's has one bit more of it, markAnswer.
 const (
 	tableRouter uint8 = 4 // LS
 	tableBack   uint8 = 5 // LS
@@ -47,6 +47,8 @@ const (
 	tableLeave     uint8 = 11
 	tableSize      uint8 = 13
 	tableOn        uint8 = 14
+
+	markAnswer = 16 // the packet goes back to the port that the mark has
 
 	regCame   = 5  // LS: 1: it came by a tunnel
 	regRouter = 5  // LR: the router's number

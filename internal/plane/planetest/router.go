@@ -308,6 +308,11 @@ func forRouter(l *lab) {
 		p.ttl = 1 // it has arrived
 		l.portGets("p0", raw(p.icmp(echoRequest(l.payload))), atPort("p0", raw(answer.icmp(echoReply(l.payload)))))
 	}
+	for _, n := range []byte{30, 21} { // the answer goes back, although the host is new there, or is known to be behind a peer
+		p := l.packet(n, l.of(1, n), l.gateway(1))
+		answer := packet{dst: station(n), src: routerMAC, from: p.to, to: p.from, ttl: 64}
+		l.portGets("p0", raw(p.icmp(echoRequest(l.payload))), atPort("p0", raw(answer.icmp(echoReply(l.payload)))))
+	}
 	p := l.packet(3, l.of(2, 3), l.gateway(2), 100)
 	answer := packet{dst: station(3), src: routerMAC, tags: []uint16{100}, from: p.to, to: p.from, ttl: 64}
 	l.portGets("p2", raw(p.icmp(echoRequest(l.payload))), atPort("p2", raw(answer.icmp(echoReply(l.payload)))))
