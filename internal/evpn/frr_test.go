@@ -28,6 +28,7 @@ type fabric struct {
 	testing.TB
 	env     *testenv.Env
 	program string
+	socket  string // by which the bridge gets to the database
 	own     *namespace.Namespace
 	control string
 	bridge  *exec.Cmd
@@ -61,7 +62,7 @@ func newFabric(t testing.TB, name, ip, config string) *fabric {
 	if err := os.WriteFile(filepath.Join(f.env.DBDir, "bgp.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.control = filepath.Join(f.env.RunDir, "evpn.ctl")
+	f.control, f.socket = filepath.Join(f.env.RunDir, "evpn.ctl"), filepath.Join(f.env.RunDir, "db.sock")
 	f.start()
 	return f
 }
@@ -70,7 +71,7 @@ func newFabric(t testing.TB, name, ip, config string) *fabric {
 func (f *fabric) start() {
 	f.Helper()
 	f.bridge = f.env.Command(f.program, "evpn", "--bgp="+filepath.Join(f.env.DBDir, "bgp.yaml"), "--rundir="+f.env.RunDir, "--unixctl="+f.control,
-		"unix:"+filepath.Join(f.env.RunDir, "db.sock"))
+		"unix:"+f.socket)
 	out, err := os.OpenFile(filepath.Join(f.env.DBDir, "evpn.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		f.Fatal(err)
@@ -190,8 +191,21 @@ func (f *fabric) leaf(n int, as uint32, config string, prepare ...func(*leaf)) *
 func (f *fabric) joins(port string, n *namespace.Namespace, device string) {
 	f.Helper()
 	testnet.Veth(f, f.own, port, n, device, 1500)
-	testnet.Link(f, f.own, port, func(h *netlink.Handle, link netlink.Link) error {
-		master, err := h.LinkByName("u0")
+	f.enslave(f.own, port, "u0")
+}
+
+// meets makes the networks of two databases one.
+func (f *fabric) meets(g *fabric) {
+	f.Helper()
+	f.joins("pw", g.own, "pv")
+	g.enslave(g.own, "pv", "u0")
+}
+
+// enslave makes a device a port of a bridge.
+func (f *fabric) enslave(n *namespace.Namespace, port, bridge string) {
+	f.Helper()
+	testnet.Link(f, n, port, func(h *netlink.Handle, link netlink.Link) error {
+		master, err := h.LinkByName(bridge)
 		if err != nil {
 			return err
 		}
@@ -357,14 +371,7 @@ func TestTwoBridges(t *testing.T) {
 	const config = "as: 65001\nrouter-id: %s\nneighbors:\n- address: %s\n"
 	f := newFabric(t, "v", "10.0.0.1", fmt.Sprintf(config, "10.0.0.1", "10.0.0.2"))
 	g := newFabric(t, "w", "10.0.0.2", fmt.Sprintf(config, "10.0.0.2", "10.0.0.1"))
-	f.joins("pw", g.own, "pv")
-	testnet.Link(t, g.own, "pv", func(h *netlink.Handle, link netlink.Link) error {
-		master, err := h.LinkByName("u0")
-		if err != nil {
-			return err
-		}
-		return h.LinkSetMaster(link, master)
-	})
+	f.meets(g)
 	f.remote("unknown-dst>10.0.0.2")
 	g.remote("unknown-dst>10.0.0.1")
 	f.ctl("add-ucast-local", "ls0", macA, "10.0.0.1")

@@ -265,14 +265,7 @@ func TestTwoRouters(t *testing.T) {
 	const config = "as: 65001\nrouter-id: %s\nneighbors:\n- address: %s\n"
 	f := newFabric(t, "v", "10.0.0.1", fmt.Sprintf(config, "10.0.0.1", "10.0.0.2"))
 	g := newFabric(t, "w", "10.0.0.2", fmt.Sprintf(config, "10.0.0.2", "10.0.0.1"))
-	f.joins("pw", g.own, "pv")
-	testnet.Link(t, g.own, "pv", func(h *netlink.Handle, link netlink.Link) error {
-		master, err := h.LinkByName("u0")
-		if err != nil {
-			return err
-		}
-		return h.LinkSetMaster(link, master)
-	})
+	f.meets(g)
 	for i, s := range []*fabric{f, g} {
 		n := i + 1
 		id := func(table, condition string) string {

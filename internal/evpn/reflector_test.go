@@ -69,14 +69,7 @@ func reflected(t *testing.T, frr bool) (f, g *fabric, l *leaf) {
 	const config = "as: 65001\nrouter-id: %s\nneighbors:\n- address: 10.0.0.9\n"
 	f = newFabric(t, "v", "10.0.0.1", fmt.Sprintf(config, "10.0.0.1"))
 	g = newFabric(t, "w", "10.0.0.2", fmt.Sprintf(config, "10.0.0.2"))
-	f.joins("pw", g.own, "pv")
-	testnet.Link(t, g.own, "pv", func(h *netlink.Handle, link netlink.Link) error {
-		master, err := h.LinkByName("u0")
-		if err != nil {
-			return err
-		}
-		return h.LinkSetMaster(link, master)
-	})
+	f.meets(g)
 	r := &leaf{fabric: f, ns: testnet.Quiet(f, "rr"), dir: f.TempDir(), ip: "10.0.0.9", daemon: map[string]*exec.Cmd{}}
 	f.joins("pr", r.ns, "u0")
 	testnet.Up(t, r.ns, "lo")
@@ -117,13 +110,7 @@ func (f *fabric) host(name string, at *namespace.Namespace, port string, n int, 
 func (l *leaf) bridged(name, port string, n int, mac net.HardwareAddr) *namespace.Namespace {
 	l.Helper()
 	ns := l.host(name, l.ns, port, n, mac)
-	testnet.Link(l, l.ns, port, func(h *netlink.Handle, link netlink.Link) error {
-		br, err := h.LinkByName("br33")
-		if err != nil {
-			return err
-		}
-		return h.LinkSetMaster(link, br)
-	})
+	l.enslave(l.ns, port, "br33")
 	return ns
 }
 

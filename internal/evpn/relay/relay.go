@@ -89,15 +89,11 @@ type link struct {
 	mu      sync.Mutex
 	state   string // "" while there is a connection
 	ignored map[string]uint64
-	session time.Time // since when there is one
-	close   func()    // ends it
+	current net.Conn // the connection to the neighbour; nil: there is none
 }
 
 // retry is how long a connection that was refused waits for the next.
 const retry = 2 * time.Second
-
-// settled is how long a session is kept although its neighbour connects anew: at first both may have connected.
-const settled = 10 * time.Second
 
 // Start listens. It ends with ctx; Wait waits for that.
 func Start(ctx context.Context, o Options) (*Relay, error) {
@@ -156,6 +152,7 @@ func (r *Relay) add(n Neighbor) error {
 	r.done.Go(func() {
 		defer close(l.ended)
 		l.serve(ctx)
+		l.refuse()
 	})
 	return nil
 }
@@ -285,16 +282,7 @@ func (r *Relay) accept(listener net.Listener) {
 			_ = conn.Close()
 			continue
 		}
-		l.mu.Lock()
-		if l.close != nil && time.Since(l.session) > settled {
-			l.close() // it has forgotten the session that there is
-		}
-		l.mu.Unlock()
-		select {
-		case l.inbound <- conn:
-		default:
-			_ = conn.Close()
-		}
+		l.take(conn)
 	}
 }
 
@@ -335,26 +323,31 @@ func (l *link) relay(ctx context.Context, library net.Conn) error {
 		}
 		gone <- err
 	}()
-	neighbor, err := l.connect(ctx, gone)
-	if err != nil {
-		return err
-	}
-	defer neighbor.Close()
-	stop2 := context.AfterFunc(ctx, func() { _ = neighbor.Close() })
-	defer stop2()
-	l.enter(cancel)
 	defer l.leave()
 	var open []byte
 	select {
 	case open = <-opened:
 	case err := <-gone:
-		return err
+		return errors.Join(errEnded, err)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if _, err := neighbor.Write(open); err != nil {
-		return err
+	var neighbor net.Conn
+	for wait := time.Duration(0); neighbor == nil; wait = retry {
+		first, mine, err := l.connect(ctx, gone, wait)
+		if err != nil {
+			return err
+		}
+		neighbor, err = l.choose(ctx, first, mine, open, from, gone)
+		if silent := (*silentError)(nil); errors.As(err, &silent) {
+			l.log.Debug("the neighbor has ended a connection without a word", "neighbor", l.Address, "err", err)
+		} else if err != nil {
+			return err
+		}
 	}
+	defer neighbor.Close()
+	stop2 := context.AfterFunc(ctx, func() { _ = neighbor.Close() })
+	defer stop2()
 	return l.carry(ctx, cancel, &session{link: l, library: library, neighbor: neighbor, from: from, accepted: make(chan struct{})}, open, gone)
 }
 
@@ -379,13 +372,20 @@ func (l *link) carry(ctx context.Context, cancel func(), s *session, open []byte
 
 var errEnded = errors.New("the speaker has ended the connection")
 
-// connect gets a connection to the neighbour, whoever makes it.
-func (l *link) connect(ctx context.Context, gone chan error) (net.Conn, error) {
+// connect gets a connection to the neighbour, whoever makes it; the relay does after some time. mine says that it did.
+func (l *link) connect(ctx context.Context, gone <-chan error, after time.Duration) (conn net.Conn, mine bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of what is under way: a connection that nobody speaks on may keep the neighbour from the other one
+	select {
+	case conn := <-l.inbound:
+		return conn, false, nil
+	default:
+	}
 	l.tell("active")
 	if !l.Passive {
 		l.tell("connect")
 	}
-	wait := time.NewTimer(0)
+	wait := time.NewTimer(after)
 	defer wait.Stop()
 	dialled := make(chan net.Conn)
 	dial := func() {
@@ -404,10 +404,10 @@ func (l *link) connect(ctx context.Context, gone chan error) (net.Conn, error) {
 	for {
 		select {
 		case conn := <-l.inbound:
-			return conn, nil
+			return conn, false, nil
 		case conn := <-dialled:
 			if conn != nil {
-				return conn, nil
+				return conn, true, nil
 			}
 			wait.Reset(retry)
 		case <-wait.C:
@@ -415,9 +415,9 @@ func (l *link) connect(ctx context.Context, gone chan error) (net.Conn, error) {
 				go dial()
 			}
 		case err := <-gone:
-			return nil, errors.Join(errEnded, err)
+			return nil, false, errors.Join(errEnded, err)
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, false, ctx.Err()
 		}
 	}
 }
@@ -428,15 +428,16 @@ func (l *link) tell(state string) {
 	l.mu.Unlock()
 }
 
-func (l *link) enter(end func()) {
+func (l *link) enter(conn net.Conn) {
 	l.mu.Lock()
-	l.state, l.session, l.close = "", time.Now(), end
+	l.state, l.current = "", conn
+	l.ask()
 	l.mu.Unlock()
 }
 
 func (l *link) leave() {
 	l.mu.Lock()
-	l.state, l.close = "idle", nil
+	l.state, l.current = "idle", nil
 	l.mu.Unlock()
 }
 

@@ -97,15 +97,18 @@ func TestRelay(t *testing.T) {
 				}
 				_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
 				expect(t, neighbor, message(typeOpen, "open of the library"))
-				if _, err := library.Write(message(4, "")); err != nil {
-					t.Fatal(err)
-				}
-				expect(t, neighbor, message(4, ""))
 				for _, m := range [][]byte{message(typeOpen, "open"), message(4, ""), message(typeUpdate, "\x00\x00\x00\x00")} {
 					if _, err := neighbor.Write(m); err != nil {
 						t.Fatal(err)
 					}
 					expect(t, library, m)
+					if m[18] != typeOpen {
+						continue
+					}
+					if _, err := library.Write(message(4, "")); err != nil {
+						t.Fatal(err)
+					}
+					expect(t, neighbor, message(4, ""))
 				}
 				if got := r.State(peer); got != "" {
 					t.Errorf("the state is %s", got)
@@ -161,12 +164,13 @@ func TestPatience(t *testing.T) {
 	defer neighbor.Close()
 	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
 	expect(t, neighbor, message(typeOpen, "open"))
-	if _, err := library.Write(keepalive); err != nil {
-		t.Fatal(err)
-	}
 	open := message(typeOpen, "open of the neighbor")
 	withdraw := updateOf(attribute(attrUnreach, false, append([]byte{0, afiL2VPN, safiEVPN, 2, 37}, good(2, false, false)...)))
 	if _, err := neighbor.Write(slices.Concat(open, keepalive)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, library, open)
+	if _, err := library.Write(keepalive); err != nil {
 		t.Fatal(err)
 	}
 	const updates = queued + 10
@@ -175,7 +179,6 @@ func TestPatience(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	expect(t, library, open)
 	for range 1 + queued - 1 + 3 { // the neighbour's own, in place of what has found room, and while it waits
 		expect(t, library, keepalive)
 	}

@@ -1,0 +1,167 @@
+package relay
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// Both ends may connect, and a neighbour that has lost a session without a word, as by a loss of power, connects anew.
+//
+// While the neighbour has said no OPEN, the ends choose as of RFC 4271, section 6.8, and RFC 6286: the connection stays that the
+// end with the higher identifier has made. The library gets to know of one only: it is the relay that chooses.
+//
+// Later the connection that there is stays as long as the neighbour knows of it, and the other one has its place when that ends
+// in time. One that has not been chosen is closed: if it is left open, and nobody speaks on it, some speakers do not get on with
+// the other one either (GoBGP 4.8).
+
+// heard is the first message on a connection.
+type heard struct {
+	from    net.Conn
+	message []byte
+	err     error
+}
+
+// silentError is why a connection has ended on which the neighbour had said nothing. It may have chosen another one, that
+// has not come here yet.
+type silentError struct{ error }
+
+// choose says the library's open on a connection, and returns the one on which the neighbour answers: that, or one of the
+// neighbour's that comes meanwhile. Others are closed. mine says that the relay has made the first one; from has what the
+// library says after its open.
+func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte, from *bufio.Reader, gone <-chan error) (chosen net.Conn, err error) {
+	l.enter(used)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	firsts := make(chan heard)
+	listen := func(conn net.Conn) {
+		m, err := readMessage(conn, make([]byte, maxLen))
+		select {
+		case firsts <- heard{conn, m, err}:
+		case <-ctx.Done():
+		}
+	}
+	var other net.Conn // the neighbour's
+	defer func() {
+		for _, conn := range []net.Conn{used, other} {
+			if conn != nil && (err != nil || conn != used) {
+				_ = conn.Close()
+			}
+		}
+	}()
+	use := func() {
+		_, _ = used.Write(open) // why that fails reading tells
+	}
+	turn := func() {
+		_ = used.Close()
+		used, other, mine = other, nil, false
+		l.enter(used)
+		use()
+	}
+	use()
+	go listen(used)
+	for {
+		select {
+		case conn := <-l.inbound:
+			if other != nil {
+				_ = other.Close()
+			}
+			other = conn
+			go listen(conn)
+		case h := <-firsts:
+			switch {
+			case h.from == used && other != nil && (h.err != nil || h.message[18] != typeOpen || mine && yields(open, h.message)):
+				turn()
+			case h.from == used && h.err != nil:
+				return nil, &silentError{h.err}
+			case h.from == used:
+				return &begun{used, io.MultiReader(bytes.NewReader(h.message), used)}, nil
+			case h.from != other: // it was closed
+			case h.err != nil || mine && !yields(open, h.message):
+				_ = other.Close()
+				other = nil
+			default: // it is to stay, or the neighbour has forgotten that it has connected before
+				turn()
+				return &begun{used, io.MultiReader(bytes.NewReader(h.message), used)}, nil
+			}
+		case err := <-gone:
+			if err == nil { // it has no answer yet, so that is why it gives up
+				var m []byte
+				if m, err = readMessage(from, make([]byte, maxLen)); err == nil {
+					_, err = used.Write(m)
+				}
+			}
+			return nil, errors.Join(errEnded, err)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// begun is a connection of which something has been read.
+type begun struct {
+	net.Conn
+	from io.Reader
+}
+
+func (c *begun) Read(b []byte) (int, error) { return c.from.Read(b) }
+
+// yields says whether the one who says an open has the lower identifier, or with the same one the lower AS.
+func yields(open, to []byte) bool {
+	const as, id, end = headerLen + 1, headerLen + 5, headerLen + 9
+	if len(open) < end || len(to) < end || to[18] != typeOpen {
+		return false
+	}
+	if c := bytes.Compare(open[id:end], to[id:end]); c != 0 {
+		return c < 0
+	}
+	return bytes.Compare(open[as:as+2], to[as:as+2]) < 0
+}
+
+// forgotten is in what time a connection ends that the neighbour does not know of, or that nobody is at the end of.
+const forgotten = 5 * time.Second
+
+// asking is how the kernel asks meanwhile.
+var asking = net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 3}
+
+// take has a connection of the neighbour's wait: for the library, or for the end of the one that there is.
+func (l *link) take(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case l.inbound <- conn:
+		l.ask()
+	default:
+		_ = conn.Close()
+	}
+}
+
+// ask finds out, if a connection waits, whether the neighbour knows of the one that there is. l.mu is held.
+func (l *link) ask() {
+	current, ok := l.current.(*net.TCPConn)
+	if !ok || len(l.inbound) == 0 {
+		return
+	}
+	_ = current.SetKeepAliveConfig(asking) // if it fails that has ended already
+	time.AfterFunc(forgotten, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.current == current {
+			_ = current.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})
+			l.refuse()
+		}
+	})
+}
+
+// refuse closes a connection that waits.
+func (l *link) refuse() {
+	select {
+	case conn := <-l.inbound:
+		_ = conn.Close()
+	default:
+	}
+}
