@@ -26,7 +26,7 @@ func (b *Bridge) heard(e relay.Event) {
 		if e.Keep == 0 {
 			b.sweep(e.Neighbor)
 		} else {
-			b.sweepAfter(e.Neighbor, stale)
+			b.after(e.Neighbor, stale, b.sweep)
 		}
 	case relay.Heard:
 		if s.over == nil { // else the session is about to end
@@ -45,39 +45,30 @@ func (b *Bridge) heard(e relay.Event) {
 		s.whole = false
 		if e.Keep > 0 && s.over == nil {
 			b.log.Info("routes of the neighbor stay for a time, as it is to be back", "neighbor", e.Neighbor, "routes", s.routes, "at most", e.Keep)
-			b.endAfter(e.Neighbor, e.Keep)
+			b.after(e.Neighbor, e.Keep, b.forget)
 			return
 		}
-		s.epoch++
-		b.sweep(e.Neighbor)
+		b.forget(e.Neighbor)
 	}
 }
 
-// endAfter has the routes go of a session that has ended, if there is none till then.
-func (b *Bridge) endAfter(neighbor netip.Addr, d time.Duration) {
+// after has f done after a time, if the session is the same till then.
+func (b *Bridge) after(neighbor netip.Addr, d time.Duration, f func(netip.Addr)) {
 	s := b.sessions[neighbor]
 	epoch := s.epoch
 	time.AfterFunc(d, func() {
 		_ = b.do(b.ctx, func() {
 			if b.sessions[neighbor] == s && s.epoch == epoch {
-				s.epoch++
-				b.sweep(neighbor)
+				f(neighbor)
 			}
 		})
 	})
 }
 
-// sweepAfter has the routes go of sessions before this one, if it lasts till then.
-func (b *Bridge) sweepAfter(neighbor netip.Addr, d time.Duration) {
-	s := b.sessions[neighbor]
-	epoch := s.epoch
-	time.AfterFunc(d, func() {
-		_ = b.do(b.ctx, func() {
-			if b.sessions[neighbor] == s && s.epoch == epoch {
-				b.sweep(neighbor)
-			}
-		})
-	})
+// forget has all routes of a neighbor go.
+func (b *Bridge) forget(neighbor netip.Addr) {
+	b.sessions[neighbor].epoch++
+	b.sweep(neighbor)
 }
 
 // sweep forgets what a neighbor had announced in an earlier session, and not in this one.

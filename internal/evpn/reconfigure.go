@@ -87,11 +87,9 @@ func sameSession(a, b Neighbor) bool {
 func (b *Bridge) removeNeighbor(ctx context.Context, address netip.Addr) error {
 	err := b.speaker.remove(ctx, address)
 	return errors.Join(err, b.ask(ctx, func() {
-		s := b.sessions[address]
-		s.epoch++
-		b.sweep(address)
-		if s.over != nil {
-			s.over.Stop()
+		b.forget(address)
+		if over := b.sessions[address].over; over != nil {
+			over.Stop()
 		}
 		delete(b.sessions, address)
 	}))
