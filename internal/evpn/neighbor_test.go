@@ -30,12 +30,13 @@ type bed struct {
 	database *server.Server
 	listener net.Listener
 	conn     net.Conn
+	told     io.Writer // what the bridge tells the neighbor
 }
 
 // newBed starts it; rows are made before.
 func newBed(t *testing.T, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
 	t.Helper()
-	s := &bed{TB: t}
+	s := &bed{TB: t, told: io.Discard}
 	file := filepath.Join(t.TempDir(), "vtep.db")
 	l, err := storage.Create(file, hwvtep.Schema().AppendJSON(nil), storage.Options{})
 	if err == nil {
@@ -127,9 +128,7 @@ func (s *bed) opens(as uint16, restart *bgp.CapGracefulRestart, behind ...byte) 
 		said = append(said, b...)
 	}
 	s.raw(append(said, behind...))
-	go func() { // whatever it says
-		_, _ = io.Copy(io.Discard, conn)
-	}()
+	go func() { _, _ = io.Copy(s.told, conn) }()
 }
 
 func (s *bed) established(want bool) {

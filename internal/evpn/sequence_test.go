@@ -1,0 +1,109 @@
+package evpn
+
+import (
+	"encoding/binary"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// sequences reads messages until one withdraws the MAC, and returns the sequences of all routes of it before, -1 for none.
+func sequences(t *testing.T, from io.Reader, mac string) (all []int64) {
+	t.Helper()
+	for {
+		b := make([]byte, 4096)
+		_, err := io.ReadFull(from, b[:19])
+		if err == nil {
+			_, err = io.ReadFull(from, b[19:binary.BigEndian.Uint16(b[16:])])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := bgp.ParseBGPMessage(b[:binary.BigEndian.Uint16(b[16:])])
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, ok := m.Body.(*bgp.BGPUpdate)
+		if !ok {
+			continue
+		}
+		of := func(paths []bgp.PathNLRI) (n int) {
+			for _, p := range paths {
+				if k, _ := keyOf(p.NLRI); k.mac == mac {
+					n++
+				}
+			}
+			return n
+		}
+		for _, a := range u.PathAttributes {
+			switch a := a.(type) {
+			case *bgp.PathAttributeMpReachNLRI:
+				sequence := int64(-1)
+				if r := readAttributes(u.PathAttributes, true); r.moved {
+					sequence = int64(r.sequence)
+				}
+				all = append(all, slices.Repeat([]int64{sequence}, of(a.Value))...)
+			case *bgp.PathAttributeMpUnreachNLRI:
+				if of(a.Value) > 0 {
+					return all
+				}
+			}
+		}
+	}
+}
+
+// Sequences that are announced are the bridge's, from the first message on, and not of the library's making. What the library
+// refuses is told, and changes nothing.
+func TestOwnSequences(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		here := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: "02:00:00:00:00:09", LogicalSwitch: ls, Locator: here})
+	})
+	told, w := io.Pipe()
+	t.Cleanup(func() { _ = told.Close() })
+	s.told = w
+	s.up()
+	r := hostAt(host1, high)
+	r.moved, r.sequence = true, 5
+	s.announce(r, nil)
+	s.whole()
+	s.rows(host1 + ">10.0.0.2")
+	s.write(func(tx *hwvtep.Txn) {
+		for row := range s.bridge.database.view.UcastMACsLocal() {
+			row.MAC, row.IPAddr = host1, "192.0.2.1"
+			tx.InsertUcastMACLocal(row)
+		}
+	})
+	s.said(host1, map[string]int64{"": 6, "192.0.2.1": 6})
+	if err := s.bridge.ask(t.Context(), func() {
+		k := key{kind: MACIP, rd: "10.0.0.1:33", mac: host1}
+		lower := *s.bridge.speaker.announced[k]
+		lower.sequence = 3
+		if err := s.bridge.speaker.announce(k, &lower); err == nil || !strings.Contains(err.Error(), "sequence number") {
+			t.Errorf("a lower sequence: %v", err)
+		}
+		if got := s.bridge.speaker.announced[k].sequence; got != 6 {
+			t.Errorf("%d is announced", got)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.write(func(tx *hwvtep.Txn) {
+		for row := range s.bridge.database.view.UcastMACsLocal() {
+			if row.MAC == host1 {
+				tx.DeleteUcastMACLocal(row.UUID)
+			}
+		}
+	})
+	if got := sequences(t, told, host1); !slices.Equal(got, []int64{6, 6}) {
+		t.Errorf("announced with %d", got)
+	}
+}
