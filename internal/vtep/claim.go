@@ -3,7 +3,6 @@ package vtep
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -16,138 +15,142 @@ import (
 //
 // A tunnel whose peer is the zero Addr stands for a VNI that is accepted from any source.
 type claim struct {
-	number  ordinal
-	tunnel  intent.Tunnel
-	owner   intent.SwitchID // zero: nobody
-	wanters []wanter        // most often one, each switch once
-	first   [1]wanter       // room for that
-	dirty   bool            // it is in Compiler.dirty.claims
+	number ordinal
+	peer   uint32 // its number among claims.peers
+	vni    uint32
+	owner  ordinal // of the switch that has it; 0: none
+	first  wanter  // one of those that want it, or nobody; claims.others has the rest
+	dirty  bool    // it is in Compiler.dirty.claims
+	told   bool    // it is told of a switch that it can't have it
 }
 
-// wanter is a switch that wants a claim.
+// wanter is a switch that wants a claim, and what for.
 type wanter struct {
-	ls  *lswitch
-	use *use // of the tunnel; nil: the claim is of a VNI from any source
+	ls      ordinal // its number; 0: nobody
+	needs   int32   // how many of its MACs and groups do
+	macs    int32   // how many MACs do
+	accepts int32   // how many needs have it accept frames of the tunnel: of that, and of its siblings
 }
 
-// needs says whether it needs the tunnel itself.
-func (w wanter) needs() bool { return w.use != nil && w.use.needs > 0 }
-
-// use is how a switch uses a tunnel.
-type use struct {
-	needs   int    // how many of its MACs and groups do
-	macs    int    // how many MACs do
-	accepts int    // how many needs have it accept frames of it: of the tunnel, and of its siblings
-	claim   *claim // nil: nothing has it accept any
-}
-
-// useOf returns how a switch uses t. Who changes it calls countedUse then.
-func (ls *lswitch) useOf(t intent.Tunnel) *use {
-	u := ls.uses[t]
-	if u == nil {
-		u = &use{}
-		ls.uses[t] = u
+// wanterOf returns how ls, which may not have wanted it before, wants a claim. It is good until another one wants it.
+func (c *Compiler) wanterOf(ls *lswitch, cl *claim) *wanter {
+	if cl.first.ls == ls.number {
+		return &cl.first
 	}
-	return u
+	if cl.first.ls == 0 {
+		cl.first.ls = ls.number
+		ls.wants++
+		return &cl.first
+	}
+	others := c.claims.others[cl.number]
+	i := slices.IndexFunc(others, func(w wanter) bool { return w.ls == ls.number })
+	if i < 0 {
+		i, others = len(others), append(others, wanter{ls: ls.number})
+		c.claims.others[cl.number] = others
+		ls.wants++
+	}
+	return &others[i]
 }
 
-func (ls *lswitch) countedUse(t intent.Tunnel, u *use) {
-	if u.needs == 0 && u.macs == 0 && u.accepts == 0 {
-		delete(ls.uses, t)
+// dropWanter has ls want a claim no more.
+func (c *Compiler) dropWanter(ls *lswitch, cl *claim) {
+	if cl.told {
+		c.problems.clear(claimSubject(ls.id, c.claims.tunnel(cl)))
+	}
+	ls.wants--
+	others := c.claims.others[cl.number]
+	if last := len(others) - 1; last < 0 {
+		cl.first = wanter{}
+		return
+	} else if cl.first.ls == ls.number {
+		cl.first, others = others[last], others[:last]
+	} else {
+		others = slices.DeleteFunc(others, func(w wanter) bool { return w.ls == ls.number })
+	}
+	if len(others) > 0 {
+		c.claims.others[cl.number] = others
+	} else {
+		delete(c.claims.others, cl.number)
 	}
 }
 
-// owns says whether ls, which uses t, may send by it.
-func (ls *lswitch) owns(t intent.Tunnel) bool {
-	u := ls.uses[t]
-	return u != nil && u.claim != nil && u.claim.owner == ls.id
+// wanters returns all who want a claim.
+func (c *Compiler) wanters(cl *claim) []wanter {
+	if cl.first.ls == 0 {
+		return nil
+	}
+	return append([]wanter{cl.first}, c.claims.others[cl.number]...)
 }
 
-// countNeed counts the uses of t in ls.
-func (c *Compiler) countNeed(ls *lswitch, t intent.Tunnel, n int) {
-	u := ls.useOf(t)
-	c.countNeedOf(ls, t, u, n)
-	ls.countedUse(t, u)
-}
-
-func (c *Compiler) countNeedOf(ls *lswitch, t intent.Tunnel, u *use, n int) {
-	was := u.needs
-	if u.needs += n; (was == 0) == (u.needs == 0) {
+// countNeed counts how often ls needs a claim.
+func (c *Compiler) countNeed(ls *lswitch, cl *claim, n int32) {
+	w := c.wanterOf(ls, cl)
+	was := w.needs
+	if w.needs += n; (was == 0) == (w.needs == 0) {
 		return
 	}
-	c.countPeer(t.Peer, n)
-	c.countAccepted(ls, t, u, n)
+	c.countPeer(cl.peer, int(n))
+	c.countAccepted(ls, cl, n)
+	if len(c.scope.siblings) == 0 {
+		return
+	}
+	t := c.claims.tunnel(cl)
 	for _, ip := range c.scope.siblings[t.Peer] {
-		t := intent.Tunnel{Peer: ip, VNI: t.VNI}
-		u := ls.useOf(t)
-		c.countAccepted(ls, t, u, n)
-		ls.countedUse(t, u)
+		c.countAccepted(ls, c.claims.make(intent.Tunnel{Peer: ip, VNI: t.VNI}), n)
 	}
 }
 
 // countMAC counts a MAC of ls behind t, which so needs it, and returns the claim of t, which is there as long as somebody
 // needs it. Switches that flood to the peers of their MACs do so with the first, and no more without the last.
-func (c *Compiler) countMAC(ls *lswitch, t intent.Tunnel, n int) *claim {
-	u := ls.useOf(t)
-	c.countNeedOf(ls, t, u, n)
-	was := u.macs
-	if u.macs += n; (was == 0) != (u.macs == 0) && c.floods(ls) {
-		c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
+func (c *Compiler) countMAC(ls *lswitch, t intent.Tunnel, n int32) *claim {
+	cl := c.claims.make(t)
+	w := c.wanterOf(ls, cl)
+	was := w.macs
+	if w.macs += n; (was == 0) != (w.macs == 0) {
+		if was == 0 {
+			ls.behind.Set(cl.number, struct{}{})
+		} else {
+			ls.behind.Delete(cl.number)
+		}
+		if c.floods(ls) {
+			c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: intent.UnknownDst}] = struct{}{}
+		}
 	}
-	ls.countedUse(t, u)
-	return u.claim
+	c.countNeed(ls, cl, n)
+	return cl
 }
 
-// countAccepted counts what has ls accept frames of t: that it needs t, or a sibling of it.
-func (c *Compiler) countAccepted(ls *lswitch, t intent.Tunnel, u *use, n int) {
-	was := u.accepts
-	u.accepts += n
-	switch {
-	case was == 0:
-		u.claim = c.addClaim(wanter{ls, u}, t)
-	case u.accepts == 0:
-		c.dropClaim(ls, u.claim)
-		u.claim = nil
-	default: // who needs t itself goes before who does not
-		c.markClaim(u.claim)
+// countAccepted counts what has ls accept frames of a claim: that it needs it, or a sibling of it.
+func (c *Compiler) countAccepted(ls *lswitch, cl *claim, n int32) {
+	w := c.wanterOf(ls, cl)
+	if w.accepts += n; w.accepts == 0 {
+		c.dropWanter(ls, cl)
 	}
+	c.markClaim(cl) // who needs it itself goes before who does not
 }
 
 func (c *Compiler) markClaim(cl *claim) {
 	if !cl.dirty {
 		cl.dirty = true
-		c.dirty.claims = append(c.dirty.claims, cl)
+		c.dirty.claims = append(c.dirty.claims, cl.number)
 	}
 }
 
-func (c *Compiler) addClaim(w wanter, t intent.Tunnel) *claim {
-	cl := c.claims[t]
-	if cl == nil {
-		cl = &claim{tunnel: t}
-		cl.wanters = cl.first[:0]
-		cl.number = c.claimNumbers.add(cl)
-		c.claims[t] = cl
-	}
-	cl.wanters = append(cl.wanters, w)
-	c.markClaim(cl)
-	return cl
-}
-
-func (c *Compiler) dropClaim(ls *lswitch, cl *claim) {
-	cl.wanters = slices.DeleteFunc(cl.wanters, func(w wanter) bool { return w.ls == ls })
-	c.problems.clear(claimSubject(ls.id, cl.tunnel))
-	c.markClaim(cl)
-}
-
-func (c *Compiler) countPeer(peer netip.Addr, n int) {
-	if !peer.IsValid() {
+func (c *Compiler) countPeer(peer uint32, n int) {
+	if peer == 0 {
 		return
 	}
-	was := c.peers[peer]
-	if c.peers[peer] += n; c.peers[peer] == 0 {
-		delete(c.peers, peer)
+	if missing := int(peer) + 1 - len(c.needs); missing > 0 {
+		c.needs = append(c.needs, make([]int, missing)...)
 	}
-	if (was == 0) != (was+n == 0) {
+	was := c.needs[peer]
+	c.needs[peer] += n
+	switch {
+	case was == 0:
+		c.peers[c.claims.peers.Addr(peer)] = struct{}{}
+		c.news.peers = true
+	case was+n == 0:
+		delete(c.peers, c.claims.peers.Addr(peer))
 		c.news.peers = true
 	}
 }
@@ -155,60 +158,64 @@ func (c *Compiler) countPeer(peer netip.Addr, n int) {
 // claimOwnVNI claims the VNI of ls from any source, where that is to be accepted.
 func (c *Compiler) claimOwnVNI(ls *lswitch) {
 	wanted := c.scope.anyone && ls.active && ls.up()
-	t := intent.Tunnel{VNI: ls.vni}
 	if ls.anyone && (!wanted || ls.anyoneVNI != ls.vni) {
-		c.dropClaim(ls, c.claims[intent.Tunnel{VNI: ls.anyoneVNI}])
+		c.countAccepted(ls, c.claims.make(intent.Tunnel{VNI: ls.anyoneVNI}), -1)
 		ls.anyone = false
 	}
 	if wanted && !ls.anyone {
-		c.addClaim(wanter{ls: ls}, t)
+		c.countAccepted(ls, c.claims.make(intent.Tunnel{VNI: ls.vni}), 1)
 		ls.anyone, ls.anyoneVNI = true, ls.vni
 	}
 }
 
-// ownsVNI says whether a switch has a VNI from any source.
-func (c *Compiler) ownsVNI(id intent.SwitchID, vni uint32) bool {
-	cl := c.claims[intent.Tunnel{VNI: vni}]
-	return cl != nil && cl.owner == id
-}
-
 // resolveClaims gives every dirty claim its owner.
 func (c *Compiler) resolveClaims() {
-	for _, cl := range c.dirty.claims {
-		t, was := cl.tunnel, cl.owner
+	for _, n := range c.dirty.claims {
+		cl := c.claims.at(n)
+		was := cl.owner
 		cl.dirty = false
-		if wanters := needing(cl.wanters); !slices.ContainsFunc(wanters, func(w wanter) bool { return w.ls.id == was }) {
-			cl.owner = c.nextOwner(t, wanters)
+		if len(c.claims.others) == 0 || len(c.claims.others[n]) == 0 {
+			cl.owner = cl.first.ls
+		} else if wanters := needing(c.wanters(cl)); !slices.ContainsFunc(wanters, func(w wanter) bool { return w.ls == was }) {
+			cl.owner = c.nextOwner(c.claims.tunnel(cl), wanters)
 		}
 		if cl.owner != was {
 			c.moveClaim(cl, was)
 		}
-		for _, w := range cl.wanters {
-			if id := w.ls.id; id == cl.owner || !w.needs() && t.Peer.IsValid() {
-				c.problems.clear(claimSubject(id, t))
-			} else {
-				c.problems.set(claimSubject(id, t), c.contested(t, cl.owner))
-			}
-		}
-		if len(cl.wanters) == 0 {
-			delete(c.claims, t)
-			c.claimNumbers.remove(cl.number)
+		c.tellClaim(cl)
+		if cl.first.ls == 0 {
+			c.claims.remove(cl)
 		}
 	}
-	if clear(c.dirty.claims); cap(c.dirty.claims) > 1024 {
+	if cap(c.dirty.claims) > 1024 {
 		c.dirty.claims = nil
 	}
 	c.dirty.claims = c.dirty.claims[:0]
 }
 
+// tellClaim tells the switches that need a claim and don't have it.
+func (c *Compiler) tellClaim(cl *claim) {
+	if !cl.told && (len(c.claims.others) == 0 || len(c.claims.others[cl.number]) == 0) {
+		return // the only one has it
+	}
+	t := c.claims.tunnel(cl)
+	cl.told = false
+	for _, w := range c.wanters(cl) {
+		id := c.switchNumbers.at(w.ls).id
+		if w.ls == cl.owner || w.needs == 0 && t.Peer.IsValid() {
+			c.problems.clear(claimSubject(id, t))
+		} else {
+			c.problems.set(claimSubject(id, t), c.contested(t, c.switchNumbers.at(cl.owner).id))
+			cl.told = true
+		}
+	}
+}
+
 // needing returns those of the wanters that need the tunnel itself, or all of them if none does.
 func needing(all []wanter) []wanter {
-	if len(all) <= 1 {
-		return all
-	}
 	var needing []wanter
 	for _, w := range all {
-		if w.needs() {
+		if w.needs > 0 {
 			needing = append(needing, w)
 		}
 	}
@@ -218,50 +225,63 @@ func needing(all []wanter) []wanter {
 	return needing
 }
 
-// nextOwner returns who gets a free claim: who had it before a rebuild, else the switch that is
+// nextOwner returns who of several gets a free claim: who had it before a rebuild, else the switch that is
 // active for the longest time.
-func (c *Compiler) nextOwner(t intent.Tunnel, wanters []wanter) intent.SwitchID {
-	if id, ok := c.sticky.owners[t]; ok {
-		if slices.ContainsFunc(wanters, func(w wanter) bool { return w.ls.id == id }) {
-			return id
+func (c *Compiler) nextOwner(t intent.Tunnel, wanters []wanter) ordinal {
+	if id, ok := c.sticky.owner(t); ok {
+		for _, w := range wanters {
+			if c.switchNumbers.at(w.ls).id == id {
+				return w.ls
+			}
 		}
 	}
 	var heir *lswitch
 	for _, w := range wanters {
-		if heir == nil || cmp.Or(cmp.Compare(w.ls.seq, heir.seq), w.ls.id.Compare(heir.id)) < 0 {
-			heir = w.ls
+		ls := c.switchNumbers.at(w.ls)
+		if heir == nil || cmp.Or(cmp.Compare(ls.seq, heir.seq), ls.id.Compare(heir.id)) < 0 {
+			heir = ls
 		}
 	}
-	if heir == nil {
-		return intent.SwitchID{}
-	}
-	return heir.id
+	return heir.number
 }
 
-// moveClaim writes what follows when a claim goes from one switch to another.
-func (c *Compiler) moveClaim(cl *claim, from intent.SwitchID) {
-	t, to := cl.tunnel, cl.owner
-	if !t.Peer.IsValid() {
-		c.dirty.publish[from] = struct{}{}
-		c.dirty.publish[to] = struct{}{}
+// owner returns the switch that had a tunnel, and whether one had.
+func (s *sticky) owner(t intent.Tunnel) (intent.SwitchID, bool) {
+	if id, ok := s.owners[t]; ok {
+		return id, true
+	}
+	if n := s.claims.owner(t); n != 0 {
+		return s.before.at(n).id, true
+	}
+	return intent.SwitchID{}, false
+}
+
+// moveClaim writes what follows when a claim goes from one switch to another; number 0 is of none.
+func (c *Compiler) moveClaim(cl *claim, from ordinal) {
+	if cl.peer == 0 {
+		for _, n := range []ordinal{from, cl.owner} {
+			if n != 0 {
+				c.dirty.publish[c.switchNumbers.at(n).id] = struct{}{}
+			}
+		}
 		return
 	}
-	if to == (intent.SwitchID{}) {
-		intent.DecapTable.Delete(c.edit, t)
+	if cl.owner == 0 {
+		intent.DecapTable.Delete(c.edit, c.claims.tunnel(cl))
 		return
 	}
-	intent.DecapTable.Set(c.edit, t, to)
+	ls := c.switchNumbers.at(cl.owner)
+	intent.DecapTable.Set(c.edit, c.claims.tunnel(cl), ls.id)
 	// A switch that has waited for it can now have what it went without.
-	if from != (intent.SwitchID{}) {
-		ls := c.switches[to]
+	if from != 0 {
 		for mac, e := range ls.macs.All() {
 			if e.target == cl.number {
 				c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls, mac, cl})
 			}
 		}
 		for mac, e := range ls.groups {
-			if slices.Contains(e.members, t) || slices.Contains(e.flood, t) {
-				c.dirty.groups[intent.MACKey{Switch: to, MAC: mac}] = struct{}{}
+			if slices.Contains(e.members, cl.number) || slices.Contains(e.flood, cl.number) {
+				c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
 			}
 		}
 	}

@@ -37,9 +37,9 @@ type Compiler struct {
 	bound    map[string]map[uint16]intent.SwitchID // the bindings in state, by port
 	setUsers map[UUID]map[intent.FloodKey]struct{} // never an empty map
 	arps     map[intent.MAC][]candidate            // of Arp_Sources_Remote
-	claims   map[intent.Tunnel]*claim
-
-	claimNumbers numbered[claim]
+	claims   claims
+	needs    []int                // by the number of a peer among claims: how many (switch, tunnel) need it
+	setPeers map[uint64]*setPeers // by the hash of the locators; during resolveGroups
 
 	probing int // switches in state that ask hosts whether they are there
 
@@ -60,7 +60,7 @@ type Compiler struct {
 
 // rooms are those of the Compiler's maps that may be large.
 type rooms struct {
-	switches, locators, byAddr, claims, peers, sets, setUsers, standing, told trim.Room
+	switches, locators, byAddr, peers, sets, setUsers, standing, told trim.Room
 }
 
 // dirty is what the next stages have to look at.
@@ -70,7 +70,7 @@ type dirty struct {
 	macs     []dirtyMAC
 	locators map[UUID]struct{} // with MACs behind them
 	groups   map[intent.FloodKey]struct{}
-	claims   []*claim
+	claims   []ordinal
 	publish  map[intent.SwitchID]struct{}
 
 	routed     map[intent.SwitchID]struct{} // other routers want them than before
@@ -82,7 +82,9 @@ type dirty struct {
 
 // sticky is what depends on history.
 type sticky struct {
-	owners map[intent.Tunnel]intent.SwitchID
+	owners map[intent.Tunnel]intent.SwitchID // as an earlier process had them
+	claims claims                            // before a rebuild, and
+	before numbered[lswitch]                 // who wanted them
 	chosen map[intent.FloodKey]intent.Tunnel
 	seqs   map[intent.SwitchID]uint64
 
@@ -109,7 +111,7 @@ func (c *Compiler) reset() {
 	c.bound = map[string]map[uint16]intent.SwitchID{}
 	c.setUsers = map[UUID]map[intent.FloodKey]struct{}{}
 	c.arps = map[intent.MAC][]candidate{}
-	c.claims, c.claimNumbers = map[intent.Tunnel]*claim{}, numbered[claim]{}
+	c.claims, c.needs = newClaims(), nil
 	c.rooms = rooms{}
 	c.dirty = dirty{
 		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil, map[UUID]struct{}{},
@@ -243,11 +245,8 @@ func (c *Compiler) rebuild() {
 }
 
 func (c *Compiler) keepSticky() {
-	c.sticky = sticky{map[intent.Tunnel]intent.SwitchID{}, map[intent.FloodKey]intent.Tunnel{}, map[intent.SwitchID]uint64{}, map[intent.SwitchID]UUID{}, c.heard(),
-		maps.Clone(c.state.ACLs)}
-	for t, cl := range c.claims {
-		c.sticky.owners[t] = cl.owner
-	}
+	c.sticky = sticky{owners: c.inherited.owners, claims: c.claims, before: c.switchNumbers, chosen: map[intent.FloodKey]intent.Tunnel{},
+		seqs: map[intent.SwitchID]uint64{}, routers: map[intent.SwitchID]UUID{}, heard: c.heard(), acls: maps.Clone(c.state.ACLs)}
 	for id, ls := range c.switches {
 		if ls.active {
 			c.sticky.seqs[id] = ls.seq
@@ -261,7 +260,6 @@ func (c *Compiler) keepSticky() {
 			}
 		}
 	}
-	maps.Copy(c.sticky.owners, c.inherited.owners)
 	maps.Copy(c.sticky.chosen, c.inherited.chosen)
 	maps.Copy(c.sticky.routers, c.inherited.routers)
 	maps.Copy(c.sticky.acls, c.inherited.acls)
@@ -307,7 +305,7 @@ func (c *Compiler) fit() {
 	trim.Fit(&c.switches, &c.rooms.switches)
 	trim.Fit(&c.locators, &c.rooms.locators)
 	trim.Fit(&c.byAddr, &c.rooms.byAddr)
-	trim.Fit(&c.claims, &c.rooms.claims)
+	c.claims.fit()
 	trim.Fit(&c.peers, &c.rooms.peers)
 	trim.Fit(&c.sets, &c.rooms.sets)
 	trim.Fit(&c.setUsers, &c.rooms.setUsers)

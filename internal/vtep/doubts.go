@@ -2,7 +2,6 @@ package vtep
 
 import (
 	"fmt"
-	"net/netip"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
@@ -72,11 +71,13 @@ func (c *Compiler) checkGroup(key intent.FloodKey) {
 	var one complaint
 	ls := c.switches[key.Switch]
 	if ls != nil && ls.groups[key.MAC] != nil {
-		e, peers := ls.groups[key.MAC], map[netip.Addr]bool{}
-		for _, t := range e.members {
-			peers[t.Peer] = true
+		e, peers := ls.groups[key.MAC], map[uint32]bool{}
+		if e.service && e.chosen.Peer.IsValid() {
+			for _, n := range e.members {
+				peers[c.claims.at(n).peer] = true
+			}
 		}
-		if e.service && len(peers) > 1 && e.chosen.Peer.IsValid() {
+		if len(peers) > 1 {
 			to := hwvtep.UnknownDst
 			if key.MAC != intent.UnknownDst {
 				to = key.MAC.String()
@@ -106,7 +107,7 @@ func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, rows []candidate, ta
 					remedy: "vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
 			} else if at, here := c.learnedAt(key); here && target != nil {
 				elsewhere = complaint{
-					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, target.tunnel.Peer),
+					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, c.claims.tunnel(target).Peer),
 					remedy: "if the host is here: vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
 			}
 		}

@@ -28,14 +28,17 @@ type facts struct {
 	unserved    map[UUID]int               // ACLs by how many of our ports bind them, where there are none
 	routers     map[UUID]*router
 	switches    map[intent.SwitchID]*lswitch
-	locators    map[UUID]*locator
-	numbers     numbered[locator]         // of locators
-	byAddr      map[netip.Addr][]UUID     // locators that have a row, the best for a tunnel first
-	sets        map[UUID][]UUID           // locator sets
-	peers       map[netip.Addr]int        // by how many (switch, tunnel) want them
-	monitored   map[netip.Addr]intent.BFD // peers that there is to be a session with
-	problems    problems
-	arpSource   intent.MAC // as in the State, while there are routers
+
+	switchNumbers numbered[lswitch]
+
+	locators  map[UUID]*locator
+	numbers   numbered[locator]         // of locators
+	byAddr    map[netip.Addr][]UUID     // locators that have a row, the best for a tunnel first
+	sets      map[UUID][]UUID           // locator sets
+	peers     map[netip.Addr]struct{}   // that a (switch, tunnel) needs
+	monitored map[netip.Addr]intent.BFD // peers that there is to be a session with
+	problems  problems
+	arpSource intent.MAC // as in the State, while there are routers
 
 	news    news
 	adopted map[intent.MACKey]struct{} // Local rows of an earlier process, not learned again yet; the reporter's
@@ -71,11 +74,11 @@ func (f *facts) reset() {
 	f.guarded = map[string]map[uint16]UUID{}
 	f.unserved = map[UUID]int{}
 	f.routers = map[UUID]*router{}
-	f.switches = map[intent.SwitchID]*lswitch{}
+	f.switches, f.switchNumbers = map[intent.SwitchID]*lswitch{}, numbered[lswitch]{}
 	f.locators, f.numbers = map[UUID]*locator{}, numbered[locator]{}
 	f.byAddr = map[netip.Addr][]UUID{}
 	f.sets = map[UUID][]UUID{}
-	f.peers = map[netip.Addr]int{}
+	f.peers = map[netip.Addr]struct{}{}
 	f.monitored = nil
 	f.problems.restart()
 }

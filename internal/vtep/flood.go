@@ -14,13 +14,13 @@ import (
 
 // groupEntry is a group address of a switch, or unknown-dst.
 type groupEntry struct {
-	rows    []candidate     // best first
-	members []intent.Tunnel // what it needs to flood: those of the best row, sorted
-	rest    *rest           // of the rows that give way
-	service bool            // one member gets the copy, not all
-	flood   []intent.Tunnel // beside members: peers of unicast rows
-	present bool            // there is a set, perhaps an empty one
-	chosen  intent.Tunnel   // the service node; zero: none
+	rows    []candidate   // best first
+	members []ordinal     // claims of what it needs to flood: of those of the best row, in the order of tunnels
+	rest    *rest         // of the rows that give way
+	service bool          // one member gets the copy, not all
+	flood   []ordinal     // beside members: claims of the peers of unicast rows
+	present bool          // there is a set, perhaps an empty one
+	chosen  intent.Tunnel // the service node; zero: none
 }
 
 // Liveness is what BFD says of a peer. Peers without BFD are Unmonitored.
@@ -43,9 +43,13 @@ func (c *Compiler) SetLiveness(peer netip.Addr, l Liveness) {
 	} else {
 		c.liveness[peer] = l
 	}
+	number := c.claims.numberOf(peer)
+	if number == 0 {
+		return
+	}
+	isPeer := func(n ordinal) bool { return c.claims.at(n).peer == number }
 	for _, ls := range c.switches {
 		for mac, e := range ls.groups {
-			isPeer := func(t intent.Tunnel) bool { return t.Peer == peer }
 			if (e.service || c.prunes(ls)) && (slices.ContainsFunc(e.members, isPeer) || slices.ContainsFunc(e.flood, isPeer)) {
 				c.dirty.groups[intent.MACKey{Switch: ls.id, MAC: mac}] = struct{}{}
 			}
@@ -151,37 +155,47 @@ func (c *Compiler) resolveGroups() {
 			ls.groups[key.MAC] = e
 		}
 		c.reportDuplicates(hwvtep.TableMcastMACRemote, e.rows, key)
-		members := c.members(ls, e, key.MAC == intent.UnknownDst)
-		for _, t := range members {
-			c.countNeed(ls, t, 1)
+		members, whole := c.members(ls, e, key.MAC == intent.UnknownDst)
+		if !slices.Equal(members, e.members) {
+			for _, n := range members {
+				c.countNeed(ls, c.claims.at(n), 1)
+			}
+			for _, n := range e.members {
+				c.countNeed(ls, c.claims.at(n), -1)
+			}
+			e.members = members
 		}
-		for _, t := range e.members {
-			c.countNeed(ls, t, -1)
+		var left *rest
+		if !whole {
+			left = c.restOfGroup(ls, e)
 		}
-		e.members = members
-		c.setRest(ls, &e.rest, c.restOfGroup(ls, e))
+		c.setRest(ls, &e.rest, left)
 		if len(e.rows) == 0 && !e.present {
 			delete(ls.groups, key.MAC)
 		}
 	}
+	c.forgetSetPeers()
 }
 
-// members works out what e is now, and returns the tunnels that it needs.
-func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tunnel {
+// members works out what e is now, and returns the claims that it needs. whole: its rows name nothing else.
+func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) (set []ordinal, whole bool) {
 	e.service, e.present, e.flood = false, false, nil
 	if !ls.active {
-		return nil
+		return nil, true
 	}
-	var set []intent.Tunnel
 	remote := len(e.rows) > 0 && e.rows[0].rank == rankRemote
 	if remote {
 		e.present, e.service = true, !ls.sourceNode
-		for _, id := range c.sets[e.rows[0].to] {
+		locators := c.sets[e.rows[0].to]
+		if to := c.peersOf(locators); !to.keyed {
+			return c.claimsOf(ls, to), to.good && len(e.rows) == 1
+		}
+		for _, id := range locators {
 			if t, ok := c.tunnelBy(id, ls); ok {
-				set = append(set, t)
+				set = append(set, c.claims.make(t).number)
 			}
 		}
-		return sortTunnels(set)
+		return c.sortClaims(set), false
 	}
 	// No NVC says where to flood: to the other switches of the database, which each need a
 	// copy, and, where that is wanted, to all who have unicast MACs.
@@ -189,20 +203,18 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) []intent.Tu
 		for _, id := range c.sets[r.to] {
 			if t, ok := c.tunnelBy(id, ls); ok && c.othersLocator(id) {
 				e.present = true
-				set = append(set, t)
+				set = append(set, c.claims.make(t).number)
 			}
 		}
 	}
 	if unknown && c.floods(ls) {
 		e.present = true
-		for t, u := range ls.uses {
-			if u.macs > 0 {
-				e.flood = append(e.flood, t)
-			}
+		for n := range ls.behind.All() {
+			e.flood = append(e.flood, n)
 		}
-		slices.SortFunc(e.flood, intent.Tunnel.Compare)
+		slices.SortFunc(e.flood, c.claims.compare)
 	}
-	return sortTunnels(set)
+	return c.sortClaims(set), false
 }
 
 // restOfGroup returns what the rows of e name beside its members: those of whoever is named
@@ -212,19 +224,23 @@ func (c *Compiler) restOfGroup(ls *lswitch, e *groupEntry) *rest {
 		return nil
 	}
 	var r *rest
+	isMember := func(t intent.Tunnel) bool {
+		_, is := slices.BinarySearchFunc(e.members, t, c.claims.compareTo)
+		return is
+	}
 	for _, row := range e.rows {
 		for _, id := range c.sets[row.to] {
 			if row.rank == rankRemote || c.othersLocator(id) {
-				r = c.named(ls, r, id, e.members)
+				r = c.named(ls, r, id, isMember)
 			}
 		}
 	}
 	return r
 }
 
-// sortTunnels sorts list, and leaves each out that is in it already.
-func sortTunnels(list []intent.Tunnel) []intent.Tunnel {
-	slices.SortFunc(list, intent.Tunnel.Compare)
+// sortClaims sorts list in the order of tunnels, and leaves each out that is in it already.
+func (c *Compiler) sortClaims(list []ordinal) []ordinal {
+	slices.SortFunc(list, c.claims.compare)
 	return slices.Compact(list)
 }
 
@@ -241,14 +257,17 @@ func (c *Compiler) publishGroups() {
 			continue
 		}
 		set := make(intent.FloodSet, 0, len(e.members)+len(e.flood))
-		for _, list := range [][]intent.Tunnel{e.members, e.flood} {
-			for _, t := range list {
-				if ls.owns(t) {
-					set = append(set, t)
+		for _, list := range [][]ordinal{e.members, e.flood} {
+			for _, n := range list {
+				if cl := c.claims.at(n); cl.owner == ls.number {
+					set = append(set, c.claims.tunnel(cl))
 				}
 			}
 		}
-		set = sortTunnels(set)
+		if len(e.flood) > 0 {
+			slices.SortFunc(set, intent.Tunnel.Compare)
+			set = slices.Compact(set)
+		}
 		switch {
 		case e.service:
 			set = c.choose(key, e, set)

@@ -13,10 +13,8 @@ import (
 
 // Undecided says whether the State depends on more than the rows.
 func (c *Compiler) Undecided() bool {
-	for _, cl := range c.claims {
-		if len(cl.wanters) > 1 {
-			return true
-		}
+	if len(c.claims.others) > 0 {
+		return true
 	}
 	for _, a := range c.acls {
 		if a.fault != "" && len(a.users) > 0 {

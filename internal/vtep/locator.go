@@ -145,11 +145,16 @@ func (c *Compiler) markUsers(l *locator) {
 	}
 }
 
+// reachable says whether l, which may be nil, is that of another VTEP, which tunnels can lead to.
+func (c *Compiler) reachable(l *locator) bool {
+	return l != nil && l.addr.IsValid() && l.wrong == nil && !c.scope.ownIPs[l.addr] && c.scope.Source(l.addr).IsValid()
+}
+
 // tunnelBy returns the tunnel from ls by the locator called id; ok is false where there can
 // be none: no usable address, our own, or no VNI.
 func (c *Compiler) tunnelBy(id UUID, ls *lswitch) (t intent.Tunnel, ok bool) {
 	l := c.locators[id]
-	if l == nil || !l.addr.IsValid() || l.wrong != nil || c.scope.ownIPs[l.addr] || !c.scope.Source(l.addr).IsValid() {
+	if !c.reachable(l) {
 		return intent.Tunnel{}, false
 	}
 	switch {

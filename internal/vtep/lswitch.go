@@ -15,8 +15,9 @@ import (
 
 // lswitch is a logical switch, active here or not. One is made when the first row names it.
 type lswitch struct {
-	id  intent.SwitchID
-	row bool // its row exists
+	id     intent.SwitchID
+	number ordinal
+	row    bool // its row exists
 
 	// of the row
 	name       string
@@ -44,8 +45,9 @@ type lswitch struct {
 	anyone    bool // it claims anyoneVNI from any source
 	anyoneVNI uint32
 
-	uses map[intent.Tunnel]*use
-	bad  map[UUID]int // how many of them name each locator that leads nowhere; nil: none
+	wants  int                            // claims
+	behind compact.Map[ordinal, struct{}] // claims that have MACs of it
+	bad    map[UUID]int                   // how many groups and MACs name each locator that leads nowhere; nil: none
 }
 
 const vniRemedy = "give it one from 1 to 16777215"
@@ -59,8 +61,8 @@ func (c *Compiler) lswitch(id UUID) *lswitch {
 		ls = &lswitch{
 			id:     switchID(id),
 			groups: map[intent.MAC]*groupEntry{},
-			uses:   map[intent.Tunnel]*use{},
 		}
+		ls.number = c.switchNumbers.add(ls)
 		c.switches[ls.id] = ls
 	}
 	return ls
@@ -187,7 +189,7 @@ func (c *Compiler) publishSwitches() {
 		if ls.routed > 0 {
 			s.Router = intent.RouterID(ls.router)
 		}
-		if ls.up() && (!c.scope.anyone || c.ownsVNI(id, ls.vni)) {
+		if ls.up() && (!c.scope.anyone || c.claims.owner(intent.Tunnel{VNI: ls.vni}) == ls.number) {
 			s.VNI, s.VNI0 = ls.vni, ls.vni == 0
 		}
 		if c.state.Switches[id].Suppress != s.Suppress {
@@ -206,7 +208,8 @@ func (c *Compiler) publishSwitches() {
 
 // forgetSwitch drops a switch that nothing names any more.
 func (c *Compiler) forgetSwitch(ls *lswitch) {
-	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && ls.macs.Len()+len(ls.groups)+len(ls.uses)+len(ls.routers)+len(ls.neighbours) == 0 {
+	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && ls.macs.Len()+len(ls.groups)+ls.wants+len(ls.routers)+len(ls.neighbours) == 0 {
 		delete(c.switches, ls.id)
+		c.switchNumbers.remove(ls.number)
 	}
 }

@@ -50,7 +50,7 @@ func TestOrigins(t *testing.T) {
 				named := slices.ContainsFunc(e.rows, func(r candidate) bool {
 					return c.rowExists(r.row) && slices.ContainsFunc(c.sets[r.to], func(id UUID) bool { return c.leads(ls, id, tunnel) })
 				})
-				if !named && !slices.Contains(e.flood, tunnel) {
+				if !named && !slices.ContainsFunc(e.flood, func(n ordinal) bool { return c.claims.tunnel(c.claims.at(n)) == tunnel }) {
 					t.Errorf("flood %v: nobody names %v", key, tunnel)
 				}
 			}
@@ -77,7 +77,8 @@ func TestOrigins(t *testing.T) {
 			}
 		}
 		for tunnel, id := range s.Decap {
-			if c.switches[id].uses[tunnel] == nil || c.switches[id].uses[tunnel].accepts == 0 {
+			cl := c.claims.find(tunnel)
+			if cl == nil || !slices.ContainsFunc(c.wanters(cl), func(w wanter) bool { return w.ls == c.switches[id].number && w.accepts > 0 }) {
 				t.Errorf("decap %v: nothing of %v needs it", tunnel, id)
 			}
 		}

@@ -169,10 +169,8 @@ func (c *Compiler) renamed() {
 	for s := range c.problems.standing {
 		c.problems.touched[s] = struct{}{}
 	}
-	for _, cl := range c.claims {
-		if len(cl.wanters) > 1 {
-			c.markClaim(cl)
-		}
+	for n := range c.claims.others {
+		c.markClaim(c.claims.at(n))
 	}
 }
 

@@ -14,18 +14,15 @@ type rest struct {
 	bad     []UUID          // locators that lead nowhere
 }
 
-// named adds the locator called id to r, which may be nil, unless its tunnel is among known, which are
-// sorted. It returns r, or a new one.
-func (c *Compiler) named(ls *lswitch, r *rest, id UUID, known []intent.Tunnel) *rest {
+// named adds the locator called id to r, which may be nil, unless its tunnel is known. It returns r, or a new one.
+func (c *Compiler) named(ls *lswitch, r *rest, id UUID, known func(intent.Tunnel) bool) *rest {
 	t, ok := c.tunnelBy(id, ls)
 	l := c.locators[id]
 	if !ok && (l == nil || l.wrong == nil) {
 		return r
 	}
-	if ok {
-		if _, is := slices.BinarySearchFunc(known, t, intent.Tunnel.Compare); is {
-			return r
-		}
+	if ok && known(t) {
+		return r
 	}
 	if r == nil {
 		r = &rest{}

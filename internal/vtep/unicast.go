@@ -270,16 +270,16 @@ func (c *Compiler) resolveMACs() {
 			target, placed = c.place(ls, arps)
 		}
 		if d.target = nil; was.target != 0 {
-			d.target = c.claimNumbers.at(was.target)
+			d.target = c.claims.at(was.target)
 		}
-		if from := d.target; placed != (from != nil) || placed && from.tunnel != target {
+		if from := d.target; placed != (from != nil) || placed && c.claims.tunnel(from) != target {
 			d.target, e.target = nil, 0
 			if placed {
 				d.target = c.countMAC(ls, target, 1)
 				e.target = d.target.number
 			}
 			if from != nil {
-				c.countMAC(ls, from.tunnel, -1)
+				c.countMAC(ls, c.claims.tunnel(from), -1)
 			}
 		}
 		c.checkMAC(key, ls, all, d.target)
@@ -359,10 +359,7 @@ func (c *Compiler) restOfMAC(ls *lswitch, target *claim, rows, arps []candidate)
 	if !ls.active || target != nil && len(rows)+len(arps) == 1 {
 		return nil
 	}
-	var known []intent.Tunnel
-	if target != nil {
-		known = []intent.Tunnel{target.tunnel}
-	}
+	known := func(t intent.Tunnel) bool { return target != nil && t == c.claims.tunnel(target) }
 	var r *rest
 	for _, list := range [][]candidate{rows, arps} {
 		for _, row := range list {
@@ -432,8 +429,8 @@ func (c *Compiler) publishMACs() {
 		if ofRouter || told {
 			c.reportRouterMAC(d.ls, key.MAC, ofRouter)
 		}
-		if d.target != nil && d.target.owner == d.ls.id && !ofRouter {
-			intent.UnicastTable.Set(c.edit, key, d.target.tunnel)
+		if d.target != nil && d.target.owner == d.ls.number && !ofRouter {
+			intent.UnicastTable.Set(c.edit, key, c.claims.tunnel(d.target))
 		} else {
 			intent.UnicastTable.Delete(c.edit, key)
 		}
