@@ -75,7 +75,7 @@ func hint(p plane.PlaceDrops, s *intent.State, known map[string][]string) string
 	switch p.Reason {
 	case "unknown_tunnel":
 		if len(known) == 0 {
-			for t := range s.Decap {
+			for t := range s.Decap.Keys() {
 				peer := t.Peer.String()
 				known[peer] = append(known[peer], fmt.Sprint(t.VNI))
 			}

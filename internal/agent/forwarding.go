@@ -119,8 +119,8 @@ func forwarding(s *intent.State) Forwarding {
 			ls.Members = append(ls.Members, group)
 		}
 	}
-	for _, t := range slices.SortedFunc(maps.Keys(s.Decap), intent.Tunnel.Compare) {
-		if ls := at[s.Decap[t]]; ls != nil {
+	for _, t := range slices.SortedFunc(s.Decap.Keys(), intent.Tunnel.Compare) {
+		if ls := at[s.Decap.At(t)]; ls != nil {
 			ls.Accepted = append(ls.Accepted, peerVNI(t))
 		}
 	}
@@ -212,7 +212,7 @@ func (a *Agent) Tunnels(ctx context.Context) (Tunnels, error) {
 
 func tunnels(s *intent.State, r *plane.Report) Tunnels {
 	vnis := map[netip.Addr][]uint32{}
-	for t := range s.Decap {
+	for t := range s.Decap.Keys() {
 		vnis[t.Peer] = append(vnis[t.Peer], t.VNI)
 	}
 	all := Tunnels{}

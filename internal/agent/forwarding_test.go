@@ -13,7 +13,7 @@ func TestTunnelsOfIPv6(t *testing.T) {
 	six, four := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1")
 	s := intent.NewState()
 	s.TunnelIP6 = six
-	s.Decap[intent.Tunnel{Peer: netip.MustParseAddr("2001:db8::2"), VNI: 33}] = intent.SwitchID{1}
+	s.Decap.Set(intent.Tunnel{Peer: netip.MustParseAddr("2001:db8::2"), VNI: 33}, intent.SwitchID{1})
 	const far = "2001:db8::1 to 2001:db8::2, VNI 33\n"
 	if got := tunnels(s, &plane.Report{}).String(); got != far {
 		t.Errorf("with IPv6 only: %q", got)
@@ -22,7 +22,7 @@ func TestTunnelsOfIPv6(t *testing.T) {
 		t.Errorf("with IPv6 only the tunnel IPs are %q and %q", f.TunnelIP, f.TunnelIP6)
 	}
 	s.TunnelIP = four
-	s.Decap[intent.Tunnel{Peer: netip.MustParseAddr("192.0.2.2"), VNI: 33}] = intent.SwitchID{1}
+	s.Decap.Set(intent.Tunnel{Peer: netip.MustParseAddr("192.0.2.2"), VNI: 33}, intent.SwitchID{1})
 	if got := tunnels(s, &plane.Report{}).String(); got != "192.0.2.1 to 192.0.2.2, VNI 33\n"+far {
 		t.Errorf("with both: %q", got)
 	}

@@ -34,7 +34,7 @@ func TestRestartKeepsContestedVNI(t *testing.T) {
 					return fmt.Errorf("%d switches", len(s.Switches))
 				}
 				for i := range pairs {
-					id := s.Decap[intent.Tunnel{Peer: hwPeer, VNI: uint32(100 + i)}]
+					id := s.Decap.At(intent.Tunnel{Peer: hwPeer, VNI: uint32(100 + i)})
 					if got, want := s.Switches[id].Name, fmt.Sprint("a", i); got != want {
 						return fmt.Errorf("VNI %d belongs to %q, not to %q", 100+i, got, want)
 					}

@@ -93,7 +93,7 @@ func TestAskedNeighbors(t *testing.T) {
 		`switch_binding={"10.1.0.254/24"=%[1]s,"10.2.0.254/24"=%[2]s,"2001:db8:1::fe/64"=%[1]s,"2001:db8:2::fe/64"=%[2]s}`, id("ls0"), id("ls1")))
 	router := packet.MAC{2, 0, 0, 0, 0xaa, 1}
 	testenv.Eventually(t, deadline, func() error {
-		if s := v.fabric.Installed(); len(s.Interfaces) != 4 || len(s.Decap) == 0 {
+		if s := v.fabric.Installed(); len(s.Interfaces) != 4 || s.Decap.Len() == 0 {
 			return fmt.Errorf("installed is\n%v", s)
 		}
 		return nil
@@ -175,7 +175,7 @@ func TestRestartKeepsAskedNeighbors(t *testing.T) {
 		`switch_binding:"10.1.0.254/24"=`+strings.TrimSpace(r.ctl("get", "Logical_Switch", "ls0", "_uuid")))
 	router := packet.MAC{2, 0, 0, 0, 0xaa, 1}
 	testenv.Eventually(t, deadline, func() error {
-		if s := v.fabric.Installed(); len(s.Interfaces) != 1 || len(s.Decap) == 0 {
+		if s := v.fabric.Installed(); len(s.Interfaces) != 1 || s.Decap.Len() == 0 {
 			return fmt.Errorf("installed is\n%v", s)
 		}
 		return nil

@@ -42,7 +42,7 @@ func (t *tally) countAll(s *intent.State) {
 	for key := range s.Unicast.All() {
 		t.change(key.Switch, switchTally{remotes: 1}, 1)
 	}
-	for tunnel, id := range s.Decap {
+	for tunnel, id := range s.Decap.All() {
 		t.decap(tunnel, id, 1)
 	}
 }

@@ -84,7 +84,7 @@ func randomState(t *rapid.T) *intent.State {
 		s.Unicast.Set(intent.MACKey{Switch: id.Draw(t, "of"), MAC: intent.MAC{2, rapid.ByteRange(1, 3).Draw(t, "mac")}}, tunnel.Draw(t, "behind"))
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "tunnels") {
-		s.Decap[tunnel.Draw(t, "tunnel")] = id.Draw(t, "enters")
+		s.Decap.Set(tunnel.Draw(t, "tunnel"), id.Draw(t, "enters"))
 	}
 	return s
 }

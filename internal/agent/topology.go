@@ -48,11 +48,11 @@ func (a *Agent) Topology(ctx context.Context) (Topology, error) {
 	// The loop copies, and does no more: to sort and to write names takes longer.
 	got, err := ask(ctx, a, func(context.Context) (ties, error) {
 		s := a.compiler.State()
-		t := ties{make([]binding, 0, len(s.Bindings)), make([]tunnel, 0, len(s.Decap))}
+		t := ties{make([]binding, 0, len(s.Bindings)), make([]tunnel, 0, s.Decap.Len())}
 		for key, b := range s.Bindings {
 			t.bindings = append(t.bindings, binding{key, b.Switch})
 		}
-		for key, id := range s.Decap {
+		for key, id := range s.Decap.All() {
 			t.tunnels = append(t.tunnels, tunnel{key, id})
 		}
 		return t, nil

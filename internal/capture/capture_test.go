@@ -374,7 +374,7 @@ func TestMemory(t *testing.T) {
 	s.Bindings[intent.BindingKey{Port: "p0", VLAN: 100}] = intent.Binding{Switch: ls0}
 	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: ls0}
 	s.Floods[intent.FloodKey{Switch: ls0}] = intent.FloodSet{peer}
-	s.Decap[peer] = ls0
+	s.Decap.Set(peer, ls0)
 	p := f.Open()
 	if _, err := p.Apply(t.Context(), s, nil); err != nil {
 		t.Fatal(err)

@@ -53,7 +53,11 @@ func (t *Table[K, V]) Set(e *Edit, k K, v V) {
 	if had && t.equal(old, v) {
 		return
 	}
-	l.touch(k, old, had)
+	if had {
+		l.touch(k, old)
+	} else {
+		l.add(k, v)
+	}
 	l.now.Set(k, v)
 }
 
@@ -61,7 +65,7 @@ func (t *Table[K, V]) Set(e *Edit, k K, v V) {
 func (t *Table[K, V]) Delete(e *Edit, k K) {
 	l := t.of(e)
 	if old, had := l.now.Get(k); had {
-		l.touch(k, old, had)
+		l.touch(k, old)
 		l.now.Delete(k)
 	}
 }
@@ -79,33 +83,63 @@ type ledger interface {
 	fit(s *State)
 }
 
+// entries remembers by lists as long as there are only new keys, since each then is touched once: of a million
+// of them a map would be the largest part of the work.
 type entries[K comparable, V any] struct {
 	table  *Table[K, V]
 	now    store[K, V]
-	before map[K]*V // the keys that were touched; nil: the key was not there
+	added  []Change[K, V] // the keys that are new, while no other was touched
+	values []V            // the last ones that added points to
+	before map[K]*V       // else: the keys that were touched; nil: the key was not there
 	quiet  bool
 	room   trim.Room // of now
 }
 
+const (
+	fewValues  = 4
+	manyValues = 4096
+)
+
 func (l *entries[K, V]) setQuiet(quiet bool) { l.quiet = quiet }
 
+// add remembers that a key is new.
+func (l *entries[K, V]) add(k K, v V) {
+	switch {
+	case l.quiet:
+	case len(l.before) > 0:
+		if _, touched := l.before[k]; !touched {
+			l.before[k] = nil
+		}
+	default:
+		if len(l.values) == cap(l.values) { // never moved: they are pointed to
+			l.values = make([]V, 0, min(max(len(l.added), fewValues), manyValues))
+		}
+		l.values = append(l.values, v)
+		l.added = append(l.added, Change[K, V]{Key: k, New: &l.values[len(l.values)-1]})
+	}
+}
+
 // touch remembers how the entry was when it is touched first.
-func (l *entries[K, V]) touch(k K, old V, had bool) {
+func (l *entries[K, V]) touch(k K, old V) {
 	if l.quiet {
 		return
 	}
-	if _, done := l.before[k]; done {
-		return
+	for i := range l.added {
+		l.before[l.added[i].Key] = nil
 	}
-	var was *V
-	if had {
-		was = new(V)
-		*was = old
+	l.added, l.values = nil, nil
+	if _, touched := l.before[k]; !touched {
+		was := old
+		l.before[k] = &was
 	}
-	l.before[k] = was
 }
 
 func (l *entries[K, V]) close(d *Delta) {
+	if len(l.added) > 0 {
+		*l.table.changes(d) = l.added
+		l.added, l.values = nil, nil
+		return
+	}
 	if len(l.before) == 0 {
 		return
 	}

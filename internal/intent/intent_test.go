@@ -135,7 +135,9 @@ func drawState(t *rapid.T) *State {
 	s.Floods = rapid.MapOf(key, rapid.Custom(func(t *rapid.T) FloodSet {
 		return slices.SortedFunc(maps.Keys(rapid.MapOf(tunnel, rapid.Just(0)).Draw(t, "set")), Tunnel.Compare)
 	})).Draw(t, "floods")
-	s.Decap = rapid.MapOf(tunnel, id).Draw(t, "decap")
+	for tunnel, id := range rapid.MapOf(tunnel, id).Draw(t, "decap") {
+		s.Decap.Set(tunnel, id)
+	}
 	s.BFD = rapid.MapOf(addr, rapid.Custom(func(t *rapid.T) BFD {
 		return BFD{MinRx: rapid.Uint32Range(1, 2).Draw(t, "min rx"), CPathDown: rapid.Bool().Draw(t, "cpath down")}
 	})).Draw(t, "bfd")
@@ -188,8 +190,8 @@ func TestString(t *testing.T) {
 	s.Bindings[BindingKey{"p0", 100}] = Binding{a}
 	s.Unicast.Set(MACKey{a, MAC{2, 0, 0, 0, 0, 1}}, Tunnel{peer, 5000})
 	s.Floods[FloodKey{a, UnknownDst}] = FloodSet{{peer, 5000}, {peer, 6000}}
-	s.Decap[Tunnel{peer, 5000}] = a
-	s.Decap[Tunnel{peer, 6000}] = a
+	s.Decap.Set(Tunnel{peer, 5000}, a)
+	s.Decap.Set(Tunnel{peer, 6000}, a)
 	const want = `tunnel-ip 192.0.2.1
 port p0 mac-limit 10
 switch "a b" no vni
@@ -206,7 +208,7 @@ decap 192.0.2.2/6000 -> ls0
 	if err := s.Check(); err != nil {
 		t.Error(err)
 	}
-	delete(s.Decap, Tunnel{peer, 6000})
+	s.Decap.Delete(Tunnel{peer, 6000})
 	if s.Check() == nil {
 		t.Error("a flood set may use a tunnel whose frames are not accepted")
 	}

@@ -37,7 +37,7 @@ type State struct {
 	Unicast  *Unicast // MACs behind other VTEPs
 	Floods   map[FloodKey]FloodSet
 	Members  map[MACKey]MemberSet // of groups whose frames not all bindings get
-	Decap    map[Tunnel]SwitchID  // (source, VNI) of accepted frames: the switch they enter
+	Decap    *Decap               // (source, VNI) of accepted frames: the switch they enter
 	BFD      map[netip.Addr]BFD   // sessions with peers
 	Ends     map[netip.Addr]End   // where tunnels may end, beside TunnelIPs
 
@@ -113,7 +113,7 @@ func (s *State) checkTunnel(id SwitchID, t Tunnel) error {
 		return fmt.Errorf("tunnel %v: leads to this VTEP", t)
 	case t.VNI > MaxVNI:
 		return fmt.Errorf("tunnel %v: VNI out of range", t)
-	case s.Decap[t] != id:
+	case s.Decap.At(t) != id:
 		return fmt.Errorf("tunnel %v: its frames are not accepted by %v", t, id)
 	}
 	return nil

@@ -60,7 +60,11 @@ var (
 	}
 	// DecapTable says which switch the frames of a tunnel enter.
 	DecapTable = Table[Tunnel, SwitchID]{
-		name: "decap", rows: func(s *State) *map[Tunnel]SwitchID { return &s.Decap },
+		name: "decap", store: &storing[Tunnel, SwitchID]{
+			of:    func(s *State) store[Tunnel, SwitchID] { return s.Decap },
+			make:  func(s *State) { s.Decap = NewDecap() },
+			clone: func(to, from *State) { to.Decap = from.Decap.Clone() },
+		},
 		changes: func(d *Delta) *[]Change[Tunnel, SwitchID] { return &d.Decap },
 		equal:   same[SwitchID], order: Tunnel.Compare, text: decapText, check: checkDecap,
 	}

@@ -159,8 +159,10 @@ func (i *Installed) Take(from *intent.State, e Entry) {
 	case EntryMembers:
 		take(i.Members, from.Members, intent.MACKey{Switch: e.Switch, MAC: e.MAC})
 	case EntryDecap:
-		take(i.Decap, from.Decap, e.Tunnel)
-		id, ok := i.Decap[e.Tunnel]
+		id, ok := from.Decap.Get(e.Tunnel)
+		if ok {
+			i.Decap.Set(e.Tunnel, id)
+		}
 		if !ok && from.AcceptAnySource {
 			for of, ls := range from.Switches {
 				if ls.OverlayUp() && ls.VNI == e.Tunnel.VNI {
@@ -263,7 +265,7 @@ func (i *Installed) Text(e Entry) string {
 			return fmt.Sprint([]intent.BindingKey(set))
 		}
 	case EntryDecap:
-		if id, ok := i.Decap[e.Tunnel]; ok {
+		if id, ok := i.Decap.Get(e.Tunnel); ok {
 			return "enters " + id.String()
 		}
 		if id, ok := i.AnySource[e.Tunnel.VNI]; ok {

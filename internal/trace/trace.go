@@ -180,7 +180,7 @@ func (w *writer) routing(s memory.Step) string {
 		if !s.Found {
 			return fmt.Sprintf("nothing comes in from %s", tunnel(e.Tunnel))
 		}
-		if id, ok := is.Decap[e.Tunnel]; ok {
+		if id, ok := is.Decap.Get(e.Tunnel); ok {
 			return fmt.Sprintf("what comes from %s enters %s", tunnel(e.Tunnel), w.ofSwitch(id))
 		}
 		return fmt.Sprintf("what comes with VNI %d from any source enters %s", e.Tunnel.VNI, w.ofSwitch(is.AnySource[e.Tunnel.VNI]))

@@ -36,7 +36,7 @@ func site() *intent.State {
 	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: red}
 	s.Bindings[intent.BindingKey{Port: "p1", VLAN: 7}] = intent.Binding{Switch: blue}
 	remote := intent.Tunnel{Peer: peer, VNI: 33}
-	s.Decap[remote] = red
+	s.Decap.Set(remote, red)
 	s.Unicast.Set(intent.MACKey{Switch: red, MAC: station(9)}, remote)
 	s.Floods[intent.FloodKey{Switch: red}] = intent.FloodSet{remote}
 	s.Routers[router] = intent.Router{Name: "lr0", MAC: intent.MAC{2, 0xff, 0, 0, 0, 1}}

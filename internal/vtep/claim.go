@@ -247,7 +247,7 @@ func (c *Compiler) nextOwner(t intent.Tunnel, wanters []wanter) ordinal {
 
 // owner returns the switch that had a tunnel, and whether one had.
 func (s *sticky) owner(t intent.Tunnel) (intent.SwitchID, bool) {
-	if id, ok := s.owners[t]; ok {
+	if id, ok := s.owners.Get(t); ok {
 		return id, true
 	}
 	if n := s.claims.owner(t); n != 0 {

@@ -82,9 +82,9 @@ type dirty struct {
 
 // sticky is what depends on history.
 type sticky struct {
-	owners map[intent.Tunnel]intent.SwitchID // as an earlier process had them
-	claims claims                            // before a rebuild, and
-	before numbered[lswitch]                 // who wanted them
+	owners *intent.Decap     // of tunnels, and of VNIs from any source, as an earlier process had them
+	claims claims            // before a rebuild, and
+	before numbered[lswitch] // who wanted them
 	chosen map[intent.FloodKey]intent.Tunnel
 	seqs   map[intent.SwitchID]uint64
 

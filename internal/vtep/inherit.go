@@ -1,8 +1,6 @@
 package vtep
 
 import (
-	"maps"
-
 	"github.com/vtep/vtep/internal/intent"
 )
 
@@ -37,13 +35,10 @@ func (c *Compiler) Undecided() bool {
 // Inherit decides as installed shows that an earlier process has decided, where that still can
 // be. It comes after the first Update.
 func (c *Compiler) Inherit(installed *intent.State) {
-	c.inherited = sticky{owners: maps.Clone(installed.Decap), chosen: map[intent.FloodKey]intent.Tunnel{}, acls: installed.ACLs}
-	if c.inherited.owners == nil {
-		c.inherited.owners = map[intent.Tunnel]intent.SwitchID{}
-	}
+	c.inherited = sticky{owners: installed.Decap.Clone(), chosen: map[intent.FloodKey]intent.Tunnel{}, acls: installed.ACLs}
 	for id, ls := range installed.Switches {
 		if ls.OverlayUp() {
-			c.inherited.owners[intent.Tunnel{VNI: ls.VNI}] = id
+			c.inherited.owners.Set(intent.Tunnel{VNI: ls.VNI}, id)
 		}
 	}
 	c.inherited.routers, c.unconfirmed = map[intent.SwitchID]UUID{}, map[intent.IPKey]intent.MAC{}

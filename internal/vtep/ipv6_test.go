@@ -46,7 +46,7 @@ func TestIPv6(t *testing.T) {
 		}
 		peers := map[netip.Addr]bool{}
 		for _, to := range s.Unicast.All() {
-			if to.VNI != 5000 || s.Decap[to] == (intent.SwitchID{}) {
+			if to.VNI != 5000 || s.Decap.At(to) == (intent.SwitchID{}) {
 				t.Errorf("%+v: tunnel %v", c, to)
 			}
 			peers[to.Peer] = true

@@ -104,7 +104,7 @@ func (c *Compiler) floodRows(e plane.Entry) []Row {
 
 // decapRows are of the MACs and groups that have frames of a tunnel accepted: no more than a few.
 func (c *Compiler) decapRows(t intent.Tunnel) (rows []Row) {
-	id, ok := c.state.Decap[t]
+	id, ok := c.state.Decap.Get(t)
 	ls := c.switches[id]
 	if !ok || ls == nil {
 		return nil

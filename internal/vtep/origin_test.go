@@ -76,7 +76,7 @@ func TestOrigins(t *testing.T) {
 				t.Errorf("%+v: no rows", e)
 			}
 		}
-		for tunnel, id := range s.Decap {
+		for tunnel, id := range s.Decap.All() {
 			cl := c.claims.find(tunnel)
 			if cl == nil || !slices.ContainsFunc(c.wanters(cl), func(w wanter) bool { return w.ls == c.switches[id].number && w.accepts > 0 }) {
 				t.Errorf("decap %v: nothing of %v needs it", tunnel, id)

@@ -25,7 +25,7 @@ func TestOwnIPAmongSiblings(t *testing.T) {
 	if err := c.State().Check(); err != nil {
 		t.Fatalf("%v in\n%v", err, c.State())
 	}
-	if n := len(c.State().Decap); n != 1 {
+	if n := c.State().Decap.Len(); n != 1 {
 		t.Errorf("%d peers are accepted, want 192.0.2.2 alone", n)
 	}
 }

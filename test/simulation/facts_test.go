@@ -123,7 +123,7 @@ func (f *facts) deny(has *intent.State) string {
 			}
 		}
 	}
-	for t, id := range has.Decap {
+	for t, id := range has.Decap.All() {
 		if !f.tunnels[id][t] {
 			return fmt.Sprintf("frames of %v enter %q; its rows name %v", t, f.names[id], f.tunnels[id])
 		}

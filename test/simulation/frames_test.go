@@ -83,7 +83,7 @@ func (w *world) arrive(p packet) []arrival {
 		if len(outs) == 0 {
 			return nil
 		}
-		ls, ok := m.fabric.Installed().Decap[intent.Tunnel{Peer: p.from, VNI: p.vni}]
+		ls, ok := m.fabric.Installed().Decap.Get(intent.Tunnel{Peer: p.from, VNI: p.vni})
 		if !ok || !f.tunnels[ls][intent.Tunnel{Peer: p.from, VNI: p.vni}] {
 			w.violated("%s: a frame of %v with VNI %d was taken; no row names it", m.name, p.from, p.vni)
 		}

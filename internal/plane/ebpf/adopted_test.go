@@ -46,7 +46,7 @@ func TestAdopted(t *testing.T) {
 			if vni := got.Switches[ls1].VNI; whole && vni != want.Switches[ls1].VNI {
 				t.Errorf("from any source it takes VNI %d", vni)
 			}
-			if whole && !(got.Unicast.Equal(want.Unicast) && maps.Equal(got.Neighbours, want.Neighbours) && maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
+			if whole && !(got.Unicast.Equal(want.Unicast) && maps.Equal(got.Neighbours, want.Neighbours) && got.Decap.Equal(want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
 				t.Errorf("%v\nwant %v", got, want)
 			}
 		}

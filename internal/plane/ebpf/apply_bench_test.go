@@ -54,7 +54,7 @@ func BenchmarkApplyOne(b *testing.B) {
 		s.Bindings[intent.BindingKey{Port: "p0", VLAN: uint16(n + 1)}] = intent.Binding{Switch: id}
 		peer := intent.Tunnel{Peer: netip.AddrFrom4([4]byte{192, 0, byte(4 + n%2000>>8), byte(n % 2000)}), VNI: uint32(1000 + n)}
 		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{peer}
-		s.Decap[peer] = id
+		s.Decap.Set(peer, id)
 	}
 	w.links(w.vtep, func(h *netlink.Handle) error {
 		return h.RouteAdd(&netlink.Route{Gw: peerIP.AsSlice(), LinkIndex: index(h, "u0")})

@@ -173,7 +173,7 @@ func (g *gateway) makePlane(b *testing.B, o Options, options intent.SwitchOption
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: ls1}
 	far := intent.Tunnel{Peer: peerIP, VNI: 10}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
-	s.Decap[far] = ls1
+	s.Decap.Set(far, ls1)
 	w.apply(p, s, nil)
 	g.run(b, "p0", "r0", ipFrame(macR, macA, 64), 64) // macA is learned
 	w.audit(p)

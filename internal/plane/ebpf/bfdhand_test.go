@@ -59,7 +59,7 @@ func withBFDOf(peer netip.Addr, b intent.BFD) *intent.State {
 	s := basic()
 	if peer.Is6() {
 		s.TunnelIP6 = tunnelIP6
-		s.Decap[intent.Tunnel{Peer: peer, VNI: 10}] = ls1
+		s.Decap.Set(intent.Tunnel{Peer: peer, VNI: 10}, ls1)
 	}
 	s.BFD = map[netip.Addr]intent.BFD{peer: b}
 	return s

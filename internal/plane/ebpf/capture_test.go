@@ -273,7 +273,7 @@ func TestCaptureFilters(t *testing.T) {
 	s.TunnelIP6 = tunnelIP6
 	far := intent.Tunnel{Peer: peerIP6, VNI: 10}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: mac6}, far)
-	s.Decap[far] = ls1
+	s.Decap.Set(far, ls1)
 	s.Bindings[intent.BindingKey{Port: "p2", VLAN: 100}] = intent.Binding{Switch: ls1}
 	p := w.plane(Options{})
 	w.apply(p, s, nil)

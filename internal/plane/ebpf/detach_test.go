@@ -40,7 +40,7 @@ func noTunnels() *intent.State {
 	s.TunnelIP = netip.Addr{}
 	s.Unicast.Clear()
 	clear(s.Floods)
-	clear(s.Decap)
+	s.Decap.Clear()
 	return s
 }
 

@@ -22,7 +22,7 @@ func basic() *intent.State {
 	far := intent.Tunnel{Peer: peerIP, VNI: 10}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
-	s.Decap[far] = ls1
+	s.Decap.Set(far, ls1)
 	return s
 }
 

@@ -50,7 +50,7 @@ func crowd(s *intent.State) *intent.State {
 		to := intent.Tunnel{Peer: peerNumber(n), VNI: uint32(1000 + n)}
 		s.Unicast.Set(intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}}, to)
 		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{to}
-		s.Decap[to] = id
+		s.Decap.Set(to, id)
 		s.Neighbours[intent.IPKey{Switch: id, IP: netip.MustParseAddr("198.51.100.1")}] = intent.MAC{2, 4, 0, 0, 0, byte(n)}
 	}
 	s.ACLs[accessID] = intent.ACL{Ingress: denying(2000, 40)}
@@ -276,7 +276,7 @@ func TestNoRoom(t *testing.T) {
 			to := intent.Tunnel{Peer: peerNumber(n), VNI: uint32(1000 + n)}
 			fewer.Unicast.Delete(intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}})
 			delete(fewer.Floods, intent.FloodKey{Switch: id})
-			delete(fewer.Decap, to)
+			fewer.Decap.Delete(to)
 			unroute(fewer, id)
 			for _, port := range []string{"p0", "p1"} {
 				delete(fewer.Bindings, intent.BindingKey{Port: port, VLAN: uint16(100 + n)})
@@ -343,7 +343,7 @@ func TestCutFloodSet(t *testing.T) {
 	for n := range layout.FloodMax + 10 {
 		to := intent.Tunnel{Peer: peerIP, VNI: uint32(100 + n)}
 		set = append(set, to)
-		next.Decap[to] = ls1
+		next.Decap.Set(to, ls1)
 	}
 	slices.SortFunc(set, intent.Tunnel.Compare)
 	next.Floods[intent.FloodKey{Switch: ls1}] = set

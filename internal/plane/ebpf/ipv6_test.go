@@ -73,14 +73,14 @@ func TestIPv6Underlay(t *testing.T) {
 	both := append(intent.FloodSet{far6}, s.Floods[intent.FloodKey{Switch: ls1}]...)
 	slices.SortFunc(both, intent.Tunnel.Compare)
 	s.Floods[intent.FloodKey{Switch: ls1}] = both
-	s.Decap[far6] = ls1
+	s.Decap.Set(far6, ls1)
 	if err := s.Check(); err != nil {
 		t.Fatal(err)
 	}
 	for restart := range 2 {
 		p := w.plane(Options{})
 		if got, err := p.Adopted(t.Context(), true); err != nil || restart > 0 && (got == nil || got.TunnelIP6 != s.TunnelIP6 ||
-			!got.Unicast.Equal(s.Unicast) || !maps.Equal(got.Decap, s.Decap) || !maps.EqualFunc(got.Floods, s.Floods, slices.Equal)) {
+			!got.Unicast.Equal(s.Unicast) || !got.Decap.Equal(s.Decap) || !maps.EqualFunc(got.Floods, s.Floods, slices.Equal)) {
 			t.Fatalf("adopted %v, %v\nwant %v", got, err, s)
 		}
 		w.apply(p, s, nil)
@@ -129,7 +129,7 @@ func TestIPv6Size(t *testing.T) {
 	s.TunnelIP6 = tunnelIP6
 	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: mac6}, far6)
-	s.Decap[far6] = ls1
+	s.Decap.Set(far6, ls1)
 	p := w.plane(Options{})
 	w.apply(p, s, nil)
 	for _, c := range []struct {
@@ -169,7 +169,7 @@ func TestIPv6Priorities(t *testing.T) {
 	s.Bindings[intent.BindingKey{Port: "p2", VLAN: 9}] = intent.Binding{Switch: ls1}
 	far6 := intent.Tunnel{Peer: peerIP6, VNI: 10}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: mac6}, far6)
-	s.Decap[far6] = ls1
+	s.Decap.Set(far6, ls1)
 	p := w.plane(Options{})
 	w.apply(p, s, nil)
 

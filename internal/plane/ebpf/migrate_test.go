@@ -83,7 +83,7 @@ func testLayout(t *testing.T, version int) {
 			t.Fatalf("%v, %v", got, err)
 		}
 		if !(maps.Equal(got.Bindings, want.Bindings) && got.Unicast.Equal(want.Unicast) &&
-			maps.Equal(got.Decap, want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
+			got.Decap.Equal(want.Decap) && maps.EqualFunc(got.Floods, want.Floods, slices.Equal)) {
 			t.Errorf("adopted:\n%v\nwant\n%v", got, want)
 		}
 		w.apply(p, want, nil)

@@ -41,7 +41,7 @@ func old() *intent.State {
 	s.Bindings[intent.BindingKey{Port: "p2"}] = intent.Binding{Switch: ls1}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
-	s.Decap[far] = ls1
+	s.Decap.Set(far, ls1)
 	return s
 }
 

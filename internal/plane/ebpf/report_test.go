@@ -122,7 +122,7 @@ func TestDefaultRouteGone(t *testing.T) {
 	s := basic()
 	s.Unicast.Clear() // no peers
 	clear(s.Floods)
-	clear(s.Decap)
+	s.Decap.Clear()
 	w.apply(p, s, nil)
 	refused := func(why string) {
 		t.Helper()

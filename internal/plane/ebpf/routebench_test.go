@@ -106,7 +106,7 @@ func routedState(s *intent.State) {
 	s.ARPSource = intent.MAC{2, 0, 0, 0, 0xaa, 2}
 	far := intent.Tunnel{Peer: peerIP, VNI: 20}
 	s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: macR}, far)
-	s.Decap[far] = ls2
+	s.Decap.Set(far, ls2)
 	for _, hosts := range benchPairs {
 		for id, at := range map[intent.SwitchID]netip.Prefix{ls1: hosts.near, ls2: hosts.far} {
 			s.Interfaces[intent.IPKey{Switch: id, IP: at.Addr()}] = intent.Interface{Bits: at.Bits()}

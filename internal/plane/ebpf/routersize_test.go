@@ -54,7 +54,7 @@ func TestRouterTooBig(t *testing.T) {
 	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: ls2}
 	s.Routers[router] = intent.Router{MAC: mac}
 	s.Unicast.Set(intent.MACKey{Switch: ls2, MAC: macC}, far)
-	s.Decap[far] = ls2
+	s.Decap.Set(far, ls2)
 	families := [][2]string{{"10.1.0.0/24", "10.2.0.0/24"}, {"2001:db8:1::/64", "2001:db8:2::/64"}}
 	host := func(prefix string, n byte) netip.Addr {
 		b := netip.MustParsePrefix(prefix).Addr().AsSlice()

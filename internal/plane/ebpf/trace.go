@@ -344,7 +344,7 @@ func (r *reading) learned(id intent.SwitchID, mac intent.MAC) {
 func (r *reading) decap(t intent.Tunnel) {
 	if number, ok := look[layout.Address, uint32](r, r.p.objs.Addresses, layout.AddressOf(t.Peer)); ok {
 		if to, ok := look[layout.TunnelKey, layout.Decap](r, r.p.objs.Decaps, layout.TunnelKey{Peer: number, VNI: t.VNI}); ok {
-			r.into.Decap[t] = r.domain(to.BD, to.Features)
+			r.into.Decap.Set(t, r.domain(to.BD, to.Features))
 			return
 		}
 	}

@@ -20,7 +20,7 @@ func TestReusedPeer(t *testing.T) {
 		next := s.Clone()
 		far := intent.Tunnel{Peer: peerNumber(n), VNI: 10}
 		next.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macC}, far)
-		next.Decap[far] = ls1
+		next.Decap.Set(far, ls1)
 		return next
 	}
 	w.apply(p, to(1), nil)

@@ -68,7 +68,8 @@ func distant() *intent.State {
 	far := intent.Tunnel{Peer: distantIP, VNI: 10}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
-	s.Decap = map[intent.Tunnel]intent.SwitchID{far: ls1}
+	s.Decap.Clear()
+	s.Decap.Set(far, ls1)
 	return s
 }
 

@@ -309,7 +309,8 @@ func TestBond(t *testing.T) {
 	far := intent.Tunnel{Peer: there, VNI: 20}
 	s.TunnelIP, s.Floods[intent.FloodKey{Switch: ls1}] = here, intent.FloodSet{far}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
-	s.Decap = map[intent.Tunnel]intent.SwitchID{far: ls1}
+	s.Decap.Clear()
+	s.Decap.Set(far, ls1)
 	w.apply(p, s, nil)
 	forwards := func(what string) {
 		t.Helper()

@@ -75,7 +75,7 @@ func (f *Fabric) show(data []byte, outs []Out) {
 		}
 	} else {
 		from.VLAN = 0
-		if id = f.installed.Decap[from.Tunnel]; id == (intent.SwitchID{}) && f.installed.AcceptAnySource {
+		if id = f.installed.Decap.At(from.Tunnel); id == (intent.SwitchID{}) && f.installed.AcceptAnySource {
 			id = f.ownVNI[from.Tunnel.VNI]
 		}
 	}

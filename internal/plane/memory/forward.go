@@ -267,7 +267,7 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 	fr = inner
 	here := plane.Entry{Kind: plane.EntryDecap, Tunnel: from}
 	f.consult(here)
-	id, ok := f.installed.Decap[from]
+	id, ok := f.installed.Decap.Get(from)
 	if !ok && f.installed.AcceptAnySource {
 		id, ok = f.ownVNI[from.VNI]
 	}

@@ -32,7 +32,7 @@ func wired(t *testing.T, port uint16, ip, peer netip.Addr) (*memory.Wire, *memor
 	s.Switches[ls] = intent.Switch{VNI: 33}
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: ls}
 	s.Floods[intent.FloodKey{Switch: ls, MAC: intent.UnknownDst}] = intent.FloodSet{to}
-	s.Decap[to] = ls
+	s.Decap.Set(to, ls)
 	r, err := f.Open().Apply(context.Background(), s, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func TestAbuse(t *testing.T) {
 		large.Bindings[at("p2", 200+n)] = intent.Binding{Switch: id}
 		tunnel := intent.Tunnel{Peer: planetest.Peers[2], VNI: uint32(7000 + n)}
 		large.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{tunnel}
-		large.Decap[tunnel] = id
+		large.Decap.Set(tunnel, id)
 	}
 	p := w.newPlane(t)
 	w.apply(p, small, nil)

@@ -173,7 +173,7 @@ func adoptFlow(s *intent.State, id intent.SwitchID, f *openflow.FlowStats, vnis 
 		src, ok := f.Match.Get(openflow.FieldTunSrc)
 		in, _ := f.Match.InPort()
 		if vni, known := vnis[in]; ok && known {
-			s.Decap[intent.Tunnel{Peer: netip.AddrFrom4([4]byte(src)), VNI: vni}] = id
+			s.Decap.Set(intent.Tunnel{Peer: netip.AddrFrom4([4]byte(src)), VNI: vni}, id)
 		}
 	case f.Table == tableIn && f.Priority == prioAnyPeer:
 		if in, ok := f.Match.InPort(); ok {

@@ -41,7 +41,7 @@ func twoTenants() *intent.State {
 	for i, id := range []intent.SwitchID{red, blue} {
 		tunnel := intent.Tunnel{Peer: planetest.Peers[i], VNI: s.Switches[id].VNI}
 		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{tunnel}
-		s.Decap[tunnel] = id
+		s.Decap.Set(tunnel, id)
 	}
 	return s
 }
@@ -216,7 +216,7 @@ func TestAdoption(t *testing.T) {
 			t.Errorf("adopted binding %v is %v, want %v", k, left.Bindings[k], b)
 		}
 	}
-	if len(left.Floods) != 2 || len(left.Decap) != 2 || left.TunnelIP != s.TunnelIP {
+	if len(left.Floods) != 2 || left.Decap.Len() != 2 || left.TunnelIP != s.TunnelIP {
 		t.Errorf("adopted\n%v", left)
 	}
 	w.apply(second, s, nil)

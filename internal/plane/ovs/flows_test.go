@@ -32,8 +32,10 @@ func TestFlows(t *testing.T) {
 	state.Floods[intent.FloodKey{Switch: red}] = intent.FloodSet{peer(2, 5000), peer(3, 5000), peer(3, 7000)}
 	state.Floods[intent.FloodKey{Switch: red, MAC: intent.MAC{1, 0, 0x5e, 5: 1}}] = intent.FloodSet{}
 	state.Floods[intent.FloodKey{Switch: blue}] = intent.FloodSet{peer(2, 7000)}
-	state.Decap[peer(2, 5000)], state.Decap[peer(3, 5000)], state.Decap[peer(3, 7000)] = red, red, red
-	state.Decap[peer(2, 7000)] = blue
+	for _, t := range []intent.Tunnel{peer(2, 5000), peer(3, 5000), peer(3, 7000)} {
+		state.Decap.Set(t, red)
+	}
+	state.Decap.Set(peer(2, 7000), blue)
 	if err := state.Check(); err != nil {
 		t.Fatal(err)
 	}

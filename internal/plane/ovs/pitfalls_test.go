@@ -91,7 +91,7 @@ func TestRoutes(t *testing.T) {
 	// A peer without a route; then with one by a device that is no port; then with a good one.
 	next := s.Clone()
 	tunnel := intent.Tunnel{Peer: far, VNI: 5000}
-	next.Decap[tunnel] = red
+	next.Decap.Set(tunnel, red)
 	next.Floods[intent.FloodKey{Switch: red}] = intent.FloodSet{{Peer: planetest.Peers[0], VNI: 5000}, tunnel}
 	drain(p)
 	w.apply(p, next, intent.Diff(s, next))

@@ -28,7 +28,7 @@ func TestVXLANPort(t *testing.T) {
 	s.Switches[ls] = intent.Switch{Name: "red", VNI: 5000}
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: ls}
 	s.Floods[intent.FloodKey{Switch: ls}] = intent.FloodSet{far}
-	s.Decap[far] = ls
+	s.Decap.Set(far, ls)
 	if _, err := p.Apply(t.Context(), s, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func TestScale(t *testing.T) {
 		many.Bindings[at("p0", uint16(200+n))] = intent.Binding{Switch: id}
 		t := intent.Tunnel{Peer: planetest.Peers[1], VNI: uint32(7000 + n)}
 		many.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{t}
-		many.Decap[t] = id
+		many.Decap.Set(t, id)
 	}
 	took("50 logical switches", func() { w.apply(p, many, intent.Diff(one, many)) })
 	drift, err := p.Audit(context.Background())

@@ -31,7 +31,8 @@ func TestSend(t *testing.T) {
 	s.Ports["p0"], s.Ports["p1"] = intent.Port{}, intent.Port{}
 	s.Switches[red] = intent.Switch{Name: "red", VNI: 5000, Router: router}
 	s.Bindings[p0], s.Bindings[p1] = intent.Binding{Switch: red}, intent.Binding{Switch: red}
-	s.Floods[intent.FloodKey{Switch: red}], s.Decap[peer] = intent.FloodSet{peer}, red
+	s.Floods[intent.FloodKey{Switch: red}] = intent.FloodSet{peer}
+	s.Decap.Set(peer, red)
 	s.ACLs[id] = intent.ACL{Egress: []intent.ACLEntry{{Deny: true, Fields: intent.ACLDstMAC, DstMAC: other}}}
 	s.Policies[p0] = intent.Policy{ACL: id}
 	s.Routers[router] = intent.Router{MAC: mine}

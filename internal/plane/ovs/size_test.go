@@ -43,7 +43,8 @@ func routedSite() *intent.State {
 	s.Switches[blue] = intent.Switch{Name: "blue", VNI: blueVNI.VNI, Router: router}
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: red}
 	s.Bindings[intent.BindingKey{Port: "p1"}] = intent.Binding{Switch: blue}
-	s.Decap[redVNI], s.Decap[blueVNI] = red, blue
+	s.Decap.Set(redVNI, red)
+	s.Decap.Set(blueVNI, blue)
 	s.Unicast.Set(intent.MACKey{Switch: blue, MAC: hostFar}, blueVNI)
 	s.Routers[router] = intent.Router{MAC: routerMAC}
 	for _, v6 := range []bool{false, true} {

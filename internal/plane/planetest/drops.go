@@ -41,7 +41,7 @@ func dropReasons(l *lab) {
 		bind(s, "p2", 8, violet) // and this one only a peer
 		flood(s, violet, intent.UnknownDst, tunnel(2, violetVNI))
 		s.Switches[black] = intent.Switch{Name: "black", VNI: blackVNI}
-		s.Decap[tunnel(2, blackVNI)] = black // and this one no port
+		s.Decap.Set(tunnel(2, blackVNI), black) // and this one no port
 	})
 	f := l.frame(1, broadcastMAC)
 	l.fromPort("p0", f, toPort("p1", f), toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f))

@@ -176,7 +176,7 @@ func unknownTunnels(l *lab) {
 	l.fromTunnel(tunnel(0, 0), l.frame(21, broadcastMAC))
 	l.apply(func(s *intent.State) {
 		delete(s.Floods, intent.FloodKey{Switch: red, MAC: intent.UnknownDst})
-		delete(s.Decap, tunnel(1, redVNI))
+		s.Decap.Delete(tunnel(1, redVNI))
 	})
 	l.fromTunnel(tunnel(1, redVNI), l.frame(23, broadcastMAC))
 	f := l.frame(21, broadcastMAC)
@@ -212,8 +212,8 @@ func vniChanges(l *lab) {
 	l.fromPort("p0", f, toTunnel(tunnel(0, redVNI), f))
 	rekey := func(s *intent.State, vni uint32) {
 		s.Switches[red] = intent.Switch{Name: "red", VNI: vni}
-		delete(s.Decap, tunnel(0, redVNI))
-		delete(s.Decap, tunnel(1, redVNI))
+		s.Decap.Delete(tunnel(0, redVNI))
+		s.Decap.Delete(tunnel(1, redVNI))
 		remote(s, red, station(21), tunnel(0, vni))
 		flood(s, red, intent.UnknownDst, tunnel(0, vni), tunnel(1, vni))
 	}
@@ -226,7 +226,7 @@ func vniChanges(l *lab) {
 	// Without a VNI the overlay is down and local switching goes on.
 	l.apply(func(s *intent.State) {
 		s.Switches[red] = intent.Switch{Name: "red"}
-		clear(s.Decap)
+		s.Decap.Clear()
 		s.Unicast.Clear()
 		clear(s.Floods)
 	})

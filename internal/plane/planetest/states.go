@@ -25,14 +25,14 @@ func bind(s *intent.State, port string, vlan uint16, id intent.SwitchID) {
 // remote puts a MAC behind a tunnel.
 func remote(s *intent.State, id intent.SwitchID, mac intent.MAC, t intent.Tunnel) {
 	s.Unicast.Set(intent.MACKey{Switch: id, MAC: mac}, t)
-	s.Decap[t] = id
+	s.Decap.Set(t, id)
 }
 
 func flood(s *intent.State, id intent.SwitchID, mac intent.MAC, set ...intent.Tunnel) {
 	slices.SortFunc(set, intent.Tunnel.Compare)
 	s.Floods[intent.FloodKey{Switch: id, MAC: mac}] = set
 	for _, t := range set {
-		s.Decap[t] = id
+		s.Decap.Set(t, id)
 	}
 }
 

@@ -124,7 +124,7 @@ func packetsOfBFD(l *lab) {
 	l.apply(usual)
 	l.apply(func(s *intent.State) {
 		s.Switches[red] = intent.Switch{Name: "red", VNI0: true}
-		s.Decap[tunnel(0, 0)] = red
+		s.Decap.Set(tunnel(0, 0), red)
 	})
 	bfdMAC := intent.MAC{0x00, 0x23, 0x20, 0, 0, 1}
 	for _, t := range []intent.Tunnel{tunnel(0, 0), tunnel(0, redVNI)} {

@@ -57,7 +57,7 @@ var places = []place{
 		s.TunnelIP = intent.NewState().TunnelIP
 		s.Unicast.Clear()
 		clear(s.Floods)
-		clear(s.Decap)
+		s.Decap.Clear()
 	}},
 	{"switches swapped", func(s *intent.State) {
 		site(s)

@@ -158,7 +158,7 @@ func basic() *intent.State {
 	far := intent.Tunnel{Peer: peer1, VNI: 10}
 	s.Unicast.Set(intent.MACKey{Switch: ls1, MAC: macR}, far)
 	s.Floods[intent.FloodKey{Switch: ls1}] = intent.FloodSet{far}
-	s.Decap[far] = ls1
+	s.Decap.Set(far, ls1)
 	return s
 }
 
@@ -198,7 +198,7 @@ func TestGolden(t *testing.T) {
 			s.TunnelIP6 = netip.MustParseAddr("2001:db8::100")
 			s.Ends[netip.MustParseAddr("192.0.2.101")] = intent.End{}
 			s.Switches[ls2] = intent.Switch{Name: "ls2", VNI: 20}
-			s.Decap[intent.Tunnel{Peer: peer2, VNI: 20}] = ls2
+			s.Decap.Set(intent.Tunnel{Peer: peer2, VNI: 20}, ls2)
 			s.BFD[netip.MustParseAddr("192.0.2.9")] = intent.BFD{}
 		},
 		"acls": func(s *intent.State) {

@@ -25,7 +25,7 @@ func intents(rng *rand.Rand, n int) (all []*intent.State) {
 			if some(2) {
 				s.Bindings[at(port, vlan)] = intent.Binding{Switch: id}
 				s.Unicast.Set(intent.MACKey{Switch: id, MAC: mac}, far)
-				s.Decap[far] = id
+				s.Decap.Set(far, id)
 				s.Neighbours[intent.IPKey{Switch: id, IP: netip.AddrFrom4([4]byte{10, 1, 0, byte(rng.IntN(4))})}] = mac
 				s.Floods[intent.FloodKey{Switch: id}] = append(s.Floods[intent.FloodKey{Switch: id}][:0:0], far)
 				s.Members[intent.MACKey{Switch: id, MAC: group}] = intent.MemberSet{at(port, vlan)}
@@ -35,7 +35,7 @@ func intents(rng *rand.Rand, n int) (all []*intent.State) {
 				delete(s.Bindings, at(port, vlan))
 				delete(s.Policies, at(port, vlan))
 				s.Unicast.Delete(intent.MACKey{Switch: id, MAC: mac})
-				delete(s.Decap, far)
+				s.Decap.Delete(far)
 				delete(s.Floods, intent.FloodKey{Switch: id})
 				delete(s.Members, intent.MACKey{Switch: id, MAC: group})
 				delete(s.BFD, far.Peer)

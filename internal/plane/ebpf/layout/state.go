@@ -60,7 +60,7 @@ func (c *Contents) State(deviceName func(ifindex uint32) string, acls map[uint32
 		case ok && key.Peer == 0: // from any source
 			s.Switches[id] = intent.Switch{VNI: key.VNI, VNI0: key.VNI == 0}
 		case ok:
-			s.Decap[intent.Tunnel{Peer: c.Maps.Peers.Have[key.Peer].IP.Addr(), VNI: key.VNI}] = id
+			s.Decap.Set(intent.Tunnel{Peer: c.Maps.Peers.Have[key.Peer].IP.Addr(), VNI: key.VNI}, id)
 		}
 	}
 	c.giveRouters(s, switches)

@@ -1,0 +1,124 @@
+package intent
+
+import (
+	"iter"
+
+	"github.com/vtep/vtep/internal/compact"
+)
+
+// Decap says which switch the frames of each tunnel enter. There may be a million, one for each peer of each
+// switch, so they are kept by VNI, with the peers as numbers. A nil *Decap is empty.
+type Decap struct {
+	vnis  map[uint32]*compact.Map[uint32, SwitchID] // by VNI and the number of the peer
+	len   int
+	peers PeerNumbers
+}
+
+// NewDecap returns an empty one.
+func NewDecap() *Decap { return &Decap{vnis: map[uint32]*compact.Map[uint32, SwitchID]{}} }
+
+// Len returns the number of tunnels.
+func (d *Decap) Len() int {
+	if d == nil {
+		return 0
+	}
+	return d.len
+}
+
+// Get returns the switch that the frames of a tunnel enter, and whether there is one.
+func (d *Decap) Get(t Tunnel) (SwitchID, bool) {
+	if d == nil {
+		return SwitchID{}, false
+	}
+	peer, ok := d.peers.Number(t.Peer)
+	if !ok {
+		return SwitchID{}, false
+	}
+	return d.vnis[t.VNI].Get(peer)
+}
+
+// At returns the switch that the frames of a tunnel enter; the zero SwitchID: there is none.
+func (d *Decap) At(t Tunnel) SwitchID {
+	id, _ := d.Get(t)
+	return id
+}
+
+// Set has the frames of a tunnel enter a switch.
+func (d *Decap) Set(t Tunnel, id SwitchID) {
+	of := d.vnis[t.VNI]
+	if of == nil {
+		of = &compact.Map[uint32, SwitchID]{}
+		d.vnis[t.VNI] = of
+	}
+	peer, before := d.peers.Use(t.Peer), of.Len()
+	if of.Set(peer, id); of.Len() == before {
+		d.peers.Drop(peer)
+	} else {
+		d.len++
+	}
+}
+
+// Delete has the frames of a tunnel enter no switch.
+func (d *Decap) Delete(t Tunnel) {
+	peer, ok := d.peers.Number(t.Peer)
+	of := d.vnis[t.VNI]
+	if !ok || of == nil || !of.Delete(peer) {
+		return
+	}
+	if of.Len() == 0 {
+		delete(d.vnis, t.VNI)
+	}
+	d.peers.Drop(peer)
+	d.len--
+}
+
+// Clear has no frame of a tunnel enter any switch.
+func (d *Decap) Clear() { *d = *NewDecap() }
+
+// All yields the tunnels and the switches that their frames enter, in any order. Nothing is to be changed meanwhile.
+func (d *Decap) All() iter.Seq2[Tunnel, SwitchID] {
+	return func(yield func(Tunnel, SwitchID) bool) {
+		if d == nil {
+			return
+		}
+		for vni, of := range d.vnis {
+			for peer, id := range of.All() {
+				if !yield(Tunnel{d.peers.Addr(peer), vni}, id) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Keys yields the tunnels.
+func (d *Decap) Keys() iter.Seq[Tunnel] {
+	return func(yield func(Tunnel) bool) {
+		d.All()(func(t Tunnel, _ SwitchID) bool { return yield(t) })
+	}
+}
+
+// Equal says whether both have the same.
+func (d *Decap) Equal(o *Decap) bool {
+	if d.Len() != o.Len() {
+		return false
+	}
+	for t, id := range d.All() {
+		if other, ok := o.Get(t); !ok || other != id {
+			return false
+		}
+	}
+	return true
+}
+
+// Clone returns a copy.
+func (d *Decap) Clone() *Decap {
+	if d == nil {
+		return NewDecap()
+	}
+	c := &Decap{make(map[uint32]*compact.Map[uint32, SwitchID], len(d.vnis)), d.len, d.peers.Clone()}
+	for vni, of := range d.vnis {
+		c.vnis[vni] = of.Clone()
+	}
+	return c
+}
