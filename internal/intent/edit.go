@@ -1,6 +1,10 @@
 package intent
 
-import "github.com/vtep/vtep/internal/trim"
+import (
+	"slices"
+
+	"github.com/vtep/vtep/internal/trim"
+)
 
 // Edit edits a State in place and remembers how it was when the edits began, or when Close was
 // last called. Entries are edited by the Set and Delete of their tables; scalars in the State.
@@ -43,6 +47,13 @@ func (e *Edit) Close() *Delta {
 func (e *Edit) Fit() {
 	for _, l := range e.ledgers {
 		l.fit(e.state)
+	}
+}
+
+// Expect makes room for so many new entries, which are about to be set.
+func (t *Table[K, V]) Expect(e *Edit, n int) {
+	if l := t.of(e); !l.quiet && len(l.before) == 0 {
+		l.added = slices.Grow(l.added, n)
 	}
 }
 

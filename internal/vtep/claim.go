@@ -170,6 +170,13 @@ func (c *Compiler) claimOwnVNI(ls *lswitch) {
 
 // resolveClaims gives every dirty claim its owner.
 func (c *Compiler) resolveClaims() {
+	fresh := 0
+	for _, n := range c.dirty.claims {
+		if c.claims.at(n).owner == 0 {
+			fresh++
+		}
+	}
+	intent.DecapTable.Expect(c.edit, fresh)
 	for _, n := range c.dirty.claims {
 		cl := c.claims.at(n)
 		was := cl.owner

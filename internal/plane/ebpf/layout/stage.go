@@ -58,9 +58,7 @@ func (c *Contents) Stage(next *intent.State, d *intent.Delta, j Joiner) map[uint
 		}
 	}
 	c.stageMembers(d.Members)
-	for _, ch := range d.Decap {
-		c.stageDecap(ch)
-	}
+	c.stageDecaps(d.Decap)
 	for _, ch := range d.Switches {
 		if ch.New == nil {
 			c.delDomain(ch.Key)
@@ -148,18 +146,32 @@ func (c *Contents) stageUnicast(ch *intent.Change[intent.MACKey, intent.Tunnel])
 	}
 }
 
-func (c *Contents) stageDecap(ch intent.Change[intent.Tunnel, intent.SwitchID]) {
-	if !ch.Key.Peer.IsValid() {
-		return
-	}
-	delete(c.Nameless, any(ch.Key))
-	if ch.New != nil {
-		if dom := c.ByUUID[*ch.New]; dom != nil {
-			c.setDecap(ch.Key, dom)
-			return
+func (c *Contents) stageDecaps(changes []intent.Change[intent.Tunnel, intent.SwitchID]) {
+	fresh := 0
+	for i := range changes {
+		if changes[i].Old == nil {
+			fresh++
 		}
 	}
-	c.delDecap(ch.Key)
+	c.Maps.Decaps.Expect(fresh)
+	var dom *Domain // of the change before, often of the same switch
+	for i := range changes {
+		ch := &changes[i]
+		if !ch.Key.Peer.IsValid() {
+			continue
+		}
+		if len(c.Nameless) > 0 { // a key in an interface costs memory
+			delete(c.Nameless, any(ch.Key))
+		}
+		if ch.New != nil && (dom == nil || dom.ID != *ch.New) {
+			dom = c.ByUUID[*ch.New]
+		}
+		if ch.New != nil && dom != nil {
+			c.setDecap(ch.Key, dom)
+		} else {
+			c.delDecap(ch.Key)
+		}
+	}
 }
 
 // stageAnySource makes the decap entries that hold for every source: one for each VNI that

@@ -43,6 +43,17 @@ func (t *Table[K, V]) unstage() {
 	t.staged, t.values, t.mixed = t.staged[:0], t.values[:0], false
 }
 
+// Expect makes room for so many new entries, which are about to be set.
+func (t *Table[K, V]) Expect(n int) {
+	if n > t.Want.Len()/4 { // else it grows as they come, by more at a time
+		t.Want.Reserve(t.Want.Len() + n)
+	}
+	t.staged = slices.Grow(t.staged, n)
+	if !t.mixed {
+		t.values = slices.Grow(t.values, n)
+	}
+}
+
 // Set has v be wanted at k. It gives what was wanted there before, and whether anything was.
 func (t *Table[K, V]) Set(k K, v V) (old V, had bool) {
 	if old, had = t.Want.Swap(k, v); !had || old != v {
