@@ -43,7 +43,8 @@ func (t *tally) countAll(s *intent.State) {
 		t.change(key.Switch, switchTally{remotes: 1}, 1)
 	}
 	for tunnel, id := range s.Decap.All() {
-		t.decap(tunnel, id, 1)
+		t.decap(tunnel, 1)
+		t.change(id, switchTally{tunnels: 1}, 1)
 	}
 }
 
@@ -86,14 +87,25 @@ func (t *tally) note(d *intent.Delta) {
 			t.change(c.Key.Switch, switchTally{remotes: 1}, -1)
 		}
 	}
-	for _, c := range d.Decap {
-		if c.Old != nil {
-			t.decap(c.Key, *c.Old, -1)
+	var id intent.SwitchID // mostly there are many tunnels of one switch after another
+	tunnels := 0
+	count := func(of *intent.SwitchID, tunnel intent.Tunnel, n int) {
+		if of == nil {
+			return
 		}
-		if c.New != nil {
-			t.decap(c.Key, *c.New, 1)
+		if *of != id {
+			t.change(id, switchTally{tunnels: 1}, tunnels)
+			id, tunnels = *of, 0
 		}
+		tunnels += n
+		t.decap(tunnel, n)
 	}
+	for i := range d.Decap {
+		c := &d.Decap[i]
+		count(c.Old, c.Key, -1)
+		count(c.New, c.Key, 1)
+	}
+	t.change(id, switchTally{tunnels: 1}, tunnels)
 	for _, c := range d.Ports {
 		if c.New == nil {
 			t.port(c.Key, false)
@@ -122,7 +134,7 @@ func (t *tally) binding(at intent.BindingKey, id intent.SwitchID, n int) {
 	t.change(id, switchTally{bindings: 1}, n)
 }
 
-func (t *tally) decap(tunnel intent.Tunnel, id intent.SwitchID, n int) {
+func (t *tally) decap(tunnel intent.Tunnel, n int) {
 	was := t.peers[tunnel.Peer]
 	if is := was + n; is != 0 {
 		t.peers[tunnel.Peer] = is
@@ -132,7 +144,6 @@ func (t *tally) decap(tunnel intent.Tunnel, id intent.SwitchID, n int) {
 	if was == 0 || was+n == 0 {
 		mark(t.movedPeers, tunnel.Peer, was != 0)
 	}
-	t.change(id, switchTally{tunnels: 1}, n)
 }
 
 // change adds n times by to what a switch has.

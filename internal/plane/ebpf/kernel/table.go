@@ -67,13 +67,12 @@ func (t *Table[K, V]) Put() error {
 		return nil
 	}
 	defer t.tell()
+	if len(keys) >= 2*partSize && !t.single && !t.Ordered {
+		keys, values = t.writeParts(keys, values)
+	}
 	for len(keys) > 0 {
 		n, err := t.write(keys, values)
-		if len(t.Short) > 0 {
-			for _, k := range keys[:n] {
-				delete(t.Short, k)
-			}
-		}
+		t.fitted(keys[:n])
 		keys, values = keys[n:], values[n:]
 		switch {
 		case err == nil:

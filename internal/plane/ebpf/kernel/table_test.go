@@ -49,6 +49,11 @@ func TestTableBatches(t *testing.T) {
 		table.single = true
 		changeAtRandom(t, table, number)
 	})
+	t.Run("in parts", func(t *testing.T) {
+		defer func(size int) { partSize = size }(partSize)
+		partSize = 16
+		changeAtRandom(t, bound[uint32](t, hash), number)
+	})
 	t.Run("preallocated", func(t *testing.T) {
 		changeAtRandom(t, bound[uint32](t, ebpf.MapSpec{Type: ebpf.Hash, MaxEntries: 512}), number)
 	})

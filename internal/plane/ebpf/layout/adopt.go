@@ -36,6 +36,7 @@ func (c *Contents) Adopt(nextBD uint32, most Limits, deviceName func(ifindex uin
 	c.BySlot, c.Unserved, c.dirty = map[uint32]*Binding{}, map[intent.BindingKey]*Binding{}, nil
 	c.Domains, c.ByUUID = map[uint32]*Domain{}, map[intent.SwitchID]*Domain{}
 	c.Unentered, c.Unnamed = nil, nil
+	c.lastPeer = nil
 	c.Peers, c.Numbered, c.Nameless = map[netip.Addr]*PeerUse{}, map[uint32]*PeerUse{}, map[any][]netip.Addr{}
 	c.lists, c.Cut = map[MACKey]list{}, map[MACKey]int{}
 	c.wanting, c.Anew = false, false

@@ -92,6 +92,7 @@ type Contents struct {
 	Peers      map[netip.Addr]*PeerUse
 	Numbered   map[uint32]*PeerUse  // the same by their numbers
 	Nameless   map[any][]netip.Addr // by MACKey or intent.Tunnel: what had no number left for these
+	lastPeer   *PeerUse             // that was asked for; nil: none, or it had no number
 	idlePeers  []*PeerUse           // whose last user went
 	Unresolved []*PeerUse           // whose ways have to be looked up
 

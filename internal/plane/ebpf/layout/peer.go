@@ -17,11 +17,28 @@ type PeerUse struct {
 
 	Covered bool // by a policy of IPsec
 	Learned bool // what the kernel knows of the way expires
+
+	then *PeerUse // the one that was asked for after it last
+	gone bool     // it has no number any more
 }
 
 // peerAt gives the peer with the address, be there one already or not. nil: the numbers ran out, so
-// that nothing can name it.
+// that nothing can name it. Of many switches with the same peers each names them in the same order.
 func (c *Contents) peerAt(ip netip.Addr) *PeerUse {
+	last := c.lastPeer
+	if last != nil && last.then != nil && last.then.IP == ip && !last.then.gone {
+		c.lastPeer = last.then
+		return c.lastPeer
+	}
+	pr := c.numberedPeer(ip)
+	if last != nil {
+		last.then = pr
+	}
+	c.lastPeer = pr
+	return pr
+}
+
+func (c *Contents) numberedPeer(ip netip.Addr) *PeerUse {
 	pr := c.Peers[ip]
 	if pr == nil {
 		pr = &PeerUse{IP: ip, Number: c.Adopted.peers[ip]}
@@ -126,6 +143,7 @@ func (c *Contents) forgetPeers() {
 		}
 		delete(c.Peers, pr.IP)
 		delete(c.Numbered, pr.Number)
+		pr.gone, pr.then = true, nil
 		c.GonePeers = true
 		c.Maps.Peers.Del(pr.Number)
 		c.Maps.Addresses.Del(AddressOf(pr.IP))

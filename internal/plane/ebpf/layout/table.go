@@ -12,6 +12,8 @@ type Table[K, V comparable] struct {
 	Short map[K]struct{} // wanted, but did not fit
 	Have  map[K]V        // what was read last; nil: nothing, or it was let go
 
+	Ordered bool // entries are to be written in the order in which they are staged
+
 	staged []K // to be written, if still wanted
 	values []V // of staged, while all of that is new and nothing was taken back
 	mixed  bool
@@ -85,7 +87,7 @@ func (t *Table[K, V]) Staged() int { return len(t.staged) }
 
 // Order sorts what is to be written, and the other way round what is to be deleted.
 func (t *Table[K, V]) Order(cmp func(a, b K) int) {
-	t.mixed = true
+	t.mixed, t.Ordered = true, true
 	slices.SortStableFunc(t.staged, cmp)
 	slices.SortStableFunc(t.Gone, func(a, b K) int { return cmp(b, a) })
 }
