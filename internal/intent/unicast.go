@@ -2,9 +2,6 @@ package intent
 
 import (
 	"iter"
-	"maps"
-	"net/netip"
-	"slices"
 
 	"github.com/vtep/vtep/internal/compact"
 )
@@ -14,23 +11,15 @@ import (
 type Unicast struct {
 	switches map[SwitchID]*compact.Map[MAC, place]
 	len      int
-
-	numbers map[netip.Addr]uint32 // of peers: where they are in peers
-	peers   []peerUse
-	free    []uint32 // numbers of none
+	peers    PeerNumbers
 }
 
 // place is a Tunnel.
 type place struct{ peer, vni uint32 }
 
-type peerUse struct {
-	addr netip.Addr
-	macs int
-}
-
 // NewUnicast returns an empty one.
 func NewUnicast() *Unicast {
-	return &Unicast{switches: map[SwitchID]*compact.Map[MAC, place]{}, numbers: map[netip.Addr]uint32{}}
+	return &Unicast{switches: map[SwitchID]*compact.Map[MAC, place]{}}
 }
 
 // Len returns the number of MACs.
@@ -59,7 +48,7 @@ func (u *Unicast) At(k MACKey) Tunnel {
 	return t
 }
 
-func (u *Unicast) tunnel(p place) Tunnel { return Tunnel{u.peers[p.peer].addr, p.vni} }
+func (u *Unicast) tunnel(p place) Tunnel { return Tunnel{u.peers.Addr(p.peer), p.vni} }
 
 // Set gives a MAC a tunnel.
 func (u *Unicast) Set(k MACKey, t Tunnel) {
@@ -69,37 +58,12 @@ func (u *Unicast) Set(k MACKey, t Tunnel) {
 		u.switches[k.Switch] = macs
 	}
 	was, had := macs.Get(k.MAC)
-	macs.Set(k.MAC, place{u.use(t.Peer), t.VNI})
+	macs.Set(k.MAC, place{u.peers.Use(t.Peer), t.VNI})
 	if had {
-		u.drop(was.peer)
+		u.peers.Drop(was.peer)
 	} else {
 		u.len++
 	}
-}
-
-// use counts a MAC behind a peer, and returns the number of that.
-func (u *Unicast) use(peer netip.Addr) uint32 {
-	n, ok := u.numbers[peer]
-	if !ok {
-		if last := len(u.free) - 1; last >= 0 {
-			n, u.free = u.free[last], u.free[:last]
-		} else {
-			n, u.peers = uint32(len(u.peers)), append(u.peers, peerUse{})
-		}
-		u.numbers[peer], u.peers[n].addr = n, peer
-	}
-	u.peers[n].macs++
-	return n
-}
-
-func (u *Unicast) drop(n uint32) {
-	if p := &u.peers[n]; p.macs > 1 {
-		p.macs--
-		return
-	}
-	delete(u.numbers, u.peers[n].addr)
-	u.peers[n] = peerUse{}
-	u.free = append(u.free, n)
 }
 
 // Delete takes a MAC away, if it is there.
@@ -112,7 +76,7 @@ func (u *Unicast) Delete(k MACKey) {
 	if macs.Delete(k.MAC); macs.Len() == 0 {
 		delete(u.switches, k.Switch)
 	}
-	u.drop(was.peer)
+	u.peers.Drop(was.peer)
 	u.len--
 }
 
@@ -160,8 +124,7 @@ func (u *Unicast) Clone() *Unicast {
 	if u == nil {
 		return NewUnicast()
 	}
-	c := &Unicast{make(map[SwitchID]*compact.Map[MAC, place], len(u.switches)), u.len,
-		maps.Clone(u.numbers), slices.Clone(u.peers), slices.Clone(u.free)}
+	c := &Unicast{make(map[SwitchID]*compact.Map[MAC, place], len(u.switches)), u.len, u.peers.Clone()}
 	for id, macs := range u.switches {
 		c.switches[id] = macs.Clone()
 	}
