@@ -65,6 +65,9 @@ func sameCause(peer, tunnels error) bool {
 // bindings of a port that has no device.
 func problemsOf(name string, r plane.Report) []problem.Problem {
 	list := slices.Clone(r.Problems)
+	if len(r.Ports)+len(r.Disturbed)+len(r.Bindings)+len(r.Peers)+len(r.Sessions)+len(r.ACLs)+len(r.Full) == 0 && r.Tunnels == nil {
+		return list // as after nearly each Apply
+	}
 	add := func(object string, err error, otherwise problem.Kind) {
 		list = append(list, problem.Of(object, err, otherwise))
 	}

@@ -184,6 +184,9 @@ func tell[K comparable](log *slog.Logger, kind string, was, is view[K], there ma
 			look(k)
 		}
 	}
+	if len(changed) == 0 {
+		return
+	}
 	for i, k := range slices.SortedFunc(maps.Keys(changed), order) {
 		if i == stateLines {
 			log.Info(fmt.Sprintf("and %d more: %s changed", len(changed)-i, kind))

@@ -378,7 +378,7 @@ func (v *View) ACLEntries() iter.Seq[ACLEntry] {
 // ACLEntries yields the old and the new form of the rows of ACL_entry that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) ACLEntries() iter.Seq2[*ACLEntry, *ACLEntry] {
-	return changesOf(c.delta.Rows(TableACLEntry), c.layout.DecodeACLEntry)
+	return changesOf(c, TableACLEntry, (*Layout).DecodeACLEntry)
 }
 
 // InsertACLEntry inserts r. The result stands for the new row in the rest of the

@@ -122,7 +122,7 @@ func (v *View) ACLs() iter.Seq[ACL] {
 // ACLs yields the old and the new form of the rows of ACL that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) ACLs() iter.Seq2[*ACL, *ACL] {
-	return changesOf(c.delta.Rows(TableACL), c.layout.DecodeACL)
+	return changesOf(c, TableACL, (*Layout).DecodeACL)
 }
 
 // InsertACL inserts r. The result stands for the new row in the rest of the

@@ -107,7 +107,7 @@ func (v *View) ARPSourcesLocal() iter.Seq[ARPSourceLocal] {
 // ARPSourcesLocal yields the old and the new form of the rows of Arp_Sources_Local that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) ARPSourcesLocal() iter.Seq2[*ARPSourceLocal, *ARPSourceLocal] {
-	return changesOf(c.delta.Rows(TableARPSourceLocal), c.layout.DecodeARPSourceLocal)
+	return changesOf(c, TableARPSourceLocal, (*Layout).DecodeARPSourceLocal)
 }
 
 // InsertARPSourceLocal inserts r. The result stands for the new row in the rest of the

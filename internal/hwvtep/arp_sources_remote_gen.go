@@ -107,7 +107,7 @@ func (v *View) ARPSourcesRemote() iter.Seq[ARPSourceRemote] {
 // ARPSourcesRemote yields the old and the new form of the rows of Arp_Sources_Remote that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) ARPSourcesRemote() iter.Seq2[*ARPSourceRemote, *ARPSourceRemote] {
-	return changesOf(c.delta.Rows(TableARPSourceRemote), c.layout.DecodeARPSourceRemote)
+	return changesOf(c, TableARPSourceRemote, (*Layout).DecodeARPSourceRemote)
 }
 
 // InsertARPSourceRemote inserts r. The result stands for the new row in the rest of the

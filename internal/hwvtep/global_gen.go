@@ -122,7 +122,7 @@ func (v *View) Globals() iter.Seq[Global] {
 // Globals yields the old and the new form of the rows of Global that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) Globals() iter.Seq2[*Global, *Global] {
-	return changesOf(c.delta.Rows(TableGlobal), c.layout.DecodeGlobal)
+	return changesOf(c, TableGlobal, (*Layout).DecodeGlobal)
 }
 
 // InsertGlobal inserts r. The result stands for the new row in the rest of the

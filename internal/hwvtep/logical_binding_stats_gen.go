@@ -135,7 +135,7 @@ func (v *View) LogicalBindingStatsRows() iter.Seq[LogicalBindingStats] {
 // LogicalBindingStatsRows yields the old and the new form of the rows of Logical_Binding_Stats that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) LogicalBindingStatsRows() iter.Seq2[*LogicalBindingStats, *LogicalBindingStats] {
-	return changesOf(c.delta.Rows(TableLogicalBindingStats), c.layout.DecodeLogicalBindingStats)
+	return changesOf(c, TableLogicalBindingStats, (*Layout).DecodeLogicalBindingStats)
 }
 
 // InsertLogicalBindingStats inserts r. The result stands for the new row in the rest of the

@@ -179,7 +179,7 @@ func (v *View) LogicalRouters() iter.Seq[LogicalRouter] {
 // LogicalRouters yields the old and the new form of the rows of Logical_Router that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) LogicalRouters() iter.Seq2[*LogicalRouter, *LogicalRouter] {
-	return changesOf(c.delta.Rows(TableLogicalRouter), c.layout.DecodeLogicalRouter)
+	return changesOf(c, TableLogicalRouter, (*Layout).DecodeLogicalRouter)
 }
 
 // InsertLogicalRouter inserts r. The result stands for the new row in the rest of the

@@ -159,7 +159,7 @@ func (v *View) LogicalSwitches() iter.Seq[LogicalSwitch] {
 // LogicalSwitches yields the old and the new form of the rows of Logical_Switch that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) LogicalSwitches() iter.Seq2[*LogicalSwitch, *LogicalSwitch] {
-	return changesOf(c.delta.Rows(TableLogicalSwitch), c.layout.DecodeLogicalSwitch)
+	return changesOf(c, TableLogicalSwitch, (*Layout).DecodeLogicalSwitch)
 }
 
 // InsertLogicalSwitch inserts r. The result stands for the new row in the rest of the

@@ -164,7 +164,7 @@ func (v *View) Managers() iter.Seq[Manager] {
 // Managers yields the old and the new form of the rows of Manager that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) Managers() iter.Seq2[*Manager, *Manager] {
-	return changesOf(c.delta.Rows(TableManager), c.layout.DecodeManager)
+	return changesOf(c, TableManager, (*Layout).DecodeManager)
 }
 
 // InsertManager inserts r. The result stands for the new row in the rest of the

@@ -135,7 +135,7 @@ func (v *View) McastMACsLocal() iter.Seq[McastMACLocal] {
 // McastMACsLocal yields the old and the new form of the rows of Mcast_Macs_Local that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) McastMACsLocal() iter.Seq2[*McastMACLocal, *McastMACLocal] {
-	return changesOf(c.delta.Rows(TableMcastMACLocal), c.layout.DecodeMcastMACLocal)
+	return changesOf(c, TableMcastMACLocal, (*Layout).DecodeMcastMACLocal)
 }
 
 // InsertMcastMACLocal inserts r. The result stands for the new row in the rest of the

@@ -135,7 +135,7 @@ func (v *View) McastMACsRemote() iter.Seq[McastMACRemote] {
 // McastMACsRemote yields the old and the new form of the rows of Mcast_Macs_Remote that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) McastMACsRemote() iter.Seq2[*McastMACRemote, *McastMACRemote] {
-	return changesOf(c.delta.Rows(TableMcastMACRemote), c.layout.DecodeMcastMACRemote)
+	return changesOf(c, TableMcastMACRemote, (*Layout).DecodeMcastMACRemote)
 }
 
 // InsertMcastMACRemote inserts r. The result stands for the new row in the rest of the

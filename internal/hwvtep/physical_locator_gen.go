@@ -129,7 +129,7 @@ func (v *View) PhysicalLocators() iter.Seq[PhysicalLocator] {
 // PhysicalLocators yields the old and the new form of the rows of Physical_Locator that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) PhysicalLocators() iter.Seq2[*PhysicalLocator, *PhysicalLocator] {
-	return changesOf(c.delta.Rows(TablePhysicalLocator), c.layout.DecodePhysicalLocator)
+	return changesOf(c, TablePhysicalLocator, (*Layout).DecodePhysicalLocator)
 }
 
 // InsertPhysicalLocator inserts r. The result stands for the new row in the rest of the

@@ -92,7 +92,7 @@ func (v *View) PhysicalLocatorSets() iter.Seq[PhysicalLocatorSet] {
 // PhysicalLocatorSets yields the old and the new form of the rows of Physical_Locator_Set that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) PhysicalLocatorSets() iter.Seq2[*PhysicalLocatorSet, *PhysicalLocatorSet] {
-	return changesOf(c.delta.Rows(TablePhysicalLocatorSet), c.layout.DecodePhysicalLocatorSet)
+	return changesOf(c, TablePhysicalLocatorSet, (*Layout).DecodePhysicalLocatorSet)
 }
 
 // InsertPhysicalLocatorSet inserts r. The result stands for the new row in the rest of the

@@ -179,7 +179,7 @@ func (v *View) PhysicalPorts() iter.Seq[PhysicalPort] {
 // PhysicalPorts yields the old and the new form of the rows of Physical_Port that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) PhysicalPorts() iter.Seq2[*PhysicalPort, *PhysicalPort] {
-	return changesOf(c.delta.Rows(TablePhysicalPort), c.layout.DecodePhysicalPort)
+	return changesOf(c, TablePhysicalPort, (*Layout).DecodePhysicalPort)
 }
 
 // InsertPhysicalPort inserts r. The result stands for the new row in the rest of the

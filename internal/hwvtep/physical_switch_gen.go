@@ -193,7 +193,7 @@ func (v *View) PhysicalSwitches() iter.Seq[PhysicalSwitch] {
 // PhysicalSwitches yields the old and the new form of the rows of Physical_Switch that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) PhysicalSwitches() iter.Seq2[*PhysicalSwitch, *PhysicalSwitch] {
-	return changesOf(c.delta.Rows(TablePhysicalSwitch), c.layout.DecodePhysicalSwitch)
+	return changesOf(c, TablePhysicalSwitch, (*Layout).DecodePhysicalSwitch)
 }
 
 // InsertPhysicalSwitch inserts r. The result stands for the new row in the rest of the

@@ -164,7 +164,7 @@ func (v *View) Tunnels() iter.Seq[Tunnel] {
 // Tunnels yields the old and the new form of the rows of Tunnel that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) Tunnels() iter.Seq2[*Tunnel, *Tunnel] {
-	return changesOf(c.delta.Rows(TableTunnel), c.layout.DecodeTunnel)
+	return changesOf(c, TableTunnel, (*Layout).DecodeTunnel)
 }
 
 // InsertTunnel inserts r. The result stands for the new row in the rest of the

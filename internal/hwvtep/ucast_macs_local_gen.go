@@ -135,7 +135,7 @@ func (v *View) UcastMACsLocal() iter.Seq[UcastMACLocal] {
 // UcastMACsLocal yields the old and the new form of the rows of Ucast_Macs_Local that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) UcastMACsLocal() iter.Seq2[*UcastMACLocal, *UcastMACLocal] {
-	return changesOf(c.delta.Rows(TableUcastMACLocal), c.layout.DecodeUcastMACLocal)
+	return changesOf(c, TableUcastMACLocal, (*Layout).DecodeUcastMACLocal)
 }
 
 // InsertUcastMACLocal inserts r. The result stands for the new row in the rest of the

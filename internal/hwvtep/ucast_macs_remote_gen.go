@@ -135,7 +135,7 @@ func (v *View) UcastMACsRemote() iter.Seq[UcastMACRemote] {
 // UcastMACsRemote yields the old and the new form of the rows of Ucast_Macs_Remote that changed:
 // nil and a row for one that is new, a row and nil for one that is gone.
 func (c Changes) UcastMACsRemote() iter.Seq2[*UcastMACRemote, *UcastMACRemote] {
-	return changesOf(c.delta.Rows(TableUcastMACRemote), c.layout.DecodeUcastMACRemote)
+	return changesOf(c, TableUcastMACRemote, (*Layout).DecodeUcastMACRemote)
 }
 
 // InsertUcastMACRemote inserts r. The result stands for the new row in the rest of the

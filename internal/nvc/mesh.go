@@ -184,7 +184,24 @@ func (n *network) removeStation(mac string, from source) {
 		delete(n.stations, mac)
 	}
 	n.count(s.at, -1)
-	n.touch(mac, false)
+	if !n.outdated(mac, from, s) {
+		n.touch(mac, false)
+	}
+}
+
+// outdated says that a row that goes was not what counts of its MAC: as when a host has moved, and the database that it has left
+// withdraws it. Then nobody has to look.
+func (n *network) outdated(mac string, from source, s station) bool {
+	last := s.came
+	for other, o := range n.stations[mac] {
+		if other.db == from.db {
+			return false // an address of the same host, perhaps
+		}
+		if other.db == nil || n.joined(other.db) {
+			last = max(last, o.came)
+		}
+	}
+	return last > s.came
 }
 
 func (n *network) addGroup(mac string, from source, g group) {

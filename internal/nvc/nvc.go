@@ -51,18 +51,18 @@ type NVC struct {
 	opts  Options
 	log   *slog.Logger
 	calls chan func() // to be run by Run
+	inbox inbox
 
 	// What follows belongs to Run.
 	ctx     context.Context
 	mesh    *mesh
 	targets []*target // in the order in which they were added
 	unread  int       // of these, that were not read yet
-	woken   chan *target
 }
 
 // New returns a controller without databases.
 func New(opts Options) *NVC {
-	n := &NVC{opts: opts, log: opts.Logger, calls: make(chan func()), woken: make(chan *target)}
+	n := &NVC{opts: opts, log: opts.Logger, calls: make(chan func()), inbox: newInbox()}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -107,9 +107,15 @@ func (n *NVC) Run(ctx context.Context, targets []string) error {
 			return context.Cause(ctx)
 		case f := <-n.calls:
 			f()
-		case t := <-n.woken:
-			n.take(t)
-			t.db.touch()
+		case <-n.inbox.filled:
+			settled, woken := n.inbox.take()
+			for _, f := range settled {
+				f()
+			}
+			for _, t := range woken {
+				n.take(t)
+				t.db.touch()
+			}
 		}
 		n.finish()
 	}
@@ -182,7 +188,7 @@ func (n *NVC) add(name string) error {
 	t.replica = idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name,
 		Logger: n.log, Tables: tables})
 	t.writer = idl.NewWriter(t.replica, Lock, func(f func()) {
-		_ = n.do(n.ctx, func() {
+		n.inbox.settle(func() {
 			f()
 			t.db.touch() // it may be idle now
 		})
@@ -197,11 +203,7 @@ func (n *NVC) add(name string) error {
 		for {
 			select {
 			case <-t.replica.Updates():
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case n.woken <- t:
+				n.inbox.wake(t)
 			case <-ctx.Done():
 				return
 			}

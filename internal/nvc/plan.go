@@ -15,7 +15,7 @@ const batch = 500
 type plan struct {
 	db       *database
 	tx       *hwvtep.Txn
-	locators map[end]hwvtep.UUID // that it makes
+	locators map[end]hwvtep.UUID // that it makes; nil: none
 	about    []mark
 	rows     int // that it inserts, changes or deletes
 }
@@ -32,12 +32,15 @@ func (db *database) next(lock string) *plan {
 		}()
 	}
 	for len(db.marked)+len(db.switches) > 0 {
-		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}}
+		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout())}
 		if lock != "" {
 			p.tx.Assert(lock)
 		}
 		empty := p.tx.Len()
-		for _, marks := range []map[mark]struct{}{db.switches, db.marked} {
+		for _, marks := range [...]map[mark]struct{}{db.switches, db.marked} {
+			if len(marks) == 0 {
+				continue
+			}
 			for m := range marks {
 				if len(p.about) == batch {
 					break
@@ -252,6 +255,9 @@ func (p *plan) locator(e end) hwvtep.UUID {
 	}
 	id, ok := p.locators[e]
 	if !ok {
+		if p.locators == nil {
+			p.locators = map[end]hwvtep.UUID{}
+		}
 		id = p.tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: e.ip, TunnelKey: e.key})
 		p.locators[e] = id
 	}
@@ -316,7 +322,6 @@ func (db *database) farewell(lock string) *plan {
 
 // thin takes the controller's ends out of a set.
 func (p *plan) thin(n *network, at *presence, row hwvtep.McastMACRemote) {
-	p.locators = map[end]hwvtep.UUID{}
 	all := p.db.endsOf(row.LocatorSet)
 	left := slices.DeleteFunc(slices.Clone(all), func(e end) bool { return n.ours(at, e) })
 	switch {

@@ -107,3 +107,67 @@ func TestRestingVNI(t *testing.T) {
 		t.Errorf("%v rest", b.mesh.resting)
 	}
 }
+
+// A host has moved, and the VTEP that it has left withdraws it: nobody has to look at that, and rows stay as they are.
+func TestLeftBehind(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	b := &bench{TB: t}
+	write := func(i int, f func(v *hwvtep.View, tx *hwvtep.Txn)) {
+		t.Helper()
+		v := b.rows[i].View()
+		tx := hwvtep.NewTxn(v.Layout())
+		f(v, tx)
+		if _, err := b.rows[i].Transact(tx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report := func(i int) {
+		t.Helper()
+		write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for ls := range v.LogicalSwitches() {
+				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
+				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls.UUID, Locator: at})
+			}
+		})
+		b.settle()
+	}
+	withdraw := func(i int) (looks int) {
+		t.Helper()
+		write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for row := range v.UcastMACsLocal() {
+				tx.DeleteUcastMACLocal(row.UUID)
+			}
+		})
+		b.dbs[i].take(b.rows[i].View(), b.rows[i].Changes())
+		for _, db := range b.dbs {
+			looks += len(db.marked)
+		}
+		b.settle()
+		return looks
+	}
+	placed := func() (at string) {
+		v := b.rows[3].View()
+		for row := range v.UcastMACsRemote() {
+			l, _ := v.PhysicalLocator(row.Locator)
+			at += l.DstIP
+		}
+		return at
+	}
+	for i := range 4 {
+		b.rows = append(b.rows, hwvteptest.NewDB())
+		write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) { tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"}) })
+	}
+	b.restart()
+	report(0)
+	report(1)
+	if got := withdraw(0); got != 0 || placed() != ipOf(1) {
+		t.Errorf("after the host is gone from where it was before %d databases have to look, and it is at %q", got, placed())
+	}
+	report(2)
+	if got := withdraw(2); got != 4 || placed() != ipOf(1) { // it has gone back, it seems
+		t.Errorf("after the host is gone from where it is %d databases have to look, and it is at %q", got, placed())
+	}
+	if got := withdraw(1); got != 4 || placed() != "" {
+		t.Errorf("after the host is gone %d databases have to look, and it is at %q", got, placed())
+	}
+}

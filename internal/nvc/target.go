@@ -29,6 +29,7 @@ type target struct {
 	writer  *idl.Writer
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup // of what runs for it
+	inboxed bool           // it is among inbox.woken; guarded by inbox.mu
 
 	db      *database
 	gone    bool         // it has left

@@ -123,17 +123,16 @@ func (r *Rows) Changes() hwvtep.Changes {
 type delta struct{ before, after map[string]table }
 
 // Rows implements hwvtep.Delta.
-func (d delta) Rows(name string) iter.Seq2[*hwvtep.Row, *hwvtep.Row] {
-	return func(yield func(*hwvtep.Row, *hwvtep.Row) bool) {
-		for id, before := range d.before[name] {
-			if after := d.after[name][id]; after != before && !yield(before, after) {
-				return
-			}
-		}
-		for id, after := range d.after[name] {
-			if d.before[name][id] == nil && !yield(nil, after) {
-				return
-			}
+func (d delta) Rows(name string) (rows []ovsdb.RowDelta) {
+	for id, before := range d.before[name] {
+		if after := d.after[name][id]; after != before {
+			rows = append(rows, ovsdb.RowDelta{UUID: id, Old: before, New: after})
 		}
 	}
+	for id, after := range d.after[name] {
+		if d.before[name][id] == nil {
+			rows = append(rows, ovsdb.RowDelta{UUID: id, New: after})
+		}
+	}
+	return rows
 }

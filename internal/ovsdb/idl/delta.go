@@ -1,18 +1,10 @@
 package idl
 
 import (
-	"iter"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 )
-
-// RowDelta is what became of one row: Old is nil for a new one, New for one that
-// is gone.
-type RowDelta struct {
-	UUID     ovsdb.UUID
-	Old, New *ovsdb.Row
-}
 
 // Delta is the difference between two snapshots. All its rows are of the schema of
 // the later one. Tables without a difference are not in it.
@@ -22,7 +14,7 @@ type Delta struct {
 	Reset bool
 	// Since is when the first of the updates came that are in the difference; zero: none did.
 	Since  time.Time
-	Tables map[string][]RowDelta
+	Tables map[string][]ovsdb.RowDelta
 }
 
 // Empty reports whether there is neither a difference nor a Reset.
@@ -37,36 +29,28 @@ func (d *Delta) Len() int {
 	return n
 }
 
-// Rows yields the old and the new form of the rows of a table that differ.
-func (d *Delta) Rows(table string) iter.Seq2[*ovsdb.Row, *ovsdb.Row] {
-	return func(yield func(*ovsdb.Row, *ovsdb.Row) bool) {
-		for _, row := range d.Tables[table] {
-			if !yield(row.Old, row.New) {
-				return
-			}
-		}
-	}
-}
+// Rows returns the rows of a table that differ.
+func (d *Delta) Rows(table string) []ovsdb.RowDelta { return d.Tables[table] }
 
 // difference returns what leads from before, which may be nil, to after.
-func difference(before, after *Snapshot) map[string][]RowDelta {
+func difference(before, after *Snapshot) map[string][]ovsdb.RowDelta {
 	if before == nil {
 		before = newSnapshot(after.plan)
 	}
 	if before.plan != after.plan {
 		before = before.translate(after.plan)
 	}
-	tables := map[string][]RowDelta{}
+	tables := map[string][]ovsdb.RowDelta{}
 	for i, t := range after.plan.tables {
-		var rows []RowDelta
+		var rows []ovsdb.RowDelta
 		compare(before.tables[i].root, after.tables[i].root, 0, func(b, a *ovsdb.Row) {
 			switch {
 			case b == nil:
-				rows = append(rows, RowDelta{a.UUID, nil, a})
+				rows = append(rows, ovsdb.RowDelta{UUID: a.UUID, New: a})
 			case a == nil:
-				rows = append(rows, RowDelta{b.UUID, b, nil})
+				rows = append(rows, ovsdb.RowDelta{UUID: b.UUID, Old: b})
 			case !t.equalRows(b, a):
-				rows = append(rows, RowDelta{a.UUID, b, a})
+				rows = append(rows, ovsdb.RowDelta{UUID: a.UUID, Old: b, New: a})
 			}
 		})
 		if rows != nil {

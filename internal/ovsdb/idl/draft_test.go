@@ -148,7 +148,8 @@ func TestDeltas(t *testing.T) {
 		consumer := map[ovsdb.UUID]*ovsdb.Row{} // the copy
 		take := func() {
 			snapshot, d := c.Take()
-			for old, now := range d.Rows("A") {
+			for _, row := range d.Rows("A") {
+				old, now := row.Old, row.New
 				switch {
 				case old == nil && consumer[now.UUID] == nil, old != nil && consumer[old.UUID] == old:
 				default:

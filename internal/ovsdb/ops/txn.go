@@ -116,6 +116,7 @@ func (t *Txn) Comment(text string) {
 
 // Assert makes the transaction fail unless the connection holds lock.
 func (t *Txn) Assert(lock string) {
+	t.text = slices.Grow(t.text, 320) // and what it is asserted for
 	t.begin("assert")
 	t.text = append(wire.AppendString(append(t.text, `,"lock":`...), lock), '}')
 }
