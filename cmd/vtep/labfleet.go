@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,7 +19,6 @@ import (
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
-	"github.com/vtep/vtep/internal/ovsdb/stream"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/memory"
 )
@@ -31,8 +29,8 @@ const maxFleet = 1000
 // hostsSpeak is how often hosts speak while something is waited for, so that they do not age.
 const hostsSpeak = 2 * time.Minute
 
-// fleet is many VTEPs in this process: a database server, an agent and a plane in memory each, with real
-// sessions over unix sockets between them and one controller. It measures how fast a change is in force on all.
+// fleet is many VTEPs in this process: a database server, an agent and a plane in memory each, put together as vtep run does, with
+// real sessions over unix sockets between them and one controller. It measures how fast a change is in force on all.
 type fleet struct {
 	dir   string
 	vteps []*fleetVTEP
@@ -209,9 +207,7 @@ func (f *fleet) start(ctx context.Context, v *fleetVTEP, first bool) (err error)
 	}
 	s := v.server
 	opened := s.Position(hwvtep.Database)
-	v.replica = idl.New(idl.Options{Database: hwvtep.Database, Dial: func(ctx context.Context) (net.Conn, error) {
-		return stream.Options{}.Dial(ctx, "unix:"+v.socket(f.dir))
-	}})
+	v.replica = idl.New(idl.Options{Database: hwvtep.Database, Dial: dialPipe(s)}) // as vtep run has it
 	ready := make(chan struct{})
 	a := agent.New(agent.Options{Name: v.name, TunnelIP: v.ip.String(), Ports: []string{"p0"}, Replica: v.replica, Plane: fleetPlane{v.fabric.Open(), f, v},
 		Position: func() ovsdb.Position { return s.Position(hwvtep.Database) }, Opened: opened, Ready: func() error { close(ready); return nil }})
