@@ -39,6 +39,8 @@ static __always_inline __u32 priority(__u32 setting, __u32 inner, __u32 outer)
 // that it gets in a tag, without VLAN. outer is what was around it; it and inner are TOS, of which the upper 6 bits count.
 static __always_inline __u32 both_priorities(__u32 flags, __u32 inner, __u32 outer)
 {
+	if (!(flags & PRIORITY_MASK)) // as most have it
+		return 0;
 	inner &= 0xfc;
 	outer &= 0xfc;
 	return priority(flags >> PRIORITY_TUNNEL_SHIFT, inner, outer) |
