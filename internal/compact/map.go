@@ -77,30 +77,48 @@ func (m *Map[K, V]) Has(k K) bool {
 	return ok
 }
 
-// Set gives k a value.
-func (m *Map[K, V]) Set(k K, v V) {
-	h := m.hashOf(k)
-	if pos := m.find(k, h); pos >= 0 {
-		m.entries[pos].value = v
+// Expect makes room for n entries in all, which are about to be set.
+func (m *Map[K, V]) Expect(n int) {
+	if n <= cap(m.entries) {
 		return
 	}
+	n = max(n, m.more()) // who expects one more each time does not have all copied each time
+	m.entries = append(make([]entry[K, V], 0, n), m.entries...)
+	if n > fewest && !m.slots.Fits(n) {
+		m.rehash(n)
+	}
+}
+
+// Set gives k a value.
+func (m *Map[K, V]) Set(k K, v V) { m.Swap(k, v) }
+
+// Swap gives k a value, and returns the one that it had, and whether there was one.
+func (m *Map[K, V]) Swap(k K, v V) (old V, had bool) {
+	h := m.hashOf(k)
+	if pos := m.find(k, h); pos >= 0 {
+		old, m.entries[pos].value = m.entries[pos].value, v
+		return old, true
+	}
 	if n := len(m.entries); n == cap(m.entries) {
-		m.entries = append(make([]entry[K, V], 0, n+max(n/4, 4)), m.entries...)
+		m.entries = append(make([]entry[K, V], 0, m.more()), m.entries...)
 	}
 	m.entries = append(m.entries, entry[K, V]{k, v})
 	switch n := len(m.entries); {
 	case n <= fewest && m.slots.None():
 	case !m.slots.Fits(n):
-		m.rehash()
+		m.rehash(n + n/8 + 1)
 	default:
 		m.slots.Add(h, n-1)
 	}
+	return old, false
 }
 
-// rehash makes slots for what there is, and an eighth more.
-func (m *Map[K, V]) rehash() {
-	n := len(m.entries)
-	m.slots.Make(n + n/8 + 1)
+// more is how many entries there is to be room for when there is no more.
+func (m *Map[K, V]) more() int { return len(m.entries) + max(len(m.entries)/4, 4) }
+
+// rehash makes slots for n entries.
+func (m *Map[K, V]) rehash(n int) {
+	m.slots.Make(n)
 	for pos := range m.entries {
 		m.slots.Add(hash(m.entries[pos].key), pos)
 	}
@@ -126,7 +144,7 @@ func (m *Map[K, V]) Delete(k K) bool {
 		m.entries = append(make([]entry[K, V], 0, end+end/16), m.entries...)
 		m.slots = Slots{}
 		if end > fewest {
-			m.rehash()
+			m.rehash(end + end/8 + 1)
 		}
 	}
 	return true

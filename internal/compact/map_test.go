@@ -16,9 +16,15 @@ func TestMap(t *testing.T) {
 			switch rapid.IntRange(0, 5).Draw(t, "step") {
 			case 0, 1, 2: // many at once, so that it grows
 				first, n := rapid.Uint16Range(0, most).Draw(t, "first"), rapid.Uint16Range(1, most).Draw(t, "count")
+				if rapid.Bool().Draw(t, "expected") {
+					m.Expect(int(n))
+				}
 				for i := range n {
 					k := (first + i*7) % most
-					m.Set(k, int(first)+int(i))
+					was, had := want[k]
+					if v, ok := m.Swap(k, int(first)+int(i)); v != was || ok != had {
+						t.Fatalf("Swap(%d) gives %d, %v; want %d, %v", k, v, ok, was, had)
+					}
 					want[k] = int(first) + int(i)
 				}
 			case 3, 4:

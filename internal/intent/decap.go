@@ -44,18 +44,30 @@ func (d *Decap) At(t Tunnel) SwitchID {
 }
 
 // Set has the frames of a tunnel enter a switch.
-func (d *Decap) Set(t Tunnel, id SwitchID) {
-	of := d.vnis[t.VNI]
-	if of == nil {
-		of = &compact.Map[uint32, SwitchID]{}
-		d.vnis[t.VNI] = of
-	}
-	peer, before := d.peers.Use(t.Peer), of.Len()
-	if of.Set(peer, id); of.Len() == before {
+func (d *Decap) Set(t Tunnel, id SwitchID) { d.Swap(t, id) }
+
+// Swap does so, and returns the switch that they entered before, and whether there was one.
+func (d *Decap) Swap(t Tunnel, id SwitchID) (old SwitchID, had bool) {
+	peer := d.peers.Use(t.Peer)
+	if old, had = d.of(t.VNI).Swap(peer, id); had {
 		d.peers.Drop(peer)
 	} else {
 		d.len++
 	}
+	return old, had
+}
+
+// Expect makes room for the tunnels of a VNI, n in all, which are about to be set.
+func (d *Decap) Expect(vni uint32, n int) { d.of(vni).Expect(n) }
+
+// of returns the tunnels of a VNI, of which there are some soon.
+func (d *Decap) of(vni uint32) *compact.Map[uint32, SwitchID] {
+	of := d.vnis[vni]
+	if of == nil {
+		of = &compact.Map[uint32, SwitchID]{}
+		d.vnis[vni] = of
+	}
+	return of
 }
 
 // Delete has the frames of a tunnel enter no switch.

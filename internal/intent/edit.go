@@ -60,16 +60,12 @@ func (t *Table[K, V]) Expect(e *Edit, n int) {
 // Set gives an entry a value, if it has not got that.
 func (t *Table[K, V]) Set(e *Edit, k K, v V) {
 	l := t.of(e)
-	old, had := l.now.Get(k)
-	if had && t.equal(old, v) {
-		return
-	}
-	if had {
-		l.touch(k, old)
-	} else {
+	switch old, had := l.now.Swap(k, v); {
+	case !had:
 		l.add(k, v)
+	case !t.equal(old, v):
+		l.touch(k, old)
 	}
-	l.now.Set(k, v)
 }
 
 // Delete takes an entry away, if it is there.
@@ -121,9 +117,11 @@ func (l *entries[K, V]) add(k K, v V) {
 		if _, touched := l.before[k]; !touched {
 			l.before[k] = nil
 		}
+	case len(l.values) > 0 && l.table.equal(l.values[len(l.values)-1], v): // often many are equal
+		l.added = append(l.added, Change[K, V]{Key: k, New: &l.values[len(l.values)-1]})
 	default:
 		if len(l.values) == cap(l.values) { // never moved: they are pointed to
-			l.values = make([]V, 0, min(max(len(l.added), fewValues), manyValues))
+			l.values = make([]V, 0, min(max(2*cap(l.values), fewValues), manyValues))
 		}
 		l.values = append(l.values, v)
 		l.added = append(l.added, Change[K, V]{Key: k, New: &l.values[len(l.values)-1]})

@@ -13,18 +13,34 @@ type PeerNumbers struct {
 	numbers map[netip.Addr]uint32
 	peers   []peerUses // by number; 0 is never used
 	free    []uint32   // numbers of none
+	last    uint32     // that was used
 }
 
 type peerUses struct {
 	addr netip.Addr
 	uses int
+	then uint32 // the number that was used after it last
 }
 
-// Use counts a use of an address, and returns its number.
+// Use counts a use of an address, and returns its number. Of many switches with the same peers each uses them in the
+// same order: so the one that came after the last one before is tried first.
 func (p *PeerNumbers) Use(peer netip.Addr) uint32 {
 	if !peer.IsValid() {
 		return 0
 	}
+	if len(p.peers) > 0 {
+		if n := p.peers[p.last].then; n != 0 && p.peers[n].addr == peer {
+			p.peers[n].uses++
+			p.last = n
+			return n
+		}
+	}
+	n := p.useAny(peer)
+	p.peers[p.last].then, p.last = n, n
+	return n
+}
+
+func (p *PeerNumbers) useAny(peer netip.Addr) uint32 {
 	n, ok := p.numbers[peer]
 	switch last := len(p.free) - 1; {
 	case ok:
@@ -84,5 +100,5 @@ func (p *PeerNumbers) Len() int { return len(p.numbers) }
 
 // Clone returns a copy, with the same numbers.
 func (p *PeerNumbers) Clone() PeerNumbers {
-	return PeerNumbers{maps.Clone(p.numbers), slices.Clone(p.peers), slices.Clone(p.free)}
+	return PeerNumbers{maps.Clone(p.numbers), slices.Clone(p.peers), slices.Clone(p.free), p.last}
 }

@@ -24,7 +24,7 @@ type Table[K comparable, V any] struct {
 // store is what a State has of a table: a map, or what takes less memory.
 type store[K comparable, V any] interface {
 	Get(K) (V, bool)
-	Set(K, V)
+	Swap(K, V) (V, bool) // the value that was there, and whether one was
 	Delete(K)
 	Len() int
 	All() iter.Seq2[K, V]
@@ -40,10 +40,14 @@ type storing[K comparable, V any] struct {
 // mapStore is a map as a store.
 type mapStore[K comparable, V any] struct{ rows *map[K]V }
 
-func (m mapStore[K, V]) Get(k K) (V, bool)    { v, ok := (*m.rows)[k]; return v, ok }
-func (m mapStore[K, V]) Set(k K, v V)         { (*m.rows)[k] = v }
-func (m mapStore[K, V]) Delete(k K)           { delete(*m.rows, k) }
-func (m mapStore[K, V]) Len() int             { return len(*m.rows) }
+func (m mapStore[K, V]) Get(k K) (V, bool) { v, ok := (*m.rows)[k]; return v, ok }
+func (m mapStore[K, V]) Delete(k K)        { delete(*m.rows, k) }
+func (m mapStore[K, V]) Len() int          { return len(*m.rows) }
+func (m mapStore[K, V]) Swap(k K, v V) (V, bool) {
+	old, ok := (*m.rows)[k]
+	(*m.rows)[k] = v
+	return old, ok
+}
 func (m mapStore[K, V]) All() iter.Seq2[K, V] { return maps.All(*m.rows) }
 
 // in is what a State has of the table.
@@ -166,7 +170,7 @@ func (t *Table[K, V]) apply(s *State, d *Delta) {
 	rows := t.in(s)
 	for _, c := range *t.changes(d) {
 		if c.New != nil {
-			rows.Set(c.Key, *c.New)
+			rows.Swap(c.Key, *c.New)
 		} else {
 			rows.Delete(c.Key)
 		}
@@ -178,10 +182,10 @@ func (t *Table[K, V]) divide(before, after *State, d *Delta) {
 	was, is := t.in(before), t.in(after)
 	for _, c := range *t.changes(d) {
 		if c.Old != nil {
-			was.Set(c.Key, *c.Old)
+			was.Swap(c.Key, *c.Old)
 		}
 		if c.New != nil {
-			is.Set(c.Key, *c.New)
+			is.Swap(c.Key, *c.New)
 		}
 	}
 }

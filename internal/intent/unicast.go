@@ -51,19 +51,23 @@ func (u *Unicast) At(k MACKey) Tunnel {
 func (u *Unicast) tunnel(p place) Tunnel { return Tunnel{u.peers.Addr(p.peer), p.vni} }
 
 // Set gives a MAC a tunnel.
-func (u *Unicast) Set(k MACKey, t Tunnel) {
+func (u *Unicast) Set(k MACKey, t Tunnel) { u.Swap(k, t) }
+
+// Swap gives a MAC a tunnel, and returns the one that it had, and whether there was one.
+func (u *Unicast) Swap(k MACKey, t Tunnel) (old Tunnel, had bool) {
 	macs := u.switches[k.Switch]
 	if macs == nil {
 		macs = &compact.Map[MAC, place]{}
 		u.switches[k.Switch] = macs
 	}
-	was, had := macs.Get(k.MAC)
-	macs.Set(k.MAC, place{u.peers.Use(t.Peer), t.VNI})
-	if had {
-		u.peers.Drop(was.peer)
-	} else {
+	was, had := macs.Swap(k.MAC, place{u.peers.Use(t.Peer), t.VNI})
+	if !had {
 		u.len++
+		return Tunnel{}, false
 	}
+	old = u.tunnel(was)
+	u.peers.Drop(was.peer)
+	return old, true
 }
 
 // Delete takes a MAC away, if it is there.

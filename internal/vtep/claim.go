@@ -170,10 +170,15 @@ func (c *Compiler) claimOwnVNI(ls *lswitch) {
 
 // resolveClaims gives every dirty claim its owner.
 func (c *Compiler) resolveClaims() {
-	fresh := 0
+	fresh, last := 0, -1
 	for _, n := range c.dirty.claims {
-		if c.claims.at(n).owner == 0 {
-			fresh++
+		cl := c.claims.at(n)
+		if cl.owner != 0 || cl.first.ls == 0 || cl.peer == 0 {
+			continue
+		}
+		if fresh++; int(cl.vni) != last {
+			c.state.Decap.Expect(cl.vni, c.claims.of(cl.vni).Len())
+			last = int(cl.vni)
 		}
 	}
 	intent.DecapTable.Expect(c.edit, fresh)

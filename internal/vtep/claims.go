@@ -45,6 +45,16 @@ func (c *claims) tunnel(cl *claim) intent.Tunnel {
 	return intent.Tunnel{Peer: c.peers.Addr(cl.peer), VNI: cl.vni}
 }
 
+// table returns the claims of a VNI, of which there are some soon.
+func (c *claims) table(vni uint32) *compact.Map[uint32, ordinal] {
+	all := c.of(vni)
+	if all == nil {
+		all = &compact.Map[uint32, ordinal]{}
+		c.byVNI[vni], c.last = all, all
+	}
+	return all
+}
+
 // find returns the claim of a tunnel; nil: there is none.
 func (c *claims) find(t intent.Tunnel) *claim {
 	peer, ok := c.peers.Number(t.Peer)
@@ -76,13 +86,9 @@ func (c *claims) make(t intent.Tunnel) *claim {
 
 // makeOf is make for the number of a peer that is in use.
 func (c *claims) makeOf(peer, vni uint32) *claim {
-	all := c.of(vni)
+	all := c.table(vni)
 	if n, ok := all.Get(peer); ok {
 		return c.at(n)
-	}
-	if all == nil {
-		all = &compact.Map[uint32, ordinal]{}
-		c.byVNI[vni], c.last = all, all
 	}
 	n := c.next
 	if last := len(c.free) - 1; last >= 0 {

@@ -69,6 +69,7 @@ func (c *Compiler) claimsOf(ls *lswitch, set *setPeers) []ordinal {
 	if !ls.up() || len(set.peers) == 0 {
 		return nil
 	}
+	c.claims.table(ls.vni).Expect(len(set.peers))
 	list := make([]ordinal, len(set.peers))
 	for i, peer := range set.peers {
 		list[i] = c.claims.makeOf(peer, ls.vni).number

@@ -12,6 +12,20 @@ type list struct {
 	targets []Target
 }
 
+// expectChunks makes room for the lists of new flood sets.
+func (c *Contents) expectChunks(changes []intent.Change[intent.FloodKey, intent.FloodSet]) {
+	fresh := 0
+	for _, ch := range changes {
+		if ch.Old == nil && ch.New != nil {
+			fresh += chunksOf(min(len(*ch.New), FloodMax))
+		}
+	}
+	c.Maps.Chunks.Expect(fresh)
+}
+
+// chunksOf is how many chunks so many targets take.
+func chunksOf(targets int) int { return (targets + ChunkTargets - 1) / ChunkTargets }
+
 // setTunnels makes set the tunnels that key's frames get a copy to.
 func (c *Contents) setTunnels(key MACKey, set intent.FloodSet) {
 	delete(c.Cut, key)
@@ -59,7 +73,7 @@ func (c *Contents) setFlood(key MACKey, targets []Target) {
 		}
 	}
 	c.lists[key] = have
-	for seq := range (len(targets) + ChunkTargets - 1) / ChunkTargets {
+	for seq := range chunksOf(len(targets)) {
 		var chunk Chunk
 		copy(chunk.Targets[:], targets[seq*ChunkTargets:])
 		c.Maps.Chunks.Set(ChunkKey{List: have.number, Seq: uint32(seq)}, chunk)
@@ -76,7 +90,7 @@ func (c *Contents) delFlood(key MACKey) {
 }
 
 func (c *Contents) dropChunks(l list) {
-	for seq := range (len(l.targets) + ChunkTargets - 1) / ChunkTargets {
+	for seq := range chunksOf(len(l.targets)) {
 		c.Maps.Chunks.Del(ChunkKey{List: l.number, Seq: uint32(seq)})
 	}
 }

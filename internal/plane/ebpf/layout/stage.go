@@ -45,6 +45,7 @@ func (c *Contents) Stage(next *intent.State, d *intent.Delta, j Joiner) map[uint
 		c.stageUnicast(&d.Unicast[i])
 	}
 	c.stageRouters(next, d)
+	c.expectChunks(d.Floods)
 	for _, ch := range d.Floods {
 		dom := c.ByUUID[ch.Key.Switch]
 		if dom == nil {
