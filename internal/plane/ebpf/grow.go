@@ -215,7 +215,7 @@ func (p *Plane) makeSuccessors(sizes map[string]uint32, growing map[string]grown
 	if p.showing != nil {
 		maps.Copy(n.all, p.showing.maps)
 	}
-	if err := spec.LoadAndAssign(&n.programs, &ebpf.CollectionOptions{MapReplacements: n.all}); err != nil {
+	if err := kernel.LoadPrograms(spec, n.all, kernel.ByTag[ebpf.Program](&n.programs)); err != nil {
 		return nil, kernel.Explain("load the programs", err)
 	}
 	if err := p.pins.FillStages(n.fresh["stages"], stagePrograms[:], kernel.ByTag[ebpf.Program](&n.programs)); err != nil {

@@ -35,7 +35,7 @@ func (o *Options) source(sizes map[string]uint32) *kernel.Source {
 }
 
 // set gives the objects by their names.
-func (o *vtepObjects) set() kernel.Set { return kernel.SetOf(o, &o.vtepMaps, &o.vtepPrograms) }
+func (o *vtepObjects) set() kernel.Set { return kernel.SetOf(&o.vtepMaps, &o.vtepPrograms) }
 
 // stagePrograms are the names of those of the stages.
 var stagePrograms = [layout.Stages]string{

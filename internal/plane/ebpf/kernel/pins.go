@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -234,8 +236,16 @@ func (p *Pins) Load(src *Source, o Set) error {
 	} else if p.kept(src, spec, o) {
 		return nil
 	}
-	err = spec.LoadAndAssign(o.into, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.Maps()}})
+	err = loadSome(spec, &ebpf.CollectionOptions{Maps: ebpf.MapOptions{PinPath: p.Maps()}}, slices.Collect(maps.Keys(o.maps)), o.maps)
 	if err != nil {
+		return Explain("make the maps", err)
+	}
+	with := map[string]*ebpf.Map{}
+	for name, m := range o.maps {
+		with[name] = *m
+	}
+	if err := LoadPrograms(spec, with, o.programs); err != nil {
+		o.Close()
 		return Explain("load the programs", err)
 	}
 	for reason, cpus := range counts {

@@ -6,17 +6,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Set are programs that are loaded together, and their maps, by their names in C. Into is the struct of the generated
-// code that they are fields of.
+// Set are programs that are loaded together, and their maps, by their names in C.
 type Set struct {
-	into     any
 	maps     map[string]**ebpf.Map
 	programs map[string]**ebpf.Program
 }
 
-// SetOf takes the fields of a struct that has the fields of two others: maps and programs.
-func SetOf(into, maps, programs any) Set {
-	return Set{into, ByTag[ebpf.Map](maps), ByTag[ebpf.Program](programs)}
+// SetOf takes the fields of two structs of the generated code: maps and programs.
+func SetOf(maps, programs any) Set {
+	return Set{ByTag[ebpf.Map](maps), ByTag[ebpf.Program](programs)}
 }
 
 // Close closes all that is open.
