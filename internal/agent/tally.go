@@ -43,7 +43,7 @@ func (t *tally) countAll(s *intent.State) {
 		t.change(key.Switch, switchTally{remotes: 1}, 1)
 	}
 	for tunnel, id := range s.Decap.All() {
-		t.decap(tunnel, 1)
+		t.peer(tunnel.Peer, 1)
 		t.change(id, switchTally{tunnels: 1}, 1)
 	}
 }
@@ -87,7 +87,8 @@ func (t *tally) note(d *intent.Delta) {
 			t.change(c.Key.Switch, switchTally{remotes: 1}, -1)
 		}
 	}
-	var id intent.SwitchID // mostly there are many tunnels of one switch after another
+	peers := map[netip.Addr]int{} // there are far fewer than tunnels
+	var id intent.SwitchID        // mostly there are many tunnels of one switch after another
 	tunnels := 0
 	count := func(of *intent.SwitchID, tunnel intent.Tunnel, n int) {
 		if of == nil {
@@ -98,7 +99,7 @@ func (t *tally) note(d *intent.Delta) {
 			id, tunnels = *of, 0
 		}
 		tunnels += n
-		t.decap(tunnel, n)
+		peers[tunnel.Peer] += n
 	}
 	for i := range d.Decap {
 		c := &d.Decap[i]
@@ -106,6 +107,11 @@ func (t *tally) note(d *intent.Delta) {
 		count(c.New, c.Key, 1)
 	}
 	t.change(id, switchTally{tunnels: 1}, tunnels)
+	for peer, n := range peers {
+		if n != 0 {
+			t.peer(peer, n)
+		}
+	}
 	for _, c := range d.Ports {
 		if c.New == nil {
 			t.port(c.Key, false)
@@ -134,15 +140,15 @@ func (t *tally) binding(at intent.BindingKey, id intent.SwitchID, n int) {
 	t.change(id, switchTally{bindings: 1}, n)
 }
 
-func (t *tally) decap(tunnel intent.Tunnel, n int) {
-	was := t.peers[tunnel.Peer]
+func (t *tally) peer(peer netip.Addr, n int) {
+	was := t.peers[peer]
 	if is := was + n; is != 0 {
-		t.peers[tunnel.Peer] = is
+		t.peers[peer] = is
 	} else {
-		delete(t.peers, tunnel.Peer)
+		delete(t.peers, peer)
 	}
 	if was == 0 || was+n == 0 {
-		mark(t.movedPeers, tunnel.Peer, was != 0)
+		mark(t.movedPeers, peer, was != 0)
 	}
 }
 

@@ -66,7 +66,7 @@ func (r *RowChange) UUID() ovsdb.UUID {
 // TextSize is about how many bytes the change-set has as JSON: room for that
 // saves growing a buffer step by step.
 func (cs *ChangeSet) TextSize() int {
-	const perRow, perAtom = 64, 40 // UUIDs, names and punctuation prevail
+	const perRow, perAtom = 64, 48 // UUIDs, names and punctuation prevail
 	n := perAtom * cs.texts
 	for i := range cs.Tables {
 		n += perRow * len(cs.Tables[i].Rows)

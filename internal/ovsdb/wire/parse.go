@@ -48,16 +48,24 @@ func ParseString(s string) (Value, error) {
 }
 
 // guessNodes estimates how many nodes b will make: every value but the first
-// follows one of four characters. A long text is judged by its beginning.
+// follows one of four characters. A long text is judged by pieces of it: it may
+// begin with a few rows, and go on with one that has most of all values.
 func guessNodes(b []byte) int {
-	const sample = 4096
-	head := b[:min(len(b), sample)]
-	n := 1
-	for _, c := range [...]byte{',', ':', '[', '{'} {
-		n += bytes.Count(head, []byte{c})
+	const sample, pieces = 512, 8
+	if len(b) <= sample*pieces {
+		return 1 + countBefore(b)
 	}
-	if len(b) > sample {
-		n = n*(len(b)/sample+1) + n/8
+	n := 1
+	for i := range pieces {
+		n += countBefore(b[i*(len(b)/pieces):][:sample])
+	}
+	return n*(len(b)/(sample*pieces)+1) + n/8
+}
+
+// countBefore counts what values follow.
+func countBefore(b []byte) (n int) {
+	for _, c := range [...]byte{',', ':', '[', '{'} {
+		n += bytes.Count(b, []byte{c})
 	}
 	return n
 }
