@@ -248,8 +248,36 @@ func (c *Compiler) markARP(mac intent.MAC) {
 	}
 }
 
+// groupMACs has the dirty MACs of a switch lie behind one another, in the order they have: rows come in that of their
+// UUIDs, which is none, and of very many switches each MAC would find everything about its own gone from the caches
+// of the processor.
+func (c *Compiler) groupMACs() {
+	macs := c.dirty.macs
+	if len(macs) < manyDirty {
+		return
+	}
+	next := make([]int, len(c.switchNumbers.all)+1) // where the next MAC of a switch goes, by its number
+	for i := range macs {
+		next[macs[i].ls.number+1]++
+	}
+	for n := 1; n < len(next); n++ {
+		next[n] += next[n-1]
+	}
+	grouped := make([]dirtyMAC, len(macs))
+	for i := range macs {
+		at := &next[macs[i].ls.number]
+		grouped[*at] = macs[i]
+		*at++
+	}
+	c.dirty.macs = grouped
+}
+
+// manyDirty are dirty MACs for which it pays to be grouped.
+const manyDirty = 1 << 12
+
 // resolveMACs finds the tunnel of every dirty MAC.
 func (c *Compiler) resolveMACs() {
+	c.groupMACs()
 	var one [1]candidate
 	for i := 0; i < len(c.dirty.macs); i++ {
 		d := &c.dirty.macs[i]
