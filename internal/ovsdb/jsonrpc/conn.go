@@ -114,6 +114,9 @@ func (c *Conn) Read() (Message, error) {
 	return Parse(text)
 }
 
+// HasMore says, to the reader, whether some of the next message is here already.
+func (c *Conn) HasMore() bool { return c.r.Buffered() > 0 }
+
 // cause prefers the reason why this side ended the connection to the error that ending it
 // made for the reader.
 func (c *Conn) cause(err error) error {

@@ -25,7 +25,11 @@ type database struct {
 	// relay has a source for its contents, which executes what clients want changed, for ever.
 	relay bool
 
-	// The loop's own.
+	// turn is held by the loop while it executes something, or by a reader that helps it: "the loop"
+	// means both elsewhere.
+	turn sync.Mutex
+
+	// Guarded by turn.
 	db        *db.Database
 	file      *storage.Log // nil: in memory only
 	monitors  *monitors
@@ -91,46 +95,84 @@ const (
 	batchTime  = 10 * time.Millisecond // of their execution
 )
 
-// loop is the goroutine that owns the database, until the queue is closed.
+// loop is the goroutine that serves the queue until it is closed.
 func (d *database) loop() {
 	defer close(d.ended)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		b := &batch{base: d}
-		if !d.fill(b) {
-			if d.queue.finished() {
-				d.close()
-				return
-			}
-			timer.Reset(d.untilTimeout())
-			select {
-			case <-d.queue.wake:
-			case <-timer.C:
-				d.expireTriggers()
-				d.flush()
-				d.watchStuck()
-			case err := <-d.compact.done():
-				d.endCompaction(err)
-			}
+		d.turn.Lock()
+		if d.serve() {
+			d.turn.Unlock()
 			continue
 		}
-		d.runTriggers(b)
-		b.commit()
-		d.attend()
-		d.flush()
-		d.watchStuck()
-		d.maybeCompact()
+		if d.queue.finished() {
+			d.close()
+			d.turn.Unlock()
+			return
+		}
+		timer.Reset(d.untilTimeout())
+		compacted := d.compact.done()
+		d.turn.Unlock()
+		select {
+		case <-d.queue.wake:
+		case <-timer.C:
+			d.turn.Lock()
+			d.expireTriggers()
+			d.flush()
+			d.watchStuck()
+			d.turn.Unlock()
+		case err := <-compacted:
+			d.turn.Lock()
+			d.endCompaction(err)
+			d.turn.Unlock()
+		}
 	}
 }
 
-// fill executes jobs from the queue until the batch is full or there are none; false: there
-// was none at all.
-func (d *database) fill(b *batch) bool {
+// serve executes a batch of what is in the queue, in the loop; false: there was nothing.
+func (d *database) serve() bool {
+	b := &batch{base: d}
+	if !d.fill(b, true) {
+		d.watchStuck() // whom help has held back
+		return false
+	}
+	d.runTriggers(b)
+	b.commit()
+	d.attend()
+	d.flush()
+	d.watchStuck()
+	d.maybeCompact()
+	return true
+}
+
+// help has the reader of a session execute what is in the queue, if the loop is idle: handing a
+// short request to the loop would take longer than to execute it. What arrives at other sessions
+// while this waits for the disk becomes the next batch, of the loop.
+func (d *database) help() {
+	if d.turn.TryLock() {
+		if b := (&batch{base: d}); d.fill(b, false) {
+			d.runTriggers(b)
+			b.commit()
+			d.flush()
+			d.maybeCompact()
+		}
+		rest := d.compact != nil || len(d.triggers)+len(d.unwatched) > 0 || !d.queue.empty()
+		d.turn.Unlock()
+		if !rest {
+			return
+		}
+	}
+	d.queue.poke()
+}
+
+// fill executes jobs from the queue until the batch is full or there are none; false: there was
+// none at all. Those that are to be alone are executed only if that is wanted.
+func (d *database) fill(b *batch, alone bool) bool {
 	began := time.Now()
 	n := 0
 	for n < batchLimit && b.bytes < batchBytes && (n == 0 || time.Since(began) < batchTime) {
-		j, ok := d.queue.next(n == 0)
+		j, ok := d.queue.next(alone && n == 0)
 		if !ok {
 			break
 		}

@@ -17,10 +17,11 @@
 // # Who owns what
 //
 // The loop of a database, one goroutine, owns its tables, its log, its monitors and its
-// waiting transactions; everything that touches them is a job in its queue. A session has
-// two goroutines, its reader and its writer. Server.mu guards the sets of databases,
-// sessions and remotes; lockTable has a mutex of its own. Lock order: Server.mu, then
-// session.mu; lockTable.mu is taken alone.
+// waiting transactions; everything that touches them is a job in its queue. While the loop is
+// idle the reader of a session executes its transaction in place of the loop (database.help),
+// unless more requests are behind it. A session has two goroutines, its reader and its writer.
+// Server.mu guards the sets of databases, sessions and remotes; lockTable has a mutex of its own.
+// Lock order: database.turn, then Server.mu, then session.mu; lockTable.mu is taken alone.
 //
 // # Order
 //

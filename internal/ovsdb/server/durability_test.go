@@ -187,7 +187,7 @@ func TestSyncError(t *testing.T) {
 func TestRollBackOfBatch(t *testing.T) {
 	fs := &faultyFS{FS: storage.OS}
 	r := newRig(t, Options{FS: fs})
-	c := r.dial()
+	c, others := r.dial(), r.dial() // the reader of c may be who waits for the disk
 	id := c.insert("x", 0)
 	blocked, release := make(chan struct{}), make(chan struct{})
 	calls := 0
@@ -201,7 +201,7 @@ func TestRollBackOfBatch(t *testing.T) {
 	})
 	var left sync.WaitGroup
 	var failed, fine atomic.Int32
-	start := func() {
+	start := func(c *client) {
 		left.Add(1)
 		if err := c.Go("transact", []byte(`["things",{"op":"mutate","table":"Thing","where":[["_uuid","==",["uuid","`+id+`"]]],"mutations":[["n","+=",1]]}]`),
 			func(v wire.Value, err error) {
@@ -215,10 +215,10 @@ func TestRollBackOfBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	start()
+	start(c)
 	<-blocked
 	for range 100 {
-		start()
+		start(others)
 	}
 	testenv.Eventually(t, patience, func() error { // all are queued
 		d := r.find("things")

@@ -37,8 +37,17 @@ func newQueue() *queue {
 	return &queue{wake: make(chan struct{}, 1), lanes: map[*session]*lane{}}
 }
 
-// put appends jobs of one session; false if the queue is closed.
+// put appends jobs of one session, and has the loop serve them; false if the queue is closed.
 func (q *queue) put(jobs ...job) bool {
+	ok := q.add(jobs...)
+	if ok {
+		q.poke()
+	}
+	return ok
+}
+
+// add is put for a caller who sees to it that they are served.
+func (q *queue) add(jobs ...job) bool {
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()
@@ -47,7 +56,6 @@ func (q *queue) put(jobs ...job) bool {
 	l := q.lane(jobs[0].sess)
 	l.jobs = append(l.jobs, jobs...)
 	q.mu.Unlock()
-	q.poke()
 	return true
 }
 
@@ -74,9 +82,8 @@ func (q *queue) lane(s *session) *lane {
 	return l
 }
 
-// next takes the next job; false if there is none, or if it has to be alone but is not the
-// first of its batch.
-func (q *queue) next(first bool) (job, bool) {
+// next takes the next job; false if there is none, or if it has to be alone, but alone is false.
+func (q *queue) next(alone bool) (job, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.turns) == 0 {
@@ -84,7 +91,7 @@ func (q *queue) next(first bool) (job, bool) {
 	}
 	l := q.turns[0]
 	j := l.jobs[0]
-	if j.alone && !first {
+	if j.alone && !alone {
 		return job{}, false
 	}
 	l.jobs[0] = job{}
@@ -128,6 +135,12 @@ func (q *queue) finished() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.closed && len(q.turns) == 0
+}
+
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.turns) == 0
 }
 
 func (q *queue) poke() {

@@ -164,9 +164,14 @@ func (s *session) submit(d *database, j job) {
 	s.bytes += j.size
 	s.mu.Unlock()
 	s.srv.intake.add(s, j.size)
-	if !d.queue.put(j) {
+	switch {
+	case !d.queue.add(j):
 		s.answered(j.size)
 		j.gone()
+	case j.alone, s.conn.HasMore(): // with more of them the loop makes a batch
+		d.queue.poke()
+	default:
+		d.help()
 	}
 }
 

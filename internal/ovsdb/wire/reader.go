@@ -76,6 +76,9 @@ func (r *Reader) Next() ([]byte, error) {
 	}
 }
 
+// Buffered is how many bytes were read and not handed out.
+func (r *Reader) Buffered() int { return len(r.buf) }
+
 // fail tells that nothing is held any more.
 func (r *Reader) fail(err error) error {
 	r.hold(0)
