@@ -106,17 +106,22 @@ func roomier(m *ebpf.Map, need int) uint32 {
 }
 
 // growLocals makes room long before the learned MACs take the last of it, as far as they may: a larger map takes some
-// tenths of a second, in which a crowd may come, and whoever sends a single frame then is not learned at all.
-func (p *Plane) growLocals() {
-	have, count, allowed := p.objs.Locals.MaxEntries(), p.learnedCount(), p.quotas[0].Limit
-	most := p.limit("locals")
-	if allowed != 0 {
-		most = min(most, kernel.RoundUp(int(allowed)+1))
-	}
-	if count < have/4 || have >= most {
+// tenths of a second, in which a crowd may come. So many that came wait for it already.
+func (p *Plane) growLocals(waiting int) {
+	have, most, need := p.objs.Locals.MaxEntries(), p.mostLocals(), int(p.learnedCount())+waiting
+	if need < int(have/4) || have >= most {
 		return
 	}
-	p.growTo(map[string]uint32{"locals": min(kernel.RoundUp(max(int(have), int(count))*4), most)}, p.growing())
+	p.growTo(map[string]uint32{"locals": min(kernel.RoundUp(max(int(have), need)*4), most)}, p.growing())
+}
+
+// mostLocals is the size at which their map stops.
+func (p *Plane) mostLocals() uint32 {
+	most := p.limit("locals")
+	if allowed := p.quotas[0].Limit; allowed != 0 {
+		most = min(most, kernel.RoundUp(int(allowed)+1))
+	}
+	return most
 }
 
 func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {

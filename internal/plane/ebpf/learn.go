@@ -51,7 +51,11 @@ func (p *Plane) handleSighting(b []byte) {
 	if p.watched.drop(layout.MACKey{BD: e.BD, MAC: e.MAC}) {
 		p.leave(lookAtWatch)
 	}
-	if s, ok := p.directory.sighting(e.BD, e.MAC, e.Slot, e.Gen); ok {
+	s, ok := p.directory.sighting(e.BD, e.MAC, e.Slot, e.Gen)
+	if e.Why == layout.WhyNoRoom && (!ok || !p.unplaced.add(s.At.Port, e, monotonic())) {
+		p.countRefused(0, 1)
+	}
+	if ok {
 		p.queue.add(plane.Seen{Key: s.Key, At: s.At})
 	}
 	p.leave(lookAtLocals)
@@ -66,7 +70,11 @@ func (p *Plane) watchLocals() {
 	if !p.known {
 		return
 	}
-	p.growLocals()
+	list := p.unplaced.take()
+	p.growLocals(len(list))
+	if err := p.place(list); err != nil {
+		p.log.Warn("MACs that had no room can't be learned until their hosts send again", "err", err)
+	}
 	count, size := p.learnedCount(), p.objs.Locals.MaxEntries()
 	if full := count >= size || p.localsFull && count >= size-size/16; full != p.localsFull {
 		p.localsFull = full

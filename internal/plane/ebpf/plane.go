@@ -18,7 +18,7 @@
 // Goroutines, besides the agent's that calls the Plane:
 //
 //	pump    queue of events -> Events()
-//	learner ring buffer of the programs -> queue; it leaves chores
+//	learner ring buffer of the programs -> queue, and MACs without room -> unplaced; it leaves chores
 //	punter  ring buffer of frames that the programs show -> queue
 //	chores  what the learner finds to be done: room for more MACs, ways to peers in use
 //	watcher netlink -> devices, addresses, routes; repairs; -> queue
@@ -129,6 +129,7 @@ type Plane struct {
 	directory directory // of the numbers in events
 	chores    chores
 	watched   watchedMACs
+	unplaced  unplaced
 
 	mu     sync.Mutex // guards everything below
 	closed bool

@@ -6,7 +6,8 @@ import (
 	"github.com/vtep/vtep/internal/plane"
 )
 
-// queueLength is how many events wait for a slow agent before they are dropped.
+// queueLength is how many events wait for a slow agent before they are dropped. A port may have as many of them as there
+// is room for more: the last half is left to the others, and so on, so that none keeps them from being heard.
 const queueLength = 16384
 
 // queue takes events without ever blocking the taker, and tells of those that it dropped.
@@ -18,6 +19,7 @@ type queue struct {
 
 	mu     sync.Mutex // guards what follows
 	events []plane.Event
+	of     map[string]int // how many of events tell of what came in at a port
 	lost   uint64
 }
 
@@ -27,24 +29,45 @@ func newQueue() *queue {
 		wake: make(chan struct{}, 1),
 		stop: make(chan struct{}),
 		done: make(chan struct{}),
+		of:   map[string]int{},
 	}
 }
 
 func (q *queue) add(e plane.Event) {
+	port := portOf(e)
 	q.mu.Lock()
 	switch lost, ok := e.(plane.Lost); {
 	case ok:
 		q.lost += lost.Count
-	case len(q.events) >= queueLength:
+	case len(q.events) >= queueLength, port != "" && !fair(q.of[port], queueLength-len(q.events)):
 		q.lost++
 	default:
 		q.events = append(q.events, e)
+		if port != "" {
+			q.of[port]++
+		}
 	}
 	q.mu.Unlock()
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
+}
+
+// fair says whether somebody who has that many places of what all share, of which some are left, may have one more.
+func fair(has, left int) bool { return has < left }
+
+// portOf gives the port that the event is of, if it is by what hosts send; else "".
+func portOf(e plane.Event) string {
+	switch e := e.(type) {
+	case plane.Seen:
+		return e.At.Port
+	case plane.Address:
+		return e.At.Port
+	case plane.Punted:
+		return e.At.Port
+	}
+	return ""
 }
 
 // pump hands the events out, in order, and the number of those lost after them.
@@ -63,6 +86,7 @@ func (q *queue) pump() {
 			events = append(events, plane.Lost{Count: q.lost})
 		}
 		q.events, q.lost = nil, 0
+		clear(q.of)
 		q.mu.Unlock()
 		for _, e := range events {
 			select {

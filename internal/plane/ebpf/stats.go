@@ -154,5 +154,16 @@ func (p *Plane) DropsByPlace(context.Context) ([]plane.PlaceDrops, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ebpf plane: read the drops: %w", err)
 	}
+	for name, prt := range p.ports {
+		if prt.Number == 0 {
+			continue
+		}
+		q := &p.quotas[prt.Number]
+		for reason, n := range map[string]uint32{limitPort: atomic.LoadUint32(&q.Refused), limitTable: atomic.LoadUint32(&q.Lost)} {
+			if n != 0 {
+				list = append(list, plane.PlaceDrops{Reason: reason, Port: name, VLAN: plane.NoVLAN, Count: uint64(n)})
+			}
+		}
+	}
 	return list, nil
 }

@@ -49,29 +49,61 @@ static __always_inline void give(struct quota *q)
 	__sync_fetch_and_add(&q->count, -1);
 }
 
-static __always_inline void tell(struct mac_key *key, __u32 slot, __u32 gen)
+// What a port may tell of new MACs while the ring is more than half full: so many in a second, and as many at once. So one
+// with a crowd behind it leaves the other half to the others.
+#define TELL_PAUSE (SECOND / 1024)
+// Of MACs that are refused, of which every frame could be told, these.
+#define TELL_REFUSED_PAUSE (SECOND / 100)
+#define TELL_BURST SECOND
+
+// Whether a port may tell once more of what it may tell of once in each pause.
+static __always_inline int affords(struct quota *port, __u64 now, __u64 pause)
+{
+	__u64 paid = port->told;
+
+	if (paid < now)
+		paid = now;
+	if (paid - now >= TELL_BURST)
+		return 0;
+	port->told = paid + pause; // of several CPUs some may tell for nothing
+	return 1;
+}
+
+// Tells the agent of a MAC, of which it is why it hears. 0: it will have to look for itself, which it is told.
+static __always_inline int tell(struct mac_key *key, __u32 slot, __u32 gen, enum why why)
 {
 	__u32 zero = 0;
-	struct sighting s = {.bd = key->bd, .slot = slot, .gen = gen};
+	struct sighting s = {.bd = key->bd, .why = why, .slot = slot, .gen = gen};
 	struct quota *total;
 
 	__builtin_memcpy(s.mac, key->mac, ETH_ALEN);
 	if (!bpf_ringbuf_output(&events, &s, sizeof(s), 0))
-		return;
+		return 1;
 	total = bpf_map_lookup_elem(&quotas, &zero);
 	if (total)
 		__sync_fetch_and_add(&total->lost, 1);
+	return 0;
 }
 
-// The agent hears also of MACs for which there is no room in all, because it decides who
-// must make place; but not of each of their frames.
-static __always_inline void tell_refused(struct quota *total, struct mac_key *key, __u32 slot,
-					 __u32 gen, __u64 now)
+// The same for what a port has a share of.
+static __always_inline int tell_of(struct quota *total, struct quota *port, struct mac_key *key,
+				   struct local *l, enum why why)
 {
-	if (now - total->told < SECOND / 100)
-		return;
-	total->told = now;
-	tell(key, slot, gen);
+	if (!affords(port, l->seen, TELL_PAUSE) &&
+	    bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > EVENTS_SIZE / 2) {
+		__sync_fetch_and_add(&total->lost, 1);
+		return 0;
+	}
+	return tell(key, l->slot, l->gen, why);
+}
+
+// The agent hears also of MACs that all together have no place for, because it decides who must make
+// place; but not of each of their frames.
+static __always_inline void tell_refused(struct quota *port, struct mac_key *key, struct local *l)
+{
+	__sync_fetch_and_add(&port->lost, 1);
+	if (affords(port, l->seen, TELL_REFUSED_PAUSE))
+		tell(key, l->slot, l->gen, WHY_LEARNED);
 }
 
 // Deletes an entry and gives its places back. Of several who want to, one does: it is the
@@ -132,7 +164,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	l = bpf_map_lookup_elem(&locals, key);
 	if (!l) {
 		if (!take(total)) {
-			tell_refused(total, key, slot, fresh.gen, fresh.seen);
+			tell_refused(port, key, &fresh);
 			return 0;
 		}
 		if (!take(port)) {
@@ -143,13 +175,14 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 		if (err) {
 			give(port);
 			give(total);
-			if (err != -EEXIST) { // no room; else another CPU was faster
+			// No room, until there is a larger map: the agent puts it there. Else another CPU was faster.
+			if (err != -EEXIST && !tell_of(total, port, key, &fresh, WHY_NO_ROOM)) {
 				__sync_fetch_and_add(&total->refused, 1);
-				tell_refused(total, key, slot, fresh.gen, fresh.seen);
+				__sync_fetch_and_add(&port->lost, 1);
 			}
 			return 0;
 		}
-		tell(key, slot, fresh.gen);
+		tell_of(total, port, key, &fresh, WHY_LEARNED);
 		forget_addresses(key);
 		return 0;
 	}
@@ -176,7 +209,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 	}
 	l->seen = fresh.seen;
 	*(volatile __u64 *)&l->slot = (__u64)fresh.gen << 32 | slot; // both at once
-	tell(key, slot, fresh.gen);
+	tell_of(total, port, key, &fresh, WHY_LEARNED);
 	forget_addresses(key);
 	return 0;
 }
@@ -231,6 +264,6 @@ static __noinline int learn(struct mac_key *key, __u32 slot, __u32 gen)
 	cfg = get_config();
 	if (cfg && cfg->flags & CONFIG_WATCHED && bpf_map_lookup_elem(&watched, key) &&
 	    !bpf_map_delete_elem(&watched, key)) // of several CPUs one tells
-		tell(key, slot, gen);
+		tell(key, slot, gen, WHY_LEARNED);
 	return 0;
 }

@@ -499,16 +499,28 @@ type Quota struct {
 	Told    uint64
 }
 
+// enum why of bpf/maps/mac.h.
+// Why there is a sighting.
+const (
+	WhyLearned = 0
+	WhyNoRoom  = 1
+)
+
 // Sighting is struct sighting of bpf/maps/mac.h.
 // A MAC is new on, or moved to, a binding. Or, if bd is 0: the peer `slot` is in use again.
 type Sighting struct {
 	_    structs.HostLayout
 	BD   uint32
 	MAC  [6]uint8
-	Zero uint16
+	Why  uint16
 	Slot uint32
 	Gen  uint32
 }
+
+// enum events_size of bpf/maps/mac.h.
+const (
+	EventsSize = 1048576
+)
 
 // SnoopedAddress is struct snooped_address of bpf/maps/neighbor.h.
 // The IP addresses that the agent was told of last, of each family one. Those that were not heard

@@ -65,8 +65,8 @@ struct quota {
 	__u32 limit;   // 0: none
 	__u32 count;
 	__u32 refused; // sightings not learned because of the limit
-	__u32 lost;    // index 0 only: events that did not fit into the ring
-	__u64 told;    // index 0 only: when the agent last heard of a refused MAC
+	__u32 lost;    // index 0: events that did not fit into the ring; a port's: sightings not learned for want of room in all
+	__u64 told;    // of a port: until when it has told of all that it may
 };
 
 struct {
@@ -78,17 +78,27 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } quotas SEC(".maps");
 
+// Why there is a sighting.
+enum why {
+	WHY_LEARNED, // it is in locals, or has no place there because of a limit
+	WHY_NO_ROOM, // locals is full: it is to be put into a larger one
+};
+
 // A MAC is new on, or moved to, a binding. Or, if bd is 0: the peer `slot` is in use again.
 struct sighting {
 	__u32 bd;
 	__u8 mac[ETH_ALEN];
-	__u16 zero;
+	__u16 why; // enum why
 	__u32 slot;
 	__u32 gen;
 };
 
+enum events_size {
+	EVENTS_SIZE = 1 << 20,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, EVENTS_SIZE);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } events SEC(".maps");

@@ -1,0 +1,131 @@
+package ebpf
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
+)
+
+// unplacedMost is how many MACs wait for room at most (16 MiB, as long as they do): of one port, those of some seconds.
+const unplacedMost = 1 << 19
+
+// unplaced are MACs that the programs would have learned, had there been room in their map. Its lock is held for a
+// moment only, so that the learner can go on while a larger map is made.
+type unplaced struct {
+	mu   sync.Mutex // guards what follows
+	list []unplacedMAC
+	of   map[string]int // how many are of a port: none takes what the others need, as in queue
+}
+
+// unplacedMAC is a MAC, and where and when it was seen.
+type unplacedMAC struct {
+	key       layout.MACKey
+	slot, gen uint32
+	seen      time.Duration // monotonic
+}
+
+// add says whether there is place for another one.
+func (u *unplaced) add(port string, s layout.Sighting, now time.Duration) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !fair(u.of[port], unplacedMost-len(u.list)) {
+		return false
+	}
+	if u.of == nil {
+		u.of = map[string]int{}
+	}
+	u.of[port]++
+	u.list = append(u.list, unplacedMAC{layout.MACKey{BD: s.BD, MAC: s.MAC}, s.Slot, s.Gen, now})
+	return true
+}
+
+// take empties it.
+func (u *unplaced) take() []unplacedMAC {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	list := u.list
+	u.list, u.of = nil, nil
+	return list
+}
+
+// back takes some once more.
+func (u *unplaced) back(list []unplacedMAC) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.list = append(u.list, list...)
+}
+
+// place learns MACs that had no room when they were seen. Those for which there is none yet wait on; they are refused if the
+// map is as large as it may be, or there is no memory for another one.
+func (p *Plane) place(list []unplacedMAC) error {
+	mayGrow := p.objs.Locals.MaxEntries() < p.mostLocals() && time.Since(p.growFailed) >= growPause
+	var wait []unplacedMAC
+	var failed error
+	for _, u := range list {
+		b := p.contents.BySlot[u.slot]
+		if b == nil || b.Gen != u.gen || b.Domain == nil || b.Domain.BD != u.key.BD || p.ports[b.Key.Port] == nil {
+			p.countRefused(0, 1) // it means nothing any more
+			continue
+		}
+		port := p.ports[b.Key.Port].Number
+		if !p.takePlace(0) {
+			p.countRefused(port, 1)
+			continue
+		}
+		if !p.takePlace(port) {
+			p.givePlace(0)
+			atomic.AddUint32(&p.quotas[port].Refused, 1)
+			continue
+		}
+		l := layout.Local{Slot: u.slot, Gen: u.gen, Port: port, Seen: uint64(u.seen)}
+		err := p.objs.Locals.Update(&u.key, &l, ebpf.UpdateNoExist)
+		if err == nil {
+			continue
+		}
+		p.givePlace(port)
+		p.givePlace(0)
+		if errors.Is(err, ebpf.ErrKeyExist) { // it has sent again
+			continue
+		}
+		if mayGrow && errors.Is(err, unix.E2BIG) {
+			wait = append(wait, u)
+			continue
+		}
+		p.countRefused(port, 1)
+		if !errors.Is(err, unix.E2BIG) {
+			failed = fmt.Errorf("write to map locals: %w", err)
+		}
+	}
+	if wait != nil {
+		p.unplaced.back(wait)
+		p.leave(lookAtLocals)
+	}
+	return failed
+}
+
+// takePlace takes one of those that a port (0: all) may have, as the programs do.
+func (p *Plane) takePlace(port uint32) bool {
+	q := &p.quotas[port]
+	if limit := atomic.LoadUint32(&q.Limit); int32(atomic.AddUint32(&q.Count, 1)) <= int32(limit) || limit == 0 {
+		return true
+	}
+	p.givePlace(port)
+	return false
+}
+
+func (p *Plane) givePlace(port uint32) { atomic.AddUint32(&p.quotas[port].Count, ^uint32(0)) }
+
+// countRefused counts MACs of a port (0: nobody knows of which) that were not learned for want of room in all.
+func (p *Plane) countRefused(port, n uint32) {
+	atomic.AddUint32(&p.quotas[0].Refused, n)
+	if port != 0 {
+		atomic.AddUint32(&p.quotas[port].Lost, n)
+	}
+}
