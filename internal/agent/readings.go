@@ -37,7 +37,7 @@ type totals struct {
 	last  map[intent.BindingKey]plane.Counters
 	ports map[string]plane.Traffic
 
-	lastPeers, peers map[netip.Addr]plane.Traffic
+	lastPeers, peers map[netip.Addr]plane.Traffic // readings have peers, too: they are never changed
 }
 
 // formerPorts is how many ports without bindings are remembered at least.
@@ -53,7 +53,7 @@ func (t *totals) read(ctx context.Context, p plane.Plane) (plane.Stats, reading,
 	}
 	t.add(stats.Bindings)
 	t.addPeers(stats.Tunnels)
-	return stats, reading{at: time.Now(), ports: maps.Clone(t.ports), peers: maps.Clone(t.peers), drops: stats.Drops}, nil
+	return stats, reading{at: time.Now(), ports: maps.Clone(t.ports), peers: t.peers, drops: stats.Drops}, nil
 }
 
 // addPeers adds what is counted of the peers that there are. One is counted from when it is seen first: its counters may have
@@ -70,7 +70,10 @@ func (t *totals) addPeers(now map[netip.Addr]plane.Traffic) {
 		}
 		sums[peer] = grown(t.peers[peer], was, c)
 	}
-	t.lastPeers, t.peers = now, sums
+	t.lastPeers = now
+	if t.peers == nil || !maps.Equal(sums, t.peers) { // while there is no traffic all readings have the same map
+		t.peers = sums
+	}
 }
 
 func (t *totals) add(now map[intent.BindingKey]plane.Counters) {

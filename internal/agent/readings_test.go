@@ -2,6 +2,7 @@ package agent
 
 import (
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
@@ -57,6 +58,23 @@ func TestPeerTotals(t *testing.T) {
 				t.Errorf("step %d: %v has %+v, want %d", i, peer, got, want)
 			}
 		}
+	}
+}
+
+// TestIdlePeerTotals has readings without traffic between them need the memory of one; and one that was made stay as it was.
+func TestIdlePeerTotals(t *testing.T) {
+	var c totals
+	peer := netip.MustParseAddr("192.0.2.1")
+	read := func(n uint64) map[netip.Addr]plane.Traffic {
+		c.addPeers(map[netip.Addr]plane.Traffic{peer: {InPackets: n}})
+		return c.peers
+	}
+	one, two, three := read(5), read(5), read(6)
+	if reflect.ValueOf(one).Pointer() != reflect.ValueOf(two).Pointer() {
+		t.Error("readings that are the same are two")
+	}
+	if two[peer].InPackets != 0 || three[peer].InPackets != 1 {
+		t.Errorf("%v, then %v", two, three)
 	}
 }
 

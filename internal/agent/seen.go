@@ -10,6 +10,7 @@ import (
 
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
+	"github.com/vtep/vtep/internal/trim"
 )
 
 // seen is the states of ports and tunnels as they were told last. Of those that there are, only
@@ -72,8 +73,8 @@ func (s *seen) observe(r *plane.Report, now *tally) {
 	ports, tunnels := s.conditions(r, now)
 	tell(s.log, "port", view[string]{s.ports, nil}, view[string]{ports, nil}, now.ports, now.movedPorts, cmp.Compare[string])
 	tell(s.log, "tunnel", view[netip.Addr]{s.tunnels, s.all}, view[netip.Addr]{tunnels, r.Tunnels}, now.peers, now.movedPeers, netip.Addr.Compare)
-	clear(now.movedPorts)
-	clear(now.movedPeers)
+	trim.Empty(&now.movedPorts)
+	trim.Empty(&now.movedPeers)
 	s.ports, s.tunnels, s.all = ports, tunnels, r.Tunnels
 	for peer := range s.sessions {
 		if _, still := r.BFD[peer]; !still {
