@@ -85,7 +85,12 @@ func (r *route) nearer(o *route) bool {
 	return cmp.Or(-cmp.Compare(r.preference, o.preference), cmp.Compare(r.hops, o.hops), -cmp.Compare(r.sequence, o.sequence), r.vtep.Compare(o.vtep)) < 0
 }
 
-// nearerBy says by what a route is nearer than another one.
+// equal says that BGP would use both: equal-cost multi-path, for which rows have no place.
+func (r *route) equal(o *route) bool {
+	return r.preference == o.preference && r.hops == o.hops && r.sequence == o.sequence && r.vtep != o.vtep
+}
+
+// nearerBy says by what a route is nearer than another one that is not equal to it.
 func (r *route) nearerBy(o *route) string {
 	switch {
 	case r.preference != o.preference:
@@ -94,8 +99,6 @@ func (r *route) nearerBy(o *route) string {
 		return "shorter AS path"
 	case r.sequence != o.sequence:
 		return "higher sequence"
-	case r.vtep != o.vtep:
-		return "lower address of the VTEP"
 	}
 	return "the same, from another neighbor"
 }

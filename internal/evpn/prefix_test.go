@@ -93,7 +93,7 @@ func TestChoose(t *testing.T) {
 	}
 	want := map[*route]string{
 		add("10.2.0.0/16", 3, nil):                                                        "",
-		add("10.2.0.0/16", 4, nil):                                                        "the one of 10.0.0.3 is better: lower address of the VTEP",
+		add("10.2.0.0/16", 4, nil):                                                        "as good as the one of 10.0.0.3, but a static route has one next hop, and that is the lower address",
 		add("10.2.0.0/16", 2, func(o *route) { o.hops = 2 }):                              "the one of 10.0.0.3 is better: shorter AS path",
 		add("10.3.0.0/16", 2, func(o *route) { o.preference = 100 }):                      "the one of 10.0.0.5 is better: higher LOCAL_PREF",
 		add("10.3.0.0/16", 5, func(o *route) { o.preference, o.hops = 200, 9 }):           "",
@@ -117,6 +117,17 @@ func TestChoose(t *testing.T) {
 	}
 	if got := r.chosen[netip.MustParsePrefix("10.3.0.0/16")].via; got != netip.MustParseAddr("169.254.0.5") {
 		t.Error(got)
+	}
+	// One that is used is withdrawn: another one that was as good takes its place.
+	again := netip.MustParsePrefix("10.2.0.0/16")
+	for p, o := range n.prefixes {
+		if o == r.chosen[again].route {
+			delete(n.prefixes, p)
+			break
+		}
+	}
+	if r.chosen, r.why = b.choose(r); r.chosen[again].route == nil || r.chosen[again].route.vtep.String() != "10.0.0.4" {
+		t.Errorf("after the withdrawal %v has it", r.chosen[again].route)
 	}
 	// A host with the next hop's address is heard.
 	ls := newNetwork()
