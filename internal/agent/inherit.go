@@ -10,9 +10,14 @@ import (
 // inherit lets what an earlier process has left in the dataplane decide what the rows do not.
 func (a *Agent) inherit(ctx context.Context) {
 	undecided := a.compiler.Undecided()
-	left, err := a.opts.Plane.Adopted(ctx, undecided)
-	if err != nil || left == nil {
-		return // freeze tells of the error
+	claimed := a.claimed()
+	left, err := a.opts.Plane.Adopted(ctx, undecided || len(claimed) > 0)
+	if err != nil {
+		return // freeze tells of it
+	}
+	a.arrived = arrived(claimed, left, a.compiler.State())
+	if left == nil {
+		return
 	}
 	if undecided {
 		a.compiler.Inherit(left)
@@ -21,11 +26,37 @@ func (a *Agent) inherit(ctx context.Context) {
 	a.left = left.Bindings
 }
 
+// claimed are the MACs that an NVC has placed behind a peer, and that have a Local row of an earlier process, too.
+func (a *Agent) claimed() (keys []intent.MACKey) {
+	for key := range a.reporter.AdoptedMACs() {
+		if a.compiler.Claimed(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// arrived are those of the MACs that the NVC has placed there while there was no process: forwarding, which that has left, does
+// not say it. Of the others the process had its row beside the NVC's, since it had heard the host after that.
+func arrived(claimed []intent.MACKey, left, now *intent.State) (keys []intent.MACKey) {
+	for _, key := range claimed {
+		if left != nil {
+			was, had := left.Unicast.Get(key)
+			if is, _ := now.Unicast.Get(key); had && was.Peer == is.Peer {
+				continue
+			}
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
 // reconcileInherited withdraws, after the first Apply, Local rows of an earlier process of which
 // it is known already that they are wrong: of MACs that were behind a binding which has gone
-// meanwhile, and of those that another switch of the database has learned meanwhile. The
-// dataplane has remembered the others, so that they are learned now.
+// meanwhile, and of those that another switch of the database has learned, or an NVC has placed
+// behind a peer meanwhile. The dataplane has remembered the others, so that they are learned now.
 func (a *Agent) reconcileInherited(ctx context.Context) {
+	a.resolveArrived(ctx)
 	if a.left == nil {
 		return
 	}
@@ -56,6 +87,20 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	for _, key := range elsewhere {
 		a.resolveMove(now, key)
 	}
+	a.flushForget(ctx)
+	a.flushWatch(ctx)
+}
+
+// resolveArrived does for the MACs that an NVC has placed while there was no process what that would have done.
+func (a *Agent) resolveArrived(ctx context.Context) {
+	if len(a.arrived) == 0 {
+		return
+	}
+	now := time.Now()
+	for _, key := range a.arrived {
+		a.resolveMove(now, key)
+	}
+	a.arrived = nil
 	a.flushForget(ctx)
 	a.flushWatch(ctx)
 }

@@ -84,6 +84,38 @@ func TestRestartWithdrawsMoved(t *testing.T) {
 	})
 }
 
+// While there is no process, an NVC places a host that was learned here behind a peer. Its row goes as it would have gone then, and
+// comes back when the host is heard here. That of a host that had been heard here since stays, as before.
+func TestRestartWithdrawsClaimed(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+		r.howto()
+		local := func(n string) string { return "ucast ls0 02:00:00:00:00:0" + n + " 192.0.2.1" }
+		for n := byte(1); n <= 4; n++ {
+			v.forwards("p0", frame(0x21, n), "192.0.2.2/33")
+		}
+		v.forwards("p1", tag(frame(0x21, 9), 100), "192.0.2.2/33")
+		r.rows(append(howtoRows, local("1"), local("2"), local("3"), local("4"), local("9"))...)
+		rows := append(howtoRows, "tunnel br0 192.0.2.1-192.0.2.3")
+		for _, n := range []string{"1", "2"} {
+			r.ctl("add-ucast-remote", "ls0", "02:00:00:00:00:0"+n, "192.0.2.3")
+		}
+		r.rows(append(rows, local("3"), local("4"), local("9"))...)
+		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+		v.forwards("p0", frame(0x21, 2), "192.0.2.2/33")
+		r.rows(append(rows, local("1"), local("2"), local("3"), local("4"), local("9"))...)
+		v.stop()
+
+		r.ctl("add-ucast-remote", "ls0", "02:00:00:00:00:03", "192.0.2.3")
+		r.ctl("del-ucast-remote", "ls0", "02:00:00:00:00:02", "--", "add-ucast-remote", "ls0", "02:00:00:00:00:02", "192.0.2.2")
+		w := r.start(v.fabric, agent.Options{Name: "br0"})
+		r.rows(append(rows, local("1"), local("4"), local("9"))...) // the second one went from one peer to another
+		w.forwards("p1", tag(frame(3, 9), 100), "192.0.2.3/33")
+		w.forwards("p0", frame(0x21, 3), "192.0.2.2/33")
+		r.rows(append(rows, local("1"), local("3"), local("4"), local("9"))...)
+	})
+}
+
 // uuid is that of a logical switch.
 func (r *rig) uuid(ls string) string {
 	for row := range r.view().LogicalSwitches() {

@@ -1,6 +1,8 @@
 package vtep
 
 import (
+	"iter"
+	"maps"
 	"net/netip"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -83,6 +85,9 @@ func (r *Reporter) adopt() {
 
 // Adopted returns how many rows of an earlier process stand only by adoption, or did.
 func (r *Reporter) Adopted() int { return len(r.f.adopted) }
+
+// AdoptedMACs are the MACs of these.
+func (r *Reporter) AdoptedMACs() iter.Seq[intent.MACKey] { return maps.Keys(r.f.adopted) }
 
 // Unadopt withdraws the rows of an earlier process whose MACs were not seen again.
 func (r *Reporter) Unadopt() {
