@@ -58,6 +58,7 @@ type fleetVTEP struct {
 	cancel  context.CancelFunc // ends the agent and its replica
 	ended   sync.WaitGroup     // these
 	there   bool               // fleet.want holds; guarded by fleet.mu
+	wrong   int                // a host that right found elsewhere; guarded by fleet.mu
 }
 
 // fleetPlane tells the fleet what is in force.
@@ -134,8 +135,12 @@ func (f *fleet) placed(v *fleetVTEP, s *intent.State, host int) bool {
 
 // right says that a VTEP has all hosts where they are.
 func (f *fleet) right(v *fleetVTEP, s *intent.State) bool {
+	if !f.placed(v, s, v.wrong) { // nearly always still
+		return false
+	}
 	for host := range f.at {
 		if !f.placed(v, s, host) {
+			v.wrong = host
 			return false
 		}
 	}
