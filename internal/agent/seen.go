@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -71,8 +72,8 @@ func (s *seen) tunnel(peer netip.Addr) (state, why string) {
 // observe takes a Report, and what there is now, and tells what is in another state than before.
 func (s *seen) observe(r *plane.Report, now *tally) {
 	ports, tunnels := s.conditions(r, now)
-	tell(s.log, "port", view[string]{s.ports, nil}, view[string]{ports, nil}, now.ports, now.movedPorts, cmp.Compare[string])
-	tell(s.log, "tunnel", view[netip.Addr]{s.tunnels, s.all}, view[netip.Addr]{tunnels, r.Tunnels}, now.peers, now.movedPeers, netip.Addr.Compare)
+	tell(s.log, "port", view[string]{s.ports, nil}, view[string]{ports, nil}, thereOf[string]{func(name string) bool { _, has := now.ports[name]; return has }, maps.Keys(now.ports)}, now.movedPorts, cmp.Compare[string])
+	tell(s.log, "tunnel", view[netip.Addr]{s.tunnels, s.all}, view[netip.Addr]{tunnels, r.Tunnels}, thereOf[netip.Addr]{now.peers.Has, now.peers.Keys()}, now.movedPeers, netip.Addr.Compare)
 	trim.Empty(&now.movedPorts)
 	trim.Empty(&now.movedPeers)
 	s.ports, s.tunnels, s.all = ports, tunnels, r.Tunnels
@@ -151,19 +152,24 @@ func (v view[K]) of(k K, there bool) condition {
 	return condition{state: stateUp}
 }
 
+// thereOf is what there is of ports or tunnels.
+type thereOf[K comparable] struct {
+	has func(K) bool
+	all iter.Seq[K]
+}
+
 // tell logs a line for each thing that is in another state than before. moved are those that came
 // or went, and whether they were there before.
-func tell[K comparable](log *slog.Logger, kind string, was, is view[K], there map[K]int, moved map[K]bool, order func(a, b K) int) {
+func tell[K comparable](log *slog.Logger, kind string, was, is view[K], there thereOf[K], moved map[K]bool, order func(a, b K) int) {
 	before := func(k K) condition {
 		had, ok := moved[k]
 		if !ok {
-			_, had = there[k]
+			had = there.has(k)
 		}
 		return was.of(k, had)
 	}
 	after := func(k K) condition {
-		_, has := there[k]
-		return is.of(k, has)
+		return is.of(k, there.has(k))
 	}
 	changed := map[K]struct{}{}
 	look := func(k K) {
@@ -181,7 +187,7 @@ func tell[K comparable](log *slog.Logger, kind string, was, is view[K], there ma
 		look(k)
 	}
 	if (was.all != nil) != (is.all != nil) {
-		for k := range there {
+		for k := range there.all {
 			look(k)
 		}
 	}

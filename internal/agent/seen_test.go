@@ -26,7 +26,8 @@ func TestSeen(t *testing.T) {
 	add := func() {
 		now.port("p0", true)
 		now.movedPeers[peer], now.movedPeers[other] = false, false
-		now.peers[peer], now.peers[other] = 1, 2
+		now.peers.Set(peer, 1)
+		now.peers.Set(other, 2)
 	}
 	session := func(forwarding bool, state string) map[netip.Addr]plane.PeerState {
 		return map[netip.Addr]plane.PeerState{peer: {Forwarding: forwarding, State: state, Diagnostic: "Control Detection Time Expired"}}
@@ -63,7 +64,7 @@ msg="tunnel changed" name=192.0.2.3 before=down after=up
 		{func() { now.port("p0", false) }, plane.Report{BFD: session(true, "up"), Ports: map[string]error{"p0": errors.New("no device")}}, `msg="port changed" name=p0 before=refused after=absent
 `},
 		{func() { now.port("p0", true); now.port("p0", false) }, plane.Report{BFD: session(true, "up")}, ""}, // came and went unseen
-		{func() { delete(now.peers, other); now.movedPeers[other] = true }, plane.Report{BFD: session(true, "up")}, `msg="tunnel changed" name=192.0.2.3 before=up after=absent
+		{func() { now.peers.Delete(other); now.movedPeers[other] = true }, plane.Report{BFD: session(true, "up")}, `msg="tunnel changed" name=192.0.2.3 before=up after=absent
 `},
 	} {
 		if step.change != nil {
@@ -84,7 +85,7 @@ msg="tunnel changed" name=192.0.2.3 before=down after=up
 
 	// A great change is not told of without end.
 	for i := range 3 * stateLines {
-		now.peers[netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})] = 1
+		now.peers.Set(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)
 		now.movedPeers[netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})] = false
 	}
 	out.Reset()

@@ -158,7 +158,7 @@ type Brief struct {
 func (a *Agent) Brief(ctx context.Context) (Brief, error) {
 	return ask(ctx, a, func(context.Context) (Brief, error) {
 		s := a.compiler.State()
-		return Brief{a.state(), len(s.Ports), len(s.Switches), len(a.tally.peers), a.table.Len()}, nil
+		return Brief{a.state(), len(s.Ports), len(s.Switches), a.tally.peers.Len(), a.table.Len()}, nil
 	})
 }
 
@@ -229,8 +229,9 @@ func (a *Agent) tunnelStatus(s *intent.State, r *plane.Report, now reading) []Tu
 	before, known := a.recent.rates(now.at)
 	seconds := now.at.Sub(before.at).Seconds()
 	all := []TunnelStatus{}
-	for _, peer := range slices.SortedFunc(maps.Keys(a.tally.peers), netip.Addr.Compare) {
-		t := TunnelStatus{Local: s.Source(peer).String(), Remote: peer.String(), VNIs: a.tally.peers[peer]}
+	for _, peer := range slices.SortedFunc(a.tally.peers.Keys(), netip.Addr.Compare) {
+		vnis, _ := a.tally.peers.Get(peer)
+		t := TunnelStatus{Local: s.Source(peer).String(), Remote: peer.String(), VNIs: vnis}
 		t.State, t.Why = a.seen.tunnel(peer)
 		if b, ok := r.BFD[peer]; ok {
 			t.BFD = &BFDStatus{b.Forwarding, b.State, b.Diagnostic, b.RemoteState, a.seen.sessions[peer].flaps}

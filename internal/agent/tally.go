@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"iter"
 	"maps"
 	"net/netip"
 
+	"github.com/vtep/vtep/internal/compact"
 	"github.com/vtep/vtep/internal/intent"
 )
 
@@ -12,7 +14,7 @@ import (
 type tally struct {
 	ports    map[string]int // bindings; one for each port, which may be 0
 	switches map[intent.SwitchID]switchTally
-	peers    map[netip.Addr]int // VNIs that frames are accepted in; never 0
+	peers    compact.Map[netip.Addr, int] // VNIs that frames are accepted in; never 0
 
 	// Those that came or went since they were last told of, and whether they were there then.
 	movedPorts map[string]bool
@@ -27,7 +29,7 @@ type switchTally struct {
 }
 
 func newTally() tally {
-	return tally{ports: map[string]int{}, switches: map[intent.SwitchID]switchTally{}, peers: map[netip.Addr]int{},
+	return tally{ports: map[string]int{}, switches: map[intent.SwitchID]switchTally{},
 		movedPorts: map[string]bool{}, movedPeers: map[netip.Addr]bool{}}
 }
 
@@ -50,11 +52,11 @@ func (t *tally) countAll(s *intent.State) {
 
 // follow has what was counted before t, from scratch, stay known as what was there.
 func (t *tally) follow(was *tally) {
-	followed(t.movedPorts, t.ports, was.movedPorts, was.ports)
-	followed(t.movedPeers, t.peers, was.movedPeers, was.peers)
+	followed(t.movedPorts, maps.Keys(t.ports), was.movedPorts, maps.Keys(was.ports))
+	followed(t.movedPeers, t.peers.Keys(), was.movedPeers, was.peers.Keys())
 }
 
-func followed[K comparable](moved map[K]bool, there map[K]int, movedBefore map[K]bool, thereBefore map[K]int) {
+func followed[K comparable](moved map[K]bool, there iter.Seq[K], movedBefore map[K]bool, thereBefore iter.Seq[K]) {
 	clear(moved)
 	for k := range there {
 		moved[k] = false
@@ -141,11 +143,11 @@ func (t *tally) binding(at intent.BindingKey, id intent.SwitchID, n int) {
 }
 
 func (t *tally) peer(peer netip.Addr, n int) {
-	was := t.peers[peer]
+	was, _ := t.peers.Get(peer)
 	if is := was + n; is != 0 {
-		t.peers[peer] = is
+		t.peers.Set(peer, is)
 	} else {
-		delete(t.peers, peer)
+		t.peers.Delete(peer)
 	}
 	if was == 0 || was+n == 0 {
 		mark(t.movedPeers, peer, was != 0)

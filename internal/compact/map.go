@@ -167,7 +167,14 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 	}
 }
 
+// Keys yields the keys of the entries, in any order.
+func (m *Map[K, V]) Keys() iter.Seq[K] {
+	return func(yield func(K) bool) {
+		m.All()(func(k K, _ V) bool { return yield(k) })
+	}
+}
+
 // Clone returns a copy.
 func (m *Map[K, V]) Clone() *Map[K, V] {
-	return &Map[K, V]{slices.Clone(m.entries), m.slots.clone()}
+	return &Map[K, V]{slices.Clone(m.entries), m.slots.Clone()}
 }

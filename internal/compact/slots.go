@@ -100,5 +100,5 @@ func (s *Slots) slot(h uint64, pos int) int {
 	return int(i)
 }
 
-// clone returns a copy.
-func (s *Slots) clone() Slots { return Slots{append([]uint32(nil), s.slots...), s.dead} }
+// Clone returns a copy.
+func (s *Slots) Clone() Slots { return Slots{append([]uint32(nil), s.slots...), s.dead} }

@@ -1,25 +1,66 @@
 package intent
 
 import (
-	"maps"
+	"hash/maphash"
 	"net/netip"
 	"slices"
+
+	"github.com/vtep/vtep/internal/compact"
 )
 
 // PeerNumbers gives numbers to the addresses of peers, for tables with a million entries that name a few: a
 // number is smaller than an address, is found sooner, and the collector of garbage does not follow it. An
 // address has its number as long as it is used. The zero PeerNumbers has none; 0 is the number of the zero Addr.
 type PeerNumbers struct {
-	numbers map[netip.Addr]uint32
-	peers   []peerUses // by number; 0 is never used
-	free    []uint32   // numbers of none
-	last    uint32     // that was used
+	slots compact.Slots // of those that are used, by their addresses
+	peers []peerUses    // by number; 0 is never used
+	free  []uint32      // numbers of none
+	last  uint32        // that was used
 }
 
 type peerUses struct {
 	addr netip.Addr
-	uses int
+	uses uint32
 	then uint32 // the number that was used after it last
+}
+
+var peerSeed = maphash.MakeSeed()
+
+func hashOfPeer(peer netip.Addr) uint64 { return maphash.Comparable(peerSeed, peer) }
+
+// find returns the number of a valid address whose hash is h, and whether it is used.
+func (p *PeerNumbers) find(peer netip.Addr, h uint64) (uint32, bool) {
+	pos, next := p.slots.Next(h, 0)
+	for pos >= 0 && p.peers[pos].addr != peer {
+		pos, next = p.slots.Next(h, next)
+	}
+	if pos < 0 {
+		return 0, false
+	}
+	return uint32(pos), true
+}
+
+// give gives an address whose hash is h a number.
+func (p *PeerNumbers) give(peer netip.Addr, h uint64) (n uint32) {
+	if last := len(p.free) - 1; last >= 0 {
+		n, p.free = p.free[last], p.free[:last]
+	} else {
+		if len(p.peers) == 0 {
+			p.peers = make([]peerUses, 1)
+		}
+		n, p.peers = uint32(len(p.peers)), append(p.peers, peerUses{})
+	}
+	if all := len(p.peers); !p.slots.Fits(all) {
+		p.slots.Make(all + all/8)
+		for i, other := range p.peers {
+			if other.uses > 0 {
+				p.slots.Add(hashOfPeer(other.addr), i)
+			}
+		}
+	}
+	p.peers[n].addr = peer
+	p.slots.Add(h, int(n))
+	return n
 }
 
 // Use counts a use of an address, and returns its number. Of many switches with the same peers each uses them in the
@@ -41,19 +82,10 @@ func (p *PeerNumbers) Use(peer netip.Addr) uint32 {
 }
 
 func (p *PeerNumbers) useAny(peer netip.Addr) uint32 {
-	n, ok := p.numbers[peer]
-	switch last := len(p.free) - 1; {
-	case ok:
-	case last >= 0:
-		n, p.free = p.free[last], p.free[:last]
-	case p.numbers == nil:
-		p.numbers, p.peers = map[netip.Addr]uint32{}, make([]peerUses, 1)
-		fallthrough
-	default:
-		n, p.peers = uint32(len(p.peers)), append(p.peers, peerUses{})
-	}
+	h := hashOfPeer(peer)
+	n, ok := p.find(peer, h)
 	if !ok {
-		p.numbers[peer], p.peers[n].addr = n, peer
+		n = p.give(peer, h)
 	}
 	p.peers[n].uses++
 	return n
@@ -72,7 +104,7 @@ func (p *PeerNumbers) Drop(n uint32) {
 		return
 	}
 	if p.peers[n].uses--; p.peers[n].uses == 0 {
-		delete(p.numbers, p.peers[n].addr)
+		p.slots.Remove(hashOfPeer(p.peers[n].addr), int(n))
 		p.peers[n] = peerUses{}
 		p.free = append(p.free, n)
 	}
@@ -83,8 +115,7 @@ func (p *PeerNumbers) Number(peer netip.Addr) (uint32, bool) {
 	if !peer.IsValid() {
 		return 0, true
 	}
-	n, ok := p.numbers[peer]
-	return n, ok
+	return p.find(peer, hashOfPeer(peer))
 }
 
 // Addr returns the address that has the number.
@@ -96,9 +127,9 @@ func (p *PeerNumbers) Addr(n uint32) netip.Addr {
 }
 
 // Len returns how many addresses are used.
-func (p *PeerNumbers) Len() int { return len(p.numbers) }
+func (p *PeerNumbers) Len() int { return max(len(p.peers)-1, 0) - len(p.free) }
 
 // Clone returns a copy, with the same numbers.
 func (p *PeerNumbers) Clone() PeerNumbers {
-	return PeerNumbers{maps.Clone(p.numbers), slices.Clone(p.peers), slices.Clone(p.free), p.last}
+	return PeerNumbers{p.slots.Clone(), slices.Clone(p.peers), slices.Clone(p.free), p.last}
 }

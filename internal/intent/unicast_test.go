@@ -3,7 +3,6 @@ package intent
 import (
 	"maps"
 	"net/netip"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -40,8 +39,13 @@ func TestUnicast(t *testing.T) {
 			for _, to := range want {
 				peers[to.Peer]++
 			}
-			if !slices.Equal(slices.SortedFunc(maps.Keys(peers), netip.Addr.Compare), slices.SortedFunc(maps.Keys(u.peers.numbers), netip.Addr.Compare)) || len(u.peers.peers) > 1+3 {
-				t.Fatalf("numbers are %v, MACs by peer %v", u.peers.numbers, peers)
+			for peer := range peers {
+				if n, ok := u.peers.Number(peer); !ok || u.peers.Addr(n) != peer {
+					t.Fatalf("%v has the number %d", peer, n)
+				}
+			}
+			if u.peers.Len() != len(peers) || len(u.peers.peers) > 1+3 {
+				t.Fatalf("numbers are %v, MACs by peer %v", u.peers.peers, peers)
 			}
 		}
 		if c := u.Clone(); !c.Equal(u) || len(want) > 0 && c.Equal(NewUnicast()) {

@@ -147,10 +147,10 @@ func (c *Compiler) countPeer(peer uint32, n int) {
 	c.needs[peer] += n
 	switch {
 	case was == 0:
-		c.peers[c.claims.peers.Addr(peer)] = struct{}{}
+		c.peers.Set(c.claims.peers.Addr(peer), struct{}{})
 		c.news.peers = true
 	case was+n == 0:
-		delete(c.peers, c.claims.peers.Addr(peer))
+		c.peers.Delete(c.claims.peers.Addr(peer))
 		c.news.peers = true
 	}
 }

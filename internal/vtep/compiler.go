@@ -60,7 +60,7 @@ type Compiler struct {
 
 // rooms are those of the Compiler's maps that may be large.
 type rooms struct {
-	switches, locators, byAddr, peers, sets, setUsers, standing, told trim.Room
+	switches, locators, sets, setUsers, standing, told trim.Room
 }
 
 // dirty is what the next stages have to look at.
@@ -304,9 +304,7 @@ func (c *Compiler) fit() {
 	c.edit.Fit()
 	trim.Fit(&c.switches, &c.rooms.switches)
 	trim.Fit(&c.locators, &c.rooms.locators)
-	trim.Fit(&c.byAddr, &c.rooms.byAddr)
 	c.claims.fit()
-	trim.Fit(&c.peers, &c.rooms.peers)
 	trim.Fit(&c.sets, &c.rooms.sets)
 	trim.Fit(&c.setUsers, &c.rooms.setUsers)
 	trim.Fit(&c.problems.standing, &c.rooms.standing)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vtep/vtep/internal/compact"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -32,11 +33,11 @@ type facts struct {
 	switchNumbers numbered[lswitch]
 
 	locators  map[UUID]*locator
-	numbers   numbered[locator]         // of locators
-	byAddr    map[netip.Addr][]UUID     // locators that have a row, the best for a tunnel first
-	sets      map[UUID][]UUID           // locator sets
-	peers     map[netip.Addr]struct{}   // that a (switch, tunnel) needs
-	monitored map[netip.Addr]intent.BFD // peers that there is to be a session with
+	numbers   numbered[locator]                 // of locators
+	byAddr    compact.Map[netip.Addr, []UUID]   // locators that have a row, the best for a tunnel first
+	sets      map[UUID][]UUID                   // locator sets
+	peers     compact.Map[netip.Addr, struct{}] // that a (switch, tunnel) needs
+	monitored map[netip.Addr]intent.BFD         // peers that there is to be a session with
 	problems  problems
 	arpSource intent.MAC // as in the State, while there are routers
 
@@ -76,9 +77,9 @@ func (f *facts) reset() {
 	f.routers = map[UUID]*router{}
 	f.switches, f.switchNumbers = map[intent.SwitchID]*lswitch{}, numbered[lswitch]{}
 	f.locators, f.numbers = map[UUID]*locator{}, numbered[locator]{}
-	f.byAddr = map[netip.Addr][]UUID{}
+	f.byAddr.Clear()
 	f.sets = map[UUID][]UUID{}
-	f.peers = map[netip.Addr]struct{}{}
+	f.peers.Clear()
 	f.monitored = nil
 	f.problems.restart()
 }

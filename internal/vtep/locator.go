@@ -113,17 +113,20 @@ func (c *Compiler) list(id UUID, l *locator) {
 	if !l.addr.IsValid() {
 		return
 	}
-	i, _ := slices.BinarySearchFunc(c.byAddr[l.addr], id, c.compareLocators)
-	c.byAddr[l.addr] = slices.Insert(c.byAddr[l.addr], i, id)
+	ids, _ := c.byAddr.Get(l.addr)
+	i, _ := slices.BinarySearchFunc(ids, id, c.compareLocators)
+	c.byAddr.Set(l.addr, slices.Insert(ids, i, id))
 }
 
 func (c *Compiler) unlist(id UUID, l *locator) {
 	if !l.row || !l.addr.IsValid() {
 		return
 	}
-	ids := slices.DeleteFunc(c.byAddr[l.addr], func(o UUID) bool { return o == id })
-	if c.byAddr[l.addr] = ids; len(ids) == 0 {
-		delete(c.byAddr, l.addr)
+	ids, _ := c.byAddr.Get(l.addr)
+	if ids = slices.DeleteFunc(ids, func(o UUID) bool { return o == id }); len(ids) == 0 {
+		c.byAddr.Delete(l.addr)
+	} else {
+		c.byAddr.Set(l.addr, ids)
 	}
 }
 

@@ -233,8 +233,8 @@ func TestNoLeaks(t *testing.T) {
 		left := map[string]int{
 			"ports": len(c.ports) + len(c.portsByName) + len(c.bound), "acls": len(c.acls) + len(c.aclEntries) + len(c.guarded) + len(c.unserved), "routers": len(c.routers),
 			"switches": len(c.switches), "locators": len(c.locators), "sets": len(c.sets), "users of sets": len(c.setUsers),
-			"numbers of locators": max(len(c.numbers.all)-len(c.numbers.free)-1, 0), "numbers of switches": max(len(c.switchNumbers.all)-len(c.switchNumbers.free)-1, 0), "arps": len(c.arps), "addresses": len(c.byAddr),
-			"claims": c.claims.len + len(c.claims.byVNI) + len(c.claims.others) + len(c.claims.pieces), "peers": len(c.peers) + c.claims.peers.Len(),
+			"numbers of locators": max(len(c.numbers.all)-len(c.numbers.free)-1, 0), "numbers of switches": max(len(c.switchNumbers.all)-len(c.switchNumbers.free)-1, 0), "arps": len(c.arps), "addresses": c.byAddr.Len(),
+			"claims": c.claims.len + len(c.claims.byVNI) + len(c.claims.others) + len(c.claims.pieces), "peers": c.peers.Len() + c.claims.peers.Len(),
 		}
 		for what, n := range left {
 			if n != 0 {

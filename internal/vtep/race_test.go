@@ -229,7 +229,7 @@ func wanted(agents []*site, ips []string) string {
 				}
 			}
 		}
-		for peer := range a.c.peers {
+		for peer := range a.c.peers.Keys() {
 			if peer == netip.MustParseAddr(ips[i]) {
 				lines = append(lines, "a tunnel to itself")
 			}

@@ -455,7 +455,7 @@ func (r *Reporter) isLocal(id UUID) bool { return r.isEnd(id, r.f.scope.First())
 
 // endLocator is localLocator for one of our tunnel IPs.
 func (r *Reporter) endLocator(tx *hwvtep.Txn, ip netip.Addr) UUID {
-	if ids := r.f.byAddr[ip]; len(ids) > 0 && r.isEnd(ids[0], ip) {
+	if ids, _ := r.f.byAddr.Get(ip); len(ids) > 0 && r.isEnd(ids[0], ip) {
 		return ids[0]
 	}
 	id, ok := r.inserted[ip]

@@ -214,7 +214,7 @@ func (b *book) verdict(c *Compiler) string {
 	slices.Sort(lines)
 	w.WriteString(b.named(strings.Join(lines, "")))
 	peers := []string{}
-	for p := range c.peers {
+	for p := range c.peers.Keys() {
 		peers = append(peers, p.String())
 	}
 	slices.Sort(peers)

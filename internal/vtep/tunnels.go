@@ -51,9 +51,9 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 		peer := r.f.addrOf(t.Remote)
 		byPeer[peer] = append(byPeer[peer], t)
 	}
-	peers := slices.SortedFunc(maps.Keys(r.f.peers), netip.Addr.Compare)
-	if r.withdrawn {
-		peers = nil
+	var peers []netip.Addr
+	if !r.withdrawn {
+		peers = slices.SortedFunc(r.f.peers.Keys(), netip.Addr.Compare)
 	}
 	var made []UUID
 	for _, peer := range peers {
@@ -68,7 +68,8 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 				r.todo.tunnels = true
 				continue
 			}
-			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.endLocator(tx, source), Remote: r.f.byAddr[peer][0]}))
+			to, _ := r.f.byAddr.Get(peer)
+			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.endLocator(tx, source), Remote: to[0]}))
 		}
 		if rows, byPeer[peer] = apart(rows); byPeer[peer] == nil {
 			delete(byPeer, peer)
