@@ -128,6 +128,8 @@ func (b *book) refers(label string) bool {
 // Whatever the rows and the order of edits: deltas add up to the State, the State keeps its
 // promises, and compiling all anew gives the same.
 func TestIncrementalIsFull(t *testing.T) {
+	defer func(n int) { manyDirty = n }(manyDirty)
+	manyDirty = 3
 	rapid.Check(t, func(t *rapid.T) {
 		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers"), SnoopGroups: true, ACLs: rapid.Bool().Draw(t, "acls")}
 		features.RouterACLs = features.ACLs && features.Routers

@@ -272,8 +272,8 @@ func (c *Compiler) groupMACs() {
 	c.dirty.macs = grouped
 }
 
-// manyDirty are dirty MACs for which it pays to be grouped.
-const manyDirty = 1 << 12
+// manyDirty is for how many dirty MACs it pays to be grouped.
+var manyDirty = 1 << 12
 
 // resolveMACs finds the tunnel of every dirty MAC.
 func (c *Compiler) resolveMACs() {
