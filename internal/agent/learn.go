@@ -273,9 +273,11 @@ func (a *Agent) checkFull() {
 	a.reporter.SetFull(a.full)
 	var list []problem.Problem
 	if a.full {
+		name, most := a.table.Largest()
 		list = []problem.Problem{{
 			Kind: problem.MACLimit, Object: problem.PhysicalSwitch(a.opts.Name),
-			Text:   fmt.Sprintf("mac_limit is reached: %d MACs are learned, and a new one takes the place of another", a.macLimit),
+			Text: fmt.Sprintf("mac_limit is reached: %d MACs are learned, and a new one takes the place of another; "+
+				"%s has most, %d or more", a.macLimit, problem.Port(name), roughly(most)),
 			Remedy: "vtep-ctl set Physical_Switch " + problem.Argument(a.opts.Name) + " other_config:mac_limit=N"}}
 	}
 	fullPorts := map[string]bool{}
@@ -291,6 +293,15 @@ func (a *Agent) checkFull() {
 	}
 	a.fullPorts = fullPorts
 	a.opts.Problems.Replace("mac_limit", list...)
+}
+
+// roughly cuts a number to its first digit, so that a text with it does not change all the time.
+func roughly(n int) int {
+	unit := 1
+	for n/unit >= 10 {
+		unit *= 10
+	}
+	return n / unit * unit
 }
 
 // full says whether n MACs are all that limit allows; 0: any number. It takes some room for

@@ -128,6 +128,9 @@ func TestMACLimits(t *testing.T) {
 	list("port_mac_limit Physical_Port p0")
 	r.ctl("set", "Physical_Switch", "br0", "other_config:mac_limit=4")
 	list("mac_limit Physical_Switch br0", "port_mac_limit Physical_Port p0")
+	if n := len(lines(log, "takes the place of another; Physical_Port p")); n != 1 {
+		t.Errorf("the port that has most was named %d times: %s", n, log)
+	}
 	r.ctl("remove", "Physical_Port", "p0", "other_config", "mac_limit")
 	list("mac_limit Physical_Switch br0")
 	r.ctl("set", "Physical_Switch", "br0", "other_config:mac_limit=400")

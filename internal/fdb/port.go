@@ -64,3 +64,12 @@ func (t *Table) leave(e *entry) {
 	}
 	t.forget(p)
 }
+
+// Largest gives the port that has most entries, and how many; "" and 0: there are none.
+func (t *Table) Largest() (name string, entries int) {
+	p := t.bySize.first()
+	if p == nil {
+		return "", 0
+	}
+	return p.name, t.OnPort(p.name)
+}

@@ -31,6 +31,7 @@ var promises = []promise{
 	{5, "- p99", "Scale/1000000", "mac-p99", "now-x-now-empty", "now-µs", true},
 	{6, "1,000,000 MACs learned in 10 s: those that were not", "Learning", "unlearned", "now-MACs", "", true},
 	{6, "- frames that another port lost meanwhile", "Learning", "lost", "now-frames", "", true},
+	{6, "- a host that is new there meanwhile, until learned", "Learning", "newcomer", "now-ms", "", true},
 	{7, "4,000 switches with 200 peers each in a commit", "Switches4k", "", "now-s", "", true},
 	{8, "flood to 200 peers, CPU per copy", "Flood200", "", "now-x-before", "now-ns/copy", false},
 	{9, "a transaction to 1,000 sessions", "Fanout1000", "", "client-x-C", "", false},
