@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vtep/vtep/internal/compact"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 )
@@ -26,8 +27,8 @@ type readings []reading
 
 type reading struct {
 	at    time.Time
-	ports map[string]plane.Traffic     // of all their bindings, also of former ones; nil: it is not one of the last two
-	peers map[netip.Addr]plane.Traffic // summed up likewise; nil also where nobody counts
+	ports map[string]plane.Traffic                // of all their bindings, also of former ones; nil: it is not one of the last two
+	peers *compact.Map[netip.Addr, plane.Traffic] // summed up likewise; nil also where nobody counts
 	drops map[string]uint64
 }
 
@@ -37,8 +38,12 @@ type totals struct {
 	last  map[intent.BindingKey]plane.Counters
 	ports map[string]plane.Traffic
 
-	lastPeers, peers map[netip.Addr]plane.Traffic // readings have peers, too: they are never changed
+	counted compact.Map[netip.Addr, countedPeer]
+	peers   *compact.Map[netip.Addr, plane.Traffic] // their sums, as readings have them: it is never changed; nil: nobody counts
 }
+
+// countedPeer is what was counted of a peer when it was read last, and in all.
+type countedPeer struct{ last, sum plane.Traffic }
 
 // formerPorts is how many ports without bindings are remembered at least.
 const formerPorts = 4096
@@ -62,17 +67,30 @@ func (t *totals) addPeers(now map[netip.Addr]plane.Traffic) {
 	if now == nil {
 		return
 	}
-	sums := make(map[netip.Addr]plane.Traffic, len(now))
+	same := t.peers != nil && t.counted.Len() == len(now)
 	for peer, c := range now {
-		was, known := t.lastPeers[peer]
+		of, known := t.counted.Get(peer)
 		if !known {
-			was = c
+			of.last = c
 		}
-		sums[peer] = grown(t.peers[peer], was, c)
+		sum := grown(of.sum, of.last, c)
+		same = same && known && sum == of.sum
+		t.counted.Set(peer, countedPeer{c, sum})
 	}
-	t.lastPeers = now
-	if t.peers == nil || !maps.Equal(sums, t.peers) { // while there is no traffic all readings have the same map
-		t.peers = sums
+	if same { // without traffic all readings have the same sums
+		return
+	}
+	var gone []netip.Addr
+	t.peers = &compact.Map[netip.Addr, plane.Traffic]{}
+	for peer, of := range t.counted.All() {
+		if _, still := now[peer]; still {
+			t.peers.Set(peer, of.sum)
+		} else {
+			gone = append(gone, peer)
+		}
+	}
+	for _, peer := range gone {
+		t.counted.Delete(peer)
 	}
 }
 

@@ -2,10 +2,10 @@ package agent
 
 import (
 	"net/netip"
-	"reflect"
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/compact"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 )
@@ -50,11 +50,11 @@ func TestPeerTotals(t *testing.T) {
 		{map[netip.Addr]plane.Traffic{a: in(50), b: in(7)}, map[netip.Addr]uint64{a: 0, b: 2}},
 	} {
 		c.addPeers(step.now)
-		if len(c.peers) != len(step.want) {
+		if c.peers.Len() != len(step.want) {
 			t.Errorf("step %d: %+v", i, c.peers)
 		}
 		for peer, want := range step.want {
-			if got := c.peers[peer]; got.InPackets != want || got.OutBytes != 3*want {
+			if got, _ := c.peers.Get(peer); got.InPackets != want || got.OutBytes != 3*want {
 				t.Errorf("step %d: %v has %+v, want %d", i, peer, got, want)
 			}
 		}
@@ -65,16 +65,18 @@ func TestPeerTotals(t *testing.T) {
 func TestIdlePeerTotals(t *testing.T) {
 	var c totals
 	peer := netip.MustParseAddr("192.0.2.1")
-	read := func(n uint64) map[netip.Addr]plane.Traffic {
+	read := func(n uint64) *compact.Map[netip.Addr, plane.Traffic] {
 		c.addPeers(map[netip.Addr]plane.Traffic{peer: {InPackets: n}})
 		return c.peers
 	}
 	one, two, three := read(5), read(5), read(6)
-	if reflect.ValueOf(one).Pointer() != reflect.ValueOf(two).Pointer() {
+	if one != two {
 		t.Error("readings that are the same are two")
 	}
-	if two[peer].InPackets != 0 || three[peer].InPackets != 1 {
-		t.Errorf("%v, then %v", two, three)
+	was, _ := two.Get(peer)
+	is, _ := three.Get(peer)
+	if was.InPackets != 0 || is.InPackets != 1 {
+		t.Errorf("%v, then %v", was, is)
 	}
 }
 

@@ -236,9 +236,9 @@ func (a *Agent) tunnelStatus(s *intent.State, r *plane.Report, now reading) []Tu
 		if b, ok := r.BFD[peer]; ok {
 			t.BFD = &BFDStatus{b.Forwarding, b.State, b.Diagnostic, b.RemoteState, a.seen.sessions[peer].flaps}
 		}
-		if c, counted := now.peers[peer]; counted {
+		if c, counted := now.peers.Get(peer); counted {
 			of := traffic(c)
-			if was, had := before.peers[peer]; known && had {
+			if was, had := before.peers.Get(peer); known && had {
 				of.since(was, seconds)
 			}
 			t.TrafficStatus = &of
