@@ -161,10 +161,7 @@ func (r *Reporter) wantMAC(key intent.MACKey) bool {
 
 func (r *Reporter) buildMACs(tx *hwvtep.Txn) {
 	n := 0
-	for key := range r.todo.macs {
-		if n == maxPart {
-			break
-		}
+	build := func(key intent.MACKey) {
 		delete(r.todo.macs, key)
 		before := tx.Len()
 		r.buildMAC(tx, key)
@@ -173,8 +170,21 @@ func (r *Reporter) buildMACs(tx *hwvtep.Txn) {
 			r.pending.macs[key] = struct{}{}
 		}
 	}
+	r.turns.next(func(key intent.MACKey) bool {
+		if _, due := r.todo.macs[key]; due {
+			build(key)
+		}
+		return n < maxPart/2 // the others are due, too
+	})
+	for key := range r.todo.macs {
+		if n == maxPart {
+			break
+		}
+		build(key)
+	}
 	if len(r.todo.macs) == 0 {
 		r.todo.macs = map[intent.MACKey]struct{}{}
+		clear(r.turns)
 	}
 }
 

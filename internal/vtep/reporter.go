@@ -55,6 +55,7 @@ type Reporter struct {
 	strays   map[UUID]stray                                   // Local rows with our locator that we can't have written
 	pace     pace                                             // of rows of groups
 	mine     mine
+	turns    turns // of some of todo.macs
 	kept     keptPorts
 	report   plane.Report
 	full     bool // a MAC limit is reached
@@ -99,6 +100,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		raised:   map[shared]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
+		turns:    turns{},
 		inserted: map[netip.Addr]UUID{},
 		todo:     newWork(),
 		pending:  newWork(),
@@ -293,7 +295,14 @@ func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 }
 
 // MarkMAC notes that the learned state of a MAC has changed.
-func (r *Reporter) MarkMAC(key intent.MACKey) { r.todo.macs[key] = struct{}{} }
+func (r *Reporter) MarkMAC(key intent.MACKey) {
+	before := len(r.todo.macs)
+	r.todo.macs[key] = struct{}{}
+	if n := len(r.todo.macs); n > maxPart && n > before {
+		at, _ := r.learned.Get(key)
+		r.turns.add(at.Port, key)
+	}
+}
 
 func (r *Reporter) markSwitch(id intent.SwitchID) {
 	r.todo.groups[intent.MACKey{Switch: id}] = struct{}{}
