@@ -84,6 +84,9 @@ func BenchmarkLearning(b *testing.B) {
 	}
 }
 
+// unheard is how long a host is waited for that may have come while there was no room.
+const unheard = 30 * time.Second
+
 // newcomers are hosts that are new at p1.
 type newcomers struct {
 	*tables
@@ -93,7 +96,8 @@ type newcomers struct {
 }
 
 // appear has one appear each second of what is left of a time, but the last two, and waits for each until it is in the
-// dataplane's table and in the database. It gives how many there were, and how long each took at most.
+// dataplane's table and in the database. It gives how many there were, and how long each took at most. It ends after one that is
+// not learned in that time, as it sends a single frame.
 func (n *newcomers) appear(start time.Time, all time.Duration) (came int, learned, row time.Duration) {
 	for at := time.Second; at < all-time.Second; at += time.Second {
 		if time.Since(start) > at+time.Second {
@@ -105,8 +109,15 @@ func (n *newcomers) appear(start time.Time, all time.Duration) (came int, learne
 		n.locals.again()
 		sent := time.Now()
 		n.tap.Send(append(append([]byte{2, 0xff, 0xff, 0xff, 0xff, 0xff}, k[4:10]...), append([]byte{0x88, 0xb5}, make([]byte, 46)...)...))
-		n.locals.await(k[:], nil)
-		learned = max(learned, time.Since(sent))
+		for !n.locals.look(k[:], nil) && time.Since(sent) < unheard {
+			if time.Since(sent) > 50*time.Millisecond {
+				n.locals.again()
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		if learned = max(learned, time.Since(sent)); learned >= unheard {
+			return came, learned, learned
+		}
 		what := fmt.Sprintf(`"%s"`, net.HardwareAddr(k[4:10]))
 		n.c.send(request("transact", fmt.Appendf(nil, `["hardware_vtep",{"op":"wait","table":"Ucast_Macs_Local","timeout":%d,"where":[["MAC","==",%s]],`+
 			`"columns":["MAC"],"until":"==","rows":[{"MAC":%s}]}]`, patience.Milliseconds(), what, what)))
