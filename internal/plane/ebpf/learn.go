@@ -70,9 +70,9 @@ func (p *Plane) watchLocals() {
 	if !p.known {
 		return
 	}
-	list := p.unplaced.take()
-	p.growLocals(len(list))
-	if err := p.place(list); err != nil {
+	macs := p.unplaced.take()
+	p.growLocals(len(macs))
+	if err := p.place(macs); err != nil {
 		p.log.Warn("MACs that had no room can't be learned until their hosts send again", "err", err)
 	}
 	count, size := p.learnedCount(), p.objs.Locals.MaxEntries()

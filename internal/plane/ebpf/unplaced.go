@@ -13,64 +13,75 @@ import (
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
-// unplacedMost is how many MACs wait for room at most (16 MiB, as long as they do): of one port, those of some seconds.
+// unplacedMost is how many MACs wait for room at most (some 40 MiB, as long as they do): of one port, those of some seconds.
 const unplacedMost = 1 << 19
 
 // unplaced are MACs that the programs would have learned, had there been room in their map. Its lock is held for a
 // moment only, so that the learner can go on while a larger map is made.
 type unplaced struct {
 	mu   sync.Mutex // guards what follows
-	list []unplacedMAC
-	of   map[string]int // how many are of a port: none takes what the others need, as in queue
+	macs map[layout.MACKey]unplacedAt
+	of   map[string]int // how many a port brought: none takes what the others need, as in queue
 }
 
-// unplacedMAC is a MAC, and where and when it was seen.
-type unplacedMAC struct {
-	key       layout.MACKey
+// unplacedAt is where and when a MAC was seen last.
+type unplacedAt struct {
 	slot, gen uint32
 	seen      time.Duration // monotonic
 }
 
-// add says whether there is place for another one.
+// add says whether there is place for another one. One that waits already, of which each frame is told, waits where it was
+// seen last.
 func (u *unplaced) add(port string, s layout.Sighting, now time.Duration) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !fair(u.of[port], unplacedMost-len(u.list)) {
-		return false
+	if u.macs == nil {
+		u.macs, u.of = map[layout.MACKey]unplacedAt{}, map[string]int{}
 	}
-	if u.of == nil {
-		u.of = map[string]int{}
+	key := layout.MACKey{BD: s.BD, MAC: s.MAC}
+	if _, waits := u.macs[key]; !waits {
+		if !fair(u.of[port], unplacedMost-len(u.macs)) {
+			return false
+		}
+		u.of[port]++
 	}
-	u.of[port]++
-	u.list = append(u.list, unplacedMAC{layout.MACKey{BD: s.BD, MAC: s.MAC}, s.Slot, s.Gen, now})
+	u.macs[key] = unplacedAt{s.Slot, s.Gen, now}
 	return true
 }
 
 // take empties it.
-func (u *unplaced) take() []unplacedMAC {
+func (u *unplaced) take() map[layout.MACKey]unplacedAt {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	list := u.list
-	u.list, u.of = nil, nil
-	return list
+	macs := u.macs
+	u.macs, u.of = nil, nil
+	return macs
 }
 
-// back takes some once more.
-func (u *unplaced) back(list []unplacedMAC) {
+// back takes some once more, if they were not seen since.
+func (u *unplaced) back(macs map[layout.MACKey]unplacedAt) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.list = append(u.list, list...)
+	if u.macs == nil {
+		u.macs, u.of = macs, map[string]int{}
+		return
+	}
+	for key, at := range macs {
+		if _, waits := u.macs[key]; !waits {
+			u.macs[key] = at
+		}
+	}
 }
 
 // place learns MACs that had no room when they were seen. Those for which there is none yet wait on; they are refused if the
 // map is as large as it may be, or there is no memory for another one.
-func (p *Plane) place(list []unplacedMAC) error {
+func (p *Plane) place(macs map[layout.MACKey]unplacedAt) error {
 	mayGrow := p.objs.Locals.MaxEntries() < p.mostLocals() && time.Since(p.growFailed) >= growPause
-	var wait []unplacedMAC
+	wait := map[layout.MACKey]unplacedAt{}
 	var failed error
-	for _, u := range list {
+	for key, u := range macs {
 		b := p.contents.BySlot[u.slot]
-		if b == nil || b.Gen != u.gen || b.Domain == nil || b.Domain.BD != u.key.BD || p.ports[b.Key.Port] == nil {
+		if b == nil || b.Gen != u.gen || b.Domain == nil || b.Domain.BD != key.BD || p.ports[b.Key.Port] == nil {
 			p.countRefused(0, 1) // it means nothing any more
 			continue
 		}
@@ -85,7 +96,7 @@ func (p *Plane) place(list []unplacedMAC) error {
 			continue
 		}
 		l := layout.Local{Slot: u.slot, Gen: u.gen, Port: port, Seen: uint64(u.seen)}
-		err := p.objs.Locals.Update(&u.key, &l, ebpf.UpdateNoExist)
+		err := p.objs.Locals.Update(&key, &l, ebpf.UpdateNoExist)
 		if err == nil {
 			continue
 		}
@@ -95,7 +106,7 @@ func (p *Plane) place(list []unplacedMAC) error {
 			continue
 		}
 		if mayGrow && errors.Is(err, unix.E2BIG) {
-			wait = append(wait, u)
+			wait[key] = u
 			continue
 		}
 		p.countRefused(port, 1)
@@ -103,7 +114,7 @@ func (p *Plane) place(list []unplacedMAC) error {
 			failed = fmt.Errorf("write to map locals: %w", err)
 		}
 	}
-	if wait != nil {
+	if len(wait) > 0 {
 		p.unplaced.back(wait)
 		p.leave(lookAtLocals)
 	}

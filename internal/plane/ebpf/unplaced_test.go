@@ -7,6 +7,7 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -21,7 +22,7 @@ func (w *world) learnsAll(p *Plane, learned, refused func(uint32) bool, sent uin
 		defer p.mu.Unlock()
 		count, no := p.learnedCount(), atomic.LoadUint32(&p.quotas[0].Refused)
 		if count+no != sent || !learned(count) || !refused(no) {
-			return fmt.Errorf("of %d MACs %d are learned and %d refused; %d wait for room", sent, count, no, len(p.unplaced.list))
+			return fmt.Errorf("of %d MACs %d are learned and %d refused", sent, count, no)
 		}
 		return nil
 	})
@@ -42,6 +43,52 @@ func TestLearnWithoutRoom(t *testing.T) {
 	p.mu.Unlock()
 	w.learnsAll(p, is(hosts), is(0), hosts)
 	w.audit(p)
+}
+
+// One that sends again and again meanwhile takes the place of nobody else, and is learned where it was last.
+func TestLearnWithoutRoomMoved(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{start: map[string]uint32{"locals": 256}})
+	w.apply(p, basic(), nil)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := func(port string) layout.Sighting {
+		for slot, b := range p.contents.BySlot {
+			if b != nil && b.Key.Port == port && b.Domain != nil {
+				return layout.Sighting{BD: b.Domain.BD, MAC: macA, Slot: uint32(slot), Gen: b.Gen}
+			}
+		}
+		t.Fatalf("nothing is bound at %s", port)
+		return layout.Sighting{}
+	}
+	var u unplaced
+	for range unplacedMost {
+		if !u.add("p1", at("p1"), monotonic()) {
+			t.Fatal("a MAC that waits is refused")
+		}
+	}
+	last := at("p0")
+	u.add("p0", last, monotonic())
+	other := at("p1")
+	other.MAC = macB
+	if !u.add("p1", other, monotonic()) {
+		t.Error("another MAC of the port has no place")
+	}
+	macs := u.take()
+	if len(macs) != 2 {
+		t.Errorf("%d MACs wait, not 2", len(macs))
+	}
+	u.add("p0", last, monotonic())
+	stale := map[layout.MACKey]unplacedAt{}
+	stale[layout.MACKey{BD: last.BD, MAC: macA}] = unplacedAt{slot: other.Slot, gen: other.Gen}
+	u.back(stale)
+	if err := p.place(u.take()); err != nil {
+		t.Fatal(err)
+	}
+	var l layout.Local
+	if err := p.objs.Locals.Lookup(layout.MACKey{BD: last.BD, MAC: macA}, &l); err != nil || l.Slot != last.Slot {
+		t.Errorf("it is learned at binding %d, %v, not %d where it was last", l.Slot, err, last.Slot)
+	}
 }
 
 // Those for whom there is no room at all are counted, each once, and said of the port that they came in at.
