@@ -195,8 +195,15 @@ func (c *unixConn) checkDeadline() error {
 // awaitRoom is watch.until for a Write that has to wait.
 func (c *unixConn) awaitRoom(try func() bool) error {
 	out, err := newWatch(c.raw, unix.EPOLLOUT)
-	if err != nil {
-		return err
+	for err != nil { // out of descriptors, which is no reason to lose a connection that is only slow
+		time.Sleep(20 * time.Millisecond)
+		if err := c.checkDeadline(); err != nil {
+			return err
+		}
+		if try() { // it returns true of a closed socket as well
+			return nil
+		}
+		out, err = newWatch(c.raw, unix.EPOLLOUT)
 	}
 	defer out.file.Close()
 	c.mu.Lock()
