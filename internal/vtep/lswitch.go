@@ -206,8 +206,11 @@ func (c *Compiler) publishSwitches() {
 	c.publishARPSource()
 }
 
-// forgetSwitch drops a switch that nothing names any more.
+// forgetSwitch drops a switch that nothing names any more. It may be dropped already, and somebody else have its number.
 func (c *Compiler) forgetSwitch(ls *lswitch) {
+	if c.switches[ls.id] != ls {
+		return
+	}
 	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && ls.macs.Len()+len(ls.groups)+ls.wants+len(ls.routers)+len(ls.neighbours) == 0 {
 		delete(c.switches, ls.id)
 		c.switchNumbers.remove(ls.number)
