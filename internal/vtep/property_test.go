@@ -1,6 +1,7 @@
 package vtep
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -40,7 +41,7 @@ func (b *book) draw(t *rapid.T) {
 		}
 	}
 	for range rapid.IntRange(1, 6).Draw(t, "rows") {
-		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "larp", "LR", "A", "A", "E", "E", "tunnel")
+		kind := pick("table", "PS", "PT", "port", "LS", "locator", "locator", "set", "ucast", "ucast", "ucast", "local", "mcast", "mcast", "mlocal", "arp", "larp", "LR", "A", "A", "E", "E", "tunnel", "all of LS")
 		n := rapid.IntRange(0, 4).Draw(t, "n")
 		label := fmt.Sprintf("%s%d", kind, n)
 		switch kind {
@@ -50,6 +51,14 @@ func (b *book) draw(t *rapid.T) {
 			label = ls()
 		case "locator":
 			label = loc()
+		case "all of LS": // as a controller removes a network
+			gone := ls()
+			for _, l := range slices.Sorted(maps.Keys(b.texts)) {
+				if l == gone || strings.Contains(b.texts[l], gone) {
+					b.delete(l)
+				}
+			}
+			continue
 		}
 		if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
 			b.delete(label)
@@ -169,6 +178,11 @@ func TestIncrementalIsFull(t *testing.T) {
 			}
 			if err := c.State().Check(); err != nil {
 				t.Fatalf("%v in\n%v", err, c.State())
+			}
+			if err := errors.Join(
+				c.switchNumbers.check(slices.Collect(maps.Values(c.switches)), func(ls *lswitch) ordinal { return ls.number }),
+				c.numbers.check(slices.Collect(maps.Values(c.locators)), func(l *locator) ordinal { return l.number })); err != nil {
+				t.Fatal(err)
 			}
 			told.take(c)
 			for _, p := range c.Problems() {
