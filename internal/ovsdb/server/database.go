@@ -27,7 +27,7 @@ type database struct {
 
 	// turn is held by the loop while it executes something, or by a reader that helps it: "the loop"
 	// means both elsewhere.
-	turn sync.Mutex
+	turn turn
 
 	// Guarded by turn.
 	db        *db.Database
@@ -69,6 +69,7 @@ func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *d
 		path:     path,
 		queue:    newQueue(),
 		ended:    make(chan struct{}),
+		turn:     newTurn(),
 		db:       d,
 		file:     file,
 		monitors: newMonitors(&srv.opts.Limits),
