@@ -29,7 +29,7 @@ test-kernels: ## the tests of the eBPF plane on Linux 6.1 and 6.12, in QEMU; tak
 	VTEP_TEST_EFFORT=2 go test -count=1 -timeout 4h -v ./test/kernels
 
 simulate: ## 10,000 runs of a simulation with faults, or SEEDS=N of them; SEED=N simulates that one again and again
-	@go test -count=1 -timeout 4h ./test/simulation $(if $(SEED),-v) -run '^TestSeeds$$' \
+	@go test -count=1 -timeout $(or $(TIMEOUT),4h) ./test/simulation $(if $(SEED),-v) -run '^TestSeeds$$' \
 	  -args $(if $(SEED),-seed=$(SEED) -seeds=1 -again=20 -trace,-seeds=$(or $(SEEDS),10000))
 
 bench: build ## figures, as ratios to peers in the same run (root)
