@@ -8,23 +8,25 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 )
 
+// write has somebody change the rows of a database.
+func (b *bench) write(i int, f func(v *hwvtep.View, tx *hwvtep.Txn)) {
+	b.Helper()
+	v := b.rows[i].View()
+	tx := hwvtep.NewTxn(v.Layout())
+	f(v, tx)
+	if _, err := b.rows[i].Transact(tx); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // Two VTEPs have reported a host from the beginning: which of them has it stays as it was found out, whatever somebody
 // makes of the rows that say so.
 func TestTieStays(t *testing.T) {
 	const mac = "02:00:00:00:00:01"
 	b := &bench{TB: t}
-	write := func(i int, f func(v *hwvtep.View, tx *hwvtep.Txn)) {
-		t.Helper()
-		v := b.rows[i].View()
-		tx := hwvtep.NewTxn(v.Layout())
-		f(v, tx)
-		if _, err := b.rows[i].Transact(tx); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for i := range 4 {
 		b.rows = append(b.rows, hwvteptest.NewDB())
-		write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) {
+		b.write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) {
 			ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"})
 			if i < 2 {
 				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
@@ -43,7 +45,7 @@ func TestTieStays(t *testing.T) {
 		return at
 	}
 	for i := 2; i < 4; i++ {
-		write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+		b.write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
 			at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(1)})
 			for row := range v.UcastMACsRemote() {
 				row.Locator = at
@@ -112,18 +114,9 @@ func TestRestingVNI(t *testing.T) {
 func TestLeftBehind(t *testing.T) {
 	const mac = "02:00:00:00:00:01"
 	b := &bench{TB: t}
-	write := func(i int, f func(v *hwvtep.View, tx *hwvtep.Txn)) {
-		t.Helper()
-		v := b.rows[i].View()
-		tx := hwvtep.NewTxn(v.Layout())
-		f(v, tx)
-		if _, err := b.rows[i].Transact(tx); err != nil {
-			t.Fatal(err)
-		}
-	}
 	report := func(i int) {
 		t.Helper()
-		write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+		b.write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
 			for ls := range v.LogicalSwitches() {
 				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
 				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls.UUID, Locator: at})
@@ -133,7 +126,7 @@ func TestLeftBehind(t *testing.T) {
 	}
 	withdraw := func(i int) (looks int) {
 		t.Helper()
-		write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+		b.write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
 			for row := range v.UcastMACsLocal() {
 				tx.DeleteUcastMACLocal(row.UUID)
 			}
@@ -155,7 +148,7 @@ func TestLeftBehind(t *testing.T) {
 	}
 	for i := range 4 {
 		b.rows = append(b.rows, hwvteptest.NewDB())
-		write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) { tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"}) })
+		b.write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) { tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"}) })
 	}
 	b.restart()
 	report(0)

@@ -45,6 +45,25 @@ func collide(t *testing.T, listener net.Listener) (l *link, library, connects fu
 	return r.link(peer), library, connects
 }
 
+// meet is collide with a library and a neighbour between which there is a connection already, and its first message.
+func meet(t *testing.T) (library, neighbor net.Conn, connects func() net.Conn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	_, dial, connects := collide(t, listener)
+	library = dial()
+	if neighbor, err = listener.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = neighbor.Close() })
+	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
+	expect(t, neighbor, message(typeOpen, "open of the library"))
+	return library, neighbor, connects
+}
+
 func (l *link) waits() error {
 	if len(l.inbound) == 0 {
 		return errors.New("no connection waits")
@@ -78,20 +97,7 @@ func ended(t *testing.T, conn net.Conn) {
 
 // Both ends connect. The first connection has the session, whenever the other one comes, and that is closed.
 func TestCollision(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, dial, connects := collide(t, listener)
-	library := dial()
-	neighbor, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer neighbor.Close()
-	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
-	expect(t, neighbor, message(typeOpen, "open of the library"))
+	library, neighbor, connects := meet(t)
 	other := connects()
 	opened(t, library, neighbor)
 	ended(t, other)
@@ -312,20 +318,7 @@ func TestBothConnect(t *testing.T) {
 
 // A library that gives up before there is an answer says why.
 func TestGivesUp(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, dial, _ := collide(t, listener)
-	library := dial()
-	neighbor, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer neighbor.Close()
-	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
-	expect(t, neighbor, message(typeOpen, "open of the library"))
+	library, neighbor, _ := meet(t)
 	if _, err := library.Write(message(typeNotification, "\x04\x00")); err != nil {
 		t.Fatal(err)
 	}
