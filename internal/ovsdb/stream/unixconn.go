@@ -58,8 +58,14 @@ func newWatch(sock syscall.RawConn, events uint32) (*watch, error) {
 		return nil, fmt.Errorf("watch a socket: %w", err)
 	}
 	w := &watch{file: os.NewFile(uintptr(poll), "epoll")}
-	w.raw, err = w.file.SyscallConn()
-	return w, err
+	if w.raw, err = w.file.SyscallConn(); err == nil {
+		err = w.file.SetReadDeadline(time.Time{}) // which a file can't have that the poller did not take
+	}
+	if err != nil {
+		w.file.Close()
+		return nil, fmt.Errorf("have the poller watch a socket: %w", err)
+	}
+	return w, nil
 }
 
 // until calls try now and each time that the socket has become ready, until it returns true.
@@ -75,7 +81,7 @@ func quiet(nc net.Conn) net.Conn {
 	}
 	c, err := newUnixConn(uc)
 	if err != nil {
-		return nc // out of descriptors: this one works as well
+		return nc // out of descriptors, or of what epoll may watch: this one works as well
 	}
 	uc.Close()
 	return c
