@@ -2,6 +2,7 @@ package ovs
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"testing"
@@ -100,9 +101,19 @@ func (w *world) FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []
 	w.send(t, "r0", b)
 }
 
-// settle is long enough for Open vSwitch to forward a frame that it got before: there is no
-// way to ask it whether it is done.
-const settle = 60 * time.Millisecond
+// forwarded waits until Open vSwitch has forwarded what was sent before, however long it has to wait for a processor: its
+// main thread looks for frames, and answers commands after that, so that between two answers it has looked for all.
+func (w *world) forwarded(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	for range 2 {
+		if _, err := daemon.Call(ctx, w.Socket(fmt.Sprintf("ovs-vswitchd.%d.ctl", w.DaemonProcess().Pid)), "version"); err != nil {
+			t.Fatalf("ovs-vswitchd does not answer: %v", err)
+		}
+	}
+	time.Sleep(10 * time.Millisecond) // for the kernel, which passes frames on between the ends of a veth pair
+}
 
 // Receive implements planetest.Harness.
 func (w *world) Receive(t testing.TB, n int) []planetest.Out {
@@ -124,7 +135,7 @@ func (w *world) Receive(t testing.TB, n int) []planetest.Out {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(settle)
+	w.forwarded(t)
 	collect()
 	return outs
 }

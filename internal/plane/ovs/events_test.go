@@ -94,7 +94,7 @@ func (w *world) tenants(t testing.TB) {
 		var leaked []string
 		testenv.Eventually(t, longest, func() error {
 			w.send(t, host(c.port), frameFrom(c.port[1], all).Bytes())
-			time.Sleep(settle)
+			w.forwarded(t)
 			got := w.places(t)
 			for _, place := range got {
 				if !slices.Contains(c.want, place) {

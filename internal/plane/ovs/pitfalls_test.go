@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -297,7 +296,7 @@ func TestStrangers(t *testing.T) {
 		testenv.Eventually(t, longest, func() error {
 			w.places(t)
 			w.send(t, "r0", encapsulated(intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}, frameFrom(9, all).Bytes()))
-			time.Sleep(settle)
+			w.forwarded(t)
 			if got := w.places(t); !slices.Contains(got, "p0") {
 				return fmt.Errorf("a peer's frame comes out at %q", got)
 			}

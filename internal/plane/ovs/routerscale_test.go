@@ -118,7 +118,7 @@ func (w *world) costOfRouting(t *testing.T, routed []byte) {
 				w.collect(t)
 			}
 		}
-		time.Sleep(settle)
+		w.forwarded(t)
 		w.collect(t)
 		return float64(cpu(t, w.DaemonProcess().Pid)-before) / float64(came()-n)
 	}

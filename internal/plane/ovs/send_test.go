@@ -67,7 +67,7 @@ func TestSend(t *testing.T) {
 		for end := time.Now().Add(longest); len(got) < len(c.want) && time.Now().Before(end); time.Sleep(time.Millisecond) {
 			got = append(got, w.sentByUs(t)...)
 		}
-		time.Sleep(settle)
+		w.forwarded(t)
 		got = append(got, w.sentByUs(t)...)
 		if slices.Sort(got); !slices.Equal(got, c.want) {
 			t.Errorf("%v to %+v: came out at %q, want %q", c.dst, c.to, got, c.want)
