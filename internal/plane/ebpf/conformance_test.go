@@ -3,10 +3,12 @@ package ebpf
 import (
 	"context"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -70,6 +72,9 @@ func TestConformanceXDP(t *testing.T) {
 		}
 	}
 	t.Logf("frames by XDP: %v", frames)
+	if strings.Contains(flag.Lookup("test.run").Value.String()+flag.Lookup("test.skip").Value.String(), "/") {
+		return // some of the cases are left out, and their frames
+	}
 	for _, what := range []string{"encapsulated", "decapsulated", "bridged"} {
 		if frames[what] < 5 {
 			t.Errorf("%d frames were %s by XDP", frames[what], what)

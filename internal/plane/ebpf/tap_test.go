@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 func (w *world) send(dev string, b []byte) {
 	w.t.Helper()
