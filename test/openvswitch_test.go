@@ -98,7 +98,7 @@ func (h *howto) exit(name string, args ...string) {
 		h.t.Logf("%s did not start: %v", name, err)
 		return
 	}
-	h.Output(h.t, testenv.Program(h.t, "ovs-appctl"), append([]string{"--timeout=30", "-t", name, "exit"}, args...)...)
+	h.Output(h.t, testenv.Program(h.t, "ovs-appctl"), append([]string{"--timeout=90", "-t", name, "exit"}, args...)...)
 	testenv.Eventually(h.t, patience, func() error {
 		if exists(filepath.Join("/proc", strings.TrimSpace(string(pid)))) {
 			return fmt.Errorf("%s runs still", name)
@@ -346,7 +346,7 @@ func TestOVNOnOpenVSwitch(t *testing.T) {
 	h.run(ctl, "add-ls lsw0 -- bind-ls br0 p0 0 lsw0")
 	sbctl := func(args ...string) string {
 		t.Helper()
-		return strings.TrimSpace(h.Output(t, testenv.Program(t, "ovn-sbctl"), append([]string{"--db=" + sb, "--timeout=20"}, args...)...))
+		return strings.TrimSpace(h.Output(t, testenv.Program(t, "ovn-sbctl"), append([]string{"--db=" + sb, "--timeout=90"}, args...)...))
 	}
 	testenv.Eventually(t, patience, func() error {
 		if ls := sbctl("--bare", "--columns=vtep_logical_switches", "find", "Chassis", "name=br0"); ls != "lsw0" {

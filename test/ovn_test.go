@@ -23,7 +23,7 @@ func TestOVN(t *testing.T) {
 	sb := w.southbound()
 	sbctl := func(args ...string) string {
 		t.Helper()
-		return strings.TrimSpace(w.env.Output(t, testenv.Program(t, "ovn-sbctl"), append([]string{"--db=" + sb, "--timeout=20"}, args...)...))
+		return strings.TrimSpace(w.env.Output(t, testenv.Program(t, "ovn-sbctl"), append([]string{"--db=" + sb, "--timeout=90"}, args...)...))
 	}
 	cmd := w.env.Command(testenv.Program(t, "ovn-controller-vtep"), "--vtep-db=unix:"+w.socket(), "--ovnsb-db="+sb)
 	cmd.Env = append(cmd.Env, "OVN_RUNDIR="+w.env.DBDir)
@@ -114,7 +114,7 @@ func (w *world) southbound() string {
 func (w *world) sbWait(sb, table string, conditions ...string) {
 	w.t.Helper()
 	testenv.Eventually(w.t, patience, func() error {
-		args := slices.Concat([]string{"--db=" + sb, "--timeout=20", "--bare", "--columns=_uuid", "find", table}, conditions)
+		args := slices.Concat([]string{"--db=" + sb, "--timeout=90", "--bare", "--columns=_uuid", "find", table}, conditions)
 		if w.env.Output(w.t, testenv.Program(w.t, "ovn-sbctl"), args...) == "" {
 			return fmt.Errorf("no row of %s with %q", table, conditions)
 		}

@@ -96,7 +96,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("the ports are %q", out)
 	}
 	ready := func(port string) error {
-		client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		client := http.Client{Timeout: 90 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 		r, err := client.Get("http://127.0.0.1:" + port + "/readyz")
 		if err != nil {
 			return err
@@ -121,7 +121,7 @@ func TestReload(t *testing.T) {
 		if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		testenv.Eventually(t, 30*time.Second, func() error {
+		testenv.Eventually(t, 90*time.Second, func() error {
 			if log := readText(t, filepath.Join(b.env.LogDir, "vtep.log")); !strings.Contains(log, logged) {
 				return fmt.Errorf("%q is not in the log:\n%s", logged, log)
 			}

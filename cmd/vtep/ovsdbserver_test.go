@@ -70,7 +70,7 @@ func (b *ovsdbBed) gone() { b.goneBut("nothing") }
 // goneBut waits until the daemon has left nothing behind but files whose names begin so.
 func (b *ovsdbBed) goneBut(prefix string) {
 	b.t.Helper()
-	testenv.Eventually(b.t, 30*time.Second, func() error {
+	testenv.Eventually(b.t, 90*time.Second, func() error {
 		names, err := filepath.Glob(filepath.Join(b.env.RunDir, "*"))
 		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(filepath.Base(name), prefix) })
 		if err == nil && len(names) > 0 {
@@ -112,7 +112,7 @@ func TestOVSDBServerDaemon(t *testing.T) {
 	}
 	b.appctl("ovsdb-server/add-remote", "db:second,T,remotes")
 	b.run("ovsdb-client", "transact", "unix:db.sock", `["second",{"op":"insert","table":"T","row":{"remotes":"punix:more.sock"}}]`)
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, 90*time.Second, func() error {
 		return b.env.Command("ovsdb-client", "list-dbs", "unix:more.sock").Run()
 	})
 	if got := b.appctl("ovsdb-server/list-remotes"); got != "db:second,T,remotes\nptcp:0:127.0.0.1\npunix:db.sock\n" {
@@ -143,7 +143,7 @@ func TestOVSDBServerMonitor(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.run("kill", "-SEGV", strings.TrimSpace(string(before)))
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, 90*time.Second, func() error {
 		if now, err := os.ReadFile(pidfile); err != nil || string(now) == string(before) {
 			return fmt.Errorf("still pid %s, %v", now, err)
 		}

@@ -54,7 +54,7 @@ func newVTEPBed(t *testing.T, args ...string) *vtepBed {
 
 func (b *ovsdbBed) eventually(check func() error) {
 	b.t.Helper()
-	testenv.Eventually(b.t, 30*time.Second, check)
+	testenv.Eventually(b.t, 90*time.Second, check)
 }
 
 // ports are the TCP ports that the log says are listened on, in their order.

@@ -71,7 +71,7 @@ func (v *backedUpVTEP) problem(want bool, words ...string) {
 func (v *backedUpVTEP) serves(server, ls string, vlan int) {
 	v.t.Helper()
 	ctl := func(args ...string) string {
-		return v.run("vtep-ctl", append([]string{"--timeout=30", "--db=" + v.target(server)}, args...)...)
+		return v.run("vtep-ctl", append([]string{"--timeout=90", "--db=" + v.target(server)}, args...)...)
 	}
 	v.eventually(func() error {
 		if out := ctl("list-ps"); !strings.Contains(out, v.name) {
@@ -87,7 +87,7 @@ func (v *backedUpVTEP) serves(server, ls string, vlan int) {
 func (v *backedUpVTEP) told(server, ls string) {
 	v.t.Helper()
 	v.eventually(func() error {
-		if out := v.run("vtep-ctl", "--timeout=30", "--db="+v.target(server), "list-local-macs", ls); !strings.Contains(out, "unknown-dst") {
+		if out := v.run("vtep-ctl", "--timeout=90", "--db="+v.target(server), "list-local-macs", ls); !strings.Contains(out, "unknown-dst") {
 			return fmt.Errorf("%s at %s has no row of this VTEP:\n%s", ls, server, out)
 		}
 		return nil
@@ -128,7 +128,7 @@ func TestReadOnlyServers(t *testing.T) {
 			// The role goes back, and nobody tells those who are connected.
 			b.start(kind, "a", "--sync-from="+b.target("b"), db)
 			b.eventually(func() error {
-				if out := b.run("vtep-ctl", "--timeout=30", "--db="+b.target("a"), "list-ls"); !strings.Contains(out, "ls1") {
+				if out := b.run("vtep-ctl", "--timeout=90", "--db="+b.target("a"), "list-ls"); !strings.Contains(out, "ls1") {
 					return fmt.Errorf("a has the switches %q", out)
 				}
 				return nil
@@ -145,7 +145,7 @@ func TestReadOnlyServers(t *testing.T) {
 			one := b.vtep("br1", b.target("a"))
 			one.serves("a", "ls3", 3)
 			b.eventually(func() error {
-				if out := b.run("vtep-ctl", "--timeout=30", "--db="+b.target("b"), "list-ls"); !strings.Contains(out, "ls3") {
+				if out := b.run("vtep-ctl", "--timeout=90", "--db="+b.target("b"), "list-ls"); !strings.Contains(out, "ls3") {
 					return fmt.Errorf("b has the switches %q", out)
 				}
 				return nil
@@ -153,7 +153,7 @@ func TestReadOnlyServers(t *testing.T) {
 			b.says("b", "", "ovsdb-server/disconnect-active-ovsdb-server")
 			b.says("a", "", "ovsdb-server/set-active-ovsdb-server", b.target("b"))
 			b.says("a", "", "ovsdb-server/connect-active-ovsdb-server")
-			b.run("vtep-ctl", "--timeout=30", "--db="+b.target("b"), "add-ls", "ls4", "--", "bind-ls", "br1", "p0", "4", "ls4")
+			b.run("vtep-ctl", "--timeout=90", "--db="+b.target("b"), "add-ls", "ls4", "--", "bind-ls", "br1", "p0", "4", "ls4")
 			one.problem(true, "read_only", "br1", "read only mode")
 			b.says("a", "", "ovsdb-server/disconnect-active-ovsdb-server")
 			one.problem(false, "read_only")

@@ -25,7 +25,7 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-const deadline = 30 * time.Second
+const deadline = 90 * time.Second
 
 // rig is a database server of either kind, and agents on it, each with a plane in memory. The
 // NVC is the C vtep-ctl.
@@ -139,7 +139,7 @@ func (r *rig) view() *hwvtep.View { return hwvtep.NewView[*idl.Table](r.reader.S
 // ctl runs vtep-ctl.
 func (r *rig) ctl(args ...string) string {
 	r.Helper()
-	return r.env.Output(r, "vtep-ctl", append([]string{"--timeout=30", "--db=unix:" + sockPath(r.env)}, args...)...)
+	return r.env.Output(r, "vtep-ctl", append([]string{"--timeout=90", "--db=unix:" + sockPath(r.env)}, args...)...)
 }
 
 // vtep is one agent under test.

@@ -15,7 +15,7 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-const deadline = 30 * time.Second
+const deadline = 90 * time.Second
 
 // rig runs the daemon of main_test.go in directories of its own.
 type rig struct {

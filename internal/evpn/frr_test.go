@@ -21,7 +21,7 @@ import (
 	"github.com/vtep/vtep/internal/testnet"
 )
 
-const deadline = time.Minute
+const deadline = 90 * time.Second
 
 // fabric is a database with a bridge at 10.0.0.1, and leaves that run FRR with a kernel's bridge and vxlan device.
 type fabric struct {

@@ -21,7 +21,7 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-const deadline = 30 * time.Second
+const deadline = 90 * time.Second
 
 // bed is a bridge with a database, in this process, and a neighbour that says what the test has it say.
 type bed struct {

@@ -17,7 +17,7 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-const deadline = 30 * time.Second
+const deadline = 90 * time.Second
 
 // TestAddress has addresses be what they look like.
 func TestAddress(t *testing.T) {

@@ -148,7 +148,7 @@ func TestPingLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitReplies := func(n int) {
-		testenv.Eventually(t, 30*time.Second, func() error {
+		testenv.Eventually(t, 90*time.Second, func() error {
 			if r := ping.Replies(); r.Received < n {
 				return fmt.Errorf("%d replies of %d", r.Received, n)
 			}
@@ -170,7 +170,7 @@ func TestPingLoss(t *testing.T) {
 	}
 	setUp((*netlink.Handle).LinkSetDown)
 	sent := ping.Replies().Sent
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, 90*time.Second, func() error {
 		if n := ping.Replies().Sent; n < sent+10 {
 			return fmt.Errorf("%d sent", n)
 		}

@@ -42,7 +42,7 @@ func TestFollowRoutes(t *testing.T) {
 			}
 			select {
 			case <-changes:
-			case <-time.After(30 * time.Second):
+			case <-time.After(90 * time.Second):
 				t.Errorf("%s: a new route was not told of", path)
 			}
 		}

@@ -48,7 +48,7 @@ func newWorld(t *testing.T, cServer bool) *world {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	w.Output(t, w.ours, "--timeout=30", "wait", "hardware_vtep", "added")
+	w.Output(t, w.ours, "--timeout=90", "wait", "hardware_vtep", "added")
 	return w
 }
 

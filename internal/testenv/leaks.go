@@ -11,7 +11,7 @@ import (
 )
 
 // leakDeadline is how long things may take to go away after a test.
-const leakDeadline = 30 * time.Second
+const leakDeadline = 90 * time.Second
 
 // NoLeaks fails the test if goroutines or file descriptors that it made outlive it. Call it
 // first, in a test that is not parallel.

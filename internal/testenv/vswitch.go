@@ -48,7 +48,7 @@ func NewVSwitch(t testing.TB, n *namespace.Namespace) *VSwitch {
 // Vsctl runs ovs-vsctl, which waits until ovs-vswitchd has done what it asks for.
 func (v *VSwitch) Vsctl(t testing.TB, args ...string) string {
 	t.Helper()
-	return v.Output(t, Program(t, "ovs-vsctl"), append([]string{"--timeout=30"}, args...)...)
+	return v.Output(t, Program(t, "ovs-vsctl"), append([]string{"--timeout=90"}, args...)...)
 }
 
 // Ofctl runs ovs-ofctl with OpenFlow 1.4.
@@ -60,7 +60,7 @@ func (v *VSwitch) Ofctl(t testing.TB, args ...string) string {
 // Appctl gives ovs-vswitchd a command.
 func (v *VSwitch) Appctl(t testing.TB, args ...string) string {
 	t.Helper()
-	return v.Output(t, Program(t, "ovs-appctl"), append([]string{"--timeout=30"}, args...)...)
+	return v.Output(t, Program(t, "ovs-appctl"), append([]string{"--timeout=90"}, args...)...)
 }
 
 // Socket is the file of a socket in the run directory.

@@ -279,10 +279,10 @@ var curated = lines(`
 	--oneline set Physical_Switch ps1 description="a\\b" -- get Physical_Switch ps1 description
 	--dry-run add-ps dry
 	--dry-run create Logical_Switch name=dry -- list-ls
-	-t 5 list-ps
-	-t5 list-ps
-	--timeout=5 list-ps
-	--tim 5 list-ps
+	-t 50 list-ps
+	-t50 list-ps
+	--timeout=50 list-ps
+	--tim 50 list-ps
 	-t x list-ps
 	-t 0 list-ps
 	-t -1 list-ps

@@ -76,7 +76,7 @@ func TestMonitorSilent(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(90 * time.Second); ; {
 		d.must(t, "add-lr", "new", "--", "set", "Logical_Router", "new", "description=x")
 		d.must(t, "del-lr", "new")
 		select {

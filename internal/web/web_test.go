@@ -21,7 +21,7 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-const deadline = 30 * time.Second
+const deadline = 90 * time.Second
 
 // counting is a VTEP that counts how often it is asked.
 type counting struct {

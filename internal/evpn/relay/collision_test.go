@@ -39,7 +39,7 @@ func collide(t *testing.T, listener net.Listener) (l *link, library, connects fu
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
 		return conn
 	}
 	return r.link(peer), library, connects
@@ -59,7 +59,7 @@ func meet(t *testing.T) (library, neighbor net.Conn, connects func() net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = neighbor.Close() })
-	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
 	expect(t, neighbor, message(typeOpen, "open of the library"))
 	return library, neighbor, connects
 }
@@ -129,7 +129,7 @@ func TestCollisionUnderWay(t *testing.T) {
 	defer full.Close()
 	_, dial, connects := collide(t, listener)
 	library := dial()
-	testenv.Eventually(t, 30*time.Second, func() error { return connecting(listener.Addr()) })
+	testenv.Eventually(t, 90*time.Second, func() error { return connecting(listener.Addr()) })
 	neighbor := connects()
 	expect(t, neighbor, message(typeOpen, "open of the library"))
 	opened(t, library, neighbor)
@@ -138,7 +138,7 @@ func TestCollisionUnderWay(t *testing.T) {
 	}
 	_ = listener.(*net.TCPListener).SetDeadline(time.Now().Add(3 * time.Second)) // the kernel would have tried again
 	if second, err := listener.Accept(); err == nil {
-		_ = second.SetDeadline(time.Now().Add(30 * time.Second))
+		_ = second.SetDeadline(time.Now().Add(90 * time.Second))
 		ended(t, second)
 	}
 }
@@ -166,7 +166,7 @@ func TestWaiting(t *testing.T) {
 	l, dial, connects := collide(t, listener)
 	for range 20 {
 		neighbor := connects()
-		testenv.Eventually(t, 30*time.Second, l.waits)
+		testenv.Eventually(t, 90*time.Second, l.waits)
 		library := dial()
 		expect(t, neighbor, message(typeOpen, "open of the library"))
 		_ = library.Close()
@@ -192,7 +192,7 @@ func TestForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
 	expect(t, neighbor, message(typeOpen, "open of the library"))
 	opened(t, library, neighbor)
 	raw, err := neighbor.(*net.TCPConn).SyscallConn()
@@ -243,7 +243,7 @@ func TestCollisionIdentifiers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer first.Close()
-			_ = first.SetDeadline(time.Now().Add(30 * time.Second))
+			_ = first.SetDeadline(time.Now().Add(90 * time.Second))
 			expect(t, first, openOf(own))
 			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: peer.AsSlice()}}
 			second, err := d.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
@@ -251,7 +251,7 @@ func TestCollisionIdentifiers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer second.Close()
-			_ = second.SetDeadline(time.Now().Add(30 * time.Second))
+			_ = second.SetDeadline(time.Now().Add(90 * time.Second))
 			used, other := first, second
 			if !c.stays {
 				used, other = second, first
@@ -297,7 +297,7 @@ func TestBothConnect(t *testing.T) {
 	library := func(i int) net.Conn {
 		conn, err := net.Dial("tcp", relays[i].Library(netip.MustParseAddr(addresses[1-i])).String())
 		if err == nil {
-			_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+			_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
 			_, err = conn.Write(openOf(byte(i)))
 		}
 		if err != nil {

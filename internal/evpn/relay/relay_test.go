@@ -47,7 +47,7 @@ func start(t *testing.T, port int, n Neighbor) (*Relay, func() net.Conn) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
 		return conn
 	}
 }
@@ -95,7 +95,7 @@ func TestRelay(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
+				_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
 				expect(t, neighbor, message(typeOpen, "open of the library"))
 				for _, m := range [][]byte{message(typeOpen, "open"), message(4, ""), message(typeUpdate, "\x00\x00\x00\x00")} {
 					if _, err := neighbor.Write(m); err != nil {
@@ -162,7 +162,7 @@ func TestPatience(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer neighbor.Close()
-	_ = neighbor.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
 	expect(t, neighbor, message(typeOpen, "open"))
 	open := message(typeOpen, "open of the neighbor")
 	withdraw := updateOf(attribute(attrUnreach, false, append([]byte{0, afiL2VPN, safiEVPN, 2, 37}, good(2, false, false)...)))

@@ -52,7 +52,7 @@ func serveFile(t testing.TB, file string) *cServer {
 		<-exited
 	})
 	t.Cleanup(stop)
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for {
 		conn, err := net.Dial("unix", socket)
 		if err == nil {

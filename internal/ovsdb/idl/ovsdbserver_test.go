@@ -16,7 +16,7 @@ import (
 )
 
 // deadline is for what must happen, but may take its time on a loaded machine.
-const deadline = 60 * time.Second
+const deadline = 90 * time.Second
 
 // cServer is the ovsdb-server of Open vSwitch with a hardware_vtep database.
 type cServer struct {

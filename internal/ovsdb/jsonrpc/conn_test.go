@@ -242,7 +242,7 @@ func TestPatience(t *testing.T) {
 		if _, err := io.ReadFull(b, make([]byte, writeMost)); err != nil {
 			t.Fatal(err)
 		}
-		testenv.Eventually(t, 30*time.Second, func() error {
+		testenv.Eventually(t, 90*time.Second, func() error {
 			if now := c.Activity(); !now.After(before) {
 				return fmt.Errorf("part %d is no sign of life", i)
 			}

@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long tests wait for what must happen.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // testSchema is small and has one of everything that the server looks at.
 const testSchema = `{"name":"things","version":"1.0.0","tables":{

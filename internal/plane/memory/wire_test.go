@@ -67,7 +67,7 @@ func TestWire(t *testing.T) {
 	if outs, drop := one.FromPort("p0", frame); drop != memory.Forwarded || len(outs) != 1 || outs[0].Tunnel.Peer != b {
 		t.Fatalf("%v, %q", outs, drop)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
 	if frames, lost := two.Captured(ctx, "p0"); len(frames) != 1 || !bytes.Equal(frames[0], frame) || lost != 0 {
 		t.Errorf("captured %x, %d lost", frames, lost)
@@ -84,7 +84,7 @@ func TestWire(t *testing.T) {
 	if _, err := conn.Write(make([]byte, 20)); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 30*time.Second, func() error {
+	testenv.Eventually(t, 90*time.Second, func() error {
 		if n := fabric.Drops()[memory.Congested]; n != 1 {
 			return fmt.Errorf("%d drops", n)
 		}

@@ -22,7 +22,7 @@ var (
 	all       = intent.MAC{255, 255, 255, 255, 255, 255}
 )
 
-const longest = 60 * time.Second
+const longest = 90 * time.Second
 
 func at(port string, vlan uint16) intent.BindingKey { return intent.BindingKey{Port: port, VLAN: vlan} }
 
