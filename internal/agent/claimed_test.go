@@ -47,5 +47,10 @@ func TestClaimedByNVC(t *testing.T) {
 		r.rows(append(rows, local("1"), local("2"), local("4"), local("5"), local("9"))...)
 		w.forwards("p0", frame(0x21, 3), "192.0.2.2/33")
 		r.rows(append(rows, local("1"), local("2"), local("3"), local("4"), local("5"), local("9"))...)
+
+		// The NVC decides, and changes the row that it has.
+		r.ctl("add-ucast-remote", "ls0", "02:00:00:00:00:03", "192.0.2.2")
+		r.rows(append(rows, local("1"), local("2"), local("4"), local("5"), local("9"))...)
+		w.forwards("p1", tag(frame(3, 9), 100), "192.0.2.2/33")
 	})
 }

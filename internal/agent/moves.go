@@ -99,7 +99,7 @@ func (a *Agent) resolveMove(now time.Time, key intent.MACKey) {
 }
 
 func (a *Agent) release(now time.Time, key intent.MACKey) {
-	a.reporter.UnadoptMAC(key)
+	a.reporter.GiveUp(key)
 	if !a.table.Remove(key) {
 		return
 	}
@@ -111,7 +111,7 @@ func (a *Agent) release(now time.Time, key intent.MACKey) {
 // forwarding, too, while it stands. What was learned is kept for when it does not. If the host
 // is heard here again, its row comes back, and the NVC has to decide.
 func (a *Agent) hide(now time.Time, key intent.MACKey) {
-	a.reporter.UnadoptMAC(key)
+	a.reporter.GiveUp(key)
 	if _, learned := a.table.Get(key); !learned {
 		return
 	}

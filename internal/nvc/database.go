@@ -40,6 +40,7 @@ type database struct {
 	ends  map[end]hwvtep.UUID    // locators
 	ucast map[rowKey][]hwvtep.UcastMACRemote
 	mcast map[rowKey][]hwvtep.McastMACRemote
+	heard map[rowKey]struct{} // MACs of which a Local row came where the controller had a remote one, which stands since
 	read  bool
 
 	touched bool // it is among mesh.touched
@@ -58,6 +59,7 @@ func (db *database) clear() {
 	db.names, db.ends = map[hwvtep.UUID]string{}, map[end]hwvtep.UUID{}
 	db.ucast, db.mcast = map[rowKey][]hwvtep.UcastMACRemote{}, map[rowKey][]hwvtep.McastMACRemote{}
 	db.marked, db.switches = map[mark]struct{}{}, map[mark]struct{}{}
+	db.heard = map[rowKey]struct{}{}
 }
 
 func (db *database) mark(m mark) {
@@ -209,12 +211,14 @@ func (db *database) ucastRemote(before, after *hwvtep.UcastMACRemote) {
 		if len(db.ucast[key]) == 0 {
 			delete(db.ucast, key)
 		}
+		delete(db.heard, key)
 		db.mark(mark{db.names[key.ls], key.mac, false})
 		db.recall(key.ls)
 	}
 	if after != nil {
 		key := rowKey{after.LogicalSwitch, canonical(after.MAC)}
 		db.ucast[key] = append(db.ucast[key], *after)
+		delete(db.heard, key)
 		db.mark(mark{db.names[key.ls], key.mac, false})
 	}
 }
@@ -243,6 +247,9 @@ func (db *database) ucastLocal(before, after *hwvtep.UcastMACLocal, first bool) 
 		if n := db.network(before.LogicalSwitch); n != nil {
 			came = n.stations[mac][from].came // of an address that is known now the host has not moved
 			n.removeStation(mac, from)
+			if !n.reportedBy(db, mac) {
+				delete(db.heard, rowKey{before.LogicalSwitch, mac})
+			}
 		}
 	} else if !first {
 		db.mesh.clock++
@@ -250,6 +257,9 @@ func (db *database) ucastLocal(before, after *hwvtep.UcastMACLocal, first bool) 
 	}
 	if after == nil {
 		return
+	}
+	if key := (rowKey{after.LogicalSwitch, canonical(after.MAC)}); before == nil && !first && len(db.ucast[key]) > 0 {
+		db.heard[key] = struct{}{}
 	}
 	if n := db.network(after.LogicalSwitch); n != nil {
 		n.addStation(canonical(after.MAC), source{db, after.UUID}, station{db.end(after.Locator), after.IPAddr, came})

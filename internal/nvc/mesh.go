@@ -189,6 +189,16 @@ func (n *network) removeStation(mac string, from source) {
 	}
 }
 
+// reportedBy says whether a database has a row of a MAC.
+func (n *network) reportedBy(db *database, mac string) bool {
+	for from := range n.stations[mac] {
+		if from.db == db {
+			return true
+		}
+	}
+	return false
+}
+
 // outdated says that a row that goes was not what counts of its MAC: as when a host has moved, and the database that it has left
 // withdraws it. Then nobody has to look.
 func (n *network) outdated(mac string, from source, s station) bool {

@@ -165,9 +165,15 @@ func (p *plan) station(n *network, at *presence, mac string) {
 	} else {
 		own = slices.DeleteFunc(own, func(r hwvtep.UcastMACRemote) bool { return p.waits(n, p.db.end(r.Locator)) })
 	}
-	// First the rows that are right or need another locator only, then the others.
+	// First the rows that are right or need another locator only, then the others. A VTEP that has published the MAC
+	// beside the row that it had takes that back for one that comes.
+	_, heard := p.db.heard[rowKey{at.row.UUID, mac}]
 	missing := wanted[:0:0]
 	for _, ip := range wanted {
+		if heard {
+			missing = wanted
+			break
+		}
 		i := slices.IndexFunc(own, func(r hwvtep.UcastMACRemote) bool { return r.IPAddr == ip })
 		if i < 0 {
 			missing = append(missing, ip)
@@ -177,7 +183,7 @@ func (p *plan) station(n *network, at *presence, mac string) {
 		own = slices.Delete(own, i, i+1)
 	}
 	for _, ip := range missing {
-		if len(own) > 0 {
+		if len(own) > 0 && !heard {
 			p.place(own[0], where, ip)
 			own = own[1:]
 			continue

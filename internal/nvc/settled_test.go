@@ -164,3 +164,53 @@ func TestLeftBehind(t *testing.T) {
 		t.Errorf("after the host is gone %d databases have to look, and it is at %q", got, placed())
 	}
 }
+
+// A VTEP has heard a host beside the row that places it elsewhere, and before the controller has written that, the host was heard
+// elsewhere again. The row that is right then comes anew: the VTEP would not take its own back for one that stays, and had no
+// news of the host when it came again.
+func TestHeardBeside(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	b := &bench{TB: t}
+	report := func(i int) {
+		t.Helper()
+		b.write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for row := range v.UcastMACsLocal() {
+				tx.DeleteUcastMACLocal(row.UUID)
+			}
+			for ls := range v.LogicalSwitches() {
+				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
+				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls.UUID, Locator: at})
+			}
+		})
+	}
+	placed := func() (id hwvtep.UUID, at string) {
+		v := b.rows[0].View()
+		for row := range v.UcastMACsRemote() {
+			l, _ := v.PhysicalLocator(row.Locator)
+			id = row.UUID
+			at += l.DstIP
+		}
+		return id, at
+	}
+	for i := range 3 {
+		b.rows = append(b.rows, hwvteptest.NewDB())
+		b.write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) { tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"}) })
+	}
+	b.restart()
+	report(1)
+	b.settle()
+	first, _ := placed()
+	report(0)
+	report(1)
+	rows := b.settle()
+	again, at := placed()
+	if at != ipOf(1) || again == first || rows != 2 {
+		t.Errorf("%d rows written, it is at %q, by another row: %v", rows, at, again != first)
+	}
+	if rows = b.settle(); rows > 0 {
+		t.Errorf("%d rows written with nothing to do", rows)
+	}
+	if len(b.dbs[0].heard) > 0 {
+		t.Error("the row that came after the Local one is taken for older")
+	}
+}

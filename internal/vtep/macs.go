@@ -18,6 +18,9 @@ type localMAC struct {
 func (r *Reporter) macRowChanged(before, after *hwvtep.UcastMACLocal) {
 	if before != nil {
 		delete(r.strays, before.UUID)
+		if after == nil {
+			delete(r.outdated, before.UUID)
+		}
 		if mac, err := intent.ParseMAC(before.MAC); err == nil {
 			r.dropMACRow(intent.MACKey{Switch: switchID(before.LogicalSwitch), MAC: mac}, before.UUID)
 		}
@@ -115,7 +118,7 @@ func (r *Reporter) unadopt(key intent.MACKey) {
 // back: a frame of it was seen since.
 func (r *Reporter) Hide(key intent.MACKey) {
 	r.hidden[key] = struct{}{}
-	r.unadopt(key)
+	r.GiveUp(key)
 }
 
 // Unhide takes Hide back.
@@ -124,10 +127,16 @@ func (r *Reporter) Unhide(key intent.MACKey) {
 	r.todo.macs[key] = struct{}{}
 }
 
-// UnadoptMAC is Unadopt for one MAC.
-func (r *Reporter) UnadoptMAC(key intent.MACKey) {
-	if _, ok := r.f.adopted[key]; ok {
-		r.unadopt(key)
+// GiveUp has the rows go that a MAC has now: somebody else says where it is. If it is seen here before
+// that is written, it gets another row: who is to learn that it has come back sees rows that come, but not
+// one that has stayed.
+func (r *Reporter) GiveUp(key intent.MACKey) {
+	r.unadopt(key)
+	if row, have := r.macs[key.Switch][key.MAC]; have {
+		r.outdated[row.id] = struct{}{}
+	}
+	for _, row := range r.spare[key] {
+		r.outdated[row.id] = struct{}{}
 	}
 }
 
@@ -200,11 +209,12 @@ func (r *Reporter) buildMAC(tx *hwvtep.Txn, key intent.MACKey) {
 			tx.DeleteUcastMACLocal(row.id)
 		}
 	}
+	if _, outdated := r.outdated[row.id]; have && (outdated || !want) {
+		tx.DeleteUcastMACLocal(row.id)
+		have = false
+	}
 	if !want {
 		delete(r.ips, key)
-		if have {
-			tx.DeleteUcastMACLocal(row.id)
-		}
 		return
 	}
 	switch ip := r.wantIP(key); {

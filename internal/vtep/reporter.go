@@ -47,6 +47,7 @@ type Reporter struct {
 	ips      map[intent.MACKey]string                         // what rows of an earlier process say in ipaddr, as long as nothing else is known
 	adopted  map[intent.MACKey]struct{}                       // groups of an earlier process that have no members yet
 	hidden   map[intent.MACKey]struct{}                       // learned, but not to be told of; see Hide
+	outdated map[UUID]struct{}                                // our rows that go, even if their MACs are learned again; see GiveUp
 	counters map[intent.BindingKey]plane.Counters             // as last read
 	base     map[intent.BindingKey]plane.Counters             // to add to what is read, so that nothing counts back
 	raised   map[shared]struct{}                              // the faults of routers, ACLs and their entries that are ours
@@ -95,6 +96,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		adopted:  map[intent.MACKey]struct{}{},
 		pace:     pace{waiting: map[intent.MACKey]struct{}{}},
 		hidden:   map[intent.MACKey]struct{}{},
+		outdated: map[UUID]struct{}{},
 		counters: map[intent.BindingKey]plane.Counters{},
 		base:     map[intent.BindingKey]plane.Counters{},
 		raised:   map[shared]struct{}{},
@@ -237,6 +239,10 @@ func (r *Reporter) reread() {
 			r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
 		}
 	}
+	maps.DeleteFunc(r.outdated, func(id UUID, _ struct{}) bool {
+		_, there := r.f.view.UcastMACLocal(id)
+		return !there
+	})
 	r.markGroups()
 	for id := range r.f.ActiveSwitches() {
 		r.todo.groups[intent.MACKey{Switch: id}] = struct{}{}

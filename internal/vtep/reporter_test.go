@@ -230,3 +230,42 @@ func TestReportSaysTheSame(t *testing.T) {
 		}
 	}
 }
+
+// A host was placed elsewhere, and is seen here before its row was written to go. The row that it has then is another
+// one: an NVC tells by that who has seen the host last, and the agent of another switch that it has to give it up.
+func TestReportSeenAgain(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	s := hw(t)
+	s.learn(mac, "ls0", "p0")
+	s.settle()
+	rows := []string{"mcast ls0 unknown-dst 192.0.2.1", "stats p0/0 from 0/0 to 0/0", "ucast ls0 " + mac + " 192.0.2.1"}
+	s.want(rows...)
+	row := func() (id UUID) {
+		for m := range s.db.View().UcastMACsLocal() {
+			id = m.UUID
+		}
+		return id
+	}
+	m, _ := intent.ParseMAC(mac)
+	key := intent.MACKey{Switch: switchID(s.ls("ls0").UUID), MAC: m}
+	for name, again := range map[string]func(){
+		"hidden": func() { s.r.Hide(key); s.r.Unhide(key) },
+		"forgotten": func() {
+			s.r.GiveUp(key)
+			s.learn(mac, "ls0", "")
+			s.learn(mac, "ls0", "p0")
+		},
+	} {
+		before := row()
+		again()
+		s.r.Update(nil) // as after the server was away
+		s.settle()
+		s.want(rows...)
+		if row() == before {
+			t.Errorf("%s: the row has stayed", name)
+		}
+		if now := row(); s.build() != nil || row() != now || len(s.r.outdated) > 0 {
+			t.Errorf("%s: more is to be done, of %d rows", name, len(s.r.outdated))
+		}
+	}
+}

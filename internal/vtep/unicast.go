@@ -118,14 +118,14 @@ func (c *Compiler) unicastChanged(before, after *macRow) {
 	}
 	if after != nil {
 		c.addUnicast(after)
-		if before == nil || before.mac != after.mac || before.ls != after.ls {
+		if before == nil || before.mac != after.mac || before.ls != after.ls || c.addrOf(before.locator) != c.addrOf(after.locator) {
 			c.queueMove(after)
 		}
 	}
 }
 
 // queueMove notes that another switch of the database has learned, or an NVC has placed behind a
-// peer, a MAC that is learned here.
+// peer, or behind another one, a MAC that is learned here.
 func (c *Compiler) queueMove(r *macRow) {
 	mac, err := intent.ParseMAC(r.mac)
 	key := intent.MACKey{Switch: switchID(r.ls), MAC: mac}
