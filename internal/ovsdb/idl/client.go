@@ -22,6 +22,7 @@ type Client struct {
 	current *Snapshot       // nil: never synchronized
 	lastID  string          // of the transaction that made current; empty: not known
 	taken   *Snapshot       // what Take returned last; nil: never
+	step    *step           // from taken to current; nil: they are to be compared
 	reset   bool            // for the next Delta
 	since   time.Time       // likewise
 	changed chan struct{}   // closed, and made anew, when what follows changes
@@ -109,7 +110,7 @@ func (c *Client) synchronized(s *client.Session, r *replica) map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = s
-	c.current, c.lastID = r.data, r.lastID
+	c.current, c.lastID, c.step = r.data, r.lastID, nil
 	c.reset = true
 	c.lastErr = nil
 	close(c.changed)
@@ -122,10 +123,18 @@ func (c *Client) synchronized(s *client.Session, r *replica) map[string]bool {
 	return wanted
 }
 
-// publish makes the replica the current snapshot.
-func (c *Client) publish(r *replica) {
+// publish makes the replica the current snapshot, to which step leads from the one before.
+func (c *Client) publish(r *replica, step *step) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	switch {
+	case c.taken == nil || step.rows > mostNoted:
+		c.step = nil
+	case c.taken == c.current:
+		c.step = step
+	case c.step != nil && !c.step.add(step):
+		c.step = nil
+	}
 	c.current, c.lastID = r.data, r.lastID
 	if c.since.IsZero() {
 		c.since = r.came
@@ -149,14 +158,18 @@ func (c *Client) Updates() <-chan struct{} { return c.updates }
 // are nil.
 func (c *Client) Take() (*Snapshot, *Delta) {
 	c.mu.Lock()
-	before, after := c.taken, c.current
+	before, after, step := c.taken, c.current, c.step
 	d := &Delta{Reset: c.reset, Since: c.since}
-	c.taken, c.reset, c.since = after, false, time.Time{}
+	c.taken, c.step, c.reset, c.since = after, nil, false, time.Time{}
 	c.mu.Unlock()
-	if after == nil {
+	switch {
+	case after == nil:
 		return nil, nil
+	case step != nil:
+		d.Tables = step.difference(after.plan)
+	default:
+		d.Tables = difference(before, after)
 	}
-	d.Tables = difference(before, after)
 	return after, d
 }
 

@@ -32,6 +32,62 @@ func (d *Delta) Len() int {
 // Rows returns the rows of a table that differ.
 func (d *Delta) Rows(table string) []ovsdb.RowDelta { return d.Tables[table] }
 
+// step is what leads from one snapshot to another, as it was found when the latter was made: to compare them takes longer
+// where the changes are all over the tree.
+type step struct {
+	tables  [][]ovsdb.RowDelta // by table; nil: of this one nothing is noted yet
+	rows    int
+	inserts bool // no row was there before
+}
+
+// mostNoted is how many rows are noted at most.
+const mostNoted = 1 << 17
+
+func newStep(p *plan) *step {
+	return &step{tables: make([][]ovsdb.RowDelta, len(p.tables)), inserts: true}
+}
+
+// note notes what has become of a row of a table, of which before is nil for a new one, after for one that is gone.
+func (s *step) note(p *plan, table int, before, after *ovsdb.Row) {
+	if before != nil && after != nil && (before == after || p.tables[table].equalRows(before, after)) {
+		return
+	}
+	s.rows++
+	s.inserts = s.inserts && before == nil
+	if s.rows > mostNoted {
+		return
+	}
+	id := before
+	if id == nil {
+		id = after
+	}
+	s.tables[table] = append(s.tables[table], ovsdb.RowDelta{UUID: id.UUID, Old: before, New: after})
+}
+
+// add adds a step that follows. It is false if it can't be told whether both are about different rows, or if they are
+// too many.
+func (s *step) add(next *step) bool {
+	if !s.inserts || !next.inserts || s.rows+next.rows > mostNoted || len(s.tables) != len(next.tables) {
+		return false
+	}
+	for i, rows := range next.tables {
+		s.tables[i] = append(s.tables[i], rows...)
+	}
+	s.rows += next.rows
+	return true
+}
+
+// difference returns the step by tables.
+func (s *step) difference(p *plan) map[string][]ovsdb.RowDelta {
+	tables := map[string][]ovsdb.RowDelta{}
+	for i, rows := range s.tables {
+		if rows != nil {
+			tables[p.tables[i].schema.Name] = rows
+		}
+	}
+	return tables
+}
+
 // difference returns what leads from before, which may be nil, to after.
 func difference(before, after *Snapshot) map[string][]ovsdb.RowDelta {
 	if before == nil {

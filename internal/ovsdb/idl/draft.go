@@ -16,7 +16,12 @@ type draft struct {
 	plan   *plan
 	tables []Table
 	known  []Table // rows to use in place of equal new ones; nil: none
+	step   *step   // what the draft changes; nil: nobody wants to know
 	edit   *edit
+
+	staged merge // into the table
+	table  int
+	one    [1]*ovsdb.Row // memory for staged, which mostly is no more
 
 	arena  ovsdb.Arena   // of the row being made
 	values []ovsdb.Datum // the same
@@ -24,38 +29,66 @@ type draft struct {
 
 // newDraft starts from s.
 func newDraft(s *Snapshot) *draft {
-	return &draft{plan: s.plan, tables: append([]Table(nil), s.tables...), edit: new(edit)}
+	d := &draft{plan: s.plan, tables: append([]Table(nil), s.tables...), edit: new(edit)}
+	d.staged.rows = d.one[:0]
+	return d
 }
 
 // newDraftAfresh starts with nothing, for a database of which s was an earlier
 // state: a row that is still the same remains the same *Row.
 func newDraftAfresh(s *Snapshot) *draft {
-	return &draft{plan: s.plan, tables: make([]Table, len(s.tables)), known: s.tables, edit: new(edit)}
+	d := newDraft(newSnapshot(s.plan))
+	d.known = s.tables
+	return d
 }
 
 // publish ends the draft.
-func (d *draft) publish() *Snapshot { return &Snapshot{plan: d.plan, tables: d.tables} }
+func (d *draft) publish() *Snapshot {
+	d.merge()
+	return &Snapshot{plan: d.plan, tables: d.tables}
+}
 
+// set has row in the table from the next merge on, in place of the one with its UUID.
 func (d *draft) set(table int, row *ovsdb.Row) {
-	t := &d.tables[table]
 	if d.known != nil {
 		if old := d.known[table].Get(row.UUID); old != nil && d.plan.tables[table].equalRows(old, row) {
 			row = old
 		}
 	}
-	root, added := t.root.set(d.edit, 0, row)
-	t.root = root
-	if added {
-		t.n++
+	if d.table != table {
+		d.merge()
+		d.table = table
 	}
+	d.staged.rows = append(d.staged.rows, row)
 }
 
+// merge puts what is staged into its table.
+func (d *draft) merge() {
+	m := &d.staged
+	if len(m.rows) == 0 {
+		return
+	}
+	t := &d.tables[d.table]
+	m.edit, m.added = d.edit, 0
+	if d.step != nil {
+		m.tell = func(before, after *ovsdb.Row) { d.step.note(d.plan, d.table, before, after) }
+	}
+	t.root = m.into(t.root, 0, m.entries())
+	t.n += m.added
+	m.rows = d.one[:0]
+}
+
+// remove takes the row called id out of the table. It is not one that is staged.
 func (d *draft) remove(table int, id ovsdb.UUID) {
 	t := &d.tables[table]
 	root, removed := t.root.remove(d.edit, 0, id)
 	t.root = root
-	if removed {
-		t.n--
+	if removed == nil {
+		return
+	}
+	t.n--
+	if d.step != nil {
+		d.step.note(d.plan, table, removed, nil)
 	}
 }
 
@@ -98,6 +131,7 @@ func (d *draft) applyRows(rows ovsdb.Changes) error {
 			}
 		}
 	})
+	d.merge()
 	return err
 }
 
@@ -149,6 +183,7 @@ func (d *draft) applyTable(table int, rows wire.Value, v client.Version) error {
 			return fmt.Errorf("row %s: %w", text, err)
 		}
 	}
+	d.merge()
 	return nil
 }
 

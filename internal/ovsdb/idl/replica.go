@@ -55,6 +55,7 @@ func (r *replica) Contents(s *client.Session, u client.Update) error {
 func (r *replica) Changes(_ *client.Session, u client.Update) error {
 	r.came = time.Now()
 	d := newDraft(r.data)
+	d.step = newStep(d.plan)
 	if err := d.update(u); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (r *replica) Changes(_ *client.Session, u client.Update) error {
 	if u.Version == 3 {
 		r.lastID = u.LastID
 	}
-	r.client.publish(r)
+	r.client.publish(r, d.step)
 	return nil
 }
 

@@ -14,12 +14,17 @@ import (
 //
 // Trees are persistent: a change copies the nodes on the way to the leaf, and the
 // rest is shared with the tree before. Nodes made under the same edit are not
-// copied again, so loading many rows costs what it costs in a tree of its own.
+// copied again. Rows are put into a tree by a merge, many at a time.
 type node struct {
 	edit *edit
 	kids *[fanout]*node // nil: a leaf
-	keys []uint64       // the beginnings of the UUIDs of rows, to search without touching them
-	rows []*ovsdb.Row
+	rows []slot
+}
+
+// slot is a row in a leaf.
+type slot struct {
+	key uint64 // the beginning of its UUID, to search without touching rows
+	row *ovsdb.Row
 }
 
 const (
@@ -44,7 +49,7 @@ func (n *node) get(id ovsdb.UUID) *ovsdb.Row {
 	for depth := 0; n != nil; depth++ {
 		if n.kids == nil {
 			if i, ok := n.find(&id); ok {
-				return n.rows[i]
+				return n.rows[i].row
 			}
 			return nil
 		}
@@ -56,12 +61,12 @@ func (n *node) get(id ovsdb.UUID) *ovsdb.Row {
 // find returns where id is, or would be, in a leaf.
 func (n *node) find(id *ovsdb.UUID) (int, bool) {
 	key := keyOf(id)
-	begin, end := 0, len(n.keys)
+	begin, end := 0, len(n.rows)
 	for begin < end {
 		at := int(uint(begin+end) >> 1)
-		c := cmp.Compare(n.keys[at], key)
+		c := cmp.Compare(n.rows[at].key, key)
 		if c == 0 {
-			c = n.rows[at].UUID.Compare(*id)
+			c = n.rows[at].row.UUID.Compare(*id)
 		}
 		switch {
 		case c < 0:
@@ -80,9 +85,9 @@ func keyOf(id *ovsdb.UUID) uint64 { return binary.BigEndian.Uint64(id[:]) }
 // nibbleAt is nibble of row i of a leaf.
 func (n *node) nibbleAt(i, depth int) int {
 	if depth < 16 {
-		return int(n.keys[i] >> (60 - 4*depth) & 15)
+		return int(n.rows[i].key >> (60 - 4*depth) & 15)
 	}
-	return nibble(&n.rows[i].UUID, depth)
+	return nibble(&n.rows[i].row.UUID, depth)
 }
 
 // own returns n, or a copy if n is not of e.
@@ -96,47 +101,8 @@ func (n *node) own(e *edit) *node {
 		m.kids = &kids
 		return m
 	}
-	// Room for one more, which is what the copy is for most of the time.
-	m.keys = append(make([]uint64, 0, len(n.keys)+1), n.keys...)
-	m.rows = append(make([]*ovsdb.Row, 0, len(n.rows)+1), n.rows...)
+	m.rows = slices.Clone(n.rows)
 	return m
-}
-
-// set returns n, at depth, with row in place of the one with its UUID, and whether
-// there was none.
-func (n *node) set(e *edit, depth int, row *ovsdb.Row) (_ *node, added bool) {
-	if n == nil {
-		return &node{edit: e, keys: []uint64{keyOf(&row.UUID)}, rows: []*ovsdb.Row{row}}, true
-	}
-	n = n.own(e)
-	if n.kids == nil {
-		i, found := n.find(&row.UUID)
-		if found {
-			n.rows[i] = row
-			return n, false
-		}
-		if len(n.rows) < leafMax {
-			n.keys = slices.Insert(n.keys, i, keyOf(&row.UUID))
-			n.rows = slices.Insert(n.rows, i, row)
-			return n, true
-		}
-		n.split(depth)
-	}
-	kid := &n.kids[nibble(&row.UUID, depth)]
-	*kid, added = (*kid).set(e, depth+1, row)
-	return n, added
-}
-
-// split gives the rows of a leaf to kids.
-func (n *node) split(depth int) {
-	var kids [fanout]*node
-	for i := range kids {
-		if part := n.part(i, depth); part != nil {
-			// Copied, since the kids will grow on their own.
-			kids[i] = &node{edit: n.edit, keys: slices.Clone(part.keys), rows: slices.Clone(part.rows)}
-		}
-	}
-	n.kids, n.keys, n.rows = &kids, nil, nil
 }
 
 // part returns what kid i would be if n, at depth, had kids: for a leaf, a leaf
@@ -146,48 +112,47 @@ func (n *node) part(i, depth int) *node {
 		return n.kids[i]
 	}
 	begin := 0
-	for begin < len(n.keys) && n.nibbleAt(begin, depth) < i {
+	for begin < len(n.rows) && n.nibbleAt(begin, depth) < i {
 		begin++
 	}
 	end := begin
-	for end < len(n.keys) && n.nibbleAt(end, depth) == i {
+	for end < len(n.rows) && n.nibbleAt(end, depth) == i {
 		end++
 	}
 	if begin == end {
 		return nil
 	}
-	return &node{keys: n.keys[begin:end], rows: n.rows[begin:end]}
+	return &node{rows: n.rows[begin:end]}
 }
 
-// remove returns n, at depth, without the row called id, and whether it was there.
-func (n *node) remove(e *edit, depth int, id ovsdb.UUID) (_ *node, removed bool) {
+// remove returns n, at depth, without the row called id, and that row; nil: it was not there.
+func (n *node) remove(e *edit, depth int, id ovsdb.UUID) (_ *node, removed *ovsdb.Row) {
 	if n == nil {
-		return nil, false
+		return nil, nil
 	}
 	if n.kids == nil {
 		i, found := n.find(&id)
-		switch {
-		case !found:
-			return n, false
-		case len(n.rows) == 1:
-			return nil, true
+		if !found {
+			return n, nil
+		}
+		if removed = n.rows[i].row; len(n.rows) == 1 {
+			return nil, removed
 		}
 		n = n.own(e)
-		n.keys = slices.Delete(n.keys, i, i+1)
 		n.rows = slices.Delete(n.rows, i, i+1)
-		return n, true
+		return n, removed
 	}
 	k := nibble(&id, depth)
 	kid, removed := n.kids[k].remove(e, depth+1, id)
-	if !removed {
-		return n, false
+	if removed == nil {
+		return n, nil
 	}
 	n = n.own(e)
 	n.kids[k] = kid
 	if *n.kids == ([fanout]*node{}) {
-		return nil, true
+		return nil, removed
 	}
-	return n, true
+	return n, removed
 }
 
 // each calls visit for the rows in the order of their UUIDs, until it returns false.
@@ -195,8 +160,8 @@ func (n *node) each(visit func(*ovsdb.Row) bool) bool {
 	if n == nil {
 		return true
 	}
-	for _, row := range n.rows {
-		if !visit(row) {
+	for _, s := range n.rows {
+		if !visit(s.row) {
 			return false
 		}
 	}
@@ -231,29 +196,30 @@ func compare(a, b *node, depth int, visit func(before, after *ovsdb.Row)) {
 func compareLeaves(a, b *node, visit func(before, after *ovsdb.Row)) {
 	i, j := 0, 0
 	for i < len(a.rows) && j < len(b.rows) {
-		c := cmp.Compare(a.keys[i], b.keys[j])
-		if c == 0 && a.rows[i] != b.rows[j] {
-			c = a.rows[i].UUID.Compare(b.rows[j].UUID)
+		before, after := a.rows[i].row, b.rows[j].row
+		c := cmp.Compare(a.rows[i].key, b.rows[j].key)
+		if c == 0 && before != after {
+			c = before.UUID.Compare(after.UUID)
 		}
 		switch {
 		case c < 0:
-			visit(a.rows[i], nil)
+			visit(before, nil)
 			i++
 		case c > 0:
-			visit(nil, b.rows[j])
+			visit(nil, after)
 			j++
 		default:
-			if a.rows[i] != b.rows[j] {
-				visit(a.rows[i], b.rows[j])
+			if before != after {
+				visit(before, after)
 			}
 			i++
 			j++
 		}
 	}
-	for ; i < len(a.rows); i++ {
-		visit(a.rows[i], nil)
+	for _, s := range a.rows[i:] {
+		visit(s.row, nil)
 	}
-	for ; j < len(b.rows); j++ {
-		visit(nil, b.rows[j])
+	for _, s := range b.rows[j:] {
+		visit(nil, s.row)
 	}
 }

@@ -69,6 +69,29 @@ func checkCompare(t *rapid.T, a, b *node, before, after model) {
 	}
 }
 
+// checkMerge merges rows into root, and into now.
+func checkMerge(t *rapid.T, e *edit, root *node, rows []*ovsdb.Row, now model) *node {
+	was, told := maps.Clone(now), 0
+	for _, row := range rows { // of some with the same UUID, the last counts
+		now[row.UUID] = row
+	}
+	m := merge{edit: e, rows: rows, tell: func(before, after *ovsdb.Row) {
+		told++
+		if before != was[after.UUID] || after != now[after.UUID] {
+			t.Fatalf("told that %v became %v", before, after)
+		}
+	}}
+	distinct := model{}
+	for _, row := range rows {
+		distinct[row.UUID] = row
+	}
+	root = m.into(root, 0, m.entries())
+	if m.added != len(now)-len(was) || told != len(distinct) {
+		t.Fatalf("%d of %d rows were added, and %d told of", m.added, len(rows), told)
+	}
+	return root
+}
+
 // A tree is what a map is, published trees do not change, and the differences of any
 // two lead from one to the other.
 func TestTree(t *testing.T) {
@@ -78,24 +101,21 @@ func TestTree(t *testing.T) {
 		trees, models := []*node{nil}, []model{{}}
 		for range rapid.IntRange(1, 6).Draw(t, "edits") {
 			e := new(edit)
-			for range rapid.IntRange(0, 120).Draw(t, "changes") {
+			for range rapid.IntRange(0, 60).Draw(t, "changes") {
 				id := drawID(t)
 				if rapid.IntRange(0, 2).Draw(t, "what") == 0 {
-					_, was := now[id]
 					next, removed := root.remove(e, 0, id)
-					if root = next; removed != was {
+					if root = next; removed != now[id] {
 						t.Fatalf("remove(%v) = %v", id, removed)
 					}
 					delete(now, id)
 					continue
 				}
-				row := &ovsdb.Row{UUID: id}
-				_, was := now[id]
-				next, added := root.set(e, 0, row)
-				if root = next; added == was {
-					t.Fatalf("set(%v) = %v", id, added)
+				rows := []*ovsdb.Row{{UUID: id}}
+				for range rapid.SampledFrom([]int{0, 1, 10, 100}).Draw(t, "more") {
+					rows = append(rows, &ovsdb.Row{UUID: drawID(t)})
 				}
-				now[id] = row
+				root = checkMerge(t, e, root, rows, now)
 			}
 			trees, models = append(trees, root), append(models, maps.Clone(now))
 		}
@@ -115,7 +135,8 @@ func TestTreeGrowsAndShrinks(t *testing.T) {
 	ids := make([]ovsdb.UUID, 5000)
 	for i := range ids {
 		ids[i] = ovsdb.NewUUID()
-		root, _ = root.set(e, 0, &ovsdb.Row{UUID: ids[i]})
+		m := merge{edit: e, rows: []*ovsdb.Row{{UUID: ids[i]}}}
+		root = m.into(root, 0, m.entries())
 	}
 	n := 0
 	root.each(func(row *ovsdb.Row) bool { n++; return n < 10 })
@@ -130,5 +151,26 @@ func TestTreeGrowsAndShrinks(t *testing.T) {
 	}
 	if root != nil {
 		t.Error("an empty tree is not nil")
+	}
+}
+
+// BenchmarkMerge puts 10,000 rows into a tree of a million.
+func BenchmarkMerge(b *testing.B) {
+	rows := func(n int) []*ovsdb.Row {
+		all := make([]*ovsdb.Row, n)
+		for i := range all {
+			all[i] = &ovsdb.Row{UUID: ovsdb.NewUUID()}
+		}
+		return all
+	}
+	m := merge{edit: new(edit), rows: rows(1_000_000)}
+	root := m.into(nil, 0, m.entries())
+	more := rows(10_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		m := merge{edit: new(edit), rows: more, tell: func(_, _ *ovsdb.Row) {}}
+		if m.into(root, 0, m.entries()); m.added != len(more) {
+			b.Fatalf("%d rows were added", m.added)
+		}
 	}
 }
