@@ -67,6 +67,7 @@ type Bridge struct {
 	numbers  map[uint32]uint16 // and the other way around
 	ready    bool              // hosts may be announced, and rows written
 	settled  bool              // rows may be deleted for which there is no route
+	said     bool              // neighbours have been told that all has been announced
 	failure  string            // the last route that could not be announced
 	past     past
 
@@ -76,14 +77,15 @@ type Bridge struct {
 // session is that with one neighbour.
 type session struct {
 	peerState
-	since    time.Time
-	external bool // of another AS
-	routes   int
-	epoch    int  // counts the sessions, and their ends
-	whole    bool // it has said all that it had to say at the beginning
-	flaps    int
-	most     int         // routes; more end the session
-	over     *time.Timer // until which there is none; nil: it may be
+	since     time.Time
+	external  bool // of another AS
+	routes    int
+	epoch     int  // counts the sessions, and their ends
+	whole     bool // it has said all that it had to say at the beginning
+	restarted bool // it has begun anew, and does not say all before others do
+	flaps     int
+	most      int         // routes; more end the session
+	over      *time.Timer // until which there is none; nil: it may be
 }
 
 // New returns a bridge.
@@ -226,15 +228,20 @@ func (b *Bridge) admit(neighbor netip.Addr, allowed bool, why string) {
 	}
 }
 
-// beginIfWhole begins when all neighbours that there is a session with have told.
+// beginIfWhole begins when all neighbours have told what they know, but for those that have just begun, too: two that wait
+// for one another would wait for long (RFC 4724, section 3). What is left of before is deleted when all have.
 func (b *Bridge) beginIfWhole() {
+	whole := true
 	for _, s := range b.sessions {
-		if !s.whole {
+		if !s.whole && !s.restarted {
 			return
 		}
+		whole = whole && s.whole
 	}
 	b.begin()
-	b.settleAll()
+	if whole {
+		b.settleAll()
+	}
 }
 
 // settleAll has what is left of before deleted.
@@ -268,6 +275,20 @@ func (b *Bridge) begin() {
 		}
 		b.announceGateway(n)
 	}
+	b.complete()
+}
+
+// complete has neighbours told that all has been announced: the hosts that there are in the database.
+func (b *Bridge) complete() {
+	if b.said || !b.ready || b.database.view == nil {
+		return
+	}
+	if err := b.speaker.complete(); err != nil {
+		b.failure = err.Error()
+		b.log.Warn("end of the routes is not announced", "err", err)
+		return
+	}
+	b.said = true
 }
 
 func (b *Bridge) claimAll(n *network, mac string, h *host) {

@@ -215,6 +215,7 @@ func (db *database) take() {
 			b.begin()
 			b.settleAll()
 		}
+		b.complete()
 	}
 	if delta.Reset && !first { // a transaction may have been lost
 		for _, r := range db.routers {

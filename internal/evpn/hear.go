@@ -21,13 +21,14 @@ func (b *Bridge) heard(e relay.Event) {
 	}
 	switch e.What {
 	case relay.Opened:
-		s.whole = false
+		s.whole, s.restarted = false, e.Restarted
 		s.epoch++
 		if e.Keep == 0 {
 			b.sweep(e.Neighbor)
 		} else {
 			b.after(e.Neighbor, stale, b.sweep)
 		}
+		b.beginIfWhole()
 	case relay.Heard:
 		if s.over == nil { // else the session is about to end
 			b.update(e.Neighbor, s, e.Update)
@@ -42,7 +43,7 @@ func (b *Bridge) heard(e relay.Event) {
 		b.log.Info("neighbor has sent its routes", "neighbor", e.Neighbor, "routes", s.routes)
 		b.beginIfWhole()
 	case relay.Ended:
-		s.whole = false
+		s.whole, s.restarted = false, false
 		if e.Keep > 0 && s.over == nil {
 			b.log.Info("routes of the neighbor stay for a time, as it is to be back", "neighbor", e.Neighbor, "routes", s.routes, "at most", e.Keep)
 			b.after(e.Neighbor, e.Keep, b.forget)

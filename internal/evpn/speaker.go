@@ -27,7 +27,8 @@ type speaker struct {
 	bgp       *server.BgpServer
 	announced map[key]*route
 	stop      context.CancelFunc
-	relay     *relay.Relay // has the connections to neighbours
+	relay     *relay.Relay  // has the connections to neighbours
+	last      *apiutil.Path // lastRoute
 
 	mu   sync.Mutex
 	real map[netip.Addr]netip.Addr // neighbours by the addresses that the library knows them by
@@ -55,7 +56,12 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 			s.close()
 		}
 	}()
-	o := relay.Options{Listen: c.Listen, Port: c.Port, Logger: log}
+	path, last, err := lastRoute()
+	if err != nil {
+		return nil, err
+	}
+	s.last = path
+	o := relay.Options{Listen: c.Listen, Port: c.Port, Logger: log, Last: last}
 	for _, n := range c.Neighbors {
 		o.Neighbors = append(o.Neighbors, s.relayed(n))
 	}
@@ -196,6 +202,37 @@ func (s *speaker) announce(k key, r *route) error {
 		return fmt.Errorf("announce a route: %w", err)
 	}
 	s.announced[k] = r
+	return nil
+}
+
+// lastRoute is what the library gets behind all that there is to announce at the beginning: it announces in order, so that the
+// relay, which does not pass it on, knows by it that neighbours have the rest.
+func lastRoute() (*apiutil.Path, []byte, error) {
+	rd, err := bgp.ParseRouteDistinguisher("0:0")
+	var nlri bgp.NLRI
+	if err == nil {
+		nlri, err = bgp.NewEVPNMulticastEthernetTagRoute(rd, allTags, netip.IPv4Unspecified())
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the last route: %w", err)
+	}
+	wire, err := nlri.Serialize()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the last route: %w", err)
+	}
+	reach, err := bgp.NewPathAttributeMpReachNLRI(bgp.RF_EVPN, []bgp.PathNLRI{{NLRI: nlri}}, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the last route: %w", err)
+	}
+	return &apiutil.Path{Family: bgp.RF_EVPN, Nlri: nlri, Attrs: []bgp.PathAttributeInterface{bgp.NewPathAttributeOrigin(0), reach}}, wire, nil
+}
+
+// complete has neighbours told that all has been announced.
+func (s *speaker) complete() error {
+	s.relay.Complete()
+	if _, err := s.bgp.AddPath(apiutil.AddPathRequest{Paths: []*apiutil.Path{s.last}}); err != nil {
+		return fmt.Errorf("announce the last route: %w", err)
+	}
 	return nil
 }
 

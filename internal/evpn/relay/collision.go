@@ -54,7 +54,7 @@ func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte
 		}
 	}()
 	use := func() {
-		_, _ = used.Write(open) // why that fails reading tells
+		_, _ = used.Write(l.opening(open)) // why that fails reading tells
 	}
 	turn := func() {
 		_ = used.Close()

@@ -23,6 +23,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,6 +54,7 @@ type Options struct {
 	Port      int      // 0: 179; -1: nobody can connect
 	Neighbors []Neighbor
 	Logger    *slog.Logger
+	Last      []byte // a route (type, length, value) that the library announces behind all that there is to say at the beginning; neighbours do not get it; nil: there is none
 }
 
 // Relay is the connections to all neighbours.
@@ -62,6 +64,9 @@ type Relay struct {
 	stop   context.CancelFunc // has all end
 	done   sync.WaitGroup
 	events chan Event
+	last   []byte
+
+	complete atomic.Bool // all that there is to say at the beginning has been given to the library
 
 	mu        sync.Mutex
 	links     map[netip.Addr]*link
@@ -86,6 +91,9 @@ type link struct {
 	end     func() // has it end
 	ended   chan struct{}
 
+	last     []byte       // as in Options
+	complete *atomic.Bool // that of the Relay
+
 	mu      sync.Mutex
 	state   string // "" while there is a connection
 	ignored map[string]uint64
@@ -97,7 +105,7 @@ const retry = 2 * time.Second
 
 // Start listens. It ends with ctx; Wait waits for that.
 func Start(ctx context.Context, o Options) (*Relay, error) {
-	r := &Relay{log: o.Logger, links: map[netip.Addr]*link{}, events: make(chan Event, queued)}
+	r := &Relay{log: o.Logger, links: map[netip.Addr]*link{}, events: make(chan Event, queued), last: o.Last}
 	r.ctx, r.stop = context.WithCancel(ctx)
 	context.AfterFunc(r.ctx, r.close)
 	if err := r.start(o); err != nil {
@@ -134,7 +142,7 @@ func (r *Relay) add(n Neighbor) error {
 	// An address of its own for each, since the library tells neighbours by it.
 	i := r.given % (1 << 21)
 	ip := netip.AddrFrom4([4]byte{127, byte(65 + i>>16), byte(i >> 8), byte(i)})
-	l := &link{Neighbor: n, log: r.log, events: r.events, over: r.ctx.Done(), inbound: make(chan net.Conn, 1), ended: make(chan struct{}), ignored: map[string]uint64{}, state: "idle"}
+	l := &link{Neighbor: n, log: r.log, events: r.events, over: r.ctx.Done(), inbound: make(chan net.Conn, 1), ended: make(chan struct{}), ignored: map[string]uint64{}, state: "idle", last: r.last, complete: &r.complete}
 	if n.Password != "" {
 		if err := r.sign(n.Address, n.Password); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 )
 
@@ -248,48 +249,59 @@ func (s *screen) communities(v []byte) []byte {
 
 // addPathOf reads from an open message which of the ways of RFC 7911 it offers for EVPN: 1 to receive, 2 to send.
 func addPathOf(m []byte) (mode byte) {
-	if len(m) < headerLen+10 || m[18] != typeOpen {
-		return 0
-	}
-	params, wide := m[headerLen+10:], false
-	if m[headerLen+9] == 255 && len(params) >= 3 && params[0] == 255 { // RFC 9072
-		params, wide = params[3:], true
-	}
-	next := func(b []byte, wide bool) (kind byte, value, rest []byte) {
-		head := 2
-		if wide {
-			head = 3
-		}
-		if len(b) < head {
-			return 0, nil, nil
-		}
-		n := int(b[1])
-		if wide {
-			n = int(binary.BigEndian.Uint16(b[1:]))
-		}
-		if len(b) < head+n {
-			return 0, nil, nil
-		}
-		return b[0], b[head : head+n], b[head+n:]
-	}
-	for len(params) > 0 {
-		var kind byte
-		var value []byte
-		if kind, value, params = next(params, wide); kind != 2 {
+	for code, tuples := range capabilities(m) {
+		if code != 69 {
 			continue
 		}
-		for len(value) > 0 {
-			var code byte
-			var tuples []byte
-			if code, tuples, value = next(value, false); code != 69 {
-				continue
-			}
-			for ; len(tuples) >= 4; tuples = tuples[4:] {
-				if binary.BigEndian.Uint16(tuples) == afiL2VPN && tuples[2] == safiEVPN {
-					mode |= tuples[3]
-				}
+		for ; len(tuples) >= 4; tuples = tuples[4:] {
+			if binary.BigEndian.Uint16(tuples) == afiL2VPN && tuples[2] == safiEVPN {
+				mode |= tuples[3]
 			}
 		}
 	}
 	return mode
+}
+
+// capabilities are those of an open message (RFC 5492), by their codes. The values are parts of the message.
+func capabilities(m []byte) iter.Seq2[byte, []byte] {
+	return func(yield func(byte, []byte) bool) {
+		if len(m) < headerLen+10 || m[18] != typeOpen {
+			return
+		}
+		params, wide := m[headerLen+10:], false
+		if m[headerLen+9] == 255 && len(params) >= 3 && params[0] == 255 { // RFC 9072
+			params, wide = params[3:], true
+		}
+		next := func(b []byte, wide bool) (kind byte, value, rest []byte) {
+			head := 2
+			if wide {
+				head = 3
+			}
+			if len(b) < head {
+				return 0, nil, nil
+			}
+			n := int(b[1])
+			if wide {
+				n = int(binary.BigEndian.Uint16(b[1:]))
+			}
+			if len(b) < head+n {
+				return 0, nil, nil
+			}
+			return b[0], b[head : head+n], b[head+n:]
+		}
+		for len(params) > 0 {
+			var kind byte
+			var value []byte
+			if kind, value, params = next(params, wide); kind != 2 {
+				continue
+			}
+			for len(value) > 0 {
+				var code byte
+				var one []byte
+				if code, one, value = next(value, false); !yield(code, one) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -33,6 +33,8 @@ type Event struct {
 	// Keep is of Ended how long the routes stay without a session; 0: they go at once. Of Opened it is not 0 if those of the
 	// session before stay till Whole. (Graceful restart: RFC 4724.)
 	Keep time.Duration
+
+	Restarted bool // of Opened: the neighbour has restarted, and nobody is to wait for all that it has to say
 }
 
 // Update is a message of routes of EVPN.
@@ -81,6 +83,7 @@ type session struct {
 	options   bgp.MarshallingOption
 	restart   time.Duration // in which the neighbour means to be back
 	graceful  bool          // it has said so for EVPN
+	restarted bool          // it has restarted
 	extended  bool          // messages may be longer (RFC 8654), as the library always offers
 	confirmed bool          // it has accepted the library's open
 	opened    bool          // Opened was told
@@ -151,7 +154,7 @@ func (s *session) read(m []byte) {
 			case *bgp.CapExtendedMessage:
 				s.extended = true
 			case *bgp.CapGracefulRestart:
-				s.graceful, s.restart = false, time.Duration(c.Time)*time.Second
+				s.graceful, s.restart, s.restarted = false, time.Duration(c.Time)*time.Second, c.Flags&(flagRestart>>4) != 0
 				for _, t := range c.Tuples {
 					s.graceful = s.graceful || t.AFI == afiL2VPN && t.SAFI == safiEVPN
 				}
@@ -175,7 +178,7 @@ func (s *session) begin(ctx context.Context) error {
 	if s.graceful {
 		keep = max(s.restart, time.Second)
 	}
-	return s.emit(ctx, Event{What: Opened, Keep: keep})
+	return s.emit(ctx, Event{What: Opened, Keep: keep, Restarted: s.restarted})
 }
 
 // end tells of the end of the session. A neighbour whose connection has ended without a word, or that was quiet for
@@ -294,7 +297,7 @@ func (s *session) routes(body *bgp.BGPUpdate) (u *Update, whole bool) {
 // outbound carries what the library says.
 func (s *session) outbound() error {
 	to, buf := bufio.NewWriterSize(s.neighbor, maxLen), make([]byte, maxLen)
-	screen := screen{own: true}
+	screen, ending := screen{own: true}, ending{last: s.last}
 	accepted := false
 	for {
 		if s.from.Buffered() == 0 {
@@ -317,11 +320,11 @@ func (s *session) outbound() error {
 				s.notified.Store(true)
 			}
 		case typeUpdate:
-			if !s.NDFlags {
+			if m = ending.update(m); m != nil && !s.NDFlags {
 				m = screen.update(m)
 			}
 		}
-		if _, err := to.Write(m); err != nil {
+		if _, err := to.Write(m); err != nil { // nil: nothing
 			return err
 		}
 	}

@@ -1,0 +1,160 @@
+package evpn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	bgpserver "github.com/osrg/gobgp/v4/pkg/server"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// helper is a GoBGP at 127.0.0.2 that keeps the routes of a neighbour that restarts gracefully.
+type helper struct {
+	testing.TB
+	bgp  *bgpserver.BgpServer
+	port int
+
+	mu    sync.Mutex
+	known map[string]bool // MACs
+	lost  []string        // MACs that were withdrawn, each time
+}
+
+func newHelper(t *testing.T) *helper {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &helper{TB: t, bgp: bgpserver.NewBgpServer(), port: l.Addr().(*net.TCPAddr).Port, known: map[string]bool{}}
+	_ = l.Close()
+	go h.bgp.Serve()
+	t.Cleanup(h.bgp.Stop)
+	ctx := t.Context()
+	if err := h.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: 65002, RouterId: "10.0.0.2", ListenPort: int32(h.port), ListenAddresses: []string{"127.0.0.2"}}}); err != nil {
+		t.Fatal(err)
+	}
+	err = h.bgp.WatchEvent(ctx, bgpserver.WatchEventMessageCallbacks{OnBestPath: func(paths []*apiutil.Path, _ time.Time) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, p := range paths {
+			k, _ := keyOf(p.Nlri)
+			switch {
+			case k.kind != MACIP:
+			case !p.Withdrawal:
+				h.known[k.mac] = true
+			default:
+				delete(h.known, k.mac)
+				h.lost = append(h.lost, k.mac)
+			}
+		}
+	}}, bgpserver.WatchBestPath(true))
+	if err == nil {
+		err = h.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: &api.Peer{
+			Conf:            &api.PeerConf{NeighborAddress: "127.0.0.1", PeerAsn: 65001},
+			Transport:       &api.Transport{PassiveMode: true, LocalAddress: "127.0.0.2"},
+			GracefulRestart: &api.GracefulRestart{Enabled: true, RestartTime: 600},
+			AfiSafis: []*api.AfiSafi{{Config: &api.AfiSafiConfig{Family: &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}, Enabled: true},
+				MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: true}}}}}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// knows waits until the helper has these MACs.
+func (h *helper) knows(macs ...string) {
+	h.Helper()
+	testenv.Eventually(h, deadline, func() error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, mac := range macs {
+			if !h.known[mac] || len(h.known) != len(macs) {
+				return fmt.Errorf("the neighbor knows %v, want %v", h.known, macs)
+			}
+		}
+		return nil
+	})
+}
+
+// A bridge that starts anew withdraws nothing that is still there from a neighbour that waits for it; what has gone meanwhile goes
+// when the rest has been announced.
+func TestRestartOfOurs(t *testing.T) {
+	const first, second = "02:00:00:00:00:01", "02:00:00:00:00:02"
+	db, err := server.New(server.Options{})
+	if err == nil {
+		err = db.AddMemory(hwvtep.Schema())
+	}
+	socket := filepath.Join(t.TempDir(), "db.sock")
+	if err == nil {
+		err = db.AddRemote("punix:" + socket)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	h := newHelper(t)
+	start := func() (s *bed, end func()) {
+		s = &bed{TB: t}
+		s.bridge = New(Options{Config: &Config{AS: 65001, RouterID: low, Port: -1, Neighbors: []Neighbor{{Address: netip.MustParseAddr("127.0.0.2"), Port: uint16(h.port), AS: 65002,
+			LocalAddress: netip.MustParseAddr("127.0.0.1"), Restart: 600}}}})
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.bridge.Run(ctx, "unix:"+socket) }()
+		end = sync.OnceFunc(func() {
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+		t.Cleanup(end)
+		return s, end
+	}
+	s, end := start()
+	var ls, here hwvtep.UUID
+	s.write(func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls = tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		here = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+		for _, mac := range []string{first, second} {
+			tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls, Locator: here})
+		}
+	})
+	h.knows(first, second)
+	for range 1 {
+		end()
+		h.knows(first, second)
+		s, end = start()
+		s.established(true)
+		s.said(first, map[string]int64{"": -1})
+	}
+	end()
+	s, end = start()
+	s.write(func(tx *hwvtep.Txn) {
+		for row := range s.bridge.database.view.UcastMACsLocal() {
+			if row.MAC == second {
+				tx.DeleteUcastMACLocal(row.UUID)
+			}
+		}
+	})
+	h.knows(first)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !slices.Equal(h.lost, []string{second}) {
+		t.Errorf("%v were withdrawn, want %s alone, once", h.lost, second)
+	}
+}
