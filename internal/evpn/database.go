@@ -31,7 +31,7 @@ type database struct {
 	sources  map[netip.Addr]string                              // the MACs that VTEPs route with, by tunnel IP
 	routes   map[string]bool                                    // those MACs
 	own      map[netip.Addr]bool                                // tunnel IPs of the switches of this database
-	ends     map[netip.Addr]hwvtep.UUID                         // locators without a tunnel key
+	ends     map[end]hwvtep.UUID                                // locators
 	ucast    map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote // by switch and MAC
 	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote            // of unknown-dst, by switch
 
@@ -42,7 +42,7 @@ type database struct {
 }
 
 func newDatabase(b *Bridge, replica *idl.Client) *database {
-	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[netip.Addr]hwvtep.UUID{},
+	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[end]hwvtep.UUID{},
 		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{}}
 }
 
@@ -52,9 +52,13 @@ func (db *database) markMembers(n *network)          { db.marked[mark{n.row.UUID
 
 // ip is the address of a locator, invalid if it has none or is not there.
 func (db *database) ip(id hwvtep.UUID) netip.Addr {
+	return db.end(id).vtep
+}
+
+// end is what a locator stands for.
+func (db *database) end(id hwvtep.UUID) end {
 	l, _ := db.view.PhysicalLocator(id)
-	ip, _ := netip.ParseAddr(l.DstIP)
-	return ip.Unmap()
+	return endOfLocator(&l)
 }
 
 // take takes over what has changed. Whatever refers to rows is looked up in the newest view.
@@ -68,15 +72,13 @@ func (db *database) take() {
 	b := db.bridge
 	changes := hwvtep.NewChanges(db.view.Layout(), delta)
 	for before, after := range changes.PhysicalLocators() {
-		if before != nil && !before.TunnelKey.Present() {
-			if ip, err := netip.ParseAddr(before.DstIP); err == nil && db.ends[ip.Unmap()] == before.UUID {
-				delete(db.ends, ip.Unmap())
+		if before != nil {
+			if e := endOfLocator(before); db.ends[e] == before.UUID {
+				delete(db.ends, e)
 			}
 		}
-		if after != nil && !after.TunnelKey.Present() {
-			if ip, err := netip.ParseAddr(after.DstIP); err == nil {
-				db.ends[ip.Unmap()] = after.UUID
-			}
+		if after != nil {
+			db.ends[endOfLocator(after)] = after.UUID
 		}
 	}
 	ours := false
@@ -291,7 +293,7 @@ func configured(before, after *hwvtep.LogicalSwitch) bool {
 	if before.Name != after.Name || before.TunnelKey != after.TunnelKey {
 		return true
 	}
-	for _, k := range []string{keyImport, keyExport, keyOff} {
+	for _, k := range []string{keyImport, keyExport, keyLabels, keyOff} {
 		if before.OtherConfig[k] != after.OtherConfig[k] {
 			return true
 		}

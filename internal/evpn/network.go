@@ -43,6 +43,7 @@ type network struct {
 	vni    uint32   // 0: it has none, and is no part of the fabric
 	rivals []string // names of other switches that want the same VNI
 	auto   bool     // imports by the VNI
+	labels bool     // the labels of others are their VNIs
 	imp    []target // else these
 	exp    []target
 	fault  string // what is wrong with its configuration
@@ -101,6 +102,7 @@ func (n *network) configure(row hwvtep.LogicalSwitch) {
 	n.imp, _ = parseTargets(row.OtherConfig[keyImport]) // findFaults tells
 	n.exp, _ = parseTargets(row.OtherConfig[keyExport])
 	n.auto = strings.TrimSpace(row.OtherConfig[keyImport]) == ""
+	n.labels = row.OtherConfig[keyLabels] == "true" || row.OtherConfig[keyLabels] != "false" && !n.auto
 }
 
 // serve gives it the VNI, or 0 if another switch has it.
@@ -293,12 +295,12 @@ func (n *network) routes(mac string, rd func(vtep netip.Addr, vni uint32) string
 }
 
 // members are the VTEPs of others that get what is flooded.
-func (n *network) members() []netip.Addr {
-	set := map[netip.Addr]bool{}
+func (n *network) members() []end {
+	set := map[end]bool{}
 	for _, r := range n.floods {
-		set[r.vtep] = true
+		set[n.end(r)] = true
 	}
-	return slices.SortedFunc(maps.Keys(set), netip.Addr.Compare)
+	return slices.SortedFunc(maps.Keys(set), end.compare)
 }
 
 // said are the keys of what is announced of a group: of a MAC, of Multicast, of prefixes. It is a copy.

@@ -16,7 +16,7 @@ const batch = 10_000
 type plan struct {
 	db       *database
 	tx       *hwvtep.Txn
-	locators map[netip.Addr]hwvtep.UUID // that it makes
+	locators map[end]hwvtep.UUID // that it makes
 	about    []mark
 	routers  map[*router]bool // that it has looked at
 	rows     int              // that it inserts, changes or deletes
@@ -27,7 +27,7 @@ type plan struct {
 // rows are the bridge's, before there are any.
 func (db *database) next() *plan {
 	for len(db.marked) > 0 {
-		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[netip.Addr]hwvtep.UUID{}, routers: map[*router]bool{}}
+		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}, routers: map[*router]bool{}}
 		if lock := db.writer.Asserts(); lock != "" {
 			p.tx.Assert(lock)
 		}
@@ -145,18 +145,18 @@ func (p *plan) host(n *network, mac string) {
 		}
 		return
 	}
-	ip, vtep := "", n.reach(h, best)
+	ip, to := "", n.endOf(h, best)
 	if a := h.address(best); a.IsValid() {
 		ip = a.String()
 	}
 	if len(own) == 0 {
 		p.rows++
-		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: n.row.UUID, Locator: p.locator(vtep), IPAddr: ip})
+		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: n.row.UUID, Locator: p.locator(to), IPAddr: ip})
 		return
 	}
 	row, cols := own[0], hwvtep.UcastMACRemoteColumns(0)
-	if p.db.ip(row.Locator) != vtep {
-		row.Locator, cols = p.locator(vtep), hwvtep.UcastMACRemoteLocator
+	if p.db.end(row.Locator) != to {
+		row.Locator, cols = p.locator(to), hwvtep.UcastMACRemoteLocator
 	}
 	if row.IPAddr != ip {
 		row.IPAddr, cols = ip, cols|hwvtep.UcastMACRemoteIPAddr
@@ -176,31 +176,31 @@ func (p *plan) host(n *network, mac string) {
 func (p *plan) members(n *network) {
 	var own *hwvtep.McastMACRemote
 	var others []hwvtep.UUID
-	var have, wanted []netip.Addr
+	var have, wanted []end
 	foreign := map[netip.Addr]bool{}
 	rows := p.db.floods[n.row.UUID]
 	if len(rows) > 0 { // of several only one counts
 		own = &rows[0]
 		set, _ := p.db.view.PhysicalLocatorSet(own.LocatorSet)
 		for _, l := range set.Locators {
-			switch ip := p.db.ip(l); {
-			case !n.ours(ip):
-				others, foreign[ip] = append(others, l), true
+			switch e := p.db.end(l); {
+			case !n.ours(e.vtep):
+				others, foreign[e.vtep] = append(others, l), true
 			default:
-				have = append(have, ip)
-				if !p.db.bridge.settled && n.vteps[ip] == 0 {
-					wanted = append(wanted, ip) // its route may yet come
+				have = append(have, e)
+				if !p.db.bridge.settled && n.vteps[e.vtep] == 0 {
+					wanted = append(wanted, e) // its route may yet come
 				}
 			}
 		}
 	}
-	for _, ip := range n.members() {
-		if !foreign[ip] {
-			wanted = append(wanted, ip)
+	for _, e := range n.members() {
+		if !foreign[e.vtep] {
+			wanted = append(wanted, e)
 		}
 	}
-	slices.SortFunc(have, netip.Addr.Compare)
-	slices.SortFunc(wanted, netip.Addr.Compare)
+	slices.SortFunc(have, end.compare)
+	slices.SortFunc(wanted, end.compare)
 	wanted = slices.Compact(wanted)
 	switch {
 	case own == nil && len(wanted) > 0:
@@ -223,23 +223,27 @@ func (p *plan) members(n *network) {
 }
 
 // locator returns the row of a VTEP, which it makes if there is none.
-func (p *plan) locator(vtep netip.Addr) hwvtep.UUID {
-	if id, ok := p.db.ends[vtep]; ok {
+func (p *plan) locator(to end) hwvtep.UUID {
+	if id, ok := p.db.ends[to]; ok {
 		return id
 	}
-	id, ok := p.locators[vtep]
+	id, ok := p.locators[to]
 	if !ok {
-		id = p.tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: vtep.String()})
-		p.locators[vtep] = id
+		row := hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: to.vtep.String()}
+		if to.vni != 0 {
+			row.TunnelKey = hwvtep.Some(int64(to.vni))
+		}
+		id = p.tx.InsertPhysicalLocator(row)
+		p.locators[to] = id
 	}
 	return id
 }
 
 // set makes a set, which no other row can have: sets can't be changed.
-func (p *plan) set(others []hwvtep.UUID, vteps []netip.Addr) hwvtep.UUID {
+func (p *plan) set(others []hwvtep.UUID, ends []end) hwvtep.UUID {
 	ids := slices.Clone(others)
-	for _, ip := range vteps {
-		ids = append(ids, p.locator(ip))
+	for _, e := range ends {
+		ids = append(ids, p.locator(e))
 	}
 	return p.tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: ids})
 }

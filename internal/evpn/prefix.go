@@ -15,7 +15,7 @@ const (
 	whyTaken     = "another writer has a route to it"
 	whyConnected = "the router has an interface in it"
 	whyHost      = "the host is in a switch of the router"
-	whyShared    = "its router's MAC is that of another VTEP"
+	whyShared    = "its router's MAC is that of another VTEP, or VNI"
 	whyPlaced    = "another writer has a row of its router's MAC"
 	whyFamily    = "the router has no address of that family in its evpn_l3_switch"
 	whyNoHop     = "the router's prefix in its evpn_l3_switch has no address left"
@@ -47,7 +47,7 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 		case o.via.IsValid() && !hosts[o.via]:
 			why[o] = whyVia
 		case o.via.IsValid():
-		case owners[o.routerMAC] != o.vtep:
+		case owners[o.routerMAC] != n.end(o):
 			why[o] = whyShared
 		case b.placedByOther(n, o.routerMAC):
 			why[o] = whyPlaced
@@ -68,7 +68,7 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 		}
 		via := o.via
 		if !via.IsValid() {
-			via = b.database.hop(r, hop{o.vtep, o.routerMAC, to.Addr().Is6()})
+			via = b.database.hop(r, hop{n.end(o), o.routerMAC, to.Addr().Is6()})
 		}
 		if !via.IsValid() {
 			why[o] = whyNoHop
@@ -118,11 +118,12 @@ func (r *router) taken() map[netip.Prefix]string {
 }
 
 // owners are the VTEPs that have the routers' MACs: one is at one place in a switch.
-func (r *router) owners() map[string]netip.Addr {
-	owners := map[string]netip.Addr{}
+func (r *router) owners() map[string]end {
+	owners := map[string]end{}
 	for _, o := range r.net.prefixes {
-		if at, ok := owners[o.routerMAC]; o.routerMAC != "" && (!ok || o.vtep.Less(at)) {
-			owners[o.routerMAC] = o.vtep
+		e := r.net.end(o)
+		if at, ok := owners[o.routerMAC]; o.routerMAC != "" && (!ok || e.compare(at) < 0) {
+			owners[o.routerMAC] = e
 		}
 	}
 	return owners
@@ -183,7 +184,7 @@ func (db *database) hop(r *router, h hop) netip.Addr {
 			if err != nil {
 				continue
 			}
-			if canonical(row.MAC) == h.mac && db.ip(row.Locator) == h.vtep && free(ip) {
+			if canonical(row.MAC) == h.mac && db.end(row.Locator) == h.end && free(ip) {
 				r.hops[h] = ip
 				return ip
 			}
@@ -244,25 +245,25 @@ func (p *plan) router(r *router) {
 func (p *plan) peers(r *router) {
 	db, n := p.db, r.net
 	wanted := map[hop]bool{}
-	for mac, vtep := range r.owners() {
+	for mac, at := range r.owners() {
 		if !db.bridge.placedByOther(n, mac) {
-			wanted[hop{vtep, mac, r.inNet(false) < 0}] = true
+			wanted[hop{at, mac, r.inNet(false) < 0}] = true
 		}
 	}
 	for _, c := range r.chosen {
 		if !c.route.via.IsValid() {
-			wanted[hop{c.route.vtep, c.route.routerMAC, c.via.Is6()}] = true
+			wanted[hop{n.end(c.route), c.route.routerMAC, c.via.Is6()}] = true
 		}
 	}
 	var spare []hwvtep.UcastMACRemote
 	for _, mac := range slices.Sorted(maps.Keys(db.ucast[n.row.UUID])) {
 		for _, row := range db.ucast[n.row.UUID][mac] {
-			vtep := db.ip(row.Locator)
-			if !n.ours(vtep) {
+			at := db.end(row.Locator)
+			if !n.ours(at.vtep) {
 				continue
 			}
 			ip, _ := netip.ParseAddr(row.IPAddr)
-			h := hop{vtep, mac, ip.Is6()}
+			h := hop{at, mac, ip.Is6()}
 			if wanted[h] && db.hop(r, h) == ip {
 				delete(wanted, h)
 			} else {
@@ -276,7 +277,7 @@ func (p *plan) peers(r *router) {
 			continue
 		}
 		p.rows++
-		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: h.mac, LogicalSwitch: n.row.UUID, Locator: p.locator(h.vtep), IPAddr: ip.String()})
+		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: h.mac, LogicalSwitch: n.row.UUID, Locator: p.locator(h.end), IPAddr: ip.String()})
 	}
 	for _, row := range spare {
 		if db.bridge.settled || n.vteps[db.ip(row.Locator)] > 0 {
@@ -285,7 +286,7 @@ func (p *plan) peers(r *router) {
 		}
 	}
 	owners := r.owners()
-	maps.DeleteFunc(r.hops, func(h hop, _ netip.Addr) bool { return db.bridge.settled && owners[h.mac] != h.vtep })
+	maps.DeleteFunc(r.hops, func(h hop, _ netip.Addr) bool { return db.bridge.settled && owners[h.mac] != h.end })
 }
 
 // statics makes the routes. Those of other writers are left alone.

@@ -26,8 +26,8 @@ func TestHops(t *testing.T) {
 			if !asked {
 				continue
 			}
-			got := db.hop(r, hop{netip.MustParseAddr(vtep), host1, p.Addr().Is6()})
-			if again := db.hop(r, hop{netip.MustParseAddr(vtep), host1, p.Addr().Is6()}); again != got {
+			got := db.hop(r, hop{end{vtep: netip.MustParseAddr(vtep)}, host1, p.Addr().Is6()})
+			if again := db.hop(r, hop{end{vtep: netip.MustParseAddr(vtep)}, host1, p.Addr().Is6()}); again != got {
 				t.Errorf("%s in %s: %v, then %v", vtep, prefix, got, again)
 			}
 			if got.IsValid() != (text != "") || got.IsValid() && got.String() != text {

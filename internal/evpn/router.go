@@ -56,7 +56,7 @@ type routerInterface struct {
 
 // hop is a VTEP as a router's next hop.
 type hop struct {
-	vtep netip.Addr
+	end
 	mac  string
 	ipv6 bool
 }

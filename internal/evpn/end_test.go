@@ -1,0 +1,107 @@
+package evpn
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// A VTEP whose VNI is another one is reached with that, by a locator of its own: where switches import by targets that are
+// named, or by evpn_labels.
+func TestLabels(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyImport: "65002:99"}})
+	})
+	s.up()
+	s.whole()
+	configure := func(config map[string]string) {
+		t.Helper()
+		s.write(func(tx *hwvtep.Txn) {
+			for row := range s.bridge.database.view.LogicalSwitches() {
+				if row.Name == "ls0" {
+					config[keyVTEPs] = row.OtherConfig[keyVTEPs]
+					row.OtherConfig = config
+					tx.UpdateLogicalSwitch(row.UUID, row, hwvtep.LogicalSwitchOtherConfig)
+				}
+			}
+		})
+	}
+	with := func(r *route, label uint32) *route {
+		r.vni, r.targets = label, []target{{"65002", false, 99}, {"65002", false, 33}}
+		return r
+	}
+	host2 := "02:00:00:00:00:02"
+	flood := func(vtep netip.Addr, rd string, label uint32) *route {
+		return with(&route{key: key{kind: Multicast, rd: rd, ip: vtep}, vtep: vtep}, label)
+	}
+	s.announce(with(hostAt(host1, high), 99), nil)
+	s.announce(flood(high, "10.0.0.2:99", 99), nil)
+	s.rows(host1+">10.0.0.2 99", ">10.0.0.2 99")
+
+	// Another network of that VTEP, one with the own VNI, and one with none.
+	second := with(hostAt(host2, high), 98)
+	second.rd = "10.0.0.2:98"
+	s.announce(second, nil)
+	s.announce(flood(high, "10.0.0.2:98", 98), nil)
+	s.announce(flood(netip.MustParseAddr("10.0.0.3"), "10.0.0.3:33", 33), nil)
+	s.announce(flood(netip.MustParseAddr("10.0.0.4"), "10.0.0.4:33", 0), nil)
+	s.rows(host1+">10.0.0.2 99", host2+">10.0.0.2 98", ">10.0.0.2 98 10.0.0.2 99 10.0.0.3 10.0.0.4")
+	s.withdraw(second)
+	s.withdraw(flood(high, "10.0.0.2:98", 98))
+	s.rows(host1+">10.0.0.2 99", ">10.0.0.2 99 10.0.0.3 10.0.0.4")
+
+	// The VTEP gives its network another VNI.
+	s.announce(with(hostAt(host1, high), 97), nil)
+	s.announce(flood(high, "10.0.0.2:99", 97), nil)
+	s.rows(host1+">10.0.0.2 97", ">10.0.0.2 97 10.0.0.3 10.0.0.4")
+
+	configure(map[string]string{keyImport: "65002:99", keyLabels: "false"})
+	s.rows(host1+">10.0.0.2", ">10.0.0.2 10.0.0.3 10.0.0.4")
+	configure(map[string]string{})
+	s.rows(host1+">10.0.0.2", ">10.0.0.2 10.0.0.3 10.0.0.4")
+	configure(map[string]string{keyLabels: "true"})
+	s.rows(host1+">10.0.0.2 97", ">10.0.0.2 97 10.0.0.3 10.0.0.4")
+}
+
+// A segment's VTEPs may have a VNI each; so may those of a VRF, where a router's MAC is at one of them in one.
+func TestLabelsOfOthers(t *testing.T) {
+	n := newNetwork()
+	n.vni, n.labels = 33, true
+	h := n.host(host1)
+	third := netip.MustParseAddr("10.0.0.3")
+	id := esi{1}
+	for i, vtep := range []netip.Addr{high, third} {
+		at := key{kind: Discovery, rd: vtep.String() + ":1", tag: allTags, esi: id}
+		n.segment(id).attached[path{key: at}] = &route{key: at, vtep: vtep, segment: id}
+		at.tag = 0
+		n.segment(id).serving[path{key: at}] = &route{key: at, vtep: vtep, vni: uint32(91 + i), segment: id}
+	}
+	own := &route{key: key{kind: MACIP, mac: host1}, vtep: high, vni: 90, segment: id}
+	h.paths = []*route{own}
+	for vtep, want := range map[netip.Addr]uint32{high: 90, third: 92} {
+		for _, r := range n.segments[id].attached { // leave that VTEP alone
+			r.vtep = vtep
+		}
+		if got := n.endOf(h, own); got != (end{vtep, want}) {
+			t.Errorf("%v, want %v with %d", got, vtep, want)
+		}
+	}
+
+	l3 := newNetwork()
+	l3.vni, l3.labels = 5000, true
+	r := &router{net: l3}
+	l3.l3 = r
+	for i, o := range []*route{
+		{key: key{kind: Prefix, to: netip.MustParsePrefix("10.5.0.0/16")}, vtep: high, vni: 5001, routerMAC: host1},
+		{key: key{kind: MACIP, ip: netip.MustParseAddr("10.6.0.1")}, vtep: high, vni: 33, l3vni: 5002, routerMAC: host1},
+		{key: key{kind: Prefix, to: netip.MustParsePrefix("10.7.0.0/16")}, vtep: third, vni: 5000, routerMAC: "02:00:00:00:00:03"},
+	} {
+		l3.prefixes[path{id: uint32(i)}] = o
+	}
+	if got := r.owners(); len(got) != 2 || got[host1] != (end{high, 5001}) || got["02:00:00:00:00:03"] != (end{vtep: third}) {
+		t.Errorf("routers' MACs are at %v", got)
+	}
+}
