@@ -143,6 +143,7 @@ func (db *database) take() {
 	for before, after := range changes.UcastMACsRemote() {
 		if before != nil {
 			at := mark{before.LogicalSwitch, canonical(before.MAC)}
+			db.stands(at, false)
 			rows := db.ucast[at.ls]
 			rows[at.mac] = slices.DeleteFunc(rows[at.mac], func(r hwvtep.UcastMACRemote) bool { return r.UUID == before.UUID })
 			if len(rows[at.mac]) == 0 {
@@ -159,6 +160,7 @@ func (db *database) take() {
 				db.ucast[at.ls] = map[string][]hwvtep.UcastMACRemote{}
 			}
 			db.ucast[at.ls][at.mac] = append(db.ucast[at.ls][at.mac], *after)
+			db.stands(at, false)
 			db.marked[at] = struct{}{}
 		}
 	}
@@ -365,9 +367,18 @@ func (db *database) local(before, after *hwvtep.UcastMACLocal, touched map[mark]
 	case b.ready && l.ours:
 		duplicate := !h.until.IsZero()
 		l.lost = !h.claim(time.Now())
+		db.stands(at, !l.lost && len(db.ucast[at.ls][at.mac]) > 0)
 		if !h.until.IsZero() && !duplicate {
 			b.duplicate(n, at.mac, h)
 		}
+	}
+}
+
+// stands notes whether a host was heard here beside a remote row that it has had before. A VTEP takes back what it has published then
+// for a row that comes, not for one that stays: so the row comes anew if it is to stay after all.
+func (db *database) stands(at mark, beside bool) {
+	if n := db.networks[at.ls]; n != nil && n.hosts[at.mac] != nil {
+		n.hosts[at.mac].beside = beside
 	}
 }
 

@@ -75,6 +75,7 @@ type host struct {
 	moved    bool
 	moves    []time.Time // last ones to here
 	until    time.Time   // the MAC is a duplicate, and left to others till then
+	beside   bool        // it was heard here beside the bridge's row that places it elsewhere, and which stands since
 
 	past *list.Element // nil: the host is somewhere
 }

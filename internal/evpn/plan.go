@@ -149,7 +149,11 @@ func (p *plan) host(n *network, mac string) {
 	if a := h.address(best); a.IsValid() {
 		ip = a.String()
 	}
-	if len(own) == 0 {
+	if len(own) == 0 || h.beside {
+		for _, row := range own {
+			p.rows++
+			p.tx.DeleteUcastMACRemote(row.UUID)
+		}
 		p.rows++
 		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: n.row.UUID, Locator: p.locator(to), IPAddr: ip})
 		return

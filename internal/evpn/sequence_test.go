@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
+	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // sequences reads messages until one withdraws the MAC, and returns the sequences of all routes of it before, -1 for none.
@@ -106,4 +109,74 @@ func TestOwnSequences(t *testing.T) {
 	if got := sequences(t, told, host1); !slices.Equal(got, []int64{6, 6}) {
 		t.Errorf("announced with %d", got)
 	}
+}
+
+// A host is heard here beside the row that places it elsewhere, and elsewhere again before the bridge has written that. The row, which
+// is right again, comes anew: for one that stays the agent would not take back its own, and not tell when the host comes again.
+func TestHeardBeside(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+	})
+	s.up()
+	r := hostAt(host1, high)
+	r.moved, r.sequence = true, 5
+	s.announce(r, nil)
+	s.whole()
+	s.rows(host1 + ">10.0.0.2")
+
+	db := s.bridge.database
+	row := func() (id hwvtep.UUID) {
+		for row := range db.view.UcastMACsRemote() {
+			id = row.UUID
+		}
+		return id
+	}
+	var before hwvtep.UUID
+	r.sequence = 7
+	m, err := bgp.ParseBGPMessage(s.update(r, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	attrs := m.Body.(*bgp.BGPUpdate).PathAttributes
+	update := &relay.Update{Attrs: attrs}
+	for _, a := range attrs {
+		if reach, ok := a.(*bgp.PathAttributeMpReachNLRI); ok {
+			update.Announced = reach.Value
+		}
+	}
+	if err := s.bridge.ask(t.Context(), func() { // between two transactions of the bridge
+		before = row()
+		tx := hwvtep.NewTxn(db.view.Layout())
+		here := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+		for ls := range db.view.LogicalSwitches() {
+			tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: host1, LogicalSwitch: ls.UUID, Locator: here})
+		}
+		if _, err := db.replica.Transact(t.Context(), tx.Ops()); err != nil {
+			t.Error(err)
+		}
+		db.take()
+		for ls := range db.networks {
+			if h := db.networks[ls].hosts[host1]; h == nil || h.here() == nil {
+				t.Error("it is not here")
+			}
+		}
+		for neighbor, session := range s.bridge.sessions {
+			s.bridge.update(neighbor, session, update)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, deadline, func() (err error) {
+		if asked := s.bridge.ask(t.Context(), func() {
+			if db.take(); row() == before {
+				err = errors.New("the row has stayed")
+			}
+		}); asked != nil {
+			return asked
+		}
+		return err
+	})
+	s.rows(host1 + ">10.0.0.2")
 }
