@@ -170,6 +170,7 @@ func New(opts Options) *Agent {
 	a.compiler.SetLearned(a.table)
 	a.table.Lost = a.lostIP
 	a.reporter = vtep.NewReporter(a.compiler, a.table)
+	a.table.Dropped = func(key intent.MACKey, at intent.BindingKey) { a.reporter.MarkForgotten(key, at.Port) }
 	a.reporter.SetGroups(a.groups.table)
 	return a
 }

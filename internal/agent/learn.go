@@ -32,9 +32,11 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			a.hearGroups(now, e)
 			a.hearNeighbor(now, e)
 		case plane.Lost:
-			a.lost, report = true, true
-			a.groups.table.Lost()
-			clear(a.seen.links) // whoever is down is told of by the report, or again
+			if a.lost = true; !e.MACs {
+				report = true
+				a.groups.table.Lost()
+				clear(a.seen.links) // whoever is down is told of by the report, or again
+			}
 		case plane.PortChanged:
 			a.portChanged(e)
 			a.groups.table.PortChanged(now, e.Name, e.Exists && e.Up)
@@ -219,6 +221,7 @@ func (a *Agent) moved(key intent.MACKey, from, to intent.BindingKey) {
 	if a.log.Enabled(context.Background(), slog.LevelDebug) {
 		a.log.Debug("a MAC moved", "mac", key.MAC, "switch", a.compiler.State().Switches[key.Switch].Name, "from", from, "to", to)
 	}
+	a.reporter.MarkMoved(key)
 	if a.compiler.LearnedChanged(key) {
 		a.moves.refresh = true
 	}

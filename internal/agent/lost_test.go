@@ -48,6 +48,44 @@ func TestLoopInTheNetwork(t *testing.T) {
 	})
 }
 
+// tellingPlane tells what the test wants.
+type tellingPlane struct {
+	*faultyPlane
+	events chan plane.Event
+}
+
+func (p *tellingPlane) Events() <-chan plane.Event { return p.events }
+
+// If only MACs are among what was lost, as while a port has a crowd of hosts, a sweep tells of them. The report, which may
+// have to wait, is then not asked for.
+func TestLostMACs(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	p := &tellingPlane{events: make(chan plane.Event)}
+	v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", Plane: p})
+	r.howto()
+	v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+	lose := func(e plane.Lost) (applied int64) {
+		t.Helper()
+		sweeps, calls := v.plane.sweeps.Load(), v.plane.calls.Load()
+		p.events <- e
+		testenv.Eventually(t, deadline, func() error {
+			if v.plane.sweeps.Load() == sweeps {
+				return errors.New("nothing is swept")
+			}
+			return nil
+		})
+		p.events <- plane.Seen{} // what is done about the one before has been done
+		return v.plane.calls.Load() - calls
+	}
+	if n := lose(plane.Lost{Count: 7, MACs: true}); n != 0 {
+		t.Errorf("%d reports are asked for", n)
+	}
+	if n := lose(plane.Lost{Count: 7}); n == 0 {
+		t.Error("no report is asked for, although links may have changed")
+	}
+}
+
 // While the plane can't say which MACs live, none is withdrawn as dead.
 func TestNothingAgesUnseen(t *testing.T) {
 	onBoth(t, func(r *rig) {

@@ -162,9 +162,12 @@ func (r *rig) start(fabric *memory.Fabric, opts agent.Options, tamper ...func(*c
 	for _, f := range tamper {
 		f(v.replica)
 	}
-	if p, ok := opts.Plane.(*askingPlane); ok {
+	switch p := opts.Plane.(type) {
+	case *askingPlane:
 		p.faultyPlane = v.plane
-	} else {
+	case *tellingPlane:
+		p.faultyPlane = v.plane
+	default:
 		opts.Plane = v.plane
 	}
 	opts.Replica = v.replica

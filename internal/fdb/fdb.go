@@ -78,6 +78,9 @@ type Table struct {
 	// Lost is told, if not nil, of each IP address that is no longer one of an entry: with the
 	// entry, or since another address took its place, or another entry has it.
 	Lost func(key intent.MACKey, ip netip.Addr)
+
+	// Dropped is told, if not nil, of each entry that goes, and where it was.
+	Dropped func(key intent.MACKey, at intent.BindingKey)
 }
 
 // Counts are what has happened to the entries since the table was made.

@@ -159,6 +159,9 @@ func (t *Table) add(e *entry) {
 }
 
 func (t *Table) drop(e *entry) {
+	if t.Dropped != nil {
+		t.Dropped(e.key, e.binding())
+	}
 	t.leave(e)
 	t.loseAll(e)
 	delete(t.entries, e.key)

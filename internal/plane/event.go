@@ -69,9 +69,12 @@ type PeerChanged struct {
 	State PeerState
 }
 
-// Lost tells that Count events were dropped, of whatever type: nothing that events say is known
-// any more but by Sweep and a Report.
-type Lost struct{ Count uint64 }
+// Lost tells that Count events were dropped: nothing that events say is known any more but by Sweep
+// and a Report.
+type Lost struct {
+	Count uint64
+	MACs  bool // they were all of type Seen, Gone or Address, as while a port has a crowd of hosts: a Sweep tells all of it
+}
 
 // ReportChanged tells that something changed that only a Report tells of; Apply with an empty
 // delta returns one.

@@ -45,7 +45,7 @@ func (r *Reporter) macRowChanged(before, after *hwvtep.UcastMACLocal) {
 	} else {
 		macs[mac] = row
 	}
-	r.todo.macs[key] = struct{}{}
+	r.MarkMAC(key)
 }
 
 func (r *Reporter) dropMACRow(key intent.MACKey, id UUID) {
@@ -63,7 +63,7 @@ func (r *Reporter) dropMACRow(key intent.MACKey, id UUID) {
 		} else if delete(macs, key.MAC); len(macs) == 0 {
 			delete(r.macs, key.Switch)
 		}
-		r.todo.macs[key] = struct{}{}
+		r.MarkMAC(key)
 	}
 	if len(spare) > 0 {
 		r.spare[key] = spare
@@ -95,7 +95,7 @@ func (r *Reporter) AdoptedMACs() iter.Seq[intent.MACKey] { return maps.Keys(r.f.
 // Unadopt withdraws the rows of an earlier process whose MACs were not seen again.
 func (r *Reporter) Unadopt() {
 	for key := range r.f.adopted {
-		r.todo.macs[key] = struct{}{}
+		r.MarkMAC(key)
 	}
 	clear(r.f.adopted)
 }
@@ -110,7 +110,7 @@ func (r *Reporter) UnadoptIn(switches map[intent.SwitchID]bool) {
 }
 
 func (r *Reporter) unadopt(key intent.MACKey) {
-	r.todo.macs[key] = struct{}{}
+	r.MarkMAC(key)
 	delete(r.f.adopted, key)
 }
 
@@ -124,7 +124,7 @@ func (r *Reporter) Hide(key intent.MACKey) {
 // Unhide takes Hide back.
 func (r *Reporter) Unhide(key intent.MACKey) {
 	delete(r.hidden, key)
-	r.todo.macs[key] = struct{}{}
+	r.MarkMAC(key)
 }
 
 // GiveUp has the rows go that a MAC has now: somebody else says where it is. If it is seen here before
@@ -168,32 +168,35 @@ func (r *Reporter) wantMAC(key intent.MACKey) bool {
 	return adopted
 }
 
+// MarkMAC notes that the learned state of a MAC has changed.
+func (r *Reporter) MarkMAC(key intent.MACKey) {
+	at, _ := r.learned.Get(key)
+	r.todo.macs.add(at.Port, key)
+}
+
+// MarkForgotten is MarkMAC of one that was learned at a port until now.
+func (r *Reporter) MarkForgotten(key intent.MACKey, port string) { r.todo.macs.add(port, key) }
+
+// MarkMoved notes that a MAC is learned at another port, which is nothing to tell of: but if it is to be told of
+// anyway, it has its turn with those of its new port.
+func (r *Reporter) MarkMoved(key intent.MACKey) {
+	if r.todo.macs.of.Has(key) {
+		r.MarkMAC(key)
+	}
+}
+
 func (r *Reporter) buildMACs(tx *hwvtep.Txn) {
-	n := 0
-	build := func(key intent.MACKey) {
-		delete(r.todo.macs, key)
+	for n := 0; n < maxPart; {
+		port, key, ok := r.todo.macs.take()
+		if !ok {
+			break
+		}
 		before := tx.Len()
 		r.buildMAC(tx, key)
 		if tx.Len() > before {
 			n++
-			r.pending.macs[key] = struct{}{}
+			r.pending.macs.add(port, key)
 		}
-	}
-	r.turns.next(func(key intent.MACKey) bool {
-		if _, due := r.todo.macs[key]; due {
-			build(key)
-		}
-		return n < maxPart/2 // the others are due, too
-	})
-	for key := range r.todo.macs {
-		if n == maxPart {
-			break
-		}
-		build(key)
-	}
-	if len(r.todo.macs) == 0 {
-		r.todo.macs = map[intent.MACKey]struct{}{}
-		clear(r.turns)
 	}
 }
 

@@ -56,7 +56,6 @@ type Reporter struct {
 	strays   map[UUID]stray                                   // Local rows with our locator that we can't have written
 	pace     pace                                             // of rows of groups
 	mine     mine
-	turns    turns // of some of todo.macs
 	kept     keptPorts
 	report   plane.Report
 	full     bool // a MAC limit is reached
@@ -102,7 +101,6 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		raised:   map[shared]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
-		turns:    turns{},
 		inserted: map[netip.Addr]UUID{},
 		todo:     newWork(),
 		pending:  newWork(),
@@ -236,7 +234,7 @@ func (r *Reporter) reread() {
 	all(r.f.view.McastMACsLocal(), r.mcastRowChanged)
 	for id, macs := range r.macs {
 		for mac := range macs {
-			r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+			r.MarkMAC(intent.MACKey{Switch: id, MAC: mac})
 		}
 	}
 	maps.DeleteFunc(r.outdated, func(id UUID, _ struct{}) bool {
@@ -256,7 +254,7 @@ func (r *Reporter) reread() {
 
 func (r *Reporter) markLearned() {
 	for key := range r.learned.All() {
-		r.todo.macs[key] = struct{}{}
+		r.MarkMAC(key)
 	}
 }
 
@@ -300,23 +298,13 @@ func (r *Reporter) markChanged(ch *hwvtep.Changes) {
 	}
 }
 
-// MarkMAC notes that the learned state of a MAC has changed.
-func (r *Reporter) MarkMAC(key intent.MACKey) {
-	before := len(r.todo.macs)
-	r.todo.macs[key] = struct{}{}
-	if n := len(r.todo.macs); n > maxPart && n > before {
-		at, _ := r.learned.Get(key)
-		r.turns.add(at.Port, key)
-	}
-}
-
 func (r *Reporter) markSwitch(id intent.SwitchID) {
 	r.todo.groups[intent.MACKey{Switch: id}] = struct{}{}
 	for mac := range r.mcasts[id] {
 		r.todo.groups[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
 	}
 	for mac := range r.macs[id] {
-		r.todo.macs[intent.MACKey{Switch: id, MAC: mac}] = struct{}{}
+		r.MarkMAC(intent.MACKey{Switch: id, MAC: mac})
 	}
 }
 
@@ -448,15 +436,17 @@ func (r *Reporter) Done(err error) (undone bool) {
 // recheck compares again what a transaction was to make right, but for what is to be compared
 // anyway. What is wrong becomes work again.
 func (r *Reporter) recheck(done *work) (undone bool) {
-	todo := r.todo
-	done.remove(&todo)
+	rest := r.todo // there may be much more of it: it is to cost nothing
+	done.remove(&rest)
 	r.todo = *done
 	tx := hwvtep.NewTxn(r.f.view.Layout())
 	clear(r.inserted)
 	for _, build := range r.parts() {
 		build(tx)
 	}
-	r.todo.add(&todo)
+	left := r.todo
+	r.todo = rest
+	r.todo.add(&left)
 	r.todo.add(&r.pending)
 	r.pending = newWork()
 	return tx.Len() > 0
@@ -493,5 +483,5 @@ func (r *Reporter) isEnd(id UUID, ip netip.Addr) bool {
 func (r *Reporter) Busy(now time.Time) bool {
 	w := &r.todo
 	return w.stats || w.tunnels || w.faults || w.strays || w.kept || w.arpSource ||
-		len(w.macs)+len(w.groups)+len(w.ports)+len(w.acls)+len(w.aclEntries) > 0 || r.isDue(now) || r.pace.isDue(now)
+		w.macs.len()+len(w.groups)+len(w.ports)+len(w.acls)+len(w.aclEntries) > 0 || r.isDue(now) || r.pace.isDue(now)
 }

@@ -2,13 +2,14 @@ package vtep
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
 )
 
 // work is what has to be compared again.
 type work struct {
-	macs    map[intent.MACKey]struct{}
+	macs    turns
 	groups  map[intent.MACKey]struct{} // rows of Mcast_Macs_Local; MAC UnknownDst: unknown-dst
 	ports   map[UUID]struct{}
 	stats   bool
@@ -22,20 +23,16 @@ type work struct {
 }
 
 func newWork() work {
-	return work{macs: map[intent.MACKey]struct{}{}, groups: map[intent.MACKey]struct{}{}, ports: map[UUID]struct{}{},
+	return work{groups: map[intent.MACKey]struct{}{}, ports: map[UUID]struct{}{},
 		acls: map[UUID]struct{}{}, aclEntries: map[UUID]struct{}{}}
 }
 
 func (w *work) add(o *work) {
-	for k := range o.macs {
-		w.macs[k] = struct{}{}
+	for key, port := range o.macs.all() {
+		w.macs.add(port, key)
 	}
-	for k := range o.groups {
-		w.groups[k] = struct{}{}
-	}
-	for id := range o.ports {
-		w.ports[id] = struct{}{}
-	}
+	maps.Copy(w.groups, o.groups)
+	maps.Copy(w.ports, o.ports)
 	maps.Copy(w.acls, o.acls)
 	maps.Copy(w.aclEntries, o.aclEntries)
 	w.stats = w.stats || o.stats
@@ -46,22 +43,16 @@ func (w *work) add(o *work) {
 	w.arpSource = w.arpSource || o.arpSource
 }
 
-// remove takes out what is in o.
+// remove takes out what is in o, of which there may be much more.
 func (w *work) remove(o *work) {
-	for k := range o.macs {
-		delete(w.macs, k)
+	for _, key := range slices.Collect(w.macs.of.Keys()) {
+		if o.macs.of.Has(key) {
+			w.macs.remove(key)
+		}
 	}
-	for k := range o.groups {
-		delete(w.groups, k)
-	}
-	for id := range o.ports {
-		delete(w.ports, id)
-	}
-	for id := range o.acls {
-		delete(w.acls, id)
-	}
-	for id := range o.aclEntries {
-		delete(w.aclEntries, id)
+	maps.DeleteFunc(w.groups, func(key intent.MACKey, _ struct{}) bool { return has(o.groups, key) })
+	for _, of := range [][2]map[UUID]struct{}{{w.ports, o.ports}, {w.acls, o.acls}, {w.aclEntries, o.aclEntries}} {
+		maps.DeleteFunc(of[0], func(id UUID, _ struct{}) bool { return has(of[1], id) })
 	}
 	w.stats = w.stats && !o.stats
 	w.tunnels = w.tunnels && !o.tunnels

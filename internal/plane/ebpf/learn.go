@@ -34,7 +34,7 @@ func (p *Plane) learner() {
 
 func (p *Plane) tellLost() {
 	if n := atomic.SwapUint32(&p.quotas[0].Lost, 0); n > 0 {
-		p.queue.add(plane.Lost{Count: uint64(n)})
+		p.queue.add(plane.Lost{Count: uint64(n), MACs: true})
 	}
 }
 

@@ -20,7 +20,7 @@ type queue struct {
 	mu     sync.Mutex // guards what follows
 	events []plane.Event
 	of     map[string]int // how many of events tell of what came in at a port
-	lost   uint64
+	lost   plane.Lost
 }
 
 func newQueue() *queue {
@@ -38,9 +38,9 @@ func (q *queue) add(e plane.Event) {
 	q.mu.Lock()
 	switch lost, ok := e.(plane.Lost); {
 	case ok:
-		q.lost += lost.Count
+		q.lose(lost)
 	case len(q.events) >= queueLength, port != "" && !fair(q.of[port], queueLength-len(q.events)):
-		q.lost++
+		q.lose(plane.Lost{Count: 1, MACs: ofMAC(e)})
 	default:
 		q.events = append(q.events, e)
 		if port != "" {
@@ -52,6 +52,20 @@ func (q *queue) add(e plane.Event) {
 	case q.wake <- struct{}{}:
 	default:
 	}
+}
+
+// lose adds to what is lost.
+func (q *queue) lose(l plane.Lost) {
+	q.lost = plane.Lost{Count: q.lost.Count + l.Count, MACs: l.MACs && (q.lost.MACs || q.lost.Count == 0)}
+}
+
+// ofMAC says whether a Sweep tells what the event does.
+func ofMAC(e plane.Event) bool {
+	switch e.(type) {
+	case plane.Seen, plane.Gone, plane.Address:
+		return true
+	}
+	return false
 }
 
 // fair says whether somebody who has that many places of what all share, of which some are left, may have one more.
@@ -82,10 +96,10 @@ func (q *queue) pump() {
 		}
 		q.mu.Lock()
 		events := q.events
-		if q.lost > 0 {
-			events = append(events, plane.Lost{Count: q.lost})
+		if q.lost.Count > 0 {
+			events = append(events, q.lost)
 		}
-		q.events, q.lost = nil, 0
+		q.events, q.lost = nil, plane.Lost{}
 		clear(q.of)
 		q.mu.Unlock()
 		for _, e := range events {

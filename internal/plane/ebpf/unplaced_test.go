@@ -169,24 +169,3 @@ func TestFloodOfSources(t *testing.T) {
 		})
 	}
 }
-
-// Of the events that wait for the agent those of one port leave room for those of the others.
-func TestQueueIsShared(t *testing.T) {
-	q := newQueue()
-	add := func(port string, n int) (added int) {
-		before := len(q.events)
-		for i := range n {
-			q.add(plane.Seen{Key: intent.MACKey{MAC: intent.MAC{2, 7, 0, byte(i >> 16), byte(i >> 8), byte(i)}}, At: intent.BindingKey{Port: port}})
-		}
-		return len(q.events) - before
-	}
-	if n := add("p1", 2*queueLength); n != queueLength/2 {
-		t.Errorf("of a port that has many events %d are kept, of %d", n, queueLength)
-	}
-	if n := add("p0", 100); n != 100 {
-		t.Errorf("of 100 events of another port %d are kept", n)
-	}
-	if q.lost != 2*queueLength-queueLength/2 {
-		t.Errorf("%d are counted as lost", q.lost)
-	}
-}
