@@ -26,7 +26,9 @@ type bfdHand struct {
 	ip netip.Addr
 	in *testnet.Tap
 	fd int // a UDP socket
-	to unix.Sockaddr
+
+	sending sync.Mutex // guards to, which Sendto writes to
+	to      unix.Sockaddr
 
 	mu     sync.Mutex // guards what follows
 	s      *bfd.Session
@@ -163,6 +165,8 @@ func sumHeader(b []byte) []byte {
 }
 
 func (h *bfdHand) send(b []byte) {
+	h.sending.Lock()
+	defer h.sending.Unlock()
 	if err := unix.Sendto(h.fd, b, 0, h.to); err != nil {
 		h.w.t.Errorf("send: %v", err)
 	}
