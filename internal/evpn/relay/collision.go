@@ -13,7 +13,9 @@ import (
 // Both ends may connect, and a neighbour that has lost a session without a word, as by a loss of power, connects anew.
 //
 // While the neighbour has said no OPEN, the ends choose as of RFC 4271, section 6.8, and RFC 6286: the connection stays that the
-// end with the higher identifier has made. The library gets to know of one only: it is the relay that chooses.
+// end with the higher identifier has made. The library gets to know of one only: it is the relay that chooses. It gives up its own
+// connection, on which the neighbour has said an OPEN, for one on which it has said that, too: who connects may have thought
+// better of it since, and closed that.
 //
 // Later the connection that there is stays as long as the neighbour knows of it, and the other one has its place when that ends
 // in time. One that has not been chosen is closed: if it is left open, and nobody speaks on it, some speakers do not get on with
@@ -26,9 +28,17 @@ type heard struct {
 	err     error
 }
 
-// silentError is why a connection has ended on which the neighbour had said nothing. It may have chosen another one, that
-// has not come here yet.
+// silentError is why a connection has ended on which the neighbour had said nothing, or only that it has chosen another one,
+// which may not have come here yet.
 type silentError struct{ error }
+
+var errRefused = errors.New("the neighbor has chosen another connection")
+
+// refuses says whether a message is that there is another connection (Cease, Connection Collision Resolution: RFC 4486).
+func refuses(m []byte) bool {
+	const cease, collision = 6, 7
+	return m[18] == typeNotification && len(m) >= headerLen+2 && m[headerLen] == cease && m[headerLen+1] == collision
+}
 
 // choose says the library's open on a connection, and returns the one on which the neighbour answers: that, or one of the
 // neighbour's that comes meanwhile. Others are closed. mine says that the relay has made the first one; from has what the
@@ -64,6 +74,11 @@ func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte
 	}
 	use()
 	go listen(used)
+	var answer *heard            // the neighbour's open on used, which is to yield to other once there is one on that
+	var silence <-chan time.Time // passes for as long as that may take
+	stay := func(h *heard) (net.Conn, error) {
+		return &begun{used, io.MultiReader(bytes.NewReader(h.message), used)}, nil
+	}
 	for {
 		select {
 		case conn := <-l.inbound:
@@ -72,21 +87,30 @@ func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte
 			}
 			other = conn
 			go listen(conn)
+		case <-silence:
+			return stay(answer)
 		case h := <-firsts:
 			switch {
-			case h.from == used && other != nil && (h.err != nil || h.message[18] != typeOpen || mine && yields(open, h.message)):
+			case h.from == used && other != nil && (h.err != nil || h.message[18] != typeOpen):
 				turn()
 			case h.from == used && h.err != nil:
 				return nil, &silentError{h.err}
+			case h.from == used && refuses(h.message):
+				return nil, &silentError{errRefused}
+			case h.from == used && other != nil && mine && yields(open, h.message):
+				answer, silence = &h, time.After(retry)
 			case h.from == used:
-				return &begun{used, io.MultiReader(bytes.NewReader(h.message), used)}, nil
+				return stay(&h)
 			case h.from != other: // it was closed
 			case h.err != nil || mine && !yields(open, h.message):
 				_ = other.Close()
 				other = nil
+				if answer != nil {
+					return stay(answer)
+				}
 			default: // it is to stay, or the neighbour has forgotten that it has connected before
 				turn()
-				return &begun{used, io.MultiReader(bytes.NewReader(h.message), used)}, nil
+				return stay(&h)
 			}
 		case err := <-gone:
 			if err == nil { // it has no answer yet, so that is why it gives up

@@ -21,14 +21,17 @@ import (
 // collide starts a relay that both connects to its neighbour 127.0.0.2, at the listener, and is connected to by it. connects does.
 func collide(t *testing.T, listener net.Listener) (l *link, library, connects func() net.Conn) {
 	t.Helper()
+	return collideAs(t, listener, message(typeOpen, "open of the library"))
+}
+
+func collideAs(t *testing.T, listener net.Listener, open []byte) (l *link, library, connects func() net.Conn) {
+	t.Helper()
 	peer, port := netip.MustParseAddr("127.0.0.2"), freePort(t)
 	r, dial := start(t, port, Neighbor{Address: peer, Port: uint16(listener.Addr().(*net.TCPAddr).Port)})
 	library = func() net.Conn {
 		t.Helper()
 		conn := dial()
-		if _, err := conn.Write(message(typeOpen, "open of the library")); err != nil {
-			t.Fatal(err)
-		}
+		say(t, conn, open)
 		return conn
 	}
 	connects = func() net.Conn {
@@ -48,20 +51,33 @@ func collide(t *testing.T, listener net.Listener) (l *link, library, connects fu
 // meet is collide with a library and a neighbour between which there is a connection already, and its first message.
 func meet(t *testing.T) (library, neighbor net.Conn, connects func() net.Conn) {
 	t.Helper()
+	return meetAs(t, message(typeOpen, "open of the library"))
+}
+
+// meetAs is meet with a library that says this open.
+func meetAs(t *testing.T, open []byte) (library, neighbor net.Conn, connects func() net.Conn) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	_, dial, connects := collide(t, listener)
+	_, dial, connects := collideAs(t, listener, open)
 	library = dial()
 	if neighbor, err = listener.Accept(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = neighbor.Close() })
 	_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
-	expect(t, neighbor, message(typeOpen, "open of the library"))
+	expect(t, neighbor, open)
 	return library, neighbor, connects
+}
+
+func say(t *testing.T, conn net.Conn, m []byte) {
+	t.Helper()
+	if _, err := conn.Write(m); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (l *link) waits() error {
@@ -75,15 +91,9 @@ func (l *link) waits() error {
 func opened(t *testing.T, library, neighbor net.Conn) {
 	t.Helper()
 	open := message(typeOpen, "open of the neighbor")
-	say := func(conn net.Conn, m []byte) {
-		t.Helper()
-		if _, err := conn.Write(m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	say(neighbor, append(open, keepalive...))
+	say(t, neighbor, append(open, keepalive...))
 	expect(t, library, open)
-	say(library, keepalive)
+	say(t, library, keepalive)
 	expect(t, neighbor, keepalive)
 	expect(t, library, keepalive)
 }
@@ -325,4 +335,44 @@ func TestGivesUp(t *testing.T) {
 	expect(t, neighbor, message(typeNotification, "\x04\x00"))
 	ended(t, neighbor)
 	ended(t, library)
+}
+
+// A neighbour with the higher identifier has connected, too, when it answers on the relay's connection. Its own one has its place
+// if it goes on with that; if it thinks better of it, or does nothing, the one that it has answered on stays.
+func TestCollisionAnswered(t *testing.T) {
+	own, answer := openOf(5), openOf(6)
+	for _, then := range []string{"goes on", "is closed", "is silent"} {
+		t.Run(then, func(t *testing.T) {
+			library, first, connects := meetAs(t, own)
+			second := connects()
+			time.Sleep(50 * time.Millisecond) // the relay has it: if not, the case is an easier one
+			say(t, first, answer)
+			used, other := first, second
+			switch then {
+			case "goes on":
+				say(t, second, answer)
+				used, other = second, first
+				expect(t, used, own)
+			case "is closed":
+				_ = second.Close()
+			}
+			expect(t, library, answer)
+			if then != "is closed" {
+				ended(t, other)
+			}
+			say(t, used, keepalive)
+			expect(t, library, keepalive)
+		})
+	}
+}
+
+// The neighbour says that it has chosen another connection, before that has come here.
+func TestCollisionRefusedEarly(t *testing.T) {
+	library, first, connects := meetAs(t, openOf(5))
+	say(t, first, message(typeNotification, "\x06\x07"))
+	ended(t, first)
+	second := connects()
+	expect(t, second, openOf(5))
+	say(t, second, openOf(4))
+	expect(t, library, openOf(4))
 }
