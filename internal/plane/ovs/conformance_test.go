@@ -2,7 +2,9 @@ package ovs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -51,7 +53,10 @@ func followRoutes(namespaceFile string, changed func()) (KernelRoutes, error) {
 }
 
 // Open implements planetest.Harness.
-func (w *world) Open(t testing.TB) plane.Plane { return &patient{w.newPlane(t), w, t} }
+func (w *world) Open(t testing.TB) plane.Plane {
+	w.plane, w.stations = w.newPlane(t), nil
+	return &patient{w.plane, w, t}
+}
 
 // patient waits until Open vSwitch forwards by the flows that it has: it answers a barrier
 // before that. The first look at the datapath that ends may have begun before.
@@ -77,6 +82,33 @@ func (w *world) settled(t testing.TB) {
 	t.Helper()
 	for range 2 {
 		w.Appctl(t, "revalidator/wait")
+	}
+}
+
+// taught waits until the plane has learned from all frames that Open vSwitch has forwarded: it hears of them by the connections
+// by which it is answered, and has made flows of that when it can be asked again.
+func (w *world) taught(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	now := map[intent.MACKey]intent.BindingKey{}
+	err := w.plane.readBridges(ctx, false, func([]reading) {})
+	if err == nil {
+		err = w.plane.do(ctx, func() {
+			for id, all := range w.plane.engine.stations.bySwitch {
+				for mac, st := range all {
+					now[intent.MACKey{Switch: id, MAC: mac}] = st.at
+				}
+			}
+		})
+	}
+	switch {
+	case errors.Is(err, errClosed): // nobody learns
+	case err != nil:
+		t.Fatal(err)
+	case !maps.Equal(now, w.stations):
+		w.stations = now
+		w.settled(t)
 	}
 }
 
@@ -136,6 +168,9 @@ func (w *world) Receive(t testing.TB, n int) []planetest.Out {
 		time.Sleep(time.Millisecond)
 	}
 	w.forwarded(t)
+	if w.plane != nil {
+		w.taught(t)
+	}
 	collect()
 	return outs
 }

@@ -24,6 +24,10 @@ type world struct {
 	t    testing.TB // of the whole test: a case of it may be shorter
 	far  *namespace.Namespace
 	taps map[string]*testnet.Tap
+
+	// Of the conformance suite.
+	plane    *Plane
+	stations map[intent.MACKey]intent.BindingKey // that it had learned when last seen
 }
 
 const underlayMAC, peerMAC = "02:00:00:77:00:01", "02:00:00:77:00:02"
