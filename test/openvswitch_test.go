@@ -333,6 +333,7 @@ func TestOVNOnOpenVSwitch(t *testing.T) {
 		})
 	}
 	background("sb.log", h.Command(testenv.Program(t, "ovsdb-server"), "--remote=p"+sb, "--unixctl="+filepath.Join(h.DBDir, "sb.ctl"), db))
+	testenv.Eventually(t, patience, func() error { return listens(strings.TrimPrefix(sb, "unix:")) })
 	controller := h.Command(testenv.Program(t, "ovn-controller-vtep"), "--vtep-db=unix:"+filepath.Join(h.RunDir, "db.sock"), "--ovnsb-db="+sb)
 	controller.Env = append(controller.Env, "OVN_RUNDIR="+h.DBDir)
 	background("controller.log", controller)

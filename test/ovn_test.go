@@ -101,12 +101,7 @@ func (w *world) southbound() string {
 		_ = server.cmd.Process.Signal(syscall.SIGTERM)
 		server.wait(w.t)
 	})
-	testenv.Eventually(w.t, patience, func() error {
-		if !exists(socket) {
-			return errors.New("ovsdb-server does not listen yet")
-		}
-		return nil
-	})
+	testenv.Eventually(w.t, patience, func() error { return listens(socket) })
 	return "unix:" + socket
 }
 

@@ -308,10 +308,7 @@ func (w *world) externalServer() (start func() *process) {
 			if running.ended() {
 				w.t.Fatalf("ovsdb-server ended: %s", running.output(w.t))
 			}
-			if !exists(w.socket()) {
-				return errors.New("ovsdb-server does not listen yet")
-			}
-			return nil
+			return listens(w.socket())
 		})
 		return running
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,6 +61,15 @@ func (p *process) wait(t testing.TB) int {
 		t.Errorf("%s did not end", filepath.Base(p.cmd.Path))
 	}
 	return p.cmd.ProcessState.ExitCode()
+}
+
+// listens says whether somebody listens on a socket, whose file is there before that.
+func listens(socket string) error {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 func (p *process) ended() bool {
