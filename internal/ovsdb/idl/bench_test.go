@@ -40,7 +40,7 @@ func BenchmarkSync100k(b *testing.B) {
 		if got := ready(b, c).Table(hwvtep.TableUcastMACRemote).Len(); got != 100_000 {
 			b.Fatalf("%d rows", got)
 		}
-		if _, d := c.Take(); len(d.Tables[hwvtep.TableUcastMACRemote]) != 100_000 {
+		if _, d := c.Take(); len(d.Rows(hwvtep.TableUcastMACRemote)) != 100_000 {
 			b.Fatal("delta is not the database")
 		}
 		cancel()
@@ -70,7 +70,7 @@ func BenchmarkTransactOneRow(b *testing.B) {
 		transact(b, c, tx)
 		s, d := c.Take()
 		now, _ := hwvtep.NewView(s).UcastMACRemote(row.UUID)
-		if len(d.Tables[hwvtep.TableUcastMACRemote]) != 1 || now.IPAddr != row.IPAddr {
+		if len(d.Rows(hwvtep.TableUcastMACRemote)) != 1 || now.IPAddr != row.IPAddr {
 			b.Fatalf("row is %+v", now)
 		}
 	}

@@ -165,10 +165,12 @@ func (c *Client) Take() (*Snapshot, *Delta) {
 	switch {
 	case after == nil:
 		return nil, nil
+	case before == nil:
+		d.whole = after
 	case step != nil:
-		d.Tables = step.difference(after.plan)
+		d.tables = step.difference(after.plan)
 	default:
-		d.Tables = difference(before, after)
+		d.tables = difference(before, after)
 	}
 	return after, d
 }

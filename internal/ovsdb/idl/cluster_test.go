@@ -127,7 +127,7 @@ func TestFollowLeader(t *testing.T) {
 	w.uses(t, c, leader)
 	w.addSwitch(t, "ls1")
 	awaitSwitches(t, c, "ls0", "ls1")
-	if _, d := c.Take(); !d.Reset || len(d.Tables[hwvtep.TableLogicalSwitch]) != 1 {
+	if _, d := c.Take(); !d.Reset || len(d.Rows(hwvtep.TableLogicalSwitch)) != 1 {
 		t.Errorf("delta over the change of the leader is %+v", d)
 	}
 

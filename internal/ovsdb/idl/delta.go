@@ -7,30 +7,51 @@ import (
 )
 
 // Delta is the difference between two snapshots. All its rows are of the schema of
-// the later one. Tables without a difference are not in it.
+// the later one.
 type Delta struct {
 	// Reset tells that the replica was synchronized anew in between: what the server
 	// does not store may have been lost.
 	Reset bool
 	// Since is when the first of the updates came that are in the difference; zero: none did.
-	Since  time.Time
-	Tables map[string][]ovsdb.RowDelta
+	Since time.Time
+
+	tables map[string][]ovsdb.RowDelta // those with a difference
+	whole  *Snapshot                   // instead: the later one, before which there was nothing
 }
 
 // Empty reports whether there is neither a difference nor a Reset.
-func (d *Delta) Empty() bool { return !d.Reset && len(d.Tables) == 0 }
+func (d *Delta) Empty() bool { return !d.Reset && d.Len() == 0 }
 
 // Len returns the number of rows that differ.
 func (d *Delta) Len() int {
 	n := 0
-	for _, rows := range d.Tables {
+	for _, rows := range d.tables {
 		n += len(rows)
+	}
+	if d.whole != nil {
+		for _, t := range d.whole.tables {
+			n += t.n
+		}
 	}
 	return n
 }
 
-// Rows returns the rows of a table that differ.
-func (d *Delta) Rows(table string) []ovsdb.RowDelta { return d.Tables[table] }
+// Rows returns the rows of a table that differ. They are not to be changed. Of a first snapshot, whose rows are all new,
+// they are made when they are asked for: who begins with all that there is does not need them.
+func (d *Delta) Rows(table string) []ovsdb.RowDelta {
+	if d.whole == nil {
+		return d.tables[table]
+	}
+	t := d.whole.Table(table)
+	if t.Len() == 0 {
+		return nil
+	}
+	rows := make([]ovsdb.RowDelta, 0, t.Len())
+	for row := range t.All() {
+		rows = append(rows, ovsdb.RowDelta{UUID: row.UUID, New: row})
+	}
+	return rows
+}
 
 // step is what leads from one snapshot to another, as it was found when the latter was made: to compare them takes longer
 // where the changes are all over the tree.
@@ -88,11 +109,8 @@ func (s *step) difference(p *plan) map[string][]ovsdb.RowDelta {
 	return tables
 }
 
-// difference returns what leads from before, which may be nil, to after.
+// difference returns what leads from before to after.
 func difference(before, after *Snapshot) map[string][]ovsdb.RowDelta {
-	if before == nil {
-		before = newSnapshot(after.plan)
-	}
 	if before.plan != after.plan {
 		before = before.translate(after.plan)
 	}

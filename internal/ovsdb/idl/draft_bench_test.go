@@ -61,7 +61,7 @@ func BenchmarkInitial100k(b *testing.B) {
 		if err := d.apply(v, 2); err != nil {
 			b.Fatal(err)
 		}
-		if n := len(difference(nil, d.publish())["A"]); n != 100_000 {
+		if n := len(difference(newSnapshot(p), d.publish())["A"]); n != 100_000 {
 			b.Fatalf("%d rows", n)
 		}
 	}

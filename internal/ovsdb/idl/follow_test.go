@@ -52,7 +52,7 @@ func TestFollow(t *testing.T) {
 	ready(t, c)
 	s, d := c.Take()
 	view := hwvtep.NewView(s)
-	if !d.Reset || len(d.Tables[hwvtep.TablePhysicalPort]) != 1 || !c.Connected() || c.LastError() != nil {
+	if !d.Reset || len(d.Rows(hwvtep.TablePhysicalPort)) != 1 || !c.Connected() || c.LastError() != nil {
 		t.Errorf("first delta is %+v", d)
 	}
 	for p := range view.PhysicalPorts() {
@@ -76,7 +76,7 @@ func TestFollow(t *testing.T) {
 			kinds["changed "+after.Name]++
 		}
 	}
-	if len(kinds) != 2 || kinds["new ls1"] != 1 || kinds["changed ls0"] != 1 || len(d.Tables[hwvtep.TablePhysicalPort]) != 1 {
+	if len(kinds) != 2 || kinds["new ls1"] != 1 || kinds["changed ls0"] != 1 || len(d.Rows(hwvtep.TablePhysicalPort)) != 1 {
 		t.Errorf("changes are %v, delta %+v", kinds, d)
 	}
 	if got := switches(s); !slices.Equal(got, []string{"ls0"}) {
@@ -91,7 +91,7 @@ func TestFollow(t *testing.T) {
 
 	server.ctl("del-ls", "ls1", "--", "clear", "Logical_Switch", "ls0", "tunnel_key")
 	awaitSwitches(t, c, "ls0")
-	if _, d = c.Take(); len(d.Tables[hwvtep.TableLogicalSwitch]) != 2 {
+	if _, d = c.Take(); len(d.Rows(hwvtep.TableLogicalSwitch)) != 2 {
 		t.Errorf("delta is %+v", d)
 	}
 }
@@ -169,7 +169,7 @@ func TestConvert(t *testing.T) {
 		return nil
 	})
 	s, d := c.Take()
-	if s.Schema() == old || !d.Reset || len(d.Tables) != 0 {
+	if s.Schema() == old || !d.Reset || d.Len() != 0 {
 		t.Errorf("delta of the same rows in another schema is %+v", d)
 	}
 	for ls := range hwvtep.NewView(s).LogicalSwitches() {

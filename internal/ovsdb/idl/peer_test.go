@@ -165,7 +165,7 @@ func TestMalformed(t *testing.T) {
 				} else if rows := s.Table("A"); rows.Len() != 1 {
 					t.Errorf("there are %d rows", rows.Len())
 				}
-				if s, d := c.Take(); s == nil || !d.Reset || len(d.Tables["A"]) != 1 {
+				if s, d := c.Take(); s == nil || !d.Reset || len(d.Rows("A")) != 1 {
 					t.Errorf("delta is %+v", d)
 				}
 			})
@@ -194,7 +194,7 @@ func TestVersions(t *testing.T) {
 			serve := func(nc net.Conn) { tt.peer.serve(nc, tt.after) }
 			inBubble(t, idl.Options{Dial: dialer(serve)}, func(c *idl.Client) {
 				time.Sleep(time.Second)
-				if s, d := c.Take(); s == nil || s.Table("A").Len() != 2 || len(d.Tables["A"]) != 2 {
+				if s, d := c.Take(); s == nil || s.Table("A").Len() != 2 || len(d.Rows("A")) != 2 {
 					t.Errorf("delta is %+v", d)
 				}
 			})

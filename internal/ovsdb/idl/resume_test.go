@@ -87,7 +87,7 @@ func TestResume(t *testing.T) {
 	server.ctl("del-ls", "goes", "--", "add-ls", "comes")
 	awaitSwitches(t, c, "comes", "stays")
 	_, d := c.Take()
-	if !d.Reset || len(d.Tables[hwvtep.TableLogicalSwitch]) != 2 {
+	if !d.Reset || len(d.Rows(hwvtep.TableLogicalSwitch)) != 2 {
 		t.Errorf("delta is %+v", d)
 	}
 	if got := p.of(1); !strings.Contains(got, "comes") || strings.Contains(got, "stays") {

@@ -68,15 +68,20 @@ func (m mirror) take(c *idl.Client) error {
 	if s == nil {
 		return nil
 	}
-	for table, rows := range d.Tables {
-		for _, row := range rows {
+	told := 0
+	for _, ts := range s.Schema().SortedTables() {
+		for _, row := range d.Rows(ts.Name) {
+			told++
 			if (m[row.UUID] == nil) != (row.Old == nil) {
-				return fmt.Errorf("%s: delta goes on from %v, the copy has %v", table, row.Old, m[row.UUID])
+				return fmt.Errorf("%s: delta goes on from %v, the copy has %v", ts.Name, row.Old, m[row.UUID])
 			}
 			if m[row.UUID] = row.New; row.New == nil {
 				delete(m, row.UUID)
 			}
 		}
+	}
+	if d.Len() != told {
+		return fmt.Errorf("a delta of %d rows has %d", d.Len(), told)
 	}
 	n := 0
 	for _, ts := range s.Schema().SortedTables() {
