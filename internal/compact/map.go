@@ -62,20 +62,14 @@ func (m *Map[K, V]) find(k K, h uint64) int {
 
 // Get returns the value of k, and whether there is one.
 func (m *Map[K, V]) Get(k K) (v V, ok bool) {
-	if m == nil {
-		return v, false
-	}
-	if pos := m.find(k, m.hashOf(k)); pos >= 0 {
-		return m.entries[pos].value, true
+	if at := m.Find(k); at != nil {
+		return *at, true
 	}
 	return v, false
 }
 
 // Has says whether k has a value.
-func (m *Map[K, V]) Has(k K) bool {
-	_, ok := m.Get(k)
-	return ok
-}
+func (m *Map[K, V]) Has(k K) bool { return m.Find(k) != nil }
 
 // Expect makes room for n entries in all, which are about to be set.
 func (m *Map[K, V]) Expect(n int) {
@@ -94,23 +88,41 @@ func (m *Map[K, V]) Set(k K, v V) { m.Swap(k, v) }
 
 // Swap gives k a value, and returns the one that it had, and whether there was one.
 func (m *Map[K, V]) Swap(k K, v V) (old V, had bool) {
+	at, had := m.Place(k)
+	old, *at = *at, v
+	return old, had
+}
+
+// Find returns where the value of k is; nil: there is none. It is there until the map gets or loses an entry.
+func (m *Map[K, V]) Find(k K) *V {
+	if m == nil {
+		return nil
+	}
+	if pos := m.find(k, m.hashOf(k)); pos >= 0 {
+		return &m.entries[pos].value
+	}
+	return nil
+}
+
+// Place is Find for a k that gets the zero value if it has none. It says whether it had one.
+func (m *Map[K, V]) Place(k K) (at *V, had bool) {
 	h := m.hashOf(k)
 	if pos := m.find(k, h); pos >= 0 {
-		old, m.entries[pos].value = m.entries[pos].value, v
-		return old, true
+		return &m.entries[pos].value, true
 	}
-	if n := len(m.entries); n == cap(m.entries) {
+	n := len(m.entries)
+	if n == cap(m.entries) {
 		m.entries = append(make([]entry[K, V], 0, m.more()), m.entries...)
 	}
-	m.entries = append(m.entries, entry[K, V]{k, v})
-	switch n := len(m.entries); {
-	case n <= fewest && m.slots.None():
-	case !m.slots.Fits(n):
-		m.rehash(n + n/8 + 1)
+	m.entries = append(m.entries, entry[K, V]{key: k})
+	switch {
+	case n < fewest && m.slots.None():
+	case !m.slots.Fits(n + 1):
+		m.rehash(n + 1 + (n+1)/8 + 1)
 	default:
-		m.slots.Add(h, n-1)
+		m.slots.Add(h, n)
 	}
-	return old, false
+	return &m.entries[n].value, false
 }
 
 // more is how many entries there is to be room for when there is no more.

@@ -13,7 +13,7 @@ func TestMap(t *testing.T) {
 		m, want := &Map[uint16, int]{}, map[uint16]int{}
 		most := rapid.SampledFrom([]uint16{4, 40, 1000}).Draw(t, "keys")
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			switch rapid.IntRange(0, 6).Draw(t, "step") {
 			case 0, 1, 2: // many at once, so that it grows
 				first, n := rapid.Uint16Range(0, most).Draw(t, "first"), rapid.Uint16Range(1, most).Draw(t, "count")
 				if rapid.Bool().Draw(t, "expected") {
@@ -37,6 +37,18 @@ func TestMap(t *testing.T) {
 					}
 				}
 			case 5:
+				k := rapid.Uint16Range(0, most-1).Draw(t, "key")
+				was, had := want[k]
+				if at := m.Find(k); had != (at != nil) || had && *at != was {
+					t.Fatalf("Find(%d) gives %v; want %d, %v", k, at, was, had)
+				}
+				at, is := m.Place(k)
+				if *at != was || is != had || at != m.Find(k) {
+					t.Fatalf("Place(%d) gives %d, %v; want %d, %v", k, *at, is, was, had)
+				}
+				*at = was + 1
+				want[k] = was + 1
+			case 6:
 				c := m.Clone()
 				m.Set(most, 1)
 				m = c

@@ -7,7 +7,7 @@
 // A bad row is a Problem and often a fault for the NVC to read; the rows beside it are served.
 //
 // The package does no I/O, starts no goroutine and reads no clock. A Compiler and a Reporter
-// belong to one goroutine, the agent loop.
+// belong to one goroutine, the agent loop; rows may be decoded in another, ahead of it (hwvtep.Ahead).
 package vtep
 
 import (

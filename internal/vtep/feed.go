@@ -51,8 +51,8 @@ func (c *Compiler) feedAll() {
 	c.feedAllLocators()
 	v := c.view
 	all(v.LogicalSwitches(), c.switchChanged)
-	all(v.UcastMACsRemote(), func(_, a *hwvtep.UcastMACRemote) { c.unicastChanged(nil, remoteRow(a)) })
-	all(v.UcastMACsLocal(), func(_, a *hwvtep.UcastMACLocal) { c.unicastChanged(nil, localRow(a)) })
+	c.addAll(v.Len(hwvtep.TableUcastMACRemote), macRows(v.UcastMACsRemote(), remoteRow))
+	c.addAll(v.Len(hwvtep.TableUcastMACLocal), macRows(v.UcastMACsLocal(), localRow))
 	all(v.McastMACsRemote(), func(_, a *hwvtep.McastMACRemote) { c.groupChanged(nil, remoteGroup(a)) })
 	all(v.McastMACsLocal(), func(_, a *hwvtep.McastMACLocal) { c.groupChanged(nil, localGroup(a)) })
 	all(v.ARPSourcesRemote(), func(_, a *hwvtep.ARPSourceRemote) { c.arpChanged(nil, remoteARP(a)) })
@@ -70,5 +70,23 @@ func (c *Compiler) feedAll() {
 func all[T any](rows iter.Seq[T], take func(before, after *T)) {
 	for row := range rows {
 		take(nil, &row)
+	}
+}
+
+// macRows yields what unicast tables have in common.
+func macRows[T any](rows iter.Seq[T], common func(*T) *macRow) iter.Seq[macRow] {
+	return func(yield func(macRow) bool) {
+		for row := range rows {
+			if !yield(*common(&row)) {
+				return
+			}
+		}
+	}
+}
+
+// addAll takes n rows of a unicast table, none of which is news.
+func (c *Compiler) addAll(n int, rows iter.Seq[macRow]) {
+	for row := range hwvtep.Ahead(n, rows) {
+		c.addUnicast(&row)
 	}
 }

@@ -81,27 +81,25 @@ func (c *Compiler) setMore(ls *lswitch, mac intent.MAC, e *macEntry, m moreRows)
 
 // addCandidate adds a row for a MAC.
 func (c *Compiler) addCandidate(ls *lswitch, mac intent.MAC, add candidate) {
-	e, _ := ls.macs.Get(mac)
+	e, _ := ls.macs.Place(mac)
 	l := c.locator(add.to)
 	l.macs++
 	if e.has {
-		rows := slices.Clone(c.candidates(ls, mac, &e, new([1]candidate)))
-		c.setCandidates(ls, mac, &e, insertCandidate(rows, add))
+		rows := slices.Clone(c.candidates(ls, mac, e, new([1]candidate)))
+		c.setCandidates(ls, mac, e, insertCandidate(rows, add))
 	} else {
 		e.row, e.to, e.rank, e.has = add.row, l.number, add.rank, true
 	}
-	ls.macs.Set(mac, e)
 }
 
 // removeCandidate takes a row of a MAC away, if it is there.
-func (c *Compiler) removeCandidate(ls *lswitch, mac intent.MAC, e macEntry, gone candidate) {
-	rows := c.candidates(ls, mac, &e, new([1]candidate))
+func (c *Compiler) removeCandidate(ls *lswitch, mac intent.MAC, e *macEntry, gone candidate) {
+	rows := c.candidates(ls, mac, e, new([1]candidate))
 	left := removeCandidate(slices.Clone(rows), gone)
 	if len(left) == len(rows) {
 		return
 	}
-	c.setCandidates(ls, mac, &e, left)
-	ls.macs.Set(mac, e)
+	c.setCandidates(ls, mac, e, left)
 	c.locator(gone.to).macs--
 	c.forgetLocator(gone.to)
 }

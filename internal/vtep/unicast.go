@@ -93,7 +93,9 @@ type macRow struct {
 	table       string
 	rank        uint8
 	id          UUID
-	mac, ip     string
+	mac         intent.MAC
+	parsed      bool // mac is what the row says; otherwise that is none
+	ip          string
 	ls, locator UUID
 }
 
@@ -101,14 +103,16 @@ func remoteRow(r *hwvtep.UcastMACRemote) *macRow {
 	if r == nil {
 		return nil
 	}
-	return &macRow{hwvtep.TableUcastMACRemote, rankRemote, r.UUID, r.MAC, r.IPAddr, r.LogicalSwitch, r.Locator}
+	mac, err := intent.ParseMAC(r.MAC)
+	return &macRow{hwvtep.TableUcastMACRemote, rankRemote, r.UUID, mac, err == nil, r.IPAddr, r.LogicalSwitch, r.Locator}
 }
 
 func localRow(r *hwvtep.UcastMACLocal) *macRow {
 	if r == nil {
 		return nil
 	}
-	return &macRow{hwvtep.TableUcastMACLocal, rankLocal, r.UUID, r.MAC, r.IPAddr, r.LogicalSwitch, r.Locator}
+	mac, err := intent.ParseMAC(r.MAC)
+	return &macRow{hwvtep.TableUcastMACLocal, rankLocal, r.UUID, mac, err == nil, r.IPAddr, r.LogicalSwitch, r.Locator}
 }
 
 // unicastChanged takes a changed row of a unicast table.
@@ -127,12 +131,11 @@ func (c *Compiler) unicastChanged(before, after *macRow) {
 // queueMove notes that another switch of the database has learned, or an NVC has placed behind a
 // peer, or behind another one, a MAC that is learned here.
 func (c *Compiler) queueMove(r *macRow) {
-	mac, err := intent.ParseMAC(r.mac)
-	key := intent.MACKey{Switch: switchID(r.ls), MAC: mac}
-	if err != nil || r.rank == rankLocal && !c.othersLocator(r.locator) || r.rank == rankRemote && !c.leadsAway(r.locator) {
+	key := intent.MACKey{Switch: switchID(r.ls), MAC: r.mac}
+	if !r.parsed || !c.isLearned(key) && !c.isAdopted(key) {
 		return
 	}
-	if c.isLearned(key) || c.isAdopted(key) {
+	if r.rank == rankLocal && c.othersLocator(r.locator) || r.rank == rankRemote && c.leadsAway(r.locator) {
 		c.moved = append(c.moved, key)
 	}
 }
@@ -153,36 +156,31 @@ func (c *Compiler) addUnicast(r *macRow) {
 	if r.rank == rankLocal && !c.othersLocator(r.locator) {
 		return
 	}
-	mac, err := intent.ParseMAC(r.mac)
-	if err != nil || mac.IsGroup() || mac.IsZero() {
+	if !r.parsed || r.mac.IsGroup() || r.mac.IsZero() {
 		c.problems.set(rowOf(r.table, r.id), notStation)
 		return
 	}
 	ls := c.lswitch(r.ls)
-	c.addCandidate(ls, mac, candidate{r.rank, r.id, r.locator})
-	c.addNeighbour(ls, mac, r)
-	c.markEntry(ls, mac)
+	c.addCandidate(ls, r.mac, candidate{r.rank, r.id, r.locator})
+	c.addNeighbour(ls, r.mac, r)
+	c.markEntry(ls, r.mac)
 }
 
 func (c *Compiler) removeUnicast(r *macRow) {
 	c.problems.clear(rowOf(r.table, r.id))
 	c.problems.clear(aspectOf(r.table, r.id, aspectOfRouter))
 	c.clearChecks(r)
-	mac, err := intent.ParseMAC(r.mac)
-	if err != nil {
-		return
-	}
 	ls := c.switches[switchID(r.ls)]
-	if ls == nil {
+	if ls == nil || !r.parsed {
 		return
 	}
-	e, ok := ls.macs.Get(mac)
-	if !ok {
+	e := ls.macs.Find(r.mac)
+	if e == nil {
 		return
 	}
-	c.removeCandidate(ls, mac, e, candidate{r.rank, r.id, r.locator})
+	c.removeCandidate(ls, r.mac, e, candidate{r.rank, r.id, r.locator})
 	c.removeNeighbour(ls, r)
-	c.markEntry(ls, mac)
+	c.markEntry(ls, r.mac)
 }
 
 // arpRow is what the tables of sources of ARP have in common.
@@ -282,7 +280,11 @@ func (c *Compiler) resolveMACs() {
 	for i := 0; i < len(c.dirty.macs); i++ {
 		d := &c.dirty.macs[i]
 		key, ls := d.key(), d.ls
-		was, known := ls.macs.Get(d.mac)
+		var was macEntry
+		at := ls.macs.Find(d.mac) // which stays there: nothing below gives the switch another MAC
+		if at != nil {
+			was = *at
+		}
 		e := was
 		all := c.candidates(ls, d.mac, &e, &one)
 		arps := c.arps[key.MAC]
@@ -313,10 +315,12 @@ func (c *Compiler) resolveMACs() {
 		c.checkMAC(key, ls, all, d.target)
 		c.restMAC(ls, d, &e, all, arps)
 		if !placed && !e.has && (len(arps) == 0 || !ls.active) {
-			if known {
+			if at != nil {
 				ls.macs.Delete(d.mac)
 			}
-		} else if e != was || !known {
+		} else if at != nil {
+			*at = e
+		} else {
 			ls.macs.Set(d.mac, e)
 		}
 	}

@@ -19,6 +19,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if err := p.loadNumbers(); err != nil {
 		return err
 	}
+	p.readAhead()
 	p.adopt()
 	p.tRemotes.Want.Reserve(next.Unicast.Len())
 	p.stage(next, intent.Whole(next))
@@ -62,6 +63,15 @@ func (p *Plane) loadNumbers() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// readAhead has the maps that compareAll compares read while it is said what is wanted in them.
+func (p *Plane) readAhead() {
+	for _, t := range p.mapTables.all {
+		if p.mapTables.isPlain(t) {
+			t.ReadAhead()
+		}
+	}
 }
 
 // compareAll stages what makes all maps equal to what is wanted: of those that were not read nothing is kept.

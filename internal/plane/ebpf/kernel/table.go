@@ -26,7 +26,8 @@ type Table[K, V comparable] struct {
 	Written func()    // is called after writes; may be nil
 	Plain   func(V) V // what of a value that was read is the agent's; nil: all
 
-	single bool // the kernel takes entries of this map one by one only
+	single bool         // the kernel takes entries of this map one by one only
+	ahead  *ahead[K, V] // nil: nothing was read ahead
 }
 
 // AnyTable is a table of whatever keys and values.
@@ -34,6 +35,7 @@ type AnyTable interface {
 	MapName() string
 	Load() error
 	Diff()
+	ReadAhead()
 	Compare() error
 	Forget()
 	Need() int
@@ -198,7 +200,7 @@ func (t *Table[K, V]) Compare() error {
 
 func (t *Table[K, V]) read(f func(K, V)) error {
 	var zero V
-	err := Scan(t.M, func(k K, v V) {
+	err := t.scan(func(k K, v V) {
 		if t.Plain != nil {
 			v = t.Plain(v)
 		}

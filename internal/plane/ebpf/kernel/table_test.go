@@ -147,6 +147,11 @@ func TestTableFull(t *testing.T) {
 // A map that is compared with what is wanted is made equal to it by as few writes as differ.
 func TestTableCompare(t *testing.T) {
 	testenv.Root(t)
+	t.Run("at once", func(t *testing.T) { compare(t, false) })
+	t.Run("read ahead", func(t *testing.T) { compare(t, true) })
+}
+
+func compare(t *testing.T, ahead bool) {
 	table := bound[uint32](t, ebpf.MapSpec{Type: ebpf.Hash, MaxEntries: 1 << 14, Flags: unix.BPF_F_NO_PREALLOC})
 	for k := range uint32(10_000) {
 		table.Set(k, uint64(k))
@@ -165,6 +170,9 @@ func TestTableCompare(t *testing.T) {
 		if err := table.M.Put(50_000+i, uint64(1)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if ahead {
+		table.ReadAhead()
 	}
 	if err := table.Compare(); err != nil {
 		t.Fatal(err)
