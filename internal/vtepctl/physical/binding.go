@@ -29,7 +29,7 @@ func BindingCommands() command.Group {
 				Brief: "end the binding of VLAN on PORT of PS", Text: "VLAN is decimal without leading zeros.",
 				Needs: NeedBindings, Run: unbindLS},
 			{Name: "list-bindings", Args: "PS PORT", Min: 2, Max: 2,
-				Brief: "print the bindings of PORT of PS", Text: "Each line is a VLAN of four digits and the name of a logical switch.",
+				Brief: "print the bindings of PORT of PS", Text: "Each line is a VLAN of four digits and the name of a logical switch. bind-ls and unbind-ls take the VLAN without the zeros at its front.",
 				Needs: NeedBindings, Run: listBindings},
 		},
 	}
