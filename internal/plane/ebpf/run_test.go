@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
-	"net"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -45,14 +45,14 @@ type stamp struct {
 func runAs(t testing.TB, n *namespace.Namespace, prog *ebpf.Program, dev string, in []byte, known stamp) (ret uint32, out []byte) {
 	t.Helper()
 	err := n.Do(func() error {
-		ifi, err := net.InterfaceByName(dev)
+		index, err := deviceIndex(dev)
 		if err != nil {
 			return err
 		}
 		ctx := make([]byte, 192) // struct __sk_buff
 		binary.NativeEndian.PutUint32(ctx[8:], known.mark)
-		binary.NativeEndian.PutUint32(ctx[36:], uint32(ifi.Index)) // ingress_ifindex
-		binary.NativeEndian.PutUint32(ctx[40:], uint32(ifi.Index)) // ifindex
+		binary.NativeEndian.PutUint32(ctx[36:], uint32(index)) // ingress_ifindex
+		binary.NativeEndian.PutUint32(ctx[40:], uint32(index)) // ifindex
 		binary.NativeEndian.PutUint32(ctx[164:], uint32(known.segments))
 		binary.NativeEndian.PutUint32(ctx[176:], uint32(known.segment))
 		out = make([]byte, len(in)+256)
@@ -75,6 +75,24 @@ func runAs(t testing.TB, n *namespace.Namespace, prog *ebpf.Program, dev string,
 		t.Fatal(err)
 	}
 	return ret, out
+}
+
+// deviceIndex is the index of a device in the namespace of the thread. To ask for it by netlink takes longer than
+// to run a program.
+func deviceIndex(dev string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(dev)
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, req)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("index of %s: %w", dev, err)
+	}
+	return int(req.Uint32()), nil
 }
 
 // Each reason to drop a frame has its own counter, and only that one moves.
