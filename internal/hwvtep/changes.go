@@ -30,6 +30,9 @@ func changesOf[T any](c Changes, table string, decode func(*Layout, *Row) T) ite
 	}
 }
 
+// Len returns the number of rows of a table that changed.
+func (c Changes) Len(table string) int { return len(c.delta.Rows(table)) }
+
 func (c Changes) rows(table string, yield func(before, after *Row) bool) {
 	for _, r := range c.delta.Rows(table) {
 		if !yield(r.Old, r.New) {

@@ -2,6 +2,7 @@ package vtep
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 )
@@ -16,8 +17,10 @@ func (c *Compiler) feedLocators(ch *hwvtep.Changes) {
 // feed puts the other changed rows into the indexes.
 func (c *Compiler) feed(ch *hwvtep.Changes) {
 	each(ch.LogicalSwitches(), c.switchChanged)
-	each(ch.UcastMACsRemote(), func(b, a *hwvtep.UcastMACRemote) { c.unicastChanged(remoteRow(b), remoteRow(a)) })
-	each(ch.UcastMACsLocal(), func(b, a *hwvtep.UcastMACLocal) { c.unicastChanged(localRow(b), localRow(a)) })
+	var was, is macRow
+	c.dirty.macs = slices.Grow(c.dirty.macs, ch.Len(hwvtep.TableUcastMACRemote))
+	each(ch.UcastMACsRemote(), func(b, a *hwvtep.UcastMACRemote) { c.unicastChanged(was.remote(b), is.remote(a)) })
+	each(ch.UcastMACsLocal(), func(b, a *hwvtep.UcastMACLocal) { c.unicastChanged(was.local(b), is.local(a)) })
 	each(ch.McastMACsRemote(), func(b, a *hwvtep.McastMACRemote) { c.groupChanged(remoteGroup(b), remoteGroup(a)) })
 	each(ch.McastMACsLocal(), func(b, a *hwvtep.McastMACLocal) { c.groupChanged(localGroup(b), localGroup(a)) })
 	each(ch.ARPSourcesRemote(), func(b, a *hwvtep.ARPSourceRemote) { c.arpChanged(remoteARP(b), remoteARP(a)) })
@@ -51,8 +54,8 @@ func (c *Compiler) feedAll() {
 	c.feedAllLocators()
 	v := c.view
 	all(v.LogicalSwitches(), c.switchChanged)
-	c.addAll(v.Len(hwvtep.TableUcastMACRemote), macRows(v.UcastMACsRemote(), remoteRow))
-	c.addAll(v.Len(hwvtep.TableUcastMACLocal), macRows(v.UcastMACsLocal(), localRow))
+	c.addAll(v.Len(hwvtep.TableUcastMACRemote), macRows(v.UcastMACsRemote(), (*macRow).remote))
+	c.addAll(v.Len(hwvtep.TableUcastMACLocal), macRows(v.UcastMACsLocal(), (*macRow).local))
 	all(v.McastMACsRemote(), func(_, a *hwvtep.McastMACRemote) { c.groupChanged(nil, remoteGroup(a)) })
 	all(v.McastMACsLocal(), func(_, a *hwvtep.McastMACLocal) { c.groupChanged(nil, localGroup(a)) })
 	all(v.ARPSourcesRemote(), func(_, a *hwvtep.ARPSourceRemote) { c.arpChanged(nil, remoteARP(a)) })
@@ -74,10 +77,11 @@ func all[T any](rows iter.Seq[T], take func(before, after *T)) {
 }
 
 // macRows yields what unicast tables have in common.
-func macRows[T any](rows iter.Seq[T], common func(*T) *macRow) iter.Seq[macRow] {
+func macRows[T any](rows iter.Seq[T], common func(*macRow, *T) *macRow) iter.Seq[macRow] {
 	return func(yield func(macRow) bool) {
+		var m macRow
 		for row := range rows {
-			if !yield(*common(&row)) {
+			if !yield(*common(&m, &row)) {
 				return
 			}
 		}
@@ -86,6 +90,7 @@ func macRows[T any](rows iter.Seq[T], common func(*T) *macRow) iter.Seq[macRow] 
 
 // addAll takes n rows of a unicast table, none of which is news.
 func (c *Compiler) addAll(n int, rows iter.Seq[macRow]) {
+	c.dirty.macs = slices.Grow(c.dirty.macs, n)
 	for row := range hwvtep.Ahead(n, rows) {
 		c.addUnicast(&row)
 	}

@@ -99,20 +99,24 @@ type macRow struct {
 	ls, locator UUID
 }
 
-func remoteRow(r *hwvtep.UcastMACRemote) *macRow {
+// remote makes m what r says, and returns it; nil for none. Of very many rows none so takes memory of its own.
+func (m *macRow) remote(r *hwvtep.UcastMACRemote) *macRow {
 	if r == nil {
 		return nil
 	}
 	mac, err := intent.ParseMAC(r.MAC)
-	return &macRow{hwvtep.TableUcastMACRemote, rankRemote, r.UUID, mac, err == nil, r.IPAddr, r.LogicalSwitch, r.Locator}
+	*m = macRow{hwvtep.TableUcastMACRemote, rankRemote, r.UUID, mac, err == nil, r.IPAddr, r.LogicalSwitch, r.Locator}
+	return m
 }
 
-func localRow(r *hwvtep.UcastMACLocal) *macRow {
+// local is remote for a row of the other table.
+func (m *macRow) local(r *hwvtep.UcastMACLocal) *macRow {
 	if r == nil {
 		return nil
 	}
 	mac, err := intent.ParseMAC(r.MAC)
-	return &macRow{hwvtep.TableUcastMACLocal, rankLocal, r.UUID, mac, err == nil, r.IPAddr, r.LogicalSwitch, r.Locator}
+	*m = macRow{hwvtep.TableUcastMACLocal, rankLocal, r.UUID, mac, err == nil, r.IPAddr, r.LogicalSwitch, r.Locator}
+	return m
 }
 
 // unicastChanged takes a changed row of a unicast table.
@@ -454,6 +458,7 @@ func (c *Compiler) reportRouterMAC(ls *lswitch, mac intent.MAC, ofRouter bool) {
 // publishMACs writes the unicast entries of the State.
 func (c *Compiler) publishMACs() {
 	told := c.problems.tells(aspectOfRouter)
+	intent.UnicastTable.Expect(c.edit, len(c.dirty.macs))
 	for i := range c.dirty.macs {
 		d := &c.dirty.macs[i]
 		key := d.key()

@@ -1,6 +1,7 @@
 package idl
 
 import (
+	"slices"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -66,6 +67,13 @@ const mostNoted = 1 << 17
 
 func newStep(p *plan) *step {
 	return &step{tables: make([][]ovsdb.RowDelta, len(p.tables)), inserts: true}
+}
+
+// expect makes room for so many rows of a table.
+func (s *step) expect(table, rows int) {
+	if rows <= mostNoted {
+		s.tables[table] = slices.Grow(s.tables[table], rows)
+	}
 }
 
 // note notes what has become of a row of a table, of which before is nil for a new one, after for one that is gone.

@@ -71,6 +71,7 @@ func (d *draft) merge() {
 	t := &d.tables[d.table]
 	m.edit, m.added = d.edit, 0
 	if d.step != nil {
+		d.step.expect(d.table, len(m.rows))
 		m.tell = func(before, after *ovsdb.Row) { d.step.note(d.plan, d.table, before, after) }
 	}
 	t.root = m.into(t.root, 0, m.entries())

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -21,6 +22,8 @@ type Reader struct {
 	r     io.Reader
 	max   int
 	holds bool // Holds was last called with other than 0
+
+	long int // how long the last text was that was handed over; 0: there was none yet
 
 	store []byte // the memory of buf: small, one of buffers, or its own
 	small []byte // for when it waits for the next text
@@ -107,6 +110,9 @@ func (r *Reader) fill() error {
 	if len(r.buf) == cap(r.buf) {
 		if 2*len(r.buf) >= len(r.store) {
 			size := 2 * len(r.store)
+			if expect := r.long + r.long/16; size > bufferSize && size < expect && len(r.buf) >= expect/8 {
+				size = expect // whoever sends many rows most likely sends as many again
+			}
 			if most := r.max + bufferSize; len(r.store) < most {
 				size = min(size, most)
 			}
@@ -152,7 +158,10 @@ func (r *Reader) take() []byte {
 		copy(text, r.buf)
 		r.buf = r.buf[n:]
 	} else {
-		text = r.buf[:n:n]
+		text, r.long = r.buf[:n:n], n
+		if n < len(r.store)/4 {
+			text = bytes.Clone(text) // not to keep the room for one that is longer
+		}
 		rest := r.buf[n:]
 		r.buf, r.store = nil, nil
 		if len(rest) > 0 {

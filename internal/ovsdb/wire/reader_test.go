@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -116,6 +117,29 @@ func TestReaderGivesOwnCopies(t *testing.T) {
 	}
 	if got := string(bytes.Join(all, nil)); got != want {
 		t.Error("texts changed after they were returned")
+	}
+}
+
+// Of a text that is about as long as the one before the buffer is made once; one that is shorter does not keep it.
+func TestReaderExpectsAsLong(t *testing.T) {
+	const long = 3 << 20
+	var held []int
+	var texts []io.Reader // which are read one by one
+	tests := []struct{ length, held int }{{long, long * 4 / 3}, {long, long + long/16}, {long - 1000, long + long/16}, {long / 5, long - 1000 + (long-1000)/16}}
+	for _, test := range tests {
+		texts = append(texts, strings.NewReader(`"`+strings.Repeat("x", test.length-2)+`"`))
+	}
+	r := NewReader(io.MultiReader(texts...), 1<<30)
+	r.Holds = func(bytes int) { held = append(held, bytes) }
+	for i, want := range tests {
+		held = nil
+		got, err := r.Next()
+		if err != nil || len(got) != want.length || slices.Max(held) != want.held || held[len(held)-1] != 0 {
+			t.Errorf("text %d has %d bytes (%v), want %d; its buffers had %v, want %d at last", i, len(got), err, want.length, held, want.held)
+		}
+		if cap(got) > 4*len(got) {
+			t.Errorf("text %d of %d bytes keeps %d", i, len(got), cap(got))
+		}
 	}
 }
 
