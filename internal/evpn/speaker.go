@@ -12,6 +12,7 @@ import (
 
 	"github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 	"github.com/osrg/gobgp/v4/pkg/server"
 
@@ -42,6 +43,9 @@ type peerState struct {
 	reason  string // why it is down
 }
 
+// families are those that the library has tables of: of all that it knows it would have some 10 MiB.
+var families = []uint32{uint32(oc.AFI_SAFI_TYPE_L2VPN_EVPN.ToInt())}
+
 // startSpeaker opens the sessions. What becomes of them goes to tell, in order, from one goroutine; what neighbours say, to the
 // relay's Events.
 func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(peerState)) (_ *speaker, err error) {
@@ -68,7 +72,7 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 	if s.relay, err = relay.Start(ctx, o); err != nil {
 		return nil, fmt.Errorf("start BGP: %w", err)
 	}
-	err = s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: -1}})
+	err = s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: -1, Families: families}})
 	if err != nil {
 		return nil, fmt.Errorf("start BGP: %w", err)
 	}

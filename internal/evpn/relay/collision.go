@@ -49,7 +49,7 @@ func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte
 	defer cancel()
 	firsts := make(chan heard)
 	listen := func(conn net.Conn) {
-		m, err := readMessage(conn, make([]byte, maxLen))
+		m, err := readMessage(conn, make([]byte, usualLen))
 		select {
 		case firsts <- heard{conn, m, err}:
 		case <-ctx.Done():
@@ -115,7 +115,7 @@ func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte
 		case err := <-gone:
 			if err == nil { // it has no answer yet, so that is why it gives up
 				var m []byte
-				if m, err = readMessage(from, make([]byte, maxLen)); err == nil {
+				if m, err = readMessage(from, make([]byte, usualLen)); err == nil {
 					_, err = used.Write(m)
 				}
 			}

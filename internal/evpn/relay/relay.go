@@ -324,7 +324,7 @@ func (l *link) relay(ctx context.Context, library net.Conn) error {
 	from := bufio.NewReader(library)
 	opened, gone := make(chan []byte, 1), make(chan error, 1)
 	go func() {
-		m, err := readMessage(from, make([]byte, maxLen))
+		m, err := readMessage(from, make([]byte, usualLen))
 		if err == nil {
 			opened <- m
 			_, err = from.Peek(1)

@@ -13,7 +13,7 @@ import (
 // The messages of BGP (RFC 4271, section 4.1).
 const (
 	headerLen        = 19
-	maxLen           = 65535 // of extended messages (RFC 8654)
+	usualLen         = 4096 // that messages have at most, but for extended ones (RFC 8654)
 	typeOpen         = 1
 	typeUpdate       = 2
 	typeNotification = 3
@@ -33,7 +33,7 @@ var keepalive = slices.Concat(bytes.Repeat([]byte{0xff}, 16), []byte{0, headerLe
 
 var errFraming = errors.New("no message of BGP: wrong length")
 
-// readMessage reads one, with its header.
+// readMessage reads one, with its header, into buf, or if it is longer than that, into memory of its own.
 func readMessage(r io.Reader, buf []byte) ([]byte, error) {
 	if _, err := io.ReadFull(r, buf[:headerLen]); err != nil {
 		return nil, err
@@ -41,6 +41,9 @@ func readMessage(r io.Reader, buf []byte) ([]byte, error) {
 	n := int(binary.BigEndian.Uint16(buf[16:]))
 	if n < headerLen {
 		return nil, errFraming
+	}
+	if n > len(buf) {
+		buf = append(make([]byte, 0, n), buf[:headerLen]...)
 	}
 	if _, err := io.ReadFull(r, buf[headerLen:n]); err != nil {
 		return nil, err

@@ -92,11 +92,14 @@ type session struct {
 // families are those of a session.
 var families = map[bgp.Family]bgp.BGPAddPathMode{bgp.RF_EVPN: bgp.BGP_ADD_PATH_NONE}
 
+// batch is how many octets are read from, or written to, a neighbour at once.
+const batch = 16 << 10
+
 // inbound carries what the neighbour says. Routes go into the events, and in place of them the library hears that the neighbour
 // is there.
 func (s *session) inbound(ctx context.Context) error {
-	from, buf := bufio.NewReaderSize(s.neighbor, maxLen), make([]byte, maxLen)
-	s.to = bufio.NewWriterSize(s.library, maxLen)
+	from, buf := bufio.NewReaderSize(s.neighbor, batch), make([]byte, usualLen)
+	s.to = bufio.NewWriter(s.library)
 	s.screen = screen{drop: s.ignore}
 	for {
 		if from.Buffered() == 0 {
@@ -296,7 +299,7 @@ func (s *session) routes(body *bgp.BGPUpdate) (u *Update, whole bool) {
 
 // outbound carries what the library says.
 func (s *session) outbound() error {
-	to, buf := bufio.NewWriterSize(s.neighbor, maxLen), make([]byte, maxLen)
+	to, buf := bufio.NewWriterSize(s.neighbor, batch), make([]byte, usualLen)
 	screen, ending := screen{own: true}, ending{last: s.last}
 	accepted := false
 	for {
