@@ -57,7 +57,9 @@ func (b *Bridge) place(id path, r *route) {
 
 func (b *Bridge) put(n *network, id path, r *route) {
 	r.in = append(r.in, n)
-	n.vteps[r.vtep]++
+	if n.vteps[r.vtep]++; n.vteps[r.vtep] == 1 {
+		n.text = ""
+	}
 	if n.l3 != nil {
 		n.prefixes[id] = r
 		b.database.markRouter(n.l3)
@@ -135,5 +137,6 @@ func (b *Bridge) take(n *network, id path) {
 func (n *network) leave(vtep netip.Addr) {
 	if n.vteps[vtep]--; n.vteps[vtep] == 0 {
 		delete(n.vteps, vtep)
+		n.text = ""
 	}
 }

@@ -76,10 +76,14 @@ func (n *network) ours(vtep netip.Addr) bool {
 
 // remember writes down whose rows are the bridge's: those of VTEPs that are announced, and of former ones as long as there is a row.
 func (p *plan) remember(n *network) {
+	if n.text != "" && n.text == n.row.OtherConfig[keyVTEPs] {
+		return // as is usual: costs nothing
+	}
 	set := map[string]bool{}
 	for ip := range n.vteps {
 		set[ip.String()] = true
 	}
+	n.text = strings.Join(slices.Sorted(maps.Keys(set)), " ")
 	former := slices.DeleteFunc(n.remembered(), func(ip string) bool { return set[ip] })
 	if len(former) > 0 {
 		used := p.db.used(n.row.UUID)
