@@ -65,9 +65,9 @@ type Bridge struct {
 	sessions map[netip.Addr]*session
 	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
 	numbers  map[uint32]uint16 // and the other way around
-	ready    bool              // hosts may be announced, and rows written
+	begun    bool              // neighbours have told what they know, or had the time to
+	ready    bool              // and the database is read: hosts may be announced, and rows written
 	settled  bool              // rows may be deleted for which there is no route
-	said     bool              // neighbours have been told that all has been announced
 	failure  string            // the last route that could not be announced
 	past     past
 
@@ -263,32 +263,38 @@ func (b *Bridge) settleAll() {
 	}
 }
 
-// begin announces the hosts that are here.
+// begin announces the hosts that are here, when the database is read.
 func (b *Bridge) begin() {
-	if b.ready {
+	b.begun = true
+	if b.ready || b.database.view == nil {
 		return
 	}
 	b.ready = true
 	for _, n := range b.database.networks {
 		for mac, h := range n.hosts {
-			b.claimAll(n, mac, h)
+			if b.movedMeanwhile(n, mac, h) {
+				for _, l := range h.locals {
+					l.lost = true
+				}
+				b.settle(n, mac)
+			} else {
+				b.claimAll(n, mac, h)
+			}
 		}
 		b.announceGateway(n)
-	}
-	b.complete()
-}
-
-// complete has neighbours told that all has been announced: the hosts that there are in the database.
-func (b *Bridge) complete() {
-	if b.said || !b.ready || b.database.view == nil {
-		return
 	}
 	if err := b.speaker.complete(); err != nil {
 		b.failure = err.Error()
 		b.log.Warn("end of the routes is not announced", "err", err)
-		return
 	}
-	b.said = true
+}
+
+// movedMeanwhile says whether a host that has a row here has gone to another VTEP since, while there was no bridge: one that
+// numbers its route has got the host from somewhere. If it were the other way around, the row of that VTEP would be there beside
+// the one of here, which VTEPs withdraw when they see it. If that is wrong the host's next frame tells.
+func (b *Bridge) movedMeanwhile(n *network, mac string, h *host) bool {
+	best := h.best()
+	return best != nil && best.moved && !slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return n.ours(b.database.ip(r.Locator)) })
 }
 
 func (b *Bridge) claimAll(n *network, mac string, h *host) {

@@ -215,11 +215,12 @@ func (db *database) take() {
 	}
 	if first {
 		b.log.Info("database read", "switches", len(db.networks), "tunnel_ips", len(db.own))
-		if len(b.sessions) == 0 {
+		if b.begun || len(b.sessions) == 0 {
 			b.begin()
+		}
+		if len(b.sessions) == 0 {
 			b.settleAll()
 		}
-		b.complete()
 	}
 	if delta.Reset && !first { // a transaction may have been lost
 		for _, r := range db.routers {
