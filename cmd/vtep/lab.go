@@ -29,7 +29,7 @@ func (c *labCommand) program() *getopt.Program {
 			{Name: "move", Args: "HOST VTEP", Help: "in a fabric: plug a host in at another VTEP"},
 			{Name: "graph", Args: "[--svg]", Help: "in a fabric: draw it, as text or as a picture"},
 			{Name: "down", Help: "take it away, with everything that runs in it"},
-			{Name: "fleet", Args: "[--vteps N]", Help: "run N VTEPs of the memory plane (default 100) in this process, and measure how fast changes are in force on all"},
+			{Name: "fleet", Args: "[--vteps N] [--evpn]", Help: "run N VTEPs of the memory plane (default 100) in this process, and measure how fast changes are in force on all"},
 			{Name: "demo", Args: "[--keep]", Help: "show it all, check it all, and take it away"},
 			{Name: "help"},
 		},
@@ -37,6 +37,7 @@ func (c *labCommand) program() *getopt.Program {
 			getopt.String("name", "NAME", "which lab, so that several can be there at once (default lab, of a demo: demo)", &c.name),
 			getopt.Flag("bare", "up: start no VTEP", &c.bare),
 			getopt.Flag("keep", "demo: leave it up", &c.keep),
+			getopt.Flag("evpn", "fleet: with EVPN, by a route reflector, in place of a controller", &c.evpn),
 			{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
 		}, c.fabricOptions()...)}
 }
@@ -45,6 +46,7 @@ func (c *labCommand) program() *getopt.Program {
 type labCommand struct {
 	name            string
 	bare, keep, svg bool
+	evpn            bool // of a fleet
 	fabric          lab.Options
 	given           []string // the options that ask for a fabric
 	args            []string
@@ -95,6 +97,9 @@ func labMain(args []string) (int, error) {
 		return 1, fmt.Errorf("unknown command %q; \"vtep lab --help\" lists them", verb)
 	case n < v.min || n > v.max:
 		return 1, fmt.Errorf("%s does not take %d arguments; \"vtep lab --help\" says what it takes", verb, n)
+	}
+	if c.evpn && verb != "fleet" {
+		return 1, fmt.Errorf("--evpn is for a fleet; in a fabric \"vtep run --evpn\" has it for one VTEP")
 	}
 	if c.name == "" {
 		c.name = map[bool]string{true: "demo", false: lab.DefaultName}[verb == "demo"]

@@ -168,5 +168,5 @@ func labFleet(c *labCommand) (int, error) {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	return 0, runFleet(ctx, n, os.Stdout)
+	return 0, runFleet(ctx, n, c.evpn, os.Stdout)
 }

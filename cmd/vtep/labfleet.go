@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/agent"
+	"github.com/vtep/vtep/internal/evpn"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/nvc"
@@ -30,14 +31,16 @@ const maxFleet = 1000
 const hostsSpeak = 2 * time.Minute
 
 // fleet is many VTEPs in this process: a database server, an agent and a plane in memory each, put together as vtep run does, with
-// real sessions over unix sockets between them and one controller. It measures how fast a change is in force on all.
+// real sessions over unix sockets between them and one controller, or EVPN in its place. It measures how fast a change is in force
+// on all.
 type fleet struct {
-	dir   string
-	vteps []*fleetVTEP
-	at    []int // where the host of each VTEP is, by their places in vteps
-	nvc   *nvc.NVC
-	ended sync.WaitGroup
-	errs  chan error // cap 1
+	dir    string
+	vteps  []*fleetVTEP
+	at     []int        // where the host of each VTEP is, by their places in vteps
+	fabric *fleetFabric // nil: there is a controller
+	nvc    *nvc.NVC
+	ended  sync.WaitGroup
+	errs   chan error // cap 1
 
 	mu    sync.Mutex // guards what follows
 	want  func(v *fleetVTEP, s *intent.State) bool
@@ -55,6 +58,9 @@ type fleetVTEP struct {
 	fabric  *memory.Fabric
 	server  *server.Server
 	replica *idl.Client
+	bridge  *evpn.Bridge       // nil: none, or not yet
+	leave   context.CancelFunc // ends the bridge
+	joined  sync.WaitGroup     // it
 	cancel  context.CancelFunc // ends the agent and its replica
 	ended   sync.WaitGroup     // these
 	there   bool               // fleet.want holds; guarded by fleet.mu
@@ -222,7 +228,7 @@ func (f *fleet) start(ctx context.Context, v *fleetVTEP, first bool) (err error)
 		background(func(ctx context.Context) error {
 			select {
 			case <-ready:
-				return v.bind(ctx)
+				return v.bind(ctx, f.vni())
 			case <-ctx.Done():
 				return nil
 			}
@@ -231,11 +237,15 @@ func (f *fleet) start(ctx context.Context, v *fleetVTEP, first bool) (err error)
 	return nil
 }
 
-// bind binds the port.
-func (v *fleetVTEP) bind(ctx context.Context) error {
+// bind binds the port to a logical switch with a VNI, or where that is 0 with none.
+func (v *fleetVTEP) bind(ctx context.Context, vni int64) error {
 	view := hwvtep.NewView[*idl.Table](v.replica.Snapshot())
 	tx := hwvtep.NewTxn(view.Layout())
-	ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls1"})
+	row := hwvtep.LogicalSwitch{Name: "ls1"}
+	if vni != 0 {
+		row.TunnelKey = hwvtep.Some(vni)
+	}
+	ls := tx.InsertLogicalSwitch(row)
 	for port := range view.PhysicalPorts() {
 		tx.UpdatePhysicalPort(port.UUID, hwvtep.PhysicalPort{VLANBindings: map[int64]hwvtep.UUID{0: ls}}, hwvtep.PhysicalPortVLANBindings)
 	}
@@ -248,6 +258,10 @@ func (v *fleetVTEP) stop() error {
 	if v.server == nil {
 		return nil
 	}
+	if v.leave != nil {
+		v.leave()
+		v.joined.Wait()
+	}
 	v.cancel()
 	v.ended.Wait()
 	err := v.server.Close()
@@ -255,8 +269,19 @@ func (v *fleetVTEP) stop() error {
 	return err
 }
 
-// control starts the controller. It ends with ctx.
-func (f *fleet) control(ctx context.Context) {
+// vni is what the operator gives the logical switch; 0: the controller does.
+func (f *fleet) vni() int64 {
+	if f.fabric != nil {
+		return fleetVNI
+	}
+	return 0
+}
+
+// control starts the controller, or EVPN. It ends with ctx.
+func (f *fleet) control(ctx context.Context) error {
+	if f.fabric != nil {
+		return f.fabric.control(ctx)
+	}
 	var targets []string
 	for _, v := range f.vteps {
 		targets = append(targets, "unix:"+v.socket(f.dir))
@@ -267,10 +292,28 @@ func (f *fleet) control(ctx context.Context) {
 			f.fail(err)
 		}
 	})
+	return nil
 }
 
-// runFleet builds a fleet of n VTEPs, measures it, and takes it down.
-func runFleet(ctx context.Context, n int, out io.Writer) (err error) {
+// progress says how many transactions the controller, or bridges, have made, and whether there is nothing to do for them.
+func (f *fleet) progress(ctx context.Context) (transactions uint64, idle bool, err error) {
+	if f.fabric != nil {
+		return f.fabric.progress(ctx)
+	}
+	s, err := f.nvc.Status(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	idle = true
+	for _, t := range s.Targets {
+		transactions += t.Transactions
+		idle = idle && t.State == "active" && t.Pending == 0
+	}
+	return transactions, idle, nil
+}
+
+// runFleet builds a fleet of n VTEPs, with a controller or EVPN, measures it, and takes it down.
+func runFleet(ctx context.Context, n int, fabric bool, out io.Writer) (err error) {
 	if n < 2 || n > maxFleet {
 		return fmt.Errorf("--vteps=%d: not 2 to %d", n, maxFleet)
 	}
@@ -280,6 +323,9 @@ func runFleet(ctx context.Context, n int, out io.Writer) (err error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	m := &fleetMeasure{fleet: newFleet(dir, n), ctx: ctx, out: out}
+	if fabric {
+		m.fabric = &fleetFabric{fleet: m.fleet}
+	}
 	defer func() {
 		cancel()
 		m.ended.Wait()

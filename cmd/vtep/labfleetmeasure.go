@@ -30,10 +30,12 @@ const (
 // fleetMeasure measures a fleet, and prints what it finds.
 type fleetMeasure struct {
 	*fleet
-	ctx     context.Context
-	out     io.Writer
-	before  uint64             // memory in use before there was a fleet
-	release context.CancelFunc // ends the controller
+	ctx    context.Context
+	out    io.Writer
+	before uint64 // memory in use before there was a fleet
+
+	controlled context.Context // of the controller, or EVPN
+	release    context.CancelFunc
 }
 
 // row prints one figure, and with a goal whether it is reached.
@@ -50,7 +52,11 @@ func (m *fleetMeasure) row(what, figure, goal string, reached bool) {
 
 func (m *fleetMeasure) run() error {
 	n := len(m.vteps)
-	fmt.Fprintf(m.out, "%d VTEPs in one process, each with a database and a host; one logical switch, one controller\n", n)
+	by := "one controller"
+	if m.fabric != nil {
+		by = "a bridge of EVPN for each, one route reflector"
+	}
+	fmt.Fprintf(m.out, "%d VTEPs in one process, each with a database and a host; one logical switch, %s\n", n, by)
 	m.before = heap()
 	for _, step := range []func() error{m.start, m.cold, m.moves, m.burst, m.storm, m.memory} {
 		if err := step(); err != nil {
@@ -81,9 +87,11 @@ func (m *fleetMeasure) start() error {
 func (m *fleetMeasure) cold() error {
 	n := len(m.vteps)
 	ctx, cancel := context.WithCancel(m.ctx)
-	m.release = cancel
+	m.controlled, m.release = ctx, cancel
 	times, err := m.until(m.ctx, m.right, func() error {
-		m.control(ctx)
+		if err := m.control(ctx); err != nil {
+			return err
+		}
 		for host := range m.at {
 			m.speak(host)
 		}
@@ -96,14 +104,18 @@ func (m *fleetMeasure) cold() error {
 		return err
 	}
 	m.row("full mesh from cold", fmt.Sprintf("%s, %d rows", round(slowestOf(times)), n*(n-1)), "", false)
-	m.row("sessions", fmt.Sprint(2*n), "", false)
+	sessions := fmt.Sprint(2 * n)
+	if m.fabric != nil {
+		sessions += fmt.Sprintf(", and %d of BGP", n)
+	}
+	m.row("sessions", sessions, "", false)
 	return nil
 }
 
-// quiet waits until the controller has nothing to do.
+// quiet waits until the controller, or no bridge, has anything to do.
 func (m *fleetMeasure) quiet() error {
 	for {
-		before, err := m.nvc.Status(m.ctx)
+		before, _, err := m.progress(m.ctx)
 		if err != nil {
 			return err
 		}
@@ -112,15 +124,11 @@ func (m *fleetMeasure) quiet() error {
 		case <-m.ctx.Done():
 			return context.Cause(m.ctx)
 		}
-		after, err := m.nvc.Status(m.ctx)
+		after, idle, err := m.progress(m.ctx)
 		if err != nil {
 			return err
 		}
-		idle := true
-		for i, t := range after.Targets {
-			idle = idle && t.State == "active" && t.Pending == 0 && t.Transactions == before.Targets[i].Transactions
-		}
-		if idle {
+		if idle && before == after {
 			return nil
 		}
 	}
@@ -158,7 +166,7 @@ func (m *fleetMeasure) moves() error {
 func (m *fleetMeasure) burst() error {
 	n := len(m.vteps)
 	count := max(1, n/10)
-	before, err := m.nvc.Status(m.ctx)
+	before, _, err := m.progress(m.ctx)
 	if err != nil {
 		return err
 	}
@@ -172,14 +180,11 @@ func (m *fleetMeasure) burst() error {
 	if err != nil {
 		return err
 	}
-	after, err := m.nvc.Status(m.ctx)
+	after, _, err := m.progress(m.ctx)
 	if err != nil {
 		return err
 	}
-	transactions := uint64(0)
-	for i, t := range after.Targets {
-		transactions += t.Transactions - before.Targets[i].Transactions
-	}
+	transactions := after - before
 	took := slowestOf(times)
 	m.row("a tenth moves at once", fmt.Sprintf("%s, %.0f rows and %.0f transactions a second", round(took),
 		float64(count*n)/took.Seconds(), float64(transactions)/took.Seconds()), "", false)
@@ -202,6 +207,9 @@ func (m *fleetMeasure) storm() error {
 		for i := range down {
 			if err := m.fleet.start(m.ctx, m.vteps[i], false); err != nil {
 				return err
+			}
+			if m.fabric != nil {
+				m.fabric.join(m.controlled, m.vteps[i])
 			}
 		}
 		for host := range down {
@@ -278,13 +286,20 @@ func (m *fleetMeasure) memory() error {
 	m.release()
 	m.ended.Wait()
 	m.nvc = nil
+	if m.fabric != nil {
+		m.fabric.gone()
+	}
 	if m.ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
 	alone := heap()
 	vtep := mib(alone-m.before) / float64(n)
 	m.row("memory of a VTEP", fmt.Sprintf("%.2f MiB", vtep), fmt.Sprintf("%.0f MiB", goalMemory), vtep <= goalMemory)
-	m.row("  of the controller", fmt.Sprintf("%.2f MiB for each VTEP", mib(with-min(with, alone))/float64(n)), "", false)
+	what := "  of the controller"
+	if m.fabric != nil {
+		what = "  of bridges, reflector"
+	}
+	m.row(what, fmt.Sprintf("%.2f MiB for each VTEP", mib(with-min(with, alone))/float64(n)), "", false)
 	return nil
 }
 

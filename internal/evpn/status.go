@@ -64,6 +64,26 @@ func (b *Bridge) Status(ctx context.Context) (s Status, err error) {
 	return s, err
 }
 
+// Progress is what of a Status tells whether there is something to do. It costs little to ask for.
+type Progress struct {
+	Database     string
+	Announcing   bool
+	Transactions uint64
+	Pending      int
+}
+
+// Progress asks for it.
+func (b *Bridge) Progress(ctx context.Context) (p Progress, err error) {
+	err = b.ask(ctx, func() {
+		db := b.database
+		p = Progress{db.writer.State(), b.ready, db.writer.Transactions, len(db.marked)}
+		if !db.writer.Idle() {
+			p.Pending++
+		}
+	})
+	return p, err
+}
+
 func (b *Bridge) status() Status {
 	db := b.database
 	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
