@@ -246,12 +246,14 @@ func (r *route) same(o *route) bool {
 		slices.Equal(r.targets, o.targets) && slices.Equal(r.l3targets, o.l3targets)
 }
 
+// close ends all without a word: neighbours may keep routes until there is a speaker again, which they do not after the
+// notification that the library would send.
 func (s *speaker) close() {
 	s.stop()
-	s.bgp.Stop()
 	if s.relay != nil {
 		s.relay.Wait()
 	}
+	s.bgp.Stop()
 }
 
 // quiet is a log of the library's: what it takes for an event of everyday is left out.

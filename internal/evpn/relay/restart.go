@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"slices"
 )
 
@@ -12,10 +13,12 @@ import (
 //
 //   - says in the open that the speaker has restarted, until Options.Last has been announced: nobody is to wait for it;
 //   - says there that forwarding goes on;
-//   - keeps the End-of-RIB back until Options.Last has come by, which the library announces behind everything else.
+//   - takes the End-of-RIB out, until Options.Last has come by, which the library has got behind everything else, and asks for another
+//     one then: the library sorts what it announces at once by attributes, and says the End-of-RIB behind that.
 
-// The capability (section 3).
+// Capabilities (section 3; RFC 2918).
 const (
+	capRefresh   = 2
 	capGraceful  = 64
 	flagRestart  = 0x80 // of the first octet: the speaker has restarted
 	flagForwards = 0x80 // of a family: forwarding goes on
@@ -44,24 +47,42 @@ func (l *link) opening(open []byte) []byte {
 	return open
 }
 
-// ending is what keeps the End-of-RIB of a session back.
+// ending is what takes the End-of-RIB out of a session.
 type ending struct {
-	last []byte // as in Options; nil: nothing is kept back
-	come bool   // it has come by
-	kept []byte // the End-of-RIB; nil: it has not come
+	last []byte       // as in Options; nil: nothing is taken out
+	ask  func() error // has the library announce everything again, and an End-of-RIB behind it; it may say that it can't
+	come bool         // last has come by
+	out  []byte       // an End-of-RIB that was taken out
 }
 
 // update returns what the neighbour gets of an update of the library's, nil for nothing.
 func (e *ending) update(m []byte) []byte {
 	switch {
-	case len(e.last) == 0:
+	case e.last == nil:
+		return m
 	case bytes.Contains(m, e.last):
-		m = e.kept
-		e.come, e.kept = true, nil
+		out := e.out
+		e.come, e.out = true, nil
+		if out == nil || e.ask() == nil {
+			return nil
+		}
+		return out
 	case !e.come && ends(m):
-		e.kept, m = slices.Clone(m), nil
+		e.out = slices.Clone(m)
+		return nil
 	}
 	return m
+}
+
+// errNoRefresh is of a neighbour: the library takes no request for routes from it.
+var errNoRefresh = errors.New("the neighbor does not ask for routes")
+
+// refresh asks the library for its routes, in the name of the neighbour.
+func (s *session) refresh() error {
+	if !s.refreshes.Load() {
+		return errNoRefresh
+	}
+	return s.answer(refresh)
 }
 
 // ends says whether an update is the End-of-RIB of EVPN (section 2): MP_UNREACH_NLRI without routes, and nothing else.

@@ -56,7 +56,8 @@ func TestOpening(t *testing.T) {
 	}
 }
 
-// The End-of-RIB waits for the last route, which itself is for nobody.
+// An End-of-RIB is taken out before the last route has come by, which itself is for nobody; then there is to be another one. Of a
+// library that can't be asked for one it waits.
 func TestEnding(t *testing.T) {
 	last := good(3, false, false)
 	reach := func(route []byte) []byte {
@@ -65,21 +66,27 @@ func TestEnding(t *testing.T) {
 	end := updateOf(attribute(attrUnreach, false, []byte{0, afiL2VPN, safiEVPN}))
 	long := updateOf(attribute(attrUnreach, true, []byte{0, afiL2VPN, safiEVPN}))
 	host, other, marker := reach(good(2, false, false)), updateOf(attribute(attrUnreach, false, []byte{0, 1, 1})), reach(last)
-	for name, test := range map[string]struct{ said, want [][]byte }{
-		"early":   {[][]byte{end, host, marker, host}, [][]byte{host, end, host}},
-		"long":    {[][]byte{long, host, marker}, [][]byte{host, long}},
-		"in time": {[][]byte{host, marker, end}, [][]byte{host, end}},
-		"again":   {[][]byte{marker, end, host, marker, end}, [][]byte{end, host, end}},
-		"never":   {[][]byte{end, host, other}, [][]byte{host, other}},
+	for name, test := range map[string]struct {
+		said, want [][]byte
+		asked      int
+		can        error
+	}{
+		"early":   {[][]byte{end, host, marker, host, marker, end}, [][]byte{host, host, end}, 1, nil},
+		"long":    {[][]byte{long, host, marker, long}, [][]byte{host, long}, 1, nil},
+		"can't":   {[][]byte{end, host, marker, host}, [][]byte{host, end, host}, 1, errNoRefresh},
+		"in time": {[][]byte{host, marker, host, end}, [][]byte{host, host, end}, 0, nil},
+		"again":   {[][]byte{marker, end, host, marker, end}, [][]byte{end, host, end}, 0, nil},
+		"never":   {[][]byte{end, host, other}, [][]byte{host, other}, 0, nil},
 	} {
-		e, got := ending{last: last}, [][]byte(nil)
+		asked := 0
+		e, got := ending{last: last, ask: func() error { asked++; return test.can }}, [][]byte(nil)
 		for _, m := range test.said {
 			if m = e.update(m); m != nil {
 				got = append(got, m)
 			}
 		}
-		if !slices.EqualFunc(got, test.want, bytes.Equal) {
-			t.Errorf("%s: %x, want %x", name, got, test.want)
+		if !slices.EqualFunc(got, test.want, bytes.Equal) || asked != test.asked {
+			t.Errorf("%s: %x, asked %d times, want %x", name, got, asked, test.want)
 		}
 	}
 }

@@ -18,6 +18,7 @@ const (
 	typeUpdate       = 2
 	typeNotification = 3
 	typeKeepalive    = 4
+	typeRefresh      = 5
 	afiL2VPN         = 25
 	safiEVPN         = 70
 	attrReach        = 14
@@ -30,6 +31,9 @@ const SubNDFlags = 0x08
 
 // keepalive is the message.
 var keepalive = slices.Concat(bytes.Repeat([]byte{0xff}, 16), []byte{0, headerLen, typeKeepalive})
+
+// refresh asks for routes of EVPN (RFC 2918).
+var refresh = slices.Concat(bytes.Repeat([]byte{0xff}, 16), []byte{0, headerLen + 4, typeRefresh, 0, afiL2VPN, 0, safiEVPN})
 
 var errFraming = errors.New("no message of BGP: wrong length")
 

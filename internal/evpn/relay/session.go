@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,8 +79,13 @@ type session struct {
 
 	accepted  chan struct{} // closed when the library has accepted the neighbour's open
 	notified  atomic.Bool   // either has ended the session by a notification
+	refreshes atomic.Bool   // the neighbour may ask for routes
+
+	writing sync.Mutex    // guards what follows
+	to      *bufio.Writer // of library
+
+	// What follows is of inbound.
 	screen    screen
-	to        *bufio.Writer // of library
 	options   bgp.MarshallingOption
 	restart   time.Duration // in which the neighbour means to be back
 	graceful  bool          // it has said so for EVPN
@@ -99,17 +105,16 @@ const batch = 16 << 10
 // is there.
 func (s *session) inbound(ctx context.Context) error {
 	from, buf := bufio.NewReaderSize(s.neighbor, batch), make([]byte, usualLen)
-	s.to = bufio.NewWriter(s.library)
 	s.screen = screen{drop: s.ignore}
 	for {
 		if from.Buffered() == 0 {
-			if err := s.to.Flush(); err != nil {
+			if err := s.flush(); err != nil {
 				return err
 			}
 		}
 		m, err := readMessage(from, buf)
 		if err != nil {
-			return errors.Join(err, s.to.Flush())
+			return errors.Join(err, s.flush())
 		}
 		switch m[18] {
 		case typeOpen:
@@ -121,7 +126,7 @@ func (s *session) inbound(ctx context.Context) error {
 				return err
 			}
 		}
-		if _, err := s.to.Write(m); err != nil {
+		if err := s.write(m); err != nil {
 			return err
 		}
 		if m[18] == typeKeepalive && !s.confirmed {
@@ -131,6 +136,28 @@ func (s *session) inbound(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// write says something to the library, with the next flush.
+func (s *session) write(m []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_, err := s.to.Write(m)
+	return err
+}
+
+func (s *session) flush() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.to.Flush()
+}
+
+// answer says something to the library at once.
+func (s *session) answer(m []byte) error {
+	if err := s.write(m); err != nil {
+		return err
+	}
+	return s.flush()
 }
 
 // read reads the neighbour's open. What is wrong with it the library finds out.
@@ -154,6 +181,8 @@ func (s *session) read(m []byte) {
 			switch c := c.(type) {
 			case *bgp.CapFourOctetASNumber:
 				s.options.Use2ByteAS = false
+			case *bgp.CapRouteRefresh:
+				s.refreshes.Store(true)
 			case *bgp.CapExtendedMessage:
 				s.extended = true
 			case *bgp.CapGracefulRestart:
@@ -168,7 +197,7 @@ func (s *session) read(m []byte) {
 
 // begin waits until the library has accepted the neighbour: until then nobody knows whether what it says counts.
 func (s *session) begin(ctx context.Context) error {
-	if err := s.to.Flush(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	select {
@@ -218,10 +247,7 @@ func (s *session) emit(ctx context.Context, e Event) error {
 		case s.events <- e:
 			return nil
 		case <-again.C:
-			if _, err := s.to.Write(keepalive); err != nil {
-				return err
-			}
-			if err := s.to.Flush(); err != nil {
+			if err := s.answer(keepalive); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -300,7 +326,7 @@ func (s *session) routes(body *bgp.BGPUpdate) (u *Update, whole bool) {
 // outbound carries what the library says.
 func (s *session) outbound() error {
 	to, buf := bufio.NewWriterSize(s.neighbor, batch), make([]byte, usualLen)
-	screen, ending := screen{own: true}, ending{last: s.last}
+	screen, ending := screen{own: true}, ending{last: s.last, ask: s.refresh}
 	accepted := false
 	for {
 		if s.from.Buffered() == 0 {
