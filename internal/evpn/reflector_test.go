@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,9 +63,26 @@ func ibgp(ip string, lines string, neighbors ...string) string {
 	return config + family + " exit-address-family\n"
 }
 
+// What a reflector may be.
+const (
+	byFRR    = "FRR"
+	byGoBGP  = "GoBGP"  // of the version that the bridge itself has
+	byGobgpd = "gobgpd" // of the distribution: 3.10 of Debian 12
+)
+
+// gobgpd is its configuration as a reflector of these clients.
+func gobgpd(clients []string) string {
+	config := "[global.config]\n as = 65001\n router-id = \"10.0.0.9\"\n"
+	for _, c := range clients {
+		config += fmt.Sprintf("[[neighbors]]\n [neighbors.config]\n  neighbor-address = %q\n  peer-as = 65001\n [neighbors.route-reflector.config]\n  route-reflector-client = true\n"+
+			"  route-reflector-cluster-id = \"10.0.0.9\"\n [[neighbors.afi-safis]]\n  [neighbors.afi-safis.config]\n   afi-safi-name = \"l2vpn-evpn\"\n", c)
+	}
+	return config
+}
+
 // reflected are two databases with bridges, 10.0.0.1 and 10.0.0.2, and a leaf, 10.0.0.3, that know of one another by a
 // reflector only, 10.0.0.9.
-func reflected(t *testing.T, frr bool) (f, g *fabric, l *leaf) {
+func reflected(t *testing.T, by string) (f, g *fabric, l *leaf) {
 	t.Helper()
 	const config = "as: 65001\nrouter-id: %s\nneighbors:\n- address: 10.0.0.9\n"
 	f = newFabric(t, "v", "10.0.0.1", fmt.Sprintf(config, "10.0.0.1"))
@@ -75,20 +93,30 @@ func reflected(t *testing.T, frr bool) (f, g *fabric, l *leaf) {
 	testnet.Up(t, r.ns, "lo")
 	testnet.Address(t, r.ns, "u0", "10.0.0.9/24")
 	clients := []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}
-	if frr {
+	switch by {
+	case byFRR:
 		r.write("bgpd.conf", ibgp(r.ip, "  neighbor %s route-reflector-client\n", clients...))
 		r.run("zebra")
 		r.run("bgpd")
-	} else {
+	case byGoBGP:
 		cmd := f.env.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), reflectorEnv+"="+strings.Join(clients, " "))
-		if err := r.ns.Start(cmd); err != nil {
-			t.Fatal(err)
-		}
-		r.daemon["gobgp"] = cmd
-		t.Cleanup(func() { r.end("gobgp", syscall.SIGKILL) })
+		r.reflects(cmd)
+	case byGobgpd:
+		r.write("gobgpd.toml", gobgpd(clients))
+		r.reflects(f.env.Command(testenv.Program(t, "gobgpd"), "-f", filepath.Join(r.dir, "gobgpd.toml"), "--pprof-disable", "--api-hosts=127.0.0.1:50051"))
 	}
 	return f, g, f.leaf(3, 65001, ibgp("10.0.0.3", "  advertise-all-vni\n", "10.0.0.9"))
+}
+
+// reflects starts a program that is a reflector.
+func (l *leaf) reflects(cmd *exec.Cmd) {
+	l.Helper()
+	if err := l.ns.Start(cmd); err != nil {
+		l.Fatal(err)
+	}
+	l.daemon["reflector"] = cmd
+	l.Cleanup(func() { l.end("reflector", syscall.SIGKILL) })
 }
 
 // host is a namespace at a port of another one, with two addresses that end with n.
@@ -131,7 +159,7 @@ func (f *fabric) bound(name string, n int) *namespace.Namespace {
 
 // Hosts at two VTEPs with eBPF and at an FRR ping one another, move and age, where only a reflector (FRR) knows all.
 func TestReflector(t *testing.T) {
-	f, g, l := reflected(t, true)
+	f, g, l := reflected(t, byFRR)
 	a, b := f.bound("ha", 11), g.bound("hb", 12)
 	c := l.bridged("hc", "h1", 13, nil)
 	for _, ip := range []string{"192.168.0.12", "192.168.0.13", "2001:db8::12", "2001:db8::13"} {
@@ -160,9 +188,15 @@ func TestReflector(t *testing.T) {
 	f.remote("unknown-dst>10.0.0.2,10.0.0.3", macs[1]+">10.0.0.3", mac.String()+">10.0.0.3")
 }
 
-// A GoBGP reflects as an FRR does.
+// A GoBGP reflects as an FRR does, be it of the version that the bridge has, or of another one.
 func TestGoBGPReflector(t *testing.T) {
-	f, g, l := reflected(t, false)
+	for _, by := range []string{byGoBGP, byGobgpd} {
+		t.Run(by, func(t *testing.T) { reflectsMoves(t, by) })
+	}
+}
+
+func reflectsMoves(t *testing.T, by string) {
+	f, g, l := reflected(t, by)
 	f.remote("unknown-dst>10.0.0.2,10.0.0.3")
 	g.remote("unknown-dst>10.0.0.1,10.0.0.3")
 	f.ctl("add-ucast-local", "ls0", macA, "10.0.0.1")
