@@ -18,6 +18,8 @@ import (
 const (
 	fleetAS  = 65000
 	fleetVNI = 5000
+
+	fleetHold = 600 // seconds: two cores may be busy for longer than usual with what a thousand machines do
 )
 
 // fleetReflector is at 127.0.0.1, its clients each at an address of their own.
@@ -59,6 +61,7 @@ func (f *fleetFabric) control(ctx context.Context) error {
 		err := f.reflector.AddPeer(ctx, &api.AddPeerRequest{Peer: &api.Peer{
 			Conf:            &api.PeerConf{NeighborAddress: v.speaksFrom().String(), PeerAsn: fleetAS},
 			Transport:       &api.Transport{PassiveMode: true, LocalAddress: id},
+			Timers:          &api.Timers{Config: &api.TimersConfig{HoldTime: fleetHold, KeepaliveInterval: fleetHold / 3}},
 			RouteReflector:  &api.RouteReflector{RouteReflectorClient: true, RouteReflectorClusterId: id},
 			GracefulRestart: &api.GracefulRestart{Enabled: true, HelperOnly: true},
 			AfiSafis:        []*api.AfiSafi{{Config: &api.AfiSafiConfig{Family: &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}, Enabled: true}}}}})
@@ -76,7 +79,7 @@ func (f *fleetFabric) control(ctx context.Context) error {
 func (f *fleetFabric) join(ctx context.Context, v *fleetVTEP) {
 	ctx, v.leave = context.WithCancel(ctx)
 	v.bridge = evpn.New(evpn.Options{Config: &evpn.Config{AS: fleetAS, RouterID: v.ip, Port: -1,
-		Neighbors: []evpn.Neighbor{{Address: fleetReflector, Port: f.port, LocalAddress: v.speaksFrom()}}}})
+		Neighbors: []evpn.Neighbor{{Address: fleetReflector, Port: f.port, LocalAddress: v.speaksFrom(), HoldTime: fleetHold}}}})
 	bridge := v.bridge
 	v.joined.Go(func() {
 		if err := bridge.Run(ctx, "unix:"+v.socket(f.fleet.dir)); err != nil && ctx.Err() == nil {
