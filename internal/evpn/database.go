@@ -61,6 +61,16 @@ func (db *database) end(id hwvtep.UUID) end {
 	return endOfLocator(&l)
 }
 
+// lowest is the lowest tunnel IP of the database's own; invalid: there is none.
+func (db *database) lowest() (lowest netip.Addr) {
+	for ip := range db.own {
+		if !lowest.IsValid() || ip.Less(lowest) {
+			lowest = ip
+		}
+	}
+	return lowest
+}
+
 // take takes over what has changed. Whatever refers to rows is looked up in the newest view.
 func (db *database) take() {
 	snapshot, delta := db.replica.Take()

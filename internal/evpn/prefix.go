@@ -32,6 +32,7 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 	}
 	taken := r.taken()
 	owners := r.owners()
+	own := b.database.lowest()
 	hosts := map[netip.Addr]bool{}
 	if slices.ContainsFunc(slices.Collect(maps.Values(n.prefixes)), func(o *route) bool { return o.via.IsValid() }) {
 		hosts = b.addresses(r)
@@ -54,7 +55,7 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 		case r.inNet(to.Addr().Is6()) < 0:
 			why[o] = whyFamily
 		}
-		if why[o] == "" && (best[to] == nil || o.nearer(best[to])) {
+		if why[o] == "" && (best[to] == nil || o.nearer(best[to], own)) {
 			best[to] = o
 		}
 	}
@@ -80,9 +81,17 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 }
 
 // nearer orders the routes to one prefix, as BGP does: the higher preference, the shorter path; then, as of hosts, the
-// higher sequence and the lower address of the VTEP.
-func (r *route) nearer(o *route) bool {
-	return cmp.Or(-cmp.Compare(r.preference, o.preference), cmp.Compare(r.hops, o.hops), -cmp.Compare(r.sequence, o.sequence), r.vtep.Compare(o.vtep)) < 0
+// higher sequence and the lower address of the VTEP. Of prefixes that are equal so far, to which BGP would spread packets, each
+// database, known by a tunnel IP of its own, has another one first, and for each prefix.
+func (r *route) nearer(o *route, own netip.Addr) bool {
+	if c := cmp.Or(-cmp.Compare(r.preference, o.preference), cmp.Compare(r.hops, o.hops), -cmp.Compare(r.sequence, o.sequence)); c != 0 {
+		return c < 0
+	}
+	if r.kind == Prefix && o.kind == Prefix && r.vtep != o.vtep {
+		what := r.to.String() + " by " + own.String()
+		return weight(what, r.vtep) > weight(what, o.vtep)
+	}
+	return r.vtep.Less(o.vtep)
 }
 
 // equal says that BGP would use both: equal-cost multi-path, for which rows have no place.

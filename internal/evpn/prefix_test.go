@@ -71,6 +71,47 @@ func TestContestedRouter(t *testing.T) {
 	want("")
 }
 
+// VTEPs, and prefixes, are spread over routes that are as good as one another: a third of them each, more or less; and when one
+// goes only its own ones go elsewhere.
+func TestSpread(t *testing.T) {
+	first := func(to netip.Prefix, own netip.Addr, routes ...*route) (best *route) {
+		for _, o := range routes {
+			o.to = to
+			if best == nil || o.nearer(best, own) {
+				best = o
+			}
+		}
+		return best
+	}
+	var all []*route
+	for i := range 3 {
+		all = append(all, &route{key: key{kind: Prefix}, vtep: netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 2)})})
+	}
+	count := map[*route]int{}
+	for i := range 30 {
+		for j := range 10 {
+			to, own := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i)}), 16), netip.AddrFrom4([4]byte{10, 0, 1, byte(j)})
+			best := first(to, own, all...)
+			count[best]++
+			if best != all[2] && first(to, own, all[0], all[1]) != best {
+				t.Errorf("%v at %v goes elsewhere though its route is still there", to, own)
+			}
+		}
+	}
+	for _, o := range all {
+		if count[o] < 70 || count[o] > 130 {
+			t.Errorf("%v is used by %d of 300", o.vtep, count[o])
+		}
+	}
+	// A host is at one VTEP: with the same sequence that with the lower address has it.
+	for i := range 20 {
+		all[0].kind, all[1].kind = MACIP, MACIP
+		if first(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i)}), 32), low, all[1], all[0]) != all[0] {
+			t.Errorf("%d: a host is with the higher address", i)
+		}
+	}
+}
+
 // Of several routes to a prefix one counts, and what can't be is refused by its reason.
 func TestChoose(t *testing.T) {
 	b := New(Options{Config: &Config{RouterID: low}})
@@ -92,9 +133,9 @@ func TestChoose(t *testing.T) {
 		return o
 	}
 	want := map[*route]string{
-		add("10.2.0.0/16", 3, nil):                                                        "",
-		add("10.2.0.0/16", 4, nil):                                                        "as good as the one of 10.0.0.3, but a static route has one next hop, and that is the lower address",
-		add("10.2.0.0/16", 2, func(o *route) { o.hops = 2 }):                              "the one of 10.0.0.3 is better: shorter AS path",
+		add("10.2.0.0/16", 4, nil):                                                        "",
+		add("10.2.0.0/16", 3, nil):                                                        "as good as the one of 10.0.0.4, but a static route has one next hop",
+		add("10.2.0.0/16", 2, func(o *route) { o.hops = 2 }):                              "the one of 10.0.0.4 is better: shorter AS path",
 		add("10.3.0.0/16", 2, func(o *route) { o.preference = 100 }):                      "the one of 10.0.0.5 is better: higher LOCAL_PREF",
 		add("10.3.0.0/16", 5, func(o *route) { o.preference, o.hops = 200, 9 }):           "",
 		add("10.1.0.0/24", 2, nil):                                                        whyConnected,
@@ -126,7 +167,7 @@ func TestChoose(t *testing.T) {
 			break
 		}
 	}
-	if r.chosen, r.why = b.choose(r); r.chosen[again].route == nil || r.chosen[again].route.vtep.String() != "10.0.0.4" {
+	if r.chosen, r.why = b.choose(r); r.chosen[again].route == nil || r.chosen[again].route.vtep.String() != "10.0.0.3" {
 		t.Errorf("after the withdrawal %v has it", r.chosen[again].route)
 	}
 	// A host with the next hop's address is heard.

@@ -357,7 +357,7 @@ func (r *router) whyNot(o *route) string {
 	}
 	if c, ok := r.chosen[o.dest()]; ok {
 		if c.route.equal(o) {
-			return fmt.Sprintf("as good as the one of %v, but a static route has one next hop, and that is the lower address", c.route.vtep)
+			return fmt.Sprintf("as good as the one of %v, but a static route has one next hop", c.route.vtep)
 		}
 		return fmt.Sprintf("the one of %v is better: %s", c.route.vtep, c.route.nearerBy(o))
 	}
