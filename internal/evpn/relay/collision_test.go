@@ -3,13 +3,17 @@ package relay
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,6 +168,14 @@ func connecting(to net.Addr) error {
 		return errors.New("nobody connects")
 	}
 	return nil
+}
+
+// procAddr is an address of IPv4 as /proc/net/tcp has it.
+func procAddr(a netip.AddrPort) string {
+	ip := a.Addr().Unmap().As4()
+	var host [4]byte
+	binary.NativeEndian.PutUint32(host[:], binary.BigEndian.Uint32(ip[:]))
+	return strings.ToUpper(hex.EncodeToString(host[:])) + fmt.Sprintf(":%04X", a.Port())
 }
 
 // A neighbour that has connected before the library is not connected to.

@@ -1,14 +1,11 @@
 package relay
 
 import (
-	"bufio"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"strings"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -62,44 +59,31 @@ func (l *link) hops(conn net.Conn) error {
 }
 
 // own says whether the other end of a connection over loopback, of IPv4, is a socket of this process: whoever else
-// spoke to a neighbour through the relay would do so in our name.
+// spoke to a neighbour through the relay would do so in our name. The sockets are asked themselves: what /proc/net/tcp shows
+// lacks some of them while others come and go.
 func own(conn net.Conn) bool {
-	inode := inodeOf(conn.RemoteAddr().(*net.TCPAddr).AddrPort(), conn.LocalAddr().(*net.TCPAddr).AddrPort())
-	if inode == "" {
-		return false
-	}
+	here, there := conn.LocalAddr().(*net.TCPAddr).AddrPort(), conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return false
 	}
-	for _, fd := range fds {
-		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && to == "socket:["+inode+"]" {
+	for _, entry := range fds {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		if at, err := unix.Getsockname(fd); err != nil || !is(at, there) {
+			continue // such as no socket at all
+		}
+		if to, err := unix.Getpeername(fd); err == nil && is(to, here) {
 			return true
 		}
 	}
 	return false
 }
 
-// inodeOf finds the socket with these addresses, "" if there is none.
-func inodeOf(local, remote netip.AddrPort) string {
-	f, err := os.Open("/proc/thread-self/net/tcp")
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	a, b := procAddr(local), procAddr(remote)
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if words := strings.Fields(lines.Text()); len(words) > 9 && words[1] == a && words[2] == b {
-			return words[9]
-		}
-	}
-	return ""
-}
-
-// procAddr is an address of IPv4 as /proc/net/tcp has it.
-func procAddr(a netip.AddrPort) string {
-	ip := a.Addr().Unmap().As4()
-	var host [4]byte
-	binary.NativeEndian.PutUint32(host[:], binary.BigEndian.Uint32(ip[:]))
-	return strings.ToUpper(hex.EncodeToString(host[:])) + fmt.Sprintf(":%04X", a.Port())
+// is says whether an address of a socket is this one, of IPv4.
+func is(a unix.Sockaddr, want netip.AddrPort) bool {
+	at, ok := a.(*unix.SockaddrInet4)
+	return ok && netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)) == netip.AddrPortFrom(want.Addr().Unmap(), want.Port())
 }
