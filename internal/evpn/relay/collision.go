@@ -90,6 +90,9 @@ func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte
 		case <-silence:
 			return stay(answer)
 		case h := <-firsts:
+			if h.err == nil && h.message[18] == typeOpen && over(h.from) {
+				h.err = io.EOF // the neighbour had chosen another one, in a session that has ended since
+			}
 			switch {
 			case h.from == used && other != nil && (h.err != nil || h.message[18] != typeOpen):
 				turn()

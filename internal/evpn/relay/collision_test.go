@@ -300,6 +300,32 @@ func TestCollisionIdentifiers(t *testing.T) {
 	}
 }
 
+// A connection that the neighbour had opened a session on, and has closed since, is none.
+func TestClosedMeanwhile(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	l, dial, connects := collide(t, listener)
+	before := connects()
+	if _, err := before.Write(openOf(9)); err != nil {
+		t.Fatal(err)
+	}
+	_ = before.Close()
+	testenv.Eventually(t, 90*time.Second, l.waits)
+	library := dial()
+	testenv.Eventually(t, 90*time.Second, func() error {
+		if len(l.inbound) > 0 {
+			return errors.New("it waits still")
+		}
+		return nil
+	})
+	neighbor := connects()
+	expect(t, neighbor, message(typeOpen, "open of the library"))
+	opened(t, library, neighbor)
+}
+
 // Two relays connect to one another at the same time, again and again: whatever crosses, either library gets to the other one.
 func TestBothConnect(t *testing.T) {
 	addresses, ports := []string{"127.0.0.1", "127.0.0.2"}, []int{freePort(t), freePort(t)}

@@ -58,6 +58,20 @@ func (l *link) hops(conn net.Conn) error {
 	})
 }
 
+// over says whether the other end of a connection has closed it, and has nothing more to say.
+func over(conn net.Conn) (is bool) {
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = control(raw, func(fd int) error {
+		n, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		is = n == 0 && err == nil
+		return nil
+	})
+	return is
+}
+
 // own says whether the other end of a connection over loopback, of IPv4, is a socket of this process: whoever else
 // spoke to a neighbour through the relay would do so in our name. The sockets are asked themselves: what /proc/net/tcp shows
 // lacks some of them while others come and go.
