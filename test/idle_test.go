@@ -84,7 +84,7 @@ func (w *world) idles() {
 	// Counters and the like of the traffic before are still published; that ends by itself.
 	// The hosts are silent, so that nothing new comes in.
 	var least effort
-	for try, end := 0, time.Now().Add(2*patience); try < 8 || time.Now().Before(end); try++ {
+	for try, end := 0, time.Now().Add(5*patience); try < 8 || time.Now().Before(end); try++ {
 		now := w.costs(func() { time.Sleep(idleWindow) }) // the measured quantity is a rate
 		t.Logf("in %v: %v CPU, %d wake-ups", idleWindow, now.cpu, now.waits)
 		if now.idle() {
