@@ -143,17 +143,23 @@ func TestPurgeWhilePending(t *testing.T) {
 	}
 	next := s.Clone()
 	next.Routes[intent.RouteKey{Router: router, Prefix: netip.MustParsePrefix("192.0.2.0/24")}] = intent.Route{Switch: blue, Via: hostIP(false, 2, 3)}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if _, err := p.Apply(ctx, next, intent.Diff(s, next)); err != nil {
-		t.Fatal(err)
-	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.Apply(ctx, next, intent.Diff(s, next))
+		ended <- err
+	}()
 	testenv.Eventually(t, longest, func() error {
 		if purged.Load() == 0 {
 			return errors.New("it is there still")
 		}
 		return nil
 	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
 	if err := p.do(t.Context(), func() { p.engine.wantCfg -= 1000 }); err != nil {
 		t.Fatal(err)
 	}
