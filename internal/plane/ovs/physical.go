@@ -58,10 +58,9 @@ func (p *physical) flows() flowSet {
 		out := openflow.InPort(b.outer)
 		if b.at.VLAN != 0 {
 			add(prioVLAN, cookieFlow, openflow.Match{in, openflow.VLAN(b.at.VLAN)}, append(openflow.Actions{openflow.PopVLAN()}, enter...)...)
-			tag := openflow.PushVLAN(b.at.VLAN)
-			if p.pcp != 0 {
-				tag = append(tag, openflow.SetField(openflow.Field{ID: openflow.FieldVLANPCP, Value: []byte{p.pcp}}))
-			}
+			// A tag that is pushed has the priority 0 already. But where it is the one with which a frame came, a flow of the
+			// datapath does nothing to it, and without this is for frames with other priorities, too.
+			tag := append(openflow.PushVLAN(b.at.VLAN), openflow.SetField(openflow.Field{ID: openflow.FieldVLANPCP, Value: []byte{p.pcp}}))
 			add(prioUntagged, cookieFlow, openflow.Match{out}, append(tag, openflow.Output(b.port))...)
 			// Another binding of the port: the frame goes back by the port that it came by.
 			continue
