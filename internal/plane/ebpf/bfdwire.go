@@ -21,8 +21,8 @@ const (
 
 const (
 	bfdTOS       = 0xc0  // inside the tunnel, as Open vSwitch has it
-	firstBFDPort = 49152 // RFC 5881, 4; all up to 65535 are good
-	bfdPorts     = 1 << 14
+	firstBFDPort = 49153 // RFC 5881, 4: from 49152 to 65535; tcpdump takes the first one for another protocol
+	bfdPorts     = 1<<14 - 1
 )
 
 // encode appends the packet in its tunnel header to b. The checksum inside is right, as that of
