@@ -80,9 +80,21 @@ func (g *gateway) awaitFloods(switches []hwvtep.UUID, peers int) {
 		ip := peerIP(i % peers).As16()
 		var number uint32
 		addresses.await(ip[:], func(v []byte) bool { number = u32(v); return true })
-		pair := binary.NativeEndian.AppendUint32(nil, number) // struct tunnel_key: peer, vni
-		decaps.await(binary.NativeEndian.AppendUint32(pair, uint32(5000+i)), func(v []byte) bool { return u32(v) == t.domains[i] })
+		vni := uint32(5000 + i)
+		if decaps.ValueSize() == 8 { // of an older build: struct tunnel_key: peer, vni
+			decaps.await(numbers(number, vni), func(v []byte) bool { return u32(v) == t.domains[i] })
+			continue
+		}
+		// struct decap_key: vni, part of the peers; struct decap: bd, features, a bit for each peer of the part
+		decaps.await(numbers(vni, number>>8), func(v []byte) bool {
+			return u32(v) == t.domains[i] && v[8+number%256/8]>>(number%8)&1 == 1
+		})
 	}
+}
+
+// numbers are a key of two.
+func numbers(a, b uint32) []byte {
+	return binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, a), b)
 }
 
 // audit has the VTEP compare what is in the dataplane with its rows.

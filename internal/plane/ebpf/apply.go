@@ -127,6 +127,7 @@ func (p *Plane) install() error {
 	p.growToNeed()
 	p.guardNatives()
 	p.contents.OrderLists()
+	p.contents.OrderDecaps()
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
 		p.tSwitches.Put, p.tPeers.Put, p.tAddresses.Put, p.tEnds.Put, p.writeSettings, p.writeOrigin,

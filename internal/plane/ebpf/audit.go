@@ -31,7 +31,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "binding", p.tBindings, func(k layout.BindKey) string { return fmt.Sprintf("%s/%d", p.nameOf(k.Ifindex), k.VID) })
 	compare(&a, "binding", p.tMembers, func(slot uint32) string { return fmt.Sprintf("slot %d", slot) })
 	compare(&a, "unicast", p.tRemotes, p.macOf)
-	compare(&a, "decap", p.tDecaps, func(k layout.TunnelKey) string { return p.tunnelOf(k.Peer, k.VNI) })
+	p.compareDecaps(&a)
 	compare(&a, "peer", p.tPeers, func(n uint32) string { return p.tPeers.Want.Get(n).IP.Addr().String() })
 	compare(&a, "peer", p.tAddresses, func(ip layout.Address) string { return ip.Addr().String() })
 	compare(&a, "neighbor", p.tNeighbors, p.neighborOf)
@@ -127,6 +127,39 @@ func compare[K, V comparable](a *audit, kind string, t *kernel.Table[K, V], name
 	for k, h := range t.Have {
 		if t.Want.Find(k) < 0 {
 			*a = append(*a, plane.Drift{Kind: kind, Key: name(k), Have: text(h)})
+		}
+	}
+}
+
+// compareDecaps does so for tunnels, of which an entry of the map has many. An entry that makes no difference to
+// any is named by its key.
+func (p *Plane) compareDecaps(a *audit) {
+	var entries audit
+	told := map[layout.TunnelKey]bool{}
+	compare(&entries, "decap", p.tDecaps, func(k layout.DecapKey) string {
+		drift := p.contents.DriftOf(k)
+		for _, t := range drift {
+			if told[t.TunnelKey] {
+				continue
+			}
+			told[t.TunnelKey] = true
+			d := plane.Drift{Kind: "decap", Key: p.tunnelOf(t.Peer, t.VNI)}
+			if t.Want != nil {
+				d.Want = text(*t.Want)
+			}
+			if t.Have != nil {
+				d.Have = text(*t.Have)
+			}
+			*a = append(*a, d)
+		}
+		if len(drift) > 0 {
+			return ""
+		}
+		return fmt.Sprintf("vni %d part %#x", k.VNI, k.Part)
+	})
+	for _, d := range entries {
+		if d.Key != "" {
+			*a = append(*a, d)
 		}
 	}
 }

@@ -267,10 +267,10 @@ func (p *Plane) switchOf(t intent.Tunnel) (id intent.SwitchID) {
 	var d layout.Decap
 	ok := false
 	if pr := p.contents.Peers[t.Peer]; pr != nil {
-		d, ok = p.contents.Maps.Decaps.Want.Lookup(layout.TunnelKey{Peer: pr.Number, VNI: t.VNI})
+		d, ok = p.contents.DecapFor(layout.TunnelKey{Peer: pr.Number, VNI: t.VNI})
 	}
 	if !ok && p.overlay.anySource {
-		d, ok = p.contents.Maps.Decaps.Want.Lookup(layout.TunnelKey{VNI: t.VNI})
+		d, ok = p.contents.DecapFor(layout.TunnelKey{VNI: t.VNI})
 	}
 	if dom := p.contents.Domains[d.BD]; ok && dom != nil {
 		id = dom.ID

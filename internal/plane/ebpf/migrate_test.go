@@ -26,7 +26,7 @@ import (
 // forward. The new build takes over under traffic, of which nothing may be lost, and nothing of what
 // was learned and counted.
 func TestLayouts(t *testing.T) {
-	for _, version := range []int{2, 3, 4} {
+	for _, version := range []int{2, 3, 4, 5} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) { testLayout(t, version) })
 	}
 }
@@ -216,7 +216,8 @@ func (w *world) learned(p *Plane) map[intent.MACKey]intent.BindingKey {
 var changed = map[int][]string{
 	2: {"config", "peers", "members", "remotes", "decaps", "floods", "chunks", "tunnel_drops"},
 	3: {"members", "decaps", "bfd_sessions", "bfd_heard"},
-	4: {"bfd_sessions", "bfd_heard"},
+	4: {"decaps", "bfd_sessions", "bfd_heard"},
+	5: {"decaps"},
 }
 
 // goBackTo turns what a plane has left into what one with an earlier layout would have.
@@ -262,7 +263,7 @@ func (w *world) goBackTo(version int) {
 			t.Fatal(err)
 		}
 	}
-	if version > 2 {
+	if version == 3 || version == 4 {
 		refillBFD(t, open, all)
 	}
 	if version < 4 {
@@ -274,7 +275,13 @@ func (w *world) goBackTo(version int) {
 	case 2:
 		refillLayout2(t, open, all)
 	case 3:
-		refill(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (layout.TunnelKey, uint32, bool) { return k, d.BD, true })
+		refillDecaps(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (kernel.Tunnel5, uint32) {
+			return kernel.Tunnel5{Peer: k.Peer, VNI: k.VNI}, d.BD
+		})
+	default:
+		refillDecaps(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (kernel.Tunnel5, kernel.Decap5) {
+			return kernel.Tunnel5{Peer: k.Peer, VNI: k.VNI}, kernel.Decap5{BD: d.BD, Features: d.Features}
+		})
 	}
 
 	programs, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: all})
@@ -357,8 +364,8 @@ func refillLayout2(t testing.TB, open func(string) *ebpf.Map, all map[string]*eb
 	refill(t, open("remotes"), all["remotes"], func(k layout.MACKey, r layout.Remote) (layout.MACKey, kernel.Remote2, bool) {
 		return k, kernel.Remote2{IP: peers[r.Peer], VNI: r.VNI, Peer: r.Peer}, true
 	})
-	refill(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (kernel.Tunnel2, uint32, bool) {
-		return kernel.Tunnel2{IP: peers[k.Peer], VNI: k.VNI}, d.BD, true
+	refillDecaps(t, open("decaps"), all["decaps"], func(k layout.TunnelKey, d layout.Decap) (kernel.Tunnel2, uint32) {
+		return kernel.Tunnel2{IP: peers[k.Peer], VNI: k.VNI}, d.BD
 	})
 	refill(t, open("floods"), all["floods"], func(k layout.MACKey, f layout.FloodSet) (layout.MACKey, layout.FloodSet, bool) { return k, f, true })
 	refill(t, open("chunks"), all["chunks"], func(k layout.ChunkKey, c layout.Chunk) (layout.ChunkKey, kernel.Chunk2, bool) {
@@ -394,6 +401,18 @@ func replaceByName(t testing.TB, l link.Link, programs *ebpf.Collection) {
 	}
 	if err := l.Update(programs.Programs[about.Name]); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// refillDecaps has an entry for each tunnel, as up to layout 5.
+func refillDecaps[K, V any](t testing.TB, from, to *ebpf.Map, f func(layout.TunnelKey, layout.Decap) (K, V)) {
+	t.Helper()
+	entries := contentsOf[layout.DecapKey, layout.Decap](t, from)
+	look := func(k layout.DecapKey) (layout.Decap, bool) { d, ok := entries[k]; return d, ok }
+	for tunnel, d := range layout.TunnelsOf(maps.All(entries), look) {
+		if k, v := f(tunnel, d); to.Put(&k, &v) != nil {
+			t.Fatal("there is no room for", k)
+		}
 	}
 }
 

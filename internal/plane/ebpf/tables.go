@@ -14,7 +14,7 @@ type mapTables struct {
 	tBindings   *kernel.Table[layout.BindKey, uint32]
 	tMembers    *kernel.Table[uint32, layout.Member]
 	tRemotes    *kernel.Table[layout.MACKey, layout.Remote]
-	tDecaps     *kernel.Table[layout.TunnelKey, layout.Decap]
+	tDecaps     *kernel.Table[layout.DecapKey, layout.Decap]
 	tPeers      *kernel.Table[uint32, layout.Peer]
 	tAddresses  *kernel.Table[layout.Address, uint32]
 	tNeighbors  *kernel.Table[layout.IPKey, layout.Neighbor]

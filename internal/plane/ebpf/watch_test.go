@@ -254,7 +254,7 @@ func TestRepair(t *testing.T) {
 	if err := p.objs.Remotes.Delete(&key); err != nil {
 		t.Fatal(err)
 	}
-	extra := layout.TunnelKey{Peer: 1000, VNI: 1}
+	extra := layout.DecapKey{VNI: 1, Part: layout.DecapAlone | 1000}
 	if err := p.objs.Decaps.Put(&extra, &layout.Decap{BD: 1}); err != nil {
 		t.Fatal(err)
 	}

@@ -16,18 +16,28 @@ static __always_inline __u32 peer_at(struct address *ip)
 	return peer ? *peer : 0;
 }
 
+// The entry that holds for the peer (0: for any source) and the VNI, or NULL. The agent writes those that are for a peer
+// alone before it takes the peer out of the others, and deletes them after it has put it in: one of both is there always.
+static __always_inline struct decap *decap_of(__u32 peer, __u32 vni)
+{
+	struct decap_key key = {.vni = vni, .part = peer >> DECAP_SHIFT};
+	struct decap *to = bpf_map_lookup_elem(&decaps, &key);
+
+	if (to && to->peers[peer / 64 % (DECAP_PEERS / 64)] >> (peer % 64) & 1)
+		return to;
+	key.part = DECAP_ALONE | peer;
+	return bpf_map_lookup_elem(&decaps, &key);
+}
+
 // The switch that frames from this peer and with this VNI enter, or NULL.
 static __always_inline struct decap *admitted(struct settings *cfg, __u32 peer, __u32 vni)
 {
-	struct tunnel_key key = {.peer = peer, .vni = vni};
 	struct decap *to = NULL;
 
 	if (peer)
-		to = bpf_map_lookup_elem(&decaps, &key);
-	if (!to && (cfg->flags & CONFIG_ANY_SOURCE)) {
-		key.peer = 0;
-		to = bpf_map_lookup_elem(&decaps, &key);
-	}
+		to = decap_of(peer, vni);
+	if (!to && (cfg->flags & CONFIG_ANY_SOURCE))
+		to = decap_of(0, vni);
 	return to;
 }
 

@@ -57,12 +57,12 @@ func fromLayout2(m *migration) error {
 		convert(m, "members", func(slot uint32, was Member3) (uint32, layout.Member, bool) {
 			return slot, was.fresh(), true
 		}),
-		convert(m, "decaps", func(k Tunnel2, bd uint32) (layout.TunnelKey, layout.Decap, bool) {
+		convertDecaps(m, func(k Tunnel2, bd uint32) (layout.TunnelKey, Decap5, bool) {
 			if k.IP == 0 { // any
-				return layout.TunnelKey{VNI: k.VNI}, layout.Decap{BD: bd}, true
+				return layout.TunnelKey{VNI: k.VNI}, Decap5{BD: bd}, true
 			}
 			n := l.number(layout.IPv4Of(k.IP))
-			return layout.TunnelKey{Peer: n, VNI: k.VNI}, layout.Decap{BD: bd}, n != 0
+			return layout.TunnelKey{Peer: n, VNI: k.VNI}, Decap5{BD: bd}, n != 0
 		}),
 		convert(m, "chunks", func(k layout.ChunkKey, c Chunk2) (layout.ChunkKey, layout.Chunk, bool) {
 			var fresh layout.Chunk

@@ -34,8 +34,8 @@ func fromLayout3(m *migration) error {
 			features[is.BD] |= is.Features
 			return slot, is, true
 		}),
-		convert(m, "decaps", func(k layout.TunnelKey, bd uint32) (layout.TunnelKey, layout.Decap, bool) {
-			return k, layout.Decap{BD: bd, Features: features[bd]}, true
+		convertDecaps(m, func(k Tunnel5, bd uint32) (layout.TunnelKey, Decap5, bool) {
+			return layout.TunnelKey{Peer: k.Peer, VNI: k.VNI}, Decap5{BD: bd, Features: features[bd]}, true
 		}),
 		l.sessions(m), l.write(m),
 	)

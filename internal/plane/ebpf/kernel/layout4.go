@@ -101,5 +101,5 @@ func fromLayout4(m *migration) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.sessions(m), l.write(m))
+	return errors.Join(l.sessions(m), l.write(m), decaps5(m))
 }

@@ -17,7 +17,7 @@ import (
 // replaced device by device, and with the last of them the old maps go.
 
 // migrations are by the layout that they begin with; they lead to the present one.
-var migrations = map[int]func(*migration) error{2: fromLayout2, 3: fromLayout3, 4: fromLayout4}
+var migrations = map[int]func(*migration) error{2: fromLayout2, 3: fromLayout3, 4: fromLayout4, 5: fromLayout5}
 
 // migration is the move of the pinned maps from one layout to the present one.
 type migration struct {

@@ -18,11 +18,11 @@ import (
 
 // SchemaVersion names the layout and meaning of the pinned maps. A change of either gives a
 // new number, and a step from the one before (migrate.go).
-const SchemaVersion = 5
+const SchemaVersion = 6
 
 // Pins is the directory in bpffs that outlives the process.
 //
-//	DIR/v5/MAP       the maps, by schema version
+//	DIR/v6/MAP       the maps, by schema version
 //	DIR/links/INDEX  one TCX link for each device, by ifindex
 //	DIR/xdp/INDEX    the link of native XDP of a device that has it
 //	DIR/programs/HASH/PROGRAM  the programs, for the next process of the same build

@@ -32,6 +32,7 @@ func (c *Contents) Adopt(nextBD uint32, most Limits, deviceName func(ifindex uin
 		c.Maps.Ends.Set(ip, until)
 	}
 	c.Routing = newRouting()
+	c.tunnels.reset(c.Maps.Decaps)
 	c.ports, c.Bindings = map[string]*Port{}, map[intent.BindingKey]*Binding{}
 	c.BySlot, c.Unserved, c.dirty = map[uint32]*Binding{}, map[intent.BindingKey]*Binding{}, nil
 	c.Domains, c.ByUUID = map[uint32]*Domain{}, map[intent.SwitchID]*Domain{}

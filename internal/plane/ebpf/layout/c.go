@@ -796,19 +796,29 @@ const (
 	Stages        = 4
 )
 
-// TunnelKey is struct tunnel_key of bpf/maps/tunnel.h.
-type TunnelKey struct {
+// enum decap_part of bpf/maps/tunnel.h.
+// The tunnels of a VNI that frames come by. As peers that have a VNI mean the same switch by it nearly always, an
+// entry is for as many of them as there are bits in it, by their numbers. For whom it is another switch has an entry alone.
+const (
+	DecapShift = 8
+	DecapPeers = 256
+	DecapAlone = 1073741824
+)
+
+// DecapKey is struct decap_key of bpf/maps/tunnel.h.
+type DecapKey struct {
 	_    structs.HostLayout
-	Peer uint32
 	VNI  uint32
+	Part uint32
 }
 
 // Decap is struct decap of bpf/maps/tunnel.h.
-// The logical switch that the frames of a tunnel enter.
+// The logical switch that the frames of tunnels enter.
 type Decap struct {
 	_        structs.HostLayout
 	BD       uint32
 	Features uint32
+	Peers    [4]uint64
 }
 
 // Peer is struct peer of bpf/maps/tunnel.h.

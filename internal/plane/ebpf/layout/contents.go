@@ -13,7 +13,7 @@ type Tables struct {
 	Bindings  *Table[BindKey, uint32]
 	Members   *Table[uint32, Member]
 	Remotes   *Table[MACKey, Remote]
-	Decaps    *Table[TunnelKey, Decap]
+	Decaps    *Table[DecapKey, Decap]
 	Peers     *Table[uint32, Peer]
 	Addresses *Table[Address, uint32]
 	Neighbors *Table[IPKey, Neighbor]
@@ -82,6 +82,7 @@ type Contents struct {
 	Domains  map[uint32]*Domain             // by bd
 	ByUUID   map[intent.SwitchID]*Domain
 	lists    map[MACKey]list
+	tunnels  tunnels
 	Cut      map[MACKey]int // flood sets that are too large, with their sizes
 	Routing  routing
 

@@ -40,7 +40,8 @@ func (c *Contents) setFeatures(changed map[uint32]*Domain) {
 	}
 	for key, have := range c.Maps.Decaps.Want.All() {
 		if d := changed[have.BD]; d != nil {
-			c.Maps.Decaps.Set(key, d.decap())
+			have.Features = d.Features
+			c.Maps.Decaps.Set(key, have)
 		}
 	}
 }

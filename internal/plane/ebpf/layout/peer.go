@@ -11,7 +11,7 @@ type PeerUse struct {
 	IP      netip.Addr
 	Number  uint32 // index of the peers map, not 0
 	Targets int    // MACs and flood sets that name it
-	Sources int    // decaps entries that do
+	Sources int    // tunnels that do
 	Session bool   // of BFD: there is to be one with it
 	Device  int    // ifindex by which it is reached; 0: not known, or nobody needs to know
 
@@ -87,8 +87,7 @@ func (c *Contents) setDecap(t intent.Tunnel, d *Domain) {
 		c.Nameless[t] = []netip.Addr{t.Peer}
 		return
 	}
-	key := TunnelKey{Peer: pr.Number, VNI: t.VNI}
-	if _, had := c.Maps.Decaps.Set(key, d.decap()); !had {
+	if fresh := c.tunnels.set(TunnelKey{Peer: pr.Number, VNI: t.VNI}, d.decap()); fresh {
 		if pr.Sources++; pr.Sources == 1 {
 			c.NewSource = true
 		}
@@ -100,8 +99,7 @@ func (c *Contents) delDecap(t intent.Tunnel) {
 	if pr == nil {
 		return
 	}
-	key := TunnelKey{Peer: pr.Number, VNI: t.VNI}
-	if _, had := c.Maps.Decaps.Del(key); !had {
+	if had := c.tunnels.delete(TunnelKey{Peer: pr.Number, VNI: t.VNI}); !had {
 		return
 	}
 	if pr.Sources--; pr.Sources == 0 {

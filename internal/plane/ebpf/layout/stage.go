@@ -148,13 +148,6 @@ func (c *Contents) stageUnicast(ch *intent.Change[intent.MACKey, intent.Tunnel])
 }
 
 func (c *Contents) stageDecaps(changes []intent.Change[intent.Tunnel, intent.SwitchID]) {
-	fresh := 0
-	for i := range changes {
-		if changes[i].Old == nil {
-			fresh++
-		}
-	}
-	c.Maps.Decaps.Expect(fresh)
 	var dom *Domain // of the change before, often of the same switch
 	for i := range changes {
 		ch := &changes[i]
@@ -173,6 +166,7 @@ func (c *Contents) stageDecaps(changes []intent.Change[intent.Tunnel, intent.Swi
 			c.delDecap(ch.Key)
 		}
 	}
+	c.tunnels.settle()
 }
 
 // stageAnySource makes the decap entries that hold for every source: one for each VNI that
@@ -191,12 +185,13 @@ func (c *Contents) stageAnySource(accept bool) {
 	}
 	for vni := range c.anyVNI {
 		if owners[vni] == nil {
-			c.Maps.Decaps.Del(TunnelKey{VNI: vni})
+			c.tunnels.delete(TunnelKey{VNI: vni})
 		}
 	}
 	c.anyVNI = map[uint32]struct{}{}
 	for vni, d := range owners {
-		c.Maps.Decaps.Set(TunnelKey{VNI: vni}, d.decap())
+		c.tunnels.set(TunnelKey{VNI: vni}, d.decap())
 		c.anyVNI[vni] = struct{}{}
 	}
+	c.tunnels.settle()
 }

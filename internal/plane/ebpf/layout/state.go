@@ -1,6 +1,8 @@
 package layout
 
 import (
+	"maps"
+
 	"github.com/vtep/vtep/internal/intent"
 )
 
@@ -54,7 +56,7 @@ func (c *Contents) State(deviceName func(ifindex uint32) string, acls map[uint32
 		}
 		s.Floods[intent.MACKey{Switch: id, MAC: key.MAC}] = set
 	}
-	for key, to := range c.Maps.Decaps.Have {
+	for key, to := range TunnelsOf(maps.All(c.Maps.Decaps.Have), c.decapThere) {
 		id, ok := switches[to.BD]
 		switch {
 		case ok && key.Peer == 0: // from any source

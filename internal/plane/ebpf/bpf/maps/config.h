@@ -5,7 +5,7 @@
 #include "address.h"
 
 enum config_flags {
-	CONFIG_ANY_SOURCE = 1 << 0,    // decaps entries with ip 0 count too
+	CONFIG_ANY_SOURCE = 1 << 0,    // entries of decaps that are for any source count too
 	CONFIG_DIRECT_ENCAP = 1 << 1,  // encapsulate in the program where possible
 	CONFIG_DIRECT_DECAP = 1 << 2,  // decapsulate in the program where possible
 	CONFIG_WATCHED = 1 << 3,       // there may be something in watched

@@ -24,22 +24,31 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } ends SEC(".maps");
 
-struct tunnel_key {
-	__u32 peer; // 0: any source
-	__u32 vni;
+// The tunnels of a VNI that frames come by. As peers that have a VNI mean the same switch by it nearly always, an
+// entry is for as many of them as there are bits in it, by their numbers. For whom it is another switch has an entry alone.
+enum decap_part {
+	DECAP_SHIFT = 8, // of a peer's number, for that of its part
+	DECAP_PEERS = 1 << DECAP_SHIFT,
+	DECAP_ALONE = 1 << 30, // and a peer, in the place of a part: the entry is for that one alone
 };
 
-// The logical switch that the frames of a tunnel enter.
+struct decap_key {
+	__u32 vni;
+	__u32 part;
+};
+
+// The logical switch that the frames of tunnels enter.
 struct decap {
 	__u32 bd;
-	__u32 features; // enum features, of it
+	__u32 features;               // enum features, of it
+	__u64 peers[DECAP_PEERS / 64]; // for which of the part; bit 0 of part 0: for any source. Alone: none
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 14);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct tunnel_key);
+	__type(key, struct decap_key);
 	__type(value, struct decap);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } decaps SEC(".maps");
