@@ -64,6 +64,7 @@ const (
 	captureMapRoutes4       = "routes4"
 	captureMapRoutes6       = "routes6"
 	captureMapSnooped       = "snooped"
+	captureMapSources       = "sources"
 	captureMapStages        = "stages"
 	captureMapSwitches      = "switches"
 	captureMapTold          = "told"
@@ -190,6 +191,7 @@ type captureMapSpecs struct {
 	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
 	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
+	Sources       *ebpf.MapSpec `ebpf:"sources"`
 	Stages        *ebpf.MapSpec `ebpf:"stages"`
 	Switches      *ebpf.MapSpec `ebpf:"switches"`
 	Told          *ebpf.MapSpec `ebpf:"told"`
@@ -274,6 +276,7 @@ type captureMaps struct {
 	Routes4       *ebpf.Map `ebpf:"routes4"`
 	Routes6       *ebpf.Map `ebpf:"routes6"`
 	Snooped       *ebpf.Map `ebpf:"snooped"`
+	Sources       *ebpf.Map `ebpf:"sources"`
 	Stages        *ebpf.Map `ebpf:"stages"`
 	Switches      *ebpf.Map `ebpf:"switches"`
 	Told          *ebpf.Map `ebpf:"told"`
@@ -333,6 +336,7 @@ func (m *captureMaps) Close() error {
 		m.Routes4,
 		m.Routes6,
 		m.Snooped,
+		m.Sources,
 		m.Stages,
 		m.Switches,
 		m.Told,

@@ -342,7 +342,9 @@ func (r *reading) learned(id intent.SwitchID, mac intent.MAC) {
 }
 
 func (r *reading) decap(t intent.Tunnel) {
-	entry := func(k layout.DecapKey) (layout.Decap, bool) { return look[layout.DecapKey, layout.Decap](r, r.p.objs.Decaps, k) }
+	entry := func(k layout.DecapKey) (layout.Decap, bool) {
+		return look[layout.DecapKey, layout.Decap](r, r.p.objs.Decaps, k)
+	}
 	if number, ok := look[layout.Address, uint32](r, r.p.objs.Addresses, layout.AddressOf(t.Peer)); ok {
 		if to, ok := layout.FindDecap(layout.TunnelKey{Peer: number, VNI: t.VNI}, entry); ok {
 			r.into.Decap.Set(t, r.domain(to.BD, to.Features))

@@ -60,6 +60,7 @@ const (
 	vtepMapRoutes4       = "routes4"
 	vtepMapRoutes6       = "routes6"
 	vtepMapSnooped       = "snooped"
+	vtepMapSources       = "sources"
 	vtepMapStages        = "stages"
 	vtepMapSwitches      = "switches"
 	vtepMapTold          = "told"
@@ -182,6 +183,7 @@ type vtepMapSpecs struct {
 	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
 	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
+	Sources       *ebpf.MapSpec `ebpf:"sources"`
 	Stages        *ebpf.MapSpec `ebpf:"stages"`
 	Switches      *ebpf.MapSpec `ebpf:"switches"`
 	Told          *ebpf.MapSpec `ebpf:"told"`
@@ -262,6 +264,7 @@ type vtepMaps struct {
 	Routes4       *ebpf.Map `ebpf:"routes4"`
 	Routes6       *ebpf.Map `ebpf:"routes6"`
 	Snooped       *ebpf.Map `ebpf:"snooped"`
+	Sources       *ebpf.Map `ebpf:"sources"`
 	Stages        *ebpf.Map `ebpf:"stages"`
 	Switches      *ebpf.Map `ebpf:"switches"`
 	Told          *ebpf.Map `ebpf:"told"`
@@ -317,6 +320,7 @@ func (m *vtepMaps) Close() error {
 		m.Routes4,
 		m.Routes6,
 		m.Snooped,
+		m.Sources,
 		m.Stages,
 		m.Switches,
 		m.Told,

@@ -64,6 +64,7 @@ const (
 	xdpvethMapRoutes4          = "routes4"
 	xdpvethMapRoutes6          = "routes6"
 	xdpvethMapSnooped          = "snooped"
+	xdpvethMapSources          = "sources"
 	xdpvethMapStages           = "stages"
 	xdpvethMapSwitches         = "switches"
 	xdpvethMapTold             = "told"
@@ -174,6 +175,7 @@ type xdpvethMapSpecs struct {
 	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
 	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
+	Sources       *ebpf.MapSpec `ebpf:"sources"`
 	Stages        *ebpf.MapSpec `ebpf:"stages"`
 	Switches      *ebpf.MapSpec `ebpf:"switches"`
 	Told          *ebpf.MapSpec `ebpf:"told"`
@@ -258,6 +260,7 @@ type xdpvethMaps struct {
 	Routes4       *ebpf.Map `ebpf:"routes4"`
 	Routes6       *ebpf.Map `ebpf:"routes6"`
 	Snooped       *ebpf.Map `ebpf:"snooped"`
+	Sources       *ebpf.Map `ebpf:"sources"`
 	Stages        *ebpf.Map `ebpf:"stages"`
 	Switches      *ebpf.Map `ebpf:"switches"`
 	Told          *ebpf.Map `ebpf:"told"`
@@ -317,6 +320,7 @@ func (m *xdpvethMaps) Close() error {
 		m.Routes4,
 		m.Routes6,
 		m.Snooped,
+		m.Sources,
 		m.Stages,
 		m.Switches,
 		m.Told,

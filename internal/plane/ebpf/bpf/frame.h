@@ -154,9 +154,12 @@ static __always_inline int is_group(const __u8 *mac)
 	return mac[0] & 1;
 }
 
+// Addresses begin at even places everywhere.
 static __always_inline int same_mac(const __u8 *a, const __u8 *b)
 {
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
+	const __u16 *x = (const void *)a, *y = (const void *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
 }
 
 static __always_inline int is_broadcast(const __u8 *mac)
@@ -166,7 +169,9 @@ static __always_inline int is_broadcast(const __u8 *mac)
 
 static __always_inline int is_zero(const __u8 *mac)
 {
-	return !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
+	const __u16 *x = (const void *)mac;
+
+	return !(x[0] | x[1] | x[2]);
 }
 
 // 1 if no host can have the address: a group's, or all zeroes.

@@ -9,7 +9,7 @@
 //             answered, acl_counts, tunnel_traffic
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
 //   neither outlives the programs  passage (between the stages of a frame), acl_work, stages (which stages there are),
-//             hops (by the programs), generation (by the agent)
+//             hops and sources (by the programs), generation (by the agent)
 //
 // Sizes are those to begin with: the agent replaces maps by larger ones as they fill (grow.go, layout/limit.go).
 //

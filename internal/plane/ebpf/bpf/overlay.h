@@ -11,9 +11,21 @@
 // The peer with the address, or 0.
 static __always_inline __u32 peer_at(struct address *ip)
 {
-	__u32 *peer = bpf_map_lookup_elem(&addresses, ip);
+	__u32 place = (ip->word[0] ^ ip->word[1] ^ ip->word[2] ^ ip->word[3]) * 0x9e3779b1 >> (32 - SOURCE_BITS);
+	__u32 *recent = bpf_map_lookup_elem(&sources, &place), *peer;
+	struct peer *p;
 
-	return peer ? *peer : 0;
+	if (recent && *recent) {
+		p = bpf_map_lookup_elem(&peers, recent);
+		if (p && same_address(&p->ip, ip))
+			return *recent;
+	}
+	peer = bpf_map_lookup_elem(&addresses, ip);
+	if (!peer)
+		return 0;
+	if (recent)
+		*recent = *peer;
+	return *peer;
 }
 
 // The entry that holds for the peer (0: for any source) and the VNI, or NULL. The agent writes those that are for a peer

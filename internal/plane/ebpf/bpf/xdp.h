@@ -19,13 +19,19 @@ static __always_inline void count_native(__u32 what)
 
 // Whether the frame may be handled here. Without an agent, which looks after what is written of the
 // neighbours and tells of a device that got into another network namespace, all pass after a while.
-static __always_inline int is_native(struct xdp_md *x, __u64 now)
+static __always_inline int is_native(struct xdp_md *x)
 {
 	__u32 zero = 0;
 	struct native *n = bpf_map_lookup_elem(&native, &zero);
+	__u64 tick = bpf_jiffies64(); // costs less than the clock
 
-	if (!n || !(n->flags & NATIVE_ON) || (__s64)(now - n->alive) >= ALIVE_FOR)
+	if (!n || !(n->flags & NATIVE_ON))
 		return 0;
+	if (n->since != tick) {
+		if ((__s64)(bpf_ktime_get_coarse_ns() - n->alive) >= ALIVE_FOR)
+			return 0;
+		n->since = tick;
+	}
 	return bpf_xdp_get_buff_len(x) == x->data_end - x->data; // or some of it is elsewhere
 }
 
@@ -198,7 +204,7 @@ static __always_inline int native_port(struct xdp_md *x)
 	__be16 proto;
 	int strip;
 
-	if (!cfg || cfg->flags & CONFIG_GBP || (void *)(eth + 1) > end || !is_native(x, now))
+	if (!cfg || cfg->flags & CONFIG_GBP || (void *)(eth + 1) > end || !is_native(x))
 		return XDP_PASS;
 	if (is_group(eth->h_dest) || is_nobody(eth->h_source))
 		return XDP_PASS;
@@ -277,7 +283,6 @@ static __always_inline int native_port(struct xdp_md *x)
 static __always_inline int native_underlay(struct xdp_md *x)
 {
 	void *data = (void *)(long)x->data, *end = (void *)(long)x->data_end;
-	__u64 now = bpf_ktime_get_coarse_ns();
 	struct settings *cfg = get_config();
 	__u32 peer, vni, length, outer;
 	struct tunnelled *t = data;
@@ -297,7 +302,7 @@ static __always_inline int native_underlay(struct xdp_md *x)
 	if (!cfg || !cfg->vxlan_ifindex || !(cfg->flags & CONFIG_DIRECT_DECAP))
 		return XDP_PASS;
 	if ((void *)(t + 1) > end || t->eth.h_proto != bpf_htons(ETH_P_IP) || !is_plain(e, end - (void *)e, cfg) ||
-	    header_checksum(e) || !is_native(x, now))
+	    header_checksum(e) || !is_native(x))
 		return XDP_PASS;
 	if (is_group(eth->h_dest) || is_nobody(eth->h_source))
 		return XDP_PASS;

@@ -796,6 +796,12 @@ const (
 	Stages        = 4
 )
 
+// enum source_count of bpf/maps/tunnel.h.
+const (
+	SourceBits = 10
+	Sources    = 1024
+)
+
 // enum decap_part of bpf/maps/tunnel.h.
 // The tunnels of a VNI that frames come by. As peers that have a VNI mean the same switch by it nearly always, an
 // entry is for as many of them as there are bits in it, by their numbers. For whom it is another switch has an entry alone.
@@ -876,6 +882,7 @@ type Native struct {
 	Alive uint64
 	Flags uint32
 	Zero  uint32
+	Since uint64
 }
 
 // enum adjacency_flags of bpf/maps/xdp.h.

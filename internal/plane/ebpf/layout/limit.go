@@ -4,7 +4,7 @@ package layout
 var Start = map[string]uint32{
 	"switches": 4096, "bindings": 4096, "members": 4096, "counters": 4096, "peers": 1024,
 	"policies": 4096, "acl_blocks": 4096, "acl_counts": 4096,
-	"addresses": 1024, "neighbors": 1 << 12, "remotes": 1 << 16, "locals": 1 << 16, "watched": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 13,
+	"addresses": 1024, "neighbors": 1 << 12, "remotes": 1 << 16, "locals": 1 << 16, "watched": 1 << 16, "decaps": 1 << 14, "floods": 1 << 13, "chunks": 1 << 16,
 	"routers": 1024, "gateways": 1024, "interfaces": 1024, "routes4": 4096, "routes6": 4096,
 }
 

@@ -14,6 +14,20 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } addresses SEC(".maps");
 
+enum source_count {
+	SOURCE_BITS = 10,
+	SOURCES = 1 << SOURCE_BITS,
+};
+
+// The peer that an address had last, by a hash of it: it still has if peers says so. Not pinned. Of two addresses with the
+// same place the later one has it.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SOURCES);
+	__type(key, __u32);
+	__type(value, __u32); // peer; 0: none
+} sources SEC(".maps");
+
 // Where tunnels may end, beside the tunnel IPs of the settings, at which they begin.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

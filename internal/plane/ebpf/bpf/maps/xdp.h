@@ -13,6 +13,7 @@ struct native {
 	__u64 alive; // when the agent was last known to be at work, CLOCK_MONOTONIC
 	__u32 flags; // enum native_flags
 	__u32 zero;
+	__u64 since; // programs only: jiffies when they looked at the clock last, and it was not too late
 };
 
 struct {
