@@ -20,6 +20,8 @@ type Trimmer struct {
 	mu     sync.Mutex    // guards what follows
 	freed  int           // bytes since the last time
 	timer  *time.Timer   // nil: nothing is due
+	due    time.Time     // when it is, which may be later than the timer's time
+	latest time.Time     // due is no later
 	follow *time.Timer   // looks whether it is worth another time; nil: nothing does
 	times  int           // that follow-ups have given memory back
 	last   time.Time     // end of the last time
@@ -30,7 +32,8 @@ type Trimmer struct {
 const (
 	worth = 16 << 20         // bytes that are worth a collection of garbage
 	piece = 256 << 10        // smaller ones are left to the runtime
-	delay = time.Second      // for what frees more right behind
+	delay = time.Second      // for what frees more right behind: memory that is needed again is not given back in between
+	flow  = 5 * time.Second  // for how long more may come right behind
 	share = 10               // the time between two is at least so many times what one takes
 	pause = 20 * time.Second // but no more than this
 	after = 10 * time.Second // to the first follow-up; each further one takes twice as long
@@ -80,9 +83,14 @@ func (t *Trimmer) Soon() {
 	t.plan()
 }
 
-// plan starts the timer, if it is not running. The caller holds mu.
+// plan starts the timer, or has what is due wait a little more. The caller holds mu.
 func (t *Trimmer) plan() {
-	if t.timer != nil || t.closed {
+	now := time.Now()
+	if t.timer != nil {
+		t.due = later(t.due, earlier(now.Add(delay), t.latest))
+		return
+	}
+	if t.closed {
 		return
 	}
 	if t.follow != nil {
@@ -90,11 +98,34 @@ func (t *Trimmer) plan() {
 		t.follow = nil
 	}
 	t.times = 0
-	t.timer = time.AfterFunc(max(delay, time.Until(t.last.Add(min(share*t.took, pause)))), t.trim)
+	t.due = later(now.Add(delay), t.last.Add(min(share*t.took, pause)))
+	t.latest = t.due.Add(flow - delay)
+	t.timer = time.AfterFunc(t.due.Sub(now), t.trim)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // trim is what the timer runs.
 func (t *Trimmer) trim() {
+	t.mu.Lock()
+	if wait := time.Until(t.due); wait > 0 && !t.closed {
+		t.timer.Reset(wait)
+		t.mu.Unlock()
+		return
+	}
+	t.mu.Unlock()
 	t.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -77,3 +77,33 @@ func TestFollow(t *testing.T) {
 		}
 	})
 }
+
+// What is freed in a flow is given back when it has ended, and of one that does not end every few seconds.
+func TestFlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, times, _ := counting()
+		defer x.Close()
+		note := func(d time.Duration) {
+			for ; d > 0; d -= delay / 2 {
+				x.Note(worth)
+				time.Sleep(delay / 2)
+			}
+			synctest.Wait()
+		}
+		want := func(what string, n int64) {
+			t.Helper()
+			if got := times.Load(); got != n {
+				t.Errorf("%s: memory was given back %d times, want %d", what, got, n)
+			}
+		}
+		note(4 * time.Second)
+		want("in a flow", 0)
+		time.Sleep(delay)
+		synctest.Wait()
+		want("after it", 1)
+		note(time.Minute)
+		if got, most := times.Load()-1, int64(time.Minute/flow); got > most || got < most-2 {
+			t.Errorf("in a flow of a minute memory was given back %d times, want %d", got, most)
+		}
+	})
+}
