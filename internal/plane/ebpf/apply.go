@@ -119,7 +119,10 @@ func (p *Plane) install() error {
 	for _, peer := range p.contents.ReusedPeers {
 		p.zeroCounters(p.objs.TunnelTraffic, peer)
 	}
-	p.contents.Reused, p.contents.ReusedPeers = nil, nil
+	for _, number := range p.contents.ReusedPorts {
+		p.zeroQuota(number)
+	}
+	p.contents.Reused, p.contents.ReusedPeers, p.contents.ReusedPorts = nil, nil, nil
 	now := time.Now()
 	if err := p.sweepRetired(now); err != nil {
 		return err
@@ -141,6 +144,9 @@ func (p *Plane) install() error {
 	}
 	for _, prt := range p.ports {
 		p.attachPort(prt)
+	}
+	if err := p.zeroDrops(); err != nil {
+		return err
 	}
 	p.measureUnderlays()
 	p.attachUnderlays()

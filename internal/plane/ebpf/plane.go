@@ -157,11 +157,13 @@ type Plane struct {
 	checked   time.Time                // when attachments were last looked at
 	rechecker *time.Timer              // looks at them again; nil: there are no ports
 
-	leaving  []int        // ifindexes to detach from
-	ways     map[int]bool // devices by which peers are reached
-	rerouted bool         // underlay devices may not be those by which peers are reached
-	noteData bool         // some session of BFD wants to know of data
-	monitor  bool         // the watchman is to be told of other sessions
+	leaving []int // ifindexes to detach from
+
+	newDevices []uint32     // ifindexes of ports that were not theirs before: their drops by place are to be zeroed
+	ways       map[int]bool // devices by which peers are reached
+	rerouted   bool         // underlay devices may not be those by which peers are reached
+	noteData   bool         // some session of BFD wants to know of data
+	monitor    bool         // the watchman is to be told of other sessions
 
 	settings layout.Settings // as written last
 	physical intent.SwitchID

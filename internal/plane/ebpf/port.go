@@ -3,6 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
@@ -11,6 +12,7 @@ import (
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/ebpf/host"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -121,6 +123,9 @@ func (p *Plane) attachPort(prt *port) {
 			p.log.Warn("the machine's own stack can't be kept off a port", "port", prt.Name, "err", err)
 		}
 	}
+	if prt.Number != p.contents.Adopted.Devices[index].Port && prt.Number != p.tDevices.Want.Get(index).Port {
+		p.newDevices = append(p.newDevices, index)
+	}
 	p.tDevices.Set(index, dev)
 	prt.attached, prt.err = prt.Device, nil
 	p.native.stale = true
@@ -193,4 +198,35 @@ func (p *Plane) detachAll() error {
 
 func (p *Plane) limitQuota(number, limit uint32) {
 	atomic.StoreUint32(&p.quotas[number].Limit, limit)
+}
+
+// zeroQuota has a port count from nothing that has got the number of one that has gone. What that one counted stays in the sum of all.
+func (p *Plane) zeroQuota(number uint32) {
+	q := &p.quotas[number]
+	atomic.AddUint64(&p.quotas[0].Told, uint64(atomic.SwapUint32(&q.Refused, 0)))
+	atomic.StoreUint32(&q.Lost, 0)
+}
+
+// zeroDrops does the same for the drops by place of devices that were no ports, or others, until now: their index may be
+// that of one that has gone.
+func (p *Plane) zeroDrops() error {
+	if len(p.newDevices) == 0 {
+		return nil
+	}
+	var old []layout.PortPlace
+	err := kernel.Scan(p.objs.PortDrops, func(at layout.PortPlace, _ uint64) {
+		if slices.Contains(p.newDevices, at.Ifindex) {
+			old = append(old, at)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read map port_drops: %w", err)
+	}
+	for _, at := range old {
+		if err := p.objs.PortDrops.Delete(&at); err != nil && !isMissing(err) {
+			return fmt.Errorf("delete from map port_drops: %w", err)
+		}
+	}
+	p.newDevices = nil
+	return nil
 }

@@ -116,6 +116,7 @@ func (p *Plane) readDrops(drops map[string]uint64) (stale bool, err error) {
 	}
 	// Not frames, but MACs that were not learned.
 	drops[limitTable] = uint64(atomic.LoadUint32(&p.quotas[0].Refused))
+	drops[limitPort] = atomic.LoadUint64(&p.quotas[0].Told)
 	for i := range p.quotas[1:] { // those of ports that have gone, too: what was counted stays so
 		drops[limitPort] += uint64(atomic.LoadUint32(&p.quotas[1+i].Refused))
 	}

@@ -41,7 +41,7 @@ func (c *Contents) Adopt(nextBD uint32, most Limits, deviceName func(ifindex uin
 	c.Peers, c.Numbered, c.Nameless = map[netip.Addr]*PeerUse{}, map[uint32]*PeerUse{}, map[any][]netip.Addr{}
 	c.lists, c.Cut = map[MACKey]list{}, map[MACKey]int{}
 	c.wanting, c.Anew = false, false
-	c.idlePeers, c.Unresolved, c.Reused, c.ReusedPeers, c.anyVNI = nil, nil, nil, nil, nil
+	c.idlePeers, c.Unresolved, c.Reused, c.ReusedPeers, c.ReusedPorts, c.anyVNI = nil, nil, nil, nil, nil, nil
 	c.policyOf, c.ACLNumbers = map[intent.BindingKey]intent.ACLID{}, map[intent.ACLID]uint32{}
 	c.NewSource, c.GonePeers = true, true
 

@@ -43,7 +43,9 @@ func (c *Contents) setPort(name string, want intent.Port) *Port {
 	if prt == nil {
 		prt = &Port{Name: name, service: want.ServiceTags, group: want.Group, Bindings: map[uint16]*Binding{}}
 		if prt.Number = c.Adopted.ports[name]; prt.Number == 0 {
-			prt.Number = c.Number(&c.PortSlots)
+			if prt.Number = c.Number(&c.PortSlots); prt.Number != 0 {
+				c.ReusedPorts = append(c.ReusedPorts, prt.Number)
+			}
 		}
 		c.ports[name] = prt
 		for _, b := range c.Unserved {

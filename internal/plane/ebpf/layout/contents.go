@@ -101,8 +101,9 @@ type Contents struct {
 	Unentered map[uint32]struct{} // slots whose meaning is another now; nil: all
 	Unnamed   map[uint32]struct{} // likewise of bds
 	Reused    []uint32            // slots whose counters have to be zeroed
-	// Numbers of peers whose counters have to be zeroed.
+	// Numbers of peers, and of ports, whose counters have to be zeroed.
 	ReusedPeers []uint32
+	ReusedPorts []uint32
 	Stale       bool // some learned MACs may be on bindings that have gone
 	NewSource   bool // peers send to us that did not, or some do no more
 	GonePeers   bool // some peers have gone

@@ -66,7 +66,7 @@ struct quota {
 	__u32 count;
 	__u32 refused; // sightings not learned because of the limit
 	__u32 lost;    // index 0: events that did not fit into the ring; a port's: sightings not learned for want of room in all
-	__u64 told;    // of a port: until when it has told of all that it may
+	__u64 told;    // of a port: until when it has told of all that it may; index 0: what was refused at ports whose numbers others have now
 };
 
 struct {
