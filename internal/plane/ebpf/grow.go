@@ -105,56 +105,63 @@ func roomier(m *ebpf.Map, need int) uint32 {
 	return kernel.RoundUp(need + need/2)
 }
 
-// growLocals makes room long before the learned MACs take the last of it, as far as they may: a larger map takes some
-// tenths of a second, in which a crowd may come. So many that came wait for it already.
-func (p *Plane) growLocals(waiting int) {
-	have, most, need := p.objs.Locals.MaxEntries(), p.mostLocals(), int(p.learnedCount())+waiting
-	if need < int(have/4) || have >= most {
-		return
-	}
-	p.growTo(map[string]uint32{"locals": min(kernel.RoundUp(max(int(have), need)*4), most)}, p.growing())
-}
-
-// mostLocals is the size at which their map stops.
-func (p *Plane) mostLocals() uint32 {
-	most := p.limit("locals")
-	if allowed := p.quotas[0].Limit; allowed != 0 {
-		most = min(most, kernel.RoundUp(int(allowed)+1))
-	}
-	return most
-}
-
 func (p *Plane) growTo(sizes map[string]uint32, growing map[string]grown) {
 	if len(sizes) == 0 || time.Since(p.growFailed) < growPause {
 		return
 	}
-	began := time.Now()
-	if err := p.grow(sizes, growing); err != nil {
+	start := time.Now()
+	p.grew(sizes, start, p.grow(sizes, growing))
+}
+
+// grew tells what came of it.
+func (p *Plane) grew(sizes map[string]uint32, start time.Time, err error) {
+	if errors.Is(err, errOvertaken) {
+		return // it is tried again
+	}
+	if err != nil {
 		p.growFailed = time.Now()
 		p.log.Warn("tables of the dataplane can't be made larger now", "sizes", sizes, "err", err)
 		return
 	}
-	p.log.Info("tables of the dataplane were made larger", "sizes", sizes, "took", time.Since(began).Round(time.Millisecond))
+	p.log.Info("tables of the dataplane were made larger", "sizes", sizes, "took", time.Since(start).Round(time.Millisecond))
 }
 
 // grow gives maps new sizes. An error: all is as it was.
 func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) error {
 	began := monotonic() // the clock of the programs is coarser
-	next, err := p.makeSuccessors(sizes, growing)
+	spec, err := p.presentSpec()
 	if err != nil {
 		return err
 	}
-	p.swapPrograms(&next.programs)
-	p.swapNatives(next.all)
+	have := map[string]*ebpf.Map{}
+	for name, m := range p.objs.byName() {
+		have[name] = *m
+	}
+	if p.showing != nil {
+		maps.Copy(have, p.showing.maps)
+	}
+	next, err := p.makeSuccessors(spec, have, sizes, growing)
+	if err != nil {
+		return err
+	}
+	p.succeed(next, growing, began)
+	return nil
+}
+
+// succeed has the programs of n, and its maps, take the place of those before. The copy of the learned MACs began then.
+func (p *Plane) succeed(n *successors, growing map[string]grown, began time.Duration) {
+	p.replaced++
+	p.swapPrograms(&n.programs)
+	p.swapNatives(n.all)
 	locals := p.objs.Locals
-	for name, m := range next.fresh {
+	for name, m := range n.fresh {
 		p.swapMap(name, m, growing[name])
 	}
 	if err := errors.Join(p.keepPrograms(), p.pins.PruneStages(p.objs.Stages)); err != nil {
 		p.log.Warn("programs are not kept: the next process loads them anew", "err", err)
 	}
-	if next.fresh["locals"] == nil {
-		return nil
+	if n.fresh["locals"] == nil {
+		return
 	}
 	defer locals.Close()
 	if p.opts.afterSwap != nil {
@@ -165,7 +172,6 @@ func (p *Plane) grow(sizes map[string]uint32, growing map[string]grown) error {
 		p.log.Warn("MACs that were learned while their table was replaced may be missing until their hosts send again, "+
 			"and be counted wrong until the VTEP is started again", "err", err)
 	}
-	return nil
 }
 
 // successors are programs, and the maps that they use.
@@ -175,28 +181,21 @@ type successors struct {
 	fresh    map[string]*ebpf.Map // that take the place of others
 }
 
-// makeSuccessors makes the programs that use maps of new sizes, and these, with what is in the ones before.
-func (p *Plane) makeSuccessors(sizes map[string]uint32, growing map[string]grown) (_ *successors, err error) {
-	spec, err := p.presentSpec()
-	if err != nil {
-		return nil, err
-	}
+// makeSuccessors makes the programs that use maps of new sizes, and these, with what is in the ones before. It needs no lock.
+func (p *Plane) makeSuccessors(spec *ebpf.CollectionSpec, have map[string]*ebpf.Map, sizes map[string]uint32, growing map[string]grown) (_ *successors, err error) {
 	n := &successors{all: map[string]*ebpf.Map{}, fresh: map[string]*ebpf.Map{}}
 	defer func() {
 		if err != nil {
-			for name, m := range n.fresh {
-				m.Close()
-				_ = os.Remove(p.pins.MapPin(name) + kernel.NewPin)
-			}
+			p.discard(n)
 		}
 	}()
-	for name, m := range p.objs.byName() {
+	for name, m := range have {
 		size, begins := sizes[name], name == "stages" // its programs are those that go with it
 		if other := sizedAs[name]; other != "" {
 			size = sizes[other]
 			begins = size != 0
 		}
-		n.all[name], spec.Maps[name].MaxEntries = *m, cmp.Or(size, (*m).MaxEntries())
+		n.all[name], spec.Maps[name].MaxEntries = m, cmp.Or(size, m.MaxEntries())
 		if size == 0 && !begins {
 			continue
 		}
@@ -210,24 +209,29 @@ func (p *Plane) makeSuccessors(sizes map[string]uint32, growing map[string]grown
 		if begins {
 			continue
 		}
-		if err := growing[name].copy(*m, larger); err != nil {
+		if err := growing[name].copy(m, larger); err != nil {
 			return nil, fmt.Errorf("copy map %s: %w", name, err)
 		}
 		if err := larger.Pin(p.pins.MapPin(name) + kernel.NewPin); err != nil {
 			return nil, kernel.Explain("pin map "+name, err)
 		}
 	}
-	if p.showing != nil {
-		maps.Copy(n.all, p.showing.maps)
-	}
 	if err := kernel.LoadPrograms(spec, n.all, kernel.ByTag[ebpf.Program](&n.programs)); err != nil {
 		return nil, kernel.Explain("load the programs", err)
 	}
 	if err := p.pins.FillStages(n.fresh["stages"], stagePrograms[:], kernel.ByTag[ebpf.Program](&n.programs)); err != nil {
-		n.programs.Close()
 		return nil, err
 	}
 	return n, nil
+}
+
+// discard lets go of what takes nobody's place.
+func (p *Plane) discard(n *successors) {
+	n.programs.Close()
+	for name, m := range n.fresh {
+		m.Close()
+		_ = os.Remove(p.pins.MapPin(name) + kernel.NewPin)
+	}
 }
 
 // swapMap has a map take the place of the one before, which is closed, but for that of learned MACs.
@@ -244,37 +248,6 @@ func (p *Plane) swapMap(name string, fresh *ebpf.Map, g grown) {
 	*place = fresh
 	if g.table != nil {
 		g.table(fresh)
-	}
-}
-
-// catchUp adds what the old programs have learned since the copy began.
-func (p *Plane) catchUp(old *ebpf.Map, began time.Duration) error {
-	var failed error
-	err := kernel.Scan(old, func(k layout.MACKey, l layout.Local) {
-		if l.Port != layout.Leaving && time.Duration(l.Seen) >= began-time.Second {
-			failed = errors.Join(failed, learnLate(p.objs.Locals, k, l))
-		}
-	})
-	return errors.Join(err, failed)
-}
-
-// learnLate adds a MAC to those that programs go on learning: what they know of it is newer, unless it was copied before.
-func learnLate(m *ebpf.Map, k layout.MACKey, l layout.Local) error {
-	for {
-		err := m.Update(&k, &l, ebpf.UpdateNoExist)
-		if !errors.Is(err, ebpf.ErrKeyExist) {
-			return err
-		}
-		var now layout.Local
-		if err = m.Lookup(&k, &now); err == nil {
-			if now.Seen >= l.Seen || now.Port == layout.Leaving || now.Slot == l.Slot && now.Gen == l.Gen {
-				return nil
-			}
-			err = m.Update(&k, &l, ebpf.UpdateExist) // it has moved
-		}
-		if !isMissing(err) { // else it has gone a moment ago
-			return err
-		}
 	}
 }
 
@@ -305,10 +278,6 @@ func (p *Plane) swapPrograms(fresh *vtepPrograms) {
 
 // byName gives the places of all maps.
 func (o *vtepObjects) byName() map[string]**ebpf.Map { return kernel.ByTag[ebpf.Map](&o.vtepMaps) }
-
-func copyLocals(from, to *ebpf.Map) error {
-	return kernel.CopySome[layout.MACKey](from, to, func(l layout.Local) bool { return l.Port != layout.Leaving })
-}
 
 // copyCounters copies those of bindings; the elements are for each CPU.
 func (p *Plane) copyCounters(from, to *ebpf.Map) error {

@@ -52,6 +52,9 @@ func (p *Plane) handleSighting(b []byte) {
 		p.leave(lookAtWatch)
 	}
 	s, ok := p.directory.sighting(e.BD, e.MAC, e.Slot, e.Gen)
+	if e.Why == layout.WhyLearned {
+		p.unplaced.drop(layout.MACKey{BD: e.BD, MAC: e.MAC})
+	}
 	if e.Why == layout.WhyNoRoom && (!ok || !p.unplaced.add(s.At.Port, e, monotonic())) {
 		p.countRefused(0, 1)
 	}
@@ -70,9 +73,13 @@ func (p *Plane) watchLocals() {
 	if !p.known {
 		return
 	}
-	macs := p.unplaced.take()
-	p.growLocals(len(macs))
-	if err := p.place(macs); err != nil {
+	if p.enlarging == nil {
+		p.growLocals(p.unplaced.len())
+	}
+	if p.enlarging != nil {
+		return // at its end it is looked again; who is placed now might be in neither map
+	}
+	if err := p.place(p.unplaced.take()); err != nil {
 		p.log.Warn("MACs that had no room can't be learned until their hosts send again", "err", err)
 	}
 	count, size := p.learnedCount(), p.objs.Locals.MaxEntries()
@@ -247,6 +254,9 @@ func (p *Plane) Forget(_ context.Context, keys []intent.MACKey) error {
 
 // forget deletes learned MACs and gives their places back. A program does it.
 func (p *Plane) forget(keys []layout.MACKey) error {
+	if p.enlarging != nil {
+		p.enlarging.forgotten = append(p.enlarging.forgotten, keys...)
+	}
 	for part := range slices.Chunk(keys, layout.ForgetMax) {
 		in := make([]byte, 14, 14+len(part)*int(unsafe.Sizeof(layout.MACKey{})))
 		for _, k := range part {

@@ -77,6 +77,7 @@ type Options struct {
 	start          map[string]uint32 // the sizes that maps begin with
 	captureRing    uint32            // bytes, instead of what bpf/capturing.h has
 	betweenBatches func()            // is called between the parts of a Sweep
+	beforeSwap     func()            // is called before a larger map of learned MACs takes the place of one, without a lock
 	afterSwap      func(*ebpf.Map)   // is called with the map of learned MACs when a larger one has taken its place
 	asksRoute      func()            // is called before the kernel is asked for the way to a peer
 	asksDriver     func() error      // is called before the kernel is asked what a device can do with XDP
@@ -189,6 +190,8 @@ type Plane struct {
 	localsFull  bool      // no more MACs can be learned
 	watchedFull bool      // some could not be watched
 	growFailed  time.Time // when there was no memory for larger maps
+	replaced    int       // how often the programs were, or maps that they use
+	enlarging   *enlarging
 }
 
 var (

@@ -49,6 +49,13 @@ func (u *unplaced) add(port string, s layout.Sighting, now time.Duration) bool {
 	return true
 }
 
+// len is how many wait.
+func (u *unplaced) len() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.macs)
+}
+
 // take empties it.
 func (u *unplaced) take() map[layout.MACKey]unplacedAt {
 	u.mu.Lock()
@@ -56,6 +63,13 @@ func (u *unplaced) take() map[layout.MACKey]unplacedAt {
 	macs := u.macs
 	u.macs, u.of = nil, nil
 	return macs
+}
+
+// drop takes out one that the programs have learned since.
+func (u *unplaced) drop(key layout.MACKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.macs, key)
 }
 
 // back takes some once more, if they were not seen since.
@@ -96,13 +110,22 @@ func (p *Plane) place(macs map[layout.MACKey]unplacedAt) error {
 			continue
 		}
 		l := layout.Local{Slot: u.slot, Gen: u.gen, Port: port, Seen: uint64(u.seen)}
+		if b.Domain.Features&layout.FeatureSnoop != 0 {
+			p.forgetAddresses(key)
+		}
 		err := p.objs.Locals.Update(&key, &l, ebpf.UpdateNoExist)
 		if err == nil {
 			continue
 		}
-		p.givePlace(port)
 		p.givePlace(0)
-		if errors.Is(err, ebpf.ErrKeyExist) { // it has sent again
+		if errors.Is(err, ebpf.ErrKeyExist) { // it has sent elsewhere
+			var was uint32
+			if was, err = p.placeMoved(key, l); err == nil {
+				port = was
+			}
+		}
+		p.givePlace(port)
+		if err == nil {
 			continue
 		}
 		if mayGrow && errors.Is(err, unix.E2BIG) {
@@ -119,6 +142,33 @@ func (p *Plane) place(macs map[layout.MACKey]unplacedAt) error {
 		p.leave(lookAtLocals)
 	}
 	return failed
+}
+
+// placeMoved learns a MAC where it was seen last, if that is not where it is learned. It gives the port that it has one less of.
+func (p *Plane) placeMoved(key layout.MACKey, l layout.Local) (port uint32, err error) {
+	var now layout.Local
+	switch err := p.objs.Locals.Lookup(&key, &now); {
+	case isMissing(err): // it was forgotten a moment ago
+		return l.Port, nil
+	case err != nil:
+		return 0, err
+	case now.Port == layout.Leaving || now.Seen >= l.Seen || now.Slot == l.Slot && now.Gen == l.Gen:
+		return l.Port, nil
+	}
+	if err := p.objs.Locals.Update(&key, &l, ebpf.UpdateExist); isMissing(err) {
+		return l.Port, nil
+	} else if err != nil {
+		return 0, err
+	}
+	return now.Port, nil
+}
+
+// forgetAddresses has the agent told of a MAC's IP addresses once more, as the programs do when they learn it.
+func (p *Plane) forgetAddresses(key layout.MACKey) {
+	for _, family := range []uint16{layout.FamilyIPv4, layout.FamilyIPv6} {
+		key.Kind = family
+		_ = p.objs.Snooped.Delete(&key) // most often there is none
+	}
 }
 
 // takePlace takes one of those that a port (0: all) may have, as the programs do.
