@@ -71,7 +71,7 @@ func (r *vtepRun) registerControl() {
 		"bfd/show":             {"[PEER]", 1, func(a *agent.Agent, _ context.Context, peer string) (string, error) { return a.BFD(peer) }},
 		"fdb/flush":            {"[LOGICAL-SWITCH]", 1, (*agent.Agent).FlushMACs},
 		"mdb/flush":            {"[LOGICAL-SWITCH]", 1, (*agent.Agent).FlushGroups},
-		"vtep/drops":           {"", 0, func(a *agent.Agent, ctx context.Context, _ string) (string, error) { return a.Drops(ctx) }},
+		"vtep/drops":           {"[--all]", 1, drops},
 		"vtep/accept-database": {"", 0, func(a *agent.Agent, ctx context.Context, _ string) (string, error) { return a.AcceptDatabase(ctx) }},
 	} {
 		r.d.Register(name, c.usage, 0, c.args, func(args []string) (string, error) { return answer(r, c.run, args) })
@@ -87,6 +87,14 @@ func (r *vtepRun) registerControl() {
 	}}
 	about.register(r.d)
 	r.d.AllowReaders(readable...)
+}
+
+// drops lists what was dropped; with "--all" what was not, too.
+func drops(a *agent.Agent, ctx context.Context, what string) (string, error) {
+	if what != "" && what != "--all" {
+		return "", fmt.Errorf("%q is not an option of \"vtep/drops\"", what)
+	}
+	return a.Drops(ctx, what != "")
 }
 
 // register adds a command that asks the agent, with at most args arguments, for something that is

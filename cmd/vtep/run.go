@@ -338,11 +338,12 @@ func (r *vtepRun) serve() int {
 	if r.plane == "ovs" && r.connect != "" {
 		only = r.name
 	}
-	lock, err := lockDir(r.d.Dirs.Run, only)
+	lock, err := lockDir(r.d.Context(), r.d.Dirs.Run, only, r.log)
 	if err != nil {
 		return r.d.Fatal(err)
 	}
 	defer lock.Close()
+	r.d.BeforeEnd(lock.end)
 	tls, err := loadTLS(r.files)
 	if err != nil {
 		return r.d.Fatal(err)

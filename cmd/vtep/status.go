@@ -19,6 +19,7 @@ import (
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/quantity"
 )
 
 // vtepStatus is what "vtep/status" answers: all that one who looks in wants to see first.
@@ -129,8 +130,8 @@ func (r *vtepRun) line(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s: %d ports, %d logical switches, %d tunnels, %d MACs; %d problems",
-		b.State, b.Ports, b.Switches, b.Tunnels, b.MACs, len(r.problems.All())), nil
+	return fmt.Sprintf("%s: %s, %s, %s, %s; %s", b.State, quantity.Of(b.Ports, "port"), quantity.Of(b.Switches, "logical switch"),
+		quantity.Of(b.Tunnels, "tunnel"), quantity.Of(b.MACs, "MAC"), quantity.Of(len(r.problems.All()), "problem")), nil
 }
 
 func addressOf(rem server.RemoteState) string {

@@ -50,7 +50,7 @@ func (p *statusPage) head(s *vtepStatus) {
 	fmt.Fprintf(&p.b, "switch %s: %s, plane %s, tunnel IP %s, up %s\n", problem.Name(s.Switch), s.State, s.Plane, ips, quantity.Span(seconds(s.Uptime)))
 	fmt.Fprintf(&p.b, "vtep %s, schema %s, Linux %s, %s, process %d\n", s.Versions.VTEP, s.Versions.Schema, s.Versions.Kernel, s.Versions.Go, s.PID)
 	if s.Database.File != "" {
-		fmt.Fprintf(&p.b, "database %s: %s, %d rows, %d sessions, %d commits\n", s.Database.File, quantity.Bytes(float64(s.Database.Bytes)), s.Database.Rows, s.Database.Sessions, s.Database.Commits)
+		fmt.Fprintf(&p.b, "database %s: %s\n", s.Database.File, s.Database.contents())
 	} else if s.Database.Server != "" {
 		state := "connected"
 		if !s.Database.Connected {
@@ -62,7 +62,12 @@ func (p *statusPage) head(s *vtepStatus) {
 	if s.MACs.Limit > 0 {
 		limit = fmt.Sprintf(" of at most %d", s.MACs.Limit)
 	}
-	fmt.Fprintf(&p.b, "MACs: %d learned%s, %d remote, %d moves\n", s.MACs.Entries, limit, s.MACs.Remote, s.MACs.Moved)
+	fmt.Fprintf(&p.b, "MACs: %d learned%s, %d remote, %s\n", s.MACs.Entries, limit, s.MACs.Remote, quantity.Of(s.MACs.Moved, "move"))
+}
+
+// contents says what is in the file, and how much it is used.
+func (d *databaseStatus) contents() string {
+	return fmt.Sprintf("%s, %s, %s, %s", quantity.Bytes(float64(d.Bytes)), quantity.Of(d.Rows, "row"), quantity.Of(d.Sessions, "session"), quantity.Of(d.Commits, "commit"))
 }
 
 func (p *statusPage) ports(s *vtepStatus) {

@@ -7,7 +7,6 @@ import (
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
-	"github.com/vtep/vtep/internal/quantity"
 	"github.com/vtep/vtep/internal/web"
 )
 
@@ -26,7 +25,7 @@ func (w webSource) Status(ctx context.Context) (web.Status, error) {
 		Problems: w.r.problems.All()}
 	switch d := s.Database; {
 	case d.File != "":
-		out.Database = fmt.Sprintf("%s: %s, %d rows, %d sessions, %d commits", d.File, quantity.Bytes(float64(d.Bytes)), d.Rows, d.Sessions, d.Commits)
+		out.Database = fmt.Sprintf("%s: %s", d.File, d.contents())
 	case d.Server != "" && d.Connected:
 		out.Database = "at " + d.Server + ": connected"
 	case d.Server != "":

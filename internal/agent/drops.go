@@ -17,8 +17,8 @@ import (
 const placeLines = 100
 
 // Drops returns how many frames the plane dropped: a line for each reason, and below it the
-// places where they had come in, most frames first.
-func (a *Agent) Drops(ctx context.Context) (string, error) {
+// places where they had come in, most frames first. Reasons for which none was dropped are there only if all are asked for.
+func (a *Agent) Drops(ctx context.Context, all bool) (string, error) {
 	stats, err := a.opts.Plane.Stats(ctx)
 	if err != nil {
 		return "", fmt.Errorf("read the counters: %w", err)
@@ -28,11 +28,11 @@ func (a *Agent) Drops(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("read the counters: %w", err)
 	}
 	return ask(ctx, a, func(context.Context) (string, error) {
-		return dropText(stats.Drops, places, a.compiler.State()), nil
+		return dropText(stats.Drops, all, places, a.compiler.State()), nil
 	})
 }
 
-func dropText(total map[string]uint64, places []plane.PlaceDrops, s *intent.State) string {
+func dropText(total map[string]uint64, all bool, places []plane.PlaceDrops, s *intent.State) string {
 	known := map[string][]string{} // VNIs of peers; filled when somebody asks
 	by := map[string][]plane.PlaceDrops{}
 	for _, p := range places {
@@ -40,6 +40,9 @@ func dropText(total map[string]uint64, places []plane.PlaceDrops, s *intent.Stat
 	}
 	var b strings.Builder
 	for _, reason := range slices.Sorted(maps.Keys(total)) {
+		if total[reason] == 0 && !all {
+			continue
+		}
 		fmt.Fprintf(&b, "%s: %d\n", reason, total[reason])
 		list := by[reason]
 		slices.SortFunc(list, func(p, q plane.PlaceDrops) int {
@@ -52,6 +55,9 @@ func dropText(total map[string]uint64, places []plane.PlaceDrops, s *intent.Stat
 			}
 			fmt.Fprintf(&b, "  %s: %d%s\n", placeName(p), p.Count, hint(p, s, known))
 		}
+	}
+	if b.Len() == 0 {
+		return "no frames were dropped\n"
 	}
 	return b.String()
 }

@@ -45,6 +45,7 @@ func TestInspect(t *testing.T) {
 		v.fabric.FromTunnel(hwPeer, 5999, frame(0xff, 3))
 		v.fabric.FromTunnel(netip.MustParseAddr("192.0.2.9"), 33, frame(0xff, 3))
 		ctx := context.Background()
+		drops := func(ctx context.Context) (string, error) { return v.agent.Drops(ctx, false) }
 		for _, c := range []struct {
 			name string
 			look func(context.Context) (string, error)
@@ -62,8 +63,8 @@ func TestInspect(t *testing.T) {
 			{"MACs as data", asData(func(ctx context.Context) (agent.LearnedMACs, error) { return v.agent.MACs(ctx, "ls0") }),
 				`[{"logical_switch":"ls0","mac":"02:00:00:00:00:01","port":"p0","vlan":0,"age":`},
 			{"Problems", func(context.Context) (string, error) { return problems.Text(), nil }, "ignored_row: Ucast_Macs_Remote no-mac of Logical_Switch ls0: "},
-			{"Drops", v.agent.Drops, "unbound_vlan: 1\n  Physical_Port p1 untagged: 1 (not bound)\n"},
-			{"Drops", v.agent.Drops, "unknown_tunnel: 2\n  peer 192.0.2.2 VNI 5999: 1 (known from it: 33)\n  peer 192.0.2.9 VNI 33: 1 (no row names this peer)\n"},
+			{"Drops", drops, "unbound_vlan: 1\n  Physical_Port p1 untagged: 1 (not bound)\n"},
+			{"Drops", drops, "unknown_tunnel: 2\n  peer 192.0.2.2 VNI 5999: 1 (known from it: 33)\n  peer 192.0.2.9 VNI 33: 1 (no row names this peer)\n"},
 			{"Audit", asText(v.agent.Audit), ""},
 			{"Audit as data", asData(v.agent.Audit), "[]"},
 		} {

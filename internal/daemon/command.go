@@ -157,6 +157,7 @@ func (d *Daemon) prepareExit(args []string) (string, error) {
 		d.cleanup.Store(true)
 	}
 	d.Logger("daemon").Info("ending: told so by \"" + strings.Join(append([]string{"exit"}, args...), " ") + "\" of the control socket")
+	d.aboutToEnd()
 	return "", nil
 }
 

@@ -75,6 +75,8 @@ type Daemon struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	cleanup atomic.Bool // "exit --cleanup"
+
+	beforeEnd atomic.Pointer[func()] // see BeforeEnd
 }
 
 // settings is what the command line said.
@@ -347,6 +349,16 @@ func (d *Daemon) Close() {
 	}
 }
 
+// BeforeEnd has f called before whoever tells the process to end has an answer. It may be called several times, at once, and
+// after what it is about is over.
+func (d *Daemon) BeforeEnd(f func()) { d.beforeEnd.Store(&f) }
+
+func (d *Daemon) aboutToEnd() {
+	if f := d.beforeEnd.Load(); f != nil {
+		(*f)()
+	}
+}
+
 // State returns a file that outlives a crash of the daemon: under --monitor every daemon that
 // the monitor starts gets the same one. It has no name. Without a monitor it returns nil.
 func (d *Daemon) State() *os.File { return d.state }
@@ -365,6 +377,7 @@ func (d *Daemon) watchSignals(signals chan os.Signal) {
 		}
 		running = false
 	}
+	d.aboutToEnd()
 	d.say(systemd.SdNotifyStopping)
 	signal.Stop(signals) // from here on a signal has its default effect
 	d.stop()

@@ -81,7 +81,9 @@ func (d *Decap) Delete(t Tunnel) {
 		delete(d.vnis, t.VNI)
 	}
 	d.peers.Drop(peer)
-	d.len--
+	if d.len--; d.len == 0 {
+		d.Clear() // the map of VNIs stays as large as it has been, else
+	}
 }
 
 // Clear has no frame of a tunnel enter any switch.

@@ -32,6 +32,9 @@ func TestDecap(t *testing.T) {
 		if got := maps.Collect(d.All()); !maps.Equal(got, want) || d.Len() != len(want) {
 			t.Fatalf("it has %v, %d in all; it should have %v", got, d.Len(), want)
 		}
+		if len(want) == 0 && (len(d.vnis) > 0 || len(d.peers.peers) > 0 || len(d.peers.free) > 0) {
+			t.Fatalf("it is empty, and keeps %d VNIs and %d numbers", len(d.vnis), len(d.peers.peers))
+		}
 		peers := map[netip.Addr]bool{}
 		for tunnel := range want {
 			if tunnel.Peer.IsValid() {

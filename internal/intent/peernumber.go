@@ -10,7 +10,7 @@ import (
 
 // PeerNumbers gives numbers to the addresses of peers, for tables with a million entries that name a few: a
 // number is smaller than an address, is found sooner, and the collector of garbage does not follow it. An
-// address has its number as long as it is used. The zero PeerNumbers has none; 0 is the number of the zero Addr.
+// address has its number as long as it is used, and there are as many as were used at the same time, until none is. The zero PeerNumbers has none; 0 is the number of the zero Addr.
 type PeerNumbers struct {
 	slots compact.Slots // of those that are used, by their addresses
 	peers []peerUses    // by number; 0 is never used
@@ -106,7 +106,9 @@ func (p *PeerNumbers) Drop(n uint32) {
 	if p.peers[n].uses--; p.peers[n].uses == 0 {
 		p.slots.Remove(hashOfPeer(p.peers[n].addr), int(n))
 		p.peers[n] = peerUses{}
-		p.free = append(p.free, n)
+		if p.free = append(p.free, n); p.Len() == 0 {
+			*p = PeerNumbers{}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package quantity
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,19 @@ func Number(n float64) string {
 		n /= 1000
 	}
 	return fmt.Sprintf("%.0fP", n)
+}
+
+// Of is a number of things, of which one has that name: 1 row, 2 rows, 3 switches.
+func Of[N int | uint64](n N, name string) string {
+	switch {
+	case n == 1:
+		return "1 " + name
+	case strings.HasSuffix(name, "ch"):
+		name += "es"
+	default:
+		name += "s"
+	}
+	return fmt.Sprintf("%d %s", n, name)
 }
 
 // Bytes is an amount of memory: 1.5 KiB.

@@ -161,7 +161,7 @@ func portNode(o agent.PortStatus) node {
 	if o.State != "up" {
 		n.Class, n.Below, n.Short = "down", o.State, ""
 	}
-	n.Title = fmt.Sprintf("port %s: %s, %d bindings, %d MACs learned, %s", n.Name, withWhy(o.State, o.Why), o.Bindings, o.MACs, long)
+	n.Title = fmt.Sprintf("port %s: %s, %s, %s learned, %s", n.Name, withWhy(o.State, o.Why), quantity.Of(o.Bindings, "binding"), quantity.Of(o.MACs, "MAC"), long)
 	return n
 }
 
@@ -172,7 +172,8 @@ func switchNode(o agent.SwitchStatus) node {
 		vni = "no VNI"
 	}
 	n.Below, n.Short = fmt.Sprintf("%s, MACs: %s", vni, thousands(o.LocalMACs+o.RemoteMACs)), vni
-	n.Title = fmt.Sprintf("logical switch %s: %s, %d bindings, %d MACs learned here, %d behind %d peers", n.Name, vni, o.Bindings, o.LocalMACs, o.RemoteMACs, o.Peers)
+	n.Title = fmt.Sprintf("logical switch %s: %s, %s, %s learned here, %d behind %s", n.Name, vni, quantity.Of(o.Bindings, "binding"), quantity.Of(o.LocalMACs, "MAC"),
+		o.RemoteMACs, quantity.Of(o.Peers, "peer"))
 	return n
 }
 
