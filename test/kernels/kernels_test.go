@@ -41,7 +41,7 @@ var quick = map[string][]string{
 
 const (
 	oldest = "6.1"
-	common = "^(TestBudget|TestCaptureBudget|TestFloodMany|TestDirectBytes|TestChecksums|TestSizes|TestPathMTU|TestBFD)$"
+	common = "^(TestBudget|TestCaptureBudget|TestFloodMany|TestBytes|TestPathMTU|TestBFD)$"
 )
 
 // TestKernels runs the tests of package plane/ebpf on each kernel.

@@ -163,14 +163,28 @@ func (w *world) drops(p *Plane) map[string]uint64 {
 	return s.Drops
 }
 
-// The short ways, byte for byte.
-func TestDirectBytes(t *testing.T) {
+// TestBytes runs the programs of one plane on frames: the kernel takes longer to verify them, above all one that
+// QEMU runs, than these tests do.
+func TestBytes(t *testing.T) {
 	w := newWorld(t)
 	p := w.plane(Options{})
 	w.apply(p, basic(), nil)
 	w.send("h0", frame(bcast, macA, "here is A"))
 	w.barrier()
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *world, *Plane)
+	}{{"short ways", testDirectBytes}, {"sizes", testSizes}, {"checksums", testChecksums}} {
+		t.Run(c.name, func(t *testing.T) {
+			defer func(all testing.TB) { w.t = all }(w.t)
+			w.t = t
+			c.test(t, w, p)
+		})
+	}
+}
 
+// The short ways, byte for byte.
+func testDirectBytes(t *testing.T, w *world, p *Plane) {
 	inner := ipFrame(macR, macA, 64)
 	inner[15] = 0x03 // congestion experienced: outside it must say only that it can be
 	ret, out := runAt(t, w.vtep, p.objs.VtepPort, "p0", inner)
@@ -230,13 +244,11 @@ func fixOuterSum(b []byte) {
 
 // Whatever a program does to a frame, the checksum that the NIC gave it remains right. (runAt
 // fails otherwise.)
-func TestChecksums(t *testing.T) {
-	w := newWorld(t)
-	p := w.plane(Options{})
+func testChecksums(t *testing.T, w *world, p *Plane) {
 	s := basic()
 	s.Bindings[intent.BindingKey{Port: "p2", VLAN: 9}] = intent.Binding{Switch: ls1}
-	w.apply(p, s, nil)
-	w.send("h0", frame(bcast, macA, "here is A"))
+	w.apply(p, s, intent.Diff(basic(), s))
+	defer w.apply(p, basic(), intent.Diff(s, basic()))
 	w.send("h2", frame(bcast, macC, "here is C", 9))
 	w.barrier()
 	g := &gateway{ns: w.vtep}

@@ -55,12 +55,7 @@ func (l layers) vxlan() layers { return l.under(8, 0, 0, 0, 0, 0, 7, 0).udp(vxla
 
 // What stands for several frames is measured as those will be, whatever headers segmentation
 // has to repeat.
-func TestSizes(t *testing.T) {
-	w := newWorld(t)
-	p := w.plane(Options{})
-	w.apply(p, basic(), nil)
-	w.send("h0", frame(bcast, macA, "here is A"))
-	w.barrier()
+func testSizes(t *testing.T, w *world, p *Plane) {
 	const ip4, ip6, byFrags = unix.ETH_P_IP, unix.ETH_P_IPV6, 0xffff
 	for _, c := range []struct {
 		name   string
