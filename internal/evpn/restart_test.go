@@ -1,13 +1,19 @@
 package evpn
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,15 +27,59 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-// helper is a GoBGP at 127.0.0.2 that keeps the routes of a neighbour that restarts gracefully.
+// helper is a GoBGP at 127.0.0.2 that keeps the routes of a neighbour that restarts gracefully. It is another process: those of one
+// share variables, which StartBgp writes to.
 type helper struct {
 	testing.TB
-	bgp  *bgpserver.BgpServer
 	port int
 
 	mu    sync.Mutex
 	known map[string]bool // MACs
 	lost  []string        // MACs that were withdrawn, each time
+}
+
+// helperVariable makes the test program a helper, at this port.
+const helperVariable = "VTEP_TEST_EVPN_HELPER"
+
+func TestMain(m *testing.M) {
+	if port, err := strconv.Atoi(os.Getenv(helperVariable)); err == nil {
+		if err := help(port); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// help says what the helper hears, a line "MAC true", or "MAC false" where it is withdrawn, until nobody writes to it any more.
+func help(port int) error {
+	bgp := bgpserver.NewBgpServer()
+	go bgp.Serve()
+	ctx := context.Background()
+	err := bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: 65002, RouterId: "10.0.0.2", ListenPort: int32(port), ListenAddresses: []string{"127.0.0.2"}}})
+	if err != nil {
+		return err
+	}
+	err = bgp.WatchEvent(ctx, bgpserver.WatchEventMessageCallbacks{OnBestPath: func(paths []*apiutil.Path, _ time.Time) {
+		for _, p := range paths {
+			if k, _ := keyOf(p.Nlri); k.kind == MACIP {
+				fmt.Println(k.mac, !p.Withdrawal)
+			}
+		}
+	}}, bgpserver.WatchBestPath(true))
+	if err == nil {
+		err = bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: &api.Peer{
+			Conf:            &api.PeerConf{NeighborAddress: "127.0.0.1", PeerAsn: 65001},
+			Transport:       &api.Transport{PassiveMode: true, LocalAddress: "127.0.0.2"},
+			GracefulRestart: &api.GracefulRestart{Enabled: true, RestartTime: 600},
+			AfiSafis: []*api.AfiSafi{{Config: &api.AfiSafiConfig{Family: &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}, Enabled: true},
+				MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: true}}}}}})
+	}
+	if err == nil {
+		_, err = io.Copy(io.Discard, os.Stdin)
+	}
+	return err
 }
 
 func newHelper(t *testing.T) *helper {
@@ -38,41 +88,49 @@ func newHelper(t *testing.T) *helper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &helper{TB: t, bgp: bgpserver.NewBgpServer(), port: l.Addr().(*net.TCPAddr).Port, known: map[string]bool{}}
+	h := &helper{TB: t, port: l.Addr().(*net.TCPAddr).Port, known: map[string]bool{}}
 	_ = l.Close()
-	go h.bgp.Serve()
-	t.Cleanup(h.bgp.Stop)
-	ctx := t.Context()
-	if err := h.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: 65002, RouterId: "10.0.0.2", ListenPort: int32(h.port), ListenAddresses: []string{"127.0.0.2"}}}); err != nil {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprint(helperVariable, "=", h.port))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	err = h.bgp.WatchEvent(ctx, bgpserver.WatchEventMessageCallbacks{OnBestPath: func(paths []*apiutil.Path, _ time.Time) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		for _, p := range paths {
-			k, _ := keyOf(p.Nlri)
-			switch {
-			case k.kind != MACIP:
-			case !p.Withdrawal:
-				h.known[k.mac] = true
-			default:
-				delete(h.known, k.mac)
-				h.lost = append(h.lost, k.mac)
-			}
-		}
-	}}, bgpserver.WatchBestPath(true))
+	out, err := cmd.StdoutPipe()
 	if err == nil {
-		err = h.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: &api.Peer{
-			Conf:            &api.PeerConf{NeighborAddress: "127.0.0.1", PeerAsn: 65001},
-			Transport:       &api.Transport{PassiveMode: true, LocalAddress: "127.0.0.2"},
-			GracefulRestart: &api.GracefulRestart{Enabled: true, RestartTime: 600},
-			AfiSafis: []*api.AfiSafi{{Config: &api.AfiSafiConfig{Family: &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}, Enabled: true},
-				MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: true}}}}}})
+		err = cmd.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if mac, known, ok := strings.Cut(lines.Text(), " "); ok && (known == "true" || known == "false") {
+				h.hear(mac, known == "true")
+			}
+		}
+	})
+	t.Cleanup(func() {
+		_ = in.Close()
+		reading.Wait()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the helper: %v", err)
+		}
+	})
 	return h
+}
+
+func (h *helper) hear(mac string, known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if known {
+		h.known[mac] = true
+	} else {
+		delete(h.known, mac)
+		h.lost = append(h.lost, mac)
+	}
 }
 
 // knows waits until the helper has these MACs.
