@@ -140,6 +140,8 @@ func (db *database) take() {
 		}
 		b.imports.remove(n)
 		n.configure(*after)
+		// Databases of old have no locators of the same VTEP with other VNIs.
+		n.labels = n.labels && db.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key")
 		touched[n], rewire = n.vni, true
 	}
 	if rewire {

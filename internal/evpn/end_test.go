@@ -1,10 +1,13 @@
 package evpn
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // A VTEP whose VNI is another one is reached with that, by a locator of its own: where switches import by targets that are
@@ -64,6 +67,41 @@ func TestLabels(t *testing.T) {
 	s.rows(host1+">10.0.0.2", ">10.0.0.2 10.0.0.3 10.0.0.4")
 	configure(map[string]string{keyLabels: "true"})
 	s.rows(host1+">10.0.0.2 97", ">10.0.0.2 97 10.0.0.3 10.0.0.4")
+}
+
+// A database of a schema in which locators have no tunnel_key: labels can't be told, and are not looked at.
+func TestLabelsOfOldSchema(t *testing.T) {
+	schema := string(hwvtep.Schema().AppendJSON(nil))
+	for part, without := range map[string]string{
+		`,"tunnel_key":{"type":{"key":"integer","min":0}}},"indexes":[["encapsulation_type"`: `},"indexes":[["encapsulation_type"`,
+		`"dst_ip","tunnel_key"]]`: `"dst_ip"]]`,
+	} {
+		if strings.Count(schema, part) != 1 {
+			t.Fatalf("it has not one %s", part)
+		}
+		schema = strings.Replace(schema, part, without, 1)
+	}
+	s := newBedOf(t, []byte(schema), Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyImport: "65002:33"}})
+	})
+	s.up()
+	r := hostAt(host1, high)
+	r.vni = 99
+	s.announce(r, nil)
+	s.whole()
+	s.rows(host1 + ">10.0.0.2")
+	r.mac = "02:00:00:00:00:02"
+	s.announce(r, nil)
+	s.rows(host1+">10.0.0.2", r.mac+">10.0.0.2")
+	testenv.Eventually(t, deadline, func() error { // and that is all: rows are not made again and again
+		p, err := s.bridge.Progress(t.Context())
+		if err == nil && p.Pending > 0 {
+			err = fmt.Errorf("%d rows are still to be looked at after %d transactions", p.Pending, p.Transactions)
+		}
+		return err
+	})
 }
 
 // A segment's VTEPs may have a VNI each; so may those of a VRF, where a router's MAC is at one of them in one.

@@ -36,9 +36,15 @@ type bed struct {
 // newBed starts it; rows are made before.
 func newBed(t *testing.T, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
 	t.Helper()
+	return newBedOf(t, hwvtep.Schema().AppendJSON(nil), n, rows)
+}
+
+// newBedOf is newBed with a database of another schema.
+func newBedOf(t *testing.T, schema []byte, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
+	t.Helper()
 	s := &bed{TB: t, told: io.Discard}
 	file := filepath.Join(t.TempDir(), "vtep.db")
-	l, err := storage.Create(file, hwvtep.Schema().AppendJSON(nil), storage.Options{})
+	l, err := storage.Create(file, schema, storage.Options{})
 	if err == nil {
 		err = l.Close()
 	}

@@ -81,22 +81,26 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 }
 
 // nearer orders the routes to one prefix, as BGP does: the higher preference, the shorter path; then, as of hosts, the
-// higher sequence and the lower address of the VTEP. Of prefixes that are equal so far, to which BGP would spread packets, each
-// database, known by a tunnel IP of its own, has another one first, and for each prefix.
+// higher sequence and the lower address of the VTEP. The route of a host comes before that of a prefix with its address alone.
+// Of prefixes that are equal so far, to which BGP would spread packets, each database, known by a tunnel IP of its own, has another
+// one first, and for each prefix. Whatever else two routes differ in orders them, too: rows must not depend on which was looked at first.
 func (r *route) nearer(o *route, own netip.Addr) bool {
-	if c := cmp.Or(-cmp.Compare(r.preference, o.preference), cmp.Compare(r.hops, o.hops), -cmp.Compare(r.sequence, o.sequence)); c != 0 {
+	if c := cmp.Or(-cmp.Compare(r.preference, o.preference), cmp.Compare(r.hops, o.hops), -cmp.Compare(r.sequence, o.sequence), cmp.Compare(r.kind, o.kind)); c != 0 {
 		return c < 0
 	}
-	if r.kind == Prefix && o.kind == Prefix && r.vtep != o.vtep {
+	if r.kind == Prefix && r.vtep != o.vtep {
 		what := r.to.String() + " by " + own.String()
-		return weight(what, r.vtep) > weight(what, o.vtep)
+		if x, y := weight(what, r.vtep), weight(what, o.vtep); x != y {
+			return x > y
+		}
 	}
-	return r.vtep.Less(o.vtep)
+	return cmp.Or(r.vtep.Compare(o.vtep), cmp.Compare(r.vni, o.vni), cmp.Compare(r.l3vni, o.l3vni), cmp.Compare(r.routerMAC, o.routerMAC), r.via.Compare(o.via),
+		cmp.Compare(r.rd, o.rd), cmp.Compare(r.tag, o.tag), cmp.Compare(r.mac, o.mac)) < 0
 }
 
 // equal says that BGP would use both: equal-cost multi-path, for which rows have no place.
 func (r *route) equal(o *route) bool {
-	return r.preference == o.preference && r.hops == o.hops && r.sequence == o.sequence && r.vtep != o.vtep
+	return r.preference == o.preference && r.hops == o.hops && r.sequence == o.sequence && r.kind == o.kind && r.vtep != o.vtep
 }
 
 // nearerBy says by what a route is nearer than another one that is not equal to it.
@@ -108,6 +112,10 @@ func (r *route) nearerBy(o *route) string {
 		return "shorter AS path"
 	case r.sequence != o.sequence:
 		return "higher sequence"
+	case r.kind != o.kind:
+		return "of the host itself"
+	case r.vni != o.vni || r.l3vni != o.l3vni || r.routerMAC != o.routerMAC || r.via != o.via:
+		return "the first of several of this VTEP"
 	}
 	return "the same, from another neighbor"
 }

@@ -112,6 +112,35 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+// Which of several routes comes first does not depend on which is looked at first: of those of one VTEP, and of a host's among those
+// of prefixes with its address alone, neither.
+func TestOrder(t *testing.T) {
+	var all []*route
+	ip := netip.MustParseAddr("10.9.0.1")
+	for i := range 4 {
+		vtep := netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 2)})
+		for _, vni := range []uint32{5000, 6000} {
+			all = append(all, &route{key: key{kind: Prefix, to: netip.PrefixFrom(ip, 32)}, vtep: vtep, vni: vni},
+				&route{key: key{kind: MACIP, mac: host1, ip: ip}, vtep: vtep, vni: 33, l3vni: vni})
+		}
+	}
+	for i := range 10 {
+		own := netip.AddrFrom4([4]byte{10, 0, 1, byte(i)})
+		for _, x := range all {
+			for _, y := range all {
+				if x != y && x.nearer(y, own) == y.nearer(x, own) {
+					t.Errorf("%v of %v with %d+%d and %v of %v with %d+%d have no order", x.dest(), x.vtep, x.vni, x.l3vni, y.dest(), y.vtep, y.vni, y.l3vni)
+				}
+				for _, z := range all {
+					if x.nearer(y, own) && y.nearer(z, own) && !x.nearer(z, own) {
+						t.Errorf("kinds %d, %d, %d of %v, %v, %v are in a circle", x.kind, y.kind, z.kind, x.vtep, y.vtep, z.vtep)
+					}
+				}
+			}
+		}
+	}
+}
+
 // Of several routes to a prefix one counts, and what can't be is refused by its reason.
 func TestChoose(t *testing.T) {
 	b := New(Options{Config: &Config{RouterID: low}})
