@@ -240,7 +240,7 @@ func (s *source) open() (err error) {
 		return fmt.Errorf("set up a socket: %w", err)
 	}
 	for range 16 {
-		err = unix.Bind(fd, s.sockaddr(firstBFDPort+rand.IntN(bfdPorts)))
+		err = unix.Bind(fd, s.sockaddr(bfdPort(rand.Uint32())))
 		if !errors.Is(err, unix.EADDRINUSE) {
 			break
 		}

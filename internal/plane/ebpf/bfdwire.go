@@ -21,9 +21,12 @@ const (
 
 const (
 	bfdTOS       = 0xc0  // inside the tunnel, as Open vSwitch has it
-	firstBFDPort = 49153 // RFC 5881, 4: from 49152 to 65535; tcpdump takes the first one for another protocol
-	bfdPorts     = 1<<14 - 1
+	firstBFDPort = 49152 // RFC 5881, 4; all up to 65535 are good, but for this one: tcpdump takes it for another protocol
+	bfdPorts     = 1 << 14
 )
+
+// bfdPort gives the port that packets of a session are sent from, always the same, by any number that it has.
+func bfdPort(n uint32) int { return firstBFDPort + int(max(n%bfdPorts, 1)) }
 
 // encode appends the packet in its tunnel header to b. The checksum inside is right, as that of
 // the tunnel's is left out.
@@ -41,7 +44,7 @@ func encode(b []byte, local netip.Addr, at *bfdPeer, p *bfd.Packet) []byte {
 	b = append(append(b, from[:]...), to[:]...)
 	header := b[start+vxlanLen+14:]
 	be.PutUint16(header[10:], internetSum(header, 0))
-	b = be.AppendUint16(b, firstBFDPort+uint16(p.My%bfdPorts))
+	b = be.AppendUint16(b, uint16(bfdPort(p.My)))
 	b = be.AppendUint16(b, bfd.Port)
 	b = append(b, 0, 8+bfd.PacketLen, 0, 0)
 	b = p.Append(b)
