@@ -15,6 +15,18 @@ import (
 // most often due when many come. One is under way at a time.
 type enlarging struct {
 	forgotten []layout.MACKey // since it began: the copy may have them
+	over      chan struct{}   // closed at its end
+}
+
+// awaitEnlarging has none be under way, or begin: it would pin what is about to be taken away. p.mu is not held meanwhile.
+func (p *Plane) awaitEnlarging() {
+	p.known = false
+	for p.enlarging != nil {
+		over := p.enlarging.over
+		p.mu.Unlock()
+		<-over
+		p.mu.Lock()
+	}
 }
 
 // growLocals has room made long before the learned MACs take the last of it, as far as they may: a larger map takes some
@@ -29,7 +41,7 @@ func (p *Plane) growLocals(waiting int) {
 		p.growTo(sizes, p.growing())
 		return
 	}
-	p.enlarging = &enlarging{}
+	p.enlarging = &enlarging{over: make(chan struct{})}
 	p.wg.Go(func() { p.enlargeLocals(sizes) })
 }
 
@@ -39,6 +51,7 @@ func (p *Plane) enlargeLocals(sizes map[string]uint32) {
 	defer p.mu.Unlock()
 	start := time.Now()
 	err := p.enlarge(sizes)
+	close(p.enlarging.over)
 	if p.enlarging = nil; p.closed {
 		return
 	}

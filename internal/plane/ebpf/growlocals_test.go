@@ -1,10 +1,13 @@
 package ebpf
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -189,5 +192,36 @@ func TestPlaceMoved(t *testing.T) {
 	}
 	if err := p.objs.Snooped.Lookup(&told, &layout.SnoopedAddress{}); !isMissing(err) {
 		t.Errorf("its addresses are not told of again: %v", err)
+	}
+}
+
+// A larger map of learned MACs that is under way leaves nothing behind where all is taken away.
+func TestEnlargeDestroyed(t *testing.T) {
+	w := newWorld(t)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	p := w.plane(Options{start: map[string]uint32{"locals": 256}, beforeSwap: func() {
+		once.Do(func() { close(began) })
+		<-goOn
+	}})
+	w.apply(p, basic(), nil)
+	w.crowdedLocals()
+	select {
+	case <-began:
+	case <-time.After(5 * patience):
+		t.Fatal("no larger map is made")
+	}
+	destroyed := make(chan error)
+	p.mu.Lock() // so that both wait for it, most likely in this order
+	go func() { destroyed <- p.Destroy(t.Context()) }()
+	time.Sleep(20 * time.Millisecond)
+	close(goOn)
+	time.Sleep(20 * time.Millisecond)
+	p.mu.Unlock()
+	if err := <-destroyed; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(p.opts.PinDir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is there still: %v", p.opts.PinDir, err)
 	}
 }
