@@ -81,3 +81,29 @@ func TestForgetAgainstMoves(t *testing.T) {
 	}
 	w.balanced(p)
 }
+
+// Nothing is learned for a binding that goes while a frame is on its way: no port has the MAC, and what all have
+// together is no port's.
+func TestLearnOnNoPort(t *testing.T) {
+	w := newWorld(t)
+	p := w.plane(Options{})
+	w.apply(p, basic(), nil)
+	slot := p.contents.Bindings[intent.BindingKey{Port: "p0"}].Slot
+	var m layout.Member
+	if err := p.objs.Members.Lookup(&slot, &m); err != nil {
+		t.Fatal(err)
+	}
+	m.Port = 0 // as learn_new finds it then
+	if err := p.objs.Members.Put(&slot, &m); err != nil {
+		t.Fatal(err)
+	}
+	w.send("h0", frame(bcast, macA, "on its way"))
+	w.barrier()
+	stats, err := p.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stats.Drops[limitPort]; n != 0 || p.learnedCount() != 0 {
+		t.Errorf("%d MACs are learned, %d refused", p.learnedCount(), n)
+	}
+}

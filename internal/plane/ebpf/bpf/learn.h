@@ -151,7 +151,7 @@ static __noinline int learn_new(struct mac_key *key, __u32 slot)
 
 	if (r && r->peer == ROUTER_PEER)
 		return SPOOFED;
-	if (!m || !total || is_bfd_mac(key->mac))
+	if (!m || !m->port || !total || is_bfd_mac(key->mac)) // without a port: its binding goes just now
 		return 0;
 	port = get_quota(m->port);
 	if (!port)

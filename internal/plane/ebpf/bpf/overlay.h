@@ -13,12 +13,13 @@ static __always_inline __u32 peer_at(struct address *ip)
 {
 	__u32 place = (ip->word[0] ^ ip->word[1] ^ ip->word[2] ^ ip->word[3]) * 0x9e3779b1 >> (32 - SOURCE_BITS);
 	__u32 *recent = bpf_map_lookup_elem(&sources, &place), *peer;
+	__u32 had = recent ? *recent : 0; // read once: a program that comes between may write there
 	struct peer *p;
 
-	if (recent && *recent) {
-		p = bpf_map_lookup_elem(&peers, recent);
+	if (had) {
+		p = bpf_map_lookup_elem(&peers, &had);
 		if (p && same_address(&p->ip, ip))
-			return *recent;
+			return had;
 	}
 	peer = bpf_map_lookup_elem(&addresses, ip);
 	if (!peer)
