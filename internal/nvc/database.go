@@ -106,7 +106,9 @@ func (db *database) take(view *hwvtep.View, changes hwvtep.Changes) {
 	db.view, db.read = view, true
 	for before, after := range changes.PhysicalLocators() {
 		if before != nil {
-			delete(db.ends, end{before.DstIP, before.TunnelKey})
+			if e := (end{before.DstIP, before.TunnelKey}); db.ends[e] == before.UUID { // else another one has come already
+				delete(db.ends, e)
+			}
 		}
 		if after != nil {
 			db.ends[end{after.DstIP, after.TunnelKey}] = after.UUID

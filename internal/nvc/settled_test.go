@@ -1,6 +1,7 @@
 package nvc
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -212,5 +213,57 @@ func TestHeardBeside(t *testing.T) {
 	}
 	if len(b.dbs[0].heard) > 0 {
 		t.Error("the row that came after the Local one is taken for older")
+	}
+}
+
+// A locator is replaced by another one of the same end between two looks of the controller: it finds that one, whichever of the two
+// it hears of first, and makes no third, which the database would refuse again and again.
+func TestLocatorReplaced(t *testing.T) {
+	b := &bench{TB: t}
+	host := func(i int) string { return fmt.Sprintf("02:00:00:00:00:%02x", i) }
+	report := func(mac string) {
+		b.write(1, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for row := range v.UcastMACsLocal() {
+				tx.DeleteUcastMACLocal(row.UUID)
+			}
+			for ls := range v.LogicalSwitches() {
+				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(1)})
+				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls.UUID, Locator: at})
+			}
+		})
+	}
+	for i := range 2 {
+		b.rows = append(b.rows, hwvteptest.NewDB())
+		b.write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) { tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"}) })
+	}
+	b.restart()
+	for i := range 20 { // the order in which one hears of rows is that of their UUIDs, or another one
+		report(host(i))
+		b.settle()
+		b.write(0, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for row := range v.UcastMACsRemote() {
+				tx.DeleteUcastMACRemote(row.UUID)
+			}
+		})
+		b.write(0, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			if n := v.Len(hwvtep.TablePhysicalLocator); n != 0 {
+				t.Fatalf("%d locators are left", n)
+			}
+			at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(1)})
+			for ls := range v.LogicalSwitches() {
+				tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: host(i), LogicalSwitch: ls.UUID, Locator: at})
+			}
+		})
+		b.write(1, func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for ls := range v.LogicalSwitches() {
+				for l := range v.PhysicalLocators() {
+					tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: host(100 + i), LogicalSwitch: ls.UUID, Locator: l.UUID})
+				}
+			}
+		})
+		b.settle()
+		if n := b.rows[0].View().Len(hwvtep.TablePhysicalLocator); n != 1 {
+			t.Fatalf("%d locators", n)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -122,7 +123,7 @@ func (r *Rows) Changes() hwvtep.Changes {
 
 type delta struct{ before, after map[string]table }
 
-// Rows implements hwvtep.Delta.
+// Rows implements hwvtep.Delta. The rows are in the order of their UUIDs, as those of a client's comparison: what has come is not behind what has gone.
 func (d delta) Rows(name string) (rows []ovsdb.RowDelta) {
 	for id, before := range d.before[name] {
 		if after := d.after[name][id]; after != before {
@@ -134,5 +135,6 @@ func (d delta) Rows(name string) (rows []ovsdb.RowDelta) {
 			rows = append(rows, ovsdb.RowDelta{UUID: id, New: after})
 		}
 	}
+	slices.SortFunc(rows, func(a, b ovsdb.RowDelta) int { return a.UUID.Compare(b.UUID) })
 	return rows
 }
