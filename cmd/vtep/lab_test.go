@@ -109,28 +109,6 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// TestFleetOfEVPN runs a small one, whose VTEPs know one another by a route reflector alone.
-func TestFleetOfEVPN(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	var out strings.Builder
-	if err := runFleet(t.Context(), 4, true, &out); err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range []string{`4 VTEPs .*, a bridge of EVPN for each, one route reflector`, `full mesh from cold +\S+s, 12 rows`, `sessions +8, and 4 of BGP`,
-		`a MAC move, on all +p50 \S+s, slowest of 4 \S+s`, `a tenth restarts at once +\S+s until all is in force, 1 hosts moved`,
-		`  rows after it +0 lost, 0 stale, of 16 +none: reached`, `  of bridges, reflector +\S+ MiB for each VTEP`} {
-		if !regexp.MustCompile("(?m)^" + line + "$").MatchString(out.String()) {
-			t.Errorf("it prints no %q:\n%s", line, out.String())
-		}
-	}
-	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
-	if _, err := labMain([]string{"up", "--evpn"}); err == nil || !strings.Contains(err.Error(), "--evpn is for a fleet") {
-		t.Errorf("up --evpn: %v", err)
-	}
-}
-
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	in, err := os.Open(from)
