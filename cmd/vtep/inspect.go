@@ -71,7 +71,7 @@ func (r *vtepRun) registerControl() {
 		"bfd/show":             {"[PEER]", 1, func(a *agent.Agent, _ context.Context, peer string) (string, error) { return a.BFD(peer) }},
 		"fdb/flush":            {"[LOGICAL-SWITCH]", 1, (*agent.Agent).FlushMACs},
 		"mdb/flush":            {"[LOGICAL-SWITCH]", 1, (*agent.Agent).FlushGroups},
-		"vtep/drops":           {"[--all]", 1, drops},
+		"vtep/drops":           {"[--nonzero]", 1, drops},
 		"vtep/accept-database": {"", 0, func(a *agent.Agent, ctx context.Context, _ string) (string, error) { return a.AcceptDatabase(ctx) }},
 	} {
 		r.d.Register(name, c.usage, 0, c.args, func(args []string) (string, error) { return answer(r, c.run, args) })
@@ -89,12 +89,12 @@ func (r *vtepRun) registerControl() {
 	r.d.AllowReaders(readable...)
 }
 
-// drops lists what was dropped; with "--all" what was not, too.
+// drops lists every reason, with "--nonzero" those for which frames were dropped.
 func drops(a *agent.Agent, ctx context.Context, what string) (string, error) {
-	if what != "" && what != "--all" {
+	if what != "" && what != "--nonzero" {
 		return "", fmt.Errorf("%q is not an option of \"vtep/drops\"", what)
 	}
-	return a.Drops(ctx, what != "")
+	return a.Drops(ctx, what == "")
 }
 
 // register adds a command that asks the agent, with at most args arguments, for something that is

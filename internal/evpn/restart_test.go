@@ -201,7 +201,7 @@ func TestRestartOfOurs(t *testing.T) {
 		s.said(first, map[string]int64{"": -1})
 	}
 	end()
-	s, end = start()
+	s, _ = start()
 	s.write(func(tx *hwvtep.Txn) {
 		for row := range s.bridge.database.view.UcastMACsLocal() {
 			if row.MAC == second {
