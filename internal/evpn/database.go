@@ -81,7 +81,11 @@ func (db *database) take() {
 	db.view = hwvtep.NewView[*idl.Table](snapshot)
 	b := db.bridge
 	changes := hwvtep.NewChanges(db.view.Layout(), delta)
+	rekeyed := map[hwvtep.UUID]bool{}
 	for before, after := range changes.PhysicalLocators() {
+		if before != nil && after != nil { // only the key can change
+			rekeyed[after.UUID] = true
+		}
 		if before != nil {
 			if e := endOfLocator(before); db.ends[e] == before.UUID {
 				delete(db.ends, e)
@@ -190,6 +194,7 @@ func (db *database) take() {
 			db.marked[mark{after.LogicalSwitch, ""}] = struct{}{}
 		}
 	}
+	db.markUsers(rekeyed)
 	for before, after := range changes.McastMACsLocal() {
 		if before != nil && before.MAC == unknownDst {
 			if n := db.networks[before.LogicalSwitch]; n != nil {

@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 )
@@ -75,4 +76,26 @@ func endOfLocator(l *hwvtep.PhysicalLocator) end {
 		}
 	}
 	return e
+}
+
+// markUsers marks remote rows that name any of these locators.
+func (db *database) markUsers(locators map[hwvtep.UUID]bool) {
+	if len(locators) == 0 {
+		return // as is usual: costs nothing
+	}
+	for ls, macs := range db.ucast {
+		for mac, rows := range macs {
+			if slices.ContainsFunc(rows, func(r hwvtep.UcastMACRemote) bool { return locators[r.Locator] }) {
+				db.marked[mark{ls, mac}] = struct{}{}
+			}
+		}
+	}
+	for ls, rows := range db.floods {
+		for _, row := range rows {
+			set, _ := db.view.PhysicalLocatorSet(row.LocatorSet)
+			if slices.ContainsFunc(set.Locators, func(id hwvtep.UUID) bool { return locators[id] }) {
+				db.marked[mark{ls, ""}] = struct{}{}
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -66,6 +67,28 @@ func TestLabels(t *testing.T) {
 	configure(map[string]string{})
 	s.rows(host1+">10.0.0.2", ">10.0.0.2 10.0.0.3 10.0.0.4")
 	configure(map[string]string{keyLabels: "true"})
+	s.rows(host1+">10.0.0.2 97", ">10.0.0.2 97 10.0.0.3 10.0.0.4")
+
+	// Somebody sets another key in the locator.
+	var changed hwvtep.UUID
+	s.write(func(tx *hwvtep.Txn) {
+		for row := range s.bridge.database.view.PhysicalLocators() {
+			if key, _ := row.TunnelKey.Get(); key == 97 {
+				changed, row.TunnelKey = row.UUID, hwvtep.Some[int64](98)
+				tx.UpdatePhysicalLocator(row.UUID, row, hwvtep.PhysicalLocatorTunnelKey)
+			}
+		}
+	})
+	testenv.Eventually(t, deadline, func() (err error) {
+		if asked := s.bridge.ask(t.Context(), func() {
+			if _, there := s.bridge.database.view.PhysicalLocator(changed); there {
+				err = errors.New("the locator with the other key is still used")
+			}
+		}); asked != nil {
+			return asked
+		}
+		return err
+	})
 	s.rows(host1+">10.0.0.2 97", ">10.0.0.2 97 10.0.0.3 10.0.0.4")
 }
 

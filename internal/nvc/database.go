@@ -104,7 +104,11 @@ func (db *database) network(ls hwvtep.UUID) *network { return db.mesh.networks[d
 func (db *database) take(view *hwvtep.View, changes hwvtep.Changes) {
 	first := !db.read
 	db.view, db.read = view, true
+	rekeyed := map[hwvtep.UUID]bool{}
 	for before, after := range changes.PhysicalLocators() {
+		if before != nil && after != nil { // only the key can change
+			rekeyed[after.UUID] = true
+		}
 		if before != nil {
 			if e := (end{before.DstIP, before.TunnelKey}); db.ends[e] == before.UUID { // else another one has come already
 				delete(db.ends, e)
@@ -140,6 +144,7 @@ func (db *database) take(view *hwvtep.View, changes hwvtep.Changes) {
 	for before, after := range changes.McastMACsLocal() {
 		db.mcastLocal(before, after)
 	}
+	db.takeEnds(rekeyed)
 	for _, ls := range gone {
 		n := db.mesh.networks[ls.Name]
 		if p := n.in[db]; p.row.UUID == ls.UUID { // not another one that has the name now
@@ -152,6 +157,37 @@ func (db *database) take(view *hwvtep.View, changes hwvtep.Changes) {
 		if db.mesh.settle(n); len(n.in)+len(n.stations) == 0 {
 			db.mesh.retire(n)
 			delete(db.mesh.networks, n.name)
+		}
+	}
+}
+
+// takeEnds looks again at all rows that name any of these locators.
+func (db *database) takeEnds(locators map[hwvtep.UUID]bool) {
+	if len(locators) == 0 {
+		return // as is usual: costs nothing
+	}
+	in := func(set hwvtep.UUID) bool {
+		row, _ := db.view.PhysicalLocatorSet(set)
+		return slices.ContainsFunc(row.Locators, func(id hwvtep.UUID) bool { return locators[id] })
+	}
+	for key, rows := range db.ucast {
+		if slices.ContainsFunc(rows, func(r hwvtep.UcastMACRemote) bool { return locators[r.Locator] }) {
+			db.mark(mark{db.names[key.ls], key.mac, false})
+		}
+	}
+	for key, rows := range db.mcast {
+		if slices.ContainsFunc(rows, func(r hwvtep.McastMACRemote) bool { return in(r.LocatorSet) }) {
+			db.mark(mark{db.names[key.ls], key.mac, true})
+		}
+	}
+	for row := range db.view.UcastMACsLocal() {
+		if locators[row.Locator] {
+			db.ucastLocal(&row, &row, false)
+		}
+	}
+	for row := range db.view.McastMACsLocal() {
+		if in(row.LocatorSet) {
+			db.mcastLocal(&row, &row)
 		}
 	}
 }

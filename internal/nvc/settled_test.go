@@ -2,6 +2,7 @@ package nvc
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -264,6 +265,44 @@ func TestLocatorReplaced(t *testing.T) {
 		b.settle()
 		if n := b.rows[0].View().Len(hwvtep.TablePhysicalLocator); n != 1 {
 			t.Fatalf("%d locators", n)
+		}
+	}
+}
+
+// A locator gets another key: one of the controller's is not what it wants any more, one of a VTEP's says how that is reached.
+func TestLocatorRekeyed(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	b := &bench{TB: t}
+	for i := range 2 {
+		b.rows = append(b.rows, hwvteptest.NewDB())
+		b.write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) {
+			ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"})
+			if i == 1 {
+				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(1)})
+				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls, Locator: at})
+				set := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: []hwvtep.UUID{at}})
+				tx.InsertMcastMACLocal(hwvtep.McastMACLocal{MAC: unknownDst, LogicalSwitch: ls, LocatorSet: set})
+			}
+		})
+	}
+	b.restart()
+	b.settle()
+	for _, test := range []struct{ db, key, want int64 }{{0, 98, 0}, {1, 97, 97}, {0, 98, 97}} {
+		b.write(int(test.db), func(v *hwvtep.View, tx *hwvtep.Txn) {
+			for row := range v.PhysicalLocators() {
+				row.TunnelKey = hwvtep.Some(test.key)
+				tx.UpdatePhysicalLocator(row.UUID, row, hwvtep.PhysicalLocatorTunnelKey)
+			}
+		})
+		b.settle()
+		v := b.rows[0].View()
+		for row := range v.PhysicalLocators() {
+			if key, _ := row.TunnelKey.Get(); key != test.want {
+				t.Errorf("database %d with %d: the key is %d, want %d", test.db, test.key, key, test.want)
+			}
+		}
+		if rows := []int{v.Len(hwvtep.TablePhysicalLocator), v.Len(hwvtep.TableUcastMACRemote), v.Len(hwvtep.TableMcastMACRemote)}; !slices.Equal(rows, []int{1, 1, 1}) {
+			t.Errorf("locators, MACs and sets are %d", rows)
 		}
 	}
 }
