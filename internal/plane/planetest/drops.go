@@ -3,6 +3,7 @@ package planetest
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -189,5 +190,10 @@ func (l *lab) noteDrops() {
 	if err != nil {
 		l.Fatalf("drops by place: %v", err)
 	}
+	// A port counts from nothing when it comes, whatever was counted at its device before.
+	maps.DeleteFunc(places, func(at plane.PlaceDrops, _ uint64) bool {
+		_, is := l.state.Ports[at.Port]
+		return at.Port != "" && !is
+	})
 	l.before = drops{reasons, places}
 }
