@@ -150,7 +150,7 @@ func (r *Reporter) HasRow(key intent.MACKey) bool {
 func (r *Reporter) UnadoptElsewhere() {
 	for key := range r.f.adopted {
 		if r.f.Elsewhere(key) {
-			r.unadopt(key)
+			r.GiveUp(key)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package vtep
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -267,5 +268,42 @@ func TestReportSeenAgain(t *testing.T) {
 		if now := row(); s.build() != nil || row() != now || len(s.r.outdated) > 0 {
 			t.Errorf("%s: more is to be done, of %d rows", name, len(s.r.outdated))
 		}
+	}
+}
+
+// Another switch of the database has learned a MAC while there was no process. What that has left is given up for another row,
+// too, if the host is seen here before it is written.
+func TestReportElsewhereSeenAgain(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	a := hw(t)
+	if _, err := a.db.Transact(Bootstrap(a.db.View(), Wanted{Name: "br1", TunnelIP: "192.0.2.2", Ports: []string{"q0"}})); err != nil {
+		t.Fatal(err)
+	}
+	a.edit(func(tx *hwvtep.Txn) {
+		tx.PutPhysicalPortVLANBindings(a.port("q0").UUID, map[int64]UUID{5: a.ls("ls0").UUID})
+	})
+	a.settle()
+	a.learn(mac, "ls0", "p0")
+	a.settle()
+	rows := func() (ids []UUID) {
+		for m := range a.db.View().UcastMACsLocal() {
+			ids = append(ids, m.UUID)
+		}
+		return ids
+	}
+	before := rows()
+	b := newSite(t, a.db, "br1")
+	b.learn(mac, "ls0", "q0")
+	b.settle()
+	if len(before) != 1 || len(rows()) != 2 {
+		t.Fatalf("%d rows, then %d", len(before), len(rows()))
+	}
+	clear(a.learned)
+	a.restart("br0")
+	a.r.UnadoptElsewhere()
+	a.learn(mac, "ls0", "p0")
+	a.settle()
+	if now := rows(); len(now) != 2 || slices.Contains(now, before[0]) {
+		t.Errorf("%d rows, the first is there still: %v", len(now), slices.Contains(now, before[0]))
 	}
 }
