@@ -143,7 +143,20 @@ func TestBFDWithOpenVSwitchIPv6(t *testing.T) {
 	}
 	e.ours(func(b *intent.BFD) { b.CPathDown = true })
 	e.says("cpath_down of ours", "Remote Diagnostic: Concatenated Path Down", "Forwarding: false", "Local Session State: up")
+	// Its database has what it says some time later, and all at once: what is not forwarded, and is, counts as a flap.
+	written := func(forwarding string) {
+		t.Helper()
+		testenv.Eventually(t, patience, func() error {
+			if got := e.v.Vsctl(t, "get", "Interface", "vx", "bfd_status:forwarding"); !strings.Contains(got, forwarding) {
+				return fmt.Errorf("its database says that forwarding is %s", got)
+			}
+			return nil
+		})
+	}
+	written("false")
 	e.ours(func(b *intent.BFD) { b.CPathDown = false })
+	e.bothUp("no cpath_down of ours")
+	written("true")
 
 	// Our restart is not noticed, theirs is.
 	flaps := e.v.Vsctl(t, "get", "Interface", "vx", "bfd_status:flap_count")
