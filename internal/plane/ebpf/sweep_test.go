@@ -39,7 +39,7 @@ func TestSweepInParts(t *testing.T) {
 	s := basic()
 	parts, between := 0, func(*Plane) {}
 	var p *Plane
-	p = w.plane(Options{start: map[string]uint32{"locals": 1 << 15}, betweenBatches: func() {
+	p = w.plane(Options{start: map[string]uint32{"locals": 1 << 16}, betweenBatches: func() {
 		parts++
 		between(p)
 	}})
@@ -54,7 +54,7 @@ func TestSweepInParts(t *testing.T) {
 		}
 		if parts == 2 {
 			p.mu.Lock()
-			p.growTo(map[string]uint32{"locals": 1 << 16}, p.growing())
+			p.growTo(map[string]uint32{"locals": 1 << 17}, p.growing())
 			p.mu.Unlock()
 		}
 	}
