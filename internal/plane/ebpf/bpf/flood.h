@@ -64,7 +64,7 @@ static long flood_one(__u32 i, void *ctx)
 
 static __always_inline void flood_list(struct flooding *f, struct flood_set *l)
 {
-	if (!l || !l->count)
+	if (!l->count)
 		return;
 	f->list = l->list;
 	bpf_loop(l->count, flood_one, f, 0);
@@ -81,40 +81,40 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 	struct flooding f = {.skb = skb, .from = from};
 	struct settings *cfg = get_config();
 	struct mac_key key = {};
-	struct flood_set here = {}, *tunnels;
+	struct flood_set set = {};
 	struct member *m;
 	struct peer *p;
 	__u32 slot, nobody = DROP_NO_DESTINATION;
-	int result;
+	int result, found;
 
 	if (!cfg || !dst || !s)
 		return drop(skb, DROP_FAILED);
 	if (from ? is_bfd_mac(dst->mac) : is_bfd(skb))
 		return drop(skb, DROP_BFD);
-	if (!audience(dst, s->features, &here) && s->features & (FEATURE_FLOOD_NEIGHBORS | FEATURE_FLOOD_NONE) &&
+	if (!audience(dst, s->features, &set) && s->features & (FEATURE_FLOOD_NEIGHBORS | FEATURE_FLOOD_NONE) &&
 	    is_limited(skb, dst, s))
 		return drop(skb, DROP_FLOOD_LIMITED);
 	f.held = f.sent = f.lanes = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
 	key.bd = dst->bd;
-	flood_list(&f, &here);
+	flood_list(&f, &set);
 
 	if (from) {
 		key.kind = FLOOD_TUNNELS;
-		tunnels = NULL;
+		found = 0;
 		if (is_group(dst->mac)) {
 			__builtin_memcpy(key.mac, dst->mac, ETH_ALEN);
-			tunnels = bpf_map_lookup_elem(&floods, &key);
+			found = find_flood_set(&key, &set);
 			__builtin_memset(key.mac, 0, ETH_ALEN);
 		}
-		if (!tunnels)
-			tunnels = bpf_map_lookup_elem(&floods, &key);
-		if (tunnels && tunnels->count && s->tagged && !(s->features & FEATURE_INNER_TAGS))
+		if (!found)
+			find_flood_set(&key, &set);
+		if (set.count && s->tagged && !(s->features & FEATURE_INNER_TAGS))
 			nobody = DROP_TAGGED_OVERLAY; // members still get theirs
-		else if (tunnels && tunnels->count) {
+		else if (set.count) {
 			f.lanes = open_lanes(skb, &f.size);
-			flood_list(&f, tunnels);
+			flood_list(&f, &set);
 		}
 	}
 

@@ -152,33 +152,51 @@ static __always_inline int groups_known(__u32 bd)
 	return !r || now - r->lost > MISSING_MAX;
 }
 
+// Copies the list of a key. 1: there is one. An entry that is replaced may hold another's while it is read, for its memory
+// is used again at once: so it is looked up until it says the same twice, and no two entries have the same list.
+__noinline int find_flood_set(struct mac_key *key, struct flood_set *out)
+{
+	struct flood_set *set;
+	__u32 list;
+	int i;
+
+	if (!key || !out)
+		return 0;
+	for (i = 0; i < 4; i++) {
+		set = bpf_map_lookup_elem(&floods, key);
+		if (!set)
+			break;
+		list = *(volatile __u32 *)&set->list;
+		if (i && list == out->list)
+			return 1;
+		out->list = list;
+		out->count = *(volatile __u32 *)&set->count;
+	}
+	if (i == 4)
+		return 1;
+	out->list = out->count = 0;
+	return 0;
+}
+
 // The list of the bindings that get a frame which is for more than one. 1: it is not that of all, but of
 // those who want it.
 __noinline int audience(struct mac_key *dst, __u32 features, struct flood_set *list)
 {
 	struct mac_key key = {.kind = FLOOD_MEMBERS};
 	__u8 otherwise[ETH_ALEN];
-	struct flood_set *set = NULL;
-	int known;
 
 	if (!dst || !list)
 		return 0;
 	key.bd = dst->bd;
 	if (features & FEATURE_GROUPS && group_lists(dst->mac, features & FRAME_REPORT, key.mac, otherwise) &&
 	    groups_known(dst->bd)) {
-		set = bpf_map_lookup_elem(&floods, &key);
-		if (!set) {
-			__builtin_memcpy(key.mac, otherwise, ETH_ALEN);
-			set = bpf_map_lookup_elem(&floods, &key);
-		}
-	}
-	known = set != NULL;
-	if (!set) {
+		if (find_flood_set(&key, list))
+			return 1;
+		__builtin_memcpy(key.mac, otherwise, ETH_ALEN);
+		if (find_flood_set(&key, list))
+			return 1;
 		__builtin_memset(key.mac, 0, ETH_ALEN);
-		set = bpf_map_lookup_elem(&floods, &key);
 	}
-	list->list = list->count = 0;
-	if (set)
-		*list = *set;
-	return known;
+	find_flood_set(&key, list);
+	return 0;
 }

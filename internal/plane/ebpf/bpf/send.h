@@ -19,15 +19,18 @@ static __always_inline int send_flood(struct __sk_buff *skb, __u32 bd, __u32 exc
 	struct mac_key key = {.bd = bd, .kind = FLOOD_MEMBERS};
 	struct flooding f = {.skb = skb, .from = except};
 	struct settings *cfg = get_config();
+	struct flood_set set = {};
 
 	if (!cfg)
 		return drop(skb, DROP_FAILED);
 	f.held = f.sent = f.lanes = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = bd;
-	flood_list(&f, bpf_map_lookup_elem(&floods, &key));
+	find_flood_set(&key, &set);
+	flood_list(&f, &set);
 	key.kind = FLOOD_TUNNELS;
-	flood_list(&f, bpf_map_lookup_elem(&floods, &key));
+	find_flood_set(&key, &set);
+	flood_list(&f, &set);
 	if (!f.held)
 		return drop(skb, DROP_NO_DESTINATION);
 	copy_last(&f);
