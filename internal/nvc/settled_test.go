@@ -21,6 +21,20 @@ func (b *bench) write(i int, f func(v *hwvtep.View, tx *hwvtep.Txn)) {
 	}
 }
 
+// report has the VTEP of a database publish a MAC, by a row that is new: one that it had before goes.
+func (b *bench) report(i int, mac string) {
+	b.Helper()
+	b.write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
+		for row := range v.UcastMACsLocal() {
+			tx.DeleteUcastMACLocal(row.UUID)
+		}
+		for ls := range v.LogicalSwitches() {
+			at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
+			tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls.UUID, Locator: at})
+		}
+	})
+}
+
 // Two VTEPs have reported a host from the beginning: which of them has it stays as it was found out, whatever somebody
 // makes of the rows that say so.
 func TestTieStays(t *testing.T) {
@@ -118,12 +132,7 @@ func TestLeftBehind(t *testing.T) {
 	b := &bench{TB: t}
 	report := func(i int) {
 		t.Helper()
-		b.write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
-			for ls := range v.LogicalSwitches() {
-				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
-				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls.UUID, Locator: at})
-			}
-		})
+		b.report(i, mac)
 		b.settle()
 	}
 	withdraw := func(i int) (looks int) {
@@ -173,18 +182,6 @@ func TestLeftBehind(t *testing.T) {
 func TestHeardBeside(t *testing.T) {
 	const mac = "02:00:00:00:00:01"
 	b := &bench{TB: t}
-	report := func(i int) {
-		t.Helper()
-		b.write(i, func(v *hwvtep.View, tx *hwvtep.Txn) {
-			for row := range v.UcastMACsLocal() {
-				tx.DeleteUcastMACLocal(row.UUID)
-			}
-			for ls := range v.LogicalSwitches() {
-				at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ipOf(i)})
-				tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: mac, LogicalSwitch: ls.UUID, Locator: at})
-			}
-		})
-	}
 	placed := func() (id hwvtep.UUID, at string) {
 		v := b.rows[0].View()
 		for row := range v.UcastMACsRemote() {
@@ -199,11 +196,11 @@ func TestHeardBeside(t *testing.T) {
 		b.write(i, func(_ *hwvtep.View, tx *hwvtep.Txn) { tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0"}) })
 	}
 	b.restart()
-	report(1)
+	b.report(1, mac)
 	b.settle()
 	first, _ := placed()
-	report(0)
-	report(1)
+	b.report(0, mac)
+	b.report(1, mac)
 	rows := b.settle()
 	again, at := placed()
 	if at != ipOf(1) || again == first || rows != 2 {

@@ -92,16 +92,22 @@ func TestReportRestart(t *testing.T) {
 	s.want(both[0], "stats p0/0 from 11/22 to 33/41", both[2])
 }
 
+// second makes another switch in the database, br1 at 192.0.2.2, whose port q0 is in the first one's logical switch.
+func (s *site) second() {
+	s.Helper()
+	if _, err := s.db.Transact(Bootstrap(s.db.View(), Wanted{Name: "br1", TunnelIP: "192.0.2.2", Ports: []string{"q0"}})); err != nil {
+		s.Fatal(err)
+	}
+	s.edit(func(tx *hwvtep.Txn) {
+		tx.PutPhysicalPortVLANBindings(s.port("q0").UUID, map[int64]UUID{5: s.ls("ls0").UUID})
+	})
+	s.settle()
+}
+
 // Two switches of a database share the unknown-dst row of a logical switch.
 func TestReportTwoSwitches(t *testing.T) {
 	a := hw(t)
-	if _, err := a.db.Transact(Bootstrap(a.db.View(), Wanted{Name: "br1", TunnelIP: "192.0.2.2", Ports: []string{"q0"}})); err != nil {
-		t.Fatal(err)
-	}
-	a.edit(func(tx *hwvtep.Txn) {
-		tx.PutPhysicalPortVLANBindings(a.port("q0").UUID, map[int64]UUID{5: a.ls("ls0").UUID})
-	})
-	a.settle()
+	a.second()
 	b := newSite(t, a.db, "br1")
 	both := func() {
 		for range 5 {
@@ -276,13 +282,7 @@ func TestReportSeenAgain(t *testing.T) {
 func TestReportElsewhereSeenAgain(t *testing.T) {
 	const mac = "02:00:00:00:00:01"
 	a := hw(t)
-	if _, err := a.db.Transact(Bootstrap(a.db.View(), Wanted{Name: "br1", TunnelIP: "192.0.2.2", Ports: []string{"q0"}})); err != nil {
-		t.Fatal(err)
-	}
-	a.edit(func(tx *hwvtep.Txn) {
-		tx.PutPhysicalPortVLANBindings(a.port("q0").UUID, map[int64]UUID{5: a.ls("ls0").UUID})
-	})
-	a.settle()
+	a.second()
 	a.learn(mac, "ls0", "p0")
 	a.settle()
 	rows := func() (ids []UUID) {
