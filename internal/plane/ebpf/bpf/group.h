@@ -154,16 +154,18 @@ static __always_inline int groups_known(__u32 bd)
 
 // Copies the list of a key. 1: there is one. An entry that is replaced may hold another's while it is read, for its memory
 // is used again at once: so it is looked up until it says the same twice, and no two entries have the same list.
-__noinline int find_flood_set(struct mac_key *key, struct flood_set *out)
+__noinline int find_flood_set(struct mac_key *of, struct flood_set *out)
 {
 	struct flood_set *set;
+	struct mac_key key;
 	__u32 list;
 	int i;
 
-	if (!key || !out)
+	if (!of || !out)
 		return 0;
+	key = *of; // Linux 6.1 takes no argument's memory for a key
 	for (i = 0; i < 4; i++) {
-		set = bpf_map_lookup_elem(&floods, key);
+		set = bpf_map_lookup_elem(&floods, &key);
 		if (!set)
 			break;
 		list = *(volatile __u32 *)&set->list;
@@ -195,8 +197,8 @@ __noinline int audience(struct mac_key *dst, __u32 features, struct flood_set *l
 		__builtin_memcpy(key.mac, otherwise, ETH_ALEN);
 		if (find_flood_set(&key, list))
 			return 1;
-		__builtin_memset(key.mac, 0, ETH_ALEN);
 	}
+	__builtin_memset(key.mac, 0, ETH_ALEN);
 	find_flood_set(&key, list);
 	return 0;
 }
