@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 
 	"github.com/vtep/vtep/internal/lab"
 )
@@ -53,13 +55,24 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	for _, step := range []func(context.Context) error{s.start, s.bind, s.reach, s.tables, s.survive} {
 		if err := step(ctx); err != nil {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || endedByInterrupt(err) {
 				return errors.New("interrupted")
 			}
 			return errors.Join(err, s.lastWords())
 		}
 	}
 	return s.summary()
+}
+
+// endedByInterrupt says that a program of the demo was: a terminal sends Ctrl-C to it as well, and its end may be seen
+// before our own signal is.
+func endedByInterrupt(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGINT
 }
 
 // takeDown removes the lab, and checks that nothing of it is left.
