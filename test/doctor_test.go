@@ -36,7 +36,7 @@ func TestDoctor(t *testing.T) {
 	w := newWorld(t)
 	before := []string{"--port=p0", "--port=p1", "--tunnel-ip=" + lab.TunnelIP.String(), "--peer=" + lab.RemoteIP.String()}
 	out, _ := w.doctor(before...)
-	finds(t, out, "note  vtep: none runs in ", "ok    kernel: Linux ", "ok    bpffs ", "ok    bpf: ", "ok    udp port 4789: nobody else",
+	finds(t, out, "note  vtep: none runs in ", "ok    kernel: Linux ", "ok    bpf: ", "ok    udp port 4789: nobody else",
 		"ok    port p1: it is up", "ok    tunnel IP 10.2.2.1: it is on device u0", "ok    route 10.2.2.2: by device u0", "ok    files: ")
 	if !strings.Contains(out, " disk ") { // how full this machine is, is no matter of the test
 		t.Errorf("it does not look at the disk:\n%s", out)
@@ -48,7 +48,7 @@ func TestDoctor(t *testing.T) {
 	finds(t, out, "note  tunnel IP: none is given: ")
 	w.both()
 	out, status := w.doctor("--peer="+lab.RemoteIP.String(), fmt.Sprintf("--vni=%d", lab.VNIUntagged), "--host="+lab.Host3.IP.Addr().String())
-	finds(t, out, "ok    vtep "+w.name+": process ", "ok    port p0: it is up", "ok    mtu 10.2.2.2: ", "ok    neighbour 10.2.2.2: ",
+	finds(t, out, "ok    vtep "+w.name+": process ", "ok    bpffs "+w.pins+": it is mounted", "ok    port p0: it is up", "ok    mtu 10.2.2.2: ", "ok    neighbour 10.2.2.2: ",
 		fmt.Sprintf("ok    probe 10.2.2.2 VNI %d: host %s answered through the tunnel after ", lab.VNIUntagged, lab.Host3.IP.Addr()))
 	if status != 0 || !strings.Contains(out, lab.Host3.MAC.String()) {
 		t.Errorf("status %d:\n%s", status, out)

@@ -141,7 +141,7 @@ func (c *doctorCommand) subject() (doctor.Subject, []doctor.Finding, error) {
 				return s, nil, err
 			}
 			s.Ports, s.Plane, s.Database = slices.Concat(next.ports, c.ports), next.plane, filepath.Dir(next.db)
-			s.UDPPort = int(cmp.Or(c.udpPort, next.port, defaultVXLANPort))
+			s.UDPPort, s.Pins = int(cmp.Or(c.udpPort, next.port, defaultVXLANPort)), next.pinDir
 			if c.tunnelIP == "" {
 				c.tunnelIP = next.tunnelIP
 			}
@@ -167,7 +167,7 @@ func (c *doctorCommand) subject() (doctor.Subject, []doctor.Finding, error) {
 	if err := goTo(path); err != nil {
 		return s, nil, err
 	}
-	s.PID, s.Plane, s.UDPPort = st.PID, st.Plane, int(cmp.Or(c.udpPort, st.UDPPort, defaultVXLANPort))
+	s.PID, s.Plane, s.Pins, s.UDPPort = st.PID, st.Plane, st.Pins, int(cmp.Or(c.udpPort, st.UDPPort, defaultVXLANPort))
 	if s.Database = ""; st.Database.File != "" {
 		s.Database = filepath.Dir(st.Database.File)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/plane/ebpf"
 	"github.com/vtep/vtep/internal/quantity"
 )
 
@@ -29,6 +30,7 @@ type vtepStatus struct {
 	Uptime   float64  `json:"uptime_seconds"`
 	Plane    string   `json:"plane"`
 	UDPPort  uint16   `json:"vxlan_port"`
+	Pins     string   `json:"pins"` // the directory of the eBPF plane's; "": another plane runs
 
 	agent.Status
 
@@ -80,6 +82,9 @@ type listener struct {
 func (r *vtepRun) status(ctx context.Context) (vtepStatus, error) {
 	s := vtepStatus{PID: os.Getpid(), Uptime: time.Since(r.began).Seconds(), Plane: r.plane, Controllers: []controller{}, Listeners: []listener{}}
 	s.UDPPort = cmp.Or(r.port, defaultVXLANPort)
+	if r.plane == "ebpf" {
+		s.Pins = (&ebpf.Options{Name: r.name, PinDir: r.pinDir}).Pins()
+	}
 	s.Versions = versions{version, hwvtep.Schema().Version, runtime.Version(), kernelRelease()}
 	s.Status = agent.Status{Switch: r.name, State: agent.Starting, TunnelIPs: []string{}, Ports: []agent.PortStatus{},
 		Switches: []agent.SwitchStatus{}, Tunnels: []agent.TunnelStatus{}, Drops: []agent.DropStatus{}, Paths: []agent.PathStatus{}}

@@ -58,6 +58,7 @@ type Subject struct {
 	Peers     []netip.Addr
 	UDPPort   int    // of VXLAN
 	Database  string // directory of the database's file; "": it is elsewhere
+	Pins      string // directory of the eBPF plane's pins; "": the usual one
 	PID       int    // of the VTEP; 0: none runs
 	Plane     string // "ebpf", "ovs" or "memory"
 }
@@ -67,7 +68,7 @@ func Examine(s Subject) []Finding {
 	var all []Finding
 	if s.Plane != "memory" {
 		if s.Plane == "ebpf" {
-			all = append(all, kernel()...)
+			all = append(all, kernel(s)...)
 		}
 		all = append(all, udpPort(s)...)
 		all = append(all, ports(s)...)

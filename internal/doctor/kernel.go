@@ -1,9 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -11,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bpffs is where pinned programs and maps are.
+// bpffs is where a VTEP mounts a BPF file system if the machine has not.
 const bpffs = "/sys/fs/bpf"
 
-func kernel() []Finding {
-	all := []Finding{release(), pinned()}
+func kernel(s Subject) []Finding {
+	all := []Finding{release(), pinned(s)}
 	if os.Geteuid() != 0 {
 		return append(all, finding(Warn, "bpf", "", "without the rights of root it can't be seen what the kernel has of BPF", "run vtep doctor as root"))
 	}
@@ -59,13 +62,39 @@ func release() Finding {
 	return finding(OK, "kernel", "", "Linux "+name, "")
 }
 
-func pinned() Finding {
-	var st unix.Statfs_t
-	switch err := unix.Statfs(bpffs, &st); {
-	case err != nil:
-		return finding(Bad, "bpffs", bpffs, "it is not there: "+err.Error(), "mount -t bpf bpf "+bpffs)
-	case st.Type != unix.BPF_FS_MAGIC:
-		return finding(Bad, "bpffs", bpffs, "no BPF file system is mounted there: forwarding would end with the process", "mount -t bpf bpf "+bpffs)
+// pinned looks for the file system that programs and maps are pinned in: that of a VTEP that runs is looked for
+// in its own mount namespace.
+func pinned(s Subject) Finding {
+	dir := cmp.Or(s.Pins, bpffs)
+	root := "/"
+	if s.PID != 0 {
+		root = fmt.Sprintf("/proc/%d/root", s.PID)
 	}
-	return finding(OK, "bpffs", bpffs, "it is mounted: forwarding outlives the process", "")
+	switch found, err := isInBPFFS(root, dir); {
+	case err != nil:
+		return finding(Note, "bpffs", dir, "it can't be looked at: "+err.Error(), "run vtep doctor as root")
+	case found:
+		return finding(OK, "bpffs", dir, "it is mounted: forwarding outlives the process", "")
+	case s.PID != 0:
+		return finding(Bad, "bpffs", dir, "no BPF file system is mounted there: forwarding would end with the process", "mount -t bpf bpf "+bpffs+", and start the VTEP again")
+	case dir == bpffs || strings.HasPrefix(dir, bpffs+"/"):
+		return finding(Note, "bpffs", bpffs, "no BPF file system is mounted there: the VTEP will mount one, and what is pinned outlives its process only in the same mount namespace",
+			"mount -t bpf bpf "+bpffs+" at boot")
+	}
+	return finding(Bad, "bpffs", dir, "it is in no BPF file system, so that the VTEP will not start", "mount -t bpf bpf DIR, or have pin-dir below "+bpffs)
+}
+
+// isInBPFFS says whether a directory below root, or where it is to be made, is in a BPF file system.
+func isInBPFFS(root, dir string) (bool, error) {
+	for {
+		var st unix.Statfs_t
+		err := unix.Statfs(filepath.Join(root, dir), &st)
+		if err == nil {
+			return st.Type == unix.BPF_FS_MAGIC, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return false, err
+		}
+		dir = filepath.Dir(dir)
+	}
 }

@@ -17,7 +17,7 @@ import (
 // any more: programs, maps, the vxlan device. It says whether there was anything. If a process
 // does run it, that is an error.
 func Cleanup(ctx context.Context, o Options) (found bool, err error) {
-	if _, err := os.Stat(o.pinDir()); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(o.Pins()); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	p, err := New(o)
@@ -27,8 +27,8 @@ func Cleanup(ctx context.Context, o Options) (found bool, err error) {
 	return true, p.Destroy(ctx)
 }
 
-// pinDir is where the pins are.
-func (o *Options) pinDir() string {
+// Pins is the directory in which the plane has its pins.
+func (o *Options) Pins() string {
 	if o.PinDir != "" {
 		return o.PinDir
 	}

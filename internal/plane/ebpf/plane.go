@@ -214,7 +214,7 @@ func New(o Options) (_ *Plane, err error) {
 	if o.Name == "" {
 		return nil, errors.New("ebpf plane: no name of the switch")
 	}
-	o.PinDir, o.Port = o.pinDir(), cmp.Or(o.Port, vxlanPort)
+	o.PinDir, o.Port = o.Pins(), cmp.Or(o.Port, vxlanPort)
 	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
 		formerFor: cmp.Or(o.formerFor, FormerFor), flapFor: cmp.Or(o.flapFor, flapFor), alive: monotonic()}
 	if p.log == nil {
