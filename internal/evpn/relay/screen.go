@@ -26,8 +26,11 @@ const (
 	attrExtComm      = 16
 )
 
-// SubNDFlags is which of EVPN's communities (0x06) is that of RFC 9047.
-const SubNDFlags = 0x08
+// Which of EVPN's communities (0x06) those are that the library can't read.
+const (
+	SubElection = 0x06 // RFC 8584
+	SubNDFlags  = 0x08 // RFC 9047
+)
 
 // keepalive is the message.
 var keepalive = slices.Concat(bytes.Repeat([]byte{0xff}, 16), []byte{0, headerLen, typeKeepalive})
@@ -59,8 +62,12 @@ func readMessage(r io.Reader, buf []byte) ([]byte, error) {
 type screen struct {
 	addPath bool // routes have identifiers (RFC 7911)
 	drop    func(reason string)
-	flags   NDFlags // of the last message
-	own     bool    // messages are those of the library, which are to be without the community of RFC 9047
+	own     bool // messages are those of the library, which are to be without the community of RFC 9047
+
+	// Of the last message:
+	flags    NDFlags
+	election Election
+	elects   bool // there was one
 }
 
 // update returns the message without what the library can't read, or nil if nothing is left. What is not even of the
@@ -243,6 +250,10 @@ func (s *screen) communities(v []byte) []byte {
 			}
 		case s.own:
 			kept = append(kept, v[:8]...)
+		case kind == 0x06 && sub == SubElection:
+			if !s.elects {
+				s.elects, s.election = true, Election{v[2] & 0x1f, binary.BigEndian.Uint16(v[6:])}
+			}
 		case kind == 0x06 && (sub > 5 && sub != 9 || sub == 9 && v[3] == 0):
 			s.drop(fmt.Sprintf("community 06%02x", sub))
 		case kind == 0x0c:

@@ -158,6 +158,13 @@ func TestScreenCommunities(t *testing.T) {
 	if s.flags != Present|Router {
 		t.Errorf("flags %x", s.flags)
 	}
+	election, second := []byte{0x06, 0x06, 0xe2, 0x40, 0, 0, 0x02, 0x01}, []byte{0x06, 0x06, 1, 0, 0, 0, 0, 0}
+	if got, want := s.update(updateOf(append(attribute(attrExtComm, false, slices.Concat(election, mac, second)), route...))), updateOf(append(attribute(attrExtComm, true, mac), route...)); !bytes.Equal(got, want) {
+		t.Errorf("%x, want %x", got, want)
+	}
+	if s.election != (Election{ByPreference, 0x0201}) {
+		t.Errorf("election %+v", s.election)
+	}
 	said := updateOf(slices.Concat(attribute(attrExtComm, false, slices.Concat(flags, []byte{6, 99, 0, 0, 0, 0, 0, 0})), []byte{0xc0, 99, 1, 7}, route))
 	if got := (&screen{own: true}).update(slices.Clone(said)); bytes.Contains(got, flags) || len(got) != len(said)-len(flags)+1 {
 		t.Errorf("%x of %x", got, said)

@@ -43,7 +43,18 @@ type Update struct {
 	Announced, Withdrawn []bgp.PathNLRI
 	Attrs                []bgp.PathAttributeInterface // of Announced
 	Flags                NDFlags                      // of Announced
+	Election             Election                     // likewise
 }
+
+// Election is the community of RFC 8584 about how the designated forwarder of a segment is elected. The zero Election is that
+// of a route without it.
+type Election struct {
+	Algorithm  uint8  // 0: by modulo
+	Preference uint16 // for ByPreference
+}
+
+// ByPreference is the algorithm of RFC 9785: the highest preference.
+const ByPreference = 2
 
 // NDFlags are those of the community of RFC 9047 about the address of a host; 0: there is no such community.
 type NDFlags uint16
@@ -263,7 +274,7 @@ func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
 		return m, nil
 	}
 	original := m
-	s.screen.flags = 0
+	s.screen.flags, s.screen.election, s.screen.elects = 0, Election{}, false
 	if m = s.screen.update(m); m == nil {
 		return keepalive, nil
 	}
@@ -306,7 +317,7 @@ func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
 
 // routes are those of EVPN of a message. whole says that it is the End-of-RIB of EVPN.
 func (s *session) routes(body *bgp.BGPUpdate) (u *Update, whole bool) {
-	u = &Update{Attrs: body.PathAttributes, Flags: s.screen.flags}
+	u = &Update{Attrs: body.PathAttributes, Flags: s.screen.flags, Election: s.screen.election}
 	for _, a := range body.PathAttributes {
 		switch a := a.(type) {
 		case *bgp.PathAttributeMpReachNLRI:
