@@ -29,7 +29,8 @@ const grace = 120 * time.Second
 
 // tables are what a bridge reads.
 var tables = map[string][]string{
-	hwvtep.TablePhysicalSwitch:     {"name", "tunnel_ips"},
+	hwvtep.TablePhysicalSwitch:     {"name", "tunnel_ips", "ports"},
+	hwvtep.TablePhysicalPort:       {"name", "vlan_bindings", "other_config", "port_fault_status"},
 	hwvtep.TableLogicalSwitch:      nil,
 	hwvtep.TablePhysicalLocator:    nil,
 	hwvtep.TablePhysicalLocatorSet: nil,
@@ -70,6 +71,8 @@ type Bridge struct {
 	settled  bool              // rows may be deleted for which there is no route
 	failure  string            // the last route that could not be announced
 	past     past
+	members  map[esi]map[path]*route // of Attached: who else is attached to a segment
+	attached map[key]struct{}        // routes that are announced of whole segments
 
 	configuring sync.Mutex // held by Reconfigure
 }
@@ -91,7 +94,7 @@ type session struct {
 // New returns a bridge.
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
-		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}}
+		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, attached: map[key]struct{}{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -250,6 +253,10 @@ func (b *Bridge) settleAll() {
 		return
 	}
 	b.settled = true
+	for _, a := range b.database.ports {
+		a.former = nil
+		b.hold(a)
+	}
 	for ls, rows := range b.database.ucast {
 		for mac := range rows {
 			b.database.marked[mark{ls, mac}] = struct{}{}
@@ -270,6 +277,9 @@ func (b *Bridge) begin() {
 		return
 	}
 	b.ready = true
+	for _, a := range b.database.ports {
+		b.hold(a)
+	}
 	for _, n := range b.database.networks {
 		for mac, h := range n.hosts {
 			if b.movedMeanwhile(n, mac, h) {
@@ -294,7 +304,7 @@ func (b *Bridge) begin() {
 // the one of here, which VTEPs withdraw when they see it. If that is wrong the host's next frame tells.
 func (b *Bridge) movedMeanwhile(n *network, mac string, h *host) bool {
 	best := h.best()
-	return best != nil && best.moved && !slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return n.ours(b.database.ip(r.Locator)) })
+	return best != nil && best.moved && !h.beyond(best) && !slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return b.database.mine(n, r.Locator) })
 }
 
 func (b *Bridge) claimAll(n *network, mac string, h *host) {
@@ -322,7 +332,7 @@ func (b *Bridge) settle(n *network, mac string) {
 func (b *Bridge) reimport(n *network) {
 	for id, r := range b.routes {
 		there := slices.Contains(r.in, n)
-		switch wanted := n.imports(r) && !b.database.own[r.vtep] && b.refuses(n, r) == ""; {
+		switch wanted := r.kind != Attached && n.imports(r) && !b.database.own[r.vtep] && b.refuses(n, r) == ""; {
 		case wanted && !there:
 			b.put(n, id, r)
 		case !wanted && there:
@@ -334,6 +344,7 @@ func (b *Bridge) reimport(n *network) {
 		b.database.markHost(n, mac)
 	}
 	b.announceHeads(n)
+	b.announceDiscoveries(n)
 	b.announceGateway(n)
 	b.announcePrefixes(n)
 	b.database.markMembers(n)

@@ -37,17 +37,24 @@ type database struct {
 
 	sourcesText string // sources, to compare
 
+	ports        map[hwvtep.UUID]*attachment         // of segments, and that were
+	bySegment    map[esi]*attachment                 // those that are right
+	segmentPorts map[hwvtep.UUID]hwvtep.PhysicalPort // the rows of ports
+	read         bool                                // all was read once
+
 	marked map[mark]struct{}
 	rows   uint64 // written
 }
 
 func newDatabase(b *Bridge, replica *idl.Client) *database {
 	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[end]hwvtep.UUID{},
-		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{}}
+		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{},
+		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}}
 }
 
 func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }
 func (db *database) markRouter(r *router)            { db.marked[mark{r.row.UUID, ""}] = struct{}{} }
+func (db *database) markPort(a *attachment)          { db.marked[mark{a.port.UUID, ""}] = struct{}{} }
 func (db *database) markMembers(n *network)          { db.marked[mark{n.row.UUID, ""}] = struct{}{} }
 
 // ip is the address of a locator, invalid if it has none or is not there.
@@ -156,6 +163,8 @@ func (db *database) take() {
 			reimport[n] = true
 		}
 	}
+	attached, ported := db.takePorts(changes, ours)
+	db.read = true
 	for before, after := range changes.UcastMACsRemote() {
 		if before != nil {
 			at := mark{before.LogicalSwitch, canonical(before.MAC)}
@@ -209,8 +218,14 @@ func (db *database) take() {
 			}
 		}
 	}
+	if ported || len(reimport) > 0 { // first: others go to the VTEPs that are left at once when a port has lost its link
+		b.announceSegments()
+	}
 	for n := range reimport {
 		b.reimport(n)
+	}
+	for n := range attached {
+		b.reattach(n)
 	}
 	b.release()
 	for before, after := range changes.LogicalRouters() { // such as routes of other writers
@@ -242,6 +257,9 @@ func (db *database) take() {
 	if delta.Reset && !first { // a transaction may have been lost
 		for _, r := range db.routers {
 			db.markRouter(r)
+		}
+		for _, a := range db.ports {
+			db.markPort(a)
 		}
 		for _, n := range db.networks {
 			db.markMembers(n)
@@ -367,25 +385,28 @@ func (db *database) local(before, after *hwvtep.UcastMACLocal, touched map[mark]
 	if after == nil {
 		return
 	}
-	at, vtep := mark{after.LogicalSwitch, canonical(after.MAC)}, db.ip(after.Locator)
+	at, to := mark{after.LogicalSwitch, canonical(after.MAC)}, db.end(after.Locator)
+	vtep := to.vtep
 	n := db.networks[at.ls]
 	if n == nil {
 		return
 	}
 	touched[at] = true
 	h := n.host(at.mac)
-	l := &local{vtep: vtep, ours: db.own[vtep]}
+	l := &local{vtep: vtep, number: to.vni, ours: db.own[vtep]}
 	if ip, err := netip.ParseAddr(after.IPAddr); err == nil {
 		l.ip = ip.Unmap()
 	}
 	h.locals[after.UUID] = l
 	switch {
 	case was != nil && was.vtep == vtep:
-		l.lost = was.lost
+		if l.lost = was.lost; b.ready && !l.lost && n.segmentOf(l) != n.segmentOf(was) { // from a port of a segment to another one
+			l.lost = !h.claim(time.Now())
+		}
 	case b.ready && l.ours:
 		duplicate := !h.until.IsZero()
 		l.lost = !h.claim(time.Now())
-		db.stands(at, !l.lost && len(db.ucast[at.ls][at.mac]) > 0)
+		db.stands(at, !l.lost && len(db.ucast[at.ls][at.mac]) > 0 && !h.beyond(h.best()))
 		if !h.until.IsZero() && !duplicate {
 			b.duplicate(n, at.mac, h)
 		}

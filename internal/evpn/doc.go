@@ -13,6 +13,9 @@
 // A router has, in a switch of its own for that, the VTEPs of the fabric as next hops, and what is behind them as static
 // routes: see router.go.
 //
+// A port of ours may be a link of an Ethernet segment, with other VTEPs: attachment.go has what its row says, attach.go what is
+// announced of it and what the VTEP is held to, election.go who forwards what is flooded.
+//
 // A row belongs to the bridge if its locator is a VTEP that the fabric announces in this switch, or
 // that other_config:evpn_vteps of the switch remembers from before. Rows of other writers are left
 // alone, and come first.

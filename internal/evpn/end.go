@@ -43,6 +43,9 @@ func (n *network) end(r *route) end {
 
 // endOf is where frames to a host are sent for its best route.
 func (n *network) endOf(h *host, best *route) end {
+	if a := n.at(best); a != nil {
+		return end{a.vtep, a.number}
+	}
 	at := n.reach(h, best)
 	if best.vtep == at {
 		return n.end(best)

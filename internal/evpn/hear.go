@@ -98,7 +98,7 @@ func (b *Bridge) update(peer netip.Addr, s *session, u *relay.Update) {
 		return
 	}
 	a := readAttributes(u.Attrs, s.external)
-	a.flags = u.Flags
+	a.flags, a.election = u.Flags, u.Election
 	looped := a.loops(b.opts.Config)
 	for _, p := range u.Announced {
 		id, ok := pathOf(peer, p)

@@ -61,6 +61,8 @@ type network struct {
 	prefixes map[path]*route // of l3: those of Prefix, and hosts with a second label
 
 	segments map[esi]*segment
+	ports    map[hwvtep.UUID]struct{} // that have bindings of it
+	own      map[esi]*attachment      // ports of ours that are links of segments, with a binding of it
 }
 
 // host is a MAC in a network.
@@ -83,15 +85,16 @@ type host struct {
 
 // local is a row of a host at one of our VTEPs.
 type local struct {
-	vtep netip.Addr
-	ip   netip.Addr // invalid: not known
-	ours bool       // the VTEP is one of the database's switches
-	lost bool       // another VTEP has it since
+	vtep   netip.Addr
+	number uint32     // of the locator: that of the segment of the port; 0: it is of none, or the VTEP does not tell
+	ip     netip.Addr // invalid: not known
+	ours   bool       // the VTEP is one of the database's switches
+	lost   bool       // another VTEP has it since
 }
 
 func newNetwork() *network {
 	return &network{hosts: map[string]*host{}, floods: map[path]*route{}, heads: map[hwvtep.UUID]map[netip.Addr]bool{}, vteps: map[netip.Addr]int{},
-		spoken: map[string]map[key]struct{}{}, prefixes: map[path]*route{}, segments: map[esi]*segment{}}
+		spoken: map[string]map[key]struct{}{}, prefixes: map[path]*route{}, segments: map[esi]*segment{}, ports: map[hwvtep.UUID]struct{}{}}
 }
 
 // configure reads the row: what it asks for. Where a route target is wrong nothing is imported, or exported, by the
@@ -248,6 +251,9 @@ func (h *host) claim(now time.Time) bool {
 		return false
 	case best != nil && best.fixed():
 		return false
+	case h.beyond(best):
+		h.follow(best)
+		return true
 	case best == nil && !h.known:
 		return true // never known elsewhere
 	case best == nil && h.moved && h.sequence > h.highest:
@@ -267,6 +273,10 @@ func (h *host) claim(now time.Time) bool {
 // yield gives the host up if another VTEP's route is better than what is announced here. It says whether it was.
 func (h *host) yield() bool {
 	own, best := h.here(), h.best()
+	if own != nil && h.beyond(best) {
+		h.follow(best)
+		return false
+	}
 	if own == nil || best == nil || !best.better(&route{vtep: own.vtep, sequence: h.sequence}) {
 		return false
 	}
@@ -287,6 +297,7 @@ func (n *network) routes(mac string, rd func(vtep netip.Addr, vni uint32) string
 		return nil
 	}
 	r := route{key: key{kind: MACIP, rd: rd(l.vtep, n.vni), mac: mac}, vtep: l.vtep, vni: n.vni, targets: n.exp, sequence: h.sequence, moved: h.moved}
+	r.segment = n.segmentOf(l)
 	all = append(all, &r)
 	if l.ip.IsValid() {
 		with := r

@@ -37,6 +37,11 @@ func (b *Bridge) drop(id path) {
 		return
 	}
 	b.sessions[id.peer].routes--
+	if r.kind == Attached {
+		delete(b.routes, id)
+		b.leaves(id, r)
+		return
+	}
 	for _, n := range slices.Clone(r.in) {
 		b.take(n, id)
 	}
@@ -45,6 +50,10 @@ func (b *Bridge) drop(id path) {
 
 // place puts a route into the networks that it is for. Routes that lead here come back from neighbours.
 func (b *Bridge) place(id path, r *route) {
+	if r.kind == Attached {
+		b.joins(id, r)
+		return
+	}
 	if b.database.own[r.vtep] {
 		return
 	}

@@ -32,6 +32,7 @@ func (db *database) next() *plan {
 			p.tx.Assert(lock)
 		}
 		empty := p.tx.Len()
+		p.attachments()
 		switches := map[hwvtep.UUID]bool{}
 		for m := range db.marked {
 			if len(p.about) == batch {
@@ -72,6 +73,12 @@ func (n *network) remembered() []string { return strings.Fields(n.row.OtherConfi
 // ours says whether a row with that locator is the bridge's.
 func (n *network) ours(vtep netip.Addr) bool {
 	return vtep.IsValid() && (n.vteps[vtep] > 0 || slices.Contains(n.remembered(), vtep.String()))
+}
+
+// mine says whether a row with a locator is the bridge's: at one of ours, only the bridge means a port of a segment.
+func (db *database) mine(n *network, locator hwvtep.UUID) bool {
+	e := db.end(locator)
+	return n.ours(e.vtep) || e.vni != 0 && db.own[e.vtep]
 }
 
 // remember writes down whose rows are the bridge's: those of VTEPs that are announced, and of former ones as long as there is a row.
@@ -124,7 +131,7 @@ func (db *database) used(ls hwvtep.UUID) map[string]bool {
 func (p *plan) host(n *network, mac string) {
 	var own []hwvtep.UcastMACRemote
 	for _, row := range p.db.ucast[n.row.UUID][mac] {
-		if !n.ours(p.db.ip(row.Locator)) {
+		if !p.db.mine(n, row.Locator) {
 			for _, r := range own {
 				p.rows++
 				p.tx.DeleteUcastMACRemote(r.UUID)
@@ -135,8 +142,10 @@ func (p *plan) host(n *network, mac string) {
 	}
 	h := n.hosts[mac]
 	var best *route
-	if h != nil && h.here() == nil {
-		best = h.best()
+	if h != nil {
+		if best = h.best(); h.here() != nil && !(h.beyond(best) && n.at(best) != nil) {
+			best = nil
+		}
 	}
 	if best == nil {
 		for _, row := range own {

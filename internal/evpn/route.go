@@ -36,14 +36,20 @@ type key struct {
 
 // group is what a key is announced with: the MAC, or one of others that no MAC is called.
 func (k key) group() string {
-	if k.kind == Prefix {
+	switch k.kind {
+	case Prefix:
 		return prefixes
+	case Discovery:
+		return discoveries
 	}
 	return k.mac
 }
 
-// prefixes is the group of all routes of Prefix; "" is that of Multicast.
-const prefixes = "prefixes"
+// The groups of all routes of Prefix, and of Discovery; "" is that of Multicast.
+const (
+	prefixes    = "prefixes"
+	discoveries = "discoveries"
+)
 
 // route is what one neighbour, or this speaker, says.
 type route struct {
@@ -60,8 +66,9 @@ type route struct {
 	in    []*network // that have the route
 	epoch int        // in which session, of those with its neighbor, it was heard last
 
-	segment esi  // where the host is attached
-	single  bool // of Discovery: one VTEP of the segment forwards, not all
+	segment  esi            // where the host is attached
+	single   bool           // of Discovery: one VTEP of the segment forwards, not all
+	election relay.Election // of Attached
 
 	// Of a router.
 	l3vni      uint32     // of a host: the second label; 0: none

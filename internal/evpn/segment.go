@@ -1,10 +1,12 @@
 package evpn
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -18,6 +20,39 @@ func esiOf(e bgp.EthernetSegmentIdentifier) (id esi) {
 	id[0] = byte(e.Type)
 	copy(id[1:], e.Value)
 	return id
+}
+
+// parseESI reads one: ten octets in hexadecimal digits with colons between, neither all zero nor all ones, which mean
+// something else (RFC 7432, section 5).
+func parseESI(text string) (id esi, err error) {
+	words := strings.Split(strings.TrimSpace(text), ":")
+	if len(words) != len(id) {
+		return esi{}, fmt.Errorf("%q is not ten octets with colons between", text)
+	}
+	for i, w := range words {
+		n, err := strconv.ParseUint(w, 16, 8)
+		if err != nil || len(w) > 2 {
+			return esi{}, fmt.Errorf("%q: %q is not an octet in hexadecimal digits", text, w)
+		}
+		id[i] = byte(n)
+	}
+	if all := [len(id)]byte(bytes.Repeat(id[:1], len(id))); id == all && (id[0] == 0 || id[0] == 0xff) {
+		return esi{}, fmt.Errorf("%q is no segment: all octets are %02x", text, id[0])
+	}
+	return id, nil
+}
+
+// wire is the identifier as the library has it.
+func (e esi) wire() bgp.EthernetSegmentIdentifier {
+	if e == (esi{}) {
+		return bgp.EthernetSegmentIdentifier{}
+	}
+	return bgp.EthernetSegmentIdentifier{Type: bgp.ESIType(e[0]), Value: slices.Clone(e[1:])}
+}
+
+// target is the ES-import target: the six octets behind the type (RFC 7432, section 7.6).
+func (e esi) target() bgp.ExtendedCommunityInterface {
+	return &bgp.ESImportRouteTarget{ESImport: slices.Clone(e[1:7])}
 }
 
 // String is the identifier as FRR writes it, "" for none.
@@ -101,13 +136,17 @@ func (s *segment) vteps() map[netip.Addr]bool {
 	return set
 }
 
-// reach returns the VTEP to send to for a route of a host, none (invalid) if its segment has none that is attached. A row
+// reach returns the VTEP to send to for a route of a host, none (invalid) if its segment has none that is attached. One of ours
+// that is attached itself needs no other. A row
 // has one locator: where all VTEPs of a segment forward, each host has the one that weight says; where one does, the one that
 // has announced the host, and when that one has lost the segment the only other one, if there is only one: of several it is
 // not known which will forward, until it announces the host. (RFC 7432, sections 8.4 and 14.1.)
 func (n *network) reach(h *host, r *route) (best netip.Addr) {
 	if r.segment == (esi{}) {
 		return r.vtep
+	}
+	if a := n.at(r); a != nil {
+		return a.vtep
 	}
 	s := n.segments[r.segment]
 	if s == nil {

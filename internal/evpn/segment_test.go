@@ -163,8 +163,8 @@ func TestSegmentWire(t *testing.T) {
 	if nlri, err = bgp.NewEVPNEthernetSegmentRoute(rd, id, pes[0]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := decode(nlri, readAttributes(attrs(nlri), true)); !errors.Is(err, refusal(whyES)) {
-		t.Error(err)
+	if r, err = decode(nlri, readAttributes(attrs(nlri), true)); err != nil || r.key != (key{kind: Attached, rd: "10.0.0.2:1", ip: pes[0], esi: seg1}) || r.segment != seg1 || r.vtep != pes[0] {
+		t.Errorf("%+v, %v", r, err)
 	}
 	if nlri, err = bgp.NewEVPNMacIPAdvertisementRoute(rd, id, 0, host1, netip.Addr{}, []uint32{33}); err != nil {
 		t.Fatal(err)

@@ -243,6 +243,7 @@ func (s *speaker) complete() error {
 func (r *route) same(o *route) bool {
 	return r.key == o.key && r.vtep == o.vtep && r.vni == o.vni && r.sequence == o.sequence && r.moved == o.moved && r.sticky == o.sticky &&
 		r.gateway == o.gateway && r.flags == o.flags && r.l3vni == o.l3vni && r.routerMAC == o.routerMAC && r.via == o.via &&
+		r.segment == o.segment && r.single == o.single && r.election == o.election &&
 		slices.Equal(r.targets, o.targets) && slices.Equal(r.l3targets, o.l3targets)
 }
 

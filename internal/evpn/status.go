@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
@@ -22,6 +23,7 @@ type Status struct {
 	Neighbors    []NeighborStatus `json:"neighbors"`
 	Switches     []SwitchStatus   `json:"switches"`
 	Routers      []RouterStatus   `json:"routers"`
+	Ports        []PortStatus     `json:"ports"`     // that are links of Ethernet segments
 	Announced    int              `json:"announced"` // routes
 	Refused      map[string]int   `json:"refused"`   // routes of neighbours that don't become rows, by reason
 	Transactions uint64           `json:"transactions"`
@@ -87,7 +89,7 @@ func (b *Bridge) Progress(ctx context.Context) (p Progress, err error) {
 func (b *Bridge) status() Status {
 	db := b.database
 	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
-		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.writer.Transactions, Rows: db.rows,
+		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Ports: b.portStatus(), Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.writer.Transactions, Rows: db.rows,
 		Failures: db.writer.Failures, Failure: cmp.Or(db.writer.Failure, b.failure), Pending: len(db.marked)}
 	for _, r := range b.refused {
 		s.Refused[r.why.Error()]++
@@ -160,6 +162,10 @@ func (b *Bridge) why(id path, r *route) string {
 		return whyTunnel
 	case b.database.own[r.vtep]:
 		return whyOwn
+	case r.kind == Attached && b.database.bySegment[r.segment] == nil:
+		return whyES
+	case r.kind == Attached:
+		return ""
 	case len(r.in) > 0:
 		return ""
 	}
@@ -224,6 +230,12 @@ func (s Status) String() string {
 		}
 		b.WriteByte('\n')
 	}
+	for i, p := range s.Ports {
+		if i == 0 {
+			b.WriteString("ports of segments:\n")
+		}
+		fmt.Fprintf(&b, "  %v\n", p)
+	}
 	fmt.Fprintf(&b, "%d routes announced, %d rows written in %d transactions", s.Announced, s.Rows, s.Transactions)
 	if s.Failures > 0 {
 		fmt.Fprintf(&b, ", %d failed", s.Failures)
@@ -252,13 +264,14 @@ type Route struct {
 	Targets  []string `json:"targets"`
 	Sequence int64    `json:"sequence"` // -1: it has none
 	Sticky   bool     `json:"sticky"`
-	Gateway  bool     `json:"gateway"`    // the default gateway community
-	Router   string   `json:"router_mac"` // "": none
-	Flags    []string `json:"nd_flags"`   // of its address (RFC 9047)
-	L3VNI    uint32   `json:"l3_vni"`     // of a host, the second label; 0: none
-	Via      string   `json:"via"`        // of type 5, the host that is the next hop; "": the VTEP
-	Row      string   `json:"row"`        // the logical switch whose row it is, or router; "": none
-	Why      string   `json:"why"`        // it is none
+	Gateway  bool     `json:"gateway"`       // the default gateway community
+	Router   string   `json:"router_mac"`    // "": none
+	Flags    []string `json:"nd_flags"`      // of its address (RFC 9047)
+	L3VNI    uint32   `json:"l3_vni"`        // of a host, the second label; 0: none
+	Ballot   int      `json:"df_preference"` // of type 4, for the election of the designated forwarder; -1: it has none
+	Via      string   `json:"via"`           // of type 5, the host that is the next hop; "": the VTEP
+	Row      string   `json:"row"`           // the logical switch whose row it is, or router; "": none
+	Why      string   `json:"why"`           // it is none
 }
 
 // Routes asks for all routes, or those of a MAC, an IP address, or a prefix.
@@ -288,6 +301,9 @@ func (b *Bridge) list(what string) []Route {
 			continue
 		}
 		row, why := "", b.why(id, r)
+		if r.kind == Attached && why == "" {
+			why = "says who is attached to a segment of a port here"
+		}
 		for _, n := range r.in {
 			if n.l3 != nil {
 				if c, ok := n.l3.chosen[r.dest()]; ok && c.route == r {
@@ -331,7 +347,7 @@ func (h *host) whether(r *route) (row, why string) {
 		return "", "no VTEP of its segment is attached"
 	}
 	switch at := h.network.reach(h, best); {
-	case r.vtep == at:
+	case r.vtep == at, h.network.at(best) != nil && r.segment == best.segment:
 		return h.network.row.Name, ""
 	case r.segment != (esi{}) && r.segment == best.segment:
 		return "", fmt.Sprintf("of its segment's VTEPs the row has %v", at)
@@ -341,11 +357,11 @@ func (h *host) whether(r *route) (row, why string) {
 }
 
 func (b *Bridge) placedByOther(n *network, mac string) bool {
-	return slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return !n.ours(b.database.ip(r.Locator)) })
+	return slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return !b.database.mine(n, r.Locator) })
 }
 
 func (r *route) shown(neighbor, row, why string) Route {
-	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, ESI: cmp.Or(r.segment, r.key.esi).String(), VNI: r.vni, Targets: []string{}, Sequence: -1, Sticky: r.fixed(), Gateway: r.gateway, Router: r.routerMAC, Flags: r.flags.Names(),
+	s := Route{Neighbor: neighbor, Type: int(r.kind), RD: r.rd, MAC: r.mac, ESI: cmp.Or(r.segment, r.key.esi).String(), VNI: r.vni, Targets: []string{}, Sequence: -1, Ballot: -1, Sticky: r.fixed(), Gateway: r.gateway, Router: r.routerMAC, Flags: r.flags.Names(),
 		L3VNI: r.l3vni, Row: row, Why: why}
 	if r.kind == Prefix {
 		s.Prefix = r.to.String()
@@ -358,6 +374,9 @@ func (r *route) shown(neighbor, row, why string) Route {
 	}
 	if r.vtep.IsValid() {
 		s.VTEP = r.vtep.String()
+	}
+	if r.election.Algorithm == relay.ByPreference {
+		s.Ballot = int(r.election.Preference)
 	}
 	if r.moved {
 		s.Sequence = int64(r.sequence)
@@ -381,6 +400,9 @@ func (r Route) String() string {
 	}
 	if r.Sequence >= 0 {
 		fmt.Fprintf(&b, " sequence %d", r.Sequence)
+	}
+	if r.Ballot >= 0 {
+		fmt.Fprintf(&b, " preference %d", r.Ballot)
 	}
 	if r.Sticky {
 		b.WriteString(" sticky")

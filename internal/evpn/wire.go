@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,8 +18,8 @@ import (
 // Why a route does not become a row, as the status counts it.
 const (
 	whyKind   = "of another type"              // not 1 to 5, or with a route distinguisher that is not of RFC 4364
-	whyES     = "for VTEPs of its segment"     // type 4
-	whyNoES   = "no segment"                   // type 1 of none
+	whyES     = "for VTEPs of its segment"     // type 4 of one that no port here has
+	whyNoES   = "no segment"                   // types 1 and 4 of none
 	whyEncap  = "another encapsulation"        // than VXLAN
 	whyMAC    = "no MAC of a host"             //
 	whyPMSI   = "no ingress replication"       // type 3
@@ -110,6 +111,7 @@ type attributes struct {
 	routerMAC   string
 	targets     []target
 	flags       relay.NDFlags
+	election    relay.Election
 }
 
 // readAttributes reads those of a message. LOCAL_PREF and ORIGINATOR_ID of another AS mean nothing here.
@@ -162,6 +164,9 @@ func (r *attributes) community(c bgp.ExtendedCommunityInterface) {
 	case *bgp.UnknownExtended: // of this speaker: the relay has taken out that of others
 		if c.Type == bgp.EC_TYPE_EVPN && c.Value[0] == relay.SubNDFlags {
 			r.flags = relay.NDFlags(c.Value[1]) | relay.Present
+		}
+		if c.Type == bgp.EC_TYPE_EVPN && c.Value[0] == relay.SubElection {
+			r.election = relay.Election{Algorithm: c.Value[1] & 0x1f, Preference: binary.BigEndian.Uint16(c.Value[5:])}
 		}
 	case *bgp.MacMobilityExtended:
 		r.moved, r.sequence, r.sticky = true, c.Sequence, r.sticky || c.IsSticky
@@ -233,7 +238,10 @@ func decode(nlri bgp.NLRI, a *attributes) (*route, error) {
 			return r, refusal(whyNoES)
 		}
 	case *bgp.EVPNEthernetSegmentRoute:
-		return r, refusal(whyES)
+		r.vtep, r.segment, r.election = k.ip, k.esi, a.election // whatever the next hop is, as of Multicast
+		if r.segment == (esi{}) {
+			return r, refusal(whyNoES)
+		}
 	case *bgp.EVPNMulticastEthernetTagRoute:
 		r.vtep, r.vni = k.ip, a.label // whatever the next hop is: so others do
 		if !a.replication {
@@ -268,7 +276,11 @@ func encode(r *route) (*apiutil.Path, error) {
 	var nlri *bgp.EVPNNLRI
 	switch r.kind {
 	case MACIP:
-		nlri, err = bgp.NewEVPNMacIPAdvertisementRoute(rd, bgp.EthernetSegmentIdentifier{}, r.tag, r.mac, r.ip, r.labels())
+		nlri, err = bgp.NewEVPNMacIPAdvertisementRoute(rd, r.segment.wire(), r.tag, r.mac, r.ip, r.labels())
+	case Discovery:
+		nlri = bgp.NewEVPNEthernetAutoDiscoveryRoute(rd, r.key.esi.wire(), r.tag, r.vni)
+	case Attached:
+		nlri, err = bgp.NewEVPNEthernetSegmentRoute(rd, r.key.esi.wire(), r.ip)
 	case Multicast:
 		nlri, err = bgp.NewEVPNMulticastEthernetTagRoute(rd, r.tag, r.ip)
 	case Prefix:
@@ -306,6 +318,12 @@ func encode(r *route) (*apiutil.Path, error) {
 	if r.routerMAC != "" {
 		communities = append(communities, bgp.NewRoutersMacExtended(r.routerMAC))
 	}
+	switch {
+	case r.kind == Attached:
+		communities = append(communities, r.key.esi.target(), electionCommunity(r.election))
+	case r.kind == Discovery && r.tag == allTags:
+		communities = append(communities, bgp.NewESILabelExtended(0, r.single)) // no label: split horizon is by the source address
+	}
 	reach, err := bgp.NewPathAttributeMpReachNLRI(bgp.RF_EVPN, []bgp.PathNLRI{{NLRI: nlri}}, r.vtep)
 	if err != nil {
 		return nil, fmt.Errorf("make a route: %w", err)
@@ -315,6 +333,11 @@ func encode(r *route) (*apiutil.Path, error) {
 		attrs = append(attrs, bgp.NewPathAttributePmsiTunnel(bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL, false, r.vni, &bgp.IngressReplTunnelID{Value: r.vtep}))
 	}
 	return &apiutil.Path{Family: bgp.RF_EVPN, Nlri: nlri, Attrs: attrs}, nil
+}
+
+// electionCommunity is that of RFC 8584, which the library has not.
+func electionCommunity(e relay.Election) bgp.ExtendedCommunityInterface {
+	return bgp.NewUnknownExtended(bgp.EC_TYPE_EVPN, binary.BigEndian.AppendUint16([]byte{relay.SubElection, e.Algorithm, 0, 0, 0}, e.Preference))
 }
 
 // labels are the VNI of the host's switch and, if it is announced, that of the router.

@@ -48,7 +48,8 @@ var (
 	evpnVTEPs      = evpnGauge("logical_switch_vteps", "VTEPs that others announce in the logical switch.", "logical_switch")
 	evpnDuplicates = evpnGauge("duplicate_macs", "MACs that are left to other VTEPs for a time since they go to and fro.")
 	evpnPrefixes   = evpnGauge("router_prefixes", "Prefixes of the router, by whether they are announced (local) or of others (remote).", "router", "of")
-	evpnFaults     = evpnGauge("faults", "Logical switches and routers with something that is wrong for the fabric.")
+	evpnSegments   = evpnGauge("segment_ports", "Ports that are links of Ethernet segments, by whether this VTEP is the designated forwarder for their networks.", "state")
+	evpnFaults     = evpnGauge("faults", "Logical switches, routers and ports with something that is wrong for the fabric.")
 	evpnPending    = evpnGauge("pending", "MACs and logical switches whose rows have to be looked at.")
 	evpnWritten    = evpnCounter("rows_written_total", "Rows that were inserted, changed or deleted.")
 	evpnDone       = evpnCounter("transactions_total", "Transactions that succeeded.")
@@ -139,6 +140,15 @@ func (w *writer) fabric(s *evpn.Status) {
 		if r.Fault != "" {
 			faults++
 		}
+	}
+	ports := map[string]int{}
+	for _, p := range s.Ports {
+		if ports[p.State]++; p.Fault != "" {
+			faults++
+		}
+	}
+	for _, state := range evpn.PortStates {
+		w.set(evpnSegments, float64(ports[state]), state)
 	}
 	w.set(evpnSwitches, float64(part))
 	w.set(evpnDuplicates, float64(duplicates))

@@ -20,7 +20,8 @@ import (
 var fabricStatus = evpn.Status{AS: 4_200_000_001, RouterID: "10.0.0.1", Database: "active", Announcing: true, Announced: 7, Refused: map[string]int{"own": 2}, Transactions: 3, Rows: 9, Failures: 1, Pending: 4,
 	Neighbors: []evpn.NeighborStatus{{Address: "10.0.0.2", State: "established", Routes: 5, Flaps: 1, Ignored: map[string]uint64{"route type 6": 2, "community 0608": 1}}, {Address: "10.0.0.3", State: "active"}},
 	Switches:  []evpn.SwitchStatus{{Name: "ls\xff", VNI: 33, Local: 1, Remote: 2, VTEPs: []string{"10.0.0.2"}, Duplicates: []string{"02:00:00:00:00:01"}}, {Name: "none", Fault: "no"}},
-	Routers:   []evpn.RouterStatus{{Name: "lr0", Local: 3, Remote: 4}}}
+	Routers:   []evpn.RouterStatus{{Name: "lr0", Local: 3, Remote: 4}},
+	Ports:     []evpn.PortStatus{{Port: "p1", State: "designated"}, {Port: "p2", State: "no link"}, {Port: "p3", Fault: "no"}}}
 
 func newEVPNBed(t *testing.T) *bed {
 	t.Helper()
@@ -62,7 +63,8 @@ func TestEVPN(t *testing.T) {
 	for want, value := range map[string]string{
 		`vtep_evpn_state{state="active"}`: "1", `vtep_evpn_state{state="standby"}`: "0", `vtep_evpn_neighbor_up{neighbor="10.0.0.3"}`: "0",
 		`vtep_evpn_neighbor_ignored_total{neighbor="10.0.0.2"}`: "3", `vtep_evpn_refused_routes{reason="own"}`: "2", `vtep_evpn_logical_switches`: "1",
-		`vtep_evpn_faults`: "1", `vtep_evpn_duplicate_macs`: "1", `vtep_evpn_router_prefixes{of="remote",router="lr0"}`: "4",
+		`vtep_evpn_segment_ports{state="designated"}`: "1", `vtep_evpn_segment_ports{state="shared"}`: "0", `vtep_evpn_segment_ports{state="no link"}`: "1",
+		`vtep_evpn_faults`: "2", `vtep_evpn_duplicate_macs`: "1", `vtep_evpn_router_prefixes{of="remote",router="lr0"}`: "4",
 		`vtep_evpn_logical_switch_remote_macs{logical_switch="ls` + "\uFFFD" + `"}`: "2", `vtep_evpn_info{as="4200000001",router_id="10.0.0.1",version="v1"}`: "1",
 	} {
 		if !strings.Contains(text, "\n"+want+" "+value+"\n") {

@@ -1,0 +1,345 @@
+package evpn
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// at is the port of ours by which a host is reached that a route places in a segment, nil if there is none.
+func (n *network) at(r *route) *attachment {
+	if a := n.own[r.segment]; a != nil && a.forwards(n) {
+		return a
+	}
+	return nil
+}
+
+// forwards says whether frames to hosts of a network are sent by the port: of single-active segments by that of the
+// designated forwarder only.
+func (a *attachment) forwards(n *network) bool {
+	if !a.up || !a.alone {
+		return false
+	}
+	if !a.single {
+		return true
+	}
+	for vlan, ls := range a.port.VLANBindings {
+		if ls == n.row.UUID && (a.outcome.all || slices.Contains(a.outcome.blocked, uint16(vlan))) {
+			return false
+		}
+	}
+	return true
+}
+
+// segmentOf is the segment of the port that a host was heard at: a VTEP tells by the key of the locator. One that does not
+// has heard it there if the logical switch is bound at that port alone.
+func (n *network) segmentOf(l *local) esi {
+	for e, a := range n.own {
+		_, there := n.ports[a.port.UUID]
+		if a.vtep == l.vtep && (l.number == a.number || l.number == 0 && there && len(n.ports) == 1) {
+			return e
+		}
+	}
+	return esi{}
+}
+
+// beyond says whether a route is that of another VTEP of the segment that the host was heard in here: then both have it,
+// and it has not moved.
+func (h *host) beyond(best *route) bool {
+	if best == nil || best.segment == (esi{}) || len(h.network.own) == 0 {
+		return false
+	}
+	for _, l := range h.locals {
+		if l.ours && !l.lost && h.network.segmentOf(l) == best.segment {
+			return true
+		}
+	}
+	return false
+}
+
+// follow takes over the sequence of another VTEP of the segment (RFC 7432, section 15).
+func (h *host) follow(best *route) {
+	if best.moved && (!h.moved || h.sequence < best.sequence) {
+		h.sequence, h.moved = best.sequence, true
+	}
+}
+
+// reattach announces what a network has of segments, after its ports have changed, and looks at their hosts anew.
+func (b *Bridge) reattach(n *network) {
+	b.announceDiscoveries(n)
+	for mac, h := range n.hosts {
+		if len(h.locals) > 0 || slices.ContainsFunc(h.paths, func(r *route) bool { return r.segment != (esi{}) }) {
+			b.reconsider(n, mac)
+		}
+	}
+}
+
+// targetsPerRoute is how many route targets one route of a whole segment has at most, so that its message has room for them.
+const targetsPerRoute = 400
+
+// announceSegments announces of each segment that a port of ours is a link of it: to its other VTEPs, and to all that have
+// networks of it. What is withdrawn comes first, and of that what has most effect.
+func (b *Bridge) announceSegments() {
+	wanted := map[key]*route{}
+	for _, a := range b.database.bySegment {
+		if !a.up {
+			continue
+		}
+		r := &route{key: key{kind: Attached, rd: b.segmentRD(a, 0), ip: a.vtep, esi: a.segment}, vtep: a.vtep, segment: a.segment, election: a.ballot}
+		wanted[r.key] = r
+		for i, targets := range slices.Collect(slices.Chunk(b.database.targets(a), targetsPerRoute)) {
+			if i == routesPerSegment {
+				break // there are no more than 65,535 networks
+			}
+			r := &route{key: key{kind: Discovery, rd: b.segmentRD(a, i), tag: allTags, esi: a.segment}, vtep: a.vtep, segment: a.segment, single: a.single, targets: targets}
+			wanted[r.key] = r
+		}
+	}
+	byKind := func(x, y key) int { return cmp.Or(cmp.Compare(x.kind, y.kind), strings.Compare(x.rd, y.rd)) }
+	for _, k := range slices.SortedFunc(maps.Keys(b.attached), byKind) {
+		if wanted[k] == nil {
+			b.sayOfSegment(k, nil)
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(wanted), byKind) {
+		b.sayOfSegment(k, wanted[k])
+	}
+	for _, a := range b.database.ports {
+		b.await(a)
+		b.hold(a)
+	}
+}
+
+// sayOfSegment announces a route of a whole segment, or with nil withdraws it.
+func (b *Bridge) sayOfSegment(k key, r *route) {
+	if err := b.speaker.announce(k, r); err != nil {
+		b.failure = err.Error()
+		b.log.Warn("route is not announced", "segment", k.esi, "err", err)
+		return
+	}
+	if b.failure = ""; r == nil {
+		delete(b.attached, k)
+	} else {
+		b.attached[k] = struct{}{}
+	}
+}
+
+// targets are those of all networks with a binding on a port, in order.
+func (db *database) targets(a *attachment) (all []target) {
+	set := map[target]struct{}{}
+	for _, ls := range a.port.VLANBindings {
+		if n := db.networks[ls]; n != nil && n.vni != 0 && n.l3 == nil {
+			for _, t := range n.exp {
+				set[t] = struct{}{}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(set), func(x, y target) int {
+		return cmp.Or(strings.Compare(x.admin, y.admin), cmp.Compare(x.value, y.value))
+	})
+}
+
+// announceDiscoveries announces of a network which segments of ours reach its hosts.
+func (b *Bridge) announceDiscoveries(n *network) {
+	wanted := map[key]*route{}
+	if n.vni != 0 && len(n.exp) > 0 && n.l3 == nil {
+		for e, a := range n.own {
+			if a.up {
+				k := key{kind: Discovery, rd: b.rd(a.vtep, n.vni), esi: e}
+				wanted[k] = &route{key: k, vtep: a.vtep, vni: n.vni, segment: e, targets: n.exp}
+			}
+		}
+	}
+	for k := range n.said(discoveries) {
+		if wanted[k] == nil {
+			b.say(n, k, nil)
+		}
+	}
+	for k, r := range wanted {
+		b.say(n, k, r)
+	}
+}
+
+// joins takes a route of a VTEP that is attached to a segment, leaves takes it back.
+func (b *Bridge) joins(id path, r *route) {
+	if b.members[r.segment] == nil {
+		b.members[r.segment] = map[path]*route{}
+	}
+	b.members[r.segment][id] = r
+	b.holdSegment(r.segment)
+}
+
+func (b *Bridge) leaves(id path, r *route) {
+	if delete(b.members[r.segment], id); len(b.members[r.segment]) == 0 {
+		delete(b.members, r.segment)
+	}
+	b.holdSegment(r.segment)
+}
+
+func (b *Bridge) holdSegment(e esi) {
+	if a := b.database.bySegment[e]; a != nil {
+		b.hold(a)
+	}
+}
+
+// await gives others the time to tell that they are attached, after the link of a port has come.
+func (b *Bridge) await(a *attachment) {
+	if !a.up || a.due || a.awaited == a.since {
+		return
+	}
+	a.awaited = a.since
+	id, since := a.port.UUID, a.since
+	time.AfterFunc(electionWait, func() {
+		_ = b.do(b.ctx, func() {
+			if a := b.database.ports[id]; a != nil && a.since == since {
+				a.due = true
+				b.hold(a)
+			}
+		})
+	})
+}
+
+// candidates are the VTEPs that may be the designated forwarder of a port's segment: the others, and this one while the port has link.
+func (b *Bridge) candidates(a *attachment) (all []candidate) {
+	heard := map[netip.Addr]relay.Election{}
+	for _, r := range b.members[a.segment] {
+		was, twice := heard[r.vtep]
+		if !b.database.own[r.vtep] && (!twice || was.Preference < r.election.Preference) { // by several neighbors, one of them late
+			heard[r.vtep] = r.election
+		}
+	}
+	for _, vtep := range slices.SortedFunc(maps.Keys(heard), netip.Addr.Compare) {
+		all = append(all, candidate{vtep, heard[vtep]})
+	}
+	if a.up {
+		all = append(all, candidate{a.vtep, a.ballot})
+	}
+	return all
+}
+
+// hold elects, and has the VTEP held to what comes of it.
+func (b *Bridge) hold(a *attachment) {
+	b.database.markPort(a)
+	if a.segment == (esi{}) {
+		return
+	}
+	all := b.candidates(a)
+	now := held{}
+	for _, c := range all {
+		if c.vtep != a.vtep {
+			now.beside = append(now.beside, c.vtep)
+		}
+	}
+	switch {
+	case !a.up || !a.due || !b.begun:
+		now.all = true
+	case byPreference(all):
+		now.all = elect(all, 0) != a.vtep
+	default:
+		for vlan, ls := range a.port.VLANBindings {
+			if elect(all, b.database.tag(vlan, ls)) != a.vtep {
+				now.blocked = append(now.blocked, uint16(vlan))
+			}
+		}
+		slices.Sort(now.blocked)
+	}
+	if a.former != nil { // who was designated then may be it yet
+		now.all = now.all || a.former.all
+		now.beside = union(now.beside, a.former.beside, netip.Addr.Compare)
+		now.blocked = union(now.blocked, a.former.blocked, cmp.Compare[uint16])
+	}
+	if now.equal(a.outcome) {
+		return
+	}
+	if now.text() != a.outcome.text() {
+		b.log.Info("segment", "port", a.port.Name, "segment", a.segment, "blocked", cmp.Or(now.text(), "none"), "others", now.beside)
+	}
+	if a.outcome = now; a.single {
+		for n := range b.database.networksAt(a) {
+			b.reattach(n)
+		}
+	}
+}
+
+func union[T comparable](a, b []T, order func(x, y T) int) []T {
+	return slices.Compact(slices.SortedFunc(slices.Values(slices.Concat(a, b)), order))
+}
+
+// networksAt are those with a binding on a port.
+func (db *database) networksAt(a *attachment) map[*network]bool {
+	all := map[*network]bool{}
+	for _, ls := range a.port.VLANBindings {
+		if n := db.networks[ls]; n != nil {
+			all[n] = true
+		}
+	}
+	return all
+}
+
+// tag is what the designated forwarder of a binding is elected by: its VLAN, which is that of all links of the segment; where
+// there is none, its VNI.
+func (db *database) tag(vlan int64, ls hwvtep.UUID) uint32 {
+	if n := db.networks[ls]; vlan == 0 && n != nil {
+		return n.vni
+	}
+	return uint32(vlan)
+}
+
+// attachments writes the keys of the ports that are marked. They come before rows that name them.
+func (p *plan) attachments() {
+	for id, a := range p.db.ports {
+		m := mark{id, ""}
+		if _, ok := p.db.marked[m]; !ok {
+			continue
+		}
+		delete(p.db.marked, m)
+		p.about = append(p.about, m)
+		want := a.keys()
+		var gone []string
+		for _, k := range []string{keySegment, keyBeside, keyBlocked} {
+			have, ok := a.port.OtherConfig[k]
+			switch text, wanted := want[k]; {
+			case wanted && ok && text == have:
+				delete(want, k)
+			case !wanted && ok:
+				gone = append(gone, k)
+			}
+		}
+		if len(want) > 0 {
+			p.tx.PutPhysicalPortOtherConfig(id, want)
+		}
+		if len(gone) > 0 {
+			p.tx.RemovePhysicalPortOtherConfig(id, gone...)
+		}
+		if len(want)+len(gone) > 0 {
+			p.rows++
+		}
+	}
+}
+
+// keys are those that the row of a port is to have of the bridge's.
+func (a *attachment) keys() map[string]string {
+	keys := map[string]string{}
+	if a.segment == (esi{}) {
+		return keys
+	}
+	keys[keySegment] = strconv.FormatUint(uint64(a.number), 10)
+	if text := a.outcome.text(); text != "" {
+		keys[keyBlocked] = text
+	}
+	words := make([]string, len(a.outcome.beside))
+	for i, ip := range a.outcome.beside {
+		words[i] = ip.String()
+	}
+	if len(words) > 0 {
+		keys[keyBeside] = strings.Join(words, " ")
+	}
+	return keys
+}

@@ -1,0 +1,284 @@
+package evpn
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
+	"github.com/vtep/vtep/internal/hwvtep"
+)
+
+// The keys of Physical_Port.other_config. The last three are written by the bridge, for the VTEP.
+const (
+	keyESI        = "evpn_esi"           // the segment that the port is a link of
+	keySingle     = "evpn_single_active" // "true": one VTEP forwards, not all
+	keyPreference = "evpn_df_preference"
+	keySegment    = "evpn_segment"       // its number in the database: the tunnel_key of locators that mean "at that port"
+	keyBeside     = "evpn_segment_vteps" // the others that are attached to the segment
+	keyBlocked    = "evpn_blocked"       // "all", or the VLANs for which another one is the designated forwarder
+)
+
+const (
+	usualPreference = 32767
+	blockedAll      = "all"
+)
+
+// electionWait is how long after the link came others have time to tell that they are attached (RFC 7432, section 8.5).
+// Till then another one may be designated, for all that is known.
+const electionWait = 3 * time.Second
+
+// portDown is the fault of a port without link.
+const portDown = "port_down"
+
+// attachment is a port of ours that is a link of an Ethernet segment, or has keys from when it was one: segment is zero
+// then.
+type attachment struct {
+	port    hwvtep.PhysicalPort
+	segment esi
+	vtep    netip.Addr // of the port's switch
+	number  uint32     // keySegment
+	single  bool
+	ballot  relay.Election
+	up      bool   // it has link, and its switch a tunnel IP
+	alone   bool   // its switch is the only one of the database: a row can say "at that port"
+	fault   string // what is wrong with its keys: it is no link of a segment then
+	since   int    // counts how often the link has come and gone
+	awaited int    // the one of since whose time to wait has begun
+	due     bool   // others have had the time to tell that they are attached
+	former  *held  // what the keys said before this bridge began; nil: nothing, or all neighbors are heard since
+	outcome held   // of the election
+}
+
+// held is what the keys hold the VTEP to.
+type held struct {
+	beside  []netip.Addr // keyBeside
+	all     bool         // keyBlocked: all VLANs
+	blocked []uint16     // else these, in order
+}
+
+func (h held) equal(o held) bool {
+	return h.all == o.all && slices.Equal(h.beside, o.beside) && slices.Equal(h.blocked, o.blocked)
+}
+
+// text is keyBlocked; "": nothing is.
+func (h held) text() string {
+	if h.all {
+		return blockedAll
+	}
+	words := make([]string, len(h.blocked))
+	for i, vlan := range h.blocked {
+		words[i] = strconv.Itoa(int(vlan))
+	}
+	return strings.Join(words, ",")
+}
+
+// heldBy reads the keys of a row, nil if they were not written.
+func heldBy(row *hwvtep.PhysicalPort) *held {
+	if row.OtherConfig[keySegment] == "" {
+		return nil
+	}
+	h := &held{all: row.OtherConfig[keyBlocked] == blockedAll}
+	for _, word := range strings.Fields(row.OtherConfig[keyBeside]) {
+		if ip, err := netip.ParseAddr(word); err == nil {
+			h.beside = append(h.beside, ip)
+		}
+	}
+	for _, word := range strings.FieldsFunc(row.OtherConfig[keyBlocked], func(r rune) bool { return r == ',' || r == ' ' }) {
+		if vlan, err := strconv.ParseUint(word, 10, 16); err == nil {
+			h.blocked = append(h.blocked, uint16(vlan))
+		} else {
+			h.all = true
+		}
+	}
+	return h
+}
+
+// configure reads what the operator says in the row of a port, and returns its segment.
+func (a *attachment) configure() esi {
+	a.segment, a.single, a.ballot, a.fault = esi{}, a.port.OtherConfig[keySingle] == "true", relay.Election{Algorithm: relay.ByPreference, Preference: usualPreference}, ""
+	text, ok := a.port.OtherConfig[keyESI]
+	if !ok {
+		return a.segment
+	}
+	var err error
+	if a.segment, err = parseESI(text); err != nil {
+		a.fault = fmt.Sprintf("other_config:%s: %v", keyESI, err)
+	}
+	if text, ok := a.port.OtherConfig[keyPreference]; ok {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil {
+			a.fault = fmt.Sprintf("other_config:%s: %q is not a number of 0 to 65535", keyPreference, text)
+		}
+		a.ballot.Preference = uint16(n)
+	}
+	if a.fault != "" {
+		a.segment = esi{}
+	}
+	return a.segment
+}
+
+// segmented says whether a row of a port is of a segment, or has keys from when it was.
+func segmented(row *hwvtep.PhysicalPort) bool {
+	_, ok := row.OtherConfig[keyESI]
+	return ok || row.OtherConfig[keySegment] != ""
+}
+
+// takePorts takes changed rows of ports, and of switches. touched are networks whose hosts may be at other ports now, or at
+// ports that have become another thing; withdrawn says that routes of segments may have to be announced, or withdrawn.
+func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched map[*network]bool, changed bool) {
+	touched = map[*network]bool{}
+	read := switches && len(db.segmentPorts) > 0
+	bind := func(row *hwvtep.PhysicalPort, there bool) {
+		for _, ls := range row.VLANBindings {
+			n := db.networks[ls]
+			switch {
+			case n == nil:
+				continue
+			case there:
+				n.ports[row.UUID] = struct{}{}
+			default:
+				delete(n.ports, row.UUID)
+			}
+			if len(n.own) > 0 {
+				touched[n] = true
+			}
+		}
+	}
+	for before, after := range changes.PhysicalPorts() {
+		if before == nil || after == nil || !maps.Equal(before.VLANBindings, after.VLANBindings) {
+			if before != nil {
+				bind(before, false)
+			}
+			if after != nil {
+				bind(after, true)
+			}
+		}
+		if before != nil && segmented(before) {
+			delete(db.segmentPorts, before.UUID)
+			read = true
+		}
+		if after != nil && segmented(after) {
+			db.segmentPorts[after.UUID] = *after
+			read = true
+		}
+	}
+	if read {
+		db.readPorts(touched)
+	}
+	return touched, read
+}
+
+// readPorts reads the ports of segments. Of those with the same segment the first by address and name has it.
+func (db *database) readPorts(touched map[*network]bool) {
+	before := db.ports
+	db.ports, db.bySegment = map[hwvtep.UUID]*attachment{}, map[esi]*attachment{}
+	var all []*attachment
+	switches := 0
+	for s := range db.view.PhysicalSwitches() {
+		switches++
+		vtep := tunnelEnd(&s)
+		for _, id := range s.Ports {
+			row, ok := db.segmentPorts[id]
+			if !ok {
+				continue
+			}
+			a := &attachment{former: heldBy(&row)}
+			if was := before[id]; was != nil {
+				*a = *was
+			} else if db.read {
+				a.former = nil
+			}
+			a.port, a.vtep = row, vtep
+			if was := a.segment; a.configure() != was && before[id] != nil {
+				a.up, a.former, a.outcome = false, nil, held{}
+			}
+			db.ports[id], all = a, append(all, a)
+		}
+	}
+	slices.SortFunc(all, func(x, y *attachment) int {
+		return cmp.Or(x.vtep.Compare(y.vtep), cmp.Compare(x.port.Name, y.port.Name))
+	})
+	for _, a := range all {
+		a.alone = switches == 1 && db.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key")
+		if a.segment != (esi{}) {
+			if o := db.bySegment[a.segment]; o == nil {
+				db.bySegment[a.segment] = a
+			} else {
+				a.fault = fmt.Sprintf("other_config:%s: the port %s is in segment %v, too, and one port of a database can be", keyESI, o.port.Name, a.segment)
+				a.segment = esi{}
+			}
+		}
+		if up := a.segment != (esi{}) && a.vtep.IsValid() && !slices.Contains(a.port.PortFaultStatus, portDown); up != a.up {
+			a.up, a.due = up, up && !db.read && a.former != nil // it was elected before this bridge began, or not
+			a.since++
+		}
+	}
+	db.numberPorts(all)
+	for _, n := range db.networks {
+		for e, a := range n.own {
+			if now := db.bySegment[e]; now == nil || !now.same(a) {
+				touched[n] = true
+			}
+		}
+		n.own = nil
+	}
+	for e, a := range db.bySegment {
+		for _, ls := range a.port.VLANBindings {
+			n := db.networks[ls]
+			if n == nil {
+				continue
+			}
+			if n.own == nil {
+				n.own = map[esi]*attachment{}
+			}
+			n.own[e] = a
+			if was := before[a.port.UUID]; was == nil || !was.same(a) {
+				touched[n] = true
+			}
+		}
+	}
+}
+
+// same says whether hosts of a port are announced and reached as they were.
+func (a *attachment) same(o *attachment) bool {
+	return a.segment == o.segment && a.vtep == o.vtep && a.number == o.number && a.single == o.single && a.up == o.up && a.alone == o.alone &&
+		maps.Equal(a.port.VLANBindings, o.port.VLANBindings)
+}
+
+// numberPorts gives each segment a number: what its row has, else the lowest that is free.
+func (db *database) numberPorts(all []*attachment) {
+	taken := map[uint32]bool{}
+	for _, a := range all {
+		a.number = 0
+		n, err := strconv.ParseUint(a.port.OtherConfig[keySegment], 10, 23)
+		if db.bySegment[a.segment] == a && err == nil && n > 0 && !taken[uint32(n)] {
+			a.number, taken[uint32(n)] = uint32(n), true
+		}
+	}
+	next := uint32(1)
+	for _, a := range all {
+		if db.bySegment[a.segment] != a || a.number != 0 {
+			continue
+		}
+		for taken[next] {
+			next++
+		}
+		a.number, taken[next] = next, true
+	}
+}
+
+// tunnelEnd is the address by which a switch is known: the lowest of its tunnel IPs.
+func tunnelEnd(s *hwvtep.PhysicalSwitch) (lowest netip.Addr) {
+	for _, text := range s.TunnelIPs {
+		if ip, err := netip.ParseAddr(text); err == nil && (!lowest.IsValid() || ip.Unmap().Less(lowest)) {
+			lowest = ip.Unmap()
+		}
+	}
+	return lowest
+}

@@ -1,0 +1,93 @@
+package evpn
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// PortStatus is a port of ours that is a link of an Ethernet segment, or would be.
+type PortStatus struct {
+	Port       string            `json:"port"`
+	ESI        string            `json:"esi"`
+	Number     uint32            `json:"number"`
+	Single     bool              `json:"single_active"`
+	State      string            `json:"state"`      // one of PortStates
+	By         string            `json:"by"`         // "preference" or "modulo"
+	Blocked    string            `json:"blocked"`    // as in the row: "all", or VLANs; "": this VTEP is designated for all
+	Candidates []CandidateStatus `json:"candidates"` // in the order of addresses
+	Fault      string            `json:"fault"`
+}
+
+// PortStates are those of a PortStatus: another VTEP forwards what is flooded to all networks of the segment in all but the
+// first two; which one is elected is not known in the last two.
+var PortStates = []string{"designated", "shared", "not designated", "electing", "no link"}
+
+// CandidateStatus is a VTEP that is attached to a segment.
+type CandidateStatus struct {
+	VTEP       string `json:"vtep"`
+	Preference int    `json:"preference"` // -1: it does not elect by preference
+}
+
+func (b *Bridge) portStatus() []PortStatus {
+	list := []PortStatus{}
+	for _, a := range b.database.ports {
+		if a.segment == (esi{}) && a.fault == "" {
+			continue
+		}
+		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[keyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: a.fault}
+		all := b.candidates(a)
+		slices.SortFunc(all, func(x, y candidate) int { return x.vtep.Compare(y.vtep) })
+		if s.By = "modulo"; byPreference(all) {
+			s.By = "preference"
+		}
+		for _, c := range all {
+			one := CandidateStatus{c.vtep.String(), int(c.Preference)}
+			if !byPreference([]candidate{c}) {
+				one.Preference = -1
+			}
+			s.Candidates = append(s.Candidates, one)
+		}
+		switch {
+		case a.fault != "":
+			s.State = ""
+		case !a.up:
+			s.State = PortStates[4]
+		case !a.due || !b.begun:
+			s.State = PortStates[3]
+		case a.outcome.all || len(a.outcome.blocked) > 0 && len(a.outcome.blocked) == len(a.port.VLANBindings):
+			s.State = PortStates[2]
+		case len(a.outcome.blocked) > 0:
+			s.State = PortStates[1]
+		default:
+			s.State = PortStates[0]
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(x, y PortStatus) int { return cmp.Compare(x.Port, y.Port) })
+	return list
+}
+
+func (s PortStatus) String() string {
+	if s.Fault != "" {
+		return fmt.Sprintf("%s: %s", s.Port, s.Fault)
+	}
+	mode := "all-active"
+	if s.Single {
+		mode = "single-active"
+	}
+	var words []string
+	for _, c := range s.Candidates {
+		word := c.VTEP
+		if s.By == "preference" {
+			word += fmt.Sprintf(" with %d", c.Preference)
+		}
+		words = append(words, word)
+	}
+	text := fmt.Sprintf("%s: number %d, segment %s (%s), %s, elected by %s of [%s]", s.Port, s.Number, s.ESI, mode, s.State, s.By, strings.Join(words, ", "))
+	if s.State == PortStates[1] {
+		text += ", another VTEP is for VLANs " + s.Blocked
+	}
+	return text
+}
