@@ -12,7 +12,12 @@ type Symbol struct {
 // or of @name (with the @) in the text notation. The zero table is ready.
 type SymbolTable struct {
 	byName map[string]*Symbol
+	spare  []Symbol // memory for more of them
+	expect int
 }
+
+// Expect says that there may be so many symbols: then the first takes the memory for all of them.
+func (st *SymbolTable) Expect(n int) { st.expect = n }
 
 // Get returns the symbol called name, or nil.
 func (st *SymbolTable) Get(name string) *Symbol { return st.byName[name] }
@@ -28,9 +33,14 @@ func (st *SymbolTable) Insert(name string) *Symbol {
 // Put adds the symbol called name, which must not exist, and returns it.
 func (st *SymbolTable) Put(name string, u UUID, created bool) *Symbol {
 	if st.byName == nil {
-		st.byName = make(map[string]*Symbol)
+		st.byName = make(map[string]*Symbol, st.expect)
 	}
-	s := &Symbol{UUID: u, Created: created}
+	if len(st.spare) == 0 {
+		st.spare = make([]Symbol, min(1+len(st.byName), 256))
+	}
+	s := &st.spare[0]
+	st.spare = st.spare[1:]
+	*s = Symbol{UUID: u, Created: created}
 	st.byName[clone(name)] = s
 	return s
 }

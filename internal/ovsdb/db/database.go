@@ -14,6 +14,7 @@ type Database struct {
 
 	txn   *txn        // the one being executed, or nil
 	arena ovsdb.Arena // its rows that are not sealed yet
+	fresh ovsdb.Arena // the values of the row that is being inserted
 	spare []*txnTable // memory for txn.tables
 	seq   uint64
 	atoms int

@@ -17,8 +17,9 @@ func (o *operation) insert() error {
 	if err != nil {
 		return err
 	}
-	fields := o.db.arena.Values(t.defaults)
-	columns, err := t.parseRow(values, &o.db.arena, &o.syms, fields, o.columns[:0])
+	o.db.fresh.Reset()
+	fields := o.db.fresh.Values(t.defaults)
+	columns, err := t.parseRow(values, &o.db.fresh, &o.syms, fields, o.columns[:0])
 	if err != nil {
 		return err
 	}
@@ -28,7 +29,7 @@ func (o *operation) insert() error {
 			return t.defaults[c.Index].Check(&c.Type)
 		}
 	}
-	row := o.db.arena.Draft(id, fields).Renew()
+	row := ovsdb.NewRow(id, fields).Renew()
 	if err := o.rbac(t).mayInsert(t, row); err != nil {
 		return err
 	}

@@ -157,10 +157,14 @@ func (x *execution) separate() {
 	}
 }
 
+// mostExpected is for how many rows with names a transaction takes the memory at once.
+const mostExpected = 1 << 16
+
 // execute runs the operations. The reply holds the result of each; after an
 // error, which is returned, null for those that were not run.
 func (x *execution) execute(params wire.Value) error {
 	n := params.Len() - 1
+	x.syms.Expect(min(n, mostExpected))
 	i := 0
 	var failed error
 	for op := range params.Elems() {

@@ -40,8 +40,8 @@ type txnTable struct {
 //	set      set      modified, or only touched: then both are equal
 //	nil      nil      inserted and deleted again
 //
-// Unless it is old, st.row belongs to the transaction: a Draft, which is changed in place and
-// sealed by the commit.
+// Unless it is old, st.row belongs to the transaction: as it was inserted, or a Draft, which is
+// changed in place and sealed by the commit.
 type txnRow struct {
 	st      *rowState
 	id      ovsdb.UUID
@@ -78,6 +78,7 @@ func (x *txn) end() {
 		tt.reset()
 	}
 	x.db.arena.Reset()
+	x.db.fresh.Reset()
 	x.db.spare = x.tables
 	x.db.txn = nil
 }

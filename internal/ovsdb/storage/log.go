@@ -127,7 +127,7 @@ func create(path string, schema []byte, opts Options) (l *Log, err error) {
 }
 
 // Append writes records, JSON objects without line feeds, with one write.
-// On an error none of them is in the log.
+// On an error none of them is in the log. Their memory is not the caller's any more.
 func (l *Log) Append(records ...[]byte) error {
 	switch {
 	case l.opts.ReadOnly:
@@ -148,12 +148,18 @@ func (l *Log) append(records [][]byte) error {
 	if err := l.checkEnd(at); err != nil {
 		return err
 	}
-	buf := l.buf[:0]
 	for _, r := range records {
 		if err := checkLength(int64(len(r))); err != nil {
 			return err
 		}
-		buf = AppendRecord(buf, r)
+	}
+	buf := l.buf[:0]
+	if len(records) == 1 && len(records[0]) > maxKeptBuffer {
+		buf = frame(records[0])
+	} else {
+		for _, r := range records {
+			buf = AppendRecord(buf, r)
+		}
 	}
 	if err := writeAt(l.file, buf, at); err != nil {
 		l.cut(at, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -47,20 +48,28 @@ func ParseString(s string) (Value, error) {
 	return Parse(unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
-// guessNodes estimates how many nodes b will make: every value but the first
-// follows one of four characters. A long text is judged by pieces of it: it may
-// begin with a few rows, and go on with one that has most of all values.
+// longText is the length from which on the nodes are not guessed beforehand, but by those that a part has made.
+const longText = 4096
+
+// guessNodes estimates how many nodes b will make, with none too few for a short text:
+// every value but the first follows one of four characters.
 func guessNodes(b []byte) int {
-	const sample, pieces = 512, 8
-	if len(b) <= sample*pieces {
-		return 1 + countBefore(b)
+	if len(b) > longText {
+		return longText / 16
 	}
-	n := 1
-	for i := range pieces {
-		n += countBefore(b[i*(len(b)/pieces):][:sample])
-	}
-	return n*(len(b)/(sample*pieces)+1) + n/8
+	return 1 + countBefore(b)
 }
+
+// room makes room for what is left of the text from offset i on, as far as can be told from what was before: a text may
+// begin with a few rows, and go on with one that has most of all values.
+func (p *parser) room(i int) {
+	n := len(p.nodes)
+	left := int(float64(n) / float64(i) * float64(len(p.src)-i))
+	p.nodes = slices.Grow(p.nodes, max(left+left/16, n/4, fewNodes))
+}
+
+// fewNodes is how many nodes there mostly are between the end of a value and that of the next one, at most.
+const fewNodes = 8
 
 // countBefore counts what values follow.
 func countBefore(b []byte) (n int) {
@@ -148,6 +157,9 @@ value: // a value begins at i
 next: // a value ended at i
 	{
 		i = p.skipSpace(i)
+		if cap(p.nodes)-len(p.nodes) < min(fewNodes, len(src)-i) && len(src) > longText {
+			p.room(i)
+		}
 		if len(p.stack) == 0 {
 			if i < len(src) {
 				return p.unexpected(i, "trailing garbage at end of input")

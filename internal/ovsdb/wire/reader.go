@@ -110,7 +110,7 @@ func (r *Reader) fill() error {
 	if len(r.buf) == cap(r.buf) {
 		if 2*len(r.buf) >= len(r.store) {
 			size := 2 * len(r.store)
-			if expect := r.long + r.long/16; size > bufferSize && size < expect && len(r.buf) >= expect/8 {
+			if expect := r.long + r.long/16; size > bufferSize && size < expect && len(r.buf) >= min(expect/8, handOver) {
 				size = expect // whoever sends many rows most likely sends as many again
 			}
 			if most := r.max + bufferSize; len(r.store) < most {
