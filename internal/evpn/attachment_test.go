@@ -1,12 +1,16 @@
 package evpn
 
 import (
+	"encoding/binary"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -103,7 +107,6 @@ func TestOwnSegment(t *testing.T) {
 	s.up()
 	s.whole()
 	s.segmentRoutes(announcedOfSegment...)
-	s.holds("p1", "1 [] all") // until others have had the time to tell
 	s.holds("p1", "1 [] ")
 	s.holds("p2", " [] ")
 
@@ -285,7 +288,7 @@ func TestHostsOfOwnSegment(t *testing.T) {
 	s.rows()
 }
 
-// A bridge that begins beside keys of before leaves blocked what was, and others attached that were, until all neighbors
+// Nothing is sent to a port before others have had the time to tell that they are attached. A bridge that begins beside keys of before leaves blocked what was, and others attached that were, until all neighbors
 // have told what they know.
 func TestHoldsFormer(t *testing.T) {
 	b, n := fabricOf(t)
@@ -293,13 +296,19 @@ func TestHoldsFormer(t *testing.T) {
 		OtherConfig: map[string]string{keyESI: esi1, keySegment: "3", keyBeside: "10.0.0.3", keyBlocked: "7, 9"}}, vtep: low, up: true, due: true}
 	a.former = heldBy(&a.port)
 	a.configure()
-	b.database.ports[a.port.UUID], b.database.bySegment[seg1], b.begun = a, a, true
+	b.database.ports[a.port.UUID], b.database.bySegment[seg1] = a, a
 	expect := func(when, beside, blocked string) {
 		t.Helper()
 		if got := a.outcome.text(); got != blocked || fmt.Sprint(a.outcome.beside) != beside {
 			t.Errorf("%s: %v, %q", when, a.outcome.beside, got)
 		}
 	}
+	for _, waits := range []struct{ up, due, begun bool }{{false, true, true}, {true, false, true}, {true, true, false}} {
+		a.up, a.due, b.begun = waits.up, waits.due, waits.begun
+		b.hold(a)
+		expect(fmt.Sprintf("not yet: %+v", waits), "[10.0.0.3]", "all")
+	}
+	a.up, a.due, b.begun = true, true, true
 	b.hold(a)
 	expect("nobody is heard yet", "[10.0.0.3]", "7,9")
 	hears(b, true, attachedAt(high, relay.Election{Algorithm: relay.ByPreference}))
@@ -324,5 +333,69 @@ func TestSegmentDistinguishers(t *testing.T) {
 		if rd := b.rd(low, vni+1); rd == first && len(b.numbers) < 65535 {
 			t.Fatalf("VNI %d has %s", vni+1, rd)
 		}
+	}
+}
+
+// A port has lost its link: the first thing that others hear is the one that moves all hosts.
+func TestMassWithdraw(t *testing.T) {
+	s := newBed(t, Neighbor{}, ownSegment)
+	told, w := io.Pipe()
+	t.Cleanup(func() { _ = told.Close() })
+	s.told = w
+	gone := make(chan key, 64)
+	go func() {
+		defer close(gone)
+		for {
+			b := make([]byte, 4096)
+			if _, err := io.ReadFull(told, b[:19]); err != nil {
+				return
+			}
+			n := binary.BigEndian.Uint16(b[16:])
+			if _, err := io.ReadFull(told, b[19:n]); err != nil {
+				return
+			}
+			m, err := bgp.ParseBGPMessage(b[:n])
+			if err != nil {
+				continue // with the community of elections, which the library can't read
+			}
+			u, ok := m.Body.(*bgp.BGPUpdate)
+			if !ok {
+				continue
+			}
+			for _, a := range u.PathAttributes {
+				if a, ok := a.(*bgp.PathAttributeMpUnreachNLRI); ok {
+					for _, p := range a.Value {
+						k, _ := keyOf(p.NLRI)
+						gone <- k
+					}
+				}
+			}
+		}
+	}()
+	s.up()
+	s.whole()
+	s.hears(host1, 1, true)
+	s.said(host1, map[string]int64{"": -1})
+	s.segmentRoutes(announcedOfSegment...)
+	s.write(func(tx *hwvtep.Txn) { // as the VTEP does then
+		for row := range s.bridge.database.view.PhysicalPorts() {
+			if row.Name == "p1" {
+				row.PortFaultStatus = []string{portDown}
+				tx.UpdatePhysicalPort(row.UUID, row, hwvtep.PhysicalPortPortFaultStatus)
+			}
+		}
+		for row := range s.bridge.database.view.UcastMACsLocal() {
+			tx.DeleteUcastMACLocal(row.UUID)
+		}
+	})
+	var got []string
+	for k := range gone {
+		got = append(got, fmt.Sprintf("%d %x", k.kind, k.tag))
+		if k.kind == MACIP {
+			break
+		}
+	}
+	if want := []string{"1 ffffffff", "4 0", "1 0", "1 0", "2 0"}; !slices.Equal(got, want) {
+		t.Errorf("withdrawn are %q, want %q", got, want)
 	}
 }

@@ -396,7 +396,10 @@ func (r Route) String() string {
 		}
 	}
 	if r.VTEP != "" {
-		fmt.Fprintf(&b, " at %s VNI %d targets %s", r.VTEP, r.VNI, strings.Join(r.Targets, ","))
+		b.WriteString(" at " + r.VTEP)
+		if Kind(r.Type) != Attached {
+			fmt.Fprintf(&b, " VNI %d targets %s", r.VNI, strings.Join(r.Targets, ","))
+		}
 	}
 	if r.Sequence >= 0 {
 		fmt.Fprintf(&b, " sequence %d", r.Sequence)
