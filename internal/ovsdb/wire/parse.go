@@ -60,12 +60,27 @@ func guessNodes(b []byte) int {
 	return 1 + countBefore(b)
 }
 
-// room makes room for what is left of the text from offset i on, as far as can be told from what was before: a text may
-// begin with a few rows, and go on with one that has most of all values.
+// room makes room for what is left of the text from offset i on. A text may begin with a few rows, and go on with one
+// that has most of all values: so it is judged by pieces of it, and by how many of what they count were values until now.
 func (p *parser) room(i int) {
-	n := len(p.nodes)
-	left := int(float64(n) / float64(i) * float64(len(p.src)-i))
-	p.nodes = slices.Grow(p.nodes, max(left+left/16, n/4, fewNodes))
+	n := float64(len(p.nodes))
+	left := n / float64(i) * float64(len(p.src)-i)
+	if before := countBefore(p.src[:i]); !p.judged && before > 0 {
+		left = n/float64(before)*countAll(p.src) - n
+	}
+	p.judged = true
+	p.nodes = slices.Grow(p.nodes, max(int(left+left/16), len(p.nodes)/4, fewNodes))
+}
+
+// countAll estimates countBefore of a long text.
+func countAll(b []byte) float64 {
+	const sample, pieces = 512, 16
+	n := 0
+	for i := range pieces {
+		piece := b[i*(len(b)/pieces):]
+		n += countBefore(piece[:min(len(piece), sample)])
+	}
+	return float64(n) * float64(len(b)) / (sample * pieces)
 }
 
 // fewNodes is how many nodes there mostly are between the end of a value and that of the next one, at most.
@@ -86,6 +101,8 @@ type parser struct {
 	stack []uint32 // nodes of the containers that are open
 	names []uint32 // scratch of dedup
 	table []uint32 // scratch of dedup
+
+	judged bool // the text was, by room
 }
 
 // fail returns the error msg at offset at.
