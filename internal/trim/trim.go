@@ -6,7 +6,6 @@ package trim
 
 import (
 	"runtime/debug"
-	"runtime/metrics"
 	"sync"
 	"time"
 )
@@ -26,6 +25,7 @@ type Trimmer struct {
 	times  int           // that follow-ups have given memory back
 	last   time.Time     // end of the last time
 	took   time.Duration // by the last time
+	hurry  func()        // has garbage be looked for as ever; nil: it is
 	closed bool
 }
 
@@ -48,11 +48,7 @@ func New(release func()) *Trimmer {
 	return &Trimmer{release: release, cycles: cycles}
 }
 
-func cycles() uint64 {
-	s := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
-}
+func cycles() uint64 { return read("/gc/cycles/total:gc-cycles") }
 
 // Note notes that so many bytes are, or will soon be, free.
 func (t *Trimmer) Note(bytes int) {
@@ -168,6 +164,7 @@ func (t *Trimmer) Now() {
 	}
 	t.mu.Lock()
 	t.freed = 0
+	t.usual()
 	t.mu.Unlock()
 	began := time.Now()
 	t.release()
@@ -182,6 +179,7 @@ func (t *Trimmer) Close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
+	t.usual()
 	for _, timer := range []*time.Timer{t.timer, t.follow} {
 		if timer != nil {
 			timer.Stop()

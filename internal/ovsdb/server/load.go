@@ -2,24 +2,18 @@ package server
 
 import (
 	"fmt"
-	"runtime/debug"
-	"sync"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/db"
 	"github.com/vtep/vtep/internal/ovsdb/storage"
+	"github.com/vtep/vtep/internal/trim"
 )
-
-// loading is held while the collector runs at the pace of load.
-var loading sync.Mutex
 
 // load reads a log into a database, and says how far it is written.
 func (s *Server) load(path string, file *storage.Log) (*db.Database, ovsdb.Position, error) {
 	// Nearly all that is allocated here stays: looking for garbage as often as usual would take
 	// a good part of the time.
-	loading.Lock()
-	defer loading.Unlock()
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer trim.Slow(400)()
 	loader := db.Loader{ParseSchema: ovsdb.SharedSchema}
 	recovery, err := file.ReplayPrepared(loader.Prepare)
 	if err != nil {

@@ -70,7 +70,10 @@ func newSession(srv *Server, nc net.Conn, name string, a access) *session {
 	s.conn = jsonrpc.NewConn(nc, jsonrpc.Options{
 		MaxMessage: srv.opts.Limits.Message,
 		Drained:    s.drained,
-		Holds:      func(bytes int) { srv.intake.reads(s, bytes) },
+		Holds: func(bytes int) {
+			srv.intake.reads(s, bytes)
+			srv.trim.Expect(bytes)
+		},
 	})
 	return s
 }
