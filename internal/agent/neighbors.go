@@ -267,6 +267,8 @@ func (a *Agent) wayTo(key intent.MACKey) plane.Destination {
 	}
 	if t, ok := a.compiler.State().Unicast.Get(key); ok {
 		to.Tunnel = t
+	} else if at, ok := a.compiler.State().Attached[key]; ok {
+		to.At = at
 	} else if at, ok := a.table.Get(key); ok {
 		to.At = at
 	}

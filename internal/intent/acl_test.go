@@ -10,7 +10,7 @@ func TestACLString(t *testing.T) {
 	p0, a := BindingKey{"p0", 100}, ACLID{1}
 	s.Ports["p0"] = Port{}
 	s.Switches[SwitchID{1}] = Switch{Name: "ls0", VNI: 5000}
-	s.Bindings[p0] = Binding{SwitchID{1}}
+	s.Bindings[p0] = Binding{Switch: SwitchID{1}}
 	any4 := netip.MustParseAddr("255.0.0.255")
 	s.ACLs[a] = ACL{Name: "web", Ingress: []ACLEntry{
 		{ID: ACLEntryID{1}, Sequence: 10, Fields: ACLEtherType | ACLSrcIP | ACLDstIP | ACLProtocol | ACLDstPorts | ACLTCPFlags, EtherType: EtherTypeIPv4,

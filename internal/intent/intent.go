@@ -64,6 +64,7 @@ type BindingKey struct {
 // Binding says which logical switch the frames of a BindingKey belong to.
 type Binding struct {
 	Switch SwitchID
+	Role   Role
 }
 
 // Tunnel is one direction of the overlay: the peer's address and the VNI used with it.

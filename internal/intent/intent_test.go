@@ -128,7 +128,11 @@ func drawState(t *rapid.T) *State {
 	s.Members = rapid.MapOf(key, rapid.Custom(func(t *rapid.T) MemberSet {
 		return slices.SortedFunc(maps.Keys(rapid.MapOf(place, rapid.Just(0)).Draw(t, "set")), BindingKey.Compare)
 	})).Draw(t, "members")
-	s.Bindings = rapid.MapOf(place, rapid.Custom(func(t *rapid.T) Binding { return Binding{id.Draw(t, "ls")} })).Draw(t, "bindings")
+	s.Bindings = rapid.MapOf(place, rapid.Custom(func(t *rapid.T) Binding { return Binding{id.Draw(t, "ls"), Role(rapid.ByteMax(2).Draw(t, "role"))} })).Draw(t, "bindings")
+	s.Attached = rapid.MapOf(key, place).Draw(t, "attached")
+	s.Segments = rapid.MapOf(port, rapid.Custom(func(t *rapid.T) Segment {
+		return slices.SortedFunc(maps.Keys(rapid.MapOfN(addr, rapid.Just(0), 1, 3).Draw(t, "vteps")), netip.Addr.Compare)
+	})).Draw(t, "segments")
 	for k, to := range rapid.MapOf(key, tunnel).Draw(t, "unicast") {
 		s.Unicast.Set(k, to)
 	}
@@ -187,7 +191,7 @@ func TestString(t *testing.T) {
 	a, b := SwitchID{1}, SwitchID{2}
 	s.Switches[a] = Switch{Name: "ls0", VNI: 5000}
 	s.Switches[b] = Switch{Name: "a b"}
-	s.Bindings[BindingKey{"p0", 100}] = Binding{a}
+	s.Bindings[BindingKey{"p0", 100}] = Binding{Switch: a}
 	s.Unicast.Set(MACKey{a, MAC{2, 0, 0, 0, 0, 1}}, Tunnel{peer, 5000})
 	s.Floods[FloodKey{a, UnknownDst}] = FloodSet{{peer, 5000}, {peer, 6000}}
 	s.Decap.Set(Tunnel{peer, 5000}, a)

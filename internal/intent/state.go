@@ -34,7 +34,9 @@ type State struct {
 	Ports    map[string]Port
 	Switches map[SwitchID]Switch
 	Bindings map[BindingKey]Binding
+	Segments map[string]Segment
 	Unicast  *Unicast // MACs behind other VTEPs
+	Attached map[MACKey]BindingKey
 	Floods   map[FloodKey]FloodSet
 	Members  map[MACKey]MemberSet // of groups whose frames not all bindings get
 	Decap    *Decap               // (source, VNI) of accepted frames: the switch they enter

@@ -46,6 +46,19 @@ var (
 		changes: func(d *Delta) *[]Change[MACKey, Tunnel] { return &d.Unicast },
 		equal:   same[Tunnel], order: MACKey.Compare, text: unicastText, check: checkUnicast,
 	}
+	// AttachedTable is of MACs that are at bindings of this VTEP, as rows say: of hosts of a segment that another VTEP of
+	// it has heard.
+	AttachedTable = Table[MACKey, BindingKey]{
+		name: "attached", rows: func(s *State) *map[MACKey]BindingKey { return &s.Attached },
+		changes: func(d *Delta) *[]Change[MACKey, BindingKey] { return &d.Attached },
+		equal:   same[BindingKey], order: MACKey.Compare, text: attachedText, check: checkAttached,
+	}
+	// SegmentTable is of the Ethernet segments that ports share with other VTEPs, by the names of the ports.
+	SegmentTable = Table[string, Segment]{
+		name: "segment", rows: func(s *State) *map[string]Segment { return &s.Segments },
+		changes: func(d *Delta) *[]Change[string, Segment] { return &d.Segments },
+		equal:   slices.Equal[Segment], order: cmp.Compare[string], text: segmentText, check: checkSegment,
+	}
 	// FloodTable says who gets copies of frames to a group.
 	FloodTable = Table[FloodKey, FloodSet]{
 		name: "flood", rows: func(s *State) *map[FloodKey]FloodSet { return &s.Floods },
@@ -119,7 +132,7 @@ var (
 )
 
 // tables are all of them, in the order of a listing.
-var tables = register(&PortTable, &SwitchTable, &BindingTable, &UnicastTable, &FloodTable, &MemberTable, &DecapTable, &BFDTable, &EndTable,
+var tables = register(&PortTable, &SegmentTable, &SwitchTable, &BindingTable, &UnicastTable, &AttachedTable, &FloodTable, &MemberTable, &DecapTable, &BFDTable, &EndTable,
 	&RouterTable, &InterfaceTable, &RouteTable, &NeighbourTable, &ACLTable, &PolicyTable)
 
 func register(all ...table) []table {
@@ -191,7 +204,11 @@ func (o SwitchOptions) String() string {
 }
 
 func bindingText(n names, k BindingKey, b Binding) string {
-	return fmt.Sprintf("binding %v -> %s", k, n.of(b.Switch))
+	text := fmt.Sprintf("binding %v -> %s", k, n.of(b.Switch))
+	if b.Role != Designated {
+		text += " " + b.Role.String()
+	}
+	return text
 }
 
 func checkBinding(s *State, k BindingKey, b Binding) error {
@@ -211,13 +228,21 @@ func unicastText(n names, k MACKey, t Tunnel) string {
 }
 
 func checkUnicast(s *State, k MACKey, t Tunnel) error {
+	if err := s.checkStation(k); err != nil {
+		return err
+	}
+	return s.checkTunnel(k.Switch, t)
+}
+
+// checkStation says why a MAC can't be one that a row places.
+func (s *State) checkStation(k MACKey) error {
 	if k.MAC.IsGroup() || k.MAC.IsZero() {
 		return errors.New("not the address of a station")
 	}
 	if r, ok := s.Routers[s.Switches[k.Switch].Router]; ok && (k.MAC == r.MAC || k.MAC == s.ARPSource) {
 		return errors.New("it is the address of the router")
 	}
-	return s.checkTunnel(k.Switch, t)
+	return nil
 }
 
 func floodText(n names, k FloodKey, set FloodSet) string {

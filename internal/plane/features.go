@@ -20,6 +20,8 @@ type Features struct {
 	GroupPolicies bool // Scalars.GroupMark
 	Fragments     bool // Scalars.FragmentOuter
 
+	Segments bool // State.Segments and State.Attached, and the Role of bindings
+
 	SnoopGroups bool // State.Members, and Punted events of messages of IGMP and MLD
 	SnoopIPs    bool // intent.SwitchOptions.SnoopIPs
 	Suppress    bool // intent.SwitchOptions.Suppress

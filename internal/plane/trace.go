@@ -68,7 +68,8 @@ const (
 	EntryPort      EntryKind = "port"      // At.Port
 	EntryBinding   EntryKind = "binding"   // At; with its switch, and its ACL
 	EntrySwitch    EntryKind = "switch"    // Switch; all bindings of it
-	EntryUnicast   EntryKind = "unicast"   // Switch, MAC
+	EntrySegment   EntryKind = "segment"   // At.Port; whether IP is one of its VTEPs
+	EntryUnicast   EntryKind = "unicast"   // Switch, MAC: by a tunnel, or at a binding
 	EntryLearned   EntryKind = "learned"   // Switch, MAC
 	EntryFlood     EntryKind = "flood"     // Switch, MAC
 	EntryMembers   EntryKind = "members"   // Switch, MAC
@@ -153,6 +154,14 @@ func (i *Installed) Take(from *intent.State, e Entry) {
 		key := intent.MACKey{Switch: e.Switch, MAC: e.MAC}
 		if t, ok := from.Unicast.Get(key); ok {
 			i.Unicast.Set(key, t)
+		}
+		if at, ok := from.Attached[key]; ok {
+			i.Attached[key] = at
+			i.takeBinding(from, at)
+		}
+	case EntrySegment:
+		if slices.Contains(from.Segments[e.At.Port], e.IP) {
+			i.Segments[e.At.Port] = intent.Segment{e.IP}
 		}
 	case EntryFlood:
 		take(i.Floods, from.Floods, intent.MACKey{Switch: e.Switch, MAC: e.MAC})
@@ -256,6 +265,13 @@ func (i *Installed) Text(e Entry) string {
 		if t, ok := i.Unicast.Get(key); ok {
 			return t.String()
 		}
+		if at, ok := i.Attached[key]; ok {
+			return "at " + at.String()
+		}
+	case EntrySegment:
+		if slices.Contains(i.Segments[e.At.Port], e.IP) {
+			return "is attached, too"
+		}
 	case EntryFlood:
 		if set, ok := i.Floods[key]; ok {
 			return fmt.Sprint([]intent.Tunnel(set))
@@ -295,6 +311,9 @@ func (i *Installed) bindingText(at intent.BindingKey) string {
 		return ""
 	}
 	text := "is in " + b.Switch.String()
+	if b.Role != intent.Designated {
+		text += ", " + b.Role.String()
+	}
 	if p, ok := i.Policies[at]; ok {
 		text += " with " + i.aclText(p.ACL)
 	}

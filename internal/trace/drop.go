@@ -40,6 +40,8 @@ var texts = map[memory.Drop]string{
 	memory.ACLIngress:     "the ACL of its port and VLAN, or of the interface by which it came to the router, denies it",
 	memory.ACLEgress:      "the ACL of the port and VLAN, or of the interface of the router, by which it would leave denies it",
 	memory.ACLUnreadable:  "it lacks or hides what an entry of an ACL asks for",
+	memory.NotDesignated:  "another VTEP forwards for the Ethernet segment of its port: for what is flooded out of tunnels, or with evpn_single_active for all",
+	memory.LocalBias:      "the VTEP that floods it is attached to the Ethernet segment of the port, too, and has given it to that itself",
 	memory.TooBig:         "it is larger than the way out allows",
 	memory.NoTunnel:       "it would leave in a tunnel, but there can be none: vtep/problems says why",
 }
@@ -65,6 +67,10 @@ func (w *writer) need(why memory.Drop, last plane.Entry) string {
 		return fmt.Sprintf("a Ucast_Macs_Remote row in %s with ipaddr %v; or a host there that answers when the router asks for that address", ls, last.IP)
 	case memory.ACLIngress, memory.ACLEgress, memory.ACLUnreadable:
 		return "an ACL_entry that permits it, with a lower sequence than the one that decided"
+	case memory.NotDesignated:
+		return fmt.Sprintf("none, unless this VTEP is to forward there: then Physical_Port %s without its VLAN %d in other_config:evpn_blocked", problem.Name(last.At.Port), last.At.VLAN)
+	case memory.LocalBias:
+		return "none: the VTEP that sent it should have given it to its own port of the segment"
 	case memory.Reserved:
 		return "the address in other_config:reserved_macs of the Logical_Switch or of the Physical_Switch"
 	case memory.TaggedInside, memory.BadTunnelFrame:

@@ -144,7 +144,16 @@ func (w *writer) text(s memory.Step) string {
 		if !s.Found {
 			return fmt.Sprintf("no binding of %s", binding(e.At))
 		}
-		return fmt.Sprintf("binding of %s: %s", binding(e.At), w.ofSwitch(is.Bindings[e.At].Switch))
+		text := fmt.Sprintf("binding of %s: %s", binding(e.At), w.ofSwitch(is.Bindings[e.At].Switch))
+		if role := is.Bindings[e.At].Role; role != intent.Designated {
+			text += fmt.Sprintf(", %v for the segment of the port", role)
+		}
+		return text
+	case plane.EntrySegment:
+		if slices.Contains(is.Segments[e.At.Port], e.IP) {
+			return fmt.Sprintf("VTEP %v is attached to the segment of port %s, too", e.IP, problem.Name(e.At.Port))
+		}
+		return fmt.Sprintf("VTEP %v is not attached to a segment of port %s", e.IP, problem.Name(e.At.Port))
 	case plane.EntrySwitch:
 		return fmt.Sprintf("all bindings of %s: %s", w.ofSwitch(e.Switch), list(w.members(e.Switch), binding))
 	case plane.EntryMembers:
@@ -152,6 +161,9 @@ func (w *writer) text(s memory.Step) string {
 	case plane.EntryUnicast:
 		if t, ok := is.Unicast.Get(key); ok {
 			return fmt.Sprintf("MAC %v of %s is behind peer %v, VNI %d", e.MAC, w.ofSwitch(e.Switch), t.Peer, t.VNI)
+		}
+		if at, ok := is.Attached[key]; ok {
+			return fmt.Sprintf("MAC %v of %s is at %s, as a row says", e.MAC, w.ofSwitch(e.Switch), binding(at))
 		}
 		return fmt.Sprintf("no row says that MAC %v of %s is behind a peer", e.MAC, w.ofSwitch(e.Switch))
 	case plane.EntryLearned:

@@ -45,6 +45,8 @@ const (
 	ACLIngress     Drop = "acl_ingress"     // an entry of an ACL denies it where it came in
 	ACLEgress      Drop = "acl_egress"      // an entry of an ACL denies it where it would leave
 	ACLUnreadable  Drop = "acl_unreadable"  // it lacks or hides what an entry of an ACL asks for
+	NotDesignated  Drop = "not_designated"  // another VTEP forwards for the segment of the port that it would leave by, or came in at
+	LocalBias      Drop = "local_bias"      // flooded by a VTEP that has given it to the same segment itself
 	TooBig         Drop = "too_big"         // larger than the way out allows; of a rehearsal alone
 	NoTunnel       Drop = "no_tunnel"       // would leave in a tunnel, but there can be none; of a rehearsal, or of the agent
 	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
@@ -182,6 +184,9 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 		return nil, UnboundVLAN
 	}
 	f.note(here, true, "")
+	if b.Role == intent.Standby {
+		return nil, f.noteDrop(here, NotDesignated)
+	}
 	if tagged { // the tag that chose the binding, priority tags too
 		f.outer = fr.pcp() << 3
 		if fr = fr.pop(); len(fr) < minFrame {
@@ -236,21 +241,17 @@ func (f *Fabric) bridge(dst intent.MACKey, in intent.BindingKey, fr frame) ([]Ou
 	if !dst.MAC.IsGroup() {
 		at := f.consultMAC(plane.EntryUnicast, dst)
 		t, ok := f.installed.Unicast.Get(dst)
-		f.note(at, ok, "")
+		f.noteUnicast(at, ok)
 		if ok && fr.tagged() && !f.installed.Switches[dst.Switch].InnerTags {
 			return nil, BadTunnelFrame
 		}
 		if ok {
 			return f.toTunnel(t, in, fr)
 		}
-		at = f.consultMAC(plane.EntryLearned, dst)
-		s, ok := f.learned[dst]
-		f.note(at, ok, "")
-		if ok && s.at == in {
+		if here, ok := f.here(dst); ok && here == in {
 			return nil, Hairpin
-		}
-		if ok {
-			return f.deliver(nil, s.at, fr)
+		} else if ok {
+			return f.deliver(nil, here, fr)
 		}
 	}
 	return f.flood(dst, in, true, fr)
@@ -295,18 +296,29 @@ func (f *Fabric) fromTunnel(from intent.Tunnel, tos uint8, fr frame) ([]Out, Dro
 	if !dst.MAC.IsGroup() {
 		at := f.consultMAC(plane.EntryUnicast, dst)
 		_, ok := f.installed.Unicast.Get(dst)
-		f.note(at, ok, "")
+		f.noteUnicast(at, ok)
 		if ok {
 			return nil, SplitHorizon
 		}
-		at = f.consultMAC(plane.EntryLearned, dst)
-		s, ok := f.learned[dst]
-		f.note(at, ok, "")
-		if ok {
-			return f.deliver(nil, s.at, fr)
+		if here, ok := f.here(dst); ok {
+			return f.deliver(nil, here, fr)
 		}
 	}
 	return f.flood(dst, intent.BindingKey{}, false, fr)
+}
+
+// here is the binding that a MAC is at: as a row says, or else as was learned.
+func (f *Fabric) here(key intent.MACKey) (intent.BindingKey, bool) {
+	if at, ok := f.installed.Attached[key]; ok {
+		return at, true
+	}
+	e := f.consultMAC(plane.EntryLearned, key)
+	s, ok := f.learned[key]
+	f.note(e, ok, "")
+	if !ok {
+		return intent.BindingKey{}, false
+	}
+	return s.at, true
 }
 
 // nobody says that no host can have the address.
@@ -326,9 +338,14 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 		return nil, FloodLimited
 	}
 	var outs []Out
-	refused := Forwarded // why the last copy that went nowhere did
+	refused := Forwarded  // why the last copy that went nowhere did
+	withheld := Forwarded // why there are bindings that got none, which is nothing to count while somebody gets the frame
 	for _, at := range f.audience(dst, fr) {
 		if fromPort && at == in {
+			continue
+		}
+		if why := f.withhold(at, fromPort); why != Forwarded {
+			withheld = firstOf(withheld, why)
 			continue
 		}
 		var why Drop
@@ -364,6 +381,8 @@ func (f *Fabric) flood(dst intent.MACKey, in intent.BindingKey, fromPort bool, f
 		return outs, Forwarded
 	case refused != Forwarded:
 		return nil, refused
+	case withheld != Forwarded:
+		return nil, withheld
 	}
 	return nil, nobody
 }
@@ -416,6 +435,8 @@ func (f *Fabric) deliver(outs []Out, at intent.BindingKey, fr frame) ([]Out, Dro
 	switch {
 	case !f.devices[at.Port]:
 		return outs, f.noteDrop(here, DeviceGone)
+	case f.installed.Bindings[at].Role == intent.Standby:
+		return outs, f.noteDrop(here, NotDesignated)
 	case at.VLAN == 0 && fr.tagged() && f.vlans[at.Port] > 0:
 		return outs, f.noteDrop(here, DoubleTagged)
 	}

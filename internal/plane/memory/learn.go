@@ -85,7 +85,7 @@ func (f *Fabric) unlearn(key intent.MACKey) {
 // flush forgets what was learned where it can't be any more.
 func (f *Fabric) flush() {
 	for key, s := range f.learned {
-		if b, ok := f.installed.Bindings[s.at]; !ok || b.Switch != key.Switch {
+		if b, ok := f.installed.Bindings[s.at]; !ok || b.Switch != key.Switch || b.Role == intent.Standby {
 			f.unlearn(key)
 		}
 	}

@@ -114,6 +114,9 @@ func (f *Fabric) findNeighbour(in intent.BindingKey, of intent.IPKey, asks packe
 	if _, ok := f.installed.Unicast.Get(key); ok {
 		return packet.MAC(mac), true
 	}
+	if at, ok := f.installed.Attached[key]; ok {
+		return packet.MAC(mac), at != in
+	}
 	s := f.learned[key]
 	return packet.MAC(mac), s != nil && s.at != in
 }

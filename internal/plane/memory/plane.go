@@ -58,7 +58,7 @@ func (p *Plane) use() (unlock func(), err error) {
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	loopback := p.fabric.wire != nil && p.fabric.wire.tunnels
-	return plane.Features{Loopback: loopback, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, Probe: true, ACLs: true, RouterACLs: true}
+	return plane.Features{Loopback: loopback, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, Routers: true, Segments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, Probe: true, ACLs: true, RouterACLs: true}
 }
 
 // Apply implements plane.Plane.

@@ -256,13 +256,17 @@ func (f *Fabric) tooLongFor(dst intent.MACKey, fr frame) (e plane.Entry, mtu int
 		w, ok := f.way(t.Peer)
 		return plane.Entry{Kind: plane.EntryWay, IP: t.Peer}, w.MTU - outerLen(t.Peer) - headerLen, ok && w.MTU > 0 && len(fr)+outerLen(t.Peer) > w.MTU
 	}
-	f.consultMAC(plane.EntryLearned, dst)
-	s, ok := f.learned[dst]
+	at, ok := f.installed.Attached[dst]
 	if !ok {
-		return e, 0, false
+		f.consultMAC(plane.EntryLearned, dst)
+		s, learned := f.learned[dst]
+		if !learned {
+			return e, 0, false
+		}
+		at = s.at
 	}
-	room := f.room(s.at, fr)
-	return plane.Entry{Kind: plane.EntryBinding, At: s.at}, room - headerLen, room > 0 && len(fr) > room
+	room := f.room(at, fr)
+	return plane.Entry{Kind: plane.EntryBinding, At: at}, room - headerLen, room > 0 && len(fr) > room
 }
 
 // toldOfSize says whether the sender of a frame that does not fit is to be told: of unicast that must not be

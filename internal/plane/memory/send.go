@@ -76,6 +76,9 @@ func (f *Fabric) sendToAll(fr frame, to plane.Destination) (outs []Out, why Drop
 			continue
 		}
 		nobody = false
+		if f.installed.Bindings[at].Role == intent.Standby {
+			continue
+		}
 		outs, why = f.deliver(outs, at, fr)
 		f.countSent(why)
 	}

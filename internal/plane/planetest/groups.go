@@ -30,6 +30,13 @@ func (l *lab) onlyWhatItCan(s *intent.State) {
 	if !l.plane.Features().TagPCP.Has(s.TagPCP) {
 		s.TagPCP = intent.Priority{Value: 3}
 	}
+	if !l.plane.Features().Segments {
+		clear(s.Segments)
+		clear(s.Attached)
+		for at, b := range s.Bindings {
+			s.Bindings[at] = intent.Binding{Switch: b.Switch}
+		}
+	}
 	if l.plane.Features().SnoopGroups {
 		return
 	}

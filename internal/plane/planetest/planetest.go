@@ -124,6 +124,9 @@ func run(t *testing.T, open func(t *testing.T) Harness, wanted func(Payload) boo
 	for _, c := range cases {
 		each(c, c.payloads(), func(plane.Features) bool { return true })
 	}
+	for _, c := range multihomingCases {
+		each(c, c.payloads(), func(f plane.Features) bool { return f.Segments })
+	}
 	for _, c := range routerCases {
 		each(c, families, func(f plane.Features) bool { return f.Routers })
 	}

@@ -104,6 +104,25 @@ var places = []place{
 		members(s, red, intent.OtherGroups4, at("p2", 0))
 		members(s, red, intent.Reports4)
 	}},
+	{"segments", func(s *intent.State) {
+		usual(s)
+		bind(s, "p2", 0, red)
+		role(s, "p0", 0, intent.NotDesignated)
+		role(s, "p2", 100, intent.Standby)
+		shared(s, "p1", 0, 2)
+		shared(s, "p2", 1)
+		attached(s, red, station(3), "p1", 0)
+		attached(s, red, station(22), "p2", 0)
+	}},
+	{"segments, any source", func(s *intent.State) {
+		usual(s)
+		s.AcceptAnySource = true
+		role(s, "p0", 100, intent.NotDesignated)
+		role(s, "p1", 0, intent.Standby)
+		shared(s, "p0", 0, 2)
+		attached(s, red, station(22), "p0", 0)
+		attached(s, blue, station(21), "p0", 100)
+	}},
 	{"any source, port p2 gone", func(s *intent.State) {
 		usual(s)
 		s.AcceptAnySource = true
