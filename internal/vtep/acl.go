@@ -255,7 +255,7 @@ func (c *Compiler) guardInterface(r *router, key intent.IPKey, id UUID) {
 
 // guardBindings brings up to date which ACL each binding of a port is to have: that of its
 // VLAN, or else the port's own, which key 0 names. bound and wanted are nil for a port that is not.
-func (c *Compiler) guardBindings(name string, bound map[uint16]intent.SwitchID, wanted map[uint16]UUID) {
+func (c *Compiler) guardBindings(name string, bound map[uint16]intent.Binding, wanted map[uint16]UUID) {
 	now := map[uint16]UUID{}
 	for vlan := range bound {
 		id, ok := wanted[vlan]

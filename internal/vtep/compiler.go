@@ -34,7 +34,7 @@ type Compiler struct {
 	state *intent.State
 	edit  *intent.Edit // the only one who writes state's maps
 
-	bound    map[string]map[uint16]intent.SwitchID // the bindings in state, by port
+	bound    map[string]map[uint16]intent.Binding  // the bindings in state, by port
 	setUsers map[UUID]map[intent.FloodKey]struct{} // never an empty map
 	arps     map[intent.MAC][]candidate            // of Arp_Sources_Remote
 	claims   claims
@@ -68,7 +68,8 @@ type dirty struct {
 	ports    map[UUID]struct{}
 	switches map[intent.SwitchID]struct{}
 	macs     []dirtyMAC
-	locators map[UUID]struct{} // with MACs behind them
+	attached map[intent.MACKey]intent.BindingKey // those of macs that are at bindings of ours
+	locators map[UUID]struct{}                   // with MACs behind them
 	groups   map[intent.FloodKey]struct{}
 	claims   []ordinal
 	publish  map[intent.SwitchID]struct{}
@@ -108,13 +109,13 @@ func (c *Compiler) reset() {
 	c.edit = intent.NewEdit(c.state)
 	c.facts.reset()
 	c.probing = 0
-	c.bound = map[string]map[uint16]intent.SwitchID{}
+	c.bound = map[string]map[uint16]intent.Binding{}
 	c.setUsers = map[UUID]map[intent.FloodKey]struct{}{}
 	c.arps = map[intent.MAC][]candidate{}
 	c.claims, c.needs = newClaims(), nil
 	c.rooms = rooms{}
 	c.dirty = dirty{
-		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil, map[UUID]struct{}{},
+		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil, map[intent.MACKey]intent.BindingKey{}, map[UUID]struct{}{},
 		map[intent.FloodKey]struct{}{}, nil, map[intent.SwitchID]struct{}{},
 		map[intent.SwitchID]struct{}{}, map[UUID]*router{}, map[intent.IPKey]struct{}{},
 		map[intent.MACKey]struct{}{},
@@ -267,8 +268,8 @@ func (c *Compiler) keepSticky() {
 }
 
 func (c *Compiler) resolve() {
-	c.resolveLocators()
 	c.resolvePorts()
+	c.resolveLocators()
 	c.resolveRouters()
 	c.resolveACLs()
 	c.resolveSwitches()
@@ -296,6 +297,7 @@ func (c *Compiler) resolve() {
 		c.dirty.macs = nil
 	}
 	c.dirty.macs = c.dirty.macs[:0]
+	trim.Empty(&c.dirty.attached)
 	trim.Empty(&c.dirty.groups)
 }
 

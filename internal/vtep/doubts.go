@@ -102,9 +102,14 @@ func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, rows []candidate, ta
 		var own, elsewhere complaint
 		if i == 0 && ls.active {
 			if ip := c.addrOf(r.to); c.scope.ownIPs[ip] {
-				own = complaint{
-					kind: problem.OwnLocator, text: fmt.Sprintf("it is said to be behind %v, which is this VTEP: the row is ignored", ip),
-					remedy: "vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
+				placed, is := c.attachedBy(r.to, ls)
+				if at, here := c.learnedAt(key); !is {
+					own = c.notAttached(r.to, ls, key.MAC)
+				} else if here && at.Port != placed.Port {
+					elsewhere = complaint{
+						kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row says that it is at %s", problem.Name(at.Port), at.VLAN, problem.Name(placed.Port)),
+						remedy: "if the host is here: vtep-ctl del-ucast-remote " + problem.Argument(ls.name) + " " + key.MAC.String()}
+				}
 			} else if at, here := c.learnedAt(key); here && target != nil {
 				elsewhere = complaint{
 					kind: problem.MACElsewhere, text: fmt.Sprintf("it was learned on %s VLAN %d, but this row sends it to %v", problem.Name(at.Port), at.VLAN, c.claims.tunnel(target).Peer),
@@ -147,7 +152,7 @@ func (c *Compiler) checkARPs() {
 			what := complaint{}
 			name, ofRouter := routers[mac]
 			switch {
-			case !c.leadsAway(r.to):
+			case !c.isPeers(r.to):
 			case ofRouter:
 				what = complaint{kind: problem.IgnoredRow, remedy: "delete it, or give the router another router_mac",
 					text: fmt.Sprintf("the MAC is that of the router %s here: the row is not used in its switches", problem.Name(name))}

@@ -23,6 +23,7 @@ type facts struct {
 
 	ports       map[UUID]*port
 	portsByName map[string][]UUID // sorted; never an empty list
+	segments    segments
 	acls        map[UUID]*acl
 	aclEntries  map[UUID]*aclEntry
 	guarded     map[string]map[uint16]UUID // the ACLs that bindings are to have, by port
@@ -51,6 +52,7 @@ type news struct {
 	peers    bool                     // which peers there are
 	own      bool                     // a locator of our own has another key
 	ports    bool
+	segments bool // the number of that of a port
 	routers  bool // their ACLs
 
 	arpSource bool // it is another one
@@ -70,6 +72,7 @@ func newFacts(name string, features plane.Features) *facts {
 func (f *facts) reset() {
 	f.ports = map[UUID]*port{}
 	f.portsByName = map[string][]UUID{}
+	f.segments = newSegments()
 	f.acls = map[UUID]*acl{}
 	f.aclEntries = map[UUID]*aclEntry{}
 	f.guarded = map[string]map[uint16]UUID{}

@@ -13,11 +13,11 @@ import (
 
 // What the dataplane can't do is a fault of the row that asks for it, and nothing else is.
 func TestFeatures(t *testing.T) {
-	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {Routers: true, ACLs: true}, {Routers: true, ACLs: true, RouterACLs: true}, {ACLs: true}, {TunnelDSCP: plane.InnerPriority, TagPCP: plane.FixedPriority}, {TunnelDSCP: plane.FixedPriority}, {GroupPolicies: true}, {Fragments: true}} {
+	for _, features := range []plane.Features{{}, {BFD: true}, {Routers: true}, {Routers: true, ACLs: true}, {Routers: true, ACLs: true, RouterACLs: true}, {ACLs: true}, {TunnelDSCP: plane.InnerPriority, TagPCP: plane.FixedPriority}, {TunnelDSCP: plane.FixedPriority}, {GroupPolicies: true}, {Fragments: true}, {Segments: true}} {
 		b, c := newBook(), NewCompiler("br0", features)
 		b.edit(t, `
 			Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0 tunnels=T other_config=tunnel_dscp:inner,tag_pcp:3,gbp_mark:0xffff,fragment_outer:true
-			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0 other_config=gbp_group:7
+			Physical_Port P0 name=p0 vlan_bindings=0:LS0 acl_bindings=0:A0 other_config=gbp_group:7,evpn_esi:03:00:00:00:00:00:00:00:00:01,evpn_blocked:all
 			Logical_Switch LS0 name=ls0 tunnel_key=5000
 			Logical_Router LR name=lr0 switch_binding=192.0.2.1/24->LS0 acl_binding=192.0.2.1->A0
 			ACL A0 acl_name=a0 acl_entries=E0
@@ -40,12 +40,15 @@ func TestFeatures(t *testing.T) {
 			t.Errorf("%+v: the State has group policies: %v", features, got)
 		}
 		told := slices.DeleteFunc(c.Problems(), func(p problem.Problem) bool { return p.Kind != problem.UnservedOption })
-		missing := 5
+		missing := 6
 		switch {
 		case features.TagPCP != 0, features.GroupPolicies:
-			missing = 3
-		case features.Fragments:
 			missing = 4
+		case features.Fragments, features.Segments:
+			missing = 5
+		}
+		if got := c.State().Bindings[intent.BindingKey{Port: "p0"}].Role != intent.Designated; got != features.Segments {
+			t.Errorf("%+v: the State has roles: %v", features, got)
 		}
 		if c.State().FragmentOuter != features.Fragments {
 			t.Errorf("%+v: the State has fragments: %v", features, c.State().FragmentOuter)

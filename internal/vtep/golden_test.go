@@ -30,7 +30,7 @@ func golden(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	routers, acls := strings.Contains(filepath.Base(file), "router"), strings.Contains(filepath.Base(file), "acl")
-	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true, Routers: routers, ACLs: acls, RouterACLs: acls})
+	b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Segments: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true, Routers: routers, ACLs: acls, RouterACLs: acls})
 	var out strings.Builder
 	for i, step := range strings.Split(string(text), "====\n") {
 		rows, want, _ := strings.Cut(step, "----\n")

@@ -45,7 +45,7 @@ func (c *Compiler) publishMembers() {
 			intent.MemberTable.Delete(c.edit, key)
 			continue
 		}
-		gone := func(at intent.BindingKey) bool { return c.bound[at.Port][at.VLAN] != key.Switch }
+		gone := func(at intent.BindingKey) bool { return c.bound[at.Port][at.VLAN].Switch != key.Switch }
 		if slices.ContainsFunc(set, gone) {
 			set = slices.DeleteFunc(slices.Clone(set), gone)
 		}

@@ -21,10 +21,14 @@ func (c *Compiler) Origins(e plane.Entry) []Row {
 	case plane.EntryPort:
 		return c.portRow(e.At.Port, "")
 	case plane.EntryBinding:
-		if _, ok := c.state.Bindings[e.At]; !ok {
+		b, ok := c.state.Bindings[e.At]
+		if !ok {
 			return nil
 		}
 		rows := c.portRow(e.At.Port, "vlan_bindings")
+		if b.Role != intent.Designated {
+			rows = append(rows, c.portRow(e.At.Port, "other_config")...)
+		}
 		if p, ok := c.state.Policies[e.At]; ok {
 			rows = append(rows, Row{"ACL", UUID(p.ACL), ""})
 		}
@@ -32,6 +36,10 @@ func (c *Compiler) Origins(e plane.Entry) []Row {
 	case plane.EntrySwitch:
 		if _, ok := c.view.LogicalSwitch(UUID(e.Switch)); ok {
 			return []Row{{"Logical_Switch", UUID(e.Switch), ""}}
+		}
+	case plane.EntrySegment:
+		if slices.Contains(c.state.Segments[e.At.Port], e.IP) {
+			return c.portRow(e.At.Port, "other_config")
 		}
 	case plane.EntryUnicast:
 		return c.unicastRows(e)
@@ -81,12 +89,18 @@ func (c *Compiler) portRow(name, column string) []Row {
 
 func (c *Compiler) unicastRows(e plane.Entry) []Row {
 	ls := c.switches[e.Switch]
-	t, ok := c.state.Unicast.Get(intent.MACKey{Switch: e.Switch, MAC: e.MAC})
-	if ls == nil || !ok {
+	key := intent.MACKey{Switch: e.Switch, MAC: e.MAC}
+	t, remote := c.state.Unicast.Get(key)
+	at, attached := c.state.Attached[key]
+	if ls == nil || !remote && !attached {
 		return nil
 	}
 	candidates := slices.Concat(c.rowsOfMAC(ls, e.MAC), c.arps[e.MAC])
 	candidates = slices.DeleteFunc(candidates, func(r candidate) bool {
+		if attached {
+			here, ok := c.attachedBy(r.to, ls)
+			return !ok || here != at
+		}
 		to, ok := c.tunnelBy(r.to, ls)
 		return !ok || to != t
 	})

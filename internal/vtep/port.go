@@ -21,6 +21,7 @@ type port struct {
 	takeOver bool
 	service  bool
 	group    uint16
+	segment  segment
 	badVLAN  bool // it has bindings that can't be
 	badACL   bool // likewise of ACLs
 }
@@ -62,6 +63,7 @@ func (c *Compiler) dropPort(p *port) {
 	}
 	c.problems.setAll(rowOf(hwvtep.TablePhysicalPort, p.id), nil)
 	c.problems.clear(duplicateSubject(p.id))
+	c.clearSegment(p.id)
 }
 
 func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
@@ -104,6 +106,7 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 			kind: problem.BadOption, text: fmt.Sprintf("other_config:%s is %d, but the switch has no %s: no frame gets it", keyGBPGroup, p.group, keyGBPMark),
 			remedy: "vtep-ctl set Physical_Switch " + problem.Argument(c.name) + " other_config:" + keyGBPMark + "=0xffff"})
 	}
+	p.segment = set.readSegment(c.features.Segments)
 	wrong = append(wrong, set.bad...)
 	if p.name == "" {
 		wrong = append(wrong, complaint{
@@ -140,34 +143,40 @@ func (c *Compiler) resolveName(name string) {
 			kind: problem.DuplicatePort, text: fmt.Sprintf("%d rows of the switch have this name: only one is used", len(ids)),
 			remedy: "\"vtep-ctl list Physical_Port\" shows them: remove all but one"})
 	}
-	var want map[uint16]intent.SwitchID
+	want := map[uint16]intent.Binding{}
 	var acls map[uint16]UUID
+	var seg segment
 	if len(ids) == 0 || name == "" {
 		intent.PortTable.Delete(c.edit, name)
 	} else {
 		p := c.ports[ids[0]]
-		want, acls = p.bindings, p.acls
+		acls, seg = p.acls, p.segment
+		for vlan, id := range p.bindings {
+			want[vlan] = intent.Binding{Switch: id, Role: seg.role(vlan)}
+		}
 		shown := intent.Port{MACLimit: uint32(p.macLimit), TakeOver: p.takeOver, ServiceTags: p.service, Group: p.group}
 		intent.PortTable.Set(c.edit, name, shown)
 	}
 	have := c.bound[name]
-	for vlan, id := range have {
-		if now, ok := want[vlan]; !ok || now != id {
-			c.countBinding(id, -1)
+	rebound := !maps.Equal(have, want)
+	for vlan, b := range have {
+		if now, ok := want[vlan]; !ok || now.Switch != b.Switch {
+			c.countBinding(b.Switch, -1)
 			if !ok {
 				intent.BindingTable.Delete(c.edit, intent.BindingKey{Port: name, VLAN: vlan})
 			}
 		}
 	}
-	for vlan, id := range want {
-		if was, ok := have[vlan]; !ok || was != id {
-			c.countBinding(id, 1)
-			intent.BindingTable.Set(c.edit, intent.BindingKey{Port: name, VLAN: vlan}, intent.Binding{Switch: id})
+	for vlan, b := range want {
+		if was, ok := have[vlan]; !ok || was.Switch != b.Switch {
+			c.countBinding(b.Switch, 1)
 		}
+		intent.BindingTable.Set(c.edit, intent.BindingKey{Port: name, VLAN: vlan}, b)
 	}
 	if c.bound[name] = want; len(want) == 0 {
 		delete(c.bound, name)
 	}
+	c.resolveSegment(name, seg, rebound)
 	if c.features.ACLs {
 		c.guardBindings(name, want, acls)
 	}

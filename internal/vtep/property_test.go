@@ -18,7 +18,7 @@ import (
 
 // locatorIPs has the dst_ip of each locator, which can't be changed. Those with a K have a key.
 var locatorIPs = map[string]string{
-	"L1": "192.0.2.1", "L2": "192.0.2.2", "L3": "192.0.2.3", "L4": "192.0.2.4", "K2": "192.0.2.2", "K3": "192.0.2.3", "LB": "bad",
+	"L1": "192.0.2.1", "K1": "192.0.2.1", "K4": "192.0.2.4", "L2": "192.0.2.2", "L3": "192.0.2.3", "L4": "192.0.2.4", "K2": "192.0.2.2", "K3": "192.0.2.3", "LB": "bad",
 }
 
 var locators = slices.Sorted(maps.Keys(locatorIPs))
@@ -72,7 +72,9 @@ func (b *book) draw(t *rapid.T) {
 		case "PT":
 			put("Physical_Switch", label, "name=br1", "tunnel_ips="+some("ips", "192.0.2.2", "192.0.2.3"), "tunnels="+some("tunnels", "tunnel0", "tunnel1"))
 		case "port":
-			put("Physical_Port", label, "name="+pick("name", "p0", "p1", "p2"), "other_config="+some("config", "mac_limit:3", "take_over:true"),
+			put("Physical_Port", label, "name="+pick("name", "p0", "p1", "p2"), "other_config="+some("config", "mac_limit:3", "take_over:true", "evpn_single_active:true", "evpn_segment_vteps:192.0.2.2")+
+				","+pick("segment", "", "evpn_segment:1", "evpn_esi:00:00:00:00:00:00:00:00:00:01,evpn_segment:1", "evpn_esi:00:00:00:00:00:00:00:00:00:02,evpn_segment:"+pick("number", "1", "5", "x"))+
+				","+pick("blocked", "", "", "evpn_blocked:"+pick("which", "all", "0", "1", "x")),
 				"vlan_bindings="+some("bindings", "0:LS0", "1:LS1", "2:LS2", "3:LS0", "4095:LS1"), "acl_bindings="+some("acls", "0:A0", "1:A1", "2:A2", "4095:A0"))
 		case "LS":
 			put("Logical_Switch", label, "name="+pick("name", "a", "b"), "tunnel_key="+pick("vni", "", "0", "1", "2", "99999999"),
@@ -81,13 +83,13 @@ func (b *book) draw(t *rapid.T) {
 		case "locator":
 			key := ""
 			if label[0] == 'K' {
-				key = pick("key", "0", "1", "5", "99999999")
+				key = pick("key", "1", "0", "1", "5", "99999999")
 			}
 			put("Physical_Locator", label, "dst_ip="+locatorIPs[label], "tunnel_key="+key)
 		case "set":
 			put("Physical_Locator_Set", label, "locators="+some("members", locators...))
 		case "ucast":
-			put("Ucast_Macs_Remote", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc(), "ipaddr="+ip())
+			put("Ucast_Macs_Remote", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+pick("to", append(locators, "K1", "K1")...), "ipaddr="+ip())
 		case "local":
 			put("Ucast_Macs_Local", label, "MAC="+mac(), "logical_switch="+ls(), "locator="+loc(), "ipaddr="+ip())
 		case "mcast", "mlocal":
@@ -140,7 +142,7 @@ func TestIncrementalIsFull(t *testing.T) {
 	defer func(n int) { manyDirty = n }(manyDirty)
 	manyDirty = 3
 	rapid.Check(t, func(t *rapid.T) {
-		features := plane.Features{BFD: true, Routers: rapid.Bool().Draw(t, "routers"), SnoopGroups: true, ACLs: rapid.Bool().Draw(t, "acls")}
+		features := plane.Features{BFD: true, Segments: rapid.IntRange(0, 3).Draw(t, "segments") > 0, Routers: rapid.Bool().Draw(t, "routers"), SnoopGroups: true, ACLs: rapid.Bool().Draw(t, "acls")}
 		features.RouterACLs = features.ACLs && features.Routers
 		b, c := newBook(), NewCompiler("br0", features)
 		sum := intent.NewState()
@@ -233,7 +235,7 @@ func setOf(list []problem.Problem) map[problem.Problem]bool {
 func TestNoLeaks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		acls := rapid.Bool().Draw(t, "acls")
-		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Routers: true, ACLs: acls, RouterACLs: acls})
+		b, c := newBook(), NewCompiler("br0", plane.Features{BFD: true, Routers: true, Segments: true, ACLs: acls, RouterACLs: acls})
 		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
 			b.draw(t)
 			changes := b.rows.Changes()
@@ -247,7 +249,7 @@ func TestNoLeaks(t *testing.T) {
 		changes := b.rows.Changes()
 		c.Update(b.rows.View(), &changes)
 		left := map[string]int{
-			"ports": len(c.ports) + len(c.portsByName) + len(c.bound), "acls": len(c.acls) + len(c.aclEntries) + len(c.guarded) + len(c.unserved), "routers": len(c.routers),
+			"ports": len(c.ports) + len(c.portsByName) + len(c.bound), "segments": len(c.segments.of) + len(c.segments.byESI) + len(c.segments.byNumber), "acls": len(c.acls) + len(c.aclEntries) + len(c.guarded) + len(c.unserved), "routers": len(c.routers),
 			"switches": len(c.switches), "locators": len(c.locators), "sets": len(c.sets), "users of sets": len(c.setUsers),
 			"numbers of locators": max(len(c.numbers.all)-len(c.numbers.free)-1, 0), "numbers of switches": max(len(c.switchNumbers.all)-len(c.switchNumbers.free)-1, 0), "arps": len(c.arps), "addresses": c.byAddr.Len(),
 			"claims": c.claims.len + len(c.claims.byVNI) + len(c.claims.others) + len(c.claims.pieces), "peers": c.peers.Len() + c.claims.peers.Len(),

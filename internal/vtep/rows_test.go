@@ -56,6 +56,9 @@ func (b *book) edit(t testing.TB, text string) {
 	}
 }
 
+// unfold gives values of maps the spaces and commas that stand between columns and elements here.
+var unfold = strings.NewReplacer("|", " ", ";", ",")
+
 func (b *book) delete(label string) {
 	b.rows.Delete(b.tables[label], labelUUID(label))
 	delete(b.tables, label)
@@ -84,7 +87,7 @@ func (b *book) put(table, label string, columns []string) error {
 		m := map[string]string{}
 		for _, p := range list(name) {
 			k, v, _ := strings.Cut(p, ":")
-			m[k] = v
+			m[k] = unfold.Replace(v)
 		}
 		return m
 	}

@@ -73,6 +73,12 @@ type dirtyMAC struct {
 	target *claim // of its tunnel, once that is resolved
 }
 
+// spot is where a row places a MAC: behind a tunnel, or at a binding of ours if that has a Port.
+type spot struct {
+	tunnel intent.Tunnel
+	at     intent.BindingKey
+}
+
 func (d *dirtyMAC) key() intent.MACKey { return intent.MACKey{Switch: d.ls.id, MAC: d.mac} }
 
 // markEntry has a MAC looked at. It may be marked twice: what was looked at a second time stays as it is.
@@ -139,13 +145,22 @@ func (c *Compiler) queueMove(r *macRow) {
 	if !r.parsed || !c.isLearned(key) && !c.isAdopted(key) {
 		return
 	}
-	if r.rank == rankLocal && c.othersLocator(r.locator) || r.rank == rankRemote && c.leadsAway(r.locator) {
+	if r.rank == rankLocal && c.othersLocator(r.locator) || r.rank == rankRemote && c.leadsAway(r.locator, key) {
 		c.moved = append(c.moved, key)
 	}
 }
 
-// leadsAway says whether a locator is one of a peer.
-func (c *Compiler) leadsAway(id UUID) bool {
+// leadsAway says whether a locator is one of a peer, or stands for another port than that at which the MAC was learned.
+func (c *Compiler) leadsAway(id UUID, key intent.MACKey) bool {
+	if port := c.segments.port(c.segmentAt(id)); port != "" {
+		at, learned := c.learnedAt(key)
+		return learned && at.Port != port
+	}
+	return c.isPeers(id)
+}
+
+// isPeers says whether a locator is one of a peer.
+func (c *Compiler) isPeers(id UUID) bool {
 	addr := c.addrOf(id)
 	return addr.IsValid() && !c.scope.ownIPs[addr]
 }
@@ -299,10 +314,17 @@ func (c *Compiler) resolveMACs() {
 				rows = rows[:i]
 			}
 		}
-		target, placed := c.place(ls, rows)
+		where, placed := c.place(ls, rows)
 		if !placed && !learned {
-			target, placed = c.place(ls, arps)
+			where, placed = c.place(ls, arps)
 		}
+		if where.at.Port != "" {
+			c.dirty.attached[key] = where.at
+			placed = false // by no tunnel
+		} else if len(c.dirty.attached) > 0 {
+			delete(c.dirty.attached, key)
+		}
+		target := where.tunnel
 		if d.target = nil; was.target != 0 {
 			d.target = c.claims.at(was.target)
 		}
@@ -372,13 +394,13 @@ func (c *Compiler) LearnedChanged(key intent.MACKey) bool {
 	return true
 }
 
-// Claimed says whether an NVC has placed the MAC behind a peer.
+// Claimed says whether an NVC has placed the MAC behind a peer, or at another port than it was learned at.
 func (c *Compiler) Claimed(key intent.MACKey) bool {
 	ls := c.switches[key.Switch]
 	if ls == nil {
 		return false
 	}
-	return slices.ContainsFunc(c.rowsOfMAC(ls, key.MAC), func(r candidate) bool { return r.rank == rankRemote && c.leadsAway(r.to) })
+	return slices.ContainsFunc(c.rowsOfMAC(ls, key.MAC), func(r candidate) bool { return r.rank == rankRemote && c.leadsAway(r.to, key) })
 }
 
 // TakeMoved returns the MACs, learned on our ports or with Local rows of an earlier process, that
@@ -405,16 +427,24 @@ func (c *Compiler) restOfMAC(ls *lswitch, target *claim, rows, arps []candidate)
 	return r
 }
 
-// place returns the tunnel of the first row that leads anywhere.
-func (c *Compiler) place(ls *lswitch, rows []candidate) (intent.Tunnel, bool) {
-	if ls.active {
+// place returns where the first row leads that leads anywhere. To a port of ours goes what any leads to.
+func (c *Compiler) place(ls *lswitch, rows []candidate) (spot, bool) {
+	if !ls.active {
+		return spot{}, false
+	}
+	if len(c.segments.byNumber) > 0 {
 		for _, r := range rows {
-			if t, ok := c.tunnelBy(r.to, ls); ok {
-				return t, true
+			if at, ok := c.attachedBy(r.to, ls); ok {
+				return spot{at: at}, true
 			}
 		}
 	}
-	return intent.Tunnel{}, false
+	for _, r := range rows {
+		if t, ok := c.tunnelBy(r.to, ls); ok {
+			return spot{tunnel: t}, true
+		}
+	}
+	return spot{}, false
 }
 
 // reportDuplicates notes which rows of the remote table give way to another for the same MAC.
@@ -466,6 +496,7 @@ func (c *Compiler) publishMACs() {
 		if ofRouter || told {
 			c.reportRouterMAC(d.ls, key.MAC, ofRouter)
 		}
+		c.publishAttached(key, ofRouter)
 		if d.target != nil && d.target.owner == d.ls.number && !ofRouter {
 			intent.UnicastTable.Set(c.edit, key, c.claims.tunnel(d.target))
 		} else {
