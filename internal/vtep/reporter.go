@@ -9,6 +9,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
+	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/trim"
 )
 
@@ -58,8 +59,9 @@ type Reporter struct {
 	mine     mine
 	kept     keptPorts
 	report   plane.Report
-	full     bool // a MAC limit is reached
-	frozen   bool // forwarding does not follow the rows
+	down     map[string]bool // ports without link, as problems name them; of report
+	full     bool            // a MAC limit is reached
+	frozen   bool            // forwarding does not follow the rows
 
 	withdrawn bool // see Withdraw
 
@@ -324,13 +326,23 @@ func (r *Reporter) SetReport(report plane.Report) {
 			r.todo.acls[UUID(id)] = struct{}{}
 		}
 	}
+	var down map[string]bool
+	for _, p := range report.Problems {
+		if p.Kind == problem.PortDown {
+			if down == nil {
+				down = map[string]bool{}
+			}
+			down[p.Object] = true
+		}
+	}
 	// A report comes with every Apply, and says most often what the one before has said: rows with
 	// thousands of bindings and tunnels are not to be looked at each time.
 	acls := !plane.SameErrors(r.report.ACLs, report.ACLs)
 	if acls || !plane.SameErrors(r.report.Ports, report.Ports) || !plane.SameErrors(r.report.Bindings, report.Bindings) ||
-		!plane.SameErrors(r.report.Disturbed, report.Disturbed) {
+		!plane.SameErrors(r.report.Disturbed, report.Disturbed) || !maps.Equal(r.down, down) {
 		r.markPorts()
 	}
+	r.down = down
 	if acls || (r.report.Tunnels == nil) != (report.Tunnels == nil) || !plane.SameErrors(r.report.Full, report.Full) {
 		r.todo.faults = true
 	}
