@@ -73,7 +73,7 @@ func TestFileGrowth(t *testing.T) {
 		{"delete many rows", `{"op":"delete","table":"Thing","where":[]}`},
 	}
 	ours, theirs := createFile(t, testSchema), createFile(t, testSchema)
-	our, their := startOurs(t, ours, "always").dial(t), startC(t, theirs).dial(t)
+	our, their := startOurs(t, ours, "client").dial(t), startC(t, theirs).dial(t)
 	size := func(path string) int64 {
 		fi, err := os.Stat(path)
 		if err != nil {

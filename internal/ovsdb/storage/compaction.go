@@ -196,7 +196,7 @@ func (c *Compaction) finish() (replaced bool, err error) {
 	c.old = l.file
 	l.file, l.err, l.compact = c.file, nil, nil
 	l.size.Store(c.size)
-	l.prev, l.base = c.size, c.base
+	l.prev, l.base, l.room = c.size, c.base, 0
 	l.records -= c.records
 	// If this fails, a power cut could bring the old file back, without
 	// anything that is appended from now on.

@@ -13,7 +13,8 @@
 //	    the rest is kept in PATH.corrupt.TIMESTAMP and cut off, which the
 //	    [Recovery] tells. Nothing can be appended before.
 //	  - Append writes any number of records with one write. They survive the end
-//	    of the process, and after Sync that of the machine.
+//	    of the process, and after Sync that of the machine. Where each is synced, the
+//	    file has room at its end for the next ones.
 //	  - A Compaction writes the present state to a new file beside the log while
 //	    the log goes on, then takes over what came meanwhile and replaces the file.
 //

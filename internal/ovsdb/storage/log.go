@@ -37,6 +37,8 @@ type Log struct {
 	buf      []byte
 
 	size    atomic.Int64 // end of the last record; a Compaction reads it
+	room    int          // bytes behind that
+	habit   int          // the last so many Appends, but for one that was not yet, were each synced
 	prev    int64        // size before the last Append
 	base    int64        // size of the schema and the snapshot that began the file
 	records int          // transactions after that
@@ -145,8 +147,11 @@ func (l *Log) Append(records ...[]byte) error {
 
 func (l *Log) append(records [][]byte) error {
 	at := l.size.Load()
-	if err := l.checkEnd(at); err != nil {
+	if err := l.checkEnd(at + int64(l.room)); err != nil {
 		return err
+	}
+	if l.prev != at {
+		l.habit = 0
 	}
 	for _, r := range records {
 		if err := checkLength(int64(len(r))); err != nil {
@@ -161,12 +166,21 @@ func (l *Log) append(records [][]byte) error {
 			buf = AppendRecord(buf, r)
 		}
 	}
-	if err := writeAt(l.file, buf, at); err != nil {
+	n := len(buf)
+	buf, room := l.fit(buf)
+	err := writeAt(l.file, buf, at)
+	if err != nil && room == roomSize { // it may be that which the disk has no space for
+		if l.cut(at, err); l.err == nil {
+			l.habit, room = 0, 0
+			err = writeAt(l.file, buf[:n], at)
+		}
+	}
+	if err != nil {
 		l.cut(at, err)
 		return err
 	}
-	l.prev = at
-	l.size.Store(at + int64(len(buf)))
+	l.prev, l.room = at, room
+	l.size.Store(at + int64(n))
 	l.records += len(records)
 	if l.buf = buf; cap(buf) > maxKeptBuffer {
 		l.buf = nil
@@ -177,9 +191,9 @@ func (l *Log) append(records [][]byte) error {
 // maxKeptBuffer is the most memory that stays with a Log between appends.
 const maxKeptBuffer = 16 << 10
 
-// checkEnd checks that the file ends at, where the next record is to begin: what another
-// program wrote there, or an error in counting, must not cost records that were
-// acknowledged. If it does not, the log is broken.
+// checkEnd checks that the file ends where it should: what another program wrote behind the last
+// record, or an error in counting, must not cost records that were acknowledged. If it does not,
+// the log is broken.
 func (l *Log) checkEnd(at int64) error {
 	switch size, err := l.file.Size(); {
 	case err != nil:
@@ -202,6 +216,7 @@ func writeAt(f File, b []byte, off int64) error {
 
 // cut cuts the file off at size again, because of err. If it cannot, the log is broken.
 func (l *Log) cut(size int64, err error) {
+	l.room = 0
 	if terr := l.file.Truncate(size); terr != nil {
 		l.err = errors.Join(err, fmt.Errorf("cut off what was written: %w", terr))
 	}
@@ -226,7 +241,10 @@ func (l *Log) Sync() error {
 		l.cuts++
 		return err
 	}
-	l.prev = l.size.Load()
+	if end := l.size.Load(); l.prev != end {
+		l.prev = end
+		l.habit++
+	}
 	return nil
 }
 
@@ -238,7 +256,7 @@ func (l *Log) Err() error { return l.err }
 // Path returns the name under which the log was opened.
 func (l *Log) Path() string { return l.path }
 
-// Size returns the size of the file in bytes.
+// Size returns the size of the file in bytes, without the room at its end.
 func (l *Log) Size() int64 { return l.size.Load() }
 
 // minCompactSize is the size below which a compaction is not worth while.
@@ -264,7 +282,7 @@ func (l *Log) Close() error {
 		l.compact.Abort()
 	}
 	if l.file != nil {
-		errs = append(errs, l.file.Close())
+		errs = append(errs, l.giveBack(), l.file.Close())
 		l.file = nil
 	}
 	if l.lock != nil {

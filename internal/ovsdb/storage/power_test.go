@@ -34,7 +34,9 @@ func powerCut(r *rand.Rand) error {
 	if err == nil {
 		durable = 0
 	}
+	habit := r.IntN(2) * roomHabit // with room from the beginning, or hardly ever
 	for i := 0; err == nil; i++ {
+		l.habit = max(l.habit, habit)
 		switch n := r.IntN(10); {
 		case n == 0:
 			c, cerr := l.StartCompact()

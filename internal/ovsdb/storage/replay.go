@@ -64,19 +64,37 @@ func (l *Log) replay(prepare Prepare) (*Recovery, error) {
 		return nil, err
 	}
 	l.replayed = true
-	l.prev = l.size.Load()
+	l.prev, l.room = l.size.Load(), s.room
 	if reason == nil {
 		return nil, nil
 	}
 	r := &Recovery{Offset: l.prev, Cut: s.size - l.prev, Reason: reason}
-	if l.opts.ReadOnly {
+	written, err := l.written(r)
+	switch {
+	case err != nil:
+	case l.opts.ReadOnly && written > 0:
 		return r, nil
+	case l.opts.ReadOnly:
+		return nil, nil
+	case written == 0:
+		r = nil
+		err = l.truncate(l.prev)
+	default:
+		err = l.cutOff(r, written)
 	}
-	if err := l.cutOff(r); err != nil {
+	if err != nil {
 		l.replayed = false
 		return nil, err
 	}
 	return r, nil
+}
+
+// truncate cuts the damaged end of the file off, for good.
+func (l *Log) truncate(size int64) error {
+	if err := l.file.Truncate(size); err != nil {
+		return fmt.Errorf("cut off damaged end of file: %w", err)
+	}
+	return l.file.Sync()
 }
 
 // grow counts the record that s has read last as good.
@@ -116,8 +134,9 @@ func (s *scanner) run(prepare Prepare, good func()) (reason, err error) {
 	}
 }
 
-// cutOff keeps the bytes that r names in a file of their own, then cuts them off.
-func (l *Log) cutOff(r *Recovery) error {
+// cutOff keeps the bytes that r names in a file of their own, then cuts them off. The first so many of them have been
+// written.
+func (l *Log) cutOff(r *Recovery, written int64) error {
 	name := l.real + ".corrupt." + l.opts.Now().UTC().Format("20060102T150405Z")
 	free := name
 	for i := 1; ; i++ {
@@ -132,34 +151,31 @@ func (l *Log) cutOff(r *Recovery) error {
 	}
 	if err := l.keep(free, r); err == nil {
 		r.SavedAs = free
-	} else if torn, terr := l.torn(r); terr != nil || !torn {
+	} else if torn, terr := l.torn(r, written); terr != nil || !torn {
 		return fmt.Errorf("keep damaged end of file in %s, which needs room for %d bytes: %w", free, r.Cut, errors.Join(err, terr))
 	} else {
 		r.Unsaved = err
 	}
-	if err := l.file.Truncate(r.Offset); err != nil {
-		return fmt.Errorf("cut off damaged end of file: %w", err)
-	}
-	return l.file.Sync()
+	return l.truncate(r.Offset)
 }
 
 // torn says whether what is cut off is one incomplete record, as a write leaves it that was
 // interrupted: nobody was told that it is there. Records behind it might be of value.
-func (l *Log) torn(r *Recovery) (bool, error) {
-	first := make([]byte, min(maxHeader, r.Cut))
+func (l *Log) torn(r *Recovery, written int64) (bool, error) {
+	first := make([]byte, min(maxHeader, written))
 	if n, err := l.file.ReadAt(first, r.Offset); n < len(first) {
 		return false, noEOF(err)
 	}
 	if i := bytes.IndexByte(first, '\n'); i >= 0 {
-		if h, ok := parseHeader(string(first[:i+1])); ok && h.length <= r.Cut-int64(i+1) {
+		if h, ok := parseHeader(string(first[:i+1])); ok && h.length <= written-int64(i+1) {
 			return false, nil // all of it is there, but something happened to it
 		}
 	}
 	next := []byte("\nOVSDB ")
 	buf := make([]byte, copyBuffer)
 	kept := 0 // of the bytes before, which may hold the beginning of next
-	for off := r.Offset; off < r.Offset+r.Cut; {
-		want := buf[kept : kept+int(min(int64(len(buf)-kept), r.Offset+r.Cut-off))]
+	for off := r.Offset; off < r.Offset+written; {
+		want := buf[kept : kept+int(min(int64(len(buf)-kept), r.Offset+written-off))]
 		if n, err := l.file.ReadAt(want, off); n < len(want) {
 			return false, noEOF(err)
 		}

@@ -15,6 +15,7 @@ type scanner struct {
 	off  int64 // end of the last good record
 	prev int64 // start of the last good record
 	n    int   // good records
+	room int   // bytes behind them
 }
 
 const scanBuffer = 256 << 10
@@ -34,7 +35,7 @@ func newScanner(f File) (*scanner, error) {
 type damage struct{ error }
 
 // next reads the next record, in memory of its own, has prepare look at its
-// data, and returns what that returns; io.EOF at a clean end; a damage where
+// data, and returns what that returns; io.EOF at a clean end, which may have room before it; a damage where
 // the file is torn or corrupt, whatever prepare said.
 func (s *scanner) next(prepare Prepare) (apply func() error, refused, err error) {
 	line, err := s.line()
@@ -60,6 +61,10 @@ func (s *scanner) next(prepare Prepare) (apply func() error, refused, err error)
 		apply, refused = prepare(data[:len(data)-1])
 		err = <-checked
 	} else if err = h.checkData(data, at); err == nil {
+		if at+h.length == s.size && isRoom(data) {
+			s.room = len(line) + len(data)
+			return nil, nil, io.EOF
+		}
 		apply, refused = prepare(data[:len(data)-1])
 	}
 	if err != nil {
