@@ -93,7 +93,7 @@ func (r *Reporter) portFaults(p *Port, row *hwvtep.PhysicalPort) []string {
 	if r.report.Disturbed[p.Name] != nil {
 		faults = append(slices.Clone(faults), hwvtep.FaultUnspecified)
 	}
-	if _, ok := row.OtherConfig["evpn_esi"]; ok && (r.report.Ports[p.Name] != nil || r.down[problem.Port(p.Name)]) {
+	if _, ok := row.OtherConfig[keyESI]; ok && (r.report.Ports[p.Name] != nil || r.down[problem.Port(p.Name)]) {
 		faults = append(slices.Clone(faults), hwvtep.FaultPortDown)
 	}
 	slices.Sort(faults)

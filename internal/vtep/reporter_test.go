@@ -194,7 +194,7 @@ func TestReportFaults(t *testing.T) {
 	s.settle()
 	s.want(append(usual, tunnel)...)
 	s.edit(func(tx *hwvtep.Txn) {
-		tx.PutPhysicalPortOtherConfig(s.port("p0").UUID, map[string]string{"evpn_esi": "03:00:00:00:00:00:00:00:00:01"})
+		tx.PutPhysicalPortOtherConfig(s.port("p0").UUID, map[string]string{keyESI: "03:00:00:00:00:00:00:00:00:01"})
 	})
 	s.settle()
 	s.want(append(usual, tunnel, "fault p0 port_down")...)
@@ -204,7 +204,7 @@ func TestReportFaults(t *testing.T) {
 	s.r.SetReport(plane.Report{Problems: []problem.Problem{{Kind: problem.PortDown, Object: problem.Port("p1")}}})
 	s.settle()
 	s.want(append(usual, tunnel)...)
-	s.edit(func(tx *hwvtep.Txn) { tx.RemovePhysicalPortOtherConfig(s.port("p0").UUID, "evpn_esi") })
+	s.edit(func(tx *hwvtep.Txn) { tx.RemovePhysicalPortOtherConfig(s.port("p0").UUID, keyESI) })
 	s.r.SetReport(plane.Report{})
 	s.settle()
 
