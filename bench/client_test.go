@@ -234,3 +234,7 @@ func (c *client) monitor() {
 }
 
 var monitorRequest = request("monitor_cond", []byte(`["hardware_vtep","m",{"Ucast_Macs_Remote":[{"columns":["MAC","logical_switch","locator"]}]}]`))
+
+// updateOfOne is as long as what a session with monitorRequest is told of a new MAC.
+var updateOfOne = fmt.Appendf(nil, `{"id":null,"method":"update2","params":["m",{"Ucast_Macs_Remote":{"%[1]s":{"insert":`+
+	`{"MAC":"%[2]s","logical_switch":["uuid","%[1]s"],"locator":["uuid","%[1]s"]}}}}]}`, hwvtep.UUID{}, mac(0))
