@@ -189,6 +189,32 @@ func (b *Bridge) holdSegment(e esi) {
 	}
 }
 
+// linger remembers who is attached by the word of a neighbor whose session has ended. Such a VTEP may forward without its bridge:
+// what it floods still is not for the segment, which has it from there. It is no candidate any more, as it may be gone.
+func (b *Bridge) linger(neighbor netip.Addr) {
+	for e, all := range b.members {
+		for id, r := range all {
+			if id.peer == neighbor && !b.database.own[r.vtep] {
+				if b.lingers[e] == nil {
+					b.lingers[e] = map[netip.Addr]netip.Addr{}
+				}
+				b.lingers[e][r.vtep] = neighbor
+			}
+		}
+	}
+}
+
+// unlinger forgets that: the neighbor has told who is attached, or is none any more.
+func (b *Bridge) unlinger(neighbor netip.Addr) {
+	for e, all := range b.lingers {
+		maps.DeleteFunc(all, func(_, heardBy netip.Addr) bool { return heardBy == neighbor })
+		if len(all) == 0 {
+			delete(b.lingers, e)
+		}
+		b.holdSegment(e)
+	}
+}
+
 // await gives others the time to tell that they are attached, after the link of a port has come.
 func (b *Bridge) await(a *attachment) {
 	if !a.up || a.due || a.awaited == a.since {
@@ -237,6 +263,7 @@ func (b *Bridge) hold(a *attachment) {
 			now.beside = append(now.beside, c.vtep)
 		}
 	}
+	now.beside = union(now.beside, slices.Collect(maps.Keys(b.lingers[a.segment])), netip.Addr.Compare)
 	switch {
 	case !a.up || !a.due || !b.begun:
 		now.all = true

@@ -315,6 +315,14 @@ func TestHoldsFormer(t *testing.T) {
 	expect("one is heard that was not there", "[10.0.0.2 10.0.0.3]", "7,9")
 	b.settleAll()
 	expect("all have told", "[10.0.0.2]", "")
+	b.forget(high) // its session has ended: it may forward yet, but is not elected
+	expect("gone without a word", "[10.0.0.2]", "")
+	hears(b, true, attachedAt(high, relay.Election{Algorithm: relay.ByPreference, Preference: 65535}))
+	expect("back", "[10.0.0.2]", "all")
+	b.forget(high)
+	expect("gone again", "[10.0.0.2]", "")
+	b.unlinger(high)
+	expect("back without the segment", "[]", "")
 	if a.port.OtherConfig[keyBlocked] = "x"; !heldBy(&a.port).all {
 		t.Error("what can't be read is not taken for all")
 	}

@@ -71,8 +71,9 @@ type Bridge struct {
 	settled  bool              // rows may be deleted for which there is no route
 	failure  string            // the last route that could not be announced
 	past     past
-	members  map[esi]map[path]*route // of Attached: who else is attached to a segment
-	attached map[key]struct{}        // routes that are announced of whole segments
+	members  map[esi]map[path]*route           // of Attached: who else is attached to a segment
+	lingers  map[esi]map[netip.Addr]netip.Addr // VTEPs that were attached when the session with a neighbor ended, by whom it was heard
+	attached map[key]struct{}                  // routes that are announced of whole segments
 
 	configuring sync.Mutex // held by Reconfigure
 }
@@ -94,7 +95,7 @@ type session struct {
 // New returns a bridge.
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
-		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, attached: map[key]struct{}{}}
+		sessions: map[netip.Addr]*session{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]netip.Addr{}, attached: map[key]struct{}{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}

@@ -40,6 +40,7 @@ func (b *Bridge) heard(e relay.Event) {
 		}
 		s.whole = true
 		b.sweep(e.Neighbor)
+		b.unlinger(e.Neighbor)
 		b.log.Info("neighbor has sent its routes", "neighbor", e.Neighbor, "routes", s.routes)
 		b.beginIfWhole()
 	case relay.Ended:
@@ -68,6 +69,7 @@ func (b *Bridge) after(neighbor netip.Addr, d time.Duration, f func(netip.Addr))
 
 // forget has all routes of a neighbor go.
 func (b *Bridge) forget(neighbor netip.Addr) {
+	b.linger(neighbor)
 	b.sessions[neighbor].epoch++
 	b.sweep(neighbor)
 }

@@ -88,6 +88,7 @@ func (b *Bridge) removeNeighbor(ctx context.Context, address netip.Addr) error {
 	err := b.speaker.remove(ctx, address)
 	return errors.Join(err, b.ask(ctx, func() {
 		b.forget(address)
+		b.unlinger(address)
 		if over := b.sessions[address].over; over != nil {
 			over.Stop()
 		}
