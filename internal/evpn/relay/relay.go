@@ -356,7 +356,7 @@ func (l *link) relay(ctx context.Context, library net.Conn) error {
 	defer neighbor.Close()
 	stop2 := context.AfterFunc(ctx, func() { _ = neighbor.Close() })
 	defer stop2()
-	return l.carry(ctx, cancel, &session{link: l, library: library, neighbor: neighbor, from: from, to: bufio.NewWriter(library), accepted: make(chan struct{})}, open, gone)
+	return l.carry(ctx, cancel, &session{link: l, library: library, neighbor: neighbor, from: from, to: bufio.NewWriter(library), out: bufio.NewWriterSize(neighbor, batch), accepted: make(chan struct{})}, open, gone)
 }
 
 // carry carries what comes after the library's open, until either connection ends.

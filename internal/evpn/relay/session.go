@@ -95,6 +95,9 @@ type session struct {
 	writing sync.Mutex    // guards what follows
 	to      *bufio.Writer // of library
 
+	saying sync.Mutex    // guards what follows
+	out    *bufio.Writer // of neighbor
+
 	// What follows is of inbound.
 	screen    screen
 	options   bgp.MarshallingOption
@@ -104,6 +107,8 @@ type session struct {
 	extended  bool          // messages may be longer (RFC 8654), as the library always offers
 	confirmed bool          // it has accepted the library's open
 	opened    bool          // Opened was told
+	forgets   bool          // it may not say all at the beginning, and is to be asked again (forgetful.go)
+	ends      bool          // it says when it has said all
 }
 
 // families are those of a session.
@@ -196,8 +201,10 @@ func (s *session) read(m []byte) {
 				s.refreshes.Store(true)
 			case *bgp.CapExtendedMessage:
 				s.extended = true
+			case *bgp.CapSoftwareVersion:
+				s.forgets = forgetful(c.SoftwareVersion)
 			case *bgp.CapGracefulRestart:
-				s.graceful, s.restart, s.restarted = false, time.Duration(c.Time)*time.Second, c.Flags&(flagRestart>>4) != 0
+				s.ends, s.graceful, s.restart, s.restarted = true, false, time.Duration(c.Time)*time.Second, c.Flags&(flagRestart>>4) != 0
 				for _, t := range c.Tuples {
 					s.graceful = s.graceful || t.AFI == afiL2VPN && t.SAFI == safiEVPN
 				}
@@ -306,7 +313,9 @@ func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
 	case handling == bgp.ERROR_HANDLING_ATTRIBUTE_DISCARD:
 		s.ignore(MalformedAttribute)
 	}
-	if whole {
+	if asked, err := s.again(whole); err != nil {
+		return nil, err
+	} else if whole && !asked {
 		return m, s.emit(ctx, Event{What: Whole}) // the library may wait for it
 	}
 	if len(u.Announced)+len(u.Withdrawn) == 0 {
@@ -336,18 +345,18 @@ func (s *session) routes(body *bgp.BGPUpdate) (u *Update, whole bool) {
 
 // outbound carries what the library says.
 func (s *session) outbound() error {
-	to, buf := bufio.NewWriterSize(s.neighbor, batch), make([]byte, usualLen)
+	buf := make([]byte, usualLen)
 	screen, ending := screen{own: true}, ending{last: s.last, ask: s.refresh}
 	accepted := false
 	for {
 		if s.from.Buffered() == 0 {
-			if err := to.Flush(); err != nil {
+			if err := s.flushOut(); err != nil {
 				return err
 			}
 		}
 		m, err := readMessage(s.from, buf)
 		if err != nil {
-			return errors.Join(err, to.Flush())
+			return errors.Join(err, s.flushOut())
 		}
 		switch m[18] {
 		case typeKeepalive:
@@ -364,8 +373,22 @@ func (s *session) outbound() error {
 				m = screen.update(m)
 			}
 		}
-		if _, err := to.Write(m); err != nil { // nil: nothing
+		if err := s.say(m); err != nil { // nil: nothing
 			return err
 		}
 	}
+}
+
+// say says something to the neighbour, with the next flush.
+func (s *session) say(m []byte) error {
+	s.saying.Lock()
+	defer s.saying.Unlock()
+	_, err := s.out.Write(m)
+	return err
+}
+
+func (s *session) flushOut() error {
+	s.saying.Lock()
+	defer s.saying.Unlock()
+	return s.out.Flush()
 }
