@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-
-	"github.com/osrg/gobgp/v4/api"
-	"github.com/osrg/gobgp/v4/pkg/config/oc"
-	bgpserver "github.com/osrg/gobgp/v4/pkg/server"
 
 	"github.com/vtep/vtep/internal/evpn"
 )
@@ -22,15 +17,14 @@ const (
 	fleetHold = 600 // seconds: two cores may be busy for longer than usual with what a thousand machines do
 )
 
-// fleetReflector is at 127.0.0.1, its clients each at an address of their own.
-var fleetReflector = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+// fleetReflectorIP is where the route reflector is, its clients each at an address of their own.
+var fleetReflectorIP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // fleetFabric is EVPN in the place of a controller: a bridge beside each VTEP, as "vtep evpn" is, and one route reflector
 // (GoBGP) that has a session with each and is all that they know one another by.
 type fleetFabric struct {
 	fleet     *fleet
-	reflector *bgpserver.BgpServer
-	port      uint16
+	reflector *fleetReflector
 }
 
 // speaksFrom is the address that the bridge of a VTEP has its session from.
@@ -41,32 +35,15 @@ func (v *fleetVTEP) speaksFrom() netip.Addr {
 
 // control starts the reflector, and all bridges. They end with ctx.
 func (f *fleetFabric) control(ctx context.Context) error {
-	l, err := net.Listen("tcp4", netip.AddrPortFrom(fleetReflector, 0).String())
+	r, err := startFleetReflector(ctx, f.fleet.fail)
 	if err != nil {
-		return fmt.Errorf("find a port for the route reflector: %w", err)
+		return err
 	}
-	f.port = l.Addr().(*net.TCPAddr).AddrPort().Port()
-	if err := l.Close(); err != nil {
-		return fmt.Errorf("find a port for the route reflector: %w", err)
-	}
-	f.reflector = bgpserver.NewBgpServer()
-	go f.reflector.Serve()
-	f.fleet.ended.Go(func() { <-ctx.Done(); f.reflector.Stop() })
-	id := fleetReflector.String()
-	err = f.reflector.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: fleetAS, RouterId: id, ListenPort: int32(f.port), ListenAddresses: []string{id}, Families: []uint32{uint32(oc.AFI_SAFI_TYPE_L2VPN_EVPN.ToInt())}}})
-	if err != nil {
-		return fmt.Errorf("start the route reflector: %w", err)
-	}
+	f.reflector = r
+	f.fleet.ended.Go(func() { <-ctx.Done(); r.bgp.Stop() })
 	for _, v := range f.fleet.vteps {
-		err := f.reflector.AddPeer(ctx, &api.AddPeerRequest{Peer: &api.Peer{
-			Conf:            &api.PeerConf{NeighborAddress: v.speaksFrom().String(), PeerAsn: fleetAS},
-			Transport:       &api.Transport{PassiveMode: true, LocalAddress: id},
-			Timers:          &api.Timers{Config: &api.TimersConfig{HoldTime: fleetHold, KeepaliveInterval: fleetHold / 3}},
-			RouteReflector:  &api.RouteReflector{RouteReflectorClient: true, RouteReflectorClusterId: id},
-			GracefulRestart: &api.GracefulRestart{Enabled: true, HelperOnly: true},
-			AfiSafis:        []*api.AfiSafi{{Config: &api.AfiSafiConfig{Family: &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}, Enabled: true}}}}})
-		if err != nil {
-			return fmt.Errorf("add %s to the route reflector: %w", v.name, err)
+		if err := r.add(ctx, v.speaksFrom()); err != nil {
+			return err
 		}
 	}
 	for _, v := range f.fleet.vteps {
@@ -79,7 +56,7 @@ func (f *fleetFabric) control(ctx context.Context) error {
 func (f *fleetFabric) join(ctx context.Context, v *fleetVTEP) {
 	ctx, v.leave = context.WithCancel(ctx)
 	v.bridge = evpn.New(evpn.Options{Config: &evpn.Config{AS: fleetAS, RouterID: v.ip, Port: -1,
-		Neighbors: []evpn.Neighbor{{Address: fleetReflector, Port: f.port, LocalAddress: v.speaksFrom(), HoldTime: fleetHold}}}})
+		Neighbors: []evpn.Neighbor{{Address: fleetReflectorIP, Port: f.reflector.port, LocalAddress: v.speaksFrom(), HoldTime: fleetHold}}}})
 	bridge := v.bridge
 	v.joined.Go(func() {
 		if err := bridge.Run(ctx, "unix:"+v.socket(f.fleet.dir)); err != nil && ctx.Err() == nil {
