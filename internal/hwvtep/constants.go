@@ -20,7 +20,6 @@ const (
 const (
 	FaultInvalidVLANMap    = "invalid_vlan_map"
 	FaultInvalidACLBinding = "invalid_ACL_binding"
-	FaultPortDown          = "port_down" // none of the schema's: of a link of an Ethernet segment, for a bridge to EVPN
 )
 
 // The elements of ACL.FaultStatus and of ACLEntry.ACLEFaultStatus.

@@ -177,10 +177,10 @@ func (r *Reporter) MarkMAC(key intent.MACKey) {
 // MarkForgotten is MarkMAC of one that was learned at a port until now.
 func (r *Reporter) MarkForgotten(key intent.MACKey, port string) { r.todo.macs.add(port, key) }
 
-// MarkMoved notes that a MAC is learned at another port, which is nothing to tell of, but for ports of Ethernet segments: if it
-// is to be told of anyway, it has its turn with those of its new port.
+// MarkMoved notes that a MAC is learned at another port, which is nothing to tell of: but if it is to be told of
+// anyway, it has its turn with those of its new port.
 func (r *Reporter) MarkMoved(key intent.MACKey) {
-	if len(r.numbers) > 0 || r.todo.macs.of.Has(key) {
+	if r.todo.macs.of.Has(key) {
 		r.MarkMAC(key)
 	}
 }
@@ -223,11 +223,9 @@ func (r *Reporter) buildMAC(tx *hwvtep.Txn, key intent.MACKey) {
 	switch ip := r.wantIP(key); {
 	case !have:
 		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{
-			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.spotLocator(tx, r.macSpot(key)), IPAddr: ip})
-	case !r.isMACSpot(row.locator, key): // our address has changed, or the host's port, or somebody has written there
-		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.spotLocator(tx, r.macSpot(key)), IPAddr: ip}, hwvtep.UcastMACLocalLocator|hwvtep.UcastMACLocalIPAddr)
-	case row.ip != ip:
-		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{IPAddr: ip}, hwvtep.UcastMACLocalIPAddr)
+			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.localLocator(tx), IPAddr: ip})
+	case row.ip != ip || !r.isLocal(row.locator): // our address or the host's has changed, or somebody has written there
+		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.localLocator(tx), IPAddr: ip}, hwvtep.UcastMACLocalLocator|hwvtep.UcastMACLocalIPAddr)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
-	"github.com/vtep/vtep/internal/problem"
 )
 
 // buildPorts sees to the columns of our ports that are ours, and to the counters.
@@ -48,7 +47,7 @@ func (r *Reporter) buildPorts(tx *hwvtep.Txn) {
 }
 
 func (r *Reporter) buildPort(tx *hwvtep.Txn, p *Port, row *hwvtep.PhysicalPort) {
-	faults := r.portFaults(p, row)
+	faults := r.portFaults(p)
 	now := hwvtep.PhysicalPort{UUID: row.UUID, PortFaultStatus: faults}
 	tx.UpdatePhysicalPort(p.ID, now, now.Diff(row)&hwvtep.PhysicalPortPortFaultStatus)
 
@@ -73,9 +72,8 @@ func (r *Reporter) buildPort(tx *hwvtep.Txn, p *Port, row *hwvtep.PhysicalPort) 
 	tx.RemovePhysicalPortVLANStats(p.ID, surplus...)
 }
 
-// portFaults returns the faults of a port: of its rows, and of what the plane could not do. That it has no link is one where
-// others have to be told: those that are attached to its Ethernet segment, too.
-func (r *Reporter) portFaults(p *Port, row *hwvtep.PhysicalPort) []string {
+// portFaults returns the faults of a port: of its rows, and of what the plane could not do.
+func (r *Reporter) portFaults(p *Port) []string {
 	faults := p.Faults
 	bad := len(p.Bindings) > 0 && r.report.Ports[p.Name] != nil
 	for vlan := range p.Bindings {
@@ -92,9 +90,6 @@ func (r *Reporter) portFaults(p *Port, row *hwvtep.PhysicalPort) []string {
 	}
 	if r.report.Disturbed[p.Name] != nil {
 		faults = append(slices.Clone(faults), hwvtep.FaultUnspecified)
-	}
-	if _, ok := row.OtherConfig[keyESI]; ok && (r.report.Ports[p.Name] != nil || r.down[problem.Port(p.Name)]) {
-		faults = append(slices.Clone(faults), hwvtep.FaultPortDown)
 	}
 	slices.Sort(faults)
 	return faults

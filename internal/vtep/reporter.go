@@ -9,7 +9,6 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
-	"github.com/vtep/vtep/internal/problem"
 	"github.com/vtep/vtep/internal/trim"
 )
 
@@ -42,7 +41,6 @@ type Reporter struct {
 
 	own      map[netip.Addr]bool // our tunnel IPs, now and formerly
 	homed    netip.Addr          // the tunnel IP that Local rows are written for
-	numbers  map[string]uint32   // of the segments of ports, that rows of MACs tell; nil: they tell none
 	macs     map[intent.SwitchID]map[intent.MAC]localMAC
 	spare    map[intent.MACKey][]localMAC                     // our rows beside those in macs, for the same MAC
 	mcasts   map[intent.SwitchID]map[intent.MAC]map[UUID]UUID // rows of anybody: their locator sets; never an empty map
@@ -60,9 +58,8 @@ type Reporter struct {
 	mine     mine
 	kept     keptPorts
 	report   plane.Report
-	down     map[string]bool // ports without link, as problems name them; of report
-	full     bool            // a MAC limit is reached
-	frozen   bool            // forwarding does not follow the rows
+	full     bool // a MAC limit is reached
+	frozen   bool // forwarding does not follow the rows
 
 	withdrawn bool // see Withdraw
 
@@ -71,7 +68,7 @@ type Reporter struct {
 	todo     work
 	pending  work                // handed to the transaction under way
 	failures int                 // transactions that failed in a row
-	inserted map[spotOfOurs]UUID // stand for the locators that the transaction under way inserts
+	inserted map[netip.Addr]UUID // stand for the locators of ours that the transaction under way inserts
 }
 
 // Learned says which MACs are learned on local ports.
@@ -104,7 +101,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		raised:   map[shared]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
-		inserted: map[spotOfOurs]UUID{},
+		inserted: map[netip.Addr]UUID{},
 		todo:     newWork(),
 		pending:  newWork(),
 	}
@@ -128,7 +125,6 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 		r.markLearned()
 		r.markGroups()
 	}
-	r.markNumbered()
 	if shared := r.f.scope.shared; r.mine.shared != shared {
 		r.mine = newMine()
 		r.mine.shared = shared
@@ -328,23 +324,13 @@ func (r *Reporter) SetReport(report plane.Report) {
 			r.todo.acls[UUID(id)] = struct{}{}
 		}
 	}
-	var down map[string]bool
-	for _, p := range report.Problems {
-		if p.Kind == problem.PortDown {
-			if down == nil {
-				down = map[string]bool{}
-			}
-			down[p.Object] = true
-		}
-	}
 	// A report comes with every Apply, and says most often what the one before has said: rows with
 	// thousands of bindings and tunnels are not to be looked at each time.
 	acls := !plane.SameErrors(r.report.ACLs, report.ACLs)
 	if acls || !plane.SameErrors(r.report.Ports, report.Ports) || !plane.SameErrors(r.report.Bindings, report.Bindings) ||
-		!plane.SameErrors(r.report.Disturbed, report.Disturbed) || !maps.Equal(r.down, down) {
+		!plane.SameErrors(r.report.Disturbed, report.Disturbed) {
 		r.markPorts()
 	}
-	r.down = down
 	if acls || (r.report.Tunnels == nil) != (report.Tunnels == nil) || !plane.SameErrors(r.report.Full, report.Full) {
 		r.todo.faults = true
 	}
@@ -466,13 +452,6 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 	return tx.Len() > 0
 }
 
-// spotOfOurs is what a locator of ours stands for: this VTEP by one of its tunnel IPs, or with a number the port with that
-// segment.
-type spotOfOurs struct {
-	ip      netip.Addr
-	segment uint32
-}
-
 // localLocator returns the locator that stands for this VTEP, and makes it if there is none.
 func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID { return r.endLocator(tx, r.f.scope.First()) }
 
@@ -481,84 +460,23 @@ func (r *Reporter) isLocal(id UUID) bool { return r.isEnd(id, r.f.scope.First())
 
 // endLocator is localLocator for one of our tunnel IPs.
 func (r *Reporter) endLocator(tx *hwvtep.Txn, ip netip.Addr) UUID {
-	return r.spotLocator(tx, spotOfOurs{ip: ip})
-}
-
-func (r *Reporter) spotLocator(tx *hwvtep.Txn, spot spotOfOurs) UUID {
-	ids, _ := r.f.byAddr.Get(spot.ip)
-	for _, id := range ids {
-		if r.isSpot(id, spot) {
-			return id
-		}
+	if ids, _ := r.f.byAddr.Get(ip); len(ids) > 0 && r.isEnd(ids[0], ip) {
+		return ids[0]
 	}
-	id, ok := r.inserted[spot]
+	id, ok := r.inserted[ip]
 	if !ok {
-		row := hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: spot.ip.String()}
-		if spot.segment != 0 {
-			row.TunnelKey = hwvtep.Some(int64(spot.segment))
-		}
-		id = tx.InsertPhysicalLocator(row)
-		r.inserted[spot] = id
+		id = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
+			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip.String()})
+		r.inserted[ip] = id
 	}
 	return id
 }
 
 // isEnd is isLocal for one of our tunnel IPs. Only a locator without a key will do: it is what
 // NVCs look for, and a key that somebody has set on ours would have others send with it.
-func (r *Reporter) isEnd(id UUID, ip netip.Addr) bool { return r.isSpot(id, spotOfOurs{ip: ip}) }
-
-func (r *Reporter) isSpot(id UUID, spot spotOfOurs) bool {
+func (r *Reporter) isEnd(id UUID, ip netip.Addr) bool {
 	l := r.f.locators[id]
-	return l != nil && l.addr == spot.ip && l.wrong == nil && l.keyed == (spot.segment != 0) && l.vni == spot.segment
-}
-
-// macSpot is what the row of a MAC is to tell of where it is.
-func (r *Reporter) macSpot(key intent.MACKey) spotOfOurs {
-	at, _ := r.learned.Get(key)
-	return spotOfOurs{r.f.scope.First(), r.numbers[at.Port]}
-}
-
-// isMACSpot says whether a locator tells that. Of a MAC that was not seen since the start an earlier process knew better.
-func (r *Reporter) isMACSpot(id UUID, key intent.MACKey) bool {
-	if _, learned := r.learned.Get(key); learned || len(r.numbers) == 0 {
-		return r.isSpot(id, r.macSpot(key))
-	}
-	if r.isLocal(id) {
-		return true
-	}
-	for _, number := range r.numbers {
-		if r.isSpot(id, spotOfOurs{r.f.scope.First(), number}) {
-			return true
-		}
-	}
-	return false
-}
-
-// markNumbered looks at the numbers of segments anew, and at the rows of MACs at ports that have another one. In a database
-// with several switches rows tell none: the others would take the key of a locator for a VNI to send with.
-func (r *Reporter) markNumbered() {
-	if len(r.f.segments.byNumber)+len(r.numbers) == 0 {
-		return // as is usual: costs nothing
-	}
-	before := r.numbers
-	r.numbers = nil
-	if len(r.f.scope.others) == 0 && len(r.f.segments.byNumber) > 0 {
-		r.numbers = map[string]uint32{}
-		for number := range r.f.segments.byNumber {
-			r.numbers[r.f.segments.port(number)] = number
-		}
-	}
-	if maps.Equal(before, r.numbers) {
-		return
-	}
-	for key, at := range r.learned.All() {
-		if before[at.Port] != r.numbers[at.Port] {
-			r.MarkMAC(key)
-		}
-	}
-	for key := range r.f.adopted {
-		r.MarkMAC(key)
-	}
+	return l != nil && l.addr == ip && l.wrong == nil && !l.keyed
 }
 
 // Busy says whether there may be something for Build to do now.

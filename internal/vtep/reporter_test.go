@@ -10,7 +10,6 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
-	"github.com/vtep/vtep/internal/problem"
 )
 
 func TestReportHowto(t *testing.T) {
@@ -187,26 +186,6 @@ func TestReportFaults(t *testing.T) {
 	})
 	s.settle()
 	s.want(append(usual, "tunnel br0 192.0.2.1-192.0.2.2")...)
-
-	// That a port has no link is a fault of a link of an Ethernet segment.
-	tunnel := "tunnel br0 192.0.2.1-192.0.2.2"
-	s.r.SetReport(plane.Report{Problems: []problem.Problem{{Kind: problem.PortDown, Object: problem.Port("p0")}}})
-	s.settle()
-	s.want(append(usual, tunnel)...)
-	s.edit(func(tx *hwvtep.Txn) {
-		tx.PutPhysicalPortOtherConfig(s.port("p0").UUID, map[string]string{keyESI: "03:00:00:00:00:00:00:00:00:01"})
-	})
-	s.settle()
-	s.want(append(usual, tunnel, "fault p0 port_down")...)
-	s.r.SetReport(plane.Report{Ports: map[string]error{"p0": errors.New("no such device")}})
-	s.settle()
-	s.want(append(usual, tunnel, "fault p0 invalid_vlan_map", "fault p0 port_down")...)
-	s.r.SetReport(plane.Report{Problems: []problem.Problem{{Kind: problem.PortDown, Object: problem.Port("p1")}}})
-	s.settle()
-	s.want(append(usual, tunnel)...)
-	s.edit(func(tx *hwvtep.Txn) { tx.RemovePhysicalPortOtherConfig(s.port("p0").UUID, keyESI) })
-	s.r.SetReport(plane.Report{})
-	s.settle()
 
 	s.edit(func(tx *hwvtep.Txn) {
 		tx.InsertLogicalRouter(hwvtep.LogicalRouter{Name: "lr0", SwitchBinding: map[string]UUID{"198.51.100.1/24": s.ls("ls1").UUID}})

@@ -1,16 +1,13 @@
 package vtep
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
-	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
-	"github.com/vtep/vtep/internal/problem"
 )
 
 // Whatever the order of edits to ports of segments, their locators and the rows of hosts there: it comes to the same as
@@ -124,71 +121,4 @@ func TestAttachedAndLearned(t *testing.T) {
 		changes = b.rows.Changes()
 		c.Update(b.rows.View(), &changes)
 	}
-}
-
-// Rows of MACs at a port of a segment tell that by the number, and follow it, and the port.
-func TestReportSegment(t *testing.T) {
-	const mac, other = "02:00:00:00:00:01", "02:00:00:00:00:02"
-	s := hw(t)
-	s.features.Segments = true
-	s.restart("br0")
-	s.edit(func(tx *hwvtep.Txn) {
-		tx.PutPhysicalPortVLANBindings(s.port("p1").UUID, map[int64]UUID{0: s.ls("ls0").UUID})
-	})
-	s.learn(mac, "ls0", "p0")
-	s.learn(other, "ls0", "p1")
-	ucast := func(when string, want ...string) {
-		t.Helper()
-		s.settle()
-		var got []string
-		for line := range strings.SplitSeq(reported(s.db.View()), "\n") {
-			if row, ok := strings.CutPrefix(line, "ucast ls0 "); ok {
-				got = append(got, row)
-			}
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: %q, want %q", when, got, want)
-		}
-	}
-	number := func(port, n string) {
-		s.edit(func(tx *hwvtep.Txn) {
-			if n == "" {
-				tx.RemovePhysicalPortOtherConfig(s.port(port).UUID, keyESI, keySegment)
-			} else {
-				tx.PutPhysicalPortOtherConfig(s.port(port).UUID, map[string]string{keyESI: "03:00:00:00:00:00:00:00:00:0" + n, keySegment: n})
-			}
-		})
-	}
-	ucast("none", mac+" 192.0.2.1", other+" 192.0.2.1")
-	number("p0", "1")
-	ucast("one", mac+" 192.0.2.1/1", other+" 192.0.2.1")
-	number("p0", "")
-	number("p0", "7")
-	ucast("another", mac+" 192.0.2.1/7", other+" 192.0.2.1")
-	for key := range s.learned {
-		if key.MAC.String() == mac {
-			s.learned[key] = intent.BindingKey{Port: "p1"}
-			s.r.MarkMoved(key)
-		}
-	}
-	ucast("moved away", mac+" 192.0.2.1", other+" 192.0.2.1")
-	number("p1", "2")
-	ucast("both", mac+" 192.0.2.1/2", other+" 192.0.2.1/2")
-
-	// What was not seen since the start stays as it is; what is seen elsewhere does not.
-	clear(s.learned)
-	s.restart("br0")
-	ucast("restart", mac+" 192.0.2.1/2", other+" 192.0.2.1/2")
-	s.learn(mac, "ls0", "p0")
-	ucast("seen", mac+" 192.0.2.1/7", other+" 192.0.2.1/2")
-	number("p1", "")
-	ucast("no number", mac+" 192.0.2.1/7", other+" 192.0.2.1")
-	list := slices.DeleteFunc(s.c.Problems(), func(p problem.Problem) bool { return p.Kind == problem.NoUnknownDst })
-	if len(list) > 0 {
-		t.Errorf("told is %v", list)
-	}
-
-	// Another switch would take the number for a VNI.
-	s.second()
-	ucast("another switch", mac+" 192.0.2.1", other+" 192.0.2.1")
 }
