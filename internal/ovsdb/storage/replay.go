@@ -51,6 +51,9 @@ func (l *Log) ReplayPrepared(prepare Prepare) (*Recovery, error) {
 	return r, nil
 }
 
+// rereads is how often the end of a file that is only read is read anew, if it is damaged.
+const rereads = 3
+
 func (l *Log) replay(prepare Prepare) (*Recovery, error) {
 	if l.replayed {
 		return nil, errors.New("it was read before")
@@ -60,6 +63,12 @@ func (l *Log) replay(prepare Prepare) (*Recovery, error) {
 		return nil, err
 	}
 	reason, err := s.run(prepare, func() { l.grow(s) })
+	// Who writes a file that is only read here may have written into room of which the beginning had been read.
+	for n := 0; n < rereads && l.opts.ReadOnly && err == nil && reason != nil && s.off == l.size.Load(); n++ {
+		if err = s.again(l.file); err == nil {
+			reason, err = s.run(prepare, func() { l.grow(s) })
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -100,10 +100,13 @@ func (l *Log) fit(buf []byte) ([]byte, int) {
 	return buf, 0
 }
 
-// giveBack cuts off the room.
+// giveBack cuts off the room, unless another program wrote behind it.
 func (l *Log) giveBack() error {
 	if l.room == 0 || l.err != nil || l.opts.ReadOnly {
 		return nil
+	}
+	if err := l.checkEnd(l.size.Load() + int64(l.room)); err != nil {
+		return err
 	}
 	l.room = 0
 	return l.file.Truncate(l.size.Load())

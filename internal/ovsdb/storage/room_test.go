@@ -304,3 +304,62 @@ func TestRoomTorn(t *testing.T) {
 		}
 	}
 }
+
+// TestRoomReadMeanwhile reads a file to which so much is written after the beginning of its room has been read that the
+// rest does not fit that any more.
+func TestRoomReadMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	l := mustCreate(t, path, 1, Options{})
+	if err := l.Append(fmt.Appendf(nil, `{"T": %q}`, strings.Repeat("x", roomSize/2))); err != nil { // or the room ends where what is read at once does
+		t.Fatal(err)
+	}
+	n := 2
+	for ; l.Size() < scanBuffer-roomSize/4 || l.room < roomSize/2; n++ {
+		appendSynced(t, l, n, n+1)
+	}
+	if end := l.Size() + int64(l.room); l.Size() >= scanBuffer || end <= scanBuffer {
+		t.Fatalf("the room is from %d to %d", l.Size(), end)
+	}
+	r, err := Open(path, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	read := 0
+	rec, err := r.Replay(func([]byte) error {
+		if read++; read == n+1 {
+			for ; l.Size() < scanBuffer+roomSize/8; n++ {
+				appendSynced(t, l, n, n+1)
+			}
+		}
+		return nil
+	})
+	if err != nil || rec != nil || read != n+1 {
+		t.Errorf("got %d records of %d, recovery %v, %v", read, n+1, rec, err)
+	}
+}
+
+// TestRoomOvertaken wants what another program has written behind the room left where it is.
+func TestRoomOvertaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	l := mustCreate(t, path, 1, Options{})
+	appendSynced(t, l, 1, 50)
+	if l.room == 0 {
+		t.Fatal("there is no room")
+	}
+	theirs := AppendRecord(nil, []byte(record(50)))
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(theirs); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := l.Close(); err == nil {
+		t.Error("no error tells of it")
+	}
+	if b, err := os.ReadFile(path); err != nil || !bytes.HasSuffix(b, theirs) {
+		t.Errorf("it is gone, %v", err)
+	}
+}

@@ -21,14 +21,19 @@ type scanner struct {
 const scanBuffer = 256 << 10
 
 func newScanner(f File) (*scanner, error) {
+	s := &scanner{}
+	return s, s.again(f)
+}
+
+// again has what is behind the last good record read from the file as it is now.
+func (s *scanner) again(f File) error {
 	size, err := f.Size()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &scanner{
-		r:    bufio.NewReaderSize(io.NewSectionReader(f, 0, size), scanBuffer),
-		size: size,
-	}, nil
+	s.size = size
+	s.r = bufio.NewReaderSize(io.NewSectionReader(f, s.off, size-s.off), scanBuffer)
+	return nil
 }
 
 // damage is an error of the content of a file, not of reading it.
