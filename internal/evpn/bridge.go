@@ -75,7 +75,7 @@ type Bridge struct {
 	lingers  map[esi]map[netip.Addr]netip.Addr // VTEPs that were attached when the session with a neighbor ended, by whom it was heard
 	attached map[key]struct{}                  // routes that are announced of whole segments
 
-	configuring sync.Mutex // held by Reconfigure
+	configuring sync.Mutex // held while neighbors are added to the library, or removed
 }
 
 // session is that with one neighbour.
@@ -189,6 +189,9 @@ func (b *Bridge) sessionIs(now peerState) {
 		return
 	}
 	if s.up != now.up {
+		if s.up && s.over == nil {
+			b.renewAfter(s)
+		}
 		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", now.state, "reason", now.reason)
 		if s.since = time.Now(); !now.up {
 			s.flaps++
@@ -218,16 +221,50 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 	s.over = time.AfterFunc(overPause, func() {
 		_ = b.do(b.ctx, func() {
 			if s.over = nil; b.sessions[neighbor] == s {
-				go b.admit(neighbor, true, "")
+				go b.renew(neighbor)
 			}
 		})
 	})
 	s.reason = why
-	go b.admit(neighbor, false, why) // which waits for the library, as that may for the bridge
+	go b.refuse(neighbor, why) // which waits for the library, as that may for the bridge
 }
 
-func (b *Bridge) admit(neighbor netip.Addr, allowed bool, why string) {
-	if err := b.speaker.admit(b.ctx, neighbor, allowed, why); err != nil && b.ctx.Err() == nil {
+func (b *Bridge) refuse(neighbor netip.Addr, why string) {
+	b.configuring.Lock()
+	defer b.configuring.Unlock()
+	if err := b.speaker.refuse(b.ctx, neighbor, why); err != nil && b.ctx.Err() == nil {
+		b.log.Error("session", "neighbor", neighbor, "err", err)
+	}
+}
+
+// A session that has not even lasted for short is followed by the next one after a pause only.
+const (
+	short = 10 * time.Second
+	pause = 3 * time.Second
+)
+
+// renewAfter has the library begin anew with a neighbor whose session has ended.
+func (b *Bridge) renewAfter(s *session) {
+	if time.Since(s.since) >= short {
+		go b.renew(s.address)
+		return
+	}
+	time.AfterFunc(pause, func() { b.renew(s.address) })
+}
+
+func (b *Bridge) renew(neighbor netip.Addr) {
+	b.configuring.Lock()
+	defer b.configuring.Unlock()
+	var of []Neighbor
+	err := b.ask(b.ctx, func() {
+		if s := b.sessions[neighbor]; s != nil && s.over == nil {
+			of = slices.DeleteFunc(slices.Clone(b.opts.Config.Neighbors), func(n Neighbor) bool { return n.Address != neighbor })
+		}
+	})
+	for _, n := range of { // one, or none if it was removed
+		err = b.speaker.renew(b.ctx, n)
+	}
+	if err != nil && b.ctx.Err() == nil {
 		b.log.Error("session", "neighbor", neighbor, "err", err)
 	}
 }

@@ -168,13 +168,23 @@ func (s *speaker) peer(n Neighbor) *api.Peer {
 	return p
 }
 
-// admit allows a neighbor a session, or ends and refuses it.
-func (s *speaker) admit(ctx context.Context, neighbor netip.Addr, allowed bool, why string) error {
-	address := s.relay.Library(neighbor).Addr().String()
-	if allowed {
-		return s.bgp.EnablePeer(ctx, &api.EnablePeerRequest{Address: address})
+// refuse ends the session with a neighbor, and admits none until it is renewed.
+func (s *speaker) refuse(ctx context.Context, neighbor netip.Addr, why string) error {
+	return s.bgp.DisablePeer(ctx, &api.DisablePeerRequest{Address: s.relay.Library(neighbor).Addr().String(), Communication: why})
+}
+
+// renew has the library begin anew with a neighbor. What it (GoBGP 4.8) has yet to say when a session ends it keeps for the
+// next one, but for some five messages: withdrawn routes would come back by that, and behind it is a mark that ends what
+// sends. Then the next session is up and nothing is ever said in it.
+func (s *speaker) renew(ctx context.Context, n Neighbor) error {
+	err := s.bgp.DeletePeer(ctx, &api.DeletePeerRequest{Address: s.relay.Library(n.Address).Addr().String()})
+	if err == nil {
+		err = s.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: s.peer(n)})
 	}
-	return s.bgp.DisablePeer(ctx, &api.DisablePeerRequest{Address: address, Communication: why})
+	if err != nil {
+		return fmt.Errorf("begin anew with neighbour %v: %w", n.Address, err)
+	}
+	return nil
 }
 
 // announce makes what is announced under a key this route; nil: nothing.
