@@ -134,7 +134,7 @@ func (p *Plane) install() error {
 	for _, write := range []func() error{
 		// Peers first: the settings may open the short way, which some of them must not take.
 		p.tSwitches.Put, p.tPeers.Put, p.tAddresses.Put, p.tEnds.Put, p.writeSettings, p.writeOrigin,
-		p.writeACLs, p.tPolicies.Put, p.tMembers.Put, p.tBindings.Put,
+		p.writeACLs, p.tPolicies.Put, p.tSegments.Put, p.tMembers.Put, p.tBindings.Put,
 		p.tRouters.Put, p.tNeighbors.Put, p.tRoutes4.Put, p.tRoutes6.Put, p.tInterfaces.Put, p.tGateways.Put,
 		p.tChunks.Put, p.tFloods.Put, p.tRemotes.Put, p.tDecaps.Put,
 	} {
@@ -156,7 +156,7 @@ func (p *Plane) install() error {
 		p.tDevices.Put,
 		p.tDecaps.Prune, p.tRemotes.Prune, p.forgetRouters,
 		p.tGateways.Prune, p.tInterfaces.Prune, p.tRoutes4.Prune, p.tRoutes6.Prune, p.tNeighbors.Prune, p.tRouters.Prune,
-		p.tFloods.Prune, p.tBindings.Prune, p.tMembers.Prune, p.tPolicies.Prune, p.pruneACLs,
+		p.tFloods.Prune, p.tBindings.Prune, p.tMembers.Prune, p.tSegments.Prune, p.tPolicies.Prune, p.pruneACLs,
 		p.tAddresses.Prune, p.tPeers.Prune, p.tEnds.Prune, p.tSwitches.Prune,
 		p.detachLeaving, p.tDevices.Prune,
 		p.collectIfFew,
@@ -228,7 +228,7 @@ func (p *Plane) report() plane.Report {
 		plane.LearnedMACs: p.localsError(),
 		plane.RemoteMACs:  p.tRemotes.Full(),
 		plane.Peers:       errors.Join(p.peersError(), p.tPeers.Full(), p.tAddresses.Full()),
-		plane.Tunnels:     errors.Join(p.tDecaps.Full(), p.tEnds.Full()),
+		plane.Tunnels:     errors.Join(p.tDecaps.Full(), p.tEnds.Full(), p.tSegments.Full()),
 		plane.FloodSets:   errors.Join(p.cutError(), p.tFloods.Full(), p.tChunks.Full()),
 		plane.Routers:     errors.Join(p.tRouters.Full(), p.tGateways.Full()),
 		plane.Routes:      errors.Join(p.tRoutes4.Full(), p.tRoutes6.Full()),

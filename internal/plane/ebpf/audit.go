@@ -44,6 +44,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	}
 	compare(&a, "flood", p.tChunks, func(k layout.ChunkKey) string { return fmt.Sprintf("list %d part %d", k.List, k.Seq) })
 
+	compare(&a, "segment", p.tSegments, func(k layout.SegmentKey) string { return fmt.Sprintf("of port %d with %v", k.Port, k.IP.Addr()) })
 	compare(&a, "acl", p.tPolicies, func(slot uint32) string { return fmt.Sprintf("of slot %d", slot) })
 	a = append(a, p.auditACLs()...)
 	compare(&a, "router", p.tRouters, func(k layout.SwitchID) string { return fmt.Sprintf("%x", k.UUID) })

@@ -63,6 +63,7 @@ const (
 	captureMapRouters       = "routers"
 	captureMapRoutes4       = "routes4"
 	captureMapRoutes6       = "routes6"
+	captureMapSegments      = "segments"
 	captureMapSnooped       = "snooped"
 	captureMapSources       = "sources"
 	captureMapStages        = "stages"
@@ -190,6 +191,7 @@ type captureMapSpecs struct {
 	Routers       *ebpf.MapSpec `ebpf:"routers"`
 	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
+	Segments      *ebpf.MapSpec `ebpf:"segments"`
 	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
 	Stages        *ebpf.MapSpec `ebpf:"stages"`
@@ -275,6 +277,7 @@ type captureMaps struct {
 	Routers       *ebpf.Map `ebpf:"routers"`
 	Routes4       *ebpf.Map `ebpf:"routes4"`
 	Routes6       *ebpf.Map `ebpf:"routes6"`
+	Segments      *ebpf.Map `ebpf:"segments"`
 	Snooped       *ebpf.Map `ebpf:"snooped"`
 	Sources       *ebpf.Map `ebpf:"sources"`
 	Stages        *ebpf.Map `ebpf:"stages"`
@@ -335,6 +338,7 @@ func (m *captureMaps) Close() error {
 		m.Routers,
 		m.Routes4,
 		m.Routes6,
+		m.Segments,
 		m.Snooped,
 		m.Sources,
 		m.Stages,

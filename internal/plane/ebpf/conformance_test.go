@@ -36,6 +36,7 @@ var byXDP = []string{
 	"untagged", "tagged", "unbound VLAN", "priority tag", "hairpin", "inner tag", "tagged twice", "service tags", "priorities", "congestion",
 	"learning", "move", "watch", "remote unicast", "remote before local", "from a tunnel", "split horizon", "unknown tunnels", "VNI changes",
 	"binding moves", "counters", "restart",
+	"not designated", "local bias", "standby", "attached hosts",
 }
 
 // byFilter are the cases in which it matters how the programs are attached, which are the same as with direct: devices

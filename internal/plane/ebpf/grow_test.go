@@ -51,6 +51,7 @@ func crowd(s *intent.State) *intent.State {
 		s.Unicast.Set(intent.MACKey{Switch: id, MAC: intent.MAC{2, 4, 0, 0, 0, byte(n)}}, to)
 		s.Floods[intent.FloodKey{Switch: id}] = intent.FloodSet{to}
 		s.Decap.Set(to, id)
+		s.Segments["p0"] = append(s.Segments["p0"], peerNumber(n))
 		s.Neighbours[intent.IPKey{Switch: id, IP: netip.MustParseAddr("198.51.100.1")}] = intent.MAC{2, 4, 0, 0, 0, byte(n)}
 	}
 	s.ACLs[accessID] = intent.ACL{Ingress: denying(2000, 40)}

@@ -329,7 +329,7 @@ func hash(name string) string {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{BFD: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
+	return plane.Features{BFD: true, Segments: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
 		Fragments: true, SnoopGroups: true, SnoopIPs: true, Suppress: true, Probe: true, ACLs: true, Routers: true, RouterACLs: true}
 }
 

@@ -25,7 +25,7 @@ import (
 
 // readOnly are the maps that a rehearsal has in common with forwarding.
 var readOnly = []string{"config", "bindings", "members", "remotes", "decaps", "floods", "chunks", "peers", "addresses", "ends",
-	"policies", "acls", "acl_blocks", "gateways", "routes4", "routes6", "interfaces", "bfd_sessions"}
+	"segments", "policies", "acls", "acl_blocks", "gateways", "routes4", "routes6", "interfaces", "bfd_sessions"}
 
 // standIns are the helpers that functions stand in for.
 var standIns = map[asm.BuiltinFunc]string{

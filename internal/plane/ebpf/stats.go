@@ -49,6 +49,8 @@ var dropReasons = [layout.DropReasons]string{
 	layout.DropTTLExceeded:      "ttl_exceeded",
 	layout.DropUnserved:         "unserved",
 	layout.DropSpoofedRouter:    "spoofed_router",
+	layout.DropNotDesignated:    "not_designated",
+	layout.DropLocalBias:        "local_bias",
 }
 
 // otherReasons are those that no program counts.

@@ -21,6 +21,7 @@ type mapTables struct {
 	tEnds       *kernel.Table[layout.Address, uint64]
 	tFloods     *kernel.Table[layout.MACKey, layout.FloodSet]
 	tChunks     *kernel.Table[layout.ChunkKey, layout.Chunk]
+	tSegments   *kernel.Table[layout.SegmentKey, uint32]
 	tPolicies   *kernel.Table[uint32, uint32]
 	tRouters    *kernel.Table[layout.SwitchID, uint32]
 	tGateways   *kernel.Table[uint32, layout.Gateway]
@@ -43,6 +44,7 @@ func bindTables(w *layout.Tables, m *vtepMaps) (t mapTables) {
 	t.tEnds = kernel.Bind(&t.all, w.Ends, m.Ends)
 	t.tFloods = kernel.Bind(&t.all, w.Floods, m.Floods)
 	t.tChunks = kernel.Bind(&t.all, w.Chunks, m.Chunks)
+	t.tSegments = kernel.Bind(&t.all, w.Segments, m.Segments)
 	t.tPolicies = kernel.Bind(&t.all, w.Policies, m.Policies)
 	t.tRouters = kernel.Bind(&t.all, w.Routers, m.Routers)
 	t.tGateways = kernel.Bind(&t.all, w.Gateways, m.Gateways)

@@ -37,6 +37,8 @@ func (p *Plane) ReadEntry(_ context.Context, into *plane.Installed, e plane.Entr
 		r.binding(e.At)
 	case plane.EntrySwitch:
 		r.members(e.Switch)
+	case plane.EntrySegment:
+		r.segment(e.At.Port, e.IP)
 	case plane.EntryUnicast:
 		r.unicast(e.Switch, e.MAC)
 	case plane.EntryLearned:
@@ -154,7 +156,7 @@ func (r *reading) slot(slot uint32) (at intent.BindingKey, m layout.Member, ok b
 		return at, m, true
 	}
 	id := r.domain(m.BD, m.Features)
-	r.into.Bindings[at] = intent.Binding{Switch: id}
+	r.into.Bindings[at] = intent.Binding{Switch: id, Role: layout.RoleOf(m)}
 	r.device(d.Name)
 	r.into.MTU[d.Name] = int(m.MTU)
 	prt := r.into.Ports[d.Name]
@@ -319,6 +321,10 @@ func (r *reading) unicast(id intent.SwitchID, mac intent.MAC) {
 	case to.Peer == layout.RouterPeer:
 		if mac != r.into.Routers[r.into.Switches[id].Router].MAC {
 			r.into.ARPSource = mac
+		}
+	case to.Peer == layout.AttachedPeer:
+		if at, m, is := r.slot(to.VNI); is && m.BD == key.BD {
+			r.into.Attached[intent.MACKey{Switch: id, MAC: mac}] = at
 		}
 	default:
 		if peer, ok := r.peer(to.Peer); ok {

@@ -59,6 +59,7 @@ const (
 	vtepMapRouters       = "routers"
 	vtepMapRoutes4       = "routes4"
 	vtepMapRoutes6       = "routes6"
+	vtepMapSegments      = "segments"
 	vtepMapSnooped       = "snooped"
 	vtepMapSources       = "sources"
 	vtepMapStages        = "stages"
@@ -182,6 +183,7 @@ type vtepMapSpecs struct {
 	Routers       *ebpf.MapSpec `ebpf:"routers"`
 	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
+	Segments      *ebpf.MapSpec `ebpf:"segments"`
 	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
 	Stages        *ebpf.MapSpec `ebpf:"stages"`
@@ -263,6 +265,7 @@ type vtepMaps struct {
 	Routers       *ebpf.Map `ebpf:"routers"`
 	Routes4       *ebpf.Map `ebpf:"routes4"`
 	Routes6       *ebpf.Map `ebpf:"routes6"`
+	Segments      *ebpf.Map `ebpf:"segments"`
 	Snooped       *ebpf.Map `ebpf:"snooped"`
 	Sources       *ebpf.Map `ebpf:"sources"`
 	Stages        *ebpf.Map `ebpf:"stages"`
@@ -319,6 +322,7 @@ func (m *vtepMaps) Close() error {
 		m.Routers,
 		m.Routes4,
 		m.Routes6,
+		m.Segments,
 		m.Snooped,
 		m.Sources,
 		m.Stages,

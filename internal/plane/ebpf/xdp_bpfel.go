@@ -63,6 +63,7 @@ const (
 	xdpMapRouters          = "routers"
 	xdpMapRoutes4          = "routes4"
 	xdpMapRoutes6          = "routes6"
+	xdpMapSegments         = "segments"
 	xdpMapSnooped          = "snooped"
 	xdpMapSources          = "sources"
 	xdpMapStages           = "stages"
@@ -174,6 +175,7 @@ type xdpMapSpecs struct {
 	Routers       *ebpf.MapSpec `ebpf:"routers"`
 	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
+	Segments      *ebpf.MapSpec `ebpf:"segments"`
 	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
 	Stages        *ebpf.MapSpec `ebpf:"stages"`
@@ -259,6 +261,7 @@ type xdpMaps struct {
 	Routers       *ebpf.Map `ebpf:"routers"`
 	Routes4       *ebpf.Map `ebpf:"routes4"`
 	Routes6       *ebpf.Map `ebpf:"routes6"`
+	Segments      *ebpf.Map `ebpf:"segments"`
 	Snooped       *ebpf.Map `ebpf:"snooped"`
 	Sources       *ebpf.Map `ebpf:"sources"`
 	Stages        *ebpf.Map `ebpf:"stages"`
@@ -319,6 +322,7 @@ func (m *xdpMaps) Close() error {
 		m.Routers,
 		m.Routes4,
 		m.Routes6,
+		m.Segments,
 		m.Snooped,
 		m.Sources,
 		m.Stages,

@@ -63,6 +63,7 @@ const (
 	xdpvethMapRouters          = "routers"
 	xdpvethMapRoutes4          = "routes4"
 	xdpvethMapRoutes6          = "routes6"
+	xdpvethMapSegments         = "segments"
 	xdpvethMapSnooped          = "snooped"
 	xdpvethMapSources          = "sources"
 	xdpvethMapStages           = "stages"
@@ -174,6 +175,7 @@ type xdpvethMapSpecs struct {
 	Routers       *ebpf.MapSpec `ebpf:"routers"`
 	Routes4       *ebpf.MapSpec `ebpf:"routes4"`
 	Routes6       *ebpf.MapSpec `ebpf:"routes6"`
+	Segments      *ebpf.MapSpec `ebpf:"segments"`
 	Snooped       *ebpf.MapSpec `ebpf:"snooped"`
 	Sources       *ebpf.MapSpec `ebpf:"sources"`
 	Stages        *ebpf.MapSpec `ebpf:"stages"`
@@ -259,6 +261,7 @@ type xdpvethMaps struct {
 	Routers       *ebpf.Map `ebpf:"routers"`
 	Routes4       *ebpf.Map `ebpf:"routes4"`
 	Routes6       *ebpf.Map `ebpf:"routes6"`
+	Segments      *ebpf.Map `ebpf:"segments"`
 	Snooped       *ebpf.Map `ebpf:"snooped"`
 	Sources       *ebpf.Map `ebpf:"sources"`
 	Stages        *ebpf.Map `ebpf:"stages"`
@@ -319,6 +322,7 @@ func (m *xdpvethMaps) Close() error {
 		m.Routers,
 		m.Routes4,
 		m.Routes6,
+		m.Segments,
 		m.Snooped,
 		m.Sources,
 		m.Stages,

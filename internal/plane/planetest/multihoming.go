@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
+	wire "github.com/vtep/vtep/internal/packet"
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -14,6 +15,8 @@ var multihomingCases = []testCase{
 	{"local bias", localBias, false},
 	{"standby", standby, false},
 	{"attached hosts", attachedHosts, false},
+	{"attached hosts of routers", attachedRouted, true},
+	{"answers for attached hosts", attachedAnswered, true},
 	{"multihoming over a restart", multihomingRestart, true},
 }
 
@@ -209,6 +212,55 @@ func attachedHosts(l *lab) {
 	})
 	f = l.frame(21, station(8))
 	l.fromTunnel(tunnel(0, redVNI), f, toPort("p0", f))
+}
+
+// A router hands on to a host that a row places at a binding, whoever is designated; and what it floods is its own, wherever
+// the packet came from.
+func attachedRouted(l *lab) {
+	if !l.plane.Features().Routers {
+		return
+	}
+	l.apply(routed)
+	l.settleHosts()
+	l.apply(func(s *intent.State) {
+		lives(s, red, 1, 9)
+		attached(s, red, station(9), "p1", 0)
+		role(s, "p1", 0, intent.NotDesignated)
+		shared(s, "p1", 0, 1)
+	})
+	p := l.packet(3, l.of(2, 3), l.of(1, 9), 100)
+	l.portGets("p2", p, atPort("p1", p.hop(station(9))))
+	p = l.packet(21, l.of(1, 21), l.of(1, 9))
+	l.tunnelGets(tunnel(0, redVNI), p, atPort("p1", p.hop(station(9))))
+	l.apply(func(s *intent.State) {
+		delete(s.Attached, intent.MACKey{Switch: red, MAC: station(9)})
+		remote(s, red, station(9), tunnel(1, redVNI))
+	})
+	p = l.packet(3, l.of(2, 3), l.of(1, 9), 100)
+	l.portGets("p2", p, inTunnel(tunnel(1, redVNI), p.hop(station(9))))
+	l.apply(func(s *intent.State) { attached(s, red, station(9), "p0", 0) })
+	p = l.packet(3, l.of(2, 3), l.of(1, 9), 100)
+	l.portGets("p2", p, atPort("p0", p.hop(station(9))))
+
+	l.apply(func(s *intent.State) { lives(s, red, 1, 8) }) // of whom nothing is known but the address
+	p = l.packet(22, l.of(2, 22), l.of(1, 8))
+	h := p.hop(station(8))
+	l.tunnelGets(tunnel(1, blueVNI), p, atPort("p0", h), atPort("p1", h), inTunnel(tunnel(0, redVNI), h), inTunnel(tunnel(1, redVNI), h))
+}
+
+// Questions for a host that a row places at a binding are answered, but for those that come from there.
+func attachedAnswered(l *lab) {
+	if !l.plane.Features().Suppress {
+		return
+	}
+	l.apply(suppressing)
+	l.apply(func(s *intent.State) { attached(s, red, station(21), "p1", 0) })
+	ip, asks := netip.MustParseAddr("198.51.100.21"), netip.MustParseAddr("198.51.100.1")
+	answer := wire.ARP{Op: wire.ARPReply, SenderMAC: wire.MAC(station(21)), SenderIP: ip, TargetMAC: wire.MAC(station(1)), TargetIP: asks}
+	l.fromPort("p0", arpFrom(1, broadcastMAC, wire.ARPRequest, asks.String(), ip.String()),
+		Out{Port: "p0", Frame: answer.Frame(wire.MAC(station(1)), wire.MAC(station(21)))})
+	f := arpFrom(4, broadcastMAC, wire.ARPRequest, "198.51.100.4", ip.String())
+	l.fromPort("p1", f, toPort("p0", f), toPort("p1", f.withTags(7)), toTunnel(tunnel(0, redVNI), f), toTunnel(tunnel(1, redVNI), f))
 }
 
 // It is all as it was for the next process.

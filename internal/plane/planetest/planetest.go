@@ -96,13 +96,14 @@ func RunFamily(t *testing.T, family Payload, open func(t *testing.T) Harness) {
 
 // RunNamed runs some of the cases only, with one kind of payload; a name that none has fails.
 func RunNamed(t *testing.T, family Payload, names []string, open func(t *testing.T) Harness) {
+	all := slices.Concat(cases, multihomingCases)
 	for _, name := range names {
-		i := slices.IndexFunc(cases, func(c testCase) bool { return c.name == name })
+		i := slices.IndexFunc(all, func(c testCase) bool { return c.name == name })
 		if i < 0 {
 			t.Errorf("no case %q", name)
 			continue
 		}
-		t.Run(name, func(t *testing.T) { cases[i].run(newLab(t, open(t), family)) })
+		t.Run(name, func(t *testing.T) { all[i].run(newLab(t, open(t), family)) })
 	}
 }
 

@@ -8,6 +8,11 @@
 #include "limit.h"
 #include "output.h"
 
+enum sent {
+	SENT_TUNNEL = 1, // a tunnel got a copy, or will get it by a lane
+	SENT_MEMBER = 2, // a member got one
+};
+
 struct flooding {
 	struct __sk_buff *skb;
 	__u32 list;
@@ -18,11 +23,22 @@ struct flooding {
 	// check the callback once only, for the first target, and then takes away as dead the
 	// code that only later ones reach (seen with Linux 6.1).
 	__u8 held; // 1: last is waiting
-	__u8 sent; // 1: a tunnel got a copy, or will get it by a lane
+	__u8 sent; // enum sent
 	__u8 lanes; // 1: the frame may have lanes
+	__u8 withheld; // why members got none, which is no drop while somebody gets the frame; 0: nothing is
 	// The walk is one target behind, so that the last target gets the frame itself.
 	struct target last;
 };
+
+// Whether the member, which is of a segment, gets no copy. Why the first in the order of reasons did not is noted.
+static __always_inline int withhold(struct flooding *f, __u32 slot)
+{
+	int why = withheld(f->skb, slot, f->size.features);
+
+	if (why && (!f->withheld || why < f->withheld))
+		f->withheld = why;
+	return why;
+}
 
 // Sends a copy to f->last.
 static __always_inline void copy_last(struct flooding *f)
@@ -32,15 +48,19 @@ static __always_inline void copy_last(struct flooding *f)
 
 	if (f->last.peer) {
 		if (f->lanes && take_lane(f->skb, &f->last, &f->size))
-			f->sent = 1;
+			f->sent |= SENT_TUNNEL;
 		else if (copy_tunnel(f->skb, &f->last, &f->size))
-			f->sent = 1;
+			f->sent |= SENT_TUNNEL;
 		return;
 	}
 	slot = f->last.id;
 	m = bpf_map_lookup_elem(&members, &slot);
-	if (m && m->bd == f->bd)
-		copy_member(f->skb, m, slot, &f->size);
+	if (!m || m->bd != f->bd)
+		return;
+	if (m->features & FEATURE_SEGMENT && withhold(f, slot))
+		return;
+	if (!copy_member(f->skb, m, slot, &f->size))
+		f->sent |= SENT_MEMBER;
 }
 
 static long flood_one(__u32 i, void *ctx)
@@ -94,7 +114,7 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 	if (!audience(dst, s->features, &set) && s->features & (FEATURE_FLOOD_NEIGHBORS | FEATURE_FLOOD_NONE) &&
 	    is_limited(skb, dst, s))
 		return drop(skb, DROP_FLOOD_LIMITED);
-	f.held = f.sent = f.lanes = f.last.peer = f.last.id = cfg->zero;
+	f.held = f.sent = f.lanes = f.withheld = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = dst->bd;
 	key.bd = dst->bd;
@@ -134,7 +154,7 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 		// A unicast frame that no tunnel could take: its receiver is not heard of yet,
 		// and never will be if the sender does not learn to send less.
 		p = bpf_map_lookup_elem(&peers, &f.last.peer);
-		if (p && !f.sent && !is_group(dst->mac) && !fits_tunnel(p, &f.size) &&
+		if (p && !(f.sent & SENT_TUNNEL) && !is_group(dst->mac) && !fits_tunnel(p, &f.size) &&
 		    !may_fragment(skb, cfg, p))
 			return FLOOD_TOO_BIG + p->mtu - outer_headers(p);
 		return redirect_tunnel(skb, &f.last, &f.size);
@@ -142,6 +162,8 @@ __noinline int flood(struct __sk_buff *skb, struct mac_key *dst, __u32 from, str
 	slot = f.last.id;
 	m = bpf_map_lookup_elem(&members, &slot);
 	if (!m || m->bd != f.bd)
-		return drop(skb, DROP_NO_DESTINATION);
+		return f.sent ? TC_ACT_SHOT : drop(skb, f.withheld ?: DROP_NO_DESTINATION);
+	if (m->features & FEATURE_SEGMENT && withhold(&f, slot))
+		return f.sent ? TC_ACT_SHOT : drop(skb, f.withheld);
 	return redirect_member(skb, m, slot, &f.size);
 }

@@ -27,6 +27,26 @@ static __always_inline struct local *find_local(struct mac_key *key, struct memb
 	return l;
 }
 
+// The slot that the MAC is at: as r, its remote, says, or without one as was learned. 0, and no member in `where`: it is at none,
+// or at one that has just gone.
+static __always_inline __u32 find_slot(struct mac_key *key, struct remote *r, struct member **where)
+{
+	struct member *m;
+	struct local *l;
+	__u32 slot;
+
+	if (!r) {
+		l = find_local(key, where);
+		return l ? l->slot : 0;
+	}
+	slot = r->vni;
+	m = bpf_map_lookup_elem(&members, &slot);
+	if (!m || m->bd != key->bd)
+		return 0;
+	*where = m;
+	return slot;
+}
+
 static __always_inline struct quota *get_quota(__u32 port)
 {
 	return bpf_map_lookup_elem(&quotas, &port);

@@ -4,7 +4,7 @@
 //
 // Who writes what:
 //   agent     config, origin, bindings, members, remotes, decaps, floods, chunks, peers, addresses, ends, switches, devices, bfd_sessions,
-//             policies, acls, acl_blocks, neighbors, routers, gateways, routes4, routes6, interfaces
+//             segments, policies, acls, acl_blocks, neighbors, routers, gateways, routes4, routes6, interfaces
 //   programs  locals (learning), counters, drops, port_drops, tunnel_drops, events, bfd_heard, bfd_events, punts, punted, snooped,
 //             answered, acl_counts, tunnel_traffic
 //   both      watched (the agent adds, the programs delete), quotas (atomic adds through a memory map on the agent's side)
@@ -28,6 +28,7 @@
 #include "maps/neighbor.h"
 #include "maps/tunnel.h"
 #include "maps/flood.h"
+#include "maps/segment.h"
 #include "maps/bfd.h"
 #include "maps/stage.h"
 #include "maps/acl.h"

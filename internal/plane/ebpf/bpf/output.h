@@ -6,10 +6,14 @@
 #include "acl.h"
 #include "gbp.h"
 #include "priority.h"
+#include "segment.h"
 
 // ---- members ---------------------------------------------------------------------------
 
 #define FITS (-1)
+
+// Those of members at which not every frame may come in, or leave.
+#define FEATURES_GUARDED (FEATURE_ACL | FEATURE_STANDBY)
 
 // FITS, or the reason why the frame can't leave by m.
 static __always_inline int fits_member(struct member *m, struct size *s)
@@ -29,8 +33,8 @@ static __always_inline int may_leave(struct __sk_buff *skb, struct member *m, __
 {
 	int why = fits_member(m, s);
 
-	if (why == FITS && m->features & FEATURE_ACL)
-		why = acl_denies(skb, slot, 1, s) ?: FITS;
+	if (why == FITS && m->features & FEATURES_GUARDED)
+		why = m->features & FEATURE_STANDBY ? DROP_NOT_DESIGNATED : acl_denies(skb, slot, 1, s) ?: FITS;
 	return why;
 }
 

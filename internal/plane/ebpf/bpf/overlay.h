@@ -61,7 +61,7 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 peer, __u32 bd, 
 	struct member *m = NULL;
 	struct remote *r;
 	struct size size;
-	struct local *l;
+	__u32 slot;
 
 	if (!eth)
 		return drop(skb, DROP_MALFORMED);
@@ -81,12 +81,13 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 peer, __u32 bd, 
 		r = bpf_map_lookup_elem(&remotes, &dst);
 		if (r && r->peer == ROUTER_PEER)
 			return to_router(skb, 0, bd, r, &size);
-		if (r)
+		if (r && r->peer != ATTACHED_PEER)
 			return drop(skb, DROP_SPLIT_HORIZON);
-		l = find_local(&dst, &m);
-		if (l)
-			return redirect_member(skb, m, l->slot, &size);
+		slot = find_slot(&dst, r, &m);
+		if (m)
+			return redirect_member(skb, m, slot, &size);
 	}
+	size.features |= FRAME_OF_TUNNEL;
 	if (size.features & FEATURE_GROUPS && is_group(dst.mac))
 		overhear(skb, &size, bd, 0, 0);
 	return flood(skb, &dst, 0, &size);

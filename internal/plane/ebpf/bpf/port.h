@@ -65,7 +65,7 @@ static __always_inline int forward(struct __sk_buff *skb, struct mac_key *dst, _
 {
 	struct member *m = NULL;
 	struct remote *r;
-	struct local *l;
+	__u32 to;
 	int result;
 
 	if (!is_group(dst->mac)) {
@@ -73,16 +73,16 @@ static __always_inline int forward(struct __sk_buff *skb, struct mac_key *dst, _
 		r = bpf_map_lookup_elem(&remotes, dst);
 		if (r && r->peer == ROUTER_PEER)
 			return to_router(skb, slot, dst->bd, r, size);
-		if (r) {
+		if (r && r->peer != ATTACHED_PEER) {
 			struct target t = {.peer = r->peer, .id = r->vni};
 
 			return to_tunnel(skb, &t, slot, size);
 		}
-		l = find_local(dst, &m);
-		if (l) {
-			if (l->slot == slot)
+		to = find_slot(dst, r, &m);
+		if (m) {
+			if (to == slot)
 				return drop(skb, DROP_HAIRPIN);
-			return redirect_member(skb, m, l->slot, size);
+			return redirect_member(skb, m, to, size);
 		}
 	}
 	result = flood(skb, dst, slot, size);
@@ -140,8 +140,8 @@ static __always_inline int from_port(struct __sk_buff *skb)
 		return drop(skb, DROP_FAILED);
 	measure(skb, size.features, &size);
 	size.leaves = priorities(skb, pcp);
-	if (size.features & FEATURE_ACL) {
-		why = acl_denies(skb, slot, 0, &size);
+	if (size.features & FEATURES_GUARDED) {
+		why = size.features & FEATURE_STANDBY ? DROP_NOT_DESIGNATED : acl_denies(skb, slot, 0, &size);
 		if (why)
 			return drop(skb, why);
 	}

@@ -81,11 +81,11 @@ static __always_inline int next_hop(struct __sk_buff *skb, const __u8 *dst, cons
 static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, struct hop *h)
 {
 	struct settings *cfg = get_config();
-	struct target t = {.peer = h->peer, .id = h->vni};
+	struct remote at = {.peer = h->peer, .vni = h->vni};
+	struct target t = {.peer = at.peer == ATTACHED_PEER ? 0 : at.peer, .id = at.vni};
 	struct size *size = &p->size;
 	struct member *m = NULL;
 	struct peer *to = NULL;
-	struct local *l;
 	__u32 slot = 0;
 	int result;
 
@@ -99,12 +99,9 @@ static __always_inline int hand_on(struct __sk_buff *skb, struct passage *p, str
 			return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, to->mtu - outer_headers(to) - ETH_HLEN);
 		}
 	} else {
-		l = find_local(&h->next, &m);
-		if (l) {
-			slot = l->slot;
-			if (fits_member(m, size) == DROP_TOO_BIG)
-				return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, m->mtu);
-		}
+		slot = find_slot(&h->next, at.peer ? &at : NULL, &m);
+		if (m && fits_member(m, size) == DROP_TOO_BIG)
+			return refuse(skb, DROP_TOO_BIG, TELL_TOO_BIG, m->mtu);
 	}
 	if (!next_hop(skb, h->next.mac, p->mac))
 		return drop(skb, DROP_FAILED);

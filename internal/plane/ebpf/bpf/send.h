@@ -23,7 +23,7 @@ static __always_inline int send_flood(struct __sk_buff *skb, __u32 bd, __u32 exc
 
 	if (!cfg)
 		return drop(skb, DROP_FAILED);
-	f.held = f.sent = f.lanes = f.last.peer = f.last.id = cfg->zero;
+	f.held = f.sent = f.lanes = f.withheld = f.last.peer = f.last.id = cfg->zero;
 	f.size = *s;
 	f.bd = bd;
 	find_flood_set(&key, &set);

@@ -47,15 +47,17 @@ static __always_inline struct neighbor *find_neighbor(struct passage *p, struct 
 	struct neighbor *n = bpf_map_lookup_elem(&neighbors, &of);
 	struct mac_key at = {.bd = p->bd};
 	struct member *m = NULL;
-	struct local *l;
+	struct remote *r;
+	__u32 slot;
 
 	if (!n || same_mac(n->mac, eth->h_source))
 		return NULL;
 	__builtin_memcpy(at.mac, n->mac, ETH_ALEN);
-	if (bpf_map_lookup_elem(&remotes, &at))
+	r = bpf_map_lookup_elem(&remotes, &at);
+	if (r && r->peer != ATTACHED_PEER)
 		return n;
-	l = find_local(&at, &m);
-	return l && l->slot != p->slot ? n : NULL;
+	slot = find_slot(&at, r, &m);
+	return m && slot != p->slot ? n : NULL;
 }
 
 // Sends the answer, which begins with its Ethernet header, to where the question came from.

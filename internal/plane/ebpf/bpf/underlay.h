@@ -70,8 +70,8 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	struct member *m = NULL;
 	struct ethhdr *eth, inner;
 	struct decap *to;
+	struct remote *r;
 	struct size size;
-	struct local *l;
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
 	__u32 slot, peer, vni, tos;
 
@@ -95,12 +95,12 @@ static __always_inline int from_underlay(struct __sk_buff *skb)
 	if (!to || to->features & FEATURES_LONG_WAY)
 		return TC_ACT_UNSPEC;
 	dst.bd = to->bd;
-	if (bpf_map_lookup_elem(&remotes, &dst))
+	r = bpf_map_lookup_elem(&remotes, &dst);
+	if (r && r->peer != ATTACHED_PEER)
 		return TC_ACT_UNSPEC;
-	l = find_local(&dst, &m);
-	if (!l || is_elsewhere(skb))
+	slot = find_slot(&dst, r, &m);
+	if (!m || is_elsewhere(skb))
 		return TC_ACT_UNSPEC;
-	slot = l->slot;
 	size.packets = 1;
 	size.tagged = 0;
 	size.features = to->features;

@@ -115,7 +115,7 @@ static __always_inline int may_redirect(__u32 outlet, __u32 ifindex)
 // for the kernel, and not what they send for XDP.
 static __always_inline int has_outlet(struct member *m, struct size *s)
 {
-	return s->bytes + (m->vid ? 4 : 0) >= ETH_ZLEN && !(m->features & FEATURE_ACL) && fits_member(m, s) == FITS &&
+	return s->bytes + (m->vid ? 4 : 0) >= ETH_ZLEN && !(m->features & FEATURES_GUARDED) && fits_member(m, s) == FITS &&
 	       may_redirect(m->port, m->ifindex);
 }
 
@@ -188,12 +188,12 @@ static __always_inline int surround(struct tunnelled *o, struct settings *cfg, s
 static __always_inline int native_port(struct xdp_md *x)
 {
 	void *data = (void *)(long)x->data, *end = (void *)(long)x->data_end, *at;
-	__u32 slot = 0, vid = 0, pcp = 0, tag = 0;
+	__u32 slot = 0, vid = 0, pcp = 0, tag = 0, out;
 	__u64 now = bpf_ktime_get_coarse_ns();
 	struct settings *cfg = get_config();
 	struct mac_key src = {}, dst = {};
 	struct member *m, *to = NULL;
-	struct local *known, *l;
+	struct local *known;
 	struct ethhdr *eth = data;
 	struct inside in = {};
 	struct size size = {};
@@ -224,7 +224,7 @@ static __always_inline int native_port(struct xdp_md *x)
 	if (!is_ip(proto) || !look_at(at, end, proto, &in))
 		return XDP_PASS;
 	m = find_binding(x->ingress_ifindex, tag, vid, &slot, &strip);
-	if (!m || (tag && !strip) || m->features & FEATURE_ACL)
+	if (!m || (tag && !strip) || m->features & FEATURES_GUARDED)
 		return XDP_PASS;
 	// What a stage may want: messages of Neighbor Discovery.
 	if (in.icmp6 && m->features & FEATURES_WITH_STAGES)
@@ -247,7 +247,7 @@ static __always_inline int native_port(struct xdp_md *x)
 
 	__builtin_memcpy(&macs, data, sizeof(macs));
 	r = bpf_map_lookup_elem(&remotes, &dst);
-	if (r) {
+	if (r && r->peer != ATTACHED_PEER) {
 		if (r->peer == ROUTER_PEER || !surround(&around, cfg, r, &size, &in))
 			return XDP_PASS;
 		__builtin_memcpy(&around.e.inner, &macs, sizeof(macs));
@@ -265,10 +265,10 @@ static __always_inline int native_port(struct xdp_md *x)
 		count_native(NATIVE_ENCAPSULATED);
 		return XDP_REDIRECT;
 	}
-	l = find_local(&dst, &to);
-	if (!l || l->slot == slot || !has_outlet(to, &size))
+	out = find_slot(&dst, r, &to);
+	if (!to || out == slot || !has_outlet(to, &size))
 		return XDP_PASS;
-	o = outlet_of(to, l->slot, &size);
+	o = outlet_of(to, out, &size);
 	if (!reframe(x, strip ? 4 : 0, &macs, o.tag))
 		return XDP_PASS;
 	count_in(slot, &size);
@@ -284,7 +284,7 @@ static __always_inline int native_underlay(struct xdp_md *x)
 {
 	void *data = (void *)(long)x->data, *end = (void *)(long)x->data_end;
 	struct settings *cfg = get_config();
-	__u32 peer, vni, length, outer;
+	__u32 peer, vni, length, outer, slot;
 	struct tunnelled *t = data;
 	struct encapsulation *e = &t->e;
 	struct ethhdr *eth = &e->inner;
@@ -295,8 +295,8 @@ static __always_inline int native_underlay(struct xdp_md *x)
 	struct adjacency *a;
 	struct address from;
 	struct decap *to;
+	struct remote *r;
 	struct outlet o;
-	struct local *l;
 	struct macs macs;
 
 	if (!cfg || !cfg->vxlan_ifindex || !(cfg->flags & CONFIG_DIRECT_DECAP))
@@ -321,10 +321,11 @@ static __always_inline int native_underlay(struct xdp_md *x)
 		return XDP_PASS;
 	dst.bd = to->bd;
 	__builtin_memcpy(dst.mac, eth->h_dest, ETH_ALEN);
-	if (bpf_map_lookup_elem(&remotes, &dst))
+	r = bpf_map_lookup_elem(&remotes, &dst);
+	if (r && r->peer != ATTACHED_PEER)
 		return XDP_PASS;
-	l = find_local(&dst, &m);
-	if (!l)
+	slot = find_slot(&dst, r, &m);
+	if (!m)
 		return XDP_PASS;
 	outer = e->ip.tos;
 	length = end - (void *)eth;
@@ -334,7 +335,7 @@ static __always_inline int native_underlay(struct xdp_md *x)
 	size.leaves = both_priorities(cfg->flags, in.tos, outer);
 	if (!is_finished(x, sizeof(*t), eth->h_proto) || !has_outlet(m, &size))
 		return XDP_PASS;
-	o = outlet_of(m, l->slot, &size);
+	o = outlet_of(m, slot, &size);
 	__builtin_memcpy(&macs, eth, sizeof(macs));
 	if (!reframe(x, sizeof(*e), &macs, o.tag))
 		return XDP_PASS;

@@ -18,7 +18,10 @@ type Adopted struct {
 	routers  map[intent.RouterID]uint32
 }
 
-type adoptedSlot struct{ number, bd uint32 }
+type adoptedSlot struct {
+	number, bd uint32
+	standby    bool
+}
 
 // Limits are how many numbers there may be, and how many slots the map of members has now.
 type Limits struct{ Members, Slots, Ports, Peers uint32 }
@@ -33,6 +36,7 @@ func (c *Contents) Adopt(nextBD uint32, most Limits, deviceName func(ifindex uin
 	}
 	c.Routing = newRouting()
 	c.tunnels.reset(c.Maps.Decaps)
+	c.segments = map[string]intent.Segment{}
 	c.ports, c.Bindings = map[string]*Port{}, map[intent.BindingKey]*Binding{}
 	c.BySlot, c.Unserved, c.dirty = map[uint32]*Binding{}, map[intent.BindingKey]*Binding{}, nil
 	c.Domains, c.ByUUID = map[uint32]*Domain{}, map[intent.SwitchID]*Domain{}
@@ -74,7 +78,7 @@ func (c *Contents) Adopt(nextBD uint32, most Limits, deviceName func(ifindex uin
 		if name == "" || m.Ifindex != at.Ifindex || m.VID != at.VID {
 			continue
 		}
-		a.slots[intent.BindingKey{Port: name, VLAN: uint16(at.VID)}] = adoptedSlot{slot, m.BD}
+		a.slots[intent.BindingKey{Port: name, VLAN: uint16(at.VID)}] = adoptedSlot{slot, m.BD, m.Features&FeatureStandby != 0}
 		used[slot] = true
 	}
 	c.Slots = NewPool(most.Slots, used)

@@ -11,6 +11,7 @@ type Binding struct {
 	Slot   uint32 // 0: slots ran out
 	Gen    uint32
 	Device int // ifindex in the bindings map; 0: not there
+	role   intent.Role
 }
 
 // Domain is a logical switch.
@@ -35,6 +36,7 @@ type Port struct {
 	Device   int                 // ifindex; 0: there is no such device now
 	MTU      uint32              // of the device
 	Bindings map[uint16]*Binding // by VLAN
+	segment  intent.Segment      // in the map segments
 }
 
 // setPort makes the port as it is wanted, but for its device.
@@ -48,6 +50,7 @@ func (c *Contents) setPort(name string, want intent.Port) *Port {
 			}
 		}
 		c.ports[name] = prt
+		c.shareSegment(prt)
 		for _, b := range c.Unserved {
 			if b.Key.Port == name {
 				prt.Bindings[b.Key.VLAN] = b
@@ -82,6 +85,7 @@ func (c *Contents) delPort(name string) {
 		return
 	}
 	delete(c.ports, name)
+	c.leaveSegment(prt)
 	for _, b := range prt.Bindings {
 		c.place(b)
 		c.updateServed(b)
@@ -89,15 +93,16 @@ func (c *Contents) delPort(name string) {
 	c.GiveBack(&c.PortSlots, prt.Number)
 }
 
-// setBinding puts the pair into the switch, out of another one if need be.
-func (c *Contents) setBinding(key intent.BindingKey, d *Domain) {
+// setBinding puts the pair into the switch, out of another one if need be. What was learned there is nothing any more when
+// it goes on standby.
+func (c *Contents) setBinding(key intent.BindingKey, d *Domain, role intent.Role) {
 	b := c.Bindings[key]
 	if b == nil {
 		b = &Binding{Key: key}
 		if slot, ok := c.Adopted.slots[key]; ok {
 			// Still the same meaning: what was learned there is right.
 			b.Slot, b.Gen = slot.number, c.gens[slot.number]
-			if slot.bd != d.BD {
+			if slot.bd != d.BD || role == intent.Standby && !slot.standby {
 				c.newGen(b)
 			}
 		} else if b.Slot = c.Number(&c.Slots); b.Slot != 0 {
@@ -121,8 +126,11 @@ func (c *Contents) setBinding(key intent.BindingKey, d *Domain) {
 	} else if b.Domain != d {
 		c.leaveDomain(b)
 		c.newGen(b)
+	} else if role == intent.Standby && b.role != role {
+		c.Stale = true
+		c.newGen(b)
 	}
-	b.Domain = d
+	b.Domain, b.role = d, role
 	c.place(b)
 }
 
@@ -209,6 +217,7 @@ func (c *Contents) place(b *Binding) {
 		m.Flags |= MemberServiceTag
 	}
 	m.Flags |= uint32(prt.group) << MemberGroupShift
+	b.guardSegment(&m, prt)
 	if c.guard(b) {
 		m.Features |= FeatureACL
 	}

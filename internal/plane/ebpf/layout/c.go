@@ -219,6 +219,8 @@ const (
 	FeatureGroups         = 4
 	FeatureRoute          = 8
 	FeatureSuppress       = 16
+	FeatureSegment        = 32
+	FeatureStandby        = 64
 	FeatureACL            = 4096
 	FeatureFloodNeighbors = 16384
 	FeatureFloodNone      = 32768
@@ -231,8 +233,9 @@ const (
 
 // enum member_flags of bpf/maps/binding.h.
 const (
-	MemberNoTags     = 1
-	MemberServiceTag = 2
+	MemberNoTags        = 1
+	MemberServiceTag    = 2
+	MemberNotDesignated = 4
 )
 
 // enum member_shift of bpf/maps/binding.h.
@@ -356,7 +359,9 @@ const (
 	DropTTLExceeded      = 32
 	DropUnserved         = 33
 	DropSpoofedRouter    = 34
-	DropReasons          = 35
+	DropNotDesignated    = 35
+	DropLocalBias        = 36
+	DropReasons          = 37
 )
 
 // PortPlace is struct port_place of bpf/maps/drop.h.
@@ -466,6 +471,12 @@ type Remote struct {
 	Peer uint32
 	VNI  uint32
 }
+
+// enum attached_peer of bpf/maps/mac.h.
+// As peer of a remote: the MAC is at the binding whose slot is in the place of the VNI.
+const (
+	AttachedPeer = 4294967294
+)
 
 // Local is struct local of bpf/maps/mac.h.
 type Local struct {
@@ -736,6 +747,13 @@ type EchoKey struct {
 	Dst Address
 	BD  uint32
 	ID  uint32
+}
+
+// SegmentKey is struct segment_key of bpf/maps/segment.h.
+type SegmentKey struct {
+	_    structs.HostLayout
+	Port uint32
+	IP   Address
 }
 
 // Size is struct size of bpf/maps/stage.h.

@@ -20,6 +20,7 @@ type Tables struct {
 	Ends      *Table[Address, uint64]
 	Floods    *Table[MACKey, FloodSet]
 	Chunks    *Table[ChunkKey, Chunk]
+	Segments  *Table[SegmentKey, uint32]
 	Policies  *Table[uint32, uint32]
 
 	Routers    *Table[SwitchID, uint32]
@@ -46,6 +47,7 @@ func NewTables() Tables {
 	declare(&t, &t.Ends, "ends")
 	declare(&t, &t.Floods, "floods")
 	declare(&t, &t.Chunks, "chunks")
+	declare(&t, &t.Segments, "segments")
 	declare(&t, &t.Policies, "policies")
 	declare(&t, &t.Routers, "routers")
 	declare(&t, &t.Gateways, "gateways")
@@ -75,6 +77,7 @@ type Contents struct {
 	Adopted Adopted // what the maps said when they were read last
 
 	ports    map[string]*Port
+	segments map[string]intent.Segment // as the State has them
 	Bindings map[intent.BindingKey]*Binding
 	BySlot   map[uint32]*Binding
 	Unserved map[intent.BindingKey]*Binding // those of bindings without a slot or a port

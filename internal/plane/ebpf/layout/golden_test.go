@@ -193,6 +193,12 @@ func TestGolden(t *testing.T) {
 			s.Members[intent.MACKey{Switch: ls1, MAC: group}] = intent.MemberSet{at("p1", 0)}
 			s.Members[intent.MACKey{Switch: ls1, MAC: intent.OtherGroups4}] = intent.MemberSet{}
 		},
+		"segments": func(s *intent.State) { // shared with two VTEPs; roles; hosts that rows place at bindings
+			s.Segments["p0"] = intent.Segment{peer1, netip.MustParseAddr("2001:db8::2")}
+			s.Bindings[at("p0", 5)] = intent.Binding{Switch: ls1, Role: intent.NotDesignated}
+			s.Bindings[at("p1", 0)] = intent.Binding{Switch: ls1, Role: intent.Standby}
+			s.Attached[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 5: 9}}] = at("p0", 5)
+		},
 		"tunnels": func(s *intent.State) { // IPv6, any source, other ends, a session of BFD with somebody that nothing goes to
 			s.AcceptAnySource = true
 			s.TunnelIP6 = netip.MustParseAddr("2001:db8::100")

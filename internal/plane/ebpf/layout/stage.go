@@ -31,9 +31,10 @@ func (c *Contents) Stage(next *intent.State, d *intent.Delta, j Joiner) map[uint
 			c.delPort(ch.Key)
 		}
 	}
+	c.stageSegments(d.Segments)
 	for _, ch := range d.Bindings {
 		if dom := c.domainOf(ch.New); dom != nil {
-			c.setBinding(ch.Key, dom)
+			c.setBinding(ch.Key, dom, ch.New.Role)
 		} else {
 			c.delBinding(ch.Key)
 		}
@@ -41,9 +42,7 @@ func (c *Contents) Stage(next *intent.State, d *intent.Delta, j Joiner) map[uint
 	for _, ch := range d.Policies {
 		c.stagePolicy(ch)
 	}
-	for i := range d.Unicast {
-		c.stageUnicast(&d.Unicast[i])
-	}
+	c.stageUnicasts(d)
 	c.stageRouters(next, d)
 	c.expectChunks(d.Floods)
 	for _, ch := range d.Floods {

@@ -23,8 +23,14 @@ func intents(rng *rand.Rand, n int) (all []*intent.State) {
 			far := intent.Tunnel{Peer: netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + rng.IntN(4))}), VNI: uint32(10 * (1 + i%2))}
 			mac := intent.MAC{2, 0, 0, 0, 1, byte(rng.IntN(4))}
 			if some(2) {
-				s.Bindings[at(port, vlan)] = intent.Binding{Switch: id}
-				s.Unicast.Set(intent.MACKey{Switch: id, MAC: mac}, far)
+				s.Bindings[at(port, vlan)] = intent.Binding{Switch: id, Role: intent.Role(max(0, rng.IntN(6)-3))}
+				if key := (intent.MACKey{Switch: id, MAC: mac}); some(3) {
+					s.Unicast.Delete(key)
+					s.Attached[key] = at(port, vlan)
+				} else {
+					delete(s.Attached, key)
+					s.Unicast.Set(key, far)
+				}
 				s.Decap.Set(far, id)
 				s.Neighbours[intent.IPKey{Switch: id, IP: netip.AddrFrom4([4]byte{10, 1, 0, byte(rng.IntN(4))})}] = mac
 				s.Floods[intent.FloodKey{Switch: id}] = append(s.Floods[intent.FloodKey{Switch: id}][:0:0], far)
@@ -35,6 +41,7 @@ func intents(rng *rand.Rand, n int) (all []*intent.State) {
 				delete(s.Bindings, at(port, vlan))
 				delete(s.Policies, at(port, vlan))
 				s.Unicast.Delete(intent.MACKey{Switch: id, MAC: mac})
+				delete(s.Attached, intent.MACKey{Switch: id, MAC: mac})
 				s.Decap.Delete(far)
 				delete(s.Floods, intent.FloodKey{Switch: id})
 				delete(s.Members, intent.MACKey{Switch: id, MAC: group})
@@ -51,6 +58,16 @@ func intents(rng *rand.Rand, n int) (all []*intent.State) {
 		}
 		if some(4) {
 			s.Ports["p1"] = intent.Port{Group: uint16(rng.IntN(3)), ServiceTags: some(2)}
+		}
+		if some(3) {
+			s.Segments["p2"] = intent.Segment{peer1, peer2}[:1+rng.IntN(2)]
+		} else if some(2) {
+			delete(s.Segments, "p2")
+		}
+		for mac, at := range s.Attached {
+			if b := s.Bindings[at]; b.Switch != mac.Switch || b.Role == intent.Standby {
+				delete(s.Attached, mac)
+			}
 		}
 		for at := range s.Policies {
 			if _, bound := s.Bindings[at]; !bound {
@@ -74,6 +91,7 @@ func read(c *Contents, of *Contents) {
 	copyTable(c.Maps.Addresses, of.Maps.Addresses)
 	copyTable(c.Maps.Neighbors, of.Maps.Neighbors)
 	copyTable(c.Maps.Ends, of.Maps.Ends)
+	copyTable(c.Maps.Segments, of.Maps.Segments)
 	copyTable(c.Maps.Floods, of.Maps.Floods)
 	copyTable(c.Maps.Chunks, of.Maps.Chunks)
 	copyTable(c.Maps.Policies, of.Maps.Policies)
@@ -121,6 +139,10 @@ func TestAdopt(t *testing.T) {
 func TestState(t *testing.T) {
 	s := basic()
 	s.Ends[netip.MustParseAddr("192.0.2.101")] = intent.End{}
+	s.Segments["p0"] = intent.Segment{peer1, netip.MustParseAddr("2001:db8::2")}
+	s.Bindings[at("p0", 5)] = intent.Binding{Switch: ls1, Role: intent.NotDesignated}
+	s.Bindings[at("p1", 5)] = intent.Binding{Switch: ls1, Role: intent.Standby}
+	s.Attached[intent.MACKey{Switch: ls1, MAC: intent.MAC{2, 5: 9}}] = at("p0", 5)
 	c := fresh(ample)
 	usual.stage(c, s, intent.Diff(intent.NewState(), s))
 	read(c, c)

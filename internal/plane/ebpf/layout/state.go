@@ -2,6 +2,8 @@ package layout
 
 import (
 	"maps"
+	"net/netip"
+	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
 )
@@ -15,21 +17,32 @@ func (c *Contents) State(deviceName func(ifindex uint32) string, acls map[uint32
 			s.Ends[ip.Addr()] = intent.End{}
 		}
 	}
+	ports := map[uint32]string{} // by their numbers
 	for index, dev := range c.Maps.Devices.Have {
 		if name := deviceName(index); name != "" && dev.Port != 0 {
 			s.Ports[name] = intent.Port{}
+			ports[dev.Port] = name
 		}
+	}
+	for key := range c.Maps.Segments.Have {
+		if name, ok := ports[key.Port]; ok {
+			s.Segments[name] = append(s.Segments[name], key.IP.Addr())
+		}
+	}
+	for _, seg := range s.Segments {
+		slices.SortFunc(seg, netip.Addr.Compare)
 	}
 	switches := map[uint32]intent.SwitchID{} // by bd
 	for id, bd := range c.Maps.Switches.Have {
 		switches[bd] = id.UUID
 		s.Switches[id.UUID] = intent.Switch{}
 	}
+	slots := map[uint32]intent.BindingKey{}
 	for at, slot := range c.Maps.Bindings.Have {
 		m, name := c.Maps.Members.Have[slot], deviceName(at.Ifindex)
 		if id, ok := switches[m.BD]; ok && name != "" {
 			key := intent.BindingKey{Port: name, VLAN: uint16(at.VID)}
-			s.Bindings[key] = intent.Binding{Switch: id}
+			s.Bindings[key], slots[slot] = intent.Binding{Switch: id, Role: RoleOf(m)}, key
 			if id, ok := acls[c.Maps.Policies.Have[slot]]; ok {
 				s.Policies[key] = intent.Policy{ACL: id}
 			}
@@ -41,8 +54,14 @@ func (c *Contents) State(deviceName func(ifindex uint32) string, acls map[uint32
 		}
 	}
 	for key, r := range c.Maps.Remotes.Have {
-		if id, ok := switches[key.BD]; ok && r.Peer != RouterPeer {
-			s.Unicast.Set(intent.MACKey{Switch: id, MAC: key.MAC}, intent.Tunnel{Peer: c.Maps.Peers.Have[r.Peer].IP.Addr(), VNI: r.VNI})
+		id, ok := switches[key.BD]
+		mac := intent.MACKey{Switch: id, MAC: key.MAC}
+		switch at, is := slots[r.VNI]; {
+		case !ok || r.Peer == RouterPeer:
+		case r.Peer != AttachedPeer:
+			s.Unicast.Set(mac, intent.Tunnel{Peer: c.Maps.Peers.Have[r.Peer].IP.Addr(), VNI: r.VNI})
+		case is && s.Bindings[at].Switch == id:
+			s.Attached[mac] = at
 		}
 	}
 	for key, f := range c.Maps.Floods.Have {

@@ -40,10 +40,12 @@ enum features {
 	FEATURE_GROUPS = 1 << 2,     // frames to groups go to their members (group.h)
 	FEATURE_ROUTE = 1 << 3,      // it has a router
 	FEATURE_SUPPRESS = 1 << 4,   // questions for neighbors are answered here
+	FEATURE_SEGMENT = 1 << 5,    // of a member alone: not all that is flooded may leave there (segment.h)
+	FEATURE_STANDBY = 1 << 6,    // of a member alone, beside FEATURE_SEGMENT: nothing leaves there, or comes in
 	FEATURE_ACL = 1 << 12,       // of a member alone: there is an ACL for the slot in policies
 	FEATURE_FLOOD_NEIGHBORS = 1 << 14, // only messages of ARP and Neighbor Discovery are flooded
 	FEATURE_FLOOD_NONE = 1 << 15,      // nothing is
-	// Bit 13 is of frames: FRAME_REPORT (group.h).
+	// Bits 7 and 13 are of frames: FRAME_OF_TUNNEL (segment.h), FRAME_REPORT (group.h).
 	// From bit 16 on: the addresses 01:80:c2:00:00:00 to 0f that are forwarded, a bit for each.
 };
 
@@ -57,6 +59,8 @@ enum member_flags {
 	MEMBER_NO_TAGS = 1 << 0,
 	// The tags of the port's bindings are service tags (802.1ad, 0x88a8).
 	MEMBER_SERVICE_TAG = 1 << 1,
+	// Another VTEP is the designated forwarder for the segment of the port. With FEATURE_SEGMENT.
+	MEMBER_NOT_DESIGNATED = 1 << 2,
 	// From bit 16 on: the group policy of frames that come in here and have none.
 };
 

@@ -41,6 +41,8 @@ enum drop {
 	DROP_TTL_EXCEEDED,   // has passed too many routers
 	DROP_UNSERVED,       // to a router itself, and nothing that it answers
 	DROP_SPOOFED_ROUTER, // from a port, in the name of a router
+	DROP_NOT_DESIGNATED, // another VTEP forwards for the segment of the port that it would leave by, or came in at
+	DROP_LOCAL_BIAS,     // flooded by a VTEP that has given it to the segment of the port itself
 	DROP_REASONS,
 };
 

@@ -15,6 +15,11 @@ struct remote {
 	__u32 vni;
 };
 
+// As peer of a remote: the MAC is at the binding whose slot is in the place of the VNI.
+enum attached_peer {
+	ATTACHED_PEER = 0xfffffffe,
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1 << 16);
