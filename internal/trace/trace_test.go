@@ -73,13 +73,16 @@ func (o *one) expect(_ context.Context, entries []plane.Entry) (agent.Expected, 
 	return x, nil
 }
 
-func newOne(t *testing.T) (*one, *memory.Fabric) {
+func newOne(t *testing.T, edits ...func(*intent.State)) (*one, *memory.Fabric) {
 	t.Helper()
 	fabric := memory.New(memory.Options{})
 	fabric.AddDevice("p0")
 	fabric.AddDevice("p1")
 	p := fabric.Open()
 	s := site()
+	for _, edit := range edits {
+		edit(s)
+	}
 	if err := s.Check(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ func (f *Fabric) withhold(at intent.BindingKey, fromPort bool) Drop {
 	f.consult(here)
 	role := f.installed.Bindings[at].Role
 	if role == intent.Standby || role == intent.NotDesignated && !fromPort {
-		f.note(here, true, "it gets no copy")
+		f.note(here, true, "no copy goes there")
 		return NotDesignated
 	}
 	if fromPort {
@@ -23,7 +23,7 @@ func (f *Fabric) withhold(at intent.BindingKey, fromPort bool) Drop {
 	segment := plane.Entry{Kind: plane.EntrySegment, At: intent.BindingKey{Port: at.Port}, IP: f.came.Tunnel.Peer}
 	f.consult(segment)
 	if slices.Contains(f.installed.Segments[at.Port], f.came.Tunnel.Peer) {
-		f.note(segment, true, "it gets no copy")
+		f.note(segment, true, "no copy goes there")
 		return LocalBias
 	}
 	return Forwarded
