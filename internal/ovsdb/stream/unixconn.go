@@ -25,6 +25,13 @@ type unixConn struct {
 	raw           syscall.RawConn
 	in            *watch
 
+	reads  sync.Mutex // held by Read: one at a time
+	into   []byte     // what Read is given; guarded by reads, as what it gets
+	got    int
+	failed error
+	try    func(uintptr) bool // constant: the functions of Read, which would be made anew by each
+	take   func(fd uintptr)   // constant
+
 	writes sync.Mutex // held by Write: one at a time
 
 	mu       sync.Mutex // guards what follows
@@ -93,6 +100,7 @@ func newUnixConn(uc *net.UnixConn) (*unixConn, error) {
 		return nil, fmt.Errorf("take a socket from the poller: %w", err)
 	}
 	c := &unixConn{local: uc.LocalAddr(), remote: uc.RemoteAddr(), sock: sock}
+	c.try, c.take = c.tryRead, c.takeInto
 	if c.raw, err = sock.SyscallConn(); err == nil {
 		c.in, err = newWatch(c.raw, unix.EPOLLIN|unix.EPOLLRDHUP)
 	}
@@ -133,20 +141,37 @@ func (c *unixConn) LocalAddr() net.Addr { return c.local }
 
 func (c *unixConn) RemoteAddr() net.Addr { return c.remote }
 
-func (c *unixConn) Read(b []byte) (n int, err error) {
-	werr := c.in.until(func() bool {
-		n, err = c.call(unix.Read, b)
-		return err != unix.EAGAIN
-	})
+func (c *unixConn) Read(b []byte) (int, error) {
+	c.reads.Lock()
+	defer c.reads.Unlock()
+	c.into = b
+	werr := c.in.raw.Read(c.try)
+	c.into = nil
 	switch {
 	case werr != nil:
 		return 0, c.failure("read", werr)
-	case err != nil:
-		return 0, c.failure("read", err)
-	case n == 0 && len(b) > 0:
+	case c.failed != nil:
+		return 0, c.failure("read", c.failed)
+	case c.got == 0 && len(b) > 0:
 		return 0, io.EOF
 	}
-	return n, nil
+	return c.got, nil
+}
+
+// tryRead reads what there is; false: nothing yet.
+func (c *unixConn) tryRead(uintptr) bool {
+	if err := c.raw.Control(c.take); err != nil {
+		c.got, c.failed = 0, err
+	}
+	return c.failed != unix.EAGAIN
+}
+
+func (c *unixConn) takeInto(fd uintptr) {
+	n, err := unix.Read(int(fd), c.into)
+	for err == unix.EINTR {
+		n, err = unix.Read(int(fd), c.into)
+	}
+	c.got, c.failed = max(n, 0), err
 }
 
 func (c *unixConn) Write(b []byte) (n int, err error) {

@@ -172,3 +172,19 @@ func TestUnixConnPeer(t *testing.T) {
 		t.Errorf("the peer is user %d, %v", uid, ok)
 	}
 }
+
+// TestUnixConnReadAllocates: what a message needs beside its text, it needs of each.
+func TestUnixConnReadAllocates(t *testing.T) {
+	a, b := newUnixPair(t)
+	sock, buf := descriptor(t, a), make([]byte, 16)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := unix.Write(sock, buf); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(b, buf); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("a read allocates %v times", n)
+	}
+}
