@@ -342,11 +342,34 @@ func sortAtoms(atoms []Atom, stride int, t AtomicType) {
 	if sorted {
 		return
 	}
+	if stride == 1 && t == UUIDType {
+		sortUUIDs(atoms)
+		return
+	}
 	if stride == 1 && t != Real { // equal ones are the same, but for 0 and -0
 		slices.SortFunc(atoms, func(a, b Atom) int { return CompareAtoms(t, a, b) })
 		return
 	}
 	sort.Stable(&atomSorter{atoms, stride, t})
+}
+
+// sortUUIDs sorts a set of UUIDs. While it does the beginning of each stands in the atom itself: it mostly says which of
+// two comes first, and to look for it where the UUID is takes longer than all else.
+func sortUUIDs(atoms []Atom) {
+	was := atoms[0].n
+	for i := range atoms {
+		u := atoms[i].UUID()
+		atoms[i].n = binary.BigEndian.Uint64(u[:8])
+	}
+	slices.SortFunc(atoms, func(a, b Atom) int {
+		if a.n != b.n {
+			return cmp.Compare(a.n, b.n)
+		}
+		return CompareAtoms(UUIDType, a, b)
+	})
+	for i := range atoms {
+		atoms[i].n = was
+	}
 }
 
 type atomSorter struct {

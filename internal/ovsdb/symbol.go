@@ -30,13 +30,16 @@ func (st *SymbolTable) Insert(name string) *Symbol {
 	return st.Put(name, NewUUID(), false)
 }
 
+// symbolBlock is how many symbols have memory together at most: a set that refers to one of them keeps it.
+const symbolBlock = 32
+
 // Put adds the symbol called name, which must not exist, and returns it.
 func (st *SymbolTable) Put(name string, u UUID, created bool) *Symbol {
 	if st.byName == nil {
 		st.byName = make(map[string]*Symbol, st.expect)
 	}
 	if len(st.spare) == 0 {
-		st.spare = make([]Symbol, min(1+len(st.byName), 256))
+		st.spare = make([]Symbol, min(1+len(st.byName), symbolBlock))
 	}
 	s := &st.spare[0]
 	st.spare = st.spare[1:]
