@@ -34,7 +34,7 @@ const (
 const electionWait = 3 * time.Second
 
 // portDown is the fault of a port without link.
-const portDown = "port_down"
+const portDown = hwvtep.FaultPortDown
 
 // attachment is a port of ours that is a link of an Ethernet segment, or has keys from when it was one: segment is zero
 // then.

@@ -22,6 +22,10 @@ const (
 	FaultInvalidACLBinding = "invalid_ACL_binding"
 )
 
+// FaultPortDown is an element of PhysicalPort.PortFaultStatus that hardware_vtep(5) does not know: a port of an Ethernet
+// segment has no link.
+const FaultPortDown = "port_down"
+
 // The elements of ACL.FaultStatus and of ACLEntry.ACLEFaultStatus.
 const (
 	FaultInvalidACL       = "invalid_acl"

@@ -21,6 +21,9 @@ type Report struct {
 	// overtaken a short while ago, or does still.
 	Disturbed map[string]error
 
+	// Down are ports whose devices have no link.
+	Down map[string]struct{}
+
 	Tunnels error                // why no tunnel works at all (tunnel IP not local, ...)
 	Peers   map[netip.Addr]error // peers that can't be reached by a tunnel, and why
 	Full    map[Table]error      // tables that have not all that they should, for want of room
@@ -67,7 +70,7 @@ type PeerState struct {
 // only which they are counts.
 func (r *Report) Equal(o *Report) bool {
 	return SameErrors(r.Ports, o.Ports) && SameErrors(r.Bindings, o.Bindings) &&
-		SameErrors(r.Disturbed, o.Disturbed) && sameText(r.Tunnels, o.Tunnels) &&
+		SameErrors(r.Disturbed, o.Disturbed) && maps.Equal(r.Down, o.Down) && sameText(r.Tunnels, o.Tunnels) &&
 		maps.EqualFunc(r.Peers, o.Peers, func(error, error) bool { return true }) &&
 		SameErrors(r.Full, o.Full) && SameErrors(r.ACLs, o.ACLs) && maps.Equal(r.BFD, o.BFD) &&
 		SameErrors(r.Sessions, o.Sessions) && slices.Equal(r.Problems, o.Problems)

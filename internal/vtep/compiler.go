@@ -217,6 +217,7 @@ func (c *Compiler) rebuild() {
 	for id, ls := range c.switches {
 		wasActive[id] = ls.active
 	}
+	numbered := len(c.segments.byNumber) > 0
 	c.keepSticky()
 	c.reset()
 	c.edit.Quiet(true)
@@ -241,6 +242,7 @@ func (c *Compiler) rebuild() {
 		}
 	}
 	c.news.peers, c.news.ports = true, true
+	c.news.segments = c.news.segments || numbered
 	c.checkScope()
 	c.edit.Quiet(false)
 }

@@ -52,7 +52,7 @@ type news struct {
 	peers    bool                     // which peers there are
 	own      bool                     // a locator of our own has another key
 	ports    bool
-	segments bool // the number of that of a port
+	segments bool // the number of one
 	routers  bool // their ACLs
 
 	arpSource bool // it is another one

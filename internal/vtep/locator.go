@@ -161,6 +161,8 @@ func (c *Compiler) tunnelBy(id UUID, ls *lswitch) (t intent.Tunnel, ok bool) {
 		return intent.Tunnel{}, false
 	}
 	switch {
+	case len(c.scope.segments) > 0 && c.scope.segments[end{l.addr, l.vni}] && ls.up():
+		return intent.Tunnel{Peer: l.addr, VNI: ls.vni}, true
 	case l.vni != 0, l.keyed && ls.vni0:
 		return intent.Tunnel{Peer: l.addr, VNI: l.vni}, true
 	case ls.up():

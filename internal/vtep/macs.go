@@ -177,10 +177,10 @@ func (r *Reporter) MarkMAC(key intent.MACKey) {
 // MarkForgotten is MarkMAC of one that was learned at a port until now.
 func (r *Reporter) MarkForgotten(key intent.MACKey, port string) { r.todo.macs.add(port, key) }
 
-// MarkMoved notes that a MAC is learned at another port, which is nothing to tell of: but if it is to be told of
-// anyway, it has its turn with those of its new port.
+// MarkMoved notes that a MAC is learned at another port, which is nothing to tell of, unless ports are of segments: but if it
+// is to be told of anyway, it has its turn with those of its new port.
 func (r *Reporter) MarkMoved(key intent.MACKey) {
-	if r.todo.macs.of.Has(key) {
+	if len(r.f.segments.byNumber) > 0 || r.todo.macs.of.Has(key) {
 		r.MarkMAC(key)
 	}
 }
@@ -220,12 +220,13 @@ func (r *Reporter) buildMAC(tx *hwvtep.Txn, key intent.MACKey) {
 		delete(r.ips, key)
 		return
 	}
+	at := r.placeOf(key, row, have)
 	switch ip := r.wantIP(key); {
 	case !have:
 		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{
-			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.localLocator(tx), IPAddr: ip})
-	case row.ip != ip || !r.isLocal(row.locator): // our address or the host's has changed, or somebody has written there
-		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.localLocator(tx), IPAddr: ip}, hwvtep.UcastMACLocalLocator|hwvtep.UcastMACLocalIPAddr)
+			MAC: key.MAC.String(), LogicalSwitch: UUID(key.Switch), Locator: r.endLocator(tx, at), IPAddr: ip})
+	case row.ip != ip || !r.isEnd(row.locator, at): // our address or the host's, or its port, has changed, or somebody has written there
+		tx.UpdateUcastMACLocal(row.id, hwvtep.UcastMACLocal{Locator: r.endLocator(tx, at), IPAddr: ip}, hwvtep.UcastMACLocalLocator|hwvtep.UcastMACLocalIPAddr)
 	}
 }
 

@@ -91,8 +91,17 @@ func (r *Reporter) portFaults(p *Port) []string {
 	if r.report.Disturbed[p.Name] != nil {
 		faults = append(slices.Clone(faults), hwvtep.FaultUnspecified)
 	}
+	if seg := r.f.segments.of[p.Name]; seg.is() && len(p.Bindings) > 0 && r.isDown(p.Name) {
+		faults = append(slices.Clone(faults), hwvtep.FaultPortDown)
+	}
 	slices.Sort(faults)
 	return faults
+}
+
+// isDown says whether nobody can be behind a port.
+func (r *Reporter) isDown(name string) bool {
+	_, down := r.report.Down[name]
+	return down || r.report.Ports[name] != nil
 }
 
 // SetStats takes a reading of the counters. The rows follow with the next Build.

@@ -66,9 +66,9 @@ type Reporter struct {
 	begun    bool
 	now      time.Time // of the last Build
 	todo     work
-	pending  work                // handed to the transaction under way
-	failures int                 // transactions that failed in a row
-	inserted map[netip.Addr]UUID // stand for the locators of ours that the transaction under way inserts
+	pending  work         // handed to the transaction under way
+	failures int          // transactions that failed in a row
+	inserted map[end]UUID // stand for the locators of ours that the transaction under way inserts
 }
 
 // Learned says which MACs are learned on local ports.
@@ -101,7 +101,7 @@ func NewReporter(c *Compiler, learned Learned) *Reporter {
 		raised:   map[shared]struct{}{},
 		strays:   map[UUID]stray{},
 		mine:     newMine(),
-		inserted: map[netip.Addr]UUID{},
+		inserted: map[end]UUID{},
 		todo:     newWork(),
 		pending:  newWork(),
 	}
@@ -165,6 +165,10 @@ func (r *Reporter) Update(changes *hwvtep.Changes) {
 	for id := range r.f.news.aclEntries {
 		r.todo.aclEntries[id] = struct{}{}
 		delete(r.f.news.aclEntries, id)
+	}
+	if r.f.news.segments {
+		r.f.news.segments = false
+		r.markPlaces()
 	}
 	if r.f.news.ports {
 		r.f.news.ports = false
@@ -328,7 +332,7 @@ func (r *Reporter) SetReport(report plane.Report) {
 	// thousands of bindings and tunnels are not to be looked at each time.
 	acls := !plane.SameErrors(r.report.ACLs, report.ACLs)
 	if acls || !plane.SameErrors(r.report.Ports, report.Ports) || !plane.SameErrors(r.report.Bindings, report.Bindings) ||
-		!plane.SameErrors(r.report.Disturbed, report.Disturbed) {
+		!plane.SameErrors(r.report.Disturbed, report.Disturbed) || !maps.Equal(r.report.Down, report.Down) {
 		r.markPorts()
 	}
 	if acls || (r.report.Tunnels == nil) != (report.Tunnels == nil) || !plane.SameErrors(r.report.Full, report.Full) {
@@ -450,33 +454,6 @@ func (r *Reporter) recheck(done *work) (undone bool) {
 	r.todo.add(&r.pending)
 	r.pending = newWork()
 	return tx.Len() > 0
-}
-
-// localLocator returns the locator that stands for this VTEP, and makes it if there is none.
-func (r *Reporter) localLocator(tx *hwvtep.Txn) UUID { return r.endLocator(tx, r.f.scope.First()) }
-
-// isLocal says whether a locator can stand for this VTEP.
-func (r *Reporter) isLocal(id UUID) bool { return r.isEnd(id, r.f.scope.First()) }
-
-// endLocator is localLocator for one of our tunnel IPs.
-func (r *Reporter) endLocator(tx *hwvtep.Txn, ip netip.Addr) UUID {
-	if ids, _ := r.f.byAddr.Get(ip); len(ids) > 0 && r.isEnd(ids[0], ip) {
-		return ids[0]
-	}
-	id, ok := r.inserted[ip]
-	if !ok {
-		id = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{
-			EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip.String()})
-		r.inserted[ip] = id
-	}
-	return id
-}
-
-// isEnd is isLocal for one of our tunnel IPs. Only a locator without a key will do: it is what
-// NVCs look for, and a key that somebody has set on ours would have others send with it.
-func (r *Reporter) isEnd(id UUID, ip netip.Addr) bool {
-	l := r.f.locators[id]
-	return l != nil && l.addr == ip && l.wrong == nil && !l.keyed
 }
 
 // Busy says whether there may be something for Build to do now.

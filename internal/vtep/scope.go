@@ -22,6 +22,7 @@ type scope struct {
 	ownIPs   map[netip.Addr]bool // all our tunnel_ips, used or not
 	others   map[netip.Addr]bool // those of the other switches in the database, and where their tunnels begin still
 	siblings siblings
+	segments map[end]bool    // ports of other switches of the database: a locator of one is behind the switch, and its key no VNI
 	ports    map[UUID]bool   // our Physical_Port rows
 	anyone   bool            // frames are accepted from any source
 	flood    bool            // to peers of unicast rows, in switches that don't say otherwise
@@ -48,7 +49,7 @@ func (s *scope) lacksFamily(peer netip.Addr) bool {
 
 // readScope reads the rows of switches, for a dataplane that can do features.
 func readScope(v *hwvtep.View, name string, features plane.Features) scope {
-	s := scope{ipv6: features.IPv6, ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}, siblings: siblings{}}
+	s := scope{ipv6: features.IPv6, ownIPs: map[netip.Addr]bool{}, others: map[netip.Addr]bool{}, ports: map[UUID]bool{}, siblings: siblings{}, segments: map[end]bool{}}
 	n := 0
 	var others []hwvtep.PhysicalSwitch
 	for ps := range v.PhysicalSwitches() {
@@ -74,6 +75,7 @@ func readScope(v *hwvtep.View, name string, features plane.Features) scope {
 		for _, ip := range ips {
 			s.others[ip] = true
 		}
+		s.addSegments(v, &others[i], ips)
 		// Ours may be among them, when we had that address from the other switch. Nothing comes from there.
 		s.siblings.add(slices.DeleteFunc(ips, func(ip netip.Addr) bool { return s.ownIPs[ip] }))
 	}
@@ -155,5 +157,5 @@ func (s *scope) complain(kind problem.Kind, text, remedy, fault string) {
 // whose has not changed.
 func (s *scope) sameWorld(o *scope) bool {
 	return s.present == o.present && s.id == o.id && s.TunnelIPs == o.TunnelIPs && s.shared == o.shared &&
-		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others) && s.siblings.equal(o.siblings)
+		maps.Equal(s.ownIPs, o.ownIPs) && maps.Equal(s.others, o.others) && maps.Equal(s.segments, o.segments) && s.siblings.equal(o.siblings)
 }

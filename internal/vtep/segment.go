@@ -162,6 +162,7 @@ func (c *Compiler) resolveSegment(name string, now segment, rebound bool) {
 	if was.number != now.number {
 		move(c.segments.byNumber, name, was.number, now.number)
 		c.tellSegments(keySegment, c.segments.byNumber[was.number])
+		c.news.segments = true
 	}
 	// Also of what has not changed: another row may have the name now.
 	c.tellSegments(keyESI, c.segments.byESI[now.esi])
@@ -238,9 +239,9 @@ func (c *Compiler) markSegment(number uint32) {
 }
 
 // segmentAt returns the number of the segment that a locator of ours stands for, 0: it is no such locator.
-func (c *Compiler) segmentAt(id UUID) uint32 {
-	l := c.locators[id]
-	if l == nil || l.wrong != nil || !l.keyed || !c.scope.ownIPs[l.addr] {
+func (f *facts) segmentAt(id UUID) uint32 {
+	l := f.locators[id]
+	if l == nil || l.wrong != nil || !l.keyed || !f.scope.ownIPs[l.addr] {
 		return 0
 	}
 	return l.vni
@@ -284,5 +285,30 @@ func (c *Compiler) publishAttached(key intent.MACKey, ofRouter bool) {
 		intent.AttachedTable.Set(c.edit, key, at)
 	} else if len(c.state.Attached) > 0 {
 		intent.AttachedTable.Delete(c.edit, key)
+	}
+}
+
+// segmentNumber is the number of the segment of a port, which may be nil; 0: it has none.
+func segmentNumber(row *hwvtep.PhysicalPort) uint32 {
+	if row == nil || row.OtherConfig[keyESI] == "" || row.OtherConfig[keySegment] == "" {
+		return 0
+	}
+	s := settings{values: row.OtherConfig}
+	seg := s.readSegment(true)
+	return seg.number
+}
+
+// addSegments takes the numbers of the segments that ports of another switch of the database have.
+func (s *scope) addSegments(v *hwvtep.View, ps *hwvtep.PhysicalSwitch, ips []netip.Addr) {
+	for _, id := range ps.Ports {
+		row, ok := v.PhysicalPort(id)
+		if !ok {
+			continue
+		}
+		if number := segmentNumber(&row); number != 0 {
+			for _, ip := range ips {
+				s.segments[end{ip, number}] = true
+			}
+		}
 	}
 }

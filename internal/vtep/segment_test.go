@@ -122,3 +122,42 @@ func TestAttachedAndLearned(t *testing.T) {
 		c.Update(b.rows.View(), &changes)
 	}
 }
+
+// Rows of another switch of the database whose locators stand for a port of it are behind that switch, with the VNI of the
+// logical switch, whatever the number is.
+func TestSegmentsOfOthers(t *testing.T) {
+	b, c := newBook(), NewCompiler("br0", plane.Features{})
+	update := func(text string) {
+		b.edit(t, text)
+		changes := b.rows.Changes()
+		c.Update(b.rows.View(), &changes)
+	}
+	key := intent.MACKey{Switch: switchID(labelUUID("LS0")), MAC: intent.MAC{2, 5: 1}}
+	behind := func(vni uint32) {
+		t.Helper()
+		if got := c.State().Unicast.At(key); got.Peer.String() != "192.0.2.2" || got.VNI != vni {
+			t.Errorf("the host is behind %v, not VNI %d", got, vni)
+		}
+		if err := c.State().Check(); err != nil {
+			t.Error(err)
+		}
+		anew := NewCompiler("br0", plane.Features{})
+		anew.Update(b.rows.View(), nil)
+		if got, want := c.State().String(), anew.State().String(); got != want {
+			t.Errorf("it has\n%s\ncompiled anew\n%s", got, want)
+		}
+	}
+	update(`
+		Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0
+		Physical_Switch PT name=br1 tunnel_ips=192.0.2.2 ports=P1
+		Physical_Port P0 name=p0 vlan_bindings=0:LS0
+		Physical_Port P1 name=p0 vlan_bindings=0:LS0 other_config=evpn_esi:03:00:00:00:00:00:00:00:00:01,evpn_segment:7
+		Logical_Switch LS0 name=ls0 tunnel_key=5000
+		Physical_Locator K7 dst_ip=192.0.2.2 tunnel_key=7
+		Ucast_Macs_Local L MAC=02:00:00:00:00:01 logical_switch=LS0 locator=K7`)
+	behind(5000)
+	update("Physical_Port P1 name=p0 vlan_bindings=0:LS0")
+	behind(7)
+	update("Physical_Port P1 name=p0 vlan_bindings=0:LS0 other_config=evpn_esi:03:00:00:00:00:00:00:00:00:01,evpn_segment:7")
+	behind(5000)
+}

@@ -71,5 +71,10 @@ func scopeChanged(ch *hwvtep.Changes) bool {
 	for range ch.PhysicalSwitches() {
 		return true
 	}
+	for before, after := range ch.PhysicalPorts() {
+		if segmentNumber(before) != segmentNumber(after) {
+			return true
+		}
+	}
 	return endsChanged(ch)
 }

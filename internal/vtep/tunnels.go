@@ -69,18 +69,18 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 				continue
 			}
 			to, _ := r.f.byAddr.Get(peer)
-			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.endLocator(tx, source), Remote: to[0]}))
+			made = append(made, tx.InsertTunnel(hwvtep.Tunnel{Local: r.endLocator(tx, end{ip: source}), Remote: to[0]}))
 		}
 		if rows, byPeer[peer] = apart(rows); byPeer[peer] == nil {
 			delete(byPeer, peer)
 		}
 		for _, t := range rows { // our address may have changed
 			switch {
-			case r.isEnd(t.Local, source):
+			case r.isEnd(t.Local, end{ip: source}):
 			case tx.Len()-before >= maxPart:
 				r.todo.tunnels = true
 			default:
-				tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{Local: r.endLocator(tx, source)}, hwvtep.TunnelLocal)
+				tx.UpdateTunnel(t.UUID, hwvtep.Tunnel{Local: r.endLocator(tx, end{ip: source})}, hwvtep.TunnelLocal)
 			}
 		}
 	}

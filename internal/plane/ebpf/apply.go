@@ -192,6 +192,7 @@ func (p *Plane) report() plane.Report {
 	r := plane.Report{
 		Ports:    map[string]error{},
 		Bindings: map[intent.BindingKey]error{},
+		Down:     map[string]struct{}{},
 		Peers:    map[netip.Addr]error{},
 		Full:     map[plane.Table]error{},
 		Tunnels:  p.tunnelError(),
@@ -199,6 +200,9 @@ func (p *Plane) report() plane.Report {
 	r.Disturbed = p.disturbedPorts()
 	r.BFD = p.watchman.states()
 	for name, prt := range p.ports {
+		if d := p.devices.ByIndex[prt.Device]; d.Index != 0 && !d.Up {
+			r.Down[name] = struct{}{}
+		}
 		if prt.err == nil {
 			continue
 		}
