@@ -58,13 +58,23 @@ func (b *Bridge) heard(e relay.Event) {
 func (b *Bridge) after(neighbor netip.Addr, d time.Duration, f func(netip.Addr)) {
 	s := b.sessions[neighbor]
 	epoch := s.epoch
-	time.AfterFunc(d, func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(d, func() {
 		_ = b.do(b.ctx, func() {
+			delete(b.timers, timer)
 			if b.sessions[neighbor] == s && s.epoch == epoch {
 				f(neighbor)
 			}
 		})
 	})
+	b.timers[timer] = struct{}{}
+}
+
+// stopTimers stops what waits, which else would keep all that the bridge knows for as long.
+func (b *Bridge) stopTimers() {
+	for t := range b.timers {
+		t.Stop()
+	}
 }
 
 // forget has all routes of a neighbor go.
