@@ -159,6 +159,9 @@ func (f *facts) Ports() iter.Seq[Port] {
 			if p.badVLAN || out.Bindings == nil && len(p.bindings) > 0 {
 				out.Faults = append(out.Faults, hwvtep.FaultInvalidVLANMap)
 			}
+			if p.unserved {
+				out.Faults = append(out.Faults, hwvtep.FaultUnspecified)
+			}
 			if !yield(out) {
 				return
 			}

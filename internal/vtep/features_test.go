@@ -67,6 +67,9 @@ func TestFeatures(t *testing.T) {
 			if got := !slices.Contains(p.Faults, hwvtep.FaultInvalidACLBinding); got != features.ACLs {
 				t.Errorf("%+v: faults of the port %v", features, p.Faults)
 			}
+			if got := !slices.Contains(p.Faults, hwvtep.FaultUnspecified); got != features.Segments {
+				t.Errorf("%+v: faults of the port of a segment %v", features, p.Faults)
+			}
 			if got := len(c.State().ACLs) > 0; got != features.ACLs || len(c.State().Policies) > 0 != got {
 				t.Errorf("%+v: the State has ACLs: %v", features, got)
 			}

@@ -24,6 +24,7 @@ type port struct {
 	segment  segment
 	badVLAN  bool // it has bindings that can't be
 	badACL   bool // likewise of ACLs
+	unserved bool // it is to be of a segment, which can't be: it forwards as if it were of none
 }
 
 // resolvePorts brings the ports that changed, and their bindings, up to date.
@@ -106,7 +107,7 @@ func (c *Compiler) addPort(row *hwvtep.PhysicalPort) {
 			kind: problem.BadOption, text: fmt.Sprintf("other_config:%s is %d, but the switch has no %s: no frame gets it", keyGBPGroup, p.group, keyGBPMark),
 			remedy: "vtep-ctl set Physical_Switch " + problem.Argument(c.name) + " other_config:" + keyGBPMark + "=0xffff"})
 	}
-	p.segment = set.readSegment(c.features.Segments)
+	p.segment, p.unserved = c.readPortSegment(&set)
 	wrong = append(wrong, set.bad...)
 	if p.name == "" {
 		wrong = append(wrong, complaint{

@@ -88,7 +88,7 @@ func (r *Reporter) portFaults(p *Port) []string {
 	if r.refusedACL(p.Name) && !slices.Contains(faults, hwvtep.FaultInvalidACLBinding) {
 		faults = append(slices.Clone(faults), hwvtep.FaultInvalidACLBinding)
 	}
-	if r.report.Disturbed[p.Name] != nil {
+	if r.report.Disturbed[p.Name] != nil && !slices.Contains(faults, hwvtep.FaultUnspecified) {
 		faults = append(slices.Clone(faults), hwvtep.FaultUnspecified)
 	}
 	if seg := r.f.segments.of[p.Name]; seg.is() && len(p.Bindings) > 0 && r.isDown(p.Name) {

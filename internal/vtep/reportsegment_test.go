@@ -7,7 +7,10 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -96,4 +99,47 @@ func TestReportDown(t *testing.T) {
 	want(true)
 	s.r.SetReport(plane.Report{Down: map[string]struct{}{"p1": {}}})
 	want(false)
+}
+
+// In a database whose locators have no keys there are no numbers of segments: that is told, and rows are as without.
+func TestSegmentsOfOldSchema(t *testing.T) {
+	text := string(hwvtep.Schema().AppendJSON(nil))
+	for part, without := range map[string]string{
+		`,"tunnel_key":{"type":{"key":"integer","min":0}}},"indexes":[["encapsulation_type"`: `},"indexes":[["encapsulation_type"`,
+		`"dst_ip","tunnel_key"]]`: `"dst_ip"]]`,
+	} {
+		if strings.Count(text, part) != 1 {
+			t.Fatalf("it has not one %s", part)
+		}
+		text = strings.Replace(text, part, without, 1)
+	}
+	v, err := wire.ParseString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := ovsdb.ParseSchema(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &book{hwvteptest.NewWithSchema(schema), map[string]string{}, map[string]string{}}
+	c := NewCompiler("br0", plane.Features{Segments: true})
+	b.edit(t, `
+		Physical_Switch PS name=br0 tunnel_ips=192.0.2.1 ports=P0
+		Physical_Port P0 name=p0 vlan_bindings=0:LS0 other_config=evpn_esi:03:00:00:00:00:00:00:00:00:01,evpn_segment:7,evpn_blocked:all
+		Logical_Switch LS0 name=ls0 tunnel_key=5000`)
+	c.Update(b.rows.View(), nil)
+	key := intent.MACKey{Switch: switchID(labelUUID("LS0")), MAC: intent.MAC{2, 5: 1}}
+	r := NewReporter(c, learnedMap{key: {Port: "p0"}})
+	r.Update(nil)
+	if at := r.placeOf(key, localMAC{}, false); at.segment != 0 {
+		t.Errorf("the host is at segment %d", at.segment)
+	}
+	if got := fmt.Sprint(c.Problems()); !strings.Contains(got, "unserved_option") || !strings.Contains(got, "needs locators that have a tunnel_key") {
+		t.Errorf("problems are %s", got)
+	}
+	for p := range c.Ports() {
+		if !slices.Equal(p.Faults, []string{hwvtep.FaultUnspecified}) {
+			t.Errorf("faults of the port are %v", p.Faults)
+		}
+	}
 }

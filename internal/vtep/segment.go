@@ -54,16 +54,28 @@ func (s *segment) role(vlan uint16) intent.Role {
 
 func (s *segment) is() bool { return s.esi != [10]byte{} }
 
-// readSegment reads the keys of a port. What can't be read is told; if that is what is blocked, all is.
-func (s *settings) readSegment(served bool) (seg segment) {
+// readPortSegment reads the keys of a port, and says whether it asks for what can't be: a dataplane has to send by them, and
+// locators have to have keys, for the numbers of segments.
+func (c *Compiler) readPortSegment(s *settings) (seg segment, unservable bool) {
 	text, ok := s.values[keyESI]
-	if !ok {
-		return segment{}
-	}
-	if !served {
+	switch {
+	case !ok:
+		return segment{}, false
+	case !c.features.Segments:
 		unserved(s, keyESI, text)
-		return segment{}
+		return segment{}, text != ""
+	case !c.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key"):
+		s.bad = append(s.bad, complaint{
+			kind: problem.UnservedOption, remedy: "remove it, or convert the database to a newer schema of hardware_vtep",
+			text: fmt.Sprintf("other_config:%s is %s, which needs locators that have a tunnel_key, and this database has none: it is as without", keyESI, quote(text))})
+		return segment{}, true
 	}
+	return s.readSegment(), false
+}
+
+// readSegment reads the keys of a port that has a segment. What can't be read is told; if that is what is blocked, all is.
+func (s *settings) readSegment() (seg segment) {
+	text, ok := s.values[keyESI]
 	if seg.esi, ok = parseESI(text); !ok {
 		s.reject(keyESI, text, "10 octets in hexadecimal with colons between, not all zeroes, nor all ones")
 		return segment{}
@@ -294,7 +306,7 @@ func segmentNumber(row *hwvtep.PhysicalPort) uint32 {
 		return 0
 	}
 	s := settings{values: row.OtherConfig}
-	seg := s.readSegment(true)
+	seg := s.readSegment()
 	return seg.number
 }
 
