@@ -191,7 +191,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 			a := &attachment{former: heldBy(&row)}
 			if was := before[id]; was != nil {
 				*a = *was
-			} else if db.read {
+			} else if db.read || db.bridge.settled {
 				a.former = nil
 			}
 			a.port, a.vtep = row, vtep
@@ -215,7 +215,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 			}
 		}
 		if up := a.segment != (esi{}) && a.vtep.IsValid() && !slices.Contains(a.port.PortFaultStatus, portDown); up != a.up {
-			a.up, a.due = up, up && !db.read && a.former != nil // it was elected before this bridge began, or not
+			a.up, a.due = up, up && !db.read && heldBy(&a.port) != nil // it was elected before this bridge began, or not
 			a.since++
 		}
 	}
