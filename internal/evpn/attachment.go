@@ -182,7 +182,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 	switches := 0
 	for s := range db.view.PhysicalSwitches() {
 		switches++
-		vtep := tunnelEnd(&s)
+		vtep := s.TunnelIP()
 		for _, id := range s.Ports {
 			row, ok := db.segmentPorts[id]
 			if !ok {
@@ -271,14 +271,4 @@ func (db *database) numberPorts(all []*attachment) {
 		}
 		a.number, taken[next] = next, true
 	}
-}
-
-// tunnelEnd is the address by which a switch is known: the lowest of its tunnel IPs.
-func tunnelEnd(s *hwvtep.PhysicalSwitch) (lowest netip.Addr) {
-	for _, text := range s.TunnelIPs {
-		if ip, err := netip.ParseAddr(text); err == nil && (!lowest.IsValid() || ip.Unmap().Less(lowest)) {
-			lowest = ip.Unmap()
-		}
-	}
-	return lowest
 }

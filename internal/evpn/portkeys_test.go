@@ -1,9 +1,11 @@
 package evpn
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // Neighbors may have told all that they know before the database is read: then what keys of before say counts no more, but the
@@ -33,4 +35,30 @@ func TestHoldsFormerBeforeRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A link is announced at the address that the VTEP's tunnels begin at.
+func TestAttachedAtTunnelIP(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		p1 := tx.InsertPhysicalPort(hwvtep.PhysicalPort{Name: "p1", OtherConfig: map[string]string{keyESI: esi1}})
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.9", "10.0.0.10", "127.0.0.1"}, Ports: []hwvtep.UUID{p1}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+	})
+	s.up()
+	s.whole()
+	testenv.Eventually(s, deadline, func() error {
+		err := errors.New("no link is announced")
+		if failed := s.bridge.ask(t.Context(), func() {
+			for k, r := range s.bridge.speaker.announced {
+				if k.kind == Attached {
+					if err = nil; k.ip.String() != "10.0.0.10" || r.vtep != k.ip {
+						t.Errorf("announced at %v, next hop %v", k.ip, r.vtep)
+					}
+				}
+			}
+		}); failed != nil {
+			return failed
+		}
+		return err
+	})
 }

@@ -30,16 +30,9 @@ type locator struct {
 
 // ParseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.
 func ParseTunnelIP(text string, ipv6 bool) (netip.Addr, error) {
-	ip, err := netip.ParseAddr(text)
-	switch {
-	case err != nil:
-		return netip.Addr{}, fmt.Errorf("%s is not an IP address", quote(text))
-	case !ip.Is4() && !ipv6:
-		return netip.Addr{}, fmt.Errorf("%s is not an IPv4 address", quote(text))
-	case ip.IsLinkLocalUnicast() && ip.Is6() || ip.Zone() != "":
-		return netip.Addr{}, fmt.Errorf("%s is an address of one link only", quote(text))
-	case ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return netip.Addr{}, fmt.Errorf("%s is not the address of a host", quote(text))
+	ip, err := hwvtep.ParseTunnelIP(text, ipv6)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("%s %w", quote(text), err)
 	}
 	return ip, nil
 }

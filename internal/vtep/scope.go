@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -104,8 +103,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 		}
 	}
 	ips := slices.Collect(maps.Keys(s.ownIPs))
-	slices.SortFunc(ips, func(a, b netip.Addr) int { return strings.Compare(a.String(), b.String()) })
-	// NVCs that take the first of several see them sorted as texts.
+	hwvtep.SortTunnelIPs(ips)
 	for _, ip := range ips {
 		at := &s.TunnelIP
 		if ip.Is6() {
