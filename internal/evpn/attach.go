@@ -173,6 +173,7 @@ func (b *Bridge) joins(id path, r *route) {
 		b.members[r.segment] = map[path]*route{}
 	}
 	b.members[r.segment][id] = r
+	b.outlive(r.segment, r.vtep)
 	b.holdSegment(r.segment)
 }
 
@@ -186,32 +187,6 @@ func (b *Bridge) leaves(id path, r *route) {
 func (b *Bridge) holdSegment(e esi) {
 	if a := b.database.bySegment[e]; a != nil {
 		b.hold(a)
-	}
-}
-
-// linger remembers who is attached by the word of a neighbor whose session has ended. Such a VTEP may forward without its bridge:
-// what it floods still is not for the segment, which has it from there. It is no candidate any more, as it may be gone.
-func (b *Bridge) linger(neighbor netip.Addr) {
-	for e, all := range b.members {
-		for id, r := range all {
-			if id.peer == neighbor && !b.database.own[r.vtep] {
-				if b.lingers[e] == nil {
-					b.lingers[e] = map[netip.Addr]netip.Addr{}
-				}
-				b.lingers[e][r.vtep] = neighbor
-			}
-		}
-	}
-}
-
-// unlinger forgets that: the neighbor has told who is attached, or is none any more.
-func (b *Bridge) unlinger(neighbor netip.Addr) {
-	for e, all := range b.lingers {
-		maps.DeleteFunc(all, func(_, heardBy netip.Addr) bool { return heardBy == neighbor })
-		if len(all) == 0 {
-			delete(b.lingers, e)
-		}
-		b.holdSegment(e)
 	}
 }
 

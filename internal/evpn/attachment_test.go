@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
@@ -405,5 +406,70 @@ func TestMassWithdraw(t *testing.T) {
 	}
 	if want := []string{"1 ffffffff", "4 0", "1 0", "1 0", "2 0"}; !slices.Equal(got, want) {
 		t.Errorf("withdrawn are %q, want %q", got, want)
+	}
+}
+
+// A VTEP that was attached by the word of a neighbor whose session has ended counts as that for a time, until somebody says otherwise,
+// and not at all where another neighbor still tells.
+func TestLingers(t *testing.T) {
+	b, _ := fabricOf(t)
+	other, vtep := netip.MustParseAddr("10.0.0.8"), netip.MustParseAddr("10.0.0.9")
+	b.sessions[other] = newSession(Neighbor{Address: other, AS: 65002}, 65001)
+	a := &attachment{port: hwvtep.PhysicalPort{UUID: hwvtep.UUID{9}, Name: "p1", OtherConfig: map[string]string{keyESI: esi1}}, vtep: low, up: true, due: true}
+	a.configure()
+	b.begun, b.settled = true, true
+	b.database.ports[a.port.UUID], b.database.bySegment[seg1] = a, a
+	r := attachedAt(vtep, relay.Election{})
+	says := func(peer netip.Addr) {
+		one := *r
+		one.epoch = b.sessions[peer].epoch
+		id := path{peer, 0, r.key}
+		b.drop(id)
+		b.routes[id] = &one
+		b.place(id, &one)
+	}
+	rd, err := bgp.ParseRouteDistinguisher(r.rd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nlri := bgp.PathNLRI{NLRI: &bgp.EVPNNLRI{RouteType: bgp.EVPN_ETHERNET_SEGMENT_ROUTE, RouteTypeData: &bgp.EVPNEthernetSegmentRoute{RD: rd, ESI: seg1.wire(), IPAddress: vtep}}}
+	withdraws := func(peer netip.Addr) {
+		b.update(peer, b.sessions[peer], &relay.Update{Withdrawn: []bgp.PathNLRI{nlri}})
+	}
+	expect := func(when string, beside bool) {
+		t.Helper()
+		if got := slices.Contains(a.outcome.beside, vtep); got != beside {
+			t.Errorf("%s: attached are %v", when, a.outcome.beside)
+		}
+	}
+	says(high)
+	says(other)
+	b.forget(high)
+	expect("one tells yet", true)
+	withdraws(other)
+	expect("and says that it has gone", false)
+
+	says(high)
+	b.forget(high)
+	expect("the only one has gone", true)
+	withdraws(other)
+	expect("another one withdraws it", false)
+
+	says(high)
+	b.forget(high)
+	says(other)
+	b.forget(other)
+	expect("both have gone", true)
+	withdraws(high)
+	expect("one is back, and withdraws it", false)
+
+	says(high)
+	b.forget(high)
+	b.expireLingering(time.Now().Add(-time.Hour))
+	expect("not for long", true)
+	b.expireLingering(time.Now())
+	expect("for long", false)
+	if len(b.lingers) > 0 {
+		t.Errorf("left are %v", b.lingers)
 	}
 }

@@ -71,10 +71,10 @@ type Bridge struct {
 	settled  bool              // rows may be deleted for which there is no route
 	failure  string            // the last route that could not be announced
 	past     past
-	timers   map[*time.Timer]struct{}          // that wait for something about a session
-	members  map[esi]map[path]*route           // of Attached: who else is attached to a segment
-	lingers  map[esi]map[netip.Addr]netip.Addr // VTEPs that were attached when the session with a neighbor ended, by whom it was heard
-	attached map[key]struct{}                  // routes that are announced of whole segments
+	timers   map[*time.Timer]struct{}         // that wait for something about sessions and ports
+	members  map[esi]map[path]*route          // of Attached: who else is attached to a segment
+	lingers  map[esi]map[netip.Addr]lingering // VTEPs that were attached when the session with a neighbor ended
+	attached map[key]struct{}                 // routes that are announced of whole segments
 
 	configuring sync.Mutex // held while neighbors are added to the library, or removed
 }
@@ -96,7 +96,7 @@ type session struct {
 // New returns a bridge.
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
-		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]netip.Addr{}, attached: map[key]struct{}{}}
+		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}

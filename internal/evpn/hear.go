@@ -58,13 +58,20 @@ func (b *Bridge) heard(e relay.Event) {
 func (b *Bridge) after(neighbor netip.Addr, d time.Duration, f func(netip.Addr)) {
 	s := b.sessions[neighbor]
 	epoch := s.epoch
+	b.later(d, func() {
+		if b.sessions[neighbor] == s && s.epoch == epoch {
+			f(neighbor)
+		}
+	})
+}
+
+// later has f done after a time.
+func (b *Bridge) later(d time.Duration, f func()) {
 	var timer *time.Timer
 	timer = time.AfterFunc(d, func() {
 		_ = b.do(b.ctx, func() {
 			delete(b.timers, timer)
-			if b.sessions[neighbor] == s && s.epoch == epoch {
-				f(neighbor)
-			}
+			f()
 		})
 	})
 	b.timers[timer] = struct{}{}
@@ -104,6 +111,10 @@ func (b *Bridge) update(peer netip.Addr, s *session, u *relay.Update) {
 	for _, p := range u.Withdrawn {
 		if id, ok := pathOf(peer, p); ok {
 			b.withdrawn(id)
+			if id.kind == Attached {
+				b.outlive(id.esi, id.ip)
+				b.holdSegment(id.esi)
+			}
 		}
 	}
 	if len(u.Announced) == 0 {

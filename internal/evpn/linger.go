@@ -1,0 +1,68 @@
+package evpn
+
+import (
+	"net/netip"
+	"time"
+)
+
+// lingerTime is how long a VTEP counts as attached to a segment, at most, after the session has ended by which it was heard.
+const lingerTime = 10 * time.Minute
+
+// lingering is a VTEP that was attached when the session with a neighbor ended.
+type lingering struct {
+	by    netip.Addr // the neighbor
+	since time.Time
+}
+
+// linger remembers who is attached by the word of a neighbor whose session has ended, and of no other. Such a VTEP may forward without its
+// bridge: what it floods still is not for the segment, which has it from there. It is no candidate any more, as it may be gone.
+func (b *Bridge) linger(neighbor netip.Addr) {
+	now := time.Now()
+	some := false
+	for e, all := range b.members {
+		told := map[netip.Addr]bool{}
+		for id, r := range all {
+			told[r.vtep] = told[r.vtep] || id.peer != neighbor
+		}
+		for vtep, still := range told {
+			if still || b.database.own[vtep] {
+				continue
+			}
+			if b.lingers[e] == nil {
+				b.lingers[e] = map[netip.Addr]lingering{}
+			}
+			b.lingers[e][vtep], some = lingering{neighbor, now}, true
+		}
+	}
+	if some {
+		b.later(lingerTime, func() { b.expireLingering(now) })
+	}
+}
+
+// expireLingering forgets those that have lingered since then, or before.
+func (b *Bridge) expireLingering(since time.Time) {
+	b.endLingering(func(_ netip.Addr, l lingering) bool { return !l.since.After(since) })
+}
+
+// unlinger forgets those of a neighbor: it has told who is attached, or is none any more.
+func (b *Bridge) unlinger(neighbor netip.Addr) {
+	b.endLingering(func(_ netip.Addr, l lingering) bool { return l.by == neighbor })
+}
+
+func (b *Bridge) endLingering(over func(vtep netip.Addr, l lingering) bool) {
+	for e, all := range b.lingers {
+		for vtep, l := range all {
+			if over(vtep, l) {
+				b.outlive(e, vtep)
+			}
+		}
+		b.holdSegment(e)
+	}
+}
+
+// outlive forgets that a VTEP lingers: a neighbor says that it is attached, or that it is not.
+func (b *Bridge) outlive(e esi, vtep netip.Addr) {
+	if delete(b.lingers[e], vtep); len(b.lingers[e]) == 0 {
+		delete(b.lingers, e)
+	}
+}
