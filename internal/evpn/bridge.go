@@ -247,11 +247,12 @@ const (
 
 // renewAfter has the library begin anew with a neighbor whose session has ended.
 func (b *Bridge) renewAfter(s *session) {
+	neighbor := s.address // s is the loop's
 	if time.Since(s.since) >= short {
-		go b.renew(s.address)
+		go b.renew(neighbor)
 		return
 	}
-	time.AfterFunc(pause, func() { b.renew(s.address) })
+	time.AfterFunc(pause, func() { b.renew(neighbor) })
 }
 
 func (b *Bridge) renew(neighbor netip.Addr) {
