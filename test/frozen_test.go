@@ -93,7 +93,8 @@ func TestLostDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := strings.LastIndex(string(whole[:len(whole)*2/3]), "\nOVSDB ") + 100
+	records := withoutRoom(string(whole))
+	at := strings.LastIndex(records[:len(records)*2/3], "\nOVSDB ") + 100
 	damaged := []byte(string(whole))
 	damaged[at] ^= 1
 	write(damaged)
@@ -150,6 +151,15 @@ func TestLostDatabase(t *testing.T) {
 	w.reach(lab.Host2Tagged, lab.Host4)
 }
 
+// withoutRoom is the content of a file without the record at its end that only keeps room for others.
+func withoutRoom(file string) string {
+	at := strings.LastIndex(file, "\nOVSDB ") + 1
+	if _, data, _ := strings.Cut(file[at:], "\n"); strings.Trim(data, "{} \n") == "" {
+		return file[:at]
+	}
+	return file
+}
+
 // TestOlderDatabase puts a database back that is older than forwarding: a copy made while the VTEP
 // ran, and a file that ends exactly between two records. It is told from one that is newer,
 // because the VTEP was killed before it had done what was written.
@@ -181,7 +191,7 @@ func TestOlderDatabase(t *testing.T) {
 	stop := w.pings()
 	dead()
 	whole := read()
-	if !strings.HasPrefix(whole, older) {
+	if !strings.HasPrefix(whole, withoutRoom(older)) {
 		t.Fatal("the file was not only appended to")
 	}
 	at := strings.LastIndex(whole[:strings.Index(whole, mac)], "\nOVSDB ") + 1
