@@ -330,6 +330,9 @@ func (p *plan) attachments() {
 func (a *attachment) keys() map[string]string {
 	keys := map[string]string{}
 	if a.segment == (esi{}) {
+		if a.fault != "" { // it is not announced, so that others forward to the segment that the operator means
+			keys[keyBlocked] = blockedAll
+		}
 		return keys
 	}
 	keys[keySegment] = strconv.FormatUint(uint64(a.number), 10)

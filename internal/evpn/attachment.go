@@ -126,7 +126,7 @@ func (a *attachment) configure() esi {
 // segmented says whether a row of a port is of a segment, or has keys from when it was.
 func segmented(row *hwvtep.PhysicalPort) bool {
 	_, ok := row.OtherConfig[keyESI]
-	return ok || row.OtherConfig[keySegment] != ""
+	return ok || row.OtherConfig[keySegment] != "" || row.OtherConfig[keyBlocked] != ""
 }
 
 // takePorts takes changed rows of ports, and of switches. touched are networks whose hosts may be at other ports now, or at
@@ -159,6 +159,11 @@ func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched ma
 				bind(after, true)
 			}
 		}
+		if after != nil {
+			if n, err := strconv.ParseUint(after.OtherConfig[keySegment], 10, 23); err == nil && n > 0 {
+				db.numbers[uint32(n)] = struct{}{}
+			}
+		}
 		if before != nil && segmented(before) {
 			delete(db.segmentPorts, before.UUID)
 			read = true
@@ -174,11 +179,14 @@ func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched ma
 	return touched, read
 }
 
-// readPorts reads the ports of segments. Of those with the same segment the first by address and name has it.
+// readPorts reads the ports of segments. Of those with the same segment that has it which had it first, else the first by
+// address and name.
 func (db *database) readPorts(touched map[*network]bool) {
 	before := db.ports
 	db.ports, db.bySegment = map[hwvtep.UUID]*attachment{}, map[esi]*attachment{}
 	var all []*attachment
+	kept := map[*attachment]bool{} // its segment is what it was
+	faults := map[*attachment]string{}
 	switches := 0
 	for s := range db.view.PhysicalSwitches() {
 		switches++
@@ -195,13 +203,22 @@ func (db *database) readPorts(touched map[*network]bool) {
 				a.former = nil
 			}
 			a.port, a.vtep = row, vtep
-			if was := a.segment; a.configure() != was && before[id] != nil {
+			was, fault := a.segment, a.fault
+			if a.configure() != was && before[id] != nil {
 				a.up, a.former, a.outcome = false, nil, held{}
 			}
+			kept[a] = a.segment != (esi{}) && (a.segment == was || !db.read && heldBy(&row) != nil)
+			faults[a] = fault
 			db.ports[id], all = a, append(all, a)
 		}
 	}
 	slices.SortFunc(all, func(x, y *attachment) int {
+		switch {
+		case kept[x] && !kept[y]:
+			return -1
+		case kept[y] && !kept[x]:
+			return 1
+		}
 		return cmp.Or(x.vtep.Compare(y.vtep), cmp.Compare(x.port.Name, y.port.Name))
 	})
 	for _, a := range all {
@@ -213,6 +230,9 @@ func (db *database) readPorts(touched map[*network]bool) {
 				a.fault = fmt.Sprintf("other_config:%s: the port %s is in segment %v, too, and one port of a database can be", keyESI, o.port.Name, a.segment)
 				a.segment = esi{}
 			}
+		}
+		if a.fault != faults[a] && a.fault != "" {
+			db.bridge.log.Warn("port", "port", a.port.Name, "err", a.fault)
 		}
 		if up := a.segment != (esi{}) && a.vtep.IsValid() && !slices.Contains(a.port.PortFaultStatus, portDown); up != a.up {
 			a.up, a.due = up, up && !db.read && heldBy(&a.port) != nil // it was elected before this bridge began, or not
@@ -270,5 +290,6 @@ func (db *database) numberPorts(all []*attachment) {
 			next++
 		}
 		a.number, taken[next] = next, true
+		db.numbers[next] = struct{}{}
 	}
 }

@@ -125,9 +125,9 @@ func TestOwnSegment(t *testing.T) {
 	s.withdraw(attachedAt(high, relay.Election{}))
 	s.holds("p1", "1 [] ")
 
-	// Of an identifier that is none, or that two ports have, the port is told; keys of others stay.
+	// Of an identifier that is none, or that two ports have, the port is told, and nothing is flooded to it; keys of others stay.
 	s.configures("p1", map[string]string{keyPreference: "70000"})
-	s.holds("p1", " [] ")
+	s.holds("p1", " [] all")
 	s.segmentRoutes()
 	if got := fmt.Sprint(s.status().Ports); !strings.Contains(got, `p1: other_config:evpn_df_preference: "70000" is not a number of 0 to 65535`) {
 		t.Error(got)
@@ -138,8 +138,14 @@ func TestOwnSegment(t *testing.T) {
 	if got := fmt.Sprint(s.status().Ports); !strings.Contains(got, "p2: other_config:evpn_esi: the port p1 is in segment "+esi1+", too, and one port of a database can be") {
 		t.Error(got)
 	}
+	s.holds("p2", " [] all")
 	s.configures("p2", map[string]string{keyESI: "03:00:00:00:00:00:00:00:00:02"})
 	s.holds("p2", "2 [] ")
+	s.configures("p1", map[string]string{keyESI: "03:00:00:00:00:00:00:00:00:02"}) // who had it first keeps it
+	s.holds("p1", " [] all")
+	s.holds("p2", "2 [] ")
+	s.configures("p1", map[string]string{keyESI: esi1})
+	s.holds("p1", "1 [] ")
 
 	// Without link nothing of it is announced, and no flooded frame is sent until the next election.
 	s.configures("p2", map[string]string{keyESI: ""})

@@ -40,6 +40,7 @@ type database struct {
 	ports        map[hwvtep.UUID]*attachment         // of segments, and that were
 	bySegment    map[esi]*attachment                 // those that are right
 	segmentPorts map[hwvtep.UUID]hwvtep.PhysicalPort // the rows of ports
+	numbers      map[uint32]struct{}                 // that ports have, or have had: rows at them are the bridge's
 	read         bool                                // all was read once
 
 	marked map[mark]struct{}
@@ -49,7 +50,7 @@ type database struct {
 func newDatabase(b *Bridge, replica *idl.Client) *database {
 	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[end]hwvtep.UUID{},
 		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{},
-		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}}
+		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}, numbers: map[uint32]struct{}{}}
 }
 
 func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }

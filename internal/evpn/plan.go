@@ -75,10 +75,11 @@ func (n *network) ours(vtep netip.Addr) bool {
 	return vtep.IsValid() && (n.vteps[vtep] > 0 || slices.Contains(n.remembered(), vtep.String()))
 }
 
-// mine says whether a row with a locator is the bridge's: at one of ours, only the bridge means a port of a segment.
+// mine says whether a row with a locator is the bridge's: at a tunnel IP of ours, that with the number of a segment is.
 func (db *database) mine(n *network, locator hwvtep.UUID) bool {
 	e := db.end(locator)
-	return n.ours(e.vtep) || e.vni != 0 && db.own[e.vtep]
+	_, numbered := db.numbers[e.vni]
+	return n.ours(e.vtep) || numbered && db.own[e.vtep]
 }
 
 // remember writes down whose rows are the bridge's: those of VTEPs that are announced, and of former ones as long as there is a row.
