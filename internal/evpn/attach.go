@@ -295,6 +295,7 @@ func (db *database) tag(vlan int64, ls hwvtep.UUID) uint32 {
 }
 
 // attachments writes the keys of the ports that are marked. They come before rows that name them.
+// A server that protects itself refuses them over the network, and all of the transaction with them.
 func (p *plan) attachments() {
 	for id, a := range p.db.ports {
 		m := mark{id, ""}
