@@ -173,7 +173,6 @@ func (b *Bridge) joins(id path, r *route) {
 		b.members[r.segment] = map[path]*route{}
 	}
 	b.members[r.segment][id] = r
-	b.outlive(r.segment, r.vtep)
 	b.holdSegment(r.segment)
 }
 

@@ -112,8 +112,7 @@ func (b *Bridge) update(peer netip.Addr, s *session, u *relay.Update) {
 		if id, ok := pathOf(peer, p); ok {
 			b.withdrawn(id)
 			if id.kind == Attached {
-				b.outlive(id.esi, id.ip)
-				b.holdSegment(id.esi)
+				b.leftAt(id.esi, id.ip, time.Now())
 			}
 		}
 	}

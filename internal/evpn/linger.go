@@ -8,30 +8,30 @@ import (
 // lingerTime is how long a VTEP counts as attached to a segment, at most, after the session has ended by which it was heard.
 const lingerTime = 10 * time.Minute
 
+// echoTime is how long what other neighbors withdraw after that is no news: they have it from the same VTEP, and have lost it, too, by
+// the end of their hold times at the latest.
+const echoTime = 3 * time.Minute
+
 // lingering is a VTEP that was attached when the session with a neighbor ended.
 type lingering struct {
 	by    netip.Addr // the neighbor
 	since time.Time
 }
 
-// linger remembers who is attached by the word of a neighbor whose session has ended, and of no other. Such a VTEP may forward without its
+// linger remembers who is attached by the word of a neighbor whose session has ended. Others may only repeat it. Such a VTEP may forward without its
 // bridge: what it floods still is not for the segment, which has it from there. It is no candidate any more, as it may be gone.
 func (b *Bridge) linger(neighbor netip.Addr) {
 	now := time.Now()
 	some := false
 	for e, all := range b.members {
-		told := map[netip.Addr]bool{}
 		for id, r := range all {
-			told[r.vtep] = told[r.vtep] || id.peer != neighbor
-		}
-		for vtep, still := range told {
-			if still || b.database.own[vtep] {
+			if id.peer != neighbor || b.database.own[r.vtep] {
 				continue
 			}
 			if b.lingers[e] == nil {
 				b.lingers[e] = map[netip.Addr]lingering{}
 			}
-			b.lingers[e][vtep], some = lingering{neighbor, now}, true
+			b.lingers[e][r.vtep], some = lingering{neighbor, now}, true
 		}
 	}
 	if some {
@@ -60,7 +60,15 @@ func (b *Bridge) endLingering(over func(vtep netip.Addr, l lingering) bool) {
 	}
 }
 
-// outlive forgets that a VTEP lingers: a neighbor says that it is attached, or that it is not.
+// leftAt takes that a neighbor has withdrawn that a VTEP is attached.
+func (b *Bridge) leftAt(e esi, vtep netip.Addr, now time.Time) {
+	if l, ok := b.lingers[e][vtep]; ok && now.Sub(l.since) >= echoTime {
+		b.outlive(e, vtep)
+		b.holdSegment(e)
+	}
+}
+
+// outlive forgets that a VTEP lingers.
 func (b *Bridge) outlive(e esi, vtep netip.Addr) {
 	if delete(b.lingers[e], vtep); len(b.lingers[e]) == 0 {
 		delete(b.lingers, e)
