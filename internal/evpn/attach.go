@@ -39,11 +39,10 @@ func (a *attachment) forwards(n *network) bool {
 }
 
 // segmentOf is the segment of the port that a host was heard at: a VTEP tells by the key of the locator. One that does not
-// has heard it there if the logical switch is bound at that port alone.
+// has heard it there if the logical switch is bound at that port alone, of those of the VTEP.
 func (n *network) segmentOf(l *local) esi {
 	for e, a := range n.own {
-		_, there := n.ports[a.port.UUID]
-		if a.vtep == l.vtep && (l.number == a.number || l.number == 0 && there && len(n.ports) == 1) {
+		if a.vtep == l.vtep && (l.number == a.number || l.number == 0 && a.only(n)) {
 			return e
 		}
 	}

@@ -45,14 +45,17 @@ type attachment struct {
 	number  uint32     // keySegment
 	single  bool
 	ballot  relay.Election
-	up      bool   // it has link, and its switch a tunnel IP
-	alone   bool   // its switch is the only one of the database: a row can say "at that port"
-	fault   string // what is wrong with its keys: it is no link of a segment then
-	since   int    // counts how often the link has come and gone
-	awaited int    // the one of since whose time to wait has begun
-	due     bool   // others have had the time to tell that they are attached
-	former  *held  // what the keys said before this bridge began; nil: nothing, or all neighbors are heard since
-	outcome held   // of the election
+	up      bool          // it has link, and its switch a tunnel IP
+	alone   bool          // its switch is the only one of the database: a row can say "at that port"
+	fault   string        // what is wrong with its keys: it is no link of a segment then
+	why     string        // it is right, and has link for all that is known, but is not attached
+	around  []hwvtep.UUID // the ports of its switch
+	quiet   time.Time     // till then its VTEP has time to tell of it
+	since   int           // counts how often the link has come and gone
+	awaited int           // the one of since whose time to wait has begun
+	due     bool          // others have had the time to tell that they are attached
+	former  *held         // what the keys said before this bridge began; nil: nothing, or all neighbors are heard since
+	outcome held          // of the election
 }
 
 // held is what the keys hold the VTEP to.
@@ -231,10 +234,11 @@ func (db *database) readPorts(touched map[*network]bool) {
 				a.segment = esi{}
 			}
 		}
+		up := db.attaches(a, before[a.port.UUID])
 		if a.fault != faults[a] && a.fault != "" {
 			db.bridge.log.Warn("port", "port", a.port.Name, "err", a.fault)
 		}
-		if up := a.segment != (esi{}) && a.vtep.IsValid() && !slices.Contains(a.port.PortFaultStatus, portDown); up != a.up {
+		if up != a.up {
 			a.up, a.due = up, up && !db.read && heldBy(&a.port) != nil // it was elected before this bridge began, or not
 			a.since++
 		}

@@ -41,6 +41,7 @@ type database struct {
 	bySegment    map[esi]*attachment                 // those that are right
 	segmentPorts map[hwvtep.UUID]hwvtep.PhysicalPort // the rows of ports
 	numbers      map[uint32]struct{}                 // that ports have, or have had: rows at them are the bridge's
+	anew         bool                                // and what is taken now is all of it once more
 	read         bool                                // all was read once
 
 	marked map[mark]struct{}
@@ -164,7 +165,9 @@ func (db *database) take() {
 			reimport[n] = true
 		}
 	}
+	db.anew = delta.Reset && !first
 	attached, ported := db.takePorts(changes, ours)
+	db.anew = false
 	db.read = true
 	for before, after := range changes.UcastMACsRemote() {
 		if before != nil {

@@ -19,7 +19,7 @@ func TestHoldsFormerBeforeRead(t *testing.T) {
 		err := s.bridge.ask(t.Context(), func() {
 			db := s.bridge.database
 			for id, row := range db.segmentPorts {
-				row.OtherConfig = map[string]string{keyESI: esi1, keySegment: "1", keyBeside: "10.0.0.3", keyBlocked: blockedAll}
+				row.OtherConfig = map[string]string{keyESI: esi1, keySegment: "1", keyBeside: "10.0.0.3", keyBlocked: "10"}
 				db.segmentPorts[id] = row
 			}
 			s.bridge.settled, db.read, db.ports = settled, false, map[hwvtep.UUID]*attachment{} // as before the first look

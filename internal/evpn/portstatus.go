@@ -36,7 +36,7 @@ func (b *Bridge) portStatus() []PortStatus {
 		if a.segment == (esi{}) && a.fault == "" {
 			continue
 		}
-		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[keyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: a.fault}
+		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[keyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: cmp.Or(a.fault, a.why)}
 		all := b.candidates(a)
 		slices.SortFunc(all, func(x, y candidate) int { return x.vtep.Compare(y.vtep) })
 		if s.By = "modulo"; byPreference(all) {
@@ -50,11 +50,11 @@ func (b *Bridge) portStatus() []PortStatus {
 			s.Candidates = append(s.Candidates, one)
 		}
 		switch {
-		case a.fault != "":
+		case s.Fault != "":
 			s.State = ""
-		case !a.up:
+		case !a.up && (slices.Contains(a.port.PortFaultStatus, portDown) || !a.vtep.IsValid()):
 			s.State = PortStates[4]
-		case !a.due || !b.begun:
+		case !a.up || !a.due || !b.begun:
 			s.State = PortStates[3]
 		case a.outcome.all || len(a.outcome.blocked) > 0 && len(a.outcome.blocked) == len(a.port.VLANBindings):
 			s.State = PortStates[2]
