@@ -15,8 +15,8 @@ import (
 )
 
 // The keys of a port of an Ethernet segment, to which other VTEPs are attached, too. The first three are the operator's,
-// for a bridge to EVPN, which writes the others for us. They count beside a segment only: what a bridge has left in the
-// row of a port that has none any more does no harm.
+// for a bridge to EVPN, which writes the others for us. They count beside a segment only, or one that
+// can't be read: what a bridge has left in the row of a port that has none any more does no harm.
 const (
 	keyESI          = "evpn_esi"           // Physical_Port: 10 octets
 	keySingleActive = "evpn_single_active" // Physical_Port: bool
@@ -75,12 +75,13 @@ func (c *Compiler) readPortSegment(s *settings) (seg segment, unservable bool) {
 
 // readSegment reads the keys of a port that has a segment. What can't be read is told; if that is what is blocked, all is.
 func (s *settings) readSegment() (seg segment) {
-	text, ok := s.values[keyESI]
-	if seg.esi, ok = parseESI(text); !ok {
-		s.reject(keyESI, text, "10 octets in hexadecimal with colons between, not all zeroes, nor all ones")
-		return segment{}
-	}
 	seg.singleMode = s.bool(keySingleActive)
+	seg.all, seg.blocked = s.readBlocked()
+	text, ok := s.values[keyESI], false
+	if seg.esi, ok = parseESI(text); !ok { // the bridge blocks such a port: its host may be at another VTEP, too
+		s.reject(keyESI, text, "10 octets in hexadecimal with colons between, not all zeroes, nor all ones")
+		return seg
+	}
 	s.integer(keyDFPreference, maxDFPreference, usualDFPreference)
 	if text, ok := s.values[keySegment]; ok {
 		if n, err := strconv.ParseUint(text, 10, 32); err == nil && n > 0 && n <= intent.MaxVNI {
@@ -99,7 +100,6 @@ func (s *settings) readSegment() (seg segment) {
 	}
 	slices.SortFunc(seg.vteps, netip.Addr.Compare)
 	seg.vteps = slices.Compact(seg.vteps)
-	seg.all, seg.blocked = s.readBlocked()
 	return seg
 }
 
