@@ -108,10 +108,11 @@ func (t *Table) checkRow(st *rowState, refs map[*rowState]int32, weak map[*rowSt
 // eachTarget calls f for every row that column c of row refers to.
 func (c *refColumn) eachTarget(row *ovsdb.Row, f func(*rowState)) error {
 	d := row.At(c.Index)
-	visit := func(t *Table, id ovsdb.UUID) error {
+	visit := func(t *Table, a ovsdb.Atom) error {
 		if t == nil {
-			return nil
+			return nil // nor is it a UUID
 		}
+		id := a.UUID()
 		st := t.find(id)
 		if st == nil {
 			return fmt.Errorf("column %s refers to row %s, which does not exist", c.Name, id)
@@ -120,10 +121,10 @@ func (c *refColumn) eachTarget(row *ovsdb.Row, f func(*rowState)) error {
 		return nil
 	}
 	for i := range d.Len() {
-		if err := visit(c.key, d.Key(i).UUID()); err != nil {
+		if err := visit(c.key, d.Key(i)); err != nil {
 			return err
 		}
-		if err := visit(c.value, d.Value(i).UUID()); err != nil {
+		if err := visit(c.value, d.Value(i)); err != nil {
 			return err
 		}
 	}
