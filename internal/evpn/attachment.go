@@ -110,7 +110,7 @@ func (a *attachment) configure() esi {
 		return a.segment
 	}
 	var err error
-	if a.segment, err = parseESI(text); err != nil {
+	if a.segment, err = hwvtep.ParseESI(text); err != nil {
 		a.fault = fmt.Sprintf("other_config:%s: %v", keyESI, err)
 	}
 	if text, ok := a.port.OtherConfig[keyPreference]; ok {

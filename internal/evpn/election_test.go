@@ -37,25 +37,3 @@ func TestElect(t *testing.T) {
 		}
 	}
 }
-
-func TestESI(t *testing.T) {
-	for text, want := range map[string]string{
-		"03:44:38:39:ff:ff:01:00:00:01":   "03:44:38:39:ff:ff:01:00:00:01",
-		" 0:1:2:3:4:5:6:7:8:A ":           "00:01:02:03:04:05:06:07:08:0a",
-		"":                                "is not ten octets",
-		"03:44:38:39:ff:ff:01:00:00":      "is not ten octets",
-		"03:44:38:39:ff:ff:01:00:00:01:2": "is not ten octets",
-		"03:44:38:39:ff:ff:01:00:00:0g":   `"0g" is not an octet`,
-		"03:44:38:39:ff:ff:01:00:00:001":  `"001" is not an octet`,
-		"00:00:00:00:00:00:00:00:00:00":   "all octets are 00",
-		"ff:ff:ff:ff:ff:ff:ff:ff:ff:ff":   "all octets are ff",
-	} {
-		id, err := parseESI(text)
-		if got := id.String(); err == nil && got != want || err != nil && (!strings.Contains(err.Error(), want) || id != esi{}) {
-			t.Errorf("%q is read as %q, %v, want %q", text, got, err, want)
-		}
-	}
-	if got, err := parseESI("01:11:11:11:11:11:11:11:11:11"); err != nil || got.String() != "01:11:11:11:11:11:11:11:11:11" {
-		t.Error(got, err)
-	}
-}

@@ -1,12 +1,10 @@
 package evpn
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -20,26 +18,6 @@ func esiOf(e bgp.EthernetSegmentIdentifier) (id esi) {
 	id[0] = byte(e.Type)
 	copy(id[1:], e.Value)
 	return id
-}
-
-// parseESI reads one: ten octets in hexadecimal digits with colons between, neither all zero nor all ones, which mean
-// something else (RFC 7432, section 5).
-func parseESI(text string) (id esi, err error) {
-	words := strings.Split(strings.TrimSpace(text), ":")
-	if len(words) != len(id) {
-		return esi{}, fmt.Errorf("%q is not ten octets with colons between", text)
-	}
-	for i, w := range words {
-		n, err := strconv.ParseUint(w, 16, 8)
-		if err != nil || len(w) > 2 {
-			return esi{}, fmt.Errorf("%q: %q is not an octet in hexadecimal digits", text, w)
-		}
-		id[i] = byte(n)
-	}
-	if all := [len(id)]byte(bytes.Repeat(id[:1], len(id))); id == all && (id[0] == 0 || id[0] == 0xff) {
-		return esi{}, fmt.Errorf("%q is no segment: all octets are %02x", text, id[0])
-	}
-	return id, nil
 }
 
 // wire is the identifier as the library has it.

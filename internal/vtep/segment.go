@@ -1,7 +1,6 @@
 package vtep
 
 import (
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -77,8 +76,9 @@ func (c *Compiler) readPortSegment(s *settings) (seg segment, unservable bool) {
 func (s *settings) readSegment() (seg segment) {
 	seg.singleMode = s.bool(keySingleActive)
 	seg.all, seg.blocked = s.readBlocked()
-	text, ok := s.values[keyESI], false
-	if seg.esi, ok = parseESI(text); !ok { // the bridge blocks such a port: its host may be at another VTEP, too
+	text := s.values[keyESI]
+	var err error
+	if seg.esi, err = hwvtep.ParseESI(text); err != nil { // the bridge blocks such a port: its host may be at another VTEP, too
 		s.reject(keyESI, text, "10 octets in hexadecimal with colons between, not all zeroes, nor all ones")
 		return seg
 	}
@@ -119,24 +119,6 @@ func (s *settings) readBlocked() (all bool, vlans map[uint16]struct{}) {
 		vlans[uint16(vlan)] = struct{}{}
 	}
 	return false, vlans
-}
-
-func parseESI(text string) (esi [10]byte, ok bool) {
-	words := strings.Split(text, ":")
-	if len(words) != len(esi) {
-		return esi, false
-	}
-	ones := 0
-	for i, word := range words {
-		b, err := hex.DecodeString(word)
-		if err != nil || len(b) != 1 {
-			return [10]byte{}, false
-		}
-		if esi[i] = b[0]; b[0] == 0xff {
-			ones++
-		}
-	}
-	return esi, esi != [10]byte{} && ones < len(esi)
 }
 
 // segments are the Ethernet segments that ports of ours are attached to.
