@@ -56,13 +56,14 @@ func (b *Bridge) Reconfigure(ctx context.Context, c *Config) (changed, waits []s
 		}
 		if err != nil {
 			errs = append(errs, err)
+			delete(after, address) // there is none: the next attempt is to add it
 			continue
 		}
 		changed = append(changed, fmt.Sprintf("neighbor %v %s", address, what))
 	}
 	err = b.ask(ctx, func() {
 		next := was
-		next.Neighbors = c.Neighbors
+		next.Neighbors = slices.DeleteFunc(slices.Clone(c.Neighbors), func(n Neighbor) bool { _, is := after[n.Address]; return !is })
 		b.opts.Config = &next
 		b.beginIfWhole()
 	})
@@ -100,5 +101,9 @@ func (b *Bridge) addNeighbor(ctx context.Context, n Neighbor) error {
 	if err := b.ask(ctx, func() { b.sessions[n.Address] = newSession(n, b.opts.Config.AS) }); err != nil {
 		return err
 	}
-	return b.speaker.add(ctx, n)
+	err := b.speaker.add(ctx, n)
+	if err != nil {
+		err = errors.Join(err, b.ask(ctx, func() { delete(b.sessions, n.Address) }))
+	}
+	return err
 }

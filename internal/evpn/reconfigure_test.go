@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A configuration that is taken over touches the sessions only of neighbours that it changes.
@@ -63,4 +65,50 @@ func TestReconfigure(t *testing.T) {
 	s.established(false)
 	s.rows()
 	_ = s.listener.(*net.TCPListener).Close()
+}
+
+// A neighbour that could not be added is none: the same configuration tries once more, and another one leaves it out.
+func TestReconfigureInVain(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	var c Config
+	if err := s.bridge.ask(t.Context(), func() { c = *s.bridge.opts.Config }); err != nil {
+		t.Fatal(err)
+	}
+	was := c.Neighbors[0]
+	reconfigure := func(what []string, fails bool, all ...Neighbor) {
+		t.Helper()
+		next := c
+		next.Neighbors = all
+		changed, _, err := s.bridge.Reconfigure(t.Context(), &next)
+		if !slices.Equal(changed, what) || (err != nil) != fails {
+			t.Fatalf("%q, %v, want %q", changed, err, what)
+		}
+		var sessions int
+		if err := s.bridge.ask(t.Context(), func() { sessions = len(s.bridge.sessions) }); err != nil || sessions != 1 {
+			t.Fatalf("%d sessions, %v", sessions, err)
+		}
+	}
+	// The relay has nothing to listen at: there is no descriptor left.
+	other := Neighbor{Address: netip.MustParseAddr("127.0.0.3"), AS: 65003, Passive: true}
+	without := func(f func()) {
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		none := limit
+		none.Cur = 3
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		f()
+	}
+	without(func() { reconfigure(nil, true, was, other) })
+	without(func() { reconfigure(nil, true, was, other) })
+	reconfigure(nil, false, was)
 }

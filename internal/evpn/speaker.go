@@ -106,7 +106,11 @@ func (s *speaker) add(ctx context.Context, n Neighbor) error {
 	if err := s.relay.Add(s.relayed(n)); err != nil {
 		return fmt.Errorf("add neighbour %v: %w", n.Address, err)
 	}
-	return s.open(ctx, n)
+	err := s.open(ctx, n)
+	if err != nil {
+		s.forget(n.Address)
+	}
+	return err
 }
 
 // open opens sessions with a neighbour that the relay knows.
@@ -127,11 +131,17 @@ func (s *speaker) remove(ctx context.Context, neighbor netip.Addr) error {
 	if err != nil {
 		err = fmt.Errorf("remove neighbour %v: %w", neighbor, err)
 	}
+	s.forget(neighbor)
+	return err
+}
+
+// forget has the relay know a neighbour no more.
+func (s *speaker) forget(neighbor netip.Addr) {
+	at := s.relay.Library(neighbor).Addr()
 	s.relay.Remove(neighbor)
 	s.mu.Lock()
 	delete(s.real, at)
 	s.mu.Unlock()
-	return err
 }
 
 // relayed is a neighbour as the relay has it.

@@ -143,14 +143,15 @@ func (r *Relay) add(n Neighbor) error {
 	i := r.given % (1 << 21)
 	ip := netip.AddrFrom4([4]byte{127, byte(65 + i>>16), byte(i >> 8), byte(i)})
 	l := &link{Neighbor: n, log: r.log, events: r.events, over: r.ctx.Done(), inbound: make(chan net.Conn, 1), ended: make(chan struct{}), ignored: map[string]uint64{}, state: "idle", last: r.last, complete: &r.complete}
-	if n.Password != "" {
-		if err := r.sign(n.Address, n.Password); err != nil {
-			return err
-		}
-	}
 	var err error
 	if l.library, err = net.Listen("tcp4", netip.AddrPortFrom(ip, 0).String()); err != nil {
 		return fmt.Errorf("listen for the library: %w", err)
+	}
+	if n.Password != "" {
+		if err := r.sign(n.Address, n.Password); err != nil {
+			_ = l.library.Close()
+			return err
+		}
 	}
 	r.given++
 	r.links[n.Address] = l
