@@ -304,7 +304,7 @@ func (p *plan) attachments() {
 		p.about = append(p.about, m)
 		want := a.keys()
 		var gone []string
-		for _, k := range []string{keySegment, keyBeside, keyBlocked} {
+		for _, k := range []string{hwvtep.KeySegment, hwvtep.KeySegmentVTEPs, hwvtep.KeyBlocked} {
 			have, ok := a.port.OtherConfig[k]
 			switch text, wanted := want[k]; {
 			case wanted && ok && text == have:
@@ -330,20 +330,20 @@ func (a *attachment) keys() map[string]string {
 	keys := map[string]string{}
 	if a.segment == (esi{}) {
 		if a.fault != "" { // it is not announced, so that others forward to the segment that the operator means
-			keys[keyBlocked] = blockedAll
+			keys[hwvtep.KeyBlocked] = hwvtep.BlockedAll
 		}
 		return keys
 	}
-	keys[keySegment] = strconv.FormatUint(uint64(a.number), 10)
+	keys[hwvtep.KeySegment] = strconv.FormatUint(uint64(a.number), 10)
 	if text := a.outcome.text(); text != "" {
-		keys[keyBlocked] = text
+		keys[hwvtep.KeyBlocked] = text
 	}
 	words := make([]string, len(a.outcome.beside))
 	for i, ip := range a.outcome.beside {
 		words[i] = ip.String()
 	}
 	if len(words) > 0 {
-		keys[keyBeside] = strings.Join(words, " ")
+		keys[hwvtep.KeySegmentVTEPs] = strings.Join(words, " ")
 	}
 	return keys
 }

@@ -14,21 +14,6 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 )
 
-// The keys of Physical_Port.other_config. The last three are written by the bridge, for the VTEP.
-const (
-	keyESI        = "evpn_esi"           // the segment that the port is a link of
-	keySingle     = "evpn_single_active" // "true": one VTEP forwards, not all
-	keyPreference = "evpn_df_preference"
-	keySegment    = "evpn_segment"       // its number in the database: the tunnel_key of locators that mean "at that port"
-	keyBeside     = "evpn_segment_vteps" // the others that are attached to the segment
-	keyBlocked    = "evpn_blocked"       // "all", or the VLANs for which another one is the designated forwarder
-)
-
-const (
-	usualPreference = 32767
-	blockedAll      = "all"
-)
-
 // electionWait is how long after the link came others have time to tell that they are attached (RFC 7432, section 8.5).
 // Till then another one may be designated, for all that is known.
 const electionWait = 3 * time.Second
@@ -42,7 +27,7 @@ type attachment struct {
 	port    hwvtep.PhysicalPort
 	segment esi
 	vtep    netip.Addr // of the port's switch
-	number  uint32     // keySegment
+	number  uint32     // hwvtep.KeySegment
 	single  bool
 	ballot  relay.Election
 	up      bool          // it has link, and its switch a tunnel IP
@@ -60,8 +45,8 @@ type attachment struct {
 
 // held is what the keys hold the VTEP to.
 type held struct {
-	beside  []netip.Addr // keyBeside
-	all     bool         // keyBlocked: all VLANs
+	beside  []netip.Addr // hwvtep.KeySegmentVTEPs
+	all     bool         // hwvtep.KeyBlocked: all VLANs
 	blocked []uint16     // else these, in order
 }
 
@@ -69,10 +54,10 @@ func (h held) equal(o held) bool {
 	return h.all == o.all && slices.Equal(h.beside, o.beside) && slices.Equal(h.blocked, o.blocked)
 }
 
-// text is keyBlocked; "": nothing is.
+// text is hwvtep.KeyBlocked; "": nothing is.
 func (h held) text() string {
 	if h.all {
-		return blockedAll
+		return hwvtep.BlockedAll
 	}
 	words := make([]string, len(h.blocked))
 	for i, vlan := range h.blocked {
@@ -83,16 +68,16 @@ func (h held) text() string {
 
 // heldBy reads the keys of a row, nil if they were not written.
 func heldBy(row *hwvtep.PhysicalPort) *held {
-	if row.OtherConfig[keySegment] == "" {
+	if row.OtherConfig[hwvtep.KeySegment] == "" {
 		return nil
 	}
-	h := &held{all: row.OtherConfig[keyBlocked] == blockedAll}
-	for _, word := range strings.Fields(row.OtherConfig[keyBeside]) {
+	h := &held{all: row.OtherConfig[hwvtep.KeyBlocked] == hwvtep.BlockedAll}
+	for _, word := range strings.Fields(row.OtherConfig[hwvtep.KeySegmentVTEPs]) {
 		if ip, err := netip.ParseAddr(word); err == nil {
 			h.beside = append(h.beside, ip)
 		}
 	}
-	for _, word := range strings.FieldsFunc(row.OtherConfig[keyBlocked], func(r rune) bool { return r == ',' || r == ' ' }) {
+	for _, word := range strings.FieldsFunc(row.OtherConfig[hwvtep.KeyBlocked], func(r rune) bool { return r == ',' || r == ' ' }) {
 		if vlan, err := strconv.ParseUint(word, 10, 16); err == nil {
 			h.blocked = append(h.blocked, uint16(vlan))
 		} else {
@@ -104,19 +89,19 @@ func heldBy(row *hwvtep.PhysicalPort) *held {
 
 // configure reads what the operator says in the row of a port, and returns its segment.
 func (a *attachment) configure() esi {
-	a.segment, a.single, a.ballot, a.fault = esi{}, a.port.OtherConfig[keySingle] == "true", relay.Election{Algorithm: relay.ByPreference, Preference: usualPreference}, ""
-	text, ok := a.port.OtherConfig[keyESI]
+	a.segment, a.single, a.ballot, a.fault = esi{}, a.port.OtherConfig[hwvtep.KeySingleActive] == "true", relay.Election{Algorithm: relay.ByPreference, Preference: hwvtep.UsualDFPreference}, ""
+	text, ok := a.port.OtherConfig[hwvtep.KeyESI]
 	if !ok {
 		return a.segment
 	}
 	var err error
 	if a.segment, err = hwvtep.ParseESI(text); err != nil {
-		a.fault = fmt.Sprintf("other_config:%s: %v", keyESI, err)
+		a.fault = fmt.Sprintf("other_config:%s: %v", hwvtep.KeyESI, err)
 	}
-	if text, ok := a.port.OtherConfig[keyPreference]; ok {
+	if text, ok := a.port.OtherConfig[hwvtep.KeyDFPreference]; ok {
 		n, err := strconv.ParseUint(text, 10, 16)
 		if err != nil {
-			a.fault = fmt.Sprintf("other_config:%s: %q is not a number of 0 to 65535", keyPreference, text)
+			a.fault = fmt.Sprintf("other_config:%s: %q is not a number of 0 to 65535", hwvtep.KeyDFPreference, text)
 		}
 		a.ballot.Preference = uint16(n)
 	}
@@ -128,8 +113,8 @@ func (a *attachment) configure() esi {
 
 // segmented says whether a row of a port is of a segment, or has keys from when it was.
 func segmented(row *hwvtep.PhysicalPort) bool {
-	_, ok := row.OtherConfig[keyESI]
-	return ok || row.OtherConfig[keySegment] != "" || row.OtherConfig[keyBlocked] != ""
+	_, ok := row.OtherConfig[hwvtep.KeyESI]
+	return ok || row.OtherConfig[hwvtep.KeySegment] != "" || row.OtherConfig[hwvtep.KeyBlocked] != ""
 }
 
 // takePorts takes changed rows of ports, and of switches. touched are networks whose hosts may be at other ports now, or at
@@ -163,7 +148,7 @@ func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched ma
 			}
 		}
 		if after != nil {
-			if n, err := strconv.ParseUint(after.OtherConfig[keySegment], 10, 23); err == nil && n > 0 {
+			if n, err := strconv.ParseUint(after.OtherConfig[hwvtep.KeySegment], 10, 23); err == nil && n > 0 {
 				db.numbers[uint32(n)] = struct{}{}
 			}
 		}
@@ -230,7 +215,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 			if o := db.bySegment[a.segment]; o == nil {
 				db.bySegment[a.segment] = a
 			} else {
-				a.fault = fmt.Sprintf("other_config:%s: the port %s is in segment %v, too, and one port of a database can be", keyESI, o.port.Name, a.segment)
+				a.fault = fmt.Sprintf("other_config:%s: the port %s is in segment %v, too, and one port of a database can be", hwvtep.KeyESI, o.port.Name, a.segment)
 				a.segment = esi{}
 			}
 		}
@@ -280,7 +265,7 @@ func (db *database) numberPorts(all []*attachment) {
 	taken := map[uint32]bool{}
 	for _, a := range all {
 		a.number = 0
-		n, err := strconv.ParseUint(a.port.OtherConfig[keySegment], 10, 23)
+		n, err := strconv.ParseUint(a.port.OtherConfig[hwvtep.KeySegment], 10, 23)
 		if db.bySegment[a.segment] == a && err == nil && n > 0 && !taken[uint32(n)] {
 			a.number, taken[uint32(n)] = uint32(n), true
 		}

@@ -54,7 +54,7 @@ func (s *bed) holds(name, want string) {
 		err := s.bridge.ask(s.Context(), func() {
 			for row := range s.bridge.database.view.PhysicalPorts() {
 				if row.Name == name {
-					got = fmt.Sprintf("%s [%s] %s", row.OtherConfig[keySegment], row.OtherConfig[keyBeside], row.OtherConfig[keyBlocked])
+					got = fmt.Sprintf("%s [%s] %s", row.OtherConfig[hwvtep.KeySegment], row.OtherConfig[hwvtep.KeySegmentVTEPs], row.OtherConfig[hwvtep.KeyBlocked])
 				}
 			}
 		})
@@ -94,7 +94,7 @@ func attachedAt(vtep netip.Addr, e relay.Election) *route {
 func ownSegment(tx *hwvtep.Txn) {
 	ls0 := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
 	ls1 := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls1", TunnelKey: hwvtep.Some[int64](34)})
-	p1 := tx.InsertPhysicalPort(hwvtep.PhysicalPort{Name: "p1", VLANBindings: map[int64]hwvtep.UUID{0: ls0, 10: ls1}, OtherConfig: map[string]string{keyESI: esi1, "mac_limit": "7"}})
+	p1 := tx.InsertPhysicalPort(hwvtep.PhysicalPort{Name: "p1", VLANBindings: map[int64]hwvtep.UUID{0: ls0, 10: ls1}, OtherConfig: map[string]string{hwvtep.KeyESI: esi1, "mac_limit": "7"}})
 	p2 := tx.InsertPhysicalPort(hwvtep.PhysicalPort{Name: "p2", VLANBindings: map[int64]hwvtep.UUID{0: ls0}})
 	v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}, Ports: []hwvtep.UUID{p1, p2}})
 	tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
@@ -115,7 +115,7 @@ func TestOwnSegment(t *testing.T) {
 	s.announce(attachedAt(high, better), nil)
 	s.holds("p1", "1 [10.0.0.2] all")
 	s.knows("10.0.0.2", "preference 40000 from 127.0.0.2: says who is attached to a segment of a port here")
-	s.configures("p1", map[string]string{keyPreference: "40000"}) // as high: then the address counts
+	s.configures("p1", map[string]string{hwvtep.KeyDFPreference: "40000"}) // as high: then the address counts
 	s.holds("p1", "1 [10.0.0.2] ")
 	s.announce(attachedAt(high, relay.Election{}), nil) // by modulo: VNI 33, and VLAN 10
 	s.holds("p1", "1 [10.0.0.2] 0")
@@ -126,29 +126,29 @@ func TestOwnSegment(t *testing.T) {
 	s.holds("p1", "1 [] ")
 
 	// Of an identifier that is none, or that two ports have, the port is told, and nothing is flooded to it; keys of others stay.
-	s.configures("p1", map[string]string{keyPreference: "70000"})
+	s.configures("p1", map[string]string{hwvtep.KeyDFPreference: "70000"})
 	s.holds("p1", " [] all")
 	s.segmentRoutes()
 	if got := fmt.Sprint(s.status().Ports); !strings.Contains(got, `p1: other_config:evpn_df_preference: "70000" is not a number of 0 to 65535`) {
 		t.Error(got)
 	}
-	s.configures("p1", map[string]string{keyPreference: ""})
-	s.configures("p2", map[string]string{keyESI: esi1})
+	s.configures("p1", map[string]string{hwvtep.KeyDFPreference: ""})
+	s.configures("p2", map[string]string{hwvtep.KeyESI: esi1})
 	s.holds("p1", "1 [] ")
 	if got := fmt.Sprint(s.status().Ports); !strings.Contains(got, "p2: other_config:evpn_esi: the port p1 is in segment "+esi1+", too, and one port of a database can be") {
 		t.Error(got)
 	}
 	s.holds("p2", " [] all")
-	s.configures("p2", map[string]string{keyESI: "03:00:00:00:00:00:00:00:00:02"})
+	s.configures("p2", map[string]string{hwvtep.KeyESI: "03:00:00:00:00:00:00:00:00:02"})
 	s.holds("p2", "2 [] ")
-	s.configures("p1", map[string]string{keyESI: "03:00:00:00:00:00:00:00:00:02"}) // who had it first keeps it
+	s.configures("p1", map[string]string{hwvtep.KeyESI: "03:00:00:00:00:00:00:00:00:02"}) // who had it first keeps it
 	s.holds("p1", " [] all")
 	s.holds("p2", "2 [] ")
-	s.configures("p1", map[string]string{keyESI: esi1})
+	s.configures("p1", map[string]string{hwvtep.KeyESI: esi1})
 	s.holds("p1", "1 [] ")
 
 	// Without link nothing of it is announced, and no flooded frame is sent until the next election.
-	s.configures("p2", map[string]string{keyESI: ""})
+	s.configures("p2", map[string]string{hwvtep.KeyESI: ""})
 	s.holds("p2", " [] ")
 	s.segmentRoutes(announcedOfSegment...)
 	link := func(faults ...string) {
@@ -164,7 +164,7 @@ func TestOwnSegment(t *testing.T) {
 	s.segmentRoutes(announcedOfSegment...)
 	s.holds("p1", "1 [] ")
 
-	s.configures("p1", map[string]string{keyESI: ""})
+	s.configures("p1", map[string]string{hwvtep.KeyESI: ""})
 	s.holds("p1", " [] ")
 	s.segmentRoutes()
 	s.port("p1", func(_ *hwvtep.Txn, row hwvtep.PhysicalPort) {
@@ -281,7 +281,7 @@ func TestHostsOfOwnSegment(t *testing.T) {
 	s.announce(other, nil)
 
 	// Single-active: by the port of the designated forwarder.
-	s.configures("p1", map[string]string{keySingle: "true"})
+	s.configures("p1", map[string]string{hwvtep.KeySingleActive: "true"})
 	s.announce(attachedAt(high, relay.Election{Algorithm: relay.ByPreference, Preference: 65535}), nil)
 	s.holds("p1", "1 [10.0.0.2] all")
 	s.rows(host1 + ">10.0.0.2")
@@ -289,7 +289,7 @@ func TestHostsOfOwnSegment(t *testing.T) {
 	s.rows(host1 + ">10.0.0.1 1")
 
 	// The segment goes.
-	s.configures("p1", map[string]string{keyESI: ""})
+	s.configures("p1", map[string]string{hwvtep.KeyESI: ""})
 	s.rows(host1 + ">10.0.0.2")
 	s.withdraw(at(seg1, 8))
 	s.rows()
@@ -300,7 +300,7 @@ func TestHostsOfOwnSegment(t *testing.T) {
 func TestHoldsFormer(t *testing.T) {
 	b, n := fabricOf(t)
 	a := &attachment{port: hwvtep.PhysicalPort{UUID: hwvtep.UUID{9}, Name: "p1", VLANBindings: map[int64]hwvtep.UUID{0: n.row.UUID, 7: n.row.UUID},
-		OtherConfig: map[string]string{keyESI: esi1, keySegment: "3", keyBeside: "10.0.0.3", keyBlocked: "7, 9"}}, vtep: low, up: true, due: true}
+		OtherConfig: map[string]string{hwvtep.KeyESI: esi1, hwvtep.KeySegment: "3", hwvtep.KeySegmentVTEPs: "10.0.0.3", hwvtep.KeyBlocked: "7, 9"}}, vtep: low, up: true, due: true}
 	a.former = heldBy(&a.port)
 	a.configure()
 	b.database.ports[a.port.UUID], b.database.bySegment[seg1] = a, a
@@ -330,7 +330,7 @@ func TestHoldsFormer(t *testing.T) {
 	expect("gone again", "[10.0.0.2]", "")
 	b.unlinger(high)
 	expect("back without the segment", "[]", "")
-	if a.port.OtherConfig[keyBlocked] = "x"; !heldBy(&a.port).all {
+	if a.port.OtherConfig[hwvtep.KeyBlocked] = "x"; !heldBy(&a.port).all {
 		t.Error("what can't be read is not taken for all")
 	}
 }
@@ -421,7 +421,7 @@ func TestLingers(t *testing.T) {
 	b, _ := fabricOf(t)
 	other, vtep := netip.MustParseAddr("10.0.0.8"), netip.MustParseAddr("10.0.0.9")
 	b.sessions[other] = newSession(Neighbor{Address: other, AS: 65002}, 65001)
-	a := &attachment{port: hwvtep.PhysicalPort{UUID: hwvtep.UUID{9}, Name: "p1", OtherConfig: map[string]string{keyESI: esi1}}, vtep: low, up: true, due: true}
+	a := &attachment{port: hwvtep.PhysicalPort{UUID: hwvtep.UUID{9}, Name: "p1", OtherConfig: map[string]string{hwvtep.KeyESI: esi1}}, vtep: low, up: true, due: true}
 	a.configure()
 	b.begun, b.settled = true, true
 	b.database.ports[a.port.UUID], b.database.bySegment[seg1] = a, a

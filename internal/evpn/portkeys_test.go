@@ -19,7 +19,7 @@ func TestHoldsFormerBeforeRead(t *testing.T) {
 		err := s.bridge.ask(t.Context(), func() {
 			db := s.bridge.database
 			for id, row := range db.segmentPorts {
-				row.OtherConfig = map[string]string{keyESI: esi1, keySegment: "1", keyBeside: "10.0.0.3", keyBlocked: "10"}
+				row.OtherConfig = map[string]string{hwvtep.KeyESI: esi1, hwvtep.KeySegment: "1", hwvtep.KeySegmentVTEPs: "10.0.0.3", hwvtep.KeyBlocked: "10"}
 				db.segmentPorts[id] = row
 			}
 			s.bridge.settled, db.read, db.ports = settled, false, map[hwvtep.UUID]*attachment{} // as before the first look
@@ -40,7 +40,7 @@ func TestHoldsFormerBeforeRead(t *testing.T) {
 // A link is announced at the address that the VTEP's tunnels begin at.
 func TestAttachedAtTunnelIP(t *testing.T) {
 	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
-		p1 := tx.InsertPhysicalPort(hwvtep.PhysicalPort{Name: "p1", OtherConfig: map[string]string{keyESI: esi1}})
+		p1 := tx.InsertPhysicalPort(hwvtep.PhysicalPort{Name: "p1", OtherConfig: map[string]string{hwvtep.KeyESI: esi1}})
 		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.9", "10.0.0.10", "127.0.0.1"}, Ports: []hwvtep.UUID{p1}})
 		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
 	})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/vtep/vtep/internal/hwvtep"
 )
 
 // PortStatus is a port of ours that is a link of an Ethernet segment, or would be.
@@ -36,7 +38,7 @@ func (b *Bridge) portStatus() []PortStatus {
 		if a.segment == (esi{}) && a.fault == "" {
 			continue
 		}
-		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[keyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: cmp.Or(a.fault, a.why)}
+		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[hwvtep.KeyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: cmp.Or(a.fault, a.why)}
 		all := b.candidates(a)
 		slices.SortFunc(all, func(x, y candidate) int { return x.vtep.Compare(y.vtep) })
 		if s.By = "modulo"; byPreference(all) {

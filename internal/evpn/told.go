@@ -29,7 +29,7 @@ func (db *database) attaches(a, was *attachment) bool {
 		return false
 	}
 	if !db.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key") {
-		a.fault = fmt.Sprintf("other_config:%s: locators of this database have no tunnel_key, which would tell the segment: it needs a newer schema", keyESI)
+		a.fault = fmt.Sprintf("other_config:%s: locators of this database have no tunnel_key, which would tell the segment: it needs a newer schema", hwvtep.KeyESI)
 		delete(db.bySegment, a.segment)
 		a.segment = esi{}
 		return false

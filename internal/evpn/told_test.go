@@ -21,7 +21,7 @@ func TestAttaches(t *testing.T) {
 	db, rows, id := b.database, hwvteptest.New(), hwvtep.UUID{9}
 	db.view, db.read = rows.View(), true
 	port := func(keys map[string]string, faults ...string) *attachment {
-		a := &attachment{port: hwvtep.PhysicalPort{UUID: id, Name: "p1", OtherConfig: map[string]string{keyESI: esi1}, PortFaultStatus: faults}, vtep: low}
+		a := &attachment{port: hwvtep.PhysicalPort{UUID: id, Name: "p1", OtherConfig: map[string]string{hwvtep.KeyESI: esi1}, PortFaultStatus: faults}, vtep: low}
 		for k, v := range keys {
 			a.port.OtherConfig[k] = v
 		}
@@ -60,8 +60,8 @@ func TestAttaches(t *testing.T) {
 	expect("the link comes after that", later(again), again, true, 0)
 
 	db.read = false
-	expect("an earlier bridge has had it for attached", port(map[string]string{keySegment: "1", keyBlocked: "7"}), nil, true, 0)
-	expect("or not", port(map[string]string{keySegment: "1", keyBlocked: "all"}), nil, false, tellTime)
+	expect("an earlier bridge has had it for attached", port(map[string]string{hwvtep.KeySegment: "1", hwvtep.KeyBlocked: "7"}), nil, true, 0)
+	expect("or not", port(map[string]string{hwvtep.KeySegment: "1", hwvtep.KeyBlocked: "all"}), nil, false, tellTime)
 	db.read = true
 
 	unserved := later(a, hwvtep.FaultUnspecified)
@@ -95,7 +95,7 @@ func TestAttaches(t *testing.T) {
 	old := port(nil)
 	db.bySegment[seg1] = old
 	expect("locators have no keys", old, nil, false, 0)
-	if old.fault == "" || old.segment != (esi{}) || old.keys()[keySegment] != "" || len(db.bySegment) > 0 {
+	if old.fault == "" || old.segment != (esi{}) || old.keys()[hwvtep.KeySegment] != "" || len(db.bySegment) > 0 {
 		t.Errorf("it says %q, and has keys %v", old.fault, old.keys())
 	}
 }

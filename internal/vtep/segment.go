@@ -13,23 +13,6 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// The keys of a port of an Ethernet segment, to which other VTEPs are attached, too. The first three are the operator's,
-// for a bridge to EVPN, which writes the others for us. They count beside a segment only, or one that
-// can't be read: what a bridge has left in the row of a port that has none any more does no harm.
-const (
-	keyESI          = "evpn_esi"           // Physical_Port: 10 octets
-	keySingleActive = "evpn_single_active" // Physical_Port: bool
-	keyDFPreference = "evpn_df_preference" // Physical_Port: 0..65535
-	keySegment      = "evpn_segment"       // Physical_Port: the tunnel_key of locators that mean "at this port"
-	keySegmentVTEPs = "evpn_segment_vteps" // Physical_Port: addresses with spaces between
-	keyBlocked      = "evpn_blocked"       // Physical_Port: all, or VLANs with commas between
-)
-
-const (
-	maxDFPreference   = 1<<16 - 1
-	usualDFPreference = 32767 // only the bridge goes by it
-)
-
 // segment is what the row of a port says of its Ethernet segment. The zero segment: it is of none.
 type segment struct {
 	esi        [10]byte
@@ -56,17 +39,17 @@ func (s *segment) is() bool { return s.esi != [10]byte{} }
 // readPortSegment reads the keys of a port, and says whether it asks for what can't be: a dataplane has to send by them, and
 // locators have to have keys, for the numbers of segments.
 func (c *Compiler) readPortSegment(s *settings) (seg segment, unservable bool) {
-	text, ok := s.values[keyESI]
+	text, ok := s.values[hwvtep.KeyESI]
 	switch {
 	case !ok:
 		return segment{}, false
 	case !c.features.Segments:
-		unserved(s, keyESI, text)
+		unserved(s, hwvtep.KeyESI, text)
 		return segment{}, text != ""
 	case !c.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key"):
 		s.bad = append(s.bad, complaint{
 			kind: problem.UnservedOption, remedy: "remove it, or convert the database to a newer schema of hardware_vtep",
-			text: fmt.Sprintf("other_config:%s is %s, which needs locators that have a tunnel_key, and this database has none: it is as without", keyESI, quote(text))})
+			text: fmt.Sprintf("other_config:%s is %s, which needs locators that have a tunnel_key, and this database has none: it is as without", hwvtep.KeyESI, quote(text))})
 		return segment{}, true
 	}
 	return s.readSegment(), false
@@ -74,28 +57,28 @@ func (c *Compiler) readPortSegment(s *settings) (seg segment, unservable bool) {
 
 // readSegment reads the keys of a port that has a segment. What can't be read is told; if that is what is blocked, all is.
 func (s *settings) readSegment() (seg segment) {
-	seg.singleMode = s.bool(keySingleActive)
+	seg.singleMode = s.bool(hwvtep.KeySingleActive)
 	seg.all, seg.blocked = s.readBlocked()
-	text := s.values[keyESI]
+	text := s.values[hwvtep.KeyESI]
 	var err error
 	if seg.esi, err = hwvtep.ParseESI(text); err != nil { // the bridge blocks such a port: its host may be at another VTEP, too
-		s.reject(keyESI, text, "10 octets in hexadecimal with colons between, not all zeroes, nor all ones")
+		s.reject(hwvtep.KeyESI, text, "10 octets in hexadecimal with colons between, not all zeroes, nor all ones")
 		return seg
 	}
-	s.integer(keyDFPreference, maxDFPreference, usualDFPreference)
-	if text, ok := s.values[keySegment]; ok {
+	s.integer(hwvtep.KeyDFPreference, hwvtep.MaxDFPreference, hwvtep.UsualDFPreference)
+	if text, ok := s.values[hwvtep.KeySegment]; ok {
 		if n, err := strconv.ParseUint(text, 10, 32); err == nil && n > 0 && n <= intent.MaxVNI {
 			seg.number = uint32(n)
 		} else {
-			s.reject(keySegment, text, fmt.Sprintf("a number from 1 to %d", intent.MaxVNI))
+			s.reject(hwvtep.KeySegment, text, fmt.Sprintf("a number from 1 to %d", intent.MaxVNI))
 		}
 	}
-	for _, text := range strings.Fields(s.values[keySegmentVTEPs]) {
+	for _, text := range strings.Fields(s.values[hwvtep.KeySegmentVTEPs]) {
 		if ip, err := ParseTunnelIP(text, true); err == nil {
 			seg.vteps = append(seg.vteps, ip)
 		} else {
 			s.bad = append(s.bad, complaint{kind: problem.BadOption, remedy: "correct or remove it",
-				text: fmt.Sprintf("other_config:%s: %v: it is ignored", keySegmentVTEPs, err)})
+				text: fmt.Sprintf("other_config:%s: %v: it is ignored", hwvtep.KeySegmentVTEPs, err)})
 		}
 	}
 	slices.SortFunc(seg.vteps, netip.Addr.Compare)
@@ -104,16 +87,16 @@ func (s *settings) readSegment() (seg segment) {
 }
 
 func (s *settings) readBlocked() (all bool, vlans map[uint16]struct{}) {
-	text := strings.TrimSpace(s.values[keyBlocked])
-	if text == "" || text == "all" {
-		return text == "all", nil
+	text := strings.TrimSpace(s.values[hwvtep.KeyBlocked])
+	if text == "" || text == hwvtep.BlockedAll {
+		return text == hwvtep.BlockedAll, nil
 	}
 	vlans = map[uint16]struct{}{}
 	for _, word := range strings.Split(text, ",") {
 		vlan, err := strconv.ParseUint(strings.TrimSpace(word), 10, 16)
 		if err != nil || vlan > 4094 {
 			s.bad = append(s.bad, complaint{kind: problem.BadOption, remedy: "correct or remove it",
-				text: fmt.Sprintf("other_config:%s is %s, not \"all\", or VLANs with commas between: all are blocked", keyBlocked, quote(text))})
+				text: fmt.Sprintf("other_config:%s is %s, not \"all\", or VLANs with commas between: all are blocked", hwvtep.KeyBlocked, quote(text))})
 			return true, nil
 		}
 		vlans[uint16(vlan)] = struct{}{}
@@ -151,16 +134,16 @@ func (c *Compiler) resolveSegment(name string, now segment, rebound bool) {
 	}
 	if was.esi != now.esi {
 		move(c.segments.byESI, name, was.esi, now.esi)
-		c.tellSegments(keyESI, c.segments.byESI[was.esi])
+		c.tellSegments(hwvtep.KeyESI, c.segments.byESI[was.esi])
 	}
 	if was.number != now.number {
 		move(c.segments.byNumber, name, was.number, now.number)
-		c.tellSegments(keySegment, c.segments.byNumber[was.number])
+		c.tellSegments(hwvtep.KeySegment, c.segments.byNumber[was.number])
 		c.news.segments = true
 	}
 	// Also of what has not changed: another row may have the name now.
-	c.tellSegments(keyESI, c.segments.byESI[now.esi])
-	c.tellSegments(keySegment, c.segments.byNumber[now.number])
+	c.tellSegments(hwvtep.KeyESI, c.segments.byESI[now.esi])
+	c.tellSegments(hwvtep.KeySegment, c.segments.byNumber[now.number])
 	if was.number != now.number || rebound {
 		c.markSegment(was.number)
 		c.markSegment(now.number)
@@ -213,8 +196,8 @@ func (c *Compiler) tellSegments(key string, ports []string) {
 
 // clearSegment takes back what was told of the row of a port.
 func (c *Compiler) clearSegment(id UUID) {
-	c.problems.clear(aspectOf(hwvtep.TablePhysicalPort, id, keyESI))
-	c.problems.clear(aspectOf(hwvtep.TablePhysicalPort, id, keySegment))
+	c.problems.clear(aspectOf(hwvtep.TablePhysicalPort, id, hwvtep.KeyESI))
+	c.problems.clear(aspectOf(hwvtep.TablePhysicalPort, id, hwvtep.KeySegment))
 }
 
 // markSegment marks the MACs whose rows say that they are at the port of a segment.
@@ -267,7 +250,7 @@ func (c *Compiler) notAttached(id UUID, ls *lswitch, mac intent.MAC) complaint {
 			text: fmt.Sprintf("it is said to be behind %v, which is this VTEP: the row is ignored", c.addrOf(id))}
 	case name == "":
 		return complaint{kind: problem.OwnLocator, remedy: remedy,
-			text: fmt.Sprintf("it is said to be in segment %d of this VTEP, and no port has that %s: the row is ignored", number, keySegment)}
+			text: fmt.Sprintf("it is said to be in segment %d of this VTEP, and no port has that %s: the row is ignored", number, hwvtep.KeySegment)}
 	}
 	return complaint{kind: problem.OwnLocator, remedy: remedy,
 		text: fmt.Sprintf("it is said to be at port %s, by which this switch sends nothing: the row is ignored", problem.Name(name))}
@@ -284,7 +267,7 @@ func (c *Compiler) publishAttached(key intent.MACKey, ofRouter bool) {
 
 // segmentNumber is the number of the segment of a port, which may be nil; 0: it has none.
 func segmentNumber(row *hwvtep.PhysicalPort) uint32 {
-	if row == nil || row.OtherConfig[keyESI] == "" || row.OtherConfig[keySegment] == "" {
+	if row == nil || row.OtherConfig[hwvtep.KeyESI] == "" || row.OtherConfig[hwvtep.KeySegment] == "" {
 		return 0
 	}
 	s := settings{values: row.OtherConfig}
