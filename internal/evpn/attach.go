@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -195,13 +194,11 @@ func (b *Bridge) await(a *attachment) {
 	}
 	a.awaited = a.since
 	id, since := a.port.UUID, a.since
-	time.AfterFunc(electionWait, func() {
-		_ = b.do(b.ctx, func() {
-			if a := b.database.ports[id]; a != nil && a.since == since {
-				a.due = true
-				b.hold(a)
-			}
-		})
+	b.later(electionWait, func() {
+		if a := b.database.ports[id]; a != nil && a.since == since {
+			a.due = true
+			b.hold(a)
+		}
 	})
 }
 

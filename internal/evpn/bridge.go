@@ -71,7 +71,7 @@ type Bridge struct {
 	settled  bool              // rows may be deleted for which there is no route
 	failure  string            // the last route that could not be announced
 	past     past
-	timers   map[*time.Timer]struct{}         // that wait for something about sessions and ports
+	timers   map[*time.Timer]struct{}         // that wait for something
 	members  map[esi]map[path]*route          // of Attached: who else is attached to a segment
 	lingers  map[esi]map[netip.Addr]lingering // VTEPs that were attached when the session with a neighbor ended
 	attached map[key]struct{}                 // routes that are announced of whole segments
@@ -89,8 +89,8 @@ type session struct {
 	whole     bool // it has said all that it had to say at the beginning
 	restarted bool // it has begun anew, and does not say all before others do
 	flaps     int
-	most      int         // routes; more end the session
-	over      *time.Timer // until which there is none; nil: it may be
+	most      int  // routes; more end the session
+	over      bool // there is none for a time
 }
 
 // New returns a bridge.
@@ -191,7 +191,7 @@ func (b *Bridge) sessionIs(now peerState) {
 		return
 	}
 	if s.up != now.up {
-		if s.up && s.over == nil {
+		if s.up && !s.over {
 			b.renewAfter(s)
 		}
 		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", now.state, "reason", now.reason)
@@ -203,7 +203,7 @@ func (b *Bridge) sessionIs(now peerState) {
 	s.peerState = now
 	if s.up {
 		s.reason = ""
-	} else if s.reason == "" || s.over != nil {
+	} else if s.reason == "" || s.over {
 		s.reason = reason // of the last time
 	}
 }
@@ -215,17 +215,16 @@ const overPause = 5 * time.Minute
 // all of them for each message.
 func (b *Bridge) limit(neighbor netip.Addr) {
 	s := b.sessions[neighbor]
-	if s == nil || s.routes <= s.most || s.over != nil {
+	if s == nil || s.routes <= s.most || s.over {
 		return
 	}
 	why := fmt.Sprintf("it has announced more than max-routes: %d", s.most)
 	b.log.Warn("session is ended", "neighbor", neighbor, "err", why, "again in", overPause)
-	s.over = time.AfterFunc(overPause, func() {
-		_ = b.do(b.ctx, func() {
-			if s.over = nil; b.sessions[neighbor] == s {
-				go b.renew(neighbor)
-			}
-		})
+	s.over = true
+	b.later(overPause, func() {
+		if s.over = false; b.sessions[neighbor] == s {
+			go b.renew(neighbor)
+		}
 	})
 	s.reason = why
 	go b.refuse(neighbor, why) // which waits for the library, as that may for the bridge
@@ -260,7 +259,7 @@ func (b *Bridge) renew(neighbor netip.Addr) {
 	defer b.configuring.Unlock()
 	var of []Neighbor
 	err := b.ask(b.ctx, func() {
-		if s := b.sessions[neighbor]; s != nil && s.over == nil {
+		if s := b.sessions[neighbor]; s != nil && !s.over {
 			of = slices.DeleteFunc(slices.Clone(b.opts.Config.Neighbors), func(n Neighbor) bool { return n.Address != neighbor })
 		}
 	})

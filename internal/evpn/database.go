@@ -429,14 +429,12 @@ func (db *database) stands(at mark, beside bool) {
 func (b *Bridge) duplicate(n *network, mac string, h *host) {
 	b.log.Warn("MAC goes to and fro, as when two hosts have it: left to the other VTEP for a time", "switch", n.row.Name, "mac", mac, "until", h.until.Format(time.TimeOnly))
 	ls := n.row.UUID
-	time.AfterFunc(time.Until(h.until)+time.Millisecond, func() {
-		_ = b.do(b.ctx, func() {
-			if b.database.networks[ls] == n && n.hosts[mac] == h && !time.Now().Before(h.until) {
-				h.until = time.Time{}
-				b.claimAll(n, mac, h)
-				b.age(n, mac, time.Now())
-			}
-		})
+	b.later(time.Until(h.until)+time.Millisecond, func() {
+		if b.database.networks[ls] == n && n.hosts[mac] == h && !time.Now().Before(h.until) {
+			h.until = time.Time{}
+			b.claimAll(n, mac, h)
+			b.age(n, mac, time.Now())
+		}
 	})
 }
 

@@ -30,7 +30,7 @@ func (b *Bridge) heard(e relay.Event) {
 		}
 		b.beginIfWhole()
 	case relay.Heard:
-		if s.over == nil { // else the session is about to end
+		if !s.over { // else the session is about to end
 			b.update(e.Neighbor, s, e.Update)
 			b.limit(e.Neighbor)
 		}
@@ -45,7 +45,7 @@ func (b *Bridge) heard(e relay.Event) {
 		b.beginIfWhole()
 	case relay.Ended:
 		s.whole, s.restarted = false, false
-		if e.Keep > 0 && s.over == nil {
+		if e.Keep > 0 && !s.over {
 			b.log.Info("routes of the neighbor stay for a time, as it is to be back", "neighbor", e.Neighbor, "routes", s.routes, "at most", e.Keep)
 			b.after(e.Neighbor, e.Keep, b.forget)
 			return

@@ -15,7 +15,7 @@ const (
 // past are the hosts that have gone, the first one first.
 type past struct {
 	list.List
-	timer *time.Timer
+	waits bool // for the time of the first one to be over
 }
 
 // pastHost is one of them.
@@ -49,12 +49,11 @@ func (b *Bridge) expire(now time.Time) {
 		p := e.Value.(pastHost)
 		left := pastTime - now.Sub(p.since)
 		if left > 0 && b.past.Len() <= pastHosts {
-			if b.past.timer == nil && b.ctx != nil {
-				b.past.timer = time.AfterFunc(left, func() {
-					_ = b.do(b.ctx, func() {
-						b.past.timer = nil
-						b.expire(time.Now())
-					})
+			if !b.past.waits && b.ctx != nil {
+				b.past.waits = true
+				b.later(left, func() {
+					b.past.waits = false
+					b.expire(time.Now())
 				})
 			}
 			return

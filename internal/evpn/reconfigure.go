@@ -90,9 +90,6 @@ func (b *Bridge) removeNeighbor(ctx context.Context, address netip.Addr) error {
 	return errors.Join(err, b.ask(ctx, func() {
 		b.forget(address)
 		b.unlinger(address)
-		if over := b.sessions[address].over; over != nil {
-			over.Stop()
-		}
 		delete(b.sessions, address)
 	}))
 }
