@@ -77,6 +77,9 @@ func over(conn net.Conn) (is bool) {
 // lacks some of them while others come and go.
 func own(conn net.Conn) bool {
 	here, there := conn.LocalAddr().(*net.TCPAddr).AddrPort(), conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+	if beside(conn, here, there) {
+		return true
+	}
 	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return false
@@ -86,14 +89,39 @@ func own(conn net.Conn) bool {
 		if err != nil {
 			continue
 		}
-		if at, err := unix.Getsockname(fd); err != nil || !is(at, there) {
-			continue // such as no socket at all
-		}
-		if to, err := unix.Getpeername(fd); err == nil && is(to, here) {
+		if joins(fd, there, here) {
 			return true
 		}
 	}
 	return false
+}
+
+// near is how far off the numbers are that beside looks at.
+const near = 256
+
+// beside says whether the other end of a connection has a number that is near to its own, as is usual since both were given at
+// nearly the same time: a process of many speakers has too many sockets to ask all of them each time.
+func beside(conn net.Conn, here, there netip.AddrPort) (found bool) {
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = control(raw, func(fd int) error {
+		for away := 1; away <= near && !found; away++ {
+			found = joins(fd-away, there, here) || joins(fd+away, there, here)
+		}
+		return nil
+	})
+	return found
+}
+
+// joins says whether what has this number is a socket with these two ends.
+func joins(fd int, from, to netip.AddrPort) bool {
+	if at, err := unix.Getsockname(fd); err != nil || !is(at, from) {
+		return false // such as no socket at all
+	}
+	at, err := unix.Getpeername(fd)
+	return err == nil && is(at, to)
 }
 
 // is says whether an address of a socket is this one, of IPv4.
