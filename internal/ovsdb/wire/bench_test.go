@@ -82,3 +82,15 @@ func BenchmarkReader(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkScan is what a Reader does beside reading.
+func BenchmarkScan(b *testing.B) {
+	text := insertMany(10000)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		r := Reader{buf: text}
+		if !r.scan() || r.at != len(text) {
+			b.Fatalf("the text ends at %d", r.at)
+		}
+	}
+}

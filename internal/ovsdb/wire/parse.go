@@ -261,10 +261,6 @@ func (p *parser) str(i int) (int, error) {
 // endOfString returns the offset of the quote that ends a string whose text
 // begins at i, and whether there are escapes before it.
 func (p *parser) endOfString(i int) (end int, escaped bool, err error) {
-	const (
-		ones = 0x0101010101010101
-		high = 0x8080808080808080
-	)
 	src := p.src
 	for {
 		// Eight bytes at a time: (x - ones) &^ x has the high bit of the
@@ -274,7 +270,7 @@ func (p *parser) endOfString(i int) (end int, escaped bool, err error) {
 			quote := w ^ '"'*ones
 			slash := w ^ '\\'*ones
 			special := ((quote - ones) &^ quote) | ((slash - ones) &^ slash) | ((w - ' '*ones) &^ w)
-			if special &= high; special != 0 {
+			if special &= signs; special != 0 {
 				i += bits.TrailingZeros64(special) >> 3
 				break
 			}

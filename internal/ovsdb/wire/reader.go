@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/bits"
 	"sync"
 )
 
@@ -180,53 +181,85 @@ func (r *Reader) scan() bool {
 	if !r.started && !r.start() {
 		return false
 	}
-	b, i := r.buf, r.at
-	for i < len(b) {
-		c := b[i]
-		if r.quoted {
-			switch c {
-			case '"':
-				r.quoted = false
-				if r.depth == 0 {
-					r.at = i + 1
-					return true
-				}
-			case '\\':
-				if i+1 == len(b) {
-					r.at = i // come back with the byte after it
-					return false
-				}
-				i++
-			default:
-				i = skipPlain(b, i)
-			}
-			i++
-			continue
-		}
-		if r.scalar {
-			if isSpace(c) || isPunct(c) || c == '"' {
-				r.at = i
-				return true
-			}
-			i++
-			continue
-		}
-		switch c {
-		case '"':
-			r.quoted = true
-		case '{', '[':
-			r.depth++
-		case '}', ']':
-			r.depth--
-			if r.depth == 0 {
-				r.at = i + 1
+	if r.scalar {
+		for ; r.at < len(r.buf); r.at++ {
+			if c := r.buf[r.at]; isSpace(c) || isPunct(c) || c == '"' {
 				return true
 			}
 		}
-		i++
+		return false
 	}
-	r.at = i
+	for r.at < len(r.buf) {
+		r.leap()
+		for end := min(r.at+wordSize, len(r.buf)); r.at < end; r.at++ {
+			switch c := r.buf[r.at]; {
+			case r.quoted && c == '\\':
+				if r.at+1 == len(r.buf) {
+					return false // come back with the byte after it
+				}
+				r.at++
+			case c == '"':
+				r.quoted = !r.quoted
+			case r.quoted:
+				continue
+			case c == '{', c == '[':
+				r.depth++
+			case c == '}', c == ']':
+				r.depth--
+			default:
+				continue
+			}
+			if r.depth == 0 && !r.quoted {
+				r.at++
+				return true
+			}
+		}
+	}
 	return false
+}
+
+const wordSize = 8
+
+// leap goes on by words, up to one in which the text may end or a string has an escape.
+func (r *Reader) leap() {
+	b, i, depth, inside := r.buf, r.at, r.depth, uint64(0) // inside: the sign of each byte is set if we are in a string
+	if r.quoted {
+		inside = signs
+	}
+	for ; i+wordSize <= len(b); i += wordSize {
+		w := binary.LittleEndian.Uint64(b[i:])
+		if equal(w, '\\') != 0 {
+			break
+		}
+		quotes := equal(w, '"')
+		if quotes == 0 && inside != 0 {
+			continue
+		}
+		// Of each byte, whether it is within a string: whether so many quotes are before it, with it, that one is open.
+		within := quotes ^ quotes<<8
+		within ^= within << 16
+		within ^= within << 32
+		within ^= inside
+		opened := equal(w|' '*ones, '{') &^ within // '[' differs from '{' by the bit of ' ' alone, and ']' from '}'
+		closed := equal(w|' '*ones, '}') &^ within
+		if depth <= bits.OnesCount64(closed) {
+			break
+		}
+		depth += bits.OnesCount64(opened) - bits.OnesCount64(closed)
+		inside = -(within >> 63) & signs
+	}
+	r.at, r.depth, r.quoted = i, depth, inside != 0
+}
+
+const (
+	ones  = 0x0101010101010101
+	signs = 0x80 * ones
+)
+
+// equal sets the sign of each byte of the result for which that of w is c, and nothing else.
+func equal(w uint64, c byte) uint64 {
+	w ^= uint64(c) * ones
+	return ^((w&^signs + ^uint64(signs)) | w | ^uint64(signs))
 }
 
 // start drops white space from the front of buf and sees how a text begins.
@@ -248,23 +281,4 @@ func (r *Reader) start() bool {
 		r.scalar = true
 	}
 	return true
-}
-
-// skipPlain returns the offset of the last of the bytes from i on that are
-// neither quote nor backslash, by steps of eight; at least i.
-func skipPlain(b []byte, i int) int {
-	const (
-		ones = 0x0101010101010101
-		high = 0x8080808080808080
-	)
-	for i+9 <= len(b) {
-		w := binary.LittleEndian.Uint64(b[i+1:])
-		quote := w ^ '"'*ones
-		slash := w ^ '\\'*ones
-		if (((quote-ones)&^quote)|((slash-ones)&^slash))&high != 0 {
-			break
-		}
-		i += 8
-	}
-	return i
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -141,6 +142,54 @@ func TestReaderExpectsAsLong(t *testing.T) {
 			t.Errorf("text %d of %d bytes keeps %d", i, len(got), cap(got))
 		}
 	}
+}
+
+// Where a text ends does not depend on how its brackets, quotes and escapes lie in words, nor on how it is cut.
+func TestReaderFindsEnds(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	const most = `{}[]""\\aaaaaaaa`
+	texts := 0
+	for range 2000 {
+		stream := make([]byte, 200)
+		for i := range stream {
+			stream[i] = most[random.IntN(len(most))]
+		}
+		stream[0] = '{'
+		size := endOf(stream)
+		if size < 0 {
+			continue
+		}
+		texts++
+		for _, cut := range []int{1, 7, 8, 9, 64, 200} {
+			if got, err := NewReader(&chunks{stream, cut}, 1000).Next(); string(got) != string(stream[:size]) || err != nil {
+				t.Fatalf("%q in pieces of %d: got %q, %v; want %q", stream, cut, got, err, stream[:size])
+			}
+		}
+	}
+	if texts < 200 {
+		t.Errorf("only %d texts end", texts)
+	}
+}
+
+// endOf returns the length of the text that stream begins with, byte by byte; -1: it does not end.
+func endOf(stream []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(stream); i++ {
+		switch c := stream[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{', c == '[':
+			depth++
+		case c == '}', c == ']':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
 }
 
 // FuzzReader checks that a valid text in a stream is found whole, however the
