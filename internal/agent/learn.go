@@ -93,8 +93,7 @@ func (a *Agent) learn(now time.Time, s plane.Sighting) {
 	case fdb.Moved:
 		a.moved(s.Key, r.From, s.At)
 	case fdb.Rejected:
-		switch r.Reason {
-		case fdb.Ignored, fdb.Pinned, fdb.Full:
+		if r.Reason == fdb.Ignored {
 			a.forget = append(a.forget, s.Key)
 		}
 	}

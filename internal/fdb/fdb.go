@@ -1,12 +1,11 @@
 // Package fdb is the MAC learning table of a VTEP: which binding a MAC address was last seen
 // on, for each logical switch.
 //
-// Four things make it more than a map:
-//   - move:   a MAC seen on another binding moves at once; the move is reported.
-//   - age:    an entry unseen for Config.Age is dropped by Expire.
-//   - limit:  a full table evicts from the port that holds most entries, oldest first, so that
+// Three things make it more than a map:
+//   - move:  a MAC seen on another binding moves at once; the move is reported.
+//   - age:   an entry unseen for Config.Age is dropped by Expire.
+//   - limit: a full table evicts from the port that holds most entries, oldest first, so that
 //     one port cannot push out the others. A port at its own limit learns nothing new.
-//   - pinned: an entry placed by configuration is not moved by traffic, and stays.
 //
 // Operations on one entry take time logarithmic in the number of entries, and the table is as
 // large as its entries. The package does no I/O, starts no goroutine and reads no clock:
@@ -47,9 +46,7 @@ const (
 	Group           // a group address is nobody's source
 	Zero            // 00:00:00:00:00:00 is nobody's address
 	Ignored         // the address is in Config.Ignore
-	Pinned          // the entry is pinned elsewhere
 	PortFull        // the port has as many entries as it may
-	Full            // the table is full, and of pinned entries only
 	Stale           // the entry has been seen elsewhere since
 )
 
@@ -113,7 +110,7 @@ type tick int64
 type entry struct {
 	key  intent.MACKey
 	vlan uint16
-	at   int32 // index in port.aging; -1: pinned
+	at   int32 // index in port.aging
 	seen tick
 	port *port
 

@@ -20,14 +20,13 @@ type model struct {
 }
 
 type modelRow struct {
-	at     intent.BindingKey
-	seen   time.Time
-	pinned bool
+	at   intent.BindingKey
+	seen time.Time
 }
 
-func (m *model) count(port string, all bool) (n int) {
+func (m *model) count(port string) (n int) {
 	for _, r := range m.rows {
-		if r.at.Port == port && (all || !r.pinned) {
+		if r.at.Port == port {
 			n++
 		}
 	}
@@ -35,20 +34,17 @@ func (m *model) count(port string, all bool) (n int) {
 }
 
 func (m *model) full(port string) bool {
-	return m.limits[port] > 0 && m.count(port, true) >= m.limits[port]
+	return m.limits[port] > 0 && m.count(port) >= m.limits[port]
 }
 
 // fairVictim says whether key may be the entry that is evicted from a full table.
 func (m *model) fairVictim(key intent.MACKey) error {
 	r := m.rows[key]
-	if r == nil || r.pinned {
-		return fmt.Errorf("%v is not there, or pinned", key)
+	if r == nil {
+		return fmt.Errorf("%v is not there", key)
 	}
 	for k, o := range m.rows {
-		if o.pinned {
-			continue
-		}
-		if m.count(o.at.Port, false) > m.count(r.at.Port, false) {
+		if m.count(o.at.Port) > m.count(r.at.Port) {
 			return fmt.Errorf("%v is of %s, but %s has more", key, r.at.Port, o.at.Port)
 		}
 		if o.at.Port == r.at.Port && o.seen.Before(r.seen) {
@@ -58,7 +54,7 @@ func (m *model) fairVictim(key intent.MACKey) error {
 	return nil
 }
 
-func (m *model) sight(now time.Time, placeMade bool, key intent.MACKey, at intent.BindingKey) (Verdict, Reason) {
+func (m *model) sight(now time.Time, key intent.MACKey, at intent.BindingKey) (Verdict, Reason) {
 	r := m.rows[key]
 	switch {
 	case key.MAC.IsGroup():
@@ -69,8 +65,6 @@ func (m *model) sight(now time.Time, placeMade bool, key intent.MACKey, at inten
 		return Rejected, Ignored
 	case r == nil && m.full(at.Port):
 		return Rejected, PortFull
-	case r == nil && !placeMade && m.cfg.Limit > 0 && len(m.rows) >= m.cfg.Limit && !m.evictable():
-		return Rejected, Full
 	case r == nil:
 		m.rows[key] = &modelRow{at: at, seen: now}
 		return New, None
@@ -79,8 +73,6 @@ func (m *model) sight(now time.Time, placeMade bool, key intent.MACKey, at inten
 			r.seen = now
 		}
 		return Refreshed, None
-	case r.pinned:
-		return Rejected, Pinned
 	case now.Before(r.seen):
 		return Rejected, Stale
 	case r.at.Port != at.Port && m.full(at.Port):
@@ -88,15 +80,6 @@ func (m *model) sight(now time.Time, placeMade bool, key intent.MACKey, at inten
 	}
 	r.at, r.seen = at, now
 	return Moved, None
-}
-
-func (m *model) evictable() bool {
-	for _, r := range m.rows {
-		if !r.pinned {
-			return true
-		}
-	}
-	return false
 }
 
 func TestAgainstModel(t *testing.T) {
@@ -142,15 +125,10 @@ func TestAgainstModel(t *testing.T) {
 					}
 					gone([]intent.MACKey{*r.Evicted}, true)
 				}
-				verdict, reason := m.sight(seen, r.Evicted != nil, k, at)
+				verdict, reason := m.sight(seen, k, at)
 				if r.Verdict != verdict || r.Reason != reason {
 					t.Fatalf("%v at %v: verdict %d reason %d, want %d %d", k, at, r.Verdict, r.Reason, verdict, reason)
 				}
-			},
-			"pin": func(t *rapid.T) {
-				k, at := key.Draw(t, "key"), binding.Draw(t, "at")
-				table.Pin(k, at)
-				m.rows[k] = &modelRow{at: at, pinned: true}
 			},
 			"time": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(1, 10).Draw(t, "s")) * time.Second)
@@ -162,13 +140,13 @@ func TestAgainstModel(t *testing.T) {
 					t.Fatalf("%d expire at %v, though next is %v", len(keys), now, next)
 				}
 				for _, k := range keys {
-					if r := m.rows[k]; r == nil || r.pinned || now.Sub(r.seen) < m.cfg.Age {
+					if r := m.rows[k]; r == nil || now.Sub(r.seen) < m.cfg.Age {
 						t.Fatalf("%v expired too early", k)
 					}
 				}
 				gone(keys, false)
 				for k, r := range m.rows {
-					if m.cfg.Age > 0 && !r.pinned && now.Sub(r.seen) >= m.cfg.Age {
+					if m.cfg.Age > 0 && now.Sub(r.seen) >= m.cfg.Age {
 						t.Fatalf("%v did not expire", k)
 					}
 				}
@@ -215,19 +193,19 @@ func TestAgainstModel(t *testing.T) {
 					t.Fatalf("switches have %v, want %v", table.switches, of)
 				}
 				for _, p := range []string{"p0", "p1", "p2"} {
-					if got, want := table.OnPort(p), m.count(p, true); got != want {
+					if got, want := table.OnPort(p), m.count(p); got != want {
 						t.Fatalf("%s has %d, want %d", p, got, want)
 					}
 				}
 				for p, limit := range m.limits {
-					if n := m.count(p, false); limit > 0 && n > limit {
+					if n := m.count(p); limit > 0 && n > limit {
 						t.Fatalf("%s has %d entries, limit %d", p, n, limit)
 					}
 				}
 				fills := map[string]Fill{}
 				for p, limit := range m.limits {
 					if limit > 0 {
-						fills[p] = Fill{m.count(p, true), limit}
+						fills[p] = Fill{m.count(p), limit}
 					}
 				}
 				if got := maps.Collect(table.Limited()); !maps.Equal(got, fills) {

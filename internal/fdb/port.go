@@ -4,17 +4,15 @@ package fdb
 type port struct {
 	name          string
 	limit         int       // 0: none
-	pinned        int       // how many entries are not in aging
-	aging         entryHeap // the entries that age, the oldest first
+	aging         entryHeap // the oldest first
 	sizeAt, ageAt int       // places in Table.bySize and Table.byAge
 }
 
-func (p *port) len() int { return len(p.aging) + p.pinned }
+func (p *port) len() int { return len(p.aging) }
 
 // full says whether p may not have one more entry; nil is a port without entries or limit.
 func (p *port) full() bool { return p != nil && p.limit > 0 && p.len() >= p.limit }
 
-// Pinned entries can't be evicted, so they don't count here.
 func largerFirst(p, q *port) bool { return len(p.aging) > len(q.aging) }
 
 func olderFirst(p, q *port) bool {
@@ -45,7 +43,7 @@ func (t *Table) forget(p *port) {
 	}
 }
 
-// enter puts an entry that ages into its port; leave takes any entry out of its port.
+// enter puts an entry into its port; leave takes it out.
 func (t *Table) enter(e *entry, p *port) {
 	e.port = p
 	p.aging.push(e)
@@ -55,13 +53,9 @@ func (t *Table) enter(e *entry, p *port) {
 
 func (t *Table) leave(e *entry) {
 	p := e.port
-	if e.at < 0 {
-		p.pinned--
-	} else {
-		p.aging.remove(int(e.at))
-		t.bySize.fix(p)
-		t.byAge.fix(p)
-	}
+	p.aging.remove(int(e.at))
+	t.bySize.fix(p)
+	t.byAge.fix(p)
 	t.forget(p)
 }
 

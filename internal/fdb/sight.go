@@ -21,8 +21,6 @@ func (t *Table) Sight(seen time.Time, key intent.MACKey, at intent.BindingKey) R
 	case e.port.name == at.Port && e.vlan == at.VLAN:
 		t.refresh(e, when)
 		return Result{Verdict: Refreshed}
-	case e.at < 0:
-		return Result{Verdict: Rejected, Reason: Pinned}
 	case when < e.last():
 		return Result{Verdict: Rejected, Reason: Stale}
 	}
@@ -48,9 +46,6 @@ func (t *Table) learn(when tick, key intent.MACKey, at intent.BindingKey) Result
 	r := Result{Verdict: New}
 	if t.cfg.Limit > 0 && len(t.entries) >= t.cfg.Limit {
 		victim := t.victim()
-		if victim == nil {
-			return Result{Verdict: Rejected, Reason: Full}
-		}
 		r.Evicted = &victim.key
 		t.counts.Evicted++
 		t.drop(victim)
@@ -85,35 +80,13 @@ func (t *Table) refresh(e *entry, when tick) {
 		return
 	}
 	e.seen, e.spared = when, 0
-	if e.at >= 0 {
-		e.port.aging.fix(int(e.at))
-		t.byAge.fix(e.port)
-	}
+	e.port.aging.fix(int(e.at))
+	t.byAge.fix(e.port)
 }
 
 // victim returns the entry to give up when the table is full: the oldest of the port that
-// has most. A port of pinned entries only has none to give.
-func (t *Table) victim() *entry {
-	if p := t.bySize.first(); p != nil && len(p.aging) > 0 {
-		return p.aging[0]
-	}
-	return nil
-}
-
-// Pin places key at a binding. Traffic does not move it, and it neither ages nor is evicted.
-// It may exceed limits: configuration is obeyed.
-func (t *Table) Pin(key intent.MACKey, at intent.BindingKey) {
-	e := t.entries[key]
-	if e != nil {
-		t.leave(e)
-	} else {
-		e = &entry{key: key}
-		t.add(e)
-	}
-	e.vlan, e.at = at.VLAN, -1
-	e.port = t.port(at.Port)
-	e.port.pinned++
-}
+// has most.
+func (t *Table) victim() *entry { return t.bySize.first().aging[0] }
 
 // Remove drops key and says whether it was there.
 func (t *Table) Remove(key intent.MACKey) bool {
@@ -136,13 +109,6 @@ func (t *Table) RemoveBinding(at intent.BindingKey) []intent.MACKey {
 	for _, e := range p.aging {
 		if e.vlan == at.VLAN {
 			gone = append(gone, e)
-		}
-	}
-	if p.pinned > 0 { // few, and rare: they have no list of their own
-		for _, e := range t.entries {
-			if e.at < 0 && e.port == p && e.vlan == at.VLAN {
-				gone = append(gone, e)
-			}
 		}
 	}
 	keys := make([]intent.MACKey, len(gone))

@@ -63,9 +63,6 @@ const (
 	BadAddress  Reason = "bad_address"     // of its source, destination or group, none that it can have
 )
 
-// Reasons are all of them.
-var Reasons = []Reason{Other, Malformed, BadChecksum, BadTTL, NoAlert, BadAddress}
-
 // MAC is the address of the Ethernet frames to a group (RFC 1112, 6.4; RFC 2464, 7). Those of 32
 // groups of IPv4 are the same.
 func MAC(group netip.Addr) [6]byte {

@@ -134,9 +134,3 @@ func (ts *TableSchema) AppendJSON(dst []byte, defaultIsRoot bool) []byte {
 	}
 	return append(dst, '}')
 }
-
-// Equal reports whether ts and other have the same columns, types, constraints
-// and indexes.
-func (ts *TableSchema) Equal(other *TableSchema) bool {
-	return string(ts.AppendJSON(nil, false)) == string(other.AppendJSON(nil, false)) && ts.Name == other.Name
-}

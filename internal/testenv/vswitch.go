@@ -102,16 +102,6 @@ func (v *VSwitch) KillDaemon(t testing.TB) {
 // DaemonProcess is that of ovs-vswitchd.
 func (v *VSwitch) DaemonProcess() *os.Process { return v.daemon.Process }
 
-// DaemonLog is what ovs-vswitchd has logged.
-func (v *VSwitch) DaemonLog(t testing.TB) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(v.LogDir, "ovs-vswitchd.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func (v *VSwitch) start(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := v.Command(Program(t, name), append([]string{"--pidfile", "--log-file", "-vconsole:off", "-vsyslog:off"}, args...)...)

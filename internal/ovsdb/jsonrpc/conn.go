@@ -288,9 +288,6 @@ func (c *Conn) Hurry(patience time.Duration) {
 // Done is closed when the connection has ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// RemoteAddr is that of the stream.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
 func (c *Conn) poke() {
 	select {
 	case c.wake <- struct{}{}:

@@ -156,9 +156,6 @@ func (f *FSM) SetPassive(passive bool, now time.Time) {
 	}
 }
 
-// Passive says whether the FSM listens.
-func (f *FSM) Passive() bool { return f.passive }
-
 // Enable lets a disabled FSM make its first attempt.
 func (f *FSM) Enable(now time.Time) {
 	if f.state == Void && f.mayRetry() {
