@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vtep/vtep/internal/evpn/relay"
@@ -287,60 +286,4 @@ func (db *database) tag(vlan int64, ls hwvtep.UUID) uint32 {
 		return n.vni
 	}
 	return uint32(vlan)
-}
-
-// attachments writes the keys of the ports that are marked. They come before rows that name them.
-// A server that protects itself refuses them over the network, and all of the transaction with them.
-func (p *plan) attachments() {
-	for id, a := range p.db.ports {
-		m := mark{id, ""}
-		if _, ok := p.db.marked[m]; !ok {
-			continue
-		}
-		delete(p.db.marked, m)
-		p.about = append(p.about, m)
-		want := a.keys()
-		var gone []string
-		for _, k := range []string{hwvtep.KeySegment, hwvtep.KeySegmentVTEPs, hwvtep.KeyBlocked} {
-			have, ok := a.port.OtherConfig[k]
-			switch text, wanted := want[k]; {
-			case wanted && ok && text == have:
-				delete(want, k)
-			case !wanted && ok:
-				gone = append(gone, k)
-			}
-		}
-		if len(want) > 0 {
-			p.tx.PutPhysicalPortOtherConfig(id, want)
-		}
-		if len(gone) > 0 {
-			p.tx.RemovePhysicalPortOtherConfig(id, gone...)
-		}
-		if len(want)+len(gone) > 0 {
-			p.rows++
-		}
-	}
-}
-
-// keys are those that the row of a port is to have of the bridge's.
-func (a *attachment) keys() map[string]string {
-	keys := map[string]string{}
-	if a.segment == (esi{}) {
-		if a.fault != "" { // it is not announced, so that others forward to the segment that the operator means
-			keys[hwvtep.KeyBlocked] = hwvtep.BlockedAll
-		}
-		return keys
-	}
-	keys[hwvtep.KeySegment] = strconv.FormatUint(uint64(a.number), 10)
-	if text := a.outcome.text(); text != "" {
-		keys[hwvtep.KeyBlocked] = text
-	}
-	words := make([]string, len(a.outcome.beside))
-	for i, ip := range a.outcome.beside {
-		words[i] = ip.String()
-	}
-	if len(words) > 0 {
-		keys[hwvtep.KeySegmentVTEPs] = strings.Join(words, " ")
-	}
-	return keys
 }

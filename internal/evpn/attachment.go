@@ -30,10 +30,11 @@ type attachment struct {
 	number  uint32     // hwvtep.KeySegment
 	single  bool
 	ballot  relay.Election
-	up      bool          // it has link, and its switch a tunnel IP
+	up      bool          // it has link, its switch a tunnel IP, and its VTEP is told of it
 	alone   bool          // its switch is the only one of the database: a row can say "at that port"
 	fault   string        // what is wrong with its keys: it is no link of a segment then
 	why     string        // it is right, and has link for all that is known, but is not attached
+	denied  denial        // of its keys
 	around  []hwvtep.UUID // the ports of its switch
 	quiet   time.Time     // till then its VTEP has time to tell of it
 	since   int           // counts how often the link has come and gone
@@ -121,7 +122,7 @@ func segmented(row *hwvtep.PhysicalPort) bool {
 // ports that have become another thing; withdrawn says that routes of segments may have to be announced, or withdrawn.
 func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched map[*network]bool, changed bool) {
 	touched = map[*network]bool{}
-	read := switches && len(db.segmentPorts) > 0
+	read := (switches || db.anew) && len(db.segmentPorts) > 0
 	bind := func(row *hwvtep.PhysicalPort, there bool) {
 		for _, ls := range row.VLANBindings {
 			n := db.networks[ls]
@@ -190,6 +191,12 @@ func (db *database) readPorts(touched map[*network]bool) {
 			} else if db.read || db.bridge.settled {
 				a.former = nil
 			}
+			switch {
+			case slices.ContainsFunc(written, func(k string) bool { return a.port.OtherConfig[k] != row.OtherConfig[k] }):
+				a.denied = denial{} // somebody may write them
+			case db.anew:
+				a.denied.until = time.Time{}
+			}
 			a.port, a.vtep = row, vtep
 			was, fault := a.segment, a.fault
 			if a.configure() != was && before[id] != nil {
@@ -209,6 +216,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 		}
 		return cmp.Or(x.vtep.Compare(y.vtep), cmp.Compare(x.port.Name, y.port.Name))
 	})
+	up := map[*attachment]bool{}
 	for _, a := range all {
 		a.alone = switches == 1 && db.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key")
 		if a.segment != (esi{}) {
@@ -219,16 +227,18 @@ func (db *database) readPorts(touched map[*network]bool) {
 				a.segment = esi{}
 			}
 		}
-		up := db.attaches(a, before[a.port.UUID])
+		up[a] = db.attaches(a, before[a.port.UUID])
 		if a.fault != faults[a] && a.fault != "" {
 			db.bridge.log.Warn("port", "port", a.port.Name, "err", a.fault)
 		}
-		if up != a.up {
+	}
+	db.numberPorts(all)
+	for _, a := range all {
+		if up := up[a] && a.told(); up != a.up {
 			a.up, a.due = up, up && !db.read && heldBy(&a.port) != nil // it was elected before this bridge began, or not
 			a.since++
 		}
 	}
-	db.numberPorts(all)
 	for _, n := range db.networks {
 		for e, a := range n.own {
 			if now := db.bySegment[e]; now == nil || !now.same(a) {

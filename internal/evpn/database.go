@@ -44,19 +44,20 @@ type database struct {
 	anew         bool                                // and what is taken now is all of it once more
 	read         bool                                // all was read once
 
-	marked map[mark]struct{}
-	rows   uint64 // written
+	marked      map[mark]struct{}
+	markedPorts map[hwvtep.UUID]struct{} // of ports
+	rows        uint64                   // written
 }
 
 func newDatabase(b *Bridge, replica *idl.Client) *database {
 	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[end]hwvtep.UUID{},
 		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{},
-		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}, numbers: map[uint32]struct{}{}}
+		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}, numbers: map[uint32]struct{}{}, markedPorts: map[hwvtep.UUID]struct{}{}}
 }
 
 func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }
 func (db *database) markRouter(r *router)            { db.marked[mark{r.row.UUID, ""}] = struct{}{} }
-func (db *database) markPort(a *attachment)          { db.marked[mark{a.port.UUID, ""}] = struct{}{} }
+func (db *database) markPort(a *attachment)          { db.markedPorts[a.port.UUID] = struct{}{} }
 func (db *database) markMembers(n *network)          { db.marked[mark{n.row.UUID, ""}] = struct{}{} }
 
 // ip is the address of a locator, invalid if it has none or is not there.
@@ -445,7 +446,10 @@ func (db *database) write() {
 	if db.view == nil || !db.writer.Idle() || !b.ready || !db.writer.May() {
 		return
 	}
-	p := db.next()
+	p := db.portKeys() // rows that name a segment come behind its number
+	if p == nil {
+		p = db.next()
+	}
 	if p == nil {
 		return
 	}
@@ -458,7 +462,13 @@ func (db *database) write() {
 		for _, m := range p.about {
 			db.marked[m] = struct{}{}
 		}
-		if again > 0 {
+		for _, id := range p.ports {
+			db.markedPorts[id] = struct{}{}
+		}
+		switch {
+		case again > 0 && len(p.ports) > 0 && db.writer.May():
+			db.deny(p.ports, err, again)
+		case again > 0:
 			b.log.Warn("transaction failed", "err", err, "again in", again)
 		}
 	})()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -104,7 +105,7 @@ func TestLabelsOfOldSchema(t *testing.T) {
 		}
 		schema = strings.Replace(schema, part, without, 1)
 	}
-	s := newBedOf(t, []byte(schema), Neighbor{}, func(tx *hwvtep.Txn) {
+	s := newBedOf(t, []byte(schema), server.Options{}, Neighbor{}, func(tx *hwvtep.Txn) {
 		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
 		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
 		tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyImport: "65002:33"}})

@@ -16,6 +16,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/storage"
 	"github.com/vtep/vtep/internal/testenv"
@@ -28,6 +29,8 @@ type bed struct {
 	testing.TB
 	bridge   *Bridge
 	database *server.Server
+	remote   string      // by which the bridge connects
+	operator *idl.Client // at the machine of a server with Roles
 	listener net.Listener
 	conn     net.Conn
 	told     io.Writer // what the bridge tells the neighbor
@@ -36,11 +39,11 @@ type bed struct {
 // newBed starts it; rows are made before.
 func newBed(t *testing.T, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
 	t.Helper()
-	return newBedOf(t, hwvtep.Schema().AppendJSON(nil), n, rows)
+	return newBedOf(t, hwvtep.Schema().AppendJSON(nil), server.Options{}, n, rows)
 }
 
-// newBedOf is newBed with a database of another schema.
-func newBedOf(t *testing.T, schema []byte, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
+// newBedOf is newBed with a database of another schema, or server. The bridge of one with Roles connects by TCP.
+func newBedOf(t *testing.T, schema []byte, opts server.Options, n Neighbor, rows func(tx *hwvtep.Txn)) *bed {
 	t.Helper()
 	s := &bed{TB: t, told: io.Discard}
 	file := filepath.Join(t.TempDir(), "vtep.db")
@@ -49,14 +52,24 @@ func newBedOf(t *testing.T, schema []byte, n Neighbor, rows func(tx *hwvtep.Txn)
 		err = l.Close()
 	}
 	if err == nil {
-		s.database, err = server.New(server.Options{})
+		s.database, err = server.New(opts)
 	}
 	if err == nil {
 		_, err = s.database.AddDatabase(file)
 	}
-	socket := filepath.Join(t.TempDir(), "db.sock")
+	at := "unix:" + filepath.Join(t.TempDir(), "db.sock")
+	s.remote = "p" + at
+	if opts.Roles != nil {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		_ = l.Close() // it is free
+		at, s.remote = fmt.Sprintf("tcp:127.0.0.1:%d", port), fmt.Sprintf("ptcp:%d:127.0.0.1", port)
+	}
 	if err == nil {
-		err = s.database.AddRemote("punix:" + socket)
+		err = s.database.AddRemote(s.remote)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -66,18 +79,27 @@ func newBedOf(t *testing.T, schema []byte, n Neighbor, rows func(tx *hwvtep.Txn)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.listener.Close() })
-	at := s.listener.Addr().(*net.TCPAddr).AddrPort()
-	n.Address, n.Port, n.AS = at.Addr(), at.Port(), 65002
+	peer := s.listener.Addr().(*net.TCPAddr).AddrPort()
+	n.Address, n.Port, n.AS = peer.Addr(), peer.Port(), 65002
 	s.bridge = New(Options{Config: &Config{AS: 65001, RouterID: low, Port: -1, Neighbors: []Neighbor{n}}})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.bridge.Run(ctx, "unix:"+socket) }()
+	go func() { ended <- s.bridge.Run(ctx, at) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 	})
+	if opts.Roles != nil {
+		s.operator = idl.New(idl.Options{Database: hwvtep.Database, Dial: func(context.Context) (net.Conn, error) { return s.database.Pipe() }, Tables: map[string][]string{}})
+		gone := make(chan struct{})
+		go func() { defer close(gone); _ = s.operator.Run(ctx) }() // till the end of ctx
+		t.Cleanup(func() { cancel(); <-gone })
+		if _, err := s.operator.WaitReady(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.write(rows)
 	return s
 }
@@ -99,7 +121,11 @@ func (s *bed) write(rows func(tx *hwvtep.Txn)) {
 		}
 		return err
 	})
-	if _, err := s.bridge.database.replica.Transact(s.Context(), tx.Ops()); err != nil {
+	by := s.bridge.database.replica
+	if s.operator != nil {
+		by = s.operator
+	}
+	if _, err := by.Transact(s.Context(), tx.Ops()); err != nil {
 		s.Fatal(err)
 	}
 }

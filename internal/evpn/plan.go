@@ -18,8 +18,17 @@ type plan struct {
 	tx       *hwvtep.Txn
 	locators map[end]hwvtep.UUID // that it makes
 	about    []mark
+	ports    []hwvtep.UUID    // whose keys it is about
 	routers  map[*router]bool // that it has looked at
 	rows     int              // that it inserts, changes or deletes
+}
+
+func (db *database) plan() *plan {
+	p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}, routers: map[*router]bool{}}
+	if lock := db.writer.Asserts(); lock != "" {
+		p.tx.Assert(lock)
+	}
+	return p
 }
 
 // next plans what some of the marks ask for; what is right already costs nothing. It returns nil when nothing is to
@@ -27,12 +36,8 @@ type plan struct {
 // rows are the bridge's, before there are any.
 func (db *database) next() *plan {
 	for len(db.marked) > 0 {
-		p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}, routers: map[*router]bool{}}
-		if lock := db.writer.Asserts(); lock != "" {
-			p.tx.Assert(lock)
-		}
+		p := db.plan()
 		empty := p.tx.Len()
-		p.attachments()
 		switches := map[hwvtep.UUID]bool{}
 		for m := range db.marked {
 			if len(p.about) == batch {

@@ -35,10 +35,11 @@ type CandidateStatus struct {
 func (b *Bridge) portStatus() []PortStatus {
 	list := []PortStatus{}
 	for _, a := range b.database.ports {
-		if a.segment == (esi{}) && a.fault == "" {
+		faults := slices.DeleteFunc([]string{a.fault, a.why, a.denied.why}, func(s string) bool { return s == "" })
+		if a.segment == (esi{}) && len(faults) == 0 {
 			continue
 		}
-		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[hwvtep.KeyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: cmp.Or(a.fault, a.why)}
+		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[hwvtep.KeyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: strings.Join(faults, "; ")}
 		all := b.candidates(a)
 		slices.SortFunc(all, func(x, y candidate) int { return x.vtep.Compare(y.vtep) })
 		if s.By = "modulo"; byPreference(all) {

@@ -52,20 +52,13 @@ func (db *database) attaches(a, was *attachment) bool {
 		a.why = "its VTEP says unspecified_fault: it serves no segments, or others meddle with the port"
 		return false
 	}
-	return !time.Now().Before(a.quiet)
+	return a.denied.why == "" && !time.Now().Before(a.quiet)
 }
 
 // giveTime has a port wait for what its VTEP says of it.
 func (db *database) giveTime(a *attachment, d time.Duration) {
 	a.quiet = time.Now().Add(d)
-	db.bridge.later(d, func() {
-		touched := map[*network]bool{}
-		db.readPorts(touched)
-		db.bridge.announceSegments()
-		for n := range touched {
-			db.bridge.reattach(n)
-		}
-	})
+	db.bridge.later(d, db.lookAtPorts)
 }
 
 // only says whether a logical switch is bound at no other port of the port's VTEP.

@@ -33,6 +33,9 @@ func (e *TransactError) Error() string { return fmt.Sprintf("transaction error: 
 // ReadOnly says whether it failed because the server can't be written.
 func (e *TransactError) ReadOnly() bool { return client.RefusesWrites(e.Err) }
 
+// Forbidden says whether the server does not let this client write it.
+func (e *TransactError) Forbidden() bool { return e.Err.Tag == ovsdb.PermissionError("").Tag }
+
 // Unwrap returns the *ovsdb.Error.
 func (e *TransactError) Unwrap() error { return e.Err }
 

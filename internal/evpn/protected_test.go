@@ -1,0 +1,96 @@
+package evpn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
+	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/server"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// ports waits until the status says this of ports of segments.
+func (s *bed) ports(want string) {
+	s.Helper()
+	testenv.Eventually(s, deadline, func() error {
+		if got := fmt.Sprint(s.status().Ports); !strings.Contains(got, want) {
+			return fmt.Errorf("the ports are %s, want %q", got, want)
+		}
+		return nil
+	})
+}
+
+// A server that protects itself lets no bridge on the network write the keys of ports. Such a port is not attached, as the status
+// says, and rows of other tables are written all the same. Once it may, the port is.
+func TestProtectedServer(t *testing.T) {
+	var open atomic.Bool
+	s := newBedOf(t, hwvtep.Schema().AppendJSON(nil), server.Options{Roles: func(_ string, d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error {
+		if open.Load() {
+			return nil
+		}
+		return hwvtep.Protect(hwvtep.NewView[*db.Table](d), &hwvtep.Write{Table: table, Before: row.Old, After: row.New, Changed: row.Changed})
+	}}, Neighbor{}, ownSegment)
+	s.up()
+	other := discovery(high, allTags, false)
+	other.targets = []target{{"65002", false, 33}}
+	s.announce(other, nil)
+	behind := hostAt("02:00:00:00:00:02", high)
+	behind.segment = seg1
+	s.announce(behind, nil)
+	s.announce(hostAt(host1, high), nil)
+	s.whole()
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.2")
+	const why = "p1: the server refuses what the bridge has to write into other_config: "
+	s.ports(why)
+	s.ports("the bridge needs the unix socket of the server")
+	s.segmentRoutes()
+	s.holds("p1", " [] ")
+
+	// What is written at the machine itself counts while it is right.
+	theirs := attachedAt(high, relay.Election{Algorithm: relay.ByPreference, Preference: 65535})
+	s.announce(theirs, nil)
+	s.configures("p1", map[string]string{hwvtep.KeySegment: "1", hwvtep.KeyBlocked: hwvtep.BlockedAll, hwvtep.KeySegmentVTEPs: "10.0.0.2"})
+	s.segmentRoutes(slices.Clone(announcedOfSegment)...)
+	s.withdraw(theirs)
+	s.ports(why)
+	s.segmentRoutes()
+	s.holds("p1", "1 [10.0.0.2] all")
+
+	// The server lets it write: it does so in time, or with the next connection.
+	open.Store(true)
+	if err := s.bridge.ask(t.Context(), func() {
+		for id, a := range s.bridge.database.ports {
+			if left := time.Until(a.denied.until); left <= 10*time.Second || left > forbiddenWait {
+				t.Errorf("the keys wait for %v", left)
+			}
+			a.denied.until = time.Now() // that is over
+			s.bridge.database.markedPorts[id] = struct{}{}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.holds("p1", "1 [] ")
+	s.segmentRoutes(slices.Clone(announcedOfSegment)...)
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.1 1")
+
+	open.Store(false)
+	s.announce(theirs, nil)
+	s.ports(why)
+	s.segmentRoutes()
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.2")
+	open.Store(true)
+	if err := errors.Join(s.database.RemoveRemote(s.remote), s.database.AddRemote(s.remote)); err != nil {
+		t.Fatal(err)
+	}
+	s.holds("p1", "1 [10.0.0.2] all")
+	s.segmentRoutes(slices.Clone(announcedOfSegment)...)
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.1 1")
+}
