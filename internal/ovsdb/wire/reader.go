@@ -37,6 +37,7 @@ type Reader struct {
 	depth   int
 	quoted  bool
 	scalar  bool // a number or keyword: white space or punctuation ends it
+	refused bool // it begins as no text does, and is taken for one of a byte
 }
 
 // Sizes of the buffer: what a fresh one has, and from which size on a text is
@@ -171,7 +172,7 @@ func (r *Reader) take() []byte {
 		}
 		r.hold(len(r.store))
 	}
-	r.at, r.started, r.scalar = 0, false, false
+	r.at, r.started, r.scalar, r.refused = 0, false, false, false
 	return text
 }
 
@@ -188,6 +189,9 @@ func (r *Reader) scan() bool {
 			}
 		}
 		return false
+	}
+	if r.refused {
+		return true
 	}
 	for r.at < len(r.buf) {
 		r.leap()
@@ -215,7 +219,7 @@ func (r *Reader) scan() bool {
 			}
 		}
 	}
-	return false
+	return r.depth > MaxDepth // Parse will go no further
 }
 
 const wordSize = 8
@@ -272,13 +276,13 @@ func (r *Reader) start() bool {
 		return false
 	}
 	r.started, r.depth, r.quoted, r.at = true, 0, false, 0
-	switch r.buf[0] {
-	case '{', '[', '"':
-	case '}', ']', ',', ':':
-		// No text begins so: one byte will do for Parse to say it.
-		r.scalar, r.at = true, 1
-	default:
+	switch c := r.buf[0]; {
+	case c == '{' || c == '[' || c == '"':
+	case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-':
 		r.scalar = true
+	default:
+		// No text begins so: one byte will do for Parse to say it, and who sent it may send no more.
+		r.refused, r.at = true, 1
 	}
 	return true
 }

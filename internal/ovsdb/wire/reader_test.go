@@ -64,6 +64,23 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestReaderDoesNotWait has texts handed out that can't become valid, though no more comes: whoever
+// sent them is waiting, and should hear of it.
+func TestReaderDoesNotWait(t *testing.T) {
+	deep := strings.Repeat("[", MaxDepth+1)
+	for stream, want := range map[string]string{
+		"}": "}", ":": ":", "\x00\x00": "\x00", "\xff\xfe": "\xff", " /x": "/", deep: deep, strings.Repeat(`{"a":`, MaxDepth+1): strings.Repeat(`{"a":`, MaxDepth+1),
+	} {
+		silent := errors.New("nothing more")
+		got, err := NewReader(io.MultiReader(strings.NewReader(stream), iotest.ErrReader(silent)), 1<<20).Next()
+		if err != nil || string(got) != want {
+			t.Errorf("%.10q: got %.20q and %v", stream, got, err)
+		} else if _, err := Parse(got); err == nil {
+			t.Errorf("%.10q is taken for JSON", stream)
+		}
+	}
+}
+
 func TestReaderLimit(t *testing.T) {
 	text := `["` + strings.Repeat("x", 96) + `"]`
 	for _, test := range []struct {
