@@ -89,8 +89,8 @@ func (t *tally) note(d *intent.Delta) {
 			t.change(c.Key.Switch, switchTally{remotes: 1}, -1)
 		}
 	}
-	peers := map[netip.Addr]int{} // there are far fewer than tunnels
-	var id intent.SwitchID        // mostly there are many tunnels of one switch after another
+	var peers peerCounts   // there are far fewer than tunnels
+	var id intent.SwitchID // mostly there are many tunnels of one switch after another
 	tunnels := 0
 	count := func(of *intent.SwitchID, tunnel intent.Tunnel, n int) {
 		if of == nil {
@@ -101,7 +101,7 @@ func (t *tally) note(d *intent.Delta) {
 			id, tunnels = *of, 0
 		}
 		tunnels += n
-		peers[tunnel.Peer] += n
+		*peers.of(tunnel.Peer) += n
 	}
 	for i := range d.Decap {
 		c := &d.Decap[i]
@@ -109,9 +109,9 @@ func (t *tally) note(d *intent.Delta) {
 		count(c.New, c.Key, 1)
 	}
 	t.change(id, switchTally{tunnels: 1}, tunnels)
-	for peer, n := range peers {
-		if n != 0 {
-			t.peer(peer, n)
+	for _, c := range peers.all {
+		if c.n != 0 {
+			t.peer(c.peer, c.n)
 		}
 	}
 	for _, c := range d.Ports {
@@ -119,6 +119,39 @@ func (t *tally) note(d *intent.Delta) {
 			t.port(c.Key, false)
 		}
 	}
+}
+
+// peerCounts count something by peer. The tunnels of a switch mostly come in the order of their peers, as those of the
+// switch before did: so a peer is looked for behind the last one first.
+type peerCounts struct {
+	all  []peerCount
+	at   map[netip.Addr]int
+	next int // where the peer behind the last one is
+}
+
+type peerCount struct {
+	peer netip.Addr
+	n    int
+}
+
+// of returns the count of a peer, which is good until the next call.
+func (c *peerCounts) of(peer netip.Addr) *int {
+	if c.next == len(c.all) {
+		c.next = 0
+	}
+	if c.next >= len(c.all) || c.all[c.next].peer != peer {
+		at, known := c.at[peer]
+		if !known {
+			if c.at == nil {
+				c.at = map[netip.Addr]int{}
+			}
+			at = len(c.all)
+			c.at[peer], c.all = at, append(c.all, peerCount{peer: peer})
+		}
+		c.next = at
+	}
+	c.next++
+	return &c.all[c.next-1].n
 }
 
 func (t *tally) port(name string, there bool) {

@@ -12,6 +12,9 @@ type Decap struct {
 	vnis  map[uint32]*compact.Map[uint32, SwitchID] // by VNI and the number of the peer
 	len   int
 	peers PeerNumbers
+
+	last   *compact.Map[uint32, SwitchID] // the one that was made or found last, which is of lastOf; nil: look for it
+	lastOf uint32
 }
 
 // NewDecap returns an empty one.
@@ -60,13 +63,17 @@ func (d *Decap) Swap(t Tunnel, id SwitchID) (old SwitchID, had bool) {
 // Expect makes room for the tunnels of a VNI, n in all, which are about to be set.
 func (d *Decap) Expect(vni uint32, n int) { d.of(vni).Expect(n) }
 
-// of returns the tunnels of a VNI, of which there are some soon.
+// of returns the tunnels of a VNI, of which there are some soon. Mostly they are set one after another.
 func (d *Decap) of(vni uint32) *compact.Map[uint32, SwitchID] {
+	if d.last != nil && d.lastOf == vni {
+		return d.last
+	}
 	of := d.vnis[vni]
 	if of == nil {
 		of = &compact.Map[uint32, SwitchID]{}
 		d.vnis[vni] = of
 	}
+	d.last, d.lastOf = of, vni
 	return of
 }
 
@@ -79,6 +86,7 @@ func (d *Decap) Delete(t Tunnel) {
 	}
 	if of.Len() == 0 {
 		delete(d.vnis, t.VNI)
+		d.last = nil
 	}
 	d.peers.Drop(peer)
 	if d.len--; d.len == 0 {
@@ -130,7 +138,7 @@ func (d *Decap) Clone() *Decap {
 	if d == nil {
 		return NewDecap()
 	}
-	c := &Decap{make(map[uint32]*compact.Map[uint32, SwitchID], len(d.vnis)), d.len, d.peers.Clone()}
+	c := &Decap{vnis: make(map[uint32]*compact.Map[uint32, SwitchID], len(d.vnis)), len: d.len, peers: d.peers.Clone()}
 	for vni, of := range d.vnis {
 		c.vnis[vni] = of.Clone()
 	}

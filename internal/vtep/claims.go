@@ -86,9 +86,9 @@ func (c *claims) make(t intent.Tunnel) *claim {
 
 // makeOf is make for the number of a peer that is in use.
 func (c *claims) makeOf(peer, vni uint32) *claim {
-	all := c.table(vni)
-	if n, ok := all.Get(peer); ok {
-		return c.at(n)
+	at, had := c.table(vni).Place(peer)
+	if had {
+		return c.at(*at)
 	}
 	n := c.next
 	if last := len(c.free) - 1; last >= 0 {
@@ -105,7 +105,7 @@ func (c *claims) makeOf(peer, vni uint32) *claim {
 	}
 	(*p).used++
 	c.len++
-	all.Set(peer, n)
+	*at = n
 	c.peers.UseAgain(peer)
 	cl := c.at(n)
 	*cl = claim{number: n, peer: peer, vni: vni}

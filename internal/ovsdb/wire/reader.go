@@ -46,6 +46,7 @@ const (
 	idleSize   = 2 << 10
 	bufferSize = 16 << 10
 	handOver   = 64 << 10
+	quickly    = 4 << 20 // from this size on the buffer gets four times as large, not twice, up to eight times that: less is copied
 )
 
 // buffers are those of bufferSize that no Reader needs now. A Reader that waits for the next text has a small one of its
@@ -112,6 +113,9 @@ func (r *Reader) fill() error {
 	if len(r.buf) == cap(r.buf) {
 		if 2*len(r.buf) >= len(r.store) {
 			size := 2 * len(r.store)
+			if quickly < size && size <= 8*quickly {
+				size *= 2
+			}
 			if expect := r.long + r.long/16; size > bufferSize && size < expect && len(r.buf) >= min(expect/8, handOver) {
 				size = expect // whoever sends many rows most likely sends as many again
 			}
