@@ -28,12 +28,10 @@ func (a *attachment) forwards(n *network) bool {
 	if !a.single {
 		return true
 	}
-	for vlan, ls := range a.port.VLANBindings {
-		if ls == n.row.UUID && (a.outcome.all || slices.Contains(a.outcome.blocked, uint16(vlan))) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(a.tags[n.row.UUID], func(vlan uint16) bool {
+		_, blocked := slices.BinarySearch(a.outcome.blocked, vlan)
+		return blocked || a.outcome.all
+	})
 }
 
 // segmentOf is the segment of the port that a host was heard at: a VTEP tells by the key of the locator. One that does not
@@ -81,8 +79,46 @@ func (b *Bridge) reattach(n *network) {
 // targetsPerRoute is how many route targets one route of a whole segment has at most, so that its message has room for them.
 const targetsPerRoute = 400
 
+// spread gives each target one of the routes about the whole segment, in which it stays: so nothing but what comes and goes itself is
+// announced, or withdrawn. Routes may be empty.
+func (a *attachment) spread(targets []target) [][]target {
+	var routes [][]target
+	var fresh []target
+	put := func(t target, i int) {
+		for len(routes) <= i {
+			routes = append(routes, nil)
+		}
+		routes[i] = append(routes[i], t)
+	}
+	routeOf := make(map[target]int, len(targets))
+	for _, t := range targets {
+		if i, ok := a.routeOf[t]; ok {
+			put(t, i)
+			routeOf[t] = i
+		} else {
+			fresh = append(fresh, t)
+		}
+	}
+	i := 0
+	for _, t := range fresh {
+		for i < len(routes) && len(routes[i]) >= targetsPerRoute {
+			i++
+		}
+		if i == routesPerSegment {
+			break // there are no more than 65,535 networks
+		}
+		put(t, i)
+		routeOf[t] = i
+	}
+	a.routeOf = routeOf
+	for _, targets := range routes {
+		slices.SortFunc(targets, target.compare)
+	}
+	return routes
+}
+
 // announceSegments announces of each segment that a port of ours is a link of it: to its other VTEPs, and to all that have
-// networks of it. What is withdrawn comes first, and of that what has most effect.
+// networks of it. What is withdrawn without another one comes first, and of that what has most effect.
 func (b *Bridge) announceSegments() {
 	wanted := map[key]*route{}
 	for _, a := range b.database.bySegment {
@@ -91,23 +127,26 @@ func (b *Bridge) announceSegments() {
 		}
 		r := &route{key: key{kind: Attached, rd: b.segmentRD(a, 0), ip: a.vtep, esi: a.segment}, vtep: a.vtep, segment: a.segment, election: a.ballot}
 		wanted[r.key] = r
-		for i, targets := range slices.Collect(slices.Chunk(b.database.targets(a), targetsPerRoute)) {
-			if i == routesPerSegment {
-				break // there are no more than 65,535 networks
+		for i, targets := range a.spread(b.database.targets(a)) {
+			if len(targets) > 0 {
+				r := &route{key: key{kind: Discovery, rd: b.segmentRD(a, i), tag: allTags, esi: a.segment}, vtep: a.vtep, segment: a.segment, single: a.single, targets: targets}
+				wanted[r.key] = r
 			}
-			r := &route{key: key{kind: Discovery, rd: b.segmentRD(a, i), tag: allTags, esi: a.segment}, vtep: a.vtep, segment: a.segment, single: a.single, targets: targets}
-			wanted[r.key] = r
 		}
 	}
 	byKind := func(x, y key) int { return cmp.Or(cmp.Compare(x.kind, y.kind), strings.Compare(x.rd, y.rd)) }
-	for _, k := range slices.SortedFunc(maps.Keys(b.attached), byKind) {
-		if wanted[k] == nil {
-			b.sayOfSegment(k, nil)
+	withdraw := func(which func(e esi) bool) {
+		for _, k := range slices.SortedFunc(maps.Keys(b.attached), byKind) {
+			if wanted[k] == nil && which(k.esi) {
+				b.sayOfSegment(k, nil)
+			}
 		}
 	}
+	withdraw(func(e esi) bool { a := b.database.bySegment[e]; return a == nil || !a.up })
 	for _, k := range slices.SortedFunc(maps.Keys(wanted), byKind) {
 		b.sayOfSegment(k, wanted[k])
 	}
+	withdraw(func(esi) bool { return true }) // others take its place
 	for _, a := range b.database.ports {
 		b.await(a)
 		b.hold(a)
@@ -138,9 +177,7 @@ func (db *database) targets(a *attachment) (all []target) {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Keys(set), func(x, y target) int {
-		return cmp.Or(strings.Compare(x.admin, y.admin), cmp.Compare(x.value, y.value))
-	})
+	return slices.SortedFunc(maps.Keys(set), target.compare)
 }
 
 // announceDiscoveries announces of a network which segments of ours reach its hosts.
@@ -164,8 +201,12 @@ func (b *Bridge) announceDiscoveries(n *network) {
 	}
 }
 
-// joins takes a route of a VTEP that is attached to a segment, leaves takes it back.
+// joins takes a route of a VTEP that is attached to a segment, in the place of the one that it has been before; leaves takes it back.
 func (b *Bridge) joins(id path, r *route) {
+	if was := b.members[r.segment][id]; was != nil && was.vtep == r.vtep && was.election == r.election {
+		b.members[r.segment][id] = r // it is refreshed
+		return
+	}
 	if b.members[r.segment] == nil {
 		b.members[r.segment] = map[path]*route{}
 	}
@@ -239,8 +280,9 @@ func (b *Bridge) hold(a *attachment) {
 	case byPreference(all):
 		now.all = elect(all, 0) != a.vtep
 	default:
+		slices.SortFunc(all, candidate.compare)
 		for vlan, ls := range a.port.VLANBindings {
-			if elect(all, b.database.tag(vlan, ls)) != a.vtep {
+			if inTurn(all, b.database.tag(vlan, ls)) != a.vtep {
 				now.blocked = append(now.blocked, uint16(vlan))
 			}
 		}
@@ -254,8 +296,8 @@ func (b *Bridge) hold(a *attachment) {
 	if now.equal(a.outcome) {
 		return
 	}
-	if now.text() != a.outcome.text() {
-		b.log.Info("segment", "port", a.port.Name, "segment", a.segment, "blocked", cmp.Or(now.text(), "none"), "others", now.beside)
+	if now.all != a.outcome.all || !slices.Equal(now.blocked, a.outcome.blocked) {
+		b.log.Info("segment", "port", a.port.Name, "segment", a.segment, "blocked", cmp.Or(now.short(), "none"), "others", now.beside)
 	}
 	if a.outcome = now; a.single {
 		for n := range b.database.networksAt(a) {

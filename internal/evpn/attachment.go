@@ -30,18 +30,20 @@ type attachment struct {
 	number  uint32     // hwvtep.KeySegment
 	single  bool
 	ballot  relay.Election
-	up      bool          // it has link, its switch a tunnel IP, and its VTEP is told of it
-	alone   bool          // its switch is the only one of the database: a row can say "at that port"
-	fault   string        // what is wrong with its keys: it is no link of a segment then
-	why     string        // it is right, and has link for all that is known, but is not attached
-	denied  denial        // of its keys
-	around  []hwvtep.UUID // the ports of its switch
-	quiet   time.Time     // till then its VTEP has time to tell of it
-	since   int           // counts how often the link has come and gone
-	awaited int           // the one of since whose time to wait has begun
-	due     bool          // others have had the time to tell that they are attached
-	former  *held         // what the keys said before this bridge began; nil: nothing, or all neighbors are heard since
-	outcome held          // of the election
+	up      bool                     // it has link, its switch a tunnel IP, and its VTEP is told of it
+	alone   bool                     // its switch is the only one of the database: a row can say "at that port"
+	fault   string                   // what is wrong with its keys: it is no link of a segment then
+	why     string                   // it is right, and has link for all that is known, but is not attached
+	denied  denial                   // of its keys
+	tags    map[hwvtep.UUID][]uint16 // its VLANs by the switch that they are bound to
+	around  map[hwvtep.UUID]struct{} // the ports of its switch
+	routeOf map[target]int           // the route of Discovery that has a target of its networks
+	quiet   time.Time                // till then its VTEP has time to tell of it
+	since   int                      // counts how often the link has come and gone
+	awaited int                      // the one of since whose time to wait has begun
+	due     bool                     // others have had the time to tell that they are attached
+	former  *held                    // what the keys said before this bridge began; nil: nothing, or all neighbors are heard since
+	outcome held                     // of the election
 }
 
 // held is what the keys hold the VTEP to.
@@ -65,6 +67,15 @@ func (h held) text() string {
 		words[i] = strconv.Itoa(int(vlan))
 	}
 	return strings.Join(words, ",")
+}
+
+// short is text for a person: of very many VLANs the first ones.
+func (h held) short() string {
+	const most = 8
+	if h.all || len(h.blocked) <= most {
+		return h.text()
+	}
+	return fmt.Sprintf("%s,... (%d VLANs)", held{blocked: h.blocked[:most]}.text(), len(h.blocked))
 }
 
 // heldBy reads the keys of a row, nil if they were not written.
@@ -112,6 +123,15 @@ func (a *attachment) configure() esi {
 	return a.segment
 }
 
+// tagsOf are the VLANs of a port by the switch that they are bound to.
+func tagsOf(row *hwvtep.PhysicalPort) map[hwvtep.UUID][]uint16 {
+	tags := map[hwvtep.UUID][]uint16{}
+	for vlan, ls := range row.VLANBindings {
+		tags[ls] = append(tags[ls], uint16(vlan))
+	}
+	return tags
+}
+
 // segmented says whether a row of a port is of a segment, or has keys from when it was.
 func segmented(row *hwvtep.PhysicalPort) bool {
 	_, ok := row.OtherConfig[hwvtep.KeyESI]
@@ -123,8 +143,12 @@ func segmented(row *hwvtep.PhysicalPort) bool {
 func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched map[*network]bool, changed bool) {
 	touched = map[*network]bool{}
 	read := (switches || db.anew) && len(db.segmentPorts) > 0
-	bind := func(row *hwvtep.PhysicalPort, there bool) {
-		for _, ls := range row.VLANBindings {
+	// bind notes the bindings of a row, and touches those that the other one, before or after, has not. Either may be nil.
+	bind := func(row, other *hwvtep.PhysicalPort, there bool) {
+		if row == nil {
+			return
+		}
+		for vlan, ls := range row.VLANBindings {
 			n := db.networks[ls]
 			switch {
 			case n == nil:
@@ -134,19 +158,15 @@ func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched ma
 			default:
 				delete(n.ports, row.UUID)
 			}
-			if len(n.own) > 0 {
+			if len(n.own) > 0 && (other == nil || other.VLANBindings[vlan] != ls) {
 				touched[n] = true
 			}
 		}
 	}
 	for before, after := range changes.PhysicalPorts() {
 		if before == nil || after == nil || !maps.Equal(before.VLANBindings, after.VLANBindings) {
-			if before != nil {
-				bind(before, false)
-			}
-			if after != nil {
-				bind(after, true)
-			}
+			bind(before, after, false)
+			bind(after, before, true)
 		}
 		if after != nil {
 			if n, err := strconv.ParseUint(after.OtherConfig[hwvtep.KeySegment], 10, 23); err == nil && n > 0 {
@@ -171,7 +191,7 @@ func (db *database) takePorts(changes hwvtep.Changes, switches bool) (touched ma
 // readPorts reads the ports of segments. Of those with the same segment that has it which had it first, else the first by
 // address and name.
 func (db *database) readPorts(touched map[*network]bool) {
-	before := db.ports
+	before, former := db.ports, db.bySegment
 	db.ports, db.bySegment = map[hwvtep.UUID]*attachment{}, map[esi]*attachment{}
 	var all []*attachment
 	kept := map[*attachment]bool{} // its segment is what it was
@@ -180,6 +200,10 @@ func (db *database) readPorts(touched map[*network]bool) {
 	for s := range db.view.PhysicalSwitches() {
 		switches++
 		vtep := s.TunnelIP()
+		around := make(map[hwvtep.UUID]struct{}, len(s.Ports))
+		for _, id := range s.Ports {
+			around[id] = struct{}{}
+		}
 		for _, id := range s.Ports {
 			row, ok := db.segmentPorts[id]
 			if !ok {
@@ -197,7 +221,10 @@ func (db *database) readPorts(touched map[*network]bool) {
 			case db.anew:
 				a.denied.until = time.Time{}
 			}
-			a.port, a.vtep = row, vtep
+			if a.tags == nil || !maps.Equal(a.port.VLANBindings, row.VLANBindings) {
+				a.tags = tagsOf(&row)
+			}
+			a.port, a.vtep, a.around = row, vtep, around
 			was, fault := a.segment, a.fault
 			if a.configure() != was && before[id] != nil {
 				a.up, a.former, a.outcome = false, nil, held{}
@@ -239,13 +266,14 @@ func (db *database) readPorts(touched map[*network]bool) {
 			a.since++
 		}
 	}
+	stays := map[esi]bool{} // hosts at its port are announced and reached as they were
+	for e, a := range db.bySegment {
+		was := former[e]
+		stays[e] = was != nil && a.same(was)
+	}
+	owned := make(map[*network]map[esi]*attachment, len(db.networks))
 	for _, n := range db.networks {
-		for e, a := range n.own {
-			if now := db.bySegment[e]; now == nil || !now.same(a) {
-				touched[n] = true
-			}
-		}
-		n.own = nil
+		owned[n], n.own = n.own, nil
 	}
 	for e, a := range db.bySegment {
 		for _, ls := range a.port.VLANBindings {
@@ -256,18 +284,23 @@ func (db *database) readPorts(touched map[*network]bool) {
 			if n.own == nil {
 				n.own = map[esi]*attachment{}
 			}
-			n.own[e] = a
-			if was := before[a.port.UUID]; was == nil || !was.same(a) {
+			if n.own[e] = a; owned[n][e] == nil || !stays[e] {
+				touched[n] = true
+			}
+		}
+	}
+	for n, before := range owned {
+		for e := range before {
+			if n.own[e] == nil {
 				touched[n] = true
 			}
 		}
 	}
 }
 
-// same says whether hosts of a port are announced and reached as they were.
+// same says whether hosts of a port are announced and reached as they were, in networks that are bound as they were.
 func (a *attachment) same(o *attachment) bool {
-	return a.segment == o.segment && a.vtep == o.vtep && a.number == o.number && a.single == o.single && a.up == o.up && a.alone == o.alone &&
-		maps.Equal(a.port.VLANBindings, o.port.VLANBindings)
+	return a.port.UUID == o.port.UUID && a.segment == o.segment && a.vtep == o.vtep && a.number == o.number && a.single == o.single && a.up == o.up && a.alone == o.alone
 }
 
 // numberPorts gives each segment a number: what its row has, else the lowest that is free.

@@ -15,6 +15,8 @@ type candidate struct {
 	relay.Election
 }
 
+func (c candidate) compare(o candidate) int { return c.vtep.Compare(o.vtep) }
+
 // byPreference says whether the candidates elect by preference: if all offer it, else by modulo (RFC 8584, section 2.2).
 func byPreference(all []candidate) bool {
 	return !slices.ContainsFunc(all, func(c candidate) bool { return c.Algorithm != relay.ByPreference })
@@ -33,6 +35,8 @@ func elect(all []candidate, tag uint32) netip.Addr {
 			return cmp.Or(cmp.Compare(b.Preference, a.Preference), a.vtep.Compare(b.vtep))
 		}).vtep
 	}
-	sorted := slices.SortedFunc(slices.Values(all), func(a, b candidate) int { return a.vtep.Compare(b.vtep) })
-	return sorted[tag%uint32(len(sorted))].vtep
+	return inTurn(slices.SortedFunc(slices.Values(all), candidate.compare), tag)
 }
+
+// inTurn is elect for candidates that are in order, there are some, and don't elect by preference.
+func inTurn(all []candidate, tag uint32) netip.Addr { return all[tag%uint32(len(all))].vtep }

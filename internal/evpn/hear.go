@@ -148,9 +148,15 @@ func pathOf(peer netip.Addr, p bgp.PathNLRI) (path, bool) {
 
 // announced takes one route.
 func (b *Bridge) announced(id path, s *session, nlri bgp.NLRI, a *attributes) {
+	r, err := decode(nlri, a)
+	if was := b.routes[id]; was != nil && was.kind == Attached && err == nil {
+		r.epoch = s.epoch
+		b.routes[id] = r
+		b.joins(id, r) // in its place: one election, not one without it, too
+		return
+	}
 	b.drop(id)
 	s.routes++
-	r, err := decode(nlri, a)
 	if err != nil {
 		b.refused[id] = refused{err, s.epoch}
 		return

@@ -20,6 +20,8 @@ type PortStatus struct {
 	Blocked    string            `json:"blocked"`    // as in the row: "all", or VLANs; "": this VTEP is designated for all
 	Candidates []CandidateStatus `json:"candidates"` // in the order of addresses
 	Fault      string            `json:"fault"`
+
+	short string // Blocked for a person
 }
 
 // PortStates are those of a PortStatus: another VTEP forwards what is flooded to all networks of the segment in all but the
@@ -39,9 +41,9 @@ func (b *Bridge) portStatus() []PortStatus {
 		if a.segment == (esi{}) && len(faults) == 0 {
 			continue
 		}
-		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[hwvtep.KeyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), Candidates: []CandidateStatus{}, Fault: strings.Join(faults, "; ")}
+		s := PortStatus{Port: a.port.Name, ESI: cmp.Or(a.segment.String(), a.port.OtherConfig[hwvtep.KeyESI]), Number: a.number, Single: a.single, Blocked: a.outcome.text(), short: a.outcome.short(), Candidates: []CandidateStatus{}, Fault: strings.Join(faults, "; ")}
 		all := b.candidates(a)
-		slices.SortFunc(all, func(x, y candidate) int { return x.vtep.Compare(y.vtep) })
+		slices.SortFunc(all, candidate.compare)
 		if s.By = "modulo"; byPreference(all) {
 			s.By = "preference"
 		}
@@ -90,7 +92,7 @@ func (s PortStatus) String() string {
 	}
 	text := fmt.Sprintf("%s: number %d, segment %s (%s), %s, elected by %s of [%s]", s.Port, s.Number, s.ESI, mode, s.State, s.By, strings.Join(words, ", "))
 	if s.State == PortStates[1] {
-		text += ", another VTEP is for VLANs " + s.Blocked
+		text += ", another VTEP is for VLANs " + s.short
 	}
 	return text
 }

@@ -113,6 +113,10 @@ type target struct {
 
 func (t target) String() string { return t.admin + ":" + strconv.FormatUint(uint64(t.value), 10) }
 
+func (t target) compare(o target) int {
+	return cmp.Or(strings.Compare(t.admin, o.admin), cmp.Compare(t.value, o.value))
+}
+
 // autoTarget is the target of a VNI where none is configured: of a large AS the lower half.
 func autoTarget(as, vni uint32) target {
 	return target{admin: strconv.FormatUint(uint64(as&0xffff), 10), value: vni}

@@ -19,12 +19,7 @@ const (
 // attaches says whether the VTEP is attached by a port of ours, which was as it was before; nil: it is new to the bridge. Where it
 // is not, and has link for all that is known, why says why.
 func (db *database) attaches(a, was *attachment) bool {
-	a.why, a.around = "", nil
-	for s := range db.view.PhysicalSwitches() {
-		if slices.Contains(s.Ports, a.port.UUID) {
-			a.around = s.Ports
-		}
-	}
+	a.why = ""
 	if a.segment == (esi{}) || !a.vtep.IsValid() {
 		return false
 	}
@@ -64,7 +59,7 @@ func (db *database) giveTime(a *attachment, d time.Duration) {
 // only says whether a logical switch is bound at no other port of the port's VTEP.
 func (a *attachment) only(n *network) bool {
 	for id := range n.ports {
-		if id != a.port.UUID && slices.Contains(a.around, id) {
+		if _, around := a.around[id]; around && id != a.port.UUID {
 			return false
 		}
 	}

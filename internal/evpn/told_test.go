@@ -74,8 +74,8 @@ func TestAttaches(t *testing.T) {
 	a.number = 1
 	n.own, n.ports = map[esi]*attachment{seg1: a}, map[hwvtep.UUID]struct{}{id: {}, {8}: {}}
 	for around, want := range map[string]esi{"": seg1, "8": {}} {
-		if a.around = []hwvtep.UUID{id}; around != "" {
-			a.around = append(a.around, hwvtep.UUID{8})
+		if a.around = map[hwvtep.UUID]struct{}{id: {}}; around != "" {
+			a.around[hwvtep.UUID{8}] = struct{}{}
 		}
 		if got := n.segmentOf(&local{vtep: low}); got != want {
 			t.Errorf("with %d ports of its VTEP in the switch the host is of segment %v", len(a.around), got)
