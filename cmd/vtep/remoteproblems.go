@@ -102,5 +102,23 @@ func (r *vtepRun) tellOfDatabase(err error) {
 	r.problems.Replace("database", p)
 }
 
+// tellOfFile tells whether the file of the database can be written.
+func (r *vtepRun) tellOfFile(_ string, err error, broken bool) {
+	if err == nil {
+		r.problems.Replace("database file")
+		return
+	}
+	p := problem.Problem{
+		Kind: problem.UnwritableFile, Object: "database " + r.db,
+		Text: fmt.Sprintf("transactions are refused, as its file can't be written (%s): forwarding goes on as it is, and follows no change", oneLine(err)),
+		// As long as the file is whole, who writes next tries again.
+		Remedy: "make room on its disk, or free it of what keeps it from being written: the next transaction tries again",
+	}
+	if broken {
+		p.Remedy = "see that nothing else writes it, and that its disk is sound; then have it written anew: vtep appctl ovsdb-server/compact"
+	}
+	r.problems.Replace("database file", p)
+}
+
 // oneLine words an error that has several lines.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -13,6 +13,7 @@ type Kind string
 var (
 	NoSwitch        = refusal("no_switch")        // the database has no row of our Physical_Switch
 	OtherProcess    = refusal("other_process")    // another process runs our Physical_Switch
+	UnwritableFile  = refusal("unwritable_file")  // the file of the database takes no transactions
 	NoTunnelIP      = refusal("no_tunnel_ip")     // the switch has no IPv4 tunnel IP
 	ForeignIP       = refusal("foreign_ip")       // the tunnel IP is not an address of this machine
 	TunnelsRefused  = refusal("tunnels_refused")  // no tunnel works, for another reason

@@ -100,7 +100,8 @@ func (d *database) endCompaction(err error) {
 		d.log.Info("compacted the log", "bytes", d.file.Size())
 		if d.failed != nil && d.file.Err() == nil {
 			d.log.Info("the database can be written again")
-			d.failed = nil
+			d.failed, d.refused = nil, ""
+			d.tellUnwritable(nil)
 		}
 	}
 	for _, tell := range c.waiting {

@@ -267,6 +267,14 @@ func (d *database) written() {
 	if d.refused != "" {
 		d.refused = ""
 		d.log.Info("the log can be written again")
+		d.tellUnwritable(nil)
+	}
+}
+
+// tellUnwritable tells whether the log can be written.
+func (d *database) tellUnwritable(err error) {
+	if tell := d.srv.opts.Unwritable; tell != nil {
+		tell(d.name, err, d.failed != nil)
 	}
 }
 
@@ -278,9 +286,11 @@ func (d *database) writeFailed(err error) {
 		if text := err.Error(); d.refused != text { // one line, not one for each client that tries
 			d.refused = text
 			d.log.Error("transactions are rolled back until the log can be written again", "err", err)
+			d.tellUnwritable(err)
 		}
 		return
 	}
 	d.failed = err
 	d.log.Error("a batch of transactions was rolled back; the database is read-only from now on", "err", err)
+	d.tellUnwritable(err)
 }

@@ -122,8 +122,8 @@ func TestDurableThenVisible(t *testing.T) {
 // TestWriteError has the disk fill up for a while: the transactions of that time never
 // happened, those before and after did.
 func TestWriteError(t *testing.T) {
-	fs := &faultyFS{FS: storage.OS}
-	r := newRig(t, Options{FS: fs})
+	fs, told := &faultyFS{FS: storage.OS}, make(chan string, 10)
+	r := newRig(t, Options{FS: fs, Unwritable: unwritable(told)})
 	w, watcher := r.dial(), r.dial()
 	watcher.must("monitor", `["things","m",{"Thing":{"columns":["name"]}}]`)
 	w.insert("before", 1)
@@ -149,6 +149,14 @@ func TestWriteError(t *testing.T) {
 	if strings.Count(log, "rolled back") != 1 || strings.Count(log, "can be written again") != 2 {
 		t.Error("the log must tell once of the failure, and once of its end")
 	}
+	if first, second := <-told, <-told; !strings.Contains(first, "no space left") || !strings.HasSuffix(first, " false") || second != "things <nil> false" || len(told) > 0 {
+		t.Errorf("told %q, %q and %d more", first, second, len(told))
+	}
+}
+
+// unwritable is an Options.Unwritable that puts what it is told into told.
+func unwritable(told chan string) func(string, error, bool) {
+	return func(database string, err error, broken bool) { told <- fmt.Sprint(database, " ", err, " ", broken) }
 }
 
 // TestSyncError has a sync fail: nobody knows any more what is on the disk, so the database

@@ -47,6 +47,10 @@ type Options struct {
 	// changes; nothing: it works, or is no remote any more. Calls come one at a time, and must
 	// not wait for the server.
 	Troubles func(target string, all []Trouble)
+	// Unwritable, if not nil, is told when the log of a database can't be written, and why, and with nil when it
+	// can again: what is broken takes nothing until it was compacted, otherwise each transaction tries again. Calls
+	// come one at a time for a database, and must not wait for the server.
+	Unwritable func(database string, err error, broken bool)
 	// Connections, if not nil, is told of each Connection over the network that is made or ends. Calls must
 	// not wait for the server.
 	Connections func(Connection)
