@@ -125,7 +125,7 @@ func difference(before, after *Snapshot) map[string][]ovsdb.RowDelta {
 	tables := map[string][]ovsdb.RowDelta{}
 	for i, t := range after.plan.tables {
 		var rows []ovsdb.RowDelta
-		compare(before.tables[i].root, after.tables[i].root, 0, func(b, a *ovsdb.Row) {
+		compare(before.tables[i].tree(), after.tables[i].tree(), 0, func(b, a *ovsdb.Row) {
 			switch {
 			case b == nil:
 				rows = append(rows, ovsdb.RowDelta{UUID: a.UUID, New: a})

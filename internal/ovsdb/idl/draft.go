@@ -74,16 +74,31 @@ func (d *draft) merge() {
 		d.step.expect(d.table, len(m.rows))
 		m.tell = func(before, after *ovsdb.Row) { d.step.note(d.plan, d.table, before, after) }
 	}
-	t.root = m.into(t.root, 0, m.entries())
+	t.set(m.into(t.tree(), 0, m.entries()))
 	t.n += m.added
 	m.rows = d.one[:0]
+}
+
+// mergeLater is merge for rows of which none is in the table: who reads only what changed need not wait for it.
+func (d *draft) mergeLater() {
+	m := &merge{edit: new(edit), rows: d.staged.rows}
+	entries := m.entries()
+	d.step.expect(d.table, len(entries))
+	for _, e := range entries {
+		d.step.note(d.plan, d.table, nil, m.rows[e.row])
+	}
+	t := &d.tables[d.table]
+	before := *t
+	t.later = &later{make: func() *node { return m.into(before.tree(), 0, entries) }}
+	t.n += len(entries)
+	d.staged.rows = d.one[:0]
 }
 
 // remove takes the row called id out of the table. It is not one that is staged.
 func (d *draft) remove(table int, id ovsdb.UUID) {
 	t := &d.tables[table]
-	root, removed := t.root.remove(d.edit, 0, id)
-	t.root = root
+	root, removed := t.tree().remove(d.edit, 0, id)
+	t.set(root)
 	if removed == nil {
 		return
 	}
@@ -110,7 +125,7 @@ func (d *draft) applyRows(rows ovsdb.Changes) error {
 	d.known = nil
 	var schema *ovsdb.TableSchema // that of the row before: most often the same
 	var err error
-	table, replicated := 0, false
+	table, replicated, fresh := 0, false, true
 	rows.EachRow(func(t *ovsdb.TableSchema, before, after *ovsdb.Row) {
 		if t != schema {
 			schema = t
@@ -124,16 +139,34 @@ func (d *draft) applyRows(rows ovsdb.Changes) error {
 		case after == nil:
 			d.remove(table, before.UUID)
 		case d.plan.tables[table].whole:
+			if d.table != table {
+				d.mergeRows(fresh)
+				fresh = true
+			}
+			fresh = fresh && before == nil
 			d.set(table, after)
 		default:
 			row := d.plan.tables[table].show(after)
 			if was := d.tables[table].Get(row.UUID); was == nil || !d.plan.tables[table].equalRows(was, row) {
+				fresh = false
 				d.set(table, row)
 			}
 		}
 	})
-	d.merge()
+	d.mergeRows(fresh)
 	return err
+}
+
+// manyRows is how many are merged while the consumer works with them already.
+const manyRows = 1024
+
+// mergeRows puts what a server in this process shares with us into its table. fresh: none of it was there.
+func (d *draft) mergeRows(fresh bool) {
+	if fresh && d.step != nil && len(d.staged.rows) >= manyRows {
+		d.mergeLater()
+	} else {
+		d.merge()
+	}
 }
 
 // sameColumns reports whether rows of two schemas of a table have the same values in the same places.

@@ -64,6 +64,7 @@ func (r *replica) Changes(_ *client.Session, u client.Update) error {
 		r.lastID = u.LastID
 	}
 	r.client.publish(r, d.step)
+	r.data.settle()
 	return nil
 }
 

@@ -2,6 +2,7 @@ package idl
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 )
@@ -14,8 +15,36 @@ type Snapshot struct {
 
 // Table is one table of a Snapshot. A nil *Table is empty.
 type Table struct {
+	root  *node
+	later *later // instead of root; nil: root it is
+	n     int
+}
+
+// later is a tree that is made when somebody asks for it.
+type later struct {
+	once sync.Once
+	make func() *node
 	root *node
-	n    int
+}
+
+// tree returns the tree of the rows.
+func (t *Table) tree() *node {
+	l := t.later
+	if l == nil {
+		return t.root
+	}
+	l.once.Do(func() { l.root, l.make = l.make(), nil })
+	return l.root
+}
+
+// set has the table have the rows of a tree.
+func (t *Table) set(root *node) { t.root, t.later = root, nil }
+
+// settle makes all trees, so that nobody has to wait for one.
+func (s *Snapshot) settle() {
+	for i := range s.tables {
+		s.tables[i].tree()
+	}
 }
 
 func newSnapshot(p *plan) *Snapshot {
@@ -41,14 +70,14 @@ func (t *Table) Get(id ovsdb.UUID) *ovsdb.Row {
 	if t == nil {
 		return nil
 	}
-	return t.root.get(id)
+	return t.tree().get(id)
 }
 
 // All yields the rows in the order of their UUIDs.
 func (t *Table) All() iter.Seq[*ovsdb.Row] {
 	return func(yield func(*ovsdb.Row) bool) {
 		if t != nil {
-			t.root.each(yield)
+			t.tree().each(yield)
 		}
 	}
 }

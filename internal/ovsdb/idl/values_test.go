@@ -150,6 +150,80 @@ func TestSharedRows(t *testing.T) {
 	}
 }
 
+// What thousands of rows change is told before they are in the tree of their table: who asks for a row meanwhile, from
+// whatever goroutine, finds those that were told of.
+func TestManySharedRows(t *testing.T) {
+	s, err := server.New(server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.AddMemory(hwvtep.Schema()); err != nil {
+		t.Fatal(err)
+	}
+	dial := func(context.Context) (net.Conn, error) { return s.Pipe() }
+	writer, reader := run(t, idl.Options{Dial: dial}), run(t, idl.Options{Dial: dial})
+	ready(t, writer)
+	ready(t, reader)
+	const many = 3000
+	m := mirror{}
+	var old []hwvtep.UUID
+	for round := range 5 {
+		tx := hwvtep.NewTxn(nil)
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: fmt.Sprint("ls", round)})
+		loc := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: fmt.Sprintf("10.0.0.%d", round)})
+		var tokens []hwvtep.UUID
+		for i := range many {
+			tokens = append(tokens, tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: fmt.Sprintf("02:00:00:%02x:%02x:%02x", round, i>>8, i&255), LogicalSwitch: ls, Locator: loc}))
+		}
+		if round == 3 { // and others go
+			for _, id := range old[:many/2] {
+				tx.DeleteUcastMACRemote(id)
+			}
+		}
+		results, err := writer.Transact(context.Background(), tx.Ops())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range tokens {
+			op, _ := tx.OpOf(token)
+			old = append(old, results[op].UUID)
+		}
+		if round == 1 {
+			continue // two steps at once, then
+		}
+		want := (round + 1) * many
+		if round >= 3 {
+			want -= many / 2
+		}
+		testenv.Eventually(t, deadline, func() error {
+			if n := reader.Snapshot().Table(hwvtep.TableUcastMACRemote).Len(); n != want {
+				return fmt.Errorf("round %d: %d rows, want %d", round, n, want)
+			}
+			return nil
+		})
+		var asking sync.WaitGroup
+		for range 3 {
+			asking.Go(func() {
+				table := reader.Snapshot().Table(hwvtep.TableUcastMACRemote)
+				for _, id := range old[len(old)-many:] {
+					if table.Get(id) == nil {
+						t.Errorf("round %d: no row %v", round, id)
+						return
+					}
+				}
+			})
+		}
+		if err := m.take(reader); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		asking.Wait()
+	}
+	told := run(t, idl.Options{Dial: asText(dial)})
+	ready(t, told)
+	awaitSame(t, []*idl.Client{reader, told}, nil)
+}
+
 func equal(ts *ovsdb.TableSchema, a, b *ovsdb.Row) bool {
 	return !slices.ContainsFunc(ts.Columns, func(c *ovsdb.ColumnSchema) bool { return !a.Field(c).Equal(b.Field(c), &c.Type) })
 }
