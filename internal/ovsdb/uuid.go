@@ -67,19 +67,36 @@ var unhex = func() (t [256]uint8) {
 	return t
 }()
 
+const zeroText = "00000000-0000-0000-0000-000000000000"
+
 // String returns the 36 character form, in lower case.
-func (u UUID) String() string { return string(u.AppendText(make([]byte, 0, 36))) }
+func (u UUID) String() string { return string(u.AppendText(make([]byte, 0, len(zeroText)))) }
 
 // AppendText appends the 36 character form to dst.
 func (u UUID) AppendText(dst []byte) []byte {
-	const digits = "0123456789abcdef"
-	for i, b := range u {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			dst = append(dst, '-')
-		}
-		dst = append(dst, digits[b>>4], digits[b&15])
-	}
+	dst = append(dst, zeroText...)
+	text := dst[len(dst)-len(zeroText):]
+	le := binary.LittleEndian
+	le.PutUint64(text, hex(le.Uint32(u[:])))
+	digits := hex(le.Uint32(u[4:]))
+	le.PutUint32(text[9:], uint32(digits))
+	le.PutUint32(text[14:], uint32(digits>>32))
+	digits = hex(le.Uint32(u[8:]))
+	le.PutUint32(text[19:], uint32(digits))
+	le.PutUint32(text[24:], uint32(digits>>32))
+	le.PutUint64(text[28:], hex(le.Uint32(u[12:])))
 	return dst
+}
+
+// hex returns the eight digits of four bytes, the first byte and the first digit being the lowest of each.
+func hex(bytes uint32) uint64 {
+	const ones = 0x0101010101010101
+	w := uint64(bytes)
+	w = (w | w<<16) & 0x0000ffff0000ffff
+	w = (w | w<<8) & 0x00ff00ff00ff00ff
+	w = (w>>4 | w<<8) & (15 * ones)
+	letters := (w + 6*ones) >> 4 & ones
+	return w + '0'*ones + letters*('a'-'0'-10)
 }
 
 // IsZero reports whether u is the zero UUID.

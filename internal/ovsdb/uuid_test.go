@@ -1,6 +1,7 @@
 package ovsdb
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -32,6 +33,58 @@ func TestParseUUID(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each byte in each place of a text is a digit or not, and each byte of a UUID is written as two digits.
+func TestUUIDDigits(t *testing.T) {
+	text := []byte("123e4567-e89b-42d3-a456-426614174000")
+	whole, _ := ParseUUID(string(text))
+	for at, was := range text {
+		for c := range 256 {
+			text[at] = byte(c)
+			u, ok := ParseUUID(string(text))
+			digit := strings.IndexByte("0123456789abcdef", byte(c)|0x20)
+			isDigit := digit >= 10 || digit >= 0 && c >= '0'
+			if was == '-' {
+				isDigit = c == '-'
+			}
+			if ok != isDigit || ok && u.String() != strings.ToLower(string(text)) || !ok && u != (UUID{}) {
+				t.Fatalf("%q: got %v, %v", text, u, ok)
+			}
+		}
+		text[at] = was
+	}
+	for at, was := range whole {
+		for c := range 256 {
+			whole[at] = byte(c)
+			want := fmt.Sprintf("%x-%x-%x-%x-%x", whole[:4], whole[4:6], whole[6:8], whole[8:10], whole[10:])
+			if got := string(whole.AppendText([]byte("id "))); got != "id "+want {
+				t.Fatalf("got %s, want %s", got, want)
+			}
+			if back, ok := ParseUUID(want); !ok || back != whole {
+				t.Fatalf("%s is read as %v, %v", want, back, ok)
+			}
+		}
+		whole[at] = was
+	}
+}
+
+func BenchmarkUUID(b *testing.B) {
+	u := NewUUID()
+	text := u.AppendText(nil)
+	b.Run("append", func(b *testing.B) {
+		for b.Loop() {
+			text = u.AppendText(text[:0])
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		text := u.String()
+		for b.Loop() {
+			if _, ok := ParseUUID(text); !ok {
+				b.Fatal("no UUID")
+			}
+		}
+	})
 }
 
 func TestNewUUID(t *testing.T) {
