@@ -1,6 +1,7 @@
 package server
 
 import (
+	"sync"
 	"time"
 
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -100,7 +101,7 @@ func (b *batch) write() error {
 		if cs == nil {
 			continue
 		}
-		if r := cs.AppendRecord(nil, now); len(r) > 0 {
+		if r := cs.AppendRecord(recordMemory(cs), now); len(r) > 0 {
 			records = append(records, r)
 			durable = durable || b.outcomes[i].durable
 		}
@@ -108,7 +109,13 @@ func (b *batch) write() error {
 	if len(records) == 0 {
 		return nil
 	}
-	if err := d.file.Append(records...); err != nil {
+	err := d.file.Append(records...)
+	for _, r := range records {
+		if cap(r) >= longRecord {
+			longRecords.Put(&r)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if d.srv.opts.Durability.sync(durable) {
@@ -121,6 +128,24 @@ func (b *batch) write() error {
 	}
 	d.written()
 	return nil
+}
+
+// longRecords are the memory of records, until the collector takes it: to get as much from the system takes longer than to
+// write them.
+var longRecords sync.Pool
+
+const longRecord = 256 << 10
+
+// recordMemory is memory for the record of a change-set; nil: it is short, or there is none.
+func recordMemory(cs *db.ChangeSet) []byte {
+	if cs.TextSize() < longRecord {
+		return nil
+	}
+	r, _ := longRecords.Get().(*[]byte)
+	if r == nil {
+		return nil
+	}
+	return (*r)[:0]
 }
 
 // rollBack undoes the changes of the batch, the last first.

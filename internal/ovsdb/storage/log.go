@@ -129,7 +129,7 @@ func create(path string, schema []byte, opts Options) (l *Log, err error) {
 }
 
 // Append writes records, JSON objects without line feeds, with one write.
-// On an error none of them is in the log. Their memory is not the caller's any more.
+// On an error none of them is in the log. Their memory is changed, and may be kept if it is short.
 func (l *Log) Append(records ...[]byte) error {
 	switch {
 	case l.opts.ReadOnly:
