@@ -46,6 +46,7 @@ type database struct {
 
 	marked      map[mark]struct{}
 	markedPorts map[hwvtep.UUID]struct{} // of ports
+	held        int                      // marks that wait for members to be written
 	rows        uint64                   // written
 }
 

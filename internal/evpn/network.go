@@ -52,6 +52,7 @@ type network struct {
 	heads  map[hwvtep.UUID]map[netip.Addr]bool // our VTEPs that want what is flooded, by row
 	vteps  map[netip.Addr]int                  // how many routes lead to each
 	text   string                              // vteps as the row is to remember them; "": not known, or there are none
+	pace   pace                                // of what is written of members
 	spoken map[string]map[key]struct{}         // what is announced, by its group
 
 	router   *router         // that has an interface in it; nil: none has

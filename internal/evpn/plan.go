@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
 )
@@ -20,11 +21,13 @@ type plan struct {
 	about    []mark
 	ports    []hwvtep.UUID    // whose keys it is about
 	routers  map[*router]bool // that it has looked at
-	rows     int              // that it inserts, changes or deletes
+	now      time.Time
+	waits    map[*network]bool // of those that it is about, whether their members wait
+	rows     int               // that it inserts, changes or deletes
 }
 
 func (db *database) plan() *plan {
-	p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}, routers: map[*router]bool{}}
+	p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}, routers: map[*router]bool{}, now: time.Now(), waits: map[*network]bool{}}
 	if lock := db.writer.Asserts(); lock != "" {
 		p.tx.Assert(lock)
 	}
@@ -32,13 +35,12 @@ func (db *database) plan() *plan {
 }
 
 // next plans what some of the marks ask for; what is right already costs nothing. It returns nil when nothing is to
-// be written, and no mark is left then. The members of switches come first: with them the switch's row remembers whose
+// be written, and no mark is left then but those that wait (pace.go). The members of switches come first: with them the switch's row remembers whose
 // rows are the bridge's, before there are any.
 func (db *database) next() *plan {
 	for len(db.marked) > 0 {
 		p := db.plan()
 		empty := p.tx.Len()
-		switches := map[hwvtep.UUID]bool{}
 		for m := range db.marked {
 			if len(p.about) == batch {
 				break
@@ -52,8 +54,8 @@ func (db *database) next() *plan {
 			if n == nil {
 				continue
 			}
-			if !switches[m.ls] {
-				switches[m.ls] = true
+			if _, seen := p.waits[n]; !seen {
+				p.waits[n] = n.l3 == nil && n.pace.waits(p.now) // the VTEPs of routers are few
 				p.remember(n)
 			}
 			switch {
@@ -92,6 +94,10 @@ func (p *plan) remember(n *network) {
 	if n.text != "" && n.text == n.row.OtherConfig[keyVTEPs] {
 		return // as is usual: costs nothing
 	}
+	if p.waits[n] {
+		p.db.hold(n, "")
+		return
+	}
 	set := map[string]bool{}
 	for ip := range n.vteps {
 		set[ip.String()] = true
@@ -112,6 +118,7 @@ func (p *plan) remember(n *network) {
 	case text == "":
 		p.tx.RemoveLogicalSwitchOtherConfig(n.row.UUID, keyVTEPs)
 	default:
+		n.pace.written(p.now, len(set))
 		p.tx.PutLogicalSwitchOtherConfig(n.row.UUID, map[string]string{keyVTEPs: text})
 	}
 }
@@ -165,6 +172,10 @@ func (p *plan) host(n *network, mac string) {
 		return
 	}
 	ip, to := "", n.endOf(h, best)
+	if p.waits[n] && !p.db.own[to.vtep] && n.text != n.row.OtherConfig[keyVTEPs] && !slices.Contains(n.remembered(), to.vtep.String()) {
+		p.db.hold(n, mac) // it would not be known for the bridge's
+		return
+	}
 	if a := h.address(best); a.IsValid() {
 		ip = a.String()
 	}
@@ -225,6 +236,11 @@ func (p *plan) members(n *network) {
 	slices.SortFunc(have, end.compare)
 	slices.SortFunc(wanted, end.compare)
 	wanted = slices.Compact(wanted)
+	if p.waits[n] && !slices.Equal(wanted, have) {
+		p.db.hold(n, "")
+		return
+	}
+	before := p.rows
 	switch {
 	case own == nil && len(wanted) > 0:
 		p.rows++
@@ -237,6 +253,9 @@ func (p *plan) members(n *network) {
 		row := *own
 		row.LocatorSet = p.set(others, wanted)
 		p.tx.UpdateMcastMACRemote(row.UUID, row, hwvtep.McastMACRemoteLocatorSet)
+	}
+	if p.rows > before {
+		n.pace.written(p.now, len(wanted))
 	}
 	if len(wanted) > 0 && n.row.ReplicationMode == "" {
 		row := n.row

@@ -78,7 +78,7 @@ type Progress struct {
 func (b *Bridge) Progress(ctx context.Context) (p Progress, err error) {
 	err = b.ask(ctx, func() {
 		db := b.database
-		p = Progress{db.writer.State(), b.ready, db.writer.Transactions, len(db.marked) + len(db.markedPorts)}
+		p = Progress{db.writer.State(), b.ready, db.writer.Transactions, len(db.marked) + len(db.markedPorts) + db.held}
 		if !db.writer.Idle() {
 			p.Pending++
 		}
@@ -90,7 +90,7 @@ func (b *Bridge) status() Status {
 	db := b.database
 	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
 		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Ports: b.portStatus(), Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.writer.Transactions, Rows: db.rows,
-		Failures: db.writer.Failures, Failure: cmp.Or(db.writer.Failure, b.failure), Pending: len(db.marked) + len(db.markedPorts)}
+		Failures: db.writer.Failures, Failure: cmp.Or(db.writer.Failure, b.failure), Pending: len(db.marked) + len(db.markedPorts) + db.held}
 	for _, r := range b.refused {
 		s.Refused[r.why.Error()]++
 	}
