@@ -41,6 +41,7 @@ type mesh struct {
 	complete bool        // every database was read: who is not known now is gone
 	allot    bool        // VNIs may be given: every database was read, or there was time for it
 	resting  map[int64]rest
+	likeOVN  bool // ovn.go
 }
 
 // network is the logical switches of one name.
@@ -184,7 +185,7 @@ func (n *network) removeStation(mac string, from source) {
 		delete(n.stations, mac)
 	}
 	n.count(s.at, -1)
-	if !n.outdated(mac, from, s) {
+	if n.mesh.likeOVN || !n.outdated(mac, from, s) {
 		n.touch(mac, false)
 	}
 }
@@ -267,6 +268,9 @@ func (n *network) count(e end, by int) {
 // were there from the beginning it is what the others have been told already; once all are known that is settled, since
 // what they have been told changes with each row.
 func (n *network) where(mac string) (db *database, at end, known bool) {
+	if n.mesh.likeOVN {
+		return n.first(mac)
+	}
 	var best struct {
 		source
 		station

@@ -35,7 +35,9 @@ type Options struct {
 	Stations []Station
 	// FirstVNI is the lowest VNI for networks that have none; 0: FirstVNI.
 	FirstVNI int64
-	Logger   *slog.Logger // nil: nothing is logged
+	// LikeOVN has it write rows in the way of OVN, for VTEPs to be tried with: see ovn.go.
+	LikeOVN bool
+	Logger  *slog.Logger // nil: nothing is logged
 }
 
 // Station is a host behind a peer.
@@ -66,7 +68,7 @@ func New(opts Options) *NVC {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
-	n.mesh = &mesh{networks: map[string]*network{}, base: opts.FirstVNI, peers: opts.Peers}
+	n.mesh = &mesh{networks: map[string]*network{}, base: opts.FirstVNI, peers: opts.Peers, likeOVN: opts.LikeOVN}
 	if n.mesh.base == 0 {
 		n.mesh.base = FirstVNI
 	}

@@ -75,6 +75,8 @@ func (p *plan) settle(m mark) {
 		p.logicalSwitch(n, at)
 	case m.mcast:
 		p.group(n, at, m.mac)
+	case p.db.mesh.likeOVN:
+		p.stationLikeOVN(n, at, m.mac)
 	default:
 		p.station(n, at, m.mac)
 	}
@@ -85,7 +87,7 @@ func (at *presence) remembered() []string { return strings.Fields(at.row.OtherCo
 
 // ours says whether a row with that end is the controller's.
 func (n *network) ours(at *presence, e end) bool {
-	return n.members[e.ip] > 0 || slices.Contains(at.remembered(), e.ip)
+	return n.mesh.likeOVN || n.members[e.ip] > 0 || slices.Contains(at.remembered(), e.ip)
 }
 
 // waits says whether a row with that end, which nobody reports now, may yet be reported by a database that
@@ -111,6 +113,9 @@ func (p *plan) logicalSwitch(n *network, at *presence) {
 	}
 	if cols != 0 {
 		p.tx.UpdateLogicalSwitch(row.UUID, row, cols)
+	}
+	if p.db.mesh.likeOVN {
+		return
 	}
 	p.tx.PutLogicalSwitchOtherConfig(row.UUID, note)
 }
@@ -234,7 +239,7 @@ func (p *plan) group(n *network, at *presence, mac string) {
 		}
 	}
 	wanted := keep
-	if at.joined {
+	if at.joined && (mac == unknownDst || !n.mesh.likeOVN) {
 		wanted = append(wanted, n.audience(mac, p.db)...)
 	}
 	slices.SortFunc(wanted, end.compare)
