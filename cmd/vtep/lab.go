@@ -29,7 +29,7 @@ func (c *labCommand) program() *getopt.Program {
 			{Name: "move", Args: "HOST VTEP", Help: "in a fabric: plug a host in at another VTEP"},
 			{Name: "graph", Args: "[--svg]", Help: "in a fabric: draw it, as text or as a picture"},
 			{Name: "down", Help: "take it away, with everything that runs in it"},
-			{Name: "fleet", Args: "[--vteps N] [--evpn]", Help: "run N VTEPs of the memory plane (default 100) in this process, and measure how fast changes are in force on all"},
+			{Name: "fleet", Args: "[--vteps N] [--evpn | --ovn DIR | --ovn-rows]", Help: "run N VTEPs of the memory plane (default 100) in this process, and measure how fast changes are in force on all"},
 			{Name: "demo", Args: "[--keep]", Help: "show it all, check it all, and take it away"},
 			{Name: "help"},
 		},
@@ -38,6 +38,8 @@ func (c *labCommand) program() *getopt.Program {
 			getopt.Flag("bare", "up: start no VTEP", &c.bare),
 			getopt.Flag("keep", "demo: leave it up", &c.keep),
 			getopt.Flag("evpn", "fleet: with EVPN, by a route reflector, in place of a controller", &c.evpn),
+			getopt.String("ovn", "DIR", "fleet: with OVN, whose programs are in DIR (or in those of $PATH, if it says PATH), in place of a controller", &c.ovn),
+			getopt.Flag("ovn-rows", "fleet: with a controller that writes rows as OVN does", &c.ovnRows),
 			{Long: "help", Short: 'h', Set: func(string) error { return getopt.ErrHelp }},
 		}, c.fabricOptions()...)}
 }
@@ -46,7 +48,9 @@ func (c *labCommand) program() *getopt.Program {
 type labCommand struct {
 	name            string
 	bare, keep, svg bool
-	evpn            bool // of a fleet
+	evpn            bool   // of a fleet
+	ovn             string // likewise
+	ovnRows         bool   // likewise
 	fabric          lab.Options
 	given           []string // the options that ask for a fabric
 	args            []string
@@ -97,6 +101,9 @@ func labMain(args []string) (int, error) {
 		return 1, fmt.Errorf("unknown command %q; \"vtep lab --help\" lists them", verb)
 	case n < v.min || n > v.max:
 		return 1, fmt.Errorf("%s does not take %d arguments; \"vtep lab --help\" says what it takes", verb, n)
+	}
+	if (c.ovn != "" || c.ovnRows) && verb != "fleet" {
+		return 1, fmt.Errorf("--ovn and --ovn-rows are for a fleet")
 	}
 	if c.evpn && verb != "fleet" {
 		return 1, fmt.Errorf("--evpn is for a fleet; in a fabric \"vtep run --evpn\" has it for one VTEP")

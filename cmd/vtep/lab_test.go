@@ -84,11 +84,11 @@ func TestFleet(t *testing.T) {
 	testenv.NoLeaks(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	var out strings.Builder
-	if err := runFleet(t.Context(), 4, false, &out); err != nil {
+	if err := runFleet(t.Context(), fleetOptions{vteps: 4}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{`4 VTEPs .*`, `start +\S+s`, `full mesh from cold +\S+s, 12 rows`, `sessions +8`,
-		`a MAC move, on a VTEP +p50 \S+s, p99 \S+s +p99 100ms: (reached|missed)`, `a MAC move, on all +p50 \S+s, slowest of 4 \S+s`,
+	for _, line := range []string{`4 VTEPs .*`, `start +\S+s`, `full mesh from cold +\S+s, 12 rows`, `  CPU time of it +\S+s`, `sessions +8`,
+		`a MAC move, on a VTEP +p50 \S+s, p99 \S+s +p99 100ms: (reached|missed)`, `a MAC move, on all +p50 \S+s, slowest of 2 \S+s`,
 		`a tenth moves at once +\S+s, \d+ rows and \d+ transactions a second`,
 		`a tenth restarts at once +\S+s until all is in force, 1 hosts moved`, `  rows after it +0 lost, 0 stale, of 16 +none: reached`,
 		`memory of a VTEP +\S+ MiB +2 MiB: reached`} {
@@ -99,7 +99,7 @@ func TestFleet(t *testing.T) {
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
-	if err := runFleet(t.Context(), 1, false, &out); err == nil {
+	if err := runFleet(t.Context(), fleetOptions{vteps: 1}, &out); err == nil {
 		t.Error("a fleet of one VTEP")
 	}
 	for _, args := range [][]string{{"fleet", "--plane=ebpf"}, {"fleet", "--hosts=2"}} {

@@ -168,5 +168,5 @@ func labFleet(c *labCommand) (int, error) {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	return 0, runFleet(ctx, n, c.evpn, os.Stdout)
+	return 0, runFleet(ctx, fleetOptions{vteps: n, evpn: c.evpn, ovn: c.ovn, ovnRows: c.ovnRows}, os.Stdout)
 }

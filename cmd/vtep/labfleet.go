@@ -16,7 +16,6 @@ import (
 	"github.com/vtep/vtep/internal/evpn"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/intent"
-	"github.com/vtep/vtep/internal/nvc"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
@@ -30,17 +29,20 @@ const maxFleet = 1000
 // hostsSpeak is how often hosts speak while something is waited for, so that they do not age.
 const hostsSpeak = 2 * time.Minute
 
+// fleetPatience is how long anything is waited for.
+const fleetPatience = 30 * time.Minute
+
 // fleet is many VTEPs in this process: a database server, an agent and a plane in memory each, put together as vtep run does, with
-// real sessions over unix sockets between them and one controller, or EVPN in its place. It measures how fast a change is in force
-// on all.
+// real sessions over unix sockets between them and one controller, or EVPN or OVN in its place. It measures how fast a change is in
+// force on all.
 type fleet struct {
-	dir    string
-	vteps  []*fleetVTEP
-	at     []int        // where the host of each VTEP is, by their places in vteps
-	fabric *fleetFabric // nil: there is a controller
-	nvc    *nvc.NVC
-	ended  sync.WaitGroup
-	errs   chan error // cap 1
+	dir      string
+	vteps    []*fleetVTEP
+	at       []int // where the host of each VTEP is, by their places in vteps
+	by       fleetControl
+	patience time.Duration
+	ended    sync.WaitGroup
+	errs     chan error // cap 1
 
 	mu    sync.Mutex // guards what follows
 	want  func(v *fleetVTEP, s *intent.State) bool
@@ -98,8 +100,8 @@ func (f *fleet) applied(v *fleetVTEP, s *intent.State) {
 }
 
 // until does something and waits until what it brings about is in force on all VTEPs, on which it must not be yet: each
-// has to apply something after. It returns how long that took on each, sorted.
-func (f *fleet) until(ctx context.Context, want func(*fleetVTEP, *intent.State) bool, do func() error) ([]time.Duration, error) {
+// has to apply something after. It returns how long that took on each, sorted; or what is missing, by why, when it has waited for too long.
+func (f *fleet) until(ctx context.Context, what string, want func(*fleetVTEP, *intent.State) bool, why func(*fleetVTEP) string, do func() error) ([]time.Duration, error) {
 	f.mu.Lock()
 	f.want, f.left, f.all, f.times, f.since = want, len(f.at), make(chan struct{}), nil, time.Now()
 	for _, v := range f.vteps {
@@ -110,7 +112,7 @@ func (f *fleet) until(ctx context.Context, want func(*fleetVTEP, *intent.State) 
 	if err := do(); err != nil {
 		return nil, err
 	}
-	again := time.NewTicker(hostsSpeak)
+	again, over := time.NewTicker(hostsSpeak), time.After(f.patience)
 	defer again.Stop()
 	for {
 		select {
@@ -123,10 +125,69 @@ func (f *fleet) until(ctx context.Context, want func(*fleetVTEP, *intent.State) 
 			for host := range f.at {
 				f.speak(host)
 			}
+		case <-over:
+			return nil, fmt.Errorf("%s: %w", what, f.missing(why))
 		case <-ctx.Done():
 			return nil, errors.New("interrupted")
 		}
 	}
+}
+
+// named is how many VTEPs on which something is missing are told by name.
+const named = 5
+
+// missing is the error that tells on which VTEPs what is waited for is not in force.
+func (f *fleet) missing(why func(*fleetVTEP) string) error {
+	f.mu.Lock()
+	var late []*fleetVTEP
+	for _, v := range f.vteps {
+		if !v.there {
+			late = append(late, v)
+		}
+	}
+	f.mu.Unlock()
+	text := fmt.Sprintf("after %v it is not in force on %d of %d VTEPs", f.patience, len(late), len(f.vteps))
+	for i, v := range late {
+		if i == named {
+			text += "; ..."
+			break
+		}
+		text += fmt.Sprintf("; on %s %s", v.name, why(v))
+	}
+	return errors.New(text)
+}
+
+// astray says what a VTEP has of the host that it was found not to have where it is.
+func (f *fleet) astray(v *fleetVTEP) string {
+	f.mu.Lock()
+	host := v.wrong
+	f.mu.Unlock()
+	return f.strayed(v, host)
+}
+
+// strayed says what a VTEP's database has of a host.
+func (f *fleet) strayed(v *fleetVTEP, host int) string {
+	of := f.vteps[host]
+	f.mu.Lock()
+	at := f.vteps[f.at[host]]
+	f.mu.Unlock()
+	text := fmt.Sprintf("the host of %s (%v), which is at %s (%v), ", of.name, of.host, at.name, at.ip)
+	if v.replica == nil {
+		return text + "is not known"
+	}
+	view := hwvtep.NewView[*idl.Table](v.replica.Snapshot())
+	for row := range view.UcastMACsRemote() {
+		if row.MAC == of.host.String() {
+			l, _ := view.PhysicalLocator(row.Locator)
+			return text + "has a row that places it at " + l.DstIP
+		}
+	}
+	for row := range view.UcastMACsLocal() {
+		if row.MAC == of.host.String() {
+			return text + "has a row as if it were here"
+		}
+	}
+	return text + "has no row"
 }
 
 // placed says that a VTEP has the host where it is.
@@ -161,9 +222,19 @@ func (f *fleet) speak(host int) {
 
 // move has a host go to another VTEP, and say so.
 func (f *fleet) move(host, to int) {
+	from := f.vteps[f.at[host]]
 	f.mu.Lock()
 	f.at[host] = to
 	f.mu.Unlock()
+	if from.place != to && f.by.unplugs() {
+		from.fabric.RemoveDevice("p0")
+		from.fabric.AddDevice("p0")
+		for other, at := range f.at {
+			if at == from.place {
+				f.speak(other)
+			}
+		}
+	}
 	f.speak(host)
 }
 
@@ -179,7 +250,7 @@ func (v *fleetVTEP) socket(dir string) string { return filepath.Join(dir, v.name
 
 // newFleet makes n VTEPs that do not run yet.
 func newFleet(dir string, n int) *fleet {
-	f := &fleet{dir: dir, errs: make(chan error, 1)}
+	f := &fleet{dir: dir, patience: fleetPatience, errs: make(chan error, 1)}
 	for i := range n {
 		id := i + 1
 		v := &fleetVTEP{place: i, name: fmt.Sprintf("v%d", id), ip: netip.AddrFrom4([4]byte{10, 2, byte(id >> 8), byte(id)}),
@@ -228,7 +299,7 @@ func (f *fleet) start(ctx context.Context, v *fleetVTEP, first bool) (err error)
 		background(func(ctx context.Context) error {
 			select {
 			case <-ready:
-				return v.bind(ctx, f.vni())
+				return v.bind(ctx, f.by.vni())
 			case <-ctx.Done():
 				return nil
 			}
@@ -254,85 +325,65 @@ func (v *fleetVTEP) bind(ctx context.Context, vni int64) error {
 }
 
 // stop ends what runs of a VTEP. Its database and what is in force stay.
-func (v *fleetVTEP) stop() error {
+func (f *fleet) stop(v *fleetVTEP) error {
 	if v.server == nil {
 		return nil
 	}
-	if v.leave != nil {
-		v.leave()
-		v.joined.Wait()
-	}
+	err := f.by.left(v)
 	v.cancel()
 	v.ended.Wait()
-	err := v.server.Close()
+	err = errors.Join(err, v.server.Close())
 	v.server = nil
 	return err
 }
 
-// vni is what the operator gives the logical switch; 0: the controller does.
-func (f *fleet) vni() int64 {
-	if f.fabric != nil {
-		return fleetVNI
-	}
-	return 0
+// fleetOptions say what has the VTEPs of a fleet know of one another: a controller if nothing else.
+type fleetOptions struct {
+	vteps   int
+	evpn    bool
+	ovn     string // where OVN is: a directory, or "PATH"; "": there is none
+	ovnRows bool   // the controller writes rows as OVN does
 }
 
-// control starts the controller, or EVPN. It ends with ctx.
-func (f *fleet) control(ctx context.Context) error {
-	if f.fabric != nil {
-		return f.fabric.control(ctx)
+// control is what they ask for.
+func (o fleetOptions) control(f *fleet) (fleetControl, error) {
+	switch {
+	case o.evpn && o.ovn != "" || o.ovnRows && (o.evpn || o.ovn != ""):
+		return nil, errors.New("--evpn, --ovn and --ovn-rows are fleets of their own")
+	case o.evpn:
+		return &fleetFabric{fleet: f}, nil
+	case o.ovn != "":
+		return newFleetOVN(f, o.ovn)
 	}
-	var targets []string
-	for _, v := range f.vteps {
-		targets = append(targets, "unix:"+v.socket(f.dir))
-	}
-	f.nvc = nvc.New(nvc.Options{})
-	f.ended.Go(func() {
-		if err := f.nvc.Run(ctx, targets); err != nil && ctx.Err() == nil {
-			f.fail(err)
-		}
-	})
-	return nil
+	return &fleetNVC{fleet: f, likeOVN: o.ovnRows}, nil
 }
 
-// progress says how many transactions the controller, or bridges, have made, and whether there is nothing to do for them.
-func (f *fleet) progress(ctx context.Context) (transactions uint64, idle bool, err error) {
-	if f.fabric != nil {
-		return f.fabric.progress(ctx)
-	}
-	s, err := f.nvc.Status(ctx)
-	if err != nil {
-		return 0, false, err
-	}
-	idle = true
-	for _, t := range s.Targets {
-		transactions += t.Transactions
-		idle = idle && t.State == "active" && t.Pending == 0
-	}
-	return transactions, idle, nil
+// runFleet builds a fleet, measures it, and takes it down.
+func runFleet(ctx context.Context, o fleetOptions, out io.Writer) error {
+	return withFleet(ctx, o, out, (*fleetMeasure).run)
 }
 
-// runFleet builds a fleet of n VTEPs, with a controller or EVPN, measures it, and takes it down.
-func runFleet(ctx context.Context, n int, fabric bool, out io.Writer) (err error) {
-	if n < 2 || n > maxFleet {
-		return fmt.Errorf("--vteps=%d: not 2 to %d", n, maxFleet)
+// withFleet has something done with a fleet of which nothing runs yet, and takes down what runs then.
+func withFleet(ctx context.Context, o fleetOptions, out io.Writer, do func(*fleetMeasure) error) (err error) {
+	if o.vteps < 2 || o.vteps > maxFleet {
+		return fmt.Errorf("--vteps=%d: not 2 to %d", o.vteps, maxFleet)
 	}
 	dir, err := os.MkdirTemp("", "fleet")
 	if err != nil {
 		return fmt.Errorf("make a place for databases: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	m := &fleetMeasure{fleet: newFleet(dir, n), ctx: ctx, out: out}
-	if fabric {
-		m.fabric = &fleetFabric{fleet: m.fleet}
-	}
+	m := &fleetMeasure{fleet: newFleet(dir, o.vteps), ctx: ctx, out: out}
 	defer func() {
 		cancel()
 		m.ended.Wait()
 		for _, v := range m.vteps {
-			err = errors.Join(err, v.stop())
+			err = errors.Join(err, m.stop(v))
 		}
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
-	return m.run()
+	if m.by, err = o.control(m.fleet); err != nil {
+		return err
+	}
+	return do(m)
 }

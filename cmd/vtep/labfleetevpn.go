@@ -23,6 +23,7 @@ var fleetReflectorIP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 // fleetFabric is EVPN in the place of a controller: a bridge beside each VTEP, as "vtep evpn" is, and one route reflector
 // (GoBGP) that has a session with each and is all that they know one another by.
 type fleetFabric struct {
+	within
 	fleet     *fleet
 	reflector *fleetReflector
 }
@@ -31,6 +32,14 @@ type fleetFabric struct {
 func (v *fleetVTEP) speaksFrom() netip.Addr {
 	ip := v.ip.As4()
 	return netip.AddrFrom4([4]byte{127, 3, ip[2], ip[3]})
+}
+
+func (f *fleetFabric) String() string { return "a bridge of EVPN for each, one route reflector" }
+func (f *fleetFabric) part() string   { return "of bridges, reflector" }
+func (f *fleetFabric) vni() int64     { return fleetVNI }
+
+func (f *fleetFabric) sessions(vteps int) string {
+	return fmt.Sprintf("%d, and %d of BGP", 2*vteps, vteps)
 }
 
 // control starts the reflector, and all bridges. They end with ctx.
@@ -47,13 +56,15 @@ func (f *fleetFabric) control(ctx context.Context) error {
 		}
 	}
 	for _, v := range f.fleet.vteps {
-		f.join(ctx, v)
+		if err := f.join(ctx, v); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // join starts the bridge of a VTEP. It ends with ctx, or with the VTEP.
-func (f *fleetFabric) join(ctx context.Context, v *fleetVTEP) {
+func (f *fleetFabric) join(ctx context.Context, v *fleetVTEP) error {
 	ctx, v.leave = context.WithCancel(ctx)
 	v.bridge = evpn.New(evpn.Options{Config: &evpn.Config{AS: fleetAS, RouterID: v.ip, Port: -1,
 		Neighbors: []evpn.Neighbor{{Address: fleetReflectorIP, Port: f.reflector.port, LocalAddress: v.speaksFrom(), HoldTime: fleetHold}}}})
@@ -63,6 +74,16 @@ func (f *fleetFabric) join(ctx context.Context, v *fleetVTEP) {
 			f.fleet.fail(err)
 		}
 	})
+	return nil
+}
+
+// left ends the bridge of a VTEP.
+func (f *fleetFabric) left(v *fleetVTEP) error {
+	if v.leave != nil {
+		v.leave()
+		v.joined.Wait()
+	}
+	return nil
 }
 
 // gone waits until all bridges have ended, and forgets them.
@@ -74,16 +95,17 @@ func (f *fleetFabric) gone() {
 	f.reflector = nil
 }
 
-// progress sums up what bridges have written. idle says that all have written what there is.
-func (f *fleetFabric) progress(ctx context.Context) (transactions uint64, idle bool, err error) {
-	idle = true
+// progress sums up what bridges have written.
+func (f *fleetFabric) progress(ctx context.Context) (transactions uint64, busy string, err error) {
 	for _, v := range f.fleet.vteps {
 		p, err := v.bridge.Progress(ctx)
 		if err != nil {
-			return 0, false, errors.Join(fmt.Errorf("bridge of %s", v.name), err)
+			return 0, "", errors.Join(fmt.Errorf("bridge of %s", v.name), err)
 		}
 		transactions += p.Transactions
-		idle = idle && p.Database == "active" && p.Announcing && p.Pending == 0
+		if busy == "" && (p.Database != "active" || !p.Announcing || p.Pending > 0) {
+			busy = fmt.Sprintf("the bridge of %s: its database is %s, it announces hosts: %v, and %d things are to be looked at", v.name, p.Database, p.Announcing, p.Pending)
+		}
 	}
-	return transactions, idle, nil
+	return transactions, busy, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,11 +53,7 @@ func (m *fleetMeasure) row(what, figure, goal string, reached bool) {
 
 func (m *fleetMeasure) run() error {
 	n := len(m.vteps)
-	by := "one controller"
-	if m.fabric != nil {
-		by = "a bridge of EVPN for each, one route reflector"
-	}
-	fmt.Fprintf(m.out, "%d VTEPs in one process, each with a database and a host; one logical switch, %s\n", n, by)
+	fmt.Fprintf(m.out, "%d VTEPs in one process, each with a database and a host; one logical switch, %s\n", n, m.by)
 	m.before = heap()
 	for _, step := range []func() error{m.start, m.cold, m.moves, m.burst, m.storm, m.memory} {
 		if err := step(); err != nil {
@@ -68,14 +65,15 @@ func (m *fleetMeasure) run() error {
 
 // start starts all VTEPs, and returns when each has its port in the logical switch.
 func (m *fleetMeasure) start() error {
-	times, err := m.until(m.ctx, func(_ *fleetVTEP, s *intent.State) bool { return len(s.Bindings) == 1 }, func() error {
-		for _, v := range m.vteps {
-			if err := m.fleet.start(m.ctx, v, true); err != nil {
-				return err
+	times, err := m.until(m.ctx, "start", func(_ *fleetVTEP, s *intent.State) bool { return len(s.Bindings) == 1 },
+		func(*fleetVTEP) string { return "the port is in no logical switch" }, func() error {
+			for _, v := range m.vteps {
+				if err := m.fleet.start(m.ctx, v, true); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
 	if err != nil {
 		return err
 	}
@@ -88,8 +86,9 @@ func (m *fleetMeasure) cold() error {
 	n := len(m.vteps)
 	ctx, cancel := context.WithCancel(m.ctx)
 	m.controlled, m.release = ctx, cancel
-	times, err := m.until(m.ctx, m.right, func() error {
-		if err := m.control(ctx); err != nil {
+	began := m.cpuTime()
+	times, err := m.until(m.ctx, "full mesh from cold", m.right, m.astray, func() error {
+		if err := m.by.control(ctx); err != nil {
 			return err
 		}
 		for host := range m.at {
@@ -104,45 +103,46 @@ func (m *fleetMeasure) cold() error {
 		return err
 	}
 	m.row("full mesh from cold", fmt.Sprintf("%s, %d rows", round(slowestOf(times)), n*(n-1)), "", false)
-	sessions := fmt.Sprint(2 * n)
-	if m.fabric != nil {
-		sessions += fmt.Sprintf(", and %d of BGP", n)
-	}
-	m.row("sessions", sessions, "", false)
+	m.row("  CPU time of it", round(m.cpuTime()-began), "", false)
+	m.row("sessions", m.by.sessions(n), "", false)
 	return nil
 }
 
 // quiet waits until the controller, or no bridge, has anything to do.
 func (m *fleetMeasure) quiet() error {
-	for {
-		before, _, err := m.progress(m.ctx)
+	for began := time.Now(); ; {
+		before, _, err := m.by.progress(m.ctx)
 		if err != nil {
 			return err
 		}
 		select {
 		case <-time.After(200 * time.Millisecond):
+		case err := <-m.errs:
+			return err
 		case <-m.ctx.Done():
 			return context.Cause(m.ctx)
 		}
-		after, idle, err := m.progress(m.ctx)
-		if err != nil {
+		after, busy, err := m.by.progress(m.ctx)
+		switch {
+		case err != nil:
 			return err
-		}
-		if idle && before == after {
+		case busy == "" && before == after:
 			return nil
+		case time.Since(began) > m.patience:
+			return fmt.Errorf("it does not come to rest within %v: %s", m.patience, cmp.Or(busy, fmt.Sprintf("%d transactions more in 200 ms", after-before)))
 		}
 	}
 }
 
-// moves has hosts move by one VTEP each, one after another.
+// moves has hosts move, one after another, to where one is that does not.
 func (m *fleetMeasure) moves() error {
 	var all, slowest []time.Duration
 	n := len(m.vteps)
-	count := min(fleetMoves, n)
-	began := cpuTime()
+	count := min(fleetMoves, n/2)
+	began := m.cpuTime()
 	for host := range count {
-		times, err := m.until(m.ctx, func(v *fleetVTEP, s *intent.State) bool { return m.placed(v, s, host) },
-			func() error { m.move(host, (host+1)%n); return nil })
+		times, err := m.until(m.ctx, "a MAC move", func(v *fleetVTEP, s *intent.State) bool { return m.placed(v, s, host) },
+			func(v *fleetVTEP) string { return m.strayed(v, host) }, func() error { m.move(host, host+n/2); return nil })
 		if err != nil {
 			return err
 		}
@@ -152,13 +152,13 @@ func (m *fleetMeasure) moves() error {
 	if err := m.quiet(); err != nil {
 		return err
 	}
-	used := cpuTime() - began
+	used := m.cpuTime() - began
 	slices.Sort(all)
 	slices.Sort(slowest)
 	p99 := share(all, 0.99)
 	m.row("a MAC move, on a VTEP", fmt.Sprintf("p50 %s, p99 %s", round(share(all, 0.5)), round(p99)), "p99 100ms", p99 <= goalMove)
 	m.row("a MAC move, on all", fmt.Sprintf("p50 %s, slowest of %d %s", round(share(slowest, 0.5)), count, round(slowestOf(slowest))), "", false)
-	m.row("  CPU time of it", fmt.Sprintf("%s on each VTEP, controller included", round(used/time.Duration(count*n))), "", false)
+	m.row("  CPU time of it", fmt.Sprintf("%s on each VTEP, all included", round(used/time.Duration(count*n))), "", false)
 	return nil
 }
 
@@ -166,11 +166,11 @@ func (m *fleetMeasure) moves() error {
 func (m *fleetMeasure) burst() error {
 	n := len(m.vteps)
 	count := max(1, n/10)
-	before, _, err := m.progress(m.ctx)
+	before, _, err := m.by.progress(m.ctx)
 	if err != nil {
 		return err
 	}
-	times, err := m.until(m.ctx, m.right, func() error {
+	times, err := m.until(m.ctx, "a tenth moves at once", m.right, m.astray, func() error {
 		for i := range count {
 			host := n - 1 - i
 			m.move(host, (host+n/2)%n)
@@ -180,7 +180,7 @@ func (m *fleetMeasure) burst() error {
 	if err != nil {
 		return err
 	}
-	after, _, err := m.progress(m.ctx)
+	after, _, err := m.by.progress(m.ctx)
 	if err != nil {
 		return err
 	}
@@ -195,9 +195,10 @@ func (m *fleetMeasure) burst() error {
 func (m *fleetMeasure) storm() error {
 	n := len(m.vteps)
 	down := max(1, n/10)
-	times, err := m.until(m.ctx, m.right, func() error {
+	began := m.cpuTime()
+	times, err := m.until(m.ctx, "a tenth restarts at once", m.right, m.astray, func() error {
 		for i := range down {
-			if err := m.vteps[i].stop(); err != nil {
+			if err := m.stop(m.vteps[i]); err != nil {
 				return err
 			}
 		}
@@ -208,8 +209,8 @@ func (m *fleetMeasure) storm() error {
 			if err := m.fleet.start(m.ctx, m.vteps[i], false); err != nil {
 				return err
 			}
-			if m.fabric != nil {
-				m.fabric.join(m.controlled, m.vteps[i])
+			if err := m.by.join(m.controlled, m.vteps[i]); err != nil {
+				return err
 			}
 		}
 		for host := range down {
@@ -225,6 +226,7 @@ func (m *fleetMeasure) storm() error {
 		return err
 	}
 	m.row("a tenth restarts at once", fmt.Sprintf("%s until all is in force, %d hosts moved", round(slowestOf(times)), down), "", false)
+	m.row("  CPU time of it", round(m.cpuTime()-began), "", false)
 	m.row("  rows after it", fmt.Sprintf("%d lost, %d stale, of %d", lost, stale, n*n), "none", lost+stale == 0)
 	return nil
 }
@@ -274,6 +276,7 @@ func (m *fleetMeasure) wrong() (lost, stale int) {
 			}
 			delete(have, mac)
 		}
+		delete(have, m.by.machine())
 		stale += len(have)
 	}
 	return lost, stale
@@ -282,24 +285,21 @@ func (m *fleetMeasure) wrong() (lost, stale int) {
 // memory measures it with the controller and without.
 func (m *fleetMeasure) memory() error {
 	n := uint64(len(m.vteps))
+	others, err := m.by.memory()
+	if err != nil {
+		return err
+	}
 	with := heap()
 	m.release()
 	m.ended.Wait()
-	m.nvc = nil
-	if m.fabric != nil {
-		m.fabric.gone()
-	}
+	m.by.gone()
 	if m.ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
 	alone := heap()
 	vtep := mib(alone-m.before) / float64(n)
 	m.row("memory of a VTEP", fmt.Sprintf("%.2f MiB", vtep), fmt.Sprintf("%.0f MiB", goalMemory), vtep <= goalMemory)
-	what := "  of the controller"
-	if m.fabric != nil {
-		what = "  of bridges, reflector"
-	}
-	m.row(what, fmt.Sprintf("%.2f MiB for each VTEP", mib(with-min(with, alone))/float64(n)), "", false)
+	m.row("  "+m.by.part(), fmt.Sprintf("%.2f MiB for each VTEP", mib(others+with-min(with, alone))/float64(n)), "", false)
 	return nil
 }
 
@@ -314,13 +314,13 @@ func heap() uint64 {
 	return m.HeapAlloc + m.StackInuse
 }
 
-// cpuTime is that of this process.
-func cpuTime() time.Duration {
+// cpuTime is that of this process, and of others that belong to it.
+func (m *fleetMeasure) cpuTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return time.Duration(u.Utime.Nano()+u.Stime.Nano()) + m.by.cpuTime()
 }
 
 func slowestOf(times []time.Duration) time.Duration { return times[len(times)-1] }
