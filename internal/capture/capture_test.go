@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopacket/gopacket/pcapgo"
+
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/plane/memory"
@@ -90,46 +92,34 @@ func captured(t *testing.T, p plane.Capturer, words []string, shows func()) []by
 // packetsOf gives the packets of a file, in words.
 func packetsOf(t *testing.T, file []byte) (list []string) {
 	t.Helper()
-	var interfaces []string
-	for b := file; len(b) > 0; {
-		n := int(binary.LittleEndian.Uint32(b[4:]))
-		if n > len(b) || binary.LittleEndian.Uint32(b[n-4:]) != uint32(n) {
-			t.Fatalf("a block of %d bytes, of %d", n, len(b))
-		}
-		one := b[:n]
-		b = b[n:]
-		switch binary.LittleEndian.Uint32(one) {
-		case blockSection:
-			interfaces = nil
-		case blockInterface:
-			eachOption(one, 16, func(code uint16, value []byte) {
-				if code == 2 {
-					interfaces = append(interfaces, string(value))
-				}
-			})
-		case blockPacket:
-			list = append(list, packetOf(one, interfaces))
-		}
+	r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.NgReaderOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return list
-}
-
-func packetOf(block []byte, interfaces []string) string {
-	var comment, id, direction, verdict string
-	size := int(binary.LittleEndian.Uint32(block[20:]))
-	eachOption(block, 28+(size+3)/4*4, func(code uint16, value []byte) {
-		switch code {
-		case 1:
-			comment = string(value)
-		case 2:
-			direction = []string{"", " inbound", " outbound"}[binary.LittleEndian.Uint32(value)]
-		case 5:
-			id = fmt.Sprintf(" id %d", binary.LittleEndian.Uint64(value))
-		case 7:
-			verdict = fmt.Sprintf(" verdict %d", binary.LittleEndian.Uint64(value[1:]))
+	for {
+		data, info, o, err := r.ReadPacketDataWithOptions()
+		if errors.Is(err, io.EOF) {
+			return list
 		}
-	})
-	return fmt.Sprintf("%s [%s] %d/%d%s%s%s", comment, interfaces[binary.LittleEndian.Uint32(block[8:])], size, binary.LittleEndian.Uint32(block[24:]), id, direction, verdict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := r.Interface(info.InterfaceIndex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("%s [%s] %d/%d", strings.Join(o.Comments, "; "), i.Name, len(data), info.Length)
+		if o.PacketID != nil {
+			line += fmt.Sprintf(" id %d", *o.PacketID)
+		}
+		if o.Flags != nil {
+			line += map[pcapgo.NgEpbFlag]string{pcapgo.NgEpbFlagDirectionInbound: " inbound", pcapgo.NgEpbFlagDirectionOutbound: " outbound"}[o.Flags.Direction]
+		}
+		for _, v := range o.Verdicts {
+			line += fmt.Sprintf(" verdict %d", binary.LittleEndian.Uint64(v.Data))
+		}
+		list = append(list, line)
+	}
 }
 
 // vxlan puts what is around a frame around it.

@@ -8,44 +8,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gopacket/gopacket/pcapgo"
+
 	"github.com/vtep/vtep/internal/trace"
 )
 
-// mostBlock bounds the blocks that are read.
-const mostBlock = 1 << 20
+// Of pcapng.
+const (
+	blockSection    = 0x0a0d0d0a
+	blockStatistics = 5
+	blockPacket     = 6
+	sectionFixed    = 24 // bytes before its options
+	optionComment   = 1
+	optionEnd       = 3 // of statistics
+	optionDropped   = 5
+	mostBlock       = 1 << 20
+)
 
 // Copy copies what a Capture has written, block by block, so that there are whole ones only, and says what
 // there was. With a remark, that is a comment of the section, too. lost is called when more has been lost.
-func Copy(to io.Writer, from io.Reader, remark string, lost func(Total)) (Total, error) {
-	return read(from, lost, func(kind uint32, block []byte) error {
-		if remark != "" && kind == blockSection && len(block) >= sectionFixed+blockTail {
-			block = remarked(block, remark)
-		}
-		if _, err := to.Write(block); err != nil {
-			return fmt.Errorf("write the capture: %w", err)
-		}
-		return nil
-	})
-}
-
-// Print prints a line for each frame of what a Capture has written: when, what happens to it, and what it is. lost is
-// called as by Copy.
-func Print(to io.Writer, from io.Reader, lost func(Total)) (Total, error) {
-	return read(from, lost, func(kind uint32, block []byte) error {
-		if kind != blockPacket {
-			return nil
-		}
-		text, err := packetText(block)
-		if err == nil {
-			_, err = fmt.Fprintln(to, text)
-		}
-		return err
-	})
-}
-
-// read reads blocks until the capture is over, and has each taken.
-func read(from io.Reader, lost func(Total), take func(kind uint32, block []byte) error) (total Total, err error) {
-	head := make([]byte, blockHead)
+func Copy(to io.Writer, from io.Reader, remark string, lost func(Total)) (total Total, err error) {
+	head := make([]byte, 8)
 	over := false
 	for {
 		if _, err := io.ReadFull(from, head); errors.Is(err, io.EOF) && over {
@@ -53,32 +36,30 @@ func read(from io.Reader, lost func(Total), take func(kind uint32, block []byte)
 		} else if err != nil {
 			return total, cut(err)
 		}
-		kind, length := binary.LittleEndian.Uint32(head), binary.LittleEndian.Uint32(head[4:])
-		if length < blockHead+blockTail || length > mostBlock || length%4 != 0 {
+		length := binary.LittleEndian.Uint32(head[4:])
+		if length < 12 || length > mostBlock || length%4 != 0 {
 			return total, fmt.Errorf("read the capture: a block has %d bytes", length)
 		}
 		block := append(make([]byte, 0, length), head...)[:length]
-		if _, err := io.ReadFull(from, block[blockHead:]); err != nil {
+		if _, err := io.ReadFull(from, block[8:]); err != nil {
 			return total, cut(err)
 		}
-		if err := take(kind, block); err != nil {
-			return total, err
+		if remark != "" && binary.LittleEndian.Uint32(head) == blockSection && length >= sectionFixed+4 {
+			block = remarked(block, remark)
 		}
-		switch kind {
+		if _, err := to.Write(block); err != nil {
+			return total, fmt.Errorf("write the capture: %w", err)
+		}
+		switch binary.LittleEndian.Uint32(head) {
 		case blockPacket:
 			total.Written++
 		case blockStatistics:
-			eachOption(block, statisticsFixed, func(code uint16, value []byte) {
-				switch {
-				case code == statisticsEnd:
-					over = true
-				case code == statisticsDropped && len(value) == 8:
-					if dropped := binary.LittleEndian.Uint64(value); dropped > total.Lost {
-						total.Lost = dropped
-						lost(total)
-					}
-				}
-			})
+			dropped, end := statisticsOf(block)
+			over = over || end
+			if dropped > total.Lost {
+				total.Lost = dropped
+				lost(total)
+			}
 		}
 	}
 }
@@ -91,35 +72,77 @@ func cut(err error) error {
 	return fmt.Errorf("read the capture: %w", err)
 }
 
+// statisticsOf reads from a block of statistics how many frames were lost, and whether the capture is over.
+func statisticsOf(block []byte) (dropped uint64, over bool) {
+	const fixed = 20
+	if len(block) < fixed+4 {
+		return 0, false
+	}
+	for b := block[fixed : len(block)-4]; len(b) >= 4; {
+		code, length := binary.LittleEndian.Uint16(b), int(binary.LittleEndian.Uint16(b[2:]))
+		if 4+length > len(b) {
+			break
+		}
+		switch {
+		case code == optionEnd:
+			over = true
+		case code == optionDropped && length == 8:
+			dropped = binary.LittleEndian.Uint64(b[4:])
+		}
+		b = b[min(len(b), 4+(length+3)/4*4):]
+	}
+	return dropped, over
+}
+
 // remarked gives the block of a section one more comment, before all other options.
 func remarked(block []byte, remark string) []byte {
-	block = slices.Insert(block, sectionFixed, options(nil).text(optionComment, remark)...)
+	option := binary.LittleEndian.AppendUint16(nil, optionComment)
+	option = binary.LittleEndian.AppendUint16(option, uint16(len(remark)))
+	option = append(option, remark...)
+	option = append(option, make([]byte, (4-len(option)%4)%4)...)
+	block = slices.Insert(block, sectionFixed, option...)
 	length := uint32(len(block))
 	binary.LittleEndian.PutUint32(block[4:], length)
-	binary.LittleEndian.PutUint32(block[length-blockTail:], length)
+	binary.LittleEndian.PutUint32(block[length-4:], length)
 	return block
 }
 
-// packetText is what is printed of the block of a packet.
-func packetText(block []byte) (string, error) {
-	if len(block) < packetFixed+blockTail {
-		return "", errors.New("read the capture: the block of a packet has no place for it")
+// Print prints a line for each frame of what a Capture has written: when, what happens to it, and what it is. lost is
+// called as by Copy.
+func Print(to io.Writer, from io.Reader, lost func(Total)) (Total, error) {
+	blocks, out := io.Pipe()
+	printed := make(chan error, 1)
+	go func() {
+		err := printPackets(to, blocks)
+		blocks.CloseWithError(err) // nil: the reader is at its end
+		printed <- err
+	}()
+	total, err := Copy(out, from, "", lost)
+	out.Close()
+	if failed := <-printed; failed != nil {
+		return total, failed
 	}
-	at := timeAt(block[blockHead+4:])
-	n, whole := int(binary.LittleEndian.Uint32(block[blockHead+12:])), int(binary.LittleEndian.Uint32(block[blockHead+16:]))
-	if n > len(block)-packetFixed-blockTail {
-		return "", fmt.Errorf("read the capture: a packet of %d bytes is in a block of %d", n, len(block))
-	}
-	data := block[packetFixed : packetFixed+n]
-	var comments []string
-	eachOption(block, packetFixed+(n+3)/4*4, func(code uint16, value []byte) {
-		if code == optionComment {
-			comments = append(comments, string(value))
+	return total, err
+}
+
+// printPackets prints those of a whole file.
+func printPackets(to io.Writer, from io.Reader) error {
+	r, err := pcapgo.NewNgReader(from, pcapgo.NgReaderOptions{})
+	for err == nil {
+		data, info, options, failed := r.ReadPacketDataWithOptions()
+		if err = failed; err != nil {
+			break
 		}
-	})
-	text := fmt.Sprintf("%s  %s\n    %s", at.Format("15:04:05.000000"), strings.Join(comments, "; "), trace.Describe(data))
-	if whole > n {
-		text += fmt.Sprintf(" of %d", whole)
+		text := fmt.Sprintf("%s  %s\n    %s", info.Timestamp.Format("15:04:05.000000"), strings.Join(options.Comments, "; "), trace.Describe(data))
+		if info.Length > info.CaptureLength {
+			text += fmt.Sprintf(" of %d", info.Length)
+		}
+		if _, err := fmt.Fprintln(to, text); err != nil {
+			return err
+		}
 	}
-	return text, nil
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil // Copy says whether that is the end
+	}
+	return fmt.Errorf("read the capture: %w", err)
 }

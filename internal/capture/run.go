@@ -207,7 +207,7 @@ func (r *run) taken(list []frame) {
 
 // write writes until ctx ends.
 func (r *run) write(ctx context.Context, to io.Writer, c plane.Capture, names Names) (total Total, err error) {
-	w, err := newWriter(to, r.source, r.text, r.snaplen, time.Now())
+	w, err := newWriter(to, r.source, r.text, r.snaplen)
 	if err != nil {
 		return total, err
 	}
@@ -261,7 +261,7 @@ func (r *run) write(ctx context.Context, to io.Writer, c plane.Capture, names Na
 		total.Lost = r.lost + c.Lost()
 		r.total = total
 		r.mu.Unlock()
-		if err := w.flush(total, over, time.Now()); err != nil {
+		if err := w.flush(total, over); err != nil {
 			return total, err
 		}
 	}

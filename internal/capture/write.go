@@ -1,13 +1,17 @@
 package capture
 
 import (
-	"bufio"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -16,25 +20,25 @@ import (
 // mostInterfaces bounds those of one file: then frames are of such as have no VLAN and VNI in their name.
 const mostInterfaces = 4096
 
+const verdictShot = 2 // TC_ACT_SHOT
+
 // writer writes pcapng. Interface 0 is the VTEP itself, with the statistics of the whole capture.
 type writer struct {
-	to         *bufio.Writer
+	ng         *pcapgo.NgWriter
 	interfaces map[string]int
 	snaplen    int
 	began      time.Time
 	told       Total
 }
 
-func newWriter(to io.Writer, source Source, request string, snaplen int, now time.Time) (*writer, error) {
-	w := &writer{to: bufio.NewWriter(to), interfaces: map[string]int{}, snaplen: snaplen, began: now}
-	var o options
-	o = o.text(sectionProgram, source.Program).text(optionComment, "vtep capture "+request).text(sectionOS, runtime.GOOS)
-	_, err := w.to.Write(sectionBlock(o))
+func newWriter(to io.Writer, source Source, request string, snaplen int) (*writer, error) {
+	w := &writer{interfaces: map[string]int{}, snaplen: snaplen, began: time.Now()}
+	info := pcapgo.NgSectionInfo{Application: source.Program, OS: runtime.GOOS, Comment: "vtep capture " + request}
+	var err error
+	w.ng, err = pcapgo.NewNgWriterInterface(to, w.about("vtep", "Physical_Switch "+word(source.Name)+": what is counted of the capture"),
+		pcapgo.NgWriterOptions{SectionInfo: info})
 	if err == nil {
-		err = w.describe("vtep", "Physical_Switch "+word(source.Name)+": what is counted of the capture")
-	}
-	if err == nil {
-		err = w.to.Flush()
+		err = w.ng.Flush()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write the capture: %w", err)
@@ -42,77 +46,66 @@ func newWriter(to io.Writer, source Source, request string, snaplen int, now tim
 	return w, nil
 }
 
-// describe writes one more interface.
-func (w *writer) describe(name, description string) error {
-	var o options
-	o = o.text(interfaceName, name)
-	if description != "" {
-		o = o.text(interfaceDescription, description)
-	}
-	_, err := w.to.Write(interfaceBlock(w.snaplen, o))
-	return err
+func (w *writer) about(name, description string) pcapgo.NgInterface {
+	return pcapgo.NgInterface{Name: name, Description: description, LinkType: layers.LinkTypeEthernet, TimestampResolution: 9, SnapLength: uint32(w.snaplen)}
 }
 
 // frame writes one.
 func (w *writer) frame(f *frame, names *Names) error {
-	number, err := w.interfaceOf(f, names)
-	if err == nil {
-		_, err = w.to.Write(packetBlock(number, f.At, f.Data, f.Length, optionsOf(f, names)))
-	}
+	id, err := w.interfaceOf(f, names)
 	if err != nil {
+		return err
+	}
+	o := pcapgo.NgPacketOptions{Comments: []string{comment(&f.Captured, names)}}
+	if f.Frame != 0 {
+		o.PacketID = &f.Frame
+	}
+	switch f.What {
+	case plane.CameIn:
+		o.Flags = &pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionInbound}
+	case plane.WentOut:
+		o.Flags = &pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionOutbound}
+	case plane.Dropped:
+		o.Verdicts = []pcapgo.NgEpbVerdict{{Type: pcapgo.NgEpbVerdictTypeLinuxeBPFTC, Data: binary.LittleEndian.AppendUint64(nil, verdictShot)}}
+	}
+	info := gopacket.CaptureInfo{Timestamp: f.At, CaptureLength: len(f.Data), Length: max(f.Length, len(f.Data)), InterfaceIndex: id}
+	if err := w.ng.WritePacketWithOptions(info, f.Data, o); err != nil {
 		return fmt.Errorf("write the capture: %w", err)
 	}
 	return nil
-}
-
-func optionsOf(f *frame, names *Names) options {
-	var o options
-	o = o.text(optionComment, comment(&f.Captured, names))
-	switch f.What {
-	case plane.CameIn:
-		o = o.uint32(packetFlags, flagInbound)
-	case plane.WentOut:
-		o = o.uint32(packetFlags, flagOutbound)
-	}
-	if f.Frame != 0 {
-		o = o.uint64(packetID, f.Frame)
-	}
-	if f.What == plane.Dropped {
-		o = o.add(packetVerdict, verdictByTC, verdictShot, 0, 0, 0, 0, 0, 0, 0)
-	}
-	return o
 }
 
 // interfaceOf gives the number of the interface that the frame is of.
 func (w *writer) interfaceOf(f *frame, names *Names) (int, error) {
-	name, description := nameOf(&f.Captured, names)
+	name, description := interfaceName(&f.Captured, names)
 	if len(w.interfaces) >= mostInterfaces {
 		name, _, _ = strings.Cut(name, "/")
 		description = ""
 	}
-	if number, there := w.interfaces[name]; there {
-		return number, nil
+	if id, there := w.interfaces[name]; there {
+		return id, nil
 	}
-	number := len(w.interfaces) + 1
-	w.interfaces[name] = number
-	return number, w.describe(name, description)
+	id, err := w.ng.AddInterface(w.about(name, description))
+	if err != nil {
+		return 0, fmt.Errorf("write the capture: %w", err)
+	}
+	w.interfaces[name] = id
+	return id, nil
 }
 
 // flush hands on what was written, with the statistics if they are news.
-func (w *writer) flush(total Total, over bool, now time.Time) error {
+func (w *writer) flush(total Total, over bool) error {
 	var err error
 	if over || total.Lost != w.told.Lost {
-		var o options
-		o = o.time(statisticsStart, w.began)
+		s := pcapgo.NgInterfaceStatistics{LastUpdate: time.Now(), StartTime: w.began, PacketsReceived: total.Written + total.Lost, PacketsDropped: total.Lost}
 		if over {
-			o = o.time(statisticsEnd, now)
+			s.EndTime = s.LastUpdate
 		}
-		o = o.uint64(statisticsDropped, total.Lost).uint64(statisticsReceived, total.Written+total.Lost)
-		_, err = w.to.Write(statisticsBlock(0, now, o))
+		err = w.ng.WriteInterfaceStats(0, s)
 		w.told = total
 	}
 	if err == nil {
-		err = w.to.Flush()
+		err = w.ng.Flush()
 	}
 	if err != nil {
 		return fmt.Errorf("write the capture: %w", err)
@@ -120,8 +113,8 @@ func (w *writer) flush(total Total, over bool, now time.Time) error {
 	return nil
 }
 
-// nameOf is the name of the place where the frame is, and what that is.
-func nameOf(c *plane.Captured, names *Names) (name, description string) {
+// interfaceName is the name of the place where the frame is, and what that is.
+func interfaceName(c *plane.Captured, names *Names) (name, description string) {
 	at := c.From
 	if c.What == plane.WentOut {
 		at = c.To

@@ -104,7 +104,8 @@ var groups = []group{
 	{name: "pcapfilter", packages: []string{"internal/pcapfilter"}},
 	{
 		name: "capture", packages: []string{"internal/capture"}, // it knows no agent
-		may: []string{"internal/intent", "internal/plane", "internal/pcapfilter", "internal/trace", "getopt"},
+		may:     []string{"internal/intent", "internal/plane", "internal/pcapfilter", "internal/trace", "getopt"},
+		modules: []string{"github.com/gopacket/gopacket"},
 	},
 	{
 		name: "metrics", packages: []string{"internal/metrics"},
