@@ -19,8 +19,9 @@ const forbiddenWait = time.Minute
 
 // denial is that of the server to have the keys of a port written. The zero denial: there is none.
 type denial struct {
-	why   string
-	until time.Time // they wait till then; zero: no longer, as of a new connection
+	why       string
+	until     time.Time // they wait till then; zero: no longer, as of a new connection
+	forbidden bool      // for want of permission, which a connection has or has not
 }
 
 // portKeys plans what is to be written of the ports that are marked, nil if there is nothing. It is a transaction of its own: a server
@@ -39,8 +40,8 @@ func (db *database) portKeys() *plan {
 		case len(want)+len(gone) > 0:
 			p.ports = append(p.ports, id)
 			p.rows++
-		case a.denied.why != "" && a.denied.until.IsZero():
-			a.denied, lifted = denial{}, true
+		case a.denied.why != "" && (a.denied.until.IsZero() || !a.denied.forbidden):
+			a.denied, lifted = denial{}, true // the row is as that of a port that is not attached: to attach it is the trial
 		}
 		if len(want) > 0 {
 			p.tx.PutPhysicalPortOtherConfig(id, want)
@@ -64,7 +65,8 @@ func (db *database) portKeys() *plan {
 func (db *database) deny(ports []hwvtep.UUID, err error, again time.Duration) {
 	var e *idl.TransactError
 	why, wait := fmt.Sprintf("the server refuses what the bridge has to write into other_config: %v", err), 2*again
-	if errors.As(err, &e) && e.Forbidden() {
+	forbidden := errors.As(err, &e) && e.Forbidden()
+	if forbidden {
 		why, wait = why+": the bridge needs the unix socket of the server, or a server without protection", forbiddenWait
 	}
 	for _, id := range ports {
@@ -75,7 +77,7 @@ func (db *database) deny(ports []hwvtep.UUID, err error, again time.Duration) {
 		if a.denied.why != why {
 			db.bridge.log.Warn("port", "port", a.port.Name, "err", why)
 		}
-		a.denied = denial{why, time.Now().Add(wait)}
+		a.denied = denial{why, time.Now().Add(wait), forbidden}
 	}
 	db.bridge.later(wait, func() {
 		for _, id := range ports {
