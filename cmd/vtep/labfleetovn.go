@@ -86,15 +86,17 @@ func (o *fleetOVN) socket() string { return filepath.Join(o.fleet.dir, "ovn.sock
 // control starts all of it, and says what a tenant would: a port for each VTEP in one network, and one for a machine. It ends
 // with ctx.
 func (o *fleetOVN) control(ctx context.Context) error {
-	o.processes = startProcesses(o.fleet.dir, o.fleet.fail)
+	err := o.serve()
+	databases, programs := o.server, startProcesses(o.fleet.dir, o.fleet.fail)
+	o.processes = programs
 	o.fleet.ended.Go(func() {
 		<-ctx.Done()
-		o.processes.stop()
-		if o.server != nil {
-			_ = o.server.Close() // which nobody uses any more
+		programs.stop()
+		if databases != nil {
+			_ = databases.Close() // which nobody uses any more
 		}
 	})
-	if err := o.serve(); err != nil {
+	if err != nil {
 		return err
 	}
 	northd, err := o.run("northd", "ovn-northd", "--ovnnb-db=unix:"+o.socket(), "--ovnsb-db=unix:"+o.socket())

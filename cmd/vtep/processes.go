@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,9 +22,10 @@ type processes struct {
 	fail  func(error)
 	calls chan func()
 
-	mu   sync.Mutex
-	all  map[*process]struct{}
-	used time.Duration // CPU time of those that have ended
+	mu       sync.Mutex
+	all      map[*process]struct{}
+	used     time.Duration // CPU time of those that have ended
+	stopping bool          // nothing starts any more
 }
 
 // process is one of them.
@@ -33,6 +35,8 @@ type process struct {
 	ended chan struct{}
 	meant bool // to end; guarded by processes.mu
 }
+
+var errStopping = errors.New("everything is to end")
 
 // endsWithin is how long a process may take to end when it is told to.
 const endsWithin = 10 * time.Second
@@ -65,6 +69,22 @@ func (s *processes) command(ctx context.Context, path string, args ...string) *e
 	return cmd
 }
 
+// begin has a command start, unless all are to end, and calls then before that can be said.
+func (s *processes) begin(cmd *exec.Cmd, then func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return errStopping
+	}
+	done := make(chan error)
+	s.calls <- func() { done <- cmd.Start() }
+	err := <-done
+	if err == nil {
+		then()
+	}
+	return err
+}
+
 // start starts one that goes on.
 func (s *processes) start(name, path string, args ...string) (*process, error) {
 	log, err := os.OpenFile(filepath.Join(s.dir, name+".out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -74,14 +94,9 @@ func (s *processes) start(name, path string, args ...string) (*process, error) {
 	defer log.Close()
 	p := &process{of: s, cmd: s.command(context.Background(), path, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	done := make(chan error)
-	s.calls <- func() { done <- p.cmd.Start() }
-	if err := <-done; err != nil {
+	if err := s.begin(p.cmd, func() { s.all[p] = struct{}{} }); err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(path), err)
 	}
-	s.mu.Lock()
-	s.all[p] = struct{}{}
-	s.mu.Unlock()
 	go func() {
 		err := p.cmd.Wait()
 		s.mu.Lock()
@@ -103,9 +118,7 @@ func (s *processes) finish(ctx context.Context, path string, args ...string) err
 	cmd := s.command(ctx, path, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	done := make(chan error)
-	s.calls <- func() { done <- cmd.Start() }
-	err := <-done
+	err := s.begin(cmd, func() {})
 	if err == nil {
 		err = cmd.Wait()
 	}
@@ -134,9 +147,10 @@ func (p *process) end() {
 	}
 }
 
-// stop ends all.
+// stop ends all. None starts after it.
 func (s *processes) stop() {
 	s.mu.Lock()
+	s.stopping = true
 	var all []*process
 	for p := range s.all {
 		p.meant = true
