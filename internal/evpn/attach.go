@@ -22,7 +22,7 @@ func (n *network) at(r *route) *attachment {
 // forwards says whether frames to hosts of a network are sent by the port: of single-active segments by that of the
 // designated forwarder only.
 func (a *attachment) forwards(n *network) bool {
-	if !a.up || !a.alone {
+	if !a.up {
 		return false
 	}
 	if !a.single {

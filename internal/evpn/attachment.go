@@ -26,12 +26,13 @@ const portDown = hwvtep.FaultPortDown
 type attachment struct {
 	port    hwvtep.PhysicalPort
 	segment esi
-	vtep    netip.Addr // of the port's switch
+	of      string     // the port's switch
+	vtep    netip.Addr // and its tunnel IP
 	number  uint32     // hwvtep.KeySegment
 	single  bool
 	ballot  relay.Election
 	up      bool                     // it has link, its switch a tunnel IP, and its VTEP is told of it
-	alone   bool                     // its switch is the only one of the database: a row can say "at that port"
+	shared  string                   // another switch of the database that has the tunnel IP, too; "": none
 	fault   string                   // what is wrong with its keys: it is no link of a segment then
 	why     string                   // it is right, and has link for all that is known, but is not attached
 	denied  denial                   // of its keys
@@ -196,9 +197,13 @@ func (db *database) readPorts(touched map[*network]bool) {
 	var all []*attachment
 	kept := map[*attachment]bool{} // its segment is what it was
 	faults := map[*attachment]string{}
-	switches := 0
+	owners := map[netip.Addr][]string{} // the switches that have a tunnel IP
 	for s := range db.view.PhysicalSwitches() {
-		switches++
+		for _, text := range s.TunnelIPs {
+			if ip, err := netip.ParseAddr(text); err == nil {
+				owners[ip.Unmap()] = append(owners[ip.Unmap()], s.Name)
+			}
+		}
 		vtep := s.TunnelIP()
 		around := make(map[hwvtep.UUID]struct{}, len(s.Ports))
 		for _, id := range s.Ports {
@@ -224,7 +229,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 			if a.tags == nil || !maps.Equal(a.port.VLANBindings, row.VLANBindings) {
 				a.tags = tagsOf(&row)
 			}
-			a.port, a.vtep, a.around = row, vtep, around
+			a.port, a.of, a.vtep, a.around = row, s.Name, vtep, around
 			was, fault := a.segment, a.fault
 			if a.configure() != was && before[id] != nil {
 				a.up, a.former, a.outcome = false, nil, held{}
@@ -245,7 +250,12 @@ func (db *database) readPorts(touched map[*network]bool) {
 	})
 	up := map[*attachment]bool{}
 	for _, a := range all {
-		a.alone = switches == 1 && db.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key")
+		a.shared = ""
+		for _, name := range owners[a.vtep] {
+			if name != a.of {
+				a.shared = name
+			}
+		}
 		if a.segment != (esi{}) {
 			if o := db.bySegment[a.segment]; o == nil {
 				db.bySegment[a.segment] = a
@@ -296,11 +306,14 @@ func (db *database) readPorts(touched map[*network]bool) {
 			}
 		}
 	}
+	for n := range touched {
+		n.text = "" // it has to remember other ones
+	}
 }
 
 // same says whether hosts of a port are announced and reached as they were, in networks that are bound as they were.
 func (a *attachment) same(o *attachment) bool {
-	return a.port.UUID == o.port.UUID && a.segment == o.segment && a.vtep == o.vtep && a.number == o.number && a.single == o.single && a.up == o.up && a.alone == o.alone
+	return a.port.UUID == o.port.UUID && a.segment == o.segment && a.vtep == o.vtep && a.number == o.number && a.single == o.single && a.up == o.up
 }
 
 // numberPorts gives each segment a number: what its row has, else the lowest that is free.

@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -82,14 +83,18 @@ func (n *network) ours(vtep netip.Addr) bool {
 	return vtep.IsValid() && (n.vteps[vtep] > 0 || slices.Contains(n.remembered(), vtep.String()))
 }
 
-// mine says whether a row with a locator is the bridge's: at a tunnel IP of ours, that with the number of a segment is.
+// mine says whether a row with a locator is the bridge's: at a tunnel IP of ours, that with the number of a segment is, also of one whose
+// port has gone while there was no bridge.
 func (db *database) mine(n *network, locator hwvtep.UUID) bool {
 	e := db.end(locator)
 	_, numbered := db.numbers[e.vni]
-	return n.ours(e.vtep) || numbered && db.own[e.vtep]
+	return n.ours(e.vtep) || e.vni != 0 && (numbered && db.own[e.vtep] || slices.Contains(n.remembered(), e.ofSegment()))
 }
 
-// remember writes down whose rows are the bridge's: those of VTEPs that are announced, and of former ones as long as there is a row.
+// ofSegment is how a switch's row remembers the number of a segment at a tunnel IP of ours.
+func (e end) ofSegment() string { return fmt.Sprintf("%v#%d", e.vtep, e.vni) }
+
+// remember writes down whose rows are the bridge's: those of VTEPs that are announced and of ports that are links of segments, and of former ones as long as there is a row.
 func (p *plan) remember(n *network) {
 	if n.text != "" && n.text == n.row.OtherConfig[keyVTEPs] {
 		return // as is usual: costs nothing
@@ -101,6 +106,9 @@ func (p *plan) remember(n *network) {
 	set := map[string]bool{}
 	for ip := range n.vteps {
 		set[ip.String()] = true
+	}
+	for _, a := range n.own {
+		set[end{a.vtep, a.number}.ofSegment()] = true
 	}
 	n.text = strings.Join(slices.Sorted(maps.Keys(set)), " ")
 	former := slices.DeleteFunc(n.remembered(), func(ip string) bool { return set[ip] })
@@ -123,12 +131,16 @@ func (p *plan) remember(n *network) {
 	}
 }
 
-// used are the addresses that remote rows of a switch have.
+// used are the addresses, and numbers of segments, that remote rows of a switch have.
 func (db *database) used(ls hwvtep.UUID) map[string]bool {
 	used := map[string]bool{}
 	for _, rows := range db.ucast[ls] {
 		for _, r := range rows {
-			used[db.ip(r.Locator).String()] = true
+			e := db.end(r.Locator)
+			used[e.vtep.String()] = true
+			if e.vni != 0 {
+				used[e.ofSegment()] = true
+			}
 		}
 	}
 	for _, row := range db.floods[ls] {

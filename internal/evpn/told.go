@@ -46,6 +46,9 @@ func (db *database) attaches(a, was *attachment) bool {
 	case slices.Contains(a.port.PortFaultStatus, hwvtep.FaultUnspecified):
 		a.why = "its VTEP says unspecified_fault: it serves no segments, or others meddle with the port"
 		return false
+	case a.shared != "":
+		a.why = fmt.Sprintf("the tunnel IP of its switch, %v, is that of switch %s, too: a row at it is not only for the one that has the port; give each a tunnel IP of its own", a.vtep, a.shared)
+		return false
 	}
 	return a.denied.why == "" && !time.Now().Before(a.quiet)
 }
