@@ -21,6 +21,7 @@ type Forwarding struct {
 	AcceptAnySource bool               `json:"accept_any_source"`
 	MACLimit        uint32             `json:"mac_limit"`
 	Ports           []string           `json:"ports"`
+	Segments        []PortSegment      `json:"segments"` // of ports to which other VTEPs are attached
 	Switches        []ForwardingSwitch `json:"logical_switches"`
 
 	text string
@@ -31,11 +32,30 @@ type ForwardingSwitch struct {
 	UUID     string          `json:"uuid"`
 	Name     string          `json:"name"`
 	VNI      uint32          `json:"vni"`
-	Bindings []PortVLAN      `json:"bindings"`
+	Bindings []PortRole      `json:"bindings"`
 	Unicast  []ForwardingMAC `json:"unicast"`
+	Attached []AttachedMAC   `json:"attached"` // at ports of segments, by a row
 	Floods   []ForwardingMAC `json:"floods"`   // the MAC 00:00:00:00:00:00 stands for all that have no other
 	Members  []GroupPorts    `json:"members"`  // as intent.MemberSet has them
 	Accepted []PeerVNI       `json:"accepted"` // frames of these enter it
+}
+
+// PortSegment is the Ethernet segment of a port: what one of these VTEPs floods does not leave by the port.
+type PortSegment struct {
+	Port  string   `json:"port"`
+	VTEPs []string `json:"vteps"`
+}
+
+// PortRole is a binding, and what it does for the segment of its port: one of the words of intent.Role.
+type PortRole struct {
+	PortVLAN
+	Role string `json:"role"`
+}
+
+// AttachedMAC is the binding by which frames to a host leave.
+type AttachedMAC struct {
+	MAC string `json:"mac"`
+	PortVLAN
 }
 
 // GroupPorts is the bindings that get frames to a group MAC.
@@ -73,7 +93,7 @@ func (a *Agent) State(ctx context.Context) (Forwarding, error) {
 
 func forwarding(s *intent.State) Forwarding {
 	f := Forwarding{AcceptAnySource: s.AcceptAnySource, MACLimit: s.MACLimit, Ports: slices.AppendSeq([]string{}, maps.Keys(s.Ports)),
-		Switches: []ForwardingSwitch{}, text: s.String()}
+		Segments: []PortSegment{}, Switches: []ForwardingSwitch{}, text: s.String()}
 	if s.TunnelIP.IsValid() {
 		f.TunnelIP = s.TunnelIP.String()
 	}
@@ -81,6 +101,13 @@ func forwarding(s *intent.State) Forwarding {
 		f.TunnelIP6 = s.TunnelIP6.String()
 	}
 	slices.Sort(f.Ports)
+	for _, port := range slices.Sorted(maps.Keys(s.Segments)) {
+		seg := PortSegment{Port: port}
+		for _, ip := range s.Segments[port] {
+			seg.VTEPs = append(seg.VTEPs, ip.String())
+		}
+		f.Segments = append(f.Segments, seg)
+	}
 	ids := slices.SortedFunc(maps.Keys(s.Switches), func(x, y intent.SwitchID) int {
 		return cmp.Or(cmp.Compare(s.Switches[x].Name, s.Switches[y].Name), cmp.Compare(x.String(), y.String()))
 	})
@@ -88,17 +115,22 @@ func forwarding(s *intent.State) Forwarding {
 	f.Switches = make([]ForwardingSwitch, len(ids))
 	for i, id := range ids {
 		f.Switches[i] = ForwardingSwitch{UUID: id.String(), Name: s.Switches[id].Name, VNI: s.Switches[id].VNI,
-			Bindings: []PortVLAN{}, Unicast: []ForwardingMAC{}, Floods: []ForwardingMAC{}, Members: []GroupPorts{}, Accepted: []PeerVNI{}}
+			Bindings: []PortRole{}, Unicast: []ForwardingMAC{}, Attached: []AttachedMAC{}, Floods: []ForwardingMAC{}, Members: []GroupPorts{}, Accepted: []PeerVNI{}}
 		at[id] = &f.Switches[i]
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.Bindings), intent.BindingKey.Compare) {
 		if ls := at[s.Bindings[key].Switch]; ls != nil {
-			ls.Bindings = append(ls.Bindings, PortVLAN{key.Port, key.VLAN})
+			ls.Bindings = append(ls.Bindings, PortRole{PortVLAN{key.Port, key.VLAN}, s.Bindings[key].Role.String()})
 		}
 	}
 	for _, key := range slices.SortedFunc(s.Unicast.Keys(), intent.MACKey.Compare) {
 		if ls := at[key.Switch]; ls != nil {
 			ls.Unicast = append(ls.Unicast, ForwardingMAC{key.MAC.String(), []PeerVNI{peerVNI(s.Unicast.At(key))}})
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.Attached), intent.MACKey.Compare) {
+		if ls := at[key.Switch]; ls != nil {
+			ls.Attached = append(ls.Attached, AttachedMAC{key.MAC.String(), PortVLAN{s.Attached[key].Port, s.Attached[key].VLAN}})
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.Floods), intent.MACKey.Compare) {
