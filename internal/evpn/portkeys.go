@@ -27,6 +27,9 @@ type denial struct {
 // portKeys plans what is to be written of the ports that are marked, nil if there is nothing. It is a transaction of its own: a server
 // that protects itself refuses these keys over the network, and the whole transaction with them.
 func (db *database) portKeys() *plan {
+	if len(db.markedPorts) == 0 {
+		return nil // as is usual: costs nothing
+	}
 	p := db.plan()
 	lifted := false
 	for id := range db.markedPorts {
