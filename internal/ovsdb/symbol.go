@@ -30,6 +30,14 @@ func (st *SymbolTable) Insert(name string) *Symbol {
 	return st.Put(name, NewUUID(), false)
 }
 
+// Rename has a name stand for another UUID from now on. What was parsed before refers to the one that it had.
+func (st *SymbolTable) Rename(name string, u UUID) *Symbol {
+	renamed := *st.byName[name]
+	renamed.UUID = u
+	st.byName[name] = &renamed
+	return &renamed
+}
+
 // symbolBlock is how many symbols have memory together at most: a set that refers to one of them keeps it.
 const symbolBlock = 32
 

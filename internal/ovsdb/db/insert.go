@@ -60,15 +60,19 @@ func (o *operation) newID(t *Table, uuid, name wire.Value) (ovsdb.UUID, error) {
 		}
 		return id, nil
 	}
-	sym := o.syms.Insert(name.Str())
-	if sym.Created {
+	sym := o.syms.Get(name.Str())
+	switch {
+	case sym == nil && !uuid.Exists():
+		sym = o.syms.Put(name.Str(), ovsdb.NewUUID(), true)
+	case sym == nil:
+		sym = o.syms.Put(name.Str(), id, true)
+	case sym.Created:
 		return id, ovsdb.SyntaxError(name, "duplicate uuid-name",
 			`This "uuid-name" appeared on an earlier "insert" operation.`)
+	case uuid.Exists():
+		sym = o.syms.Rename(name.Str(), id)
 	}
 	sym.Created = true
-	if uuid.Exists() {
-		sym.UUID = id
-	}
 	return sym.UUID, nil
 }
 
