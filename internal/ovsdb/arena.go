@@ -28,7 +28,10 @@ func (a *Arena) ParseDatum(v wire.Value, t *Type, syms *SymbolTable) (Datum, err
 		}
 		return Scalar(atom), nil
 	}
-	return parseMany(v, t, syms)
+	if a == nil || syms == nil {
+		return parseMany(v, t, syms)
+	}
+	return syms.parseMany(v, t)
 }
 
 // Values returns a copy of values, for a Draft.

@@ -1,5 +1,11 @@
 package ovsdb
 
+import (
+	"bytes"
+
+	"github.com/vtep/vtep/internal/ovsdb/wire"
+)
+
 // Symbol is a name that stands for the UUID of a row within a transaction.
 type Symbol struct {
 	UUID      UUID
@@ -14,6 +20,18 @@ type SymbolTable struct {
 	byName map[string]*Symbol
 	spare  []Symbol // memory for more of them
 	expect int
+	last   parsed
+}
+
+// longValue is from how many bytes of text on it is worth while to look whether a value was parsed before.
+const longValue = 128
+
+// parsed is the long set or map of a row that was parsed last. Many rows of a transaction may have the same: switches that all
+// flood to the same locators, each by a set of its own. They share its memory then.
+type parsed struct {
+	t     *Type // of a column
+	text  []byte
+	value Datum
 }
 
 // Expect says that there may be so many symbols: then the first takes the memory for all of them.
@@ -35,7 +53,24 @@ func (st *SymbolTable) Rename(name string, u UUID) *Symbol {
 	renamed := *st.byName[name]
 	renamed.UUID = u
 	st.byName[name] = &renamed
+	st.last = parsed{}
 	return &renamed
+}
+
+// parseMany is that function for a value of a column. What is long and was parsed last is not parsed again.
+func (st *SymbolTable) parseMany(v wire.Value, t *Type) (Datum, error) {
+	text := v.Raw()
+	if len(text) < longValue {
+		return parseMany(v, t, st)
+	}
+	if st.last.t == t && bytes.Equal(st.last.text, text) {
+		return st.last.value, nil
+	}
+	d, err := parseMany(v, t, st)
+	if err == nil {
+		st.last = parsed{t, text, d}
+	}
+	return d, err
 }
 
 // symbolBlock is how many symbols have memory together at most: a set that refers to one of them keeps it.
