@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
@@ -22,7 +23,7 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 	if !a.ready {
 		wanted := vtep.Wanted{Name: a.opts.Name, TunnelIP: a.opts.TunnelIP, Ports: a.opts.Ports}
 		tx = vtep.Bootstrap(a.view, wanted)
-		if _, present := a.compiler.Present(); present && a.refusals >= 3 {
+		if _, present := a.compiler.Present(); present && a.refusals >= lastingRefusals {
 			a.log.Warn("the database does not take what the command line asks for: going on without")
 			tx = nil
 		}
@@ -47,6 +48,11 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 		a.outcome <- a.execute(ctx, tx)
 	}()
 }
+
+// lastingRefusals is how many in a row are more than that another client was faster.
+const lastingRefusals = 3
+
+var ioError = ovsdb.IOError(errors.New(""), "").Tag
 
 var errUndone = errors.New("another client has undone it")
 
@@ -73,11 +79,18 @@ func (a *Agent) finished(err error) {
 	var refused *idl.TransactError
 	if errors.As(err, &refused) && refused.Err.Tag != "not owner" {
 		a.refusals++
-		if refused.ReadOnly() {
+		own := a.opts.Position != nil && refused.Err.Tag == ioError // then who has the file tells why
+		switch {
+		case refused.ReadOnly():
 			a.opts.Problems.Replace("writes", problem.Problem{
 				Kind: problem.ReadOnly, Object: problem.PhysicalSwitch(a.opts.Name),
 				Text:   "the database server takes no changes (" + refused.Err.Details + "): forwarding follows its rows, but what is learned, counted and wrong here is not told",
 				Remedy: "make it the active server (ovs-appctl -t FILE.ctl ovsdb-server/disconnect-active-ovsdb-server), or connect to that by a remote for writing, too"})
+		case a.refusals >= lastingRefusals && !own:
+			a.opts.Problems.Replace("writes", problem.Problem{
+				Kind: problem.ReportRefused, Object: problem.PhysicalSwitch(a.opts.Name),
+				Text:   "the database refuses what this VTEP reports (" + refused.Err.Error() + "): forwarding follows its rows, but what is learned, counted and wrong here is not told",
+				Remedy: "see what keeps its server from it, such as a full disk, or a schema or a role that forbids it; it is tried again"})
 		}
 	}
 	switch {

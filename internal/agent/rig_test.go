@@ -18,6 +18,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/plane"
@@ -207,10 +208,14 @@ type countingReplica struct {
 	transactions atomic.Int64
 	undo         func() // if not nil: what another client does before the agent sees the effect of a transaction
 	undoing      atomic.Bool
+	refusal      atomic.Pointer[ovsdb.Error] // if not nil: what the database says to each transaction
 }
 
 func (c *countingReplica) Transact(ctx context.Context, ops []byte) ([]idl.OpResult, error) {
 	c.transactions.Add(1)
+	if err := c.refusal.Load(); err != nil {
+		return nil, &idl.TransactError{Err: err}
+	}
 	if c.undo == nil {
 		return c.Client.Transact(ctx, ops)
 	}

@@ -59,6 +59,7 @@ var (
 	Starting         = doubt("starting")          // nothing is known yet
 	NoDatabase       = doubt("no_database")       // the database server does not answer
 	ReadOnly         = doubt("read_only")         // the database server refuses what is to be written
+	ReportRefused    = doubt("report_refused")    // the database refuses what is reported
 	NoManager        = doubt("no_manager")        // a manager that is to be connected to does not answer
 	PeerRefused      = doubt("peer_refused")      // TLS with a peer of the database server fails
 	IgnoredRow       = doubt("ignored_row")       // a row is not used
