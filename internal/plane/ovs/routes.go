@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"os"
@@ -257,7 +258,31 @@ func (p *Plane) controlSocket() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(p.opts.RunDir, fmt.Sprintf("ovs-vswitchd.%d.ctl", pid)), nil
+	path := filepath.Join(p.opts.RunDir, fmt.Sprintf("ovs-vswitchd.%d.ctl", pid))
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		switch named := namedSocket(pid); {
+		case filepath.IsAbs(named):
+			return named, nil
+		case named != "":
+			return filepath.Join(p.opts.RunDir, named), nil
+		}
+	}
+	return path, nil
+}
+
+// namedSocket returns what the command line of a process names as its control socket; "": nothing.
+func namedSocket(pid int) string {
+	line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)) // of a process that is not there, or not to be seen, nothing is known
+	args := strings.Split(string(line), "\x00")
+	for i, arg := range args {
+		if name, ok := strings.CutPrefix(arg, "--unixctl="); ok {
+			return name
+		}
+		if arg == "--unixctl" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return ""
 }
 
 // daemon returns the process ID of ovs-vswitchd.
