@@ -26,7 +26,7 @@ func (r *vtepRun) openDatabase(tls *stream.TLS) (*server.Server, error) {
 		r.suspect = r.db + " was not there and was made anew"
 	}
 	opts := server.Options{Logger: r.d.Logger("ovsdb"), TLS: tls, RunDir: r.d.Dirs.Run, Durability: r.durability, NetworkOnly: true,
-		Cascade: withdrawLocals(r.name), Trim: r.trim, Troubles: r.tellOfRemote, Unwritable: r.tellOfFile,
+		Cascade: withdrawLocals(r.name), Trim: r.trim, Troubles: r.tellOfRemote, Unwritable: r.tellOfFile, Lost: r.tellOfLostFile,
 		Share: r.sharing.share(), Reader: r.sharing.reader(), Connections: r.tellOfController}
 	if !r.noProtect {
 		opts.Roles = protection("run the VTEP with --no-protect")

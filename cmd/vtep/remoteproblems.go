@@ -120,5 +120,18 @@ func (r *vtepRun) tellOfFile(_ string, err error, broken bool) {
 	r.problems.Replace("database file", p)
 }
 
+// tellOfLostFile tells whether the file of the database is at its place.
+func (r *vtepRun) tellOfLostFile(_ string, lost bool) {
+	if !lost {
+		r.problems.Replace("lost file")
+		return
+	}
+	r.problems.Replace("lost file", problem.Problem{
+		Kind: problem.LostFile, Object: "database " + r.db,
+		Text:   "its file was deleted, moved or replaced: what is written now is lost when this process ends",
+		Remedy: "vtep appctl ovsdb-server/compact puts it there again, in place of what is there now; or start again, with that",
+	})
+}
+
 // oneLine words an error that has several lines.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -59,6 +59,7 @@ var (
 	Starting         = doubt("starting")          // nothing is known yet
 	NoDatabase       = doubt("no_database")       // the database server does not answer
 	ReadOnly         = doubt("read_only")         // the database server refuses what is to be written
+	LostFile         = doubt("lost_file")         // the file of the database is not at its place
 	ReportRefused    = doubt("report_refused")    // the database refuses what is reported
 	NoManager        = doubt("no_manager")        // a manager that is to be connected to does not answer
 	PeerRefused      = doubt("peer_refused")      // TLS with a peer of the database server fails

@@ -98,6 +98,7 @@ func (d *database) endCompaction(err error) {
 	if err == nil {
 		d.compacts++
 		d.log.Info("compacted the log", "bytes", d.file.Size())
+		d.lookForFile()
 		if d.failed != nil && d.file.Err() == nil {
 			d.log.Info("the database can be written again")
 			d.failed, d.refused = nil, ""

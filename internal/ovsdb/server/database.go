@@ -39,6 +39,8 @@ type database struct {
 	unwatched []*session // that have arrears, and of whose peers' taking it we have not asked to hear yet
 	failed    error      // why the database is read-only; nil: it is not
 	refused   string     // why the last write to the log failed, as logged; empty: it did not
+	lost      bool       // the file was not at its place when that was looked at
+	looking   bool       // it will be looked at
 	compact   *compaction
 	closing   sync.WaitGroup       // of files that compactions have replaced
 	watch     map[string]*managers // the db: remotes that live in this database, by name
@@ -268,6 +270,32 @@ func (d *database) written() {
 		d.refused = ""
 		d.log.Info("the log can be written again")
 		d.tellUnwritable(nil)
+	}
+	if !d.looking {
+		d.looking = true
+		time.AfterFunc(lookAfter, func() {
+			d.queue.put(job{run: func(*batch) { d.looking = false; d.lookForFile() }})
+		})
+	}
+}
+
+// lookAfter is how long after something was written it is looked whether the file is at its place, once for all
+// that is written until then.
+const lookAfter = time.Second
+
+// lookForFile looks whether the file that is written is the one that will be found.
+func (d *database) lookForFile() {
+	lost := d.file.Lost()
+	if lost == d.lost {
+		return
+	}
+	if d.lost = lost; lost {
+		d.log.Error("the file is not at its place any more: what is written now will be lost with the process", "file", d.path)
+	} else {
+		d.log.Info("the file is at its place again", "file", d.path)
+	}
+	if tell := d.srv.opts.Lost; tell != nil {
+		tell(d.name, lost)
 	}
 }
 

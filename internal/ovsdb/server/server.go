@@ -51,6 +51,9 @@ type Options struct {
 	// can again: what is broken takes nothing until it was compacted, otherwise each transaction tries again. Calls
 	// come one at a time for a database, and must not wait for the server.
 	Unwritable func(database string, err error, broken bool)
+	// Lost, if not nil, is told of a database that is written whose file is not at its place any more, and when it is
+	// there again, in the same way.
+	Lost func(database string, lost bool)
 	// Connections, if not nil, is told of each Connection over the network that is made or ends. Calls must
 	// not wait for the server.
 	Connections func(Connection)

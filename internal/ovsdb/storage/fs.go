@@ -44,6 +44,11 @@ type FS interface {
 	Lock(name string) (io.Closer, error)
 }
 
+// placer is an FS that can say whether a name is still that of a file that was opened by it.
+type placer interface {
+	Names(name string, f File) (bool, error)
+}
+
 // OS is the file system of the operating system.
 var OS FS = osFS{}
 
@@ -98,6 +103,25 @@ func (osFS) Create(name string) (File, error) {
 		return nil, err
 	}
 	return osFile{f}, nil
+}
+
+// Names asks for no times: see osFile.Size.
+func (osFS) Names(name string, f File) (bool, error) {
+	own, ok := f.(osFile)
+	if !ok {
+		return true, nil
+	}
+	var there, here unix.Statx_t
+	switch err := unix.Statx(unix.AT_FDCWD, name, unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &there); {
+	case err == unix.ENOENT:
+		return false, nil
+	case err != nil:
+		return false, &os.PathError{Op: "statx", Path: name, Err: err}
+	}
+	if err := unix.Statx(int(own.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &here); err != nil {
+		return false, &os.PathError{Op: "statx", Path: own.Name(), Err: err}
+	}
+	return there.Ino == here.Ino && there.Dev_major == here.Dev_major && there.Dev_minor == here.Dev_minor, nil
 }
 
 func (osFS) Exists(name string) (bool, error) {

@@ -256,6 +256,17 @@ func (l *Log) Err() error { return l.err }
 // Path returns the name under which the log was opened.
 func (l *Log) Path() string { return l.path }
 
+// Lost says whether the name of the log is no longer that of its file, as after somebody has deleted or replaced
+// that: who opens the log next will not find what is written now. A compaction gives it the name again.
+func (l *Log) Lost() bool {
+	p, ok := l.opts.FS.(placer)
+	if !ok {
+		return false
+	}
+	named, err := p.Names(l.real, l.file)
+	return err == nil && !named // what can't be asked for is not known to be lost
+}
+
 // Size returns the size of the file in bytes, without the room at its end.
 func (l *Log) Size() int64 { return l.size.Load() }
 

@@ -332,6 +332,33 @@ func TestKilledBetweenSizes(t *testing.T) {
 	}
 }
 
+// TestLost has the file of a log deleted, and another one put in its place, until a compaction gives it its name again.
+func TestLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	l := mustCreate(t, path, 2, Options{})
+	defer l.Close()
+	for name, lose := range map[string]func() error{
+		"deleted":  func() error { return os.Remove(path) },
+		"replaced": func() error { return errors.Join(os.Remove(path), os.WriteFile(path, []byte("another"), 0o600)) },
+	} {
+		if l.Lost() {
+			t.Errorf("%s: lost before", name)
+		}
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		if !l.Lost() {
+			t.Errorf("%s: not lost", name)
+		}
+		if err := l.Compact(some(0, 1)...); err != nil {
+			t.Fatal(err)
+		}
+		if l.Lost() {
+			t.Errorf("%s: lost after a compaction", name)
+		}
+	}
+}
+
 // TestEndMoved has something else write to the file, or cut it: nothing is appended at a
 // wrong place, and a compaction makes the log whole again.
 func TestEndMoved(t *testing.T) {
