@@ -30,7 +30,8 @@ func newCounters() counters {
 func (c *counters) add(reason string, n uint64) { c.drops[reason] += n }
 
 // bindingCounters are those of the binding's patch port in the bridge of its logical switch.
-// Open vSwitch counts a frame everywhere with the length that it came in with.
+// Open vSwitch counts a frame everywhere with the length that it came in with; one that its userspace datapath
+// sends into a tunnel, with the tunnel's headers (seen, 3.1.0).
 func bindingCounters(at intent.BindingKey, s *openflow.PortStats) plane.Counters {
 	c := plane.Counters{PacketsFromLocal: s.RxPackets, BytesFromLocal: s.RxBytes, PacketsToLocal: s.TxPackets, BytesToLocal: s.TxBytes}
 	if at.VLAN != 0 {
