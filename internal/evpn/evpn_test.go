@@ -39,6 +39,9 @@ func TestTargets(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+	if got, err := parseTarget("065001:0033"); err != nil || got != (target{admin: "65001", value: 33}) {
+		t.Errorf("with zeros before it: %v, %v", got, err)
+	}
 	if got := autoTarget(4_200_000_001, 33).String(); got != "59905:33" {
 		t.Error(got)
 	}

@@ -140,7 +140,7 @@ func parseTarget(text string) (target, error) {
 		if err != nil {
 			return target{}, fmt.Errorf("route target %q: %s is neither an AS nor an IPv4 address", text, admin)
 		}
-		t.wide = as > 0xffff
+		t.admin, t.wide = strconv.FormatUint(as, 10), as > 0xffff // without zeros before it, as in routes
 	}
 	if t.wide && value > 0xffff {
 		return target{}, fmt.Errorf("route target %q: behind %s the number has 16 bits", text, admin)
