@@ -12,7 +12,7 @@ help: ## print this
 
 build: ## static bin/vtep, and its links vtep-ctl, ovs-vtep, ovsdb-server, ovsdb-tool, ovsdb-client
 	@mkdir -p bin
-	CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/vtep ./cmd/vtep
+	CGO_ENABLED=0 go build -buildvcs=false -trimpath -gcflags=all=-dwarf=false -ldflags '$(LDFLAGS)' -o bin/vtep ./cmd/vtep
 	@for link in vtep-ctl ovs-vtep ovsdb-server ovsdb-tool ovsdb-client; do ln -sf vtep bin/$$link; done
 
 package: ## .deb, .rpm and bill of materials in dist/
