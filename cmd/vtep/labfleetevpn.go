@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/vtep/vtep/internal/evpn"
 )
@@ -55,9 +56,33 @@ func (f *fleetFabric) control(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, v := range f.fleet.vteps {
+	for i, v := range f.fleet.vteps {
+		if err := f.admit(ctx, i); err != nil {
+			return err
+		}
 		if err := f.join(ctx, v); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// fleetBegins is how many sessions may be about to begin. The library ends one that has not in 240 seconds, and begins another: a
+// thousand at once, on a machine that is busy, would begin again and again, and none would get further.
+const fleetBegins = 64
+
+// admit waits until one more session may begin, after so many.
+func (f *fleetFabric) admit(ctx context.Context, begun int) error {
+	over := time.After(f.fleet.patience)
+	for begun-int(f.reflector.sessions.Load()) >= fleetBegins {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case err := <-f.fleet.errs:
+			return err
+		case <-over:
+			return fmt.Errorf("after %v only %d of %d sessions have begun", f.fleet.patience, f.reflector.sessions.Load(), begun)
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -197,21 +198,20 @@ func (m *fleetMeasure) storm() error {
 	down := max(1, n/10)
 	began := m.cpuTime()
 	times, err := m.until(m.ctx, "a tenth restarts at once", m.right, m.astray, func() error {
-		for i := range down {
-			if err := m.stop(m.vteps[i]); err != nil {
-				return err
-			}
+		if err := atOnce(m.vteps[:down], m.stop); err != nil {
+			return err
 		}
 		for host := range down { // to VTEPs that stay, or stay there
 			m.move(host, down+(m.at[host]+1)%(n-down))
 		}
-		for i := range down {
-			if err := m.fleet.start(m.ctx, m.vteps[i], false); err != nil {
+		err := atOnce(m.vteps[:down], func(v *fleetVTEP) error {
+			if err := m.fleet.start(m.ctx, v, false); err != nil {
 				return err
 			}
-			if err := m.by.join(m.controlled, m.vteps[i]); err != nil {
-				return err
-			}
+			return m.by.join(m.controlled, v)
+		})
+		if err != nil {
+			return err
 		}
 		for host := range down {
 			m.speak(host)
@@ -229,6 +229,17 @@ func (m *fleetMeasure) storm() error {
 	m.row("  CPU time of it", round(m.cpuTime()-began), "", false)
 	m.row("  rows after it", fmt.Sprintf("%d lost, %d stale, of %d", lost, stale, n*n), "none", lost+stale == 0)
 	return nil
+}
+
+// atOnce does something with each of some VTEPs, with all of them at the same time.
+func atOnce(vteps []*fleetVTEP, do func(*fleetVTEP) error) error {
+	errs := make([]error, len(vteps))
+	var all sync.WaitGroup
+	for i, v := range vteps {
+		all.Go(func() { errs[i] = do(v) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // settled waits until the rows of all databases are right, and counts those that are not.

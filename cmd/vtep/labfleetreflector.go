@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -26,6 +27,8 @@ type fleetReflector struct {
 	port uint16
 	up   map[netip.Addr]bool // clients that have a session; of what watches them
 	fail func(error)
+
+	sessions atomic.Int64 // of up
 }
 
 // startFleetReflector starts it. It ends with stop.
@@ -77,6 +80,12 @@ func (r *fleetReflector) add(ctx context.Context, client netip.Addr) error {
 func (r *fleetReflector) changed(ctx context.Context, s *apiutil.PeerState) {
 	was, is := r.up[s.NeighborAddress], s.SessionState == bgp.BGP_FSM_ESTABLISHED
 	r.up[s.NeighborAddress] = is
+	switch {
+	case is && !was:
+		r.sessions.Add(1)
+	case was && !is:
+		r.sessions.Add(-1)
+	}
 	// No reason is that of the end of one that is removed here.
 	if !was || is || s.DisconnectReason == api.PeerState_DISCONNECT_REASON_UNSPECIFIED {
 		return
