@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
 )
 
 // While the members of a switch wait, hosts at VTEPs that are known do not, those at others wait with their VTEP, and all is written in the end.
@@ -85,6 +87,21 @@ func TestPaceGrows(t *testing.T) {
 		}
 		if p.waits(p.next) || !p.waits(p.next.Add(-1)) {
 			t.Errorf("%d members: it waits for something else", members)
+		}
+	}
+}
+
+// A row at a port of a segment waits until the number is remembered, not the tunnel IP, which is the VTEP's own.
+func TestKnownSegment(t *testing.T) {
+	low := netip.MustParseAddr("10.0.0.1")
+	db := &database{own: map[netip.Addr]bool{low: true}}
+	n := &network{row: hwvtep.LogicalSwitch{OtherConfig: map[string]string{keyVTEPs: "10.0.0.1#3 10.0.0.2"}}}
+	for _, text := range []string{"", "10.0.0.1#3 10.0.0.1#4 10.0.0.2 10.0.0.3"} { // what is to be remembered: not looked at yet, waits
+		n.text = text
+		for e, want := range map[end]bool{{low, 3}: true, {low, 4}: false, {high, 0}: true, {netip.MustParseAddr("10.0.0.3"), 0}: false} {
+			if db.known(n, e) != want {
+				t.Errorf("with %q, %v: known is %v", text, e, !want)
+			}
 		}
 	}
 }

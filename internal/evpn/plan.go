@@ -91,6 +91,18 @@ func (db *database) mine(n *network, locator hwvtep.UUID) bool {
 	return n.ours(e.vtep) || e.vni != 0 && (numbered && db.own[e.vtep] || slices.Contains(n.remembered(), e.ofSegment()))
 }
 
+// known says whether the row of the switch says that rows at an end are the bridge's, as it has to before there is one: who is killed
+// between would find a row of his that he does not know.
+func (db *database) known(n *network, e end) bool {
+	if n.text != "" && n.text == n.row.OtherConfig[keyVTEPs] {
+		return true // as is usual: costs nothing
+	}
+	if db.own[e.vtep] {
+		return slices.Contains(n.remembered(), e.ofSegment())
+	}
+	return slices.Contains(n.remembered(), e.vtep.String())
+}
+
 // ofSegment is how a switch's row remembers the number of a segment at a tunnel IP of ours.
 func (e end) ofSegment() string { return fmt.Sprintf("%v#%d", e.vtep, e.vni) }
 
@@ -184,8 +196,8 @@ func (p *plan) host(n *network, mac string) {
 		return
 	}
 	ip, to := "", n.endOf(h, best)
-	if p.waits[n] && !p.db.own[to.vtep] && n.text != n.row.OtherConfig[keyVTEPs] && !slices.Contains(n.remembered(), to.vtep.String()) {
-		p.db.hold(n, mac) // it would not be known for the bridge's
+	if p.waits[n] && !p.db.known(n, to) {
+		p.db.hold(n, mac)
 		return
 	}
 	if a := h.address(best); a.IsValid() {
