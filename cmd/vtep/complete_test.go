@@ -92,6 +92,9 @@ func TestComplete(t *testing.T) {
 			if word == "" {
 				word = about
 			}
+			if strings.HasPrefix(word, "br0-") {
+				continue // another VTEP of this name has its pins on the machine
+			}
 			if strings.HasSuffix(word, ".ctl") {
 				word = "RUNDIR/vtep.PID.ctl"
 			}
