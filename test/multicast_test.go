@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -174,6 +175,12 @@ func TestSnooping(t *testing.T) {
 
 	// The hosts of a new binding are asked by the VTEP itself.
 	w.ctl(fmt.Sprintf("unbind-ls %s p1 0", w.name))
+	w.await(func(v view) error { // else both may come at once, and nothing is new
+		if _, err := v.stats("p1", 0); err == nil {
+			return errors.New("p1 still has statistics of VLAN 0")
+		}
+		return nil
+	})
 	w.ctl(fmt.Sprintf("bind-ls %s p1 0 ls0", w.name))
 	w.h2().Until("query of the VTEP", func(b []byte) bool {
 		m, err := igmp.Parse(b)
