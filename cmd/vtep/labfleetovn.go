@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -71,11 +72,11 @@ func (o *fleetOVN) gone()               { o.server, o.northd, o.processes = nil,
 
 // find returns the path of a program.
 func (o *fleetOVN) find(program string) (string, error) {
-	if o.programs == "" {
-		return lookPath(program)
+	if o.programs != "" {
+		program = filepath.Join(o.programs, program)
 	}
-	path := filepath.Join(o.programs, program)
-	if _, err := os.Stat(path); err != nil {
+	path, err := exec.LookPath(program)
+	if err != nil {
 		return "", fmt.Errorf("find OVN: %w", err)
 	}
 	return path, nil

@@ -54,14 +54,6 @@ func startProcesses(dir string, fail func(error)) *processes {
 	return s
 }
 
-func lookPath(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	if err != nil {
-		return "", fmt.Errorf("find OVN: %w", err)
-	}
-	return path, nil
-}
-
 func (s *processes) command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "OVN_RUNDIR="+s.dir, "OVN_LOGDIR="+s.dir, "OVS_RUNDIR="+s.dir)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
-	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
@@ -52,8 +51,6 @@ func (a *Agent) report(ctx context.Context, now time.Time) {
 // lastingRefusals is how many in a row are more than that another client was faster.
 const lastingRefusals = 3
 
-var ioError = ovsdb.IOError(errors.New(""), "").Tag
-
 var errUndone = errors.New("another client has undone it")
 
 // finished takes the outcome of the transaction that was under way.
@@ -79,7 +76,7 @@ func (a *Agent) finished(err error) {
 	var refused *idl.TransactError
 	if errors.As(err, &refused) && refused.Err.Tag != "not owner" {
 		a.refusals++
-		own := a.opts.Position != nil && refused.Err.Tag == ioError // then who has the file tells why
+		own := a.opts.Position != nil && refused.Err.Tag == "I/O error" // then who has the file tells why
 		switch {
 		case refused.ReadOnly():
 			a.opts.Problems.Replace("writes", problem.Problem{
