@@ -46,10 +46,11 @@ type PortSegment struct {
 	VTEPs []string `json:"vteps"`
 }
 
-// PortRole is a binding, and what it does for the segment of its port: one of the words of intent.Role.
+// PortRole is a binding, and what it does for the segment of its port: one of the words of intent.Role, or
+// nothing where no other VTEP is attached to one, and so it forwards as any.
 type PortRole struct {
 	PortVLAN
-	Role string `json:"role"`
+	Role string `json:"role,omitempty"`
 }
 
 // AttachedMAC is the binding by which frames to a host leave.
@@ -120,7 +121,7 @@ func forwarding(s *intent.State) Forwarding {
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(s.Bindings), intent.BindingKey.Compare) {
 		if ls := at[s.Bindings[key].Switch]; ls != nil {
-			ls.Bindings = append(ls.Bindings, PortRole{PortVLAN{key.Port, key.VLAN}, s.Bindings[key].Role.String()})
+			ls.Bindings = append(ls.Bindings, portRole(s, key))
 		}
 	}
 	for _, key := range slices.SortedFunc(s.Unicast.Keys(), intent.MACKey.Compare) {
@@ -157,6 +158,15 @@ func forwarding(s *intent.State) Forwarding {
 		}
 	}
 	return f
+}
+
+func portRole(s *intent.State, key intent.BindingKey) PortRole {
+	r := PortRole{PortVLAN: PortVLAN{key.Port, key.VLAN}}
+	role := s.Bindings[key].Role
+	if _, shared := s.Segments[key.Port]; shared || role != intent.Designated {
+		r.Role = role.String()
+	}
+	return r
 }
 
 // Traffic is the counters of the dataplane.

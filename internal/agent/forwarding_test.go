@@ -35,10 +35,11 @@ func TestForwardingSegments(t *testing.T) {
 	s := intent.NewState()
 	id, mac := intent.SwitchID{1}, intent.MAC{2, 5: 9}
 	s.Switches[id] = intent.Switch{Name: "ls0", VNI: 33}
-	s.Ports["p0"], s.Ports["p1"] = intent.Port{}, intent.Port{}
+	s.Ports["p0"], s.Ports["p1"], s.Ports["p2"] = intent.Port{}, intent.Port{}, intent.Port{}
 	s.Bindings[intent.BindingKey{Port: "p0"}] = intent.Binding{Switch: id}
 	s.Bindings[intent.BindingKey{Port: "p0", VLAN: 7}] = intent.Binding{Switch: id, Role: intent.NotDesignated}
 	s.Bindings[intent.BindingKey{Port: "p1", VLAN: 8}] = intent.Binding{Switch: id, Role: intent.Standby}
+	s.Bindings[intent.BindingKey{Port: "p2"}] = intent.Binding{Switch: id}
 	s.Segments["p0"] = intent.Segment{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")}
 	s.Attached[intent.MACKey{Switch: id, MAC: mac}] = intent.BindingKey{Port: "p0", VLAN: 7}
 	text, err := json.Marshal(forwarding(s))
@@ -47,7 +48,7 @@ func TestForwardingSegments(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"segments":[{"port":"p0","vteps":["192.0.2.2","2001:db8::2"]}]`,
-		`"bindings":[{"port":"p0","vlan":0,"role":"designated"},{"port":"p0","vlan":7,"role":"not-designated"},{"port":"p1","vlan":8,"role":"standby"}]`,
+		`"bindings":[{"port":"p0","vlan":0,"role":"designated"},{"port":"p0","vlan":7,"role":"not-designated"},{"port":"p1","vlan":8,"role":"standby"},{"port":"p2","vlan":0}]`,
 		`"attached":[{"mac":"02:00:00:00:00:09","port":"p0","vlan":7}]`,
 	} {
 		if !strings.Contains(string(text), want) {

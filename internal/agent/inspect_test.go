@@ -53,7 +53,7 @@ func TestInspect(t *testing.T) {
 		}{
 			{"State", asText(v.agent.State), "02:00:00:00:00:21"},
 			{"State as data", asData(v.agent.State), `{"uuid":`},
-			{"State as data", asData(v.agent.State), `"name":"ls0","vni":33,"bindings":[{"port":"p0","vlan":0,"role":"designated"},{"port":"p1","vlan":100,"role":"designated"}],"unicast":[{"mac":"02:00:00:00:00:21","tunnels":[{"peer":"192.0.2.2","vni":33}]}]`},
+			{"State as data", asData(v.agent.State), `"name":"ls0","vni":33,"bindings":[{"port":"p0","vlan":0},{"port":"p1","vlan":100}],"unicast":[{"mac":"02:00:00:00:00:21","tunnels":[{"peer":"192.0.2.2","vni":33}]}]`},
 			{"Traffic", asText(v.agent.Traffic), "Physical_Port p0 VLAN 0: from it "},
 			{"Traffic as data", asData(v.agent.Traffic), `"unbound_vlan":1`},
 			{"Tunnels", asText(v.agent.Tunnels), "192.0.2.1 to 192.0.2.2, VNI 33\n"},
