@@ -5,7 +5,7 @@
 //	                    ^                          │                      │  ^
 //	                    │      failed, timed out   │         idle: Probe  │  │ Activity
 //	                    ├──────────────────────────┘                      v  │
-//	                    └──Disconnected── Reconnect <──ForceReconnect──  Idle
+//	                    └────────────────Disconnected──────────────────  Idle
 //
 // A passive FSM listens instead of connecting: Backoff ──Listening──> Listening
 // ──Connected──> Active.
@@ -43,12 +43,11 @@ const (
 	Connecting              // an attempt is under way
 	Active                  // connected, the peer shows life
 	Idle                    // connected, a probe was sent and not answered yet
-	Reconnect               // about to drop the connection on request
 	Listening               // passive, waiting for a peer
 )
 
 func (s State) String() string {
-	return [...]string{"VOID", "BACKOFF", "CONNECTING", "ACTIVE", "IDLE", "RECONNECT", "LISTENING"}[s]
+	return [...]string{"VOID", "BACKOFF", "CONNECTING", "ACTIVE", "IDLE", "LISTENING"}[s]
 }
 
 func (s State) connected() bool { return s == Active || s == Idle }
@@ -76,7 +75,6 @@ type FSM struct {
 	passive       bool
 	quiet         bool
 	maxTries      int // attempts left, or Unlimited
-	freeTries     int // attempts left that are made without backing off
 
 	state    State
 	entered  time.Time // when state was entered
@@ -117,9 +115,6 @@ func (f *FSM) SetQuiet(quiet bool) { f.quiet = quiet }
 // SetMaxTries limits the attempts; when they are used up the FSM disables itself.
 func (f *FSM) SetMaxTries(n int) { f.maxTries = n }
 
-// SetFreeTries sets how many attempts are made without backing off; 0 and 1 both mean one.
-func (f *FSM) SetFreeTries(n int) { f.freeTries = n }
-
 // SetBackoff sets the shortest and the longest wait between attempts, at least a second
 // each; 0 means the default. An attempt may take as long as the wait before it.
 func (f *FSM) SetBackoff(minimum, maximum time.Duration) {
@@ -149,7 +144,7 @@ func (f *FSM) SetPassive(passive bool, now time.Time) {
 		return
 	}
 	f.passive = passive
-	if passive && (f.state == Connecting || f.state == Reconnect) ||
+	if passive && f.state == Connecting ||
 		!passive && f.state == Listening && f.mayRetry() {
 		f.enter(Backoff, now)
 		f.backoff = 0
@@ -171,14 +166,6 @@ func (f *FSM) Disable(now time.Time) {
 	}
 }
 
-// ForceReconnect makes the next Run ask for a Disconnect, if there is a connection or an
-// attempt.
-func (f *FSM) ForceReconnect(now time.Time) {
-	if f.state == Connecting || f.state.connected() {
-		f.enter(Reconnect, now)
-	}
-}
-
 // Connecting tells that an attempt has begun.
 func (f *FSM) Connecting(now time.Time) {
 	if f.state == Connecting {
@@ -197,13 +184,6 @@ func (f *FSM) Listening(now time.Time) {
 	if f.state != Listening {
 		f.info("listening...")
 		f.enter(Listening, now)
-	}
-}
-
-// ListenError tells that accepting failed.
-func (f *FSM) ListenError(now time.Time, err error) {
-	if f.state == Listening {
-		f.Disconnected(now, err)
 	}
 }
 
@@ -290,9 +270,6 @@ func (f *FSM) attemptName() string {
 func (f *FSM) increaseBackoff() {
 	lasted := f.activity.Sub(f.connectedAt)
 	switch {
-	case f.freeTries > 1:
-		f.freeTries--
-		f.backoff = 0
 	case f.state.connected() && f.passive:
 		f.backoff = 0
 	case f.state.connected() && lasted >= f.backoff:
@@ -334,7 +311,7 @@ func (f *FSM) Run(now time.Time) Action {
 		f.log.Error(f.name + ": no response to inactivity probe after " +
 			now.Sub(f.entered).String() + ", disconnecting")
 		return Disconnect
-	case Connecting, Reconnect:
+	case Connecting:
 		return Disconnect
 	}
 	return None
@@ -355,8 +332,6 @@ func (f *FSM) Deadline(now time.Time) (time.Time, bool) {
 		return f.probeDeadline(base, now)
 	case Idle:
 		return f.probeDeadline(f.entered, now)
-	case Reconnect:
-		return f.entered, true
 	}
 	return time.Time{}, false
 }

@@ -66,8 +66,6 @@ func (s *script) step(t *testing.T, words []string) string {
 		s.fsm.Enable(s.now)
 	case "disable":
 		s.fsm.Disable(s.now)
-	case "force":
-		s.fsm.ForceReconnect(s.now)
 	case "connecting":
 		s.fsm.Connecting(s.now)
 	case "connected":
@@ -79,7 +77,7 @@ func (s *script) step(t *testing.T, words []string) string {
 	case "listening":
 		s.fsm.Listening(s.now)
 	case "listen-error":
-		s.fsm.ListenError(s.now, errors.New("no memory"))
+		s.fsm.Disconnected(s.now, errors.New("no memory"))
 	case "activity":
 		s.fsm.Activity(s.now)
 	case "receive-attempted":
@@ -89,9 +87,6 @@ func (s *script) step(t *testing.T, words []string) string {
 	case "max-tries":
 		n, _ := strconv.Atoi(words[1])
 		s.fsm.SetMaxTries(n)
-	case "free-tries":
-		n, _ := strconv.Atoi(words[1])
-		s.fsm.SetFreeTries(n)
 	case "probe":
 		s.fsm.SetProbeInterval(arg())
 	case "max-backoff":
