@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,8 +107,8 @@ func (c *Client) resume() (*Snapshot, string) {
 }
 
 // synchronized makes s the session in step, and its replica the current snapshot. It
-// returns the locks to ask for, and whether to steal them.
-func (c *Client) synchronized(s *client.Session, r *replica) map[string]bool {
+// returns the locks to ask for.
+func (c *Client) synchronized(s *client.Session, r *replica) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = s
@@ -116,11 +118,7 @@ func (c *Client) synchronized(s *client.Session, r *replica) map[string]bool {
 	close(c.changed)
 	c.changed = make(chan struct{})
 	c.poke()
-	wanted := make(map[string]bool, len(c.locks))
-	for name, l := range c.locks {
-		wanted[name] = l.steal
-	}
-	return wanted
+	return slices.Collect(maps.Keys(c.locks))
 }
 
 // publish makes the replica the current snapshot, to which step leads from the one before.

@@ -8,54 +8,24 @@ import (
 
 // lock is one that the client wants.
 type lock struct {
-	steal bool // at the next request only
 	owned bool
 	known bool // owned is what the server has said on this connection
 }
 
-// Lock asks for a lock and keeps asking after each connection, until Unlock. Whether
-// it is held, HasLock tells; a change is announced by Updates.
-func (c *Client) Lock(name string) { c.want(name, false) }
-
-// Steal is Lock, but takes the lock from whoever holds it.
-func (c *Client) Steal(name string) { c.want(name, true) }
-
-func (c *Client) want(name string, steal bool) {
+// Lock asks for a lock, and again after each connection. Whether it is held, HasLock tells; a change is
+// announced by Updates.
+func (c *Client) Lock(name string) {
 	c.mu.Lock()
 	_, asked := c.locks[name]
-	if asked && !steal {
-		c.mu.Unlock()
-		return
+	if !asked {
+		c.locks[name] = &lock{}
 	}
-	c.locks[name] = &lock{steal: steal}
 	s := c.session
 	c.mu.Unlock()
-	if s == nil {
-		return // asked when there is a connection
+	if s == nil || asked {
+		return // it is asked for when there is a connection, and once on each
 	}
-	// An error of a call means that the connection has ended; the next one asks again.
-	if asked {
-		_ = unlockOn(s, name) // a lock can be asked for once
-	}
-	_ = c.lockOn(s, name, steal)
-}
-
-// Unlock gives a lock up, or stops asking for it.
-func (c *Client) Unlock(name string) {
-	c.mu.Lock()
-	_, asked := c.locks[name]
-	delete(c.locks, name)
-	s := c.session
-	c.mu.Unlock()
-	if s != nil && asked {
-		_ = unlockOn(s, name)
-	}
-}
-
-func lockParams(name string) []byte { return append(wire.AppendString([]byte{'['}, name), ']') }
-
-func unlockOn(s *client.Session, name string) error {
-	return s.Go("unlock", lockParams(name), func(wire.Value, *jsonrpc.RemoteError) error { return nil })
+	_ = c.lockOn(s, name) // an error means that the connection has ended; the next one asks again
 }
 
 // HasLock reports whether the client holds a lock, as far as it knows: to be sure, a
@@ -76,12 +46,8 @@ func (c *Client) LockState(name string) (owned, known bool) {
 	return l != nil && l.owned, l != nil && l.known
 }
 
-func (c *Client) lockOn(s *client.Session, name string, steal bool) error {
-	method := "lock"
-	if steal {
-		method = "steal"
-	}
-	return s.Go(method, lockParams(name), func(result wire.Value, refused *jsonrpc.RemoteError) error {
+func (c *Client) lockOn(s *client.Session, name string) error {
+	return s.Go("lock", append(wire.AppendString([]byte{'['}, name), ']'), func(result wire.Value, refused *jsonrpc.RemoteError) error {
 		if refused != nil {
 			c.log.Warn("lock "+name+" refused", "error", refused)
 			return nil
@@ -103,9 +69,6 @@ func (c *Client) lockChanged(name string, owned bool) {
 	c.mu.Lock()
 	if l := c.locks[name]; l != nil {
 		l.owned, l.known = owned, true
-		if owned {
-			l.steal = false
-		}
 	}
 	c.mu.Unlock()
 	c.poke()

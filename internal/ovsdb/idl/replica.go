@@ -43,8 +43,8 @@ func (r *replica) Contents(s *client.Session, u client.Update) error {
 		return err
 	}
 	r.data, r.lastID, r.base = d.publish(), u.LastID, nil
-	for name, steal := range r.client.synchronized(s, r) {
-		if err := r.client.lockOn(s, name, steal); err != nil {
+	for _, name := range r.client.synchronized(s, r) {
+		if err := r.client.lockOn(s, name); err != nil {
 			return err
 		}
 	}

@@ -150,26 +150,27 @@ func TestWalk(t *testing.T) {
 
 func TestOwnServerLocksAndErrors(t *testing.T) {
 	dial := startOwnServer(t)
-	a, b := run(t, idl.Options{Dial: dial}), run(t, idl.Options{Dial: dial})
-	a.Lock("l")
-	testenv.Eventually(t, deadline, func() error {
-		if !a.HasLock("l") {
-			return errors.New("a has no lock")
-		}
-		return nil
-	})
-	ready(t, b)
-	b.Steal("l")
-	testenv.Eventually(t, deadline, func() error {
-		if a.HasLock("l") || !b.HasLock("l") {
-			return errors.New("b has no lock")
-		}
-		return nil
-	})
+	c := run(t, idl.Options{Dial: dial})
+	await := func(want bool) {
+		t.Helper()
+		testenv.Eventually(t, deadline, func() error {
+			if c.HasLock("l") != want {
+				return fmt.Errorf("HasLock() = %v", !want)
+			}
+			return nil
+		})
+	}
+	c.Lock("l")
+	await(true)
+	thief := asker(t, dial)
+	thief("steal", `["l"]`)
+	await(false)
 	tx := hwvtep.NewTxn(nil)
 	tx.Assert("l")
-	if _, err := a.Transact(context.Background(), tx.Ops()); err == nil {
-		t.Error("a still owns the lock")
+	if _, err := c.Transact(context.Background(), tx.Ops()); err == nil {
+		t.Error("it still owns the lock")
 	}
-	transact(t, b, tx)
+	thief("unlock", `["l"]`)
+	await(true)
+	transact(t, c, tx)
 }
