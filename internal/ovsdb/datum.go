@@ -156,7 +156,7 @@ func UnionAll(ds []Datum, t *Type) Datum {
 // default atom (or pair of them).
 func Default(t *Type) Datum {
 	switch {
-	case t.Min == 0:
+	case t.IsOptional():
 		return Datum{}
 	case t.Value.Type != Void:
 		return datumOf(defaultPair[:], true)

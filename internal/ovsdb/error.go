@@ -74,16 +74,6 @@ func AsError(err error) *Error {
 	return &Error{Tag: "internal error", Details: err.Error()}
 }
 
-// Wrap returns a copy of e whose details are preceded by a message and ": ".
-func (e *Error) Wrap(format string, args ...any) *Error {
-	w := *e
-	w.Details = sprintf(format, args)
-	if e.Details != "" {
-		w.Details += ": " + e.Details
-	}
-	return &w
-}
-
 // Error returns e in the form in which ovsdb-server and the ctl tools print it.
 func (e *Error) Error() string {
 	s := e.Tag

@@ -20,8 +20,6 @@ func TestErrorForms(t *testing.T) {
 		{"syntax with tag", SyntaxError(parse(t, `1`), "unknown column", "bad"), `syntax "1": unknown column: bad`, `{"details":"bad","error":"unknown column","syntax":"1"}`},
 		{"input and output", IOError(errors.New("No space left"), "write failed"), "I/O error: write failed (No space left)",
 			`{"details":"write failed","error":"I/O error","io-error":"No space left"}`},
-		{"wrapped", ResourcesError("full").Wrap("table %s", "t"), "resources exhausted: table t: full", `{"details":"table t: full","error":"resources exhausted"}`},
-		{"wrapped without details", (&Error{Tag: "aborted"}).Wrap("x"), "aborted: x", `{"details":"x","error":"aborted"}`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := test.err.Error(); got != test.text {

@@ -355,7 +355,9 @@ func TestInteropSchemas(t *testing.T) {
 			out, cErr := env.Command("ovsdb-tool", "create", file+".db", file).CombinedOutput()
 			schema, err := ovsdb.ParseSchema(mustParse(t, test.schema))
 			if err != nil {
-				got := "ovsdb-tool: " + ovsdb.AsError(err).Wrap(`failed to parse "%s" as ovsdb schema`, file).Error()
+				said := *ovsdb.AsError(err)
+				said.Details = fmt.Sprintf(`failed to parse "%s" as ovsdb schema: %s`, file, said.Details)
+				got := "ovsdb-tool: " + said.Error()
 				if want := strings.TrimSpace(string(out)); got != want {
 					t.Errorf("got error %s\nC has    %s", got, want)
 				}

@@ -114,13 +114,6 @@ func (m *Members) Raise(format string, args ...any) {
 	m.err = SyntaxError(m.object, "", "Parsing %s failed: %s", name, fmt.Sprintf(format, args...))
 }
 
-// Put notes err as it is, unless it is nil or there is one already.
-func (m *Members) Put(err error) {
-	if m.err == nil && err != nil {
-		m.err = AsError(err)
-	}
-}
-
 // Failed reports whether there is an error so far.
 func (m *Members) Failed() bool { return m.err != nil }
 

@@ -35,9 +35,6 @@ func (t *Type) IsSet() bool { return t.Value.Type == Void && (t.Min != 1 || t.Ma
 // IsMap reports whether t is a map.
 func (t *Type) IsMap() bool { return t.Value.Type != Void }
 
-// HasStrongRefs reports whether keys or values are strong references.
-func (t *Type) HasStrongRefs() bool { return t.Key.IsStrongRef() || t.Value.IsStrongRef() }
-
 // HasWeakRefs reports whether keys or values are weak references.
 func (t *Type) HasWeakRefs() bool { return t.Key.IsWeakRef() || t.Value.IsWeakRef() }
 

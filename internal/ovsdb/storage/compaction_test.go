@@ -48,8 +48,8 @@ func TestCompactionWithTail(t *testing.T) {
 	if err := c.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	if l.Records() != 1901 || l.Size() >= before+1901*int64(len(record(2000))+70) {
-		t.Errorf("%d records, size %d, was %d", l.Records(), l.Size(), before)
+	if l.records != 1901 || l.Size() >= before+1901*int64(len(record(2000))+70) {
+		t.Errorf("%d records, size %d, was %d", l.records, l.Size(), before)
 	}
 	if err := l.Append([]byte(record(2001))); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestShouldCompact(t *testing.T) {
 		}
 	}
 	if !l.ShouldCompact() {
-		t.Errorf("not with %d records, %d bytes", l.Records(), l.Size())
+		t.Errorf("not with %d records, %d bytes", l.records, l.Size())
 	}
 }
 

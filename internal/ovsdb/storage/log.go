@@ -281,10 +281,6 @@ func (l *Log) ShouldCompact() bool {
 	return l.records >= 100 && size > minCompactSize && size/2 > l.base
 }
 
-// Records returns the number of transactions since the last compaction, or
-// since the snapshot at the beginning of the file.
-func (l *Log) Records() int { return l.records }
-
 // Close closes the file and gives the lock back. It does not sync. A compaction
 // under way is given up.
 func (l *Log) Close() error {

@@ -77,8 +77,8 @@ func TestRoundTrip(t *testing.T) {
 	if rec != nil || !slices.Equal(records, wantRecords(5)) {
 		t.Errorf("got %q, recovery %v", records, rec)
 	}
-	if l.Size() != size || l.Records() != 4 {
-		t.Errorf("size %d, want %d; %d records", l.Size(), size, l.Records())
+	if l.Size() != size || l.records != 4 {
+		t.Errorf("size %d, want %d; %d records", l.Size(), size, l.records)
 	}
 	if err := Check(path, nil, nil); err != nil {
 		t.Error(err)
