@@ -282,8 +282,10 @@ func (r *Relay) accept(listener net.Listener) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil {
-			time.Sleep(retry) // such as too many open files
+		if err != nil { // such as too many open files
+			if !pause(r.ctx, retry) {
+				return
+			}
 			continue
 		}
 		l := r.link(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap())
@@ -295,6 +297,18 @@ func (r *Relay) accept(listener net.Listener) {
 	}
 }
 
+// pause waits, and says whether the context has not ended meanwhile.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // serve takes the library's connections, one after the other.
 func (l *link) serve(ctx context.Context) {
 	for {
@@ -303,7 +317,9 @@ func (l *link) serve(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			time.Sleep(retry)
+			if !pause(ctx, retry) {
+				return
+			}
 			continue
 		}
 		if !own(conn) {
