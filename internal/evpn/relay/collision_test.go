@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +29,7 @@ func collide(t *testing.T, listener net.Listener) (l *link, library, connects fu
 
 func collideAs(t *testing.T, listener net.Listener, open []byte) (l *link, library, connects func() net.Conn) {
 	t.Helper()
-	peer, port := netip.MustParseAddr("127.0.0.2"), freePort(t)
+	peer := netip.MustParseAddr("127.0.0.2")
 	r, dial := start(t, port, Neighbor{Address: peer, Port: uint16(listener.Addr().(*net.TCPAddr).Port)})
 	library = func() net.Conn {
 		t.Helper()
@@ -41,7 +40,7 @@ func collideAs(t *testing.T, listener net.Listener, open []byte) (l *link, libra
 	connects = func() net.Conn {
 		t.Helper()
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: peer.AsSlice()}}
-		conn, err := d.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		conn, err := d.Dial("tcp", netip.AddrPortFrom(ownAddress(false), port).String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +253,7 @@ func TestCollisionIdentifiers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer listener.Close()
-			peer, port := netip.MustParseAddr("127.0.0.2"), freePort(t)
+			peer := netip.MustParseAddr("127.0.0.2")
 			_, dial := start(t, port, Neighbor{Address: peer, Port: uint16(listener.Addr().(*net.TCPAddr).Port)})
 			library := dial()
 			if _, err := library.Write(openOf(own)); err != nil {
@@ -268,7 +267,7 @@ func TestCollisionIdentifiers(t *testing.T) {
 			_ = first.SetDeadline(time.Now().Add(90 * time.Second))
 			expect(t, first, openOf(own))
 			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: peer.AsSlice()}}
-			second, err := d.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
+			second, err := d.Dial("tcp", netip.AddrPortFrom(ownAddress(false), port).String())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -328,13 +327,12 @@ func TestClosedMeanwhile(t *testing.T) {
 
 // Two relays connect to one another at the same time, again and again: whatever crosses, either library gets to the other one.
 func TestBothConnect(t *testing.T) {
-	addresses, ports := []string{"127.0.0.1", "127.0.0.2"}, []int{freePort(t), freePort(t)}
+	addresses := []netip.Addr{ownAddress(false), ownAddress(true)}
 	relays := make([]*Relay, 2)
 	for i, at := range addresses {
-		peer := netip.MustParseAddr(addresses[1-i])
 		ctx, cancel := context.WithCancel(context.Background())
-		r, err := Start(ctx, Options{Listen: []string{at}, Port: ports[i], Logger: slog.New(slog.DiscardHandler),
-			Neighbors: []Neighbor{{Address: peer, Port: uint16(ports[1-i]), Local: netip.MustParseAddr(at)}}})
+		r, err := Start(ctx, Options{Listen: []string{at.String()}, Port: port, Logger: slog.New(slog.DiscardHandler),
+			Neighbors: []Neighbor{{Address: addresses[1-i], Port: port, Local: at}}})
 		if err != nil {
 			cancel()
 			t.Fatal(err)
@@ -343,7 +341,7 @@ func TestBothConnect(t *testing.T) {
 		relays[i] = r
 	}
 	library := func(i int) net.Conn {
-		conn, err := net.Dial("tcp", relays[i].Library(netip.MustParseAddr(addresses[1-i])).String())
+		conn, err := net.Dial("tcp", relays[i].Library(addresses[1-i]).String())
 		if err == nil {
 			_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
 			_, err = conn.Write(openOf(byte(i)))

@@ -1,11 +1,9 @@
 package relay
 
 import (
-	"net"
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
@@ -30,24 +28,7 @@ func TestForgetful(t *testing.T) {
 		"one without a name": {"", ends | asks, [][]byte{heard, end}, 0, []What{Heard, Whole}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			listener, err := net.Listen("tcp", "127.0.0.2:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer listener.Close()
-			r, dial := start(t, -1, Neighbor{Address: netip.MustParseAddr("127.0.0.2"), Port: uint16(listener.Addr().(*net.TCPAddr).Port)})
-			library := dial()
-			if _, err := library.Write(message(typeOpen, "open")); err != nil {
-				t.Fatal(err)
-			}
-			neighbor, err := listener.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer neighbor.Close()
-			_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
-			expect(t, neighbor, message(typeOpen, "open"))
-
+			r, library, neighbor := join(t)
 			capabilities := []bgp.ParameterCapabilityInterface{bgp.NewCapMultiProtocol(bgp.RF_EVPN)}
 			if test.version != "" {
 				capabilities = append(capabilities, bgp.NewCapSoftwareVersion(test.version))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -22,20 +23,23 @@ func message(kind byte, body string) []byte {
 	return append(append(bytes.Repeat([]byte{0xff}, 16), byte(n>>8), byte(n), kind), body...)
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// port is where relays listen, none of those that the kernel gives to connections.
+const port = 11790
+
+// ownAddress is one of this process alone, where nobody else has the port; the other one is another.
+func ownAddress(other bool) netip.Addr {
+	ip := [4]byte{127, 64, byte(os.Getpid() >> 8), byte(os.Getpid())}
+	if other {
+		ip[1]--
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return netip.AddrFrom4(ip)
 }
 
+// start starts a relay; port -1: nobody can connect.
 func start(t *testing.T, port int, n Neighbor) (*Relay, func() net.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r, err := Start(ctx, Options{Listen: []string{"127.0.0.1"}, Port: port, Neighbors: []Neighbor{n}, Logger: slog.New(slog.DiscardHandler)})
+	r, err := Start(ctx, Options{Listen: []string{ownAddress(false).String()}, Port: port, Neighbors: []Neighbor{n}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -72,14 +76,14 @@ func TestRelay(t *testing.T) {
 			}
 			defer listener.Close()
 			n := Neighbor{Address: peer, Port: uint16(listener.Addr().(*net.TCPAddr).Port), Passive: passive, Hops: 1}
-			port := -1
+			listens := -1
 			signed := func(network, address string, c syscall.RawConn) error {
-				return control(c, func(fd int) error { return setPassword(fd, netip.MustParseAddr("127.0.0.1"), n.Password) })
+				return control(c, func(fd int) error { return setPassword(fd, ownAddress(false), n.Password) })
 			}
 			if passive {
-				n.Password, port = "secret", freePort(t)
+				n.Password, listens = "secret", port
 			}
-			r, dial := start(t, port, n)
+			r, dial := start(t, listens, n)
 			for range 2 {
 				library := dial()
 				if _, err := library.Write(message(typeOpen, "open of the library")); err != nil {
@@ -88,7 +92,7 @@ func TestRelay(t *testing.T) {
 				var neighbor net.Conn
 				if passive {
 					d := net.Dialer{LocalAddr: &net.TCPAddr{IP: peer.AsSlice()}, Control: signed}
-					neighbor, err = d.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
+					neighbor, err = d.Dial("tcp", netip.AddrPortFrom(ownAddress(false), port).String())
 				} else {
 					neighbor, err = listener.Accept()
 				}
@@ -145,25 +149,31 @@ func TestRelayIsOurs(t *testing.T) {
 	}
 }
 
-// A neighbour whose routes nobody has time for has to wait, and the library hears that it is there.
-func TestPatience(t *testing.T) {
+// join starts a relay between a library and a neighbour, which has heard the library's open.
+func join(t *testing.T) (r *Relay, library, neighbor net.Conn) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
 	r, dial := start(t, -1, Neighbor{Address: netip.MustParseAddr("127.0.0.2"), Port: uint16(listener.Addr().(*net.TCPAddr).Port)})
-	library := dial()
+	library = dial()
 	if _, err := library.Write(message(typeOpen, "open")); err != nil {
 		t.Fatal(err)
 	}
-	neighbor, err := listener.Accept()
-	if err != nil {
+	if neighbor, err = listener.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	defer neighbor.Close()
+	t.Cleanup(func() { _ = neighbor.Close() })
 	_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
 	expect(t, neighbor, message(typeOpen, "open"))
+	return r, library, neighbor
+}
+
+// A neighbour whose routes nobody has time for has to wait, and the library hears that it is there.
+func TestPatience(t *testing.T) {
+	r, library, neighbor := join(t)
 	open := message(typeOpen, "open of the neighbor")
 	withdraw := updateOf(attribute(attrUnreach, false, append([]byte{0, afiL2VPN, safiEVPN, 2, 37}, good(2, false, false)...)))
 	if _, err := neighbor.Write(slices.Concat(open, keepalive)); err != nil {
