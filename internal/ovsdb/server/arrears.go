@@ -62,7 +62,7 @@ func (d *database) reply(s *session, text []byte, queued bool, size int) {
 		a.held += len(text)
 		return
 	}
-	d.send(s, text)
+	d.send(s.conn, text)
 	if queued {
 		s.answered(size)
 	}
@@ -123,7 +123,7 @@ func (d *database) payOne(s *session, a *arrears) {
 		return
 	}
 	a.held -= len(o.reply)
-	d.send(s, o.reply)
+	d.send(s.conn, o.reply)
 	if o.queued {
 		s.answered(o.size)
 	}
@@ -182,7 +182,7 @@ func (d *database) abandon() {
 		d.settle(s)
 		for _, o := range a.owed {
 			if o.mon == nil {
-				d.send(s, o.reply)
+				d.send(s.conn, o.reply)
 				if o.queued {
 					s.answered(o.size)
 				}

@@ -65,22 +65,22 @@ type database struct {
 func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *database {
 	name := d.Schema().Name
 	db := &database{
-		name:     name,
-		srv:      srv,
-		log:      srv.log.With("database", name),
-		path:     path,
-		queue:    newQueue(),
-		ended:    make(chan struct{}),
-		turn:     newTurn(),
-		db:       d,
-		file:     file,
-		monitors: newMonitors(&srv.opts.Limits),
-		history:  newHistory(srv.historyLimit()),
-		arrears:  map[*session]*arrears{},
-		logged:   map[string]bool{},
-		watch:    map[string]*managers{},
-		schema:   d.Schema().AppendJSON(nil),
+		name:    name,
+		srv:     srv,
+		log:     srv.log.With("database", name),
+		path:    path,
+		queue:   newQueue(),
+		ended:   make(chan struct{}),
+		turn:    newTurn(),
+		db:      d,
+		file:    file,
+		history: newHistory(srv.historyLimit()),
+		arrears: map[*session]*arrears{},
+		logged:  map[string]bool{},
+		watch:   map[string]*managers{},
+		schema:  d.Schema().AppendJSON(nil),
 	}
+	db.monitors = newMonitors(db)
 	return db
 }
 
@@ -199,12 +199,12 @@ func (d *database) attend() {
 	}
 }
 
-// send queues a message for a session; flush sends it. So what a batch has for one peer goes
-// out together.
-func (d *database) send(s *session, pieces ...[]byte) {
+// send queues a message for a session's peer; flush sends it. So what a batch has for one peer
+// goes out together.
+func (d *database) send(conn *jsonrpc.Conn, pieces ...[]byte) {
 	d.srv.trim.NoteAll(pieces)
-	if first, _ := s.conn.Queue(pieces...); first {
-		d.unsent = append(d.unsent, s.conn)
+	if first, _ := conn.Queue(pieces...); first {
+		d.unsent = append(d.unsent, conn)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/db"
+	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
 	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
@@ -13,34 +14,50 @@ import (
 type monitor struct {
 	base    *database
 	sess    *session
-	id      []byte   // JSON, as the client gave it; of monitors one after another in a group the same memory, if equal
+	id      []byte   // JSON, as the client gave it; of those that share a form, the same memory
 	pending *changes // not sent yet because the session is slow; nil: in step
 	handed  bool     // its session can be handed rows
 	spec    *monitorSpec
 
 	key   string // id in canonical form
 	group *group // the monitors that are shown the same; nil: conditional, rendered alone
-	place int    // in group.monitors
+	place int    // in group.seats
 	kept  int    // what it counts for in what the session keeps here
 }
 
 // group is the monitors of a database whose updates have equal bodies: one rendering serves
 // them all.
 type group struct {
-	key      string
-	spec     *monitorSpec
-	monitors []*monitor
+	key   string
+	spec  *monitorSpec
+	seats []seat
+}
+
+// seat is a monitor in its group, with what every change has to know of it. Of thousands of monitors that a change is
+// told to, the processor has none in its caches: what of them is looked at lies in a row.
+type seat struct {
+	mon  *monitor
+	conn *jsonrpc.Conn // of its session
+	form *form
+}
+
+// form is what monitors whose messages are the same have in common. Those one after another in a group share it.
+type form struct {
+	id     []byte
+	proto  protocol
+	handed bool
 }
 
 // monitors is the set of monitors of a database.
 type monitors struct {
 	groups map[string]*group
 	alone  map[*monitor]struct{} // those without a group
+	base   *database
 	limits *Limits
 }
 
-func newMonitors(limits *Limits) *monitors {
-	return &monitors{groups: map[string]*group{}, alone: map[*monitor]struct{}{}, limits: limits}
+func newMonitors(d *database) *monitors {
+	return &monitors{groups: map[string]*group{}, alone: map[*monitor]struct{}{}, base: d, limits: &d.srv.opts.Limits}
 }
 
 // add puts m where its condition says.
@@ -55,11 +72,13 @@ func (ms *monitors) add(m *monitor) {
 		g = &group{key: key, spec: m.spec}
 		ms.groups[key] = g
 	}
-	if n := len(g.monitors); n > 0 && bytes.Equal(m.id, g.monitors[n-1].id) {
-		m.id = g.monitors[n-1].id
+	f := &form{m.id, m.spec.proto, m.handed}
+	if n := len(g.seats); n > 0 && g.seats[n-1].form.equal(f) {
+		f = g.seats[n-1].form
+		m.id = f.id
 	}
-	m.group, m.place = g, len(g.monitors)
-	g.monitors = append(g.monitors, m)
+	m.group, m.place = g, len(g.seats)
+	g.seats = append(g.seats, seat{m, m.sess.conn, f})
 }
 
 func (ms *monitors) remove(m *monitor) {
@@ -69,16 +88,20 @@ func (ms *monitors) remove(m *monitor) {
 	}
 	g := m.group
 	m.group = nil
-	end := len(g.monitors) - 1
-	last := g.monitors[end]
-	g.monitors[m.place], last.place = last, m.place
-	g.monitors[end] = nil
-	g.monitors = g.monitors[:end]
+	end := len(g.seats) - 1
+	last := g.seats[end]
+	g.seats[m.place], last.mon.place = last, m.place
+	g.seats[end] = seat{}
+	g.seats = g.seats[:end]
 	if end == 0 {
 		delete(ms.groups, g.key)
 		return
 	}
-	g.spec = g.monitors[0].spec // that of m may be about to change
+	g.spec = g.seats[0].mon.spec // that of m may be about to change
+}
+
+func (f *form) equal(g *form) bool {
+	return f.proto == g.proto && f.handed == g.handed && bytes.Equal(f.id, g.id)
 }
 
 // all yields every monitor.
@@ -89,8 +112,8 @@ func (ms *monitors) all(yield func(*monitor) bool) {
 		}
 	}
 	for _, g := range ms.groups {
-		for _, m := range g.monitors {
-			if !yield(m) {
+		for _, s := range g.seats {
+			if !yield(s.mon) {
 				return
 			}
 		}
@@ -109,18 +132,20 @@ func (ms *monitors) publish(cs *db.ChangeSet, held int, last ovsdb.UUID) {
 	}
 }
 
-// publishTo is publish to a group. Monitors one after another that have the same id, as those of
-// programs of one kind have, share one message.
+// publishTo is publish to a group. Monitors one after another that have the same form share one message.
 func (ms *monitors) publishTo(g *group, cs *db.ChangeSet, held int, last ovsdb.UUID) {
 	var body, text []byte
-	var before *monitor // whose message is body, or text if that is set
-	for _, m := range g.monitors {
-		if ms.postpone(m, cs) {
+	var before *form // of the monitor whose message is body, or text if that is set
+	for _, s := range g.seats {
+		m := s.mon
+		if !ms.keepsUp(s.conn) && ms.postpone(m, cs) {
 			continue
 		}
-		if token, handed := m.hand(cs, held); handed {
-			m.send(token, last)
-			continue
+		if s.form.handed {
+			if token, handed := m.hand(cs, held); handed {
+				m.send(token, last)
+				continue
+			}
 		}
 		switch {
 		case before == nil:
@@ -128,25 +153,31 @@ func (ms *monitors) publishTo(g *group, cs *db.ChangeSet, held int, last ovsdb.U
 				body = []byte{} // not again
 			}
 		case len(body) == 0:
-		case m.spec.proto == before.spec.proto && bytes.Equal(m.id, before.id):
+		case s.form == before:
 			if text == nil {
 				text = append(append(m.appendHead(make([]byte, 0, len(body)+len(m.id)+128), last), body...), updateTail...)
 			}
-			m.base.send(m.sess, text)
+			ms.base.send(s.conn, text)
 			continue
 		}
-		before, text = m, nil
+		before, text = s.form, nil
 		if len(body) > 0 {
 			m.send(body, last)
 		}
 	}
 }
 
+// keepsUp says that nothing has to be held back for the session of a connection, without a look at that: nothing is for
+// any session.
+func (ms *monitors) keepsUp(conn *jsonrpc.Conn) bool {
+	return len(ms.base.arrears) == 0 && conn.Backlog() <= ms.limits.Queue
+}
+
 // postpone merges the change set into those that m has not been sent, if its session is
 // behind.
 func (ms *monitors) postpone(m *monitor, cs *db.ChangeSet) bool {
 	if m.pending == nil {
-		if (len(m.base.arrears) == 0 || m.base.arrears[m.sess] == nil) && m.sess.conn.Backlog() <= ms.limits.Queue {
+		if m.base.arrears[m.sess] == nil && m.sess.conn.Backlog() <= ms.limits.Queue {
 			return false
 		}
 		m.pending = newChanges()
@@ -196,7 +227,7 @@ func (m *monitor) send(body []byte, last ovsdb.UUID) {
 	if body == nil {
 		return
 	}
-	m.base.send(m.sess, m.appendHead(make([]byte, 0, 128+len(m.id)), last), body, updateTail)
+	m.base.send(m.sess.conn, m.appendHead(make([]byte, 0, 128+len(m.id)), last), body, updateTail)
 }
 
 // appendHead appends what comes before the body of an update.
