@@ -2,7 +2,9 @@ package ebpf
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,6 +35,22 @@ func (o *Options) Pins() string {
 		return o.PinDir
 	}
 	return filepath.Join(kernel.BPFFS, "vtep", word(o.Name))
+}
+
+// word makes a file name of any text, different for different texts.
+func word(name string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return -1
+	}, name)
+	return fmt.Sprintf("%.20s-%s", clean, hash(name))
+}
+
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return fmt.Sprintf("%x", sum[:4])
 }
 
 // leftBy says whose a vxlan device is, by its name and alias, where that is one of this program: the

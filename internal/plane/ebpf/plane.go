@@ -31,21 +31,14 @@
 package ebpf
 
 import (
-	"cmp"
-	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/ringbuf"
 	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -208,125 +201,6 @@ var (
 	_ plane.PathShower       = (*Plane)(nil)
 )
 
-// New loads the programs and adopts the pinned maps. Forwarding that is in place goes on
-// untouched; the first Apply must have a nil delta.
-func New(o Options) (_ *Plane, err error) {
-	if o.Name == "" {
-		return nil, errors.New("ebpf plane: no name of the switch")
-	}
-	o.PinDir, o.Port = o.Pins(), cmp.Or(o.Port, vxlanPort)
-	p := &Plane{opts: o, log: o.Logger, queue: newQueue(), ready: make(chan struct{}), stop: make(chan struct{}),
-		formerFor: cmp.Or(o.formerFor, FormerFor), flapFor: cmp.Or(o.flapFor, flapFor), alive: monotonic()}
-	if p.log == nil {
-		p.log = slog.New(slog.DiscardHandler)
-	}
-	defer func() {
-		if err != nil {
-			p.release()
-			err = fmt.Errorf("ebpf plane: %w", err)
-		}
-	}()
-	if err = kernel.CheckKernel(kernel.Release()); err != nil {
-		return nil, err
-	}
-	if p.space, err = host.Open(); err != nil {
-		return nil, err
-	}
-	if p.pins, err = kernel.OpenPins(o.PinDir, p.space.Inode); err != nil {
-		return nil, err
-	}
-	if p.pins.Transient {
-		p.log.Warn("the BPF file system of the pins is in a mount namespace of this process: forwarding will end with it; " +
-			"\"ip netns exec\" makes such a namespace, \"nsenter --net=FILE\" does not")
-	}
-	p.objs = &vtepObjects{}
-	p.attached = &kernel.Attachments{Pins: p.pins, Space: p.space, Classic: o.Classic, Spec: p.opts.source(nil).Spec, Shares: p.mayShare, NameOf: p.nameOf,
-		Every: recheckEvery, Log: p.log, All: map[int]*kernel.Attachment{}}
-	if err = p.pins.Load(p.opts.source(p.startSizes()), p.objs.set()); err != nil {
-		return nil, err
-	}
-	if n := p.pins.Migrated; n != 0 {
-		p.log.Info("maps of an earlier layout are taken over", "from", n, "to", kernel.SchemaVersion)
-	}
-	if err = p.checkOwner(); err != nil {
-		return nil, err
-	}
-	if p.quotaMemory, p.quotas, err = kernel.MapArray[layout.Quota](p.objs.Quotas); err != nil {
-		return nil, err
-	}
-	if p.pathMemory, p.paths, err = kernel.MapArray[layout.Path](p.objs.Paths); err != nil {
-		return nil, err
-	}
-	clear(p.paths) // what an earlier process has noted with programs that are kept
-	if err = p.openAccess(); err != nil {
-		return nil, err
-	}
-	if p.ring, err = openRing("learned MACs", func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.Events) }); err != nil {
-		return nil, err
-	}
-	if p.punts, err = openRing("frames that are shown", func() (*ringbuf.Reader, error) { return ringbuf.NewReader(p.objs.Punts) }); err != nil {
-		return nil, err
-	}
-	p.contents.Maps = layout.NewTables()
-	p.mapTables = bindTables(&p.contents.Maps, &p.objs.vtepMaps)
-	if err = p.openGeneration(); err != nil {
-		return nil, err
-	}
-	if err = p.startWatch(); err != nil {
-		return nil, err
-	}
-	if err = p.startNeighbors(); err != nil {
-		return nil, err
-	}
-	if err = p.checkPort(); err != nil {
-		return nil, err
-	}
-	if err = p.openNative(); err != nil {
-		return nil, err
-	}
-	if err = p.startPolicies(); err != nil {
-		return nil, err
-	}
-	if p.watchman, err = newWatchman(p); err != nil {
-		return nil, err
-	}
-	if err = p.startFirewall(); err != nil {
-		return nil, err
-	}
-	go p.queue.pump()
-	p.wg.Go(p.watchman.run)
-	p.wg.Go(p.learner)
-	p.wg.Go(p.punter)
-	p.wg.Go(p.watcher)
-	p.wg.Go(p.neighborWatcher)
-	if p.policyWatch != nil {
-		p.wg.Go(p.policyWatcher)
-	}
-	if p.firewallWatch != nil {
-		p.wg.Go(p.firewallWatcher)
-	}
-	if p.driverWatch != nil {
-		p.wg.Go(p.driverWatcher)
-	}
-	return p, nil
-}
-
-// word makes a file name of any text, different for different texts.
-func word(name string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
-			return r
-		}
-		return -1
-	}, name)
-	return fmt.Sprintf("%.20s-%s", clean, hash(name))
-}
-
-func hash(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return fmt.Sprintf("%x", sum[:4])
-}
-
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
 	return plane.Features{BFD: true, Segments: true, IPv6: true, TunnelDSCP: plane.AllPriorities, TagPCP: plane.AllPriorities, GroupPolicies: true,
@@ -335,121 +209,5 @@ func (p *Plane) Features() plane.Features {
 
 // Events implements plane.Plane.
 func (p *Plane) Events() <-chan plane.Event { return p.queue.out }
-
-// Close implements plane.Plane.
-func (p *Plane) Close() error {
-	p.closeCaptures()
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil
-	}
-	p.closed = true
-	close(p.stop)
-	p.endLanes() // nobody looks after them from now on
-	if p.reroute != nil {
-		p.reroute.Stop()
-	}
-	if p.rechecker != nil {
-		p.rechecker.Stop()
-	}
-	if p.overlay.revive != nil {
-		p.overlay.revive.Stop()
-	}
-	if p.lookAgain != nil {
-		p.lookAgain.Stop()
-	}
-	if p.endTimer != nil {
-		p.endTimer.Stop()
-	}
-	p.mu.Unlock()
-	p.closeRehearsals()
-
-	err := errors.Join(p.ring.flush(), p.punts.flush(), p.watchman.end(leaves)) // ends the learner, the punter and the watchman
-	p.watch.Close()                                                             // ends the watcher
-	p.neighborWatch.Close()
-	if p.policyWatch != nil {
-		p.policyWatch.Close()
-	}
-	if p.firewallWatch != nil {
-		p.firewallWatch.Close()
-	}
-	if p.driverWatch != nil {
-		p.driverWatch.Close()
-	}
-	if err == nil {
-		p.wg.Wait()
-	}
-	p.queue.close()
-	p.release()
-	if err != nil {
-		return fmt.Errorf("ebpf plane: stop reading the ring buffer: %w", err)
-	}
-	return nil
-}
-
-// release closes what is open, for New that failed half way and for Close.
-func (p *Plane) release() {
-	if p.ring != nil {
-		p.ring.close()
-	}
-	if p.punts != nil {
-		p.punts.close()
-	}
-	if p.watchman != nil {
-		p.watchman.close()
-	}
-	if p.watch != nil {
-		p.watch.Close()
-	}
-	if p.attached != nil {
-		for index := range p.attached.All {
-			p.attached.LetGo(index)
-		}
-	}
-	p.native.close()
-	for _, s := range []*nl.NetlinkSocket{p.policyWatch, p.neighborWatch, p.firewallWatch, p.driverWatch} {
-		if s != nil {
-			s.Close()
-		}
-	}
-	p.quotas, p.paths, p.generation.now = nil, nil, nil
-	p.access.close()
-	for _, m := range []*[]byte{&p.quotaMemory, &p.pathMemory, &p.generation.memory} {
-		if *m != nil {
-			unix.Munmap(*m)
-			*m = nil
-		}
-	}
-	if p.objs != nil {
-		p.objs.set().Close()
-	}
-	if p.pins != nil {
-		p.pins.Close()
-	}
-	if p.space != nil {
-		p.space.Close()
-	}
-}
-
-// Destroy implements plane.Plane. It takes down also what an earlier process left.
-func (p *Plane) Destroy(context.Context) error {
-	p.mu.Lock()
-	defer p.Close() // after the unlock
-	defer p.mu.Unlock()
-	p.awaitEnlarging()
-	if p.closed {
-		return errClosed
-	}
-	if err := p.watchman.end(says); err != nil {
-		p.log.Warn("peers are not told that BFD ends", "err", err)
-	}
-	// The watcher must not repair what goes away now.
-	p.known, p.ports, p.contents.Peers, p.overlay.TunnelIPs = false, nil, nil, intent.TunnelIPs{}
-	if err := errors.Join(p.detachAll(), p.removeVXLAN(), p.pins.Remove()); err != nil {
-		return fmt.Errorf("ebpf plane: take down: %w", err)
-	}
-	return nil
-}
 
 var errClosed = errors.New("ebpf plane: closed")
