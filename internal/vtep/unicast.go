@@ -9,49 +9,6 @@ import (
 	"github.com/vtep/vtep/internal/problem"
 )
 
-// The ranks of rows that place a MAC behind a tunnel; the lower one is taken.
-const (
-	rankRemote = iota // Ucast_Macs_Remote, Mcast_Macs_Remote
-	rankLocal         // ..._Local, of other switches in the database
-)
-
-// candidate is a row that places a MAC: a unicast one by its locator, a group by its set.
-type candidate struct {
-	rank uint8
-	row  UUID
-	to   UUID // the locator, or the locator set
-}
-
-func compareCandidates(a, b candidate) int {
-	if a.rank != b.rank {
-		return int(a.rank) - int(b.rank)
-	}
-	return compareUUIDs(a.row, b.row)
-}
-
-// insertCandidate and removeCandidate keep lists in the order of preference: of rows that say
-// the same thing, the one with the lowest UUID counts.
-func insertCandidate(list []candidate, c candidate) []candidate {
-	i, _ := slices.BinarySearchFunc(list, c, compareCandidates)
-	return slices.Insert(list, i, c)
-}
-
-func removeCandidate(list []candidate, c candidate) []candidate {
-	if i, ok := slices.BinarySearchFunc(list, c, compareCandidates); ok {
-		return slices.Delete(list, i, i+1)
-	}
-	return list
-}
-
-func leadTo(list []candidate, to UUID) bool {
-	return slices.ContainsFunc(list, func(c candidate) bool { return c.to == to })
-}
-
-// weak says whether a MAC that was learned on a port of ours counts more than the row. What
-// another switch of the database has learned does not: a host that came here is known there
-// until that switch hears of it.
-func (c candidate) weak() bool { return c.rank == rankLocal }
-
 var notStation = complaint{
 	kind: problem.IgnoredRow, text: "the MAC is not the address of a station: the row is ignored", remedy: "correct or delete it",
 }
@@ -200,69 +157,6 @@ func (c *Compiler) removeUnicast(r *macRow) {
 	c.removeCandidate(ls, r.mac, e, candidate{r.rank, r.id, r.locator})
 	c.removeNeighbour(ls, r)
 	c.markEntry(ls, r.mac)
-}
-
-// arpRow is what the tables of sources of ARP have in common.
-type arpRow struct {
-	table       string
-	rank        uint8
-	id, locator UUID
-	mac         string
-}
-
-func remoteARP(r *hwvtep.ARPSourceRemote) *arpRow {
-	if r == nil {
-		return nil
-	}
-	return &arpRow{hwvtep.TableARPSourceRemote, rankRemote, r.UUID, r.Locator, r.SrcMAC}
-}
-
-func localARP(r *hwvtep.ARPSourceLocal) *arpRow {
-	if r == nil {
-		return nil
-	}
-	return &arpRow{hwvtep.TableARPSourceLocal, rankLocal, r.UUID, r.Locator, r.SrcMAC}
-}
-
-// arpChanged takes a changed row of Arp_Sources_Remote, or of another switch in Arp_Sources_Local. Its
-// MAC is behind its locator in every switch that has no better row for it.
-func (c *Compiler) arpChanged(before, after *arpRow) {
-	if before != nil {
-		c.problems.clear(rowOf(before.table, before.id))
-		c.problems.clear(aspectOf(before.table, before.id, aspectOfRouter))
-		if mac, err := intent.ParseMAC(before.mac); err == nil {
-			was := c.arps[mac]
-			rows := removeCandidate(was, candidate{before.rank, before.id, before.locator})
-			if c.markARP(mac); len(rows) > 0 {
-				c.arps[mac] = rows
-			} else {
-				delete(c.arps, mac)
-			}
-			if len(rows) < len(was) {
-				c.locator(before.locator).arps--
-				c.forgetLocator(before.locator)
-			}
-		}
-	}
-	if after == nil || after.rank == rankLocal && !c.othersLocator(after.locator) {
-		return
-	}
-	mac, err := intent.ParseMAC(after.mac)
-	if err != nil || mac.IsGroup() || mac.IsZero() {
-		c.problems.set(rowOf(after.table, after.id), notStation)
-		return
-	}
-	c.arps[mac] = insertCandidate(c.arps[mac], candidate{after.rank, after.id, after.locator})
-	c.locator(after.locator).arps++
-	c.markARP(mac)
-}
-
-func (c *Compiler) markARP(mac intent.MAC) {
-	for _, ls := range c.switches {
-		if ls.active {
-			c.markEntry(ls, mac)
-		}
-	}
 }
 
 // groupMACs has the dirty MACs of a switch lie behind one another, in the order they have: rows come in that of their
