@@ -27,7 +27,7 @@ const (
 	roomSize   = 64 << 10
 	leastRoom  = 256           // less is not worth a record
 	roomFor    = roomSize / 16 // what is written at once, at most, for there to be new room
-	roomHabit  = 8             // appends, each of them synced, after which there is
+	roomHabit  = 64            // appends, each of them synced, after which there is: a file of fewer reads as others write it
 	roomHeader = len(lead+magic) + 1 + 5 + 1 + 2*sha1.Size + 1
 )
 

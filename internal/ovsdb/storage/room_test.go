@@ -42,13 +42,13 @@ func fileSize(t testing.TB, path string) int64 {
 func TestRoom(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	l := mustCreate(t, path, 1, Options{})
-	appendSynced(t, l, 1, 8)
+	appendSynced(t, l, 1, roomHabit)
 	if got := fileSize(t, path); got != l.Size() {
 		t.Fatalf("the file has %d bytes, %d of them records, after few syncs", got, l.Size())
 	}
 	const n = 800
 	var sizes []int64
-	for i := 8; i < n; i++ {
+	for i := roomHabit; i < n; i++ {
 		appendSynced(t, l, i, i+1)
 		if size := fileSize(t, path); len(sizes) == 0 || sizes[len(sizes)-1] != size {
 			sizes = append(sizes, size)
@@ -117,6 +117,7 @@ func TestRoomOthers(t *testing.T) {
 	}
 	path := filepath.Join(env.DBDir, "db")
 	l := mustCreate(t, path, 0, Options{})
+	l.habit = roomHabit
 	appendSynced(t, l, 0, 20)
 	if fileSize(t, path) == l.Size() {
 		t.Fatal("there is no room")
@@ -227,6 +228,7 @@ func read(t testing.TB, fs *memFS) []string {
 func TestRoomFullDisk(t *testing.T) {
 	fs := newMemFS()
 	l := mustCreate(t, "db", 0, Options{FS: fs})
+	l.habit = roomHabit - 8
 	appendSynced(t, l, 0, 7)
 	full := 0
 	fs.fail = func(e string) error {
@@ -267,6 +269,7 @@ func TestRoomTorn(t *testing.T) {
 			t.Run(fmt.Sprintf("%s full=%v", c.name, full), func(t *testing.T) {
 				fs := newMemFS()
 				l := mustCreate(t, "db", 0, Options{FS: fs})
+				l.habit = roomHabit
 				appendSynced(t, l, 0, 10)
 				old, at := slices.Clone(fs.Names["db"].Data), int(l.Size())
 				appendSynced(t, l, 10, 11)
@@ -343,6 +346,7 @@ func TestRoomReadMeanwhile(t *testing.T) {
 func TestRoomOvertaken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	l := mustCreate(t, path, 1, Options{})
+	l.habit = roomHabit
 	appendSynced(t, l, 1, 50)
 	if l.room == 0 {
 		t.Fatal("there is no room")
