@@ -50,6 +50,8 @@ func (o *ovsdbServer) register() {
 		{"ovsdb-server/tlog-set", "DB:TABLE on|off", 2, 2, o.setTableLog},
 		{"coverage/show", "", 0, 0, o.coverage},
 		{"coverage/read-counter", "COUNTER", 1, 1, o.counter},
+		{"ovsdb-server/perf-counters-show", "", 0, 0, func([]string) (string, error) { return "performance counter is not supported on this platform\n", nil }},
+		{"ovsdb-server/perf-counters-clear", "", 0, 0, quiet(func() {})},
 		{"time/warp", "[LARGE_MSECS] MSECS", 1, 2, func([]string) (string, error) { return "warped\n", nil }},
 	} {
 		o.d.Register(c.name, c.usage, c.min, c.max, func(args []string) (string, error) {

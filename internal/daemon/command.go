@@ -173,7 +173,10 @@ func (d *Daemon) registerLog() {
 		}
 		return "", nil
 	})
-	d.Register("vlog/message", "[MODULE:]LEVEL TEXT...", 2, 1<<20, func(args []string) (string, error) {
+	d.Register("vlog/message", "[[MODULE:]LEVEL] TEXT...", 1, 1<<20, func(args []string) (string, error) {
+		if len(args) == 1 { // as programs of Open vSwitch 3.6 and later take it
+			return "", d.log.message("info", "user-message: "+args[0])
+		}
 		return "", d.log.message(args[0], strings.Join(args[1:], " "))
 	})
 	d.Register("vlog/enable-rate-limit", "[module]...", 0, 1<<20, func(args []string) (string, error) {

@@ -207,7 +207,8 @@ func TestVlogMessage(t *testing.T) {
 	r.ask("vlog/message", "warn", "a note of", "the operator")
 	r.ask("vlog/message", "agent:info", "another")
 	r.ask("vlog/message", "dbg", "not shown")
-	for _, args := range [][]string{{"vlog/message", "loud", "x"}, {"vlog/message", "nix:info", "x"}, {"vlog/message", "info"}, {"vlog/disable-rate-limit", "nix"}} {
+	r.ask("vlog/message", "of one argument")
+	for _, args := range [][]string{{"vlog/message", "loud", "x"}, {"vlog/message", "nix:info", "x"}, {"vlog/message"}, {"vlog/disable-rate-limit", "nix"}} {
 		if out, err := r.appctl(args...); err == nil {
 			t.Errorf("%q: %s", args, out)
 		}
@@ -218,7 +219,8 @@ func TestVlogMessage(t *testing.T) {
 	}
 	r.ask("vlog/enable-rate-limit")
 	b, err := os.ReadFile(filepath.Join(r.env.LogDir, "ovs-vtep.log"))
-	if err != nil || !strings.Contains(string(b), "|vlog|WARN|a note of the operator\n") || !strings.Contains(string(b), "|agent|INFO|another\n") || strings.Contains(string(b), "not shown") {
+	if err != nil || !strings.Contains(string(b), "|vlog|WARN|a note of the operator\n") || !strings.Contains(string(b), "|agent|INFO|another\n") ||
+		!strings.Contains(string(b), "|vlog|INFO|user-message: of one argument\n") || strings.Contains(string(b), "not shown") {
 		t.Errorf("log: %v\n%s", err, b)
 	}
 }

@@ -411,8 +411,15 @@ func (l *Log) listPatterns() string {
 	var b strings.Builder
 	b.WriteString("         prefix                            format\n")
 	b.WriteString("         ------                            ------\n")
-	for d, name := range destinationNames {
-		fmt.Fprintf(&b, "%-7s  %-32s  %s\n", name, "none", l.patterns[d])
+	for _, d := range []destination{syslog, console, file} {
+		prefix := "none"
+		switch {
+		case d == syslog && l.syslogMethod == "null":
+			prefix = ""
+		case d == syslog && l.toSyslog.Load():
+			prefix = "<%B> %D{%h %e %T} %E %A:"
+		}
+		fmt.Fprintf(&b, "%-7s  %-32s  %s\n", strings.ToUpper(destinationNames[d]), prefix, l.patterns[d])
 	}
 	return b.String()
 }
