@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/vtep/vtep/internal/config"
 	"github.com/vtep/vtep/internal/daemon"
@@ -29,7 +28,6 @@ type evpnRun struct {
 	file   string
 	files  stream.TLSFiles
 	http   httpOptions
-	bgp    atomic.Pointer[evpn.Config] // that is in use
 
 	listeners []listener // sockets that it listens on, but for those of BGP and the control socket
 }
@@ -124,7 +122,6 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 		return r.d.Fatal(err)
 	}
 	r.bridge = evpn.New(opts)
-	r.bgp.Store(opts.Config)
 	if r.http.metrics != "" {
 		served, err := r.serveMetrics(opts.TLS)
 		if err != nil {
@@ -148,16 +145,18 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 // reload reads the BGP side again, opens the log file again, and takes over what can be changed while there are sessions. It says
 // in words what was changed, and what waits for the next start. A file that is wrong changes nothing.
 func (r *evpnRun) reload() (string, error) {
-	log := r.d.Logger("evpn")
 	c, err := readBGP(r.file)
 	if err != nil {
-		log.Error("the configuration is not taken, all stays as it is", "err", err)
+		r.d.Logger("evpn").Error("the configuration is not taken, all stays as it is", "err", err)
 		return "", err
 	}
+	return r.take(c)
+}
+
+// take is reload with what the file says.
+func (r *evpnRun) take(c *evpn.Config) (string, error) {
+	log := r.d.Logger("evpn")
 	changed, waits, err := r.bridge.Reconfigure(r.d.Context(), c)
-	now := *r.bgp.Load()
-	now.Neighbors = c.Neighbors
-	r.bgp.Store(&now)
 	err = errors.Join(err, r.d.ReopenLog())
 	text := "nothing has changed"
 	if len(changed) > 0 {
@@ -230,7 +229,7 @@ const listenersCommand = "evpn/listeners"
 // listening is what it listens on.
 func (r *evpnRun) listening() []listener {
 	path := r.d.Socket()
-	return append(slices.Concat(bgpListeners(r.bgp.Load()), r.listeners), listener{"unix:" + path, "control of EVPN", whoMayOpen(path, "all commands", "")})
+	return append(slices.Concat(bgpListeners(r.bridge.Config()), r.listeners), listener{"unix:" + path, "control of EVPN", whoMayOpen(path, "all commands", "")})
 }
 
 // bgpListeners are those for neighbours that connect.

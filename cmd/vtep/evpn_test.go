@@ -1,10 +1,17 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vtep/vtep/internal/evpn"
 )
 
 // TestBGPFile reads the BGP side from files, and has mistakes named with line and column.
@@ -40,4 +47,56 @@ func TestBGPFile(t *testing.T) {
 			t.Errorf("%q:\n%s\nwant %s", text, got, want)
 		}
 	}
+}
+
+// A neighbor that could not be added is not among those that may connect.
+func TestNeighborInVain(t *testing.T) {
+	dir := t.TempDir()
+	here := netip.AddrFrom4([4]byte{127, 62, byte(os.Getpid() >> 8), byte(os.Getpid())}).String() // where nobody else listens
+	config := func(peers ...string) *evpn.Config {
+		c := &evpn.Config{AS: 65001, RouterID: netip.MustParseAddr("10.0.0.1"), Listen: []string{here}, Port: 11790}
+		for _, p := range peers {
+			c.Neighbors = append(c.Neighbors, evpn.Neighbor{Address: netip.MustParseAddr(p), Passive: true})
+		}
+		return c
+	}
+	r := newEVPN()
+	r.d.Dirs.Run = dir
+	r.bridge = evpn.New(evpn.Options{Config: config("127.0.0.2")})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.bridge.Run(ctx, "unix:"+filepath.Join(dir, "db.sock")) }()
+	defer func() { cancel(); <-ended }()
+	if _, err := r.bridge.Status(t.Context()); err != nil { // it runs
+		t.Fatal(err)
+	}
+	expect := func(want string) {
+		t.Helper()
+		if got := fmt.Sprint(r.listening()[0]); !strings.Contains(got, "its neighbors: "+want+"}") {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	expect("127.0.0.2")
+
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 3 // the relay has no descriptor to listen with
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.take(config("127.0.0.2", "127.0.0.4"))
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil {
+		t.Error("nothing fails without descriptors")
+	}
+	expect("127.0.0.2")
+	if _, err := r.take(config("127.0.0.2", "127.0.0.4")); err != nil {
+		t.Error(err)
+	}
+	expect("127.0.0.2, 127.0.0.4")
 }

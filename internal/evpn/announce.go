@@ -81,7 +81,7 @@ const (
 func (b *Bridge) rd(vtep netip.Addr, vni uint32) string {
 	admin := vtep
 	if !vtep.Is4() {
-		admin = b.opts.Config.RouterID
+		admin = b.Config().RouterID
 	}
 	return fmt.Sprintf("%v:%d", admin, b.number(vni))
 }

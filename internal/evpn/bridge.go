@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -44,16 +45,17 @@ var tables = map[string][]string{
 
 // Options configure a Bridge.
 type Options struct {
-	Config *Config
+	Config *Config      // at the start
 	TLS    *stream.TLS  // for targets with ssl:; nil: there are none
 	Logger *slog.Logger // nil: nothing is logged
 }
 
 // Bridge joins one database with the fabric. Its methods may be called by any goroutine, Run once.
 type Bridge struct {
-	opts  Options
-	log   *slog.Logger
-	calls chan func() // to be run by Run
+	opts   Options
+	log    *slog.Logger
+	calls  chan func()            // to be run by Run
+	config atomic.Pointer[Config] // that is in use
 
 	// What follows belongs to Run.
 	ctx      context.Context
@@ -97,6 +99,7 @@ type session struct {
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
 		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}}
+	b.config.Store(opts.Config)
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -105,6 +108,9 @@ func New(opts Options) *Bridge {
 	}
 	return b
 }
+
+// Config is what is in use: as it was given last, without neighbors that could not be added.
+func (b *Bridge) Config() *Config { return b.config.Load() }
 
 func newSession(n Neighbor, as uint32) *session {
 	return &session{peerState: peerState{address: n.Address, state: "idle"}, since: time.Now(), external: n.external(as), most: int(cmp.Or(n.MaxRoutes, MaxRoutes))}
@@ -122,7 +128,7 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 	replica := idl.New(idl.Options{Database: hwvtep.Database, Targets: targets, Cluster: cluster, LeaderOnly: true, Name: name, Logger: b.log, Tables: tables})
 	b.database = newDatabase(b, replica)
 	b.database.writer = idl.NewWriter(replica, Lock, func(f func()) { _ = b.do(ctx, f) })
-	b.speaker, err = startSpeaker(ctx, b.opts.Config, b.log, func(p peerState) { _ = b.do(ctx, func() { b.sessionIs(p) }) })
+	b.speaker, err = startSpeaker(ctx, b.Config(), b.log, func(p peerState) { _ = b.do(ctx, func() { b.sessionIs(p) }) })
 	if err != nil {
 		return err
 	}
@@ -260,7 +266,7 @@ func (b *Bridge) renew(neighbor netip.Addr) {
 	var of []Neighbor
 	err := b.ask(b.ctx, func() {
 		if s := b.sessions[neighbor]; s != nil && !s.over {
-			of = slices.DeleteFunc(slices.Clone(b.opts.Config.Neighbors), func(n Neighbor) bool { return n.Address != neighbor })
+			of = slices.DeleteFunc(slices.Clone(b.Config().Neighbors), func(n Neighbor) bool { return n.Address != neighbor })
 		}
 	})
 	for _, n := range of { // one, or none if it was removed

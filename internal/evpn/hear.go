@@ -121,7 +121,7 @@ func (b *Bridge) update(peer netip.Addr, s *session, u *relay.Update) {
 	}
 	a := readAttributes(u.Attrs, s.external)
 	a.flags, a.election = u.Flags, u.Election
-	looped := a.loops(b.opts.Config)
+	looped := a.loops(b.Config())
 	for _, p := range u.Announced {
 		id, ok := pathOf(peer, p)
 		switch {

@@ -16,10 +16,7 @@ import (
 func (b *Bridge) Reconfigure(ctx context.Context, c *Config) (changed, waits []string, err error) {
 	b.configuring.Lock()
 	defer b.configuring.Unlock()
-	var was Config
-	if err := b.ask(ctx, func() { was = *b.opts.Config }); err != nil {
-		return nil, nil, err
-	}
+	was := *b.Config()
 	for _, setting := range []struct {
 		name string
 		same bool
@@ -64,7 +61,7 @@ func (b *Bridge) Reconfigure(ctx context.Context, c *Config) (changed, waits []s
 	err = b.ask(ctx, func() {
 		next := was
 		next.Neighbors = slices.DeleteFunc(slices.Clone(c.Neighbors), func(n Neighbor) bool { _, is := after[n.Address]; return !is })
-		b.opts.Config = &next
+		b.config.Store(&next)
 		b.beginIfWhole()
 	})
 	return changed, waits, errors.Join(append(errs, err)...)
@@ -95,7 +92,7 @@ func (b *Bridge) removeNeighbor(ctx context.Context, address netip.Addr) error {
 }
 
 func (b *Bridge) addNeighbor(ctx context.Context, n Neighbor) error {
-	if err := b.ask(ctx, func() { b.sessions[n.Address] = newSession(n, b.opts.Config.AS) }); err != nil {
+	if err := b.ask(ctx, func() { b.sessions[n.Address] = newSession(n, b.Config().AS) }); err != nil {
 		return err
 	}
 	err := b.speaker.add(ctx, n)

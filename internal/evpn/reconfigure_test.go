@@ -17,10 +17,7 @@ func TestReconfigure(t *testing.T) {
 	s.whole()
 	s.rows(host1 + ">10.0.0.2")
 
-	var c Config
-	if err := s.bridge.ask(t.Context(), func() { c = *s.bridge.opts.Config }); err != nil {
-		t.Fatal(err)
-	}
+	c := *s.bridge.Config()
 	was := c.Neighbors[0]
 	reconfigure := func(what []string, waits []string, all ...Neighbor) {
 		t.Helper()
@@ -71,10 +68,7 @@ func TestReconfigure(t *testing.T) {
 func TestReconfigureInVain(t *testing.T) {
 	s := newBed(t, Neighbor{}, newSwitch)
 	s.up()
-	var c Config
-	if err := s.bridge.ask(t.Context(), func() { c = *s.bridge.opts.Config }); err != nil {
-		t.Fatal(err)
-	}
+	c := *s.bridge.Config()
 	was := c.Neighbors[0]
 	reconfigure := func(what []string, fails bool, all ...Neighbor) {
 		t.Helper()

@@ -88,7 +88,7 @@ func (b *Bridge) Progress(ctx context.Context) (p Progress, err error) {
 
 func (b *Bridge) status() Status {
 	db := b.database
-	s := Status{AS: b.opts.Config.AS, RouterID: b.opts.Config.RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
+	s := Status{AS: b.Config().AS, RouterID: b.Config().RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
 		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Ports: b.portStatus(), Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.writer.Transactions, Rows: db.rows,
 		Failures: db.writer.Failures, Failure: cmp.Or(db.writer.Failure, b.failure), Pending: len(db.marked) + len(db.markedPorts) + db.held}
 	for _, r := range b.refused {
@@ -99,7 +99,7 @@ func (b *Bridge) status() Status {
 			s.Refused[why]++
 		}
 	}
-	for _, n := range b.opts.Config.Neighbors {
+	for _, n := range b.Config().Neighbors {
 		at := b.sessions[n.Address]
 		if at == nil {
 			continue // it is being removed

@@ -267,7 +267,7 @@ func (db *database) takeVNIs(touched map[*network]uint32) map[*network]uint32 {
 			touched[n] = before
 		}
 		fault := n.fault
-		n.serve(vni, others, b.opts.Config.AS)
+		n.serve(vni, others, b.Config().AS)
 		b.imports.add(n)
 		if n.fault != fault && n.fault != "" {
 			b.log.Warn("logical switch", "switch", n.row.Name, "err", n.fault)
