@@ -35,14 +35,43 @@ func (a *attachment) forwards(n *network) bool {
 }
 
 // segmentOf is the segment of the port that a host was heard at: a VTEP tells by the key of the locator. One that does not
-// has heard it there if the logical switch is bound at that port alone, of those of the VTEP.
+// has heard it there if the logical switch is bound at that port alone, of those of the VTEP. At a port that can't be attached a
+// host is as one of no segment if it is reached by no other VTEP of it: nobody sends to one that does not tell that it is attached. Else
+// it is one of the segment, and reached by those: without it they would take it for one that has moved.
 func (n *network) segmentOf(l *local) esi {
 	for e, a := range n.own {
-		if a.vtep == l.vtep && (l.number == a.number || l.number == 0 && a.only(n)) {
+		switch {
+		case a.vtep != l.vtep || l.number != a.number && (l.number != 0 || !a.only(n)):
+		case a.barred && !n.attachedElsewhere(e):
+			return esi{}
+		default:
 			return e
 		}
 	}
 	return esi{}
+}
+
+// attachedElsewhere says whether others are attached to a segment.
+func (n *network) attachedElsewhere(e esi) bool {
+	s := n.segments[e]
+	return s != nil && len(s.attached) > 0
+}
+
+// recount has hosts at a port of ours that can't be attached looked at again, when all is known: others are attached to its segment, or no more.
+func (b *Bridge) recount(n *network, e esi) {
+	if a := n.own[e]; a != nil && a.barred {
+		b.recounted[n] = struct{}{}
+	}
+}
+
+// reattachRecounted looks at them.
+func (b *Bridge) reattachRecounted() {
+	for n := range b.recounted {
+		delete(b.recounted, n)
+		if b.database.networks[n.row.UUID] == n {
+			b.reattach(n)
+		}
+	}
 }
 
 // beyond says whether a route is that of another VTEP of the segment that the host was heard in here: then both have it,

@@ -36,6 +36,7 @@ type attachment struct {
 	fault   string                   // what is wrong with its keys: it is no link of a segment then
 	why     string                   // it is right, and has link for all that is known, but is not attached
 	denied  denial                   // of its keys
+	barred  bool                     // it is right, but can't be attached, with link or without: why and denied say so
 	tags    map[hwvtep.UUID][]uint16 // its VLANs by the switch that they are bound to
 	around  map[hwvtep.UUID]struct{} // the ports of its switch
 	routeOf map[target]int           // the route of Discovery that has a target of its networks
@@ -265,6 +266,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 			}
 		}
 		up[a] = db.attaches(a, before[a.port.UUID])
+		a.barred = a.segment != (esi{}) && (a.why != "" || a.denied.why != "")
 		if a.fault != faults[a] && a.fault != "" {
 			db.bridge.log.Warn("port", "port", a.port.Name, "err", a.fault)
 		}
@@ -313,7 +315,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 
 // same says whether hosts of a port are announced and reached as they were, in networks that are bound as they were.
 func (a *attachment) same(o *attachment) bool {
-	return a.port.UUID == o.port.UUID && a.segment == o.segment && a.vtep == o.vtep && a.number == o.number && a.single == o.single && a.up == o.up
+	return a.port.UUID == o.port.UUID && a.segment == o.segment && a.vtep == o.vtep && a.number == o.number && a.single == o.single && a.up == o.up && a.barred == o.barred
 }
 
 // numberPorts gives each segment a number: what its row has, else the lowest that is free.

@@ -78,6 +78,8 @@ type Bridge struct {
 	lingers  map[esi]map[netip.Addr]lingering // VTEPs that were attached when the session with a neighbor ended
 	attached map[key]struct{}                 // routes that are announced of whole segments
 
+	recounted map[*network]struct{} // attach.go
+
 	configuring sync.Mutex // held while neighbors are added to the library, or removed
 }
 
@@ -98,7 +100,7 @@ type session struct {
 // New returns a bridge.
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
-		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}}
+		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}, recounted: map[*network]struct{}{}}
 	b.config.Store(opts.Config)
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -162,6 +164,7 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 				more = false
 			}
 		}
+		b.reattachRecounted()
 		b.database.write()
 	}
 }

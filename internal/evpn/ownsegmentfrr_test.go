@@ -108,3 +108,16 @@ func TestFRROwnSegment(t *testing.T) {
 	testnet.Link(t, l.ns, "host", func(h *netlink.Handle, link netlink.Link) error { return h.LinkSetDown(link) })
 	f.held("1")
 }
+
+// A port that can't be attached to its segment has hosts all the same: FRR, which sends to nobody that does not tell that it is
+// attached, reaches them by the VTEP that has heard them.
+func TestFRRUnattachedPort(t *testing.T) {
+	f := newFabric(t, "v", "10.0.0.1", "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n")
+	f.ctl("add-port", "v1", "p1", "--", "bind-ls", "v1", "p1", "0", "ls0", "--", "set", "Physical_Port", "p1", `other_config:evpn_esi="`+frrESI+`"`, "port_fault_status=unspecified_fault")
+	l := f.leaf(2, 65002, "")
+	f.ctl("add-ucast-local", "ls0", macA, "10.0.0.1")
+	l.sends(macA, "10.0.0.1")
+	if out := f.appctl("evpn/status"); !strings.Contains(out, "p1: its VTEP says unspecified_fault") {
+		t.Errorf("status: %s", out)
+	}
+}

@@ -85,6 +85,7 @@ func (b *Bridge) put(n *network, id path, r *route) {
 		for mac := range s.macs {
 			b.reconsider(n, mac)
 		}
+		b.recount(n, r.segment)
 		return
 	}
 	h := n.host(id.mac)
@@ -131,6 +132,7 @@ func (b *Bridge) take(n *network, id path) {
 		for mac := range s.macs {
 			b.settle(n, mac)
 		}
+		b.recount(n, id.esi)
 		return
 	}
 	h, r := n.hosts[id.mac], b.routes[id]

@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,11 +101,34 @@ func TestAttaches(t *testing.T) {
 	}
 }
 
-// A port that its VTEP can't serve as a link of a segment is not announced, and the status says why.
+// segmentOfHost waits until a host is announced as one of this segment.
+func (s *bed) segmentOfHost(mac string, want esi) {
+	s.Helper()
+	testenv.Eventually(s, deadline, func() (err error) {
+		failed := s.bridge.ask(s.Context(), func() {
+			err = fmt.Errorf("%s is not announced", mac)
+			for k, r := range s.bridge.speaker.announced {
+				if k.mac != mac {
+					continue
+				}
+				if err = nil; r.segment != want {
+					err = fmt.Errorf("%s is of segment %q, want %q", mac, r.segment, want)
+					return
+				}
+			}
+		})
+		return cmp.Or(failed, err)
+	})
+}
+
+// A port that its VTEP can't serve as a link of a segment is not announced, and the status says why. Hosts at it are reached by the other
+// VTEPs that are attached, and if there are none by this one.
 func TestUnservedSegment(t *testing.T) {
 	s := newBed(t, Neighbor{}, ownSegment)
 	s.up()
 	s.whole()
+	s.hears(host1, 1, true)
+	s.segmentOfHost(host1, seg1)
 	faults := func(all ...string) {
 		s.port("p1", func(tx *hwvtep.Txn, row hwvtep.PhysicalPort) {
 			row.PortFaultStatus = all
@@ -121,7 +145,25 @@ func TestUnservedSegment(t *testing.T) {
 	})
 	s.segmentRoutes()
 	s.holds("p1", "1 [] all")
+	s.segmentOfHost(host1, esi{})
+	other := discovery(high, allTags, false)
+	other.targets = []target{{"65002", false, 33}}
+	s.announce(other, nil)
+	s.segmentOfHost(host1, seg1)
+	behind := hostAt(host1, high)
+	behind.segment = seg1
+	s.announce(behind, nil)
+	s.rows()
+	s.said(host1, map[string]int64{"": -1}) // it has not moved
+	s.withdraw(other)
+	s.segmentOfHost(host1, esi{})
+	s.announce(other, nil)
+	s.segmentOfHost(host1, seg1)
+	faults(portDown) // of a port without link the VTEP withdraws hosts
 	faults()
 	s.segmentRoutes(slices.Clone(announcedOfSegment)...)
 	s.holds("p1", "1 [] ")
+	s.withdraw(other)
+	s.said(host1, map[string]int64{"": -1})
+	s.segmentOfHost(host1, seg1)
 }
