@@ -10,49 +10,6 @@ import (
 	"github.com/vtep/vtep/internal/plane"
 )
 
-// Drop says why a frame went nowhere. It is also a key of Stats.Drops.
-type Drop string
-
-const (
-	Forwarded      Drop = ""                // not dropped
-	Runt           Drop = "runt"            // shorter than its headers
-	NoPort         Drop = "no_port"         // the port is not under management
-	UnboundVLAN    Drop = "unbound_vlan"    // no binding for the frame's VLAN, or none for untagged frames
-	Reserved       Drop = "reserved"        // the destination is 01:80:c2:00:00:0x
-	UnknownTunnel  Drop = "unknown_tunnel"  // neither its source nor its VNI is known
-	TaggedInside   Drop = "tagged_inside"   // a decapsulated frame with a tag
-	SplitHorizon   Drop = "split_horizon"   // from a tunnel to a MAC behind a tunnel
-	Hairpin        Drop = "hairpin"         // the destination is where the frame came from
-	NoDestination  Drop = "no_destination"  // there is nobody to send it to
-	BadTunnelFrame Drop = "tagged_overlay"  // a frame with a tag, to a MAC behind a tunnel
-	DeviceGone     Drop = "device_gone"     // the port of the destination has no device
-	BFD            Drop = "bfd"             // of BFD between VTEPs, which is not for hosts
-	Congested      Drop = "vxlan_receive"   // there was congestion on its way, of which its packet can't tell
-	SendFailed     Drop = "vxlan_send"      // the socket of a Wire did not take its packet
-	FloodLimited   Drop = "flood_limited"   // has no known destination, and its switch does not flood it
-	BadSource      Drop = "bad_source"      // from a group address or from 00:00:00:00:00:00
-	DoubleTagged   Drop = "double_tagged"   // has a second tag and would leave untagged by a port that has VLANs
-	BadARP         Drop = "bad_arp"         // of ARP, and not as RFC 826 has it for IPv4
-	BadND          Drop = "bad_nd"          // of Neighbor Discovery for a router, and not valid
-	BadIP          Drop = "bad_ip"          // to a router, with a header that is not right
-	SourceRoute    Drop = "source_route"    // to a router, with a source route
-	Unroutable     Drop = "unroutable"      // to a router that may not forward it, or can't
-	NoRoute        Drop = "no_route"        // to a router that knows no way
-	NoNeighbor     Drop = "no_neighbor"     // to a router that knows nobody with the address
-	TTLExceeded    Drop = "ttl_exceeded"    // has passed too many routers
-	Unserved       Drop = "unserved"        // to a router itself, and nothing that it answers
-	SpoofedRouter  Drop = "spoofed_router"  // from a port, in the name of a router
-	ACLIngress     Drop = "acl_ingress"     // an entry of an ACL denies it where it came in
-	ACLEgress      Drop = "acl_egress"      // an entry of an ACL denies it where it would leave
-	ACLUnreadable  Drop = "acl_unreadable"  // it lacks or hides what an entry of an ACL asks for
-	NotDesignated  Drop = "not_designated"  // another VTEP forwards for the segment of the port that it would leave by, or came in at
-	LocalBias      Drop = "local_bias"      // flooded by a VTEP that has given it to the same segment itself
-	TooBig         Drop = "too_big"         // larger than the way out allows; of a rehearsal alone
-	NoTunnel       Drop = "no_tunnel"       // would leave in a tunnel, but there can be none; of a rehearsal, or of the agent
-	PortLimit      Drop = "port_limit"      // not a frame: a MAC not learned because its port is full
-	TableLimit     Drop = "mac_table_limit" // not a frame: a MAC not learned because all are full
-)
-
 // Out is one copy of a frame that leaves: at a port, or by a tunnel.
 type Out struct {
 	Port   string        // "": by Tunnel
@@ -128,93 +85,24 @@ func (f *Fabric) tpid(port string) uint16 {
 	return etherVLAN
 }
 
-func (f *Fabric) count(why Drop) {
-	if why == Forwarded {
-		return
-	}
-	f.drops[string(why)]++
-	if len(f.capturing) > 0 {
-		f.dropped = append(f.dropped, why)
-	}
-	at := f.came
-	at.Reason = string(why)
-	if f.places[at]++; len(f.places) > maxPlaces {
-		for other := range f.places { // any
-			if other != at {
-				delete(f.places, other)
-				break
-			}
-		}
-	}
-}
-
-// maxPlaces bounds the places of which drops are counted.
-const maxPlaces = 4096
-
 func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
-	if len(fr) < minFrame {
-		return nil, Runt
-	}
-	here := plane.Entry{Kind: plane.EntryPort, At: intent.BindingKey{Port: port}}
-	f.consult(here)
-	if _, ok := f.installed.Ports[port]; !ok || !f.devices[port] {
-		f.note(here, false, "")
-		return nil, NoPort
-	}
-	f.note(here, true, "")
-	in := intent.BindingKey{Port: port}
-	f.consult(plane.Entry{Kind: plane.EntryBinding, At: in})
-	if fr.tagged() && len(fr) >= headerLen+tagLen {
-		f.consult(plane.Entry{Kind: plane.EntryBinding, At: intent.BindingKey{Port: port, VLAN: binary.BigEndian.Uint16(fr[headerLen:]) & 0x0fff}})
-	}
-	tpid := f.tpid(port)
-	vid, tagged := fr.vid(tpid)
-	if tagged {
-		in.VLAN = vid
-	}
-	f.came.VLAN = int(in.VLAN)
-	f.outer = 0
-	if !tagged && fr.etherType() == etherQinQ {
-		f.came.VLAN = plane.OtherTag
-	}
-	here = plane.Entry{Kind: plane.EntryBinding, At: in}
-	b, ok := f.installed.Bindings[in]
-	if !ok || !tagged && fr.etherType() == etherQinQ {
-		f.note(here, false, "")
-		return nil, UnboundVLAN
-	}
-	f.note(here, true, "")
-	if b.Role == intent.Standby {
-		return nil, f.noteDrop(here, NotDesignated)
-	}
-	if tagged { // the tag that chose the binding, priority tags too
-		f.outer = fr.pcp() << 3
-		if fr = fr.pop(); len(fr) < minFrame {
-			return nil, Runt
-		}
-	}
-	if why := f.guard(in, intent.Ingress, fr); why != Forwarded {
+	in, id, fr, why := f.admit(port, fr)
+	if why != Forwarded {
 		return nil, why
 	}
-	c := of(f.counts, in)
-	c.PacketsFromLocal++
-	c.BytesFromLocal += uint64(len(fr))
-	if nobody(fr.src()) {
-		return nil, BadSource
-	}
-	src := intent.MACKey{Switch: b.Switch, MAC: fr.src()}
+	src := intent.MACKey{Switch: id, MAC: fr.src()}
 	f.consultMAC(plane.EntryUnicast, src)
-	router, routed := f.routerOf(b.Switch)
-	if routed && f.isRouters(router, fr.src()) || f.isProbing(b.Switch, fr.src()) {
+	router, routed := f.routerOf(id)
+	if routed && f.isRouters(router, fr.src()) || f.isProbing(id, fr.src()) {
 		return nil, SpoofedRouter
 	}
 	f.rehearseLearning(src, in)
 	f.learn(src, in)
-	if f.installed.Switches[b.Switch].SnoopIPs {
+	if f.installed.Switches[id].SnoopIPs {
 		f.snoop(src, in, fr)
 	}
 
-	dst := intent.MACKey{Switch: b.Switch, MAC: fr.dst()}
+	dst := intent.MACKey{Switch: id, MAC: fr.dst()}
 	f.consultMAC(plane.EntryUnicast, dst)
 	if f.reserved(dst) {
 		return nil, Reserved
@@ -224,16 +112,72 @@ func (f *Fabric) fromPort(port string, fr frame) ([]Out, Drop) {
 			return outs, why
 		}
 	}
-	if f.installed.Switches[b.Switch].Suppress {
-		if answer := f.suppress(in, b.Switch, fr); answer != nil {
+	if f.installed.Switches[id].Suppress {
+		if answer := f.suppress(in, id, fr); answer != nil {
 			f.note(plane.Entry{}, true, "its question is answered here")
 			return f.deliver(nil, in, answer)
 		}
 	}
-	if f.isProbing(b.Switch, fr.dst()) {
+	if f.isProbing(id, fr.dst()) {
 		return nil, takeAnswer(fr)
 	}
 	return f.bridge(dst, in, fr)
+}
+
+// admit finds the binding that a frame comes in by, and the switch of that, which gets the frame without the tag that has
+// chosen the binding.
+func (f *Fabric) admit(port string, fr frame) (in intent.BindingKey, id intent.SwitchID, inner frame, why Drop) {
+	in.Port = port
+	if len(fr) < minFrame {
+		return in, id, nil, Runt
+	}
+	here := plane.Entry{Kind: plane.EntryPort, At: in}
+	f.consult(here)
+	if _, ok := f.installed.Ports[port]; !ok || !f.devices[port] {
+		f.note(here, false, "")
+		return in, id, nil, NoPort
+	}
+	f.note(here, true, "")
+	f.consult(plane.Entry{Kind: plane.EntryBinding, At: in})
+	if fr.tagged() && len(fr) >= headerLen+tagLen {
+		f.consult(plane.Entry{Kind: plane.EntryBinding, At: intent.BindingKey{Port: port, VLAN: binary.BigEndian.Uint16(fr[headerLen:]) & 0x0fff}})
+	}
+	vid, tagged := fr.vid(f.tpid(port))
+	if tagged {
+		in.VLAN = vid
+	}
+	f.came.VLAN = int(in.VLAN)
+	f.outer = 0
+	otherTag := !tagged && fr.etherType() == etherQinQ
+	if otherTag {
+		f.came.VLAN = plane.OtherTag
+	}
+	here = plane.Entry{Kind: plane.EntryBinding, At: in}
+	b, ok := f.installed.Bindings[in]
+	if !ok || otherTag {
+		f.note(here, false, "")
+		return in, id, nil, UnboundVLAN
+	}
+	f.note(here, true, "")
+	if b.Role == intent.Standby {
+		return in, id, nil, f.noteDrop(here, NotDesignated)
+	}
+	if tagged { // priority tags too
+		f.outer = fr.pcp() << 3
+		if fr = fr.pop(); len(fr) < minFrame {
+			return in, id, nil, Runt
+		}
+	}
+	if why := f.guard(in, intent.Ingress, fr); why != Forwarded {
+		return in, id, nil, why
+	}
+	c := of(f.counts, in)
+	c.PacketsFromLocal++
+	c.BytesFromLocal += uint64(len(fr))
+	if nobody(fr.src()) {
+		return in, id, nil, BadSource
+	}
+	return in, b.Switch, fr, Forwarded
 }
 
 // bridge forwards what a port, or without one a router, sends.
