@@ -12,7 +12,6 @@ import (
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/openflow"
-	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/ops"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
@@ -274,14 +273,11 @@ func (e *engine) destroy(ctx context.Context) error {
 			return err
 		}
 	}
-	edit := &edit{}
+	edit := newEdit()
 	empty := &layout{bridges: map[string]map[string]string{}, ports: map[string]*wantedPort{}}
-	cut := map[string][]ovsdb.UUID{}
-	e.names.cuts(edit, e.vs, empty, cut)
+	e.names.cuts(edit, e.vs, empty)
+	edit.movePorts(e.vs, "delete", edit.cut)
 	e.names.editBFD(edit, e.vs, e.site)
-	for name, ids := range cut {
-		edit.Mutate("Bridge", e.vs.bridges[name].id, ops.Mutation{Column: "ports", Mutator: "delete", Value: ops.Value(ids)})
-	}
 	if edit.Len() == 0 {
 		return nil
 	}

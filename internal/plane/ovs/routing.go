@@ -311,29 +311,19 @@ func (s *site) applyRouters(d *intent.Delta) (ips []intent.IPKey, routes []inten
 	renewed := map[intent.RouterID]bool{}
 	for _, c := range d.Routers {
 		renewed[c.Key] = true
-		if c.New == nil {
-			delete(s.routers, c.Key)
-		} else {
-			s.routers[c.Key] = *c.New
-		}
+		set(s.routers, c.Key, c.New)
 	}
 	for _, c := range d.Interfaces {
-		ls := s.change(c.Key.Switch)
-		if c.New == nil {
-			delete(s.interfaces, c.Key)
-			delete(ls.addresses, c.Key.IP)
+		set(s.interfaces, c.Key, c.New)
+		if addresses := s.change(c.Key.Switch).addresses; c.New == nil {
+			delete(addresses, c.Key.IP)
 		} else {
-			s.interfaces[c.Key] = *c.New
-			ls.addresses[c.Key.IP] = true
+			addresses[c.Key.IP] = true
 		}
 	}
 	for _, c := range d.Routes {
 		routes = append(routes, c.Key)
-		if c.New == nil {
-			delete(s.routes, c.Key)
-		} else {
-			s.routes[c.Key] = *c.New
-		}
+		set(s.routes, c.Key, c.New)
 	}
 	for _, c := range d.Neighbours {
 		ips = append(ips, c.Key)

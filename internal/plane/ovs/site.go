@@ -86,24 +86,39 @@ func (s *site) change(id intent.SwitchID) *lswitch {
 // apply takes what changed. It returns the MACs that came, went or moved behind tunnels, the IP addresses
 // whose owner did, the routes that did, and whether anything else changed.
 func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPKey, routes []intent.RouteKey, more bool) {
-	more = d.Global || d.Len() > len(d.Unicast)+len(d.Neighbours)+len(d.Routes)
-	for _, c := range d.BFD {
-		if c.New == nil {
-			delete(s.bfd, c.Key)
-		} else {
-			s.bfd[c.Key] = *c.New
-		}
-	}
 	if d.Global {
 		s.Scalars = d.Scalars
 	}
-	for _, c := range d.Ports {
-		if c.New == nil {
-			delete(s.ports, c.Key)
-		} else {
-			s.ports[c.Key] = *c.New
+	replace(s.bfd, d.BFD)
+	replace(s.ports, d.Ports)
+	s.applySwitches(d)
+	s.applyBindings(d)
+	for _, c := range d.Unicast {
+		set(s.lswitch(c.Key.Switch).unicast, c.Key.MAC, c.New)
+		unicast = append(unicast, c.Key)
+	}
+	for _, c := range d.Floods {
+		set(s.change(c.Key.Switch).floods, c.Key.MAC, c.New)
+	}
+	for _, c := range d.Decap {
+		if c.Old != nil {
+			delete(s.change(*c.Old).decap, c.Key)
+		}
+		if c.New != nil {
+			s.change(*c.New).decap[c.Key] = true
 		}
 	}
+	ips, routes = s.applyRouters(d)
+	for _, c := range d.Switches {
+		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.floods)+len(ls.decap)+len(ls.addresses) == 0 {
+			delete(s.switches, c.Key)
+		}
+	}
+	more = d.Global || d.Len() > len(d.Unicast)+len(d.Neighbours)+len(d.Routes)
+	return unicast, ips, routes, more
+}
+
+func (s *site) applySwitches(d *intent.Delta) {
 	for _, c := range d.Switches {
 		ls := s.change(c.Key)
 		if ls.active = c.New != nil; ls.active {
@@ -114,6 +129,9 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPK
 			ls.vni, ls.overlay, ls.router = 0, false, intent.RouterID{}
 		}
 	}
+}
+
+func (s *site) applyBindings(d *intent.Delta) {
 	for _, c := range d.Bindings {
 		if c.Old != nil {
 			delete(s.change(c.Old.Switch).bindings, c.Key)
@@ -133,38 +151,22 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPK
 			s.policies[c.Key] = c.New.ACL
 		}
 	}
-	for _, c := range d.Unicast {
-		ls := s.lswitch(c.Key.Switch)
-		if c.New == nil {
-			delete(ls.unicast, c.Key.MAC)
-		} else {
-			ls.unicast[c.Key.MAC] = *c.New
-		}
-		unicast = append(unicast, c.Key)
+}
+
+// replace makes m what it is after changes.
+func replace[K comparable, V any](m map[K]V, changes []intent.Change[K, V]) {
+	for _, c := range changes {
+		set(m, c.Key, c.New)
 	}
-	for _, c := range d.Floods {
-		ls := s.change(c.Key.Switch)
-		if c.New == nil {
-			delete(ls.floods, c.Key.MAC)
-		} else {
-			ls.floods[c.Key.MAC] = *c.New
-		}
+}
+
+// set gives a key its value; nil: it has none any more.
+func set[K comparable, V any](m map[K]V, key K, value *V) {
+	if value == nil {
+		delete(m, key)
+	} else {
+		m[key] = *value
 	}
-	for _, c := range d.Decap {
-		if c.Old != nil {
-			delete(s.change(*c.Old).decap, c.Key)
-		}
-		if c.New != nil {
-			s.change(*c.New).decap[c.Key] = true
-		}
-	}
-	ips, routes = s.applyRouters(d)
-	for _, c := range d.Switches {
-		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.floods)+len(ls.decap)+len(ls.addresses) == 0 {
-			delete(s.switches, c.Key)
-		}
-	}
-	return unicast, ips, routes, more
 }
 
 func (s *site) countVLAN(at intent.BindingKey, n int) {
