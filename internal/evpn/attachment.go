@@ -221,12 +221,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 			} else if db.read || db.bridge.settled {
 				a.former = nil
 			}
-			switch {
-			case slices.ContainsFunc(written, func(k string) bool { return a.port.OtherConfig[k] != row.OtherConfig[k] }):
-				a.denied = denial{} // somebody may write them
-			case db.anew:
-				a.denied.until = time.Time{}
-			}
+			db.relent(a, &row)
 			if a.tags == nil || !maps.Equal(a.port.VLANBindings, row.VLANBindings) {
 				a.tags = tagsOf(&row)
 			}

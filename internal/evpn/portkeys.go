@@ -3,6 +3,8 @@ package evpn
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,15 +16,21 @@ import (
 // written are the keys of a port that the bridge writes.
 var written = []string{hwvtep.KeySegment, hwvtep.KeySegmentVTEPs, hwvtep.KeyBlocked}
 
-// forbiddenWait is how long the keys of a port wait that the bridge has no permission to write.
-const forbiddenWait = time.Minute
+// forbiddenWait is how long the keys of a port wait that the bridge has no permission to write, each time twice as long, till
+// it is forbiddenMost.
+const (
+	forbiddenWait = time.Minute
+	forbiddenMost = 8 * time.Minute
+)
 
 // denial is that of the server to have the keys of a port written. The zero denial: there is none.
 type denial struct {
-	why       string
-	until     time.Time // they wait till then; zero: no longer, as of a new connection
-	forbidden bool      // for want of permission, which a connection has or has not
+	why   string
+	since time.Time     // when it was tried last
+	wait  time.Duration // before it is tried again; 0: no longer, as of a new connection
 }
+
+func (d *denial) until() time.Time { return d.since.Add(d.wait) }
 
 // portKeys plans what is to be written of the ports that are marked, nil if there is nothing. It is a transaction of its own: a server
 // that protects itself refuses these keys over the network, and the whole transaction with them.
@@ -31,20 +39,19 @@ func (db *database) portKeys() *plan {
 		return nil // as is usual: costs nothing
 	}
 	p := db.plan()
-	lifted := false
 	for id := range db.markedPorts {
 		delete(db.markedPorts, id)
 		a := db.ports[id]
-		if a == nil || time.Now().Before(a.denied.until) {
+		if a == nil || p.now.Before(a.denied.until()) {
 			continue
 		}
 		want, gone := a.differs()
-		switch {
-		case len(want)+len(gone) > 0:
+		if len(want)+len(gone) == 0 && a.denied.why != "" {
+			want, gone = a.trial()
+		}
+		if len(want)+len(gone) > 0 {
 			p.ports = append(p.ports, id)
 			p.rows++
-		case a.denied.why != "" && (a.denied.until.IsZero() || !a.denied.forbidden):
-			a.denied, lifted = denial{}, true // the row is as that of a port that is not attached: to attach it is the trial
 		}
 		if len(want) > 0 {
 			p.tx.PutPhysicalPortOtherConfig(id, want)
@@ -53,24 +60,38 @@ func (db *database) portKeys() *plan {
 			p.tx.RemovePhysicalPortOtherConfig(id, gone...)
 		}
 	}
-	switch {
-	case len(p.ports) > 0:
-		return p
-	case lifted:
-		db.lookAtPorts()
-		return db.portKeys()
+	if len(p.ports) == 0 {
+		return nil
 	}
-	return nil
+	return p
+}
+
+// trial is what finds out whether the keys of a port can be written again, where its row is as it is to be while they can't: that it is
+// blocked altogether is said by its VLANs. If that is taken the row is another one, which ends the denial.
+func (a *attachment) trial() (want map[string]string, gone []string) {
+	switch {
+	case a.segment == (esi{}): // there is nothing to be written of it any more
+		a.denied = denial{}
+		return nil, nil
+	case len(a.port.VLANBindings) == 0:
+		return nil, []string{hwvtep.KeyBlocked}
+	}
+	h := held{}
+	for vlan := range a.port.VLANBindings {
+		h.blocked = append(h.blocked, uint16(vlan))
+	}
+	slices.Sort(h.blocked)
+	return map[string]string{hwvtep.KeyBlocked: h.text()}, nil
 }
 
 // deny takes note of ports whose keys the server has refused: the VTEP is not held to them, so that it is not attached by these ports. again is
 // when the next transaction may be: these keys come behind it, since there may be others.
 func (db *database) deny(ports []hwvtep.UUID, err error, again time.Duration) {
 	var e *idl.TransactError
-	why, wait := fmt.Sprintf("the server refuses what the bridge has to write into other_config: %v", err), 2*again
-	forbidden := errors.As(err, &e) && e.Forbidden()
+	why := fmt.Sprintf("the server refuses what the bridge has to write into other_config: %v", err)
+	forbidden := errors.As(err, &e) && e.Forbidden() // which passes seldom
 	if forbidden {
-		why, wait = why+": the bridge needs the unix socket of the server, or a server without protection", forbiddenWait
+		why += ": the bridge needs the unix socket of the server, or a server without protection"
 	}
 	for _, id := range ports {
 		a := db.ports[id]
@@ -80,14 +101,33 @@ func (db *database) deny(ports []hwvtep.UUID, err error, again time.Duration) {
 		if a.denied.why != why {
 			db.bridge.log.Warn("port", "port", a.port.Name, "err", why)
 		}
-		a.denied = denial{why, time.Now().Add(wait), forbidden}
-	}
-	db.bridge.later(wait, func() {
-		for _, id := range ports {
-			db.markedPorts[id] = struct{}{}
+		wait := 2 * again
+		if forbidden {
+			wait = min(max(2*a.denied.wait, forbiddenWait), forbiddenMost)
 		}
-	})
+		a.denied = denial{why, time.Now(), wait}
+		db.retryPort(a)
+	}
 	db.lookAtPorts()
+}
+
+// retryPort has the keys of a port tried again when that may be.
+func (db *database) retryPort(a *attachment) {
+	id := a.port.UUID
+	db.bridge.later(time.Until(a.denied.until()), func() { db.markedPorts[id] = struct{}{} })
+}
+
+// relent takes that the row of a port has changed since its keys were refused, or the connection has.
+func (db *database) relent(a *attachment, row *hwvtep.PhysicalPort) {
+	switch {
+	case slices.ContainsFunc(written, func(k string) bool { return a.port.OtherConfig[k] != row.OtherConfig[k] }):
+		a.denied = denial{} // somebody may write them
+	case db.anew:
+		a.denied.wait = 0
+	case a.denied.wait > forbiddenWait && (!maps.Equal(a.port.OtherConfig, row.OtherConfig) || !maps.Equal(a.port.VLANBindings, row.VLANBindings)):
+		a.denied.wait = forbiddenWait // somebody is about it
+		db.retryPort(a)
+	}
 }
 
 // lookAtPorts looks anew at whether ports are attached.

@@ -28,6 +28,37 @@ func (s *bed) ports(want string) {
 	})
 }
 
+// tries has the wait of ports be over whose keys were refused. They have waited for so long.
+func (s *bed) tries(waited time.Duration) {
+	s.Helper()
+	if err := s.bridge.ask(s.Context(), func() {
+		for id, a := range s.bridge.database.ports {
+			if a.denied.why == "" || a.denied.wait != waited {
+				s.Errorf("%s waits for %v, want %v", a.port.Name, a.denied.wait, waited)
+			}
+			a.denied.since = time.Now().Add(-waited)
+			s.bridge.database.markedPorts[id] = struct{}{}
+		}
+	}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// waits waits until ports whose keys were refused wait for so long.
+func (s *bed) waits(want time.Duration) {
+	s.Helper()
+	testenv.Eventually(s, deadline, func() (err error) {
+		failed := s.bridge.ask(s.Context(), func() {
+			for _, a := range s.bridge.database.ports {
+				if a.denied.wait != want {
+					err = fmt.Errorf("%s waits for %v, want %v", a.port.Name, a.denied.wait, want)
+				}
+			}
+		})
+		return errors.Join(failed, err)
+	})
+}
+
 // A server that protects itself lets no bridge on the network write the keys of ports. Such a port is not attached, as the status
 // says, and rows of other tables are written all the same. Once it may, the port is.
 func TestProtectedServer(t *testing.T) {
@@ -66,17 +97,7 @@ func TestProtectedServer(t *testing.T) {
 
 	// The server lets it write: it does so in time, or with the next connection.
 	open.Store(true)
-	if err := s.bridge.ask(t.Context(), func() {
-		for id, a := range s.bridge.database.ports {
-			if !a.denied.forbidden {
-				t.Error("the keys are tried as often as the rest")
-			}
-			a.denied.until = time.Now() // that is over
-			s.bridge.database.markedPorts[id] = struct{}{}
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
+	s.tries(forbiddenWait)
 	s.holds("p1", "1 [] ")
 	s.segmentRoutes(slices.Clone(announcedOfSegment)...)
 	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.1 1")
@@ -93,6 +114,55 @@ func TestProtectedServer(t *testing.T) {
 	s.holds("p1", "1 [10.0.0.2] all")
 	s.segmentRoutes(slices.Clone(announcedOfSegment)...)
 	s.rows(host1+">10.0.0.2", "02:00:00:00:00:02>10.0.0.1 1")
+}
+
+// The row of a port whose keys are refused may be as that of one that is not attached: blocked altogether. Whether it can be written is
+// tried again all the same, less and less often, and without that others hear of it.
+func TestRefusedTrial(t *testing.T) {
+	var open atomic.Bool
+	open.Store(true)
+	s := newBedOf(t, hwvtep.Schema().AppendJSON(nil), server.Options{Roles: func(_ string, d *db.Database, table *ovsdb.TableSchema, row *db.RowChange) error {
+		if open.Load() || table.Name != hwvtep.TablePhysicalPort {
+			return nil
+		}
+		return hwvtep.Protect(hwvtep.NewView[*db.Table](d), &hwvtep.Write{Table: table, Before: row.Old, After: row.New, Changed: row.Changed})
+	}}, Neighbor{}, ownSegment)
+	s.up()
+	s.announce(attachedAt(high, relay.Election{Algorithm: relay.ByPreference, Preference: 65535}), nil)
+	s.whole()
+	s.holds("p1", "1 [10.0.0.2] all")
+	open.Store(false)
+	s.announce(attachedAt(high, relay.Election{Algorithm: relay.ByPreference}), nil) // this one is designated
+	s.ports("p1: the server refuses")
+	s.segmentRoutes()
+	links := func() (n int) {
+		if err := s.bridge.ask(t.Context(), func() {
+			for _, a := range s.bridge.database.ports {
+				n += a.since
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := links()
+	for wait := forbiddenWait; wait < forbiddenMost; wait *= 2 {
+		s.tries(wait)
+		s.waits(2 * wait)
+	}
+	s.tries(forbiddenMost)
+	s.waits(forbiddenMost)
+	if n := links(); n != before {
+		t.Errorf("the port was attached %d times meanwhile", n-before)
+	}
+	open.Store(true)
+	s.configures("p1", map[string]string{"mac_limit": "8"}) // somebody is about it
+	s.waits(forbiddenWait)
+	s.holds("p1", "1 [10.0.0.2] all")
+	s.tries(forbiddenWait)
+	s.holds("p1", "1 [10.0.0.2] ")
+	s.segmentRoutes(slices.Clone(announcedOfSegment)...)
+	s.waits(0)
 }
 
 // A server that fails for a moment, as on a full disk, may refuse the very change that attaches a port. What the row has then is what
