@@ -397,7 +397,7 @@ func (l *Log) fileOnly(level slog.Level, message string) {
 	if l.file == nil || level < m.level(file) {
 		return
 	}
-	e := entry{time: time.Now(), seq: l.seq.Add(1), module: m.name, level: levelName(level), message: oneLine(message)}
+	e := entry{time: time.Now(), seq: l.seq.Add(1), module: m.name, level: levelName(level), severity: severity(level), message: oneLine(message)}
 	l.buf = l.line(l.buf[:0], file, &e)
 	l.file.Write(l.buf)
 }

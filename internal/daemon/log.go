@@ -65,7 +65,7 @@ type Log struct {
 
 	syslogMethod              string // empty: none has been named
 	syslogLocal, syslogTarget *syslogSink
-	facility                  int
+	facility                  int // as FACILITY names it; 0: nobody has
 }
 
 // NewLog returns a Log that prints messages of level INFO and above to standard error.
@@ -76,7 +76,6 @@ func NewLog(program string) *Log {
 		modules:  map[string]*module{},
 		patterns: defaultPatterns,
 		console:  os.Stderr,
-		facility: 3, // daemon
 	}
 	l.limiter = &limiter{calls: map[call]*bucket{}, tell: func(m *module, level slog.Level, text string) {
 		l.write(m, level, time.Now(), text, nil)
@@ -147,7 +146,7 @@ func (l *Log) write(m *module, level slog.Level, t time.Time, message string, at
 	if !toConsole && !toFile && !toSyslog {
 		return
 	}
-	e := entry{time: t, seq: l.seq.Add(1), module: m.name, level: levelName(level), message: message, attributes: attributes}
+	e := entry{time: t, seq: l.seq.Add(1), module: m.name, level: levelName(level), severity: severity(level), message: message, attributes: attributes}
 	if toConsole {
 		l.buf = l.line(l.buf[:0], console, &e)
 		l.console.Write(l.buf)
@@ -157,7 +156,7 @@ func (l *Log) write(m *module, level slog.Level, t time.Time, message string, at
 		l.file.Write(l.buf)
 	}
 	if toSyslog {
-		l.sendSyslog(&e, level)
+		l.sendSyslog(&e)
 	}
 }
 

@@ -119,6 +119,7 @@ func TestLogPattern(t *testing.T) {
 		"%-8p|%8p|%05N":             "INFO    |    INFO|00001",
 		"%t %T%n%%%q":               "monitor (monitor)\n%q",
 		"%D{%Y}%":                   time.Now().UTC().Format("2006") + "%",
+		"%B %D{%h}":                 "133 " + time.Now().UTC().Format("Jan"),
 		"a:b, c":                    "a:b, c",
 		"%D{%H:%M:%S.###|%s%":       "", // whatever: no crash
 		"%999999999999999999999999": "",
@@ -131,6 +132,18 @@ func TestLogPattern(t *testing.T) {
 		l.Logger("agent").Info("hello\n")
 		if got := strings.TrimSuffix(console.String(), "\n"); want != "" && got != want {
 			t.Errorf("%q: got %q, want %q", pattern, got, want)
+		}
+	}
+	for facility, want := range map[string]string{"daemon": "29", "local7": "189"} {
+		console.Reset()
+		for _, err := range []error{l.Set("FACILITY:" + facility), l.Set("PATTERN:console:%B")} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.Logger("agent").Info("hello")
+		if got := strings.TrimSpace(console.String()); got != want {
+			t.Errorf("%s: got %q, want %q", facility, got, want)
 		}
 	}
 }

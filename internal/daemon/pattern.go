@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
@@ -16,12 +17,14 @@ type entry struct {
 	level   string
 	message string
 
+	severity int // of syslog
+
 	attributes *attributes // the parts of message; nil: it has none
 }
 
 // format appends e to dst as pattern says. Patterns are those of ovs-appctl(8), vlog/set:
 // %c module, %d %D time (local, UTC) with a {strftime} format, %m message, %N sequence
-// number, %p level, %P process, %A program, %E host, %r milliseconds since the start,
+// number, %p level, %P process, %A program, %B priority of syslog, %E host, %r milliseconds since the start,
 // %t %T subprogram, %n newline; "%-05p" pads.
 func (l *Log) format(dst []byte, pattern string, e *entry) []byte {
 	for p := pattern; p != ""; {
@@ -51,6 +54,8 @@ func (l *Log) format(dst []byte, pattern string, e *entry) []byte {
 		switch verb {
 		case 'A':
 			dst = append(dst, l.program...)
+		case 'B':
+			dst = strconv.AppendInt(dst, int64(cmp.Or(l.facility, local0)<<3|e.severity), 10)
 		case 'c':
 			_, p = braces(p)
 			dst = append(dst, e.module...)
@@ -138,7 +143,8 @@ func appendTime(dst []byte, layout string, t time.Time) []byte {
 }
 
 var timeVerbs = map[byte]string{
-	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'd': "02", 'e': "_2", 'F': "2006-01-02",
-	'H': "15", 'I': "03", 'j': "002", 'm': "01", 'M': "04", 'p': "PM", 'S': "05",
-	'T': "15:04:05", 'y': "06", 'Y': "2006", 'z': "-0700", 'Z': "MST",
+	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'c': "Mon Jan _2 15:04:05 2006", 'd': "02", 'D': "01/02/06",
+	'e': "_2", 'F': "2006-01-02", 'h': "Jan", 'H': "15", 'I': "03", 'j': "002", 'm': "01", 'M': "04", 'p': "PM",
+	'r': "03:04:05 PM", 'R': "15:04", 'S': "05", 'T': "15:04:05", 'x': "01/02/06", 'X': "15:04:05", 'y': "06",
+	'Y': "2006", 'z': "-0700", 'Z': "MST",
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -128,24 +129,34 @@ func (l *Log) setFacility(name string) error {
 	return nil
 }
 
-// sendSyslog sends a message to syslog. The caller holds l.mu.
-func (l *Log) sendSyslog(e *entry, level slog.Level) {
-	severity := 7
+// Facilities for messages while nobody has named one: of syslog, and of patterns.
+const (
+	daemonFacility = 3
+	local0         = 16
+)
+
+// severity is that of a level in syslog.
+func severity(level slog.Level) int {
 	switch {
 	case level >= LevelEmer:
-		severity = 1
+		return 1 // alert
 	case level >= slog.LevelError:
-		severity = 3
+		return 3
 	case level >= slog.LevelWarn:
-		severity = 4
+		return 4
 	case level >= slog.LevelInfo:
-		severity = 6
+		return 5 // notice
 	}
+	return 7
+}
+
+// sendSyslog sends a message to syslog. The caller holds l.mu.
+func (l *Log) sendSyslog(e *entry) {
 	for _, s := range []*syslogSink{l.syslogLocal, l.syslogTarget} {
 		if s == nil {
 			continue
 		}
-		l.buf = fmt.Appendf(l.buf[:0], "<%d>%s ", l.facility<<3|severity, e.time.Format(time.Stamp))
+		l.buf = fmt.Appendf(l.buf[:0], "<%d>%s ", cmp.Or(l.facility, daemonFacility)<<3|e.severity, e.time.Format(time.Stamp))
 		if s.host {
 			host, _ := os.Hostname() // an unknown one is left out
 			l.buf = append(append(l.buf, host...), ' ')
