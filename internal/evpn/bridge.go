@@ -66,12 +66,12 @@ type Bridge struct {
 	refused  map[path]refused // of others, that may not
 	speakers map[key]*network // whose each route is that is announced
 	sessions map[netip.Addr]*session
-	rds      map[uint16]uint32 // VNIs by the last part of their route distinguishers
-	numbers  map[uint32]uint16 // and the other way around
-	begun    bool              // neighbours have told what they know, or had the time to
-	ready    bool              // and the database is read: hosts may be announced, and rows written
-	settled  bool              // rows may be deleted for which there is no route
-	failure  string            // the last route that could not be announced
+	rds      map[uint16]instance // by the last part of their route distinguishers
+	numbers  map[instance]uint16 // and the other way around
+	begun    bool                // neighbours have told what they know, or had the time to
+	ready    bool                // and the database is read: hosts may be announced, and rows written
+	settled  bool                // rows may be deleted for which there is no route
+	failure  string              // the last route that could not be announced
 	past     past
 	timers   map[*time.Timer]struct{}         // that wait for something
 	members  map[esi]map[path]*route          // of Attached: who else is attached to a segment
@@ -100,7 +100,7 @@ type session struct {
 // New returns a bridge.
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
-		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]uint32{}, numbers: map[uint32]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}, recounted: map[*network]struct{}{}}
+		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]instance{}, numbers: map[instance]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}, recounted: map[*network]struct{}{}}
 	b.config.Store(opts.Config)
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)

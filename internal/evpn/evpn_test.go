@@ -261,18 +261,3 @@ func TestMobility(t *testing.T) {
 		t.Error("a duplicate is left alone for a time")
 	}
 }
-
-// No two VTEPs have a route distinguisher in common, nor two networks of one.
-func TestDistinguishers(t *testing.T) {
-	b := New(Options{Config: &Config{RouterID: low}})
-	seen := map[string]bool{}
-	for _, vni := range []uint32{33, 33 + 65536, 33 + 2*65536, 34, 65536, 1<<24 - 1} {
-		for _, ip := range []netip.Addr{low, high} {
-			rd := b.rd(ip, vni)
-			if seen[rd] || rd != b.rd(ip, vni) || strings.HasSuffix(rd, ":0") {
-				t.Errorf("VNI %d: %s", vni, rd)
-			}
-			seen[rd] = true
-		}
-	}
-}

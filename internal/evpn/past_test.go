@@ -50,22 +50,3 @@ func TestPast(t *testing.T) {
 		t.Errorf("%d hosts are remembered", len(n.hosts))
 	}
 }
-
-// Numbers of distinguishers are given back.
-func TestRelease(t *testing.T) {
-	b, n := fabricOf(t)
-	first := b.rd(low, 33)
-	for vni := range uint32(100) {
-		b.rd(low, 34+vni)
-	}
-	b.release()
-	if len(b.rds) != 1 || b.rd(low, 33) != first {
-		t.Errorf("%d numbers are taken", len(b.rds))
-	}
-	n.vni = 33 + 1<<16
-	second := b.rd(low, n.vni)
-	b.release()
-	if len(b.rds) != 1 || second == first || b.rd(low, n.vni) != second {
-		t.Errorf("taken: %v", b.rds)
-	}
-}

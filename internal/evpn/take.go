@@ -51,6 +51,9 @@ func (db *database) take() {
 	db.takeFloods(changes)
 	db.markUsers(rekeyed)
 	heads := db.takeHeads(changes)
+	if first {
+		b.reserve()
+	}
 	if ported || len(reimport) > 0 { // first: others go to the VTEPs that are left at once when a port has lost its link
 		b.announceSegments()
 	}
