@@ -3,13 +3,15 @@ package vtep
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
-	"os"
 )
 
 // manyMACs is a book with 1,000 switches and 200 peers, and n MACs that are spread over both, their rows in the order of
@@ -51,6 +53,29 @@ func BenchmarkMany(b *testing.B) {
 		c.Update(v, &ch)
 		b.ReportMetric((testenv.CPUTime(b, os.Getpid()) - cpu).Seconds(), "cpu-s")
 		if got := c.State().Unicast.Len(); got != len(all.rows) {
+			b.Fatalf("%d MACs", got)
+		}
+	}
+}
+
+// BenchmarkLoad compiles all rows of a database with many MACs, as a VTEP does that starts again.
+func BenchmarkLoad(b *testing.B) {
+	const macs = 300_000
+	book, _ := manyMACs(b, 0)
+	var rows strings.Builder
+	for i := range macs {
+		scattered := uint32(i) * 2654435761
+		fmt.Fprintf(&rows, "Ucast_Macs_Remote M%d MAC=%v logical_switch=LS%d locator=L%d\n",
+			i, intent.MAC{2, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)}, scattered>>8%1000, scattered>>16%200)
+	}
+	book.edit(b, rows.String())
+	v := book.rows.View()
+	for b.Loop() {
+		c := NewCompiler("br0", plane.Features{BFD: true})
+		cpu := testenv.CPUTime(b, os.Getpid())
+		c.Load(v)
+		b.ReportMetric((testenv.CPUTime(b, os.Getpid()) - cpu).Seconds(), "cpu-s")
+		if got := c.State().Unicast.Len(); got != macs {
 			b.Fatalf("%d MACs", got)
 		}
 	}

@@ -68,6 +68,7 @@ type dirty struct {
 	ports    map[UUID]struct{}
 	switches map[intent.SwitchID]struct{}
 	macs     []dirtyMAC
+	every    bool                                // all MACs are: none is in macs before they are resolved
 	attached map[intent.MACKey]intent.BindingKey // those of macs that are at bindings of ours
 	locators map[UUID]struct{}                   // with MACs behind them
 	groups   map[intent.FloodKey]struct{}
@@ -115,7 +116,7 @@ func (c *Compiler) reset() {
 	c.claims, c.needs = newClaims(), nil
 	c.rooms = rooms{}
 	c.dirty = dirty{
-		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil, map[intent.MACKey]intent.BindingKey{}, map[UUID]struct{}{},
+		map[UUID]struct{}{}, map[intent.SwitchID]struct{}{}, nil, false, map[intent.MACKey]intent.BindingKey{}, map[UUID]struct{}{},
 		map[intent.FloodKey]struct{}{}, nil, map[intent.SwitchID]struct{}{},
 		map[intent.SwitchID]struct{}{}, map[UUID]*router{}, map[intent.IPKey]struct{}{},
 		map[intent.MACKey]struct{}{},
@@ -224,6 +225,7 @@ func (c *Compiler) rebuild() {
 	c.scope = scope{}
 	c.rescope(readScope(c.view, c.name, c.features))
 	if c.scope.present {
+		c.dirty.every = true
 		c.feedAll()
 		for key, mac := range c.sticky.heard {
 			c.setHeard(key, mac)

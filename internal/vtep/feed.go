@@ -90,7 +90,6 @@ func macRows[T any](rows iter.Seq[T], common func(*macRow, *T) *macRow) iter.Seq
 
 // addAll takes n rows of a unicast table, none of which is news.
 func (c *Compiler) addAll(n int, rows iter.Seq[macRow]) {
-	c.dirty.macs = slices.Grow(c.dirty.macs, n)
 	for row := range hwvtep.Ahead(n, rows) {
 		c.addUnicast(&row)
 	}

@@ -40,6 +40,9 @@ func (d *dirtyMAC) key() intent.MACKey { return intent.MACKey{Switch: d.ls.id, M
 
 // markEntry has a MAC looked at. It may be marked twice: what was looked at a second time stays as it is.
 func (c *Compiler) markEntry(ls *lswitch, mac intent.MAC) {
+	if c.dirty.every {
+		return
+	}
 	if last := len(c.dirty.macs) - 1; last < 0 || c.dirty.macs[last].ls != ls || c.dirty.macs[last].mac != mac {
 		c.dirty.macs = append(c.dirty.macs, dirtyMAC{ls: ls, mac: mac})
 	}
@@ -159,6 +162,27 @@ func (c *Compiler) removeUnicast(r *macRow) {
 	c.markEntry(ls, r.mac)
 }
 
+// markEvery marks all MACs, each once: at the start of a VTEP rows mark them, and once more the switches that become
+// active.
+func (c *Compiler) markEvery() {
+	n := 0
+	for _, ls := range c.switches {
+		n += ls.macs.Len()
+	}
+	c.dirty.every, c.dirty.macs = false, make([]dirtyMAC, 0, n)
+	for _, ls := range c.switchNumbers.all {
+		switch {
+		case ls == nil:
+		case ls.active:
+			c.markMACs(ls)
+		default: // sources of ARP count for others only
+			for mac := range ls.macs.All() {
+				c.markEntry(ls, mac)
+			}
+		}
+	}
+}
+
 // groupMACs has the dirty MACs of a switch lie behind one another, in the order they have: rows come in that of their
 // UUIDs, which is none, and of very many switches each MAC would find everything about its own gone from the caches
 // of the processor.
@@ -188,7 +212,11 @@ var manyDirty = 1 << 12
 
 // resolveMACs finds the tunnel of every dirty MAC.
 func (c *Compiler) resolveMACs() {
-	c.groupMACs()
+	if c.dirty.every {
+		c.markEvery()
+	} else {
+		c.groupMACs()
+	}
 	var one [1]candidate
 	for i := 0; i < len(c.dirty.macs); i++ {
 		d := &c.dirty.macs[i]
