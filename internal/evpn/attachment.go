@@ -215,17 +215,8 @@ func (db *database) readPorts(touched map[*network]bool) {
 			if !ok {
 				continue
 			}
-			a := &attachment{former: heldBy(&row)}
-			if was := before[id]; was != nil {
-				*a = *was
-			} else if db.read || db.bridge.settled {
-				a.former = nil
-			}
-			db.relent(a, &row)
-			if a.tags == nil || !maps.Equal(a.port.VLANBindings, row.VLANBindings) {
-				a.tags = tagsOf(&row)
-			}
-			a.port, a.of, a.vtep, a.around = row, s.Name, vtep, around
+			a := db.readPort(&row, before[id])
+			a.of, a.vtep, a.around = s.Name, vtep, around
 			was, fault := a.segment, a.fault
 			if a.configure() != was && before[id] != nil {
 				a.up, a.former, a.outcome = false, nil, held{}
@@ -273,6 +264,27 @@ func (db *database) readPorts(touched map[*network]bool) {
 			a.since++
 		}
 	}
+	db.ownSegments(former, touched)
+}
+
+// readPort reads what the row of a port says beside its segment. was is the port until now; nil: it is new.
+func (db *database) readPort(row *hwvtep.PhysicalPort, was *attachment) *attachment {
+	a := &attachment{former: heldBy(row)}
+	if was != nil {
+		*a = *was
+	} else if db.read || db.bridge.settled {
+		a.former = nil
+	}
+	db.relent(a, row)
+	if a.tags == nil || !maps.Equal(a.port.VLANBindings, row.VLANBindings) {
+		a.tags = tagsOf(row)
+	}
+	a.port = *row
+	return a
+}
+
+// ownSegments notes at which ports of segments the networks are. former are the segments until now.
+func (db *database) ownSegments(former map[esi]*attachment, touched map[*network]bool) {
 	stays := map[esi]bool{} // hosts at its port are announced and reached as they were
 	for e, a := range db.bySegment {
 		was := former[e]
