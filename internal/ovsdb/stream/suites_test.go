@@ -20,8 +20,8 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-// TestSuites allows some of the cipher suites of TLS 1.3: a connection that comes out with
-// another one ends, and those that do not exist are told.
+// TestSuites allows some of the cipher suites of TLS 1.3: a server chooses one of them, a client's connection that comes
+// out with another one ends, and those that do not exist are told.
 func TestSuites(t *testing.T) {
 	a := testenv.NewAuthority(t, "ours")
 	load := func(suites string) *TLS {
@@ -37,18 +37,24 @@ func TestSuites(t *testing.T) {
 	if err := connect(t, load(all), load("")); err != nil {
 		t.Errorf("all suites: %v", err)
 	}
-	allowed := 0
+	others := 0
 	for suite := range strings.SplitSeq(all, ":") {
-		server := load(suite)
-		switch err := connect(t, server, load("")); {
+		if err := connect(t, load(suite), load("")); err != nil {
+			t.Errorf("a server with %s: %v", suite, err)
+		}
+		switch err := connect(t, load(""), load(suite)); {
 		case err == nil:
-			allowed++
-		case !strings.Contains(err.Error(), "not one of "+suite) && !strings.Contains(err.Error(), "bad certificate"):
-			t.Errorf("%s: %v", suite, err)
+		case strings.Contains(err.Error(), "not one of "+suite) || strings.Contains(err.Error(), "bad certificate"):
+			others++
+		default:
+			t.Errorf("a client with %s: %v", suite, err)
 		}
 	}
-	if allowed != 1 { // the one that the library chooses
-		t.Errorf("%d of the suites were agreed on", allowed)
+	if others != 2 { // a client can't have the library offer less
+		t.Errorf("%d of the suites were not agreed on", others)
+	}
+	if err := connect(t, load("TLS_CHACHA20_POLY1305_SHA256"), load("TLS_AES_128_GCM_SHA256")); err == nil {
+		t.Error("agreed on a suite that one side does not want")
 	}
 	if _, err := parseSuites("TLS_AES_128_CCM_SHA256"); err == nil || !strings.Contains(err.Error(), "TLS_AES_128_CCM_SHA256") {
 		t.Errorf("a suite that does not exist here: %v", err)

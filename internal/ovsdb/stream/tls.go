@@ -240,7 +240,24 @@ func (t *TLS) server() *tls.Config {
 	if t.files.CACert == "none" {
 		config.ClientAuth = tls.RequestClientCert
 	}
+	if t.suites != nil {
+		config.GetConfigForClient = t.offer
+	}
 	return config
+}
+
+// offer takes those cipher suites of TLS 1.3 that are not wanted off what a client offers. The library has no option
+// for that: it chooses by this list, which it hands out as it is. Should it hand out a copy one day, verify ends the
+// connections that come out with another suite.
+func (t *TLS) offer(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	for i, id := range hello.CipherSuites {
+		for _, known := range suites13 {
+			if id == known && !slices.Contains(t.suites, id) {
+				hello.CipherSuites[i] = 0 // none: no suite of that number can be chosen
+			}
+		}
+	}
+	return nil, nil
 }
 
 // Authenticates says whether there is an authority that peers' certificates must be of.
