@@ -78,7 +78,7 @@ func TestTwoProcesses(t *testing.T) {
 			return nil
 		})
 		first.stop()
-		first.replica.Unlock(opts.Lock) // as when its process ends, and its connection with it
+		first.disconnect() // as when its process ends
 		says(second, false)
 		r.ports(3)
 		second.forwards("p0", frame(0x21, 1), "192.0.2.2/33", "p1")

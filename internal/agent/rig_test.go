@@ -63,7 +63,7 @@ func newRig(t *testing.T, env *testenv.Env, s dbServer) *rig {
 	s.start(t)
 	t.Cleanup(func() { s.stop(t) })
 	r := &rig{TB: t, env: env, server: s}
-	r.reader = r.client()
+	r.reader, _ = r.client()
 	return r
 }
 
@@ -113,8 +113,8 @@ func (c *cServer) stop(testing.TB) {
 	_ = c.cmd.Wait()
 }
 
-// client returns a replica of the database that runs until the test ends.
-func (r *rig) client() *idl.Client {
+// client returns a replica of the database that runs until the test or end ends it.
+func (r *rig) client() (_ *idl.Client, end func()) {
 	c := idl.New(idl.Options{Database: hwvtep.Database, Dial: idl.DialTarget("unix:"+sockPath(r.env), nil), MaxBackoff: 100 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -122,16 +122,17 @@ func (r *rig) client() *idl.Client {
 		_ = c.Run(ctx)
 		close(done)
 	}()
-	r.Cleanup(func() {
+	end = func() {
 		cancel()
 		<-done
-	})
+	}
+	r.Cleanup(end)
 	wait, stop := context.WithTimeout(ctx, deadline)
 	defer stop()
 	if _, err := c.WaitReady(wait); err != nil {
 		r.Fatal(err)
 	}
-	return c
+	return c, end
 }
 
 // view is the database as it is now, or was a moment ago.
@@ -153,13 +154,16 @@ type vtep struct {
 	replica  *countingReplica
 	cancel   context.CancelFunc
 	finished chan error
+
+	disconnect func() // ends the replica
 }
 
 // start runs an agent on a fabric.
 func (r *rig) start(fabric *memory.Fabric, opts agent.Options, tamper ...func(*countingReplica)) *vtep {
 	v := &vtep{rig: r, name: opts.Name, fabric: fabric, finished: make(chan error, 1)}
 	v.plane = &faultyPlane{Plane: fabric.Open()}
-	v.replica = &countingReplica{Client: r.client()}
+	client, disconnect := r.client()
+	v.replica, v.disconnect = &countingReplica{Client: client}, disconnect
 	for _, f := range tamper {
 		f(v.replica)
 	}
