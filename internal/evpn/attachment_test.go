@@ -431,7 +431,7 @@ func TestLingers(t *testing.T) {
 		one.epoch = b.sessions[peer].epoch
 		id := path{peer, 0, r.key}
 		b.drop(id)
-		b.routes[id] = &one
+		b.keep(id, &one)
 		b.place(id, &one)
 	}
 	rd, err := bgp.ParseRouteDistinguisher(r.rd)

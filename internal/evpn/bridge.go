@@ -62,6 +62,7 @@ type Bridge struct {
 	speaker  *speaker
 	database *database
 	routes   map[path]*route // of others, that may become rows
+	targeted targeted        // those that switches may import
 	imports  index
 	refused  map[path]refused // of others, that may not
 	speakers map[key]*network // whose each route is that is announced
@@ -99,7 +100,7 @@ type session struct {
 
 // New returns a bridge.
 func New(opts Options) *Bridge {
-	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
+	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, targeted: targeted{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
 		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]instance{}, numbers: map[instance]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}, recounted: map[*network]struct{}{}}
 	b.config.Store(opts.Config)
 	if b.log == nil {
@@ -377,15 +378,18 @@ func (b *Bridge) settle(n *network, mac string) {
 	b.age(n, mac, time.Now())
 }
 
-// reimport looks at all routes anew for a network whose configuration has changed, and announces what it has.
+// reimport looks at the routes of others anew for a network whose configuration has changed, and announces what it has.
 func (b *Bridge) reimport(n *network) {
-	for id, r := range b.routes {
-		there := slices.Contains(r.in, n)
-		switch wanted := r.kind != Attached && n.imports(r) && !b.database.own[r.vtep] && b.refuses(n, r) == ""; {
-		case wanted && !there:
-			b.put(n, id, r)
-		case !wanted && there:
-			b.take(n, id)
+	there, wanted := n.all(), b.targeted.of(n)
+	maps.DeleteFunc(wanted, func(r *route, _ struct{}) bool { return b.database.own[r.vtep] || b.refuses(n, r) != "" })
+	for r := range there {
+		if _, stays := wanted[r]; !stays {
+			b.take(n, r.path())
+		}
+	}
+	for r := range wanted {
+		if _, is := there[r]; !is {
+			b.put(n, r.path(), r)
 		}
 	}
 	for mac := range n.hosts {

@@ -25,6 +25,7 @@ type database struct {
 	view     *hwvtep.View
 	networks map[hwvtep.UUID]*network
 	routers  map[hwvtep.UUID]*router
+	bound    map[hwvtep.UUID]struct{}                           // switches that routers have interfaces in
 	sources  map[netip.Addr]string                              // the MACs that VTEPs route with, by tunnel IP
 	routes   map[string]bool                                    // those MACs
 	own      map[netip.Addr]bool                                // tunnel IPs of the switches of this database
@@ -33,6 +34,9 @@ type database struct {
 	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote            // of unknown-dst, by switch
 
 	sourcesText string // sources, to compare
+
+	wanted    map[uint32]map[*network]struct{} // switches by the VNI that they want
+	contested map[uint32]struct{}              // VNIs that may be another one's now
 
 	ports        map[hwvtep.UUID]*attachment         // of segments, and that were
 	bySegment    map[esi]*attachment                 // those that are right
@@ -50,7 +54,8 @@ type database struct {
 func newDatabase(b *Bridge, replica *idl.Client) *database {
 	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[end]hwvtep.UUID{},
 		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{},
-		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}, numbers: map[uint32]struct{}{}, markedPorts: map[hwvtep.UUID]struct{}{}}
+		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}, numbers: map[uint32]struct{}{}, markedPorts: map[hwvtep.UUID]struct{}{},
+		bound: map[hwvtep.UUID]struct{}{}, wanted: map[uint32]map[*network]struct{}{}, contested: map[uint32]struct{}{}}
 }
 
 func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }

@@ -177,7 +177,7 @@ func TestContest(t *testing.T) {
 			db.networks[hwvtep.UUID{id}] = n
 		}
 		b.imports.remove(n)
-		n.configure(hwvtep.LogicalSwitch{UUID: hwvtep.UUID{id}, Name: name, TunnelKey: hwvtep.Some(vni)})
+		db.configure(n, hwvtep.LogicalSwitch{UUID: hwvtep.UUID{id}, Name: name, TunnelKey: hwvtep.Some(vni)})
 		db.takeVNIs(map[*network]uint32{n: n.vni})
 		return n
 	}

@@ -151,7 +151,7 @@ func (b *Bridge) announced(id path, s *session, nlri bgp.NLRI, a *attributes) {
 	r, err := decode(nlri, a)
 	if was := b.routes[id]; was != nil && was.kind == Attached && err == nil {
 		r.epoch = s.epoch
-		b.routes[id] = r
+		b.keep(id, r)
 		b.joins(id, r) // in its place: one election, not one without it, too
 		return
 	}
@@ -162,6 +162,6 @@ func (b *Bridge) announced(id path, s *session, nlri bgp.NLRI, a *attributes) {
 		return
 	}
 	r.epoch = s.epoch
-	b.routes[id] = r
+	b.keep(id, r)
 	b.place(id, r)
 }

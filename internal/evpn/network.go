@@ -120,42 +120,6 @@ func (n *network) serve(vni uint32, rivals []string, as uint32) {
 	n.findFaults()
 }
 
-// contest gives each VNI to one switch of those that want it: who has it keeps it, else the first by name gets it.
-func (db *database) contest() map[*network]uint32 {
-	given, byVNI := map[*network]uint32{}, map[uint32]*network{}
-	for _, n := range slices.SortedFunc(maps.Values(db.networks), func(x, y *network) int {
-		return cmp.Or(cmp.Compare(y.has(), x.has()), cmp.Compare(x.row.Name, y.row.Name))
-	}) {
-		if given[n] = 0; n.wants != 0 && byVNI[n.wants] == nil {
-			given[n], byVNI[n.wants] = n.wants, n
-		}
-	}
-	return given
-}
-
-// has is 1 for one that has the VNI that it wants.
-func (n *network) has() int {
-	if n.wants != 0 && n.vni == n.wants {
-		return 1
-	}
-	return 0
-}
-
-// rivals are the names of the switches that want a VNI, where there are several.
-func (db *database) rivals() map[uint32][]string {
-	all := map[uint32][]string{}
-	for _, n := range db.networks {
-		if n.wants != 0 {
-			all[n.wants] = append(all[n.wants], n.row.Name)
-		}
-	}
-	maps.DeleteFunc(all, func(_ uint32, names []string) bool { return len(names) == 1 })
-	for _, names := range all {
-		slices.Sort(names)
-	}
-	return all
-}
-
 // findFaults looks for what is wrong with the row.
 func (n *network) findFaults() {
 	var faults []string

@@ -26,6 +26,15 @@ func (b *Bridge) withdrawn(id path) {
 	}
 }
 
+// keep remembers a route of a neighbour.
+func (b *Bridge) keep(id path, r *route) {
+	r.peer, r.index = id.peer, id.id
+	b.routes[id] = r
+	if r.kind != Attached { // which no network imports
+		b.targeted.add(r)
+	}
+}
+
 // drop forgets a path, if it is known.
 func (b *Bridge) drop(id path) {
 	if _, ok := b.refused[id]; ok {
@@ -45,6 +54,7 @@ func (b *Bridge) drop(id path) {
 	for _, n := range slices.Clone(r.in) {
 		b.take(n, id)
 	}
+	b.targeted.remove(r)
 	delete(b.routes, id)
 }
 

@@ -63,6 +63,8 @@ type route struct {
 	gateway  bool          // the default gateway's: as good as sticky
 	flags    relay.NDFlags // of RFC 9047
 
+	peer  netip.Addr // the neighbour; invalid: this speaker
+	index uint32     // of ADD-PATH
 	in    []*network // that have the route
 	epoch int        // in which session, of those with its neighbor, it was heard last
 
@@ -78,6 +80,9 @@ type route struct {
 	preference uint32     // LOCAL_PREF
 	hops       int        // length of the AS path
 }
+
+// path is what a route is known by.
+func (r *route) path() path { return path{r.peer, r.index, r.key} }
 
 func (r *route) fixed() bool { return r.sticky || r.gateway }
 

@@ -175,10 +175,8 @@ func (db *database) wired(n *network) wired {
 
 // takeAll takes all routes out of a network.
 func (b *Bridge) takeAll(n *network) {
-	for id, r := range b.routes {
-		if slices.Contains(r.in, n) {
-			b.take(n, id)
-		}
+	for r := range n.all() {
+		b.take(n, r.path())
 	}
 	for mac := range b.database.ucast[n.row.UUID] {
 		b.database.markHost(n, mac)

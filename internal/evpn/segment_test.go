@@ -39,7 +39,7 @@ func hears(b *Bridge, there bool, r *route) {
 		return
 	}
 	b.drop(id)
-	b.routes[id] = r
+	b.keep(id, r)
 	b.place(id, r)
 }
 

@@ -17,10 +17,15 @@ func (db *database) take() {
 	if snapshot == nil || delta.Empty() {
 		return
 	}
+	view := hwvtep.NewView[*idl.Table](snapshot)
+	db.takeChanges(view, hwvtep.NewChanges(view.Layout(), delta), delta.Reset)
+}
+
+// takeChanges takes over what has changed till there is this view; anew: all of it may have, and a transaction may have been lost.
+func (db *database) takeChanges(view *hwvtep.View, changes hwvtep.Changes, anew bool) {
 	first := db.view == nil
-	db.view = hwvtep.NewView[*idl.Table](snapshot)
+	db.view = view
 	b := db.bridge
-	changes := hwvtep.NewChanges(db.view.Layout(), delta)
 	rekeyed := db.takeLocators(changes)
 	ours := false
 	for range changes.PhysicalSwitches() {
@@ -34,16 +39,18 @@ func (db *database) take() {
 		}
 	}
 	rewire := db.takeRouters(changes) || ours
-	touched, configured := db.takeSwitches(changes)
-	if rewire || configured {
-		for n := range db.takeVNIs(touched) {
-			reimport[n] = true
-		}
+	touched, routed := db.takeSwitches(changes)
+	for n := range db.takeVNIs(touched) {
+		reimport[n] = true
+		_, bound := db.bound[n.row.UUID]
+		routed = routed || bound
+	}
+	if rewire || routed {
 		for _, n := range db.wire() {
 			reimport[n] = true
 		}
 	}
-	db.anew = delta.Reset && !first
+	db.anew = anew && !first
 	attached, ported := db.takePorts(changes, ours)
 	db.anew = false
 	db.read = true
@@ -90,7 +97,7 @@ func (db *database) take() {
 			b.settleAll()
 		}
 	}
-	if delta.Reset && !first { // a transaction may have been lost
+	if anew && !first {
 		db.markAll()
 	}
 }
@@ -142,13 +149,14 @@ func (db *database) rehome(n *network) {
 }
 
 // takeSwitches takes changed rows of logical switches. It returns those that ask for something else than before, with the VNIs
-// that they had, and whether there are such, or any has gone.
-func (db *database) takeSwitches(changes hwvtep.Changes) (touched map[*network]uint32, any bool) {
+// that they had, and whether one has gone that a router has an interface in.
+func (db *database) takeSwitches(changes hwvtep.Changes) (touched map[*network]uint32, routed bool) {
 	touched = map[*network]uint32{}
 	for before, after := range changes.LogicalSwitches() {
 		if after == nil {
+			_, bound := db.bound[before.UUID]
+			routed = routed || bound
 			db.gone(before.UUID)
-			any = true
 			continue
 		}
 		n := db.networks[after.UUID]
@@ -162,12 +170,12 @@ func (db *database) takeSwitches(changes hwvtep.Changes) (touched map[*network]u
 			continue
 		}
 		db.bridge.imports.remove(n)
-		n.configure(*after)
+		db.configure(n, *after)
 		// Databases of old have no locators of the same VTEP with other VNIs.
 		n.labels = n.labels && db.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key")
-		touched[n], any = n.vni, true
+		touched[n] = n.vni
 	}
-	return touched, any
+	return touched, routed
 }
 
 // takeRemotes takes changed rows of MACs that are elsewhere.
@@ -252,36 +260,6 @@ func (db *database) markAll() {
 	}
 }
 
-// takeVNIs gives switches their VNIs, after the rows of some have been read. It returns those, and others that have another
-// VNI than before.
-func (db *database) takeVNIs(touched map[*network]uint32) map[*network]uint32 {
-	b := db.bridge
-	given, rivals := db.contest(), db.rivals()
-	for n, vni := range given {
-		others := slices.DeleteFunc(slices.Clone(rivals[n.wants]), func(name string) bool { return name == n.row.Name })
-		before, read := touched[n]
-		switch {
-		case read:
-		case n.vni == vni && slices.Equal(n.rivals, others):
-			continue
-		default:
-			before = n.vni
-			b.imports.remove(n)
-			touched[n] = before
-		}
-		fault := n.fault
-		n.serve(vni, others, b.Config().AS)
-		b.imports.add(n)
-		if n.fault != fault && n.fault != "" {
-			b.log.Warn("logical switch", "switch", n.row.Name, "err", n.fault)
-		}
-		if before != vni || !read {
-			b.log.Info("logical switch", "switch", n.row.Name, "vni", vni)
-		}
-	}
-	return touched
-}
-
 // takeRouters takes changed rows of routers, and of the MACs that VTEPs route with. It says whether there are any.
 func (db *database) takeRouters(changes hwvtep.Changes) (any bool) {
 	for before, after := range changes.LogicalRouters() {
@@ -297,6 +275,14 @@ func (db *database) takeRouters(changes hwvtep.Changes) (any bool) {
 		}
 		r.configure(*after)
 		db.markRouter(r)
+	}
+	if any {
+		clear(db.bound)
+		for _, r := range db.routers {
+			for _, i := range r.interfaces {
+				db.bound[i.ls] = struct{}{}
+			}
+		}
 	}
 	sources := false
 	for range changes.ARPSourcesLocal() {
@@ -329,6 +315,7 @@ func (db *database) gone(ls hwvtep.UUID) {
 	}
 	b := db.bridge
 	b.imports.remove(n)
+	db.unwant(n)
 	n.vni = 0 // nothing is announced any more
 	b.takeAll(n)
 	for mac := range n.spoken {
