@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -216,6 +217,15 @@ func TestChangesWhileDead(t *testing.T) {
 	w.addPort("p9")
 	w.ctl(fmt.Sprintf("add-port %s p9 -- bind-ls %[1]s p9 0 ls0", w.name))
 	w.bound("p9", 0)
+	f := frame(broadcast, station(0xb4), "from behind the device that will go")
+	heard := w.repeat(w.tap(lab.VTEP, "p9far"), f)
+	w.await(func(v view) error {
+		if !slices.Contains(v.locals("ls0"), station(0xb4).String()) {
+			return errors.New("the host behind p9 has no row")
+		}
+		return nil
+	})
+	heard()
 	w.closeReplica()
 	stop := w.startPing(lab.H1, lab.Host3)
 	other := w.startPing(lab.H1, lab.Host2)
@@ -237,10 +247,17 @@ func TestChangesWhileDead(t *testing.T) {
 	server.wait(t)
 
 	w.device(lab.VTEP, "p9", func(h *netlink.Handle, l netlink.Link) error { return h.LinkDel(l) })
+	w.removed(lab.VTEP, "p9far")
 	w.addPort("p9") // the same name, another device
 
 	w.start(usual...)
-	f := frame(broadcast, station(0xb3), "from the replaced device")
+	w.await(func(v view) error { // at once, not when it ages
+		if slices.Contains(v.locals("ls0"), station(0xb4).String()) {
+			return errors.New("the host behind the device that has gone has a row yet")
+		}
+		return nil
+	})
+	f = frame(broadcast, station(0xb3), "from the replaced device")
 	anew := w.repeat(w.tap(lab.VTEP, "p9far"), f)
 	w.h1().Expect(f)
 	anew()

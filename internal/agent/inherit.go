@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -53,17 +54,17 @@ func arrived(claimed []intent.MACKey, left, now *intent.State) (keys []intent.MA
 
 // reconcileInherited withdraws, after the first Apply, Local rows of an earlier process of which
 // it is known already that they are wrong: of MACs that were behind a binding which has gone
-// meanwhile, and of those that another switch of the database has learned, or an NVC has placed
-// behind a peer meanwhile. The dataplane has remembered the others, so that they are learned now.
+// meanwhile, or that a dataplane which has gone on has not learned any more; and of those that another
+// switch of the database has learned, or an NVC has placed behind a peer meanwhile.
 func (a *Agent) reconcileInherited(ctx context.Context) {
 	a.resolveArrived(ctx)
 	if a.left == nil {
 		return
 	}
-	moved := map[intent.SwitchID]bool{}
+	settled := map[intent.SwitchID]bool{}
 	for at, b := range a.left {
 		if a.compiler.State().Bindings[at] != b {
-			moved[b.Switch] = true
+			settled[b.Switch] = true
 		}
 	}
 	a.left = nil
@@ -74,7 +75,12 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	a.confirmIPs()
 	a.adoptNeighbors()
 	a.forgetUnconfirmed(false)
-	a.reporter.UnadoptIn(moved)
+	remembered, err := a.opts.Plane.Remembered(ctx)
+	if err != nil { // their rows stand until they age
+		a.log.Warn("it is not known which learned MACs an earlier process has left", "err", err)
+	}
+	maps.Copy(settled, remembered)
+	a.reporter.UnadoptIn(settled)
 	a.reporter.UnadoptElsewhere()
 	now := time.Now()
 	var elsewhere []intent.MACKey

@@ -84,6 +84,36 @@ func TestRestartWithdrawsMoved(t *testing.T) {
 	})
 }
 
+// While there is no process, a port's device goes, and another one comes: who was behind it may be anywhere. Its row goes at once, as it
+// would have gone then. Of a dataplane that has not gone on nothing is known, and rows stand until they age.
+func TestRestartWithdrawsForgotten(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		opts := agent.Options{Name: "br0", TunnelIP: "192.0.2.1", Ports: []string{"p0", "p1"}}
+		v := r.start(newFabric("p0", "p1"), opts)
+		r.ports(2)
+		r.ctl("add-ls", "a", "--", "set", "Logical_Switch", "a", "tunnel_key=33", "--", "bind-ls", "br0", "p0", "0", "a", "--", "bind-ls", "br0", "p1", "0", "a")
+		v.forwards("p0", frame(0xff, 1), "p1")
+		v.forwards("p1", frame(0xff, 2), "p0")
+		rest := []string{"mcast a unknown-dst 192.0.2.1", "stats p0/0", "stats p1/0", "ucast a 02:00:00:00:00:02 192.0.2.1"}
+		r.rows(append(rest, "ucast a 02:00:00:00:00:01 192.0.2.1")...)
+		v.stop()
+
+		v.fabric.RemoveDevice("p0")
+		v.fabric.AddDevice("p0")
+		w := r.start(v.fabric, opts)
+		r.rows(rest...)
+		w.forwards("p0", frame(2, 1), "p1")
+		w.stop()
+
+		ready := make(chan struct{})
+		opts.Ready = func() error { close(ready); return nil }
+		x := r.start(newFabric("p0", "p1"), opts)
+		<-ready
+		x.forwards("p0", frame(0xff, 3), "p1")
+		r.rows(append(rest, "ucast a 02:00:00:00:00:01 192.0.2.1", "ucast a 02:00:00:00:00:03 192.0.2.1")...)
+	})
+}
+
 // While there is no process, an NVC places a host that was learned here behind a peer. Its row goes as it would have gone then, and
 // comes back when the host is heard here. That of a host that had been heard here since stays, as before.
 func TestRestartWithdrawsClaimed(t *testing.T) {

@@ -51,6 +51,10 @@ type Plane interface {
 	// Sweep gives every MAC learned on a local port, with the time since its last frame.
 	Sweep(ctx context.Context) ([]Sighting, error)
 
+	// Remembered are the logical switches in which the dataplane has gone on from an earlier process, with all that
+	// was learned, as the first Apply has found it: a MAC that Sweep does not give is not learned there.
+	Remembered(ctx context.Context) (map[intent.SwitchID]bool, error)
+
 	// Forget removes locally learned MACs from the dataplane. Unknown keys are no error.
 	Forget(ctx context.Context, keys []intent.MACKey) error
 

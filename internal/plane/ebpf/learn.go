@@ -122,6 +122,16 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	return seen, nil
 }
 
+// Remembered implements plane.Plane.
+func (p *Plane) Remembered(context.Context) (map[intent.SwitchID]bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	return p.remembered, nil
+}
+
 // readLocals calls f for every learned MAC that means something, some perhaps twice, and deletes
 // the others. p.mu is not held but for localsPart of them at a time, so that nobody who wants
 // it waits for all of a large map. Before the first Apply it is not known which mean something:

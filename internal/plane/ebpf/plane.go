@@ -132,6 +132,7 @@ type Plane struct {
 
 	contents layout.Contents
 	mapTables
+	remembered  map[intent.SwitchID]bool // as Remembered gives them
 	access      accessLists
 	devices     host.Devices   // of the host
 	nextHops    host.Neighbors // likewise

@@ -25,8 +25,9 @@ type Plane struct {
 	events chan plane.Event
 
 	// fabric.mu guards what follows
-	applied bool   // an Apply has succeeded
-	lost    uint64 // events that the agent has not been told of
+	applied    bool                     // an Apply has succeeded
+	remembered map[intent.SwitchID]bool // as Remembered gives them
+	lost       uint64                   // events that the agent has not been told of
 }
 
 // Open returns a plane. The one that was open before is closed, as it is when its agent dies.
@@ -69,6 +70,12 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	}
 	defer unlock()
 	f := p.fabric
+	if p.remembered == nil {
+		p.remembered = map[intent.SwitchID]bool{}
+		for id := range f.installed.Switches {
+			p.remembered[id] = true
+		}
+	}
 	if d == nil {
 		d = intent.Diff(f.installed, next)
 	} else if !p.applied {
@@ -234,6 +241,16 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 		all = append(all, plane.Sighting{Key: key, At: s.at, Idle: now.Sub(s.seen), IP: s.last})
 	}
 	return all, nil
+}
+
+// Remembered implements plane.Plane.
+func (p *Plane) Remembered(context.Context) (map[intent.SwitchID]bool, error) {
+	unlock, err := p.use()
+	if err != nil {
+		return nil, fmt.Errorf("remembered: %w", err)
+	}
+	defer unlock()
+	return p.remembered, nil
 }
 
 // Forget implements plane.Plane.

@@ -3,6 +3,7 @@ package planetest
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -138,8 +139,10 @@ func restart(l *lab) {
 	f = l.frame(21, station(1))
 	l.fromTunnel(tunnel(0, redVNI), f, toPort("p0", f))
 
+	l.state.Switches[green] = intent.Switch{Name: "green", VNI: 7000}
 	l.open()
 	l.mustHaveLearned(want)
+	l.mustRemember(red, blue) // the third one is new
 	f = l.frame(1, station(2))
 	l.fromPort("p0", f, toPort("p1", f))
 	after := l.stats()
@@ -159,6 +162,20 @@ func restart(l *lab) {
 	l.fromPort("p1", l.frame(2, station(1)))
 	f = l.frame(1, station(23))
 	l.fromPort("p0", f, toTunnel(tunnel(2, redVNI), f))
+}
+
+// mustRemember has the plane remember these switches.
+func (l *lab) mustRemember(want ...intent.SwitchID) {
+	l.Helper()
+	have, err := l.plane.Remembered(context.Background())
+	if err != nil {
+		l.Fatalf("remembered: %v", err)
+	}
+	for id := range l.state.Switches {
+		if have[id] != slices.Contains(want, id) {
+			l.Errorf("of an earlier process it remembers %v, should remember %v", have, want)
+		}
+	}
 }
 
 func missingDevice(l *lab) {

@@ -18,6 +18,15 @@ type Adopted struct {
 	routers  map[intent.RouterID]uint32
 }
 
+// Switches are the logical switches that the maps had.
+func (a Adopted) Switches() map[intent.SwitchID]bool {
+	had := make(map[intent.SwitchID]bool, len(a.switches))
+	for id := range a.switches {
+		had[id] = true
+	}
+	return had
+}
+
 type adoptedSlot struct {
 	number, bd uint32
 	standby    bool
