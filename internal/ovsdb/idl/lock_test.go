@@ -62,5 +62,10 @@ func TestLocks(t *testing.T) {
 	server.stop()
 	await(a, false)
 	server.start()
-	await(a, true)
+	testenv.Eventually(t, deadline, func() error {
+		if a.HasLock("l") == b.HasLock("l") {
+			return fmt.Errorf("of two that ask anew HasLock() = %v", a.HasLock("l"))
+		}
+		return nil
+	})
 }
