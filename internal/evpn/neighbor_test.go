@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,6 +24,14 @@ import (
 )
 
 const deadline = 90 * time.Second
+
+// ownAddress is one of this process alone, of which nobody else has ownPort: none of the ports that the kernel gives to connections. One that was free
+// a moment ago may be that of a connection by then.
+func ownAddress(n byte) string {
+	return netip.AddrFrom4([4]byte{127, n, byte(os.Getpid() >> 8), byte(os.Getpid())}).String()
+}
+
+const ownPort = 11790
 
 // bed is a bridge with a database, in this process, and a neighbour that says what the test has it say.
 type bed struct {
@@ -60,13 +69,8 @@ func newBedOf(t *testing.T, schema []byte, opts server.Options, n Neighbor, rows
 	at := "unix:" + filepath.Join(t.TempDir(), "db.sock")
 	s.remote = "p" + at
 	if opts.Roles != nil {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close() // it is free
-		at, s.remote = fmt.Sprintf("tcp:127.0.0.1:%d", port), fmt.Sprintf("ptcp:%d:127.0.0.1", port)
+		here := ownAddress(60)
+		at, s.remote = fmt.Sprintf("tcp:%s:%d", here, ownPort), fmt.Sprintf("ptcp:%d:%s", ownPort, here)
 	}
 	if err == nil {
 		err = s.database.AddRemote(s.remote)

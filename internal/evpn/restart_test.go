@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,23 +25,24 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-// helper is a GoBGP at 127.0.0.2 that keeps the routes of a neighbour that restarts gracefully. It is another process: those of one
+// helper is a GoBGP that keeps the routes of a neighbour that restarts gracefully. It is another process: those of one
 // share variables, which StartBgp writes to.
 type helper struct {
 	testing.TB
-	port int
+	at string // where it listens
 
 	mu    sync.Mutex
 	known map[string]bool // MACs
 	lost  []string        // MACs that were withdrawn, each time
+	whole int             // how often the neighbour has said that it has said all
 }
 
-// helperVariable makes the test program a helper, at this port.
+// helperVariable makes the test program a helper, at this address.
 const helperVariable = "VTEP_TEST_EVPN_HELPER"
 
 func TestMain(m *testing.M) {
-	if port, err := strconv.Atoi(os.Getenv(helperVariable)); err == nil {
-		if err := help(port); err != nil {
+	if at := os.Getenv(helperVariable); at != "" {
+		if err := help(at); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -52,12 +51,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// help says what the helper hears, a line "MAC true", or "MAC false" where it is withdrawn, until nobody writes to it any more.
-func help(port int) error {
+// help says what the helper hears, a line "MAC true", or "MAC false" where it is withdrawn, and "end true" for an End-of-RIB, until nobody
+// writes to it any more.
+func help(at string) error {
 	bgp := bgpserver.NewBgpServer()
 	go bgp.Serve()
 	ctx := context.Background()
-	err := bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: 65002, RouterId: "10.0.0.2", ListenPort: int32(port), ListenAddresses: []string{"127.0.0.2"}}})
+	err := bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: 65002, RouterId: "10.0.0.2", ListenPort: ownPort, ListenAddresses: []string{at}}})
 	if err != nil {
 		return err
 	}
@@ -67,11 +67,11 @@ func help(port int) error {
 				fmt.Println(k.mac, !p.Withdrawal)
 			}
 		}
-	}}, bgpserver.WatchBestPath(true))
+	}, OnPathEor: func(*apiutil.Path, time.Time) { fmt.Println(endOfRIB, true) }}, bgpserver.WatchBestPath(true), bgpserver.WatchEor(false))
 	if err == nil {
 		err = bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: &api.Peer{
 			Conf:            &api.PeerConf{NeighborAddress: "127.0.0.1", PeerAsn: 65001},
-			Transport:       &api.Transport{PassiveMode: true, LocalAddress: "127.0.0.2"},
+			Transport:       &api.Transport{PassiveMode: true, LocalAddress: at},
 			GracefulRestart: &api.GracefulRestart{Enabled: true, RestartTime: 600},
 			AfiSafis: []*api.AfiSafi{{Config: &api.AfiSafiConfig{Family: &api.Family{Afi: api.Family_AFI_L2VPN, Safi: api.Family_SAFI_EVPN}, Enabled: true},
 				MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: true}}}}}})
@@ -84,14 +84,10 @@ func help(port int) error {
 
 func newHelper(t *testing.T) *helper {
 	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.2:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &helper{TB: t, port: l.Addr().(*net.TCPAddr).Port, known: map[string]bool{}}
-	_ = l.Close()
+	at := ownAddress(61)
+	h := &helper{TB: t, at: at, known: map[string]bool{}}
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprint(helperVariable, "=", h.port))
+	cmd.Env = append(os.Environ(), fmt.Sprint(helperVariable, "=", at))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -125,12 +121,32 @@ func newHelper(t *testing.T) *helper {
 func (h *helper) hear(mac string, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if known {
+	switch {
+	case mac == endOfRIB:
+		h.whole++
+	case known:
 		h.known[mac] = true
-	} else {
+	default:
 		delete(h.known, mac)
 		h.lost = append(h.lost, mac)
 	}
+}
+
+// endOfRIB is in the place of a MAC for an End-of-RIB.
+const endOfRIB = "end"
+
+// hasAll waits until the neighbour has said all, once more than so many times. A speaker that restarts anew before that may lose what it had
+// announced before (RFC 4724, section 4.2).
+func (h *helper) hasAll(times int) {
+	h.Helper()
+	testenv.Eventually(h, deadline, func() error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.whole <= times {
+			return fmt.Errorf("the neighbor has said all %d times", h.whole)
+		}
+		return nil
+	})
 }
 
 // knows waits until the helper has these MACs.
@@ -165,23 +181,23 @@ func TestRestartOfOurs(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	h := newHelper(t)
-	start := func() (s *bed, end func()) {
+	start := func() (s *bed, finish func()) {
 		s = &bed{TB: t}
-		s.bridge = New(Options{Config: &Config{AS: 65001, RouterID: low, Port: -1, Neighbors: []Neighbor{{Address: netip.MustParseAddr("127.0.0.2"), Port: uint16(h.port), AS: 65002,
+		s.bridge = New(Options{Config: &Config{AS: 65001, RouterID: low, Port: -1, Neighbors: []Neighbor{{Address: netip.MustParseAddr(h.at), Port: ownPort, AS: 65002,
 			LocalAddress: netip.MustParseAddr("127.0.0.1"), Restart: 600}}}})
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- s.bridge.Run(ctx, "unix:"+socket) }()
-		end = sync.OnceFunc(func() {
+		finish = sync.OnceFunc(func() {
 			cancel()
 			if err := <-ended; !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 		})
-		t.Cleanup(end)
-		return s, end
+		t.Cleanup(finish)
+		return s, finish
 	}
-	s, end := start()
+	s, finish := start()
 	var ls, here hwvtep.UUID
 	s.write(func(tx *hwvtep.Txn) {
 		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
@@ -193,14 +209,13 @@ func TestRestartOfOurs(t *testing.T) {
 		}
 	})
 	h.knows(first, second)
-	for range 1 {
-		end()
-		h.knows(first, second)
-		s, end = start()
-		s.established(true)
-		s.said(first, map[string]int64{"": -1})
-	}
-	end()
+	h.hasAll(0)
+	finish()
+	h.knows(first, second)
+	s, finish = start()
+	s.said(first, map[string]int64{"": -1})
+	h.hasAll(1)
+	finish()
 	s, _ = start()
 	s.write(func(tx *hwvtep.Txn) {
 		for row := range s.bridge.database.view.UcastMACsLocal() {
