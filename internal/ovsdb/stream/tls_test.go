@@ -118,13 +118,17 @@ func TestProtocols(t *testing.T) {
 		{"TLSv1.3,TLSv1.2", tls.VersionTLS12, tls.VersionTLS13},
 		{"TLSv1.2-TLSv1.3", tls.VersionTLS12, tls.VersionTLS13},
 		{"TLSv1.3+", tls.VersionTLS13, 0},
+		{"TLSv1,TLSv1.1,TLSv1.2", tls.VersionTLS12, tls.VersionTLS12},
+		{"tlsv1.2\tTLSV1.1", tls.VersionTLS12, tls.VersionTLS12},
+		{"TLSv1-TLSv1.3", tls.VersionTLS12, tls.VersionTLS13},
+		{"TLSv1.1+", tls.VersionTLS12, 0},
 	} {
 		lowest, highest, err := parseProtocols(tc.list)
 		if err != nil || lowest != tc.lowest || highest != tc.highest {
 			t.Errorf("%q: %x to %x, %v", tc.list, lowest, highest, err)
 		}
 	}
-	for _, list := range []string{"TLSv1", "SSLv3", "TLSv1.2+TLSv1.3", "TLSv1.2-"} {
+	for _, list := range []string{"TLSv1", "TLSv1,TLSv1.1", "SSLv3", "TLSv1.2,SSLv3", "TLSv1.2+TLSv1.3", "TLSv1.2-", ","} {
 		if _, _, err := parseProtocols(list); err == nil {
 			t.Errorf("%q was taken", list)
 		}
