@@ -166,6 +166,7 @@ func (s *server) serve(conn net.Conn) {
 			s.follow(conn, *req.Method, stream)
 			return
 		}
+		s.log.Debug("replied", "id", string(req.ID), "failed", rep.Error != nil)
 		after()
 	}
 }
