@@ -1,12 +1,14 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,4 +80,12 @@ func files(s Subject) Finding {
 		return finding(Warn, "files", "", fmt.Sprintf("the process may have %d open files: of more controllers than that connections are refused", limit), "LimitNOFILE=65536 in the unit, or ulimit -n 65536")
 	}
 	return finding(OK, "files", "", "the process may have as many open files as it needs", "")
+}
+
+// listed takes a list of the kernel's that changed while it was read for what it is: a look at the machine need be no better.
+func listed[T any](list []T, err error) ([]T, error) {
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		err = nil
+	}
+	return list, err
 }

@@ -47,7 +47,7 @@ func port(s Subject, name string) []Finding {
 		}
 		add(Bad, "it belongs to "+master, "ip link set "+name+" nomaster, or take it over: other_config:take_over=true of its Physical_Port")
 	}
-	if addrs, err := netlink.AddrList(l, netlink.FAMILY_ALL); err == nil {
+	if addrs, err := listed(netlink.AddrList(l, netlink.FAMILY_ALL)); err == nil {
 		for _, addr := range addrs {
 			if !addr.IP.IsLinkLocalUnicast() && !addr.IP.IsLoopback() {
 				add(Bad, "it has the address "+addr.IPNet.String()+" of this machine", "move the address elsewhere and keep DHCP clients off it, or start with --allow-port "+name)
@@ -84,7 +84,7 @@ func programs(name string, l netlink.Link) []Finding {
 		}
 	}
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		filters, err := netlink.FilterList(l, parent)
+		filters, err := listed(netlink.FilterList(l, parent))
 		if err != nil {
 			continue
 		}

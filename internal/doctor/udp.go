@@ -13,7 +13,7 @@ import (
 func udpPort(s Subject) []Finding {
 	object := fmt.Sprint(s.UDPPort)
 	var all []Finding
-	links, err := netlink.LinkList()
+	links, err := listed(netlink.LinkList())
 	if err != nil {
 		return []Finding{finding(Warn, "udp port", object, "the network devices can't be listed: "+err.Error(), "")}
 	}

@@ -77,12 +77,12 @@ func NeededSize(s Subject, peer netip.Addr) int {
 
 // deviceOf is the device that has an address; nil: none has.
 func deviceOf(ip netip.Addr) netlink.Link {
-	links, err := netlink.LinkList()
+	links, err := listed(netlink.LinkList())
 	if err != nil {
 		return nil
 	}
 	for _, l := range links {
-		addrs, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+		addrs, err := listed(netlink.AddrList(l, netlink.FAMILY_ALL))
 		if err != nil {
 			continue
 		}
@@ -153,7 +153,7 @@ func neighbour(peer, hop netip.Addr, out netlink.Link) []Finding {
 	if hop.Is6() {
 		family = netlink.FAMILY_V6
 	}
-	list, err := netlink.NeighList(out.Attrs().Index, family)
+	list, err := listed(netlink.NeighList(out.Attrs().Index, family))
 	if err != nil {
 		return nil
 	}

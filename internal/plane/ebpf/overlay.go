@@ -161,7 +161,7 @@ func (p *Plane) checkPort() error {
 
 // portTaken names who has the VXLAN port.
 func (p *Plane) portTaken(cause error) error {
-	links, err := p.space.Links.LinkList()
+	links, err := p.space.AllLinks()
 	if err != nil {
 		return fmt.Errorf("UDP port %d is taken: %w", p.opts.Port, cause)
 	}

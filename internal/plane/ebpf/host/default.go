@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vishvananda/netlink"
@@ -9,7 +10,12 @@ import (
 
 // Defaults finds the devices of default routes, in whatever routing table.
 func (s *Namespace) Defaults() (map[int]bool, error) {
+	return whole(s.readDefaults)
+}
+
+func (s *Namespace) readDefaults() (map[int]bool, error) {
 	fresh := map[int]bool{}
+	var interrupted error
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		take := func(r netlink.Route) bool {
 			if r.Dst != nil {
@@ -26,12 +32,15 @@ func (s *Namespace) Defaults() (map[int]bool, error) {
 			return true
 		}
 		every := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
-		if err := s.Links.RouteListFilteredIter(family, every, netlink.RT_FILTER_TABLE, take); err != nil {
+		switch err := s.Links.RouteListFilteredIter(family, every, netlink.RT_FILTER_TABLE, take); {
+		case errors.Is(err, netlink.ErrDumpInterrupted):
+			interrupted = err
+		case err != nil:
 			return nil, fmt.Errorf("list routes: %w", err)
 		}
 	}
 	delete(fresh, 0)
-	return fresh, nil
+	return fresh, interrupted
 }
 
 // IsDefault says whether a route message speaks of a default route.

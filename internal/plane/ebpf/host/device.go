@@ -124,14 +124,14 @@ func (s *Namespace) Watch() (*nl.NetlinkSocket, error) {
 // Devices reads all of the host's devices and addresses, and its default routes.
 func (s *Namespace) Devices() (Devices, error) {
 	fresh := NewDevices()
-	links, err := s.Links.LinkList()
+	links, err := s.AllLinks()
 	if err != nil {
 		return Devices{}, fmt.Errorf("list network devices: %w", err)
 	}
 	for _, l := range links {
 		fresh.Set(DeviceOf(l))
 	}
-	addrs, err := s.Links.AddrList(nil, netlink.FAMILY_ALL)
+	addrs, err := whole(func() ([]netlink.Addr, error) { return s.Links.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return Devices{}, fmt.Errorf("list addresses: %w", err)
 	}

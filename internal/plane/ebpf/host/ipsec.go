@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -46,17 +45,18 @@ func (s *Namespace) Policies(port uint16) (Policies, error) {
 	if !s.HasIPsec() {
 		return found, nil
 	}
-	req := s.request(unix.NETLINK_XFRM, nl.XFRM_MSG_GETPOLICY, unix.NLM_F_DUMP)
-	req.AddData(nl.NewIfInfomsg(unix.AF_INET))
-	messages, err := req.Execute(unix.NETLINK_XFRM, nl.XFRM_MSG_NEWPOLICY)
-	// What changed meanwhile is heard of.
-	if err != nil && !errors.Is(err, nl.ErrDumpInterrupted) {
+	messages, err := whole(func() ([][]byte, error) {
+		req := s.request(unix.NETLINK_XFRM, nl.XFRM_MSG_GETPOLICY, unix.NLM_F_DUMP)
+		req.AddData(nl.NewIfInfomsg(unix.AF_INET))
+		return req.Execute(unix.NETLINK_XFRM, nl.XFRM_MSG_NEWPOLICY)
+	})
+	if err != nil {
 		return found, fmt.Errorf("list XFRM policies: %w", err)
 	}
 	for _, m := range messages {
 		found.add(m)
 	}
-	req = s.request(unix.NETLINK_XFRM, xfrmMsgGetDefault, 0)
+	req := s.request(unix.NETLINK_XFRM, xfrmMsgGetDefault, 0)
 	req.AddRawData(make([]byte, 4))
 	messages, err = req.Execute(unix.NETLINK_XFRM, 0)
 	if err == nil && len(messages) > 0 && len(messages[0]) >= 3 {

@@ -27,7 +27,7 @@ type Neighbors map[AddrKey]MAC
 
 // Neighbors reads them.
 func (s *Namespace) Neighbors() (Neighbors, error) {
-	list, err := s.Links.NeighList(0, netlink.FAMILY_V4)
+	list, err := whole(func() ([]netlink.Neigh, error) { return s.Links.NeighList(0, netlink.FAMILY_V4) })
 	if err != nil {
 		return nil, fmt.Errorf("list neighbors: %w", err)
 	}

@@ -2,7 +2,6 @@ package host
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -39,10 +38,12 @@ func (s *Namespace) NftChains() ([]string, error) {
 	if s.raw[unix.NETLINK_NETFILTER] == nil {
 		return nil, nil
 	}
-	req := s.request(unix.NETLINK_NETFILTER, nftGetChain, unix.NLM_F_DUMP)
-	req.AddRawData(make([]byte, nfgenSize)) // of every family
-	messages, err := req.Execute(unix.NETLINK_NETFILTER, nftNewChain)
-	if err != nil && !errors.Is(err, nl.ErrDumpInterrupted) {
+	messages, err := whole(func() ([][]byte, error) {
+		req := s.request(unix.NETLINK_NETFILTER, nftGetChain, unix.NLM_F_DUMP)
+		req.AddRawData(make([]byte, nfgenSize)) // of every family
+		return req.Execute(unix.NETLINK_NETFILTER, nftNewChain)
+	})
+	if err != nil {
 		return nil, fmt.Errorf("list chains of nftables: %w", err)
 	}
 	var found []string

@@ -220,7 +220,7 @@ func (s *Namespace) isGroup(number uint32) (bool, error) {
 // FlowRules says whether some rule looks at what differs from flow to flow: source ports and, if
 // dscp is set, the DSCP.
 func (s *Namespace) FlowRules(dscp bool) (bool, error) {
-	rules, err := s.Links.RuleList(netlink.FAMILY_V4)
+	rules, err := whole(func() ([]netlink.Rule, error) { return s.Links.RuleList(netlink.FAMILY_V4) })
 	if err != nil {
 		return false, fmt.Errorf("list ip rules: %w", err)
 	}

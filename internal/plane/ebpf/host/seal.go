@@ -93,7 +93,7 @@ func (s *Namespace) Unseal(l netlink.Link, flags uint32) error {
 
 // hasIPv6 says whether the device has an IPv6 address that the kernel did not make by itself.
 func (s *Namespace) hasIPv6(l netlink.Link) bool {
-	addrs, err := s.Links.AddrList(l, netlink.FAMILY_V6)
+	addrs, err := whole(func() ([]netlink.Addr, error) { return s.Links.AddrList(l, netlink.FAMILY_V6) })
 	if err != nil {
 		return false
 	}
