@@ -5,13 +5,15 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // TestPowerCut appends, syncs and compacts at random, cuts the power at any
 // point, and looks whether the log holds all that was durable, in order, and
 // nothing that was never appended.
 func TestPowerCut(t *testing.T) {
-	for seed := range uint64(3000) {
+	for seed := range uint64(1000 * testenv.Effort(t)) {
 		if err := powerCut(rand.New(rand.NewPCG(seed, 1))); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -167,7 +167,7 @@ func TestRoomBatches(t *testing.T) {
 			if r.IntN(4) == 0 && l.room > 600 { // to leave very little
 				size = l.room - 300 + r.IntN(600)
 			}
-			text := fmt.Sprintf(`{"_comment":%q}`, strings.Repeat("x", size))
+			text := `{"_comment":"` + strings.Repeat("x", size) + `"}`
 			batch, texts = append(batch, []byte(text)), append(texts, text)
 		}
 		failing := r.IntN(10) == 0
@@ -197,7 +197,7 @@ func TestRoomBatches(t *testing.T) {
 		if l.room > 0 {
 			rooms++
 		}
-		if len(want) > 200 {
+		if len(want) > 50 { // a larger file takes longer and shows no more
 			got := read(t, fs)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d records, want %d", len(got), len(want))
