@@ -216,7 +216,7 @@ func TestFRRPrefixes(t *testing.T) {
 	testnet.Links(t, l.ns, func(h *netlink.Handle) error { return h.RouteAdd(behind) })
 	f.static("10.2.0.0/24=169.254.0.2 10.8.0.0/16=10.3.0.20 10.9.0.0/16=10.1.0.10")
 	f.ctl("set", "Logical_Switch", "ls0", "other_config:evpn=false")
-	f.static("10.2.0.0/24=169.254.0.2 10.3.0.20/32=169.254.0.2 10.9.0.0/16=10.1.0.10")
+	f.static("10.2.0.0/24=169.254.0.2 10.3.0.20/32=169.254.0.2 10.8.0.0/16=169.254.0.2 10.9.0.0/16=10.1.0.10") // by the VTEP that has the host
 	f.ctl("remove", "Logical_Switch", "ls0", "other_config", "evpn")
 	f.static("10.2.0.0/24=169.254.0.2 10.8.0.0/16=10.3.0.20 10.9.0.0/16=10.1.0.10")
 	testnet.Links(t, l.ns, func(h *netlink.Handle) error { return h.RouteDel(behind) })
@@ -257,6 +257,39 @@ func TestFRRPrefixes(t *testing.T) {
 	l.routes("10.1.0.0/24", "")
 	if out := f.ctl("--bare", "--columns=other_config", "list", "Logical_Router"); strings.Contains(out, "evpn_route") {
 		t.Errorf("is left: %s", out)
+	}
+}
+
+// A network behind a host is announced with the host as its next hop, where the router's row says so. FRR 8.4.4, which loses that, has it by the
+// VTEP, as it has other networks.
+func TestFRRGatewayIP(t *testing.T) {
+	f := newFabric(t, "v", "10.0.0.1", "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n")
+	id := func(table, condition string) string {
+		return strings.TrimSpace(f.ctl("--bare", "--columns=_uuid", "find", table, condition))
+	}
+	f.ctl("add-ls", "red", "--", "set", "Logical_Switch", "red", "tunnel_key=5000", "--", "add-ucast-local", "ls0", macA, "10.0.0.1")
+	f.ctl("set", "Ucast_Macs_Local", id("Ucast_Macs_Local", `MAC="`+macA+`"`), "ipaddr=10.3.0.30")
+	f.ctl("create", "Arp_Sources_Local", `src_mac="02:00:00:00:99:01"`, "locator="+id("Physical_Locator", `dst_ip="10.0.0.1"`))
+	f.ctl("--id=@r", "create", "Logical_Router", "name=lr0", `switch_binding:"10.3.0.1/24"=`+id("Logical_Switch", "name=ls0"), `switch_binding:"169.254.0.1/16"=`+id("Logical_Switch", "name=red"),
+		`static_routes:"10.9.0.0/16"=10.3.0.30`, "other_config:evpn_l3_switch=red", "other_config:evpn_gateway_ip=true")
+	l := f.leaf(2, 65002, "router bgp 65002\n bgp router-id 10.0.0.2\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n neighbor 10.0.0.1 remote-as 65001\n neighbor 10.0.0.1 timers connect 1\n"+
+		" address-family l2vpn evpn\n  neighbor 10.0.0.1 activate\n  advertise-all-vni\n exit-address-family\n", func(l *leaf) {
+		l.router("02:00:00:00:50:02")
+		testnet.Address(t, l.ns, "br33", "10.3.0.9/24")
+		l.zebra = "vni 5000\n"
+	})
+	l.routes("10.9.0.0/16", "10.0.0.1")
+	testnet.Link(t, l.ns, "br5000", func(h *netlink.Handle, link netlink.Link) error {
+		all, err := h.NeighList(link.Attrs().Index, netlink.FAMILY_V4)
+		for _, n := range all {
+			if n.IP.String() == "10.0.0.1" && n.HardwareAddr.String() != "02:00:00:00:99:01" {
+				t.Errorf("the VTEP has the MAC %v for FRR", n.HardwareAddr)
+			}
+		}
+		return err
+	})
+	if out := f.appctl("evpn/explain", "10.9.0.0/16"); !strings.Contains(out, "by the host 10.3.0.30 router's MAC 02:00:00:00:99:01: announced here") {
+		t.Errorf("explains %s", out)
 	}
 }
 

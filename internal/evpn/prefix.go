@@ -19,7 +19,7 @@ const (
 	whyPlaced    = "another writer has a row of its router's MAC"
 	whyFamily    = "the router has no address of that family in its evpn_l3_switch"
 	whyNoHop     = "the router's prefix in its evpn_l3_switch has no address left"
-	whyVia       = "its next hop is no known host of the router's switches"
+	whyVia       = "its next hop is no known host of the router"
 	whyRoom      = "no room: evpn_max_routes"
 )
 
@@ -33,11 +33,13 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 	taken := r.taken()
 	owners := r.owners()
 	own := b.database.lowest()
-	hosts := map[netip.Addr]bool{}
-	if slices.ContainsFunc(slices.Collect(maps.Values(n.prefixes)), func(o *route) bool { return o.via.IsValid() }) {
-		hosts = b.addresses(r)
+	best, through := map[netip.Prefix]*route{}, map[*route]*route{}
+	consider := func(o *route) {
+		if to := o.dest(); why[o] == "" && (best[to] == nil || o.nearer(best[to], own)) {
+			best[to] = o
+		}
 	}
-	best := map[netip.Prefix]*route{}
+	var indirect []*route
 	for _, o := range n.prefixes {
 		to := o.dest()
 		switch {
@@ -45,9 +47,9 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 			why[o] = taken[to]
 		case o.kind == MACIP && o.switched(r):
 			why[o] = whyHost
-		case o.via.IsValid() && !hosts[o.via]:
-			why[o] = whyVia
 		case o.via.IsValid():
+			indirect = append(indirect, o)
+			continue
 		case owners[o.routerMAC] != n.end(o):
 			why[o] = whyShared
 		case b.placedByOther(n, o.routerMAC):
@@ -55,8 +57,19 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 		case r.inNet(to.Addr().Is6()) < 0:
 			why[o] = whyFamily
 		}
-		if why[o] == "" && (best[to] == nil || o.nearer(best[to], own)) {
-			best[to] = o
+		consider(o)
+	}
+	if len(indirect) > 0 {
+		hosts := b.addresses(r)
+		for _, o := range indirect {
+			if !hosts[o.via] {
+				if through[o] = hostOf(best, o.via); through[o] == nil || r.inNet(o.to.Addr().Is6()) < 0 {
+					why[o] = whyVia
+				}
+			}
+		}
+		for _, o := range indirect { // when all of them have found their hosts
+			consider(o)
 		}
 	}
 	order := slices.SortedFunc(maps.Keys(best), netip.Prefix.Compare)
@@ -67,17 +80,26 @@ func (b *Bridge) choose(r *router) (chosen map[netip.Prefix]choice, why map[*rou
 			why[o] = whyRoom
 			continue
 		}
-		via := o.via
-		if !via.IsValid() {
-			via = b.database.hop(r, hop{n.end(o), o.routerMAC, to.Addr().Is6()})
+		c := choice{route: o, via: o.via}
+		if by := cmp.Or(through[o], o); by != o || !o.via.IsValid() {
+			c.by = &hop{n.end(by), by.routerMAC, to.Addr().Is6()}
+			c.via = b.database.hop(r, *c.by)
 		}
-		if !via.IsValid() {
+		if !c.via.IsValid() {
 			why[o] = whyNoHop
 			continue
 		}
-		chosen[to] = choice{o, via}
+		chosen[to] = c
 	}
 	return chosen, why
+}
+
+// hostOf is the route of a host by which packets to its address are sent to another VTEP, of those that are the best ones; nil if there is none.
+func hostOf(best map[netip.Prefix]*route, ip netip.Addr) *route {
+	if o := best[netip.PrefixFrom(ip, ip.BitLen())]; o != nil && o.kind == MACIP {
+		return o
+	}
+	return nil
 }
 
 // nearer orders the routes to one prefix, as BGP does: the higher preference, the shorter path; then, as of hosts, the
@@ -268,8 +290,8 @@ func (p *plan) peers(r *router) {
 		}
 	}
 	for _, c := range r.chosen {
-		if !c.route.via.IsValid() {
-			wanted[hop{n.end(c.route), c.route.routerMAC, c.via.Is6()}] = true
+		if c.by != nil {
+			wanted[*c.by] = true
 		}
 	}
 	var spare []hwvtep.UcastMACRemote

@@ -1,12 +1,15 @@
 package evpn
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // A VTEP's address in the router's net ends like its own, and nobody has it twice.
@@ -208,7 +211,88 @@ func TestChoose(t *testing.T) {
 	if r.chosen, _ = b.choose(r); r.chosen[netip.MustParsePrefix("10.9.0.0/16")].via.String() != "10.1.0.7" || len(r.chosen) != 5 {
 		t.Error(r.chosen)
 	}
-	if got := fmt.Sprint(r.reaches()); got != "[10.1.0.0/24 10.5.0.0/16]" {
+	if got := fmt.Sprint(r.reaches()); got != "map[10.1.0.0/24:invalid IP 10.5.0.0/16:invalid IP]" {
 		t.Error(got)
+	}
+}
+
+// A prefix behind a host (RFC 9136, section 4.1) is reached by whatever reaches the host: in a switch of the router the host itself,
+// else the VTEP that has it, and another one when it has moved. It is announced so, too, where the router's row says so.
+func TestBehindHost(t *testing.T) {
+	for _, family := range []struct{ own, net, host, prefix, via string }{
+		{"10.1.0.1/24", "169.254.0.1/16", "10.3.0.7", "10.9.0.0/16", "169.254.0.2"},
+		{"2001:db8:1::1/64", "fd00:5000::1/64", "2001:db8:3::7", "2001:db8:9::/48", "fd00:5000::a00:2"},
+	} {
+		s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+			v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+			tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+			ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+			red := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "red", TunnelKey: hwvtep.Some[int64](5000)})
+			l := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+			tx.InsertARPSourceLocal(hwvtep.ARPSourceLocal{SrcMAC: "02:00:00:00:99:01", Locator: l})
+			own := netip.MustParsePrefix(family.own)
+			behind := netip.PrefixFrom(netip.MustParseAddr(family.prefix[:len(family.prefix)-3]).Next(), own.Addr().BitLen()).String()
+			tx.InsertLogicalRouter(hwvtep.LogicalRouter{Name: "lr0", SwitchBinding: map[string]hwvtep.UUID{family.own: ls, family.net: red},
+				StaticRoutes: map[string]string{behind: own.Addr().Next().String()}, OtherConfig: map[string]string{keyL3Switch: "red"}})
+		})
+		static := func(want string) {
+			t.Helper()
+			testenv.Eventually(t, deadline, func() (err error) {
+				failed := s.bridge.ask(t.Context(), func() {
+					for row := range s.bridge.database.view.LogicalRouters() {
+						if got := row.StaticRoutes[family.prefix]; got != want {
+							err = fmt.Errorf("%s is by %q, want %q", family.prefix, got, want)
+						}
+					}
+				})
+				return cmp.Or(failed, err)
+			})
+		}
+		s.up()
+		ip := netip.MustParseAddr(family.host)
+		behind := &route{key: key{kind: Prefix, rd: "10.0.0.2:5000", to: netip.MustParsePrefix(family.prefix)}, vtep: high, targets: []target{{"65002", false, 5000}}, via: ip}
+		s.announce(behind, nil)
+		s.whole()
+		s.knows(family.prefix, "by the host "+family.host)
+		s.knows(family.prefix, whyVia)
+		at := func(vtep string, sequence uint32) *route {
+			r := hostAt(host1, netip.MustParseAddr(vtep))
+			r.rd, r.ip, r.vni, r.l3vni, r.routerMAC = vtep+":34", ip, 34, 5000, "02:00:00:00:50:"+vtep[len(vtep)-1:]+"0"
+			r.targets, r.sequence, r.moved = []target{{"65002", false, 34}, {"65002", false, 5000}}, sequence, sequence > 0
+			return r
+		}
+		s.announce(at("10.0.0.2", 0), nil)
+		static(family.via)
+		s.announce(at("10.0.0.3", 1), nil)
+		static(family.via[:len(family.via)-1] + "3")
+		s.withdraw(at("10.0.0.3", 1))
+		static(family.via)
+		s.withdraw(at("10.0.0.2", 0))
+		static("")
+
+		announced := func(want string) {
+			t.Helper()
+			testenv.Eventually(t, deadline, func() (err error) {
+				failed := s.bridge.ask(t.Context(), func() {
+					err = errors.New("the static route is not announced")
+					for k, r := range s.bridge.speaker.announced {
+						if k.kind != Prefix || !k.to.IsSingleIP() {
+							continue
+						}
+						if err = nil; fmt.Sprint(r.via) != want {
+							err = fmt.Errorf("%v is announced by %v, want %s", k.to, r.via, want)
+						}
+					}
+				})
+				return cmp.Or(failed, err)
+			})
+		}
+		announced("invalid IP")
+		s.write(func(tx *hwvtep.Txn) {
+			for row := range s.bridge.database.view.LogicalRouters() {
+				tx.PutLogicalRouterOtherConfig(row.UUID, map[string]string{keyGatewayIP: "true"})
+			}
+		})
+		announced(netip.MustParsePrefix(family.own).Addr().Next().String())
 	}
 }

@@ -27,6 +27,7 @@ const (
 	keyL3Switch  = "evpn_l3_switch"  // the name of the switch
 	keyGateway   = "evpn_gateway"    // "true": its addresses are announced, as those of default gateways
 	keyMaxRoutes = "evpn_max_routes" // of the fabric
+	keyGatewayIP = "evpn_gateway_ip" // "true": static routes are announced with their next hops
 	keyRoute     = "evpn_route:"     // written by the bridge: the next hop that it has given to a prefix
 )
 
@@ -65,6 +66,7 @@ type hop struct {
 type choice struct {
 	route *route
 	via   netip.Addr
+	by    *hop // the VTEP that it is the address of; nil: it is that of a host in a switch of the router
 }
 
 // binds says whether it has an interface in a network.
@@ -235,9 +237,10 @@ func (b *Bridge) announcePrefixes(n *network) {
 			if !b.database.own[vtep] {
 				continue
 			}
-			for _, to := range all {
+			for to, via := range all {
 				k := key{kind: Prefix, rd: b.rd(vtep, n.vni), to: to}
-				wanted[k] = &route{key: k, vtep: vtep, vni: n.vni, targets: n.exp, routerMAC: mac}
+				// With the router's MAC beside a host, as FRR has it: it is what receivers that look for no host need.
+				wanted[k] = &route{key: k, vtep: vtep, vni: n.vni, targets: n.exp, routerMAC: mac, via: via}
 			}
 		}
 	}
@@ -251,25 +254,31 @@ func (b *Bridge) announcePrefixes(n *network) {
 	}
 }
 
-// reaches are the prefixes that the router has itself: of its interfaces, and by static routes of other writers.
-func (r *router) reaches() []netip.Prefix {
-	set := map[netip.Prefix]bool{}
-	for _, i := range r.interfaces {
-		if i.ls != r.net.row.UUID && routable(i.prefix.Masked()) {
-			set[i.prefix.Masked()] = true
-		}
-	}
+// reaches are the prefixes that the router has itself: of its interfaces, and by static routes of other writers. Of the latter it says the
+// host by which others are to reach them, if the row wants that (RFC 9136, section 4.1); else, and of interfaces, none: by the VTEP.
+func (r *router) reaches() map[netip.Prefix]netip.Addr {
+	all := map[netip.Prefix]netip.Addr{}
 	for text, via := range r.row.StaticRoutes {
 		to, err := netip.ParsePrefix(text)
 		hop, err2 := netip.ParseAddr(via)
 		if err != nil || err2 != nil || r.wrote(text, via) || !routable(to.Masked()) {
 			continue
 		}
-		if i := r.connected(hop); i >= 0 && r.interfaces[i].prefix.Addr() != hop {
-			set[to.Masked()] = true
+		i := r.connected(hop)
+		switch {
+		case i < 0 || r.interfaces[i].prefix.Addr() == hop:
+		case r.row.OtherConfig[keyGatewayIP] == "true" && r.interfaces[i].ls != r.net.row.UUID && hop.Is6() == to.Addr().Is6():
+			all[to.Masked()] = hop
+		default:
+			all[to.Masked()] = netip.Addr{}
 		}
 	}
-	return slices.SortedFunc(maps.Keys(set), netip.Prefix.Compare)
+	for _, i := range r.interfaces {
+		if i.ls != r.net.row.UUID && routable(i.prefix.Masked()) {
+			all[i.prefix.Masked()] = netip.Addr{}
+		}
+	}
+	return all
 }
 
 // wrote says whether a static route is the bridge's own.
