@@ -6,9 +6,11 @@ import "net/netip"
 // once in its list. Applying deltas one after another to a copy of the first State gives the
 // last one.
 //
-// Global is set when a scalar of State changed; Scalars are then the new ones.
+// Global is set when a scalar of State changed; Scalars are then the new ones. Whole is set in
+// one that Whole has made.
 type Delta struct {
 	Global   bool
+	Whole    bool
 	Scalars  Scalars
 	Ports    []Change[string, Port]
 	Switches []Change[SwitchID, Switch]
@@ -59,11 +61,13 @@ func (d *Delta) setScalars(before, after Scalars) {
 }
 
 // Whole returns the Delta that makes s of nothing, in no order. It says all scalars, whatever
-// they are.
+// they are. MACs behind other VTEPs are left to s: the list of a million would be longer than all else that is made of them.
 func Whole(s *State) *Delta {
-	d := &Delta{Global: true, Scalars: s.Scalars}
+	d := &Delta{Global: true, Scalars: s.Scalars, Whole: true}
 	for _, t := range tables {
-		t.additions(s, d)
+		if t != &UnicastTable {
+			t.additions(s, d)
+		}
 	}
 	return d
 }

@@ -24,7 +24,7 @@ func (p *Plane) reconcile(next *intent.State) error {
 	if p.remembered == nil {
 		p.remembered = p.contents.Adopted.Switches()
 	}
-	p.tRemotes.Want.Reserve(next.Unicast.Len())
+	p.tRemotes.Anew(next.Unicast.Len())
 	p.stage(next, intent.Whole(next))
 	// Who gets a slot next has to know that it was used: what was counted and learned there is
 	// none of its.

@@ -62,14 +62,24 @@ func RoleOf(m Member) intent.Role {
 }
 
 // stageUnicasts takes the MACs that rows place. One may go from a tunnel to a binding, and back.
-func (c *Contents) stageUnicasts(d *intent.Delta) {
+func (c *Contents) stageUnicasts(next *intent.State, d *intent.Delta) {
 	for _, ch := range d.Attached {
 		if dom := c.ByUUID[ch.Key.Switch]; ch.New == nil && dom != nil {
 			c.Maps.Remotes.Del(MACKey{BD: dom.BD, MAC: ch.Key.MAC})
 		}
 	}
+	var dom *Domain // of the MAC before, often of the same switch
 	for i := range d.Unicast {
-		c.stageUnicast(&d.Unicast[i])
+		if ch := &d.Unicast[i]; c.isIn(&dom, ch.Key.Switch) {
+			c.stageUnicast(MACKey{BD: dom.BD, MAC: ch.Key.MAC}, ch.New)
+		}
+	}
+	if d.Whole {
+		for k, to := range next.Unicast.All() {
+			if c.isIn(&dom, k.Switch) {
+				c.stageUnicast(MACKey{BD: dom.BD, MAC: k.MAC}, &to)
+			}
+		}
 	}
 	for _, ch := range d.Attached {
 		dom := c.ByUUID[ch.Key.Switch]

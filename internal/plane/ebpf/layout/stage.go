@@ -42,7 +42,7 @@ func (c *Contents) Stage(next *intent.State, d *intent.Delta, j Joiner) map[uint
 	for _, ch := range d.Policies {
 		c.stagePolicy(ch)
 	}
-	c.stageUnicasts(d)
+	c.stageUnicasts(next, d)
 	c.stageRouters(next, d)
 	c.expectChunks(d.Floods)
 	for _, ch := range d.Floods {
@@ -121,20 +121,24 @@ func (c *Contents) delDomain(id intent.SwitchID) {
 	c.markSwitch(d.BD)
 }
 
-func (c *Contents) stageUnicast(ch *intent.Change[intent.MACKey, intent.Tunnel]) {
-	dom := c.ByUUID[ch.Key.Switch]
-	if dom == nil {
-		return
+// isIn has dom be the domain of a switch, and says whether that has one.
+func (c *Contents) isIn(dom **Domain, id intent.SwitchID) bool {
+	if *dom == nil || (*dom).ID != id {
+		*dom = c.ByUUID[id]
 	}
-	key := MACKey{BD: dom.BD, MAC: ch.Key.MAC}
+	return *dom != nil
+}
+
+// stageUnicast has a MAC be reached by a tunnel; nil: by none.
+func (c *Contents) stageUnicast(key MACKey, by *intent.Tunnel) {
 	if len(c.Nameless) > 0 { // a key in an interface costs memory
 		delete(c.Nameless, any(key))
 	}
 	var to Target
 	var wanted, had bool
 	var old Remote
-	if ch.New != nil {
-		to, wanted = c.target(key, *ch.New)
+	if by != nil {
+		to, wanted = c.target(key, *by)
 	}
 	if wanted {
 		old, had = c.Maps.Remotes.Set(key, Remote{Peer: to.Peer, VNI: to.ID})

@@ -14,8 +14,9 @@ type Table[K, V comparable] struct {
 
 	Ordered bool // entries are to be written in the order in which they are staged
 
-	staged []K // to be written, if still wanted
-	values []V // of staged, while all of that is new and nothing was taken back
+	anew   bool // what is wanted is being said anew: nothing is staged before it is compared with the map
+	staged []K  // to be written, if still wanted
+	values []V  // of staged, while all of that is new and nothing was taken back
 	mixed  bool
 	seen   []uint64 // by places in Want, a bit each: what is in the map
 	ticked int      // how many bits there are
@@ -34,7 +35,13 @@ func newTable[K, V comparable](name string) *Table[K, V] {
 func (t *Table[K, V]) Reset() {
 	t.Want, t.Short = Store[K, V]{}, map[K]struct{}{}
 	t.unstage()
-	t.Gone = nil
+	t.Gone, t.anew = nil, false
+}
+
+// Anew makes room for n entries, all that will be wanted, and has nothing be staged before the map is compared with them.
+func (t *Table[K, V]) Anew(n int) {
+	t.Want.Reserve(n)
+	t.anew = true
 }
 
 // unstage forgets what is to be written.
@@ -66,6 +73,9 @@ func (t *Table[K, V]) Set(k K, v V) (old V, had bool) {
 
 // stage has v be written at k, where something else may be staged already, if again.
 func (t *Table[K, V]) stage(k K, v V, again bool) {
+	if t.anew {
+		return
+	}
 	t.staged = append(t.staged, k)
 	if t.mixed = t.mixed || again; !t.mixed {
 		t.values = append(t.values, v)
@@ -127,7 +137,7 @@ func (t *Table[K, V]) Diff() {
 // Untick begins to compare a map with what is wanted: nothing is known to be there.
 func (t *Table[K, V]) Untick() {
 	t.unstage()
-	t.Gone, t.ticked = nil, 0
+	t.Gone, t.ticked, t.anew = nil, 0, false
 	t.seen = make([]uint64, (t.Want.Places()+63)/64)
 }
 
