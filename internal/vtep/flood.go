@@ -188,7 +188,7 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) (set []ordi
 		e.present, e.service = true, !ls.sourceNode
 		locators := c.sets[e.rows[0].to]
 		if to := c.peersOf(locators); !to.keyed {
-			return c.claimsOf(ls, to), to.good && len(e.rows) == 1
+			return c.claimsOf(ls, to), to.good && !slices.ContainsFunc(e.rows[1:], c.namesAny)
 		}
 		for _, id := range locators {
 			if t, ok := c.tunnelBy(id, ls); ok {
@@ -215,6 +215,12 @@ func (c *Compiler) members(ls *lswitch, e *groupEntry, unknown bool) (set []ordi
 		slices.SortFunc(e.flood, c.claims.compare)
 	}
 	return c.sortClaims(set), false
+}
+
+// namesAny says whether a row that gives way to another may name somebody. Of ours, which have this VTEP alone, there is
+// one in each switch.
+func (c *Compiler) namesAny(row candidate) bool {
+	return row.rank == rankRemote || slices.ContainsFunc(c.sets[row.to], c.othersLocator)
 }
 
 // restOfGroup returns what the rows of e name beside its members: those of whoever is named
