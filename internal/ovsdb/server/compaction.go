@@ -20,6 +20,10 @@ type compaction struct {
 // compactInterval is the least time between compactions that nobody asked for.
 const compactInterval = 10 * time.Minute
 
+// startPause is how long a file that has something is left as it was found: who starts a server waits for what its clients
+// do first.
+const startPause = time.Minute
+
 // done is ready when the background part has ended; never for a nil compaction.
 func (c *compaction) done() <-chan error {
 	if c == nil {

@@ -47,7 +47,7 @@ type database struct {
 	followers []*follower
 	unsent    []*jsonrpc.Conn // that have something queued which nobody sends yet
 	compacts  int             // how often the log was compacted
-	lastTry   time.Time       // of the last compaction begun by itself
+	lastTry   time.Time       // of the last compaction begun by itself, or such that the first is not too early
 	requests  int             // executed
 	commits   int             // transactions that changed something
 	logged    map[string]bool // the tables whose changes are logged
@@ -81,6 +81,9 @@ func newDatabase(srv *Server, path string, file *storage.Log, d *db.Database) *d
 		schema:  d.Schema().AppendJSON(nil),
 	}
 	db.monitors = newMonitors(db)
+	if file != nil && d.Atoms() > 0 {
+		db.lastTry = time.Now().Add(startPause - compactInterval)
+	}
 	return db
 }
 
