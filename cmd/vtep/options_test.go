@@ -237,6 +237,12 @@ func TestControlCommands(t *testing.T) {
 	answers := map[string]string{}
 	db := filepath.Join(b.env.DBDir, "vtep.db")
 	b.run("ovsdb-tool", "create", db, filepath.Join(testenv.Tree(t), "internal/hwvtep/vtep.ovsschema"))
+	bad := map[string]string{"empty": "", "text": "hello\n", "unknown": "OVSDB FOO 2 0123456789012345678901234567890123456789\n{}"}
+	for name, text := range bad {
+		if err := os.WriteFile(filepath.Join(b.env.DBDir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	names := map[string]string{}
 	for i, path := range []string{server, b.server} {
 		cmd := b.env.Command(path, "--detach", "--no-chdir", "--pidfile", "--log-file=log"+fmt.Sprint(i), "-vconsole:off", "--remote=punix:db.sock", db)
@@ -246,7 +252,8 @@ func TestControlCommands(t *testing.T) {
 		for _, command := range []string{"ovsdb-server/tlog-list", "ovsdb-server/tlog-set hardware_vtep:Logical_Switch on", "ovsdb-server/tlog-set hardware_vtep:nix on",
 			"ovsdb-server/tlog-set nix:nix on", "ovsdb-server/tlog-set nix on", "ovsdb-server/tlog-set hardware_vtep:Logical_Switch maybe", "vlog/disable-rate-limit nix",
 			"vlog/disable-rate-limit", "vlog/enable-rate-limit ANY", "vlog/list-pattern",
-			"ovsdb-server/perf-counters-clear"} {
+			"ovsdb-server/perf-counters-clear", "ovsdb-server/add-db " + b.env.DBDir + "/./vtep.db", "ovsdb-server/add-db " + b.env.DBDir + "/empty",
+			"ovsdb-server/add-db " + b.env.DBDir + "/text", "ovsdb-server/add-db " + b.env.DBDir + "/unknown"} {
 			out, err := b.env.Command("ovs-appctl", append([]string{"-t", "ovsdb-server"}, strings.Fields(command)...)...).CombinedOutput()
 			answer := fmt.Sprintf("%s%v", out, err)
 			if i > 0 && answers[command] != answer {

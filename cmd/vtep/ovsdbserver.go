@@ -269,11 +269,18 @@ func (o *ovsdbServer) runCommand() int {
 // databaseError words why a database cannot be opened as the C server does.
 func databaseError(path string, err error) string {
 	var e *os.PathError
+	var locked *storage.LockedError
 	switch {
+	case errors.As(err, &locked) && locked.Own: // under another name
+		return fmt.Sprintf("ovsdb error: %s: already open", path)
 	case errors.Is(err, os.ErrNotExist), errors.As(err, &e) && e.Op == "open":
 		return fmt.Sprintf("I/O error: %s: open failed (%s)", path, stream.Reason(err))
 	case errors.Is(err, storage.ErrLocked):
 		return fmt.Sprintf("I/O error: %s: failed to lock lockfile (%s)", path, "Resource temporarily unavailable")
+	case errors.Is(err, storage.ErrUnidentified):
+		return fmt.Sprintf("ovsdb error: %s: cannot identify file type", path)
+	case errors.Is(err, storage.ErrNotOVSDB):
+		return fmt.Sprintf("ovsdb error: %s: unexpected file format", path)
 	}
 	return "ovsdb error: " + err.Error()
 }

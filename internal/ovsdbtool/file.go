@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/db"
@@ -22,8 +23,12 @@ func openError(path string, err error) error {
 		return &ovsdb.Error{Tag: "I/O error", Details: path + ": failed to lock lockfile", IOError: "Resource temporarily unavailable"}
 	case errors.Is(err, storage.ErrClustered):
 		return ovsdb.NewError("", "%s: cannot apply this operation to clustered database file", path)
+	case errors.Is(err, storage.ErrUnidentified):
+		return ovsdb.NewError("", "%s: cannot identify file type", path)
 	case errors.Is(err, storage.ErrNotOVSDB):
 		return ovsdb.NewError("", "%s: unexpected file format", path)
+	case errors.Is(err, syscall.EISDIR):
+		return ioError(err, "%s: read error", path)
 	case errors.As(err, &e):
 		return ioError(err, "%s: open failed", path)
 	}

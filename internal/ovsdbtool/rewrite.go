@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/ovsdb/db"
@@ -76,16 +77,22 @@ func (t *tool) writeTo(l *storage.Log, d *db.Database, schema *ovsdb.DatabaseSch
 
 // writeNew puts d into a file of its own, under the lock of that file. One that exists is
 // replaced at the end, whole.
-func (t *tool) writeNew(d *db.Database, path string, schema *ovsdb.DatabaseSchema, comment string) error {
-	path, err := storage.OS.Resolve(path)
+func (t *tool) writeNew(d *db.Database, name string, schema *ovsdb.DatabaseSchema, comment string) error {
+	path, err := storage.OS.Resolve(name)
 	if err != nil {
-		return ioError(err, "%s: create failed", path)
+		return ioError(err, "%s: create failed", name)
 	}
 	lock, err := storage.OS.Lock(storage.LockName(path))
-	if err != nil {
-		return openError(path, err)
+	switch {
+	case errors.Is(err, os.ErrNotExist): // the directory
+		return fmt.Errorf("%s: failed to lock lockfile (%s)", name, reason(err))
+	case err != nil:
+		return openError(name, err)
 	}
 	defer lock.Close()
+	if err := replaceable(name, path); err != nil {
+		return err
+	}
 	temporary := path + ".tmp"
 	defer os.Remove(storage.LockName(temporary))
 	if err := storage.OS.Remove(temporary); err != nil {
@@ -103,4 +110,29 @@ func (t *tool) writeNew(d *db.Database, path string, schema *ovsdb.DatabaseSchem
 		return errors.Join(err, storage.OS.Remove(temporary))
 	}
 	return storage.OS.SyncDir(path)
+}
+
+// replaceable says why the file at path, which was named so, is not to be replaced: one that is no database was not meant.
+func replaceable(name, path string) error {
+	unexpected := ovsdb.NewError("", "%s: unexpected file format", name)
+	fi, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist), err == nil && fi.Mode().IsRegular() && fi.Size() == 0:
+		return nil
+	case err == nil && fi.IsDir():
+		err = syscall.EISDIR
+	case err == nil && !fi.Mode().IsRegular():
+		return unexpected
+	}
+	if err != nil {
+		return ioError(err, "%s: create or open failed", name)
+	}
+	l, err := storage.Open(path, storage.Options{ReadOnly: true})
+	switch {
+	case errors.Is(err, storage.ErrClustered):
+		return unexpected
+	case err != nil:
+		return openError(name, err)
+	}
+	return l.Close()
 }

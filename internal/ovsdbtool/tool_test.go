@@ -79,6 +79,9 @@ func place(t *testing.T) string {
 		"small":             []byte(`{"name":"hardware_vtep","version":"0.1.0","tables":{"Logical_Switch":{"columns":{"name":{"type":"string"}}}}}`),
 		"nojson":            []byte("x\n"),
 		"noschema":          []byte(`{"name":"x"}`),
+		"empty":             nil,
+		"unknown":           []byte("OVSDB FOO 2 0123456789012345678901234567890123456789\n{}"),
+		"cluster":           []byte("OVSDB CLUSTER 2 3\n"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			t.Fatal(err)
@@ -111,6 +114,9 @@ var script = [][]string{
 	{"show-log", "db"}, {"-m", "show-log", "db"}, {"show-log", "db", "-mm"},
 	{"compact", "db"}, {"-m", "show-log", "db"}, {"query", "db", list},
 	{"transact", "db", insert}, {"compact", "db", "copy"}, {"query", "copy", list}, {"db-version", "copy"},
+	{"compact", "db", "nojson"}, {"compact", "db", "cluster"}, {"convert", "db", "newer", "nojson"}, {"compact", "db", "nodir/copy"}, {"compact", "db", "."},
+	{"compact", "db", "unknown"}, {"db-name", "nojson"}, {"db-name", "unknown"}, {"db-name", "empty"}, {"show-log", "unknown"}, {"show-log", "."}, {"db-name", "."},
+	{"compact", "db", "empty"}, {"db-version", "empty"},
 	{"convert", "db", "newer", "copy"}, {"db-version", "copy"}, {"db-version", "db"},
 	{"convert", "db", "small"}, {"db-version", "db"}, {"db-cksum", "db"},
 	{"query", "db", `["hardware_vtep",{"op":"select","table":"Logical_Switch","where":[],"columns":["name"]}]`},

@@ -9,6 +9,8 @@ import (
 var (
 	// ErrNotOVSDB says that the file is not in the OVSDB format.
 	ErrNotOVSDB = errors.New("not an OVSDB file")
+	// ErrUnidentified says, with ErrNotOVSDB, that the file is empty or of a kind that is not known.
+	ErrUnidentified = errors.New("cannot identify file type")
 	// ErrClustered says that the file belongs to a clustered (Raft) database.
 	ErrClustered = errors.New("clustered database files are not supported")
 	// ErrLocked says that another user of the file holds its lock.

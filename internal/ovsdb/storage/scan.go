@@ -120,7 +120,7 @@ func identify(f File) error {
 		return err
 	}
 	if n == 0 {
-		return fmt.Errorf("%w: cannot identify file type (the file is empty)", ErrNotOVSDB)
+		return fmt.Errorf("%w: %w (the file is empty)", ErrNotOVSDB, ErrUnidentified)
 	}
 	line, _, found := strings.Cut(string(b[:n]), "\n")
 	h, ok := parseHeader(line + "\n")
@@ -130,7 +130,7 @@ func identify(f File) error {
 	case h.magic == clusteredMagic:
 		return ErrClustered
 	case h.magic != magic:
-		return fmt.Errorf("%w: cannot identify file type (%q)", ErrNotOVSDB, h.magic)
+		return fmt.Errorf("%w: %w (%q)", ErrNotOVSDB, ErrUnidentified, h.magic)
 	}
 	return nil
 }
