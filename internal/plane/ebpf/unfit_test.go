@@ -111,7 +111,8 @@ func TestFailedRepairIsTold(t *testing.T) {
 func TestOtherPins(t *testing.T) {
 	for past, o := range modes {
 		for name, now := range modes {
-			if past != "direct" && name != "direct" && past != name {
+			// With more effort all pairs; the second matters less, as it must not attach at all.
+			if testenv.Effort(t) == 1 && (name == "vxlan device" || name != "direct" && past != "direct") {
 				continue
 			}
 			t.Run(past+" then "+name, func(t *testing.T) { testOtherPins(t, o, now) })
