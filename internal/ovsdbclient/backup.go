@@ -129,7 +129,7 @@ func readBackup(in io.Reader) (*db.Database, error) {
 	if _, err := io.Copy(f, in); err != nil {
 		return nil, fmt.Errorf("read backup: %w", err)
 	}
-	return ovsdbtool.ReadDatabase(f.Name())
+	return ovsdbtool.ReadNamed("/dev/stdin", f.Name())
 }
 
 // restoring returns the transaction that makes a database what d is. Rows get new UUIDs.

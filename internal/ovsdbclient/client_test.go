@@ -317,6 +317,13 @@ func TestBackup(t *testing.T) {
 			t.Errorf("%q of another version: %v\n%s", args, err, out)
 		}
 	}
+	for text, want := range map[string]string{"garbage\n": "/dev/stdin: unexpected file format", "": "/dev/stdin: cannot identify file type"} {
+		cmd := w.Command(w.ours, "restore")
+		cmd.Stdin = strings.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("restore of %q: %v\n%s", text, err, out)
+		}
+	}
 }
 
 // TestTimeout wants the end of a C program whose alarm rings.

@@ -95,13 +95,16 @@ func load(path string, l *storage.Log) (*db.Database, error) {
 }
 
 // ReadDatabase reads the database in the file at path, and refuses it when it is damaged.
-func ReadDatabase(path string) (*db.Database, error) {
-	l, err := open(path, false)
+func ReadDatabase(path string) (*db.Database, error) { return ReadNamed(path, path) }
+
+// ReadNamed reads the file at path, which messages call name.
+func ReadNamed(name, path string) (*db.Database, error) {
+	l, err := storage.Open(path, storage.Options{ReadOnly: true})
 	if err != nil {
-		return nil, err
+		return nil, openError(name, err)
 	}
 	defer l.Close()
-	return load(path, l)
+	return load(name, l)
 }
 
 // edit opens the database at path to change it. The caller closes the log.
