@@ -103,6 +103,7 @@ func TestRestartWithdrawsForgotten(t *testing.T) {
 		w := r.start(v.fabric, opts)
 		r.rows(rest...)
 		w.forwards("p0", frame(2, 1), "p1")
+		r.rows(append(rest, "ucast a 02:00:00:00:00:01 192.0.2.1")...) // or it would end before its host is told of
 		w.stop()
 
 		ready := make(chan struct{})
