@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -245,12 +246,15 @@ type faultyPlane struct {
 	sweeps   atomic.Int64
 	blind    atomic.Bool            // sweeps fail
 	refused  atomic.Pointer[string] // a port that it says it refuses
+	turn     sync.Mutex             // whoever has it keeps changes and readings waiting
 
 	whole atomic.Pointer[intent.State] // what was last applied from scratch
 }
 
 func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delta) (plane.Report, error) {
 	p.calls.Add(1)
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	if d == nil {
 		p.whole.Store(s.Clone())
 	}
@@ -268,6 +272,12 @@ func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delt
 		}
 	}
 	return r, err
+}
+
+func (p *faultyPlane) Stats(ctx context.Context) (plane.Stats, error) {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	return p.Plane.Stats(ctx)
 }
 
 func newFabric(devices ...string) *memory.Fabric {

@@ -132,6 +132,10 @@ type DropStatus struct {
 
 // Status tells how the VTEP does. It reads the counters; all else is known already.
 func (a *Agent) Status(ctx context.Context) (Status, error) {
+	// A large change keeps the counters from being read, too, however long: whoever asks is told before that.
+	if _, err := ask(ctx, a, func(context.Context) (struct{}, error) { return struct{}{}, nil }); err != nil {
+		return Status{}, err
+	}
 	_, now, err := a.totals.read(ctx, a.opts.Plane)
 	if err != nil {
 		return Status{}, err

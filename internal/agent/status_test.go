@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -137,5 +138,37 @@ func TestStatus(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+// TestStatusBusy asks while the plane is at a change that takes long, as of a thousand ports: the answer is that.
+func TestStatusBusy(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+		r.howto()
+		v.forwards("p0", frame(0xff, 1), "192.0.2.2/33", "p1")
+		v.plane.turn.Lock()
+		defer v.plane.turn.Unlock()
+		before := v.plane.calls.Load()
+		r.ctl("set", "Logical_Switch", "ls0", "tunnel_key=34")
+		testenv.Eventually(r, deadline, func() error {
+			if v.plane.calls.Load() == before {
+				return errors.New("the change is not under way")
+			}
+			return nil
+		})
+		answered := make(chan error, 1)
+		go func() {
+			_, err := v.agent.Status(context.Background())
+			answered <- err
+		}()
+		select {
+		case err := <-answered:
+			if err == nil || !strings.Contains(err.Error(), "busy") {
+				r.Errorf("status: %v", err)
+			}
+		case <-time.After(deadline):
+			r.Error("no answer")
+		}
 	})
 }
