@@ -16,9 +16,8 @@ import (
 //   - takes the End-of-RIB out, until Options.Last has come by, which the library has got behind everything else, and asks for another
 //     one then: the library sorts what it announces at once by attributes, and says the End-of-RIB behind that.
 
-// Capabilities (section 3; RFC 2918).
+// The capability (section 3).
 const (
-	capRefresh   = 2
 	capGraceful  = 64
 	flagRestart  = 0x80 // of the first octet: the speaker has restarted
 	flagForwards = 0x80 // of a family: forwarding goes on
