@@ -93,10 +93,19 @@ func (p *Plane) setDevice(prt *port, d host.Device) {
 	if prt.Device != d.Index {
 		if prt.Device != 0 {
 			p.leaving = append(p.leaving, prt.Device)
+			p.tellReplaced(prt.Name, prt.Device, d.Index)
 		}
 		prt.attached = 0
 	}
 	p.contents.SetDevice(prt.Port, d.Index, uint32(d.MTU))
+}
+
+// tellReplaced tells that a port was without device, if it has another one now: nobody may have seen it without.
+func (p *Plane) tellReplaced(name string, was, is int) {
+	if was != 0 && is != 0 && was != is {
+		p.queue.add(plane.PortChanged{Name: name})
+		p.queue.add(p.ports[name].state)
+	}
 }
 
 // attachPort attaches the program to the port's device, if it has one.

@@ -20,12 +20,16 @@ func (p *Plane) reconcile(next *intent.State) error {
 		return err
 	}
 	p.readAhead()
+	was := p.portDevices()
 	p.adopt()
 	if p.remembered == nil {
 		p.remembered = p.contents.Adopted.Switches()
 	}
 	p.tRemotes.Anew(next.Unicast.Len())
 	p.stage(next, intent.Whole(next))
+	for name, prt := range p.ports {
+		p.tellReplaced(name, was[name], prt.Device)
+	}
 	// Who gets a slot next has to know that it was used: what was counted and learned there is
 	// none of its.
 	for slot, m := range p.tMembers.Have {
@@ -46,6 +50,15 @@ func (p *Plane) reconcile(next *intent.State) error {
 		return err
 	}
 	return errors.Join(p.detachUnwanted(devices), p.detachNatives(), p.pins.Prune(), p.pins.PruneStages(p.objs.Stages), p.keepPrograms(), p.recount(), p.clearWatched())
+}
+
+// portDevices are the devices of ports, as far as they have some.
+func (p *Plane) portDevices() map[string]int {
+	devices := make(map[string]int, len(p.ports))
+	for name, prt := range p.ports {
+		devices[name] = prt.Device
+	}
+	return devices
 }
 
 // loadAll reads all maps.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -87,6 +88,48 @@ func TestRename(t *testing.T) {
 		t.Errorf("h1 got %x", got)
 	}
 	w.audit(p)
+}
+
+// Another device takes the place of a port's, and the kernel's messages about that are lost: who was behind the first one need not be
+// behind the other.
+func TestReplacedUnseen(t *testing.T) {
+	for name, first := range map[string]func(*Plane) error{
+		"watcher": func(*Plane) error { return nil },
+		"Apply":   func(p *Plane) error { return p.reconcile(basic()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			p := w.plane(Options{})
+			w.apply(p, basic(), nil)
+			w.send("h1", frame(bcast, macB, "here is B"))
+			w.seen(p, plane.Seen{Key: intent.MACKey{Switch: ls1, MAC: macB}, At: intent.BindingKey{Port: "p1"}})
+			p.mu.Lock() // the watcher takes no more than what it has read
+			if err := unix.SetsockoptInt(p.watch.GetFd(), unix.SOL_SOCKET, unix.SO_RCVBUF, 0); err != nil {
+				t.Fatal(err)
+			}
+			w.link("p2", func(h *netlink.Handle, l netlink.Link) error {
+				for n := range 10 {
+					if err := h.LinkSetMTU(l, 1400+n); err != nil {
+						return err
+					}
+				}
+				return h.LinkSetMTU(l, 1500)
+			})
+			w.removeLink(w.vtep, "p1")
+			w.veth(w.hosts, "h1", w.vtep, "p1", 1500)
+			err := first(p)
+			p.mu.Unlock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.event(p, "p1 is gone", portEvent("p1", false))
+			w.event(p, "p1 is back", portEvent("p1", true))
+			if seen, err := p.Sweep(t.Context()); err != nil || len(seen) != 0 {
+				t.Errorf("sweep %+v, %v: nobody is behind that device yet", seen, err)
+			}
+			w.audit(p)
+		})
+	}
 }
 
 // The MTU of a device and of the underlay bound what is sent there, also after they change.
