@@ -1,8 +1,8 @@
 package test
 
 import (
-	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -214,18 +214,20 @@ func commitMAC(round, n int) string {
 func TestChangesWhileDead(t *testing.T) {
 	w := newWorld(t)
 	w.both()
-	w.addPort("p9")
-	w.ctl(fmt.Sprintf("add-port %s p9 -- bind-ls %[1]s p9 0 ls0", w.name))
-	w.bound("p9", 0)
-	f := frame(broadcast, station(0xb4), "from behind the device that will go")
-	heard := w.repeat(w.tap(lab.VTEP, "p9far"), f)
-	w.await(func(v view) error {
-		if !slices.Contains(v.locals("ls0"), station(0xb4).String()) {
-			return errors.New("the host behind p9 has no row")
-		}
-		return nil
-	})
-	heard()
+	behind := map[string]net.HardwareAddr{"p8": station(0xb5), "p9": station(0xb4)} // a link that will go down, and a device that will go
+	for port, host := range behind {
+		w.addPort(port)
+		w.ctl(fmt.Sprintf("add-port %s %s -- bind-ls %[1]s %[2]s 0 ls0", w.name, port))
+		w.bound(port, 0)
+		heard := w.repeat(w.tap(lab.VTEP, port+"far"), frame(broadcast, host, "from behind "+port))
+		w.await(func(v view) error {
+			if !slices.Contains(v.locals("ls0"), host.String()) {
+				return fmt.Errorf("the host behind %s has no row", port)
+			}
+			return nil
+		})
+		heard()
+	}
 	w.closeReplica()
 	stop := w.startPing(lab.H1, lab.Host3)
 	other := w.startPing(lab.H1, lab.Host2)
@@ -250,14 +252,18 @@ func TestChangesWhileDead(t *testing.T) {
 	w.removed(lab.VTEP, "p9far")
 	w.addPort("p9") // the same name, another device
 
+	w.linkDown(lab.VTEP, "p8far")
+
 	w.start(usual...)
 	w.await(func(v view) error { // at once, not when it ages
-		if slices.Contains(v.locals("ls0"), station(0xb4).String()) {
-			return errors.New("the host behind the device that has gone has a row yet")
+		for port, host := range behind {
+			if slices.Contains(v.locals("ls0"), host.String()) {
+				return fmt.Errorf("the host that was behind %s has a row yet", port)
+			}
 		}
 		return nil
 	})
-	f = frame(broadcast, station(0xb3), "from the replaced device")
+	f := frame(broadcast, station(0xb3), "from the replaced device")
 	anew := w.repeat(w.tap(lab.VTEP, "p9far"), f)
 	w.h1().Expect(f)
 	anew()

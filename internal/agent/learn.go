@@ -19,7 +19,7 @@ var ignored = []intent.MAC{{0x00, 0x23, 0x20, 0x00, 0x00, 0x01}}
 // events takes an event, and those that are behind it.
 func (a *Agent) events(ctx context.Context, e plane.Event) {
 	now := time.Now()
-	report, told := false, false
+	report, told, lost := false, false, false
 	for n := 1; ; n++ {
 		switch e := e.(type) {
 		case plane.Seen:
@@ -33,7 +33,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 			a.hearNeighbor(now, e)
 		case plane.Lost:
 			if a.lost = true; !e.MACs {
-				report = true
+				report, lost = true, true
 				a.groups.table.Lost()
 				clear(a.seen.links) // whoever is down is told of by the report, or again
 			}
@@ -68,6 +68,10 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 	if report {
 		a.askPorts(ctx)
 		a.askReport(ctx)
+		if lost {
+			a.dropDown()
+			a.flushForget(ctx)
+		}
 	} else if told {
 		a.tellStates()
 	}
@@ -251,12 +255,24 @@ func (a *Agent) portChanged(p plane.PortChanged) {
 	if a.seen.links[p.Name] = p.Exists && !p.Up; !a.seen.links[p.Name] {
 		delete(a.seen.links, p.Name)
 	}
-	if p.Exists && p.Up {
-		return
+	if !p.Exists || !p.Up {
+		a.dropPort(p.Name)
 	}
+}
+
+func (a *Agent) dropPort(name string) {
 	for at := range a.compiler.State().Bindings {
-		if at.Port == p.Name {
+		if at.Port == name {
 			a.dropped(a.table.RemoveBinding(at))
+		}
+	}
+}
+
+// dropDown does for all ports without link what their events would have done, where there were none, or they were lost.
+func (a *Agent) dropDown() {
+	for name := range a.reporter.Report().Down {
+		if a.table.OnPort(name) > 0 {
+			a.dropPort(name)
 		}
 	}
 }

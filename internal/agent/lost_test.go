@@ -86,6 +86,22 @@ func TestLostMACs(t *testing.T) {
 	}
 }
 
+// If what was lost was that a link is gone, the report says so: nobody is behind that port.
+func TestLostLink(t *testing.T) {
+	env := testenv.OVS(t)
+	r := newRig(t, env, &ownServer{env: env})
+	p := &tellingPlane{events: make(chan plane.Event)}
+	v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0", Plane: p})
+	r.howto()
+	v.fabric.FromPort("p0", frame(0x21, 1))
+	p.events <- plane.Lost{Count: 1, MACs: true}
+	r.rows(append(howtoRows, "ucast ls0 02:00:00:00:00:01 192.0.2.1")...)
+	down := "p0"
+	v.plane.down.Store(&down)
+	p.events <- plane.Lost{Count: 1}
+	r.rows(howtoRows...)
+}
+
 // While the plane can't say which MACs live, none is withdrawn as dead.
 func TestNothingAgesUnseen(t *testing.T) {
 	onBoth(t, func(r *rig) {

@@ -247,6 +247,7 @@ type faultyPlane struct {
 	blind    atomic.Bool            // sweeps fail
 	refused  atomic.Pointer[string] // a port that it says it refuses
 	turn     sync.Mutex             // whoever has it keeps changes and readings waiting
+	down     atomic.Pointer[string] // a port that it says has no link
 
 	whole atomic.Pointer[intent.State] // what was last applied from scratch
 }
@@ -270,6 +271,9 @@ func (p *faultyPlane) Apply(ctx context.Context, s *intent.State, d *intent.Delt
 				r.Bindings[at] = r.Ports[*name]
 			}
 		}
+	}
+	if name := p.down.Load(); name != nil {
+		r.Down = map[string]struct{}{*name: {}}
 	}
 	return r, err
 }

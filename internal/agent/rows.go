@@ -198,7 +198,9 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 	a.tellStates()
 	if d == nil { // what the plane has learned may be news, too
 		a.sweepNow(ctx)
+		a.dropDown()
 		a.reconcileInherited(ctx)
+		a.flushForget(ctx)
 	}
 }
 

@@ -58,6 +58,11 @@ func (e *engine) report() plane.Report {
 	for name := range e.site.ports {
 		if err := e.portError(ps, name, all); err != nil {
 			put(&r.Ports, name, err)
+		} else if ps.ports[name].single().linkDown() {
+			if r.Down == nil {
+				r.Down = map[string]struct{}{}
+			}
+			r.Down[name] = struct{}{}
 		}
 	}
 	unreached := e.unreached()
@@ -219,7 +224,7 @@ func (e *engine) notifyPorts(before *vswitch) {
 		}
 		for name, p := range v.bridges[e.names.ps].ports {
 			if i := p.single(); !p.local() && (i == nil || !isOuter(i)) {
-				m[name] = plane.PortChanged{Name: name, Exists: p.number() != 0, Up: i == nil || i.linkState != "down"}
+				m[name] = plane.PortChanged{Name: name, Exists: p.number() != 0, Up: !i.linkDown()}
 			}
 		}
 		return m

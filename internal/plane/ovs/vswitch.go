@@ -71,6 +71,9 @@ func (p *portRow) single() *interfaceRow {
 	return p.interfaces[0]
 }
 
+// linkDown says that the device has no link. Of one that has none yet nothing is known.
+func (i *interfaceRow) linkDown() bool { return i != nil && i.linkState == "down" }
+
 // number returns the OpenFlow number of the port; 0: it has none.
 func (p *portRow) number() uint32 {
 	if i := p.single(); i != nil {
