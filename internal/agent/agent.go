@@ -109,6 +109,7 @@ type Agent struct {
 	lost      bool                                 // events were lost since the last sweep began
 	left      map[intent.BindingKey]intent.Binding // that an earlier process had, until the first Apply
 	arrived   []intent.MACKey                      // with a Local row of that, placed behind peers since; until the first Apply
+	whole     bool                                 // the plane was told that nothing is missing in what is learned
 	adopted   time.Time                            // when rows of an earlier process were adopted; zero: they weren't, or are settled
 	stats     time.Time                            // when the counters were last read
 	counted   chan counted                         // what was read of them; cap 1

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 )
 
 // inherit lets what an earlier process has left in the dataplane decide what the rows do not.
@@ -75,11 +76,7 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	a.confirmIPs()
 	a.adoptNeighbors()
 	a.forgetUnconfirmed(false)
-	remembered, err := a.opts.Plane.Remembered(ctx)
-	if err != nil { // their rows stand until they age
-		a.log.Warn("it is not known which learned MACs an earlier process has left", "err", err)
-	}
-	maps.Copy(settled, remembered)
+	maps.Copy(settled, a.remembered(ctx))
 	a.reporter.UnadoptIn(settled)
 	a.reporter.UnadoptElsewhere()
 	now := time.Now()
@@ -95,6 +92,33 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	}
 	a.flushForget(ctx)
 	a.flushWatch(ctx)
+}
+
+// remembered are the switches in which the dataplane has gone on with all that was learned.
+func (a *Agent) remembered(ctx context.Context) map[intent.SwitchID]bool {
+	p, ok := a.opts.Plane.(plane.Rememberer)
+	if !ok {
+		return nil
+	}
+	switches, err := p.Remembered(ctx)
+	if err != nil { // their rows stand until they age
+		a.log.Warn("it is not known whether forwarding has kept all learned MACs", "err", err)
+	}
+	return switches
+}
+
+// noteWhole has the next process rely on what is learned, or not while rows of an earlier one stand without that.
+func (a *Agent) noteWhole(ctx context.Context) {
+	p, ok := a.opts.Plane.(plane.Rememberer)
+	whole := a.reporter.Adopted() == 0
+	if !ok || whole && a.whole {
+		return
+	}
+	if err := p.Remember(ctx, whole); err != nil {
+		a.log.Warn("the next process may not know that all learned MACs are known", "whole", whole, "err", err)
+		return
+	}
+	a.whole = whole
 }
 
 // resolveArrived does for the MACs that an NVC has placed while there was no process what that would have done.

@@ -1,11 +1,15 @@
 package agent_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vtep/vtep/internal/agent"
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -111,7 +115,50 @@ func TestRestartWithdrawsForgotten(t *testing.T) {
 		x := r.start(newFabric("p0", "p1"), opts)
 		<-ready
 		x.forwards("p0", frame(0xff, 3), "p1")
-		r.rows(append(rest, "ucast a 02:00:00:00:00:01 192.0.2.1", "ucast a 02:00:00:00:00:03 192.0.2.1")...)
+		rest = append(rest, "ucast a 02:00:00:00:00:01 192.0.2.1", "ucast a 02:00:00:00:00:03 192.0.2.1")
+		r.rows(rest...)
+		x.stop() // while that one does not know who is there
+
+		ready = make(chan struct{})
+		y := r.start(x.fabric, opts)
+		<-ready
+		y.forwards("p0", frame(0xff, 4), "p1")
+		r.rows(append(rest, "ucast a 02:00:00:00:00:04 192.0.2.1")...)
+	})
+}
+
+// blindPlane can't say at first what is learned.
+type blindPlane struct {
+	*faultyPlane
+	tried atomic.Bool
+}
+
+func (p *blindPlane) Sweep(ctx context.Context) ([]plane.Sighting, error) {
+	if !p.tried.Swap(true) {
+		return nil, errors.New("told to fail")
+	}
+	return p.faultyPlane.Sweep(ctx)
+}
+
+// A process that can't read at first what is learned withdraws nothing for that, and reads it again soon.
+func TestRestartBlind(t *testing.T) {
+	onBoth(t, func(r *rig) {
+		v := r.start(newFabric("p0", "p1"), agent.Options{Name: "br0"})
+		r.howto()
+		v.forwards("p0", frame(0x21, 1), "192.0.2.2/33")
+		rows := append(howtoRows, "ucast ls0 02:00:00:00:00:01 192.0.2.1")
+		r.rows(rows...)
+		v.stop()
+
+		w := r.start(v.fabric, agent.Options{Name: "br0", Plane: &blindPlane{}})
+		testenv.Eventually(r, deadline, func() error {
+			if w.plane.sweeps.Load() == 0 {
+				return errors.New("nothing is read again")
+			}
+			return nil
+		})
+		w.forwards("p1", tag(frame(0x21, 2), 100), "192.0.2.2/33")
+		r.rows(append(rows, "ucast ls0 02:00:00:00:00:02 192.0.2.1")...)
 	})
 }
 

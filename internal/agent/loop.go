@@ -70,10 +70,10 @@ func (a *Agent) Run(ctx context.Context) error {
 			a.finished(err)
 		case got := <-a.sweep.results:
 			a.handleSweep(got)
-			a.flushForget(ctx)
+			a.swept(ctx)
 		case <-a.sweep.next:
 			a.takeSightings()
-			a.flushForget(ctx)
+			a.swept(ctx)
 		case got := <-a.counted:
 			a.handleStats(got)
 		case f := <-a.asks:
@@ -184,6 +184,14 @@ func (a *Agent) sweepIfDue(ctx context.Context, now time.Time) {
 	}
 	if due {
 		a.startSweep(ctx, now)
+	}
+}
+
+// swept does what a part of a sweep has brought about.
+func (a *Agent) swept(ctx context.Context) {
+	a.flushForget(ctx)
+	if !a.whole && a.reporter.Adopted() == 0 {
+		a.noteWhole(ctx)
 	}
 }
 

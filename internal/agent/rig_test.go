@@ -173,6 +173,8 @@ func (r *rig) start(fabric *memory.Fabric, opts agent.Options, tamper ...func(*c
 		p.faultyPlane = v.plane
 	case *tellingPlane:
 		p.faultyPlane = v.plane
+	case *blindPlane:
+		p.faultyPlane = v.plane
 	default:
 		opts.Plane = v.plane
 	}

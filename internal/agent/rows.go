@@ -200,6 +200,7 @@ func (a *Agent) applyNow(ctx context.Context, d *intent.Delta) {
 		a.sweepNow(ctx)
 		a.dropDown()
 		a.reconcileInherited(ctx)
+		a.noteWhole(ctx)
 		a.flushForget(ctx)
 	}
 }

@@ -126,6 +126,7 @@ func (a *Agent) sweepNow(ctx context.Context) {
 	a.awaitSweep()
 	a.startSweep(ctx, time.Now())
 	a.awaitSweep()
+	a.lost = a.lost || a.sweep.failed // whatever is learned may be missing: another one is due soon
 }
 
 // awaitSweep ends the sweep that is under way, if one is.

@@ -51,10 +51,6 @@ type Plane interface {
 	// Sweep gives every MAC learned on a local port, with the time since its last frame.
 	Sweep(ctx context.Context) ([]Sighting, error)
 
-	// Remembered are the logical switches in which the dataplane has gone on from an earlier process, with all that
-	// was learned, as the first Apply has found it: a MAC that Sweep does not give is not learned there.
-	Remembered(ctx context.Context) (map[intent.SwitchID]bool, error)
-
 	// Forget removes locally learned MACs from the dataplane. Unknown keys are no error.
 	Forget(ctx context.Context, keys []intent.MACKey) error
 
@@ -81,6 +77,17 @@ type Watcher interface {
 	// Watch has the next frame of each of these learned MACs told by a Seen event, once.
 	// Keys of MACs that are not learned are no error.
 	Watch(ctx context.Context, keys []intent.MACKey) error
+}
+
+// Rememberer is a Plane that knows whether the dataplane has gone on from an earlier process with all that was learned.
+type Rememberer interface {
+	// Remembered are the logical switches, as the first Apply has found them, in which it has: a MAC that Sweep does
+	// not give is not learned there. There are none unless the earlier process has ended by Remember with true.
+	Remembered(ctx context.Context) (map[intent.SwitchID]bool, error)
+
+	// Remember notes whether something is missing in what is learned: whether all that was known before the dataplane
+	// began was heard again, or is given up.
+	Remember(ctx context.Context, whole bool) error
 }
 
 // Sender is a Plane by which the agent can send frames of its own. They are counted, sized, tagged

@@ -122,7 +122,7 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	return seen, nil
 }
 
-// Remembered implements plane.Plane.
+// Remembered implements plane.Rememberer.
 func (p *Plane) Remembered(context.Context) (map[intent.SwitchID]bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,6 +130,26 @@ func (p *Plane) Remembered(context.Context) (map[intent.SwitchID]bool, error) {
 		return nil, errClosed
 	}
 	return p.remembered, nil
+}
+
+// Remember implements plane.Rememberer.
+func (p *Plane) Remember(_ context.Context, whole bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return errClosed
+	case p.whole == whole:
+		return nil
+	}
+	p.whole = whole
+	if !p.known {
+		return nil // the next Apply writes it
+	}
+	if err := p.writeSettings(); err != nil {
+		return fmt.Errorf("ebpf plane: remember: %w", err)
+	}
+	return nil
 }
 
 // readLocals calls f for every learned MAC that means something, some perhaps twice, and deletes

@@ -275,6 +275,9 @@ func (p *Plane) writeSettings() error {
 	if p.tInterfaces.Want.Len() > 0 {
 		s.Flags |= layout.ConfigInterfaces
 	}
+	if p.whole {
+		s.Flags |= layout.ConfigWhole
+	}
 	if p.overlay.groupMark != 0 {
 		s.Flags |= layout.ConfigGBP | uint32(bits.TrailingZeros32(p.overlay.groupMark))<<layout.ConfigGBPShift
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
+	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
 // attachable are the names of those that devices get.
@@ -18,6 +19,7 @@ func (p *Plane) checkOwner() error {
 		if err := p.objs.Config.Lookup(uint32(0), &p.settings); err != nil {
 			return fmt.Errorf("read map config: %w", err)
 		}
+		p.whole = p.settings.Flags&layout.ConfigWhole != 0
 		return nil
 	}
 	alive, err := p.attached.Forwarding([]*ebpf.Program{p.objs.VtepPort, p.objs.VtepOverlay, p.objs.VtepUnderlay}, attachable)

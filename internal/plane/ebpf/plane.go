@@ -132,6 +132,7 @@ type Plane struct {
 
 	contents layout.Contents
 	mapTables
+	whole       bool                     // nothing is missing in what is learned
 	remembered  map[intent.SwitchID]bool // as Remembered gives them
 	access      accessLists
 	devices     host.Devices   // of the host
@@ -194,6 +195,7 @@ var (
 	_ plane.Sender    = (*Plane)(nil)
 
 	_ plane.AddressForgetter = (*Plane)(nil)
+	_ plane.Rememberer       = (*Plane)(nil)
 	_ plane.PuntKeeper       = (*Plane)(nil)
 	_ plane.ACLCounter       = (*Plane)(nil)
 	_ plane.Rehearser        = (*Plane)(nil)

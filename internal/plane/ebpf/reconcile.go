@@ -23,7 +23,10 @@ func (p *Plane) reconcile(next *intent.State) error {
 	was := p.portDevices()
 	p.adopt()
 	if p.remembered == nil {
-		p.remembered = p.contents.Adopted.Switches()
+		p.remembered = map[intent.SwitchID]bool{}
+		if p.whole {
+			p.remembered = p.contents.Adopted.Switches()
+		}
 	}
 	p.tRemotes.Anew(next.Unicast.Len())
 	p.stage(next, intent.Whole(next))

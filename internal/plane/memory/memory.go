@@ -53,6 +53,7 @@ type Fabric struct {
 	echoes    packet.Echoes
 	used      map[intent.IPKey]time.Time // when a router last handed a packet to a neighbour of installed
 	learned   map[intent.MACKey]*station
+	whole     bool           // nothing is missing in learned
 	onPort    map[string]int // number of learned by port
 	counts    map[intent.BindingKey]*plane.Counters
 	aclCounts map[plane.ACLEntryAt]plane.Count

@@ -73,7 +73,9 @@ func (p *Plane) Apply(_ context.Context, next *intent.State, d *intent.Delta) (p
 	if p.remembered == nil {
 		p.remembered = map[intent.SwitchID]bool{}
 		for id := range f.installed.Switches {
-			p.remembered[id] = true
+			if f.whole {
+				p.remembered[id] = true
+			}
 		}
 	}
 	if d == nil {
@@ -243,7 +245,7 @@ func (p *Plane) Sweep(context.Context) ([]plane.Sighting, error) {
 	return all, nil
 }
 
-// Remembered implements plane.Plane.
+// Remembered implements plane.Rememberer.
 func (p *Plane) Remembered(context.Context) (map[intent.SwitchID]bool, error) {
 	unlock, err := p.use()
 	if err != nil {
@@ -251,6 +253,17 @@ func (p *Plane) Remembered(context.Context) (map[intent.SwitchID]bool, error) {
 	}
 	defer unlock()
 	return p.remembered, nil
+}
+
+// Remember implements plane.Rememberer.
+func (p *Plane) Remember(_ context.Context, whole bool) error {
+	unlock, err := p.use()
+	if err != nil {
+		return fmt.Errorf("remember: %w", err)
+	}
+	defer unlock()
+	p.fabric.whole = whole
+	return nil
 }
 
 // Forget implements plane.Plane.

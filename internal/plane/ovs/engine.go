@@ -35,8 +35,6 @@ type engine struct {
 	physical *physical                    // as last built
 	stations *stations
 
-	remembered map[intent.SwitchID]bool // whether the bridge had flows when it was first connected to
-
 	built                    bool // flows were built of the present site and vswitch
 	dirtyMACs                []intent.MACKey
 	wantCfg                  int64
@@ -89,7 +87,7 @@ func newEngine(p *Plane, db *idl.Client) *engine {
 		counters: newCounters(),
 		access:   newAccessLists(),
 	}
-	e.stations, e.remembered = newStations(e.relocated), map[intent.SwitchID]bool{}
+	e.stations = newStations(e.relocated)
 	e.routing = routing{site: e.site, numbers: newNumbering[intent.RouterID](), ports: map[intent.SwitchID]uint32{}, access: &e.access,
 		members: func(id intent.SwitchID) []patch {
 			if l := e.switches[id]; l != nil {

@@ -252,7 +252,6 @@ func (e *engine) forgetSwitch(id intent.SwitchID) {
 		delete(b.of, id)
 	}
 	delete(e.switches, id)
-	delete(e.remembered, id)
 }
 
 // adoptFlows learns from the flows of a bridge what an earlier process had learned.
@@ -269,9 +268,6 @@ func (e *engine) adoptFlows(b *bridge) {
 	ls := e.site.switches[b.ls]
 	if ls == nil {
 		return
-	}
-	if _, before := e.remembered[ls.id]; !before {
-		e.remembered[ls.id] = len(b.have) > 0 // else ovs-vswitchd has started since, if the bridge is not new
 	}
 	l := e.buildLogical(ls, b.name, e.site.tunnelPorts()[ls.id])
 	e.switches[ls.id] = l

@@ -192,36 +192,6 @@ func TestKernelWay(t *testing.T) {
 	<-changes
 }
 
-// What was learned is in the flows: where ovs-vswitchd has started again since, nobody knows what it was.
-func TestRememberedByFlows(t *testing.T) {
-	w := newWorld(t)
-	restarted := func(meanwhile func()) map[intent.SwitchID]bool {
-		t.Helper()
-		p := w.newPlane(t)
-		w.apply(p, twoTenants(), nil)
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
-		meanwhile()
-		p = w.newPlane(t)
-		w.apply(p, twoTenants(), nil)
-		remembered, err := p.Remembered(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return remembered
-	}
-	if got := restarted(func() {}); !got[red] || !got[blue] {
-		t.Errorf("after a restart of the process alone it remembers %v", got)
-	}
-	if got := restarted(func() { w.KillDaemon(t); w.revive(t) }); got[red] || got[blue] {
-		t.Errorf("after one of ovs-vswitchd it remembers %v", got)
-	}
-}
-
 // A tunnel IP that the kernel does not have, but somebody gave to ovs-vswitchd, is one of a datapath
 // other than the kernel's, whose ways the kernel does not know.
 func TestKernelHasNoTunnelIP(t *testing.T) {

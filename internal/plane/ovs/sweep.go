@@ -3,7 +3,6 @@ package ovs
 import (
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -30,14 +29,6 @@ func (p *Plane) Sweep(ctx context.Context) (all []plane.Sighting, err error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
-	}
-	return all, nil
-}
-
-// Remembered implements plane.Plane.
-func (p *Plane) Remembered(ctx context.Context) (all map[intent.SwitchID]bool, err error) {
-	if err = p.do(ctx, func() { all = maps.Clone(p.engine.remembered) }); err != nil {
-		return nil, fmt.Errorf("remembered: %w", err)
 	}
 	return all, nil
 }

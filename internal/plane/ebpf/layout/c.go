@@ -263,6 +263,7 @@ const (
 	ConfigGBP         = 64
 	ConfigFragment    = 128
 	ConfigInterfaces  = 8192
+	ConfigWhole       = 16384
 )
 
 // enum config_shift of bpf/maps/config.h.

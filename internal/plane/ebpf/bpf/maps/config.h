@@ -14,6 +14,7 @@ enum config_flags {
 	CONFIG_GBP = 1 << 6,           // the mark of frames has a group policy, from the bit on that CONFIG_GBP_SHIFT says
 	CONFIG_FRAGMENT = 1 << 7,      // what is too large for the way to a peer may be fragmented outside
 	CONFIG_INTERFACES = 1 << 13,   // there may be something in interfaces
+	CONFIG_WHOLE = 1 << 14,        // agent only: nothing is missing in what is learned
 	// From bit 16 on: priorities.
 };
 
