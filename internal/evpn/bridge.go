@@ -69,6 +69,7 @@ type Bridge struct {
 	sessions map[netip.Addr]*session
 	rds      map[uint16]instance // by the last part of their route distinguishers
 	numbers  map[instance]uint16 // and the other way around
+	shared   bool                // some have the same, as there are too few
 	begun    bool                // neighbours have told what they know, or had the time to
 	ready    bool                // and the database is read: hosts may be announced, and rows written
 	settled  bool                // rows may be deleted for which there is no route

@@ -52,8 +52,13 @@ func (b *Bridge) number(i instance) uint16 {
 			b.rds[n], b.numbers[i] = i, n
 			return n
 		}
-		if n+1 == first {
-			return first // there are no more than 65,535
+		if n+1 == first { // there are no more than 65,535
+			if !b.shared {
+				b.shared = true
+				b.log.Warn("there are more networks and VTEPs than route distinguishers: some have the same, and one route of each")
+			}
+			b.numbers[i] = first
+			return first
 		}
 	}
 }
@@ -134,7 +139,9 @@ func (b *Bridge) release() {
 	for i, n := range b.numbers {
 		if !used[i.vni] || i.vtep.IsValid() && !db.own[i.vtep] {
 			delete(b.numbers, i)
-			delete(b.rds, n)
+			if b.rds[n] == i {
+				delete(b.rds, n)
+			}
 		}
 	}
 }

@@ -100,6 +100,23 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// Where there are more instances than numbers some share one, each always the same, which stays with its owner.
+func TestDistinguishersRunOut(t *testing.T) {
+	b, _ := fabricOf(t)
+	for vni := uint32(1); vni <= 65535; vni++ {
+		b.rd(low, vni)
+	}
+	const more = 65536 + 33
+	shared := b.rd(low, more)
+	if shared != b.rd(low, 33) || b.rd(low, more) != shared || len(b.rds) != 65535 || len(b.numbers) != 65536 {
+		t.Errorf("%s of %d, %d are taken by %d", shared, more, len(b.rds), len(b.numbers))
+	}
+	b.release()
+	if len(b.rds) != 1 || len(b.numbers) != 1 || b.rd(low, 33) != shared {
+		t.Errorf("taken: %v", b.rds)
+	}
+}
+
 // Two VTEPs of a database with IPv6 tunnel IPs announce the same prefix, the same gateway, and each that it wants what is flooded: none of
 // these takes the place of another.
 func TestIPv6VTEPs(t *testing.T) {

@@ -44,14 +44,17 @@ func (s *bed) tries(waited time.Duration) {
 	}
 }
 
-// waits waits until ports whose keys were refused wait for so long.
+// waits waits until ports whose keys were refused wait for so long, from a moment ago.
 func (s *bed) waits(want time.Duration) {
 	s.Helper()
 	testenv.Eventually(s, deadline, func() (err error) {
 		failed := s.bridge.ask(s.Context(), func() {
 			for _, a := range s.bridge.database.ports {
-				if a.denied.wait != want {
+				switch now := time.Now(); {
+				case a.denied.wait != want:
 					err = fmt.Errorf("%s waits for %v, want %v", a.port.Name, a.denied.wait, want)
+				case want != 0 && now.After(a.denied.until()):
+					err = fmt.Errorf("%s is not tried", a.port.Name)
 				}
 			}
 		})

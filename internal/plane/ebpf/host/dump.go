@@ -20,7 +20,7 @@ func whole[T any](read func() (T, error)) (T, error) {
 	return list, err
 }
 
-// readings are as many as are made at most: together they take no longer than some tens of milliseconds.
+// readings are as many as are made at most: each takes milliseconds for some hundreds of devices.
 const readings = 20
 
 // AllLinks lists the network devices.
