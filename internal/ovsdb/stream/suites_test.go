@@ -70,6 +70,33 @@ func TestSuites(t *testing.T) {
 	}
 }
 
+// TestSuitesOfSecondHello takes nothing off what a client offers who may have to say hello again: the library ends the connection if it is
+// not the same then.
+func TestSuitesOfSecondHello(t *testing.T) {
+	a := testenv.NewAuthority(t, "ours")
+	files := a.Issue("peer")
+	id, err := LoadTLS(TLSFiles{PrivateKey: files.Key, Certificate: files.Cert, CACert: a.File, Suites: "TLS_AES_256_GCM_SHA384"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const x448 = 30 // which the library lacks
+	for _, c := range []struct {
+		name  string
+		first []tls.CurveID
+		same  bool
+	}{
+		{"all, as this library offers them", []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256}, false},
+		{"as OpenSSL 3.0 does", []tls.CurveID{tls.X25519, tls.CurveP256, x448, tls.CurveP521, tls.CurveP384}, false},
+		{"an unknown one first", []tls.CurveID{x448, tls.X25519}, true},
+		{"a hybrid one later", []tls.CurveID{tls.X25519, tls.X25519MLKEM768}, true},
+	} {
+		hello := &tls.ClientHelloInfo{CipherSuites: []uint16{tls.TLS_AES_128_GCM_SHA256, tls.TLS_AES_256_GCM_SHA384}, SupportedCurves: c.first}
+		if _, err := id.offer(hello); err != nil || (hello.CipherSuites[0] != 0) != c.same {
+			t.Errorf("%s: suites %x, %v", c.name, hello.CipherSuites, err)
+		}
+	}
+}
+
 // TestServerName tells servers another name than that of the target.
 func TestServerName(t *testing.T) {
 	a := testenv.NewAuthority(t, "ours")

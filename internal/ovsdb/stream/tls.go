@@ -250,6 +250,9 @@ func (t *TLS) server() *tls.Config {
 // for that: it chooses by this list, which it hands out as it is. Should it hand out a copy one day, verify ends the
 // connections that come out with another suite.
 func (t *TLS) offer(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if saysHelloAgain(hello.SupportedCurves) {
+		return nil, nil // and has to offer the same then as at first: the list is compared
+	}
 	for i, id := range hello.CipherSuites {
 		for _, known := range suites13 {
 			if id == known && !slices.Contains(t.suites, id) {
@@ -258,6 +261,23 @@ func (t *TLS) offer(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		}
 	}
 	return nil, nil
+}
+
+// groups are those that the library agrees on keys with, hybrid those of them that it would rather have than any other.
+var (
+	hybrid = []tls.CurveID{tls.X25519MLKEM768, tls.SecP256r1MLKEM768, tls.SecP384r1MLKEM1024}
+	groups = append([]tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}, hybrid...)
+)
+
+// saysHelloAgain says whether a client with these groups may be asked for a second hello (RFC 8446, section 4.1.4): it sends its part of
+// the key for the first of them, and the library may want another one.
+func saysHelloAgain(offered []tls.CurveID) bool {
+	if len(offered) == 0 {
+		return false
+	}
+	first := offered[0]
+	return !slices.Contains(groups, first) ||
+		!slices.Contains(hybrid, first) && slices.ContainsFunc(offered, func(id tls.CurveID) bool { return slices.Contains(hybrid, id) })
 }
 
 // Authenticates says whether there is an authority that peers' certificates must be of.
