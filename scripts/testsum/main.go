@@ -30,6 +30,9 @@ type event struct {
 	FailedBuild string
 }
 
+// race is how the race detector begins.
+const race = "WARNING: DATA RACE"
+
 // id is a test, or a whole package when Test is empty.
 type id struct{ Package, Test string }
 
@@ -158,10 +161,14 @@ func (s *summary) add(e event) {
 			key.Package = e.ImportPath
 		}
 		s.output[key] = append(s.output[key], e.Output)
-		s.race = s.race || strings.Contains(e.Output, "WARNING: DATA RACE")
+		s.race = s.race || strings.Contains(e.Output, race)
 		return
 	case "pass":
 		s.passed += count(e)
+		// Of a race that is over when its test is, only the package fails.
+		if text := strings.Join(s.output[key], ""); strings.Contains(text, race) {
+			fmt.Fprintf(s.w, "while %s %s ran:\n%s", e.Package, e.Test, text)
+		}
 	case "skip":
 		if e.Test != "" {
 			s.skips = append(s.skips, fmt.Sprintf("%s %s: %s", e.Package, e.Test, reason(s.output[key])))

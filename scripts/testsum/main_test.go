@@ -43,6 +43,14 @@ not JSON
 	if strings.Contains(out.String(), "noise") {
 		t.Error("the output of a test that passed is printed")
 	}
+	out.Reset()
+	const raced = `{"Action":"output","Package":"m/a","Test":"TestGood","Output":"WARNING: DATA RACE\n"}
+{"Action":"output","Package":"m/a","Test":"TestGood","Output":"by whom\n"}
+{"Action":"pass","Package":"m/a","Test":"TestGood","Elapsed":0.1}
+`
+	if err := s.read(strings.NewReader(raced)); err != nil || !strings.Contains(out.String(), "by whom") {
+		t.Errorf("of a race in a test that passed: %q, %v", out.String(), err)
+	}
 }
 
 // TestAgain runs again only what a second run can be an answer to.
