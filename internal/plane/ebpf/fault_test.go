@@ -70,10 +70,11 @@ func TestOtherNamespace(t *testing.T) {
 			open := func() error {
 				return w.far.Do(func() error {
 					other, err := New(o)
-					if err == nil {
-						err = other.Destroy(t.Context())
+					if err != nil {
+						return err
 					}
-					return err
+					_, err = other.Apply(t.Context(), basic(), nil)
+					return errors.Join(err, other.Destroy(t.Context()))
 				})
 			}
 			if err := open(); err == nil || !strings.Contains(err.Error(), "another network namespace") {
@@ -85,7 +86,13 @@ func TestOtherNamespace(t *testing.T) {
 			for _, dev := range []string{"p0", "p1", "p2", "u0", p.vxlanName()} {
 				w.removeLink(w.vtep, dev)
 			}
-			testenv.Eventually(t, patience, open) // what is attached dies a little after the devices
+			testenv.Eventually(t, patience, func() error { // what is attached dies a little after the devices
+				err := open()
+				if err != nil && !strings.Contains(err.Error(), "another network namespace") {
+					t.Fatal(err)
+				}
+				return err
+			})
 		})
 	}
 }

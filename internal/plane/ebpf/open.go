@@ -39,7 +39,8 @@ func New(o Options) (_ *Plane, err error) {
 	for _, open := range []func() error{ // each needs those before it
 		p.openMachine,
 		p.loadPrograms,
-		p.checkOwner,
+		p.checkOwner, // which may load them anew
+		p.bindTables,
 		p.shareMemory,
 		p.openAccess,
 		p.openRings,
@@ -78,7 +79,7 @@ func (p *Plane) openMachine() (err error) {
 	return nil
 }
 
-// loadPrograms loads the programs, or opens those that are pinned, and all maps, and makes the tables that mirror them.
+// loadPrograms loads the programs, or opens those that are pinned, and all maps.
 func (p *Plane) loadPrograms() error {
 	p.objs = &vtepObjects{}
 	p.attached = &kernel.Attachments{Pins: p.pins, Space: p.space, Classic: p.opts.Classic, Spec: p.opts.source(nil).Spec, Shares: p.mayShare, NameOf: p.nameOf,
@@ -89,6 +90,11 @@ func (p *Plane) loadPrograms() error {
 	if n := p.pins.Migrated; n != 0 {
 		p.log.Info("maps of an earlier layout are taken over", "from", n, "to", kernel.SchemaVersion)
 	}
+	return nil
+}
+
+// bindTables makes the tables that mirror the maps.
+func (p *Plane) bindTables() error {
 	p.contents.Maps = layout.NewTables()
 	p.mapTables = bindTables(&p.contents.Maps, &p.objs.vtepMaps)
 	return nil
