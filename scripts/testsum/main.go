@@ -185,6 +185,9 @@ func (s *summary) add(e event) {
 			s.failed++
 			fmt.Fprint(s.w, strings.Join(s.output[id{Package: e.FailedBuild}], ""))
 		}
+		if e.Test == "" {
+			s.unfinished(e.Package)
+		}
 		fmt.Fprint(s.w, strings.Join(s.output[key], ""))
 	default:
 		return
@@ -196,6 +199,21 @@ func (s *summary) add(e event) {
 		if e.Action != "skip" {
 			fmt.Fprintf(s.w, "%s  %-55s %7.2fs\n", word, e.Package, e.Elapsed)
 		}
+	}
+}
+
+// unfinished prints what tests of a package have said that had no end: their process has died.
+func (s *summary) unfinished(pkg string) {
+	var tests []id
+	for key := range s.output {
+		if key.Package == pkg && key.Test != "" {
+			tests = append(tests, key)
+		}
+	}
+	slices.SortFunc(tests, func(a, b id) int { return strings.Compare(a.Test, b.Test) })
+	for _, key := range tests {
+		fmt.Fprintf(s.w, "%s %s has not ended:\n%s", pkg, key.Test, strings.Join(s.output[key], ""))
+		delete(s.output, key)
 	}
 }
 

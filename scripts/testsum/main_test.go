@@ -51,6 +51,14 @@ not JSON
 	if err := s.read(strings.NewReader(raced)); err != nil || !strings.Contains(out.String(), "by whom") {
 		t.Errorf("of a race in a test that passed: %q, %v", out.String(), err)
 	}
+	out.Reset()
+	const died = `{"Action":"output","Package":"m/a","Test":"TestDead","Output":"fatal error: of what\n"}
+{"Action":"output","Package":"m/a","Output":"FAIL\tm/a\t1s\n"}
+{"Action":"fail","Package":"m/a","Elapsed":1}
+`
+	if err := s.read(strings.NewReader(died)); err != nil || !strings.Contains(out.String(), "fatal error: of what") {
+		t.Errorf("of a test in which the process died: %q, %v", out.String(), err)
+	}
 }
 
 // TestAgain runs again only what a second run can be an answer to.
