@@ -40,7 +40,7 @@ func (w *watchman) listen(next time.Duration, some bool) {
 	case err == nil:
 		w.work.Lock()
 		w.receive(rec)
-		for n := 1; n < atOnce && ring.AvailableBytes() > 0 && ring.ReadInto(rec) == nil; n++ {
+		for n := 1; n < atOnce && rec.Remaining > 0 && ring.ReadInto(rec) == nil; n++ {
 			w.receive(rec)
 		}
 		w.work.Unlock()

@@ -23,10 +23,10 @@ import (
 // Before the first Apply nothing is known of the numbers in them; until then they wait in the
 // ring, with those of the time when there was no process.
 func (p *Plane) learner() {
-	p.readRing(p.ring, func(b []byte) {
+	p.readRing(p.ring, func(b []byte, rest int) {
 		p.handleSighting(b)
 		// The programs count what did not fit; when the ring is empty it is time to tell.
-		if p.ring.current().AvailableBytes() == 0 {
+		if rest == 0 {
 			p.leave(lookForLost)
 		}
 	})

@@ -23,7 +23,7 @@ var refusedNames = []string{
 
 // punter turns what the programs show into events, once their numbers are known (see learner).
 func (p *Plane) punter() {
-	p.readRing(p.punts, p.handlePunt)
+	p.readRing(p.punts, func(b []byte, _ int) { p.handlePunt(b) })
 }
 
 // handlePunt queues the event for one struct punt_head and what follows it.

@@ -100,8 +100,8 @@ func (p *Plane) ringProblems() []problem.Problem {
 	return append(list, p.watchman.ring.problem(p.opts.Name, "what peers say anew by BFD is not heard, so that sessions go down or stay down")...)
 }
 
-// readRing hands each record to handle, from the first Apply until Close.
-func (p *Plane) readRing(r *ring, handle func([]byte)) {
+// readRing hands each record to handle, with the number of bytes that wait behind it, from the first Apply until Close.
+func (p *Plane) readRing(r *ring, handle func(b []byte, rest int)) {
 	select {
 	case <-p.ready:
 	case <-p.stop:
@@ -123,7 +123,7 @@ func (p *Plane) readRing(r *ring, handle func([]byte)) {
 		}
 		switch err := reader.ReadInto(&rec); {
 		case err == nil:
-			handle(rec.RawSample)
+			handle(rec.RawSample, rec.Remaining)
 		case errors.Is(err, ringbuf.ErrFlushed):
 			return // Close wants it
 		default:
