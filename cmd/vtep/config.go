@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/vtep/vtep/internal/config"
 	"github.com/vtep/vtep/internal/getopt"
@@ -23,7 +24,7 @@ func (r *vtepRun) parse(args []string) error {
 		return err
 	}
 	if r.configFile == "" {
-		return r.check(names)
+		return first(r.check(names))
 	}
 	if !filepath.IsAbs(r.configFile) {
 		if r.dir == "" { // it is read again when this may be another one
@@ -45,13 +46,21 @@ func (r *vtepRun) parse(args []string) error {
 	for name, args := range said {
 		r.settings[name] = args
 	}
-	if err != nil {
-		return err
+	wrong := []error{err}
+	for _, other := range r.check(names) {
+		// What is about no option may follow from what the file does not say rightly.
+		if err == nil || strings.HasPrefix(other.Error(), "--") {
+			wrong = append(wrong, other)
+		}
 	}
-	if err := r.check(names); err != nil {
-		return file.Place(err)
+	return file.Place(wrong...)
+}
+
+func first(errs []error) error {
+	if len(errs) == 0 {
+		return nil
 	}
-	return nil
+	return errs[0]
 }
 
 // fileOptions are those that a configuration file may have; the name of the switch goes to names.

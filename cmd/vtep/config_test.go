@@ -33,14 +33,20 @@ func TestConfigCheck(t *testing.T) {
 		"tunnel-ip: 192.0.2.1\n":                              "FILE: good\n",
 		"switch: br0\nplane: magic\n":                         "FILE:2:8: --plane=magic: not one of ebpf, ovs and memory\n",
 		"switch: br0\ntunnel-ip: here\n":                      "FILE:2:12: --tunnel-ip: \"here\" is not an IP address",
-		"remote:\n  - ptcp:6640\n  - nonsense\n":              "FILE:2:5: --remote=nonsense",
-		"metrics: nowhere\n":                                  "FILE:1:10: --metrics=nowhere: HOST:PORT is expected",
-		"durability: never\nuser: x\nconfig: y\n":             "FILE:1:13: durability: \"never\" is not one of always, client and off\nFILE:2:7: user: the dataplane needs",
-		"verbose: [nix]\n":                                    "FILE:1:11: verbose: processing \"nix\"",
-		"evpn:\n  as: 65001\n  router-id: 10.0.0.1\n":         "FILE: good\n",
-		"evpn:\n  as: x\n  routerid: 10.0.0.1\n":              "FILE:2:7: as: a number up to 4294967295 is expected, not \"x\"\nFILE:3:3: routerid is no setting; is router-id meant?",
-		"tunnel-ip: {a: b}\n":                                 "FILE:1:12: tunnel-ip: a value is expected",
-		"portt: p0\n":                                         "FILE:1:1: portt is no option; is port meant?\n",
+		"remote:\n  - ptcp:6640\n  - nonsense\n":              "FILE:3:5: --remote=nonsense",
+		"xdp: fast\nremote: [nonsense, \"ptcp:6640\", \"x\"]\ntunnel-ip: 192.0.2.x\nports: [p0]\ndirect: maybe\nvxlan-port: 0\n": "FILE:1:6: --xdp=fast: not one of auto, off and require\n" +
+			"FILE:2:10: --remote=nonsense: missing \":\" after the connection method\nFILE:2:33: --remote=x: missing \":\" after the connection method\n" +
+			"FILE:3:12: --tunnel-ip: \"192.0.2.x\" is not an IP address; an IPv4 or IPv6 address of this machine is expected\n" +
+			"FILE:4:1: ports is no option; is port meant?\nFILE:5:9: --direct=maybe: not one of auto, on and off\n" +
+			"FILE:6:13: --vxlan-port=0: not a UDP port, 1 to 65535\n",
+		"switch: [br0, br1]\n":                        "FILE:1:10: switch: it has one value, not a list\n",
+		"metrics: nowhere\n":                          "FILE:1:10: --metrics=nowhere: HOST:PORT is expected",
+		"durability: never\nuser: x\nconfig: y\n":     "FILE:1:13: durability: \"never\" is not one of always, client and off\nFILE:2:7: user: the dataplane needs",
+		"verbose: [nix]\n":                            "FILE:1:11: verbose: processing \"nix\"",
+		"evpn:\n  as: 65001\n  router-id: 10.0.0.1\n": "FILE: good\n",
+		"evpn:\n  as: x\n  routerid: 10.0.0.1\n":      "FILE:2:7: as: a number up to 4294967295 is expected, not \"x\"\nFILE:3:3: routerid is no setting; is router-id meant?",
+		"tunnel-ip: {a: b}\n":                         "FILE:1:12: tunnel-ip: a value is expected",
+		"portt: p0\n":                                 "FILE:1:1: portt is no option; is port meant?\n",
 	} {
 		out, good := check(text)
 		if !strings.HasPrefix(out, want) || good != strings.HasSuffix(want, "good\n") {

@@ -38,6 +38,8 @@ func (o *httpOptions) ofMetrics() []getopt.Option {
 
 // check refuses what can't be served.
 func (o *httpOptions) check(files *stream.TLSFiles) error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, s := range []struct{ name, address string }{{"metrics", o.metrics}, {"web", o.web}} {
 		name, address := s.name, s.address
 		if address == "" {
@@ -46,23 +48,23 @@ func (o *httpOptions) check(files *stream.TLSFiles) error {
 		a, err := httpserve.ParseAddress(address)
 		switch {
 		case err != nil:
-			return fmt.Errorf("--%s=%s: %w", name, address, err)
+			refuse("--%s=%s: %w", name, address, err)
 		case a.TLS && (files.PrivateKey == "" || files.Certificate == "" || files.CACert == ""):
-			return fmt.Errorf("--%s=%s: https:// wants --private-key, --certificate and --ca-cert", name, address)
+			refuse("--%s=%s: https:// wants --private-key, --certificate and --ca-cert", name, address)
 		case a.TLS && files.CACert == "none" && o.tokenFile == "":
-			return fmt.Errorf("--%s=%s: with --ca-cert=none anybody could read: --token-file is wanted, or an authority", name, address)
+			refuse("--%s=%s: with --ca-cert=none anybody could read: --token-file is wanted, or an authority", name, address)
 		case !a.TLS && a.Beyond() && (name == "web" || o.tokenFile != ""):
-			return fmt.Errorf("--%s=%s: other machines reach it: only https://%s is served there, with --private-key, --certificate and --ca-cert", name, address, a.HostPort)
+			refuse("--%s=%s: other machines reach it: only https://%s is served there, with --private-key, --certificate and --ca-cert", name, address, a.HostPort)
 		}
 	}
-	if o.tokenFile == "" {
-		return nil
+	if o.tokenFile != "" && o.metrics == "" && o.web == "" {
+		refuse("--token-file goes with --web or --metrics")
+	} else if o.tokenFile != "" {
+		if _, err := httpserve.ReadToken(o.tokenFile); err != nil {
+			refuse("--token-file: %w", err)
+		}
 	}
-	if o.metrics == "" && o.web == "" {
-		return errors.New("--token-file goes with --web or --metrics")
-	}
-	_, err := httpserve.ReadToken(o.tokenFile)
-	return err
+	return errors.Join(errs...)
 }
 
 // httpService is one of the things that are served over HTTP.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -57,24 +58,27 @@ func readOnlyRemoteOption(p *[]string) getopt.Option {
 // checkRemotes refuses remotes that can never be served, and has the daemon keep the descriptors
 // that they name.
 func checkRemotes(d *daemon.Daemon, names []string) error {
+	var errs []error
 	for _, name := range names {
 		if strings.HasPrefix(name, "db:") {
 			continue
 		}
 		t, err := stream.ParseTarget(name)
 		if err != nil {
-			return fmt.Errorf("--remote=%w", err)
+			errs = append(errs, fmt.Errorf("--remote=%w", err))
+			continue
 		}
 		if t.Scheme != "pfd" {
 			continue
 		}
 		// The processes of --detach and --monitor pass it on: each of them has it.
 		if err := stream.CheckFD(t.FD); err != nil {
-			return fmt.Errorf("--remote=%s: %w", name, err)
+			errs = append(errs, fmt.Errorf("--remote=%s: %w", name, err))
+			continue
 		}
 		d.Inherit = append(d.Inherit, t.FD)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // versionOf is how the programs of the OVS family tell their version.

@@ -76,8 +76,8 @@ func (r *vtepRun) program() *getopt.Program {
 
 func (r *vtepRun) defaultDB() string { return filepath.Join(r.d.Dirs.DB, "vtep.db") }
 
-// check completes the command line, and refuses what can't work before anything is made.
-func (r *vtepRun) check(names []string) error {
+// check completes the command line, and says all that can't work, before anything is made.
+func (r *vtepRun) check(names []string) (wrong []error) {
 	for _, check := range []func() error{
 		func() error { return r.checkName(names) },
 		r.checkPlane,
@@ -91,11 +91,14 @@ func (r *vtepRun) check(names []string) error {
 		r.checkPorts,
 	} {
 		if err := check(); err != nil {
-			return err
+			wrong = append(wrong, err)
 		}
 	}
 	r.d.Share, r.d.Reader = r.sharing.share(), r.sharing.reader()
-	return r.anchorPaths()
+	if err := r.anchorPaths(); err != nil {
+		wrong = append(wrong, err)
+	}
+	return wrong
 }
 
 // checkName takes the name of the physical switch.
@@ -116,32 +119,34 @@ func (r *vtepRun) checkName(names []string) error {
 
 // checkPlane looks at the plane, and at what is for one plane alone.
 func (r *vtepRun) checkPlane() error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !slices.Contains([]string{"ebpf", "ovs", "memory"}, r.plane) {
 		return fmt.Errorf("--plane=%s: not one of ebpf, ovs and memory", r.plane)
 	}
 	if r.noDirect {
 		if r.direct != "" && r.direct != "off" {
-			return fmt.Errorf("--direct=%s and --no-direct exclude each other", r.direct)
+			refuse("--direct=%s and --no-direct exclude each other", r.direct)
 		}
 		r.direct = "off"
 	}
 	if _, ok := directModes[r.direct]; !ok {
-		return fmt.Errorf("--direct=%s: not one of auto, on and off", r.direct)
+		refuse("--direct=%s: not one of auto, on and off", r.direct)
 	}
 	if mode, ok := xdpModes[r.xdp]; !ok {
-		return fmt.Errorf("--xdp=%s: not one of auto, off and require", r.xdp)
+		refuse("--xdp=%s: not one of auto, off and require", r.xdp)
 	} else if mode == ebpf.XDPRequire && r.plane != "ebpf" {
-		return fmt.Errorf("--xdp=require and --plane=%s exclude each other: only the ebpf plane has XDP programs", r.plane)
+		refuse("--xdp=require and --plane=%s exclude each other: only the ebpf plane has XDP programs", r.plane)
 	} else if mode == ebpf.XDPRequire && r.direct == "off" {
-		return errors.New("--xdp=require and --direct=off exclude each other: XDP programs go past the IP stack")
+		refuse("--xdp=require and --direct=off exclude each other: XDP programs go past the IP stack")
 	}
 	if r.udpTunnels && r.plane != "memory" {
-		return fmt.Errorf("--udp-tunnels and --plane=%s exclude each other: only the memory plane needs it", r.plane)
+		refuse("--udp-tunnels and --plane=%s exclude each other: only the memory plane needs it", r.plane)
 	}
 	if r.vrf != "" && r.plane != "ebpf" {
-		return fmt.Errorf("--underlay-vrf and --plane=%s exclude each other: only the ebpf plane knows VRFs", r.plane)
+		refuse("--underlay-vrf and --plane=%s exclude each other: only the ebpf plane knows VRFs", r.plane)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // checkDatabase looks whether the embedded server, or another one, can do what is asked of it.
@@ -171,27 +176,27 @@ func (r *vtepRun) checkDatabase() error {
 
 // checkUnderlay looks at what says where tunnels are.
 func (r *vtepRun) checkUnderlay() error {
+	var errs []error
 	if r.vxlanPort != "" {
 		port, err := strconv.ParseUint(r.vxlanPort, 10, 16)
 		if err != nil || port == 0 {
-			return fmt.Errorf("--vxlan-port=%s: not a UDP port, 1 to 65535", r.vxlanPort)
+			errs = append(errs, fmt.Errorf("--vxlan-port=%s: not a UDP port, 1 to 65535", r.vxlanPort))
 		}
 		r.port = uint16(port)
 	}
 	if len(r.vrf) >= unix.IFNAMSIZ {
-		return fmt.Errorf("--underlay-vrf=%s: not the name of a network device: it is longer than %d bytes", r.vrf, unix.IFNAMSIZ-1)
+		errs = append(errs, fmt.Errorf("--underlay-vrf=%s: not the name of a network device: it is longer than %d bytes", r.vrf, unix.IFNAMSIZ-1))
 	}
-	if r.tunnelIP == "" {
-		return nil
+	if r.tunnelIP != "" {
+		ipv6, want := false, "an IPv4 address"
+		if r.plane == "ebpf" {
+			ipv6, want = true, "an IPv4 or IPv6 address"
+		}
+		if _, err := vtep.ParseTunnelIP(r.tunnelIP, ipv6); err != nil {
+			errs = append(errs, fmt.Errorf("--tunnel-ip: %w; %s of this machine is expected", err, want))
+		}
 	}
-	ipv6, want := false, "an IPv4 address"
-	if r.plane == "ebpf" {
-		ipv6, want = true, "an IPv4 or IPv6 address"
-	}
-	if _, err := vtep.ParseTunnelIP(r.tunnelIP, ipv6); err != nil {
-		return fmt.Errorf("--tunnel-ip: %w; %s of this machine is expected", err, want)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (r *vtepRun) checkPorts() error {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -211,14 +212,20 @@ func (f *File) Apply(options []getopt.Option, skip func(name string) bool) error
 	return errors.Join(errs...)
 }
 
-// sortErrors puts those of one file into the order of what they are about.
+// sortErrors puts those of one file into the order of what they are about, and others behind them.
 func sortErrors(errs []error) {
 	slices.SortStableFunc(errs, func(a, b error) int {
-		var x, y *Error
-		errors.As(a, &x)
-		errors.As(b, &y)
-		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column))
+		x, y := placeOf(a), placeOf(b)
+		return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.column, y.column))
 	})
+}
+
+func placeOf(err error) position {
+	var at *Error
+	if !errors.As(err, &at) {
+		return position{math.MaxInt, 0}
+	}
+	return position{at.Line, at.Column}
 }
 
 func (e *entry) values0() position {
@@ -304,10 +311,26 @@ func distance(a, b string) int {
 
 var aboutOption = regexp.MustCompile(`^--([a-z][a-z-]*)`)
 
-// Place says where in the file an option is that an error is about, as far as one is: errors about
-// the value of an option begin with it.
-func (f *File) Place(err error) error {
-	m := aboutOption.FindStringSubmatch(err.Error())
+// Place says of each error where in the file the option is that it is about, as far as one is, and puts them into the order
+// of the file: errors about the value of an option begin with its name, and with the value if it is one of several. Nil is none.
+func (f *File) Place(errs ...error) error {
+	var placed []error
+	for _, err := range errs {
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			for _, err := range several.Unwrap() {
+				placed = append(placed, f.place(err))
+			}
+		} else if err != nil {
+			placed = append(placed, f.place(err))
+		}
+	}
+	sortErrors(placed)
+	return errors.Join(placed...)
+}
+
+func (f *File) place(err error) error {
+	text := err.Error()
+	m := aboutOption.FindStringSubmatch(text)
 	if m == nil {
 		return err
 	}
@@ -316,5 +339,10 @@ func (f *File) Place(err error) error {
 		return err
 	}
 	where := f.entries[i].values0()
+	for _, v := range f.entries[i].values {
+		if strings.HasPrefix(text, m[0]+"="+v.text+":") {
+			where = v.at
+		}
+	}
 	return &Error{f.path, where.line, where.column, err}
 }
