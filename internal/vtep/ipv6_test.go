@@ -26,7 +26,8 @@ func TestIPv6(t *testing.T) {
 		{"2001:db8::1", true, false, true, "192.0.2.2: tunnel_ips has no address of this family"},
 		{"192.0.2.1", true, true, false, "2001:db8::2: tunnel_ips has no address of this family"},
 		{"192.0.2.1,2001:db8::1", false, true, false, `"2001:db8::2" is not an IPv4 address`},
-		{"2001:db8::1", false, false, false, "tunnel_ips has no IPv4 address"},
+		{"2001:db8::1", false, false, false, "tunnel_ips has no IPv4 address that can be used: there can be no tunnels; add an IPv4 address of"},
+		{"224.0.0.1", true, false, false, "tunnel_ips has no IP address that can be used: there can be no tunnels; add an IP address of"},
 	} {
 		b, compiler := newBook(), NewCompiler("br0", plane.Features{IPv6: c.ipv6})
 		b.edit(t, `

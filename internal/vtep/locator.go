@@ -37,6 +37,14 @@ func ParseTunnelIP(text string, ipv6 bool) (netip.Addr, error) {
 	return ip, nil
 }
 
+// address is what tunnels can have, in words.
+func address(ipv6 bool) string {
+	if ipv6 {
+		return "IP address"
+	}
+	return "IPv4 address"
+}
+
 func (c *Compiler) locator(id UUID) *locator {
 	l := c.locators[id]
 	if l == nil {
@@ -72,7 +80,7 @@ func (c *Compiler) locatorChanged(before, after *hwvtep.PhysicalLocator) {
 	l.addr, l.vni, l.keyed, l.wrong = addr, 0, false, nil
 	if err != nil {
 		l.wrong = &complaint{
-			kind: problem.BadLocator, fault: hwvtep.FaultUnspecified, remedy: "name the IPv4 address of a VTEP",
+			kind: problem.BadLocator, fault: hwvtep.FaultUnspecified, remedy: "name the " + address(c.features.IPv6) + " of a VTEP",
 			text: fmt.Sprintf("dst_ip of a Physical_Locator: %v: what is behind it can't be reached", err),
 		}
 	}

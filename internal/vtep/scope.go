@@ -35,7 +35,7 @@ type scope struct {
 	group    uint32          // the bits of a frame's mark that have its group policy; 0: none
 	fragment bool            // outside, what is too large for the way to a peer
 	trouble  []complaint     // about our row
-	badIPs   bool            // tunnel_ips has something, but no IPv4 address
+	badIPs   bool            // tunnel_ips has something, but no address that can be used
 	ipv6     bool            // tunnels may have IPv6
 	single   bool            // ours is the only switch in the database
 	shared   bool            // another switch has our tunnel IP too
@@ -119,7 +119,7 @@ func (s *scope) readOwn(ps *hwvtep.PhysicalSwitch, features plane.Features) {
 	case len(ips) > 0:
 	case len(ps.TunnelIPs) > 0:
 		s.badIPs = true
-		s.complain(problem.NoTunnelIP, "tunnel_ips has no IPv4 address: there can be no tunnels", "add an IPv4 address of this machine", hwvtep.FaultTunnelExhaustion)
+		s.complain(problem.NoTunnelIP, "tunnel_ips has no "+address(s.ipv6)+" that can be used: there can be no tunnels", "add an "+address(s.ipv6)+" of this machine", hwvtep.FaultTunnelExhaustion)
 	}
 	set := settings{values: ps.OtherConfig}
 	s.anyone = set.bool(keyAcceptAnySource)
