@@ -37,12 +37,12 @@ func (a *attachment) forwards(n *network) bool {
 // segmentOf is the segment of the port that a host was heard at: a VTEP tells by the key of the locator. One that does not
 // has heard it there if the logical switch is bound at that port alone, of those of the VTEP. At a port that can't be attached a
 // host is as one of no segment if it is reached by no other VTEP of it: nobody sends to one that does not tell that it is attached. Else
-// it is one of the segment, and reached by those: without it they would take it for one that has moved.
+// it is one of the segment, and reached by those, or by those that are about to be heard again: without it they would take it for one that has moved.
 func (n *network) segmentOf(l *local) esi {
 	for e, a := range n.own {
 		switch {
 		case a.vtep != l.vtep || l.number != a.number && (l.number != 0 || !a.only(n)):
-		case a.barred && !n.attachedElsewhere(e):
+		case a.barred && !a.coming && !n.attachedElsewhere(e):
 			return esi{}
 		default:
 			return e
@@ -294,6 +294,12 @@ func (b *Bridge) hold(a *attachment) {
 	b.database.markPort(a)
 	if a.segment == (esi{}) {
 		return
+	}
+	if was := a.coming; was != b.expects(a.segment) {
+		a.coming = !was
+		for n := range b.database.networksAt(a) {
+			b.recount(n, a.segment)
+		}
 	}
 	all := b.candidates(a)
 	now := held{}

@@ -37,6 +37,7 @@ type attachment struct {
 	why     string                   // it is right, and has link for all that is known, but is not attached
 	denied  denial                   // of its keys
 	barred  bool                     // it is right, but can't be attached, with link or without: why and denied say so
+	coming  bool                     // others that were attached to the segment are about to be heard again
 	tags    map[hwvtep.UUID][]uint16 // its VLANs by the switch that they are bound to
 	around  map[hwvtep.UUID]struct{} // the ports of its switch
 	routeOf map[target]int           // the route of Discovery that has a target of its networks
@@ -219,7 +220,7 @@ func (db *database) readPorts(touched map[*network]bool) {
 			a.of, a.vtep, a.around = s.Name, vtep, around
 			was, fault := a.segment, a.fault
 			if a.configure() != was && before[id] != nil {
-				a.up, a.former, a.outcome = false, nil, held{}
+				a.up, a.former, a.outcome, a.coming = false, nil, held{}, db.bridge.expects(a.segment)
 			}
 			kept[a] = a.segment != (esi{}) && (a.segment == was || !db.read && heldBy(&row) != nil)
 			faults[a] = fault

@@ -92,6 +92,8 @@ type session struct {
 	external  bool // of another AS
 	routes    int
 	epoch     int  // counts the sessions, and their ends
+	opened    bool // it is there
+	telling   bool // and the neighbor says what it knows, at the beginning
 	whole     bool // it has said all that it had to say at the beginning
 	restarted bool // it has begun anew, and does not say all before others do
 	flaps     int

@@ -21,9 +21,15 @@ func (b *Bridge) heard(e relay.Event) {
 	}
 	switch e.What {
 	case relay.Opened:
-		s.whole, s.restarted = false, e.Restarted
+		s.opened, s.telling, s.whole, s.restarted = true, true, false, e.Restarted
 		s.epoch++
+		b.holdLingering()
+		b.after(e.Neighbor, grace, func(netip.Addr) { // it may not say when it has said all
+			s.telling = false
+			b.holdLingering()
+		})
 		if e.Keep == 0 {
+			b.linger(e.Neighbor)
 			b.sweep(e.Neighbor)
 		} else {
 			b.after(e.Neighbor, stale, b.sweep)
@@ -38,13 +44,14 @@ func (b *Bridge) heard(e relay.Event) {
 		if s.whole {
 			return
 		}
-		s.whole = true
+		s.whole, s.telling = true, false
 		b.sweep(e.Neighbor)
 		b.unlinger(e.Neighbor)
 		b.log.Info("neighbor has sent its routes", "neighbor", e.Neighbor, "routes", s.routes)
 		b.beginIfWhole()
 	case relay.Ended:
-		s.whole, s.restarted = false, false
+		s.opened, s.telling, s.whole, s.restarted = false, false, false, false
+		b.holdLingering()
 		if e.Keep > 0 && !s.over {
 			b.log.Info("routes of the neighbor stay for a time, as it is to be back", "neighbor", e.Neighbor, "routes", s.routes, "at most", e.Keep)
 			b.after(e.Neighbor, e.Keep, b.forget)

@@ -22,7 +22,7 @@ type lingering struct {
 // bridge: what it floods still is not for the segment, which has it from there. It is no candidate any more, as it may be gone.
 func (b *Bridge) linger(neighbor netip.Addr) {
 	now := time.Now()
-	some := false
+	some := map[esi]struct{}{}
 	for e, all := range b.members {
 		for id, r := range all {
 			if id.peer != neighbor || b.database.own[r.vtep] {
@@ -31,11 +31,41 @@ func (b *Bridge) linger(neighbor netip.Addr) {
 			if b.lingers[e] == nil {
 				b.lingers[e] = map[netip.Addr]lingering{}
 			}
-			b.lingers[e][r.vtep], some = lingering{neighbor, now}, true
+			b.lingers[e][r.vtep] = lingering{neighbor, now}
+			some[e] = struct{}{}
 		}
 	}
-	if some {
+	for e := range some { // while they are attached yet
+		b.holdSegment(e)
+	}
+	if len(some) > 0 {
 		b.later(lingerTime, func() { b.expireLingering(now) })
+	}
+}
+
+// expects says whether a VTEP that lingers at a segment is about to be heard again: its neighbor is there, and has not told all yet, or there is
+// nobody yet who has, to whom anything would be told meanwhile.
+func (b *Bridge) expects(e esi) bool {
+	if len(b.lingers[e]) == 0 {
+		return false
+	}
+	for _, l := range b.lingers[e] {
+		if s := b.sessions[l.by]; s != nil && s.telling {
+			return true
+		}
+	}
+	for _, s := range b.sessions {
+		if s.opened && !s.telling {
+			return false
+		}
+	}
+	return true
+}
+
+// holdLingering is for a session that has begun or ended, or has told all.
+func (b *Bridge) holdLingering() {
+	for e := range b.lingers {
+		b.holdSegment(e)
 	}
 }
 

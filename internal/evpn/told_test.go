@@ -3,11 +3,15 @@ package evpn
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/ovsdb"
@@ -166,4 +170,75 @@ func TestUnservedSegment(t *testing.T) {
 	s.withdraw(other)
 	s.said(host1, map[string]int64{"": -1})
 	s.segmentOfHost(host1, seg1)
+}
+
+// The only session flaps by which is known who else is attached to the segment of a port that can't be: hosts at it are of the segment at
+// each moment, while that is about to be heard again, and of none when it is not heard.
+func TestUnservedSegmentFlaps(t *testing.T) {
+	s := newBed(t, Neighbor{}, ownSegment)
+	s.up()
+	s.whole()
+	s.port("p1", func(tx *hwvtep.Txn, row hwvtep.PhysicalPort) {
+		row.PortFaultStatus = []string{hwvtep.FaultUnspecified}
+		tx.UpdatePhysicalPort(row.UUID, row, hwvtep.PhysicalPortPortFaultStatus)
+	})
+	s.hears(host1, 1, true)
+	s.segmentOfHost(host1, esi{})
+	other := discovery(high, allTags, false)
+	other.targets = []target{{"65002", false, 33}}
+	attached := func() {
+		s.announce(attachedAt(high, relay.Election{}), nil)
+		s.announce(other, nil)
+	}
+	attached()
+	s.segmentOfHost(host1, seg1)
+
+	for i, back := range []bool{true, true, false} {
+		_ = s.conn.Close()
+		s.established(false)
+		s.segmentOfHost(host1, seg1)
+		told, w := io.Pipe()
+		t.Cleanup(func() { _ = told.Close() })
+		s.told = w
+		s.up()
+		s.segmentOfHost(host1, seg1)
+		if back {
+			attached()
+		}
+		s.whole()
+		want := []esi{seg1}
+		if !back {
+			want = append(want, esi{})
+			s.segmentOfHost(host1, esi{})
+		}
+		last := fmt.Sprintf("02:00:00:00:99:%02x", i)
+		s.hears(last, 0, true)
+		if got := segments(t, told, host1, last); !slices.Equal(got, want) {
+			t.Errorf("session %d: the host is announced with the segments %v, want %v", i, got, want)
+		}
+		go func() { _, _ = io.Copy(io.Discard, told) }()
+	}
+}
+
+// segments reads messages until one announces the other MAC, and returns the segments that the first is announced with.
+func segments(t *testing.T, from io.Reader, mac, until string) (all []esi) {
+	t.Helper()
+	for {
+		for _, a := range nextUpdate(t, from).PathAttributes {
+			reach, ok := a.(*bgp.PathAttributeMpReachNLRI)
+			if !ok {
+				continue
+			}
+			for _, p := range reach.Value {
+				host, ok := p.NLRI.(*bgp.EVPNNLRI).RouteTypeData.(*bgp.EVPNMacIPAdvertisementRoute)
+				switch {
+				case !ok:
+				case host.MacAddress.String() == mac:
+					all = append(all, esiOf(host.ESI))
+				case host.MacAddress.String() == until:
+					return all
+				}
+			}
+		}
+	}
 }
