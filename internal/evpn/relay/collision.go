@@ -40,6 +40,20 @@ func refuses(m []byte) bool {
 	return m[18] == typeNotification && len(m) >= headerLen+2 && m[headerLen] == cease && m[headerLen+1] == collision
 }
 
+// contest is between a connection and one of the neighbour's that comes before an answer.
+type contest struct {
+	link *link
+	open []byte // what the library says
+
+	used   net.Conn // on which it has been said
+	mine   bool     // the relay has made that
+	other  net.Conn // the neighbour's; nil: there is none
+	firsts chan heard
+
+	answer  *heard           // the neighbour's open on used, which is to yield to other once there is one on that; nil: there is none
+	silence <-chan time.Time // passes for as long as that may take
+}
+
 // choose says the library's open on a connection, and returns the one on which the neighbour answers: that, or one of the
 // neighbour's that comes meanwhile. Others are closed. mine says that the relay has made the first one; from has what the
 // library says after its open.
@@ -47,85 +61,102 @@ func (l *link) choose(ctx context.Context, used net.Conn, mine bool, open []byte
 	l.enter(used)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	firsts := make(chan heard)
-	listen := func(conn net.Conn) {
-		m, err := readMessage(conn, make([]byte, usualLen))
-		select {
-		case firsts <- heard{conn, m, err}:
-		case <-ctx.Done():
-		}
-	}
-	var other net.Conn // the neighbour's
-	defer func() {
-		for _, conn := range []net.Conn{used, other} {
-			if conn != nil && (err != nil || conn != used) {
-				_ = conn.Close()
-			}
-		}
-	}()
-	use := func() {
-		_, _ = used.Write(l.opening(open)) // why that fails reading tells
-	}
-	turn := func() {
-		_ = used.Close()
-		used, other, mine = other, nil, false
-		l.enter(used)
-		use()
-	}
-	use()
-	go listen(used)
-	var answer *heard            // the neighbour's open on used, which is to yield to other once there is one on that
-	var silence <-chan time.Time // passes for as long as that may take
-	stay := func(h *heard) (net.Conn, error) {
-		return &begun{used, io.MultiReader(bytes.NewReader(h.message), used)}, nil
-	}
+	c := &contest{link: l, open: open, used: used, mine: mine, firsts: make(chan heard)}
+	defer func() { c.closeRest(err == nil) }()
+	c.say()
+	go c.listen(ctx, used)
 	for {
 		select {
 		case conn := <-l.inbound:
-			if other != nil {
-				_ = other.Close()
+			if c.other != nil {
+				_ = c.other.Close()
 			}
-			other = conn
-			go listen(conn)
-		case <-silence:
-			return stay(answer)
-		case h := <-firsts:
-			if h.err == nil && h.message[18] == typeOpen && over(h.from) {
-				h.err = io.EOF // the neighbour had chosen another one, in a session that has ended since
-			}
-			switch {
-			case h.from == used && other != nil && (h.err != nil || h.message[18] != typeOpen):
-				turn()
-			case h.from == used && h.err != nil:
-				return nil, &silentError{h.err}
-			case h.from == used && refuses(h.message):
-				return nil, &silentError{errRefused}
-			case h.from == used && other != nil && mine && yields(open, h.message):
-				answer, silence = &h, time.After(retry)
-			case h.from == used:
-				return stay(&h)
-			case h.from != other: // it was closed
-			case h.err != nil || mine && !yields(open, h.message):
-				_ = other.Close()
-				other = nil
-				if answer != nil {
-					return stay(answer)
-				}
-			default: // it is to stay, or the neighbour has forgotten that it has connected before
-				turn()
-				return stay(&h)
+			c.other = conn
+			go c.listen(ctx, conn)
+		case <-c.silence:
+			return c.stay(c.answer), nil
+		case h := <-c.firsts:
+			if chosen, err := c.judge(h); chosen != nil || err != nil {
+				return chosen, err
 			}
 		case err := <-gone:
 			if err == nil { // it has no answer yet, so that is why it gives up
 				var m []byte
 				if m, err = readMessage(from, make([]byte, usualLen)); err == nil {
-					_, err = used.Write(m)
+					_, err = c.used.Write(m)
 				}
 			}
 			return nil, errors.Join(errEnded, err)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// judge says what follows from the first message on a connection: which one stays, or why none does. Both are nil
+// as long as that is open.
+func (c *contest) judge(h heard) (chosen net.Conn, err error) {
+	if h.err == nil && h.message[18] == typeOpen && over(h.from) {
+		h.err = io.EOF // the neighbour had chosen another one, in a session that has ended since
+	}
+	switch {
+	case h.from == c.used && c.other != nil && (h.err != nil || h.message[18] != typeOpen):
+		c.turn()
+	case h.from == c.used && h.err != nil:
+		return nil, &silentError{h.err}
+	case h.from == c.used && refuses(h.message):
+		return nil, &silentError{errRefused}
+	case h.from == c.used && c.other != nil && c.mine && yields(c.open, h.message):
+		c.answer, c.silence = &h, time.After(retry)
+	case h.from == c.used:
+		return c.stay(&h), nil
+	case h.from != c.other: // it was closed
+	case h.err != nil || c.mine && !yields(c.open, h.message):
+		_ = c.other.Close()
+		c.other = nil
+		if c.answer != nil {
+			return c.stay(c.answer), nil
+		}
+	default: // it is to stay, or the neighbour has forgotten that it has connected before
+		c.turn()
+		return c.stay(&h), nil
+	}
+	return nil, nil
+}
+
+// listen waits for the first message on a connection.
+func (c *contest) listen(ctx context.Context, conn net.Conn) {
+	m, err := readMessage(conn, make([]byte, usualLen))
+	select {
+	case c.firsts <- heard{conn, m, err}:
+	case <-ctx.Done():
+	}
+}
+
+func (c *contest) say() {
+	_, _ = c.used.Write(c.link.opening(c.open)) // why that fails reading tells
+}
+
+// turn goes over to the neighbour's connection.
+func (c *contest) turn() {
+	_ = c.used.Close()
+	c.used, c.other, c.mine = c.other, nil, false
+	c.link.enter(c.used)
+	c.say()
+}
+
+// stay is the connection that is used, with what was heard on it.
+func (c *contest) stay(h *heard) net.Conn {
+	return &begun{c.used, io.MultiReader(bytes.NewReader(h.message), c.used)}
+}
+
+// closeRest closes what was not chosen.
+func (c *contest) closeRest(chosen bool) {
+	if !chosen {
+		_ = c.used.Close()
+	}
+	if c.other != nil {
+		_ = c.other.Close()
 	}
 }
 
