@@ -364,7 +364,7 @@ func (b *Bridge) claimAll(n *network, mac string, h *host) {
 	if !slices.ContainsFunc(slices.Collect(maps.Values(h.locals)), func(l *local) bool { return l.ours }) {
 		return
 	}
-	lost := !h.claim(time.Now())
+	lost := !b.claim(n, mac, h)
 	for _, l := range h.locals {
 		l.lost = lost
 	}

@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -123,7 +124,6 @@ func TestWire(t *testing.T) {
 		whyRMAC: func(r *route) { prefix("10.0.0.0/8")(r); r.routerMAC = "" },
 		whyVNI:  func(r *route) { prefix("10.0.0.0/8")(r); r.vni = 0 },
 		whyMAC:  func(r *route) { r.mac = "01:00:5e:00:00:05" },
-		whyVTEP: func(r *route) { r.vtep = netip.MustParseAddr("127.0.0.1") },
 	} {
 		r := good()
 		change(r)
@@ -133,6 +133,17 @@ func TestWire(t *testing.T) {
 		}
 		if _, err := decode(p.Nlri, readAttributes(p.Attrs, true)); !errors.Is(err, refusal(want)) {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	for _, bad := range []string{"127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1", "fe80::1"} {
+		r := good()
+		r.vtep = netip.MustParseAddr(bad)
+		p, err := encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decode(p.Nlri, readAttributes(p.Attrs, true)); !errors.Is(err, refusal(whyVTEP)) {
+			t.Errorf("behind %s: %v", bad, err)
 		}
 	}
 	p, err := encode(good())
@@ -259,5 +270,31 @@ func TestMobility(t *testing.T) {
 	}
 	if h.claim(now.Add(movesPause)) || !h.claim(now.Add(movesPause+time.Minute)) {
 		t.Error("a duplicate is left alone for a time")
+	}
+
+	// One that nobody else has is announced, however often others take it, and give it up again.
+	h = fresh(high)
+	for range 3 * mostMoves {
+		if remote(h, low, route{moved: true, sequence: h.sequence + 1}); !h.yield() {
+			t.Errorf("does not give way to %d", h.sequence+1)
+		}
+		h.paths = nil
+		h.locals = map[hwvtep.UUID]*local{id: {vtep: high, ours: true}}
+		if !h.claim(now) || h.sequence != h.highest+1 {
+			t.Errorf("sequence %d of %d, with nobody else: %v", h.sequence, h.highest, h.until)
+		}
+	}
+
+	// Nothing comes after the last sequence.
+	h = fresh(high)
+	if remote(h, low, route{moved: true, sequence: math.MaxUint32}); h.claim(now) {
+		t.Errorf("announced with %d against the last sequence of a lower address", h.sequence)
+	}
+	if h.paths = nil; !h.claim(now) || h.sequence != math.MaxUint32 {
+		t.Errorf("announced with %d when the last one has gone", h.sequence)
+	}
+	h = fresh(low)
+	if remote(h, high, route{moved: true, sequence: math.MaxUint32}); !h.claim(now) || h.sequence != math.MaxUint32 || h.yield() {
+		t.Errorf("announced with %d against the last sequence of a higher address", h.sequence)
 	}
 }

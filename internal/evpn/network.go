@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ type host struct {
 	sequence uint32 // what is announced here, if moved
 	moved    bool
 	moves    []time.Time // last ones to here
-	until    time.Time   // the MAC is a duplicate, and left to others till then
+	until    time.Time   // the MAC is a duplicate, and left to others till then, while there are any
 	beside   bool        // it was heard here beside the bridge's row that places it elsewhere, and which stands since
 
 	past *list.Element // nil: the host is somewhere
@@ -201,6 +202,16 @@ func (h *host) here() (found *local) {
 	return found
 }
 
+// lowest is the lowest of our VTEPs that have a row of the host, another one's or not.
+func (h *host) lowest() (vtep netip.Addr) {
+	for _, l := range h.locals {
+		if l.ours && (!vtep.IsValid() || l.vtep.Less(vtep)) {
+			vtep = l.vtep
+		}
+	}
+	return vtep
+}
+
 func compareUUID(a, b hwvtep.UUID) int { return cmp.Compare(a.String(), b.String()) }
 
 // heard takes note of a sequence that another VTEP has announced.
@@ -212,7 +223,7 @@ func (h *host) heard(r *route) {
 func (h *host) claim(now time.Time) bool {
 	best := h.best()
 	switch {
-	case now.Before(h.until):
+	case best != nil && now.Before(h.until):
 		return false
 	case best != nil && best.fixed():
 		return false
@@ -223,6 +234,11 @@ func (h *host) claim(now time.Time) bool {
 		return true // never known elsewhere
 	case best == nil && h.moved && h.sequence > h.highest:
 		return true // still the last that was announced
+	case best == nil:
+		h.outdo() // nobody else has it: that is no move, and left to the others it would be nowhere
+		return true
+	case best.sequence == math.MaxUint32 && !h.lowest().Less(best.vtep):
+		return false // no sequence is above that
 	}
 	h.until = time.Time{}
 	h.moves = slices.DeleteFunc(h.moves, func(t time.Time) bool { return now.Sub(t) > movesTime })
@@ -231,8 +247,16 @@ func (h *host) claim(now time.Time) bool {
 		return false
 	}
 	h.moves = append(h.moves, now)
-	h.sequence, h.moved = h.highest+1, true
+	h.outdo()
 	return true
+}
+
+// outdo gives the host the sequence after all that were heard, or the last one that there is.
+func (h *host) outdo() {
+	h.sequence, h.moved = h.highest, true
+	if h.sequence < math.MaxUint32 {
+		h.sequence++
+	}
 }
 
 // yield gives the host up if another VTEP's route is better than what is announced here. It says whether it was.

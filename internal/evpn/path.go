@@ -19,7 +19,7 @@ func (b *Bridge) withdrawn(id path) {
 			macs = slices.Collect(maps.Keys(s.macs))
 		}
 		for _, mac := range macs {
-			if h := n.hosts[mac]; h != nil && b.ready && h.here() == nil && h.until.IsZero() && h.best() == nil {
+			if h := n.hosts[mac]; h != nil && b.ready && h.here() == nil && h.best() == nil {
 				b.claimAll(n, mac, h)
 			}
 		}

@@ -118,6 +118,30 @@ func TestOwnSequences(t *testing.T) {
 	}
 }
 
+// A host that others take, and give up again, more often than a host goes to and fro is announced each time that nobody else has it.
+func TestGivenUp(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		here := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: host1, LogicalSwitch: ls, Locator: here})
+	})
+	s.up()
+	s.whole()
+	r := hostAt(host1, high)
+	for range mostMoves + 2 {
+		r.moved, r.sequence = true, r.sequence+1
+		s.announce(r, nil)
+		s.said(host1, map[string]int64{})
+		s.rows(host1 + ">10.0.0.2")
+		s.withdraw(r)
+		r.sequence++
+		s.said(host1, map[string]int64{"": int64(r.sequence)})
+		s.rows()
+	}
+}
+
 // A host is heard here beside the row that places it elsewhere, and elsewhere again before the bridge has written that. The row, which
 // is right again, comes anew: for one that stays the agent would not take back its own, and not tell when the host comes again.
 func TestHeardBeside(t *testing.T) {

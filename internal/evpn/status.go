@@ -141,7 +141,7 @@ func (n *network) status(now time.Time) SwitchStatus {
 	}
 	slices.Sort(s.VTEPs)
 	for mac, h := range n.hosts {
-		if now.Before(h.until) {
+		if now.Before(h.until) && h.here() == nil {
 			s.Duplicates = append(s.Duplicates, mac)
 		}
 		switch {

@@ -370,15 +370,11 @@ func (db *database) local(before, after *hwvtep.UcastMACLocal, touched map[mark]
 	switch {
 	case was != nil && was.vtep == vtep:
 		if l.lost = was.lost; b.ready && !l.lost && n.segmentOf(l) != n.segmentOf(was) { // from a port of a segment to another one
-			l.lost = !h.claim(time.Now())
+			l.lost = !b.claim(n, at.mac, h)
 		}
 	case b.ready && l.ours:
-		duplicate := !h.until.IsZero()
-		l.lost = !h.claim(time.Now())
+		l.lost = !b.claim(n, at.mac, h)
 		db.stands(at, !l.lost && len(db.ucast[at.ls][at.mac]) > 0 && !h.beyond(h.best()))
-		if !h.until.IsZero() && !duplicate {
-			b.duplicate(n, at.mac, h)
-		}
 	}
 }
 
@@ -388,6 +384,16 @@ func (db *database) stands(at mark, beside bool) {
 	if n := db.networks[at.ls]; n != nil && n.hosts[at.mac] != nil {
 		n.hosts[at.mac].beside = beside
 	}
+}
+
+// claim is for a row that has come, and tells of a MAC that has come too often. It says whether the host may be announced.
+func (b *Bridge) claim(n *network, mac string, h *host) bool {
+	held := h.until
+	ok := h.claim(time.Now())
+	if h.until.After(held) {
+		b.duplicate(n, mac, h)
+	}
+	return ok
 }
 
 // duplicate tells of a MAC that several hosts have, and tries again later.

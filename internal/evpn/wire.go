@@ -13,6 +13,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/vtep/vtep/internal/evpn/relay"
+	"github.com/vtep/vtep/internal/hwvtep"
 )
 
 // Why a route does not become a row, as the status counts it.
@@ -251,7 +252,7 @@ func decode(nlri bgp.NLRI, a *attributes) (*route, error) {
 	switch {
 	case !a.vxlan:
 		return r, refusal(whyEncap)
-	case !r.vtep.IsValid() || r.vtep.IsUnspecified() || r.vtep.IsMulticast() || r.vtep.IsLoopback():
+	case hwvtep.CheckTunnelIP(r.vtep) != nil || r.vtep.IsLoopback():
 		return r, refusal(whyVTEP)
 	case r.vni >= 1<<24 || k.kind == Prefix && r.vni == 0 && !r.via.IsValid():
 		return r, refusal(whyVNI)

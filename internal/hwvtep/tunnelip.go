@@ -15,12 +15,22 @@ func ParseTunnelIP(text string, ipv6 bool) (netip.Addr, error) {
 		return netip.Addr{}, errors.New("is not an IP address")
 	case !ip.Is4() && !ipv6:
 		return netip.Addr{}, errors.New("is not an IPv4 address")
-	case ip.IsLinkLocalUnicast() && ip.Is6() || ip.Zone() != "":
-		return netip.Addr{}, errors.New("is an address of one link only")
-	case ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return netip.Addr{}, errors.New("is not the address of a host")
+	}
+	if err := CheckTunnelIP(ip); err != nil {
+		return netip.Addr{}, err
 	}
 	return ip, nil
+}
+
+// CheckTunnelIP says why an address can't be that of a VTEP, nil if it can. The error does not have the address.
+func CheckTunnelIP(ip netip.Addr) error {
+	switch {
+	case ip.IsLinkLocalUnicast() && ip.Is6() || ip.Zone() != "":
+		return errors.New("is an address of one link only")
+	case !ip.IsValid() || ip.Is4In6() || ip.IsUnspecified() || ip.IsMulticast() || ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return errors.New("is not the address of a host")
+	}
+	return nil
 }
 
 // SortTunnelIPs sorts the tunnel IPs of a switch as texts, as NVCs see them that take the first. The first of a family is
