@@ -86,19 +86,31 @@ func (s *screen) update(m []byte) []byte {
 	if len(attrs) < n {
 		return m
 	}
-	rest := attrs[n:]
 	kept, changed, routes, ok := s.attributes(attrs[:n])
-	switch {
-	case !ok || !changed:
+	if !ok {
 		return m
-	case !routes && withdrawn == 0 && len(rest) == 0:
+	}
+	if withdrawn+len(attrs)-n > 0 && !s.own {
+		s.drop(familyFault(1, 1)) // which has its routes beside the attributes
+		changed = true
+	}
+	switch {
+	case !changed:
+		return m
+	case !routes:
 		return nil
 	}
-	out := append(make([]byte, 0, len(m)), m[:headerLen+2+withdrawn]...)
+	out := append(make([]byte, 0, len(m)), m[:headerLen]...)
+	out = append(out, 0, 0)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(kept)))
-	out = append(append(out, kept...), rest...)
+	out = append(out, kept...)
 	binary.BigEndian.PutUint16(out[16:], uint16(len(out)))
 	return out
+}
+
+// familyFault tells of routes of a family that the session is not for.
+func familyFault(afi uint16, safi byte) string {
+	return fmt.Sprintf("routes of family %d/%d", afi, safi)
 }
 
 // attributes screens path attributes. routes says whether there are any of EVPN, or the end of them.
@@ -154,16 +166,24 @@ func (s *screen) attributes(all []byte) (kept []byte, changed, routes, ok bool) 
 
 // reach screens MP_REACH_NLRI (RFC 4760); nil: no route is left.
 func (s *screen) reach(v []byte) []byte {
-	if len(v) < 5 || binary.BigEndian.Uint16(v) != afiL2VPN || v[2] != safiEVPN || len(v) < 5+int(v[3]) {
+	if len(v) < 5 || len(v) < 5+int(v[3]) {
 		return v
+	}
+	if afi := binary.BigEndian.Uint16(v); afi != afiL2VPN || v[2] != safiEVPN {
+		s.drop(familyFault(afi, v[2]))
+		return nil
 	}
 	return s.routes(v, 5+int(v[3]))
 }
 
 // unreach screens MP_UNREACH_NLRI; nil: no route is left. One that never had any ends the routes (RFC 4724).
 func (s *screen) unreach(v []byte) []byte {
-	if len(v) <= 3 || binary.BigEndian.Uint16(v) != afiL2VPN || v[2] != safiEVPN {
+	if len(v) <= 3 {
 		return v
+	}
+	if afi := binary.BigEndian.Uint16(v); afi != afiL2VPN || v[2] != safiEVPN {
+		s.drop(familyFault(afi, v[2]))
+		return nil
 	}
 	return s.routes(v, 3)
 }

@@ -108,6 +108,35 @@ func TestScreen(t *testing.T) {
 	})
 }
 
+// Routes of a family that the session is not for are left out; those of EVPN beside them, and what ends the routes of a family, stay.
+func TestScreenFamilies(t *testing.T) {
+	route := slices.Concat([]byte{1, 25}, good(1, false, false))
+	evpn := attribute(attrUnreach, false, slices.Concat([]byte{0, afiL2VPN, safiEVPN}, route))
+	origin := attribute(1, false, []byte{0})
+	ipv4 := attribute(attrReach, false, []byte{0, 1, 1, 4, 10, 0, 0, 1, 0, 8, 10})
+	vpls := attribute(attrUnreach, false, []byte{0, afiL2VPN, 65, 1})
+	beside := updateOf(evpn) // an IPv4 route withdrawn, and one announced, outside of attributes
+	beside = slices.Concat(beside[:headerLen], []byte{0, 2, 8, 11}, beside[headerLen+2:], []byte{8, 10})
+	binary.BigEndian.PutUint16(beside[16:], uint16(len(beside)))
+	end := updateOf(attribute(attrUnreach, false, []byte{0, 2, 1}))
+	for _, of := range []struct {
+		m, want []byte
+		dropped string
+	}{
+		{updateOf(slices.Concat(origin, ipv4)), nil, "[routes of family 1/1]"},
+		{updateOf(slices.Concat(origin, vpls, evpn)), updateOf(slices.Concat(origin, evpn)), "[routes of family 25/65]"},
+		{beside, updateOf(evpn), "[routes of family 1/1]"},
+		{end, end, "[]"},
+		{updateOf(nil), updateOf(nil), "[]"},
+	} {
+		var dropped []string
+		s := &screen{drop: func(why string) { dropped = append(dropped, why) }}
+		if got := s.update(slices.Clone(of.m)); !bytes.Equal(got, of.want) || fmt.Sprint(dropped) != of.dropped {
+			t.Errorf("%x becomes %x, without %v, want %x, without %s", of.m, got, dropped, of.want, of.dropped)
+		}
+	}
+}
+
 // Whatever bytes come, the screen lets them through or makes them fewer, and has nothing to say of what it has left.
 func TestScreenAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
