@@ -357,7 +357,7 @@ func (b *Bridge) begin() {
 // the one of here, which VTEPs withdraw when they see it. If that is wrong the host's next frame tells.
 func (b *Bridge) movedMeanwhile(n *network, mac string, h *host) bool {
 	best := h.best()
-	return best != nil && best.moved && !h.beyond(best) && !slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return b.database.mine(n, r.Locator) })
+	return best != nil && best.moved && !h.beyond(best) && !slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return b.database.mine(n, &r) })
 }
 
 func (b *Bridge) claimAll(n *network, mac string, h *host) {

@@ -33,6 +33,9 @@ type database struct {
 	ucast    map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote // by switch and MAC
 	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote            // of unknown-dst, by switch
 
+	strangers map[hwvtep.UUID]struct{} // rows of other writers, wherever they place a host
+	inserting map[mark]struct{}        // by the transaction under way
+
 	sourcesText string // sources, to compare
 
 	wanted    map[uint32]map[*network]struct{} // switches by the VNI that they want
@@ -55,7 +58,7 @@ func newDatabase(b *Bridge, replica *idl.Client) *database {
 	return &database{bridge: b, replica: replica, networks: map[hwvtep.UUID]*network{}, routers: map[hwvtep.UUID]*router{}, sources: map[netip.Addr]string{}, routes: map[string]bool{}, own: map[netip.Addr]bool{}, ends: map[end]hwvtep.UUID{},
 		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{}, floods: map[hwvtep.UUID][]hwvtep.McastMACRemote{}, marked: map[mark]struct{}{},
 		ports: map[hwvtep.UUID]*attachment{}, bySegment: map[esi]*attachment{}, segmentPorts: map[hwvtep.UUID]hwvtep.PhysicalPort{}, numbers: map[uint32]struct{}{}, markedPorts: map[hwvtep.UUID]struct{}{},
-		bound: map[hwvtep.UUID]struct{}{}, wanted: map[uint32]map[*network]struct{}{}, contested: map[uint32]struct{}{}}
+		bound: map[hwvtep.UUID]struct{}{}, strangers: map[hwvtep.UUID]struct{}{}, wanted: map[uint32]map[*network]struct{}{}, contested: map[uint32]struct{}{}}
 }
 
 func (db *database) markHost(n *network, mac string) { db.marked[mark{n.row.UUID, mac}] = struct{}{} }
@@ -98,8 +101,10 @@ func (db *database) write() {
 	if p == nil {
 		return
 	}
+	db.inserting = p.inserts
 	go db.writer.Send(b.ctx, p.tx.Ops(), func(err error, again time.Duration) {
 		db.take() // what it did: a server tells of that first
+		db.inserting = nil
 		if err == nil {
 			db.rows += uint64(p.rows)
 			return

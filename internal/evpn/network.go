@@ -179,7 +179,7 @@ func (h *host) best() (best *route) {
 func (h *host) address(best *route) netip.Addr {
 	var ips []netip.Addr
 	for _, r := range h.paths {
-		if (r.vtep == best.vtep || r.segment != (esi{}) && r.segment == best.segment) && r.ip.IsValid() && !r.ip.IsUnspecified() {
+		if (r.vtep == best.vtep || r.segment != (esi{}) && r.segment == best.segment) && isHost(r.ip) {
 			ips = append(ips, r.ip)
 		}
 	}
@@ -187,6 +187,11 @@ func (h *host) address(best *route) netip.Addr {
 		return netip.Addr{}
 	}
 	return slices.MinFunc(ips, netip.Addr.Compare)
+}
+
+// isHost says whether an address is one that a host may have.
+func isHost(ip netip.Addr) bool {
+	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLoopback() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // here returns the row that says where among our VTEPs the host is, nil if another one has it.

@@ -20,15 +20,16 @@ type plan struct {
 	tx       *hwvtep.Txn
 	locators map[end]hwvtep.UUID // that it makes
 	about    []mark
-	ports    []hwvtep.UUID    // whose keys it is about
-	routers  map[*router]bool // that it has looked at
+	ports    []hwvtep.UUID     // whose keys it is about
+	inserts  map[mark]struct{} // rows of hosts
+	routers  map[*router]bool  // that it has looked at
 	now      time.Time
 	waits    map[*network]bool // of those that it is about, whether their members wait
 	rows     int               // that it inserts, changes or deletes
 }
 
 func (db *database) plan() *plan {
-	p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}, routers: map[*router]bool{}, now: time.Now(), waits: map[*network]bool{}}
+	p := &plan{db: db, tx: hwvtep.NewTxn(db.view.Layout()), locators: map[end]hwvtep.UUID{}, inserts: map[mark]struct{}{}, routers: map[*router]bool{}, now: time.Now(), waits: map[*network]bool{}}
 	if lock := db.writer.Asserts(); lock != "" {
 		p.tx.Assert(lock)
 	}
@@ -83,12 +84,30 @@ func (n *network) ours(vtep netip.Addr) bool {
 	return vtep.IsValid() && (n.vteps[vtep] > 0 || slices.Contains(n.remembered(), vtep.String()))
 }
 
-// mine says whether a row with a locator is the bridge's: at a tunnel IP of ours, that with the number of a segment is, also of one whose
+// mine says whether a row is the bridge's: at a tunnel IP of ours, that with the number of a segment is, also of one whose
 // port has gone while there was no bridge.
-func (db *database) mine(n *network, locator hwvtep.UUID) bool {
-	e := db.end(locator)
+func (db *database) mine(n *network, row *hwvtep.UcastMACRemote) bool {
+	if _, strange := db.strangers[row.UUID]; strange {
+		return false
+	}
+	e := db.end(row.Locator)
 	_, numbered := db.numbers[e.vni]
 	return n.ours(e.vtep) || e.vni != 0 && (numbered && db.own[e.vtep] || slices.Contains(n.remembered(), e.ofSegment()))
+}
+
+// strange says whether a row that has come is another writer's, wherever it places the host: the bridge's own come by its transaction, and
+// those of an earlier one are at ends that the row of the switch remembers. Of what has come without a connection nothing is known.
+func (db *database) strange(row *hwvtep.UcastMACRemote, first, anew bool) bool {
+	n := db.networks[row.LogicalSwitch]
+	switch {
+	case n == nil || n.l3 != nil:
+		return false
+	case first:
+		e := db.end(row.Locator)
+		return !slices.Contains(n.remembered(), e.vtep.String()) && !slices.Contains(n.remembered(), e.ofSegment())
+	}
+	_, own := db.inserting[mark{row.LogicalSwitch, canonical(row.MAC)}]
+	return !own && !anew && db.writer.May()
 }
 
 // known says whether the row of the switch says that rows at an end are the bridge's, as it has to before there is one: who is killed
@@ -168,7 +187,7 @@ func (db *database) used(ls hwvtep.UUID) map[string]bool {
 func (p *plan) host(n *network, mac string) {
 	var own []hwvtep.UcastMACRemote
 	for _, row := range p.db.ucast[n.row.UUID][mac] {
-		if !p.db.mine(n, row.Locator) {
+		if !p.db.mine(n, &row) {
 			for _, r := range own {
 				p.rows++
 				p.tx.DeleteUcastMACRemote(r.UUID)
@@ -209,6 +228,7 @@ func (p *plan) host(n *network, mac string) {
 			p.tx.DeleteUcastMACRemote(row.UUID)
 		}
 		p.rows++
+		p.inserts[mark{n.row.UUID, mac}] = struct{}{}
 		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: n.row.UUID, Locator: p.locator(to), IPAddr: ip})
 		return
 	}

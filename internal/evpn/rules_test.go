@@ -210,3 +210,50 @@ func TestRules(t *testing.T) {
 		s.said(mac, map[string]int64{})
 	}
 }
+
+// Rows of other writers stay, and come first, at a VTEP of the fabric, too: those of before the bridge, and those that come later.
+func TestRowsOfOthers(t *testing.T) {
+	const early, late = "02:00:00:00:00:e1", "02:00:00:00:00:e2"
+	var ls, at hwvtep.UUID
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.2"})
+		tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: early, LogicalSwitch: ls, Locator: at, IPAddr: "192.0.2.1"})
+	})
+	s.up()
+	s.announce(hostAt(host1, high), nil)
+	s.whole()
+	s.rows(early+">10.0.0.2", host1+">10.0.0.2")
+	s.write(func(tx *hwvtep.Txn) {
+		for row := range s.bridge.database.view.UcastMACsRemote() {
+			ls, at = row.LogicalSwitch, row.Locator
+		}
+		tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: late, LogicalSwitch: ls, Locator: at, IPAddr: "192.0.2.2"})
+	})
+	for _, mac := range []string{early, late} {
+		s.announce(hostAt(mac, high), nil)
+		s.knows(mac, "another writer has a row of it")
+		s.withdraw(hostAt(mac, high))
+	}
+	s.announce(hostAt(host1, high), nil) // behind all of that
+	s.withdraw(hostAt(host1, high))
+	s.rows(early+">10.0.0.2", late+">10.0.0.2")
+	s.knowsAddress(early, "192.0.2.1")
+	s.knowsAddress(late, "192.0.2.2")
+}
+
+// knowsAddress looks whether the row of a MAC has an address.
+func (s *bed) knowsAddress(mac, want string) {
+	s.Helper()
+	if err := s.bridge.ask(s.Context(), func() {
+		for row := range s.bridge.database.view.UcastMACsRemote() {
+			if row.MAC == mac && row.IPAddr != want {
+				s.Errorf("%s has the address %q, want %q", mac, row.IPAddr, want)
+			}
+		}
+	}); err != nil {
+		s.Fatal(err)
+	}
+}

@@ -357,7 +357,7 @@ func (h *host) whether(r *route) (row, why string) {
 }
 
 func (b *Bridge) placedByOther(n *network, mac string) bool {
-	return slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return !b.database.mine(n, r.Locator) })
+	return slices.ContainsFunc(b.database.ucast[n.row.UUID][mac], func(r hwvtep.UcastMACRemote) bool { return !b.database.mine(n, &r) })
 }
 
 func (r *route) shown(neighbor, row, why string) Route {

@@ -54,7 +54,7 @@ func (db *database) takeChanges(view *hwvtep.View, changes hwvtep.Changes, anew 
 	attached, ported := db.takePorts(changes, ours)
 	db.anew = false
 	db.read = true
-	db.takeRemotes(changes)
+	db.takeRemotes(changes, first, anew)
 	db.takeFloods(changes)
 	db.markUsers(rekeyed)
 	heads := db.takeHeads(changes)
@@ -179,8 +179,14 @@ func (db *database) takeSwitches(changes hwvtep.Changes) (touched map[*network]u
 }
 
 // takeRemotes takes changed rows of MACs that are elsewhere.
-func (db *database) takeRemotes(changes hwvtep.Changes) {
+func (db *database) takeRemotes(changes hwvtep.Changes, first, anew bool) {
 	for before, after := range changes.UcastMACsRemote() {
+		switch {
+		case after == nil:
+			delete(db.strangers, before.UUID)
+		case before == nil && db.strange(after, first, anew):
+			db.strangers[after.UUID] = struct{}{}
+		}
 		if before != nil {
 			at := mark{before.LogicalSwitch, canonical(before.MAC)}
 			db.stands(at, false)
