@@ -18,6 +18,12 @@ type Arena struct {
 // ParseDatum is the function of that name, but the strings of a set of one share memory with v,
 // and the UUID with a.
 func (a *Arena) ParseDatum(v wire.Value, t *Type, syms *SymbolTable) (Datum, error) {
+	ref := t.Key.Type == UUIDType && a != nil && syms != nil
+	if ref {
+		if id, ok := syms.known(t, v.Raw()); ok {
+			return Scalar(a.UUID(id)), nil
+		}
+	}
 	if !t.IsMap() && (v.Kind() != wire.Array || v.Index(0).Str() != "set") {
 		atom, err := a.parseAtom(v, &t.Key, syms)
 		if err == nil {
@@ -25,6 +31,9 @@ func (a *Arena) ParseDatum(v wire.Value, t *Type, syms *SymbolTable) (Datum, err
 		}
 		if err != nil {
 			return Datum{}, err
+		}
+		if ref {
+			syms.remember(t, v.Raw(), atom.UUID())
 		}
 		return Scalar(atom), nil
 	}

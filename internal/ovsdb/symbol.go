@@ -15,12 +15,14 @@ type Symbol struct {
 }
 
 // SymbolTable holds the names of a transaction: those of named-uuid in JSON,
-// or of @name (with the @) in the text notation. The zero table is ready.
+// or of @name (with the @) in the text notation. They share memory with what they were parsed from, as long as the table is
+// there. The zero table is ready.
 type SymbolTable struct {
 	byName map[string]*Symbol
 	spare  []Symbol // memory for more of them
 	expect int
 	last   parsed
+	refs   []reference
 }
 
 // longValue is from how many bytes of text on it is worth while to look whether a value was parsed before.
@@ -32,6 +34,40 @@ type parsed struct {
 	t     *Type // of a column
 	text  []byte
 	value Datum
+}
+
+// reference is the reference that a column of a row had last. Rows of a transaction mostly have the same as the row before:
+// MACs of one switch, behind one locator.
+type reference struct {
+	t    *Type // of the column
+	text []byte
+	id   UUID
+}
+
+// mostRefs is of how many columns references are remembered.
+const mostRefs = 8
+
+// known returns the reference of a column, if its text is the one of the last.
+func (st *SymbolTable) known(t *Type, text []byte) (id UUID, ok bool) {
+	for i := range st.refs {
+		if r := &st.refs[i]; r.t == t {
+			return r.id, bytes.Equal(r.text, text)
+		}
+	}
+	return UUID{}, false
+}
+
+// remember notes the reference of a column.
+func (st *SymbolTable) remember(t *Type, text []byte, id UUID) {
+	for i := range st.refs {
+		if r := &st.refs[i]; r.t == t {
+			r.text, r.id = text, id
+			return
+		}
+	}
+	if len(st.refs) < mostRefs {
+		st.refs = append(st.refs, reference{t, text, id})
+	}
 }
 
 // Expect says that there may be so many symbols: then the first takes the memory for all of them.
@@ -53,7 +89,7 @@ func (st *SymbolTable) Rename(name string, u UUID) *Symbol {
 	renamed := *st.byName[name]
 	renamed.UUID = u
 	st.byName[name] = &renamed
-	st.last = parsed{}
+	st.last, st.refs = parsed{}, nil
 	return &renamed
 }
 
@@ -87,7 +123,7 @@ func (st *SymbolTable) Put(name string, u UUID, created bool) *Symbol {
 	s := &st.spare[0]
 	st.spare = st.spare[1:]
 	*s = Symbol{UUID: u, Created: created}
-	st.byName[clone(name)] = s
+	st.byName[name] = s
 	return s
 }
 

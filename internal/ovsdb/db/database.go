@@ -65,8 +65,9 @@ type Table struct {
 
 	copying *tableCopy // the snapshot that is being taken, or nil
 
-	part  *txnTable // the table's part in the transaction being executed, or nil
-	spare *txnTable // memory for the next part
+	part  *txnTable       // the table's part in the transaction being executed, or nil
+	spare *txnTable       // memory for the next part
+	named ovsdb.ColumnSet // those that an insertion named last
 }
 
 // refColumn is a column that holds references.

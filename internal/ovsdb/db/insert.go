@@ -19,11 +19,11 @@ func (o *operation) insert() error {
 	}
 	o.db.fresh.Reset()
 	fields := o.db.fresh.Values(t.defaults)
-	columns, err := t.parseRow(values, &o.db.fresh, &o.syms, fields, o.columns[:0])
+	columns, err := t.parseRow(values, &o.db.fresh, &o.syms, fields, t.named)
 	if err != nil {
 		return err
 	}
-	o.columns = columns
+	t.named = columns
 	for _, c := range t.invalid {
 		if !columns.Contains(c) {
 			return t.defaults[c.Index].Check(&c.Type)
@@ -77,14 +77,17 @@ func (o *operation) newID(t *Table, uuid, name wire.Value) (ovsdb.UUID, error) {
 }
 
 // parseRow parses a <row> into fields, with the memory of arena, and returns the columns that it
-// names, appended to columns.
-func (t *Table) parseRow(v wire.Value, arena *ovsdb.Arena, syms *ovsdb.SymbolTable, fields []ovsdb.Datum, columns ovsdb.ColumnSet) (ovsdb.ColumnSet, error) {
+// names. Their memory is that of before, which are those of another row: rows one after another mostly name the same.
+func (t *Table) parseRow(v wire.Value, arena *ovsdb.Arena, syms *ovsdb.SymbolTable, fields []ovsdb.Datum, before ovsdb.ColumnSet) (ovsdb.ColumnSet, error) {
 	if v.Kind() != wire.Object {
 		return nil, ovsdb.SyntaxError(v, "", "row must be JSON object")
 	}
+	columns := before[:0]
 	for name, value := range v.Members() {
-		c := t.schema.Column(name)
-		if c == nil {
+		var c *ovsdb.ColumnSchema
+		if n := len(columns); n < len(before) && before[n].Name == name {
+			c = before[n]
+		} else if c = t.schema.Column(name); c == nil {
 			return nil, ovsdb.SyntaxError(v, "unknown column", "No column %s in table %s.", name, t.schema.Name)
 		}
 		d, err := arena.ParseDatum(value, &c.Type, syms)

@@ -86,8 +86,8 @@ type execution struct {
 	durable bool
 	writes  bool // some operation could change something
 	reply   []byte
-	columns ovsdb.ColumnSet // memory for those that an insertion names
-	members ovsdb.Members   // memory for those of an operation
+	last    *Table        // that was named last
+	members ovsdb.Members // memory for those of an operation
 
 	gathered gathered // see gather.go
 }
@@ -247,12 +247,16 @@ func (o *operation) table() *Table {
 	if !name.Exists() {
 		return nil
 	}
+	if o.last != nil && o.last.schema.Name == name.Str() {
+		return o.last
+	}
 	t := o.db.tables[name.Str()]
 	if t == nil {
 		o.Raise("No table named %s.", name.Str())
 		return nil
 	}
 	o.named(t)
+	o.last = t
 	return t
 }
 
