@@ -1,6 +1,7 @@
 package evpn_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -49,12 +50,20 @@ func TestFRRGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.leaf(2, 65002, "router bgp 65002\n bgp router-id 10.0.0.2\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n neighbor 10.0.0.1 remote-as 65001\n neighbor 10.0.0.1 timers connect 1\n"+
+	l := f.leaf(2, 65002, "router bgp 65002\n bgp router-id 10.0.0.2\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n neighbor 10.0.0.1 remote-as 65001\n neighbor 10.0.0.1 timers connect 1\n"+
 		" address-family l2vpn evpn\n  neighbor 10.0.0.1 activate\n  advertise-all-vni\n  advertise-default-gw\n exit-address-family\n", func(l *leaf) {
 		testnet.Link(t, l.ns, "br33", func(h *netlink.Handle, link netlink.Link) error {
 			return h.LinkSetHardwareAddr(link, hw)
 		})
 		testnet.Address(t, l.ns, "br33", "10.3.0.1/24")
+	})
+	testenv.Eventually(t, deadline, func() error { // bgpd does not tell zebra of it where that has come later than its configuration
+		out, err := l.vty("zebra", "show evpn")
+		if err == nil && !strings.Contains(out, "Advertise gateway mac-ip: Yes") {
+			_, err = l.vty("bgpd", "configure terminal", "router bgp 65002", "address-family l2vpn evpn", "no advertise-default-gw", "advertise-default-gw")
+			err = errors.Join(fmt.Errorf("zebra announces no gateways: %s", out), err)
+		}
+		return err
 	})
 	f.remote("unknown-dst>10.0.0.2", gateway+">10.0.0.2")
 	f.ctl("add-ucast-local", "ls0", gateway, "10.0.0.1", "--", "add-ucast-local", "ls0", macA, "10.0.0.1")
