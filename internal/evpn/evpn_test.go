@@ -54,8 +54,12 @@ func TestTargets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n.imports(&route{targets: []target{got}}) != want {
-			t.Errorf("%s: imported: %v", text, !want)
+		r, x, all := &route{targets: []target{got}}, index{}, targeted{}
+		x.add(n)
+		all.add(r)
+		_, found := all.of(n)[r]
+		if placed := len(slices.Collect(x.networks(r))) == 1; placed != want || found != want {
+			t.Errorf("%s: imported: %v, and when the switch comes later: %v", text, placed, found)
 		}
 	}
 	if n.imports(&route{}) {
@@ -256,9 +260,24 @@ func TestMobility(t *testing.T) {
 	if remote(h, low, route{moved: true, sticky: true}); h.claim(now) {
 		t.Error("takes what is sticky")
 	}
+	for _, fixed := range []route{{moved: true, sticky: true}, {gateway: true}} {
+		h = fresh(low)
+		h.moved, h.sequence = true, 7
+		if remote(h, high, fixed); !h.yield() || h.claim(now) {
+			t.Errorf("does not give way to what may not move: %+v", fixed)
+		}
+	}
 	h = fresh(high)
 	if remote(h, low, route{gateway: true}); h.claim(now) {
 		t.Error("takes the default gateway")
+	}
+
+	h = fresh(low)
+	remote(h, high, route{moved: true, sequence: 5})
+	remote(h, netip.MustParseAddr("10.0.0.3"), route{moved: true, sequence: 2})
+	h.paths = nil
+	if !h.claim(now) || !h.moved || h.sequence != 6 {
+		t.Errorf("the highest sequence that was heard counts: %+v", h)
 	}
 
 	h = fresh(low)

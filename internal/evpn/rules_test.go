@@ -66,6 +66,16 @@ func (s *bed) rows(want ...string) {
 	})
 }
 
+// stay is rows when all is done that the neighbor has said, as it is when there is the row of a host that it announces behind that.
+func (s *bed) stay(want ...string) {
+	s.Helper()
+	last := hostAt("02:00:00:00:00:fd", netip.MustParseAddr("10.0.0.253"))
+	s.announce(last, nil)
+	s.rows(append(want, last.mac+">10.0.0.253")...)
+	s.withdraw(last)
+	s.rows(want...)
+}
+
 // said is what is announced of a MAC, by its IP address: the sequence, -1 for none.
 func (s *bed) said(mac string, want map[string]int64) {
 	s.Helper()
@@ -113,10 +123,13 @@ func TestRules(t *testing.T) {
 		return r
 	}
 
-	// The label is not looked at, and any Ethernet tag is one.
+	// The label is not looked at, and any Ethernet tag is one, which tells routes from one another.
 	odd := at(high, func(r *route) { r.tag, r.vni = 33, 999 })
 	s.announce(odd, nil)
 	s.rows(stray, host1+">10.0.0.2")
+	s.announce(at(high, nil), nil)
+	s.withdraw(at(high, nil))
+	s.stay(stray, host1+">10.0.0.2")
 	s.withdraw(odd)
 	s.rows(stray)
 
@@ -129,7 +142,7 @@ func TestRules(t *testing.T) {
 	s.withdraw(at(high, nil))
 	s.rows(stray, host1+">10.0.0.2")
 
-	// Of several the lower address is chosen, and anew when one goes; a higher sequence comes first.
+	// Of several the lower address is chosen, and anew when one goes; a higher sequence comes first, and before that what may not move.
 	s.announce(at(other, nil), nil)
 	s.knows(host1, "the one of 10.0.0.2 is better: ")
 	s.rows(stray, host1+">10.0.0.2")
@@ -137,6 +150,12 @@ func TestRules(t *testing.T) {
 	s.rows(stray, host1+">10.0.0.3")
 	s.announce(at(high, func(r *route) { r.moved, r.sequence = true, 5 }), nil)
 	s.rows(stray, host1+">10.0.0.2")
+	for _, fixed := range []func(*route){func(r *route) { r.moved, r.sticky = true, true }, func(r *route) { r.gateway = true }} {
+		s.announce(at(other, fixed), nil)
+		s.rows(stray, host1+">10.0.0.3")
+		s.announce(at(other, nil), nil)
+		s.rows(stray, host1+">10.0.0.2")
+	}
 	s.withdraw(at(high, nil))
 	s.rows(stray, host1+">10.0.0.3")
 
@@ -145,6 +164,7 @@ func TestRules(t *testing.T) {
 	s.announce(flood(other, "10.0.0.3:34"), nil)
 	s.rows(stray, host1+">10.0.0.3", ">10.0.0.3")
 	s.withdraw(flood(other, "10.0.0.3:33"))
+	s.stay(stray, host1+">10.0.0.3", ">10.0.0.3")
 	s.withdraw(flood(other, "10.0.0.3:34"))
 	s.rows(stray, host1+">10.0.0.3")
 
