@@ -54,6 +54,9 @@ type flowSet map[flowKey]*flow
 
 func (s flowSet) add(about intent.BindingKey, m openflow.FlowMod) flowKey {
 	m.Match = m.Match.Canonical()
+	if m.Cookie&^0xff == cookieDrop { // one that drops may take the place of one that forwards, and would go on from its counters
+		m.Flags |= openflow.ResetCounts
+	}
 	k := keyOf(m.Table, m.Priority, m.Match)
 	s[k] = newFlow(&m, about)
 	return k
