@@ -64,7 +64,8 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	}
 	settled := map[intent.SwitchID]bool{}
 	for at, b := range a.left {
-		if a.compiler.State().Bindings[at] != b {
+		is := a.compiler.State().Bindings[at]
+		if is.Switch != b.Switch || is.Role == intent.Standby && b.Role != is.Role { // what was learned there is forgotten
 			settled[b.Switch] = true
 		}
 	}

@@ -119,6 +119,8 @@ func TestRestartWithdrawsForgotten(t *testing.T) {
 		r.rows(rest...)
 		x.stop() // while that one does not know who is there
 
+		// A binding for which another VTEP is designated meanwhile has its hosts.
+		r.ctl("set", "Physical_Port", "p0", `other_config:evpn_esi="03:00:00:00:00:00:01:00:00:01"`, "other_config:evpn_blocked=all")
 		ready = make(chan struct{})
 		y := r.start(x.fabric, opts)
 		<-ready
