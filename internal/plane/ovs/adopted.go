@@ -45,6 +45,7 @@ func (p *Plane) Adopted(ctx context.Context, whole bool) (*intent.State, error) 
 			}
 		}
 	}
+	p.adoptedStandby(ctx, s, v)
 	if len(s.Switches) == 0 { // routers may have some that no port has
 		return nil, nil
 	}
@@ -112,8 +113,35 @@ func (p *Plane) adoptedFlows(ctx context.Context, s *intent.State, id intent.Swi
 	return nil
 }
 
+// adoptedStandby adds which bindings nothing passes. Where Open vSwitch does not tell, it has none: it has forgotten all flows.
+func (p *Plane) adoptedStandby(ctx context.Context, s *intent.State, v *vswitch) {
+	ps := v.bridges[p.opts.Name]
+	if ps == nil || len(s.Bindings) == 0 {
+		return
+	}
+	parts, err := p.flowsWith(ctx, ps.name, openflow.FlowFilter{Table: tableIn, Cookie: cookieDrop | dropNotDesignated, CookieMask: ^uint64(0)})
+	if err != nil {
+		p.log.Debug("which bindings are on standby is not known", "err", err)
+		return
+	}
+	for _, f := range flowsIn(parts) {
+		in, _ := f.mod.Match.InPort()
+		for name, port := range ps.ports {
+			at := intent.BindingKey{Port: name, VLAN: barred(f.mod.Match)}
+			if b, ok := s.Bindings[at]; ok && in != 0 && port.number() == in {
+				b.Role = intent.Standby
+				s.Bindings[at] = b
+			}
+		}
+	}
+}
+
 // flowsOf reads the flows of ours in a table of a bridge.
 func (p *Plane) flowsOf(ctx context.Context, bridge string, table uint8) ([]*openflow.MultipartReply, error) {
+	return p.flowsWith(ctx, bridge, openflow.FlowFilter{Table: table, Cookie: cookieBase, CookieMask: cookieMask})
+}
+
+func (p *Plane) flowsWith(ctx context.Context, bridge string, which openflow.FlowFilter) ([]*openflow.MultipartReply, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errStalled)
 	defer cancel()
 	conn, err := openflow.Dial(ctx, p.socket(bridge), func(openflow.Message) {})
@@ -121,8 +149,7 @@ func (p *Plane) flowsOf(ctx context.Context, bridge string, table uint8) ([]*ope
 		return nil, err
 	}
 	defer conn.Close()
-	parts, err := conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows,
-		Flows: &openflow.FlowFilter{Table: table, Cookie: cookieBase, CookieMask: cookieMask}})
+	parts, err := conn.Query(ctx, &openflow.MultipartRequest{Part: openflow.PartFlows, Flows: &which})
 	if err != nil {
 		return nil, fmt.Errorf("read the flows of bridge %s: %w", bridge, err)
 	}

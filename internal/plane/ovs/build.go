@@ -65,7 +65,7 @@ func (e *engine) build() {
 	}
 }
 
-// buildMACs brings what each bridge is to do up to date with MACs that moved behind tunnels.
+// buildMACs brings what each bridge is to do up to date with MACs that rows have moved.
 func (e *engine) buildMACs() {
 	for _, key := range e.dirtyMACs {
 		l := e.switches[key.Switch]
@@ -75,9 +75,16 @@ func (e *engine) buildMACs() {
 		}
 		if _, there := l.ls.unicast[key.MAC]; there {
 			b.touch(l.remote(b.want, key.MAC))
-		} else {
+			continue
+		}
+		s := flowSet{}
+		if at, there := l.ls.attached[key.MAC]; there {
+			l.attached(s, key.MAC, at)
+		}
+		if len(s) == 0 {
 			b.drop(remoteKey(key.MAC))
 		}
+		b.put(s)
 	}
 	e.dirtyMACs = nil
 }
@@ -106,7 +113,7 @@ func (e *engine) buildPhysical() *physical {
 		if inner == 0 || outer.number() == 0 || port == 0 || outer.single().options["peer"] != innerName(at) {
 			continue
 		}
-		in := patch{at, port, inner, outer.number(), e.site.vlans[at.Port] > 0, 0}
+		in := patch{at, port, inner, outer.number(), e.site.vlans[at.Port] > 0, 0, e.site.roles[at]}
 		if guard := e.access.of(e.site.policies[at], intent.Ingress); guard != nil {
 			in.guard = guard.number
 			p.guards = append(p.guards, guard)
@@ -175,7 +182,7 @@ func (e *engine) buildLogical(ls *lswitch, name string, tunnels []tunnelPort) *l
 	}
 	for at := range ls.bindings {
 		if n := e.inner(ls.id, at); n != 0 {
-			m := patch{at: at, inner: n}
+			m := patch{at: at, inner: n, role: e.site.roles[at]}
 			if guard := e.access.of(e.site.policies[at], intent.Egress); guard != nil {
 				m.guard = guard.number
 				l.guards = append(l.guards, guard)
@@ -186,6 +193,14 @@ func (e *engine) buildLogical(ls *lswitch, name string, tunnels []tunnelPort) *l
 	l.guards = sortLists(l.guards)
 	l.gateway = e.gatewayOf(ls, row)
 	slices.SortFunc(l.members, func(a, b patch) int { return int(a.inner) - int(b.inner) })
+	for i, m := range l.members {
+		if vteps := e.site.segments[m.at.Port]; vteps != nil {
+			if l.segments == nil {
+				l.segments = make([]intent.Segment, len(l.members))
+			}
+			l.segments[i] = vteps
+		}
+	}
 	if len(tunnels) == 0 {
 		return l
 	}

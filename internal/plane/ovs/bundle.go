@@ -15,14 +15,17 @@ import (
 const bundleMin = 2
 
 // sync makes the flows what they should be. Additions come before removals: with restrict, only
-// that is removed which lets frames in.
+// that is removed, or dropped instead, which lets frames in or out.
 func (b *bridge) sync(ctx context.Context, restrict bool, together bool) error {
 	if b.conn == nil {
 		return nil
 	}
 	adds, deletes := b.difference()
 	if restrict {
-		adds, deletes = nil, slices.DeleteFunc(deletes, func(k flowKey) bool { return k.table != tableIn || k.priority >= prioDenied })
+		adds = slices.DeleteFunc(adds, func(k flowKey) bool {
+			return b.have[k] == nil || k.table != tableIn || k.priority >= prioDenied || len(b.want[k].mod.Instructions) > 0
+		})
+		deletes = slices.DeleteFunc(deletes, func(k flowKey) bool { return k.table != tableIn || k.priority >= prioDenied })
 	}
 	mods := make([]*openflow.FlowMod, 0, len(adds)+len(deletes))
 	keys := make([]flowKey, 0, cap(mods))

@@ -28,6 +28,9 @@ func (l *logical) reached() int {
 	}
 	lookUps, bytes := 0, tunnels*bytesToTunnel
 	for i := range l.members {
+		if !l.members[i].isFlooded() {
+			continue
+		}
 		lookUps, bytes = lookUps+1, bytes+bytesToPort
 		if l.members[i].guard != 0 {
 			lookUps, bytes = lookUps+1, bytes+bytesToACL-bytesToPort
@@ -45,6 +48,9 @@ func (e *engine) unreached() map[intent.BindingKey]error {
 	for _, l := range e.switches {
 		n := l.reached()
 		for _, m := range l.members[n:] {
+			if !m.isFlooded() {
+				continue
+			}
 			all[m.at] = trouble(problem.TableFull, "divide the logical switch, or take fewer ACLs", fmt.Errorf("floods do not reach it: the switch has more than the %d bindings that Open vSwitch makes copies for", n))
 		}
 	}

@@ -166,7 +166,7 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 	for _, c := range d.ACLs {
 		e.access.change(c)
 	}
-	unicast, ips, routes, more := e.site.apply(d)
+	macs, ips, routes, more := e.site.apply(d)
 	e.routing.dirty = append(e.routing.dirty, routes...)
 	e.routing.changed = e.routing.changed || d.Global || len(d.Routers)+len(d.Interfaces)+len(d.Switches) > 0
 	for _, c := range d.Routers {
@@ -175,16 +175,21 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 		}
 	}
 	e.dirtyIPs = append(e.dirtyIPs, ips...)
-	e.dirtyMACs = append(e.dirtyMACs, unicast...)
-	for _, key := range unicast {
+	e.dirtyMACs = append(e.dirtyMACs, macs...)
+	for _, key := range macs {
 		e.relocated(key)
 	}
 	if more {
 		e.built = false
 	}
 	for _, c := range d.Bindings {
-		if c.Old != nil {
+		if c.Old != nil && (c.New == nil || c.New.Switch != c.Old.Switch || c.New.Role == intent.Standby) {
 			e.unbind(c.Old.Switch, c.Key)
+		}
+	}
+	for _, c := range d.Attached {
+		if c.Old != nil {
+			e.detach(c.Key, *c.Old)
 		}
 	}
 	for _, c := range d.Switches {

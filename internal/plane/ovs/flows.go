@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"iter"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -79,13 +80,17 @@ func (s flowSet) String() string {
 // logical is what the bridge of a logical switch is to do.
 type logical struct {
 	ls      *lswitch
-	members []patch       // of the switch, by their number
-	guards  []*accessList // that any of them has, for what leaves
-	tunnels []tunnelEnd
-	gateway gateway
-	egress  uint32 // the tunnel port to send by; 0: none
-	anyPeer bool   // accept the switch's own VNI from everybody
-	learned map[intent.MAC]*station
+	members []patch // of the switch, by their number
+	// segments are those of the ports of the members; nil: no port has one.
+	segments []intent.Segment
+	guards   []*accessList // that any of them has, for what leaves
+	tunnels  []tunnelEnd
+	gateway  gateway
+	egress   uint32 // the tunnel port to send by; 0: none
+	anyPeer  bool   // accept the switch's own VNI from everybody
+	learned  map[intent.MAC]*station
+
+	division division // as flows has found it
 }
 
 // tunnelEnd is a tunnel port that is there.
@@ -97,12 +102,15 @@ type tunnelEnd struct {
 // sameAs says whether l makes the same flows as another that was made of the same State.
 func (l *logical) sameAs(o *logical) bool {
 	return o != nil && l.ls == o.ls && l.egress == o.egress && l.anyPeer == o.anyPeer &&
-		slices.Equal(l.members, o.members) && slices.Equal(l.guards, o.guards) && l.gateway.equal(&o.gateway) && slices.Equal(l.tunnels, o.tunnels)
+		slices.Equal(l.members, o.members) && slices.Equal(l.guards, o.guards) && l.gateway.equal(&o.gateway) && slices.Equal(l.tunnels, o.tunnels) &&
+		slices.EqualFunc(l.segments, o.segments, slices.Equal[intent.Segment])
 }
 
 // flows returns all flows of the bridge.
 func (l *logical) flows() flowSet {
 	s := flowSet{}
+	l.division = l.divide()
+	l.toAudiences(s)
 	guarded(s, l.guards, intent.Egress)
 	l.in(s)
 	l.toGateway(s)
@@ -118,6 +126,9 @@ func (l *logical) flows() flowSet {
 		Match: openflow.Match{openflow.EthDst(bfdMAC)}})
 	for mac := range l.ls.unicast {
 		l.remote(s, mac)
+	}
+	for mac, at := range l.ls.attached {
+		l.attached(s, mac, at)
 	}
 	for mac, set := range l.ls.floods {
 		if mac != intent.UnknownDst && (mac != broadcast || l.ls.flooding == intent.FloodAll) {
@@ -257,19 +268,24 @@ func (l *logical) inTunnel(s flowSet, t *tunnelEnd) {
 		denials(s, intent.BindingKey{}, openflow.Match{in})
 	}
 	add(prioBFD, cookieDrop|dropBFD, append(openflow.Match{in}, bfdPackets...), nil)
-	accept := func(priority uint16, match openflow.Match) {
+	accept := func(priority uint16, from netip.Addr, match openflow.Match) {
 		if !l.ls.inner {
 			add(prioTunTagged+priority, cookieDrop|dropTaggedInside, append(slices.Clone(match), openflow.Tagged()), nil)
 		}
-		add(priority, cookieFlow, match, openflow.Goto(l.next(), l.came()...))
+		add(priority, cookieFlow, match, openflow.Goto(l.next(), l.came(from)...))
 	}
 	for from := range l.ls.decap {
 		if from.VNI == t.vni && (!t.remote.IsValid() || t.remote == from.Peer) {
-			accept(prioNoSource, openflow.Match{in, openflow.TunSrc(from.Peer.As4())})
+			accept(prioNoSource, from.Peer, openflow.Match{in, openflow.TunSrc(from.Peer.As4())})
 		}
 	}
 	if l.anyPeer && l.ls.overlay && l.ls.vni == t.vni && !t.remote.IsValid() {
-		accept(prioAnyPeer, openflow.Match{in})
+		accept(prioAnyPeer, netip.Addr{}, openflow.Match{in})
+		for vtep := range l.division.of {
+			if !l.ls.decap[intent.Tunnel{Peer: vtep, VNI: t.vni}] {
+				accept(prioAnyPeer+1, vtep, openflow.Match{in, openflow.TunSrc(vtep.As4())})
+			}
+		}
 	}
 }
 
@@ -294,11 +310,8 @@ func (l *logical) flood(s flowSet, priority uint16, match openflow.Match, set in
 		s.add(intent.BindingKey{}, m)
 	}
 	set = set[:min(len(set), maxTunnels)]
-	var here, all openflow.Actions
-	for i := range l.members[:l.reached()] {
-		here = append(here, l.members[i].deliver()...)
-	}
-	all = slices.Clone(here)
+	here := l.copies(none)
+	all := slices.Clone(here)
 	for i, t := range set {
 		next := encapsulate(t)
 		if i > 0 && set[i-1].VNI == t.VNI {
@@ -307,22 +320,31 @@ func (l *logical) flood(s flowSet, priority uint16, match openflow.Match, set in
 		all = append(all, next...)
 	}
 	if len(all) == 0 {
-		add(cookieDrop|dropNobody, priority, nil, nil)
+		add(cookieDrop|l.nobody(), priority, nil, nil)
 	} else {
 		add(cookieFlow, priority, nil, all)
 	}
 	forbidden := openflow.Match{openflow.Reg(regEgress, noEgress)}
-	switch len(l.members) {
+	var live []patch
+	for _, m := range l.members {
+		if m.isFlooded() {
+			live = append(live, m)
+		}
+	}
+	switch len(live) {
 	case 0:
-		add(cookieDrop|dropNobody, priority+plusHere, forbidden, nil)
+		add(cookieDrop|l.nobody(), priority+plusHere, forbidden, nil)
 		return
 	case 1: // Open vSwitch would leave out the only copy, and count nothing
-		alone := openflow.Match{openflow.InPort(l.members[0].inner)}
+		alone := openflow.Match{openflow.InPort(live[0].inner)}
 		if len(set) == 0 {
-			add(cookieDrop|dropNobody, priority+plusAlone, alone, nil)
+			add(cookieDrop|l.nobody(), priority+plusAlone, alone, nil)
 		} else {
 			add(cookieDrop|l.noEntry(), priority+plusAlone, append(alone, forbidden...), nil)
 		}
+	}
+	if len(l.division.audiences) > 0 {
+		here = openflow.Actions{again(tableCopies)}
 	}
 	add(cookieFlow, priority+plusHere, forbidden, here)
 }
@@ -334,14 +356,13 @@ func (l *logical) local(s flowSet, mac intent.MAC, st *station) {
 		return
 	}
 	i := slices.IndexFunc(l.members, func(m patch) bool { return m.at == st.at })
-	if i < 0 {
+	if i < 0 || !l.members[i].isFlooded() {
 		return
 	}
 	in := l.members[i].inner
 	if !st.static {
 		s.add(st.at, localFlow(mac, l.members[i].deliver()))
-		s.add(st.at, openflow.FlowMod{Cookie: cookieBack, Table: tableOut, Priority: prioHairpin,
-			Match: hairpin(in, mac), Instructions: openflow.Apply(openflow.SetField(openflow.Reg(regEgress, backToPort)), again(tableIn))})
+		s.add(st.at, back(prioHairpin, in, mac))
 	}
 	if st.watched { // its next frame is to be told of
 		return

@@ -61,12 +61,13 @@ func (l *logical) next() uint8 {
 	return tableOut
 }
 
-// came are the actions that note that a frame came by a tunnel.
-func (l *logical) came() openflow.Actions {
-	if l.gateway.port != 0 {
-		return openflow.Actions{forbid(), openflow.SetField(openflow.Reg(regCame, 1))}
+// came are the actions that note that a frame came by a tunnel, from a VTEP that may be any.
+func (l *logical) came(from netip.Addr) openflow.Actions {
+	n := l.division.from(from)
+	if n == 0 && l.gateway.port == 0 {
+		return openflow.Actions{forbid()}
 	}
-	return openflow.Actions{forbid()}
+	return openflow.Actions{forbid(), openflow.SetField(openflow.Reg(regCame, max(n, fromAnyone)))}
 }
 
 // toGateway adds what is the router's, and what comes from it.

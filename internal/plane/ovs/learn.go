@@ -81,7 +81,7 @@ func (e *engine) learn(b *bridge, p *openflow.PacketIn) {
 		return
 	}
 	at, ok := l.member(in)
-	if !ok {
+	if !ok || e.site.roles[at] == intent.Standby {
 		return
 	}
 	key := intent.MACKey{Switch: b.ls, MAC: mac}
@@ -298,7 +298,7 @@ func (e *engine) adoptFlows(b *bridge) {
 			continue
 		}
 		at, out, ok := l.place(f.mod.Instructions)
-		if !ok {
+		if !ok || e.site.roles[at] == intent.Standby {
 			continue
 		}
 		in, ours := known[mac]

@@ -24,6 +24,7 @@ type patch struct {
 	inner, outer uint32 // the ends of the pair: in the bridge of the logical switch, and of the physical one
 	strict       bool   // other bindings of the port have VLANs: what has a tag must not leave untagged
 	guard        uint32 // the number of the ACL that asks what comes in or, in the logical switch, what leaves; 0: none does
+	role         intent.Role
 }
 
 // deliver are the actions that send a frame to the binding.
@@ -47,6 +48,10 @@ func (p *physical) flows() flowSet {
 	maps.Copy(s, p.notes)
 	for _, b := range p.bindings {
 		in := openflow.InPort(b.port)
+		if b.role == intent.Standby {
+			b.bar(s)
+			continue
+		}
 		enter := openflow.Actions{openflow.Output(b.outer)}
 		if b.guard != 0 {
 			enter = askThen(intent.Ingress, b.guard, b.outer)
@@ -75,4 +80,27 @@ func (p *physical) flows() flowSet {
 		}
 	}
 	return s
+}
+
+// bar has nothing pass a binding, in either direction.
+func (p *patch) bar(s flowSet) {
+	in := openflow.InPort(p.port)
+	drop := func(priority uint16, match ...openflow.Field) {
+		s.add(p.at, openflow.FlowMod{Cookie: cookieDrop | dropNotDesignated, Priority: priority, Match: match})
+	}
+	if p.at.VLAN != 0 {
+		drop(prioVLAN, in, openflow.VLAN(p.at.VLAN))
+	} else {
+		drop(prioUntagged, in, openflow.Untagged())
+		drop(prioPriorityTag, in, openflow.VLAN(0))
+	}
+	drop(prioUntagged, openflow.InPort(p.outer))
+}
+
+// barred says of which VLAN of a port a flow drops frames; 0: those without a tag.
+func barred(m openflow.Match) (vlan uint16) {
+	if v, ok := m.Get(openflow.FieldVLANVID); ok && len(v) == 2 {
+		vlan = (uint16(v[0])<<8 | uint16(v[1])) & 0x0fff
+	}
+	return vlan
 }

@@ -14,6 +14,7 @@ import (
 //	                       in by a tunnel port: source and VNI of a peer?            -> table 1
 //	LS, table 1            source that nobody can have, then destination: reserved, remote, local, group, all
 //	LS, table 2            as table 0, for frames that still have a tag
+//	LS, table 7            who gets what is flooded out of tunnels, where there are Ethernet segments; see segment.go
 //	PS, table 3            the entries of ACLs for ingress; see acl.go
 //	LS, table 12           those for egress
 //	PS, table 20           notes for the next process; no frame comes there
@@ -29,7 +30,8 @@ const (
 	tableIn     uint8 = 0 // of every bridge
 	tableOut    uint8 = 1
 	tableTagged uint8 = 2
-	tableACL    uint8 = 3  // of ingress
+	tableACL    uint8 = 3 // of ingress
+	tableCopies uint8 = 7
 	tableACLOut uint8 = 12 // of egress
 	tableNotes  uint8 = 20
 
@@ -72,11 +74,15 @@ const (
 	prioNobody   uint16 = 2500 // LS, table 1: a source that nobody can have
 	prioReserved uint16 = 2000 // LS, table 1
 	prioRemote   uint16 = 1500
-	prioHairpin  uint16 = 1001
-	prioLocal    uint16 = 1000
-	prioGroup    uint16 = 900
-	prioPassed   uint16 = 10 // in a switch that does not flood all: what it floods
-	prioFlood    uint16 = 0
+
+	prioAttachedBack uint16 = 1501
+	prioAudience     uint16 = 100 // LS, table 7
+
+	prioHairpin uint16 = 1001
+	prioLocal   uint16 = 1000
+	prioGroup   uint16 = 900
+	prioPassed  uint16 = 10 // in a switch that does not flood all: what it floods
+	prioFlood   uint16 = 0
 
 	// More than that of prioGroup, prioPassed or prioFlood:
 	plusHere  uint16 = 1 // what must not go into tunnels
@@ -128,6 +134,8 @@ var dropReasons = []string{
 	dropTTLExceeded:   "ttl_exceeded",
 	dropUnserved:      "unserved",
 	dropSpoofedRouter: "spoofed_router",
+	dropNotDesignated: "not_designated",
+	dropLocalBias:     "local_bias",
 }
 
 const (
@@ -156,6 +164,8 @@ const (
 	dropTTLExceeded
 	dropUnserved
 	dropSpoofedRouter
+	dropNotDesignated
+	dropLocalBias
 )
 
 // Bytes of a frame that the agent needs to see: the addresses.

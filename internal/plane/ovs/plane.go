@@ -115,7 +115,7 @@ func (p *Plane) do(ctx context.Context, f func()) error {
 
 // Features implements plane.Plane.
 func (p *Plane) Features() plane.Features {
-	return plane.Features{BFD: true, TunnelDSCP: plane.FixedPriority | plane.InnerPriority, TagPCP: plane.FixedPriority, ACLs: true, Routers: true, RouterACLs: true}
+	return plane.Features{BFD: true, Segments: true, TunnelDSCP: plane.FixedPriority | plane.InnerPriority, TagPCP: plane.FixedPriority, ACLs: true, Routers: true, RouterACLs: true}
 }
 
 // Apply implements plane.Plane.

@@ -50,7 +50,7 @@ const (
 
 	markAnswer = 16 // the packet goes back to the port that the mark has
 
-	regCame   = 5  // LS: 1: it came by a tunnel
+	regCame   = 5  // LS: not 0: it came by a tunnel, and is for this audience
 	regRouter = 5  // LR: the router's number
 	regStage  = 6  // LR: which ACL was asked: that of where it came from, or that of where it goes
 	regOut    = 7  // LR: the patch port of the switch that is next

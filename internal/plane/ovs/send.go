@@ -55,7 +55,7 @@ func (e *engine) send(frame []byte, to plane.Destination) error {
 		actions = tunnels(intent.FloodSet{to.Tunnel})
 	default:
 		for i := range l.members[:l.reached()] {
-			if l.members[i].at != to.Except {
+			if l.members[i].isFlooded() && l.members[i].at != to.Except {
 				actions = append(actions, l.members[i].deliver()...)
 			}
 		}
@@ -66,7 +66,7 @@ func (e *engine) send(frame []byte, to plane.Destination) error {
 	switch {
 	case len(actions) > 0:
 	case to.At.Port == "" && !to.Tunnel.Peer.IsValid():
-		e.counters.add(dropReasons[dropNobody], 1)
+		e.counters.add(dropReasons[l.nobody()], 1)
 		return plane.ErrDropped
 	default:
 		return errNowhere

@@ -14,6 +14,8 @@ type site struct {
 	ports      map[string]intent.Port
 	switches   map[intent.SwitchID]*lswitch
 	bindings   map[intent.BindingKey]intent.SwitchID
+	roles      map[intent.BindingKey]intent.Role // of those that are not designated
+	segments   map[string]intent.Segment
 	policies   map[intent.BindingKey]intent.ACLID
 	routers    map[intent.RouterID]intent.Router
 	interfaces map[intent.IPKey]intent.Interface
@@ -38,10 +40,11 @@ type lswitch struct {
 	active    bool                // it is one of the State's switches
 	bindings  map[intent.BindingKey]bool
 	unicast   map[intent.MAC]intent.Tunnel
+	attached  map[intent.MAC]intent.BindingKey
 	floods    map[intent.MAC]intent.FloodSet
 	decap     map[intent.Tunnel]bool
 
-	changed bool // otherwise than by MACs behind tunnels, since its flows were built
+	changed bool // otherwise than by MACs that rows place, since its flows were built
 }
 
 func newSite() *site {
@@ -49,6 +52,8 @@ func newSite() *site {
 		ports:      map[string]intent.Port{},
 		switches:   map[intent.SwitchID]*lswitch{},
 		bindings:   map[intent.BindingKey]intent.SwitchID{},
+		roles:      map[intent.BindingKey]intent.Role{},
+		segments:   map[string]intent.Segment{},
 		policies:   map[intent.BindingKey]intent.ACLID{},
 		routers:    map[intent.RouterID]intent.Router{},
 		interfaces: map[intent.IPKey]intent.Interface{},
@@ -67,6 +72,7 @@ func (s *site) lswitch(id intent.SwitchID) *lswitch {
 			id:        id,
 			bindings:  map[intent.BindingKey]bool{},
 			unicast:   map[intent.MAC]intent.Tunnel{},
+			attached:  map[intent.MAC]intent.BindingKey{},
 			floods:    map[intent.MAC]intent.FloodSet{},
 			decap:     map[intent.Tunnel]bool{},
 			addresses: map[netip.Addr]bool{},
@@ -83,9 +89,9 @@ func (s *site) change(id intent.SwitchID) *lswitch {
 	return ls
 }
 
-// apply takes what changed. It returns the MACs that came, went or moved behind tunnels, the IP addresses
+// apply takes what changed. It returns the MACs that rows have placed, moved or given up, the IP addresses
 // whose owner did, the routes that did, and whether anything else changed.
-func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPKey, routes []intent.RouteKey, more bool) {
+func (s *site) apply(d *intent.Delta) (macs []intent.MACKey, ips []intent.IPKey, routes []intent.RouteKey, more bool) {
 	if d.Global {
 		s.Scalars = d.Scalars
 	}
@@ -93,10 +99,12 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPK
 	replace(s.ports, d.Ports)
 	s.applySwitches(d)
 	s.applyBindings(d)
+	s.applySegments(d)
 	for _, c := range d.Unicast {
 		set(s.lswitch(c.Key.Switch).unicast, c.Key.MAC, c.New)
-		unicast = append(unicast, c.Key)
+		macs = append(macs, c.Key)
 	}
+	macs = append(macs, s.applyAttached(d)...)
 	for _, c := range d.Floods {
 		set(s.change(c.Key.Switch).floods, c.Key.MAC, c.New)
 	}
@@ -110,12 +118,12 @@ func (s *site) apply(d *intent.Delta) (unicast []intent.MACKey, ips []intent.IPK
 	}
 	ips, routes = s.applyRouters(d)
 	for _, c := range d.Switches {
-		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.floods)+len(ls.decap)+len(ls.addresses) == 0 {
+		if ls := s.switches[c.Key]; !ls.active && len(ls.bindings)+len(ls.unicast)+len(ls.attached)+len(ls.floods)+len(ls.decap)+len(ls.addresses) == 0 {
 			delete(s.switches, c.Key)
 		}
 	}
-	more = d.Global || d.Len() > len(d.Unicast)+len(d.Neighbours)+len(d.Routes)
-	return unicast, ips, routes, more
+	more = d.Global || d.Len() > len(d.Unicast)+len(d.Attached)+len(d.Neighbours)+len(d.Routes)
+	return macs, ips, routes, more
 }
 
 func (s *site) applySwitches(d *intent.Delta) {
@@ -136,11 +144,15 @@ func (s *site) applyBindings(d *intent.Delta) {
 		if c.Old != nil {
 			delete(s.change(c.Old.Switch).bindings, c.Key)
 			delete(s.bindings, c.Key)
+			delete(s.roles, c.Key)
 			s.countVLAN(c.Key, -1)
 		}
 		if c.New != nil {
 			s.change(c.New.Switch).bindings[c.Key] = true
 			s.bindings[c.Key] = c.New.Switch
+			if c.New.Role != intent.Designated {
+				s.roles[c.Key] = c.New.Role
+			}
 			s.countVLAN(c.Key, 1)
 		}
 	}

@@ -25,8 +25,8 @@ func (e *engine) largest(key intent.MACKey) uint16 {
 		return 0
 	} else if t, remote := ls.unicast[key.MAC]; remote {
 		most = e.routes.mtuTo(e.vs, t.Peer) - outerLen
-	} else if st := e.stations.get(key); st != nil {
-		if i := e.vs.interfaces[st.at.Port]; i != nil && i.mtu != 0 {
+	} else if at, here := e.at(ls, key); here {
+		if i := e.vs.interfaces[at.Port]; i != nil && i.mtu != 0 {
 			most = i.mtu + packet.HeaderLen
 		}
 	}
@@ -34,6 +34,17 @@ func (e *engine) largest(key intent.MACKey) uint16 {
 		return 0
 	}
 	return uint16(most)
+}
+
+// at returns the binding that a station is at: as a row says, or else as was learned.
+func (e *engine) at(ls *lswitch, key intent.MACKey) (at intent.BindingKey, ok bool) {
+	if at, ok = ls.attached[key.MAC]; ok {
+		return at, true
+	}
+	if st := e.stations.get(key); st != nil {
+		return st.at, true
+	}
+	return at, false
 }
 
 // mtus returns what devices take that sizes depend on.

@@ -191,6 +191,9 @@ func (e *engine) placeOf(b *bridge, f *openflow.FlowStats, reason int) (at plane
 				}
 				if n == in {
 					at.Port, at.VLAN = name, plane.NoVLAN
+					if reason == dropNotDesignated {
+						at.VLAN = int(barred(f.Match))
+					}
 					return at, true
 				}
 			}
