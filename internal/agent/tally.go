@@ -82,13 +82,21 @@ func (t *tally) note(d *intent.Delta) {
 			t.binding(c.Key, c.New.Switch, 1)
 		}
 	}
-	for _, c := range d.Unicast {
+	var of intent.SwitchID // that has so many more; there are mostly many of one switch after another
+	remotes := 0
+	for i := range d.Unicast {
+		c := &d.Unicast[i]
+		if c.Key.Switch != of {
+			t.change(of, switchTally{remotes: 1}, remotes)
+			of, remotes = c.Key.Switch, 0
+		}
 		if c.Old == nil {
-			t.change(c.Key.Switch, switchTally{remotes: 1}, 1)
+			remotes++
 		} else if c.New == nil {
-			t.change(c.Key.Switch, switchTally{remotes: 1}, -1)
+			remotes--
 		}
 	}
+	t.change(of, switchTally{remotes: 1}, remotes)
 	var peers peerCounts   // there are far fewer than tunnels
 	var id intent.SwitchID // mostly there are many tunnels of one switch after another
 	tunnels := 0

@@ -12,6 +12,9 @@ type Unicast struct {
 	switches map[SwitchID]*compact.Map[MAC, place]
 	len      int
 	peers    PeerNumbers
+
+	last    SwitchID                 // to which Swap gave a MAC last: often the next is of it too
+	lastHas *compact.Map[MAC, place] // what it has; nil: that may be something else now
 }
 
 // place is a Tunnel.
@@ -55,12 +58,15 @@ func (u *Unicast) Set(k MACKey, t Tunnel) { u.Swap(k, t) }
 
 // Swap gives a MAC a tunnel, and returns the one that it had, and whether there was one.
 func (u *Unicast) Swap(k MACKey, t Tunnel) (old Tunnel, had bool) {
-	macs := u.switches[k.Switch]
-	if macs == nil {
-		macs = &compact.Map[MAC, place]{}
-		u.switches[k.Switch] = macs
+	if u.lastHas == nil || u.last != k.Switch {
+		macs := u.switches[k.Switch]
+		if macs == nil {
+			macs = &compact.Map[MAC, place]{}
+			u.switches[k.Switch] = macs
+		}
+		u.last, u.lastHas = k.Switch, macs
 	}
-	was, had := macs.Swap(k.MAC, place{u.peers.Use(t.Peer), t.VNI})
+	was, had := u.lastHas.Swap(k.MAC, place{u.peers.Use(t.Peer), t.VNI})
 	if !had {
 		u.len++
 		return Tunnel{}, false
@@ -79,6 +85,7 @@ func (u *Unicast) Delete(k MACKey) {
 	}
 	if macs.Delete(k.MAC); macs.Len() == 0 {
 		delete(u.switches, k.Switch)
+		u.lastHas = nil
 	}
 	u.peers.Drop(was.peer)
 	u.len--
@@ -128,7 +135,7 @@ func (u *Unicast) Clone() *Unicast {
 	if u == nil {
 		return NewUnicast()
 	}
-	c := &Unicast{make(map[SwitchID]*compact.Map[MAC, place], len(u.switches)), u.len, u.peers.Clone()}
+	c := &Unicast{switches: make(map[SwitchID]*compact.Map[MAC, place], len(u.switches)), len: u.len, peers: u.peers.Clone()}
 	for id, macs := range u.switches {
 		c.switches[id] = macs.Clone()
 	}

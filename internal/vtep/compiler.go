@@ -289,8 +289,12 @@ func (c *Compiler) resolve() {
 	for id := range c.dirty.publish {
 		c.forgetUnused(id)
 	}
-	for _, d := range c.dirty.macs {
-		c.forgetSwitch(d.ls)
+	var before *lswitch // mostly it is the same
+	for i := range c.dirty.macs {
+		if ls := c.dirty.macs[i].ls; ls != before {
+			c.forgetSwitch(ls)
+			before = ls
+		}
 	}
 	for key := range c.dirty.groups {
 		c.forgetUnused(key.Switch)

@@ -101,7 +101,9 @@ func (c *Compiler) checkMAC(key intent.MACKey, ls *lswitch, rows []candidate, ta
 		}
 		var own, elsewhere complaint
 		if i == 0 && ls.active {
-			if ip := c.addrOf(r.to); c.scope.ownIPs[ip] {
+			ip := c.addrOf(r.to)
+			peers := target != nil && c.claims.tunnel(target).Peer == ip // no address of ours then
+			if !peers && c.scope.ownIPs[ip] {
 				placed, is := c.attachedBy(r.to, ls)
 				if at, here := c.learnedAt(key); !is {
 					own = c.notAttached(r.to, ls, key.MAC)

@@ -32,8 +32,10 @@ type facts struct {
 	switches    map[intent.SwitchID]*lswitch
 
 	switchNumbers numbered[lswitch]
+	lastSwitch    *lswitch // that a row of a MAC named: the next mostly names it too; nil: none, or it has gone
 
 	locators  map[UUID]*locator
+	lastFound *locator                          // of them, mostly the next too that is looked for; nil: none, or it has gone
 	numbers   numbered[locator]                 // of locators
 	byAddr    compact.Map[netip.Addr, []UUID]   // locators that have a row, the best for a tunnel first
 	sets      map[UUID][]UUID                   // locator sets
@@ -80,6 +82,7 @@ func (f *facts) reset() {
 	f.routers = map[UUID]*router{}
 	f.switches, f.switchNumbers = map[intent.SwitchID]*lswitch{}, numbered[lswitch]{}
 	f.locators, f.numbers = map[UUID]*locator{}, numbered[locator]{}
+	f.lastSwitch, f.lastFound = nil, nil
 	f.byAddr.Clear()
 	f.sets = map[UUID][]UUID{}
 	f.peers.Clear()
@@ -123,9 +126,21 @@ func (f *facts) ActiveSwitches() iter.Seq[intent.SwitchID] {
 	}
 }
 
+// locatorOf returns the locator of that row; nil: nothing names it.
+func (f *facts) locatorOf(id UUID) *locator {
+	if l := f.lastFound; l != nil && l.id == id {
+		return l
+	}
+	l := f.locators[id]
+	if l != nil {
+		f.lastFound = l
+	}
+	return l
+}
+
 // addrOf returns the address of a locator; the zero Addr: there is none.
 func (f *facts) addrOf(id UUID) netip.Addr {
-	if l := f.locators[id]; l != nil {
+	if l := f.locatorOf(id); l != nil {
 		return l.addr
 	}
 	return netip.Addr{}

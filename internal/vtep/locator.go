@@ -46,7 +46,7 @@ func address(ipv6 bool) string {
 }
 
 func (c *Compiler) locator(id UUID) *locator {
-	l := c.locators[id]
+	l := c.locatorOf(id)
 	if l == nil {
 		l = &locator{id: id}
 		l.number = c.numbers.add(l)
@@ -57,8 +57,9 @@ func (c *Compiler) locator(id UUID) *locator {
 
 // forgetLocator drops a locator that has neither row nor users.
 func (c *Compiler) forgetLocator(id UUID) {
-	if l := c.locators[id]; l != nil && !l.row && l.macs+l.arps+l.sets == 0 {
+	if l := c.locatorOf(id); l != nil && !l.row && l.macs+l.arps+l.sets == 0 {
 		delete(c.locators, id)
+		c.lastFound = nil
 		c.numbers.remove(l.number)
 	}
 }
@@ -157,7 +158,7 @@ func (c *Compiler) reachable(l *locator) bool {
 // tunnelBy returns the tunnel from ls by the locator called id; ok is false where there can
 // be none: no usable address, our own, or no VNI.
 func (c *Compiler) tunnelBy(id UUID, ls *lswitch) (t intent.Tunnel, ok bool) {
-	l := c.locators[id]
+	l := c.locatorOf(id)
 	if !c.reachable(l) {
 		return intent.Tunnel{}, false
 	}

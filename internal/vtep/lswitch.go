@@ -56,6 +56,9 @@ const vniRemedy = "give it one from 1 to 16777215"
 func (ls *lswitch) up() bool { return ls.assigned && (ls.vni != 0 || ls.vni0) }
 
 func (c *Compiler) lswitch(id UUID) *lswitch {
+	if ls := c.lastSwitch; ls != nil && ls.id == switchID(id) {
+		return ls
+	}
 	ls := c.switches[switchID(id)]
 	if ls == nil {
 		ls = &lswitch{
@@ -65,6 +68,7 @@ func (c *Compiler) lswitch(id UUID) *lswitch {
 		ls.number = c.switchNumbers.add(ls)
 		c.switches[ls.id] = ls
 	}
+	c.lastSwitch = ls
 	return ls
 }
 
@@ -214,5 +218,6 @@ func (c *Compiler) forgetSwitch(ls *lswitch) {
 	if !ls.row && ls.bound+ls.routed == 0 && !ls.anyone && ls.macs.Len()+len(ls.groups)+ls.wants+len(ls.routers)+len(ls.neighbours) == 0 {
 		delete(c.switches, ls.id)
 		c.switchNumbers.remove(ls.number)
+		c.lastSwitch = nil
 	}
 }
