@@ -66,12 +66,19 @@ func (f *fabric) ipv6(n *namespace.Namespace, devices ...string) {
 	}
 }
 
-// vtep runs a real VTEP of the database, with the port p0.
+// vtep runs a real VTEP of the database, with a port.
 func (f *fabric) vtep(port string) {
 	f.Helper()
 	pins := fmt.Sprintf("/sys/fs/bpf/vtep-evpn-%d-%s", os.Getpid(), filepath.Base(f.own.Path()))
+	f.Cleanup(func() { _ = os.RemoveAll(pins) })
+	f.vtepWith("--pin-dir="+pins, "--port="+port)
+}
+
+// vtepWith does so with other options.
+func (f *fabric) vtepWith(options ...string) {
+	f.Helper()
 	dir := filepath.Join(f.env.RunDir, "vtep")
-	cmd := f.env.Command(f.program, "run", "v1", "--connect=unix:"+filepath.Join(f.env.RunDir, "db.sock"), "--rundir="+dir, "--unixctl="+filepath.Join(f.env.RunDir, "vtep.ctl"), "--pin-dir="+pins, "--port="+port)
+	cmd := f.env.Command(f.program, append([]string{"run", "v1", "--connect=unix:" + filepath.Join(f.env.RunDir, "db.sock"), "--rundir=" + dir, "--unixctl=" + filepath.Join(f.env.RunDir, "vtep.ctl")}, options...)...)
 	out, err := os.Create(filepath.Join(f.env.DBDir, "vtep.log"))
 	if err != nil {
 		f.Fatal(err)
@@ -90,7 +97,6 @@ func (f *fabric) vtep(port string) {
 		patience := time.AfterFunc(deadline, func() { _ = cmd.Process.Kill() }) // it answers before it has taken everything away
 		_ = cmd.Wait()
 		patience.Stop()
-		_ = os.RemoveAll(pins)
 	})
 }
 
