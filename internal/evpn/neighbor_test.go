@@ -87,6 +87,22 @@ func newBedOf(t *testing.T, schema []byte, opts server.Options, n Neighbor, rows
 	n.Address, n.Port, n.AS = peer.Addr(), peer.Port(), 65002
 	s.bridge = New(Options{Config: &Config{AS: 65001, RouterID: low, Port: -1, Neighbors: []Neighbor{n}}})
 	ctx, cancel := context.WithCancel(context.Background())
+	operator := idl.New(idl.Options{Database: hwvtep.Database, Dial: func(context.Context) (net.Conn, error) { return s.database.Pipe() }, Tables: tables})
+	gone := make(chan struct{})
+	go func() { defer close(gone); _ = operator.Run(ctx) }() // till the end of ctx
+	t.Cleanup(func() { cancel(); <-gone })
+	snapshot, err := operator.WaitReady(ctx)
+	if err == nil {
+		tx := hwvtep.NewTxn(hwvtep.NewView[*idl.Table](snapshot).Layout())
+		rows(tx)
+		_, err = operator.Transact(ctx, tx.Ops())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opts.Roles != nil {
+		s.operator = operator
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.bridge.Run(ctx, at) }()
 	t.Cleanup(func() {
@@ -95,16 +111,6 @@ func newBedOf(t *testing.T, schema []byte, opts server.Options, n Neighbor, rows
 			t.Error(err)
 		}
 	})
-	if opts.Roles != nil {
-		s.operator = idl.New(idl.Options{Database: hwvtep.Database, Dial: func(context.Context) (net.Conn, error) { return s.database.Pipe() }, Tables: map[string][]string{}})
-		gone := make(chan struct{})
-		go func() { defer close(gone); _ = s.operator.Run(ctx) }() // till the end of ctx
-		t.Cleanup(func() { cancel(); <-gone })
-		if _, err := s.operator.WaitReady(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.write(rows)
 	return s
 }
 

@@ -63,11 +63,11 @@ func TestAttachedAtTunnelIP(t *testing.T) {
 	})
 }
 
-// Rows of others at a tunnel IP of ours are left alone, but those with the number of a segment.
+// Rows of others at a tunnel IP of ours are left alone, but those with the number of a segment, as an earlier bridge has left them.
 func TestRowsBesideSegment(t *testing.T) {
 	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
 		ownSegment(tx)
-		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls2", TunnelKey: hwvtep.Some[int64](35)})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls2", TunnelKey: hwvtep.Some[int64](35), OtherConfig: map[string]string{keyVTEPs: "10.0.0.1#1"}})
 		for mac, number := range map[string]int64{host1: 77, "02:00:00:00:00:02": 1} {
 			l := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1", TunnelKey: hwvtep.Some(number)})
 			tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: ls, Locator: l})
