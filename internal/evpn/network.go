@@ -237,8 +237,8 @@ func (h *host) claim(now time.Time) bool {
 		return true
 	case best == nil && !h.known:
 		return true // never known elsewhere
-	case best == nil && h.moved && h.sequence > h.highest:
-		return true // still the last that was announced
+	case h.moved && h.sequence > h.highest:
+		return true // still the last that was announced: it has gone from port to port, or nobody has heard it since
 	case best == nil:
 		h.outdo() // nobody else has it: that is no move, and left to the others it would be nowhere
 		return true

@@ -52,11 +52,13 @@ func TestGracefulRestart(t *testing.T) {
 
 	begin(graceful(1), first)
 	s.whole()
+	s.rows(first + ">10.0.0.2")
 	_ = s.conn.Close()
 	s.rows() // in time
 
 	begin(graceful(4000), first)
 	s.whole()
+	s.rows(first + ">10.0.0.2")
 	_ = s.conn.Close()
 	s.established(false)
 	begin(bgp.NewCapGracefulRestart(false, false, 0, nil))
