@@ -167,10 +167,9 @@ func (p *Plane) succeed(n *successors, growing map[string]grown, began time.Dura
 	if p.opts.afterSwap != nil {
 		p.opts.afterSwap(locals)
 	}
-	// Who was seen by both sets of programs meanwhile was counted twice.
-	if err := errors.Join(p.catchUp(locals, began), p.recount()); err != nil {
+	if err := p.catchUp(locals, began, n.copied); err != nil {
 		p.log.Warn("MACs that were learned while their table was replaced may be missing until their hosts send again, "+
-			"and be counted wrong until the VTEP is started again", "err", err)
+			"and be counted wrong for a while", "err", err)
 	}
 }
 
@@ -179,6 +178,7 @@ type successors struct {
 	programs vtepPrograms
 	all      map[string]*ebpf.Map // in use now, or fresh
 	fresh    map[string]*ebpf.Map // that take the place of others
+	copied   places               // those of learned MACs, if their map is among fresh
 }
 
 // makeSuccessors makes the programs that use maps of new sizes, and these, with what is in the ones before. It needs no lock.
@@ -211,6 +211,11 @@ func (p *Plane) makeSuccessors(spec *ebpf.CollectionSpec, have map[string]*ebpf.
 		}
 		if err := growing[name].copy(m, larger); err != nil {
 			return nil, fmt.Errorf("copy map %s: %w", name, err)
+		}
+		if name == "locals" {
+			if n.copied, err = p.taken(larger); err != nil {
+				return nil, fmt.Errorf("count the learned MACs: %w", err)
+			}
 		}
 		if err := larger.Pin(p.pins.MapPin(name) + kernel.NewPin); err != nil {
 			return nil, kernel.Explain("pin map "+name, err)

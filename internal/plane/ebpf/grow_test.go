@@ -214,9 +214,11 @@ func TestLearnLate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		unlearn := func(...layout.MACKey) error { return m.Delete(&key) }
 		var got layout.Local
-		if err := errors.Join(learnLate(m, key, old), m.Lookup(&key, &got)); err != nil || got != c.want {
-			t.Errorf("%s: %+v, %v, should be %+v", c.says, got, err, c.want)
+		added, err := learnLate(m, key, old, unlearn)
+		if err := errors.Join(err, m.Lookup(&key, &got)); err != nil || got != c.want || added != (got == old) {
+			t.Errorf("%s: %+v, added: %v, %v, should be %+v", c.says, got, added, err, c.want)
 		}
 	}
 }

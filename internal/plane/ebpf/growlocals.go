@@ -3,6 +3,7 @@ package ebpf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -100,7 +101,7 @@ func (p *Plane) enlarge(sizes map[string]uint32) error {
 		return errors.Join(errOvertaken, p.pins.PruneStages(p.objs.Stages))
 	}
 	for _, key := range p.enlarging.forgotten {
-		if err := next.fresh["locals"].Delete(&key); err != nil && !isMissing(err) {
+		if err := next.forget(key); err != nil {
 			p.log.Warn("a MAC that was forgotten while the table was made larger may be back until it ages", "err", err)
 		}
 	}
@@ -126,33 +127,65 @@ func copyLocals(from, to *ebpf.Map) error {
 	return kernel.CopySome[layout.MACKey](from, to, func(l layout.Local) bool { return l.Port != layout.Leaving })
 }
 
-// catchUp adds what the old programs have learned since the copy began.
-func (p *Plane) catchUp(old *ebpf.Map, began time.Duration) error {
-	var failed error
-	err := kernel.Scan(old, func(k layout.MACKey, l layout.Local) {
-		if l.Port != layout.Leaving && time.Duration(l.Seen) >= began-time.Second {
-			failed = errors.Join(failed, learnLate(p.objs.Locals, k, l))
-		}
-	})
-	return errors.Join(err, failed)
+// forget takes out a learned MAC that was copied.
+func (n *successors) forget(key layout.MACKey) error {
+	m := n.fresh["locals"]
+	var l layout.Local
+	err := m.Lookup(&key, &l)
+	if err == nil {
+		err = m.Delete(&key)
+	}
+	if isMissing(err) {
+		return nil // it came later than the copy
+	}
+	if err == nil {
+		n.copied.add(l, minusOne)
+	}
+	return err
 }
 
-// learnLate adds a MAC to those that programs go on learning: what they know of it is newer, unless it was copied before.
-func learnLate(m *ebpf.Map, k layout.MACKey, l layout.Local) error {
+// catchUp adds what the old programs have learned since the copy began, and mends the counts. All programs change the same ones:
+// the old ones by what came into their map and left it, until the last of them has ended, those now by what comes into theirs and
+// leaves it. So wrong is by how much the copy, with what is added here, is more than what is in the old map at the end.
+func (p *Plane) catchUp(old *ebpf.Map, began time.Duration, copied places) error {
+	awaitFrames() // the old programs may be at their last; where the kernel can't tell, sweeps see what they do from now on
+	wrong := slices.Clone(copied)
+	var failed error
+	err := kernel.Scan(old, func(k layout.MACKey, l layout.Local) {
+		wrong.add(l, minusOne)
+		if l.Port == layout.Leaving || time.Duration(l.Seen) < began-time.Second {
+			return
+		}
+		added, err := learnLate(p.objs.Locals, k, l, p.unlearn)
+		if added {
+			wrong.add(l, 1)
+		}
+		failed = errors.Join(failed, err)
+	})
+	if err != nil {
+		return err
+	}
+	p.correct(wrong)
+	return failed
+}
+
+// learnLate adds a MAC to those that programs go on learning: what they know of it is newer, unless it is what is older than l. It
+// says whether it did; then its places are counted already. What was known is taken out, with its places, by a program.
+func learnLate(m *ebpf.Map, k layout.MACKey, l layout.Local, unlearn func(...layout.MACKey) error) (bool, error) {
 	for {
 		err := m.Update(&k, &l, ebpf.UpdateNoExist)
 		if !errors.Is(err, ebpf.ErrKeyExist) {
-			return err
+			return err == nil, err
 		}
 		var now layout.Local
 		if err = m.Lookup(&k, &now); err == nil {
 			if now.Seen >= l.Seen || now.Port == layout.Leaving || now.Slot == l.Slot && now.Gen == l.Gen {
-				return nil
+				return false, nil
 			}
-			err = m.Update(&k, &l, ebpf.UpdateExist) // it has moved
+			err = unlearn(k) // it has moved
 		}
-		if !isMissing(err) { // else it has gone a moment ago
-			return err
+		if err != nil && !isMissing(err) { // else it has gone a moment ago
+			return false, err
 		}
 	}
 }

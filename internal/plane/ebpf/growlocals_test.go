@@ -178,7 +178,7 @@ func TestPlaceMoved(t *testing.T) {
 		seen time.Duration
 		port string
 	}{{early, "p0"}, {monotonic() + time.Second, "p1"}} {
-		if err := p.place(map[layout.MACKey]unplacedAt{key: {b.Slot, b.Gen, c.seen}}); err != nil {
+		if err := p.place(map[layout.MACKey]unplacedAt{key: {slot: b.Slot, gen: b.Gen, seen: c.seen}}); err != nil {
 			t.Fatal(err)
 		}
 		var l layout.Local

@@ -166,7 +166,8 @@ func (p *Plane) readLocals(f func(plane.Sighting, layout.Local)) error {
 			}
 			return nil
 		}
-		of := p.objs.Locals
+		began := monotonic()
+		of, before, found := p.objs.Locals, p.counted(), make(places, len(p.quotas))
 		m, err := of.Clone() // the map may be replaced meanwhile, or the plane closed
 		p.contents.Stale = false
 		p.mu.Unlock()
@@ -177,6 +178,9 @@ func (p *Plane) readLocals(f func(plane.Sighting, layout.Local)) error {
 				}
 				for len(keys) > 0 {
 					n := min(len(keys), localsPart)
+					for _, l := range values[:n] {
+						found.add(l, 1)
+					}
 					if err := p.sortPart(keys[:n], values[:n], f); err != nil {
 						return err
 					}
@@ -192,6 +196,8 @@ func (p *Plane) readLocals(f func(plane.Sighting, layout.Local)) error {
 		}
 		again := err == nil && !p.closed && p.objs.Locals != of // a larger one took its place
 		if err == nil && !again && !p.closed {
+			p.settle(before, found)
+			p.stuck.prune(began)
 			p.watchLocals()
 		}
 		p.mu.Unlock()
@@ -241,10 +247,13 @@ func (p *Plane) collect() error {
 // sortLocals calls f for those learned MACs that mean something, and deletes the others.
 func (p *Plane) sortLocals(keys []layout.MACKey, values []layout.Local, f func(plane.Sighting, layout.Local)) error {
 	var stale, stuck []layout.MACKey
+	now := monotonic()
 	for i, k := range keys {
 		l := values[i]
 		if l.Port == layout.Leaving {
-			stuck = append(stuck, k) // for a moment only, but for the rarest of accidents
+			if p.stuck.stays(k, l, now) {
+				stuck = append(stuck, k)
+			}
 		} else if s, ok := p.directory.sighting(k.BD, k.MAC, l.Slot, l.Gen); ok {
 			f(s, l)
 		} else {
@@ -287,10 +296,20 @@ func (p *Plane) forget(keys []layout.MACKey) error {
 	if p.enlarging != nil {
 		p.enlarging.forgotten = append(p.enlarging.forgotten, keys...)
 	}
+	for _, k := range keys {
+		p.unwatch(k)
+	}
+	return p.unlearn(keys...)
+}
+
+// unlearn takes learned MACs out of their map, with their places.
+func (p *Plane) unlearn(keys ...layout.MACKey) error {
+	if p.opts.beforeUnlearn != nil {
+		p.opts.beforeUnlearn()
+	}
 	for part := range slices.Chunk(keys, layout.ForgetMax) {
 		in := make([]byte, 14, 14+len(part)*int(unsafe.Sizeof(layout.MACKey{})))
 		for _, k := range part {
-			p.unwatch(k)
 			in = binary.NativeEndian.AppendUint32(in, k.BD)
 			in = append(in, k.MAC[:]...)
 			in = binary.NativeEndian.AppendUint16(in, k.Kind)

@@ -71,6 +71,8 @@ type Options struct {
 	captureRing    uint32            // bytes, instead of what bpf/capturing.h has
 	betweenBatches func()            // is called between the parts of a Sweep
 	beforeSwap     func()            // is called before a larger map of learned MACs takes the place of one, without a lock
+	beforeUnlearn  func()            // is called before a learned MAC is taken out of its map
+	whileCounting  func()            // is called when the entries of a map of learned MACs are counted
 	afterSwap      func(*ebpf.Map)   // is called with the map of learned MACs when a larger one has taken its place
 	asksRoute      func()            // is called before the kernel is asked for the way to a peer
 	asksDriver     func() error      // is called before the kernel is asked what a device can do with XDP
@@ -181,12 +183,15 @@ type Plane struct {
 	lookAgain *time.Timer       // does so; nil: none pending
 	pathsRest bool              // no frame goes to any peer, as of the last look
 
-	anewTold    bool      // the agent knows that numbers may be had again
-	localsFull  bool      // no more MACs can be learned
+	anewTold    bool // the agent knows that numbers may be had again
+	localsFull  bool // no more MACs can be learned
+	stuck       stuckMACs
 	watchedFull bool      // some could not be watched
 	growFailed  time.Time // when there was no memory for larger maps
 	replaced    int       // how often the programs were, or maps that they use
 	enlarging   *enlarging
+
+	doubtedCounts places // what counts of learned MACs were off by, as the last sweep has it
 }
 
 var (

@@ -3,10 +3,8 @@ package ebpf
 import (
 	"errors"
 	"net/netip"
-	"sync/atomic"
 
 	"github.com/vtep/vtep/internal/intent"
-	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
 
@@ -154,29 +152,4 @@ func (p *Plane) detachUnwanted(have map[uint32]layout.Device) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// recount makes the quotas' counts agree with the learned MACs, should a process have died while
-// it replaced their map. The programs go on counting meanwhile: what may be their doing is let be.
-func (p *Plane) recount() error {
-	before, found := make([]uint32, len(p.quotas)), make([]uint32, len(p.quotas))
-	for i := range before {
-		before[i] = atomic.LoadUint32(&p.quotas[i].Count)
-	}
-	err := kernel.Scan(p.objs.Locals, func(_ layout.MACKey, l layout.Local) {
-		if int(l.Port) < len(found) { // else it is leaving
-			found[l.Port]++
-			found[0]++
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for i, n := range found {
-		after := atomic.LoadUint32(&p.quotas[i].Count)
-		if nearest := min(max(n, min(before[i], after)), max(before[i], after)); n != nearest {
-			atomic.AddUint32(&p.quotas[i].Count, n-nearest)
-		}
-	}
-	return nil
 }

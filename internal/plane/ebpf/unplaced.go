@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
@@ -21,13 +20,14 @@ const unplacedMost = 1 << 19
 type unplaced struct {
 	mu   sync.Mutex // guards what follows
 	macs map[layout.MACKey]unplacedAt
-	of   map[string]int // how many a port brought: none takes what the others need, as in queue
+	of   map[string]int // how many of them a port brought: none takes what the others need, as in queue
 }
 
 // unplacedAt is where and when a MAC was seen last.
 type unplacedAt struct {
 	slot, gen uint32
 	seen      time.Duration // monotonic
+	port      string        // that brought it
 }
 
 // add says whether there is place for another one. One that waits already, of which each frame is told, waits where it was
@@ -39,13 +39,15 @@ func (u *unplaced) add(port string, s layout.Sighting, now time.Duration) bool {
 		u.macs, u.of = map[layout.MACKey]unplacedAt{}, map[string]int{}
 	}
 	key := layout.MACKey{BD: s.BD, MAC: s.MAC}
-	if _, waits := u.macs[key]; !waits {
+	if was, waits := u.macs[key]; waits {
+		port = was.port
+	} else {
 		if !fair(u.of[port], unplacedMost-len(u.macs)) {
 			return false
 		}
 		u.of[port]++
 	}
-	u.macs[key] = unplacedAt{s.Slot, s.Gen, now}
+	u.macs[key] = unplacedAt{s.Slot, s.Gen, now, port}
 	return true
 }
 
@@ -69,7 +71,10 @@ func (u *unplaced) take() map[layout.MACKey]unplacedAt {
 func (u *unplaced) drop(key layout.MACKey) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.macs, key)
+	if at, waits := u.macs[key]; waits {
+		u.of[at.port]--
+		delete(u.macs, key)
+	}
 }
 
 // back takes some once more, if they were not seen since.
@@ -77,12 +82,12 @@ func (u *unplaced) back(macs map[layout.MACKey]unplacedAt) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.macs == nil {
-		u.macs, u.of = macs, map[string]int{}
-		return
+		u.macs, u.of = map[layout.MACKey]unplacedAt{}, map[string]int{}
 	}
 	for key, at := range macs {
 		if _, waits := u.macs[key]; !waits {
 			u.macs[key] = at
+			u.of[at.port]++
 		}
 	}
 }
@@ -113,19 +118,13 @@ func (p *Plane) place(macs map[layout.MACKey]unplacedAt) error {
 		if b.Domain.Features&layout.FeatureSnoop != 0 {
 			p.forgetAddresses(key)
 		}
-		err := p.objs.Locals.Update(&key, &l, ebpf.UpdateNoExist)
-		if err == nil {
+		added, err := learnLate(p.objs.Locals, key, l, p.unlearn)
+		if added {
 			continue
 		}
 		p.givePlace(0)
-		if errors.Is(err, ebpf.ErrKeyExist) { // it has sent elsewhere
-			var was uint32
-			if was, err = p.placeMoved(key, l); err == nil {
-				port = was
-			}
-		}
 		p.givePlace(port)
-		if err == nil {
+		if err == nil { // it was seen elsewhere since
 			continue
 		}
 		if mayGrow && errors.Is(err, unix.E2BIG) {
@@ -144,49 +143,10 @@ func (p *Plane) place(macs map[layout.MACKey]unplacedAt) error {
 	return failed
 }
 
-// placeMoved learns a MAC where it was seen last, if that is not where it is learned. It gives the port that it has one less of.
-func (p *Plane) placeMoved(key layout.MACKey, l layout.Local) (port uint32, err error) {
-	var now layout.Local
-	switch err := p.objs.Locals.Lookup(&key, &now); {
-	case isMissing(err): // it was forgotten a moment ago
-		return l.Port, nil
-	case err != nil:
-		return 0, err
-	case now.Port == layout.Leaving || now.Seen >= l.Seen || now.Slot == l.Slot && now.Gen == l.Gen:
-		return l.Port, nil
-	}
-	if err := p.objs.Locals.Update(&key, &l, ebpf.UpdateExist); isMissing(err) {
-		return l.Port, nil
-	} else if err != nil {
-		return 0, err
-	}
-	return now.Port, nil
-}
-
 // forgetAddresses has the agent told of a MAC's IP addresses once more, as the programs do when they learn it.
 func (p *Plane) forgetAddresses(key layout.MACKey) {
 	for _, family := range []uint16{layout.FamilyIPv4, layout.FamilyIPv6} {
 		key.Kind = family
 		_ = p.objs.Snooped.Delete(&key) // most often there is none
-	}
-}
-
-// takePlace takes one of those that a port (0: all) may have, as the programs do.
-func (p *Plane) takePlace(port uint32) bool {
-	q := &p.quotas[port]
-	if limit := atomic.LoadUint32(&q.Limit); int32(atomic.AddUint32(&q.Count, 1)) <= int32(limit) || limit == 0 {
-		return true
-	}
-	p.givePlace(port)
-	return false
-}
-
-func (p *Plane) givePlace(port uint32) { atomic.AddUint32(&p.quotas[port].Count, ^uint32(0)) }
-
-// countRefused counts MACs of a port (0: nobody knows of which) that were not learned for want of room in all.
-func (p *Plane) countRefused(port, n uint32) {
-	atomic.AddUint32(&p.quotas[0].Refused, n)
-	if port != 0 {
-		atomic.AddUint32(&p.quotas[port].Lost, n)
 	}
 }
