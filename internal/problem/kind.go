@@ -73,6 +73,7 @@ var (
 	NoVNI            = doubt("no_vni")            // a bound switch has no VNI
 	NoUnknownDst     = doubt("no_unknown_dst")    // a bound switch floods to no peer
 	OneReplicates    = doubt("one_replicates")    // of several peers only one gets what is flooded
+	Attaching        = doubt("attaching")         // ports wait to be attached
 	PortDown         = doubt("port_down")         // a port has no link
 	SmallMTU         = doubt("small_mtu")         // the underlay takes less than the ports send
 	MACElsewhere     = doubt("mac_elsewhere")     // a MAC learned here is said to be behind a peer

@@ -142,9 +142,7 @@ func (p *Plane) install() error {
 			return err
 		}
 	}
-	for _, prt := range p.ports {
-		p.attachPort(prt)
-	}
+	p.attachPorts()
 	if err := p.zeroDrops(); err != nil {
 		return err
 	}

@@ -61,6 +61,7 @@ func (p *Plane) doubts() []problem.Problem {
 			Remedy: fmt.Sprintf("ip link set %s mtu %d, and as much on the way to the peers; or give the hosts the MTU %d",
 				problem.Argument(name), need, max(int(mtu)-tunnelRoom, 0))})
 	}
+	list = append(list, p.attachingProblem()...)
 	list = append(list, p.vrfProblem()...)
 	list = append(list, p.endProblems()...)
 	list = append(list, p.policyProblems()...)

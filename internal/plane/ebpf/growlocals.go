@@ -19,11 +19,17 @@ type enlarging struct {
 	over      chan struct{}   // closed at its end
 }
 
-// awaitEnlarging has none be under way, or begin: it would pin what is about to be taken away. p.mu is not held meanwhile.
-func (p *Plane) awaitEnlarging() {
+// awaitMaking has neither such a map nor a link be made, or begun: it would pin what is about to be taken away. p.mu is not held
+// meanwhile.
+func (p *Plane) awaitMaking() {
 	p.known = false
-	for p.enlarging != nil {
-		over := p.enlarging.over
+	for p.enlarging != nil || p.attaching != nil {
+		var over chan struct{}
+		if p.enlarging != nil {
+			over = p.enlarging.over
+		} else {
+			over = p.attaching.over
+		}
 		p.mu.Unlock()
 		<-over
 		p.mu.Lock()

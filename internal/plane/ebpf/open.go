@@ -226,7 +226,7 @@ func (p *Plane) Destroy(context.Context) error {
 	p.mu.Lock()
 	defer p.Close() // after the unlock
 	defer p.mu.Unlock()
-	p.awaitEnlarging()
+	p.awaitMaking()
 	if p.closed {
 		return errClosed
 	}

@@ -24,6 +24,7 @@
 //	watcher netlink -> devices, addresses, routes; repairs; -> queue
 //	others of its kind: neighborWatcher, policyWatcher (IPsec), firewallWatcher (nftables), driverWatcher (XDP)
 //	watchman sessions of BFD -> queue
+//	attachRest attaches ports where there are many to be attached, enlargeLocals makes a larger map; then they end
 //
 // The watchers, the chores and the agent share Plane.mu, which is held for as long as the kernel takes to
 // answer: questions for routes, writing to maps. The learner and the punter don't want it: what the
@@ -74,6 +75,7 @@ type Options struct {
 	beforeUnlearn  func()            // is called before a learned MAC is taken out of its map
 	whileCounting  func()            // is called when the entries of a map of learned MACs are counted
 	afterSwap      func(*ebpf.Map)   // is called with the map of learned MACs when a larger one has taken its place
+	attachesAhead  func()            // is called before a link is made without a lock
 	asksRoute      func()            // is called before the kernel is asked for the way to a peer
 	asksDriver     func() error      // is called before the kernel is asked what a device can do with XDP
 	formerFor      time.Duration     // instead of FormerFor
@@ -190,6 +192,7 @@ type Plane struct {
 	growFailed  time.Time // when there was no memory for larger maps
 	replaced    int       // how often the programs were, or maps that they use
 	enlarging   *enlarging
+	attaching   *attaching
 
 	doubtedCounts places // what counts of learned MACs were off by, as the last sweep has it
 }

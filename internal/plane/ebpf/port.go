@@ -23,6 +23,7 @@ type port struct {
 	limit    uint32            // most MACs learned on it; 0: none
 	takeOver bool              // its device may belong to somebody else
 	attached int               // ifindex on which the program runs; 0: none
+	waits    bool              // to be attached by attachRest
 	err      error             // why it is not attached
 	state    plane.PortChanged // as told last
 }

@@ -91,6 +91,41 @@ func (t *Attachments) put(a *Attachment) error {
 	return err
 }
 
+// Takes says whether Attach makes no link for the device: there is one that it takes over, or it will be a tc filter.
+func (t *Attachments) Takes(ifindex int) bool {
+	if t.Classic || t.All[ifindex] != nil {
+		return true
+	}
+	l, _, err := t.Pins.links().open(ifindex)
+	if l != nil {
+		l.Close()
+	}
+	return l != nil || err != nil
+}
+
+// Ahead gives a function that makes the link which Attach then takes over. It needs no lock, and takes some tens of milliseconds
+// for which the kernel waits. nil: Attach has to do more than that.
+func (t *Attachments) Ahead(ifindex int, prog *ebpf.Program, first bool) (func() error, error) {
+	if ours, _, err := t.filters(ifindex); t.Takes(ifindex) || err == nil && ours != nil {
+		return nil, nil
+	}
+	a := &Attachment{Ifindex: ifindex, Prog: prog, first: first}
+	if err := t.foreignTo(a); err != nil {
+		return nil, err
+	}
+	own, err := prog.Clone() // another one may take its place meanwhile
+	if err != nil {
+		return nil, err
+	}
+	a.Prog = own
+	pin := t.Pins.links().pin(ifindex)
+	return func() error {
+		defer own.Close()
+		defer a.close() // the pin holds it
+		return t.newLink(a, pin)
+	}, nil
+}
+
 // newLink makes a link, before all others if need be, and pins it.
 func (t *Attachments) newLink(a *Attachment, pin string) (err error) {
 	o := link.TCXOptions{Interface: a.Ifindex, Program: a.Prog, Attach: ebpf.AttachTCXIngress}
