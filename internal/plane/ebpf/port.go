@@ -136,6 +136,7 @@ func (p *Plane) attachPort(prt *port) {
 	if prt.Number != p.contents.Adopted.Devices[index].Port && prt.Number != p.tDevices.Want.Get(index).Port {
 		p.newDevices = append(p.newDevices, index)
 	}
+	dev.Flags = p.noteLosses(prt.Device, dev.Flags)
 	p.tDevices.Set(index, dev)
 	prt.attached, prt.err = prt.Device, nil
 	p.native.stale = true

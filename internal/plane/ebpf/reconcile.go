@@ -30,6 +30,9 @@ func (p *Plane) reconcile(next *intent.State) error {
 	p.stage(next, intent.Whole(next))
 	for name, prt := range p.ports {
 		p.tellReplaced(name, was[name], prt.Device)
+		if p.lostUnseen(prt.Device, p.contents.Adopted.Devices[uint32(prt.Device)].Flags) {
+			p.tellBounced(prt)
+		}
 	}
 	// Who gets a slot next has to know that it was used: what was counted and learned there is
 	// none of its.

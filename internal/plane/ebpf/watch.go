@@ -73,7 +73,11 @@ func (p *Plane) handleNetlink(m *syscall.NetlinkMessage) {
 		if m.Header.Type == unix.RTM_DELLINK {
 			p.deviceGone(l.Attrs().Index)
 		} else {
+			wasUp := p.devices.ByIndex[l.Attrs().Index].Up
 			p.deviceIs(host.DeviceOf(l))
+			if index, n, ok := host.CarrierLosses(m.Data); ok {
+				p.lossesAre(index, n, wasUp)
+			}
 			p.vxlanChanged(l)
 			p.vrfChanged(host.DeviceOf(l))
 		}
@@ -246,12 +250,14 @@ func (p *Plane) resync() {
 	p.byFlow = nil
 	p.doubtNatives(0)
 	p.notifyReport(func() {
+		before := p.devices
 		if err := p.loadDevices(); err != nil {
 			p.log.Error("reading the network devices failed", "err", err)
 			return
 		}
-		for name := range p.ports {
+		for name, prt := range p.ports {
 			p.portChanged(name)
+			p.lossesSince(prt.Device, before)
 		}
 		if p.known && p.overlay.Any() {
 			p.ensureVXLAN()

@@ -32,12 +32,13 @@ type Devices struct {
 	byName  map[string]int
 	Addrs   map[AddrKey]struct{}
 
-	Defaults map[int]bool // ifindexes of default routes
+	Defaults map[int]bool   // ifindexes of default routes
+	Losses   map[int]uint32 // how often devices have lost their link; of those that are not counted nothing
 }
 
 // NewDevices makes a mirror of a host without devices.
 func NewDevices() Devices {
-	return Devices{ByIndex: map[int]Device{}, byName: map[string]int{}, Addrs: map[AddrKey]struct{}{}, Defaults: map[int]bool{}}
+	return Devices{ByIndex: map[int]Device{}, byName: map[string]int{}, Addrs: map[AddrKey]struct{}{}, Defaults: map[int]bool{}, Losses: map[int]uint32{}}
 }
 
 // AddrKey is an address of a device.
@@ -79,6 +80,7 @@ func (d *Devices) Del(index int) {
 		delete(d.byName, old.Name)
 	}
 	delete(d.ByIndex, index)
+	delete(d.Losses, index)
 	for k := range d.Addrs {
 		if k.Index == index {
 			delete(d.Addrs, k)
@@ -139,6 +141,9 @@ func (s *Namespace) Devices() (Devices, error) {
 		if ip, ok := hostAddress(a.IP); ok {
 			fresh.Addrs[AddrKey{a.LinkIndex, ip}] = struct{}{}
 		}
+	}
+	if fresh.Losses, err = s.carrierLosses(); err != nil {
+		return Devices{}, err
 	}
 	fresh.Defaults, err = s.Defaults()
 	return fresh, err

@@ -19,7 +19,7 @@ struct {
 
 enum device_flags {
 	DEVICE_PROMISC = 1 << 0, // the agent made it promiscuous
-	// From bit 8 on: what the agent has changed of its settings (seal.go).
+	// Bits 1 to 7: how often it has lost its link (bounce.go). From bit 8 on: what the agent has changed of its settings (seal.go).
 };
 
 struct device {
