@@ -27,6 +27,9 @@ func (p *Plane) attachPorts() {
 			prt.waits = false
 			continue
 		}
+		if prt.waits && p.attaching != nil {
+			continue
+		}
 		if !p.attached.Takes(prt.Device) {
 			if n++; n > attachAtOnce || p.attaching != nil {
 				prt.waits, left = true, true

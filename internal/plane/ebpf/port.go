@@ -96,7 +96,7 @@ func (p *Plane) setDevice(prt *port, d host.Device) {
 			p.leaving = append(p.leaving, prt.Device)
 			p.tellReplaced(prt.Name, prt.Device, d.Index)
 		}
-		prt.attached = 0
+		prt.attached, prt.waits = 0, false
 	}
 	p.contents.SetDevice(prt.Port, d.Index, uint32(d.MTU))
 }

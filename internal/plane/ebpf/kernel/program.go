@@ -1,10 +1,12 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
+	"runtime"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // pinnedProgram gives the number of the program that is pinned there.
@@ -17,17 +19,23 @@ func pinnedProgram(pin string) (ebpf.ProgramID, error) {
 	return ProgramID(prog)
 }
 
-// ProgramID is the number that the kernel gives a program.
+// ProgramID is the number that the kernel gives a program. It is all that is asked for: of many ports it is asked often.
 func ProgramID(prog *ebpf.Program) (ebpf.ProgramID, error) {
-	info, err := prog.Info()
-	if err != nil {
-		return 0, fmt.Errorf("look at a program: %w", err)
+	const infoByFD = 15             // BPF_OBJ_GET_INFO_BY_FD
+	var info struct{ _, ID uint32 } // as struct bpf_prog_info begins
+	var pin runtime.Pinner
+	pin.Pin(&info)
+	defer pin.Unpin()
+	attr := struct {
+		fd, size uint32
+		info     uint64
+	}{uint32(prog.FD()), uint32(unsafe.Sizeof(info)), uint64(uintptr(unsafe.Pointer(&info)))}
+	_, _, errno := unix.Syscall(unix.SYS_BPF, infoByFD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	runtime.KeepAlive(prog)
+	if errno != 0 {
+		return 0, fmt.Errorf("look at a program: %w", errno)
 	}
-	id, ok := info.ID()
-	if !ok {
-		return 0, errors.New("the kernel gives programs no numbers")
-	}
-	return id, nil
+	return ebpf.ProgramID(info.ID), nil
 }
 
 // programName is empty if the program may not be looked at, or has gone.
@@ -56,10 +64,6 @@ func describe(id ebpf.ProgramID) string {
 
 // runs says whether id is that of prog.
 func runs(id ebpf.ProgramID, prog *ebpf.Program) bool {
-	info, err := prog.Info()
-	if err != nil {
-		return false
-	}
-	own, ok := info.ID()
-	return ok && own == id
+	own, err := ProgramID(prog)
+	return err == nil && own == id
 }
