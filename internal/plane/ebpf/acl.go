@@ -257,7 +257,7 @@ func (p *Plane) adoptACLs() {
 		}
 	}
 	if len(p.access.blocks.retired) > 0 {
-		awaitFrames()
+		kernel.AwaitFrames()
 	}
 	p.access.numbers = layout.NewPool(uint32(len(p.access.roots)), numbers)
 	p.access.counters = layout.NewPool(p.limit("acl_counts"), counters)

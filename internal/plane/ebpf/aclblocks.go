@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"golang.org/x/sys/unix"
+	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 )
 
 // extent is a run of blocks.
@@ -70,7 +70,7 @@ func (b *blocks) retire(e extent) {
 
 // reuse waits until no frame looks at what was given back, some milliseconds, and frees it.
 func (b *blocks) reuse() {
-	if len(b.retired) == 0 || !awaitFrames() {
+	if len(b.retired) == 0 || !kernel.AwaitFrames() {
 		return
 	}
 	all := append(b.free, b.retired...)
@@ -83,13 +83,6 @@ func (b *blocks) reuse() {
 			b.free = append(b.free, e)
 		}
 	}
-}
-
-// awaitFrames waits until every program that runs now has ended. Where the kernel can't, it says so.
-func awaitFrames() bool {
-	const global = 1 // MEMBARRIER_CMD_GLOBAL: it waits for a grace period of RCU
-	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
-	return errno == 0
 }
 
 // fits says whether there is room for runs of these lengths.

@@ -151,10 +151,10 @@ func (n *successors) forget(key layout.MACKey) error {
 }
 
 // catchUp adds what the old programs have learned since the copy began, and mends the counts. All programs change the same ones:
-// the old ones by what came into their map and left it, until the last of them has ended, those now by what comes into theirs and
-// leaves it. So wrong is by how much the copy, with what is added here, is more than what is in the old map at the end.
+// the old ones by what came into their map and left it, those now by what comes into theirs and leaves it. The last of the old ones
+// has ended: their stages were taken away, which waits for that. So wrong is by how much the copy, with what is added here, is
+// more than what is in the old map.
 func (p *Plane) catchUp(old *ebpf.Map, began time.Duration, copied places) error {
-	awaitFrames() // the old programs may be at their last; where the kernel can't tell, sweeps see what they do from now on
 	wrong := slices.Clone(copied)
 	var failed error
 	err := kernel.Scan(old, func(k layout.MACKey, l layout.Local) {

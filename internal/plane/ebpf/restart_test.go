@@ -21,8 +21,9 @@ import (
 // flow is a stream of numbered frames from one device, each of which is to arrive once at
 // one of some others.
 type flow struct {
-	w    *world
-	sent atomic.Uint32
+	w       *world
+	sent    atomic.Uint32
+	dropped uint64 // what the machine had dropped when it began
 
 	stop   chan struct{} // ends the sender
 	sender sync.WaitGroup
@@ -36,7 +37,7 @@ type flow struct {
 const flowFrame = "flow frame"
 
 func (w *world) flow(from string, src, dst intent.MAC, to ...string) *flow {
-	f := &flow{w: w, stop: make(chan struct{}), end: make(chan struct{}), got: map[uint32]int{}}
+	f := &flow{w: w, stop: make(chan struct{}), end: make(chan struct{}), got: map[uint32]int{}, dropped: testnet.Dropped(w.t)}
 	in := w.taps[from]
 	f.sender.Go(func() {
 		for {
@@ -88,16 +89,21 @@ func (f *flow) mustBeWhole(name string) {
 	f.w.barrier()
 	close(f.end)
 	f.wg.Wait()
-	sent, wrong := f.sent.Load(), 0
+	// All processes of the machine share the queues of its CPUs: who floods one makes others lose frames.
+	excused := testnet.Dropped(f.w.t) - f.dropped
+	sent, missing, wrong := f.sent.Load(), uint64(0), 0
 	for n := uint32(1); n <= sent; n++ {
-		if f.got[n] == 1 {
+		if f.got[n] == 0 {
+			missing++
+		}
+		if f.got[n] == 1 || f.got[n] == 0 && missing <= excused {
 			continue
 		}
 		if wrong++; wrong < 5 {
 			f.w.t.Errorf("%s: frame %d of %d arrived %d times", name, n, sent, f.got[n])
 		}
 	}
-	f.w.t.Logf("%s: %d frames, %d not right", name, sent, wrong)
+	f.w.t.Logf("%s: %d frames, %d missing, %d not right; the machine has dropped %d", name, sent, missing, wrong, excused)
 }
 
 // bigBuffers keeps the counting sockets from dropping what the plane delivered.

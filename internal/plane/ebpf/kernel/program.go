@@ -67,3 +67,10 @@ func runs(id ebpf.ProgramID, prog *ebpf.Program) bool {
 	own, err := ProgramID(prog)
 	return err == nil && own == id
 }
+
+// AwaitFrames waits until every program that runs now has ended, some milliseconds. Where the kernel can't, it says so.
+func AwaitFrames() bool {
+	const global = 1 // MEMBARRIER_CMD_GLOBAL: it waits for a grace period of RCU
+	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
+	return errno == 0
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/cilium/ebpf"
@@ -49,7 +50,7 @@ func (p *Pins) stagesPin(m *ebpf.Map) (string, error) {
 	return filepath.Join(p.stages(), strconv.FormatUint(uint64(id), 10)), nil
 }
 
-// PruneStages removes the pins of other sets than m's.
+// PruneStages removes the pins of other sets than m's, which no device has any more, once the last of their programs has ended.
 func (p *Pins) PruneStages(m *ebpf.Map) error {
 	keep, err := p.stagesPin(m)
 	if err != nil {
@@ -57,10 +58,12 @@ func (p *Pins) PruneStages(m *ebpf.Map) error {
 	}
 	files, err := filepath.Glob(filepath.Join(p.stages(), "*"))
 	errs := []error{err}
+	files = slices.DeleteFunc(files, func(file string) bool { return file == keep })
+	if len(files) > 0 {
+		AwaitFrames() // or one that is among the programs of such a set loses its way
+	}
 	for _, file := range files {
-		if file != keep {
-			errs = append(errs, os.Remove(file))
-		}
+		errs = append(errs, os.Remove(file))
 	}
 	return errors.Join(errs...)
 }
