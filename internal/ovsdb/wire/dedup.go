@@ -9,9 +9,6 @@ var seed = maphash.MakeSeed()
 // has count members, all but the last of the members with equal names.
 func (p *parser) dedup(at uint32, count int) {
 	doc := document{src: p.src, nodes: p.nodes, esc: p.esc}
-	if count <= fewNames && doc.differ(at) {
-		return
-	}
 	p.names = p.names[:0]
 	for i := at + 1; i < uint32(len(p.nodes)); i = doc.next(i + 1) {
 		p.names = append(p.names, i)
@@ -44,20 +41,6 @@ func (p *parser) dedup(at uint32, count int) {
 
 // fewNames is up to how many names are compared with each other.
 const fewNames = 8
-
-// differ says whether all names of the object at node at are seen to differ, by their lengths and their first bytes.
-func (d *document) differ(at uint32) bool {
-	seen := uint64(0)
-	for i := at + 1; i < uint32(len(d.nodes)); i = d.next(i + 1) {
-		n := &d.nodes[i]
-		bit := uint64(1) << ((n.end - n.off + 7*uint32(d.src[n.off+1])) % 64)
-		if n.end&flag != 0 || seen&bit != 0 {
-			return false
-		}
-		seen |= bit
-	}
-	return true
-}
 
 // pairwise compares each name with each.
 func (p *parser) pairwise(doc *document, drop func(uint32)) {

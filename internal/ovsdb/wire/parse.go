@@ -34,8 +34,9 @@ func Parse(b []byte) (Value, error) {
 	if len(b) > MaxText {
 		return Value{}, p.fail(0, "input is too long")
 	}
-	var stack, names [8]uint32 // enough for most texts
-	p.stack, p.names = stack[:0], names[:0]
+	var open [8]container // enough for most texts
+	var names [8]uint32
+	p.open, p.names = open[:0], names[:0]
 	p.nodes = make([]node, 0, guessNodes(b))
 	if err := p.parse(); err != nil {
 		return Value{}, err
@@ -98,11 +99,26 @@ type parser struct {
 	src   []byte
 	nodes []node
 	esc   []byte
-	stack []uint32 // nodes of the containers that are open
-	names []uint32 // scratch of dedup
-	table []uint32 // scratch of dedup
+	open  []container // those that have not ended, each in the one before it
+	names []uint32    // scratch of dedup
+	table []uint32    // scratch of dedup
 
 	judged bool // the text was, by room
+}
+
+// container is an array or object that is being parsed.
+type container struct {
+	node  uint32
+	alike bool   // two of the names may be equal
+	seen  uint64 // of the names, see name
+}
+
+// name takes the last node for the name of a member. Names mostly differ in their lengths or first bytes.
+func (c *container) name(p *parser) {
+	n := &p.nodes[len(p.nodes)-1]
+	bit := uint64(1) << ((n.end - n.off + 7*uint32(p.src[n.off+1])) % 64)
+	c.alike = c.alike || n.end&flag != 0 || c.seen&bit != 0
+	c.seen |= bit
 }
 
 // fail returns the error msg at offset at.
@@ -137,10 +153,10 @@ value: // a value begins at i
 	}
 	switch c := src[i]; c {
 	case '{', '[':
-		if len(p.stack) == MaxDepth {
+		if len(p.open) == MaxDepth {
 			return p.fail(i, "input exceeds maximum nesting depth %d", MaxDepth)
 		}
-		p.stack = append(p.stack, uint32(len(p.nodes)))
+		p.open = append(p.open, container{node: uint32(len(p.nodes))})
 		p.nodes = append(p.nodes, node{off: uint32(i)})
 		if i = p.skipSpace(i + 1); i == len(src) {
 			return p.fail(i, "unexpected end of input")
@@ -165,7 +181,7 @@ value: // a value begins at i
 			return err
 		}
 	default:
-		if len(p.stack) == 0 {
+		if len(p.open) == 0 {
 			return p.unexpected(i, "syntax error at beginning of input")
 		}
 		return p.unexpected(i, "syntax error expecting value")
@@ -177,7 +193,7 @@ next: // a value ended at i
 		if cap(p.nodes)-len(p.nodes) < min(fewNodes, len(src)-i) && len(src) > longText {
 			p.room(i)
 		}
-		if len(p.stack) == 0 {
+		if len(p.open) == 0 {
 			if i < len(src) {
 				return p.unexpected(i, "trailing garbage at end of input")
 			}
@@ -186,7 +202,7 @@ next: // a value ended at i
 		if i == len(src) {
 			return p.fail(i, "unexpected end of input")
 		}
-		top := &p.nodes[p.stack[len(p.stack)-1]]
+		top := &p.nodes[p.open[len(p.open)-1].node]
 		top.x++
 		open := src[top.off]
 		switch src[i] {
@@ -202,17 +218,17 @@ next: // a value ended at i
 		return p.unexpected(i, "syntax error expecting '%c' or ','", open+2)
 	}
 
-closing: // the container on top of the stack ends with the byte at i
+closing: // the innermost container ends with the byte at i
 	{
-		at := p.stack[len(p.stack)-1]
-		p.stack = p.stack[:len(p.stack)-1]
+		ends := &p.open[len(p.open)-1]
+		p.open = p.open[:len(p.open)-1]
 		i++
-		top := &p.nodes[at]
+		top := &p.nodes[ends.node]
 		top.end = uint32(i)
-		if count := top.x; count > 1 && src[top.off] == '{' {
-			p.dedup(at, int(count))
+		if ends.alike {
+			p.dedup(ends.node, int(top.x))
 		}
-		top.x |= uint64(len(p.nodes)-int(at)-1) << 32
+		top.x |= uint64(len(p.nodes)-int(ends.node)-1) << 32
 		goto next
 	}
 
@@ -226,6 +242,7 @@ name: // the name of a member begins at i
 	if i, err = p.str(i); err != nil {
 		return err
 	}
+	p.open[len(p.open)-1].name(p)
 	if i == len(src) || src[i] != ':' {
 		if i = p.skipSpace(i); i == len(src) {
 			return p.fail(i, "unexpected end of input")
