@@ -2,9 +2,11 @@ package ovs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,19 +89,48 @@ func TestSegmentsChangeWithoutLoss(t *testing.T) {
 	from := intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000}
 	stop := make(chan struct{})
 	var sending sync.WaitGroup
-	var sent []planetest.Frame
-	sending.Go(func() {
+	got, atP1 := map[string]int{}, 0
+	copies := func(f planetest.Frame) (p0, p1, p2 int) {
+		tagged := f
+		tagged.Tags = []uint16{100}
+		return got["p0 "+string(f.Bytes())], got["p1 "+string(f.Bytes())], got["p2 "+string(tagged.Bytes())]
+	}
+	collect := func() {
+		for _, o := range w.collect(t) {
+			got[o.Port+" "+string(o.Frame)]++
+		}
+	}
+	var frames []planetest.Frame
+	var arrived atomic.Int32
+	sending.Go(func() { // one after the other: however slow the machine is, no queue is too short
 		for {
 			select {
 			case <-stop:
 				return
 			case <-time.After(time.Millisecond):
 			}
-			if f := frameFrom(0x21, all); w.taps["r0"].TrySend(encapsulated(from, f.Bytes())) == nil {
-				sent = append(sent, f)
+			f := frameFrom(0x21, all)
+			if w.taps["r0"].TrySend(encapsulated(from, f.Bytes())) != nil {
+				continue
+			}
+			frames = append(frames, f)
+			for end := time.Now().Add(longest); ; time.Sleep(100 * time.Microsecond) {
+				collect()
+				if p0, _, p2 := copies(f); p0 > 0 && p2 > 0 {
+					arrived.Add(1)
+					break
+				}
+				if time.Now().After(end) {
+					return
+				}
 			}
 		}
 	})
+	end := sync.OnceFunc(func() {
+		close(stop)
+		sending.Wait()
+	})
+	defer end()
 	change := func(role intent.Role, segment ...netip.Addr) {
 		t.Helper()
 		next := s.Clone()
@@ -110,6 +141,13 @@ func TestSegmentsChangeWithoutLoss(t *testing.T) {
 		}
 		w.apply(p, next, intent.Diff(s, next))
 		s = next
+		n := arrived.Load()
+		testenv.Eventually(t, longest, func() error {
+			if arrived.Load() < n+4 {
+				return errors.New("no frames arrive")
+			}
+			return nil
+		})
 	}
 	for range 5 {
 		change(intent.NotDesignated, planetest.Peers[1])
@@ -118,24 +156,18 @@ func TestSegmentsChangeWithoutLoss(t *testing.T) {
 		change(intent.Designated, planetest.Peers[1])
 		change(intent.Designated)
 	}
-	close(stop)
-	sending.Wait()
+	end()
 	w.forwarded(t)
-	got, atP1 := map[string]int{}, 0
-	for _, o := range w.collect(t) {
-		got[o.Port+" "+string(o.Frame)]++
-	}
-	for n, f := range sent {
-		tagged := f
-		tagged.Tags = []uint16{100}
-		p0, p1, p2 := got["p0 "+string(f.Bytes())], got["p1 "+string(f.Bytes())], got["p2 "+string(tagged.Bytes())]
+	collect()
+	for n, f := range frames {
+		p0, p1, p2 := copies(f)
 		if p0 != 1 || p2 != 1 || p1 > 1 {
-			t.Errorf("frame %d of %d has come %d times at p0, %d at p1 and %d at p2", n, len(sent), p0, p1, p2)
+			t.Errorf("frame %d of %d has come %d times at p0, %d at p1 and %d at p2", n, len(frames), p0, p1, p2)
 		}
 		atP1 += p1
 	}
-	if atP1 == 0 || atP1 == len(sent) {
-		t.Errorf("of %d frames p1 has got %d", len(sent), atP1)
+	if atP1 == 0 || atP1 == len(frames) {
+		t.Errorf("of %d frames p1 has got %d", len(frames), atP1)
 	}
 }
 
