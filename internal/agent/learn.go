@@ -80,7 +80,7 @@ func (a *Agent) events(ctx context.Context, e plane.Event) {
 // learn takes note of where a MAC was seen.
 func (a *Agent) learn(now time.Time, s plane.Sighting) {
 	// An event may be older than a change of the bindings.
-	if b, ok := a.compiler.State().Bindings[s.At]; !ok || b.Switch != s.Key.Switch {
+	if b, ok := a.compiler.State().Bindings[s.At]; !ok || b.Switch != s.Key.Switch || b.Role == intent.Standby {
 		return
 	}
 	r := a.table.Sight(now.Add(-s.Idle), s.Key, s.At)

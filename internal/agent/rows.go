@@ -124,11 +124,10 @@ func (a *Agent) configure(d *intent.Delta) {
 	a.forgetIPs(d)
 	a.hearIPs(d)
 	for _, c := range d.Bindings {
-		if c.Old == nil {
+		if c.Old == nil || !c.Old.Forgets(c.New) {
 			continue
 		}
-		// It is gone, or of another switch now. The plane forgets these by itself, and may
-		// already have learned some of them elsewhere.
+		// The plane forgets these by itself, and may already have learned some of them elsewhere.
 		for _, key := range a.table.RemoveBinding(c.Key) {
 			a.markMAC(key)
 		}

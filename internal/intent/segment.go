@@ -23,6 +23,11 @@ const (
 // String returns the word for r.
 func (r Role) String() string { return [...]string{"designated", "not-designated", "standby"}[r] }
 
+// Forgets says whether what was learned at b is forgotten when next takes its place; nil: it goes.
+func (b Binding) Forgets(next *Binding) bool {
+	return next == nil || next.Switch != b.Switch || next.Role == Standby
+}
+
 // Segment is the other VTEPs that are attached to the Ethernet segment of a port, by all addresses that their tunnels
 // begin at: sorted, without duplicates, and not empty. What one of them floods it has given to its own ports, so
 // that it does not leave by this one (local bias, RFC 8365, 8.3.1). A Segment in a State is not edited: a change puts

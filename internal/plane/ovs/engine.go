@@ -183,7 +183,7 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 		e.built = false
 	}
 	for _, c := range d.Bindings {
-		if c.Old != nil && (c.New == nil || c.New.Switch != c.Old.Switch || c.New.Role == intent.Standby) {
+		if c.Old != nil && c.Old.Forgets(c.New) {
 			e.unbind(c.Old.Switch, c.Key)
 		}
 	}
