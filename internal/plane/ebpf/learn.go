@@ -11,7 +11,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -322,10 +321,3 @@ func (p *Plane) unlearn(keys ...layout.MACKey) error {
 }
 
 func isMissing(err error) bool { return errors.Is(err, ebpf.ErrKeyNotExist) }
-
-// monotonic is the clock that the programs stamp with.
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return time.Duration(ts.Nano())
-}

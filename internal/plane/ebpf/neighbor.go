@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane/ebpf/layout"
 )
@@ -13,11 +11,7 @@ import (
 // UsedNeighbors implements plane.NeighborUser. The programs note the time to within a second.
 func (p *Plane) UsedNeighbors(_ context.Context, keys []intent.IPKey, within time.Duration) []bool {
 	used := make([]bool, len(keys))
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return used
-	}
-	least := now.Nano() - int64(within+time.Second)
+	least := int64(monotonic() - within - time.Second)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
