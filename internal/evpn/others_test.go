@@ -1,0 +1,162 @@
+package evpn
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/hwvtep"
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// A session that ends has the rows go that its neighbor gave, in few transactions, and leaves what another one gives.
+func TestSessionEndsAtOnce(t *testing.T) {
+	const hosts = 60
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	s.whole()
+	var all []string
+	for i := range hosts {
+		mac := fmt.Sprintf("02:00:00:00:01:%02x", i)
+		s.announce(hostAt(mac, high), nil)
+		all = append(all, mac+">10.0.0.2")
+	}
+	s.rows(all...)
+	before := s.status().Transactions
+	_ = s.conn.Close()
+	s.rows()
+	if n := s.status().Transactions - before; n > hosts/4 {
+		t.Errorf("%d hosts go in %d transactions", hosts, n)
+	}
+
+	b, n := fabricOf(t)
+	other := netip.MustParseAddr("10.0.0.8")
+	b.sessions[other] = newSession(Neighbor{Address: other, AS: 65002}, 65001)
+	for _, peer := range []netip.Addr{high, other} {
+		r := hostAt(host1, high)
+		r.epoch = b.sessions[peer].epoch
+		id := path{peer, 0, r.key}
+		b.keep(id, r)
+		b.place(id, r)
+	}
+	b.forget(high)
+	if n.hosts[host1].best() == nil {
+		t.Error("what another neighbor tells has gone, too")
+	}
+	b.forget(other)
+	if n.hosts[host1].best() != nil {
+		t.Error("the session has ended, and the route is there")
+	}
+}
+
+// Somebody else writes a key of a logical switch which the bridge has not seen yet when it writes its own: both stay.
+func TestWritesBesideOthers(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	s.whole()
+	s.stay()
+	if err := s.bridge.ask(t.Context(), func() {
+		db := s.bridge.database
+		db.take()
+		tx := hwvtep.NewTxn(db.view.Layout())
+		for row := range db.view.LogicalSwitches() {
+			tx.PutLogicalSwitchOtherConfig(row.UUID, map[string]string{"theirs": "1"})
+		}
+		if _, err := db.replica.Transact(t.Context(), tx.Ops()); err != nil {
+			t.Error(err)
+		}
+		for peer := range s.bridge.sessions {
+			r := hostAt(host1, high)
+			r.epoch = s.bridge.sessions[peer].epoch
+			id := path{peer, 0, r.key}
+			s.bridge.sessions[peer].routes++
+			s.bridge.keep(id, r)
+			s.bridge.place(id, r)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.rows(host1 + ">10.0.0.2")
+	s.remembers("ls0", "10.0.0.2")
+	if err := s.bridge.ask(t.Context(), func() {
+		for row := range s.bridge.database.view.LogicalSwitches() {
+			if row.OtherConfig["theirs"] != "1" {
+				t.Errorf("the key of another writer has gone: %v", row.OtherConfig)
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Nothing is announced at an address that is none of the database's switches, whatever row has it.
+func TestAnnouncesOwnVTEPs(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		red := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "red", TunnelKey: hwvtep.Some[int64](5000)})
+		tx.InsertLogicalRouter(hwvtep.LogicalRouter{Name: "lr0", SwitchBinding: map[string]hwvtep.UUID{"10.1.0.1/24": ls, "169.254.0.1/16": red}, OtherConfig: map[string]string{keyL3Switch: "red", keyGateway: "true"}})
+		var locators []hwvtep.UUID
+		for i, ip := range []string{"10.0.0.1", "10.0.0.50"} {
+			l := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip})
+			locators = append(locators, l)
+			tx.InsertARPSourceLocal(hwvtep.ARPSourceLocal{SrcMAC: fmt.Sprintf("02:00:00:00:99:%02x", i+1), Locator: l})
+			tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: fmt.Sprintf("02:00:00:00:00:%02x", i+1), LogicalSwitch: ls, Locator: l})
+		}
+		set := tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: locators})
+		tx.InsertMcastMACLocal(hwvtep.McastMACLocal{MAC: unknownDst, LogicalSwitch: ls, LocatorSet: set})
+	})
+	s.up()
+	s.whole()
+	want := []string{"2 10.0.0.1", "2 10.0.0.1", "3 10.0.0.1", "5 10.0.0.1"} // the host, and the gateway
+	testenv.Eventually(t, deadline, func() (err error) {
+		failed := s.bridge.ask(t.Context(), func() {
+			var got []string
+			for k, r := range s.bridge.speaker.announced {
+				got = append(got, fmt.Sprint(k.kind, " ", r.vtep))
+			}
+			if slices.Sort(got); !slices.Equal(got, want) {
+				err = fmt.Errorf("announced are %q, want %q", got, want)
+			}
+		})
+		return cmp.Or(failed, err)
+	})
+}
+
+// A MAC that goes to and fro is left to the other VTEP in time, which the status says.
+func TestDuplicateIsTold(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		newSwitch(tx)
+	})
+	s.up()
+	s.whole()
+	r := hostAt(host1, high)
+	for i := range 5 {
+		r.moved, r.sequence = i > 0, uint32(2*i)
+		s.announce(r, nil)
+		s.rows(host1 + ">10.0.0.2")
+		if s.hears(host1, 0, true); i < 4 {
+			s.said(host1, map[string]int64{"": int64(2*i + 1)})
+		}
+	}
+	s.stay(host1 + ">10.0.0.2")
+	s.said(host1, map[string]int64{})
+	if got := s.status().Switches[0].Duplicates; !slices.Equal(got, []string{host1}) {
+		t.Errorf("duplicates: %q", got)
+	}
+	if err := s.bridge.ask(t.Context(), func() {
+		for _, n := range s.bridge.database.networks {
+			if h := n.hosts[host1]; time.Until(h.until) <= 0 || len(s.bridge.timers) == 0 {
+				t.Error("it is not tried again")
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
