@@ -55,6 +55,7 @@ func (b *Bridge) heard(e relay.Event) {
 		if e.Keep > 0 && !s.over {
 			b.log.Info("routes of the neighbor stay for a time, as it is to be back", "neighbor", e.Neighbor, "routes", s.routes, "at most", e.Keep)
 			b.after(e.Neighbor, e.Keep, b.forget)
+			b.outdate(e.Neighbor)
 			return
 		}
 		b.forget(e.Neighbor)
@@ -96,6 +97,27 @@ func (b *Bridge) forget(neighbor netip.Addr) {
 	b.linger(neighbor)
 	b.sessions[neighbor].epoch++
 	b.sweep(neighbor)
+}
+
+// outdate has routes of a neighbor that is away come behind those of others, as nobody says that they are right.
+func (b *Bridge) outdate(neighbor netip.Addr) {
+	var all []*route
+	for id, r := range b.routes {
+		if id.peer == neighbor {
+			r.stale = true
+			all = append(all, r)
+		}
+	}
+	for _, r := range all {
+		for _, n := range r.in {
+			switch h := n.hosts[r.mac]; {
+			case n.l3 != nil:
+				b.database.markRouter(n.l3)
+			case r.kind == MACIP && h != nil && len(h.paths) > 1:
+				b.reconsider(n, r.mac)
+			}
+		}
+	}
 }
 
 // sweep forgets what a neighbor had announced in an earlier session, and not in this one.

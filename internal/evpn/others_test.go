@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -158,5 +159,49 @@ func TestDuplicateIsTold(t *testing.T) {
 		}
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What a neighbor has said that is away, to be back, comes behind what others say, until it says it again.
+func TestAwayComesLast(t *testing.T) {
+	b, n := fabricOf(t)
+	t.Cleanup(b.stopTimers)
+	other := netip.MustParseAddr("10.0.0.8")
+	b.sessions[other] = newSession(Neighbor{Address: other, AS: 65002}, 65001)
+	to := netip.MustParsePrefix("10.2.0.0/16")
+	says := func(peer, vtep netip.Addr, sequence uint32) {
+		r := hostAt(host1, vtep)
+		r.moved, r.sequence, r.epoch = sequence > 0, sequence, b.sessions[peer].epoch
+		id := path{peer, 0, r.key}
+		b.drop(id)
+		b.keep(id, r)
+		b.place(id, r)
+	}
+	expect := func(when string, vtep netip.Addr) {
+		t.Helper()
+		if best := n.hosts[host1].best(); best == nil || best.vtep != vtep {
+			t.Errorf("%s: the best is %+v", when, best)
+		}
+		if _, marked := b.database.marked[mark{n.row.UUID, host1}]; !marked {
+			t.Errorf("%s: its row is not looked at", when)
+		}
+		clear(b.database.marked)
+	}
+	b.heard(relay.Event{Neighbor: high, What: relay.Opened})
+	b.heard(relay.Event{Neighbor: other, What: relay.Opened})
+	says(high, pes[0], 5)
+	says(other, pes[1], 0)
+	expect("both are there", pes[0])
+	b.heard(relay.Event{Neighbor: high, What: relay.Ended, Keep: time.Hour})
+	expect("one is away", pes[1])
+	b.heard(relay.Event{Neighbor: other, What: relay.Ended, Keep: time.Hour})
+	expect("both are", pes[0])
+	b.heard(relay.Event{Neighbor: high, What: relay.Opened, Keep: time.Hour})
+	says(high, pes[0], 5)
+	expect("the first is back", pes[0])
+
+	near, away := &route{key: key{kind: Prefix, to: to}, vtep: pes[1], hops: 2}, &route{key: key{kind: Prefix, to: to}, vtep: pes[0], hops: 1, stale: true}
+	if !near.nearer(away, low) || away.nearer(near, low) || near.equal(away) || near.nearerBy(away) != whyThere || near.betterBy(away) != whyThere {
+		t.Error("a prefix of a neighbor that is away comes first")
 	}
 }

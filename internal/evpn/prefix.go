@@ -102,11 +102,14 @@ func hostOf(best map[netip.Prefix]*route, ip netip.Addr) *route {
 	return nil
 }
 
-// nearer orders the routes to one prefix, as BGP does: the higher preference, the shorter path; then, as of hosts, the
+// nearer orders the routes to one prefix, those of neighbors that are away last, else as BGP does: the higher preference, the shorter path; then, as of hosts, the
 // higher sequence and the lower address of the VTEP. The route of a host comes before that of a prefix with its address alone.
 // Of prefixes that are equal so far, to which BGP would spread packets, each database, known by a tunnel IP of its own, has another
 // one first, and for each prefix. Whatever else two routes differ in orders them, too: rows must not depend on which was looked at first.
 func (r *route) nearer(o *route, own netip.Addr) bool {
+	if r.stale != o.stale {
+		return o.stale
+	}
 	if c := cmp.Or(-cmp.Compare(r.preference, o.preference), cmp.Compare(r.hops, o.hops), -cmp.Compare(r.sequence, o.sequence), cmp.Compare(r.kind, o.kind)); c != 0 {
 		return c < 0
 	}
@@ -122,12 +125,14 @@ func (r *route) nearer(o *route, own netip.Addr) bool {
 
 // equal says that BGP would use both: equal-cost multi-path, for which rows have no place.
 func (r *route) equal(o *route) bool {
-	return r.preference == o.preference && r.hops == o.hops && r.sequence == o.sequence && r.kind == o.kind && r.vtep != o.vtep
+	return r.stale == o.stale && r.preference == o.preference && r.hops == o.hops && r.sequence == o.sequence && r.kind == o.kind && r.vtep != o.vtep
 }
 
 // nearerBy says by what a route is nearer than another one that is not equal to it.
 func (r *route) nearerBy(o *route) string {
 	switch {
+	case r.stale != o.stale:
+		return whyThere
 	case r.preference != o.preference:
 		return "higher LOCAL_PREF"
 	case r.hops != o.hops:

@@ -67,6 +67,7 @@ type route struct {
 	index uint32     // of ADD-PATH
 	in    []*network // that have the route
 	epoch int        // in which session, of those with its neighbor, it was heard last
+	stale bool       // that has ended, and the neighbor, which is to be back, has not said it again
 
 	segment  esi            // where the host is attached
 	single   bool           // of Discovery: one VTEP of the segment forwards, not all
@@ -86,9 +87,12 @@ func (r *route) path() path { return path{r.peer, r.index, r.key} }
 
 func (r *route) fixed() bool { return r.sticky || r.gateway }
 
-// better orders the routes of a MAC: sticky before others, then by the higher sequence, then by the lower address of the
+// better orders the routes of a MAC: those of neighbors that are away last, sticky before others, then by the higher sequence, then by the lower address of the
 // VTEP. (RFC 7432, section 15.1, has the last for two with the same sequence.)
 func (r *route) better(o *route) bool {
+	if r.stale != o.stale {
+		return o.stale
+	}
 	if r.fixed() != o.fixed() {
 		return r.fixed()
 	}
@@ -98,9 +102,14 @@ func (r *route) better(o *route) bool {
 	return r.vtep.Less(o.vtep)
 }
 
+// whyThere is by what a route is better than one of a neighbor that is away.
+const whyThere = "its neighbor is there"
+
 // betterBy says by what a route is better than another one.
 func (r *route) betterBy(o *route) string {
 	switch {
+	case r.stale != o.stale:
+		return whyThere
 	case r.fixed() != o.fixed():
 		return "may not move"
 	case r.sequence != o.sequence:
