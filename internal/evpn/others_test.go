@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
 	"github.com/vtep/vtep/internal/evpn/relay"
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/testenv"
@@ -203,5 +207,82 @@ func TestAwayComesLast(t *testing.T) {
 	near, away := &route{key: key{kind: Prefix, to: to}, vtep: pes[1], hops: 2}, &route{key: key{kind: Prefix, to: to}, vtep: pes[0], hops: 1, stale: true}
 	if !near.nearer(away, low) || away.nearer(near, low) || near.equal(away) || near.nearerBy(away) != whyThere || near.betterBy(away) != whyThere {
 		t.Error("a prefix of a neighbor that is away comes first")
+	}
+}
+
+// A switch gets another VNI, and none: all that was announced of it is withdrawn, and announced as of the new one, and rows are those of its routes.
+func TestOtherVNI(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		l := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: "02:00:00:00:00:09", IPAddr: "192.0.2.9", LogicalSwitch: ls, Locator: l})
+		tx.InsertMcastMACLocal(hwvtep.McastMACLocal{MAC: unknownDst, LogicalSwitch: ls, LocatorSet: tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: []hwvtep.UUID{l}})})
+	})
+	s.up()
+	other := hostAt("02:00:00:00:00:02", high)
+	other.targets = []target{{"65002", false, 44}}
+	s.announce(hostAt(host1, high), nil)
+	s.announce(other, nil)
+	s.whole()
+	for _, step := range []struct {
+		key  int64
+		rows []string
+	}{{33, []string{host1 + ">10.0.0.2"}}, {44, []string{other.mac + ">10.0.0.2"}}, {0, nil}, {33, []string{host1 + ">10.0.0.2"}}} {
+		s.write(func(tx *hwvtep.Txn) {
+			for row := range s.bridge.database.view.LogicalSwitches() {
+				tx.UpdateLogicalSwitch(row.UUID, hwvtep.LogicalSwitch{TunnelKey: hwvtep.Some(step.key)}, hwvtep.LogicalSwitchTunnelKey)
+			}
+		})
+		s.rows(step.rows...)
+		var want []string
+		for _, kind := range []Kind{MACIP, MACIP, Multicast} {
+			if step.key != 0 {
+				want = append(want, fmt.Sprintf("%d 10.0.0.1:%d VNI %[2]d [65001:%[2]d]", kind, step.key))
+			}
+		}
+		testenv.Eventually(t, deadline, func() (err error) {
+			failed := s.bridge.ask(t.Context(), func() {
+				var got []string
+				for k, r := range s.bridge.speaker.announced {
+					got = append(got, fmt.Sprintf("%d %s VNI %d %v", k.kind, k.rd, r.vni, r.targets))
+				}
+				if slices.Sort(got); !slices.Equal(got, want) {
+					err = fmt.Errorf("announced are %q, want %q", got, want)
+				}
+			})
+			return cmp.Or(failed, err)
+		})
+	}
+}
+
+// What neighbors announce does not get to the library, which would pass it on with itself as next hop.
+func TestPassesNothingOn(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	s.announce(hostAt(host1, high), nil)
+	s.whole()
+	s.rows(host1 + ">10.0.0.2")
+	hears := func(mac string) (found bool) {
+		if err := s.bridge.speaker.bgp.ListPath(apiutil.ListPathRequest{TableType: api.TableType_TABLE_TYPE_GLOBAL, Family: bgp.RF_EVPN}, func(nlri bgp.NLRI, _ []*apiutil.Path) {
+			k, _ := keyOf(nlri)
+			found = found || k.mac == mac
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	const own = "02:00:00:00:00:09"
+	if err := s.bridge.ask(t.Context(), func() {
+		r := hostAt(own, low)
+		if err := s.bridge.speaker.announce(r.key, r); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if !hears(own) || hears(host1) {
+		t.Errorf("the library has the own route: %v, that of the neighbor: %v", hears(own), hears(host1))
 	}
 }
