@@ -286,3 +286,19 @@ func TestPassesNothingOn(t *testing.T) {
 		t.Errorf("the library has the own route: %v, that of the neighbor: %v", hears(own), hears(host1))
 	}
 }
+
+// A second label is announced with the router's MAC alone: without it FRR has a neighbor of no MAC, for all that is behind that VTEP.
+func TestSecondLabelNeedsMAC(t *testing.T) {
+	b, n := fabricOf(t)
+	n.router = &router{net: newNetwork()}
+	n.router.net.vni = 5000
+	for _, source := range []string{"", "02:00:00:00:99:01"} {
+		if source != "" {
+			b.database.sources[low] = source
+		}
+		all := b.withRouter(n, host1, []*route{{key: key{kind: MACIP, mac: host1, ip: netip.MustParseAddr("192.0.2.1")}, vtep: low, vni: 33}})
+		if len(all) != 1 || all[0].routerMAC != source || (all[0].l3vni != 0) != (source != "") || len(all[0].labels()) != map[bool]int{false: 1, true: 2}[source != ""] {
+			t.Errorf("with the router's MAC %q: %+v", source, all)
+		}
+	}
+}
