@@ -1,6 +1,8 @@
 package evpn
 
 import (
+	"errors"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -34,7 +36,7 @@ type database struct {
 	floods   map[hwvtep.UUID][]hwvtep.McastMACRemote            // of unknown-dst, by switch
 
 	strangers map[hwvtep.UUID]struct{} // rows of other writers, wherever they place a host
-	inserting map[mark]struct{}        // by the transaction under way
+	inserting map[mark]struct{}        // by the transaction under way, and those before it whose outcome is not known
 
 	sourcesText string // sources, to compare
 
@@ -101,13 +103,18 @@ func (db *database) write() {
 	if p == nil {
 		return
 	}
-	db.inserting = p.inserts
+	doubted := db.inserting // by one that may yet come about
+	db.inserting = maps.Clone(p.inserts)
+	maps.Copy(db.inserting, doubted)
 	go db.writer.Send(b.ctx, p.tx.Ops(), func(err error, again time.Duration) {
 		db.take() // what it did: a server tells of that first
-		db.inserting = nil
-		if err == nil {
+		switch {
+		case err == nil:
+			db.inserting = nil
 			db.rows += uint64(p.rows)
 			return
+		case !errors.Is(err, idl.ErrOutcomeUnknown):
+			db.inserting = doubted
 		}
 		for _, m := range p.about {
 			db.marked[m] = struct{}{}

@@ -95,19 +95,22 @@ func (db *database) mine(n *network, row *hwvtep.UcastMACRemote) bool {
 	return n.ours(e.vtep) || e.vni != 0 && (numbered && db.own[e.vtep] || slices.Contains(n.remembered(), e.ofSegment()))
 }
 
-// strange says whether a row that has come is another writer's, wherever it places the host: the bridge's own come by its transaction, and
-// those of an earlier one are at ends that the row of the switch remembers. Of what has come without a connection nothing is known.
+// strange says whether a row that has come is another writer's, wherever it places the host: the bridge's own come by its transaction. Where
+// others may have come since, those of a bridge are at ends that the row of the switch remembers: at a start (first), after a time without
+// a connection (anew), and while another bridge is the one that writes.
 func (db *database) strange(row *hwvtep.UcastMACRemote, first, anew bool) bool {
 	n := db.networks[row.LogicalSwitch]
-	switch {
-	case n == nil || n.l3 != nil:
+	if n == nil || n.l3 != nil {
 		return false
-	case first:
+	}
+	if _, own := db.inserting[mark{row.LogicalSwitch, canonical(row.MAC)}]; own {
+		return false
+	}
+	if first || anew || !db.writer.May() {
 		e := db.end(row.Locator)
 		return !slices.Contains(n.remembered(), e.vtep.String()) && !slices.Contains(n.remembered(), e.ofSegment())
 	}
-	_, own := db.inserting[mark{row.LogicalSwitch, canonical(row.MAC)}]
-	return !own && !anew && db.writer.May()
+	return true
 }
 
 // known says whether the row of the switch says that rows at an end are the bridge's, as it has to before there is one: who is killed
@@ -162,11 +165,14 @@ func (p *plan) remember(n *network) {
 	}
 }
 
-// used are the addresses, and numbers of segments, that remote rows of a switch have.
+// used are the addresses, and numbers of segments, that remote rows of a switch have, but for those of other writers.
 func (db *database) used(ls hwvtep.UUID) map[string]bool {
 	used := map[string]bool{}
 	for _, rows := range db.ucast[ls] {
 		for _, r := range rows {
+			if _, strange := db.strangers[r.UUID]; strange {
+				continue
+			}
 			e := db.end(r.Locator)
 			used[e.vtep.String()] = true
 			if e.vni != 0 {
