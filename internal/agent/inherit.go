@@ -64,8 +64,11 @@ func (a *Agent) reconcileInherited(ctx context.Context) {
 	}
 	settled := map[intent.SwitchID]bool{}
 	for at, b := range a.left {
-		is := a.compiler.State().Bindings[at]
-		if is.Switch != b.Switch || is.Role == intent.Standby && b.Role != is.Role { // what was learned there is forgotten
+		var next *intent.Binding
+		if is, ok := a.compiler.State().Bindings[at]; ok {
+			next = &is
+		}
+		if b.Role != intent.Standby && b.Forgets(next) { // at one on standby nothing was learned
 			settled[b.Switch] = true
 		}
 	}

@@ -126,6 +126,17 @@ func TestRestartWithdrawsForgotten(t *testing.T) {
 		<-ready
 		y.forwards("p0", frame(0xff, 4), "p1")
 		r.rows(append(rest, "ucast a 02:00:00:00:00:04 192.0.2.1")...)
+
+		// From one that was on standby nobody is lost, wherever it goes.
+		r.ctl("set", "Physical_Port", "p0", "other_config:evpn_single_active=true")
+		r.rows(rest...)
+		y.stop()
+		r.ctl("add-ls", "b", "--", "unbind-ls", "br0", "p0", "0", "--", "bind-ls", "br0", "p0", "0", "b")
+		ready = make(chan struct{})
+		z := r.start(y.fabric, opts)
+		<-ready
+		z.forwards("p1", frame(0xff, 5))
+		r.rows(append(rest, "mcast b unknown-dst 192.0.2.1", "ucast a 02:00:00:00:00:05 192.0.2.1")...)
 	})
 }
 

@@ -35,7 +35,7 @@ type Plane interface {
 	// Apply; nil: none. It has the Physical row, the Position and the bindings, and with whole the MACs, flood
 	// sets, tunnels, ACLs and neighbours, too, which takes the longer the more there are. Of ports and switches
 	// it knows that they are there, not their properties, but for the VNIs that switches accept
-	// from any source, and their routers.
+	// from any source, and their routers. A binding that nothing passes, or of which that is not known, is on Standby.
 	Adopted(ctx context.Context, whole bool) (*intent.State, error)
 
 	// Disown notes that what Adopted gives is not the forwarding of the present database, so

@@ -113,25 +113,29 @@ func (p *Plane) adoptedFlows(ctx context.Context, s *intent.State, id intent.Swi
 	return nil
 }
 
-// adoptedStandby adds which bindings nothing passes. Where Open vSwitch does not tell, it has none: it has forgotten all flows.
+// adoptedStandby adds which bindings nothing passes. Where they have no flows, as after a restart of ovs-vswitchd, nothing passes any,
+// and what it had learned there is not known. If it does not tell, all are taken for such: no host is given up for that.
 func (p *Plane) adoptedStandby(ctx context.Context, s *intent.State, v *vswitch) {
 	ps := v.bridges[p.opts.Name]
 	if ps == nil || len(s.Bindings) == 0 {
 		return
 	}
-	parts, err := p.flowsWith(ctx, ps.name, openflow.FlowFilter{Table: tableIn, Cookie: cookieDrop | dropNotDesignated, CookieMask: ^uint64(0)})
+	parts, err := p.flowsWith(ctx, ps.name, openflow.FlowFilter{Table: tableIn, Cookie: cookieFlow, CookieMask: ^uint64(0)})
 	if err != nil {
 		p.log.Debug("which bindings are on standby is not known", "err", err)
-		return
 	}
-	for _, f := range flowsIn(parts) {
-		in, _ := f.mod.Match.InPort()
-		for name, port := range ps.ports {
-			at := intent.BindingKey{Port: name, VLAN: barred(f.mod.Match)}
-			if b, ok := s.Bindings[at]; ok && in != 0 && port.number() == in {
-				b.Role = intent.Standby
-				s.Bindings[at] = b
+	passed := map[uint32]bool{} // the ends of patches from which frames leave
+	for _, part := range parts {
+		for i := range part.Flows {
+			if in, ok := part.Flows[i].Match.InPort(); ok && part.Flows[i].Priority == prioUntagged {
+				passed[in] = true
 			}
+		}
+	}
+	for at, b := range s.Bindings {
+		if !passed[ps.ports[outerName(at)].number()] {
+			b.Role = intent.Standby
+			s.Bindings[at] = b
 		}
 	}
 }
