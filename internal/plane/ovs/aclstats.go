@@ -139,11 +139,13 @@ func (e *engine) settle(ctx context.Context, b *bridge, mods []*openflow.FlowMod
 }
 
 // bindingOf says whose frames asked an ACL, by the port that they are sent to.
-func (p *physical) bindingOf(outer uint32) (intent.BindingKey, bool) {
-	for _, b := range p.bindings {
-		if b.outer == outer {
-			return b.at, true
+func (p *physical) bindingOf(outer uint32) (at intent.BindingKey, ok bool) {
+	if p.outers == nil {
+		p.outers = make(map[uint32]intent.BindingKey, len(p.bindings))
+		for _, b := range p.bindings {
+			p.outers[b.outer] = b.at
 		}
 	}
-	return intent.BindingKey{}, false
+	at, ok = p.outers[outer]
+	return at, ok
 }

@@ -90,7 +90,8 @@ type logical struct {
 	anyPeer  bool   // accept the switch's own VNI from everybody
 	learned  map[intent.MAC]*station
 
-	division division // as flows has found it
+	division division                  // as flows has found it
+	places   map[intent.BindingKey]int // which of the members; nil: nobody has asked
 }
 
 // tunnelEnd is a tunnel port that is there.
@@ -355,8 +356,8 @@ func (l *logical) local(s flowSet, mac intent.MAC, st *station) {
 	if st.static && !st.spoke {
 		return
 	}
-	i := slices.IndexFunc(l.members, func(m patch) bool { return m.at == st.at })
-	if i < 0 || !l.members[i].isFlooded() {
+	i, ok := l.place(st.at)
+	if !ok || !l.members[i].isFlooded() {
 		return
 	}
 	in := l.members[i].inner

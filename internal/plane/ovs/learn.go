@@ -1,7 +1,9 @@
 package ovs
 
 import (
+	"cmp"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -155,19 +157,28 @@ func (b *bridge) unmute() {
 
 // member returns the binding whose patch port has a number.
 func (l *logical) member(port uint32) (intent.BindingKey, bool) {
-	for _, m := range l.members {
-		if m.inner == port {
-			return m.at, true
+	i, ok := slices.BinarySearchFunc(l.members, port, func(m patch, port uint32) int { return cmp.Compare(m.inner, port) })
+	if !ok {
+		return intent.BindingKey{}, false
+	}
+	return l.members[i].at, true
+}
+
+// place returns which of the members a binding is.
+func (l *logical) place(at intent.BindingKey) (i int, ok bool) {
+	if l.places == nil {
+		l.places = make(map[intent.BindingKey]int, len(l.members))
+		for i := range l.members {
+			l.places[l.members[i].at] = i
 		}
 	}
-	return intent.BindingKey{}, false
+	i, ok = l.places[at]
+	return i, ok
 }
 
 func (l *logical) number(at intent.BindingKey) uint32 {
-	for _, m := range l.members {
-		if m.at == at {
-			return m.inner
-		}
+	if i, ok := l.place(at); ok {
+		return l.members[i].inner
 	}
 	return 0
 }
@@ -297,7 +308,7 @@ func (e *engine) adoptFlows(b *bridge) {
 		if !ok || e.stations.get(key) != nil {
 			continue
 		}
-		at, out, ok := l.place(f.mod.Instructions)
+		at, out, ok := l.outlet(f.mod.Instructions)
 		if !ok || e.site.roles[at] == intent.Standby {
 			continue
 		}
@@ -309,8 +320,8 @@ func (e *engine) adoptFlows(b *bridge) {
 	}
 }
 
-// place says where the actions of a flow send frames.
-func (l *logical) place(inst openflow.Instructions) (at intent.BindingKey, port uint32, ok bool) {
+// outlet says where the actions of a flow send frames.
+func (l *logical) outlet(inst openflow.Instructions) (at intent.BindingKey, port uint32, ok bool) {
 	for _, a := range inst.Actions() {
 		if to, is := a.(openflow.SetFieldAction); is && to.Field.ID == openflow.FieldReg(regTo) && len(to.Field.Value) == 4 { // asked by an ACL
 			port = binary.BigEndian.Uint32(to.Field.Value)
@@ -370,7 +381,7 @@ func (e *engine) madeByHand(b *bridge, k flowKey, f *flow) bool {
 	if want := b.want[k]; want != nil && want.does == f.does {
 		return false
 	}
-	at, _, ok := l.place(f.mod.Instructions)
+	at, _, ok := l.outlet(f.mod.Instructions)
 	if !ok {
 		return false
 	}

@@ -15,6 +15,23 @@ type physical struct {
 	pcp      uint8         // of the tags that bindings put on
 	guards   []*accessList // that any of the bindings has, for what comes in
 	notes    flowSet
+
+	names  map[uint32]string            // of ports, by number; nil: nobody has asked
+	outers map[uint32]intent.BindingKey // by the number of the outer end; likewise
+}
+
+// portOf returns the name of a port that was asked for by its number.
+func (p *physical) portOf(number uint32) (name string, ok bool) {
+	if p.names == nil {
+		p.names = make(map[uint32]string, len(p.ports)+len(p.closed))
+		for _, ports := range []map[string]uint32{p.ports, p.closed} {
+			for name, n := range ports {
+				p.names[n] = name
+			}
+		}
+	}
+	name, ok = p.names[number]
+	return name, ok
 }
 
 // patch is a binding in force: the pair of patch ports between the bridges is there.

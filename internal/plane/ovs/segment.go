@@ -139,8 +139,8 @@ func (l *logical) toAudiences(s flowSet) {
 
 // attached adds a MAC that is at a binding as a row says, whatever is learned. Without a member that is it there are no flows.
 func (l *logical) attached(s flowSet, mac intent.MAC, at intent.BindingKey) {
-	i := slices.IndexFunc(l.members, func(m patch) bool { return m.at == at })
-	if i < 0 {
+	i, ok := l.place(at)
+	if !ok {
 		return
 	}
 	s.add(at, openflow.FlowMod{Cookie: cookieFlow, Table: tableOut, Priority: prioRemote,

@@ -46,10 +46,8 @@ func (e *engine) send(frame []byte, to plane.Destination) error {
 	var actions openflow.Actions
 	switch {
 	case to.At.Port != "":
-		for i := range l.members {
-			if l.members[i].at == to.At {
-				actions = l.members[i].deliver()
-			}
+		if i, ok := l.place(to.At); ok {
+			actions = l.members[i].deliver()
 		}
 	case to.Tunnel.Peer.IsValid():
 		actions = tunnels(intent.FloodSet{to.Tunnel})

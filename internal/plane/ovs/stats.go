@@ -159,7 +159,10 @@ func (e *engine) addDrops(b *bridge, asked time.Time, parts []*openflow.Multipar
 				n -= was
 			}
 			e.counters.add(dropReasons[reason], n)
-			if at, ok := e.placeOf(b, f, reason); ok && n > 0 {
+			if n == 0 {
+				continue
+			}
+			if at, ok := e.placeOf(b, f, reason); ok {
 				e.counters.place[at] += n
 			}
 		}
@@ -181,24 +184,17 @@ func (e *engine) placeOf(b *bridge, f *openflow.FlowStats, reason int) (at plane
 	}
 	at.Reason = dropReasons[reason]
 	if b.physical {
-		for _, ports := range []map[string]uint32{e.physical.ports, e.physical.closed} {
-			for name, n := range ports {
-				to, guarded := f.Match.Get(openflow.FieldReg(regTo))
-				if n == in && guarded && len(to) == 4 {
-					key, ok := e.physical.bindingOf(binary.BigEndian.Uint32(to))
-					at.Port, at.VLAN = key.Port, int(key.VLAN)
-					return at, ok
-				}
-				if n == in {
-					at.Port, at.VLAN = name, plane.NoVLAN
-					if reason == dropNotDesignated {
-						at.VLAN = int(barred(f.Match))
-					}
-					return at, true
-				}
-			}
+		name, ok := e.physical.portOf(in)
+		if to, guarded := f.Match.Get(openflow.FieldReg(regTo)); ok && guarded && len(to) == 4 {
+			key, ok := e.physical.bindingOf(binary.BigEndian.Uint32(to))
+			at.Port, at.VLAN = key.Port, int(key.VLAN)
+			return at, ok
 		}
-		return at, false
+		at.Port, at.VLAN = name, plane.NoVLAN
+		if reason == dropNotDesignated {
+			at.VLAN = int(barred(f.Match))
+		}
+		return at, ok
 	}
 	if mark, ok := f.Match.Get(openflow.FieldMark); ok && len(mark) == 4 && b.name == e.names.router() {
 		for id, port := range e.routing.ports {
