@@ -88,7 +88,7 @@ func testTCP(t *testing.T, o Options, off offloading) {
 	}
 }
 
-const transferBytes = 16 << 20
+const transferBytes = 4 << 20
 
 // stall is when a transfer is taken to have come to an end without its data.
 const stall = time.Minute
