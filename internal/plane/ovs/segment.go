@@ -58,9 +58,9 @@ func (l *logical) copies(leftOut func(i int) bool) (actions openflow.Actions) {
 
 func none(int) bool { return false }
 
-// nobody is why a frame that goes to all goes nowhere.
+// nobody is why a frame of a port, or of a router, that goes to all goes nowhere.
 func (l *logical) nobody() uint64 {
-	if slices.ContainsFunc(l.members, func(m patch) bool { return m.role != intent.Designated }) {
+	if slices.ContainsFunc(l.members, func(m patch) bool { return !m.isFlooded() }) {
 		return dropNotDesignated
 	}
 	return dropNobody
@@ -85,6 +85,9 @@ func (l *logical) divide() (d division) {
 	find := func(vtep netip.Addr) uint32 {
 		key := make([]byte, len(l.members)) // who is left out
 		a := audience{why: l.nobody()}
+		if barred {
+			a.why = dropNotDesignated
+		}
 		for i := range l.members {
 			if biased(i, vtep) && a.why == dropNobody {
 				a.why = dropLocalBias

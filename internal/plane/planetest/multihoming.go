@@ -47,7 +47,19 @@ var manyMACs = []intent.MAC{broadcastMAC, group(1), station(77)}
 
 // What is flooded out of a tunnel leaves by no binding for which another VTEP is designated, while all else does.
 func notDesignated(l *lab) {
-	l.apply(usual)
+	// What a port sends is not held back: where there is nobody else, that is why it goes nowhere.
+	l.apply(func(s *intent.State) {
+		usual(s)
+		role(s, "p0", 0, intent.NotDesignated)
+		delete(s.Bindings, at("p1", 0))
+		delete(s.Floods, intent.FloodKey{Switch: red, MAC: intent.UnknownDst})
+	})
+	l.fromPort("p0", l.frame(1, broadcastMAC))
+	l.mustHaveDropped(map[string]uint64{"no_destination": 1}, map[plane.PlaceDrops]uint64{{Reason: "no_destination", Port: "p0"}: 1})
+	l.apply(func(s *intent.State) {
+		usual(s)
+		role(s, "p0", 0, intent.Designated)
+	})
 	l.apply(func(s *intent.State) { role(s, "p1", 0, intent.NotDesignated) })
 	for _, dst := range manyMACs {
 		f := l.frame(21, dst)
@@ -68,7 +80,7 @@ func notDesignated(l *lab) {
 	l.fromTunnel(tunnel(1, redVNI), l.frame(30, station(77)))
 	f = l.frame(22, broadcastMAC) // the other VLAN of the port
 	l.fromTunnel(tunnel(1, blueVNI), f, toPort("p0", f.withTags(100)), toPort("p2", f.withTags(100)))
-	l.mustHaveDropped(map[string]uint64{"not_designated": 2}, map[plane.PlaceDrops]uint64{
+	l.mustHaveDropped(map[string]uint64{"no_destination": 1, "not_designated": 2}, map[plane.PlaceDrops]uint64{
 		{Reason: "not_designated", Tunnel: tunnel(0, redVNI)}: 1,
 		{Reason: "not_designated", Tunnel: tunnel(1, redVNI)}: 1,
 	})
