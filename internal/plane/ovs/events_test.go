@@ -308,6 +308,23 @@ func TestByHand(t *testing.T) {
 	w.Ofctl(t, "del-flows", bridge, "table=1,dl_dst="+key.MAC.String())
 	wait(plane.Gone{Key: key, At: at("p0", 0)})
 
+	barred := twoTenants()
+	barred.Bindings[at("p0", 0)] = intent.Binding{Switch: red, Role: intent.Standby}
+	w.apply(p, barred, intent.Diff(twoTenants(), barred))
+	w.Ofctl(t, "add-flow", bridge, flow+" actions=output:"+out)
+	testenv.Eventually(t, longest, func() error {
+		if flows := w.Ofctl(t, "dump-flows", bridge); strings.Contains(flows, key.MAC.String()) {
+			return errors.New("a MAC is made where nothing leaves:\n" + flows)
+		}
+		return nil
+	})
+	for len(p.Events()) > 0 {
+		if e, ok := (<-p.Events()).(plane.Seen); ok && e.Key == key {
+			t.Errorf("it was seen at %v", e.At)
+		}
+	}
+	w.apply(p, twoTenants(), intent.Diff(barred, twoTenants()))
+
 	w.Ofctl(t, "add-flow", "br0", "cookie=0x99,table=0,priority=5,in_port=77 actions=drop") // somebody else's
 	for _, b := range []string{"br0", bridge} {
 		w.Ofctl(t, "del-flows", b, "cookie="+fmt.Sprintf("%#x/%#x", uint64(cookieBase), uint64(cookieMask)))

@@ -382,7 +382,7 @@ func (e *engine) madeByHand(b *bridge, k flowKey, f *flow) bool {
 		return false
 	}
 	at, _, ok := l.outlet(f.mod.Instructions)
-	if !ok {
+	if !ok || e.site.roles[at] == intent.Standby {
 		return false
 	}
 	key := intent.MACKey{Switch: b.ls, MAC: mac}
