@@ -192,15 +192,20 @@ func (db *database) used(ls hwvtep.UUID) map[string]bool {
 // host makes the row of a MAC what the fabric says.
 func (p *plan) host(n *network, mac string) {
 	var own []hwvtep.UcastMACRemote
+	others := false
 	for _, row := range p.db.ucast[n.row.UUID][mac] {
-		if !p.db.mine(n, &row) {
-			for _, r := range own {
-				p.rows++
-				p.tx.DeleteUcastMACRemote(r.UUID)
-			}
-			return // another writer has placed it
+		if p.db.mine(n, &row) {
+			own = append(own, row)
+		} else {
+			others = true
 		}
-		own = append(own, row)
+	}
+	if others { // another writer has placed it
+		for _, r := range own {
+			p.rows++
+			p.tx.DeleteUcastMACRemote(r.UUID)
+		}
+		return
 	}
 	h := n.hosts[mac]
 	var best *route

@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -266,6 +267,47 @@ func TestRowsOfOthers(t *testing.T) {
 	s.remembers("ls0", "") // or those that are left would be the bridge's at its next start
 	s.knowsAddress(early, "192.0.2.1")
 	s.knowsAddress(late, "192.0.2.2")
+}
+
+// A row of another writer comes while the bridge makes one for the same MAC, without having seen it: the bridge's own goes again.
+func TestRowAtOnce(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+	})
+	s.up()
+	s.whole()
+	const before = "02:00:00:00:00:02"
+	s.announce(hostAt(before, high), nil) // so that the switch's row remembers the VTEP
+	s.rows(before + ">10.0.0.2")
+	if err := s.bridge.ask(t.Context(), func() {
+		db := s.bridge.database
+		tx := hwvtep.NewTxn(db.view.Layout())
+		for ls := range db.networks {
+			at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.9"})
+			tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: host1, LogicalSwitch: ls, Locator: at})
+		}
+		if _, err := db.replica.Transact(t.Context(), tx.Ops()); err != nil {
+			t.Error(err)
+		}
+		hears(s.bridge, true, hostAt(host1, high))
+		db.write()
+		if db.writer.Idle() {
+			t.Error("nothing is written")
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, deadline, func() (err error) {
+		failed := s.bridge.ask(t.Context(), func() {
+			if db := s.bridge.database; db.rows < 3 || !db.writer.Idle() {
+				err = fmt.Errorf("%d rows are written", db.rows)
+			}
+		})
+		return cmp.Or(failed, err)
+	})
+	s.rows(before+">10.0.0.2", host1+">10.0.0.9")
 }
 
 // knowsAddress looks whether the row of a MAC has an address.
