@@ -154,7 +154,7 @@ func TestLabelsOfOthers(t *testing.T) {
 
 	l3 := newNetwork()
 	l3.vni, l3.labels = 5000, true
-	r := &router{net: l3}
+	r := &router{net: l3, had: map[string]bool{}}
 	l3.l3 = r
 	for i, o := range []*route{
 		{key: key{kind: Prefix, to: netip.MustParsePrefix("10.5.0.0/16")}, vtep: high, vni: 5001, routerMAC: host1},

@@ -52,6 +52,7 @@ type network struct {
 	floods map[path]*route                     // of Multicast
 	heads  map[hwvtep.UUID]map[netip.Addr]bool // our VTEPs that want what is flooded, by row
 	vteps  map[netip.Addr]int                  // how many routes lead to each
+	left   map[netip.Addr]bool                 // those to which the last one was withdrawn
 	text   string                              // vteps as the row is to remember them; "": not known, or there are none
 	pace   pace                                // of what is written of members
 	spoken map[string]map[key]struct{}         // what is announced, by its group
@@ -95,7 +96,7 @@ type local struct {
 }
 
 func newNetwork() *network {
-	return &network{hosts: map[string]*host{}, floods: map[path]*route{}, heads: map[hwvtep.UUID]map[netip.Addr]bool{}, vteps: map[netip.Addr]int{},
+	return &network{hosts: map[string]*host{}, floods: map[path]*route{}, heads: map[hwvtep.UUID]map[netip.Addr]bool{}, vteps: map[netip.Addr]int{}, left: map[netip.Addr]bool{},
 		spoken: map[string]map[key]struct{}{}, prefixes: map[path]*route{}, segments: map[esi]*segment{}, ports: map[hwvtep.UUID]struct{}{}}
 }
 

@@ -158,6 +158,7 @@ func (b *Bridge) take(n *network, id path) {
 func (n *network) leave(vtep netip.Addr) {
 	if n.vteps[vtep]--; n.vteps[vtep] == 0 {
 		delete(n.vteps, vtep)
+		n.left[vtep] = true
 		n.text = ""
 	}
 }

@@ -87,12 +87,14 @@ func (n *network) ours(vtep netip.Addr) bool {
 // mine says whether a row is the bridge's: at a tunnel IP of ours, that with the number of a segment is, also of one whose
 // port has gone while there was no bridge.
 func (db *database) mine(n *network, row *hwvtep.UcastMACRemote) bool {
+	e := db.end(row.Locator)
+	if _, numbered := db.numbers[e.vni]; e.vni != 0 && numbered && db.own[e.vtep] {
+		return true
+	}
 	if _, strange := db.strangers[row.UUID]; strange {
 		return false
 	}
-	e := db.end(row.Locator)
-	_, numbered := db.numbers[e.vni]
-	return n.ours(e.vtep) || e.vni != 0 && (numbered && db.own[e.vtep] || slices.Contains(n.remembered(), e.ofSegment()))
+	return n.ours(e.vtep) || e.vni != 0 && slices.Contains(n.remembered(), e.ofSegment())
 }
 
 // strange says whether a row that has come is another writer's, wherever it places the host: the bridge's own come by its transaction. Where
@@ -216,7 +218,8 @@ func (p *plan) host(n *network, mac string) {
 	}
 	if best == nil {
 		for _, row := range own {
-			unknown := n.vteps[p.db.ip(row.Locator)] == 0 || h != nil && h.here() == nil && len(h.paths) > 0
+			at := p.db.ip(row.Locator)
+			unknown := n.vteps[at] == 0 && !n.left[at] || h != nil && h.here() == nil && len(h.paths) > 0
 			if !p.db.bridge.settled && unknown {
 				continue // its route may yet come, or those of its segment
 			}
@@ -277,7 +280,7 @@ func (p *plan) members(n *network) {
 				others, foreign[e.vtep] = append(others, l), true
 			default:
 				have = append(have, e)
-				if !p.db.bridge.settled && n.vteps[e.vtep] == 0 {
+				if !p.db.bridge.settled && n.vteps[e.vtep] == 0 && !n.left[e.vtep] {
 					wanted = append(wanted, e) // its route may yet come
 				}
 			}

@@ -324,7 +324,7 @@ func (p *plan) peers(r *router) {
 		p.tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: h.mac, LogicalSwitch: n.row.UUID, Locator: p.locator(h.end), IPAddr: ip.String()})
 	}
 	for _, row := range spare {
-		if db.bridge.settled || n.vteps[db.ip(row.Locator)] > 0 {
+		if at := db.ip(row.Locator); db.bridge.settled || n.vteps[at] > 0 || n.left[at] {
 			p.rows++
 			p.tx.DeleteUcastMACRemote(row.UUID)
 		}
@@ -339,7 +339,7 @@ func (p *plan) statics(r *router) {
 	var remove, unmark []string
 	wanted := map[string]string{}
 	for to, c := range r.chosen {
-		wanted[to.String()] = c.via.String()
+		wanted[to.String()], r.had[to.String()] = c.via.String(), true
 	}
 	for to, via := range wanted {
 		if r.row.StaticRoutes[to] != via {
@@ -351,7 +351,7 @@ func (p *plan) statics(r *router) {
 	}
 	for key, via := range r.row.OtherConfig {
 		to, ok := strings.CutPrefix(key, keyRoute)
-		if !ok || wanted[to] != "" || !p.db.bridge.settled && r.row.StaticRoutes[to] == via && r.net != nil {
+		if !ok || wanted[to] != "" || !p.db.bridge.settled && !r.had[to] && r.row.StaticRoutes[to] == via && r.net != nil {
 			continue // what is there may yet come
 		}
 		unmark = append(unmark, key)

@@ -22,7 +22,7 @@ func TestHops(t *testing.T) {
 		p := netip.MustParsePrefix(prefix)
 		n := newNetwork()
 		n.row.UUID = hwvtep.UUID{1}
-		r := &router{net: n, hops: map[hop]netip.Addr{}, interfaces: []routerInterface{{p, n.row.UUID}}}
+		r := &router{net: n, hops: map[hop]netip.Addr{}, had: map[string]bool{}, interfaces: []routerInterface{{p, n.row.UUID}}}
 		db := &database{}
 		for _, vtep := range []string{"10.0.0.2", "10.1.0.1", "10.0.0.6", "2001:db8::2", "2001:db8::", "10.0.255.255", "2001:db8::5"} {
 			text, asked := want[vtep]
@@ -58,12 +58,12 @@ func TestContestedRouter(t *testing.T) {
 		}
 	}
 	for i, name := range []string{"a", "b"} {
-		r := &router{hops: map[hop]netip.Addr{}}
+		r := &router{hops: map[hop]netip.Addr{}, had: map[string]bool{}}
 		r.configure(hwvtep.LogicalRouter{UUID: hwvtep.UUID{byte(10 + i)}, Name: name, SwitchBinding: map[string]hwvtep.UUID{"169.254.0.1/16": {1}}, OtherConfig: map[string]string{keyL3Switch: "red"}})
 		db.routers[r.row.UUID] = r
 	}
 	want("switch red is one of router b, too, which does not get it", "switch red is one of router a, too, which has it")
-	first := &router{hops: map[hop]netip.Addr{}} // that the lowest UUID has comes later
+	first := &router{hops: map[hop]netip.Addr{}, had: map[string]bool{}} // that the lowest UUID has comes later
 	first.configure(hwvtep.LogicalRouter{UUID: hwvtep.UUID{9}, Name: "c", SwitchBinding: map[string]hwvtep.UUID{"169.254.0.1/16": {1}}})
 	db.routers[first.row.UUID] = first
 	if db.wire(); n.l3 != db.routers[hwvtep.UUID{10}] || !strings.Contains(first.fault, "of router a, too, which has it") {
@@ -150,7 +150,7 @@ func TestChoose(t *testing.T) {
 	b.database = newDatabase(b, nil)
 	n := newNetwork()
 	n.row.UUID, n.row.Name, n.vni = hwvtep.UUID{1}, "red", 5000
-	r := &router{net: n, hops: map[hop]netip.Addr{}}
+	r := &router{net: n, hops: map[hop]netip.Addr{}, had: map[string]bool{}}
 	n.l3, n.router = r, r
 	row := hwvtep.LogicalRouter{UUID: hwvtep.UUID{2}, SwitchBinding: map[string]hwvtep.UUID{"169.254.0.1/16": {1}, "10.1.0.1/24": {3}},
 		StaticRoutes: map[string]string{"10.5.0.9/16": "10.1.0.9", "10.6.0.0/16": "169.254.0.2"}, OtherConfig: map[string]string{keyMaxRoutes: "3", keyRoute + "10.6.0.0/16": "169.254.0.2"}}

@@ -46,6 +46,7 @@ type router struct {
 
 	hops   map[hop]netip.Addr // addresses that VTEPs have in net
 	chosen map[netip.Prefix]choice
+	had    map[string]bool   // prefixes that were chosen since the start
 	why    map[*route]string // the others are not
 }
 

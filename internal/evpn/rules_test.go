@@ -323,3 +323,26 @@ func (s *bed) knowsAddress(mac, want string) {
 		s.Fatal(err)
 	}
 }
+
+// What a neighbor has announced and withdrawn goes at once, also before all neighbors have sent their routes; what is left of before a
+// start waits for them.
+func TestWithdrawnEarly(t *testing.T) {
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33), OtherConfig: map[string]string{keyVTEPs: "10.0.0.9"}})
+		at := tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.9"})
+		tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: "02:00:00:00:00:09", LogicalSwitch: ls, Locator: at})
+		tx.InsertMcastMACRemote(hwvtep.McastMACRemote{MAC: unknownDst, LogicalSwitch: ls, LocatorSet: tx.InsertPhysicalLocatorSet(hwvtep.PhysicalLocatorSet{Locators: []hwvtep.UUID{at}})})
+	})
+	s.opens(65002, bgp.NewCapGracefulRestart(true, false, 60, []*bgp.CapGracefulRestartTuple{bgp.NewCapGracefulRestartTuple(bgp.RF_EVPN, true)}))
+	flood := &route{key: key{kind: Multicast, rd: "10.0.0.2:33", ip: high}, vtep: high, vni: 33, targets: []target{{"65002", false, 33}}}
+	s.announce(hostAt(host1, high), nil)
+	s.announce(flood, nil)
+	s.rows("02:00:00:00:00:09>10.0.0.9", host1+">10.0.0.2", ">10.0.0.2 10.0.0.9")
+	s.withdraw(hostAt(host1, high))
+	s.withdraw(flood)
+	s.rows("02:00:00:00:00:09>10.0.0.9", ">10.0.0.9")
+	s.whole()
+	s.rows()
+}

@@ -276,7 +276,7 @@ func (db *database) takeRouters(changes hwvtep.Changes) (any bool) {
 		}
 		r := db.routers[after.UUID]
 		if r == nil {
-			r = &router{hops: map[hop]netip.Addr{}}
+			r = &router{hops: map[hop]netip.Addr{}, had: map[string]bool{}}
 			db.routers[after.UUID] = r
 		}
 		r.configure(*after)
