@@ -222,6 +222,10 @@ func (s *screen) routes(v []byte, at int) []byte {
 // fault says what is wrong with a route that is told by its type and length alone, "" if nothing is. (RFC 7606,
 // section 5.4: types that are not known are ignored.)
 func fault(kind byte, b []byte) string {
+	// Of the ESIs of some types the last octet is 0 (RFC 7432, section 5): the library ends the session for one that is not.
+	if kind != 3 && kind <= 5 && len(b) >= 18 && b[17] != 0 && (b[8] == 1 || b[8] == 2 || b[8] == 4 || b[8] == 5) {
+		return Malformed
+	}
 	// at is where the length of an address is, with what comes before it and behind.
 	address := func(at int, before, behind int, lens ...int) string {
 		if len(b) > at {

@@ -108,6 +108,24 @@ func TestScreen(t *testing.T) {
 	})
 }
 
+// A segment's identifier with an octet that is none of its type's has its routes left out, not the session ended.
+func TestScreenIdentifiers(t *testing.T) {
+	for kind := byte(1); kind <= 5; kind++ {
+		for of, wrong := range []bool{false, true, true, false, true, true, false, 255: false} {
+			route := good(kind, false, false)
+			if kind != 3 {
+				route[8], route[17] = byte(of), 1
+			}
+			m := updateOf(attribute(attrReach, false, slices.Concat([]byte{0, afiL2VPN, safiEVPN, 4, 10, 0, 0, 1, 0, kind, byte(len(route))}, route)))
+			dropped := 0
+			s := &screen{drop: func(string) { dropped++ }}
+			if out := s.update(slices.Clone(m)); (out == nil) != (wrong && kind != 3) || (out == nil) != (dropped == 1) {
+				t.Errorf("route type %d, ESI of type %d: %x is left, %d dropped", kind, of, out, dropped)
+			}
+		}
+	}
+}
+
 // Routes of a family that the session is not for are left out; those of EVPN beside them, and what ends the routes of a family, stay.
 func TestScreenFamilies(t *testing.T) {
 	route := slices.Concat([]byte{1, 25}, good(1, false, false))
