@@ -75,6 +75,9 @@ func (c *Config) Check() (faults []Fault) {
 			wrong(at+"address", "%v is there twice", n.Address)
 		}
 		seen[n.Address] = true
+		if n.LocalAddress.IsValid() && n.Address.IsValid() && n.LocalAddress.Is4() != n.Address.Is4() {
+			wrong(at+"local-address", "%v is of another family than %v", n.LocalAddress, n.Address)
+		}
 		if n.HoldTime != 0 && n.HoldTime < 3 || n.HoldTime > 0xffff {
 			wrong(at+"hold-time", "%d is not 3 to 65535 seconds", n.HoldTime)
 		}
