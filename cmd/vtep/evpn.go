@@ -121,6 +121,7 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 	if opts.TLS, err = loadTLS(r.files); err != nil {
 		return r.d.Fatal(err)
 	}
+	opts.Started = r.d.Ready
 	r.bridge = evpn.New(opts)
 	if r.http.metrics != "" {
 		served, err := r.serveMetrics(opts.TLS)
@@ -132,9 +133,6 @@ func (r *evpnRun) serve(opts evpn.Options, target string) int {
 	}
 	r.register()
 	r.d.Reload = func() { _, _ = r.reload() } // it logs what comes of it
-	if err := r.d.Ready(); err != nil {
-		return r.d.Fatal(err)
-	}
 	err = r.bridge.Run(r.d.Context(), target)
 	if err != nil && !errors.Is(err, context.Cause(r.d.Context())) {
 		return r.d.Fatal(err)

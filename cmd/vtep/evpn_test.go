@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/evpn"
+	"github.com/vtep/vtep/internal/testenv"
 )
 
 // TestBGPFile reads the BGP side from files, and has mistakes named with line and column.
@@ -100,4 +103,24 @@ func TestNeighborInVain(t *testing.T) {
 		t.Error(err)
 	}
 	expect("127.0.0.2, 127.0.0.4")
+}
+
+// A daemon whose port for neighbors is taken says so, and fails, before it is in the background.
+func TestEVPNPortTaken(t *testing.T) {
+	dir := t.TempDir()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := filepath.Join(dir, "bgp.yaml")
+	text := fmt.Sprintf("as: 65001\nrouter-id: 10.0.0.1\nlisten: [127.0.0.1]\nport: %d\n", taken.Addr().(*net.TCPAddr).Port)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(testenv.Binary(t), "vtep"), "evpn", "--bgp="+file, "--rundir="+dir, "--detach", "--no-chdir", "--pidfile", "--log-file="+filepath.Join(dir, "log"), "unix:"+filepath.Join(dir, "db.sock"))
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "address already in use") {
+		t.Errorf("%v: %s", err, out)
+	}
 }

@@ -45,9 +45,10 @@ var tables = map[string][]string{
 
 // Options configure a Bridge.
 type Options struct {
-	Config *Config      // at the start
-	TLS    *stream.TLS  // for targets with ssl:; nil: there are none
-	Logger *slog.Logger // nil: nothing is logged
+	Config  *Config      // at the start
+	TLS     *stream.TLS  // for targets with ssl:; nil: there are none
+	Logger  *slog.Logger // nil: nothing is logged
+	Started func() error // called when neighbors can connect; an error ends Run. nil: nobody waits for that
 }
 
 // Bridge joins one database with the fabric. Its methods may be called by any goroutine, Run once.
@@ -139,6 +140,11 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 		return err
 	}
 	defer b.speaker.close()
+	if b.opts.Started != nil {
+		if err := b.opts.Started(); err != nil {
+			return err
+		}
+	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = replica.Run(ctx) }() // its error is the end of ctx
 	defer func() { cancel(); <-ended; b.database.writer.Hurry() }()
