@@ -25,8 +25,18 @@ var namespaceOffset = sync.OnceValue(func() time.Duration {
 	if err != nil {
 		return 0 // a kernel without time namespaces
 	}
-	return monotonicOffset(b)
+	return ownOffset(b, os.Readlink)
 })
+
+// ownOffset takes it from what is said of the time namespace of the process's children, if the process is in it itself: before
+// Linux 6.3 one that makes a namespace, and runs another program, is not.
+func ownOffset(b []byte, readlink func(string) (string, error)) time.Duration {
+	own, err := readlink("/proc/self/ns/time")
+	if children, other := readlink("/proc/self/ns/time_for_children"); err != nil || other != nil || own != children {
+		return 0
+	}
+	return monotonicOffset(b)
+}
 
 // monotonicOffset takes it from what the kernel says of a time namespace: a line for each clock, with seconds and nanoseconds.
 func monotonicOffset(b []byte) time.Duration {

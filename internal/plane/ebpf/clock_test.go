@@ -28,7 +28,7 @@ func TestClockInTimeNamespace(t *testing.T) {
 	}
 	for _, offset := range []string{"1000000", "-1000"} {
 		before := monotonic()
-		cmd := exec.Command(testenv.Program(t, "unshare"), "--time", "--monotonic", offset, self, "-test.run=^TestClockInTimeNamespace$")
+		cmd := exec.Command(testenv.Program(t, "unshare"), "--fork", "--time", "--monotonic", offset, self, "-test.run=^TestClockInTimeNamespace$")
 		cmd.Env = append(os.Environ(), says+"=1")
 		out, err := cmd.CombinedOutput()
 		after := monotonic()
@@ -57,6 +57,26 @@ func TestMonotonicOffset(t *testing.T) {
 	} {
 		if got := monotonicOffset([]byte(text)); got != want {
 			t.Errorf("%q: %v, should be %v", text, got, want)
+		}
+	}
+}
+
+// Before Linux 6.3 a process that has made a namespace is not in it, whatever program it runs then: its children are.
+func TestOffsetOfChildren(t *testing.T) {
+	says := []byte("monotonic        1000         0\n")
+	for _, c := range []struct {
+		children string
+		err      error
+		want     time.Duration
+	}{{"time:[1]", nil, 1000 * time.Second}, {"time:[2]", nil, 0}, {"", os.ErrNotExist, 0}} {
+		got := ownOffset(says, func(name string) (string, error) {
+			if strings.HasSuffix(name, "_for_children") {
+				return c.children, c.err
+			}
+			return "time:[1]", nil
+		})
+		if got != c.want {
+			t.Errorf("%+v: %v", c, got)
 		}
 	}
 }
