@@ -21,7 +21,12 @@ func lossFlags(losses uint32) uint32 { return deviceCounted | losses&deviceLosse
 
 // noteLosses puts what is known of a device into its flags.
 func (p *Plane) noteLosses(index int, flags uint32) uint32 {
-	if n, ok := p.devices.Losses[index]; ok {
+	return lossesIn(p.devices, index, flags)
+}
+
+// lossesIn puts what is known among devices of one into its flags.
+func lossesIn(devices host.Devices, index int, flags uint32) uint32 {
+	if n, ok := devices.Losses[index]; ok {
 		return flags&^deviceLossesMask | lossFlags(n)
 	}
 	return flags

@@ -106,6 +106,21 @@ func TestLinkBounces(t *testing.T) {
 	w.wasDown(p, "read anew")
 	w.apply(p, s, nil)
 	quiet("applied from scratch")
+	p.mu.Lock()
+	p.known = false // as after a change that has failed
+	p.mu.Unlock()
+	w.bounce(w.hosts, "h1", "p1")
+	w.wasDown(p, "after a change that has failed")
+	testenv.Eventually(t, patience, func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if fresh, err := p.space.Devices(); err != nil || fresh.Losses[index] != p.devices.Losses[index] {
+			return fmt.Errorf("p1 has lost its link %d times, %d are known, %v", fresh.Losses[index], p.devices.Losses[index], err)
+		}
+		return nil
+	})
+	w.apply(p, s, nil)
+	quiet("told before all was applied from scratch")
 	settled()
 	w.forwards()
 }

@@ -11,6 +11,7 @@ import (
 // reconcile makes everything equal to next, whatever is there now: it reads all maps, says
 // anew what must be in them, and writes the differences.
 func (p *Plane) reconcile(next *intent.State) error {
+	before := p.devices
 	if err := p.loadDevices(); err != nil {
 		return err
 	}
@@ -30,7 +31,11 @@ func (p *Plane) reconcile(next *intent.State) error {
 	p.stage(next, intent.Whole(next))
 	for name, prt := range p.ports {
 		p.tellReplaced(name, was[name], prt.Device)
-		if p.lostUnseen(prt.Device, p.contents.Adopted.Devices[uint32(prt.Device)].Flags) {
+		flags := p.contents.Adopted.Devices[uint32(prt.Device)].Flags
+		if was[name] == prt.Device {
+			flags = lossesIn(before, prt.Device, flags) // what was told since is in no map if the change before has failed
+		}
+		if p.lostUnseen(prt.Device, flags) {
 			p.tellBounced(prt)
 		}
 	}
