@@ -3,6 +3,8 @@ package ebpf
 import (
 	"errors"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/problem"
 )
@@ -11,15 +13,18 @@ import (
 // state, tens of milliseconds, and for another device it waits anew. Where a change brings many ports, as at the first start,
 // their links are made one after the other by a goroutine, without Plane.mu: all else goes on meanwhile.
 
-// attachAtOnce is how many ports are attached by the change that brings them.
+// attachAtOnce is how many links are made by the change that brings their ports.
 const attachAtOnce = 16
 
 // attaching is the making of links that a change has left. One is under way at a time.
 type attaching struct {
-	over chan struct{} // closed at its end
+	over   chan struct{} // closed at its end
+	device int           // the one whose link is made
+	made   chan struct{} // closed when it is, or can't be; nil: none is
 }
 
-// attachPorts attaches the ports that are not attached, or has it done.
+// attachPorts attaches the ports that are not attached, or has it done. Those that could not be attached before are tried again, which
+// takes no time as long as it fails: only links that are made count, and others wait for them.
 func (p *Plane) attachPorts() {
 	n, left := 0, false
 	for _, prt := range p.ports {
@@ -30,13 +35,16 @@ func (p *Plane) attachPorts() {
 		if prt.waits && p.attaching != nil {
 			continue
 		}
-		if !p.attached.Takes(prt.Device) {
-			if n++; n > attachAtOnce || p.attaching != nil {
-				prt.waits, left = true, true
-				continue
-			}
+		taken := p.attached.Takes(prt.Device)
+		if !taken && (n >= attachAtOnce || p.attaching != nil && prt.err == nil) {
+			prt.waits, left = true, true
+			continue
 		}
+		prt.waits = false
 		p.attachPort(prt)
+		if !taken && p.attached.All[prt.Device] != nil {
+			n++
+		}
 	}
 	if left && p.attaching == nil {
 		p.attaching = &attaching{over: make(chan struct{})}
@@ -48,7 +56,9 @@ func (p *Plane) attachPorts() {
 func (p *Plane) attachRest() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	changed := false
 	for !p.closed && p.known && p.attachNext() {
+		changed = true
 	}
 	close(p.attaching.over)
 	if p.attaching = nil; p.closed {
@@ -57,7 +67,9 @@ func (p *Plane) attachRest() {
 	if p.known {
 		p.attachNatives()
 	}
-	p.queue.add(plane.ReportChanged{})
+	if changed {
+		p.queue.add(plane.ReportChanged{})
+	}
 }
 
 // attachNext attaches one of the ports that wait, and says whether there was one. Plane.mu is held, but not while the link is made.
@@ -69,23 +81,31 @@ func (p *Plane) attachNext() bool {
 	device := prt.Device
 	link, err := p.attached.Ahead(device, p.objs.VtepPort, true)
 	if link != nil {
+		a := p.attaching
+		a.device, a.made = device, make(chan struct{})
 		p.mu.Unlock()
 		if p.opts.attachesAhead != nil {
 			p.opts.attachesAhead()
 		}
 		err = link()
+		close(a.made)
+		if p.opts.attachedAhead != nil {
+			p.opts.attachedAhead()
+		}
 		p.mu.Lock()
+		a.made = nil
 	}
 	if err != nil {
 		p.log.Debug("no link is made ahead", "device", p.nameOf(uint32(device)), "err", err) // what is wrong attachPort finds again
 	}
 	prt.waits = prt.waits && prt.Device != device
-	switch now := p.portOf(device); {
-	case p.closed, now == nil && p.attached.All[device] == nil: // nobody will know of it
+	now := p.portOf(device)
+	switch gone := p.closed || now == nil; {
+	case gone && p.attached.All[device] == nil: // nobody will know of it
 		if err := p.attached.Detach(device); err != nil {
 			p.log.Warn("the program of a port that has gone is not detached", "device", p.nameOf(uint32(device)), "err", err)
 		}
-	case now != nil && p.known: // else the next Apply takes it over
+	case !gone && p.known: // else the next Apply takes it over
 		now.waits = false
 		p.attachPort(now)
 		if err := errors.Join(p.zeroDrops(), p.tDevices.Put()); err != nil {
@@ -94,6 +114,16 @@ func (p *Plane) attachNext() bool {
 		}
 	}
 	return true
+}
+
+// renewAhead has the link that is being made run prog, as all others do from now on. It waits for that, some tens of milliseconds.
+func (p *Plane) renewAhead(prog *ebpf.Program) error {
+	a := p.attaching
+	if a == nil || a.made == nil {
+		return nil
+	}
+	<-a.made
+	return p.attached.Renew(a.device, prog)
 }
 
 // waitingPort gives one of the ports that wait; nil: none does.

@@ -86,6 +86,7 @@ func TestAttachManyWaitsForNobody(t *testing.T) {
 	if len(waiting) < 8 {
 		t.Fatalf("%d ports wait", len(waiting))
 	}
+	w.audit(p) // they are no drift
 	fewer := next.Clone()
 	for _, name := range waiting[1:] {
 		delete(fewer.Ports, name)

@@ -54,7 +54,7 @@ func (p *Plane) Audit(context.Context) ([]plane.Drift, error) {
 	compare(&a, "route", p.tRoutes6, func(k layout.RouteKey6) string { return fmt.Sprintf("%+v", k) })
 
 	for name, prt := range p.ports {
-		if prt.Device != 0 && prt.err == nil {
+		if prt.Device != 0 && prt.err == nil && !prt.waits {
 			a = p.auditAttachment(a, "port", name, prt.Device)
 			if l, err := p.space.Links.LinkByIndex(prt.Device); err == nil && l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 				a = append(a, plane.Drift{Kind: "port", Key: name, Want: "promiscuous"})

@@ -277,6 +277,9 @@ func (p *Plane) swapPrograms(fresh *vtepPrograms) {
 			p.recheckIn(recheckPause)
 		}
 	}
+	if err := p.renewAhead(fresh.VtepPort); err != nil {
+		p.log.Warn("the program of a device that is being attached can't be replaced: it is when it is attached", "err", err)
+	}
 	p.objs.vtepPrograms.Close()
 	p.objs.vtepPrograms = *fresh
 }

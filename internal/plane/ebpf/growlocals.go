@@ -22,8 +22,8 @@ type enlarging struct {
 // awaitMaking has neither such a map nor a link be made, or begun: it would pin what is about to be taken away. p.mu is not held
 // meanwhile.
 func (p *Plane) awaitMaking() {
-	p.known = false
 	for p.enlarging != nil || p.attaching != nil {
+		p.known = false // a change that comes meanwhile says that they are
 		var over chan struct{}
 		if p.enlarging != nil {
 			over = p.enlarging.over

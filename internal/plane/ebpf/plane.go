@@ -76,6 +76,7 @@ type Options struct {
 	whileCounting  func()            // is called when the entries of a map of learned MACs are counted
 	afterSwap      func(*ebpf.Map)   // is called with the map of learned MACs when a larger one has taken its place
 	attachesAhead  func()            // is called before a link is made without a lock
+	attachedAhead  func()            // is called after that, before it is taken over
 	asksRoute      func()            // is called before the kernel is asked for the way to a peer
 	asksDriver     func() error      // is called before the kernel is asked what a device can do with XDP
 	formerFor      time.Duration     // instead of FormerFor

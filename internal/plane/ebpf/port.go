@@ -119,7 +119,7 @@ func (p *Plane) attachPort(prt *port) {
 		return
 	}
 	index := uint32(prt.Device)
-	dev := layout.Device{Port: prt.Number, Flags: p.contents.Adopted.Devices[index].Flags | p.tDevices.Want.Get(index).Flags}
+	dev := layout.Device{Port: prt.Number, Flags: p.tDevices.Want.Get(index).Flags}
 	if l, err := p.space.Links.LinkByIndex(prt.Device); err == nil {
 		if l.Attrs().RawFlags&unix.IFF_PROMISC == 0 {
 			// A NIC would keep frames for other hosts' addresses to itself.
@@ -133,7 +133,7 @@ func (p *Plane) attachPort(prt *port) {
 			p.log.Warn("the machine's own stack can't be kept off a port", "port", prt.Name, "err", err)
 		}
 	}
-	if prt.Number != p.contents.Adopted.Devices[index].Port && prt.Number != p.tDevices.Want.Get(index).Port {
+	if prt.Number != p.tDevices.Want.Get(index).Port {
 		p.newDevices = append(p.newDevices, index)
 	}
 	dev.Flags = p.noteLosses(prt.Device, dev.Flags)

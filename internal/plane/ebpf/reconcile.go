@@ -31,12 +31,17 @@ func (p *Plane) reconcile(next *intent.State) error {
 	p.stage(next, intent.Whole(next))
 	for name, prt := range p.ports {
 		p.tellReplaced(name, was[name], prt.Device)
-		flags := p.contents.Adopted.Devices[uint32(prt.Device)].Flags
+		index := uint32(prt.Device)
+		dev, had := p.contents.Adopted.Devices[index]
+		flags := dev.Flags
 		if was[name] == prt.Device {
 			flags = lossesIn(before, prt.Device, flags) // what was told since is in no map if the change before has failed
 		}
 		if p.lostUnseen(prt.Device, flags) {
 			p.tellBounced(prt)
+		}
+		if had && index != 0 {
+			p.tDevices.Set(index, dev) // what was set on it is known until it is attached, which may take a while, or detached
 		}
 	}
 	// Who gets a slot next has to know that it was used: what was counted and learned there is

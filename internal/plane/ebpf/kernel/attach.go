@@ -35,6 +35,7 @@ type Attachments struct {
 	Spec    func() (*ebpf.CollectionSpec, error)
 	Shares  func(*ebpf.Program) string // the name of a program that may be beside one of the same name of another VTEP; "": it may not
 	NameOf  func(ifindex uint32) string
+	noTCX   bool          // the kernel has none, as was found out
 	Every   time.Duration // for so long trouble is told of that does not come again
 	Log     *slog.Logger
 
@@ -82,6 +83,7 @@ func (t *Attachments) put(a *Attachment) error {
 	}
 	err := t.newLink(a, t.Pins.links().pin(a.Ifindex))
 	if errors.Is(err, ebpf.ErrNotSupported) {
+		t.noTCX = true
 		return t.PutFilter(a.Ifindex, a.Prog)
 	}
 	if err != nil {
@@ -91,22 +93,26 @@ func (t *Attachments) put(a *Attachment) error {
 	return err
 }
 
-// Takes says whether Attach makes no link for the device: there is one that it takes over, or it will be a tc filter.
+// Takes says whether Attach is not to wait for others: it takes over a link or a tc filter that is at work, or it will be a filter.
 func (t *Attachments) Takes(ifindex int) bool {
-	if t.Classic || t.All[ifindex] != nil {
+	if t.Classic || t.noTCX || t.All[ifindex] != nil {
 		return true
 	}
 	l, _, err := t.Pins.links().open(ifindex)
 	if l != nil {
 		l.Close()
 	}
-	return l != nil || err != nil
+	if l != nil || err != nil {
+		return true
+	}
+	ours, _, err := t.filters(ifindex)
+	return err == nil && ours != nil
 }
 
 // Ahead gives a function that makes the link which Attach then takes over. It needs no lock, and takes some tens of milliseconds
 // for which the kernel waits. nil: Attach has to do more than that.
 func (t *Attachments) Ahead(ifindex int, prog *ebpf.Program, first bool) (func() error, error) {
-	if ours, _, err := t.filters(ifindex); t.Takes(ifindex) || err == nil && ours != nil {
+	if t.Takes(ifindex) {
 		return nil, nil
 	}
 	a := &Attachment{Ifindex: ifindex, Prog: prog, first: first}
@@ -124,6 +130,13 @@ func (t *Attachments) Ahead(ifindex int, prog *ebpf.Program, first bool) (func()
 		defer a.close() // the pin holds it
 		return t.newLink(a, pin)
 	}, nil
+}
+
+// Renew makes prog run by a link that was made ahead, if there is one.
+func (t *Attachments) Renew(ifindex int, prog *ebpf.Program) error {
+	a := &Attachment{Ifindex: ifindex, Prog: prog}
+	defer a.close() // the pin holds it
+	return t.adoptLink(a)
 }
 
 // newLink makes a link, before all others if need be, and pins it.
