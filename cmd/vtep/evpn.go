@@ -194,22 +194,24 @@ func (r *evpnRun) register() {
 		s, err := r.bridge.Status(r.d.Context())
 		return s.String(), err
 	}, func([]string) (any, error) { return r.bridge.Status(r.d.Context()) })
-	routes := func(args []string) ([]evpn.Route, error) {
-		if len(args) == 0 {
-			args = []string{""}
-		}
-		return r.bridge.Routes(r.d.Context(), args[0])
-	}
-	text := func(args []string) (string, error) {
-		all, err := routes(args)
+	text := func(all []evpn.Route) string {
 		var b strings.Builder
 		for _, route := range all {
 			fmt.Fprintln(&b, route)
 		}
-		return b.String(), err
+		return b.String()
 	}
-	r.d.RegisterData("evpn/routes", "", 0, 0, text, func(args []string) (any, error) { return routes(args) })
-	r.d.RegisterData("evpn/explain", "MAC", 1, 1, text, func(args []string) (any, error) { return routes(args) })
+	r.d.RegisterData("evpn/routes", "", 0, 0, func([]string) (string, error) {
+		all, err := r.bridge.Routes(r.d.Context(), "")
+		return text(all), err
+	}, func([]string) (any, error) { return r.bridge.Routes(r.d.Context(), "") })
+	r.d.RegisterData("evpn/explain", "MAC", 1, 1, func(args []string) (string, error) {
+		all, err := r.bridge.Explain(r.d.Context(), args[0])
+		if err == nil && len(all) == 0 {
+			return fmt.Sprintf("no route is of %s, nor has a switch here a host with it\n", args[0]), nil
+		}
+		return text(all), err
+	}, func(args []string) (any, error) { return r.bridge.Explain(r.d.Context(), args[0]) })
 	r.d.RegisterData(listenersCommand, "", 0, 0, func([]string) (string, error) {
 		var b strings.Builder
 		for _, l := range r.listening() {

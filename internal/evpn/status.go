@@ -389,8 +389,8 @@ func (r *route) shown(neighbor, row, why string) Route {
 
 func (r Route) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "type %d %s", r.Type, r.RD)
-	for _, word := range []string{r.ESI, r.MAC, r.IP, r.Prefix} {
+	fmt.Fprintf(&b, "type %d", r.Type)
+	for _, word := range []string{r.RD, r.ESI, r.MAC, r.IP, r.Prefix} {
 		if word != "" {
 			b.WriteString(" " + word)
 		}
@@ -398,7 +398,10 @@ func (r Route) String() string {
 	if r.VTEP != "" {
 		b.WriteString(" at " + r.VTEP)
 		if Kind(r.Type) != Attached {
-			fmt.Fprintf(&b, " VNI %d targets %s", r.VNI, strings.Join(r.Targets, ","))
+			fmt.Fprintf(&b, " VNI %d", r.VNI)
+		}
+		if len(r.Targets) > 0 && Kind(r.Type) != Attached {
+			b.WriteString(" targets " + strings.Join(r.Targets, ","))
 		}
 	}
 	if r.Sequence >= 0 {
