@@ -19,8 +19,9 @@ import (
 // gate is a way to a database, by which nothing comes while it is locked.
 type gate struct{ sync.RWMutex }
 
-// pass copies what comes.
+// pass copies what comes. Both ways end together, as one connection does: else the server would keep a session, and its lock, that nobody hears.
 func (g *gate) pass(to, from net.Conn) {
+	defer from.Close()
 	defer to.Close()
 	b := make([]byte, 1<<16)
 	for {
