@@ -137,9 +137,14 @@ func TestIPv6VTEPs(t *testing.T) {
 	})
 	s.up()
 	s.whole()
-	want := []string{"2 2001:db8::1", "2 2001:db8::2", "3 2001:db8::1", "3 2001:db8::2", "5 2001:db8::1", "5 2001:db8::2"}
-	testenv.Eventually(t, deadline, func() (err error) {
-		failed := s.bridge.ask(t.Context(), func() {
+	s.announces("2 2001:db8::1", "2 2001:db8::2", "3 2001:db8::1", "3 2001:db8::2", "5 2001:db8::1", "5 2001:db8::2")
+}
+
+// announces waits until these routes are announced, each as its type and VTEP.
+func (s *bed) announces(want ...string) {
+	s.Helper()
+	testenv.Eventually(s, deadline, func() (err error) {
+		failed := s.bridge.ask(s.Context(), func() {
 			var got []string
 			for k, r := range s.bridge.speaker.announced {
 				got = append(got, fmt.Sprint(k.kind, " ", r.vtep))
