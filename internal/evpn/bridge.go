@@ -82,6 +82,7 @@ type Bridge struct {
 	attached map[key]struct{}                 // routes that are announced of whole segments
 
 	recounted map[*network]struct{} // attach.go
+	forsaken  map[*host]string      // path.go; with their MACs
 
 	configuring sync.Mutex // held while neighbors are added to the library, or removed
 }
@@ -105,7 +106,7 @@ type session struct {
 // New returns a bridge.
 func New(opts Options) *Bridge {
 	b := &Bridge{opts: opts, log: opts.Logger, calls: make(chan func(), 64), routes: map[path]*route{}, targeted: targeted{}, imports: index{}, refused: map[path]refused{}, speakers: map[key]*network{},
-		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]instance{}, numbers: map[instance]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}, recounted: map[*network]struct{}{}}
+		sessions: map[netip.Addr]*session{}, timers: map[*time.Timer]struct{}{}, rds: map[uint16]instance{}, numbers: map[instance]uint16{}, members: map[esi]map[path]*route{}, lingers: map[esi]map[netip.Addr]lingering{}, attached: map[key]struct{}{}, recounted: map[*network]struct{}{}, forsaken: map[*host]string{}}
 	b.config.Store(opts.Config)
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -174,6 +175,7 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 				more = false
 			}
 		}
+		b.reclaim()
 		b.reattachRecounted()
 		b.database.write()
 	}
@@ -404,6 +406,7 @@ func (b *Bridge) reimport(n *network) {
 	for mac := range n.hosts {
 		b.announceHost(n, mac)
 		b.database.markHost(n, mac)
+		b.forsake(n, mac)
 	}
 	b.announceHeads(n)
 	b.announceDiscoveries(n)

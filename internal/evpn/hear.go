@@ -125,12 +125,12 @@ func (b *Bridge) sweep(peer netip.Addr) {
 	epoch := b.sessions[peer].epoch
 	for id, r := range b.routes {
 		if id.peer == peer && r.epoch != epoch {
-			b.withdrawn(id)
+			b.drop(id)
 		}
 	}
 	for id, r := range b.refused {
 		if id.peer == peer && r.epoch != epoch {
-			b.withdrawn(id)
+			b.drop(id)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (b *Bridge) sweep(peer netip.Addr) {
 func (b *Bridge) update(peer netip.Addr, s *session, u *relay.Update) {
 	for _, p := range u.Withdrawn {
 		if id, ok := pathOf(peer, p); ok {
-			b.withdrawn(id)
+			b.drop(id)
 			if id.kind == Attached {
 				b.leftAt(id.esi, id.ip, time.Now())
 			}
@@ -156,7 +156,7 @@ func (b *Bridge) update(peer netip.Addr, s *session, u *relay.Update) {
 		switch {
 		case !ok:
 		case looped: // as if it were not there: RFC 4271, section 9.1.2; RFC 4456, section 8
-			b.withdrawn(id)
+			b.drop(id)
 		default:
 			b.announced(id, s, p.NLRI, a)
 		}

@@ -1,27 +1,25 @@
 package evpn
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 )
 
-// withdrawn forgets a path, and has hosts announced that are here and had been left to its VTEP.
-func (b *Bridge) withdrawn(id path) {
-	var in []*network
-	if r := b.routes[id]; r != nil {
-		in = slices.Clone(r.in)
+// forsake has a host that is here looked at at the end of the turn, after a route of it has gone out of a network: by a withdraw, by another one in its
+// place, or since the network imports others.
+func (b *Bridge) forsake(n *network, mac string) {
+	if h := n.hosts[mac]; h != nil && len(h.locals) > 0 {
+		b.forsaken[h] = mac
 	}
-	b.drop(id)
-	for _, n := range in {
-		macs := []string{id.mac}
-		if s := n.segments[id.esi]; id.kind == Discovery && s != nil {
-			macs = slices.Collect(maps.Keys(s.macs))
-		}
-		for _, mac := range macs {
-			if h := n.hosts[mac]; h != nil && b.ready && h.here() == nil && h.best() == nil {
-				b.claimAll(n, mac, h)
-			}
+}
+
+// reclaim has hosts announced that are here, had been left to other VTEPs, and that no other one has any more.
+func (b *Bridge) reclaim() {
+	for h, mac := range b.forsaken {
+		delete(b.forsaken, h)
+		n := h.network
+		if b.ready && n.vni != 0 && n.l3 == nil && b.database.networks[n.row.UUID] == n && n.hosts[mac] == h && h.here() == nil && h.best() == nil {
+			b.claimAll(n, mac, h)
 		}
 	}
 }
@@ -141,6 +139,7 @@ func (b *Bridge) take(n *network, id path) {
 		}
 		for mac := range s.macs {
 			b.settle(n, mac)
+			b.forsake(n, mac)
 		}
 		b.recount(n, id.esi)
 		return
@@ -153,6 +152,7 @@ func (b *Bridge) take(n *network, id path) {
 	h.paths = slices.DeleteFunc(h.paths, func(o *route) bool { return o == r })
 	n.attach(id.mac, r.segment)
 	b.settle(n, id.mac)
+	b.forsake(n, id.mac)
 }
 
 func (n *network) leave(vtep netip.Addr) {

@@ -35,7 +35,7 @@ func hears(b *Bridge, there bool, r *route) {
 	r.targets = []target{{"65002", false, 33}}
 	id := path{high, 0, r.key}
 	if !there {
-		b.withdrawn(id)
+		b.drop(id)
 		return
 	}
 	b.drop(id)
@@ -126,7 +126,7 @@ func TestSegment(t *testing.T) {
 	hears(b, true, r)
 	expect("moved away", "10.0.0.3")
 	for id := range b.routes {
-		b.withdrawn(id)
+		b.drop(id)
 	}
 	if len(n.segments) != 0 || len(n.vteps) != 0 || len(b.routes) != 0 {
 		t.Errorf("left: %v %v %v", n.segments, n.vteps, b.routes)

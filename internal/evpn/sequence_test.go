@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -164,6 +165,79 @@ func TestGivenUp(t *testing.T) {
 		r.sequence++
 		s.said(host1, map[string]int64{"": int64(r.sequence)})
 		s.rows()
+	}
+}
+
+// A host that is here, and was left to another VTEP, is announced again when the route of that one counts no more, by whatever that comes about: a
+// withdraw is only one way.
+func TestForsaken(t *testing.T) {
+	var v1, ls, here hwvtep.UUID
+	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
+		v1 = tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
+		tx.InsertGlobal(hwvtep.Global{Switches: []hwvtep.UUID{v1}})
+		ls = tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		here = tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: "10.0.0.1"})
+		tx.InsertUcastMACLocal(hwvtep.UcastMACLocal{MAC: host1, LogicalSwitch: ls, Locator: here})
+	})
+	s.up()
+	s.whole()
+	s.said(host1, map[string]int64{"": -1})
+	s.write(func(*hwvtep.Txn) { // by which these are known from now on
+		for row := range s.bridge.database.view.LogicalSwitches() {
+			ls = row.UUID
+		}
+		for row := range s.bridge.database.view.PhysicalSwitches() {
+			v1 = row.UUID
+		}
+	})
+	tunnelIPs := func(ips ...string) {
+		s.write(func(tx *hwvtep.Txn) {
+			tx.UpdatePhysicalSwitch(v1, hwvtep.PhysicalSwitch{TunnelIPs: ips}, hwvtep.PhysicalSwitchTunnelIPs)
+		})
+	}
+	r, attached := hostAt(host1, high), &route{key: key{kind: Discovery, rd: "10.0.0.2:1", tag: allTags, esi: seg1}, vtep: high, segment: seg1, targets: []target{{"65002", false, 33}}}
+	for _, way := range []struct {
+		name       string
+		goes, back func()
+	}{
+		{"another target", func() {
+			of := *r
+			of.targets = []target{{"65002", false, 99}}
+			s.announce(&of, nil)
+		}, nil},
+		{"another encapsulation", func() {
+			s.announce(r, func(b []byte) []byte {
+				return bytes.Replace(b, []byte{3, 0x0c, 0, 0, 0, 0, 0, 8}, []byte{3, 0x0c, 0, 0, 0, 0, 0, 2}, 1)
+			})
+		}, nil},
+		{"a tunnel IP of ours", func() { tunnelIPs("10.0.0.1", "10.0.0.2") }, func() { tunnelIPs("10.0.0.1") }},
+		{"another import", func() {
+			s.write(func(tx *hwvtep.Txn) {
+				tx.PutLogicalSwitchOtherConfig(ls, map[string]string{keyImport: "65009:1"})
+			})
+		}, func() { s.write(func(tx *hwvtep.Txn) { tx.RemoveLogicalSwitchOtherConfig(ls, keyImport) }) }},
+		{"a segment of another target", func() {
+			of := *attached
+			of.targets = []target{{"65002", false, 99}}
+			s.announce(&of, nil)
+		}, nil},
+	} {
+		if way.name == "a segment of another target" {
+			s.announce(attached, nil)
+			r.segment = seg1
+		}
+		r.moved, r.sequence = true, r.sequence+5
+		s.announce(r, nil)
+		s.said(host1, map[string]int64{})
+		s.rows(host1 + ">10.0.0.2")
+		t.Log(way.name)
+		way.goes()
+		s.said(host1, map[string]int64{"": int64(r.sequence) + 1})
+		s.rows()
+		s.withdraw(r)
+		if way.back != nil {
+			way.back()
+		}
 	}
 }
 
