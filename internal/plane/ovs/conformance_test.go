@@ -81,7 +81,17 @@ func (p *patient) Forget(ctx context.Context, keys []intent.MACKey) error {
 func (w *world) settled(t testing.TB) {
 	t.Helper()
 	for range 2 {
-		w.Appctl(t, "revalidator/wait")
+		w.call(t, "revalidator/wait")
+	}
+}
+
+// call has ovs-vswitchd run a command, as Appctl does, but is no process: it is done for each change and each frame of each case.
+func (w *world) call(t testing.TB, command string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	if _, err := daemon.Call(ctx, w.Socket(fmt.Sprintf("ovs-vswitchd.%d.ctl", w.DaemonProcess().Pid)), command); err != nil {
+		t.Fatalf("ovs-vswitchd does not answer: %v", err)
 	}
 }
 
@@ -137,12 +147,8 @@ func (w *world) FromTunnel(t testing.TB, from intent.Tunnel, tos uint8, inner []
 // main thread looks for frames, and answers commands after that, so that between two answers it has looked for all.
 func (w *world) forwarded(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), longest)
-	defer cancel()
 	for range 2 {
-		if _, err := daemon.Call(ctx, w.Socket(fmt.Sprintf("ovs-vswitchd.%d.ctl", w.DaemonProcess().Pid)), "version"); err != nil {
-			t.Fatalf("ovs-vswitchd does not answer: %v", err)
-		}
+		w.call(t, "version")
 	}
 	time.Sleep(10 * time.Millisecond) // for the kernel, which passes frames on between the ends of a veth pair
 }
