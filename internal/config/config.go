@@ -95,18 +95,12 @@ func readFile(path string) ([]byte, error) {
 
 func parse(path string, text []byte, sections ...string) (*File, error) {
 	f := &File{path: path}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	var doc, more yaml.Node
-	switch err := d.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return f, nil // nothing but remarks
-	case err != nil:
-		return nil, f.syntax(text, err)
+	doc, err := f.document(text)
+	if err != nil {
+		return nil, err
 	}
-	if err := d.Decode(&more); err == nil {
-		return nil, f.errorf(position{more.Line, more.Column}, "a second document begins; one is read")
-	} else if !errors.Is(err, io.EOF) {
-		return nil, f.syntax(text, err)
+	if len(doc.Content) == 0 {
+		return f, nil // nothing but remarks
 	}
 	top := doc.Content[0]
 	if top.Kind == yaml.ScalarNode && top.Tag == "!!null" {
@@ -134,6 +128,23 @@ func parse(path string, text []byte, sections ...string) (*File, error) {
 		f.entries = append(f.entries, e)
 	}
 	return f, nil
+}
+
+// document reads the one that a file has.
+func (f *File) document(text []byte) (doc yaml.Node, err error) {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
+		return doc, nil
+	} else if err != nil {
+		return doc, f.syntax(text, err)
+	}
+	var more yaml.Node
+	if err := d.Decode(&more); err == nil {
+		return doc, f.errorf(position{more.Line, more.Column}, "a second document begins; one is read")
+	} else if !errors.Is(err, io.EOF) {
+		return doc, f.syntax(text, err)
+	}
+	return doc, nil
 }
 
 func at(n *yaml.Node) position { return position{n.Line, n.Column} }
@@ -276,7 +287,7 @@ func nearest(options []getopt.Option, name string) string {
 }
 
 func nearestWord(name string, names []string) string {
-	best, found := 3, ""
+	best, found := min(3, len(name)), "" // a word of which no letter stays is another one
 	for _, known := range names {
 		if n := distance(name, known); n < best {
 			best, found = n, known

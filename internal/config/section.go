@@ -1,10 +1,9 @@
 package config
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"slices"
 	"strconv"
@@ -33,18 +32,22 @@ func ReadSection(path, name string, into any, check func() []*FieldError) error 
 		return err
 	}
 	f := &File{path: path}
-	var doc yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		return f.syntax(text, err)
+	doc, err := f.document(text)
+	if err != nil {
+		return err
 	}
 	top := &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
 	if len(doc.Content) > 0 && doc.Content[0].Tag != "!!null" {
 		top = doc.Content[0]
 	}
-	if n := member(top, name); n != nil {
-		top = n
+	s := &section{file: f, at: map[string]position{}}
+	if all := members(top, name); len(all) > 0 {
+		top, s.name = all[0].value, name
+		for _, again := range all[1:] {
+			s.errorf(again.key, "%s is there already, in line %d", name, all[0].key.Line)
+		}
 	}
-	s := &section{file: f, at: map[string]position{"": at(top)}}
+	s.at[""] = at(top)
 	s.decode("", top, reflect.ValueOf(into).Elem())
 	if len(s.wrong) == 0 {
 		for _, e := range check() {
@@ -55,19 +58,22 @@ func ReadSection(path, name string, into any, check func() []*FieldError) error 
 	return errors.Join(s.wrong...)
 }
 
-// member is the value of a key of a mapping, nil if it has none.
-func member(n *yaml.Node, key string) *yaml.Node {
+type pair struct{ key, value *yaml.Node }
+
+// members are a key of a mapping with its value, as often as it is there.
+func members(n *yaml.Node, key string) (all []pair) {
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == key {
-			return n.Content[i+1]
+			all = append(all, pair{n.Content[i], n.Content[i+1]})
 		}
 	}
-	return nil
+	return all
 }
 
 // section is what is being decoded.
 type section struct {
 	file  *File
+	name  string              // "": it is the whole file
 	at    map[string]position // where each field is, by path
 	wrong []error
 }
@@ -108,6 +114,11 @@ func (s *section) decode(path string, n *yaml.Node, into reflect.Value) {
 		s.errorf(n, "%s: a value is expected", path)
 	case n.Tag == "!!null":
 		s.errorf(n, "%s has no value", path)
+	case into.CanInt(), into.CanUint():
+		// As it is written: YAML takes 1.10 for 1.1, of which whole is 1, and 010 for 8.
+		if err := setNumber(into, n.Value); err != nil {
+			s.errorf(n, "%s: %s", path, plain(err, n.Value, into.Type()))
+		}
 	default:
 		if err := n.Decode(into.Addr().Interface()); err != nil {
 			s.errorf(n, "%s: %s", path, plain(err, n.Value, into.Type()))
@@ -115,10 +126,27 @@ func (s *section) decode(path string, n *yaml.Node, into reflect.Value) {
 	}
 }
 
-// mapping decodes into the fields of a struct, by their tags.
+// setNumber sets a whole number, of digits.
+func setNumber(into reflect.Value, text string) error {
+	if into.CanInt() {
+		v, err := strconv.ParseInt(text, 10, into.Type().Bits())
+		into.SetInt(v)
+		return err
+	}
+	v, err := strconv.ParseUint(text, 10, into.Type().Bits())
+	into.SetUint(v)
+	return err
+}
+
+// mapping decodes into the fields of a struct, by their tags. Zero of one tagged "zero" is what it is without a setting, and nobody
+// who writes it means that.
 func (s *section) mapping(path string, n *yaml.Node, into reflect.Value) {
 	if n.Kind != yaml.MappingNode {
-		s.errorf(n, "%s: settings are expected, as \"%s: ...\"", path, into.Type().Field(0).Tag.Get("yaml"))
+		what := "settings are expected"
+		if at := cmp.Or(path, s.name); at != "" {
+			what = at + ": " + what
+		}
+		s.errorf(n, "%s, as \"%s: ...\"", what, into.Type().Field(0).Tag.Get("yaml"))
 		return
 	}
 	seen := map[string]int{}
@@ -128,6 +156,8 @@ func (s *section) mapping(path string, n *yaml.Node, into reflect.Value) {
 		field := slices.IndexFunc(reflect.VisibleFields(into.Type()), func(f reflect.StructField) bool { return f.Tag.Get("yaml") == key.Value })
 		line, twice := seen[key.Value]
 		switch {
+		case key.Kind != yaml.ScalarNode:
+			s.errorf(key, "the name of a setting is expected")
 		case field < 0 || key.Value == "":
 			s.errorf(key, "%s is no setting%s", name, nearestWord(key.Value, fields(into.Type())))
 		case twice:
@@ -135,6 +165,9 @@ func (s *section) mapping(path string, n *yaml.Node, into reflect.Value) {
 		default:
 			seen[key.Value] = key.Line
 			s.decode(name, n.Content[i+1], into.Field(field))
+			if into.Type().Field(field).Tag.Get("zero") == "default" && n.Content[i+1].Value == "0" {
+				s.errorf(n.Content[i+1], "%s: 0 can't be; without it the default is used", name)
+			}
 		}
 	}
 }
