@@ -205,7 +205,7 @@ func (r *evpnRun) register() {
 		all, err := r.bridge.Routes(r.d.Context(), "")
 		return text(all), err
 	}, func([]string) (any, error) { return r.bridge.Routes(r.d.Context(), "") })
-	r.d.RegisterData("evpn/explain", "MAC", 1, 1, func(args []string) (string, error) {
+	r.d.RegisterData("evpn/explain", "MAC|IP|PREFIX", 1, 1, func(args []string) (string, error) {
 		all, err := r.bridge.Explain(r.d.Context(), args[0])
 		if err == nil && len(all) == 0 {
 			return fmt.Sprintf("no route is of %s, nor has a switch here a host with it\n", args[0]), nil

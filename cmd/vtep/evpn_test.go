@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -98,6 +99,12 @@ func TestNeighborInVain(t *testing.T) {
 		}
 	}
 	expect("127.0.0.2")
+	testenv.Eventually(t, time.Minute, func() error {
+		if s, err := r.bridge.Status(t.Context()); err != nil || !strings.Contains(s.String(), "database connecting (unix:"+dir+"/db.sock: dial unix "+dir+"/db.sock: connect: no such file") {
+			return fmt.Errorf("%v: %v", err, s)
+		}
+		return nil
+	})
 
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -137,7 +144,10 @@ func TestEVPNPortTaken(t *testing.T) {
 	}
 	cmd := exec.Command(filepath.Join(testenv.Binary(t), "vtep"), "evpn", "--bgp="+file, "--rundir="+dir, "--detach", "--no-chdir", "--pidfile", "--log-file="+filepath.Join(dir, "log"), "unix:"+filepath.Join(dir, "db.sock"))
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "address already in use") {
+	if err == nil || !strings.Contains(string(out), "address already in use; another BGP speaker may run here") {
 		t.Errorf("%v: %s", err, out)
+	}
+	if log, err := os.ReadFile(filepath.Join(dir, "log")); err != nil || strings.Contains(string(log), "|ERR|") {
+		t.Errorf("beside why it fails is logged: %v\n%s", err, log)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -11,11 +13,28 @@ import (
 // Explain asks for the routes of a MAC, an IP address, or a prefix, and for the hosts here that it is of and that are not announced: they
 // come last, as routes of type 2 with "not announced" and the reason.
 func (b *Bridge) Explain(ctx context.Context, about string) (all []Route, err error) {
+	what, err := subject(about)
+	if err != nil {
+		return nil, err
+	}
 	err = b.ask(ctx, func() {
-		what := canonical(about)
 		all = append(b.list(what), b.unannounced(what, time.Now())...)
 	})
 	return all, err
+}
+
+// subject is what can be asked of, as routes have it.
+func subject(about string) (string, error) {
+	if ip, err := netip.ParseAddr(about); err == nil {
+		return ip.Unmap().String(), nil
+	}
+	if p, err := netip.ParsePrefix(about); err == nil {
+		return p.Masked().String(), nil
+	}
+	if mac, err := net.ParseMAC(about); err == nil && len(mac) == 6 {
+		return mac.String(), nil
+	}
+	return "", fmt.Errorf("%q is no MAC, IP address or prefix", about)
 }
 
 func (b *Bridge) unannounced(what string, now time.Time) (all []Route) {

@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/vtep/vtep/internal/hwvtep"
@@ -49,4 +50,11 @@ func TestExplain(t *testing.T) {
 	s.announce(moved, nil)
 	explains(host1, "type 2 10.0.0.2:33 "+host1+" at 10.0.0.2 VNI 33 targets 65002:33 sequence 5 from 127.0.0.2: row in ls0", before+"10.0.0.2 has it")
 	explains("02:00:00:00:00:ff")
+	// It is asked for in any form that it has.
+	explains("0200.0000.00E2", "type 2 "+foreign+" at 10.0.0.9 VNI 33: not announced from switch ls0: the row's VTEP is no switch of this database")
+	for _, about := range []string{"", "foo", "192.0.2", "02:00:00:00:00", "192.0.2.1/33"} {
+		if _, err := s.bridge.Explain(t.Context(), about); err == nil || !strings.Contains(err.Error(), "is no MAC, IP address or prefix") {
+			t.Errorf("of %q is told %v", about, err)
+		}
+	}
 }

@@ -2,12 +2,14 @@ package evpn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -30,6 +32,7 @@ type speaker struct {
 	stop      context.CancelFunc
 	relay     *relay.Relay  // has the connections to neighbours
 	last      *apiutil.Path // lastRoute
+	begun     bool          // the library has, which can be ended then
 
 	mu   sync.Mutex
 	real map[netip.Addr]netip.Addr // neighbours by the addresses that the library knows them by
@@ -53,7 +56,6 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
 	s.bgp = server.NewBgpServer(server.LoggerOption(slog.New(quiet{log.Handler(), level}), level))
-	go s.bgp.Serve()
 	ctx, s.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -69,9 +71,13 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 	for _, n := range c.Neighbors {
 		o.Neighbors = append(o.Neighbors, s.relayed(n))
 	}
-	if s.relay, err = relay.Start(ctx, o); err != nil {
+	if s.relay, err = relay.Start(ctx, o); errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("start BGP: %w; another BGP speaker may run here: with port, or listen, this one has another place", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("start BGP: %w", err)
 	}
+	go s.bgp.Serve()
+	s.begun = true
 	err = s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: &api.Global{Asn: c.AS, RouterId: c.RouterID.String(), ListenPort: -1, Families: families}})
 	if err != nil {
 		return nil, fmt.Errorf("start BGP: %w", err)
@@ -274,7 +280,9 @@ func (s *speaker) close() {
 	if s.relay != nil {
 		s.relay.Wait()
 	}
-	s.bgp.Stop()
+	if s.begun {
+		s.bgp.Stop()
+	}
 }
 
 // quiet is a log of the library's: what it takes for an event of everyday is left out.

@@ -29,16 +29,19 @@ type Status struct {
 	Transactions uint64           `json:"transactions"`
 	Rows         uint64           `json:"rows"` // written
 	Failures     uint64           `json:"failures"`
-	Failure      string           `json:"failure"` // the last one, "" if it is over
+	Failure      string           `json:"failure"` // the last one, or why there is no database; "" if it is over
 	Pending      int              `json:"pending"` // MACs and switches to look at
 }
+
+// connecting is the state of a database that has not been read, or that there is no connection to.
+const connecting = "connecting"
 
 // NeighborStatus is one session.
 type NeighborStatus struct {
 	Address string    `json:"address"`
 	State   string    `json:"state"` // as in RFC 4271
 	Since   time.Time `json:"since"`
-	Reason  string    `json:"reason"` // of the last end
+	Reason  string    `json:"reason"` // why there is no connection, else of the last end
 	Routes  int       `json:"routes"`
 	Flaps   int       `json:"flaps"`
 
@@ -91,6 +94,9 @@ func (b *Bridge) status() Status {
 	s := Status{AS: b.Config().AS, RouterID: b.Config().RouterID.String(), Database: db.writer.State(), Announcing: b.ready, Neighbors: []NeighborStatus{},
 		Switches: []SwitchStatus{}, Routers: []RouterStatus{}, Ports: b.portStatus(), Announced: len(b.speaker.announced), Refused: map[string]int{}, Transactions: db.writer.Transactions, Rows: db.rows,
 		Failures: db.writer.Failures, Failure: cmp.Or(db.writer.Failure, b.failure), Pending: len(db.marked) + len(db.markedPorts) + db.held}
+	if err := db.replica.LastError(); s.Database == connecting && err != nil {
+		s.Failure = err.Error()
+	}
 	for _, r := range b.refused {
 		s.Refused[r.why.Error()]++
 	}
@@ -105,7 +111,8 @@ func (b *Bridge) status() Status {
 			continue // it is being removed
 		}
 		state := cmp.Or(b.speaker.relay.State(n.Address), at.state) // where there is no connection, the library waits for an answer
-		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), state, at.since, at.reason, at.routes, at.flaps, b.speaker.relay.Ignored(n.Address)})
+		reason := cmp.Or(b.speaker.relay.Trouble(n.Address), at.reason)
+		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), state, at.since, reason, at.routes, at.flaps, b.speaker.relay.Ignored(n.Address)})
 	}
 	for _, n := range db.networks {
 		s.Switches = append(s.Switches, n.status(time.Now()))
@@ -179,6 +186,9 @@ func (b *Bridge) why(id path, r *route) string {
 func (s Status) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "AS %d, router %s, database %s", s.AS, s.RouterID, s.Database)
+	if s.Database == connecting && s.Failure != "" {
+		fmt.Fprintf(&b, " (%s)", s.Failure)
+	}
 	if !s.Announcing {
 		b.WriteString(", waiting for the routes of neighbors before hosts are announced")
 	}
@@ -240,7 +250,7 @@ func (s Status) String() string {
 	if s.Failures > 0 {
 		fmt.Fprintf(&b, ", %d failed", s.Failures)
 	}
-	if s.Failure != "" {
+	if s.Database != connecting && s.Failure != "" {
 		fmt.Fprintf(&b, " (%s)", s.Failure)
 	}
 	b.WriteByte('\n')

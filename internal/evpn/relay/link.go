@@ -31,6 +31,7 @@ type link struct {
 	state   string // "" while there is a connection
 	ignored map[string]uint64
 	current net.Conn // the connection to the neighbour; nil: there is none
+	trouble string   // why there is none; "" until an attempt has failed
 }
 
 // retry is how long a connection that was refused waits for the next.
@@ -93,6 +94,9 @@ func (l *link) relay(ctx context.Context, library net.Conn) error {
 		neighbor, err = l.choose(ctx, first, mine, open, from, gone)
 		if silent := (*silentError)(nil); errors.As(err, &silent) {
 			l.log.Debug("the neighbor has ended a connection without a word", "neighbor", l.Address, "err", err)
+			if !errors.Is(err, errRefused) {
+				l.hinder(whySilent)
+			}
 		} else if err != nil {
 			return err
 		}
@@ -105,6 +109,7 @@ func (l *link) relay(ctx context.Context, library net.Conn) error {
 
 // carry carries what comes after the library's open, until either connection ends.
 func (l *link) carry(ctx context.Context, cancel func(), s *session, open []byte, gone <-chan error) error {
+	l.unhinder()
 	s.offered = addPathOf(open)
 	ended := make(chan error, 2)
 	go func() { ended <- s.inbound(ctx) }()
@@ -143,7 +148,9 @@ func (l *link) connect(ctx context.Context, gone <-chan error, after time.Durati
 	dial := func() {
 		conn, err := l.dial(ctx)
 		if err != nil {
-			l.log.Debug("can't connect", "neighbor", l.Address, "err", err)
+			if ctx.Err() == nil {
+				l.hinder("can't connect: " + err.Error())
+			}
 		}
 		select {
 		case dialled <- conn:
@@ -172,6 +179,25 @@ func (l *link) connect(ctx context.Context, gone <-chan error, after time.Durati
 			return nil, false, ctx.Err()
 		}
 	}
+}
+
+// whySilent is most often so since the neighbor knows nobody with this address.
+const whySilent = "the neighbor ends connections without a word, as where it has no neighbor of this address"
+
+// hinder notes why there is no connection. It is logged once, until there is one or the reason is another.
+func (l *link) hinder(why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trouble != why {
+		l.trouble = why
+		l.log.Info("no connection to a neighbor yet", "neighbor", l.Address, "why", why)
+	}
+}
+
+func (l *link) unhinder() {
+	l.mu.Lock()
+	l.trouble = ""
+	l.mu.Unlock()
 }
 
 func (l *link) tell(state string) {

@@ -70,6 +70,7 @@ type Relay struct {
 	links     map[netip.Addr]*link
 	given     int            // addresses of 127.0.0.0/8
 	listeners []net.Listener // for neighbours
+	strangers map[netip.Addr]struct{}
 }
 
 // queued is how many events may wait; then neighbours have to.
@@ -80,7 +81,7 @@ func (r *Relay) Events() <-chan Event { return r.events }
 
 // Start listens. It ends with ctx; Wait waits for that.
 func Start(ctx context.Context, o Options) (*Relay, error) {
-	r := &Relay{log: o.Logger, links: map[netip.Addr]*link{}, events: make(chan Event, queued), last: o.Last}
+	r := &Relay{log: o.Logger, links: map[netip.Addr]*link{}, strangers: map[netip.Addr]struct{}{}, events: make(chan Event, queued), last: o.Last}
 	r.ctx, r.stop = context.WithCancel(ctx)
 	context.AfterFunc(r.ctx, r.close)
 	if err := r.start(o); err != nil {
@@ -204,6 +205,17 @@ func (r *Relay) State(neighbor netip.Addr) string {
 	return l.state
 }
 
+// Trouble is why there is no connection to a neighbour, "" if there is one, or none was tried.
+func (r *Relay) Trouble(neighbor netip.Addr) string {
+	l := r.link(neighbor)
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trouble
+}
+
 // Ignored counts what was taken out of a neighbour's messages, by what it was.
 func (r *Relay) Ignored(neighbor netip.Addr) map[string]uint64 {
 	l := r.link(neighbor)
@@ -263,12 +275,29 @@ func (r *Relay) accept(listener net.Listener) {
 			}
 			continue
 		}
-		l := r.link(conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap())
+		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		l := r.link(from)
 		if l == nil || l.hops(conn) != nil {
+			if l == nil {
+				r.refuse(from)
+			}
 			_ = conn.Close()
 			continue
 		}
 		l.take(conn)
+	}
+}
+
+// told is how many addresses of which nobody is a neighbour are told of.
+const told = 64
+
+// refuse tells once of an address that is no neighbour's: it may be another one of a neighbour.
+func (r *Relay) refuse(from netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.strangers[from]; !known && len(r.strangers) < told {
+		r.strangers[from] = struct{}{}
+		r.log.Info("connections from an address that is no neighbor's are closed", "address", from)
 	}
 }
 

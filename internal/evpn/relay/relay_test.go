@@ -38,8 +38,13 @@ func ownAddress(other bool) netip.Addr {
 // start starts a relay; port -1: nobody can connect.
 func start(t *testing.T, port int, n Neighbor) (*Relay, func() net.Conn) {
 	t.Helper()
+	return startLogged(t, port, n, slog.New(slog.DiscardHandler))
+}
+
+func startLogged(t *testing.T, port int, n Neighbor, log *slog.Logger) (*Relay, func() net.Conn) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r, err := Start(ctx, Options{Listen: []string{ownAddress(false).String()}, Port: port, Neighbors: []Neighbor{n}, Logger: slog.New(slog.DiscardHandler)})
+	r, err := Start(ctx, Options{Listen: []string{ownAddress(false).String()}, Port: port, Neighbors: []Neighbor{n}, Logger: log})
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -1,0 +1,88 @@
+package relay
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vtep/vtep/internal/testenv"
+)
+
+// lines is what is logged.
+type lines struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(b)
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
+}
+
+// Why there is no connection to a neighbour is told, while that is so: nobody is there, or somebody who ends connections without a
+// word. Who connects and is no neighbour is told of once.
+func TestTrouble(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := listener.Addr().(*net.TCPAddr).AddrPort()
+	_ = listener.Close()
+	log := &lines{}
+	r, dial := startLogged(t, port, Neighbor{Address: at.Addr(), Port: at.Port()}, slog.New(slog.NewTextHandler(log, nil)))
+	trouble := func(want string) {
+		t.Helper()
+		testenv.Eventually(t, 90*time.Second, func() error {
+			if got := r.Trouble(at.Addr()); got != want && (want == "" || !strings.Contains(got, want)) {
+				return fmt.Errorf("%q, want %q", got, want)
+			}
+			return nil
+		})
+	}
+	library := dial()
+	say(t, library, message(typeOpen, "open"))
+	trouble("can't connect: dial tcp " + at.String() + ": connect: connection refused")
+	if listener, err = net.Listen("tcp", at.String()); err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	accept := func() net.Conn {
+		conn, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
+		return conn
+	}
+	_ = accept().Close()
+	trouble(whySilent)
+	conn := accept()
+	defer conn.Close()
+	expect(t, conn, message(typeOpen, "open"))
+	opened(t, library, conn)
+	trouble("")
+	for range 2 {
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: ownAddress(true).AsSlice()}}).Dial("tcp", fmt.Sprintf("%v:%d", ownAddress(false), port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
+		ended(t, conn)
+	}
+	for _, line := range []string{"connection refused", whySilent, "no neighbor's are closed\" address=" + ownAddress(true).String()} {
+		if text := log.text(); strings.Count(text, line) != 1 {
+			t.Errorf("not one line has %q:\n%s", line, text)
+		}
+	}
+}
