@@ -118,7 +118,7 @@ func readACLNotes(flows map[flowKey]*flow) (acls map[intent.ACLID]intent.ACL, at
 	gone map[plane.ACLEntryAt]plane.Count, err error) {
 	acls, at, gone = map[intent.ACLID]intent.ACL{}, map[intent.BindingKey]intent.ACLID{}, map[plane.ACLEntryAt]plane.Count{}
 	for number, text := range notes(flows) {
-		if number == routersNumber {
+		if number == routersNumber || number == linksNumber {
 			continue
 		}
 		var n aclNote

@@ -129,7 +129,7 @@ func (e *engine) buildPhysical() *physical {
 	return p
 }
 
-// notes are the flows that tell the next process of ACLs.
+// notes are the flows that tell the next process of ACLs, routers and links.
 func (e *engine) notes() flowSet {
 	at := map[intent.ACLID][]intent.BindingKey{}
 	for k, id := range e.site.policies {
@@ -137,6 +137,7 @@ func (e *engine) notes() flowSet {
 	}
 	s := flowSet{}
 	e.site.noteRouters(s)
+	e.links.note(s)
 	for id, l := range e.access.inForce {
 		noteACL(s, l, at[id], e.access.gone)
 	}

@@ -41,7 +41,7 @@ type engine struct {
 	dbRetry                  retry
 	waiters                  []chan struct{}
 	lost                     uint64 // events that the agent has not been told of
-	linkUp                   map[string]bool
+	links                    links
 	counters                 counters
 	access                   accessLists
 	routing                  routing
@@ -83,7 +83,7 @@ func newEngine(p *Plane, db *idl.Client) *engine {
 		bridges:  map[string]*bridge{},
 		switches: map[intent.SwitchID]*logical{},
 		physical: &physical{},
-		linkUp:   map[string]bool{},
+		links:    newLinks(),
 		counters: newCounters(),
 		access:   newAccessLists(),
 	}
@@ -243,8 +243,7 @@ func (e *engine) takeMail() {
 			}
 			b.all = true
 			e.built = false
-			e.adoptFlows(b)
-			e.adoptACLs(b)
+			e.adopt(b)
 			e.log.Debug("connected", "bridge", b.name, "flows", len(b.have))
 		case l.lost != nil:
 			if b.conn != nil && b.conn == l.conn || l.conn == nil {
@@ -316,6 +315,7 @@ func (e *engine) converge(ctx context.Context) {
 	was := e.stalled
 	e.stalled = time.Time{}
 	e.tookACLs()
+	e.tellBounces()
 	waiting := len(e.waiters) > 0
 	for _, w := range e.waiters {
 		close(w)

@@ -53,6 +53,13 @@ func (e *engine) follow() {
 	}
 }
 
+// adopt takes over what an earlier process has left in the flows of a bridge that has just been connected.
+func (e *engine) adopt(b *bridge) {
+	e.adoptFlows(b)
+	e.adoptACLs(b)
+	e.adoptLinks(b)
+}
+
 // leftovers says whether an emulator may have left flows in a bridge that has none of our marks.
 func (e *engine) leftovers(b *bridge) bool {
 	row := e.vs.bridges[b.name]

@@ -9,7 +9,7 @@ type numbering[K ~[16]byte] struct {
 }
 
 func newNumbering[K ~[16]byte]() numbering[K] {
-	return numbering[K]{map[K]uint32{}, map[uint32]bool{0: true}}
+	return numbering[K]{map[K]uint32{}, map[uint32]bool{routersNumber: true, linksNumber: true}}
 }
 
 // get is of the first bytes of the UUID, or the next that is free.

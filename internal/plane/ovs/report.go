@@ -234,9 +234,13 @@ func (e *engine) notifyPorts(before *vswitch) {
 		if old, ok := was[name]; !ok || old != p {
 			e.emit(p)
 		}
+		if e.links.look(name, e.vs.bridges[e.names.ps].ports[name].single()) {
+			e.tellBounced(name)
+		}
 	}
 	for name := range was {
 		if _, still := is[name]; !still {
+			delete(e.links.up, name)
 			e.emit(plane.PortChanged{Name: name})
 		}
 	}

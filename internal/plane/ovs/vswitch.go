@@ -15,7 +15,7 @@ var columns = map[string][]string{
 	"Open_vSwitch": {"bridges", "cur_cfg", "next_cfg", "ovs_version", "datapath_types", "other_config"},
 	"Bridge":       {"name", "datapath_type", "fail_mode", "protocols", "external_ids", "ports"},
 	"Port":         {"name", "interfaces", "external_ids"},
-	"Interface":    {"name", "type", "options", "ofport", "error", "link_state", "mtu", "external_ids", "bfd", "bfd_status"},
+	"Interface":    {"name", "type", "options", "ofport", "error", "link_state", "link_resets", "mtu", "external_ids", "bfd", "bfd_status"},
 }
 
 // vswitch is what the database says at one moment.
@@ -57,7 +57,8 @@ type interfaceRow struct {
 	ofport      uint32 // 0: none, or none yet
 	err         string
 	linkState   string
-	mtu         int // 0: not known, or none
+	linkResets  int64 // how often that has changed since ovs-vswitchd began; -1: it does not say
+	mtu         int   // 0: not known, or none
 	externalIDs map[string]string
 	bfd         map[string]string
 	bfdStatus   map[string]string
@@ -161,11 +162,14 @@ func readVSwitch(s *idl.Snapshot) *vswitch {
 		i := &interfaceRow{
 			id: r.UUID, name: interfaces.str(r, "name"), kind: interfaces.str(r, "type"),
 			options: interfaces.pairs(r, "options"), err: interfaces.str(r, "error"),
-			linkState: interfaces.str(r, "link_state"), mtu: int(interfaces.integer(r, "mtu")), externalIDs: interfaces.pairs(r, "external_ids"),
+			linkState: interfaces.str(r, "link_state"), linkResets: -1, mtu: int(interfaces.integer(r, "mtu")), externalIDs: interfaces.pairs(r, "external_ids"),
 			bfd: interfaces.pairs(r, "bfd"), bfdStatus: interfaces.pairs(r, "bfd_status"),
 		}
 		if n := interfaces.integer(r, "ofport"); n > 0 && n < 0xff00 {
 			i.ofport = uint32(n)
+		}
+		if interfaces.field(r, "link_resets").Len() > 0 {
+			i.linkResets = interfaces.integer(r, "link_resets")
 		}
 		byID[r.UUID] = i
 		v.interfaces[i.name] = i
