@@ -44,7 +44,7 @@ func TestFleetGivesUp(t *testing.T) {
 
 // TestFleetAdmits has as many sessions begin as may, and more when one of them has.
 func TestFleetAdmits(t *testing.T) {
-	f := &fleetFabric{fleet: newFleet(t.TempDir(), 2), reflector: &fleetReflector{}}
+	f := &fleetFabric{fleet: newFleet(t.TempDir(), 2), reflector: &fleetBeside{}}
 	f.fleet.patience = time.Millisecond
 	if err := f.admit(t.Context(), fleetBegins-1); err != nil {
 		t.Error(err)

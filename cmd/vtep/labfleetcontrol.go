@@ -11,11 +11,12 @@ import (
 
 // fleetControl is what has the VTEPs of a fleet know of one another.
 type fleetControl interface {
-	// String is what there is, in the first line of the figures, sessions how many it has with how many databases, and part
-	// what of it the memory is measured of.
+	// String is what there is, in the first line of the figures, sessions how many it has with how many databases, part
+	// what of it the memory is measured of, and apart what of it is processes of their own; "": these are of part as well.
 	String() string
 	sessions(vteps int) string
 	part() string
+	apart() string
 
 	vni() int64 // what the operator gives the logical switch; 0: it does
 
@@ -35,7 +36,7 @@ type fleetControl interface {
 
 	// cpuTime and memory, in bytes, are those of processes of its own, as far as they run.
 	cpuTime() time.Duration
-	memory() (uint64, error)
+	memory(ctx context.Context) (uint64, error)
 
 	// gone forgets all, when it has ended.
 	gone()
@@ -44,10 +45,11 @@ type fleetControl interface {
 // within is what has all VTEPs in this process.
 type within struct{}
 
-func (within) cpuTime() time.Duration  { return 0 }
-func (within) memory() (uint64, error) { return 0, nil }
-func (within) unplugs() bool           { return false }
-func (within) machine() string         { return "" }
+func (within) cpuTime() time.Duration                 { return 0 }
+func (within) memory(context.Context) (uint64, error) { return 0, nil }
+func (within) apart() string                          { return "" }
+func (within) unplugs() bool                          { return false }
+func (within) machine() string                        { return "" }
 
 // fleetNVC is one controller.
 type fleetNVC struct {

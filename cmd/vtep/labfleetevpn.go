@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/vtep/vtep/internal/evpn"
@@ -22,22 +23,31 @@ const (
 var fleetReflectorIP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
 // fleetFabric is EVPN in the place of a controller: a bridge beside each VTEP, as "vtep evpn" is, and one route reflector
-// (GoBGP) that has a session with each and is all that they know one another by.
+// (GoBGP), a process of its own, that has a session with each and is all that they know one another by.
 type fleetFabric struct {
 	within
 	fleet     *fleet
-	reflector *fleetReflector
-}
-
-// speaksFrom is the address that the bridge of a VTEP has its session from.
-func (v *fleetVTEP) speaksFrom() netip.Addr {
-	ip := v.ip.As4()
-	return netip.AddrFrom4([4]byte{127, 3, ip[2], ip[3]})
+	reflector *fleetBeside
 }
 
 func (f *fleetFabric) String() string { return "a bridge of EVPN for each, one route reflector" }
-func (f *fleetFabric) part() string   { return "of bridges, reflector" }
+func (f *fleetFabric) part() string   { return "of its bridge" }
+func (f *fleetFabric) apart() string  { return "of the reflector" }
 func (f *fleetFabric) vni() int64     { return fleetVNI }
+
+func (f *fleetFabric) cpuTime() time.Duration {
+	if f.reflector == nil {
+		return 0
+	}
+	return f.reflector.cpuTime()
+}
+
+func (f *fleetFabric) memory(ctx context.Context) (uint64, error) {
+	if f.reflector == nil {
+		return 0, errors.New("the route reflector does not run")
+	}
+	return f.reflector.memory(ctx)
+}
 
 func (f *fleetFabric) sessions(vteps int) string {
 	return fmt.Sprintf("%d, and %d of BGP", 2*vteps, vteps)
@@ -45,17 +55,16 @@ func (f *fleetFabric) sessions(vteps int) string {
 
 // control starts the reflector, and all bridges. They end with ctx.
 func (f *fleetFabric) control(ctx context.Context) error {
-	r, err := startFleetReflector(ctx, f.fleet.fail)
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program: %w", err)
+	}
+	r, err := startFleetBeside(ctx, program, f.fleet.dir, len(f.fleet.vteps), f.fleet.fail)
 	if err != nil {
 		return err
 	}
 	f.reflector = r
-	f.fleet.ended.Go(func() { <-ctx.Done(); r.bgp.Stop() })
-	for _, v := range f.fleet.vteps {
-		if err := r.add(ctx, v.speaksFrom()); err != nil {
-			return err
-		}
-	}
+	f.fleet.ended.Go(func() { <-ctx.Done(); r.stop() })
 	for i, v := range f.fleet.vteps {
 		if err := f.admit(ctx, i); err != nil {
 			return err
@@ -92,7 +101,7 @@ func (f *fleetFabric) admit(ctx context.Context, begun int) error {
 func (f *fleetFabric) join(ctx context.Context, v *fleetVTEP) error {
 	ctx, v.leave = context.WithCancel(ctx)
 	v.bridge = evpn.New(evpn.Options{Config: &evpn.Config{AS: fleetAS, RouterID: v.ip, Port: -1,
-		Neighbors: []evpn.Neighbor{{Address: fleetReflectorIP, Port: f.reflector.port, LocalAddress: v.speaksFrom(), HoldTime: fleetHold}}}})
+		Neighbors: []evpn.Neighbor{{Address: fleetReflectorIP, Port: f.reflector.port, LocalAddress: fleetSpeaker(v.place + 1), HoldTime: fleetHold}}}})
 	bridge := v.bridge
 	v.joined.Go(func() {
 		if err := bridge.Run(ctx, "unix:"+v.socket(f.fleet.dir)); err != nil && ctx.Err() == nil {

@@ -21,7 +21,7 @@ func TestFleetOfEVPN(t *testing.T) {
 	}
 	for _, line := range []string{`4 VTEPs .*, a bridge of EVPN for each, one route reflector`, `full mesh from cold +\S+s, 12 rows`, `sessions +8, and 4 of BGP`,
 		`a MAC move, on all +p50 \S+s, slowest of 2 \S+s`, `a tenth restarts at once +\S+s until all is in force, 1 hosts moved`,
-		`  rows after it +0 lost, 0 stale, of 16 +none: reached`, `  of bridges, reflector +\S+ MiB for each VTEP`} {
+		`  rows after it +0 lost, 0 stale, of 16 +none: reached`, `  of its bridge +[0-9]+[.][0-9]+ MiB for each VTEP`, `  of the reflector +[0-9]+[.][0-9]+ MiB for each VTEP`} {
 		if !regexp.MustCompile("(?m)^" + line + "$").Match(out) {
 			t.Errorf("it prints no %q:\n%s", line, out)
 		}

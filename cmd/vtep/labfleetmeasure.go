@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -296,7 +297,7 @@ func (m *fleetMeasure) wrong() (lost, stale int) {
 // memory measures it with the controller and without.
 func (m *fleetMeasure) memory() error {
 	n := uint64(len(m.vteps))
-	others, err := m.by.memory()
+	others, err := m.by.memory(m.ctx)
 	if err != nil {
 		return err
 	}
@@ -310,7 +311,11 @@ func (m *fleetMeasure) memory() error {
 	alone := heap()
 	vtep := mib(alone-m.before) / float64(n)
 	m.row("memory of a VTEP", fmt.Sprintf("%.2f MiB", vtep), fmt.Sprintf("%.0f MiB", goalMemory), vtep <= goalMemory)
-	m.row("  "+m.by.part(), fmt.Sprintf("%.2f MiB for each VTEP", mib(others+with-min(with, alone))/float64(n)), "", false)
+	parts := map[string]uint64{m.by.part(): with - min(with, alone)}
+	parts[cmp.Or(m.by.apart(), m.by.part())] += others
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		m.row("  "+part, fmt.Sprintf("%.2f MiB for each VTEP", mib(parts[part])/float64(n)), "", false)
+	}
 	return nil
 }
 

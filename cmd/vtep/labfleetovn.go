@@ -65,6 +65,7 @@ func (o *fleetOVN) String() string {
 }
 func (o *fleetOVN) sessions(int) string { return fmt.Sprint(o.sessioned) }
 func (o *fleetOVN) part() string        { return "of OVN" }
+func (o *fleetOVN) apart() string       { return "" }
 func (o *fleetOVN) vni() int64          { return 0 }
 func (o *fleetOVN) unplugs() bool       { return true }
 func (o *fleetOVN) machine() string     { return fleetMachineMAC }
@@ -215,7 +216,7 @@ func (o *fleetOVN) cpuTime() time.Duration {
 	return o.processes.cpuTime()
 }
 
-func (o *fleetOVN) memory() (uint64, error) {
+func (o *fleetOVN) memory(context.Context) (uint64, error) {
 	if o.processes == nil {
 		return 0, errors.New("OVN does not run")
 	}

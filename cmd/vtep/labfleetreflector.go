@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -16,7 +15,9 @@ import (
 	bgpserver "github.com/osrg/gobgp/v4/pkg/server"
 )
 
-// fleetReflector is the route reflector of a fleet with EVPN: a GoBGP that waits for its clients.
+// fleetReflector is the route reflector of a fleet with EVPN: a GoBGP that waits for its clients. It is a process of its own, as it is
+// a machine of its own elsewhere: its memory is none of VTEPs, and when it ends nothing of it is left. (GoBGP 4.8 tells each client of the end of
+// each other one when it stops, and loses what it has not said, for good.)
 //
 // What GoBGP 4.8 has yet to send to a client when a session ends it keeps for the next one, but for some five messages,
 // and behind that a mark that ends what sends: the next session is up, and nothing is ever said in it, nor is the one after
@@ -27,17 +28,18 @@ type fleetReflector struct {
 	port uint16
 	up   map[netip.Addr]bool // clients that have a session; of what watches them
 	fail func(error)
+	tell func(sessions int64)
 
-	sessions atomic.Int64 // of up
+	sessions int64 // of up
 }
 
-// startFleetReflector starts it. It ends with stop.
-func startFleetReflector(ctx context.Context, fail func(error)) (_ *fleetReflector, err error) {
+// startFleetReflector starts it. tell hears how many sessions there are, when that changes.
+func startFleetReflector(ctx context.Context, fail func(error), tell func(sessions int64)) (_ *fleetReflector, err error) {
 	l, err := net.Listen("tcp4", netip.AddrPortFrom(fleetReflectorIP, 0).String())
 	if err != nil {
 		return nil, fmt.Errorf("find a port for the route reflector: %w", err)
 	}
-	r := &fleetReflector{bgp: bgpserver.NewBgpServer(), port: l.Addr().(*net.TCPAddr).AddrPort().Port(), up: map[netip.Addr]bool{}, fail: fail}
+	r := &fleetReflector{bgp: bgpserver.NewBgpServer(), port: l.Addr().(*net.TCPAddr).AddrPort().Port(), up: map[netip.Addr]bool{}, fail: fail, tell: tell}
 	if err := l.Close(); err != nil {
 		return nil, fmt.Errorf("find a port for the route reflector: %w", err)
 	}
@@ -82,9 +84,11 @@ func (r *fleetReflector) changed(ctx context.Context, s *apiutil.PeerState) {
 	r.up[s.NeighborAddress] = is
 	switch {
 	case is && !was:
-		r.sessions.Add(1)
+		r.sessions++
+		r.tell(r.sessions)
 	case was && !is:
-		r.sessions.Add(-1)
+		r.sessions--
+		r.tell(r.sessions)
 	}
 	// No reason is that of the end of one that is removed here.
 	if !was || is || s.DisconnectReason == api.PeerState_DISCONNECT_REASON_UNSPECIFIED {

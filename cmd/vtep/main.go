@@ -78,6 +78,8 @@ func dispatch(argv []string) int {
 		name = "version"
 	case "__complete": // of the scripts of "vtep completion"
 		return runComplete(argv[2:])
+	case reflectorCommand:
+		return runFleetReflector(argv[2:])
 	}
 	if p := findPersonality(name); p != nil {
 		return p.run(argv[2:])

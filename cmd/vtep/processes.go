@@ -79,6 +79,11 @@ func (s *processes) begin(cmd *exec.Cmd, then func()) error {
 
 // start starts one that goes on.
 func (s *processes) start(name, path string, args ...string) (*process, error) {
+	return s.startWith(nil, nil, name, path, args...)
+}
+
+// startWith starts one that goes on, and that reads and says something. nil: it reads nothing; what it says is part of its output.
+func (s *processes) startWith(in, out *os.File, name, path string, args ...string) (*process, error) {
 	log, err := os.OpenFile(filepath.Join(s.dir, name+".out"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("output of %s: %w", filepath.Base(path), err)
@@ -86,6 +91,12 @@ func (s *processes) start(name, path string, args ...string) (*process, error) {
 	defer log.Close()
 	p := &process{of: s, cmd: s.command(context.Background(), path, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if in != nil {
+		p.cmd.Stdin = in
+	}
+	if out != nil {
+		p.cmd.Stdout = out
+	}
 	if err := s.begin(p.cmd, func() { s.all[p] = struct{}{} }); err != nil {
 		return nil, fmt.Errorf("start %s: %w", filepath.Base(path), err)
 	}
