@@ -55,7 +55,7 @@ func startSpeaker(ctx context.Context, c *Config, log *slog.Logger, tell func(pe
 	s := &speaker{config: c, log: log, announced: map[key]*route{}, real: map[netip.Addr]netip.Addr{}}
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelWarn)
-	s.bgp = server.NewBgpServer(server.LoggerOption(slog.New(quiet{log.Handler(), level}), level))
+	s.bgp = server.NewBgpServer(server.LoggerOption(slog.New(quiet{log.Handler(), level, s.neighbor}), level))
 	ctx, s.stop = context.WithCancel(ctx)
 	defer func() {
 		if err != nil {
@@ -285,10 +285,33 @@ func (s *speaker) close() {
 	}
 }
 
-// quiet is a log of the library's: what it takes for an event of everyday is left out.
+// quiet is a log of the library's: what it takes for an event of everyday is left out, and neighbors have their own addresses.
 type quiet struct {
 	slog.Handler
-	level *slog.LevelVar
+	level    *slog.LevelVar
+	neighbor func(at netip.Addr) netip.Addr // by the address that the library knows it by; invalid: it is none
 }
 
 func (q quiet) Enabled(_ context.Context, l slog.Level) bool { return l >= q.level.Level() }
+
+// WithAttrs is what the library makes for each neighbor: without it what comes of that would be the inner handler.
+func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler {
+	var named []slog.Attr
+	for _, a := range attrs {
+		at, err := netip.ParseAddr(a.Value.String())
+		switch real := q.neighbor(at); {
+		case a.Key == "Topic":
+		case err == nil && real.IsValid():
+			named = append(named, slog.Any("neighbor", real))
+		default:
+			named = append(named, a)
+		}
+	}
+	q.Handler = q.Handler.WithAttrs(named)
+	return q
+}
+
+func (q quiet) WithGroup(name string) slog.Handler {
+	q.Handler = q.Handler.WithGroup(name)
+	return q
+}
