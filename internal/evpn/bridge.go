@@ -100,7 +100,7 @@ type session struct {
 	restarted bool // it has begun anew, and does not say all before others do
 	flaps     int
 	most      int  // routes; more end the session
-	over      bool // there is none for a time
+	over      bool // there is none for a time, since there were more
 }
 
 // New returns a bridge.
@@ -215,18 +215,16 @@ func (b *Bridge) sessionIs(now peerState) {
 		if s.up && !s.over {
 			b.renewAfter(s)
 		}
-		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", now.state, "reason", now.reason)
+		reason := now.reason
+		if !now.up {
+			reason = cmp.Or(b.noSession(s), reason)
+		}
+		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", now.state, "reason", reason)
 		if s.since = time.Now(); !now.up {
 			s.flaps++
 		}
 	}
-	reason := s.reason
 	s.peerState = now
-	if s.up {
-		s.reason = ""
-	} else if s.reason == "" || s.over {
-		s.reason = reason // of the last time
-	}
 }
 
 // overPause is how long a neighbor that has announced too many routes has no session.
@@ -239,7 +237,7 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 	if s == nil || s.routes <= s.most || s.over {
 		return
 	}
-	why := fmt.Sprintf("it has announced more than max-routes: %d", s.most)
+	why := s.overWhy()
 	b.log.Warn("session is ended", "neighbor", neighbor, "err", why, "again in", overPause)
 	s.over = true
 	b.later(overPause, func() {
@@ -247,8 +245,11 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 			go b.renew(neighbor)
 		}
 	})
-	s.reason = why
 	go b.refuse(neighbor, why) // which waits for the library, as that may for the bridge
+}
+
+func (s *session) overWhy() string {
+	return fmt.Sprintf("it has announced more than max-routes: %d", s.most)
 }
 
 func (b *Bridge) refuse(neighbor netip.Addr, why string) {

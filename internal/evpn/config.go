@@ -71,6 +71,8 @@ func (c *Config) Check() (faults []Fault) {
 		switch ip = ip.Unmap(); {
 		case err != nil:
 			wrong(fmt.Sprintf("listen[%d]", i), "%q is not an IP address", text)
+		case spelt(ip) != nil:
+			wrong(fmt.Sprintf("listen[%d]", i), "%w", spelt(ip))
 		case here[ip]:
 			wrong(fmt.Sprintf("listen[%d]", i), "%v is there twice", ip)
 		}
@@ -80,21 +82,22 @@ func (c *Config) Check() (faults []Fault) {
 	seen := map[netip.Addr]bool{}
 	for i, n := range c.Neighbors {
 		at := fmt.Sprintf("neighbors[%d].", i)
-		if !n.Address.IsValid() || n.Address.IsUnspecified() || n.Address.IsMulticast() {
+		if !n.Address.IsValid() || n.Address.IsUnspecified() || n.Address.IsMulticast() || n.Address == broadcast {
 			wrong(at+"address", "the address of a neighbor is needed")
+		} else if err := spelt(n.Address); err != nil {
+			wrong(at+"address", "%w", err)
 		} else if seen[n.Address] {
 			wrong(at+"address", "%v is there twice", n.Address)
 		} else if here[n.Address] && c.Port != -1 && !n.Passive && cmp.Or(int(n.Port), bgpPort) == cmp.Or(c.Port, bgpPort) {
 			wrong(at+"address", "%v is this side itself, by router-id or listen", n.Address)
 		}
-		if n.Address.Is4In6() {
-			wrong(at+"address", "%v is to be written as %v", n.Address, n.Address.Unmap())
-		}
 		if n.AS == asTrans {
 			wrong(at+"as", whyTrans, asTrans)
 		}
 		seen[n.Address] = true
-		if n.LocalAddress.IsValid() && n.Address.IsValid() && n.LocalAddress.Is4() != n.Address.Is4() {
+		if err := spelt(n.LocalAddress); err != nil {
+			wrong(at+"local-address", "%w", err)
+		} else if n.LocalAddress.IsValid() && n.Address.IsValid() && n.LocalAddress.Is4() != n.Address.Unmap().Is4() {
 			wrong(at+"local-address", "%v is of another family than %v", n.LocalAddress, n.Address)
 		}
 		if n.LocalAddress.IsValid() && (n.LocalAddress.IsUnspecified() || n.LocalAddress.IsMulticast()) {
@@ -120,6 +123,20 @@ const (
 )
 
 const bgpPort = 179
+
+// broadcast is the address of all hosts.
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// spelt says what is wrong with how an address is written, by which no connection could be told to be of it.
+func spelt(ip netip.Addr) error {
+	switch {
+	case ip.Is4In6():
+		return fmt.Errorf("%v is to be written as %v", ip, ip.Unmap())
+	case ip.Is6() && ip.IsLinkLocalUnicast() && ip.Zone() == "":
+		return fmt.Errorf("%v needs its interface, as in %v%%eth0", ip, ip)
+	}
+	return nil
+}
 
 // maxPassword is what TCP MD5 takes.
 const maxPassword = 80

@@ -192,7 +192,7 @@ func (h *host) address(best *route) netip.Addr {
 
 // isHost says whether an address is one that a host may have.
 func isHost(ip netip.Addr) bool {
-	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLoopback() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && !ip.IsLoopback() && ip != broadcast
 }
 
 // here returns the row that says where among our VTEPs the host is, nil if another one has it.

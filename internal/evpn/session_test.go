@@ -81,6 +81,54 @@ func TestWrongNeighbor(t *testing.T) {
 	s.knows("02:00:00:00:00:01", "")
 }
 
+// The status says why there is no session, by what the neighbor or the kernel has said, and what is missing in one.
+func TestWhyNoSession(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	reason := func(want string) {
+		t.Helper()
+		testenv.Eventually(t, deadline, func() error {
+			status, err := s.bridge.Status(t.Context())
+			if err == nil && (status.Neighbors[0].Reason != want || !strings.Contains(status.String(), want)) {
+				err = fmt.Errorf("the session is %s (%s), want (%s)", status.Neighbors[0].State, status.Neighbors[0].Reason, want)
+			}
+			return err
+		})
+	}
+	reason("")
+	conn, err := s.listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	reason("the neighbor ends connections without a word, as where it has no neighbor of this address")
+	s.opens(65003, graceful(0))
+	reason("this side has sent NOTIFICATION code 2(open) subcode 2(bad peer as): the neighbor is of AS 65003")
+	s.up()
+	reason("")
+	s.send(bgp.NewBGPNotificationMessage(bgp.BGP_ERROR_CEASE, bgp.BGP_ERROR_SUB_ADMINISTRATIVE_SHUTDOWN, append([]byte{5}, "at 9h"...)))
+	down := `the neighbor has sent NOTIFICATION code 6(cease) subcode 2(administrative shutdown) "at 9h"`
+	reason(down)
+	_ = s.conn.Close()
+	conn, err = s.listener.Accept() // a session without the family
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	s.conn = conn
+	open, err := bgp.NewBGPOpenMessage(65002, 90, high, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.send(open)
+	s.send(bgp.NewBGPKeepAliveMessage())
+	s.established(true)
+	reason("the neighbor does not offer the address family l2vpn evpn: it has to be activated there")
+	_ = s.listener.Close()
+	_ = conn.Close()
+	at := s.listener.Addr().String()
+	reason("the neighbor has closed the connection; can't connect: dial tcp " + at + ": connect: connection refused")
+}
+
 // A route that has come from here is none, nor is one with attributes that mean nothing; the session goes on.
 func TestAttributes(t *testing.T) {
 	const mac = "02:00:00:00:00:01"

@@ -41,7 +41,7 @@ type NeighborStatus struct {
 	Address string    `json:"address"`
 	State   string    `json:"state"` // as in RFC 4271
 	Since   time.Time `json:"since"`
-	Reason  string    `json:"reason"` // why there is no connection, else of the last end
+	Reason  string    `json:"reason"` // why there is no session, or what is missing in it
 	Routes  int       `json:"routes"`
 	Flaps   int       `json:"flaps"`
 
@@ -111,8 +111,7 @@ func (b *Bridge) status() Status {
 			continue // it is being removed
 		}
 		state := cmp.Or(b.speaker.relay.State(n.Address), at.state) // where there is no connection, the library waits for an answer
-		reason := cmp.Or(b.speaker.relay.Trouble(n.Address), at.reason)
-		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), state, at.since, reason, at.routes, at.flaps, b.speaker.relay.Ignored(n.Address)})
+		s.Neighbors = append(s.Neighbors, NeighborStatus{n.Address.String(), state, at.since, b.noSession(at), at.routes, at.flaps, b.speaker.relay.Ignored(n.Address)})
 	}
 	for _, n := range db.networks {
 		s.Switches = append(s.Switches, n.status(time.Now()))
@@ -128,6 +127,14 @@ func (b *Bridge) status() Status {
 	}
 	slices.SortFunc(s.Routers, func(x, y RouterStatus) int { return cmp.Compare(x.Name, y.Name) })
 	return s
+}
+
+// noSession is why there is no session, or what is missing in it.
+func (b *Bridge) noSession(s *session) string {
+	if s.over {
+		return s.overWhy()
+	}
+	return b.speaker.relay.Trouble(s.address)
 }
 
 func (n *network) status(now time.Time) SwitchStatus {

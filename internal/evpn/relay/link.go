@@ -31,7 +31,7 @@ type link struct {
 	state   string // "" while there is a connection
 	ignored map[string]uint64
 	current net.Conn // the connection to the neighbour; nil: there is none
-	trouble string   // why there is none; "" until an attempt has failed
+	trouble trouble
 }
 
 // retry is how long a connection that was refused waits for the next.
@@ -179,25 +179,6 @@ func (l *link) connect(ctx context.Context, gone <-chan error, after time.Durati
 			return nil, false, ctx.Err()
 		}
 	}
-}
-
-// whySilent is most often so since the neighbor knows nobody with this address.
-const whySilent = "the neighbor ends connections without a word, as where it has no neighbor of this address"
-
-// hinder notes why there is no connection. It is logged once, until there is one or the reason is another.
-func (l *link) hinder(why string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.trouble != why {
-		l.trouble = why
-		l.log.Info("no connection to a neighbor yet", "neighbor", l.Address, "why", why)
-	}
-}
-
-func (l *link) unhinder() {
-	l.mu.Lock()
-	l.trouble = ""
-	l.mu.Unlock()
 }
 
 func (l *link) tell(state string) {

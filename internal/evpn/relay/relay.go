@@ -205,17 +205,6 @@ func (r *Relay) State(neighbor netip.Addr) string {
 	return l.state
 }
 
-// Trouble is why there is no connection to a neighbour, "" if there is one, or none was tried.
-func (r *Relay) Trouble(neighbor netip.Addr) string {
-	l := r.link(neighbor)
-	if l == nil {
-		return ""
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.trouble
-}
-
 // Ignored counts what was taken out of a neighbour's messages, by what it was.
 func (r *Relay) Ignored(neighbor netip.Addr) map[string]uint64 {
 	l := r.link(neighbor)

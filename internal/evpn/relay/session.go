@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -90,6 +91,8 @@ type session struct {
 
 	accepted  chan struct{} // closed when the library has accepted the neighbour's open
 	notified  atomic.Bool   // either has ended the session by a notification
+	as        atomic.Uint32 // that the neighbour says it is of
+	why       atomic.Value  // a string: what has ended the session; nil: nobody has said
 	refreshes atomic.Bool   // the neighbour may ask for routes
 
 	writing sync.Mutex    // guards what follows
@@ -109,6 +112,7 @@ type session struct {
 	opened    bool          // Opened was told
 	forgets   bool          // it may not say all at the beginning, and is to be asked again (forgetful.go)
 	ends      bool          // it says when it has said all
+	offers    bool          // routes of EVPN
 }
 
 // families are those of a session.
@@ -137,6 +141,7 @@ func (s *session) inbound(ctx context.Context) error {
 			s.read(m)
 		case typeNotification:
 			s.notified.Store(true)
+			s.says("the neighbor has sent " + notification(m))
 		case typeUpdate:
 			if m, err = s.update(ctx, m); err != nil {
 				return err
@@ -185,10 +190,12 @@ func (s *session) read(m []byte) {
 	}
 	s.options.Use2ByteAS = true
 	parsed, err := bgp.ParseBGPMessage(m)
-	if err != nil {
-		return
+	if s.offers = err != nil; s.offers {
+		return // what it offers is not known
 	}
-	for _, p := range parsed.Body.(*bgp.BGPOpen).OptParams {
+	open := parsed.Body.(*bgp.BGPOpen)
+	s.as.Store(uint32(open.MyAS))
+	for _, p := range open.OptParams {
 		p, ok := p.(*bgp.OptionParameterCapability)
 		if !ok {
 			continue
@@ -197,6 +204,9 @@ func (s *session) read(m []byte) {
 			switch c := c.(type) {
 			case *bgp.CapFourOctetASNumber:
 				s.options.Use2ByteAS = false
+				s.as.Store(c.CapValue)
+			case *bgp.CapMultiProtocol:
+				s.offers = s.offers || c.CapValue == bgp.RF_EVPN
 			case *bgp.CapRouteRefresh:
 				s.refreshes.Store(true)
 			case *bgp.CapExtendedMessage:
@@ -224,6 +234,11 @@ func (s *session) begin(ctx context.Context) error {
 		return ctx.Err()
 	}
 	s.opened = true
+	lacks := ""
+	if !s.offers {
+		lacks = whyNoEVPN
+	}
+	s.begins(lacks)
 	keep := time.Duration(0)
 	if s.graceful {
 		keep = max(s.restart, time.Second)
@@ -234,9 +249,17 @@ func (s *session) begin(ctx context.Context) error {
 // end tells of the end of the session. A neighbour whose connection has ended without a word, or that was quiet for
 // too long, may be about to come back.
 func (s *session) end() {
+	why, said := s.why.Load().(string)
+	if !said {
+		why = whyClosed
+	}
 	if !s.opened {
+		if said {
+			s.hinder(why)
+		}
 		return
 	}
+	s.lost(why)
 	e := Event{Neighbor: s.Address, What: Ended}
 	if s.graceful && !s.notified.Load() {
 		e.Keep = s.restart
@@ -368,6 +391,7 @@ func (s *session) outbound() error {
 			if len(m) < headerLen+1 || m[headerLen] != bgp.BGP_ERROR_HOLD_TIMER_EXPIRED {
 				s.notified.Store(true)
 			}
+			s.says("this side has sent " + s.told(m))
 		case typeUpdate:
 			if m = ending.update(m); m != nil && !s.NDFlags {
 				m = screen.update(m)
@@ -377,6 +401,18 @@ func (s *session) outbound() error {
 			return err
 		}
 	}
+}
+
+// says notes what ends the session: what was said first.
+func (s *session) says(why string) { s.why.CompareAndSwap(nil, why) }
+
+// told is what a notification of the library's is about.
+func (s *session) told(m []byte) string {
+	text := notification(m)
+	if b := m[headerLen:]; len(b) > 1 && b[0] == bgp.BGP_ERROR_OPEN_MESSAGE_ERROR && b[1] == bgp.BGP_ERROR_SUB_BAD_PEER_AS {
+		text += fmt.Sprintf(": the neighbor is of AS %d", s.as.Load())
+	}
+	return text
 }
 
 // say says something to the neighbour, with the next flush.
