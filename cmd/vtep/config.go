@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,17 +22,15 @@ func (r *vtepRun) parse(args []string) error {
 	if err != nil {
 		return err
 	}
+	if r.dir == "" { // all is read again when this may be another one
+		if r.dir, err = os.Getwd(); err != nil {
+			return fmt.Errorf("find the directory: %w", err)
+		}
+	}
 	if r.configFile == "" {
 		return first(r.check(names))
 	}
-	if !filepath.IsAbs(r.configFile) {
-		if r.dir == "" { // it is read again when this may be another one
-			if r.dir, err = os.Getwd(); err != nil {
-				return fmt.Errorf("find the configuration: %w", err)
-			}
-		}
-		r.configFile = filepath.Join(r.dir, r.configFile)
-	}
+	anchor(r.dir, &r.configFile)
 	file, err := config.Read(r.configFile, sectionOfEVPN)
 	if err != nil {
 		return err

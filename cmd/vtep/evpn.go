@@ -86,6 +86,12 @@ func (r *evpnRun) check(targets []string) (opts evpn.Options, err error) {
 	case r.file == "":
 		return opts, errors.New("--bgp=FILE is needed; see --help")
 	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return opts, fmt.Errorf("find the directory: %w", err)
+	}
+	anchor(dir, &r.file, &r.http.tokenFile)
+	anchorTLS(dir, &r.files)
 	if err := r.files.Check(); err != nil {
 		return opts, err
 	}

@@ -46,10 +46,6 @@ func (r *vtepRun) checkEVPN() error {
 		}
 		return nil
 	}
-	var err error
-	if r.evpn, err = filepath.Abs(r.evpn); err != nil {
-		return err
-	}
 	http := httpOptions{metrics: r.evpnMetrics, tokenFile: r.http.tokenFile}
 	if r.evpnMetrics == "" {
 		http.tokenFile = ""
@@ -57,7 +53,7 @@ func (r *vtepRun) checkEVPN() error {
 	if err := http.check(&r.files); err != nil {
 		return fmt.Errorf("--evpn-metrics: %w", err)
 	}
-	_, err = readBGP(r.evpn)
+	_, err := readBGP(r.evpn)
 	return err
 }
 

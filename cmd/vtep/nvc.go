@@ -85,6 +85,11 @@ func (r *nvcRun) check() (opts nvc.Options, err error) {
 	if len(r.targets) == 0 {
 		return opts, errors.New("no database is named; see --help")
 	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return opts, fmt.Errorf("find the directory: %w", err)
+	}
+	anchorTLS(dir, &r.files)
 	if err := r.files.Check(); err != nil {
 		return opts, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/vtep/vtep/internal/daemon"
@@ -24,6 +25,25 @@ func tlsOptions(files *stream.TLSFiles) []getopt.Option {
 		{Long: "bootstrap-ca-cert", Arg: getopt.RequiredArg, ArgName: "FILE", Help: "the same; taken from the first peer when absent",
 			Set: func(arg string) error { files.CACert, files.Bootstrap = arg, true; return nil }},
 		getopt.String("peer-ca-cert", "FILE", "certificate to send for peers that bootstrap", &files.PeerCACert),
+	}
+}
+
+// anchor has names of files mean what they do in a directory, wherever the process goes: --detach leaves that of whoever has started it,
+// and files are read again later. Empty names stay.
+func anchor(dir string, paths ...*string) {
+	for _, path := range paths {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+}
+
+// anchorTLS is anchor of the files of TLS that are named, but for what a database is to name.
+func anchorTLS(dir string, files *stream.TLSFiles) {
+	for _, path := range []*string{&files.PrivateKey, &files.Certificate, &files.CACert, &files.PeerCACert} {
+		if !strings.HasPrefix(*path, "db:") && (path != &files.CACert || *path != "none") {
+			anchor(dir, path)
+		}
 	}
 }
 

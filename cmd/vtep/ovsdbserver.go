@@ -131,6 +131,12 @@ func (o *ovsdbServer) check(paths []string) error {
 	if err := o.checkSources(paths); err != nil {
 		return err
 	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find the directory: %w", err)
+	}
+	anchor(dir, &o.configFile)
+	anchorTLS(dir, &o.files)
 	if o.configFile != "" {
 		if o.syncFrom != "" || o.syncExclude != "" || o.active {
 			return errors.New("--config-file is mutually exclusive with --sync-from, --sync-exclude-tables and --active")
@@ -138,11 +144,6 @@ func (o *ovsdbServer) check(paths []string) error {
 		if len(paths)+len(o.remotes)+len(o.readOnlyRemotes) > 0 {
 			return errors.New("--config-file goes with no databases and remotes on the command line")
 		}
-		path, err := filepath.Abs(o.configFile) // it must survive chdir
-		if err != nil {
-			return fmt.Errorf("--config-file: %w", err)
-		}
-		o.configFile = path
 	}
 	if err := checkRemotes(o.d, slices.Concat(o.remotes, o.readOnlyRemotes)); err != nil {
 		return err

@@ -78,6 +78,7 @@ func (r *vtepRun) defaultDB() string { return filepath.Join(r.d.Dirs.DB, "vtep.d
 
 // check completes the command line, and says all that can't work, before anything is made.
 func (r *vtepRun) check(names []string) (wrong []error) {
+	r.anchorPaths()
 	for _, check := range []func() error{
 		func() error { return r.checkName(names) },
 		r.checkPlane,
@@ -95,8 +96,9 @@ func (r *vtepRun) check(names []string) (wrong []error) {
 		}
 	}
 	r.d.Share, r.d.Reader = r.sharing.share(), r.sharing.reader()
-	if err := r.anchorPaths(); err != nil {
-		wrong = append(wrong, err)
+	if r.db == "" {
+		r.db = r.defaultDB()
+		anchor(r.dir, &r.db)
 	}
 	return wrong
 }
@@ -206,17 +208,8 @@ func (r *vtepRun) checkPorts() error {
 	return nil
 }
 
-// anchorPaths makes what names depend on absolute: --detach leaves the directory.
-func (r *vtepRun) anchorPaths() error {
-	if r.db == "" {
-		r.db = r.defaultDB()
-	}
-	for _, path := range []*string{&r.d.Dirs.Run, &r.db} {
-		abs, err := filepath.Abs(*path)
-		if err != nil {
-			return err
-		}
-		*path = abs
-	}
-	return nil
+// anchorPaths has names mean what they did where the process was started.
+func (r *vtepRun) anchorPaths() {
+	anchor(r.dir, &r.d.Dirs.Run, &r.db, &r.evpn, &r.http.tokenFile, &r.ovsRunDir, &r.pinDir)
+	anchorTLS(r.dir, &r.files)
 }

@@ -167,7 +167,10 @@ func (d *Daemon) Cleanup() bool {
 // daemon has ended, or an error that has been told.
 func (d *Daemon) Start() (status int, over bool) {
 	signal.Ignore(syscall.SIGPIPE) // the reader of the log may go before the daemon
-	var err error
+	err := d.Dirs.anchor()
+	if err != nil {
+		return d.Fatal(err), true
+	}
 	if d.stage, d.notify, d.state, err = takeStage(); err != nil {
 		return d.Fatal(err), true
 	}

@@ -29,6 +29,21 @@ func VTEPDirs() Dirs {
 	return fromEnv(Dirs{Run: "/run/vtep", Log: "/var/log/vtep", DB: "/var/lib/vtep"})
 }
 
+// anchor has the directories be the same ones when the daemon has left that in which it was started.
+func (d *Dirs) anchor() error {
+	for _, dir := range []*string{&d.Run, &d.Log, &d.DB} {
+		if *dir == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return fmt.Errorf("find the directory: %w", err)
+		}
+		*dir = abs
+	}
+	return nil
+}
+
 // PackageData returns where the distributions' packages keep schemas, or what the environment
 // says.
 func PackageData() string {
