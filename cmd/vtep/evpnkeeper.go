@@ -113,6 +113,17 @@ func (k *evpnKeeper) close(speaker bool) {
 	}
 }
 
+// tellOfSpeaker says that there is a speaker of a former start with --evpn, which nobody wants now. It is not ended without a word of whoever
+// looks after it: neighbors would drop the routes.
+func (r *vtepRun) tellOfSpeaker() {
+	socket := evpnSocket(r.d.Dirs.Run)
+	ctx, cancel := context.WithTimeout(r.d.Context(), firstKeep)
+	defer cancel()
+	if _, err := daemon.Call(ctx, socket, "version"); err == nil {
+		r.d.Logger("evpn").Warn("an EVPN process runs that --evpn of before has started, and goes on", "to end it", "vtep appctl -t "+socket+" exit")
+	}
+}
+
 // reload has the speaker read its file again, and returns in words what has changed; "" if somebody else tells it so.
 func (k *evpnKeeper) reload(ctx context.Context) (string, error) {
 	if k.leave {

@@ -116,12 +116,17 @@ func TestRunEVPN(t *testing.T) {
 		{text + "  neighbors:\n  - {address: 127.0.0.9, passive: true}\n", "neighbor 127.0.0.9 added"},
 		{strings.ReplaceAll(text, "65001", "65009"), "neighbor 127.0.0.9 removed; what waits for the next start: as"},
 		{text, "nothing has changed"},
+		{"switch: br0\nplane: memory\n", ""},
 	} {
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		out, err := appctl(filepath.Join(dir, "vtep.ctl"), "vtep/reload")
-		if want := "nothing has changed; the EVPN process: " + c.want + "\n"; err != nil || out != want {
+		want := "nothing has changed; the EVPN process: " + c.want + "\n"
+		if c.want == "" {
+			want = "nothing has changed; what waits for the next start: evpn, evpn-metrics\n"
+		}
+		if err != nil || out != want {
 			t.Errorf("%v: %q, want %q", err, out, want)
 		}
 	}
@@ -131,13 +136,23 @@ func TestRunEVPN(t *testing.T) {
 	if out, err := appctl(control, "version"); err != nil {
 		t.Fatalf("the speaker is gone, too: %v %s", err, out)
 	}
+	logged := func(text string) {
+		t.Helper()
+		testenv.Eventually(t, 60*time.Second, func() error {
+			if log, _ := os.ReadFile(filepath.Join(b.env.DBDir, "run.log")); !strings.Contains(string(log), text) {
+				return fmt.Errorf("the log is %s", log)
+			}
+			return nil
+		})
+	}
+	run = start() // nothing is said of EVPN any more
+	logged("an EVPN process runs that --evpn of before has started")
+	end(run)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	run = start()
-	testenv.Eventually(t, 60*time.Second, func() error {
-		if log, _ := os.ReadFile(filepath.Join(b.env.DBDir, "run.log")); !strings.Contains(string(log), "EVPN process runs already") {
-			return fmt.Errorf("the log is %s", log)
-		}
-		return nil
-	})
+	logged("EVPN process runs already")
 	if pid := speaks(); pid != first {
 		t.Errorf("the speaker was %s, and is %s", first, pid)
 	}

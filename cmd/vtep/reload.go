@@ -63,7 +63,7 @@ func (r *vtepRun) reload() (string, error) {
 		taken(func() error { return r.serveHTTP(now) }, "metrics", "web", "token-file")
 	}
 	evpn := ""
-	if k := r.keeper.Load(); k != nil {
+	if k := r.keeper.Load(); k != nil && next.evpn != "" { // that there is none any more waits for the next start
 		text, err := k.reload(r.d.Context())
 		if err != nil {
 			errs = append(errs, err)

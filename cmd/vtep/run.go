@@ -212,6 +212,8 @@ func (r *vtepRun) serve() int {
 		keeper := r.keepEVPN()
 		r.keeper.Store(keeper)
 		defer func() { keeper.close(r.d.Cleanup()) }()
+	} else {
+		r.tellOfSpeaker()
 	}
 	err = r.runAgent(idl.New(replica), p)
 	if w := r.wire.Load(); w != nil {
