@@ -10,6 +10,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/vtep/vtep/internal/namespace"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
 )
@@ -25,6 +26,7 @@ import (
 type homes struct {
 	testing.TB
 	of    [2]*fabric
+	host  *namespace.Namespace
 	links [2]*testnet.Tap
 	far   *testnet.Tap
 	at    [2]net.HardwareAddr // of their tunnel IPs
@@ -58,11 +60,11 @@ func newHomes(t *testing.T) *homes {
 	}
 	testnet.Veth(t, g.own, "x0", g.own, "x1", 1500)
 	g.enslave(g.own, "x0", "u0")
-	host := testnet.Quiet(t, "h")
+	h.host = testnet.Quiet(t, "h")
 	for i, f := range h.of {
 		device := fmt.Sprintf("eth%d", i+1)
-		testnet.Veth(t, f.own, "p1", host, device, 1450)
-		h.links[i] = testnet.Open(t, host, device)
+		testnet.Veth(t, f.own, "p1", h.host, device, 1450)
+		h.links[i] = testnet.Open(t, h.host, device)
 	}
 	ovs := testenv.NewVSwitch(t, g.own)
 	ovs.Bridge(t, "v1", "p1")
@@ -143,14 +145,14 @@ func TestDualHomedOpenVSwitch(t *testing.T) {
 	h := newHomes(t)
 	f, g := h.of[0], h.of[1]
 	const mac, bound = "02:00:00:00:00:0d", "binding p1/0 -> ls0"
-	agreed := func() { // the lower address has it
+	agreed := func(here ...string) { // the lower address has it
 		t.Helper()
 		f.held("1 10.0.0.2")
 		g.held("all 1 10.0.0.1")
 		f.forwards(bound, "segment p1 with 10.0.0.2")
 		g.forwards(bound+" not-designated", "segment p1 with 10.0.0.1")
 		f.remote("unknown-dst>10.0.0.2", farHost+">10.0.0.3")
-		g.remote("unknown-dst>10.0.0.1", farHost+">10.0.0.3")
+		g.remote(append(here, "unknown-dst>10.0.0.1", farHost+">10.0.0.3")...)
 	}
 	agreed()
 	both := func(frame []byte) {
@@ -177,6 +179,22 @@ func TestDualHomedOpenVSwitch(t *testing.T) {
 		}
 		return fmt.Errorf("nothing has come")
 	})
+
+	// Its link goes: the other VTEP has the host alone, and it reaches the host by that. With the link all is as it was.
+	link := func(change func(*netlink.Handle, netlink.Link) error) { testnet.Link(t, h.host, "eth2", change) }
+	link(func(h *netlink.Handle, link netlink.Link) error { return h.LinkSetDown(link) })
+	f.held("1")
+	g.held("all 1 10.0.0.1")
+	g.remote("unknown-dst>10.0.0.1", farHost+">10.0.0.3", mac+">10.0.0.1")
+	g.forwards("!attached ls0 " + mac + " -> p1/0")
+	h.flood("down the first", farHost, both, 0, map[int]string{1: "not_designated"})
+	if out := g.ctl("--bare", "--columns=port_fault_status", "list", "Physical_Port", "p1"); strings.TrimSpace(out) != "port_down" {
+		t.Errorf("p1 without link has the faults %q", out)
+	}
+	link(func(h *netlink.Handle, link netlink.Link) error { return h.LinkSetUp(link) })
+	agreed(mac + ">10.0.0.2")
+	g.forwards("attached ls0 " + mac + " -> p1/0")
+	h.flood("down once more", farHost, both, 0, map[int]string{1: "not_designated"})
 
 	// It is designated, but what the first VTEP floods that has given to the host itself.
 	g.ctl("set", "Physical_Port", "p1", "other_config:evpn_df_preference=40000")
