@@ -3,7 +3,9 @@ package evpn_test
 import (
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -46,6 +48,59 @@ func TestFRRBeside(t *testing.T) {
 	})
 	if out, err := l.vty("bgpd", "show bgp l2vpn evpn vni"); err != nil || !strings.Contains(out, "\n* 44 ") || strings.Contains(out, "\n* 0 ") {
 		t.Errorf("%v, VNIs:\n%s", err, out)
+	}
+}
+
+// The process that speaks BGP beside "vtep run" goes on when that is killed, and when another program takes its place: FRR, which
+// drops the routes of EVPN with the session, has the one that it had.
+func TestFRRKeepsSession(t *testing.T) {
+	f := newFabric(t, "v", "10.0.0.1", "as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- address: 10.0.0.2\n  as: 65002\n")
+	f.kill()
+	dir := filepath.Join(f.env.RunDir, "vtep")
+	f.control = filepath.Join(dir, "vtep-evpn.ctl")
+	pid := func() string {
+		text, err := os.ReadFile(filepath.Join(dir, "vtep-evpn.pid"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(text))
+	}
+	run := func() *exec.Cmd {
+		t.Helper()
+		cmd := f.vtepWith("--plane=memory", "--port=p9", "--evpn="+filepath.Join(f.env.DBDir, "bgp.yaml"))
+		testenv.Eventually(t, deadline, func() error {
+			if log, _ := os.ReadFile(filepath.Join(f.env.DBDir, "vtep.log")); !strings.Contains(string(log), "EVPN process") || !strings.Contains(f.ctl("list-ports", "v1"), "p9") {
+				return fmt.Errorf("the VTEP has not begun: %s", log)
+			}
+			return nil
+		})
+		return cmd
+	}
+	l := f.leaf(2, 65002, "")
+	vtep := run()
+	f.ctl("bind-ls", "v1", "p9", "0", "ls0")
+	l.sends(all, "10.0.0.1")
+	f.remote("unknown-dst>10.0.0.2")
+	first := pid()
+
+	upgraded := filepath.Join(t.TempDir(), "vtep")
+	f.env.Output(t, "cp", f.program, upgraded)
+	for _, program := range []string{f.program, upgraded} {
+		_ = vtep.Process.Kill()
+		_ = vtep.Wait()
+		l.speaks(macA) // which the bridge takes without a VTEP, too
+		f.remote("unknown-dst>10.0.0.2", macA+">10.0.0.2")
+		l.silent(macA)
+		f.program = program
+		vtep = run()
+		f.remote("unknown-dst>10.0.0.2")
+	}
+	l.sends(all, "10.0.0.1")
+	if now := pid(); now != first {
+		t.Errorf("the speaker was process %s, and is %s", first, now)
+	}
+	if out, err := l.vty("bgpd", "show bgp neighbors 10.0.0.1"); err != nil || !strings.Contains(out, "BGP state = Established") || !strings.Contains(out, "Connections established 1; dropped 0") {
+		t.Errorf("%v, FRR says\n%s", err, out)
 	}
 }
 

@@ -13,17 +13,26 @@ import (
 	"github.com/vtep/vtep/internal/testenv"
 )
 
-// shows waits until FRR shows all of these of its routes of a type.
-func (l *leaf) shows(kind string, want ...string) {
+// shows waits until FRR shows all of these of a route, which is one of a type: nothing else that it has counts, such as its own VNI.
+func (l *leaf) shows(kind, route string, want ...string) {
 	l.Helper()
 	testenv.Eventually(l, deadline, func() error {
 		out, err := l.vty("bgpd", "show bgp l2vpn evpn route detail type "+kind)
+		if err != nil {
+			return err
+		}
+		_, text, found := strings.Cut(out, "BGP routing table entry for "+route+"\n")
+		text, _, _ = strings.Cut(text, "BGP routing table entry for ")
+		text, _, _ = strings.Cut(text, "Route Distinguisher: ")
+		if !found {
+			return fmt.Errorf("FRR shows no route %s of type %s:\n%s", route, kind, out)
+		}
 		for _, w := range want {
-			if err == nil && !strings.Contains(out, w) {
-				err = fmt.Errorf("FRR shows no %q of type %s:\n%s", w, kind, out)
+			if !strings.Contains(text, w) {
+				return fmt.Errorf("FRR shows no %q of %s:\n%s", w, route, text)
 			}
 		}
-		return err
+		return nil
 	})
 }
 
@@ -37,15 +46,15 @@ func TestFRRFields(t *testing.T) {
 	l.sends(all, "10.0.0.11")
 	l.sends(macA, "10.0.0.11")
 	f.remote("unknown-dst>10.0.0.2")
-	l.shows("multicast", "[3]:[0]:[32]:[10.0.0.11]", "Route Distinguisher: 10.0.0.11:33", "10.0.0.11 from 10.0.0.1", "RT:59913:33", "ET:8", "PMSI Tunnel Type: Ingress Replication, label: 33")
-	l.shows("macip", "[2]:[0]:[48]:["+macA+"]", "VNI 33", "10.0.0.11 from 10.0.0.1", "RT:59913:33 ET:8")
+	l.shows("multicast", "10.0.0.11:33:[3]:[0]:[32]:[10.0.0.11]", "10.0.0.11 from 10.0.0.1", "RT:59913:33", "ET:8", "PMSI Tunnel Type: Ingress Replication, label: 33")
+	l.shows("macip", "10.0.0.11:33:[2]:[0]:[48]:["+macA+"]", "VNI 33", "10.0.0.11 from 10.0.0.1", "RT:59913:33 ET:8")
 
 	// What moves here and back is numbered.
 	l.speaks(macB)
 	f.remote("unknown-dst>10.0.0.2", macB+">10.0.0.2")
 	f.ctl("add-ucast-local", "ls0", macB, "10.0.0.11")
 	l.sends(macB, "10.0.0.11")
-	l.shows("macip", "MM:1")
+	l.shows("macip", "10.0.0.11:33:[2]:[0]:[48]:["+macB+"]", "MM:1")
 	// A host that FRR says may not move stays there.
 	const fixed = "02:00:00:00:00:0f"
 	l.neigh(fixed, func(h *netlink.Handle, n *netlink.Neigh) error {
@@ -66,7 +75,7 @@ func TestFRRFields(t *testing.T) {
 	at := strings.TrimSpace(f.ctl("--bare", "--columns=_uuid", "find", "Physical_Locator", "dst_ip=10.0.0.11"))
 	f.ctl("create", "Arp_Sources_Local", `src_mac="02:00:00:00:00:f1"`, "locator="+at, "--", "create", "Logical_Router", "name=lr0", `switch_binding:"2001:db8::1/64"=`+ls, "other_config:evpn_gateway=true",
 		`other_config:router_mac="02:00:00:00:00:f2"`)
-	l.shows("macip", "[2]:[0]:[48]:[02:00:00:00:00:f2]:[128]:[2001:db8::1]", "Default Gateway", "ND:")
+	l.shows("macip", "10.0.0.11:33:[2]:[0]:[48]:[02:00:00:00:00:f2]:[128]:[2001:db8::1]", "Default Gateway", "ND:")
 }
 
 // FRR restarts gracefully: its rows stay while it is away, and follow it when it is back. It logs a line about a

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,8 +75,8 @@ func (f *fabric) vtep(port string) {
 	f.vtepWith("--pin-dir="+pins, "--port="+port)
 }
 
-// vtepWith does so with other options.
-func (f *fabric) vtepWith(options ...string) {
+// vtepWith does so with other options. It returns the process, which ends with the test at the latest.
+func (f *fabric) vtepWith(options ...string) *exec.Cmd {
 	f.Helper()
 	dir := filepath.Join(f.env.RunDir, "vtep")
 	cmd := f.env.Command(f.program, append([]string{"run", "v1", "--connect=unix:" + filepath.Join(f.env.RunDir, "db.sock"), "--rundir=" + dir, "--unixctl=" + filepath.Join(f.env.RunDir, "vtep.ctl")}, options...)...)
@@ -98,6 +99,7 @@ func (f *fabric) vtepWith(options ...string) {
 		_ = cmd.Wait()
 		patience.Stop()
 	})
+	return cmd
 }
 
 // static waits until lr0 has these static routes and no others.

@@ -1,10 +1,13 @@
 package evpn
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,7 +123,7 @@ func TestAnnouncesOwnVTEPs(t *testing.T) {
 	s.announces("2 10.0.0.1", "2 10.0.0.1", "3 10.0.0.1", "5 10.0.0.1") // the host, and the gateway
 }
 
-// A MAC that goes to and fro is left to the other VTEP in time, which the status says.
+// A MAC that goes to and fro is left to the other VTEP in time, which the status and the log say.
 func TestDuplicateIsTold(t *testing.T) {
 	s := newBed(t, Neighbor{}, func(tx *hwvtep.Txn) {
 		v1 := tx.InsertPhysicalSwitch(hwvtep.PhysicalSwitch{Name: "v1", TunnelIPs: []string{"10.0.0.1"}})
@@ -129,6 +132,10 @@ func TestDuplicateIsTold(t *testing.T) {
 	})
 	s.up()
 	s.whole()
+	var log bytes.Buffer
+	if err := s.bridge.ask(t.Context(), func() { s.bridge.log = slog.New(slog.NewTextHandler(&log, nil)) }); err != nil {
+		t.Fatal(err)
+	}
 	r := hostAt(host1, high)
 	for i := range 5 {
 		r.moved, r.sequence = i > 0, uint32(2*i)
@@ -144,6 +151,9 @@ func TestDuplicateIsTold(t *testing.T) {
 		t.Errorf("duplicates: %q", got)
 	}
 	if err := s.bridge.ask(t.Context(), func() {
+		if got := log.String(); strings.Count(got, "to and fro") != 1 || !strings.Contains(got, "level=WARN") || !strings.Contains(got, "switch=ls0 mac="+host1) {
+			t.Errorf("the log is\n%s", got)
+		}
 		for _, n := range s.bridge.database.networks {
 			if h := n.hosts[host1]; time.Until(h.until) <= 0 || len(s.bridge.timers) == 0 {
 				t.Error("it is not tried again")

@@ -142,6 +142,26 @@ func TestOwnSequences(t *testing.T) {
 	if got := sequences(t, told, host1, "02:00:00:00:00:99"); !slices.Equal(got, []int64{6, 6, withdrawn, withdrawn}) {
 		t.Errorf("announced with %d", got)
 	}
+
+	// A route can be withdrawn whose sequence is lower than that of another VTEP of ours.
+	if err := s.bridge.ask(t.Context(), func() {
+		for _, step := range []struct {
+			rd       string
+			sequence uint32
+		}{{"10.0.0.1:33", 20}, {"10.0.0.7:33", 30}, {"10.0.0.1:33", 0}, {"10.0.0.7:33", 0}} {
+			r := hostAt(host1, low)
+			r.rd, r.moved, r.sequence, r.targets = step.rd, true, step.sequence, []target{{"65001", false, 33}}
+			k := r.key
+			if step.sequence == 0 {
+				r = nil
+			}
+			if err := s.bridge.speaker.announce(k, r); err != nil {
+				t.Errorf("%+v: %v", step, err)
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A host that others take, and give up again, more often than a host goes to and fro is announced each time that nobody else has it.
@@ -291,6 +311,9 @@ func TestHeardBeside(t *testing.T) {
 			if h := db.networks[ls].hosts[host1]; h == nil || h.here() == nil {
 				t.Error("it is not here")
 			}
+		}
+		if s.bridge.speaker.announced[key{kind: MACIP, rd: "10.0.0.1:33", mac: host1}] == nil {
+			t.Error("it is not announced")
 		}
 		for neighbor, session := range s.bridge.sessions {
 			s.bridge.update(neighbor, session, update)
