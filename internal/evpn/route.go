@@ -1,6 +1,7 @@
 package evpn
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"net/netip"
@@ -88,7 +89,8 @@ func (r *route) path() path { return path{r.peer, r.index, r.key} }
 func (r *route) fixed() bool { return r.sticky || r.gateway }
 
 // better orders the routes of a MAC: those of neighbors that are away last, sticky before others, then by the higher sequence, then by the lower address of the
-// VTEP. (RFC 7432, section 15.1, has the last for two with the same sequence.)
+// VTEP. (RFC 7432, section 15.1, has the last for two with the same sequence.) Of those of one VTEP the one without a segment comes first, and whatever
+// else they differ in orders them, too: rows must not depend on which was heard first.
 func (r *route) better(o *route) bool {
 	if r.stale != o.stale {
 		return o.stale
@@ -99,7 +101,8 @@ func (r *route) better(o *route) bool {
 	if c := cmp.Compare(r.sequence, o.sequence); c != 0 {
 		return c > 0
 	}
-	return r.vtep.Less(o.vtep)
+	return cmp.Or(r.vtep.Compare(o.vtep), bytes.Compare(r.segment[:], o.segment[:]), cmp.Compare(r.vni, o.vni), cmp.Compare(r.rd, o.rd), cmp.Compare(r.tag, o.tag),
+		r.ip.Compare(o.ip), r.peer.Compare(o.peer), cmp.Compare(r.index, o.index)) < 0
 }
 
 // whyThere is by what a route is better than one of a neighbor that is away.
@@ -114,6 +117,8 @@ func (r *route) betterBy(o *route) string {
 		return "may not move"
 	case r.sequence != o.sequence:
 		return "higher sequence"
+	case r.vtep == o.vtep:
+		return "the first of several of this VTEP"
 	}
 	return "lower address of the VTEP"
 }
