@@ -57,7 +57,7 @@ func (c *Config) Check() (faults []Fault) {
 	case 0:
 		wrong("as", "the number of the autonomous system is needed")
 	case asTrans:
-		wrong("as", whyTrans, asTrans)
+		wrong("as", noTrans, asTrans)
 	}
 	if !c.RouterID.Is4() || c.RouterID.IsUnspecified() {
 		wrong("router-id", "an IPv4 address is needed, such as the tunnel IP")
@@ -92,7 +92,7 @@ func (c *Config) Check() (faults []Fault) {
 			wrong(at+"address", "%v is this side itself, by router-id or listen", n.Address)
 		}
 		if n.AS == asTrans {
-			wrong(at+"as", whyTrans, asTrans)
+			wrong(at+"as", noTrans, asTrans)
 		}
 		seen[n.Address] = true
 		if err := spelt(n.LocalAddress); err != nil {
@@ -118,8 +118,8 @@ func (c *Config) Check() (faults []Fault) {
 
 // asTrans stands for ASs with larger numbers where those can't be said (RFC 6793). It is nobody's.
 const (
-	asTrans  = 23456
-	whyTrans = "%d stands for AS numbers of four octets, and is no AS: that number itself is to be here"
+	asTrans = 23456
+	noTrans = "%d stands for AS numbers of four octets, and is no AS: that number itself is to be here"
 )
 
 const bgpPort = 179
