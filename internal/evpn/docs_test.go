@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,5 +75,48 @@ func TestSections(t *testing.T) {
 				t.Errorf("nothing is said of section %s of RFC %s", section, rfc)
 			}
 		}
+	}
+}
+
+// docs/evpn.md has, of each thing that other speakers were seen to do, what follows from it, and tests that there are.
+func TestSpeakers(t *testing.T) {
+	tree := testenv.Tree(t)
+	b, err := os.ReadFile(filepath.Join(tree, "docs", "evpn.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string]string{}
+	source := func(dir string) string {
+		if sources[dir] == "" {
+			files, _ := filepath.Glob(filepath.Join(tree, dir, "*_test.go"))
+			for _, file := range files {
+				if text, err := os.ReadFile(file); err == nil {
+					sources[dir] += string(text)
+				}
+			}
+		}
+		return sources[dir]
+	}
+	rows := regexp.MustCompile(`(?m)^\| E-(\d+) \| [^|]*\| [^|]+ \| ([^|]+) \|$`).FindAllStringSubmatch(string(b), -1)
+	for i, row := range rows {
+		if row[1] != strconv.Itoa(i+1) {
+			t.Errorf("E-%s comes as number %d", row[1], i+1)
+		}
+		refs := regexp.MustCompile("`([^`]+) (Test[^` ]+)`").FindAllStringSubmatch(row[2], -1)
+		if len(refs) == 0 {
+			t.Errorf("E-%s has no test", row[1])
+		}
+		for _, ref := range refs {
+			dir := ref[1]
+			if !strings.HasPrefix(dir, "cmd/") {
+				dir = "internal/" + dir
+			}
+			if !strings.Contains(source(dir), "\nfunc "+ref[2]+"(") {
+				t.Errorf("E-%s: %s has no %s", row[1], dir, ref[2])
+			}
+		}
+	}
+	if len(rows) != 38 {
+		t.Errorf("%d rows, want 38", len(rows))
 	}
 }
