@@ -107,11 +107,14 @@ func (c *Conn) Activity() time.Time { return time.Unix(0, c.activity.Load()) }
 // Read returns the next message. After an error the connection is of no more use; io.EOF
 // means that the peer closed it.
 func (c *Conn) Read() (Message, error) {
-	text, err := c.r.Next()
-	if err != nil {
+	switch v, err := c.r.Value(); {
+	case err == nil:
+		return fromText(v)
+	case errors.As(err, new(*wire.SyntaxError)):
+		return Message{}, badText(err)
+	default:
 		return Message{}, c.cause(err)
 	}
-	return Parse(text)
 }
 
 // HasMore says, to the reader, whether some of the next message is here already.

@@ -48,8 +48,15 @@ type Message struct {
 func Parse(text []byte) (Message, error) {
 	v, err := wire.Parse(text)
 	if err != nil {
-		return Message{}, fmt.Errorf("error parsing stream: %w", err)
+		return Message{}, badText(err)
 	}
+	return fromText(v)
+}
+
+func badText(err error) error { return fmt.Errorf("error parsing stream: %w", err) }
+
+// fromText makes a message of its parsed text.
+func fromText(v wire.Value) (Message, error) {
 	m, err := fromValue(v)
 	if err != nil {
 		return Message{}, fmt.Errorf("received bad JSON-RPC message: %w", err)

@@ -12,5 +12,7 @@
 // any size costs a handful of allocations. A [Value] is a view of one node;
 // strings are views of the source bytes, which therefore must not change while
 // a Value, or a string taken from it, is in use. Whoever keeps a string longer
-// than the message clones it.
+// than the message clones it. A long text is parsed while the rest of it is on
+// its way (ahead_test.go has that this makes no difference), and its nodes can
+// serve the next one ([Value.Release]).
 package wire

@@ -17,6 +17,9 @@ func (p *parser) number(i int) (int, error) {
 	for at = digits; at < len(src) && src[at]-'0' <= 9 && at-digits < 18; at++ {
 		n = n*10 + int64(src[at]-'0')
 	}
+	if at == len(src) && p.more {
+		return 0, errMore
+	}
 	if at == len(src) || !inNumber(src[at]) {
 		if at > digits && (src[digits] != '0' || at == digits+1) {
 			if digits > i {
@@ -28,6 +31,9 @@ func (p *parser) number(i int) (int, error) {
 	}
 	for at < len(src) && inNumber(src[at]) {
 		at++
+	}
+	if at == len(src) && p.more {
+		return 0, errMore
 	}
 	num, msg := parseNumber(view(src[i:at]))
 	if msg != "" {

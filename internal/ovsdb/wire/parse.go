@@ -3,9 +3,9 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
-	"slices"
 	"unsafe"
 )
 
@@ -30,7 +30,7 @@ func (e *SyntaxError) Error() string {
 // space around it. It may be of any kind, though the C tools take only arrays
 // and objects. b must not be changed afterwards. The error is a *SyntaxError.
 func Parse(b []byte) (Value, error) {
-	p := parser{src: b}
+	p := parser{src: b, whole: len(b)}
 	if len(b) > MaxText {
 		return Value{}, p.fail(0, "input is too long")
 	}
@@ -41,7 +41,12 @@ func Parse(b []byte) (Value, error) {
 	if err := p.parse(); err != nil {
 		return Value{}, err
 	}
-	return Value{doc: &document{src: b, nodes: p.nodes, esc: p.esc}}, nil
+	return p.value(b), nil
+}
+
+// value is what has been parsed, of the text b.
+func (p *parser) value(b []byte) Value {
+	return Value{doc: &document{src: b, nodes: p.nodes, esc: p.esc}}
 }
 
 // ParseString is Parse for a string, which it does not copy.
@@ -49,52 +54,8 @@ func ParseString(s string) (Value, error) {
 	return Parse(unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
-// longText is the length from which on the nodes are not guessed beforehand, but by those that a part has made.
-const longText = 4096
-
-// guessNodes estimates how many nodes b will make, with none too few for a short text:
-// every value but the first follows one of four characters.
-func guessNodes(b []byte) int {
-	if len(b) > longText {
-		return longText / 16
-	}
-	return 1 + countBefore(b)
-}
-
-// room makes room for what is left of the text from offset i on. A text may begin with a few rows, and go on with one
-// that has most of all values: so it is judged by pieces of it, and by how many of what they count were values until now.
-func (p *parser) room(i int) {
-	n := float64(len(p.nodes))
-	left := n / float64(i) * float64(len(p.src)-i)
-	if before := countBefore(p.src[:i]); !p.judged && before > 0 {
-		left = n/float64(before)*countAll(p.src) - n
-	}
-	p.judged = true
-	p.nodes = slices.Grow(p.nodes, max(int(left+left/16), len(p.nodes)/4, fewNodes))
-}
-
-// countAll estimates countBefore of a long text.
-func countAll(b []byte) float64 {
-	const sample, pieces = 512, 16
-	n := 0
-	for i := range pieces {
-		piece := b[i*(len(b)/pieces):]
-		n += countBefore(piece[:min(len(piece), sample)])
-	}
-	return float64(n) * float64(len(b)) / (sample * pieces)
-}
-
-// fewNodes is how many nodes there mostly are between the end of a value and that of the next one, at most.
-const fewNodes = 8
-
-// countBefore counts what values follow.
-func countBefore(b []byte) (n int) {
-	for _, c := range [...]byte{',', ':', '[', '{'} {
-		n += bytes.Count(b, []byte{c})
-	}
-	return n
-}
-
+// parser parses a text that is here as a whole, or one that still comes: then what is here is parsed up to the token with
+// which it ends, and goes on from there when there is more.
 type parser struct {
 	src   []byte
 	nodes []node
@@ -104,6 +65,34 @@ type parser struct {
 	table []uint32    // scratch of dedup
 
 	judged bool // the text was, by room
+	whole  int  // how long it is, or about that if it still comes
+
+	more bool // the text still comes, and others may be behind it
+	step step // where to go on
+	at   int  // up to where it has been parsed
+}
+
+// step is what comes next in a text.
+type step uint8
+
+const (
+	atStart step = iota
+	atValue
+	atFirst // of a container: a member, an element, or the end
+	atName
+	atColon
+	atNext // a value has ended
+)
+
+// errMore is of a text that still comes: what is here is right, and ends before the text does.
+var errMore = errors.New("the text goes on")
+
+// short returns the error for when the text ends at offset at, where it can't.
+func (p *parser) short(at int, msg string) error {
+	if p.more {
+		return errMore
+	}
+	return p.fail(at, "%s", msg)
 }
 
 // container is an array or object that is being parsed.
@@ -141,15 +130,26 @@ func (p *parser) skipSpace(i int) int {
 
 func (p *parser) parse() error {
 	src := p.src
-	i := p.skipSpace(0)
-	if i == len(src) {
-		return p.fail(i, "empty input stream")
-	}
+	i := p.skipSpace(p.at)
 	var err error
+	switch p.step {
+	case atFirst:
+		goto first
+	case atName:
+		goto name
+	case atColon:
+		goto colon
+	case atNext:
+		goto next
+	case atStart:
+		if i == len(src) {
+			return p.fail(i, "empty input stream")
+		}
+	}
 
-value: // a value begins at i
-	if i == len(src) {
-		return p.fail(i, "unexpected end of input")
+value:
+	if p.step, p.at = atValue, i; i == len(src) {
+		return p.short(i, endOfInput)
 	}
 	switch c := src[i]; c {
 	case '{', '[':
@@ -158,16 +158,8 @@ value: // a value begins at i
 		}
 		p.open = append(p.open, container{node: uint32(len(p.nodes))})
 		p.nodes = append(p.nodes, node{off: uint32(i)})
-		if i = p.skipSpace(i + 1); i == len(src) {
-			return p.fail(i, "unexpected end of input")
-		}
-		if src[i] == c+2 { // the bracket that closes it
-			goto closing
-		}
-		if c == '[' {
-			goto value
-		}
-		goto name
+		i++
+		goto first
 	case '"':
 		if i, err = p.str(i); err != nil {
 			return err
@@ -187,36 +179,51 @@ value: // a value begins at i
 		return p.unexpected(i, "syntax error expecting value")
 	}
 
-next: // a value ended at i
+next:
+	p.step, p.at = atNext, i
+	i = p.skipSpace(i)
+	if cap(p.nodes)-len(p.nodes) < min(fewNodes, len(src)-i) && len(src) > longText {
+		p.room(i)
+	}
+	if len(p.open) == 0 {
+		if i < len(src) && !p.more {
+			return p.unexpected(i, "trailing garbage at end of input")
+		}
+		return nil
+	}
+	if i == len(src) {
+		return p.short(i, endOfInput)
+	}
 	{
-		i = p.skipSpace(i)
-		if cap(p.nodes)-len(p.nodes) < min(fewNodes, len(src)-i) && len(src) > longText {
-			p.room(i)
-		}
-		if len(p.open) == 0 {
-			if i < len(src) {
-				return p.unexpected(i, "trailing garbage at end of input")
-			}
-			return nil
-		}
-		if i == len(src) {
-			return p.fail(i, "unexpected end of input")
-		}
 		top := &p.nodes[p.open[len(p.open)-1].node]
-		top.x++
 		open := src[top.off]
 		switch src[i] {
 		case ',':
+			top.x++
 			i = p.skipSpace(i + 1)
 			if open == '[' {
 				goto value
 			}
 			goto name
-		case open + 2:
+		case open + 2: // the bracket that closes it
+			top.x++
 			goto closing
 		}
 		return p.unexpected(i, "syntax error expecting '%c' or ','", open+2)
 	}
+
+first: // of what is in the container whose bracket is before i
+	p.step, p.at = atFirst, i
+	if i = p.skipSpace(i); i == len(src) {
+		return p.short(i, endOfInput)
+	}
+	switch open := src[p.nodes[len(p.nodes)-1].off]; {
+	case src[i] == open+2:
+		goto closing
+	case open == '[':
+		goto value
+	}
+	goto name
 
 closing: // the innermost container ends with the byte at i
 	{
@@ -232,9 +239,9 @@ closing: // the innermost container ends with the byte at i
 		goto next
 	}
 
-name: // the name of a member begins at i
-	if i == len(src) {
-		return p.fail(i, "unexpected end of input")
+name: // of a member
+	if p.step, p.at = atName, i; i == len(src) {
+		return p.short(i, endOfInput)
 	}
 	if src[i] != '"' {
 		return p.unexpected(i, "syntax error parsing object expecting string")
@@ -243,9 +250,12 @@ name: // the name of a member begins at i
 		return err
 	}
 	p.open[len(p.open)-1].name(p)
+
+colon: // after it
+	p.step, p.at = atColon, i
 	if i == len(src) || src[i] != ':' {
 		if i = p.skipSpace(i); i == len(src) {
-			return p.fail(i, "unexpected end of input")
+			return p.short(i, endOfInput)
 		}
 		if src[i] != ':' {
 			return p.unexpected(i, "syntax error parsing object expecting ':'")
@@ -254,6 +264,8 @@ name: // the name of a member begins at i
 	i = p.skipSpace(i + 1)
 	goto value
 }
+
+const endOfInput = "unexpected end of input"
 
 // str parses the string whose opening quote is at i and returns the offset
 // after it.
@@ -294,7 +306,7 @@ func (p *parser) endOfString(i int) (end int, escaped bool, err error) {
 			i += 8
 		}
 		if i >= len(src) {
-			return 0, false, p.fail(len(src), "unexpected end of input in quoted string")
+			return 0, false, p.short(len(src), endOfInput+" in quoted string")
 		}
 		switch c := src[i]; {
 		case c == '"':
@@ -315,6 +327,9 @@ func (p *parser) keyword(i int) (int, error) {
 	end := i + 1
 	for end < len(p.src) && isAlpha(p.src[end]) {
 		end++
+	}
+	if end == len(p.src) && p.more {
+		return 0, errMore
 	}
 	switch view(p.src[i:end]) {
 	case "true", "false", "null":

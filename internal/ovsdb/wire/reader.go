@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"slices"
 	"sync"
+	"unsafe"
 )
 
 // ErrTooLong is returned by Reader.Next for a text longer than the limit.
@@ -38,6 +40,10 @@ type Reader struct {
 	quoted  bool
 	scalar  bool // a number or keyword: white space or punctuation ends it
 	refused bool // it begins as no text does, and is taken for one of a byte
+
+	parsing bool    // who reads wants values: long texts are parsed as they come
+	ahead   *parser // of the text at the front of buf; nil: it is short, or nothing that Parse takes
+	plain   bool    // it is the latter
 }
 
 // Sizes of the buffer: what a fresh one has, and from which size on a text is
@@ -48,6 +54,9 @@ const (
 	handOver   = 64 << 10
 	quickly    = 4 << 20 // from this size on the buffer gets four times as large, not twice, up to eight times that: less is copied
 )
+
+// aheadFrom is how much of a text is here when it is worth while to parse it before all is. Tests change it.
+var aheadFrom = handOver
 
 // buffers are those of bufferSize that no Reader needs now. A Reader that waits for the next text has a small one of its
 // own: most connections wait nearly always.
@@ -60,6 +69,30 @@ func NewReader(r io.Reader, max int) *Reader { return &Reader{r: r, max: max} }
 // for the end of the text: whether it is valid is for Parse to say. At the end
 // of the stream it returns io.EOF, or io.ErrUnexpectedEOF within a text.
 func (r *Reader) Next() ([]byte, error) {
+	r.parsing, r.ahead = false, nil
+	return r.next()
+}
+
+// Value is Next and Parse. A long text is parsed while the rest of it is on its way. The error is a *SyntaxError if it is
+// the text that is wrong: the next one may be right.
+func (r *Reader) Value() (Value, error) {
+	r.parsing, r.ahead = true, nil
+	text, err := r.next()
+	if err != nil {
+		return Value{}, err
+	}
+	p := r.ahead
+	if p == nil {
+		return Parse(text)
+	}
+	r.ahead = nil
+	if len(p.nodes) < cap(p.nodes)/4 {
+		p.nodes = slices.Clone(p.nodes) // as in take
+	}
+	return p.value(text), nil
+}
+
+func (r *Reader) next() ([]byte, error) {
 	for {
 		if r.scan() {
 			if r.at > r.max {
@@ -176,7 +209,7 @@ func (r *Reader) take() []byte {
 		}
 		r.hold(len(r.store))
 	}
-	r.at, r.started, r.scalar, r.refused = 0, false, false, false
+	r.at, r.started, r.scalar, r.refused, r.plain = 0, false, false, false, false
 	return text
 }
 
@@ -196,6 +229,15 @@ func (r *Reader) scan() bool {
 	}
 	if r.refused {
 		return true
+	}
+	if r.parsing && !r.plain && len(r.buf) >= aheadFrom {
+		if r.parseAhead() {
+			r.at = r.ahead.at
+			return true
+		}
+		if r.ahead != nil {
+			return false
+		}
 	}
 	for r.at < len(r.buf) {
 		r.leap()
@@ -224,6 +266,28 @@ func (r *Reader) scan() bool {
 		}
 	}
 	return r.depth > MaxDepth // Parse will go no further
+}
+
+// parseAhead parses what is here of the text at the front of buf, and says whether that is all of it. Where it gives up, the
+// end is found as that of any text, and Parse says what is wrong.
+func (r *Reader) parseAhead() (whole bool) {
+	p := r.ahead
+	if p == nil {
+		p = &parser{more: true, nodes: make([]node, 0, longText/16)}
+		r.ahead = p
+	}
+	p.src, p.whole = r.buf, len(r.store)
+	err := p.parse()
+	if err == nil {
+		return true
+	}
+	// A token may be so long that to begin it again and again would take time, and values so short that their nodes take
+	// much more memory than the text, of which perhaps never comes more.
+	const most = 8 // bytes of nodes for one of text
+	if err != errMore || len(r.buf)-p.at > handOver || len(p.nodes)*int(unsafe.Sizeof(node{})) > most*max(len(r.buf), handOver) || len(r.buf) > MaxText {
+		r.ahead, r.plain = nil, true
+	}
+	return false
 }
 
 const wordSize = 8

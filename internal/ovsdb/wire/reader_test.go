@@ -209,9 +209,10 @@ func endOf(stream []byte) int {
 	return -1
 }
 
-// FuzzReader checks that a valid text in a stream is found whole, however the
+// FuzzReader checks that a valid text in a stream is found whole, and is the same value, however the
 // stream is cut.
 func FuzzReader(f *testing.F) {
+	parseAll(f)
 	f.Add([]byte(`{"a":"\"\\x"}`), uint8(3))
 	f.Add([]byte(`[1,[2,"]"]]`), uint8(1))
 	f.Fuzz(func(t *testing.T, text []byte, cut uint8) {
@@ -229,6 +230,13 @@ func FuzzReader(f *testing.F) {
 		}
 		if got, err := r.Next(); string(got) != "[]" || err != nil {
 			t.Fatalf("got %q, %v", got, err)
+		}
+		r = NewReader(&chunks{stream, int(cut) + 1}, 2*len(stream))
+		for range 2 {
+			got, err := r.Value()
+			if err != nil || string(got.Raw()) != string(v.Raw()) || string(got.AppendTo(nil, true)) != string(v.AppendTo(nil, true)) {
+				t.Fatalf("got %v, %v; want %v", got, err, v)
+			}
 		}
 	})
 }
