@@ -44,6 +44,7 @@ func (d *database) transact(s *session, m jsonrpc.Message, b *batch) {
 		}
 	}
 	if d.try(t, b, true) {
+		m.Params.Release()
 		return
 	}
 	if t.key = canonical(m.ID); !d.park(t) {
