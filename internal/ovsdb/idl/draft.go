@@ -79,18 +79,18 @@ func (d *draft) merge() {
 	m.rows = d.one[:0]
 }
 
-// mergeLater is merge for rows of which none is in the table: who reads only what changed need not wait for it.
+// mergeLater is merge for rows of which none is in the table, and none is there twice: who reads only what changed need not
+// wait for it, and gets them as they came. As they lie in memory they are read sooner than in the order of their UUIDs.
 func (d *draft) mergeLater() {
 	m := &merge{edit: new(edit), rows: d.staged.rows}
-	entries := m.entries()
-	d.step.expect(d.table, len(entries))
-	for _, e := range entries {
-		d.step.note(d.plan, d.table, nil, m.rows[e.row])
+	d.step.expect(d.table, len(m.rows))
+	for _, row := range m.rows {
+		d.step.note(d.plan, d.table, nil, row)
 	}
 	t := &d.tables[d.table]
 	before := *t
-	t.later = &later{make: func() *node { return m.into(before.tree(), 0, entries) }}
-	t.n += len(entries)
+	t.later = &later{make: func() *node { return m.into(before.tree(), 0, m.entries()) }}
+	t.n += len(m.rows)
 	d.staged.rows = d.one[:0]
 }
 
