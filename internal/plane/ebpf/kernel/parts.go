@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// partSize is how many entries are worth a thread of their own: some ten milliseconds.
-var partSize = 1 << 15
+// partSize is how many entries are worth a thread of their own: more than a millisecond.
+var partSize = 1 << 11
 
 // writeParts writes entries from as many threads as there are processors: what takes time is that the kernel waits for
 // the memory of each place. It gives those that were not written, in order; write then finds out why.
