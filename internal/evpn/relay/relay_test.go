@@ -194,7 +194,7 @@ func TestPatience(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for range 1 + queued - 1 + 3 { // the neighbour's own, in place of what has found room, and while it waits
+	for range 1 + 1 + 3 { // the neighbour's own, in place of what has found room, and while it waits
 		expect(t, library, keepalive)
 	}
 	heard := 0
@@ -206,6 +206,39 @@ func TestPatience(t *testing.T) {
 		}
 		if heard == updates {
 			break
+		}
+	}
+}
+
+// The library hears in place of routes that the neighbour is there, but not for each message.
+func TestAlive(t *testing.T) {
+	r, library, neighbor := join(t)
+	withdraw := updateOf(attribute(attrUnreach, false, append([]byte{0, afiL2VPN, safiEVPN, 2, 37}, good(2, false, false)...)))
+	if _, err := neighbor.Write(slices.Concat(message(typeOpen, "open of the neighbor"), keepalive)); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, library, message(typeOpen, "open of the neighbor"))
+	if _, err := library.Write(keepalive); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, library, keepalive)
+	const updates = 100
+	if _, err := neighbor.Write(slices.Concat(bytes.Repeat(withdraw, updates), refresh)); err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for m := []byte(nil); !bytes.Equal(m, refresh); told++ {
+		var err error
+		if m, err = readMessage(library, make([]byte, usualLen)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told--; told == 0 || told >= updates {
+		t.Errorf("the library hears %d times that the neighbor is there", told)
+	}
+	for heard := 0; heard < updates; {
+		if e := <-r.Events(); e.What == Heard {
+			heard++
 		}
 	}
 }

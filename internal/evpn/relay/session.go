@@ -113,6 +113,7 @@ type session struct {
 	forgets   bool          // it may not say all at the beginning, and is to be asked again (forgetful.go)
 	ends      bool          // it says when it has said all
 	offers    bool          // routes of EVPN
+	assured   time.Time     // when the library has heard last, in place of routes, that the neighbour is there
 }
 
 // families are those of a session.
@@ -145,6 +146,9 @@ func (s *session) inbound(ctx context.Context) error {
 		case typeUpdate:
 			if m, err = s.update(ctx, m); err != nil {
 				return err
+			}
+			if m == nil {
+				continue
 			}
 		}
 		if err := s.write(m); err != nil {
@@ -270,7 +274,7 @@ func (s *session) end() {
 	}
 }
 
-// alive is how often the library hears that the neighbour is there, while that has to wait.
+// alive is how often the library hears that the neighbour is there, while that says something, or has to wait. Hold times are three times as long, or more.
 const alive = time.Second
 
 // emit tells of an event, when there is room. The neighbour has to wait till then, but is there.
@@ -297,7 +301,7 @@ func (s *session) emit(ctx context.Context, e Event) error {
 	}
 }
 
-// update tells of the routes in a message, and returns what the library gets in place of it. Of what has no form
+// update tells of the routes in a message, and returns what the library gets in place of it, nil for nothing. Of what has no form
 // that is the message itself: the library ends the session.
 func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
 	if len(m) > bgp.BGP_MAX_MESSAGE_LENGTH && !s.extended || !s.opened {
@@ -306,7 +310,7 @@ func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
 	original := m
 	s.screen.flags, s.screen.election, s.screen.elects = 0, Election{}, false
 	if m = s.screen.update(m); m == nil {
-		return keepalive, nil
+		return s.there(), nil
 	}
 	m = slices.Clone(m) // what is read of it refers to it
 	parsed, err := bgp.ParseBGPMessage(m, &s.options)
@@ -344,7 +348,18 @@ func (s *session) update(ctx context.Context, m []byte) ([]byte, error) {
 	if len(u.Announced)+len(u.Withdrawn) == 0 {
 		return m, nil
 	}
-	return keepalive, s.emit(ctx, Event{What: Heard, Update: u})
+	return s.there(), s.emit(ctx, Event{What: Heard, Update: u})
+}
+
+// there is what the library gets in place of routes, nil for nothing: it has heard a short time ago that the neighbour is there. It would look at
+// each message.
+func (s *session) there() []byte {
+	now := time.Now()
+	if now.Sub(s.assured) < alive {
+		return nil
+	}
+	s.assured = now
+	return keepalive
 }
 
 // routes are those of EVPN of a message. whole says that it is the End-of-RIB of EVPN.
