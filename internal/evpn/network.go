@@ -53,7 +53,9 @@ type network struct {
 	heads  map[hwvtep.UUID]map[netip.Addr]bool // our VTEPs that want what is flooded, by row
 	vteps  map[netip.Addr]int                  // how many routes lead to each
 	left   map[netip.Addr]bool                 // those to which the last one was withdrawn
-	text   string                              // vteps as the row is to remember them; "": not known, or there are none
+	text   string                              // what the row is to remember; "": not known, or nothing
+	former bool                                // of VTEPs that are not in vteps any more, too, as long as there are rows of them
+	freed  bool                                // rows have gone since, or lead elsewhere
 	pace   pace                                // of what is written of members
 	spoken map[string]map[key]struct{}         // what is announced, by its group
 

@@ -91,6 +91,37 @@ func TestPaceGrows(t *testing.T) {
 	}
 }
 
+// A VTEP that has gone is remembered as long as there are rows of it, and no longer.
+func TestFormer(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	s.whole()
+	s.announce(hostAt(host1, high), nil)
+	third := hostAt("02:00:00:00:00:03", netip.MustParseAddr("10.0.0.3"))
+	s.announce(third, nil)
+	s.rows(host1+">10.0.0.2", "02:00:00:00:00:03>10.0.0.3")
+	s.remembers("ls0", "10.0.0.2 10.0.0.3")
+	s.withdraw(third)
+	s.rows(host1 + ">10.0.0.2")
+	s.remembers("ls0", "10.0.0.2")
+	s.withdraw(hostAt(host1, high))
+	s.rows()
+	s.remembers("ls0", "")
+}
+
+// What is remembered is looked for as a whole.
+func TestRemembers(t *testing.T) {
+	n := &network{row: hwvtep.LogicalSwitch{OtherConfig: map[string]string{keyVTEPs: "10.0.0.11 210.0.0.1 10.0.0.1#3\t10.0.0.2\n10.0.0.3 10.0.0.33"}}}
+	for one, want := range map[string]bool{"10.0.0.1": false, "10.0.0.11": true, "10.0.0.1#3": true, "10.0.0.2": true, "10.0.0.3": true, "10.0.0.33": true, "0.0.0.33": false, "10.0.0.4": false} {
+		if n.remembers(one) != want {
+			t.Errorf("%s: %v", one, !want)
+		}
+	}
+	if new(network).remembers("10.0.0.1") {
+		t.Error("an empty row remembers something")
+	}
+}
+
 // A row at a port of a segment waits until the number is remembered, not the tunnel IP, which is the VTEP's own.
 func TestKnownSegment(t *testing.T) {
 	low := netip.MustParseAddr("10.0.0.1")

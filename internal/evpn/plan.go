@@ -69,6 +69,9 @@ func (db *database) next() *plan {
 				p.host(n, m.mac)
 			}
 		}
+		if len(db.marked) == 0 && len(p.about) > fewMarks {
+			db.marked = map[mark]struct{}{}
+		}
 		if p.tx.Len() > empty {
 			return p
 		}
@@ -76,12 +79,30 @@ func (db *database) next() *plan {
 	return nil
 }
 
+// fewMarks is how many marks there are at most usually. A map that had many more would be walked through as a whole for each of them.
+const fewMarks = 64
+
 // remembered are the VTEPs that the switch's row knows from before.
 func (n *network) remembered() []string { return strings.Fields(n.row.OtherConfig[keyVTEPs]) }
 
+// remembers says whether one is among them, without making all.
+func (n *network) remembers(one string) bool {
+	text := n.row.OtherConfig[keyVTEPs]
+	apart := func(at int) bool { return at < 0 || at == len(text) || strings.IndexByte(" \t\n", text[at]) >= 0 }
+	for at := 0; ; at++ {
+		i := strings.Index(text[at:], one)
+		if i < 0 {
+			return false
+		}
+		if at += i; apart(at-1) && apart(at+len(one)) {
+			return true
+		}
+	}
+}
+
 // ours says whether a row with that locator is the bridge's.
 func (n *network) ours(vtep netip.Addr) bool {
-	return vtep.IsValid() && (n.vteps[vtep] > 0 || slices.Contains(n.remembered(), vtep.String()))
+	return vtep.IsValid() && (n.vteps[vtep] > 0 || n.remembers(vtep.String()))
 }
 
 // mine says whether a row is the bridge's: at a tunnel IP of ours, that with the number of a segment is, also of one whose
@@ -94,7 +115,7 @@ func (db *database) mine(n *network, row *hwvtep.UcastMACRemote) bool {
 	if _, strange := db.strangers[row.UUID]; strange {
 		return false
 	}
-	return n.ours(e.vtep) || e.vni != 0 && slices.Contains(n.remembered(), e.ofSegment())
+	return n.ours(e.vtep) || e.vni != 0 && n.remembers(e.ofSegment())
 }
 
 // strange says whether a row that has come is another writer's, wherever it places the host: the bridge's own come by its transaction. Where
@@ -110,7 +131,7 @@ func (db *database) strange(row *hwvtep.UcastMACRemote, first, anew bool) bool {
 	}
 	if first || anew || !db.writer.May() {
 		e := db.end(row.Locator)
-		return !slices.Contains(n.remembered(), e.vtep.String()) && !slices.Contains(n.remembered(), e.ofSegment())
+		return !n.remembers(e.vtep.String()) && !n.remembers(e.ofSegment())
 	}
 	return true
 }
@@ -122,9 +143,9 @@ func (db *database) known(n *network, e end) bool {
 		return true // as is usual: costs nothing
 	}
 	if db.own[e.vtep] {
-		return slices.Contains(n.remembered(), e.ofSegment())
+		return n.remembers(e.ofSegment())
 	}
-	return slices.Contains(n.remembered(), e.vtep.String())
+	return n.remembers(e.vtep.String())
 }
 
 // ofSegment is how a switch's row remembers the number of a segment at a tunnel IP of ours.
@@ -132,8 +153,9 @@ func (e end) ofSegment() string { return fmt.Sprintf("%v#%d", e.vtep, e.vni) }
 
 // remember writes down whose rows are the bridge's: those of VTEPs that are announced and of ports that are links of segments, and of former ones as long as there is a row.
 func (p *plan) remember(n *network) {
-	if n.text != "" && n.text == n.row.OtherConfig[keyVTEPs] {
-		return // as is usual: costs nothing
+	if has := n.row.OtherConfig[keyVTEPs]; n.text != "" && n.text == has && !(n.former && n.freed) {
+		n.text = has // which is found to be the same at once then
+		return
 	}
 	if p.waits[n] {
 		p.db.hold(n, "")
@@ -146,7 +168,6 @@ func (p *plan) remember(n *network) {
 	for _, a := range n.own {
 		set[end{a.vtep, a.number}.ofSegment()] = true
 	}
-	n.text = strings.Join(slices.Sorted(maps.Keys(set)), " ")
 	former := slices.DeleteFunc(n.remembered(), func(ip string) bool { return set[ip] })
 	if len(former) > 0 {
 		used := p.db.used(n.row.UUID)
@@ -157,6 +178,7 @@ func (p *plan) remember(n *network) {
 		}
 	}
 	text := strings.Join(slices.Sorted(maps.Keys(set)), " ")
+	n.text, n.former, n.freed = text, len(former) > 0, false
 	switch {
 	case text == n.row.OtherConfig[keyVTEPs]:
 	case text == "":
@@ -266,6 +288,9 @@ func (p *plan) host(n *network, mac string) {
 // members makes the set for unknown destinations what the fabric says. In the row of a switch other writers may have
 // locators of their own, as "vtep-ctl add-mcast-remote" puts them there: they stay in it, as they are.
 func (p *plan) members(n *network) {
+	if _, held := n.pace.held[""]; held && p.waits[n] {
+		return
+	}
 	var own *hwvtep.McastMACRemote
 	var others []hwvtep.UUID
 	var have, wanted []end

@@ -190,6 +190,7 @@ func (db *database) takeRemotes(changes hwvtep.Changes, first, anew bool) {
 		if before != nil {
 			at := mark{before.LogicalSwitch, canonical(before.MAC)}
 			db.stands(at, false)
+			db.free(at.ls)
 			rows := db.ucast[at.ls]
 			rows[at.mac] = slices.DeleteFunc(rows[at.mac], func(r hwvtep.UcastMACRemote) bool { return r.UUID == before.UUID })
 			if len(rows[at.mac]) == 0 {
@@ -212,11 +213,19 @@ func (db *database) takeRemotes(changes hwvtep.Changes, first, anew bool) {
 	}
 }
 
+// free notes that a row of a switch has gone, or leads elsewhere.
+func (db *database) free(ls hwvtep.UUID) {
+	if n := db.networks[ls]; n != nil {
+		n.freed = true
+	}
+}
+
 // takeFloods takes changed rows of where unknown frames go to.
 func (db *database) takeFloods(changes hwvtep.Changes) {
 	for before, after := range changes.McastMACsRemote() {
 		if before != nil && before.MAC == unknownDst {
 			ls := before.LogicalSwitch
+			db.free(ls)
 			db.floods[ls] = slices.DeleteFunc(db.floods[ls], func(r hwvtep.McastMACRemote) bool { return r.UUID == before.UUID })
 			if len(db.floods[ls]) == 0 {
 				delete(db.floods, ls)
