@@ -18,7 +18,7 @@ func (c *labCommand) fabricOptions() []getopt.Option {
 		return getopt.Option{Long: name, Arg: getopt.RequiredArg, ArgName: "N", Help: help, Set: func(arg string) error {
 			n, err := strconv.Atoi(arg)
 			if err != nil {
-				return fmt.Errorf("--%s=%s: not a number", name, arg)
+				return fmt.Errorf("%q is not a number", arg)
 			}
 			*into, c.given = n, append(c.given, name)
 			return nil

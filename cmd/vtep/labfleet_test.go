@@ -57,3 +57,18 @@ func TestFleetAdmits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSmallFleets measures the smallest ones, in which there are few VTEPs that a host can move to.
+func TestSmallFleets(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for n, rows := range map[int]string{2: "4", 3: "9"} {
+		var out strings.Builder
+		err := withFleet(t.Context(), fleetOptions{vteps: n}, &out, func(m *fleetMeasure) error {
+			m.patience = time.Minute
+			return m.run()
+		})
+		if err != nil || !strings.Contains(out.String(), "0 lost, 0 stale, of "+rows+" ") {
+			t.Errorf("%v:\n%s", err, &out)
+		}
+	}
+}

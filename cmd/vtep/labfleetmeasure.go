@@ -202,8 +202,12 @@ func (m *fleetMeasure) storm() error {
 		if err := atOnce(m.vteps[:down], m.stop); err != nil {
 			return err
 		}
-		for host := range down { // to VTEPs that stay, or stay there
-			m.move(host, down+(m.at[host]+1)%(n-down))
+		for host := range down {
+			to := m.after(host, down)
+			if to == m.at[host] { // of two VTEPs one stays, and has it: the other host changes something for that
+				host = n - 1
+			}
+			m.move(host, to)
 		}
 		err := atOnce(m.vteps[:down], func(v *fleetVTEP) error {
 			if err := m.fleet.start(m.ctx, v, false); err != nil {
@@ -214,8 +218,10 @@ func (m *fleetMeasure) storm() error {
 		if err != nil {
 			return err
 		}
-		for host := range down {
-			m.speak(host)
+		for host, at := range m.at {
+			if host < down || at < down { // it is one that has moved, or its VTEP has lost what it had learned
+				m.speak(host)
+			}
 		}
 		return nil
 	})
@@ -230,6 +236,11 @@ func (m *fleetMeasure) storm() error {
 	m.row("  CPU time of it", round(m.cpuTime()-began), "", false)
 	m.row("  rows after it", fmt.Sprintf("%d lost, %d stale, of %d", lost, stale, n*n), "none", lost+stale == 0)
 	return nil
+}
+
+// after is the VTEP after the one that has a host, of those that stay when the first ones go down.
+func (m *fleetMeasure) after(host, down int) int {
+	return down + max(m.at[host]-down+1, 0)%(len(m.vteps)-down)
 }
 
 // atOnce does something with each of some VTEPs, with all of them at the same time.
