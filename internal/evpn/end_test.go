@@ -128,6 +128,33 @@ func TestLabelsOfOldSchema(t *testing.T) {
 	})
 }
 
+// A database of a schema in which logical switches have no other_config can't remember whose rows are the bridge's: of VTEPs that the fabric
+// announces, or has announced, they are. Those of others are left alone.
+func TestForgetfulSchema(t *testing.T) {
+	schema := string(hwvtep.Schema().AppendJSON(nil))
+	table := strings.Index(schema, `"Logical_Switch":{`)
+	at := table + strings.Index(schema[table:], `"other_config":`)
+	end := at + strings.Index(schema[at:], `}},`) + len(`}},`)
+	s := newBedOf(t, []byte(schema[:at]+schema[end:]), server.Options{}, Neighbor{}, func(tx *hwvtep.Txn) {
+		ls := tx.InsertLogicalSwitch(hwvtep.LogicalSwitch{Name: "ls0", TunnelKey: hwvtep.Some[int64](33)})
+		for mac, ip := range map[string]string{"02:00:00:00:00:88": "10.0.0.2", "02:00:00:00:00:99": "10.0.0.9"} {
+			tx.InsertUcastMACRemote(hwvtep.UcastMACRemote{MAC: mac, LogicalSwitch: ls,
+				Locator: tx.InsertPhysicalLocator(hwvtep.PhysicalLocator{EncapsulationType: hwvtep.EncapsulationTypeVXLANOverIPv4, DstIP: ip})})
+		}
+	})
+	s.up()
+	s.whole()
+	r := hostAt(host1, high)
+	s.announce(r, nil)
+	m := &route{key: key{kind: Multicast, rd: "10.0.0.2:33", ip: high}, vtep: high, vni: 33, targets: r.targets}
+	s.announce(m, nil)
+	s.rows(host1+">10.0.0.2", ">10.0.0.2", "02:00:00:00:00:99>10.0.0.9")
+	s.withdraw(r)
+	s.rows(">10.0.0.2", "02:00:00:00:00:99>10.0.0.9")
+	s.withdraw(m)
+	s.rows("02:00:00:00:00:99>10.0.0.9")
+}
+
 // A segment's VTEPs may have a VNI each; so may those of a VRF, where a router's MAC is at one of them in one.
 func TestLabelsOfOthers(t *testing.T) {
 	n := newNetwork()

@@ -39,25 +39,26 @@ type path struct {
 
 // network is a logical switch.
 type network struct {
-	row    hwvtep.LogicalSwitch
-	wants  uint32   // the VNI that its row asks for
-	vni    uint32   // 0: it has none, and is no part of the fabric
-	rivals []string // names of other switches that want the same VNI
-	auto   bool     // imports by the VNI
-	labels bool     // the labels of others are their VNIs
-	imp    []target // else these
-	exp    []target
-	fault  string // what is wrong with its configuration
-	hosts  map[string]*host
-	floods map[path]*route                     // of Multicast
-	heads  map[hwvtep.UUID]map[netip.Addr]bool // our VTEPs that want what is flooded, by row
-	vteps  map[netip.Addr]int                  // how many routes lead to each
-	left   map[netip.Addr]bool                 // those to which the last one was withdrawn
-	text   string                              // what the row is to remember; "": not known, or nothing
-	former bool                                // of VTEPs that are not in vteps any more, too, as long as there are rows of them
-	freed  bool                                // rows have gone since, or lead elsewhere
-	pace   pace                                // of what is written of members
-	spoken map[string]map[key]struct{}         // what is announced, by its group
+	row     hwvtep.LogicalSwitch
+	wants   uint32   // the VNI that its row asks for
+	vni     uint32   // 0: it has none, and is no part of the fabric
+	rivals  []string // names of other switches that want the same VNI
+	auto    bool     // imports by the VNI
+	labels  bool     // the labels of others are their VNIs
+	imp     []target // else these
+	exp     []target
+	fault   string // what is wrong with its configuration
+	hosts   map[string]*host
+	floods  map[path]*route                     // of Multicast
+	heads   map[hwvtep.UUID]map[netip.Addr]bool // our VTEPs that want what is flooded, by row
+	vteps   map[netip.Addr]int                  // how many routes lead to each
+	left    map[netip.Addr]bool                 // those to which the last one was withdrawn
+	forgets bool                                // a database of old: the row can't remember whose rows are the bridge's
+	text    string                              // what the row is to remember; "": not known, or nothing
+	former  bool                                // of VTEPs that are not in vteps any more, too, as long as there are rows of them
+	freed   bool                                // rows have gone since, or lead elsewhere
+	pace    pace                                // of what is written of members
+	spoken  map[string]map[key]struct{}         // what is announced, by its group
 
 	router   *router         // that has an interface in it; nil: none has
 	l3       *router         // whose packets to other VTEPs are in it: it is no switch of hosts then

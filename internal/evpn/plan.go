@@ -102,7 +102,7 @@ func (n *network) remembers(one string) bool {
 
 // ours says whether a row with that locator is the bridge's.
 func (n *network) ours(vtep netip.Addr) bool {
-	return vtep.IsValid() && (n.vteps[vtep] > 0 || n.remembers(vtep.String()))
+	return vtep.IsValid() && (n.vteps[vtep] > 0 || n.remembers(vtep.String()) || n.forgets && n.left[vtep])
 }
 
 // mine says whether a row is the bridge's: at a tunnel IP of ours, that with the number of a segment is, also of one whose
@@ -131,7 +131,7 @@ func (db *database) strange(row *hwvtep.UcastMACRemote, first, anew bool) bool {
 	}
 	if first || anew || !db.writer.May() {
 		e := db.end(row.Locator)
-		return !n.remembers(e.vtep.String()) && !n.remembers(e.ofSegment())
+		return !n.forgets && !n.remembers(e.vtep.String()) && !n.remembers(e.ofSegment())
 	}
 	return true
 }
@@ -139,7 +139,7 @@ func (db *database) strange(row *hwvtep.UcastMACRemote, first, anew bool) bool {
 // known says whether the row of the switch says that rows at an end are the bridge's, as it has to before there is one: who is killed
 // between would find a row of his that he does not know.
 func (db *database) known(n *network, e end) bool {
-	if n.text != "" && n.text == n.row.OtherConfig[keyVTEPs] {
+	if n.forgets || n.text != "" && n.text == n.row.OtherConfig[keyVTEPs] {
 		return true // as is usual: costs nothing
 	}
 	if db.own[e.vtep] {
@@ -153,6 +153,9 @@ func (e end) ofSegment() string { return fmt.Sprintf("%v#%d", e.vtep, e.vni) }
 
 // remember writes down whose rows are the bridge's: those of VTEPs that are announced and of ports that are links of segments, and of former ones as long as there is a row.
 func (p *plan) remember(n *network) {
+	if n.forgets {
+		return
+	}
 	if has := n.row.OtherConfig[keyVTEPs]; n.text != "" && n.text == has && !(n.former && n.freed) {
 		n.text = has // which is found to be the same at once then
 		return

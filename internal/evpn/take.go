@@ -173,6 +173,7 @@ func (db *database) takeSwitches(changes hwvtep.Changes) (touched map[*network]u
 		db.configure(n, *after)
 		// Databases of old have no locators of the same VTEP with other VNIs.
 		n.labels = n.labels && db.view.Layout().HasColumn(hwvtep.TablePhysicalLocator, "tunnel_key")
+		n.forgets = !db.view.Layout().HasColumn(hwvtep.TableLogicalSwitch, "other_config")
 		touched[n] = n.vni
 	}
 	return touched, routed
