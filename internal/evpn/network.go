@@ -307,11 +307,12 @@ func (n *network) routes(mac string, rd func(vtep netip.Addr, vni uint32) string
 
 // members are the VTEPs of others that get what is flooded.
 func (n *network) members() []end {
-	set := map[end]bool{}
+	all := make([]end, 0, len(n.floods))
 	for _, r := range n.floods {
-		set[n.end(r)] = true
+		all = append(all, n.end(r))
 	}
-	return slices.SortedFunc(maps.Keys(set), end.compare)
+	slices.SortFunc(all, end.compare)
+	return slices.Compact(all)
 }
 
 // said are the keys of what is announced of a group: of a MAC, of Multicast, of prefixes. It is a copy.

@@ -302,6 +302,7 @@ func (p *plan) members(n *network) {
 	if len(rows) > 0 { // of several only one counts
 		own = &rows[0]
 		set, _ := p.db.view.PhysicalLocatorSet(own.LocatorSet)
+		have = make([]end, 0, len(set.Locators))
 		for _, l := range set.Locators {
 			switch e := p.db.end(l); {
 			case !n.ours(e.vtep):
@@ -314,11 +315,7 @@ func (p *plan) members(n *network) {
 			}
 		}
 	}
-	for _, e := range n.members() {
-		if !foreign[e.vtep] {
-			wanted = append(wanted, e)
-		}
-	}
+	wanted = append(slices.DeleteFunc(n.members(), func(e end) bool { return foreign[e.vtep] }), wanted...)
 	slices.SortFunc(have, end.compare)
 	slices.SortFunc(wanted, end.compare)
 	wanted = slices.Compact(wanted)
@@ -369,7 +366,7 @@ func (p *plan) locator(to end) hwvtep.UUID {
 
 // set makes a set, which no other row can have: sets can't be changed.
 func (p *plan) set(others []hwvtep.UUID, ends []end) hwvtep.UUID {
-	ids := slices.Clone(others)
+	ids := append(make([]hwvtep.UUID, 0, len(others)+len(ends)), others...)
 	for _, e := range ends {
 		ids = append(ids, p.locator(e))
 	}

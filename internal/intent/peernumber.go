@@ -48,6 +48,9 @@ func (p *PeerNumbers) give(peer netip.Addr, h uint64) (n uint32) {
 		if len(p.peers) == 0 {
 			p.peers = make([]peerUses, 1)
 		}
+		if all := len(p.peers); all == cap(p.peers) { // by less than append: peers come one by one, and stay
+			p.peers = append(make([]peerUses, 0, all+all/8+8), p.peers...)
+		}
 		n, p.peers = uint32(len(p.peers)), append(p.peers, peerUses{})
 	}
 	if all := len(p.peers); !p.slots.Fits(all) {

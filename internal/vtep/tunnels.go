@@ -37,7 +37,8 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 		return
 	}
 	before := tx.Len()
-	byPeer := map[netip.Addr][]hwvtep.Tunnel{}
+	byPeer := make(map[netip.Addr][]hwvtep.Tunnel, len(ps.Tunnels))
+	firsts := make([]hwvtep.Tunnel, 0, len(ps.Tunnels)) // as is usual: one of each peer
 	for _, id := range ps.Tunnels {
 		t, ok := r.f.view.Tunnel(id)
 		if !ok {
@@ -49,7 +50,12 @@ func (r *Reporter) buildTunnels(tx *hwvtep.Txn) {
 			r.todo.tunnels = true
 		}
 		peer := r.f.addrOf(t.Remote)
-		byPeer[peer] = append(byPeer[peer], t)
+		if rows, there := byPeer[peer]; there {
+			byPeer[peer] = append(rows, t)
+			continue
+		}
+		firsts = append(firsts, t)
+		byPeer[peer] = slices.Clip(firsts[len(firsts)-1:])
 	}
 	var peers []netip.Addr
 	if !r.withdrawn {
