@@ -255,7 +255,9 @@ func (d *Database) Undo(cs *ChangeSet) {
 		}
 	})
 	for i := range cs.Tables {
-		cs.Tables[i].table.shrink()
+		t := cs.Tables[i].table
+		t.rows.settle(t)
+		t.shrink()
 	}
 }
 

@@ -202,7 +202,7 @@ func (t *Table) All() iter.Seq[*ovsdb.Row] {
 
 // add puts st into the table.
 func (t *Table) add(st *rowState) {
-	t.rows.put(t, st)
+	t.rows.put(st)
 	if st.row != nil {
 		t.live++
 	}

@@ -21,8 +21,8 @@ func TestRowSet(t *testing.T) {
 		next := uint64(0)
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			grow := rapid.Bool().Draw(t, "grow")
-			for range rapid.IntRange(1, 600).Draw(t, "rows") {
-				if !grow {
+			for i := range rapid.IntRange(1, 600).Draw(t, "rows") {
+				if grow == (i%7 == 3) {
 					for id, st := range want {
 						table.remove(st)
 						delete(want, id)
@@ -39,9 +39,12 @@ func TestRowSet(t *testing.T) {
 				table.add(st)
 				want[id], ids = st, append(ids, id)
 			}
-			table.shrink()
-			if err := table.checkBooks(); err != nil {
-				t.Fatal(err)
+			if rapid.Bool().Draw(t, "settle") { // as at the end of a transaction
+				table.rows.settle(table)
+				table.shrink()
+				if err := table.checkBooks(); err != nil {
+					t.Fatal(err)
+				}
 			}
 			got := map[ovsdb.UUID]*rowState{}
 			for _, st := range table.rows.all {

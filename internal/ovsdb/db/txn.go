@@ -70,6 +70,7 @@ func (d *Database) begin() *txn {
 // end takes every row out of the transaction.
 func (x *txn) end() {
 	for _, tt := range x.tables {
+		tt.Table.rows.settle(tt.Table)
 		for _, r := range tt.rows {
 			if !r.gone {
 				r.st.t = 0
