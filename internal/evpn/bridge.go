@@ -101,6 +101,8 @@ type session struct {
 	flaps     int
 	most      int  // routes; more end the session
 	over      bool // there is none for a time, since there were more
+	overMost  int  // that then
+	overUntil time.Time
 }
 
 // New returns a bridge.
@@ -237,19 +239,27 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 	if s == nil || s.routes <= s.most || s.over {
 		return
 	}
+	s.over, s.overMost, s.overUntil = true, s.most, time.Now().Add(overPause)
 	why := s.overWhy()
 	b.log.Warn("session is ended", "neighbor", neighbor, "err", why, "again in", overPause)
-	s.over = true
 	b.later(overPause, func() {
-		if s.over = false; b.sessions[neighbor] == s {
-			go b.renew(neighbor)
+		if b.sessions[neighbor] == s && !time.Now().Before(s.overUntil) {
+			b.admit(s)
 		}
 	})
 	go b.refuse(neighbor, why) // which waits for the library, as that may for the bridge
 }
 
 func (s *session) overWhy() string {
-	return fmt.Sprintf("it has announced more than max-routes: %d", s.most)
+	return fmt.Sprintf("it has announced more than max-routes: %d", s.overMost)
+}
+
+// admit has a neighbor begin anew that has announced too many routes: some time later, or when it may announce more.
+func (b *Bridge) admit(s *session) {
+	if s.over {
+		s.over = false
+		go b.renew(s.address)
+	}
 }
 
 func (b *Bridge) refuse(neighbor netip.Addr, why string) {

@@ -370,9 +370,18 @@ func TestTooManyRoutes(t *testing.T) {
 	s.established(false)
 	testenv.Eventually(t, deadline, func() error {
 		status, err := s.bridge.Status(t.Context())
-		if err == nil && (!strings.Contains(status.Neighbors[0].Reason, "max-routes") || status.Neighbors[0].Routes != 0) {
+		if err == nil && (!strings.Contains(status.Neighbors[0].Reason, "max-routes: 3") || status.Neighbors[0].Routes != 0) {
 			err = fmt.Errorf("%+v", status.Neighbors[0])
 		}
 		return err
 	})
+	more := *s.bridge.Config() // when it may announce more it is not waited for long
+	more.Neighbors = []Neighbor{more.Neighbors[0]}
+	more.Neighbors[0].MaxRoutes = 5
+	if _, _, err := s.bridge.Reconfigure(t.Context(), &more); err != nil {
+		t.Fatal(err)
+	}
+	s.up()
+	s.announce(hostAt(host1, high), nil)
+	s.rows(host1 + ">10.0.0.2")
 }

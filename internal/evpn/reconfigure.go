@@ -42,7 +42,10 @@ func (b *Bridge) Reconfigure(ctx context.Context, c *Config) (changed, waits []s
 			continue
 		case sameSession(old, now):
 			what, err = "max-routes", b.ask(ctx, func() {
-				b.sessions[address].most = int(cmp.Or(now.MaxRoutes, MaxRoutes))
+				s := b.sessions[address]
+				if s.most = int(cmp.Or(now.MaxRoutes, MaxRoutes)); s.over && s.most > s.overMost {
+					b.admit(s)
+				}
 				b.limit(address)
 			})
 		default:
