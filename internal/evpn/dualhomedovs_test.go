@@ -27,6 +27,7 @@ type homes struct {
 	testing.TB
 	of    [2]*fabric
 	host  *namespace.Namespace
+	ovs   *testenv.VSwitch
 	links [2]*testnet.Tap
 	far   *testnet.Tap
 	at    [2]net.HardwareAddr // of their tunnel IPs
@@ -67,6 +68,7 @@ func newHomes(t *testing.T) *homes {
 		h.links[i] = testnet.Open(t, h.host, device)
 	}
 	ovs := testenv.NewVSwitch(t, g.own)
+	h.ovs = ovs
 	ovs.Bridge(t, "v1", "p1")
 	ovs.Bridge(t, "br-ex", "x1")
 	ovs.Vsctl(t, "set", "Bridge", "br-ex", "fail_mode=standalone")
@@ -209,4 +211,17 @@ func TestDualHomedOpenVSwitch(t *testing.T) {
 	g.held("1")
 	g.forwards(bound, "!"+bound+" not-designated", "!segment p1 with 10.0.0.1")
 	h.flood("down the second", farHost, both, 1, nil)
+
+	// And so does the second, when ovs-vswitchd has ended: its ports are no links then.
+	testnet.Link(t, f.own, "p1", func(h *netlink.Handle, link netlink.Link) error { return h.LinkSetUp(link) })
+	g.held("1 10.0.0.1")
+	f.held("all 1 10.0.0.2")
+	h.ovs.KillDaemon(t)
+	f.held("1")
+	g.held("all 1 10.0.0.1")
+	f.forwards(bound, "!"+bound+" not-designated", "!segment p1 with 10.0.0.2")
+	h.flood("down the first alone", farHost, func(frame []byte) { h.abroad(0, frame) }, 0, nil)
+	h.ovs.StartDaemon(t)
+	g.held("1 10.0.0.1")
+	f.held("all 1 10.0.0.2")
 }

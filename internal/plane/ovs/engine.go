@@ -52,6 +52,7 @@ type engine struct {
 	used                     map[intent.IPKey]used
 	stale                    bool      // the datapath may have what it did by flows of ACLs or routers that are gone
 	stalled                  time.Time // since when something is pending; zero: nothing is
+	goneTold                 time.Time // the same, of the last time that ovs-vswitchd was gone
 	bfdTold                  map[netip.Addr]plane.PeerState
 	pendingWhy               string
 
@@ -125,41 +126,6 @@ func (e *engine) run(ctx context.Context) {
 	}
 }
 
-func (e *engine) nextTimer() (next time.Time) {
-	sooner := func(at time.Time) {
-		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
-	}
-	sooner(e.dbRetry.at)
-	sooner(e.access.retry.at)
-	if e.begun && e.vs != nil && !e.routes.asking {
-		sooner(e.routes.due)
-	}
-	for _, b := range e.bridges {
-		if b.conn != nil {
-			sooner(b.retryAt)
-		}
-	}
-	return next
-}
-
-func (e *engine) retryFlows() {
-	now := time.Now()
-	if at := e.dbRetry.at; !at.IsZero() && !now.Before(at) {
-		e.dbRetry.at = time.Time{}
-	}
-	if at := e.access.retry.at; !at.IsZero() && !now.Before(at) {
-		e.access.tryAgain()
-		e.built = false
-	}
-	for _, b := range e.bridges {
-		if !b.retryAt.IsZero() && !now.Before(b.retryAt) {
-			b.retry()
-		}
-	}
-}
-
 // apply takes a change of the State. The channel is closed when all is done that can be.
 func (e *engine) apply(d *intent.Delta) chan struct{} {
 	e.begun = true
@@ -198,8 +164,29 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 		}
 	}
 	settled := make(chan struct{})
-	e.waiters = append(e.waiters, settled)
+	if e.away() && !e.onItsWay() { // it may stay so for long
+		close(settled)
+	} else {
+		e.waiters = append(e.waiters, settled)
+	}
 	return settled
+}
+
+// outcome is what an Apply reports, which waits no longer: what is well later is told by an event. The agent takes hosts behind ports
+// that don't work for unknown, and has to be told when they are heard again.
+func (e *engine) outcome(settled chan struct{}) plane.Report {
+	e.waiters = slices.DeleteFunc(e.waiters, func(w chan struct{}) bool { return w == settled })
+	r := e.report()
+	if len(r.Ports) > 0 {
+		for id, macs := range e.stations.bySwitch {
+			for mac, st := range macs {
+				if !st.static && r.Ports[st.at.Port] != nil && r.Bindings[st.at] != nil {
+					e.unlearn(intent.MACKey{Switch: id, MAC: mac})
+				}
+			}
+		}
+	}
+	return r
 }
 
 // takeDatabase takes what is new in the database.
@@ -310,6 +297,7 @@ func (e *engine) converge(ctx context.Context) {
 		if e.stalled.IsZero() {
 			e.stalled = time.Now()
 		}
+		e.tellGone()
 		return
 	}
 	was := e.stalled

@@ -141,7 +141,7 @@ func (p *Plane) Apply(ctx context.Context, next *intent.State, d *intent.Delta) 
 		return plane.Report{}, fmt.Errorf("apply: %w", errClosed)
 	}
 	var report plane.Report
-	if err := p.do(context.WithoutCancel(ctx), func() { report = p.engine.report() }); err != nil {
+	if err := p.do(context.WithoutCancel(ctx), func() { report = p.engine.outcome(settled) }); err != nil {
 		return plane.Report{}, fmt.Errorf("apply: %w", err)
 	}
 	return report, nil

@@ -44,7 +44,7 @@ func (e *engine) report() plane.Report {
 					orSystem(ps.datapathType), strings.Join(e.vs.datapathTypes, " and ")))
 		}
 	}
-	if b := e.bridges[e.names.ps]; all == nil && b != nil && b.conn == nil && b.lastErr != nil && !e.onItsWay() {
+	if b := e.bridges[e.names.ps]; all == nil && e.away() && !e.onItsWay() {
 		all = fmt.Errorf("bridge %s can't be controlled: %w", e.names.ps, b.lastErr)
 		// It would have a socket, had ovs-vswitchd made it.
 		if noDatapath := ps.datapathType == "" || ps.datapathType == "system"; noDatapath && e.vs.settled() && errors.Is(b.lastErr, fs.ErrNotExist) {
