@@ -139,12 +139,19 @@ func drifts(p *Plane) error {
 	return err
 }
 
-// The database goes away for a while, and no flow changes.
+// The database goes away for a while, and no flow changes, nor gets a port link that has none.
 func TestServerAway(t *testing.T) {
 	w := newWorld(t)
 	p := w.newPlane(t)
 	s := twoTenants()
 	w.apply(p, s, nil)
+	w.link(t, "p2", false)
+	testenv.Eventually(t, longest, func() error {
+		if told := states(p, "p2"); len(told) == 0 || told[len(told)-1].Up {
+			return fmt.Errorf("told of p2 is %+v", told)
+		}
+		return drifts(p)
+	})
 	before := w.ages(t)
 	w.KillServer(t)
 	time.Sleep(300 * time.Millisecond) // ovs-vswitchd notices; it answers nobody now
@@ -153,6 +160,10 @@ func TestServerAway(t *testing.T) {
 	next.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 5: 0x21}}, intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000})
 	w.apply(p, next, intent.Diff(s, next))
 	testenv.Eventually(t, longest, func() error { return drifts(p) })
+	w.Vsctl(t, "wait-until", "Interface", "p2", "link_state=down")
+	if told, r := states(p, "p2"), w.apply(p, next, &intent.Delta{}); len(told) > 0 || len(r.Down) != 1 {
+		t.Errorf("of p2 is told %+v, without link are %v", told, r.Down)
+	}
 	w.younger(t, before)
 }
 

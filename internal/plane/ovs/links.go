@@ -51,14 +51,31 @@ func (l *links) note(s flowSet) {
 func lostSince(before, now int64) bool { return now > before || now < before && now > 0 }
 
 // look takes the state of a port's device, and says whether that has lost its link since it was last looked at, and has it again.
+// After a restart of ovsdb-server the state is not known until ovs-vswitchd says it again.
 func (l *links) look(name string, i *interfaceRow) (bounced bool) {
-	if i == nil || i.ofport == 0 || i.linkDown() || i.linkResets < 0 {
+	switch {
+	case i == nil || i.ofport == 0 || i.linkDown():
 		delete(l.up, name)
+		return false
+	case i.linkResets < 0:
 		return false
 	}
 	before, known := l.up[name]
 	l.up[name] = i.linkResets
 	return known && lostSince(before, i.linkResets)
+}
+
+// keepLinks has links be as they were of which nothing is known, until ovs-vswitchd says it: a port without link gets none by a restart
+// of ovsdb-server.
+func (v *vswitch) keepLinks(before *vswitch) {
+	if before == nil {
+		return
+	}
+	for name, i := range v.interfaces {
+		if was := before.interfaces[name]; i.linkState == "" && was != nil && was.id == i.id {
+			i.linkState = was.linkState
+		}
+	}
 }
 
 // adoptLinks compares with what an earlier process has noted.
@@ -77,8 +94,11 @@ func (e *engine) adoptLinks(b *bridge) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.Links)) {
-		if now, ok := e.links.up[name]; ok && lostSince(n.Links[name], now) {
+		switch now, known := e.links.up[name]; {
+		case known && lostSince(n.Links[name], now):
 			e.links.bounced = append(e.links.bounced, name)
+		case !known && e.vs.bridges[b.name].ports[name].single().linkUnknown():
+			e.links.up[name] = n.Links[name]
 		}
 	}
 }

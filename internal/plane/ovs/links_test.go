@@ -109,3 +109,20 @@ func TestLostSince(t *testing.T) {
 		}
 	}
 }
+
+// A count is that of a link that is there. What is not known for a moment, as when ovsdb-server has begun anew, changes nothing.
+func TestLooksAtLinks(t *testing.T) {
+	l := newLinks()
+	for i, c := range []struct {
+		state   string
+		resets  int64
+		bounced bool
+	}{{"", -1, false}, {"up", 0, false}, {"", -1, false}, {"up", 0, false}, {"", -1, false}, {"up", 2, true}, {"down", 3, false}, {"up", 6, false}, {"up", 6, false}, {"up", 8, true}} {
+		if got := l.look("p0", &interfaceRow{ofport: 1, linkState: c.state, linkResets: c.resets}); got != c.bounced {
+			t.Errorf("look %d: bounced is %v", i, got)
+		}
+	}
+	if l.look("p0", &interfaceRow{}); len(l.up) > 0 {
+		t.Errorf("without a device: %v", l.up)
+	}
+}

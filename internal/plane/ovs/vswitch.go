@@ -75,6 +75,9 @@ func (p *portRow) single() *interfaceRow {
 // linkDown says that the device has no link. Of one that has none yet nothing is known.
 func (i *interfaceRow) linkDown() bool { return i != nil && i.linkState == "down" }
 
+// linkUnknown says that nothing is known of the link of a device that there is.
+func (i *interfaceRow) linkUnknown() bool { return i != nil && i.ofport != 0 && i.linkState == "" }
+
 // number returns the OpenFlow number of the port; 0: it has none.
 func (p *portRow) number() uint32 {
 	if i := p.single(); i != nil {
