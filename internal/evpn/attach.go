@@ -101,6 +101,7 @@ func (b *Bridge) reattach(n *network) {
 	for mac, h := range n.hosts {
 		if len(h.locals) > 0 || slices.ContainsFunc(h.paths, func(r *route) bool { return r.segment != (esi{}) }) {
 			b.reconsider(n, mac)
+			b.forsake(n, mac)
 		}
 	}
 }

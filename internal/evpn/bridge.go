@@ -177,8 +177,8 @@ func (b *Bridge) Run(ctx context.Context, name string) error {
 				more = false
 			}
 		}
-		b.reclaim()
 		b.reattachRecounted()
+		b.reclaim()
 		b.database.write()
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // forsake has a host that is here looked at at the end of the turn, after a route of it has gone out of a network: by a withdraw, by another one in its
-// place, or since the network imports others.
+// place, or since the network imports others; or since the port of ours is gone by which the host of a route was reached.
 func (b *Bridge) forsake(n *network, mac string) {
 	if h := n.hosts[mac]; h != nil && len(h.locals) > 0 {
 		b.forsaken[h] = mac

@@ -261,6 +261,35 @@ func TestForsaken(t *testing.T) {
 	}
 }
 
+// The other VTEP of a segment is no longer attached, and has yet to withdraw the host that it has, which is here as well, at another port: the
+// host is reached by the port of the segment. When that is gone, too, it is announced again.
+func TestForsakenWithPort(t *testing.T) {
+	s := newBed(t, Neighbor{}, ownSegment)
+	s.up()
+	s.whole()
+	s.holds("p1", "1 [] ")
+	other := discovery(high, allTags, false)
+	other.targets = []target{{"65002", false, 33}}
+	s.announce(other, nil)
+	s.hears(host1, 0, true)
+	s.said(host1, map[string]int64{"": -1})
+	r := hostAt(host1, high)
+	r.segment, r.moved, r.sequence = seg1, true, 5
+	s.announce(r, nil)
+	s.said(host1, map[string]int64{})
+	s.rows(host1 + ">10.0.0.1 1")
+	const behind = "02:00:00:00:00:02"
+	s.withdraw(other)
+	s.announce(hostAt(behind, high), nil)
+	s.rows(host1+">10.0.0.1 1", behind+">10.0.0.2")
+	s.port("p1", func(tx *hwvtep.Txn, row hwvtep.PhysicalPort) {
+		row.PortFaultStatus = []string{portDown}
+		tx.UpdatePhysicalPort(row.UUID, row, hwvtep.PhysicalPortPortFaultStatus)
+	})
+	s.said(host1, map[string]int64{"": 6})
+	s.rows(behind + ">10.0.0.2") // the route of host1 has not gone with a session
+}
+
 // A host is heard here beside the row that places it elsewhere, and elsewhere again before the bridge has written that. The row, which
 // is right again, comes anew: for one that stays the agent would not take back its own, and not tell when the host comes again.
 func TestHeardBeside(t *testing.T) {
