@@ -92,27 +92,39 @@ func TestConformanceXDP(t *testing.T) {
 }
 
 func TestConformance(t *testing.T) {
-	for name, o := range modes {
-		t.Run(name, func(t *testing.T) {
-			h := newHarness(t, o)
-			open := func(t *testing.T) planetest.Harness {
-				h.drain()
-				return h
-			}
-			switch {
-			case name == "direct" || testenv.Effort(t) > 1:
-				planetest.Run(t, open)
-			case name == "tc filter":
-				planetest.RunNamed(t, planetest.IPv4, byFilter, open)
-			default:
-				planetest.RunFamily(t, planetest.IPv6, open)
-			}
-			if h.plane != nil {
-				if err := h.plane.Destroy(t.Context()); err != nil {
-					t.Error(err)
-				}
-			}
-		})
+	t.Run("direct", func(t *testing.T) { conforms(t, "direct", planetest.Run) })
+}
+
+// The other modes are the same goroutines, and other ways of the same frames: where tests take long with the race detector, these
+// are run without it (scripts/test).
+func TestConformanceWays(t *testing.T) {
+	runs := map[string]func(*testing.T, func(*testing.T) planetest.Harness){
+		"vxlan device": func(t *testing.T, open func(*testing.T) planetest.Harness) {
+			planetest.RunFamily(t, planetest.IPv6, open)
+		},
+		"tc filter": func(t *testing.T, open func(*testing.T) planetest.Harness) {
+			planetest.RunNamed(t, planetest.IPv4, byFilter, open)
+		},
+	}
+	for mode, run := range runs {
+		if testenv.Effort(t) > 1 {
+			run = planetest.Run
+		}
+		t.Run(mode, func(t *testing.T) { conforms(t, mode, run) })
+	}
+}
+
+// conforms runs cases of the suite in a mode.
+func conforms(t *testing.T, mode string, run func(*testing.T, func(*testing.T) planetest.Harness)) {
+	h := newHarness(t, modes[mode])
+	run(t, func(*testing.T) planetest.Harness {
+		h.drain()
+		return h
+	})
+	if h.plane != nil {
+		if err := h.plane.Destroy(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
