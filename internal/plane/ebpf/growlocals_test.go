@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,10 +96,10 @@ func TestEnlargeWaitsForNobody(t *testing.T) {
 // made once more.
 func TestEnlargeOvertaken(t *testing.T) {
 	w := newWorld(t)
-	times := 0
+	var times atomic.Int32 // with so many a third one may be made, which the test doesn't wait for
 	var p *Plane
 	p = w.plane(Options{start: map[string]uint32{"locals": 256}, beforeSwap: func() {
-		if times++; times == 1 {
+		if times.Add(1) == 1 {
 			p.mu.Lock()
 			err := p.grow(map[string]uint32{"remotes": 2 * p.objs.Remotes.MaxEntries()}, p.growing())
 			p.mu.Unlock()
@@ -110,8 +111,8 @@ func TestEnlargeOvertaken(t *testing.T) {
 	w.apply(p, basic(), nil)
 	w.crowdedLocals()
 	w.hasGrown(p, 256)
-	if times < 2 {
-		t.Errorf("it was made %d times", times)
+	if n := times.Load(); n < 2 {
+		t.Errorf("it was made %d times", n)
 	}
 	w.balanced(p)
 	w.audit(p)
