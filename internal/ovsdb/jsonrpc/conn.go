@@ -31,10 +31,11 @@ type Options struct {
 	// Drained is called, by the writer goroutine and without a lock, when all that was queued
 	// has been sent, if WatchDrain asked for it, and in any case when the connection has ended.
 	Drained func()
-	// Holds is called, by the reader, with the bytes that a message needs which is only half
-	// here, each time they become more; and with 0 when it has been read, or never will be.
+	// Holds is called, by the reader, with the bytes that the text of a message needs which is
+	// only half here, and those of its values if it is parsed as it comes, each time they change;
+	// and with 0 when it has been read, or never will be.
 	// Short messages are not told of.
-	Holds func(bytes int)
+	Holds func(text, values int)
 }
 
 // Conn is a connection that carries messages. One goroutine reads; any goroutine sends.

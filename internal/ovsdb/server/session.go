@@ -67,12 +67,16 @@ func newSession(srv *Server, nc net.Conn, name string, a access) *session {
 		bases:    map[*database]struct{}{},
 	}
 	s.idle = sync.NewCond(&s.mu)
+	expected := 0 // length of a request
 	s.conn = jsonrpc.NewConn(nc, jsonrpc.Options{
 		MaxMessage: srv.opts.Limits.Message,
 		Drained:    s.drained,
-		Holds: func(bytes int) {
-			srv.intake.reads(s, bytes)
-			srv.trim.Expect(bytes)
+		Holds: func(text, values int) {
+			srv.intake.reads(s, text+values)
+			if text != expected {
+				expected = text
+				srv.trim.Expect(text)
+			}
 		},
 	})
 	return s

@@ -237,6 +237,29 @@ func TestHalfClosedPeer(t *testing.T) {
 	}
 }
 
+// The values of half a request count, not its text alone.
+func TestIntakeCountsValues(t *testing.T) {
+	r := newRig(t, Options{})
+	if err := r.AddRemote("ptcp:0:127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	nc, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.remotes.find("ptcp:0:127.0.0.1").boundPort()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	const buffer = 1 << 20
+	if _, err := nc.Write([]byte((`{"id":1,"method":"echo","params":[` + strings.Repeat(`"as long as a name",`, buffer))[:buffer*9/10])); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Eventually(t, patience, func() error {
+		if n := r.Usage().Intake; n < buffer*3/2 {
+			return fmt.Errorf("%d bytes are held", n)
+		}
+		return nil
+	})
+}
+
 // TestIntake has many peers leave long messages half sent: together they are bounded, and it
 // is the one with most that goes.
 func TestIntake(t *testing.T) {

@@ -109,27 +109,3 @@ func TestReaderGivesUp(t *testing.T) {
 		}
 	}
 }
-
-// The memory of a text that was released serves the next one, and no Value of the one before sees that.
-func TestRelease(t *testing.T) {
-	v, err := Parse(insertMany(10_000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	params := v.Get("params")
-	name, raw := params.Index(0).Str(), string(params.Index(1).Raw())
-	params.Release()
-	w, err := Parse([]byte(strings.Replace(string(insertMany(10_000)), "hardware_vtep", "another", 1)))
-	if err != nil || w.Get("params").Len() != 10_001 || w.Get("params").Index(0).Str() != "another" {
-		t.Fatalf("the text after it is %v, %v", w, err)
-	}
-	if name != "hardware_vtep" || !strings.HasPrefix(raw, `{"op":"insert"`) {
-		t.Errorf("strings of it are %q, %q", name, raw)
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("it can still be used")
-		}
-	}()
-	params.Len()
-}

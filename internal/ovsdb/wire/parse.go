@@ -65,11 +65,13 @@ type parser struct {
 	table []uint32    // scratch of dedup
 
 	judged bool // the text was, by room
-	whole  int  // how long it is, or about that if it still comes
+	whole  int  // how long it is, or at most is if it still comes
 
-	more bool // the text still comes, and others may be behind it
-	step step // where to go on
-	at   int  // up to where it has been parsed
+	more   bool // the text still comes, and others may be behind it
+	step   step // where to go on
+	at     int  // up to where it has been parsed
+	expect int  // about how long it is
+	most   int  // how many nodes it may have until it is here
 }
 
 // step is what comes next in a text.
@@ -86,6 +88,17 @@ const (
 
 // errMore is of a text that still comes: what is here is right, and ends before the text does.
 var errMore = errors.New("the text goes on")
+
+// errDense is of a text that still comes, and has too many values for what is here of it.
+var errDense = errors.New("the text has too many values to be parsed as it comes")
+
+// memory is how much p has for what it has parsed.
+func (p *parser) memory() int {
+	if p == nil {
+		return 0
+	}
+	return nodeSize*cap(p.nodes) + cap(p.esc) + int(unsafe.Sizeof(uint32(0)))*(cap(p.names)+cap(p.table))
+}
 
 // short returns the error for when the text ends at offset at, where it can't.
 func (p *parser) short(at int, msg string) error {
@@ -183,7 +196,9 @@ next:
 	p.step, p.at = atNext, i
 	i = p.skipSpace(i)
 	if cap(p.nodes)-len(p.nodes) < min(fewNodes, len(src)-i) && len(src) > longText {
-		p.room(i)
+		if !p.room(i) {
+			return errDense
+		}
 	}
 	if len(p.open) == 0 {
 		if i < len(src) && !p.more {

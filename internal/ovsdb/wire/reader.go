@@ -8,7 +8,6 @@ import (
 	"math/bits"
 	"slices"
 	"sync"
-	"unsafe"
 )
 
 // ErrTooLong is returned by Reader.Next for a text longer than the limit.
@@ -17,14 +16,13 @@ var ErrTooLong = errors.New("JSON text too long")
 // Reader splits a stream of JSON texts, with or without white space between
 // them, into single texts.
 type Reader struct {
-	// Holds, if not nil, is called with the size of the buffer when a text is so long that it
-	// has to grow beyond what short texts need, and with 0 when that text has been handed out
-	// or there was an error.
-	Holds func(bytes int)
+	// Holds, if not nil, is called with the size of the buffer, and with that of the values of a text that is parsed as it comes,
+	// each time that they change beyond what short texts need; and with 0 when that text has been handed out or there was an error.
+	Holds func(text, values int)
 
-	r     io.Reader
-	max   int
-	holds bool // Holds was last called with other than 0
+	r    io.Reader
+	max  int
+	held [2]int // what Holds was last called with
 
 	long int // how long the last text was that was handed over; 0: there was none yet
 
@@ -55,7 +53,7 @@ const (
 	quickly    = 4 << 20 // from this size on the buffer gets four times as large, not twice, up to eight times that: less is copied
 )
 
-// aheadFrom is how much of a text is here when it is worth while to parse it before all is. Tests change it.
+// aheadFrom is how much of a text is here, and not its end, when it is worth while to parse it before all is. Tests change it.
 var aheadFrom = handOver
 
 // buffers are those of bufferSize that no Reader needs now. A Reader that waits for the next text has a small one of its
@@ -86,8 +84,9 @@ func (r *Reader) Value() (Value, error) {
 		return Parse(text)
 	}
 	r.ahead = nil
-	if len(p.nodes) < cap(p.nodes)/4 {
-		p.nodes = slices.Clone(p.nodes) // as in take
+	if nodes := p.nodes; len(nodes) < cap(nodes)/4 {
+		p.nodes = slices.Clone(nodes) // as in take
+		keepTape(nodes)
 	}
 	return p.value(text), nil
 }
@@ -120,19 +119,18 @@ func (r *Reader) Buffered() int { return len(r.buf) }
 
 // fail tells that nothing is held any more.
 func (r *Reader) fail(err error) error {
-	r.hold(0)
+	r.hold(0, 0)
 	return err
 }
 
-func (r *Reader) hold(bytes int) {
-	if r.Holds == nil || bytes <= handOver && !r.holds {
-		return
+func (r *Reader) hold(text, values int) {
+	if text <= handOver {
+		text, values = 0, 0
 	}
-	r.holds = bytes > handOver
-	if !r.holds {
-		bytes = 0
+	if held := [2]int{text, values}; r.Holds != nil && held != r.held {
+		r.held = held
+		r.Holds(text, values)
 	}
-	r.Holds(bytes)
 }
 
 // fill reads more bytes.
@@ -142,6 +140,7 @@ func (r *Reader) fill() error {
 			r.small = make([]byte, idleSize)
 		}
 		r.use(r.small)
+		r.hold(0, 0) // it may have had several texts
 	}
 	if len(r.buf) == cap(r.buf) {
 		if 2*len(r.buf) >= len(r.store) {
@@ -155,7 +154,7 @@ func (r *Reader) fill() error {
 			if most := r.max + bufferSize; len(r.store) < most {
 				size = min(size, most)
 			}
-			r.hold(size)
+			r.hold(size, r.ahead.memory())
 			if size <= bufferSize {
 				r.use(buffers.Get().(*[bufferSize]byte)[:])
 			} else {
@@ -190,24 +189,26 @@ func (r *Reader) use(store []byte) {
 
 // take hands out the text that ends at r.at.
 func (r *Reader) take() []byte {
-	n := r.at
-	var text []byte
-	if n < handOver {
-		text = make([]byte, n)
-		copy(text, r.buf)
-		r.buf = r.buf[n:]
-	} else {
-		text, r.long = r.buf[:n:n], n
-		if n < len(r.store)/4 {
-			text = bytes.Clone(text) // not to keep the room for one that is longer
-		}
-		rest := r.buf[n:]
+	text, rest := r.buf[:r.at:r.at], r.buf[r.at:]
+	long := len(text) >= handOver
+	part := len(text) < len(r.store)/4 // of the buffer: with it the room for a longer text would be kept
+	if !long || part {
+		text = bytes.Clone(text)
+	}
+	if long {
+		r.long = len(text)
+	}
+	switch {
+	case !long || part && len(rest) >= len(r.store)/4: // else many such texts would each have all behind it moved
+		r.buf = rest
+	case len(rest) > 0:
+		r.store = make([]byte, max(bufferSize, len(rest)))
+		r.buf = r.store[:copy(r.store, rest)]
+	default:
 		r.buf, r.store = nil, nil
-		if len(rest) > 0 {
-			r.store = make([]byte, max(bufferSize, len(rest)))
-			r.buf = r.store[:copy(r.store, rest)]
-		}
-		r.hold(len(r.store))
+	}
+	if long {
+		r.hold(len(r.store), 0)
 	}
 	r.at, r.started, r.scalar, r.refused, r.plain = 0, false, false, false, false
 	return text
@@ -230,7 +231,16 @@ func (r *Reader) scan() bool {
 	if r.refused {
 		return true
 	}
-	if r.parsing && !r.plain && len(r.buf) >= aheadFrom {
+	if r.parsing && !r.plain {
+		if r.ahead == nil {
+			first := r.buf[:min(len(r.buf), aheadFrom)]
+			if r.find(first) {
+				return true
+			}
+			if len(first) < aheadFrom {
+				return false
+			}
+		}
 		if r.parseAhead() {
 			r.at = r.ahead.at
 			return true
@@ -239,12 +249,17 @@ func (r *Reader) scan() bool {
 			return false
 		}
 	}
-	for r.at < len(r.buf) {
-		r.leap()
-		for end := min(r.at+wordSize, len(r.buf)); r.at < end; r.at++ {
-			switch c := r.buf[r.at]; {
+	return r.find(r.buf)
+}
+
+// find is scan in b, which buf begins with.
+func (r *Reader) find(b []byte) bool {
+	for r.at < len(b) {
+		r.leap(b)
+		for end := min(r.at+wordSize, len(b)); r.at < end; r.at++ {
+			switch c := b[r.at]; {
 			case r.quoted && c == '\\':
-				if r.at+1 == len(r.buf) {
+				if r.at+1 == len(b) {
 					return false // come back with the byte after it
 				}
 				r.at++
@@ -277,24 +292,30 @@ func (r *Reader) parseAhead() (whole bool) {
 		r.ahead = p
 	}
 	p.src, p.whole = r.buf, len(r.store)
+	p.expect = max(aheadFrom, r.long+r.long/16)
+	p.most = perByte * max(len(r.store), handOver) / nodeSize
 	err := p.parse()
 	if err == nil {
 		return true
 	}
-	// A token may be so long that to begin it again and again would take time, and values so short that their nodes take
-	// much more memory than the text, of which perhaps never comes more.
-	const most = 8 // bytes of nodes for one of text
-	if err != errMore || len(r.buf)-p.at > handOver || len(p.nodes)*int(unsafe.Sizeof(node{})) > most*max(len(r.buf), handOver) || len(r.buf) > MaxText {
+	// A token may be so long that to begin it again and again would take time.
+	if err != errMore || len(r.buf)-p.at > handOver || len(r.buf) > MaxText {
+		keepTape(p.nodes)
 		r.ahead, r.plain = nil, true
 	}
+	r.hold(len(r.store), r.ahead.memory())
 	return false
 }
+
+// perByte is how many bytes of nodes a text that still comes may have for one of its buffer. Rows have one or two; the nodes of
+// shorter values take much more memory than the text, of which perhaps never comes more.
+const perByte = 2
 
 const wordSize = 8
 
 // leap goes on by words, up to one in which the text may end or a string has an escape.
-func (r *Reader) leap() {
-	b, i, depth, inside := r.buf, r.at, r.depth, uint64(0) // inside: the sign of each byte is set if we are in a string
+func (r *Reader) leap(b []byte) {
+	i, depth, inside := r.at, r.depth, uint64(0) // inside: the sign of each byte is set if we are in a string
 	if r.quoted {
 		inside = signs
 	}

@@ -148,7 +148,7 @@ func TestReaderExpectsAsLong(t *testing.T) {
 		texts = append(texts, strings.NewReader(`"`+strings.Repeat("x", test.length-2)+`"`))
 	}
 	r := NewReader(io.MultiReader(texts...), 1<<30)
-	r.Holds = func(bytes int) { held = append(held, bytes) }
+	r.Holds = func(text, _ int) { held = append(held, text) }
 	for i, want := range tests {
 		held = nil
 		got, err := r.Next()

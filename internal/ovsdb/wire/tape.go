@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -20,14 +21,28 @@ func guessNodes(b []byte) int {
 
 // room makes room for what is left of the text from offset i on. A text may begin with a few rows, and go on with one
 // that has most of all values: so it is judged by pieces of it, and by how many of what they count were values until now.
-func (p *parser) room(i int) {
+// Where one that still comes ends nobody knows: behind it there may be many others. It is taken to be as long as is expected,
+// and then to be some times as long as what was parsed. False: it may not have more nodes before it is here.
+func (p *parser) room(i int) bool {
+	src, whole := p.src, p.whole
+	if p.more {
+		whole = min(whole, max(p.expect, 4*i))
+		src = src[:min(len(src), whole)]
+	}
 	n := float64(len(p.nodes))
-	left := n / float64(i) * float64(p.whole-i)
-	if before := countBefore(p.src[:i]); !p.judged && before > 0 {
-		left = n/float64(before)*countAll(p.src)*float64(p.whole)/float64(len(p.src)) - n
+	left := n / float64(i) * float64(whole-i)
+	if before := countBefore(src[:i]); !p.judged && before > 0 {
+		left = n/float64(before)*countAll(src)*float64(whole)/float64(len(src)) - n
 	}
 	p.judged = true
-	p.nodes = grow(p.nodes, max(int(left+left/16), len(p.nodes)/4, fewNodes))
+	more := max(int(left+left/16), len(p.nodes)/4, fewNodes)
+	if p.more {
+		if more = min(more, p.most-len(p.nodes)); more < fewNodes {
+			return false
+		}
+	}
+	p.nodes = grow(p.nodes, more)
+	return true
 }
 
 // countAll estimates countBefore of a long text.
@@ -53,17 +68,50 @@ func countBefore(b []byte) (n int) {
 }
 
 // tapes are the nodes of long texts that nobody needs any more, until the collector takes them: to get as much memory from
-// the system takes half as long as to parse the text.
-var tapes sync.Pool
+// the system takes half as long as to parse the text. They are kept by size: those of peers that send texts of another length
+// don't stand in the way.
+var tapes [32 * sizes]sync.Pool
+
+// sizes is how many sizes of tapes there are between one and the double of it.
+const sizes = 8
+
+// sizeOf is which of tapes n nodes are in.
+func sizeOf(n int) int {
+	magnitude := bits.Len32(uint32(n)) - bits.Len(sizes)
+	return magnitude*sizes + n>>magnitude%sizes
+}
 
 // longTape is from how many nodes on they are kept.
 const longTape = 1 << 14
 
-// grow makes room for n more nodes.
+// keepTape takes nodes that nobody needs any more.
+func keepTape(nodes []node) {
+	if cap(nodes) >= longTape {
+		tapes[sizeOf(cap(nodes))].Put(&nodes)
+	}
+}
+
+// keptTape returns one with room for need nodes, and not for many more; nil: there is none.
+func keptTape(need int) []node {
+	for size := sizeOf(need); size <= sizeOf(need)+1; size++ {
+		kept, _ := tapes[size].Get().(*[]node)
+		if kept != nil && cap(*kept) >= need {
+			return *kept
+		}
+		if kept != nil {
+			tapes[size].Put(kept)
+		}
+	}
+	return nil
+}
+
+// grow makes room for n more nodes. Nobody else may have them.
 func grow(nodes []node, n int) []node {
 	if need := len(nodes) + n; need >= longTape {
-		if kept, _ := tapes.Get().(*[]node); kept != nil && cap(*kept) >= need && cap(*kept) <= 2*need {
-			return append((*kept)[:0], nodes...)
+		if kept := keptTape(need); kept != nil {
+			grown := append(kept[:0], nodes...)
+			keepTape(nodes)
+			return grown
 		}
 	}
 	return slices.Grow(nodes, n)
@@ -77,7 +125,5 @@ func (v Value) Release() {
 	}
 	nodes := v.doc.nodes
 	v.doc.nodes = nil // whoever uses one after all fails, and sees no other text
-	if cap(nodes) >= longTape {
-		tapes.Put(&nodes)
-	}
+	keepTape(nodes)
 }

@@ -63,6 +63,8 @@ type node struct {
 	x uint64
 }
 
+const nodeSize = int(unsafe.Sizeof(node{}))
+
 // flag in node.end marks a number as real, and a string as holding escapes.
 const flag = 1 << 31
 
