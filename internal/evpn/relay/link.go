@@ -149,7 +149,7 @@ func (l *link) connect(ctx context.Context, gone <-chan error, after time.Durati
 		conn, err := l.dial(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				l.hinder("can't connect: " + err.Error())
+				l.hinder(unreached(err))
 			}
 		}
 		select {

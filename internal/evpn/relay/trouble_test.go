@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +85,16 @@ func TestTrouble(t *testing.T) {
 	for _, line := range []string{"connection refused", whySilent, "no neighbor's are closed\" address=" + ownAddress(true).String()} {
 		if text := log.text(); strings.Count(text, line) != 1 {
 			t.Errorf("not one line has %q:\n%s", line, text)
+		}
+	}
+}
+
+// A neighbour that does not answer may have another password; one that refuses has not.
+func TestUnreached(t *testing.T) {
+	for err, hint := range map[error]bool{os.ErrDeadlineExceeded: true, syscall.ETIMEDOUT: true, syscall.ECONNREFUSED: false, syscall.EHOSTUNREACH: false} {
+		err := &net.OpError{Op: "dial", Net: "tcp", Err: err}
+		if got := unreached(err); !strings.HasPrefix(got, "can't connect: "+err.Error()) || strings.Contains(got, "password") != hint {
+			t.Errorf("%v: %s", err, got)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -93,6 +95,15 @@ func notification(m []byte) string {
 		if said := strings.ToValidUTF8(string(words[1:1+words[0]]), "?"); said != "" {
 			text += fmt.Sprintf(" %q", said)
 		}
+	}
+	return text
+}
+
+// unreached says why a connection has not come about. Segments with another signature get no answer.
+func unreached(err error) string {
+	text := "can't connect: " + err.Error()
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		text += "; nobody answers, as where the neighbor has another password, or only one of both has one"
 	}
 	return text
 }
