@@ -37,7 +37,8 @@ type FS interface {
 	// SyncDir returns when the names in the directory that holds name are on
 	// the disk.
 	SyncDir(name string) error
-	// Resolve follows name as long as it is a symbolic link.
+	// Resolve follows name as long as it is a symbolic link. Of a file that exists the result means the same in whatever
+	// directory the process is later, as a daemon leaves that in which it was started.
 	Resolve(name string) (string, error)
 	// Lock takes the lock file called name, or returns a *LockedError. Closing
 	// the result gives it back.
@@ -160,8 +161,11 @@ func (osFS) Resolve(name string) (string, error) {
 	at := name
 	for range maxLinks {
 		fi, err := os.Lstat(at)
-		if err != nil || fi.Mode()&os.ModeSymlink == 0 {
+		if err != nil {
 			return at, nil // whoever opens it sees the error
+		}
+		if fi.Mode()&os.ModeSymlink == 0 {
+			return filepath.Abs(at)
 		}
 		target, err := os.Readlink(at)
 		if err != nil {

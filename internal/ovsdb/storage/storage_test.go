@@ -342,6 +342,25 @@ func TestSymlink(t *testing.T) {
 	}
 }
 
+// A daemon leaves the directory in which it was started, and compacts a database that was named from there.
+func TestRelativePath(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	mustCreate(t, "db", 2, Options{}).Close()
+	l, _, _ := mustReplay(t, "db", Options{})
+	defer l.Close()
+	t.Chdir("/")
+	if l.Lost() {
+		t.Error("the file is lost")
+	}
+	if err := l.Compact(some()...); err != nil {
+		t.Error(err)
+	}
+	if err := Check(filepath.Join(dir, "db"), nil, nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	l := mustCreate(t, path, 1, Options{})
