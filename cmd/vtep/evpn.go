@@ -17,7 +17,6 @@ import (
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/httpserve"
 	"github.com/vtep/vtep/internal/metrics"
-	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
 
@@ -98,7 +97,7 @@ func (r *evpnRun) check(targets []string) (opts evpn.Options, err error) {
 	if err := r.http.check(&r.files); err != nil {
 		return opts, err
 	}
-	if _, _, err := idl.ParseTargets(targets[0], nil); err != nil {
+	if err := checkTarget(targets[0], &r.files); err != nil {
 		return opts, err
 	}
 	opts.Config, err = readBGP(r.file)

@@ -15,7 +15,6 @@ import (
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
 	"github.com/vtep/vtep/internal/nvc"
-	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
 
@@ -94,7 +93,7 @@ func (r *nvcRun) check() (opts nvc.Options, err error) {
 		return opts, err
 	}
 	for i, target := range r.targets {
-		if _, _, err := idl.ParseTargets(target, nil); err != nil {
+		if err := checkTarget(target, &r.files); err != nil {
 			return opts, err
 		}
 		if slices.Contains(r.targets[:i], target) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vtep/vtep/internal/daemon"
 	"github.com/vtep/vtep/internal/getopt"
+	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/ovsdb/server"
 	"github.com/vtep/vtep/internal/ovsdb/stream"
 )
@@ -45,6 +46,19 @@ func anchorTLS(dir string, files *stream.TLSFiles) {
 			anchor(dir, path)
 		}
 	}
+}
+
+// checkTarget says what is wrong with the target of a client: its form, or that it is by TLS and there is no identity for that.
+func checkTarget(target string, files *stream.TLSFiles) error {
+	if _, _, err := idl.ParseTargets(target, nil); err != nil {
+		return err
+	}
+	for one := range strings.SplitSeq(target, ",") {
+		if method, _, _ := strings.Cut(one, ":"); (method == "ssl" || method == "pssl") && (files.PrivateKey == "" || files.Certificate == "" || files.CACert == "") {
+			return fmt.Errorf("%s: %s: wants --private-key, --certificate and --ca-cert", one, method)
+		}
+	}
+	return nil
 }
 
 // loadTLS reads the files; nil: none are named.

@@ -15,8 +15,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vtep/vtep/internal/ovsdb/stream"
 	"github.com/vtep/vtep/internal/testenv"
 )
+
+// A client by TLS that has no identity is refused: it would try for ever.
+func TestTargetWithoutKeys(t *testing.T) {
+	e, n := newEVPN(), newNVC()
+	e.file, n.targets = "bgp.yaml", []string{"unix:db.sock", "tcp:192.0.2.1:6640,ssl:192.0.2.2:6640"}
+	_, asEVPN := e.check(n.targets[1:])
+	_, asNVC := n.check()
+	for _, err := range []error{asEVPN, asNVC} {
+		if err == nil || err.Error() != "ssl:192.0.2.2:6640: ssl: wants --private-key, --certificate and --ca-cert" {
+			t.Error(err)
+		}
+	}
+	if err := checkTarget("pssl:6640", &stream.TLSFiles{PrivateKey: "key", Certificate: "certificate", CACert: "none"}); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestRefusedOptions gives the servers what they cannot do: they say so, and do not start.
 func TestRefusedOptions(t *testing.T) {
@@ -52,6 +69,7 @@ func TestRefusedOptions(t *testing.T) {
 		"ovsdb-server --nonsense":               "unrecognized option",
 		"vtep --vxlan-port=":                    "it needs a value",
 		"vtep --connect=":                       "it needs a value",
+		"vtep --connect=ssl:192.0.2.1:6640":     "--connect: ssl:192.0.2.1:6640: ssl: wants --private-key, --certificate and --ca-cert",
 		"vtep --vxlan-port=0":                   "not a UDP port",
 		"vtep --vxlan-port=65536":               "not a UDP port",
 		"vtep --vxlan-port=vxlan":               "not a UDP port",

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/getopt"
-	"github.com/vtep/vtep/internal/ovsdb/idl"
 	"github.com/vtep/vtep/internal/plane/ebpf"
 	"github.com/vtep/vtep/internal/vtep"
 )
@@ -162,7 +161,7 @@ func (r *vtepRun) checkDatabase() error {
 		}
 		return nil
 	}
-	if _, _, err := idl.ParseTargets(r.connect, nil); err != nil {
+	if err := checkTarget(r.connect, &r.files); err != nil {
 		return fmt.Errorf("--connect: %w", err)
 	}
 	switch {
