@@ -31,11 +31,17 @@ type evpnRun struct {
 	listeners []listener // sockets that it listens on, but for those of BGP and the control socket
 }
 
+// evpnDaemon is the name that the process has for those that ask it.
+const evpnDaemon = "vtep-evpn"
+
 func newEVPN() *evpnRun {
-	return &evpnRun{d: daemon.New("vtep-evpn", "vtep "+version, daemon.VTEPDirs())}
+	return &evpnRun{d: daemon.New(evpnDaemon, "vtep "+version, daemon.VTEPDirs())}
 }
 
 func runEVPN(args []string) int {
+	if asksEVPN(args) {
+		return runEVPNQuestion(args)
+	}
 	r := newEVPN()
 	targets, err := getopt.Parse(args, append(r.options(), r.d.Options()...))
 	var opts evpn.Options
@@ -71,9 +77,10 @@ func (r *evpnRun) options() []getopt.Option {
 
 func (r *evpnRun) program() *getopt.Program {
 	return &getopt.Program{Name: "vtep evpn", Brief: "joins the logical switches of a hardware_vtep database with a BGP EVPN fabric",
-		Usage: []string{"--bgp=FILE [OPTION]... TARGET"},
+		Usage: []string{"--bgp=FILE [OPTION]... TARGET", "status|routes|explain MAC|listeners|reload [-f json] [-t TARGET]"},
 		Notes: []string{"where TARGET is where the database is served, as unix:FILE, tcp:192.0.2.1:6640 or ssl:...; with commas",
-			"between them, the members of a cluster."},
+			"between them, the members of a cluster. The words ask the process that runs, and take the options of \"vtep appctl\";",
+			"with them TARGET is a control socket, or the name of a daemon (default vtep-evpn)."},
 		Options: r.options(), Daemon: r.d.Options()}
 }
 

@@ -90,6 +90,12 @@ func TestRunEVPN(t *testing.T) {
 		}
 	})
 	first := speaks()
+	for question, want := range map[string]string{"status": "AS 65001, router 10.0.0.1, database active", "explain 02:00:00:00:00:01": "no route is of", "explain 02:00:00:00:00:01 -f json": "[]", "routes -f json": "[]"} {
+		out, err := b.env.Command(vtep, append([]string{"evpn"}, strings.Fields(question+" --rundir="+dir)...)...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("vtep evpn %s: %v: %s", question, err, out)
+		}
+	}
 	testenv.Eventually(t, 60*time.Second, func() error {
 		r, err := http.Get("http://127.0.0.1:" + port + "/readyz")
 		if err != nil {
