@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/vtep/vtep/internal/intent"
+	"github.com/vtep/vtep/internal/openflow"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
 )
@@ -56,4 +58,30 @@ func TestSwitchGone(t *testing.T) {
 	w.StartDaemon(t)
 	changed(false)
 	heard()
+}
+
+// The kernel's datapath forwards without ovs-vswitchd: others don't give up hosts here while it is upgraded. No kernel of the tests has
+// one, so it is asked alone.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		datapathType    string
+		served, running bool
+		want            time.Duration
+	}{
+		{"", true, false, restarts},
+		{"system", true, false, restarts},
+		{"system", false, false, grace}, // it may have no such datapath
+		{"system", true, true, grace},
+		{"netdev", true, false, grace},
+	} {
+		const name = "br0"
+		b := &bridge{name: name, served: c.served, lastErr: errors.New("refused")}
+		if c.running {
+			b.conn, b.lastErr = &openflow.Conn{}, nil
+		}
+		e := &engine{names: &names{ps: name}, bridges: map[string]*bridge{name: b}, vs: &vswitch{bridges: map[string]*bridgeRow{name: {name: name, datapathType: c.datapathType}}}}
+		if got := e.patience(); got != c.want {
+			t.Errorf("%+v: it waits for %v", c, got)
+		}
+	}
 }

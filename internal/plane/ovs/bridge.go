@@ -27,6 +27,7 @@ type bridge struct {
 
 	conn     *openflow.Conn       // nil: not connected
 	lastErr  error                // why not
+	served   bool                 // it was connected before
 	have     flowSet              // what is installed, of everybody
 	want     flowSet              // what is to be installed
 	built    *logical             // what it was made of; nil: of something else

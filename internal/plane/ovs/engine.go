@@ -164,7 +164,7 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 		}
 	}
 	settled := make(chan struct{})
-	if e.away() && !e.onItsWay() { // it may stay so for long
+	if e.away() && !e.stalled.IsZero() && time.Since(e.stalled) >= grace { // it may stay so for long
 		close(settled)
 	} else {
 		e.waiters = append(e.waiters, settled)
@@ -221,7 +221,7 @@ func (e *engine) takeMail() {
 		}
 		switch {
 		case l.connected:
-			b.conn, b.lastErr = l.conn, nil
+			b.conn, b.lastErr, b.served = l.conn, nil, true
 			b.have = flowSet{}
 			clear(b.refused)
 			b.retryAt = time.Time{}

@@ -20,6 +20,9 @@ import (
 // grace is for how long something may be on its way before it counts as a failure.
 const grace = 3 * time.Second
 
+// restarts is for how long ovs-vswitchd may be away where frames go on without it.
+const restarts = 30 * time.Second
+
 // report says what does not work, and why.
 func (e *engine) report() plane.Report {
 	var r plane.Report
@@ -47,7 +50,7 @@ func (e *engine) report() plane.Report {
 	if b := e.bridges[e.names.ps]; all == nil && e.away() && !e.onItsWay() {
 		all = fmt.Errorf("bridge %s can't be controlled: %w", e.names.ps, b.lastErr)
 		// It would have a socket, had ovs-vswitchd made it.
-		if noDatapath := ps.datapathType == "" || ps.datapathType == "system"; noDatapath && e.vs.settled() && errors.Is(b.lastErr, fs.ErrNotExist) {
+		if ps.inKernel() && e.vs.settled() && errors.Is(b.lastErr, fs.ErrNotExist) {
 			all = trouble(problem.UnfitDevice, "load the module openvswitch, or ovs-vsctl set Bridge "+e.names.ps+" datapath_type=netdev",
 				fmt.Errorf("ovs-vswitchd has not made bridge %s: its datapath is the kernel's, which may lack it", e.names.ps))
 		}
@@ -116,8 +119,17 @@ func orSystem(datapathType string) string {
 	return datapathType
 }
 
-// onItsWay says whether what is not done yet was asked for a moment ago.
-func (e *engine) onItsWay() bool { return e.stalled.IsZero() || time.Since(e.stalled) < grace }
+// onItsWay says whether what is not done yet was asked for a moment ago, or waits for an ovs-vswitchd that may be back soon.
+func (e *engine) onItsWay() bool { return e.stalled.IsZero() || time.Since(e.stalled) < e.patience() }
+
+// patience is for how long what is pending does not count as a failure. The kernel's datapath goes on with the flows that it has while
+// ovs-vswitchd is upgraded, which takes seconds with many bridges: others are not to give up the hosts here for that.
+func (e *engine) patience() time.Duration {
+	if b := e.bridges[e.names.ps]; b != nil && b.served && e.away() && e.vs != nil && e.vs.bridges[b.name].inKernel() {
+		return restarts
+	}
+	return grace
+}
 
 func (e *engine) portError(ps *bridgeRow, name string, all error) error {
 	if all != nil {

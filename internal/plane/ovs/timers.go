@@ -53,7 +53,7 @@ func (e *engine) goneAt() time.Time {
 	if !e.begun || !e.away() || e.stalled.IsZero() || e.goneTold == e.stalled {
 		return time.Time{}
 	}
-	return e.stalled.Add(grace)
+	return e.stalled.Add(e.patience())
 }
 
 // tellGone tells, once, that no port works any more. Nothing else of the database changes when ovs-vswitchd ends.

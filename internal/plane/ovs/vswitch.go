@@ -41,6 +41,9 @@ type bridgeRow struct {
 	ports        map[string]*portRow
 }
 
+// inKernel says whether its frames go on while there is no ovs-vswitchd.
+func (b *bridgeRow) inKernel() bool { return orSystem(b.datapathType) == "system" }
+
 type portRow struct {
 	id          ovsdb.UUID
 	name        string
