@@ -46,6 +46,7 @@ func TestBGPFile(t *testing.T) {
 		"as: 23456\nrouter-id: 10.0.0.1\n":                                                             "FILE:1:5: as: 23456 stands for AS numbers of four octets",
 		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- {address: 10.0.0.2, as: 23456}\n":               "FILE:4:27: neighbors[0].as: 23456 stands for",
 		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- {address: 10.0.0.2, hold-time: 0}\n":            "FILE:4:34: neighbors[0].hold-time: 0 can't be; without it the default is used",
+		"as: 65001\nrouter-id: 10.0.0.1\nport: -0\nneighbors:\n- {address: 10.0.0.2, hold-time: 00}\n": "FILE:3:7: port: 0 can't be; without it the default is used\nFILE:5:34: neighbors[0].hold-time: 0 can't be",
 		"as: 65001\nrouter-id: 10.0.0.1\nport: 0\nneighbors:\n- {address: 10.0.0.2, as: 0, port: 0}\n": "FILE:3:7: port: 0 can't be; without it the default is used\nFILE:5:27: neighbors[0].as: 0 can't be; without it the default is used\nFILE:5:36: neighbors[0].port: 0",
 		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- {address: \"::ffff:10.0.0.2\"}\n":               "FILE:4:13: neighbors[0].address: ::ffff:10.0.0.2 is to be written as 10.0.0.2",
 		"as: 65001\nrouter-id: 10.0.0.1\nneighbors:\n- {address: 10.0.0.2, local-address: 0.0.0.0}\n":  "FILE:4:38: neighbors[0].local-address: 0.0.0.0 is no address of this machine",

@@ -164,8 +164,9 @@ func (s *section) mapping(path string, n *yaml.Node, into reflect.Value) {
 			s.errorf(key, "%s is there already, in line %d", name, line)
 		default:
 			seen[key.Value] = key.Line
+			wrong := len(s.wrong)
 			s.decode(name, n.Content[i+1], into.Field(field))
-			if into.Type().Field(field).Tag.Get("zero") == "default" && n.Content[i+1].Value == "0" {
+			if len(s.wrong) == wrong && into.Type().Field(field).Tag.Get("zero") == "default" && into.Field(field).IsZero() { // 00 is, too
 				s.errorf(n.Content[i+1], "%s: 0 can't be; without it the default is used", name)
 			}
 		}
