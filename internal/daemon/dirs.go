@@ -41,6 +41,16 @@ func (d *Dirs) anchor() error {
 		}
 		*dir = abs
 	}
+	// Targets with a socket's name alone are looked for there whenever they are connected to.
+	if dir := os.Getenv("OVS_RUNDIR"); dir != "" {
+		abs, err := filepath.Abs(dir)
+		if err == nil {
+			err = os.Setenv("OVS_RUNDIR", abs)
+		}
+		if err != nil {
+			return fmt.Errorf("find the directory: %w", err)
+		}
+	}
 	return nil
 }
 
