@@ -131,6 +131,7 @@ func (r *Relay) add(n Neighbor) error {
 	}
 	r.given++
 	r.links[n.Address] = l
+	delete(r.strangers, n.Address)
 	var ctx context.Context
 	ctx, l.end = context.WithCancel(r.ctx)
 	context.AfterFunc(ctx, func() { _ = l.library.Close() })
@@ -280,13 +281,17 @@ func (r *Relay) accept(listener net.Listener) {
 // told is how many addresses of which nobody is a neighbour are told of.
 const told = 64
 
-// refuse tells once of an address that is no neighbour's: it may be another one of a neighbour.
+// refuse tells once of an address that is no neighbour's: it may be another one of a neighbour. Of one that was a neighbour's meanwhile it tells
+// again.
 func (r *Relay) refuse(from netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.strangers[from]; !known && len(r.strangers) < told {
 		r.strangers[from] = struct{}{}
 		r.log.Info("connections from an address that is no neighbor's are closed", "address", from)
+		if len(r.strangers) == told {
+			r.log.Info("of connections from further addresses that are no neighbor's nothing is told", "addresses", told)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -96,5 +97,19 @@ func TestUnreached(t *testing.T) {
 		if got := unreached(err); !strings.HasPrefix(got, "can't connect: "+err.Error()) || strings.Contains(got, "password") != hint {
 			t.Errorf("%v: %s", err, got)
 		}
+	}
+}
+
+// Of so many addresses that are no neighbor's it is told once each, and then that it is no more.
+func TestStrangersTold(t *testing.T) {
+	log := &lines{}
+	r := &Relay{log: slog.New(slog.NewTextHandler(log, nil)), strangers: map[netip.Addr]struct{}{}}
+	for range 2 {
+		for i := range told + 5 {
+			r.refuse(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
+		}
+	}
+	if got := strings.Count(log.text(), "\n"); got != told+1 || strings.Count(log.text(), "further addresses") != 1 {
+		t.Errorf("%d lines:\n%s", got, log.text())
 	}
 }
