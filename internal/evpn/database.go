@@ -51,6 +51,7 @@ type database struct {
 	read         bool                                // all was read once
 
 	marked      map[mark]struct{}
+	mostMarked  int                      // marks that the map has had at once
 	markedPorts map[hwvtep.UUID]struct{} // of ports
 	held        int                      // marks that wait for members to be written
 	rows        uint64                   // written

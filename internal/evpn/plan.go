@@ -41,6 +41,7 @@ func (db *database) plan() *plan {
 // rows are the bridge's, before there are any.
 func (db *database) next() *plan {
 	for len(db.marked) > 0 {
+		db.mostMarked = max(db.mostMarked, len(db.marked))
 		p := db.plan()
 		empty := p.tx.Len()
 		for m := range db.marked {
@@ -69,8 +70,8 @@ func (db *database) next() *plan {
 				p.host(n, m.mac)
 			}
 		}
-		if len(db.marked) == 0 && len(p.about) > fewMarks {
-			db.marked = map[mark]struct{}{}
+		if len(db.marked) == 0 && db.mostMarked > fewMarks {
+			db.marked, db.mostMarked = map[mark]struct{}{}, 0
 		}
 		if p.tx.Len() > empty {
 			return p
@@ -79,7 +80,7 @@ func (db *database) next() *plan {
 	return nil
 }
 
-// fewMarks is how many marks there are at most usually. A map that had many more would be walked through as a whole for each of them.
+// fewMarks is how many marks there are at most usually. A map that has had many more would be walked through as a whole for each of them.
 const fewMarks = 64
 
 // remembered are the VTEPs that the switch's row knows from before.
