@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -121,9 +122,13 @@ func (l *link) carry(ctx context.Context, cancel func(), s *session, open []byte
 		ended <- errors.Join(errEnded, err)
 	}()
 	err := <-ended
+	why := whyEnded(err)
+	if ctx.Err() != nil { // it is not wanted any more
+		why = ""
+	}
 	cancel()
 	<-ended
-	s.end()
+	s.end(why)
 	return err
 }
 
@@ -190,6 +195,9 @@ func (l *link) tell(state string) {
 func (l *link) enter(conn net.Conn) {
 	l.mu.Lock()
 	l.state, l.current = "", conn
+	if strings.HasPrefix(l.trouble.since, cantConnect) {
+		l.trouble.since = ""
+	}
 	l.ask()
 	l.mu.Unlock()
 }

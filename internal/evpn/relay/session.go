@@ -135,7 +135,7 @@ func (s *session) inbound(ctx context.Context) error {
 		}
 		m, err := readMessage(from, buf)
 		if err != nil {
-			return errors.Join(err, s.flush())
+			return errors.Join(&neighborError{err}, s.flush())
 		}
 		switch m[18] {
 		case typeOpen:
@@ -251,14 +251,13 @@ func (s *session) begin(ctx context.Context) error {
 }
 
 // end tells of the end of the session. A neighbour whose connection has ended without a word, or that was quiet for
-// too long, may be about to come back.
-func (s *session) end() {
-	why, said := s.why.Load().(string)
-	if !said {
-		why = whyClosed
+// too long, may be about to come back. why is what has ended the connection, if nobody has said anything else; "": that is nobody's trouble.
+func (s *session) end(why string) {
+	if said, ok := s.why.Load().(string); ok {
+		why = said
 	}
 	if !s.opened {
-		if said {
+		if why != "" {
 			s.hinder(why)
 		}
 		return
@@ -389,7 +388,7 @@ func (s *session) outbound() error {
 	for {
 		if s.from.Buffered() == 0 {
 			if err := s.flushOut(); err != nil {
-				return err
+				return &neighborError{err}
 			}
 		}
 		m, err := readMessage(s.from, buf)
@@ -413,7 +412,7 @@ func (s *session) outbound() error {
 			}
 		}
 		if err := s.say(m); err != nil { // nil: nothing
-			return err
+			return &neighborError{err}
 		}
 	}
 }

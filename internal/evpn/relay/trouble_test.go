@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -68,9 +70,21 @@ func TestTrouble(t *testing.T) {
 		_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
 		return conn
 	}
-	_ = accept().Close()
-	trouble(whySilent)
 	conn := accept()
+	trouble("") // it is there, and has said nothing yet
+	_ = conn.Close()
+	trouble(whySilent)
+	conn = accept()
+	expect(t, conn, message(typeOpen, "open"))
+	say(t, conn, message(typeOpen, "open of the neighbor"))
+	expect(t, library, message(typeOpen, "open of the neighbor"))
+	trouble("")
+	_ = conn.Close()
+	trouble(whyClosed)
+	_ = library.Close()
+	library = dial()
+	say(t, library, message(typeOpen, "open"))
+	conn = accept()
 	defer conn.Close()
 	expect(t, conn, message(typeOpen, "open"))
 	opened(t, library, conn)
@@ -111,5 +125,23 @@ func TestStrangersTold(t *testing.T) {
 	}
 	if got := strings.Count(log.text(), "\n"); got != told+1 || strings.Count(log.text(), "further addresses") != 1 {
 		t.Errorf("%d lines:\n%s", got, log.text())
+	}
+}
+
+// What has ended a connection is told by its error.
+func TestWhyEnded(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{errors.Join(&neighborError{io.EOF}, net.ErrClosed), whyClosed},
+		{errors.Join(errEnded, &neighborError{&net.OpError{Op: "write", Err: syscall.EPIPE}}), whyClosed},
+		{&neighborError{&net.OpError{Op: "read", Err: syscall.ETIMEDOUT}}, "the connection has failed: read: connection timed out"},
+		{errors.Join(errEnded, io.EOF), whyOwnEnd},
+		{&neighborError{net.ErrClosed}, whyOwnEnd},
+	} {
+		if got := whyEnded(c.err); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
 	}
 }

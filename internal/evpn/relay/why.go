@@ -3,9 +3,11 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
@@ -27,8 +29,31 @@ const whySilent = "the neighbor ends connections without a word, as where it has
 // Other reasons.
 const (
 	whyClosed = "the neighbor has closed the connection"
+	whyOwnEnd = "this side has closed the connection"
 	whyNoEVPN = "the neighbor does not offer the address family l2vpn evpn: it has to be activated there"
 )
+
+// cantConnect is before what the kernel says.
+const cantConnect = "can't connect: "
+
+// neighborError is that of a connection to a neighbour, not to the library.
+type neighborError struct{ err error }
+
+func (e *neighborError) Error() string { return e.err.Error() }
+
+func (e *neighborError) Unwrap() error { return e.err }
+
+// whyEnded says by the error of a connection what has ended it.
+func whyEnded(err error) string {
+	of := (*neighborError)(nil)
+	switch {
+	case !errors.As(err, &of) || errors.Is(of, net.ErrClosed):
+		return whyOwnEnd
+	case errors.Is(of, io.EOF), errors.Is(of, io.ErrUnexpectedEOF), errors.Is(of, syscall.ECONNRESET), errors.Is(of, syscall.EPIPE):
+		return whyClosed
+	}
+	return "the connection has failed: " + of.Error()
+}
 
 // Trouble is why there is no session with a neighbour, or what is missing in the one that there is; "": nothing is known.
 func (r *Relay) Trouble(neighbor netip.Addr) string {
@@ -101,7 +126,7 @@ func notification(m []byte) string {
 
 // unreached says why a connection has not come about. Segments with another signature get no answer.
 func unreached(err error) string {
-	text := "can't connect: " + err.Error()
+	text := cantConnect + err.Error()
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 		text += "; nobody answers, as where the neighbor has another password, or only one of both has one"
 	}
