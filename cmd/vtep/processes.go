@@ -57,7 +57,7 @@ func startProcesses(dir string, fail func(error)) *processes {
 func (s *processes) command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "OVN_RUNDIR="+s.dir, "OVN_LOGDIR="+s.dir, "OVS_RUNDIR="+s.dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // ^C of a terminal is for the fleet, which ends them
 	return cmd
 }
 
