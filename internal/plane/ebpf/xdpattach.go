@@ -1,7 +1,12 @@
 package ebpf
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/plane/ebpf/kernel"
 )
@@ -33,7 +38,11 @@ func (r *retry) due() bool   { return r.err != nil && !r.waits() }
 
 // unseen is for when it can't be known what a device is like: what runs there goes on, and the next look is soon.
 func (p *Plane) unseen(index int, d *nativeDevice, err error) {
-	p.log.Warn("what a device can do with XDP is not known at present", "device", p.nameOf(uint32(index)), "err", err)
+	level := slog.LevelWarn
+	if errors.Is(err, unix.ENODEV) { // it has just gone, which is told by itself
+		level = slog.LevelDebug
+	}
+	p.log.Log(context.Background(), level, "what a device can do with XDP is not known at present", "device", p.nameOf(uint32(index)), "err", err)
 	d.looks.failed(err)
 	if p.native.links.All[index] == nil {
 		d.in = err

@@ -1,12 +1,15 @@
 package ebpf
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/vtep/vtep/internal/intent"
 	"github.com/vtep/vtep/internal/plane"
@@ -71,31 +74,40 @@ func TestXDPRetry(t *testing.T) {
 // While it can't be known what a device can do, what runs there goes on.
 func TestXDPUnseen(t *testing.T) {
 	w := nativeWorld(t)
-	failing := false
-	p := w.watchful(Options{XDP: XDPRequire, asksDriver: func() error {
-		if failing {
-			return errors.New("a question that fails")
-		}
-		return nil
-	}}, time.Hour)
+	var failing error
+	p := w.watchful(Options{XDP: XDPRequire, asksDriver: func() error { return failing }}, time.Hour)
+	var log bytes.Buffer
+	p.mu.Lock()
+	p.log = slog.New(slog.NewTextHandler(&log, nil))
+	p.mu.Unlock()
 	w.apply(p, basic(), nil)
-	look := func(fails bool) (way plane.Path, sound bool, again retry) {
+	look := func(fails error) (way plane.Path, sound bool, again retry) {
 		t.Helper()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		failing = fails
+		log.Reset()
 		index := p.ports["p0"].attached
 		d := p.native.devices[index]
 		d.doubt = true
 		p.recheckNatives()
 		return p.pathOf(index), p.native.links.Examine(index) == kernel.Sound, d.looks
 	}
-	for range 2 {
-		if way, sound, again := look(true); !way.In.XDP || !way.Out.XDP || !sound || again.err == nil || !again.waits() {
+	for _, c := range []struct {
+		fails error
+		told  bool
+	}{
+		{errors.New("a question that fails"), true},
+		{unix.ENODEV, false}, // the device has gone, which is told by itself
+	} {
+		if way, sound, again := look(c.fails); !way.In.XDP || !way.Out.XDP || !sound || again.err == nil || !again.waits() {
 			t.Errorf("path %+v, attached %v, %+v", way, sound, again)
 		}
+		if told := strings.Contains(log.String(), "not known at present"); told != c.told {
+			t.Errorf("%v: the log says: %s", c.fails, &log)
+		}
 	}
-	if way, sound, again := look(false); !way.In.XDP || !way.Out.XDP || !sound || again.err != nil {
+	if way, sound, again := look(nil); !way.In.XDP || !way.Out.XDP || !sound || again.err != nil {
 		t.Errorf("path %+v, attached %v, %+v", way, sound, again)
 	}
 	w.audit(p)
