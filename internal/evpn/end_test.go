@@ -143,11 +143,11 @@ func TestForgetfulSchema(t *testing.T) {
 		}
 	})
 	s.up()
-	s.whole()
 	r := hostAt(host1, high)
 	s.announce(r, nil)
 	m := &route{key: key{kind: Multicast, rd: "10.0.0.2:33", ip: high}, vtep: high, vni: 33, targets: r.targets}
 	s.announce(m, nil)
+	s.whole() // behind the routes, as of every neighbor: by then it is known whose the rows of before are
 	s.rows(host1+">10.0.0.2", ">10.0.0.2", "02:00:00:00:00:99>10.0.0.9")
 	s.withdraw(r)
 	s.rows(">10.0.0.2", "02:00:00:00:00:99>10.0.0.9")
