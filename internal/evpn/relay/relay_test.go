@@ -56,7 +56,7 @@ func startLogged(t *testing.T, port int, n Neighbor, log *slog.Logger) (*Relay, 
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 		return conn
 	}
 }
@@ -104,7 +104,7 @@ func TestRelay(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
+				_ = neighbor.SetDeadline(time.Now().Add(5 * time.Second))
 				expect(t, neighbor, message(typeOpen, "open of the library"))
 				for _, m := range [][]byte{message(typeOpen, "open"), message(4, ""), message(typeUpdate, "\x00\x00\x00\x00")} {
 					if _, err := neighbor.Write(m); err != nil {
@@ -171,7 +171,7 @@ func join(t *testing.T) (r *Relay, library, neighbor net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = neighbor.Close() })
-	_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
+	_ = neighbor.SetDeadline(time.Now().Add(5 * time.Second))
 	expect(t, neighbor, message(typeOpen, "open"))
 	return r, library, neighbor
 }
@@ -208,6 +208,24 @@ func TestPatience(t *testing.T) {
 			break
 		}
 	}
+}
+
+// The library hears at once that the neighbour is there, though that makes no pause between its messages.
+func TestAliveWithoutPause(t *testing.T) {
+	r, library, neighbor := join(t)
+	open := message(typeOpen, "open of the neighbor")
+	withdraw := updateOf(attribute(attrUnreach, false, append([]byte{0, afiL2VPN, safiEVPN, 2, 37}, good(2, false, false)...)))
+	say(t, neighbor, slices.Concat(open, keepalive))
+	expect(t, library, open)
+	expect(t, library, keepalive)
+	say(t, library, keepalive)
+	if e := <-r.Events(); e.What != Opened {
+		t.Fatalf("%+v", e)
+	}
+	say(t, neighbor, slices.Concat(withdraw, withdraw[:headerLen])) // there is always a part of the next one
+	expect(t, library, keepalive)
+	say(t, neighbor, slices.Concat(withdraw[headerLen:], keepalive, withdraw[:headerLen]))
+	expect(t, library, keepalive)
 }
 
 // The library hears in place of routes that the neighbour is there, but not for each message.

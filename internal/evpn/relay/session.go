@@ -151,7 +151,12 @@ func (s *session) inbound(ctx context.Context) error {
 				continue
 			}
 		}
-		if err := s.write(m); err != nil {
+		if m[18] == typeKeepalive { // at once: a neighbour with much to say may make no pause before the library has waited too long
+			err = s.answer(m)
+		} else {
+			err = s.write(m)
+		}
+		if err != nil {
 			return err
 		}
 		if m[18] == typeKeepalive && !s.confirmed {
@@ -229,9 +234,6 @@ func (s *session) read(m []byte) {
 
 // begin waits until the library has accepted the neighbour: until then nobody knows whether what it says counts.
 func (s *session) begin(ctx context.Context) error {
-	if err := s.flush(); err != nil {
-		return err
-	}
 	select {
 	case <-s.accepted:
 	case <-ctx.Done():
@@ -273,8 +275,9 @@ func (s *session) end(why string) {
 	}
 }
 
-// alive is how often the library hears that the neighbour is there, while that says something, or has to wait. Hold times are three times as long, or more.
-const alive = time.Second
+// alive is how often the library hears that the neighbour is there, while that says something, or has to wait. Hold times are
+// of three seconds, or more; of that long may pass twice, where events have to wait, too.
+const alive = time.Second / 2
 
 // emit tells of an event, when there is room. The neighbour has to wait till then, but is there.
 func (s *session) emit(ctx context.Context, e Event) error {
