@@ -247,7 +247,7 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 			b.admit(s)
 		}
 	})
-	go b.refuse(neighbor, why) // which waits for the library, as that may for the bridge
+	go b.refuse(s, why) // which waits for the library, as that may for the bridge
 }
 
 func (s *session) overWhy() string {
@@ -262,10 +262,16 @@ func (b *Bridge) admit(s *session) {
 	}
 }
 
-func (b *Bridge) refuse(neighbor netip.Addr, why string) {
+// refuse has the library end a session, if there is still to be none: the neighbor may have been admitted again, or be another one, since.
+func (b *Bridge) refuse(s *session, why string) {
 	b.configuring.Lock()
 	defer b.configuring.Unlock()
-	if err := b.speaker.refuse(b.ctx, neighbor, why); err != nil && b.ctx.Err() == nil {
+	neighbor, over := s.address, false
+	err := b.ask(b.ctx, func() { over = b.sessions[neighbor] == s && s.over })
+	if err == nil && over {
+		err = b.speaker.refuse(b.ctx, neighbor, why)
+	}
+	if err != nil && b.ctx.Err() == nil {
 		b.log.Error("session", "neighbor", neighbor, "err", err)
 	}
 }

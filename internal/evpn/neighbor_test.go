@@ -385,3 +385,22 @@ func TestTooManyRoutes(t *testing.T) {
 	s.announce(hostAt(host1, high), nil)
 	s.rows(host1 + ">10.0.0.2")
 }
+
+// A session is not refused any more when the neighbor has been admitted again meanwhile, or has been replaced.
+func TestRefusedTooLate(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	var of *session
+	if err := s.bridge.ask(t.Context(), func() { of = s.bridge.sessions[s.bridge.Config().Neighbors[0].Address] }); err != nil {
+		t.Fatal(err)
+	}
+	replaced := &session{peerState: peerState{address: of.address}, over: true}
+	for _, late := range []*session{of, replaced} {
+		s.bridge.refuse(late, "too many routes")
+	}
+	s.announce(hostAt(host1, high), nil)
+	s.rows(host1 + ">10.0.0.2")
+	if now := s.status().Neighbors[0]; now.Flaps > 0 {
+		t.Errorf("the session has ended: %+v", now)
+	}
+}
