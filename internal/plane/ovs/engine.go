@@ -197,7 +197,7 @@ func (e *engine) takeDatabase() {
 	}
 	before := e.vs
 	e.vs = readVSwitch(snapshot)
-	e.vs.keepLinks(before)
+	e.vs.keepUntold(before)
 	e.built = false
 	if before != nil && before.curCfg != e.vs.curCfg {
 		e.kick()

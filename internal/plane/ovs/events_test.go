@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
@@ -139,31 +140,86 @@ func drifts(p *Plane) error {
 	return err
 }
 
-// The database goes away for a while, and no flow changes, nor gets a port link that has none.
+// The database goes away for a while, and no flow changes, nor gets a port link that has none, nor is a peer that fails as good as others.
 func TestServerAway(t *testing.T) {
 	w := newWorld(t)
 	p := w.newPlane(t)
-	s := twoTenants()
+	s := routedSite()
+	s.Ports["p2"] = intent.Port{}
+	peer := planetest.Peers[0]
+	s.BFD[peer] = intent.BFD{MinRx: 100, MinTx: 100,
+		Local:  intent.BFDEnd{MAC: intent.MAC{2, 5: 0xb1}, IP: netip.MustParseAddr("169.254.1.0")},
+		Remote: intent.BFDEnd{MAC: intent.MAC{2, 5: 0xb2}, IP: netip.MustParseAddr("169.254.1.1")}}
 	w.apply(p, s, nil)
 	w.link(t, "p2", false)
+	w.send(t, "h1", append(slices.Concat([]byte{2, 9, 9, 9, 9, 9}, hostBlue[:]), make([]byte, 50)...))
+	var down, session bool
+	events := func(each func(plane.Event)) {
+		for len(p.Events()) > 0 {
+			each(<-p.Events())
+		}
+	}
 	testenv.Eventually(t, longest, func() error {
-		if told := states(p, "p2"); len(told) == 0 || told[len(told)-1].Up {
-			return fmt.Errorf("told of p2 is %+v", told)
+		events(func(e plane.Event) {
+			switch e := e.(type) {
+			case plane.PortChanged:
+				down = down || e.Name == "p2" && !e.Up
+			case plane.PeerChanged:
+				session = e.Peer == peer && e.State.State == "down"
+			}
+		})
+		var far, near uint16
+		err := p.do(t.Context(), func() {
+			far = p.engine.largest(intent.MACKey{Switch: blue, MAC: hostFar})
+			near = p.engine.largest(intent.MACKey{Switch: blue, MAC: hostBlue})
+		})
+		if err != nil || !down || !session || far == 0 || near == 0 {
+			return fmt.Errorf("%v, p2 is down: %v, the session is: %v, frames may have %d and %d", err, down, session, far, near)
 		}
 		return drifts(p)
 	})
 	before := w.ages(t)
 	w.KillServer(t)
 	time.Sleep(300 * time.Millisecond) // ovs-vswitchd notices; it answers nobody now
+	daemon := w.DaemonProcess()
+	if err := daemon.Signal(syscall.SIGSTOP); err != nil { // it says nothing again before the plane has looked
+		t.Fatal(err)
+	}
+	defer daemon.Signal(syscall.SIGCONT)
+	var was, is *vswitch
+	look := func(v **vswitch) error { return p.do(t.Context(), func() { *v = p.engine.vs }) }
+	if err := look(&was); err != nil {
+		t.Fatal(err)
+	}
 	w.StartServer(t)
+	testenv.Eventually(t, longest, func() error {
+		if err := look(&is); err != nil || is == was {
+			return fmt.Errorf("the database is not read again: %v", err)
+		}
+		return nil
+	})
+	if was, is := was.interfaces["br-ex"].mtu, is.interfaces["br-ex"].mtu; was == 0 || is != was {
+		t.Errorf("the MTU was %d, and is %d", was, is)
+	}
+	if err := daemon.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
 	next := s.Clone()
-	next.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 5: 0x21}}, intent.Tunnel{Peer: planetest.Peers[0], VNI: 5000})
+	next.Unicast.Set(intent.MACKey{Switch: red, MAC: intent.MAC{2, 5: 0x21}}, redVNI)
 	w.apply(p, next, intent.Diff(s, next))
 	testenv.Eventually(t, longest, func() error { return drifts(p) })
 	w.Vsctl(t, "wait-until", "Interface", "p2", "link_state=down")
-	if told, r := states(p, "p2"), w.apply(p, next, &intent.Delta{}); len(told) > 0 || len(r.Down) != 1 {
-		t.Errorf("of p2 is told %+v, without link are %v", told, r.Down)
+	w.Vsctl(t, "wait-until", "Interface", "bfd"+peer.String(), "bfd_status:state=down")
+	r := w.apply(p, next, &intent.Delta{})
+	if len(r.Down) != 1 || r.BFD[peer].State != "down" {
+		t.Errorf("without link are %v, sessions are %+v", r.Down, r.BFD)
 	}
+	events(func(e plane.Event) {
+		switch e.(type) {
+		case plane.PortChanged, plane.PeerChanged:
+			t.Errorf("it is told %+v", e)
+		}
+	})
 	w.younger(t, before)
 }
 
@@ -171,7 +227,10 @@ func TestServerAway(t *testing.T) {
 func (w *world) ages(t testing.TB) map[string]time.Duration {
 	t.Helper()
 	ages := map[string]time.Duration{}
-	for _, name := range []string{"br0", "br0_vtep_ls1", "br0_vtep_ls2"} {
+	for name := range strings.FieldsSeq(w.Vsctl(t, "list-br")) {
+		if !strings.HasPrefix(name, "br0") {
+			continue
+		}
 		c, err := openflow.Dial(t.Context(), w.Socket(name+".mgmt"), func(openflow.Message) {})
 		if err != nil {
 			t.Fatal(err)

@@ -65,15 +65,26 @@ func (l *links) look(name string, i *interfaceRow) (bounced bool) {
 	return known && lostSince(before, i.linkResets)
 }
 
-// keepLinks has links be as they were of which nothing is known, until ovs-vswitchd says it: a port without link gets none by a restart
-// of ovsdb-server.
-func (v *vswitch) keepLinks(before *vswitch) {
+// keepUntold has be as it was what ovs-vswitchd has said of devices and no file keeps, until it says it again: by a restart of
+// ovsdb-server a port without link gets none, nor does a peer that fails count as good.
+func (v *vswitch) keepUntold(before *vswitch) {
 	if before == nil {
 		return
 	}
 	for name, i := range v.interfaces {
-		if was := before.interfaces[name]; i.linkState == "" && was != nil && was.id == i.id {
+		was := before.interfaces[name]
+		if was == nil || was.id != i.id {
+			continue
+		}
+		if i.linkState == "" {
 			i.linkState = was.linkState
+			if i.mtu == 0 {
+				i.mtu = was.mtu
+			}
+		}
+		// It says that last, and only of sessions that there are.
+		if len(i.bfdStatus) == 0 && i.bfd["enable"] == "true" && i.ofport != 0 {
+			i.bfdStatus = was.bfdStatus
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/vtep/vtep/internal/ovsdb"
 	"github.com/vtep/vtep/internal/plane"
 	"github.com/vtep/vtep/internal/testenv"
 	"github.com/vtep/vtep/internal/testnet"
@@ -124,5 +125,33 @@ func TestLooksAtLinks(t *testing.T) {
 	}
 	if l.look("p0", &interfaceRow{}); len(l.up) > 0 {
 		t.Errorf("without a device: %v", l.up)
+	}
+}
+
+// What is not known for a moment is as it was, of the same device and of a session that there is.
+func TestKeepUntold(t *testing.T) {
+	was := interfaceRow{id: ovsdb.UUID{1}, ofport: 1, linkState: "down", mtu: 1400, bfd: map[string]string{"enable": "true"}, bfdStatus: map[string]string{"state": "down"}}
+	for _, c := range []struct {
+		when    string
+		change  func(*interfaceRow)
+		link    string
+		mtu     int
+		session string
+	}{
+		{"not told", func(*interfaceRow) {}, "down", 1400, "down"},
+		{"told in part", func(i *interfaceRow) { i.linkState, i.mtu = "up", 1500 }, "up", 1500, "down"},
+		{"it has no MTU any more", func(i *interfaceRow) { i.linkState = "up" }, "up", 0, "down"},
+		{"another", func(i *interfaceRow) { i.id = ovsdb.UUID{2} }, "", 0, ""},
+		{"without session", func(i *interfaceRow) { i.bfd = nil }, "down", 1400, ""},
+		{"another state", func(i *interfaceRow) { i.bfdStatus = map[string]string{"state": "up"} }, "down", 1400, "up"},
+		{"without device", func(i *interfaceRow) { i.ofport = 0 }, "down", 1400, ""},
+	} {
+		i := interfaceRow{id: was.id, ofport: was.ofport, bfd: was.bfd}
+		c.change(&i)
+		v := &vswitch{interfaces: map[string]*interfaceRow{"p0": &i}}
+		v.keepUntold(&vswitch{interfaces: map[string]*interfaceRow{"p0": &was}})
+		if i.linkState != c.link || i.mtu != c.mtu || i.bfdStatus["state"] != c.session {
+			t.Errorf("%s: link %q, MTU %d, session %q", c.when, i.linkState, i.mtu, i.bfdStatus["state"])
+		}
 	}
 }
