@@ -3,7 +3,9 @@ package ovs
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vtep/vtep/internal/intent"
@@ -58,30 +60,160 @@ func TestSwitchGone(t *testing.T) {
 	w.StartDaemon(t)
 	changed(false)
 	heard()
+	testenv.Eventually(t, longest, func() error {
+		var gone time.Time
+		if err := p.do(t.Context(), func() { gone = p.engine.bridges["br0"].gone }); err != nil || !gone.IsZero() {
+			return fmt.Errorf("all is there, and it is gone since %v, %v", gone, err)
+		}
+		return nil
+	})
+	// Something that never ends makes no difference.
+	if err := p.do(t.Context(), func() { p.engine.wantCfg += 1000 }); err != nil {
+		t.Fatal(err)
+	}
+	told := func(gone bool) {
+		t.Helper()
+		heard := false
+		testenv.Eventually(t, longest, func() error {
+			for len(p.Events()) > 0 {
+				_, ok := (<-p.Events()).(plane.ReportChanged)
+				heard = heard || ok
+			}
+			var is bool
+			if err := p.do(t.Context(), func() { is = p.engine.bridges["br0"].goneTold }); err != nil || !heard || is != gone {
+				return fmt.Errorf("it is told: %v, that it is gone: %v, %v", heard, is, err)
+			}
+			return nil
+		})
+	}
+	w.KillDaemon(t)
+	told(true)
+	w.StartDaemon(t)
+	told(false)
+	w.KillDaemon(t)
+	told(true)
 }
 
 // The kernel's datapath forwards without ovs-vswitchd: others don't give up hosts here while it is upgraded. No kernel of the tests has
 // one, so it is asked alone.
 func TestPatience(t *testing.T) {
 	for _, c := range []struct {
-		datapathType    string
-		served, running bool
-		want            time.Duration
+		datapathType string
+		served, gone bool
+		want         time.Duration
 	}{
-		{"", true, false, restarts},
-		{"system", true, false, restarts},
-		{"system", false, false, grace}, // it may have no such datapath
-		{"system", true, true, grace},
-		{"netdev", true, false, grace},
+		{"", true, true, restarts},
+		{"system", true, true, restarts},
+		{"system", false, true, grace}, // it may have no such datapath
+		{"system", true, false, grace},
+		{"netdev", true, true, grace},
 	} {
-		const name = "br0"
-		b := &bridge{name: name, served: c.served, lastErr: errors.New("refused")}
-		if c.running {
-			b.conn, b.lastErr = &openflow.Conn{}, nil
+		e, b := awayEngine(c.datapathType)
+		if b.served = c.served; c.gone {
+			b.lose(errGone)
 		}
-		e := &engine{names: &names{ps: name}, bridges: map[string]*bridge{name: b}, vs: &vswitch{bridges: map[string]*bridgeRow{name: {name: name, datapathType: c.datapathType}}}}
 		if got := e.patience(); got != c.want {
 			t.Errorf("%+v: it waits for %v", c, got)
 		}
 	}
+}
+
+var errGone = errors.New("it is gone")
+
+// awayEngine is an engine that knows of nothing but the bridge of a physical switch.
+func awayEngine(datapathType string) (*engine, *bridge) {
+	const name = "br0"
+	e := newEngine(&Plane{opts: Options{Name: name}, log: slog.New(slog.DiscardHandler), events: make(chan plane.Event, 100)}, nil)
+	b := &bridge{name: name, physical: true}
+	e.begun, e.bridges[name], e.vs = true, b, &vswitch{bridges: map[string]*bridgeRow{name: {name: name, datapathType: datapathType}}}
+	return e, b
+}
+
+// Whether it is gone, and what is pending for how long, is not the same: it is told each time, and each time that it is back, whatever
+// else is pending; and what is to be made when it is back has its own time.
+func TestGoneIsTold(t *testing.T) {
+	for _, c := range []struct {
+		datapathType string
+		patience     time.Duration
+	}{{"system", restarts}, {"netdev", grace}} {
+		t.Run(c.datapathType, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { goneIsTold(t, c.datapathType, c.patience) })
+		})
+	}
+}
+
+func goneIsTold(t *testing.T, datapathType string, patience time.Duration) {
+	e, b := awayEngine(datapathType)
+	post := func(l letter) {
+		l.from = b
+		e.mail.put(l)
+		e.takeMail()
+	}
+	connected := func() { post(letter{conn: &openflow.Conn{}, connected: true}) }
+	lost := func() { post(letter{conn: b.conn, lost: errGone}) }
+	told := func(when string, want int) {
+		t.Helper()
+		e.tellGone()
+		if n := len(e.plane.events); n != want {
+			t.Errorf("%s: %d times it is told", when, n)
+		}
+		for len(e.plane.events) > 0 {
+			<-e.plane.events
+		}
+	}
+	onItsWay := func(when string, want bool) {
+		t.Helper()
+		if got := e.onItsWay(); got != want {
+			t.Errorf("%s: what is pending is on its way: %v", when, got)
+		}
+	}
+	e.stalled = time.Now() // something is pending all the time
+	lost()
+	told("not there a moment ago", 0)
+	time.Sleep(grace)
+	told("never there", 1)
+	connected()
+	told("there", 1)
+	if got := e.patience(); got != grace {
+		t.Errorf("it was not there before: it waits for %v", got)
+	}
+	time.Sleep(time.Hour)
+	onItsWay("something else is pending", false)
+	for i := range 3 {
+		lost()
+		told("gone a moment ago", 0)
+		time.Sleep(patience - time.Second)
+		told("still gone", 0)
+		onItsWay("still gone", true)
+		if at := e.nextTimer(); !at.Equal(time.Now().Add(time.Second)) {
+			t.Errorf("round %d: the timer is at %v", i, at)
+		}
+		time.Sleep(time.Second)
+		told("gone for long", 1)
+		onItsWay("gone for long", false)
+		time.Sleep(time.Hour)
+		told("gone for longer", 0)
+		connected()
+		told("back", 1)
+		onItsWay("back", true)
+		time.Sleep(grace)
+		onItsWay("back for long", false)
+	}
+	lost()
+	time.Sleep(patience / 2)
+	connected()
+	told("back soon", 0)
+	time.Sleep(grace - time.Millisecond)
+	onItsWay("back soon, and something is to be made", true)
+	time.Sleep(time.Millisecond)
+	onItsWay("back soon, and much is to be made", patience == restarts)
+	time.Sleep(patience)
+	onItsWay("back for long", false)
+	lost()
+	time.Sleep(time.Hour)
+	told("gone for long", 1)
+	connected()
+	told("back", 1)
+	lost()
+	told("gone again at once", 1)
 }

@@ -52,7 +52,6 @@ type engine struct {
 	used                     map[intent.IPKey]used
 	stale                    bool      // the datapath may have what it did by flows of ACLs or routers that are gone
 	stalled                  time.Time // since when something is pending; zero: nothing is
-	goneTold                 time.Time // the same, of the last time that ovs-vswitchd was gone
 	bfdTold                  map[netip.Addr]plane.PeerState
 	pendingWhy               string
 
@@ -164,7 +163,7 @@ func (e *engine) apply(d *intent.Delta) chan struct{} {
 		}
 	}
 	settled := make(chan struct{})
-	if e.away() && !e.stalled.IsZero() && time.Since(e.stalled) >= grace { // it may stay so for long
+	if e.away() && time.Since(e.bridges[e.names.ps].gone) >= grace { // it may stay so for long
 		close(settled)
 	} else {
 		e.waiters = append(e.waiters, settled)
@@ -221,7 +220,10 @@ func (e *engine) takeMail() {
 		}
 		switch {
 		case l.connected:
-			b.conn, b.lastErr, b.served = l.conn, nil, true
+			if b.found(l.conn); b.goneTold {
+				b.goneTold = false
+				e.emit(plane.ReportChanged{})
+			}
 			b.have = flowSet{}
 			clear(b.refused)
 			b.retryAt = time.Time{}
@@ -238,7 +240,7 @@ func (e *engine) takeMail() {
 				if b.conn != nil {
 					e.log.Info("lost the connection to a bridge", "bridge", b.name, "err", l.lost)
 				}
-				b.conn, b.lastErr = nil, l.lost
+				b.lose(l.lost)
 				e.built = false
 			}
 		case b.conn != l.conn:
@@ -303,6 +305,9 @@ func (e *engine) converge(ctx context.Context) {
 	}
 	was := e.stalled
 	e.stalled = time.Time{}
+	if ps := e.bridges[e.names.ps]; ps != nil {
+		ps.gone = time.Time{}
+	}
 	e.tookACLs()
 	e.tellBounces()
 	waiting := len(e.waiters) > 0

@@ -119,18 +119,6 @@ func orSystem(datapathType string) string {
 	return datapathType
 }
 
-// onItsWay says whether what is not done yet was asked for a moment ago, or waits for an ovs-vswitchd that may be back soon.
-func (e *engine) onItsWay() bool { return e.stalled.IsZero() || time.Since(e.stalled) < e.patience() }
-
-// patience is for how long what is pending does not count as a failure. The kernel's datapath goes on with the flows that it has while
-// ovs-vswitchd is upgraded, which takes seconds with many bridges: others are not to give up the hosts here for that.
-func (e *engine) patience() time.Duration {
-	if b := e.bridges[e.names.ps]; b != nil && b.served && e.away() && e.vs != nil && e.vs.bridges[b.name].inKernel() {
-		return restarts
-	}
-	return grace
-}
-
 func (e *engine) portError(ps *bridgeRow, name string, all error) error {
 	if all != nil {
 		return all

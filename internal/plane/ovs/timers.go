@@ -3,6 +3,7 @@ package ovs
 import (
 	"time"
 
+	"github.com/vtep/vtep/internal/openflow"
 	"github.com/vtep/vtep/internal/plane"
 )
 
@@ -42,6 +43,22 @@ func (e *engine) retryFlows() {
 	}
 }
 
+// lose notes that the bridge can't be controlled any more, or not yet. One that goes as soon as it is back was not back.
+func (b *bridge) lose(err error) {
+	if now := time.Now(); b.gone.IsZero() || b.conn != nil && now.Sub(b.back) >= grace {
+		b.gone = now
+	}
+	b.conn, b.lastErr = nil, err
+}
+
+// found notes that the bridge can be controlled.
+func (b *bridge) found(conn *openflow.Conn) {
+	if !b.served {
+		b.gone = time.Time{}
+	}
+	b.conn, b.lastErr, b.served, b.back = conn, nil, true, time.Now()
+}
+
 // away says whether ovs-vswitchd can't be talked to, as when it does not run.
 func (e *engine) away() bool {
 	b := e.bridges[e.names.ps]
@@ -50,16 +67,48 @@ func (e *engine) away() bool {
 
 // goneAt is when it is to be told that it does not come back at once; zero: never, or it is told already.
 func (e *engine) goneAt() time.Time {
-	if !e.begun || !e.away() || e.stalled.IsZero() || e.goneTold == e.stalled {
+	if !e.begun || !e.away() || e.bridges[e.names.ps].goneTold {
 		return time.Time{}
 	}
-	return e.stalled.Add(e.patience())
+	return e.failsAt()
 }
 
 // tellGone tells, once, that no port works any more. Nothing else of the database changes when ovs-vswitchd ends.
 func (e *engine) tellGone() {
 	if at := e.goneAt(); !at.IsZero() && !time.Now().Before(at) {
-		e.goneTold = e.stalled
+		e.bridges[e.names.ps].goneTold = true
 		e.emit(plane.ReportChanged{})
 	}
+}
+
+// onItsWay says whether what is not done yet was asked for a moment ago, or waits for an ovs-vswitchd that may be back soon.
+func (e *engine) onItsWay() bool { return e.stalled.IsZero() || time.Now().Before(e.failsAt()) }
+
+// failsAt is when what is pending counts as a failure. What is to be made anew takes a while from when ovs-vswitchd is back.
+func (e *engine) failsAt() time.Time {
+	at := e.stalled.Add(grace)
+	b := e.bridges[e.names.ps]
+	if b == nil {
+		return at
+	}
+	held := b.gone.Add(e.patience())
+	if e.away() {
+		return held
+	}
+	for _, t := range []time.Time{b.back.Add(grace), held} {
+		if t.After(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// patience is for how long what is pending does not count as a failure. The kernel's datapath goes on with the flows that it has while
+// ovs-vswitchd is upgraded, which takes seconds with many bridges, as does making all their flows then: others are not to give up
+// the hosts here for that.
+func (e *engine) patience() time.Duration {
+	if b := e.bridges[e.names.ps]; b != nil && b.served && !b.gone.IsZero() && e.vs != nil && e.vs.bridges[b.name].inKernel() {
+		return restarts
+	}
+	return grace
 }

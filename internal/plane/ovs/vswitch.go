@@ -42,7 +42,7 @@ type bridgeRow struct {
 }
 
 // inKernel says whether its frames go on while there is no ovs-vswitchd.
-func (b *bridgeRow) inKernel() bool { return orSystem(b.datapathType) == "system" }
+func (b *bridgeRow) inKernel() bool { return b != nil && orSystem(b.datapathType) == "system" }
 
 type portRow struct {
 	id          ovsdb.UUID
