@@ -56,7 +56,7 @@ func startLogged(t *testing.T, port int, n Neighbor, log *slog.Logger) (*Relay, 
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(90 * time.Second))
 		return conn
 	}
 }
@@ -104,7 +104,7 @@ func TestRelay(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_ = neighbor.SetDeadline(time.Now().Add(5 * time.Second))
+				_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
 				expect(t, neighbor, message(typeOpen, "open of the library"))
 				for _, m := range [][]byte{message(typeOpen, "open"), message(4, ""), message(typeUpdate, "\x00\x00\x00\x00")} {
 					if _, err := neighbor.Write(m); err != nil {
@@ -171,7 +171,7 @@ func join(t *testing.T) (r *Relay, library, neighbor net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = neighbor.Close() })
-	_ = neighbor.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = neighbor.SetDeadline(time.Now().Add(90 * time.Second))
 	expect(t, neighbor, message(typeOpen, "open"))
 	return r, library, neighbor
 }
