@@ -218,8 +218,12 @@ func (b *Bridge) sessionIs(now peerState) {
 			b.renewAfter(s)
 		}
 		reason := now.reason
-		if !now.up {
-			reason = cmp.Or(b.noSession(s), reason)
+		switch {
+		case now.up:
+		case s.over:
+			reason = s.overWhy()
+		default:
+			reason = cmp.Or(b.speaker.relay.NoSession(s.address), reason)
 		}
 		b.log.Info("BGP session", "neighbor", s.address, "was", s.state, "is", now.state, "reason", reason)
 		if s.since = time.Now(); !now.up {

@@ -145,3 +145,27 @@ func TestWhyEnded(t *testing.T) {
 		}
 	}
 }
+
+// What a session lacks is not why it has ended, while nobody has noted that; and the reason stays where nobody has one for its end.
+func TestNoSession(t *testing.T) {
+	r, _ := start(t, -1, Neighbor{Address: netip.MustParseAddr("127.0.0.2"), Passive: true})
+	l := r.link(netip.MustParseAddr("127.0.0.2"))
+	expect := func(when, trouble, noSession string) {
+		t.Helper()
+		if got := r.Trouble(l.Address); got != trouble {
+			t.Errorf("%s: %q, want %q", when, got, trouble)
+		}
+		if got := r.NoSession(l.Address); got != noSession {
+			t.Errorf("%s: there is no session by %q, want %q", when, got, noSession)
+		}
+	}
+	l.begins(whyNoEVPN)
+	expect("it lacks something", whyNoEVPN, "")
+	l.lost("")
+	expect("it has ended for nobody knows what", whyNoEVPN, whyNoEVPN)
+	l.begins(whyNoEVPN)
+	l.lost(whyClosed)
+	expect("it has ended", whyClosed, whyClosed)
+	l.hinder(whySilent)
+	expect("there is none since", whyClosed+"; "+whySilent, whyClosed+"; "+whySilent)
+}

@@ -63,7 +63,24 @@ func (r *Relay) Trouble(neighbor netip.Addr) string {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t := l.trouble
+	return l.trouble.text()
+}
+
+// NoSession is why there is no session with a neighbour; "": nothing is known, as of one whose end has not been noted yet.
+func (r *Relay) NoSession(neighbor netip.Addr) string {
+	l := r.link(neighbor)
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.trouble.up {
+		return ""
+	}
+	return l.trouble.text()
+}
+
+func (t *trouble) text() string {
 	if t.ended == "" || t.ended == t.since {
 		return t.since
 	}
@@ -101,11 +118,13 @@ func (l *link) begins(lacks string) {
 	}
 }
 
-// lost notes why the session has ended.
+// lost notes why the session has ended; "": what is known stays.
 func (l *link) lost(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.trouble = trouble{ended: why}
+	if l.trouble.up = false; why != "" {
+		l.trouble = trouble{ended: why}
+	}
 }
 
 // notification says what one is about (RFC 4271, section 4.5), with the words of a shutdown (RFC 9003).
