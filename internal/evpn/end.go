@@ -81,7 +81,7 @@ func endOfLocator(l *hwvtep.PhysicalLocator) end {
 	return e
 }
 
-// markUsers marks remote rows that name any of these locators.
+// markUsers marks remote rows that name any of these locators, which lead elsewhere now.
 func (db *database) markUsers(locators map[hwvtep.UUID]bool) {
 	if len(locators) == 0 {
 		return // as is usual: costs nothing
@@ -89,6 +89,7 @@ func (db *database) markUsers(locators map[hwvtep.UUID]bool) {
 	for ls, macs := range db.ucast {
 		for mac, rows := range macs {
 			if slices.ContainsFunc(rows, func(r hwvtep.UcastMACRemote) bool { return locators[r.Locator] }) {
+				db.free(ls)
 				db.marked[mark{ls, mac}] = struct{}{}
 			}
 		}
@@ -97,6 +98,7 @@ func (db *database) markUsers(locators map[hwvtep.UUID]bool) {
 		for _, row := range rows {
 			set, _ := db.view.PhysicalLocatorSet(row.LocatorSet)
 			if slices.ContainsFunc(set.Locators, func(id hwvtep.UUID) bool { return locators[id] }) {
+				db.free(ls)
 				db.marked[mark{ls, ""}] = struct{}{}
 			}
 		}

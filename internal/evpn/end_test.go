@@ -194,3 +194,19 @@ func TestLabelsOfOthers(t *testing.T) {
 		t.Errorf("routers' MACs are at %v", got)
 	}
 }
+
+// A row whose locator gets another key leads elsewhere: what was remembered for where it led may not be needed any more.
+func TestRekeyedFrees(t *testing.T) {
+	ls, locator := hwvtep.UUID{1}, hwvtep.UUID{2}
+	n := newNetwork()
+	db := &database{networks: map[hwvtep.UUID]*network{ls: n}, marked: map[mark]struct{}{},
+		ucast: map[hwvtep.UUID]map[string][]hwvtep.UcastMACRemote{ls: {host1: {{Locator: locator}}}}}
+	for id, want := range map[hwvtep.UUID]bool{{3}: false, locator: true} {
+		n.freed = false
+		clear(db.marked)
+		db.markUsers(map[hwvtep.UUID]bool{id: true})
+		if _, marked := db.marked[mark{ls, host1}]; marked != want || n.freed != want {
+			t.Errorf("locator %v: marked %v, freed %v", id, marked, n.freed)
+		}
+	}
+}
