@@ -18,11 +18,14 @@ type PeerNumbers struct {
 	last  uint32        // that was used
 }
 
+// peerUses has no netip.Addr: that is half as large again, and has a pointer.
 type peerUses struct {
-	addr netip.Addr
+	addr [16]byte // IPv4 as ::ffff:0:0/96, which no VTEP has an address of; no VTEP's has a zone
 	uses uint32
 	then uint32 // the number that was used after it last
 }
+
+func (u *peerUses) ip() netip.Addr { return netip.AddrFrom16(u.addr).Unmap() }
 
 var peerSeed = maphash.MakeSeed()
 
@@ -31,7 +34,7 @@ func hashOfPeer(peer netip.Addr) uint64 { return maphash.Comparable(peerSeed, pe
 // find returns the number of a valid address whose hash is h, and whether it is used.
 func (p *PeerNumbers) find(peer netip.Addr, h uint64) (uint32, bool) {
 	pos, next := p.slots.Next(h, 0)
-	for pos >= 0 && p.peers[pos].addr != peer {
+	for pos >= 0 && p.peers[pos].addr != peer.As16() {
 		pos, next = p.slots.Next(h, next)
 	}
 	if pos < 0 {
@@ -55,13 +58,14 @@ func (p *PeerNumbers) give(peer netip.Addr, h uint64) (n uint32) {
 	}
 	if all := len(p.peers); !p.slots.Fits(all) {
 		p.slots.Make(all + all/8)
-		for i, other := range p.peers {
+		for i := range p.peers {
+			other := &p.peers[i]
 			if other.uses > 0 {
-				p.slots.Add(hashOfPeer(other.addr), i)
+				p.slots.Add(hashOfPeer(other.ip()), i)
 			}
 		}
 	}
-	p.peers[n].addr = peer
+	p.peers[n].addr = peer.As16()
 	p.slots.Add(h, int(n))
 	return n
 }
@@ -73,7 +77,7 @@ func (p *PeerNumbers) Use(peer netip.Addr) uint32 {
 		return 0
 	}
 	if len(p.peers) > 0 {
-		if n := p.peers[p.last].then; n != 0 && p.peers[n].addr == peer {
+		if n := p.peers[p.last].then; n != 0 && p.peers[n].addr == peer.As16() {
 			p.peers[n].uses++
 			p.last = n
 			return n
@@ -107,7 +111,7 @@ func (p *PeerNumbers) Drop(n uint32) {
 		return
 	}
 	if p.peers[n].uses--; p.peers[n].uses == 0 {
-		p.slots.Remove(hashOfPeer(p.peers[n].addr), int(n))
+		p.slots.Remove(hashOfPeer(p.peers[n].ip()), int(n))
 		p.peers[n] = peerUses{}
 		if p.free = append(p.free, n); p.Len() == 0 {
 			*p = PeerNumbers{}
@@ -128,7 +132,7 @@ func (p *PeerNumbers) Addr(n uint32) netip.Addr {
 	if n == 0 {
 		return netip.Addr{}
 	}
-	return p.peers[n].addr
+	return p.peers[n].ip()
 }
 
 // Len returns how many addresses are used.

@@ -14,18 +14,18 @@ import (
 // locator is a Physical_Locator row, and who uses it. One is made when the first row names it,
 // which may be before its own row is read.
 type locator struct {
-	id     UUID
-	number ordinal
-
-	row   bool       // its row exists
+	id    UUID
 	addr  netip.Addr // the zero Addr: there is no row, or its dst_ip is no good
-	vni   uint32     // its own VNI; 0: see keyed
-	keyed bool       // it has a VNI of its own
 	wrong *complaint // why nothing can be reached by it; nil: it can
 
-	macs int // unicast rows that name it
-	arps int // rows of sources of ARP that do
-	sets int // locator sets it is a member of
+	number ordinal
+	vni    uint32 // its own VNI; 0: see keyed
+	keyed  bool   // it has a VNI of its own
+	row    bool   // its row exists
+
+	macs uint32 // unicast rows that name it
+	arps uint32 // rows of sources of ARP that do
+	sets uint32 // locator sets it is a member of
 }
 
 // ParseTunnelIP reads the address of a VTEP; ipv6 says whether it may be one of IPv6.

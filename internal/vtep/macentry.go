@@ -114,7 +114,7 @@ func (c *Compiler) resolveLocators() {
 	for id := range c.dirty.locators {
 		if l := c.locators[id]; l != nil {
 			changed[l.number] = true
-			macs, arps, sets = macs+l.macs, arps+l.arps, sets+l.sets
+			macs, arps, sets = macs+int(l.macs), arps+int(l.arps), sets+int(l.sets)
 		}
 	}
 	leads := func(id UUID) bool { return changed[c.locators[id].number] }
