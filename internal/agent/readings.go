@@ -38,12 +38,9 @@ type totals struct {
 	last  map[intent.BindingKey]plane.Counters
 	ports map[string]plane.Traffic
 
-	counted compact.Map[netip.Addr, countedPeer]
-	peers   *compact.Map[netip.Addr, plane.Traffic] // their sums, as readings have them: it is never changed; nil: nobody counts
+	peers *compact.Map[netip.Addr, plane.Traffic] // the sums of peers, as readings have them: it is never changed; nil: nobody counts
+	ahead compact.Map[netip.Addr, plane.Traffic]  // by how much they are more than what was counted last (modulo 2^64), where that is not 0
 }
-
-// countedPeer is what was counted of a peer when it was read last, and in all.
-type countedPeer struct{ last, sum plane.Traffic }
 
 // formerPorts is how many ports without bindings are remembered at least.
 const formerPorts = 4096
@@ -67,30 +64,49 @@ func (t *totals) addPeers(now map[netip.Addr]plane.Traffic) {
 	if now == nil {
 		return
 	}
-	same := t.peers != nil && t.counted.Len() == len(now)
+	same := t.peers != nil && t.peers.Len() == len(now)
 	for peer, c := range now {
-		of, known := t.counted.Get(peer)
-		if !known {
-			of.last = c
+		var sum plane.Traffic
+		last, known := c, false
+		if t.peers != nil {
+			if sum, known = t.peers.Get(peer); known {
+				ahead, _ := t.ahead.Get(peer)
+				last = less(sum, ahead)
+			}
 		}
-		sum := grown(of.sum, of.last, c)
-		same = same && known && sum == of.sum
-		t.counted.Set(peer, countedPeer{c, sum})
+		is := grown(sum, last, c)
+		same = same && known && is == sum
+		t.setAhead(peer, less(is, c))
 	}
 	if same { // without traffic all readings have the same sums
 		return
 	}
 	var gone []netip.Addr
-	t.peers = &compact.Map[netip.Addr, plane.Traffic]{}
-	for peer, of := range t.counted.All() {
-		if _, still := now[peer]; still {
-			t.peers.Set(peer, of.sum)
-		} else {
+	for peer := range t.ahead.Keys() {
+		if _, still := now[peer]; !still {
 			gone = append(gone, peer)
 		}
 	}
 	for _, peer := range gone {
-		t.counted.Delete(peer)
+		t.ahead.Delete(peer)
+	}
+	t.peers = &compact.Map[netip.Addr, plane.Traffic]{}
+	t.peers.Expect(len(now))
+	for peer, c := range now {
+		ahead, _ := t.ahead.Get(peer)
+		t.peers.Set(peer, plane.Traffic{
+			InPackets: c.InPackets + ahead.InPackets, InBytes: c.InBytes + ahead.InBytes,
+			OutPackets: c.OutPackets + ahead.OutPackets, OutBytes: c.OutBytes + ahead.OutBytes,
+		})
+	}
+}
+
+// setAhead notes how far the sums of a peer are ahead of its counters. Of most they are not: they are counted from their first packet.
+func (t *totals) setAhead(peer netip.Addr, by plane.Traffic) {
+	if by != (plane.Traffic{}) {
+		t.ahead.Set(peer, by)
+	} else {
+		t.ahead.Delete(peer)
 	}
 }
 
@@ -121,6 +137,14 @@ func grown(sum, was, is plane.Traffic) plane.Traffic {
 	sum.OutPackets += growth(was.OutPackets, is.OutPackets)
 	sum.OutBytes += growth(was.OutBytes, is.OutBytes)
 	return sum
+}
+
+// less is a without b, modulo 2^64.
+func less(a, b plane.Traffic) plane.Traffic {
+	return plane.Traffic{
+		InPackets: a.InPackets - b.InPackets, InBytes: a.InBytes - b.InBytes,
+		OutPackets: a.OutPackets - b.OutPackets, OutBytes: a.OutBytes - b.OutBytes,
+	}
 }
 
 // growth is by how much a counter grew. One that is less than it was has begun anew.
