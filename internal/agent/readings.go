@@ -101,7 +101,8 @@ func (t *totals) addPeers(now map[netip.Addr]plane.Traffic) {
 	}
 }
 
-// setAhead notes how far the sums of a peer are ahead of its counters. Of most they are not: they are counted from their first packet.
+// setAhead notes how far the sums of a peer are ahead of its counters, modulo 2^64. One that was there before its first packet is not, until its
+// counters begin anew.
 func (t *totals) setAhead(peer netip.Addr, by plane.Traffic) {
 	if by != (plane.Traffic{}) {
 		t.ahead.Set(peer, by)
