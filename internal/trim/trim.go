@@ -5,6 +5,7 @@
 package trim
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -40,12 +41,18 @@ const (
 	most  = 4                // follow-ups
 )
 
-// New returns a Trimmer that gives memory back by release; nil: by debug.FreeOSMemory.
+// New returns a Trimmer that gives memory back by release; nil: all that the runtime can.
 func New(release func()) *Trimmer {
 	if release == nil {
-		release = debug.FreeOSMemory
+		release = free
 	}
 	return &Trimmer{release: release, cycles: cycles}
+}
+
+// free gives back all that nobody uses. What is in a sync.Pool outlives one collection.
+func free() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 func cycles() uint64 { return read("/gc/cycles/total:gc-cycles") }

@@ -2,6 +2,7 @@ package trim
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -106,4 +107,13 @@ func TestFlow(t *testing.T) {
 			t.Errorf("in a flow of a minute memory was given back %d times, want %d", got, most)
 		}
 	})
+}
+
+// What is in a pool is given back, too: nobody may need it again.
+func TestFreeEmptiesPools(t *testing.T) {
+	var pool sync.Pool
+	pool.Put(new([1 << 20]byte))
+	if free(); pool.Get() != nil {
+		t.Error("the pool still has what was put there")
+	}
 }
