@@ -137,7 +137,9 @@ func (e *engine) notes() flowSet {
 	}
 	s := flowSet{}
 	e.site.noteRouters(s)
-	e.links.note(s)
+	if len(e.site.ports) > 0 { // none is left behind
+		e.links.note(s)
+	}
 	for id, l := range e.access.inForce {
 		noteACL(s, l, at[id], e.access.gone)
 	}
