@@ -30,7 +30,7 @@ type bridge struct {
 	served   bool                 // it was connected before
 	gone     time.Time            // since when it could not be controlled, which not all has got over yet; zero: it could
 	back     time.Time            // when it was connected last
-	goneTold bool                 // the agent knows that it is gone
+	goneTold bool                 // the agent knows, and that what is pending since has failed
 	have     flowSet              // what is installed, of everybody
 	want     flowSet              // what is to be installed
 	built    *logical             // what it was made of; nil: of something else

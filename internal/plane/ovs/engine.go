@@ -220,10 +220,8 @@ func (e *engine) takeMail() {
 		}
 		switch {
 		case l.connected:
-			if b.found(l.conn); b.goneTold {
-				b.goneTold = false
-				e.emit(plane.ReportChanged{})
-			}
+			b.found(l.conn)
+			e.tellWhy(b)
 			b.have = flowSet{}
 			clear(b.refused)
 			b.retryAt = time.Time{}
@@ -241,6 +239,7 @@ func (e *engine) takeMail() {
 					e.log.Info("lost the connection to a bridge", "bridge", b.name, "err", l.lost)
 				}
 				b.lose(l.lost)
+				e.tellWhy(b)
 				e.built = false
 			}
 		case b.conn != l.conn:
@@ -306,7 +305,7 @@ func (e *engine) converge(ctx context.Context) {
 	was := e.stalled
 	e.stalled = time.Time{}
 	if ps := e.bridges[e.names.ps]; ps != nil {
-		ps.gone = time.Time{}
+		ps.settled()
 	}
 	e.tookACLs()
 	e.tellBounces()

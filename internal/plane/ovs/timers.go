@@ -59,21 +59,31 @@ func (b *bridge) found(conn *openflow.Conn) {
 	b.conn, b.lastErr, b.served, b.back = conn, nil, true, time.Now()
 }
 
+// settled notes that all is in force.
+func (b *bridge) settled() { b.gone, b.goneTold = time.Time{}, false }
+
+// tellWhy tells that what has failed has another reason now. It has failed until all is in force, also while ovs-vswitchd comes and goes.
+func (e *engine) tellWhy(b *bridge) {
+	if b.goneTold {
+		e.emit(plane.ReportChanged{})
+	}
+}
+
 // away says whether ovs-vswitchd can't be talked to, as when it does not run.
 func (e *engine) away() bool {
 	b := e.bridges[e.names.ps]
 	return b != nil && b.conn == nil && b.lastErr != nil
 }
 
-// goneAt is when it is to be told that it does not come back at once; zero: never, or it is told already.
+// goneAt is when it is to be told that it does not come back at once, or that not all is in force again; zero: never, or it is told already.
 func (e *engine) goneAt() time.Time {
-	if !e.begun || !e.away() || e.bridges[e.names.ps].goneTold {
+	if b := e.bridges[e.names.ps]; !e.begun || e.stalled.IsZero() || b == nil || b.gone.IsZero() || b.goneTold {
 		return time.Time{}
 	}
 	return e.failsAt()
 }
 
-// tellGone tells, once, that no port works any more. Nothing else of the database changes when ovs-vswitchd ends.
+// tellGone tells, once, that no port works any more. Nothing else need change then: not in the database, when ovs-vswitchd ends.
 func (e *engine) tellGone() {
 	if at := e.goneAt(); !at.IsZero() && !time.Now().Before(at) {
 		e.bridges[e.names.ps].goneTold = true
@@ -82,7 +92,13 @@ func (e *engine) tellGone() {
 }
 
 // onItsWay says whether what is not done yet was asked for a moment ago, or waits for an ovs-vswitchd that may be back soon.
-func (e *engine) onItsWay() bool { return e.stalled.IsZero() || time.Now().Before(e.failsAt()) }
+func (e *engine) onItsWay() bool {
+	if e.stalled.IsZero() {
+		return true
+	}
+	b := e.bridges[e.names.ps]
+	return (b == nil || !b.goneTold) && time.Now().Before(e.failsAt())
+}
 
 // failsAt is when what is pending counts as a failure. What is to be made anew takes a while from when ovs-vswitchd is back.
 func (e *engine) failsAt() time.Time {
