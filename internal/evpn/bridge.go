@@ -270,8 +270,12 @@ func (b *Bridge) admit(s *session) {
 func (b *Bridge) refuse(s *session, why string) {
 	b.configuring.Lock()
 	defer b.configuring.Unlock()
-	neighbor, over := s.address, false
-	err := b.ask(b.ctx, func() { over = b.sessions[neighbor] == s && s.over })
+	var neighbor netip.Addr
+	over := false
+	err := b.ask(b.ctx, func() { // s is the loop's
+		neighbor = s.address
+		over = b.sessions[neighbor] == s && s.over
+	})
 	if err == nil && over {
 		err = b.speaker.refuse(b.ctx, neighbor, why)
 	}

@@ -390,11 +390,13 @@ func TestTooManyRoutes(t *testing.T) {
 func TestRefusedTooLate(t *testing.T) {
 	s := newBed(t, Neighbor{}, newSwitch)
 	s.up()
-	var of *session
-	if err := s.bridge.ask(t.Context(), func() { of = s.bridge.sessions[s.bridge.Config().Neighbors[0].Address] }); err != nil {
+	var of, replaced *session
+	if err := s.bridge.ask(t.Context(), func() {
+		of = s.bridge.sessions[s.bridge.Config().Neighbors[0].Address]
+		replaced = &session{peerState: peerState{address: of.address}, over: true}
+	}); err != nil {
 		t.Fatal(err)
 	}
-	replaced := &session{peerState: peerState{address: of.address}, over: true}
 	for _, late := range []*session{of, replaced} {
 		s.bridge.refuse(late, "too many routes")
 	}

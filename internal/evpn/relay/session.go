@@ -276,7 +276,7 @@ func (s *session) end(why string) {
 }
 
 // alive is how often the library hears that the neighbour is there, while that says something, or has to wait. Hold times are
-// of three seconds, or more; of that long may pass twice, where events have to wait, too.
+// of three seconds, or more; that long may pass three times, where events have to wait, too.
 const alive = time.Second / 2
 
 // emit tells of an event, when there is room. The neighbour has to wait till then, but is there.
