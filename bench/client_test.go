@@ -59,7 +59,11 @@ func (c *client) next() []byte {
 // reply reads the answer to a request, past updates, and returns its result.
 func (c *client) reply() wire.Value {
 	for {
-		m, err := jsonrpc.Parse(c.next())
+		v, err := wire.Parse(c.next())
+		if err != nil {
+			c.b.Fatal(err)
+		}
+		m, err := jsonrpc.MessageOf(v)
 		if err != nil {
 			c.b.Fatal(err)
 		}

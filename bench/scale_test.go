@@ -11,6 +11,7 @@ import (
 	"github.com/vtep/vtep/internal/hwvtep"
 	"github.com/vtep/vtep/internal/hwvtep/hwvteptest"
 	"github.com/vtep/vtep/internal/ovsdb/jsonrpc"
+	"github.com/vtep/vtep/internal/ovsdb/wire"
 	"github.com/vtep/vtep/internal/testenv"
 )
 
@@ -246,7 +247,11 @@ func (g *gateway) served(i int) {
 		defer nc.Close()
 		c := &client{b: g.b, nc: nc, r: newReader(nc)}
 		c.send(ask)
-		m, err := jsonrpc.Parse(c.next())
+		v, err := wire.Parse(c.next())
+		if err != nil {
+			return false
+		}
+		m, err := jsonrpc.MessageOf(v)
 		return err == nil && m.Kind == jsonrpc.Reply && len(m.Result.Index(0).Get("rows").Index(0).Raw()) > 0
 	})
 }

@@ -110,7 +110,7 @@ func (c *Conn) Activity() time.Time { return time.Unix(0, c.activity.Load()) }
 func (c *Conn) Read() (Message, error) {
 	switch v, err := c.r.Value(); {
 	case err == nil:
-		return fromText(v)
+		return MessageOf(v)
 	case errors.As(err, new(*wire.SyntaxError)):
 		return Message{}, badText(err)
 	default:

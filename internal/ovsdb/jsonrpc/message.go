@@ -44,19 +44,10 @@ type Message struct {
 	ID     wire.Value
 }
 
-// Parse parses the text of one message. The message refers to text, which must not change.
-func Parse(text []byte) (Message, error) {
-	v, err := wire.Parse(text)
-	if err != nil {
-		return Message{}, badText(err)
-	}
-	return fromText(v)
-}
-
 func badText(err error) error { return fmt.Errorf("error parsing stream: %w", err) }
 
-// fromText makes a message of its parsed text.
-func fromText(v wire.Value) (Message, error) {
+// MessageOf makes a message of its parsed text, to which it refers.
+func MessageOf(v wire.Value) (Message, error) {
 	m, err := fromValue(v)
 	if err != nil {
 		return Message{}, fmt.Errorf("received bad JSON-RPC message: %w", err)

@@ -3,6 +3,8 @@ package jsonrpc
 import (
 	"strings"
 	"testing"
+
+	"github.com/vtep/vtep/internal/ovsdb/wire"
 )
 
 func TestParse(t *testing.T) {
@@ -31,7 +33,7 @@ func TestParse(t *testing.T) {
 		{text: `{"method":"m","params":[],"id":1,"x":2}`, err: `message has unexpected member "x"`},
 		{text: `{"method":"m"`, err: "error parsing stream"},
 	} {
-		m, err := Parse([]byte(tc.text))
+		m, err := parse([]byte(tc.text))
 		if tc.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tc.err) {
 				t.Errorf("%s: error %v, want %q", tc.text, err, tc.err)
@@ -51,8 +53,16 @@ func TestAppendParses(t *testing.T) {
 		AppendReply(nil, []byte("{}"), []byte("1")),
 		AppendError(nil, []byte(`"canceled"`), []byte("1")),
 	} {
-		if _, err := Parse(text); err != nil {
+		if _, err := parse(text); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+}
+
+func parse(text []byte) (Message, error) {
+	v, err := wire.Parse(text)
+	if err != nil {
+		return Message{}, badText(err)
+	}
+	return MessageOf(v)
 }

@@ -194,11 +194,11 @@ func newMessages(nc net.Conn) messages { return messages{wire.NewReader(nc, 1<<2
 
 func (r messages) next(t *testing.T) jsonrpc.Message {
 	t.Helper()
-	text, err := r.Next()
+	v, err := r.Value()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := jsonrpc.Parse(text)
+	m, err := jsonrpc.MessageOf(v)
 	if err != nil {
 		t.Fatal(err)
 	}
