@@ -101,6 +101,7 @@ type session struct {
 	flaps     int
 	most      int  // routes; more end the session
 	over      bool // there is none for a time, since there were more
+	ending    bool // one ends for that, and what begins the next one is no business of its end
 	overMost  int  // that then
 	overUntil time.Time
 }
@@ -214,8 +215,11 @@ func (b *Bridge) sessionIs(now peerState) {
 		return
 	}
 	if s.up != now.up {
-		if s.up && !s.over {
-			b.renewAfter(s)
+		if s.up {
+			if !s.over && !s.ending {
+				b.renewAfter(s)
+			}
+			s.ending = false
 		}
 		reason := now.reason
 		switch {
@@ -244,6 +248,7 @@ func (b *Bridge) limit(neighbor netip.Addr) {
 		return
 	}
 	s.over, s.overMost, s.overUntil = true, s.most, time.Now().Add(overPause)
+	s.ending = s.up
 	why := s.overWhy()
 	b.log.Warn("session is ended", "neighbor", neighbor, "err", why, "again in", overPause)
 	b.later(overPause, func() {

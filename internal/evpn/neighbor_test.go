@@ -386,6 +386,28 @@ func TestTooManyRoutes(t *testing.T) {
 	s.rows(host1 + ">10.0.0.2")
 }
 
+// A neighbor that may announce more before its session has ended gets one more, and not a third one when the end is noticed.
+func TestAdmittedBeforeTheEnd(t *testing.T) {
+	s := newBed(t, Neighbor{}, newSwitch)
+	s.up()
+	if err := s.bridge.ask(t.Context(), func() {
+		of := s.bridge.sessions[s.bridge.Config().Neighbors[0].Address]
+		of.routes = of.most + 1
+		s.bridge.limit(of.address)
+		of.routes = 0
+		s.bridge.admit(of)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.up()
+	s.announce(hostAt(host1, high), nil)
+	s.rows(host1 + ">10.0.0.2")
+	time.Sleep(pause + time.Second)
+	if now := s.status().Neighbors[0]; now.Flaps != 1 || now.State != "established" {
+		t.Errorf("%+v", now)
+	}
+}
+
 // A session is not refused any more when the neighbor has been admitted again meanwhile, or has been replaced.
 func TestRefusedTooLate(t *testing.T) {
 	s := newBed(t, Neighbor{}, newSwitch)
